@@ -1,0 +1,3 @@
+//! Statistics and verdicts: pure functions over what was measured.
+
+pub mod verdict;

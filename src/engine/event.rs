@@ -1,0 +1,290 @@
+//! What an engine tells its observer. Events carry facts and times of the run clock; folding them is the observer's part.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::outcome::{AttemptReport, Counts, Exit};
+use crate::workload::model::{ClassId, TaskIndex};
+
+/// A time on the run clock: nanoseconds since the run began, without the time it was suspended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Moment(pub u64);
+
+impl Moment {
+    /// The start of the run.
+    pub const ZERO: Self = Self(0);
+
+    /// Time from `earlier` to here; zero if it is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Time since the start of the run.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+}
+
+impl std::ops::Add<Duration> for Moment {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// One successful task as its worker reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Which task.
+    pub index: TaskIndex,
+    /// Run clock at its first instruction.
+    pub start: Moment,
+    /// Nanoseconds of work.
+    pub service: u64,
+    /// Its result.
+    pub value: u64,
+}
+
+/// Successful tasks of one class, given out in one message, in the order they ran.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// Where they ran.
+    pub slot: u32,
+    /// Their class.
+    pub class: ClassId,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// Their intended arrival.
+    pub arrival: Moment,
+    /// When they were sent to the worker. A task waits until the worker is free for it, so its dispatch is the later of
+    /// this and the end of the task before it.
+    pub sent: Moment,
+    /// End of the worker's task before the first of these.
+    pub free_since: Moment,
+    /// The tasks.
+    pub records: &'a [Record],
+}
+
+/// CPU time and faults of a process from its start until now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// User CPU time.
+    pub user: Duration,
+    /// System CPU time.
+    pub system: Duration,
+    /// Page faults that needed no I/O.
+    pub minor_faults: u64,
+    /// Page faults that needed I/O.
+    pub major_faults: u64,
+    /// Times it gave up the processor.
+    pub voluntary_switches: u64,
+    /// Times the processor was taken from it.
+    pub involuntary_switches: u64,
+}
+
+impl Usage {
+    /// User and system CPU time together.
+    #[must_use]
+    pub fn cpu(&self) -> Duration {
+        self.user + self.system
+    }
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.user += other.user;
+        self.system += other.system;
+        self.minor_faults += other.minor_faults;
+        self.major_faults += other.major_faults;
+        self.voluntary_switches += other.voluntary_switches;
+        self.involuntary_switches += other.involuntary_switches;
+    }
+}
+
+/// How grave a note is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Something went wrong and was dealt with.
+    Warning,
+    /// The run's figures must not be trusted, or it could not go on.
+    Error,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Tasks succeeded.
+    Succeeded(Batch<'a>),
+    /// An attempt ended otherwise; final unless `retried`.
+    Attempt(&'a AttemptReport),
+    /// So many tasks of a class waited longer than its `queue_timeout`.
+    Expired {
+        /// Their class.
+        class: ClassId,
+        /// How many.
+        count: u64,
+        /// The limit they reached.
+        limit: Duration,
+    },
+    /// A worker process was started.
+    WorkerStarted {
+        /// Its slot.
+        slot: u32,
+        /// Its process.
+        pid: u32,
+        /// Whether it replaces one that died or was killed.
+        restart: bool,
+    },
+    /// A worker is ready to work.
+    WorkerReady {
+        /// Its slot.
+        slot: u32,
+        /// From the decision to start it until now.
+        took: Duration,
+    },
+    /// CPU time of a live worker since its own start, as it measures it itself.
+    WorkerUsage {
+        /// Its slot.
+        slot: u32,
+        /// Its process.
+        pid: u32,
+        /// Since its start.
+        usage: Usage,
+    },
+    /// A worker process ended and was reaped.
+    WorkerExited {
+        /// Its slot.
+        slot: u32,
+        /// Its process.
+        pid: u32,
+        /// How it ended.
+        exit: Exit,
+        /// The kernel's own accounting of its whole life (`wait4`).
+        usage: Usage,
+        /// Whether it ended because it was asked to, or had nothing left to do.
+        expected: bool,
+        /// Largest resident memory, where known.
+        peak_rss_bytes: Option<u64>,
+    },
+    /// The number of workers aimed at was changed.
+    Resized {
+        /// New number.
+        workers: u32,
+    },
+    /// The run stood still for so long, and its clock with it.
+    Suspended(Duration),
+    /// A line for people.
+    Note {
+        /// How grave.
+        severity: Severity,
+        /// What happened.
+        text: String,
+    },
+}
+
+/// What a worker is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkerState {
+    /// The slot has no process (process engine between tasks, or not started yet).
+    Free,
+    /// Its process is starting.
+    Starting,
+    /// Ready and without work.
+    Idle,
+    /// Working on a task.
+    Busy,
+    /// Asked to finish its task and leave.
+    Retiring,
+    /// Being ended: signal sent, not gone yet.
+    Ending,
+}
+
+impl WorkerState {
+    /// The word used in JSON and on screen.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Starting => "start",
+            Self::Idle => "idle",
+            Self::Busy => "busy",
+            Self::Retiring => "retire",
+            Self::Ending => "end",
+        }
+    }
+}
+
+/// One slot as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotView {
+    /// Stable place.
+    pub slot: u32,
+    /// Its process, if it has one.
+    pub pid: Option<u32>,
+    /// What it does.
+    pub state: WorkerState,
+    /// The task it is in, with its class, attempt and start, where known.
+    pub task: Option<(TaskIndex, ClassId, Moment)>,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Working.
+    Running,
+    /// No work is given out.
+    Paused,
+    /// The clock stands still.
+    Suspended,
+    /// Being ended on request.
+    Stopping,
+    /// Every task has its outcome and every worker is gone.
+    Finished,
+    /// Ended on request before its last task.
+    Stopped,
+    /// The engine could not go on.
+    Broken,
+}
+
+impl RunState {
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Finished | Self::Stopped | Self::Broken)
+    }
+}
+
+/// The whole engine as it is now.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineView<'a> {
+    /// Where the run stands.
+    pub state: RunState,
+    /// Exact counts.
+    pub counts: Counts,
+    /// Tasks the run will have in all.
+    pub total: u64,
+    /// How long the task that has waited longest has waited.
+    pub oldest: Duration,
+    /// Number of workers aimed at.
+    pub workers: u32,
+    /// Every slot, in order.
+    pub slots: &'a [SlotView],
+}
+
+/// Receives everything that happens in one run, on the engine's own thread: it must be quick and must not block.
+pub trait Observer: Send {
+    /// Something happened at `now`.
+    fn event(&mut self, now: Moment, event: &Event<'_>);
+
+    /// The state at `now`; called about ten times a second and once at the end, when every worker is gone.
+    fn state(&mut self, now: Moment, view: &EngineView<'_>);
+}

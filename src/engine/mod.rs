@@ -1,0 +1,8 @@
+//! HOW it runs. Pool and process are two policies of one dispatcher.
+//!
+//! `dispatcher` is a pure state machine (no clock, no I/O), `driver` carries out its effects on real processes, and an
+//! [`event::Observer`] is told what happened. Nothing in here knows who observes: never use `metrics`, `tui` or `report`.
+
+pub mod control;
+pub mod event;
+pub mod outcome;

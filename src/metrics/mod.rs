@@ -1,0 +1,5 @@
+//! Folds what happened into bounded aggregates. The only place that counts, averages or takes percentiles of a run.
+//!
+//! Knows the vocabulary of `engine` (events, outcomes) and nothing of how engines work.
+
+pub mod snapshot;

@@ -1,0 +1,212 @@
+//! One run at one moment, as the dashboard, progress lines and exports read it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::engine::event::{RunState, Severity, WorkerState};
+use crate::engine::outcome::{AttemptReport, Counts};
+use crate::workload::model::{ClassId, TaskIndex};
+
+/// One run at one moment. Its size does not depend on the number of tasks.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Run clock.
+    pub at: Duration,
+    /// Where the run stands.
+    pub state: RunState,
+    /// Exact counts.
+    pub counts: Counts,
+    /// Tasks the run will have in all.
+    pub total: u64,
+    /// Finished tasks per second over the last second.
+    pub throughput: f64,
+    /// Succeeded tasks per second since the start.
+    pub throughput_whole: f64,
+    /// Waiting tasks.
+    pub queue: Queue,
+    /// Distribution of the four latencies.
+    pub latency: Latency,
+    /// Where the time of the workers went.
+    pub worker_time: WorkerTime,
+    /// Number of workers aimed at.
+    pub workers_target: u32,
+    /// Every slot, in order.
+    pub workers: Vec<WorkerRow>,
+    /// Processor time.
+    pub cpu: Cpu,
+    /// Memory of all workers.
+    pub memory: Memory,
+    /// Worker processes started.
+    pub worker_starts: u64,
+    /// Of these, in place of one that died or was killed.
+    pub worker_restarts: u64,
+    /// What Poolscope itself costs.
+    pub overhead: Overhead,
+    /// Order-independent hash over (index, result) of the succeeded tasks.
+    pub results_hash: u64,
+    /// Why the figures of this run should not be trusted; empty is good.
+    pub suspect: Vec<String>,
+    /// The last notes, oldest first; bounded.
+    pub notes: Arc<Vec<Note>>,
+    /// The last unsuccessful attempts, oldest first; bounded.
+    pub failures: Arc<Vec<AttemptReport>>,
+}
+
+/// A line for people.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Note {
+    /// Run clock.
+    pub at: Duration,
+    /// How grave.
+    pub severity: Severity,
+    /// What happened; not yet cleaned for a terminal.
+    pub text: String,
+}
+
+/// Waiting tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Queue {
+    /// Waiting now.
+    pub depth: u64,
+    /// Most that waited.
+    pub max: u64,
+    /// Time-weighted mean.
+    pub mean: f64,
+    /// How long the task that has waited longest has waited.
+    pub oldest: Duration,
+}
+
+/// Distribution of the four latencies.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Latency {
+    /// Intended arrival to dispatch.
+    pub wait: Quantiles,
+    /// Dispatch to the first instruction of the task.
+    pub startup: Quantiles,
+    /// The work itself.
+    pub service: Quantiles,
+    /// Intended arrival to end.
+    pub sojourn: Quantiles,
+}
+
+/// Summary of one distribution; all zero when `count` is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Quantiles {
+    /// How many values.
+    pub count: u64,
+    /// Arithmetic mean.
+    pub mean: Duration,
+    /// Median.
+    pub p50: Duration,
+    /// 90th percentile.
+    pub p90: Duration,
+    /// 95th percentile.
+    pub p95: Duration,
+    /// 99th percentile.
+    pub p99: Duration,
+    /// Largest.
+    pub max: Duration,
+}
+
+/// Where the time of the workers (number of workers x wall time) went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct WorkerTime {
+    /// In tasks.
+    pub work: Duration,
+    /// Between dispatch and the first instruction of a task.
+    pub startup: Duration,
+    /// Neither.
+    pub idle: Duration,
+}
+
+impl WorkerTime {
+    /// Shares of work, start-up and idle time, adding up to 1; all zero before there is any time.
+    #[must_use]
+    pub fn shares(&self) -> (f64, f64, f64) {
+        let all = (self.work + self.startup + self.idle).as_secs_f64();
+        if all <= 0.0 {
+            return (0.0, 0.0, 0.0);
+        }
+        (self.work.as_secs_f64() / all, self.startup.as_secs_f64() / all, self.idle.as_secs_f64() / all)
+    }
+}
+
+/// Number of CPU samples that a [`WorkerRow`] keeps.
+pub const CPU_HISTORY: usize = 30;
+
+/// One slot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkerRow {
+    /// Stable place.
+    pub slot: u32,
+    /// Its process, if it has one.
+    pub pid: Option<u32>,
+    /// What it does.
+    pub state: WorkerState,
+    /// The task it is in.
+    pub task: Option<(TaskIndex, ClassId)>,
+    /// How long it has been in that task.
+    pub task_for: Duration,
+    /// Live CPU in percent of one core over the last sample interval; `None` where it cannot be read.
+    pub cpu_percent: Option<f32>,
+    /// The last CPU percentages (clipped to 0-255), oldest first, at most [`CPU_HISTORY`].
+    pub cpu_history: Vec<u8>,
+    /// Resident memory.
+    pub rss_bytes: Option<u64>,
+    /// Proportional share of memory.
+    pub pss_bytes: Option<u64>,
+    /// Tasks that succeeded here.
+    pub done: u64,
+    /// Processes started here.
+    pub starts: u64,
+    /// Of these, in place of one that died or was killed.
+    pub restarts: u64,
+    /// Time in tasks.
+    pub busy: Duration,
+    /// CPU time of the processes of this slot.
+    pub cpu: Duration,
+}
+
+/// Processor time of all workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Cpu {
+    /// In user mode.
+    pub user: Duration,
+    /// In the kernel.
+    pub system: Duration,
+    /// CPU time / wall time over about the last second.
+    pub cores_used: f64,
+    /// CPU time / wall time since the start.
+    pub cores_used_whole: f64,
+}
+
+/// Memory of all workers, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Memory {
+    /// Proportional set size now; `None` where the system does not tell.
+    pub pss_bytes: Option<u64>,
+    /// Resident set size now.
+    pub rss_bytes: u64,
+    /// Largest sum of PSS seen.
+    pub peak_pss_bytes: Option<u64>,
+    /// Largest sum of RSS seen.
+    pub peak_rss_bytes: u64,
+}
+
+/// What Poolscope itself costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Overhead {
+    /// CPU time of this process / wall time over the last second (1.0 is one core).
+    pub cores_used: f64,
+    /// Longest delay of a sample.
+    pub sampler_lag: Duration,
+}
+
+/// The history of one run in a bounded number of frames: what a replay shows and charts draw.
+#[derive(Clone, Debug, Default)]
+pub struct Track {
+    /// Frames in order of time.
+    pub frames: Vec<Arc<Snapshot>>,
+}

@@ -1,0 +1,399 @@
+//! The types of a loaded workload. Whatever can be built here has been checked: zero workers, a negative rate or a
+//! distribution without a mean cannot be expressed.
+
+use std::num::{NonZeroU32, NonZeroU64};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// One workload file: what the tasks are, when they arrive, which engines run them and how it is measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    /// Short name: the picker, results and file names use it.
+    pub name: String,
+    /// One line for people; the name if the file has none.
+    pub title: String,
+    /// What the workload is about, in a few sentences.
+    pub description: String,
+    /// What an instructor shows with it.
+    pub teaches: Vec<String>,
+    /// Seeds every random choice: class of a task, its size, its arrival.
+    pub seed: u64,
+    /// Task classes in file order; [`ClassId`] is an index into this list.
+    pub classes: Vec<TaskClass>,
+    /// How many tasks there are.
+    pub total: Total,
+    /// In which order tasks are given out.
+    pub order: Order,
+    /// When tasks arrive.
+    pub arrivals: Arrivals,
+    /// The arms of a comparison, in file order; never empty.
+    pub engines: Vec<EngineSpec>,
+    /// Index into `engines` of the arm that the others are compared with.
+    pub baseline: usize,
+    /// How often and in which order the arms are run.
+    pub measure: Measure,
+    /// First 16 hexadecimal digits of the SHA-256 of the file's text.
+    pub hash: String,
+}
+
+/// Index of a task class in [`Workload::classes`].
+pub type ClassId = u16;
+
+/// Identity of a task: its place in the seeded stream, from 0. The same task in every engine.
+pub type TaskIndex = u64;
+
+/// How many tasks a workload has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Total {
+    /// Each class says its `count`; tasks of the first class come first.
+    PerClass,
+    /// `total` tasks; each draws its class by `weight`.
+    Weighted(NonZeroU64),
+    /// Weighted classes under open arrivals: as many tasks as arrive during the stages.
+    ByDuration,
+}
+
+/// One class of tasks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskClass {
+    /// Unique in its workload.
+    pub name: String,
+    /// How many tasks are of this class.
+    pub share: Share,
+    /// What one task does.
+    pub work: Work,
+    /// Limit on the work itself, from its start; the task is ended when it is reached.
+    pub timeout: Option<Duration>,
+    /// Limit on waiting in the queue, from the intended arrival.
+    pub queue_timeout: Option<Duration>,
+    /// From SIGTERM to SIGKILL; zero means SIGKILL at once.
+    pub grace_period: Duration,
+    /// Whether and when an unsuccessful attempt is repeated.
+    pub retries: Retries,
+}
+
+/// How many tasks are of a class.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Share {
+    /// Exactly so many.
+    Count(NonZeroU64),
+    /// In proportion to the sum of all weights.
+    Weight(f64),
+}
+
+/// What one task does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Work {
+    /// Fixed work: as many iterations as a calibrated idle core does in the drawn time.
+    Cpu(Dist),
+    /// Sleeps for the drawn wall time.
+    Sleep(Dist),
+    /// Writes a temporary file, optionally syncs it to the disk, reads it back.
+    Io(IoWork),
+    /// Allocates memory and touches every page of it.
+    Memory(MemoryWork),
+    /// Several of the above, one after the other.
+    Mixed(Vec<Phase>),
+    /// A real algorithm with a checkable result.
+    Kernel(Kernel),
+    /// An external program.
+    Command(CommandLine),
+}
+
+/// One phase of [`Work::Mixed`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Phase {
+    /// See [`Work::Cpu`].
+    Cpu(Dist),
+    /// See [`Work::Sleep`].
+    Sleep(Dist),
+    /// See [`Work::Io`].
+    Io(IoWork),
+    /// See [`Work::Memory`].
+    Memory(MemoryWork),
+}
+
+/// File work of one task.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IoWork {
+    /// Bytes written and read back; at least 1.
+    pub bytes: u64,
+    /// Whether the file is flushed to the device (`fdatasync`) before it is read.
+    pub sync: bool,
+}
+
+/// Memory work of one task.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemoryWork {
+    /// Bytes allocated; at least 1.
+    pub bytes: u64,
+    /// How often every page is written; at least 1.
+    pub passes: u32,
+}
+
+/// A real algorithm. Each yields one `u64` that depends on the arguments, the seed and the task's index alone.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Kernel {
+    /// Nothing: the result is the task's index. Measures the engine itself.
+    Noop,
+    /// How many primes are below `n` (trial division).
+    Primes {
+        /// Upper bound, exclusive.
+        n: u64,
+    },
+    /// Sum of escape times over a grid of the Mandelbrot set.
+    Mandelbrot {
+        /// Grid columns.
+        width: u32,
+        /// Grid rows.
+        height: u32,
+        /// Most iterations per point.
+        iterations: u32,
+    },
+    /// Product of two n x n integer matrices filled from the seed; the wrapping sum of its elements.
+    Matmul {
+        /// Rows and columns.
+        n: u32,
+    },
+    /// SHA-256 of so many bytes generated from the seed; the first eight bytes of the digest.
+    Sha256 {
+        /// Input length.
+        bytes: u64,
+    },
+    /// Sorts `n` numbers generated from the seed; a position-dependent checksum of the sorted list.
+    Sort {
+        /// How many numbers.
+        n: u64,
+    },
+    /// Random points in a square; how many of them lie in the circle.
+    MonteCarloPi {
+        /// How many points.
+        samples: u64,
+    },
+}
+
+/// An external program. `{index}`, `{attempt}` and `{seed}` in an argument are replaced.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommandLine {
+    /// Program and arguments; never empty. With `shell: true` this is `["/bin/sh", "-c", TEXT]`.
+    pub argv: Vec<String>,
+}
+
+/// Distribution of a service time. All times are in nanoseconds when drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Dist {
+    /// Always the same.
+    Constant(Duration),
+    /// Evenly between two bounds.
+    Uniform {
+        /// Lower bound.
+        min: Duration,
+        /// Upper bound, at least `min`.
+        max: Duration,
+    },
+    /// Memoryless with this mean, cut at `max` if there is one.
+    Exponential {
+        /// Mean before the cut.
+        mean: Duration,
+        /// Largest value drawn.
+        max: Option<Duration>,
+    },
+    /// `median * exp(sigma * N(0,1))`, cut at `max` if there is one.
+    Lognormal {
+        /// Median.
+        median: Duration,
+        /// Shape, at least 0.
+        sigma: f64,
+        /// Largest value drawn.
+        max: Option<Duration>,
+    },
+    /// `min / u^(1/alpha)`, cut at `max`.
+    Pareto {
+        /// Smallest value.
+        min: Duration,
+        /// Tail index, above 0.
+        alpha: f64,
+        /// Largest value drawn; compulsory because the mean may be unbounded without it.
+        max: Duration,
+    },
+    /// `slow` with probability `p_slow`, otherwise `fast`.
+    Bimodal {
+        /// The common value.
+        fast: Duration,
+        /// The rare value.
+        slow: Duration,
+        /// Probability of `slow`, from 0 to 1.
+        p_slow: f64,
+    },
+}
+
+/// Which attempts are repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Retries {
+    /// Attempts after the first one; 0 means none.
+    pub max: u32,
+    /// A worker that died.
+    pub on_crash: bool,
+    /// A timeout.
+    pub on_timeout: bool,
+    /// An error or a non-zero exit code.
+    pub on_error: bool,
+    /// Pause before the next attempt.
+    pub backoff: Backoff,
+}
+
+/// Pause between an unsuccessful attempt and the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Backoff {
+    /// Pause before the first retry; zero means none.
+    pub delay: Duration,
+    /// Each further pause is so many times the one before; 1 keeps it constant.
+    pub factor: f64,
+    /// Longest pause.
+    pub max_delay: Duration,
+    /// Whether the pause is drawn evenly from 0 to its length (seeded).
+    pub jitter: bool,
+}
+
+/// In which order tasks are given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As the stream generates them.
+    AsGenerated,
+    /// A seeded permutation.
+    Shuffle,
+    /// Longest processing time first (drawn service times; tasks without one count as zero).
+    Lpt,
+}
+
+/// When tasks arrive.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arrivals {
+    /// All at the start.
+    Batch,
+    /// At times of their own, whatever the engine does.
+    Open(OpenArrivals),
+}
+
+/// Arrivals that do not wait for the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenArrivals {
+    /// Spacing.
+    pub process: ArrivalProcess,
+    /// One after the other; never empty. A single stage without a duration runs until the tasks are used up.
+    pub stages: Vec<Stage>,
+    /// Most tasks queued and running together.
+    pub max_in_flight: Option<NonZeroU64>,
+    /// What happens to an arrival beyond `max_in_flight`.
+    pub on_full: OnFull,
+}
+
+/// Spacing of open arrivals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArrivalProcess {
+    /// Evenly spaced.
+    Constant,
+    /// Exponential gaps.
+    Poisson,
+}
+
+/// A stretch of time with one arrival rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stage {
+    /// How long; `None` only where a total ends the run.
+    pub duration: Option<Duration>,
+    /// Arrivals per second, above 0.
+    pub rate: f64,
+}
+
+/// What happens to an arrival when `max_in_flight` tasks are in the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFull {
+    /// It is counted as dropped.
+    Drop,
+    /// Arrivals wait until there is room; latency still counts from the intended arrival.
+    Block,
+}
+
+/// One arm of a comparison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineSpec {
+    /// Unique in its workload.
+    pub name: String,
+    /// How tasks are executed.
+    pub kind: EngineKind,
+    /// Most tasks at once.
+    pub workers: Workers,
+    /// How many tasks a worker may hold.
+    pub chunksize: Chunksize,
+}
+
+/// How tasks are executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    /// Reused worker processes.
+    Pool,
+    /// One process per task.
+    Process,
+    /// One reused worker process, one task after the other: the baseline without parallelism.
+    Serial,
+}
+
+/// Most tasks at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// As many as there are usable cores: the smaller of affinity and cgroup quota, at least 1.
+    Auto,
+    /// So many.
+    Fixed(NonZeroU32),
+    /// No limit but the safety envelope (process engine only).
+    Unbounded,
+}
+
+/// How many tasks a pool worker may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chunksize {
+    /// Follows the measured service time: tiny tasks travel in large batches, long ones alone.
+    Auto,
+    /// So many per message, and the next message when they are done.
+    Fixed(NonZeroU32),
+    /// `ceil(n / 4W)`, as in CPython's `Pool.map`.
+    Cpython,
+}
+
+/// How often and in which order arms are run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measure {
+    /// Runs of each arm that are not counted.
+    pub warmup: u32,
+    /// Runs of each arm that are counted; at least 1.
+    pub repeats: NonZeroU32,
+    /// Order of the runs.
+    pub order: RunOrder,
+    /// How often workers are sampled.
+    pub sample_interval: Duration,
+    /// Percentiles shown by reports, each above 0 and at most 100, ascending.
+    pub percentiles: Vec<f64>,
+    /// Where the latency that reports lead with begins.
+    pub latency_from: LatencyFrom,
+}
+
+/// Where a latency begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LatencyFrom {
+    /// The intended arrival, so that a stalled engine cannot hide its stall (coordinated omission).
+    IntendedArrival,
+    /// The first instruction of the task.
+    Start,
+}
+
+/// Order of the runs of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunOrder {
+    /// A B A B ...
+    Interleaved,
+    /// Every round in a seeded random order.
+    Randomized,
+}

@@ -1,1 +1,2 @@
+//! Entry.
 fn main() {}

@@ -4,4 +4,5 @@
 //! so where it is absent.
 
 pub mod host;
+pub mod readings;
 pub mod signals;

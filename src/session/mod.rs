@@ -2,4 +2,5 @@
 //!
 //! Headless commands and the dashboard drive the same session; a fair one never runs two arms at once.
 
+pub mod handle;
 pub mod view;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::outcome::{AttemptReport, Counts, Exit};
+pub use crate::os::accounting::Usage;
 use crate::workload::model::{ClassId, TaskIndex};
 
 /// A time on the run clock: nanoseconds since the run began, without the time it was suspended.
@@ -67,42 +68,6 @@ pub struct Batch<'a> {
     pub free_since: Moment,
     /// The tasks.
     pub records: &'a [Record],
-}
-
-/// CPU time and faults of a process from its start until now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    /// User CPU time.
-    pub user: Duration,
-    /// System CPU time.
-    pub system: Duration,
-    /// Page faults that needed no I/O.
-    pub minor_faults: u64,
-    /// Page faults that needed I/O.
-    pub major_faults: u64,
-    /// Times it gave up the processor.
-    pub voluntary_switches: u64,
-    /// Times the processor was taken from it.
-    pub involuntary_switches: u64,
-}
-
-impl Usage {
-    /// User and system CPU time together.
-    #[must_use]
-    pub fn cpu(&self) -> Duration {
-        self.user + self.system
-    }
-}
-
-impl std::ops::AddAssign for Usage {
-    fn add_assign(&mut self, other: Self) {
-        self.user += other.user;
-        self.system += other.system;
-        self.minor_faults += other.minor_faults;
-        self.major_faults += other.major_faults;
-        self.voluntary_switches += other.voluntary_switches;
-        self.involuntary_switches += other.involuntary_switches;
-    }
 }
 
 /// How grave a note is.
@@ -231,8 +196,17 @@ pub struct SlotView {
     pub pid: Option<u32>,
     /// What it does.
     pub state: WorkerState,
-    /// The task it is in, with its class, attempt and start, where known.
+    /// The task it is in, with its class and the run clock at its first instruction, where known.
     pub task: Option<(TaskIndex, ClassId, Moment)>,
+}
+
+/// A task that is being worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InTask {
+    /// Which one.
+    pub index: TaskIndex,
+    /// Run clock at its first instruction.
+    pub started: Moment,
 }
 
 /// Where a run stands.

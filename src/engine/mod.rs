@@ -4,5 +4,9 @@
 //! [`event::Observer`] is told what happened. Nothing in here knows who observes: never use `metrics`, `tui` or `report`.
 
 pub mod control;
+pub mod dispatcher;
 pub mod event;
 pub mod outcome;
+pub mod queue;
+pub mod stream;
+pub mod window;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::os::accounting::Exit;
 use crate::workload::model::{ClassId, TaskIndex};
 
 /// Final state of a task. Each task has exactly one.
@@ -82,33 +83,6 @@ impl Counts {
     #[must_use]
     pub fn unsuccessful(&self) -> u64 {
         self.failed + self.timed_out + self.lost
-    }
-}
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Exit {
-    /// It returned this code.
-    Code(i32),
-    /// This signal ended it.
-    Signal(i32),
-}
-
-impl Exit {
-    /// Whether it ended well.
-    #[must_use]
-    pub fn is_success(self) -> bool {
-        self == Self::Code(0)
-    }
-}
-
-impl fmt::Display for Exit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Code(code) => write!(f, "exit code {code}"),
-            Self::Signal(signal) => write!(f, "signal {signal} ({})", crate::os::signals::name(signal)),
-        }
     }
 }
 

@@ -3,6 +3,12 @@
 //! A leaf that knows no tasks. `unsafe` lives here and nowhere else. What only Linux has sits behind functions that say
 //! so where it is absent.
 
+pub mod accounting;
+pub mod board;
+pub mod capture;
+pub mod child;
 pub mod host;
 pub mod readings;
 pub mod signals;
+pub mod spawn;
+pub mod stragglers;

@@ -1,0 +1,111 @@
+//! Tasks that come: an open workload's arrivals do not wait for the engine.
+
+use std::time::Duration;
+
+use super::Dispatcher;
+use crate::engine::event::{Event, Moment};
+use crate::engine::outcome::Counts;
+use crate::engine::stream::Admission;
+use crate::workload::model::OnFull;
+
+/// The arrivals that are still to come.
+pub(super) struct Arrivals {
+    times: Option<Box<dyn Iterator<Item = Duration> + Send>>,
+    /// The next one, drawn from `times` already.
+    next: Option<Moment>,
+    /// Position in the stream of the next one.
+    position: u64,
+    total: u64,
+    max_in_flight: Option<u64>,
+    on_full: OnFull,
+}
+
+impl std::fmt::Debug for Arrivals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Arrivals").field("next", &self.next).field("position", &self.position).finish_non_exhaustive()
+    }
+}
+
+impl Arrivals {
+    pub(super) fn new(admission: Admission, total: u64) -> Self {
+        let mut arrivals = match admission {
+            Admission::Batch => {
+                Self { times: None, next: None, position: 0, total, max_in_flight: None, on_full: OnFull::Block }
+            }
+            Admission::Open { times, max_in_flight, on_full } => {
+                Self { times: Some(times), next: None, position: 0, total, max_in_flight, on_full }
+            }
+        };
+        arrivals.draw();
+        arrivals
+    }
+
+    pub(super) fn is_batch(&self) -> bool {
+        self.times.is_none() && self.position == 0
+    }
+
+    pub(super) fn exhausted(&self) -> bool {
+        self.next.is_none()
+    }
+
+    /// No more will come.
+    pub(super) fn end(&mut self) {
+        self.next = None;
+    }
+
+    fn draw(&mut self) {
+        self.next = (self.position < self.total)
+            .then(|| self.times.as_mut().and_then(Iterator::next))
+            .flatten()
+            .map(|time| Moment::ZERO + time);
+    }
+}
+
+fn in_system(counts: &Counts) -> u64 {
+    counts.submitted - counts.finished()
+}
+
+impl Dispatcher {
+    /// When the next arrival can be admitted; `None` while arrivals are blocked.
+    pub(super) fn next_arrival(&self) -> Option<Moment> {
+        self.arrivals.next.filter(|_| !self.blocked())
+    }
+
+    fn full(&self) -> bool {
+        self.arrivals.max_in_flight.is_some_and(|most| in_system(&self.counts) >= most)
+    }
+
+    fn blocked(&self) -> bool {
+        self.arrivals.on_full == OnFull::Block && self.full()
+    }
+
+    /// Admits every task whose time has come.
+    pub(super) fn admit(&mut self, now: Moment) {
+        while let Some(at) = self.arrivals.next.filter(|at| *at <= now) {
+            if self.blocked() {
+                return;
+            }
+            self.counts.submitted += 1;
+            let full = self.arrivals.max_in_flight.is_some_and(|most| in_system(&self.counts) > most);
+            if full {
+                self.counts.dropped += 1;
+            } else {
+                self.queue.admit(self.arrivals.position, at, &self.classes);
+            }
+            self.arrivals.position += 1;
+            self.arrivals.draw();
+        }
+    }
+
+    /// Ends the waiting of tasks whose `queue_timeout` ran out.
+    pub(super) fn expire_queue(&mut self, now: Moment, out: &mut dyn super::Output) {
+        if self.queue.next_expiry(&self.classes).is_none_or(|at| at > now) {
+            return;
+        }
+        for expired in self.queue.expire(now, &self.classes) {
+            self.counts.timed_out += expired.count;
+            let limit = self.rules(expired.class).queue_timeout.unwrap_or_default();
+            out.event(now, &Event::Expired { class: expired.class, count: expired.count, limit });
+        }
+    }
+}

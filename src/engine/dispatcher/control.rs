@@ -1,0 +1,145 @@
+//! What the user asks for: resize, pause, stop, kill.
+
+use std::time::Duration;
+
+use super::deadlines::LEAVE;
+use super::input::Output;
+use super::slot::{Life, Why};
+use super::timers::Timer;
+use super::{Dispatcher, Policy};
+use crate::engine::control::Command;
+use crate::engine::event::{Event, Moment, RunState, Severity};
+
+impl Dispatcher {
+    pub(super) fn control(&mut self, now: Moment, command: Command, out: &mut dyn Output) {
+        match command {
+            _ if self.state.is_over() => {}
+            Command::Resize(workers) => self.resize(now, workers.get(), out),
+            Command::Pause => {
+                if self.state == RunState::Running && self.ending.is_none() {
+                    self.state = RunState::Paused;
+                }
+            }
+            Command::Resume => {
+                if self.state == RunState::Paused {
+                    self.state = RunState::Running;
+                    self.give_out_again(now, out);
+                }
+            }
+            Command::Suspend => {
+                if self.state != RunState::Suspended {
+                    self.before_suspend = std::mem::replace(&mut self.state, RunState::Suspended);
+                }
+            }
+            Command::Unsuspend => {
+                if self.state == RunState::Suspended {
+                    self.state = self.before_suspend;
+                    self.wake(now, out);
+                }
+            }
+            Command::Stop => self.end_run(now, RunState::Stopped, false, out),
+            Command::Kill => self.end_run(now, RunState::Stopped, true, out),
+            Command::KillWorker(slot) => self.kill_worker(now, slot, out),
+        }
+    }
+
+    fn resize(&mut self, now: Moment, workers: u32, out: &mut dyn Output) {
+        let workers = workers.min(self.max_workers);
+        if workers == self.workers || self.ending.is_some() {
+            return;
+        }
+        self.workers = workers;
+        out.event(now, &Event::Resized { workers });
+        self.fit_slots(now, out);
+    }
+
+    /// Windows may have run half empty during a pause.
+    fn give_out_again(&mut self, now: Moment, out: &mut dyn Output) {
+        self.pump(now, out);
+        if self.policy == Policy::Reuse {
+            for slot in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
+                self.refill(now, slot, out);
+            }
+        }
+    }
+
+    fn kill_worker(&mut self, now: Moment, slot: u32, out: &mut dyn Output) {
+        let Some(entry) = self.slots.get(slot as usize) else { return };
+        if !matches!(entry.life, Life::Starting(_) | Life::Working | Life::Leaving) {
+            return;
+        }
+        let pid = entry.pid.unwrap_or(0);
+        self.note(now, Severity::Info, format!("worker {slot} (process {pid}) is killed on request"), out);
+        self.end_worker(now, slot, Why::User, Duration::ZERO, out);
+    }
+
+    /// Ends the run before its last task: what waits is cancelled, what runs gets its grace period, or none.
+    pub(super) fn end_run(&mut self, now: Moment, ending: RunState, kill: bool, out: &mut dyn Output) {
+        if self.state == RunState::Suspended {
+            self.state = self.before_suspend;
+        }
+        // A run that broke stays broken; one that was finishing anyway is finished.
+        if self.ending.is_none() || ending == RunState::Broken {
+            self.ending = Some(ending);
+        }
+        self.state = RunState::Stopping;
+        self.arrivals.end();
+        self.counts.cancelled += self.queue.clear();
+        let retries: u64 = self.timers.take_retries().iter().map(|ticket| ticket.count).sum();
+        self.retrying -= retries;
+        self.counts.cancelled += retries;
+        for slot in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
+            let Some(entry) = self.slots.get(slot as usize) else { return };
+            let held = entry.held.front().map(|held| held.ticket.class);
+            let grace = held.map_or(Duration::ZERO, |class| self.rules(class).grace_period);
+            match &entry.life {
+                Life::Waiting => {
+                    if let Some(entry) = self.slots.get_mut(slot as usize) {
+                        entry.life = Life::Free;
+                    }
+                }
+                Life::Starting(_) | Life::Working | Life::Leaving => {
+                    let grace = if kill { Duration::ZERO } else { grace };
+                    self.end_worker(now, slot, Why::RunEnds, grace, out);
+                }
+                Life::Ending(_) if kill => {
+                    let epoch = entry.epoch;
+                    self.grace_over(now, slot, epoch, out);
+                }
+                Life::Free | Life::Ending(_) => {}
+            }
+        }
+    }
+
+    /// Every task has its outcome: the workers may go.
+    pub(super) fn dismiss_all(&mut self, now: Moment, out: &mut dyn Output) {
+        self.idle.clear();
+        for slot in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
+            let Some(entry) = self.slots.get(slot as usize) else { return };
+            let epoch = entry.epoch;
+            match entry.life {
+                Life::Starting(_) => self.end_worker(now, slot, Why::RunEnds, Duration::ZERO, out),
+                Life::Working => {
+                    self.retire(now, slot, out);
+                    self.timers.set(now + LEAVE, Timer::Leave { slot, epoch });
+                }
+                Life::Waiting => {
+                    if let Some(entry) = self.slots.get_mut(slot as usize) {
+                        entry.life = Life::Free;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn misbehaved(&mut self, now: Moment, slot: u32, epoch: u32, reason: String, out: &mut dyn Output) {
+        let Some(entry) = self.live(slot, epoch) else { return };
+        if !matches!(entry.life, Life::Starting(_) | Life::Working | Life::Leaving) {
+            return;
+        }
+        let pid = entry.pid.unwrap_or(0);
+        self.note(now, Severity::Warning, format!("worker {slot} (process {pid}) is ended: {reason}"), out);
+        self.end_worker(now, slot, Why::Misbehaved(reason), Duration::ZERO, out);
+    }
+}

@@ -1,0 +1,167 @@
+//! Workers that end: the task that was lost with one, the tasks that go back to the queue, the replacement.
+
+use super::input::{Ended, Output};
+use super::slot::{Ending, Held, Life, Why};
+use super::{Dispatcher, Policy};
+use crate::engine::event::{Event, Moment, Severity};
+use crate::engine::outcome::{Cause, Outcome};
+
+/// Workers that may die in a row without having done anything before the engine gives up.
+const EARLY_DEATHS: u32 = 5;
+
+impl Dispatcher {
+    pub(super) fn exited(&mut self, now: Moment, slot: u32, epoch: u32, ended: &Ended, out: &mut dyn Output) {
+        let Some(entry) = self.live(slot, epoch) else { return };
+        let life = std::mem::take(&mut entry.life);
+        let pid = entry.pid.unwrap_or(0);
+        let proven = entry.proven;
+        let expected = match &life {
+            Life::Leaving => ended.exit.is_success() || entry.held.is_empty(),
+            Life::Ending(ending) => matches!(ending.why, Why::RunEnds),
+            _ => false,
+        };
+        match life {
+            Life::Ending(ending) => self.ended_on_purpose(now, slot, *ending, ended, out),
+            Life::Leaving if ended.exit.is_success() => {}
+            Life::Free | Life::Waiting => return,
+            Life::Starting(_) | Life::Working | Life::Leaving => {
+                let cause = Cause::WorkerDied { exit: ended.exit, by_user: false, out_of_memory: ended.out_of_memory };
+                self.lose_task(now, slot, &cause, ended, out);
+                if !proven && ended.task.is_none() && !expected {
+                    self.early_deaths += 1;
+                }
+            }
+        }
+        self.release(now, slot, expected);
+        out.event(
+            now,
+            &Event::WorkerExited {
+                slot,
+                pid,
+                exit: ended.exit,
+                usage: ended.usage,
+                expected,
+                peak_rss_bytes: ended.peak_rss_bytes,
+            },
+        );
+        if self.early_deaths > EARLY_DEATHS + self.workers {
+            let reason = format!(
+                "{} workers in a row died before they did anything, the last one with {}{}",
+                self.early_deaths,
+                ended.exit,
+                last_line(&ended.output.stderr)
+            );
+            return self.give_up(now, &reason, out);
+        }
+        self.admit(now);
+        self.occupy(now, slot, out);
+        self.pump(now, out);
+    }
+
+    /// Frees a slot whose worker is gone: what it still held goes back to the head of the queue.
+    fn release(&mut self, now: Moment, slot: u32, expected: bool) {
+        let ending = self.ending.is_some();
+        let Some(entry) = self.slots.get_mut(slot as usize) else { return };
+        entry.pid = None;
+        entry.life = Life::Free;
+        entry.replaces = !expected && self.policy == Policy::Reuse;
+        entry.free_since = now;
+        let held = std::mem::take(&mut entry.held);
+        if ending {
+            self.counts.cancelled += held.iter().map(|held| held.ticket.count).sum::<u64>();
+        } else {
+            self.queue.give_back(held.into_iter().map(|held| held.ticket));
+        }
+    }
+
+    fn ended_on_purpose(&mut self, now: Moment, slot: u32, ending: Ending, ended: &Ended, out: &mut dyn Output) {
+        match ending.why {
+            Why::RunEnds => {}
+            Why::User => {
+                let cause = Cause::WorkerDied { exit: ended.exit, by_user: true, out_of_memory: false };
+                self.lose_task(now, slot, &cause, ended, out);
+            }
+            Why::Misbehaved(reason) => {
+                let victim = self.slots.get_mut(slot as usize).and_then(|entry| entry.held.pop_front());
+                let Some(held) = victim else { return };
+                let (first, rest) = held.split();
+                if let (Some(rest), Some(entry)) = (rest, self.slots.get_mut(slot as usize)) {
+                    entry.held.push_front(rest);
+                }
+                let cause = Cause::Error { message: format!("its worker broke the protocol: {reason}") };
+                let report = self.report(now, slot, &first, Outcome::Failed, cause);
+                let may_retry = self.rules(first.ticket.class).retries.on_error;
+                self.attempt_over(now, &first, report, may_retry, out);
+            }
+            Why::Timeout(overdue) => {
+                let held = overdue.task;
+                let cause = Cause::Timeout { limit: overdue.limit };
+                let mut report = self.report(now, slot, &held, Outcome::TimedOut, cause);
+                let service = u64::try_from(now.since(overdue.started).as_nanos()).unwrap_or(u64::MAX);
+                if let Some(entry) = self.slots.get(slot as usize) {
+                    (report.wait, report.startup, report.service) = entry.times(&held, overdue.started, service);
+                }
+                report.exit = Some(ended.exit);
+                report.killed = ending.killed;
+                report.peak_rss_bytes = ended.peak_rss_bytes;
+                let output = overdue.last_words.map_or_else(|| ended.output.clone(), |words| words.output);
+                report.stdout_tail = output.stdout;
+                report.stderr_tail = output.stderr;
+                report.output_omitted_bytes = output.omitted;
+                let may_retry = self.rules(held.ticket.class).retries.on_timeout;
+                self.attempt_over(now, &held, report, may_retry, out);
+            }
+        }
+    }
+
+    /// The task that a worker was in is lost with it.
+    fn lose_task(&mut self, now: Moment, slot: u32, cause: &Cause, ended: &Ended, out: &mut dyn Output) {
+        let policy = self.policy;
+        let Some(entry) = self.slots.get_mut(slot as usize) else { return };
+        // The board says which task it was. A process that was started for one task is that task, even if it died
+        // before it began.
+        let index = match (ended.task, policy) {
+            (Some(task), _) => Some(task.index),
+            (None, Policy::OneTask) => entry.held.front().map(|held| held.ticket.first),
+            (None, Policy::Reuse) => None,
+        };
+        let Some(held) = index.and_then(|index| entry.take_task(index)) else { return };
+        let times = ended.task.map(|task| {
+            let service = u64::try_from(now.since(task.started).as_nanos()).unwrap_or(u64::MAX);
+            entry.times(&held, task.started, service)
+        });
+        let mut report = self.report(now, slot, &held, Outcome::Lost, cause.clone());
+        if let Some(times) = times {
+            (report.wait, report.startup, report.service) = times;
+        }
+        report.exit = Some(ended.exit);
+        report.peak_rss_bytes = ended.peak_rss_bytes;
+        report.stdout_tail.clone_from(&ended.output.stdout);
+        report.stderr_tail.clone_from(&ended.output.stderr);
+        report.output_omitted_bytes = ended.output.omitted;
+        let may_retry = self.rules(held.ticket.class).retries.on_crash;
+        self.attempt_over(now, &held, report, may_retry, out);
+    }
+
+    /// The engine cannot go on: everything that is left is cancelled and every worker ended.
+    pub(super) fn give_up(&mut self, now: Moment, reason: &str, out: &mut dyn Output) {
+        self.note(now, Severity::Error, reason.to_owned(), out);
+        self.end_run(now, crate::engine::event::RunState::Broken, true, out);
+    }
+}
+
+impl Held {
+    /// The first task, and the others if there are any.
+    fn split(self) -> (Self, Option<Self>) {
+        let mut first = self;
+        first.ticket.count = 1;
+        let mut rest = self;
+        rest.ticket.first += 1;
+        rest.ticket.count -= 1;
+        (first, (rest.ticket.count > 0).then_some(rest))
+    }
+}
+
+fn last_line(text: &str) -> String {
+    text.lines().rev().find(|line| !line.trim().is_empty()).map_or_else(String::new, |line| format!(": {line}"))
+}

@@ -1,0 +1,258 @@
+//! The dispatcher: a pure state machine without I/O and without a clock.
+//!
+//! It is fed [`Input`]s with the time at which they happened and answers with [`Effect`]s and [`Event`]s through an
+//! [`Output`]. It owns the queue, the worker table, the windows, the deadlines, the retries and the law that every task
+//! has exactly one outcome. It must never read a clock, touch a process or know who observes: that is what makes it
+//! testable by simulation, and what makes a difference between engines the difference of their [`Policy`] alone.
+//!
+//! `dispatch` gives out work, `results` takes it in, `deaths` deals with workers that end, `deadlines` with time that
+//! runs out, `control` with what the user asks for, `arrivals` with tasks that come.
+
+mod arrivals;
+mod control;
+mod deadlines;
+mod deaths;
+mod dispatch;
+pub mod input;
+mod results;
+mod slot;
+mod timers;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::engine::event::{EngineView, Event, Moment, RunState, Severity, SlotView, WorkerState};
+use crate::engine::outcome::Counts;
+use crate::engine::queue::Queue;
+use crate::engine::stream::{Admission, ClassRules, TaskStream};
+use crate::engine::window::{Chunk, Estimates};
+
+use arrivals::Arrivals;
+pub use input::{Effect, Ended, Input, Output, StartFailure, Stop};
+use slot::{Life, Slot};
+use timers::{Timer, Timers};
+
+/// What happens to a worker around a task: the only difference between the engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Workers are started once and reused (pool, serial).
+    Reuse,
+    /// A worker is started for each task, with the task, and ends with it (process).
+    OneTask,
+}
+
+/// Everything a dispatcher needs to know beforehand.
+#[derive(Debug)]
+pub struct Plan {
+    /// Reuse or one task.
+    pub policy: Policy,
+    /// Workers at the start; at least 1.
+    pub workers: u32,
+    /// Most workers a resize may ask for.
+    pub max_workers: u32,
+    /// How many tasks a worker may hold.
+    pub chunk: Chunk,
+    /// One entry for each class.
+    pub classes: Vec<ClassRules>,
+    /// When tasks are admitted.
+    pub admission: Admission,
+    /// Seeds the jitter of retries.
+    pub seed: u64,
+}
+
+/// The state machine. See the module docs.
+#[derive(Debug)]
+pub struct Dispatcher {
+    policy: Policy,
+    chunk: Chunk,
+    classes: Vec<ClassRules>,
+    seed: u64,
+    max_workers: u32,
+    /// Number of workers aimed at.
+    workers: u32,
+    state: RunState,
+    /// State to return to after a suspension.
+    before_suspend: RunState,
+    /// How the run will end once every worker is gone.
+    ending: Option<RunState>,
+    queue: Queue,
+    slots: Vec<Slot>,
+    /// Slots that could take a task now: idle workers (reuse), free slots (one task).
+    idle: BTreeSet<u32>,
+    timers: Timers,
+    arrivals: Arrivals,
+    estimates: Estimates,
+    counts: Counts,
+    /// Tasks that wait for their next attempt.
+    retrying: u64,
+    /// Starts that failed one after the other, and since when.
+    failed_starts: u32,
+    failing_since: Moment,
+    /// Workers that died one after the other before they did anything.
+    early_deaths: u32,
+    views: Vec<SlotView>,
+}
+
+impl Dispatcher {
+    /// A dispatcher that waits for [`Input::Begin`].
+    #[must_use]
+    pub fn new(plan: Plan, stream: Box<dyn TaskStream>) -> Self {
+        let total = stream.total();
+        Self {
+            policy: plan.policy,
+            chunk: plan.chunk,
+            seed: plan.seed,
+            max_workers: plan.max_workers.max(1),
+            workers: plan.workers.clamp(1, plan.max_workers.max(1)),
+            state: RunState::Running,
+            before_suspend: RunState::Running,
+            ending: None,
+            queue: Queue::new(stream, plan.classes.len()),
+            slots: Vec::new(),
+            idle: BTreeSet::new(),
+            timers: Timers::default(),
+            arrivals: Arrivals::new(plan.admission, total),
+            estimates: Estimates::new(plan.classes.len()),
+            classes: plan.classes,
+            counts: Counts::default(),
+            retrying: 0,
+            failed_starts: 0,
+            failing_since: Moment::ZERO,
+            early_deaths: 0,
+            views: Vec::new(),
+        }
+    }
+
+    /// Feeds one input. Inputs about a worker that was replaced in the meantime are ignored.
+    pub fn handle(&mut self, now: Moment, input: Input<'_>, out: &mut dyn Output) {
+        match input {
+            Input::Begin => self.begin(now, out),
+            Input::Wake => self.wake(now, out),
+            Input::Control(command) => self.control(now, command, out),
+            Input::Broken(reason) => self.give_up(now, &reason, out),
+            Input::Started { slot, epoch, pid } => self.started(now, slot, epoch, pid, out),
+            Input::StartFailed { slot, epoch, failure } => self.start_failed(now, slot, epoch, failure, out),
+            Input::Ready { slot, epoch } => self.ready(now, slot, epoch, out),
+            Input::Done { slot, epoch, records } => self.done(now, slot, epoch, records, out),
+            Input::Failed { slot, epoch, failure } => self.failed(now, slot, epoch, failure, out),
+            Input::Progress { slot, epoch, task } => self.progress(now, slot, epoch, task, out),
+            Input::Misbehaved { slot, epoch, reason } => self.misbehaved(now, slot, epoch, reason, out),
+            Input::Exited { slot, epoch, ended } => self.exited(now, slot, epoch, &ended, out),
+        }
+        self.settle(now, out);
+    }
+
+    /// When [`Input::Wake`] is due; `None` when nothing is waited for but workers and users.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Moment> {
+        if self.state.is_over() || self.state == RunState::Suspended {
+            return None;
+        }
+        let expiry = self.queue.next_expiry(&self.classes);
+        [self.timers.next(), expiry, self.next_arrival()].into_iter().flatten().min()
+    }
+
+    /// Where the run stands.
+    #[must_use]
+    pub fn state(&self) -> RunState {
+        self.state
+    }
+
+    /// The state for an observer. `task` tells what a slot's worker is in.
+    pub fn view(&mut self, now: Moment, task: impl Fn(u32) -> Option<crate::engine::event::InTask>) -> EngineView<'_> {
+        let mut views = std::mem::take(&mut self.views);
+        views.clear();
+        views.extend(self.slots.iter().zip(0u32..).filter_map(|(slot, number)| {
+            let state = slot.state(self.policy);
+            let hidden = state == WorkerState::Free && number >= self.workers;
+            let task = if slot.busy() { task(number) } else { None };
+            let task = task.and_then(|task| Some((task.index, slot.class_of(task.index)?, task.started)));
+            (!hidden).then_some(SlotView { slot: number, pid: slot.pid, state, task })
+        }));
+        self.views = views;
+        EngineView {
+            state: self.state,
+            counts: self.counts(),
+            total: self.queue.total(),
+            oldest: self.queue.oldest().map_or(Duration::ZERO, |arrival| now.since(arrival)),
+            workers: self.workers,
+            slots: &self.views,
+        }
+    }
+
+    /// Exact counts; waiting and running tasks are counted afresh, so that the conservation law says something.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = self.counts;
+        counts.running = self.slots.iter().filter(|slot| slot.busy()).count() as u64;
+        let held: u64 = self.slots.iter().map(Slot::tasks).sum();
+        counts.queued = self.queue.len() + self.retrying + held - counts.running;
+        counts
+    }
+
+    fn begin(&mut self, now: Moment, out: &mut dyn Output) {
+        if self.arrivals.is_batch() {
+            self.counts.submitted = self.queue.admit_batch();
+        }
+        self.wake(now, out);
+        self.fit_slots(now, out);
+    }
+
+    fn wake(&mut self, now: Moment, out: &mut dyn Output) {
+        if self.state.is_over() {
+            return;
+        }
+        self.admit(now);
+        self.expire_queue(now, out);
+        while let Some(timer) = self.timers.pop_due(now) {
+            self.timer(now, timer, out);
+        }
+        self.pump(now, out);
+    }
+
+    fn timer(&mut self, now: Moment, timer: Timer, out: &mut dyn Output) {
+        match timer {
+            Timer::Deadline { slot, epoch } => self.deadline(now, slot, epoch, out),
+            Timer::Grace { slot, epoch } => self.grace_over(now, slot, epoch, out),
+            Timer::Stuck { slot, epoch } => self.stuck(now, slot, epoch, out),
+            Timer::Leave { slot, epoch } => self.overstayed(now, slot, epoch, out),
+            Timer::Start { slot, epoch } => self.start_again(now, slot, epoch, out),
+            Timer::Retry(ticket) => {
+                self.retrying -= ticket.count;
+                if self.ending.is_some() {
+                    self.counts.cancelled += ticket.count;
+                } else {
+                    self.queue.give_back(std::iter::once(ticket));
+                }
+            }
+        }
+    }
+
+    /// Ends the run when there is nothing left to do.
+    fn settle(&mut self, now: Moment, out: &mut dyn Output) {
+        if self.state.is_over() {
+            return;
+        }
+        if self.ending.is_none() && self.arrivals.exhausted() && self.queue.is_empty() && self.retrying == 0 {
+            let held: u64 = self.slots.iter().map(Slot::tasks).sum();
+            if held == 0 {
+                self.ending = Some(RunState::Finished);
+                self.dismiss_all(now, out);
+            }
+        }
+        if let Some(ending) = self.ending
+            && self.slots.iter().all(|slot| matches!(slot.life, Life::Free))
+        {
+            self.state = ending;
+            out.effect(Effect::Over(ending));
+        }
+    }
+
+    fn live(&mut self, slot: u32, epoch: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(slot as usize).filter(|slot| slot.epoch == epoch)
+    }
+
+    fn note(&self, now: Moment, severity: Severity, text: String, out: &mut dyn Output) {
+        out.event(now, &Event::Note { severity, text });
+    }
+}

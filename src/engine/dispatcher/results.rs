@@ -1,0 +1,211 @@
+//! Taking in results: one outcome for every task, whatever its worker says.
+
+use std::time::Duration;
+
+use super::input::{Output, TaskFailure};
+use super::slot::{Held, Life, Slot};
+use super::timers::Timer;
+use super::{Dispatcher, Policy};
+use crate::engine::dispatcher::deadlines::LEAVE;
+use crate::engine::event::{Batch, Event, Moment, Record};
+use crate::engine::outcome::{AttemptReport, Cause, Exit, Outcome};
+use crate::engine::queue::Ticket;
+use crate::workload::model::Retries;
+
+impl Dispatcher {
+    pub(super) fn done(&mut self, now: Moment, slot: u32, epoch: u32, records: &[Record], out: &mut dyn Output) {
+        let mut rest = records;
+        while let Some(record) = rest.first() {
+            let Some(entry) = self.live(slot, epoch) else { return };
+            if entry.overdue().is_some_and(|overdue| overdue.task.ticket.first == record.index) {
+                // It finished while it was being ended: its outcome stands.
+                rest = &rest[1..];
+                continue;
+            }
+            let Some(held) = entry.held.front_mut() else {
+                let reason = format!("result of task {} that was not given to it", record.index);
+                return self.misbehaved(now, slot, epoch, reason, out);
+            };
+            let most = usize::try_from(held.ticket.count).unwrap_or(usize::MAX).min(rest.len());
+            let fitting = rest[..most]
+                .iter()
+                .zip(held.ticket.first..)
+                .take_while(|(record, index)| record.index == *index)
+                .count();
+            if fitting == 0 {
+                let reason = format!("result of task {} where {} was next", record.index, held.ticket.first);
+                return self.misbehaved(now, slot, epoch, reason, out);
+            }
+            let (batch, later) = rest.split_at(fitting);
+            rest = later;
+            let before = *held;
+            held.ticket.first += fitting as u64;
+            held.ticket.count -= fitting as u64;
+            if held.ticket.count == 0 {
+                entry.held.pop_front();
+            }
+            let free_since = entry.free_since;
+            let end = batch.last().map_or(free_since, |last| Moment(last.start.0.saturating_add(last.service)));
+            entry.free_since = end;
+            entry.proven = true;
+            let begin = batch.first().map_or(end, |first| first.start);
+            self.early_deaths = 0;
+            self.counts.succeeded += fitting as u64;
+            let nanos = u64::try_from(end.since(begin).as_nanos()).unwrap_or(u64::MAX);
+            self.estimates.observe(before.ticket.class, fitting as u64, nanos);
+            let Ticket { class, attempt, arrival, .. } = before.ticket;
+            let batch = Batch { slot, class, attempt, arrival, sent: before.sent, free_since, records: batch };
+            out.event(now, &Event::Succeeded(batch));
+        }
+        self.after_result(now, slot, out);
+    }
+
+    pub(super) fn failed(
+        &mut self,
+        now: Moment,
+        slot: u32,
+        epoch: u32,
+        failure: Box<TaskFailure>,
+        out: &mut dyn Output,
+    ) {
+        let Some(entry) = self.live(slot, epoch) else { return };
+        if let Some(overdue) = entry.overdue_mut()
+            && overdue.task.ticket.first == failure.index
+        {
+            overdue.last_words = Some(failure);
+            return;
+        }
+        let Some(held) = entry.held.front().copied().filter(|held| held.ticket.first == failure.index) else {
+            let reason = format!("error of task {} that was not next", failure.index);
+            return self.misbehaved(now, slot, epoch, reason, out);
+        };
+        let held = entry.take_task(failure.index).unwrap_or(held);
+        let report_times = entry.times(&held, failure.start, failure.service);
+        entry.free_since = Moment(failure.start.0.saturating_add(failure.service));
+        entry.proven = true;
+        self.early_deaths = 0;
+        self.estimates.observe(held.ticket.class, 1, failure.service);
+        let cause = match (&failure.message, failure.exit) {
+            (Some(message), _) if failure.not_started => Cause::NotStarted { message: message.clone() },
+            (Some(message), _) => Cause::Error { message: message.clone() },
+            (None, Some(exit)) => Cause::Exited { exit },
+            (None, None) => Cause::Error { message: "the worker gave no reason".to_owned() },
+        };
+        let mut report = self.report(now, slot, &held, Outcome::Failed, cause);
+        (report.wait, report.startup, report.service) = report_times;
+        report.exit = failure.exit;
+        report.stdout_tail = failure.output.stdout;
+        report.stderr_tail = failure.output.stderr;
+        report.output_omitted_bytes = failure.output.omitted;
+        let retries = self.rules(held.ticket.class).retries;
+        // A program that a signal ended has crashed, even though its worker lives on.
+        let crashed = matches!(failure.exit, Some(Exit::Signal(_)));
+        let may_retry = (retries.on_error || retries.on_crash && crashed) && !failure.not_started;
+        self.attempt_over(now, &held, report, may_retry, out);
+        self.after_result(now, slot, out);
+    }
+
+    /// A worker has reported: it gets more to do, or leaves.
+    fn after_result(&mut self, now: Moment, slot: u32, out: &mut dyn Output) {
+        let policy = self.policy;
+        let Some(entry) = self.slots.get_mut(slot as usize) else { return };
+        let empty = entry.held.is_empty();
+        match (&entry.life, policy) {
+            (Life::Working, Policy::Reuse) => self.refill(now, slot, out),
+            // A worker that reports before its hello was handed in has said all there is to say.
+            (Life::Working | Life::Starting(_), Policy::OneTask) if empty => {
+                entry.life = Life::Leaving;
+                let epoch = entry.epoch;
+                self.timers.set(now + LEAVE, Timer::Leave { slot, epoch });
+            }
+            (Life::Leaving, Policy::Reuse) if empty => {
+                let epoch = entry.epoch;
+                self.timers.set(now + LEAVE, Timer::Leave { slot, epoch });
+            }
+            _ => {}
+        }
+        // Room in the system lets a blocked arrival in.
+        self.admit(now);
+        self.pump(now, out);
+    }
+
+    /// A report about an attempt, with what is known in any case.
+    pub(super) fn report(&self, now: Moment, slot: u32, held: &Held, outcome: Outcome, cause: Cause) -> AttemptReport {
+        AttemptReport {
+            index: held.ticket.first,
+            class: held.ticket.class,
+            attempt: held.ticket.attempt,
+            attempts_allowed: self.rules(held.ticket.class).retries.max + 1,
+            outcome,
+            cause,
+            retried: false,
+            slot: Some(slot),
+            pid: self.slots.get(slot as usize).and_then(|slot| slot.pid),
+            ended: now.elapsed(),
+            wait: Duration::ZERO,
+            startup: Duration::ZERO,
+            service: Duration::ZERO,
+            exit: None,
+            killed: false,
+            peak_rss_bytes: None,
+            stdout_tail: String::new(),
+            stderr_tail: String::new(),
+            output_omitted_bytes: 0,
+        }
+    }
+
+    /// One task's attempt did not succeed: it is tried again, or that was its outcome.
+    pub(super) fn attempt_over(
+        &mut self,
+        now: Moment,
+        held: &Held,
+        mut report: AttemptReport,
+        may_retry: bool,
+        out: &mut dyn Output,
+    ) {
+        let ticket = Ticket { count: 1, ..held.ticket };
+        let retries = self.rules(ticket.class).retries;
+        if self.ending.is_none() && may_retry && ticket.attempt <= retries.max {
+            report.retried = true;
+            self.counts.retries += 1;
+            self.retrying += 1;
+            let pause = pause(&retries, ticket, self.seed);
+            let next = Ticket { attempt: ticket.attempt + 1, ..ticket };
+            self.timers.set(now + pause, Timer::Retry(next));
+        } else {
+            match report.outcome {
+                Outcome::Failed => self.counts.failed += 1,
+                Outcome::TimedOut => self.counts.timed_out += 1,
+                Outcome::Lost => self.counts.lost += 1,
+                Outcome::Cancelled => self.counts.cancelled += 1,
+                Outcome::Dropped => self.counts.dropped += 1,
+                Outcome::Succeeded => self.counts.succeeded += 1,
+            }
+        }
+        out.event(now, &Event::Attempt(&report));
+    }
+}
+
+impl Slot {
+    /// Wait, startup and service of a task that began at `start`.
+    pub(super) fn times(&self, held: &Held, start: Moment, service: u64) -> (Duration, Duration, Duration) {
+        let dispatched = held.sent.max(self.free_since);
+        (dispatched.since(held.ticket.arrival), start.since(dispatched), Duration::from_nanos(service))
+    }
+}
+
+/// Pause before the next attempt of a task.
+fn pause(retries: &Retries, ticket: Ticket, seed: u64) -> Duration {
+    let backoff = retries.backoff;
+    let power = i32::try_from(ticket.attempt - 1).unwrap_or(i32::MAX);
+    let seconds = (backoff.delay.as_secs_f64() * backoff.factor.powi(power)).min(backoff.max_delay.as_secs_f64());
+    if !backoff.jitter {
+        return Duration::try_from_secs_f64(seconds).unwrap_or(backoff.max_delay);
+    }
+    // Full jitter: evenly between nothing and the whole pause, drawn from the seed, the task and its attempt.
+    let mut bits = seed ^ ticket.first.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(ticket.attempt) << 56;
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    let part = (bits >> 11) as f64 / (1u64 << 53) as f64;
+    Duration::try_from_secs_f64(seconds * part).unwrap_or(backoff.max_delay)
+}

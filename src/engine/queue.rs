@@ -1,0 +1,266 @@
+//! The queue of waiting tasks. A closed batch is a cursor over the stream, not ten million entries.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::engine::event::Moment;
+use crate::engine::stream::{ClassRules, TaskStream};
+use crate::workload::model::{ClassId, TaskIndex};
+
+/// Waiting tasks with consecutive indices that share everything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// First index.
+    pub first: TaskIndex,
+    /// How many; at least 1.
+    pub count: u64,
+    /// Their class.
+    pub class: ClassId,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// Their intended arrival.
+    pub arrival: Moment,
+}
+
+/// Tasks of one class whose `queue_timeout` ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expired {
+    /// Their class.
+    pub class: ClassId,
+    /// How many.
+    pub count: u64,
+}
+
+/// The queue of waiting tasks: first those that came back (their worker left or died, or they are tried again), then
+/// those of the stream in order.
+pub struct Queue {
+    stream: Box<dyn TaskStream>,
+    /// First position of the stream that was neither taken nor expired; for a batch only.
+    cursor: u64,
+    /// End of the admitted part of a batch: all of it or nothing.
+    batch_end: u64,
+    /// For each class: tasks of the batch taken so far, and whether the rest of them expired.
+    taken: Vec<u64>,
+    expired: Vec<bool>,
+    /// Tasks of expired classes that the cursor has still to skip.
+    expired_ahead: u64,
+    /// Arrived one by one, by position in the stream.
+    arrived: BTreeMap<u64, Ticket>,
+    /// For each class with a `queue_timeout`: positions in order of arrival, some of them no longer in `arrived`.
+    expiring: Vec<VecDeque<(u64, Moment)>>,
+    returned: VecDeque<Ticket>,
+    returned_count: u64,
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue").field("len", &self.len()).field("cursor", &self.cursor).finish_non_exhaustive()
+    }
+}
+
+impl Queue {
+    /// An empty queue over a stream with so many classes.
+    #[must_use]
+    pub fn new(stream: Box<dyn TaskStream>, classes: usize) -> Self {
+        Self {
+            stream,
+            cursor: 0,
+            batch_end: 0,
+            taken: vec![0; classes],
+            expired: vec![false; classes],
+            expired_ahead: 0,
+            arrived: BTreeMap::new(),
+            expiring: vec![VecDeque::new(); classes],
+            returned: VecDeque::new(),
+            returned_count: 0,
+        }
+    }
+
+    /// Tasks of the whole stream.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.stream.total()
+    }
+
+    /// Admits the whole stream at time zero.
+    pub fn admit_batch(&mut self) -> u64 {
+        self.batch_end = self.stream.total();
+        self.batch_end
+    }
+
+    /// Admits the task at this position.
+    pub fn admit(&mut self, position: u64, arrival: Moment, rules: &[ClassRules]) {
+        let run = self.stream.run_at(position, 1);
+        if let Some(limit) = rules.get(usize::from(run.class)).and_then(|rules| rules.queue_timeout)
+            && let Some(expiring) = self.expiring.get_mut(usize::from(run.class))
+        {
+            expiring.push_back((position, arrival + limit));
+        }
+        self.arrived.insert(position, Ticket { first: run.first, count: 1, class: run.class, attempt: 1, arrival });
+    }
+
+    /// Waiting tasks.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.returned_count + self.arrived.len() as u64 + (self.batch_end - self.cursor - self.expired_ahead)
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Earliest intended arrival among the waiting tasks.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Moment> {
+        if self.batch_end - self.cursor > self.expired_ahead {
+            return Some(Moment::ZERO);
+        }
+        let returned = self.returned.iter().map(|ticket| ticket.arrival).min();
+        let arrived = self.arrived.first_key_value().map(|(_, ticket)| ticket.arrival);
+        returned.into_iter().chain(arrived).min()
+    }
+
+    /// Class of the task that [`Queue::take`] would give next.
+    #[must_use]
+    pub fn next_class(&mut self) -> Option<ClassId> {
+        if let Some(ticket) = self.returned.front() {
+            return Some(ticket.class);
+        }
+        if let Some((_, ticket)) = self.arrived.first_key_value() {
+            return Some(ticket.class);
+        }
+        self.skip_expired();
+        (self.cursor < self.batch_end).then(|| self.stream.run_at(self.cursor, 1).class)
+    }
+
+    /// Takes up to `most` tasks that can travel as one run.
+    pub fn take(&mut self, most: u64) -> Option<Ticket> {
+        if let Some(front) = self.returned.front_mut() {
+            let mut ticket = *front;
+            ticket.count = front.count.min(most);
+            front.first += ticket.count;
+            front.count -= ticket.count;
+            if front.count == 0 {
+                self.returned.pop_front();
+            }
+            self.returned_count -= ticket.count;
+            return Some(ticket);
+        }
+        if let Some((_, ticket)) = self.arrived.pop_first() {
+            return Some(ticket);
+        }
+        self.skip_expired();
+        if self.cursor >= self.batch_end {
+            return None;
+        }
+        let run = self.stream.run_at(self.cursor, most.min(self.batch_end - self.cursor));
+        self.cursor += run.count;
+        if let Some(taken) = self.taken.get_mut(usize::from(run.class)) {
+            *taken += run.count;
+        }
+        Some(Ticket { first: run.first, count: run.count, class: run.class, attempt: 1, arrival: Moment::ZERO })
+    }
+
+    fn skip_expired(&mut self) {
+        while self.expired_ahead > 0 && self.cursor < self.batch_end {
+            let run = self.stream.run_at(self.cursor, self.batch_end - self.cursor);
+            if !self.expired.get(usize::from(run.class)).copied().unwrap_or(false) {
+                return;
+            }
+            self.cursor += run.count;
+            self.expired_ahead -= run.count;
+        }
+    }
+
+    /// Puts tasks back at the head, in the order in which they are given.
+    pub fn give_back(&mut self, tickets: impl DoubleEndedIterator<Item = Ticket>) {
+        for ticket in tickets.rev().filter(|ticket| ticket.count > 0) {
+            self.returned_count += ticket.count;
+            self.returned.push_front(ticket);
+        }
+    }
+
+    /// Removes every waiting task; says how many there were.
+    pub fn clear(&mut self) -> u64 {
+        let len = self.len();
+        self.cursor = self.batch_end;
+        self.expired_ahead = 0;
+        self.arrived.clear();
+        self.returned.clear();
+        self.returned_count = 0;
+        len
+    }
+
+    /// When the next `queue_timeout` runs out. May be early: a task that has left the queue is found out by
+    /// [`Queue::expire`].
+    #[must_use]
+    pub fn next_expiry(&self, rules: &[ClassRules]) -> Option<Moment> {
+        let arrived = self.expiring.iter().filter_map(|queue| queue.front().map(|(_, at)| *at));
+        let returned = self.returned.iter().filter_map(|ticket| deadline(ticket, rules));
+        let batch = rules.iter().enumerate().filter_map(|(class, rules)| {
+            (self.waiting_of(class) > 0).then(|| rules.queue_timeout.map(|limit| Moment::ZERO + limit)).flatten()
+        });
+        arrived.chain(returned).chain(batch).min()
+    }
+
+    /// Tasks of this class that wait in an admitted batch.
+    fn waiting_of(&self, class: usize) -> u64 {
+        if self.batch_end == 0 || self.cursor >= self.batch_end || self.expired.get(class).copied().unwrap_or(true) {
+            return 0;
+        }
+        let total = ClassId::try_from(class).map_or(0, |class| self.stream.class_total(class));
+        total - self.taken.get(class).copied().unwrap_or(0)
+    }
+
+    /// Removes the tasks whose `queue_timeout` has run out.
+    pub fn expire(&mut self, now: Moment, rules: &[ClassRules]) -> Vec<Expired> {
+        let mut gone = vec![0u64; rules.len()];
+        for (class, count) in gone.iter_mut().enumerate() {
+            if let Some(limit) = rules.get(class).and_then(|rules| rules.queue_timeout)
+                && Moment::ZERO + limit <= now
+            {
+                let waiting = self.waiting_of(class);
+                if waiting > 0 {
+                    *count += waiting;
+                    self.expired_ahead += waiting;
+                    self.expired[class] = true;
+                }
+            }
+            let Some(expiring) = self.expiring.get_mut(class) else { continue };
+            while let Some(&(position, at)) = expiring.front() {
+                let waits = self.arrived.contains_key(&position);
+                if waits && at > now {
+                    break;
+                }
+                expiring.pop_front();
+                if waits {
+                    self.arrived.remove(&position);
+                    *count += 1;
+                }
+            }
+        }
+        let before = self.returned.len();
+        self.returned.retain(|ticket| {
+            let late = deadline(ticket, rules).is_some_and(|at| at <= now);
+            if late && let Some(count) = gone.get_mut(usize::from(ticket.class)) {
+                *count += ticket.count;
+            }
+            !late
+        });
+        if self.returned.len() != before {
+            self.returned_count = self.returned.iter().map(|ticket| ticket.count).sum();
+        }
+        gone.into_iter()
+            .enumerate()
+            .filter(|(_, count)| *count > 0)
+            .filter_map(|(class, count)| Some(Expired { class: ClassId::try_from(class).ok()?, count }))
+            .collect()
+    }
+}
+
+/// When a returned ticket expires: only a first attempt does, a retry has been in work already.
+fn deadline(ticket: &Ticket, rules: &[ClassRules]) -> Option<Moment> {
+    let limit = rules.get(usize::from(ticket.class))?.queue_timeout?;
+    (ticket.attempt == 1).then(|| ticket.arrival + limit)
+}

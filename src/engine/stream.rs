@@ -1,0 +1,70 @@
+//! What an engine needs to know of the tasks: in which order they come and of which class each is.
+
+use std::time::Duration;
+
+use crate::workload::model::{ClassId, OnFull, Retries, TaskIndex};
+
+/// The seeded stream of tasks as an engine sees it. The same stream for every arm of a comparison.
+pub trait TaskStream: Send {
+    /// How many tasks there are.
+    fn total(&self) -> u64;
+
+    /// How many tasks are of this class.
+    fn class_total(&self, class: ClassId) -> u64;
+
+    /// The tasks that come at `position` and directly after it, as far as their indices are consecutive and their class
+    /// is the same; at most `most`, at least one.
+    fn run_at(&self, position: u64, most: u64) -> StreamRun;
+}
+
+/// Tasks with consecutive indices, of one class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamRun {
+    /// First index.
+    pub first: TaskIndex,
+    /// How many.
+    pub count: u64,
+    /// Their class.
+    pub class: ClassId,
+}
+
+/// What the dispatcher needs to know of a task class.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClassRules {
+    /// See [`crate::workload::model::TaskClass::timeout`].
+    pub timeout: Option<Duration>,
+    /// See [`crate::workload::model::TaskClass::queue_timeout`].
+    pub queue_timeout: Option<Duration>,
+    /// See [`crate::workload::model::TaskClass::grace_period`].
+    pub grace_period: Duration,
+    /// See [`crate::workload::model::TaskClass::retries`].
+    pub retries: Retries,
+}
+
+/// When tasks are admitted to the queue.
+pub enum Admission {
+    /// All at the start.
+    Batch,
+    /// At these times since the start of the run, in order.
+    Open {
+        /// One for each task.
+        times: Box<dyn Iterator<Item = Duration> + Send>,
+        /// Most tasks queued and running together.
+        max_in_flight: Option<u64>,
+        /// What happens to an arrival beyond that.
+        on_full: OnFull,
+    },
+}
+
+impl std::fmt::Debug for Admission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Batch => f.write_str("Batch"),
+            Self::Open { max_in_flight, on_full, .. } => f
+                .debug_struct("Open")
+                .field("max_in_flight", max_in_flight)
+                .field("on_full", on_full)
+                .finish_non_exhaustive(),
+        }
+    }
+}

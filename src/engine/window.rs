@@ -1,0 +1,151 @@
+//! How many tasks a worker may hold: the adaptive window, a fixed chunk size, CPython's rule.
+
+use std::time::Duration;
+
+use crate::workload::model::ClassId;
+
+/// Work that the adaptive window keeps at a worker. Long enough that a message's cost (some 25 µs with one in flight, see
+/// the module docs of `worker::protocol`) disappears, short enough that a worker asked to leave does so at once.
+const WINDOW: Duration = Duration::from_millis(2);
+/// A chunk that is worth less than this may have a second one waiting behind it.
+const PREFETCH: Duration = Duration::from_millis(1);
+/// Most tasks a worker holds.
+const MOST: u64 = 8192;
+
+/// The rule of one engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chunk {
+    /// Follows the measured service time.
+    Adaptive,
+    /// So many at a time.
+    Fixed(u64),
+    /// One process per task.
+    One,
+}
+
+/// CPython's rule for `Pool.map` without a chunksize: `ceil(n / 4W)`
+/// (`Lib/multiprocessing/pool.py`, `Pool._map_async`).
+#[must_use]
+pub fn cpython_chunksize(tasks: u64, workers: u32) -> u64 {
+    tasks.div_ceil(u64::from(workers).max(1) * 4).max(1)
+}
+
+/// Estimates of the time a task of each class takes a worker, as a moving average over what was measured.
+#[derive(Clone, Debug)]
+pub struct Estimates {
+    nanos: Vec<Option<f64>>,
+}
+
+impl Estimates {
+    /// Nothing known about so many classes.
+    #[must_use]
+    pub fn new(classes: usize) -> Self {
+        Self { nanos: vec![None; classes] }
+    }
+
+    /// `count` tasks of a class kept a worker busy for `nanos` in all.
+    pub fn observe(&mut self, class: ClassId, count: u64, nanos: u64) {
+        let Some(estimate) = self.nanos.get_mut(usize::from(class)) else { return };
+        let mean = nanos as f64 / count.max(1) as f64;
+        // A batch weighs in by its length: eight tasks count half.
+        let weight = count as f64 / (count as f64 + 8.0);
+        *estimate = Some(estimate.map_or(mean, |old| old + (mean - old) * weight));
+    }
+
+    /// Expected nanoseconds of one task; a whole window for a class nothing is known of, so that its first task travels
+    /// alone.
+    #[must_use]
+    pub fn nanos(&self, class: ClassId) -> u64 {
+        let known = self.nanos.get(usize::from(class)).copied().flatten();
+        known.map_or(WINDOW.as_nanos() as u64, |nanos| nanos.max(1.0) as u64)
+    }
+}
+
+/// What a worker holds, for the decision.
+#[derive(Clone, Copy, Debug)]
+pub struct Holding {
+    /// Tasks.
+    pub tasks: u64,
+    /// Their expected nanoseconds.
+    pub nanos: u64,
+}
+
+impl Chunk {
+    /// Whether the number depends on what is measured.
+    #[must_use]
+    pub fn is_adaptive(self) -> bool {
+        self == Self::Adaptive
+    }
+
+    /// How many tasks of a class may be added to what a worker holds now: 0 while it holds enough. `waiting` is the
+    /// length of the queue, `workers` the number that share it, `first` whether this begins a message: one is sent only
+    /// when the window is half empty, and then fills it.
+    #[must_use]
+    pub fn room(self, holding: Holding, estimate: u64, waiting: u64, workers: u32, first: bool) -> u64 {
+        match self {
+            Self::One => u64::from(holding.tasks == 0),
+            Self::Fixed(chunk) => {
+                let quick = chunk.saturating_mul(estimate) < PREFETCH.as_nanos() as u64;
+                let may_wait = if quick { chunk } else { 0 };
+                if holding.tasks <= may_wait { chunk } else { 0 }
+            }
+            Self::Adaptive => {
+                let window = WINDOW.as_nanos() as u64;
+                if first && holding.tasks > 0 && holding.nanos * 2 > window {
+                    return 0;
+                }
+                let by_time = window.saturating_sub(holding.nanos) / estimate.max(1);
+                // Guided self-scheduling (Polychronopoulos and Kuck, 1987): towards the end the pieces get smaller, so
+                // that no worker sits on a long tail.
+                let by_share = waiting / (u64::from(workers).max(1) * 2);
+                let least = u64::from(holding.tasks == 0);
+                by_time.min(by_share).min(MOST.saturating_sub(holding.tasks)).max(least)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY: Holding = Holding { tasks: 0, nanos: 0 };
+
+    #[test]
+    fn cpythons_rule_is_a_quarter_of_each_workers_share_rounded_up() {
+        assert_eq!(cpython_chunksize(2000, 4), 125);
+        assert_eq!(cpython_chunksize(2001, 4), 126);
+        assert_eq!(cpython_chunksize(1, 8), 1);
+        assert_eq!(cpython_chunksize(0, 0), 1);
+    }
+
+    #[test]
+    fn tiny_tasks_travel_in_thousands_and_long_ones_alone() {
+        let room = |estimate| Chunk::Adaptive.room(EMPTY, estimate, 10_000_000, 2, true);
+        assert_eq!(room(100), MOST);
+        assert_eq!(room(100_000), 20);
+        assert_eq!(room(5_000_000), 1);
+        assert_eq!(room(Estimates::new(1).nanos(0)), 1, "an unknown task travels alone");
+    }
+
+    #[test]
+    fn the_tail_is_shared_out_in_small_pieces() {
+        assert_eq!(Chunk::Adaptive.room(EMPTY, 100, 400, 4, true), 50);
+        assert_eq!(Chunk::Adaptive.room(EMPTY, 100, 3, 4, true), 1);
+    }
+
+    #[test]
+    fn a_full_window_takes_nothing_and_a_half_empty_one_is_filled() {
+        let holding = |tasks| Holding { tasks, nanos: tasks * 1000 };
+        assert_eq!(Chunk::Adaptive.room(holding(1500), 1000, 1 << 20, 1, true), 0);
+        assert_eq!(Chunk::Adaptive.room(holding(500), 1000, 1 << 20, 1, true), 1500);
+    }
+
+    #[test]
+    fn a_fixed_chunk_waits_behind_another_only_if_it_is_quick() {
+        let one = Holding { tasks: 1, nanos: 0 };
+        assert_eq!(Chunk::Fixed(1).room(one, 1000, 100, 2, true), 1);
+        assert_eq!(Chunk::Fixed(1).room(one, 50_000_000, 100, 2, true), 0);
+        assert_eq!(Chunk::Fixed(25).room(EMPTY, 50_000_000, 100, 2, true), 25);
+    }
+}

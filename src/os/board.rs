@@ -1,0 +1,195 @@
+//! The status board: one small shared-memory page set per engine. Each worker writes the task it is in and when it
+//! started; the parent reads it without a message, even after the worker died. The parent writes one flag, the recall.
+//!
+//! One 64-byte line per slot, so that workers never share a cache line. A line is guarded by a sequence number: odd
+//! while it is being written (a seqlock with a single writer).
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+/// Most slots a board has.
+pub const SLOTS: u32 = 4096;
+
+const NO_TASK: u64 = u64::MAX;
+
+/// One slot's line.
+#[repr(C, align(64))]
+struct Line {
+    sequence: AtomicU32,
+    recall: AtomicU32,
+    task: AtomicU64,
+    started: AtomicU64,
+}
+
+/// What a worker is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InTask {
+    /// The task's index.
+    pub index: u64,
+    /// `CLOCK_MONOTONIC` in nanoseconds at its first instruction.
+    pub started: u64,
+}
+
+/// A mapped board.
+#[derive(Debug)]
+pub struct Board {
+    lines: NonNull<Line>,
+    fd: Option<OwnedFd>,
+}
+
+// SAFETY: every access to the mapping is through atomics.
+unsafe impl Send for Board {}
+// SAFETY: as above.
+unsafe impl Sync for Board {}
+
+const BYTES: usize = SLOTS as usize * size_of::<Line>();
+
+impl Board {
+    /// Makes a new board in anonymous shared memory; pages are used only for slots that are.
+    ///
+    /// # Errors
+    /// When the system has no descriptor or memory left.
+    pub fn create() -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        let fd = rustix::fs::memfd_create("poolscope-board", rustix::fs::MemfdFlags::CLOEXEC)?;
+        #[cfg(not(target_os = "linux"))]
+        let fd = crate::os::temporary::unlinked_file()?;
+        rustix::fs::ftruncate(&fd, BYTES as u64)?;
+        let mut board = Self::map(fd.as_fd())?;
+        board.fd = Some(fd);
+        Ok(board)
+    }
+
+    /// Maps a board that was inherited.
+    ///
+    /// # Errors
+    /// When the descriptor is not a board.
+    pub fn map(fd: BorrowedFd<'_>) -> io::Result<Self> {
+        if rustix::fs::fstat(fd)?.st_size < BYTES as i64 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the status board is too small"));
+        }
+        // SAFETY: a fresh shared mapping of a file that is at least this long; nothing else refers to the address.
+        let address =
+            unsafe { mmap(std::ptr::null_mut(), BYTES, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, fd, 0)? };
+        let lines = NonNull::new(address.cast::<Line>()).ok_or_else(|| io::Error::other("mmap returned null"))?;
+        Ok(Self { lines, fd: None })
+    }
+
+    /// The descriptor to hand to workers; only the creator has it.
+    #[must_use]
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.fd.as_ref().map(AsFd::as_fd)
+    }
+
+    fn line(&self, slot: u32) -> &Line {
+        let slot = slot.min(SLOTS - 1) as usize;
+        // SAFETY: the mapping holds SLOTS lines, `slot` is below that, and zeroed memory is a valid line.
+        unsafe { self.lines.add(slot).as_ref() }
+    }
+
+    /// Clears a slot before a new worker takes it.
+    pub fn reset(&self, slot: u32) {
+        let line = self.line(slot);
+        line.sequence.store(0, Ordering::Relaxed);
+        line.recall.store(0, Ordering::Relaxed);
+        line.started.store(0, Ordering::Relaxed);
+        line.task.store(NO_TASK, Ordering::Release);
+    }
+
+    /// Worker: a task begins.
+    pub fn begin(&self, slot: u32, task: InTask) {
+        self.write(slot, task.index, task.started);
+    }
+
+    /// Worker: no task is being worked on.
+    pub fn end(&self, slot: u32) {
+        self.write(slot, NO_TASK, 0);
+    }
+
+    fn write(&self, slot: u32, task: u64, started: u64) {
+        let line = self.line(slot);
+        let sequence = line.sequence.load(Ordering::Relaxed);
+        line.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
+        fence(Ordering::Release);
+        line.task.store(task, Ordering::Relaxed);
+        line.started.store(started, Ordering::Relaxed);
+        line.sequence.store(sequence.wrapping_add(2), Ordering::Release);
+    }
+
+    /// Parent: what the worker in this slot is in. A worker that died in the middle of writing (a few instructions) is
+    /// taken to be in no task.
+    #[must_use]
+    pub fn task(&self, slot: u32) -> Option<InTask> {
+        let line = self.line(slot);
+        for _ in 0..1000 {
+            let before = line.sequence.load(Ordering::Acquire);
+            let index = line.task.load(Ordering::Relaxed);
+            let started = line.started.load(Ordering::Relaxed);
+            fence(Ordering::Acquire);
+            if before.is_multiple_of(2) && line.sequence.load(Ordering::Relaxed) == before {
+                return (index != NO_TASK).then_some(InTask { index, started });
+            }
+            std::hint::spin_loop();
+        }
+        None
+    }
+
+    /// Parent: asks the worker in this slot to leave after its task.
+    pub fn recall(&self, slot: u32) {
+        self.line(slot).recall.store(1, Ordering::Release);
+    }
+
+    /// Worker: whether it was asked to leave.
+    #[must_use]
+    pub fn recalled(&self, slot: u32) -> bool {
+        self.line(slot).recall.load(Ordering::Acquire) != 0
+    }
+}
+
+impl Drop for Board {
+    fn drop(&mut self) {
+        // SAFETY: the mapping was made by this value and no reference into it outlives it.
+        let _ = unsafe { munmap(self.lines.as_ptr().cast(), BYTES) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_mapping_sees_what_a_worker_writes() {
+        let parent = Board::create().unwrap();
+        let worker = Board::map(parent.fd().unwrap()).unwrap();
+        parent.reset(7);
+        assert_eq!(parent.task(7), None);
+        worker.begin(7, InTask { index: 0, started: 5 });
+        assert_eq!(parent.task(7), Some(InTask { index: 0, started: 5 }));
+        assert_eq!(parent.task(6), Some(InTask { index: 0, started: 0 }), "an unused slot is zeroed memory");
+        worker.end(7);
+        assert_eq!(parent.task(7), None);
+        assert!(!worker.recalled(7));
+        parent.recall(7);
+        assert!(worker.recalled(7));
+        parent.reset(7);
+        assert!(!worker.recalled(7));
+    }
+
+    #[test]
+    fn a_reader_never_sees_half_a_write() {
+        let board = Board::create().unwrap();
+        board.reset(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..200_000u64).for_each(|n| board.begin(0, InTask { index: n, started: n * 3 })));
+            for _ in 0..200_000 {
+                if let Some(task) = board.task(0) {
+                    assert_eq!(task.started, task.index * 3);
+                }
+            }
+        });
+    }
+}

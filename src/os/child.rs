@@ -1,0 +1,230 @@
+//! A child process from its start until it was reaped, with the kernel's accounting of its whole life.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+
+use crate::os::accounting::{Exit, Usage};
+
+/// A child that was not reaped yet. Its pid cannot be used again by the system until it is, so signals always reach it or
+/// nobody. Dropping it kills and reaps: no child outlives its owner unnoticed.
+#[derive(Debug)]
+pub struct Child {
+    pid: Pid,
+    pidfd: Option<OwnedFd>,
+    leads_group: bool,
+    reaped: bool,
+}
+
+/// What the kernel says about a child that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reaped {
+    /// How it ended.
+    pub exit: Exit,
+    /// CPU time, faults and switches of its whole life, with the children it waited for (`wait4(2)`).
+    pub usage: Usage,
+    /// Largest resident set, where it can be told from the parent's: the counter starts at the parent's own peak.
+    pub peak_rss_bytes: Option<u64>,
+}
+
+impl Child {
+    /// Takes charge of a child that was just started.
+    pub(super) fn adopt(pid: libc::pid_t, leads_group: bool) -> io::Result<Self> {
+        let pid = Pid::from_raw(pid).ok_or_else(|| io::Error::other("the system returned no process id"))?;
+        let mut child = Self { pid, pidfd: None, leads_group, reaped: false };
+        // On an error (EMFILE) `child` is dropped, which ends and reaps it.
+        child.pidfd = Some(rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?);
+        Ok(child)
+    }
+
+    /// Process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Becomes readable when the child ends (`pidfd_open(2)`).
+    #[must_use]
+    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Sends a signal to the child's whole group, or to the child alone where it leads none.
+    ///
+    /// # Errors
+    /// Only what is not "already gone".
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        if self.reaped {
+            return Ok(());
+        }
+        let sent = if self.leads_group {
+            rustix::process::kill_process_group(self.pid, signal)
+        } else {
+            rustix::process::kill_process(self.pid, signal)
+        };
+        match sent {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reaps the child if it has ended: looks first, ends whatever is left of its group while its pid is still its own,
+    /// then takes it away.
+    ///
+    /// # Errors
+    /// `ECHILD` when somebody else reaped it.
+    pub fn try_reap(&mut self) -> io::Result<Option<Reaped>> {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match rustix::io::retry_on_intr(|| rustix::process::waitid(WaitId::Pid(self.pid), look))? {
+            None => Ok(None),
+            Some(_) => self.take().map(Some),
+        }
+    }
+
+    /// Waits until the child ends and reaps it.
+    ///
+    /// # Errors
+    /// As [`Child::try_reap`].
+    pub fn wait(&mut self) -> io::Result<Reaped> {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        rustix::io::retry_on_intr(|| rustix::process::waitid(WaitId::Pid(self.pid), look))?;
+        self.take()
+    }
+
+    fn take(&mut self) -> io::Result<Reaped> {
+        if self.leads_group {
+            self.signal(Signal::KILL)?;
+        }
+        let own_peak = own_peak_rss_kib();
+        let mut status: libc::c_int = 0;
+        // SAFETY: rusage is plain data that the call fills in.
+        let mut rusage: libc::rusage = unsafe { std::mem::zeroed() };
+        // SAFETY: both pointers are valid for writing; the pid is an unreaped child of this process.
+        let pid = unsafe { libc::wait4(self.pid.as_raw_nonzero().get(), &raw mut status, 0, &raw mut rusage) };
+        if pid < 0 {
+            let error = io::Error::last_os_error();
+            // Somebody else reaped it: nothing is left to signal.
+            self.reaped = error.raw_os_error() == Some(libc::ECHILD);
+            return Err(error);
+        }
+        self.reaped = true;
+        let exit = if libc::WIFSIGNALED(status) {
+            Exit::Signal(libc::WTERMSIG(status))
+        } else {
+            Exit::Code(libc::WEXITSTATUS(status))
+        };
+        let peak_kib = u64::try_from(rusage.ru_maxrss).unwrap_or(0);
+        Ok(Reaped { exit, usage: usage(&rusage), peak_rss_bytes: (peak_kib > own_peak).then_some(peak_kib * 1024) })
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if !self.reaped {
+            let _ = self.signal(Signal::KILL);
+            let _ = self.wait();
+        }
+    }
+}
+
+/// This process's own accounting, with or without the children it waited for.
+#[must_use]
+pub fn own_usage(of: UsageOf) -> Usage {
+    // SAFETY: rusage is plain data that the call fills in; the call cannot fail for these constants.
+    let rusage = unsafe {
+        let mut rusage: libc::rusage = std::mem::zeroed();
+        let who = match of {
+            UsageOf::Process => libc::RUSAGE_SELF,
+            UsageOf::Children => libc::RUSAGE_CHILDREN,
+        };
+        libc::getrusage(who, &raw mut rusage);
+        rusage
+    };
+    usage(&rusage)
+}
+
+/// Whose accounting is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsageOf {
+    /// This process, all threads.
+    Process,
+    /// Children that were reaped.
+    Children,
+}
+
+fn own_peak_rss_kib() -> u64 {
+    // SAFETY: as in `own_usage`.
+    let rusage = unsafe {
+        let mut rusage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut rusage);
+        rusage
+    };
+    u64::try_from(rusage.ru_maxrss).unwrap_or(0)
+}
+
+fn usage(rusage: &libc::rusage) -> Usage {
+    let time = |time: libc::timeval| {
+        Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0))
+            + Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or(0))
+    };
+    let count = |count: libc::c_long| u64::try_from(count).unwrap_or(0);
+    Usage {
+        user: time(rusage.ru_utime),
+        system: time(rusage.ru_stime),
+        minor_faults: count(rusage.ru_minflt),
+        major_faults: count(rusage.ru_majflt),
+        voluntary_switches: count(rusage.ru_nvcsw),
+        involuntary_switches: count(rusage.ru_nivcsw),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::spawn::Program;
+
+    fn run(script: &str) -> Reaped {
+        Program::new(&["/bin/sh", "-c", script]).unwrap().spawn(&[]).unwrap().wait().unwrap()
+    }
+
+    #[test]
+    fn exit_codes_and_signals_are_told_apart() {
+        assert_eq!(run("exit 0").exit, Exit::Code(0));
+        assert_eq!(run("exit 7").exit, Exit::Code(7));
+        assert_eq!(run("kill -TERM $$").exit, Exit::Signal(libc::SIGTERM));
+    }
+
+    #[test]
+    fn a_missing_program_is_an_error_of_the_start() {
+        let error = Program::new(&["/no/such/program"]).unwrap().spawn(&[]).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
+        assert!(!crate::os::spawn::is_transient(&error));
+    }
+
+    #[test]
+    fn stragglers_of_the_group_end_with_their_leader() {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        let script = format!("sleep 600 & echo $! > {}; exit 3", path.path().display());
+        assert_eq!(run(&script).exit, Exit::Code(3));
+        let straggler: i32 = std::fs::read_to_string(path.path()).unwrap().trim().parse().unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        loop {
+            let state = std::fs::read_to_string(format!("/proc/{straggler}/stat")).unwrap_or_default();
+            if state.is_empty() || state.contains(") Z") {
+                break;
+            }
+            assert!(std::time::Instant::now() < deadline, "still there: {state}");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_dropped_child_is_killed_and_reaped() {
+        let child = Program::new(&["/bin/sleep", "600"]).unwrap().spawn(&[]).unwrap();
+        let pid = child.pid();
+        drop(child);
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+    }
+}

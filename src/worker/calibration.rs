@@ -1,0 +1,7 @@
+//! stub
+/// c
+#[derive(Clone, Copy, Debug)]
+pub struct Calibration {
+    /// i
+    pub iterations_per_second: f64,
+}

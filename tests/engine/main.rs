@@ -1,0 +1,6 @@
+//! Engines on real processes.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod basics;

@@ -10,6 +10,7 @@ pub mod driver;
 pub mod event;
 pub mod guardian;
 pub mod outcome;
+pub mod plan;
 pub mod queue;
 pub mod stream;
 pub mod window;

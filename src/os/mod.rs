@@ -6,10 +6,12 @@
 pub mod accounting;
 pub mod board;
 pub mod capture;
+pub mod cgroup;
 pub mod child;
 pub mod clock;
 pub mod dev_null;
 pub mod host;
+pub mod limits;
 pub mod oom;
 pub mod pipe;
 pub mod readiness;

@@ -25,8 +25,8 @@ pub const GUARDIAN: &str = "__guardian";
 
 /// A worker reports at the latest this long after a task, in nanoseconds, unless the next one keeps it busy.
 const REPORT_AFTER: u64 = 100_000;
-/// Bytes read at once.
-const READ: usize = 64 * 1024;
+/// Bytes read at once: few, because each page of the buffer costs a fault in a process that lives for one task.
+const READ: usize = 4 * 1024;
 
 /// Runs this process as a worker or a guardian if its arguments say so, and says whether they did. To be called before
 /// anything else is set up.

@@ -8,5 +8,6 @@ pub mod command;
 pub mod entry;
 pub mod environment;
 pub mod guardian;
+pub mod kernels;
 pub mod protocol;
 pub mod work;

@@ -2,4 +2,10 @@
 //!
 //! Knows the vocabulary of `engine` (events, outcomes) and nothing of how engines work.
 
+pub mod distribution;
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub mod latency;
+pub mod results_hash;
 pub mod snapshot;
+pub mod track;

@@ -7,5 +7,7 @@ pub mod distribution;
 pub(crate) mod fixtures;
 pub mod latency;
 pub mod results_hash;
+pub mod sampler;
 pub mod snapshot;
+pub mod suspect;
 pub mod track;

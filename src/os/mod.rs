@@ -8,6 +8,7 @@ pub mod board;
 pub mod capture;
 pub mod child;
 pub mod host;
+pub mod pressure;
 pub mod readings;
 pub mod signals;
 pub mod spawn;

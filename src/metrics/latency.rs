@@ -81,6 +81,12 @@ impl Recorded {
         }
     }
 
+    /// How many times.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.histogram.len().saturating_add(self.pending)
+    }
+
     /// Sum of all times.
     #[must_use]
     pub fn sum(&self) -> Duration {
@@ -196,6 +202,12 @@ impl Latencies {
             service: self.service.distribution(),
             sojourn: self.sojourn.distribution(),
         }
+    }
+
+    /// How many waits were recorded: attempts that ran.
+    #[must_use]
+    pub fn waits(&self) -> u64 {
+        self.wait.count()
     }
 
     /// Sum of all waits: the integral of the queue depth over time (Little's identity).

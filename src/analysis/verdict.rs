@@ -1,5 +1,12 @@
 //! Who is faster, by how much, and whether that can be said at all.
 
+use std::sync::Arc;
+
+use crate::analysis::lints::{Lint, lints};
+use crate::analysis::statistics::estimate_ratio;
+use crate::engine::event::RunState;
+use crate::metrics::snapshot::Snapshot;
+
 /// What can be said about an arm against the baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
@@ -31,3 +38,125 @@ pub struct Verdict {
     /// Why it is so, as far as the measurements show: "start-up bound", ...
     pub reasons: Vec<String>,
 }
+
+/// What a comparison needs to know about one run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RunFigure {
+    /// Succeeded tasks per second of the whole run.
+    pub throughput: f64,
+    /// Whether the run was made to its end. One that was stopped tells nothing about the tasks it did not run.
+    pub complete: bool,
+}
+
+impl RunFigure {
+    /// The figure of a run.
+    #[must_use]
+    pub fn of(run: &Snapshot) -> Self {
+        Self { throughput: run.throughput_whole, complete: run.state == RunState::Finished }
+    }
+
+    fn usable(&self) -> bool {
+        self.complete && self.throughput.is_finite() && self.throughput > 0.0
+    }
+}
+
+impl Finding {
+    /// The words used in JSON and on screen.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::TooEarly => "too early",
+            Self::NoClearDifference => "no clear difference",
+            Self::Faster => "faster",
+            Self::Slower => "slower",
+        }
+    }
+
+    /// What an interval of the ratio says: a difference only where 1 lies outside of it.
+    fn of(ci95: Option<(f64, f64)>) -> Self {
+        match ci95 {
+            None => Self::TooEarly,
+            Some((low, _)) if low > 1.0 => Self::Faster,
+            Some((_, high)) if high < 1.0 => Self::Slower,
+            Some(_) => Self::NoClearDifference,
+        }
+    }
+}
+
+/// Ratio of throughputs over pairs of runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Comparison {
+    /// Geometric mean; `None` without a pair.
+    pub ratio: Option<f64>,
+    /// 95 % confidence interval; `None` below two pairs.
+    pub ci95: Option<(f64, f64)>,
+    /// Pairs of complete runs.
+    pub pairs: usize,
+    /// What follows.
+    pub finding: Finding,
+}
+
+/// Compares run i of an arm with run i of the baseline: they were made right after each other, so that what changes
+/// slowly (temperature, other load) falls out of their ratio. See [`estimate_ratio`] for the interval.
+#[must_use]
+pub fn compare(baseline: &[RunFigure], arm: &[RunFigure]) -> Comparison {
+    let ratios: Vec<f64> = baseline
+        .iter()
+        .zip(arm)
+        .filter(|(baseline, arm)| baseline.usable() && arm.usable())
+        .map(|(baseline, arm)| arm.throughput / baseline.throughput)
+        .collect();
+    let estimate = estimate_ratio(&ratios);
+    let ci95 = estimate.and_then(|estimate| estimate.ci95);
+    Comparison { ratio: estimate.map(|estimate| estimate.mean), ci95, pairs: ratios.len(), finding: Finding::of(ci95) }
+}
+
+/// One verdict for each arm but the baseline, in arm order; none with a single arm.
+///
+/// `arms` holds the counted runs of each arm, oldest first, and may hold the newest frame of a run under way as the last
+/// one. While there is no pair of complete runs, the ratio is that of the newest frames, which should then be of the same
+/// second since the start of their runs: worth showing, but the finding stays [`Finding::TooEarly`] and there is no
+/// interval.
+#[must_use]
+pub fn verdicts(arms: &[Vec<Arc<Snapshot>>], baseline: usize) -> Vec<Verdict> {
+    let Some(reference) = arms.get(baseline) else { return Vec::new() };
+    let figures = |runs: &[Arc<Snapshot>]| runs.iter().map(|run| RunFigure::of(run)).collect::<Vec<_>>();
+    let baseline_figures = figures(reference);
+    let others = arms.iter().enumerate().filter(|(arm, _)| *arm != baseline);
+    others
+        .map(|(arm, runs)| {
+            let Comparison { ratio, ci95, pairs, finding } = compare(&baseline_figures, &figures(runs));
+            let ratio = ratio.or_else(|| live_ratio(reference, runs));
+            // Reasons are about the side that is behind: there is something to explain.
+            let behind = if ratio.is_some_and(|ratio| ratio > 1.0) { reference } else { runs };
+            Verdict { arm, baseline, ratio, ci95, pairs, finding, reasons: reasons(behind) }
+        })
+        .collect()
+}
+
+/// Ratio of the newest frames, finished or not.
+fn live_ratio(baseline: &[Arc<Snapshot>], arm: &[Arc<Snapshot>]) -> Option<f64> {
+    let (baseline, arm) = (baseline.last()?.throughput_whole, arm.last()?.throughput_whole);
+    let ratio = arm / baseline;
+    (baseline > 0.0 && arm > 0.0 && ratio.is_finite()).then_some(ratio)
+}
+
+/// What at least half of the runs show, each reason once.
+fn reasons(runs: &[Arc<Snapshot>]) -> Vec<String> {
+    let mut found: Vec<(&'static str, usize)> = Vec::new();
+    for run in runs {
+        let mut names: Vec<_> = lints(run, None).iter().map(Lint::name).collect();
+        names.dedup();
+        for name in names {
+            match found.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, count)) => *count += 1,
+                None => found.push((name, 1)),
+            }
+        }
+    }
+    found.retain(|(_, count)| *count * 2 >= runs.len());
+    found.into_iter().map(|(name, _)| name.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests;

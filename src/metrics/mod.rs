@@ -2,4 +2,16 @@
 //!
 //! Knows the vocabulary of `engine` (events, outcomes) and nothing of how engines work.
 
+pub mod distribution;
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub mod latency;
+pub mod log;
+pub mod recorder;
+pub mod results_hash;
+pub mod sampler;
+pub mod slots;
 pub mod snapshot;
+pub mod suspect;
+pub mod track;
+pub mod windows;

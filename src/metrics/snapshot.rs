@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use crate::engine::event::{RunState, Severity, WorkerState};
 use crate::engine::outcome::{AttemptReport, Counts};
+use crate::metrics::distribution::Distributions;
+pub use crate::metrics::track::Track;
 use crate::workload::model::{ClassId, TaskIndex};
 
 /// One run at one moment. Its size does not depend on the number of tasks.
@@ -52,6 +54,29 @@ pub struct Snapshot {
     pub notes: Arc<Vec<Note>>,
     /// The last unsuccessful attempts, oldest first; bounded.
     pub failures: Arc<Vec<AttemptReport>>,
+    /// What is known only when the run is over; `None` before.
+    pub end: Option<Arc<RunEnd>>,
+}
+
+impl Snapshot {
+    /// Time that rates are about: up to the last outcome when the run is over, until now before.
+    #[must_use]
+    pub fn wall(&self) -> Duration {
+        self.end.as_ref().map_or(self.at, |end| end.wall)
+    }
+}
+
+/// What is known only when a run is over.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunEnd {
+    /// Run clock at the last outcome of a task.
+    pub wall: Duration,
+    /// The four latencies whole, for any percentile and for curves.
+    pub distributions: Distributions,
+    /// Time that workers had nothing left to do while others still worked, summed over the workers.
+    pub tail_idle: Duration,
+    /// Worker processes that were started and not reaped: 0 unless something is wrong.
+    pub unreaped: u64,
 }
 
 /// A line for people.
@@ -202,11 +227,4 @@ pub struct Overhead {
     pub cores_used: f64,
     /// Longest delay of a sample.
     pub sampler_lag: Duration,
-}
-
-/// The history of one run in a bounded number of frames: what a replay shows and charts draw.
-#[derive(Clone, Debug, Default)]
-pub struct Track {
-    /// Frames in order of time.
-    pub frames: Vec<Arc<Snapshot>>,
 }

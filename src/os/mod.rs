@@ -14,6 +14,7 @@ pub mod host;
 pub mod limits;
 pub mod oom;
 pub mod pipe;
+pub mod pressure;
 pub mod readiness;
 pub mod readings;
 pub mod signals;

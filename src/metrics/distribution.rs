@@ -1,0 +1,155 @@
+//! A finished distribution of times: as many numbers as there were different times, however many tasks there were.
+
+use std::time::Duration;
+
+use crate::metrics::latency::nanos;
+use crate::metrics::snapshot::Quantiles;
+
+/// How often each time occurred, each rounded up by at most 0.1 %; count, sum and maximum are exact.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Distribution {
+    /// (largest time of the bucket in nanoseconds, how many), ascending, counts above 0.
+    buckets: Vec<(u64, u64)>,
+    count: u64,
+    sum: u128,
+    max: u64,
+}
+
+/// The distributions of the four latencies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Distributions {
+    /// Intended arrival to dispatch.
+    pub wait: Distribution,
+    /// Dispatch to the first instruction of the task.
+    pub startup: Distribution,
+    /// The work itself.
+    pub service: Distribution,
+    /// Intended arrival to end.
+    pub sojourn: Distribution,
+}
+
+impl Distribution {
+    pub(super) fn new(buckets: Vec<(u64, u64)>, sum: u128, max: u64) -> Self {
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        Self { buckets, count, sum, max }
+    }
+
+    /// (nanoseconds, how many), ascending.
+    #[must_use]
+    pub fn buckets(&self) -> &[(u64, u64)] {
+        &self.buckets
+    }
+
+    /// How many times were recorded.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The time that at least the share `q` (0 to 1) of all times do not exceed (nearest rank); zero when empty.
+    #[must_use]
+    pub fn quantile(&self, q: f64) -> Duration {
+        let rank = ((q.clamp(0.0, 1.0) * self.count as f64).ceil() as u64).max(1);
+        let mut seen = 0u64;
+        for (value, count) in &self.buckets {
+            seen = seen.saturating_add(*count);
+            if seen >= rank {
+                return Duration::from_nanos((*value).min(self.max));
+            }
+        }
+        Duration::from_nanos(self.max)
+    }
+
+    /// Percentiles, mean and maximum.
+    #[must_use]
+    pub fn summary(&self) -> Quantiles {
+        if self.count == 0 {
+            return Quantiles::default();
+        }
+        Quantiles {
+            count: self.count,
+            mean: nanos(self.sum / u128::from(self.count)),
+            p50: self.quantile(0.5),
+            p90: self.quantile(0.9),
+            p95: self.quantile(0.95),
+            p99: self.quantile(0.99),
+            max: Duration::from_nanos(self.max),
+        }
+    }
+
+    /// Adds another distribution: what several runs took together.
+    pub fn merge(&mut self, other: &Self) {
+        let mut merged: Vec<(u64, u64)> = Vec::with_capacity(self.buckets.len() + other.buckets.len());
+        let (mut mine, mut theirs) = (self.buckets.iter().peekable(), other.buckets.iter().peekable());
+        loop {
+            let next = match (mine.peek(), theirs.peek()) {
+                (Some(a), Some(b)) if a.0 <= b.0 => mine.next(),
+                (Some(_), None) => mine.next(),
+                (_, Some(_)) => theirs.next(),
+                (None, None) => break,
+            };
+            let Some((value, count)) = next.copied() else { break };
+            match merged.last_mut() {
+                Some(last) if last.0 == value => last.1 = last.1.saturating_add(count),
+                _ => merged.push((value, count)),
+            }
+        }
+        self.buckets = merged;
+        self.count = self.count.saturating_add(other.count);
+        self.sum = self.sum.saturating_add(other.sum);
+        self.max = self.max.max(other.max);
+    }
+
+    /// Cumulative distribution: (nanoseconds, share of all times that do not exceed it), ascending.
+    pub fn cumulative(&self) -> impl Iterator<Item = (u64, f64)> + '_ {
+        let all = self.count.max(1) as f64;
+        self.buckets.iter().scan(0u64, move |seen, (value, count)| {
+            *seen = seen.saturating_add(*count);
+            Some((*value, *seen as f64 / all))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::latency::Recorded;
+
+    fn of(values: &[u64]) -> Distribution {
+        let mut recorded = Recorded::new();
+        values.iter().for_each(|value| recorded.record(*value));
+        recorded.distribution()
+    }
+
+    #[test]
+    fn quantiles_by_nearest_rank() {
+        let distribution = of(&[10, 20, 30, 40]);
+        for (q, wanted) in [(0.0, 10), (0.25, 10), (0.26, 20), (0.5, 20), (0.75, 30), (0.99, 40), (1.0, 40)] {
+            assert_eq!(distribution.quantile(q), Duration::from_nanos(wanted), "q = {q}");
+        }
+        assert_eq!(distribution.summary().mean, Duration::from_nanos(25));
+    }
+
+    #[test]
+    fn merged_distributions_equal_one_of_all_values() {
+        let mut left = of(&[5, 900, 70_000, 70_001]);
+        left.merge(&of(&[1, 900, 3_000_000]));
+        assert_eq!(left, of(&[1, 5, 900, 900, 70_000, 70_001, 3_000_000]));
+        let mut empty = Distribution::default();
+        empty.merge(&left);
+        assert_eq!(empty, left);
+    }
+
+    #[test]
+    fn cumulative_share_ends_at_one() {
+        let points: Vec<_> = of(&[10, 20, 20, 40]).cumulative().collect();
+        assert_eq!(points, [(10, 0.25), (20, 0.75), (40, 1.0)]);
+    }
+
+    #[test]
+    fn summary_of_a_recording_and_of_its_distribution_are_the_same() {
+        let mut recorded = Recorded::new();
+        (1..5_000u64).for_each(|value| recorded.record(value * value));
+        assert_eq!(recorded.quantiles(), recorded.distribution().summary());
+    }
+}

@@ -1,0 +1,236 @@
+//! The four latencies of a run, recorded as fast as results arrive. This is the program's hot path: up to ten million
+//! records a second pass through [`Latencies::batch`]. Nothing here may allocate, lock or call through a pointer.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::engine::event::{Batch, Moment};
+use crate::engine::outcome::AttemptReport;
+use crate::metrics::distribution::{Distribution, Distributions};
+use crate::metrics::results_hash::ResultsHash;
+use crate::metrics::snapshot::{Latency, Quantiles};
+
+/// Largest time that is told apart: an hour. Longer ones count as this in percentiles; mean and maximum stay exact.
+pub const LARGEST: u64 = 3_600_000_000_000;
+/// Significant digits of a percentile: 3 means it is at most 0.1 % too high.
+const DIGITS: u8 = 3;
+/// The percentiles of [`Quantiles`].
+const QUANTILES: [f64; 4] = [0.5, 0.9, 0.95, 0.99];
+
+/// One latency: a histogram for its percentiles, exact count, sum and maximum.
+///
+/// Successive times of one batch mostly fall into the same bucket (its tasks begin and end within a millisecond of each
+/// other while they waited for seconds), so equal buckets are counted here and written to the histogram together.
+#[derive(Debug)]
+pub struct Recorded {
+    histogram: Histogram<u64>,
+    sum: u128,
+    max: u64,
+    /// Bounds of the bucket that is being counted, inclusive; `low > high` before the first value.
+    low: u64,
+    high: u64,
+    pending: u64,
+}
+
+impl Recorded {
+    /// Empty, for times up to [`LARGEST`].
+    #[must_use]
+    pub fn new() -> Self {
+        // The bounds are constants that hdrhistogram accepts (low >= 1, high >= 2 low, at most 5 digits).
+        #[expect(clippy::expect_used, reason = "constant arguments, checked by every test of this module")]
+        let histogram = Histogram::new_with_bounds(1, LARGEST, DIGITS).expect("constant bounds are valid");
+        Self { histogram, sum: 0, max: 0, low: 1, high: 0, pending: 0 }
+    }
+
+    /// Adds one time, in nanoseconds.
+    #[inline]
+    pub fn record(&mut self, nanos: u64) {
+        self.sum += u128::from(nanos);
+        self.max = self.max.max(nanos);
+        if self.low <= nanos && nanos <= self.high {
+            self.pending += 1;
+        } else {
+            self.next_bucket(nanos);
+        }
+    }
+
+    /// Adds one time that rarely falls into the bucket of the one before.
+    #[inline]
+    pub fn record_scattered(&mut self, nanos: u64) {
+        self.sum += u128::from(nanos);
+        self.max = self.max.max(nanos);
+        self.histogram.saturating_record(nanos);
+    }
+
+    #[inline]
+    fn next_bucket(&mut self, nanos: u64) {
+        self.flush();
+        let kept = nanos.min(LARGEST);
+        self.low = self.histogram.lowest_equivalent(kept);
+        self.high = if nanos >= LARGEST { u64::MAX } else { self.histogram.highest_equivalent(kept) };
+        self.pending = 1;
+    }
+
+    /// Writes what is pending; must come before anything is read.
+    #[inline]
+    fn flush(&mut self) {
+        if self.pending > 0 {
+            self.histogram.saturating_record_n(self.low, self.pending);
+            self.pending = 0;
+        }
+    }
+
+    /// How many times.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.histogram.len().saturating_add(self.pending)
+    }
+
+    /// Sum of all times.
+    #[must_use]
+    pub fn sum(&self) -> Duration {
+        nanos(self.sum)
+    }
+
+    /// Percentiles so far.
+    pub fn quantiles(&mut self) -> Quantiles {
+        self.flush();
+        let count = self.histogram.len();
+        if count == 0 {
+            return Quantiles::default();
+        }
+        let mut values = self.histogram.value_at_quantiles(QUANTILES).map(|value| value.min(self.max));
+        let mut next = || Duration::from_nanos(values.next().unwrap_or(0));
+        let (p50, p90, p95, p99) = (next(), next(), next(), next());
+        let mean = nanos(self.sum / u128::from(count));
+        Quantiles { count, mean, p50, p90, p95, p99, max: Duration::from_nanos(self.max) }
+    }
+
+    /// Everything, in a form that is small when few different times occurred.
+    pub fn distribution(&mut self) -> Distribution {
+        self.flush();
+        let buckets = self.histogram.iter_recorded().map(|bucket| {
+            let value = bucket.value_iterated_to();
+            (value, bucket.count_since_last_iteration())
+        });
+        Distribution::new(buckets.collect(), self.sum, self.max)
+    }
+}
+
+impl Default for Recorded {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What one batch adds to its slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BatchSums {
+    /// Nanoseconds of work.
+    pub work: u64,
+    /// Nanoseconds between dispatch and first instruction.
+    pub startup: u64,
+    /// End of the last task.
+    pub end: Moment,
+}
+
+/// The four latencies.
+#[derive(Debug, Default)]
+pub struct Latencies {
+    wait: Recorded,
+    startup: Recorded,
+    service: Recorded,
+    sojourn: Recorded,
+}
+
+impl Latencies {
+    /// Records a batch of successful tasks and adds their results to the hash.
+    ///
+    /// A task is dispatched when its worker is free for it: the first one at the later of its batch's sending and the
+    /// end of the worker's task before, each following one when the one before it ends.
+    #[inline]
+    pub fn batch(&mut self, batch: &Batch<'_>, hash: &mut ResultsHash) -> BatchSums {
+        let (arrival, sent) = (batch.arrival.0, batch.sent.0);
+        let mut free = batch.free_since.0;
+        let mut sums = BatchSums::default();
+        for record in batch.records {
+            let dispatched = free.max(sent);
+            let start = record.start.0;
+            let end = start.saturating_add(record.service);
+            let startup = start.saturating_sub(dispatched);
+            self.wait.record(dispatched.saturating_sub(arrival));
+            self.startup.record(startup);
+            self.service.record_scattered(record.service);
+            self.sojourn.record(end.saturating_sub(arrival));
+            hash.add(record.index, record.value);
+            sums.work = sums.work.saturating_add(record.service);
+            sums.startup = sums.startup.saturating_add(startup);
+            free = end;
+        }
+        sums.end = Moment(free);
+        sums
+    }
+
+    /// Records an attempt that ran and did not succeed. Its sojourn counts only if no other attempt follows: a task has
+    /// one.
+    pub fn attempt(&mut self, report: &AttemptReport) {
+        let (wait, startup, service) = (ns(report.wait), ns(report.startup), ns(report.service));
+        self.wait.record(wait);
+        self.startup.record(startup);
+        self.service.record_scattered(service);
+        if !report.retried {
+            self.sojourn.record(wait.saturating_add(startup).saturating_add(service));
+        }
+    }
+
+    /// Percentiles so far.
+    pub fn summary(&mut self) -> Latency {
+        Latency {
+            wait: self.wait.quantiles(),
+            startup: self.startup.quantiles(),
+            service: self.service.quantiles(),
+            sojourn: self.sojourn.quantiles(),
+        }
+    }
+
+    /// Everything, for the end of a run.
+    pub fn distributions(&mut self) -> Distributions {
+        Distributions {
+            wait: self.wait.distribution(),
+            startup: self.startup.distribution(),
+            service: self.service.distribution(),
+            sojourn: self.sojourn.distribution(),
+        }
+    }
+
+    /// How many waits were recorded: attempts that ran.
+    #[must_use]
+    pub fn waits(&self) -> u64 {
+        self.wait.count()
+    }
+
+    /// Sum of all waits: the integral of the queue depth over time (Little's identity).
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.wait.sum()
+    }
+}
+
+/// Whole nanoseconds of a duration, saturating.
+#[must_use]
+pub fn ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A duration of so many nanoseconds, saturating.
+#[must_use]
+pub fn nanos(nanos: u128) -> Duration {
+    u64::try_from(nanos).map_or_else(
+        |_| Duration::from_secs(u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX)),
+        Duration::from_nanos,
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! The last lines for people: notes and unsuccessful attempts, bounded however many there are.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::engine::outcome::{AttemptReport, Cause};
+
+/// Notes and attempts that are kept.
+pub const KEPT: usize = 200;
+/// Most bytes of a text that is kept.
+const TEXT: usize = 2048;
+
+/// The last [`KEPT`] entries. The shared list is made anew only when it is asked for after a change.
+#[derive(Debug)]
+pub struct Last<T> {
+    entries: VecDeque<T>,
+    shared: Arc<Vec<T>>,
+    changed: bool,
+}
+
+impl<T> Default for Last<T> {
+    fn default() -> Self {
+        Self { entries: VecDeque::new(), shared: Arc::default(), changed: false }
+    }
+}
+
+impl<T: Clone> Last<T> {
+    /// Adds an entry; the oldest one goes when there are too many.
+    pub fn push(&mut self, entry: T) {
+        if self.entries.len() >= KEPT {
+            self.entries.pop_front();
+        }
+        self.entries.push_back(entry);
+        self.changed = true;
+    }
+
+    /// All entries, oldest first; the same list as before if nothing was added.
+    pub fn shared(&mut self) -> Arc<Vec<T>> {
+        if self.changed {
+            self.shared = Arc::new(self.entries.iter().cloned().collect());
+            self.changed = false;
+        }
+        Arc::clone(&self.shared)
+    }
+}
+
+/// A copy of a report whose texts are no longer than they must be.
+#[must_use]
+pub fn trimmed(report: &AttemptReport) -> AttemptReport {
+    let mut report = report.clone();
+    keep_end(&mut report.stdout_tail);
+    keep_end(&mut report.stderr_tail);
+    if let Cause::Error { message } | Cause::NotStarted { message } = &mut report.cause {
+        keep_begin(message);
+    }
+    report
+}
+
+/// Cuts a text after at most 2 KiB.
+pub fn keep_begin(text: &mut String) {
+    if text.len() > TEXT {
+        text.truncate(text.floor_char_boundary(TEXT));
+        text.shrink_to_fit();
+    }
+}
+
+/// Leaves at most the last 2 KiB of a text.
+fn keep_end(text: &mut String) {
+    if text.len() > TEXT {
+        let from = text.ceil_char_boundary(text.len() - TEXT);
+        text.drain(..from);
+        text.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_entries_stay_and_the_list_is_shared_until_it_changes() {
+        let mut last = Last::default();
+        (0..KEPT + 5).for_each(|number| last.push(number));
+        let list = last.shared();
+        assert_eq!((list.len(), list.first(), list.last()), (KEPT, Some(&5), Some(&(KEPT + 4))));
+        assert!(Arc::ptr_eq(&list, &last.shared()));
+        last.push(0);
+        assert!(!Arc::ptr_eq(&list, &last.shared()));
+        assert_eq!(list.first(), Some(&5), "what was handed out does not change");
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let mut report = crate::metrics::fixtures::attempt(1);
+        report.stderr_tail = format!("x{}", "é".repeat(5000));
+        report.cause = Cause::Error { message: "日".repeat(5000) };
+        let trimmed = trimmed(&report);
+        assert!(trimmed.stderr_tail.len() <= TEXT && trimmed.stderr_tail.ends_with('é'));
+        let Cause::Error { message } = trimmed.cause else { panic!("another cause") };
+        assert!(message.len() <= TEXT && message.starts_with('日'));
+    }
+}

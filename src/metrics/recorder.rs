@@ -1,0 +1,334 @@
+//! The fold: events of one run in, snapshots out. It runs on the engine's thread and must be quick: results go through
+//! [`Latencies::batch`] without an allocation, starts and exits touch a few counters, and everything that costs more
+//! (percentiles, rows, readings) waits for the ten snapshots a second. It never waits for anybody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity};
+use crate::engine::outcome::{AttemptReport, Counts, Outcome};
+use crate::metrics::latency::{Latencies, ns};
+use crate::metrics::log::{Last, keep_begin, trimmed};
+use crate::metrics::results_hash::ResultsHash;
+use crate::metrics::sampler::{Live, Sampler};
+use crate::metrics::slots::Slots;
+use crate::metrics::snapshot::{Cpu, Latency, Memory, Note, Overhead, Queue, RunEnd, Snapshot, WorkerTime};
+use crate::metrics::suspect::{self, Evidence};
+use crate::metrics::windows::{Capacity, Level, Rate};
+use crate::os::pressure::Pressure;
+use crate::workload::model::EngineKind;
+
+mod rows;
+
+/// What a recorder needs to know beforehand.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// How often live CPU is read, ten times a second for a dashboard; `None` starts no sampler: no bars, no memory and
+    /// no reasons for suspicion from the machine, but the same results.
+    pub sample_interval: Option<Duration>,
+    /// Cores that the workers may use; a bar never shows more.
+    pub cores: u32,
+    /// The kind of engine: with a process for each task, the start of a process is start-up time of its task.
+    pub kind: EngineKind,
+    /// Whether there is no limit on the number of workers. Then there is no idle time either.
+    pub unbounded: bool,
+}
+
+/// Folds the events of one run.
+#[derive(Debug)]
+pub struct Recorder {
+    config: Config,
+    publish: watch::Sender<Arc<Snapshot>>,
+    latencies: Latencies,
+    hash: ResultsHash,
+    slots: Slots,
+    sampler: Option<Sampler>,
+    live: Live,
+    /// The machine when the run began.
+    before: Option<Pressure>,
+    rate: Rate,
+    capacity: Capacity,
+    depth: Level,
+    notes: Last<Note>,
+    failures: Last<AttemptReport>,
+    /// Last outcome of a task.
+    last_outcome: Moment,
+    succeeded: u64,
+    /// Tasks that reached their `queue_timeout`, and how long they waited together.
+    expired: u64,
+    expired_wait: Duration,
+    suspended: Duration,
+}
+
+impl Recorder {
+    /// A recorder and where its snapshots appear; the first one is empty. Starts the sampler's thread.
+    #[must_use]
+    pub fn new(config: Config) -> (Self, watch::Receiver<Arc<Snapshot>>) {
+        let (publish, snapshots) = watch::channel(Arc::new(Snapshot::empty()));
+        let mut recorder = Self {
+            config,
+            publish,
+            latencies: Latencies::default(),
+            hash: ResultsHash::default(),
+            slots: Slots::default(),
+            sampler: None,
+            live: Live::default(),
+            before: config.sample_interval.map(|_| Pressure::read()),
+            rate: Rate::default(),
+            capacity: Capacity::default(),
+            depth: Level::default(),
+            notes: Last::default(),
+            failures: Last::default(),
+            last_outcome: Moment::ZERO,
+            succeeded: 0,
+            expired: 0,
+            expired_wait: Duration::ZERO,
+            suspended: Duration::ZERO,
+        };
+        match config.sample_interval.map(|interval| Sampler::start(interval, config.cores)) {
+            None => {}
+            Some(Ok(sampler)) => recorder.sampler = Some(sampler),
+            Some(Err(error)) => {
+                let text = format!("no live CPU bars and no memory figures: cannot start a thread: {error}");
+                recorder.note(Moment::ZERO, Severity::Warning, text);
+            }
+        }
+        (recorder, snapshots)
+    }
+
+    fn note(&mut self, now: Moment, severity: Severity, mut text: String) {
+        keep_begin(&mut text);
+        self.notes.push(Note { at: now.elapsed(), severity, text });
+    }
+
+    fn attempt(&mut self, now: Moment, report: &AttemptReport) {
+        if !report.retried {
+            self.last_outcome = now;
+        }
+        // One that never began (no such program, a worker dead on arrival) has no times to record.
+        let began = !(report.wait + report.startup + report.service).is_zero();
+        if let Some(slot) = report.slot.filter(|_| began) {
+            self.latencies.attempt(report);
+            self.slots.attempted(slot, ns(report.service), ns(report.startup), Moment(ns(report.ended)));
+        }
+        if !matches!(report.outcome, Outcome::Cancelled | Outcome::Dropped | Outcome::Succeeded) {
+            self.failures.push(trimmed(report));
+        }
+    }
+
+    /// The account of a slot has changed: the sampler should know before its next sample.
+    fn tell_sampler(&mut self, slot: u32) {
+        let (Some(sampler), Some(totals)) = (self.sampler.as_mut(), self.slots.get(slot)) else { return };
+        sampler.tell(slot as usize, totals.account());
+        if sampler.is_stale() {
+            sampler.tell_all(self.slots.all().iter().map(super::slots::SlotTotals::account));
+        }
+    }
+
+    fn snapshot(&mut self, now: Moment, view: &EngineView<'_>) -> Snapshot {
+        let over = view.state.is_over();
+        let counts = view.counts;
+        let wall = if over && self.last_outcome > Moment::ZERO { self.last_outcome } else { now };
+        // Work given up on request was not done: it has no place in a rate.
+        let done = counts.succeeded + counts.unsuccessful();
+        let throughput = self.rate.advance(now, done);
+        let worker_time = self.worker_time(now, wall, view);
+        let suspect = self.suspect(over);
+        Snapshot {
+            at: now.elapsed(),
+            state: view.state,
+            counts,
+            total: view.total,
+            throughput,
+            throughput_whole: per_second(counts.succeeded, wall.elapsed()),
+            queue: self.queue(wall, view),
+            latency: self.latencies.summary(),
+            worker_time,
+            workers_target: view.workers,
+            workers: self.rows(now, view),
+            cpu: self.cpu(over, wall.elapsed()),
+            memory: self.memory(),
+            worker_starts: self.slots.starts,
+            worker_restarts: self.slots.restarts,
+            overhead: Overhead { sampler_lag: self.evidence(None).lag(), ..self.live.overhead },
+            results_hash: self.hash.value(),
+            suspect,
+            notes: self.notes.shared(),
+            failures: self.failures.shared(),
+            end: over.then(|| Arc::new(self.end(wall, view))),
+        }
+    }
+
+    fn queue(&self, wall: Moment, view: &EngineView<'_>) -> Queue {
+        let counts = &view.counts;
+        let mut mean = self.depth.mean();
+        // When every task that came has left the queue once, the sum of their waits is the integral of its depth: exact,
+        // however short the run was (J. D. C. Little, A Proof for the Queuing Formula L = lambda W, 1961).
+        let left = self.latencies.waits() + self.expired;
+        let seconds = wall.elapsed().as_secs_f64();
+        if view.state.is_over() && counts.retries == 0 && left + counts.dropped == counts.submitted && seconds > 0.0 {
+            mean = (self.latencies.waited() + self.expired_wait).as_secs_f64() / seconds;
+        }
+        Queue { depth: counts.queued, max: self.depth.max, mean, oldest: view.oldest }
+    }
+
+    fn cpu(&self, over: bool, wall: Duration) -> Cpu {
+        let usage = self.slots.usage();
+        // While processes live, what they use is sampled; when all are reaped, only the kernel's accounts count.
+        let total = if over { usage.cpu() } else { usage.cpu().max(self.live.workers_cpu) };
+        let seconds = wall.as_secs_f64();
+        let cores_used_whole = if seconds > 0.0 { total.as_secs_f64() / seconds } else { 0.0 };
+        Cpu { user: usage.user, system: usage.system, cores_used: self.live.cores_used, cores_used_whole }
+    }
+
+    fn memory(&self) -> Memory {
+        let mut memory = self.live.memory;
+        memory.peak_rss_bytes = memory.peak_rss_bytes.max(self.slots.peak_rss);
+        memory
+    }
+
+    /// Where the time of the workers went until `wall`, with tasks and starts that are under way.
+    fn worker_time(&self, now: Moment, wall: Moment, view: &EngineView<'_>) -> WorkerTime {
+        let (mut work, mut startup) = (u128::from(self.slots.work), u128::from(self.slots.startup));
+        for slot in view.slots {
+            let totals = self.slots.get(slot.slot).copied().unwrap_or_default();
+            match slot.task {
+                Some((.., start)) => work += now.since(start.max(totals.last_end)).as_nanos(),
+                None if self.config.kind == EngineKind::Process && rows::starting(slot) => {
+                    startup += now.since(totals.started).as_nanos();
+                }
+                None => {}
+            }
+        }
+        let whole = if self.config.unbounded { 0 } else { self.capacity.until(wall) };
+        let idle = whole.saturating_sub(work + startup);
+        let [work, startup, idle] = [work, startup, idle].map(super::latency::nanos);
+        WorkerTime { work, startup, idle }
+    }
+
+    fn evidence<'a>(&'a self, readings: Option<(&'a Pressure, &'a Pressure)>) -> Evidence<'a> {
+        let usage = self.slots.usage();
+        Evidence {
+            readings,
+            workers_cpu: usage.cpu().max(self.live.workers_cpu),
+            major_faults: usage.major_faults,
+            suspended: self.suspended,
+            sampler_lag: self.live.overhead.sampler_lag,
+        }
+    }
+
+    fn suspect(&self, over: bool) -> Vec<String> {
+        let last = (over && self.before.is_some()).then(|| Arc::new(Pressure::read()));
+        let newest = last.as_ref().or(self.live.pressure.as_ref());
+        let readings = self.before.as_ref().zip(newest.map(AsRef::as_ref));
+        suspect::reasons(&self.evidence(readings))
+    }
+
+    fn end(&mut self, wall: Moment, view: &EngineView<'_>) -> RunEnd {
+        let workers = if self.config.unbounded { 0 } else { view.workers };
+        let last_ends = (0..workers).map(|slot| self.slots.get(slot).map_or(Moment::ZERO, |totals| totals.last_end));
+        RunEnd {
+            wall: wall.elapsed(),
+            tail_idle: last_ends.map(|end| wall.since(end)).sum(),
+            distributions: self.latencies.distributions(),
+            unreaped: self.slots.starts.saturating_sub(self.slots.exits),
+        }
+    }
+}
+
+impl Observer for Recorder {
+    fn event(&mut self, now: Moment, event: &Event<'_>) {
+        match event {
+            Event::Succeeded(batch) => {
+                let sums = self.latencies.batch(batch, &mut self.hash);
+                let count = batch.records.len() as u64;
+                self.succeeded += count;
+                self.slots.succeeded(batch.slot, count, &sums);
+                self.last_outcome = now;
+            }
+            Event::Attempt(report) => self.attempt(now, report),
+            Event::Expired { count, limit, .. } => {
+                self.expired += count;
+                self.expired_wait += limit.saturating_mul(u32::try_from(*count).unwrap_or(u32::MAX));
+                self.last_outcome = now;
+            }
+            Event::WorkerStarted { slot, pid, restart } => {
+                self.slots.started(*slot, *pid, *restart, now);
+                self.tell_sampler(*slot);
+            }
+            Event::WorkerReady { .. } => {}
+            Event::WorkerUsage { slot, pid, usage } => self.slots.reported(*slot, *pid, *usage),
+            Event::WorkerExited { slot, usage, peak_rss_bytes, .. } => {
+                self.slots.exited(*slot, *usage, *peak_rss_bytes);
+                self.tell_sampler(*slot);
+            }
+            Event::Resized { workers } => {
+                self.capacity.set(now, *workers);
+                let plural = if *workers == 1 { "" } else { "s" };
+                self.note(now, Severity::Info, format!("{workers} worker{plural} from now on"));
+            }
+            Event::Suspended(duration) => {
+                self.suspended += *duration;
+                let text = format!("the run stood still for {:.1} s", duration.as_secs_f64());
+                self.note(now, Severity::Warning, text);
+            }
+            Event::Note { severity, text } => self.note(now, *severity, text.clone()),
+        }
+    }
+
+    fn state(&mut self, now: Moment, view: &EngineView<'_>) {
+        debug_assert!(view.counts.conserved(), "conservation: {:?}", view.counts);
+        debug_assert_eq!(view.counts.succeeded, self.succeeded, "successes counted and successes told");
+        self.capacity.set(now, view.workers);
+        self.depth.see(now, view.counts.queued);
+        if let Some(sampler) = self.sampler.as_mut() {
+            sampler.tell_all(self.slots.all().iter().map(super::slots::SlotTotals::account));
+            sampler.read(&mut self.live);
+        }
+        let snapshot = Arc::new(self.snapshot(now, view));
+        if view.state.is_over() {
+            self.sampler = None;
+        }
+        self.publish.send_replace(snapshot);
+    }
+}
+
+impl Snapshot {
+    /// A run that has not begun.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            at: Duration::ZERO,
+            state: RunState::Running,
+            counts: Counts::default(),
+            total: 0,
+            throughput: 0.0,
+            throughput_whole: 0.0,
+            queue: Queue::default(),
+            latency: Latency::default(),
+            worker_time: WorkerTime::default(),
+            workers_target: 0,
+            workers: Vec::new(),
+            cpu: Cpu::default(),
+            memory: Memory::default(),
+            worker_starts: 0,
+            worker_restarts: 0,
+            overhead: Overhead::default(),
+            results_hash: 0,
+            suspect: Vec::new(),
+            notes: Arc::default(),
+            failures: Arc::default(),
+            end: None,
+        }
+    }
+}
+
+fn per_second(count: u64, wall: Duration) -> f64 {
+    let seconds = wall.as_secs_f64();
+    if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! One row for each slot: what the engine says of it now beside what was counted in it.
+
+use std::time::Duration;
+
+use super::Recorder;
+use crate::engine::event::{EngineView, Moment, SlotView, WorkerState};
+use crate::metrics::snapshot::WorkerRow;
+
+/// Whether a process of the slot was started and is not in its task yet.
+pub(super) fn starting(slot: &SlotView) -> bool {
+    slot.pid.is_some() && matches!(slot.state, WorkerState::Starting | WorkerState::Busy)
+}
+
+impl Recorder {
+    /// Every slot that the engine has or had: the rows of a result add up to its totals.
+    pub(super) fn rows(&self, now: Moment, view: &EngineView<'_>) -> Vec<WorkerRow> {
+        let over = view.state.is_over();
+        let mut rows = Vec::with_capacity(view.slots.len().max(self.slots.all().len()));
+        let mut views = view.slots.iter().peekable();
+        let known = (0u32..).zip(self.slots.all());
+        for (number, totals) in known {
+            let slot = views.next_if(|slot| slot.slot == number);
+            // A slot without a process that nothing happened in is no row, unless the engine says so.
+            if slot.is_some() || totals.starts > 0 {
+                rows.push(self.row(now, number, slot, over));
+            }
+        }
+        rows.extend(views.map(|slot| self.row(now, slot.slot, Some(slot), over)));
+        rows
+    }
+
+    fn row(&self, now: Moment, number: u32, view: Option<&SlotView>, over: bool) -> WorkerRow {
+        let totals = self.slots.get(number).copied().unwrap_or_default();
+        let live = self.live.slots.get(number as usize).copied().unwrap_or_default();
+        let pid = view.and_then(|view| view.pid);
+        let task = view.and_then(|view| view.task);
+        let task_for = task.map_or(Duration::ZERO, |(.., start)| now.since(start));
+        let under_way = task.map_or(Duration::ZERO, |(.., start)| now.since(start.max(totals.last_end)));
+        let memory = live.memory.filter(|(owner, _)| Some(*owner) == pid).map(|(_, memory)| memory);
+        WorkerRow {
+            slot: number,
+            pid,
+            state: view.map_or(WorkerState::Free, |view| view.state),
+            task: task.map(|(index, class, _)| (index, class)),
+            task_for,
+            cpu_percent: live.percent,
+            cpu_history: live.history.percents().to_vec(),
+            rss_bytes: memory.map(|memory| memory.rss_bytes),
+            pss_bytes: memory.and_then(|memory| memory.pss_bytes),
+            done: totals.done,
+            starts: totals.starts,
+            restarts: totals.restarts,
+            busy: Duration::from_nanos(totals.busy) + under_way,
+            cpu: if over { totals.cpu() } else { totals.cpu().max(live.cpu) },
+        }
+    }
+}

@@ -1,0 +1,257 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::engine::event::{Batch, Record, SlotView, Usage, WorkerState};
+use crate::engine::outcome::{Cause, Exit};
+
+const MS: Duration = Duration::from_millis(1);
+
+fn at(millis: u64) -> Moment {
+    Moment(millis * 1_000_000)
+}
+
+fn config(kind: EngineKind) -> Config {
+    Config { sample_interval: None, cores: 2, kind, unbounded: false }
+}
+
+fn recorder() -> (Recorder, watch::Receiver<Arc<Snapshot>>) {
+    Recorder::new(config(EngineKind::Pool))
+}
+
+fn record(index: u64, start: u64, service: u64) -> Record {
+    Record { index, start: at(start), service: service * 1_000_000, value: index * index }
+}
+
+fn succeed(recorder: &mut Recorder, now: u64, slot: u32, sent: u64, records: &[Record]) {
+    let batch = Batch { slot, class: 0, attempt: 1, arrival: at(0), sent: at(sent), free_since: at(0), records };
+    recorder.event(at(now), &Event::Succeeded(batch));
+}
+
+fn counts(submitted: u64, queued: u64, running: u64) -> Counts {
+    Counts { submitted, queued, running, succeeded: submitted - queued - running, ..Counts::default() }
+}
+
+fn view(state: RunState, counts: Counts, slots: &[SlotView]) -> EngineView<'_> {
+    EngineView { state, counts, total: counts.submitted, oldest: Duration::ZERO, workers: 2, slots }
+}
+
+fn slot(slot: u32, pid: Option<u32>, state: WorkerState) -> SlotView {
+    SlotView { slot, pid, state, task: None }
+}
+
+fn cpu(millis: u32) -> Usage {
+    Usage { user: MS * millis, system: MS * (millis / 10), ..Usage::default() }
+}
+
+fn exited(slot: u32, pid: u32, usage: Usage) -> Event<'static> {
+    Event::WorkerExited { slot, pid, exit: Exit::Code(0), usage, expected: true, peak_rss_bytes: Some(4096) }
+}
+
+/// Two workers, four tasks of 100 ms from a batch; worker 1 gets three of them and the second one has to wait.
+fn small_run(recorder: &mut Recorder) {
+    for (worker, pid) in [(0, 70), (1, 71)] {
+        recorder.event(at(0), &Event::WorkerStarted { slot: worker, pid, restart: false });
+        recorder.event(at(5), &Event::WorkerReady { slot: worker, took: MS * 5 });
+    }
+    recorder.state(at(0), &view(RunState::Running, counts(4, 4, 0), &[]));
+    succeed(recorder, 110, 0, 10, &[record(0, 10, 100)]);
+    let busy = slot(1, Some(71), WorkerState::Busy);
+    let in_task = SlotView { task: Some((2, 0, at(112))), ..busy };
+    succeed(recorder, 111, 1, 10, &[record(1, 12, 98)]);
+    recorder
+        .state(at(150), &view(RunState::Running, counts(4, 1, 1), &[slot(0, Some(70), WorkerState::Idle), in_task]));
+}
+
+#[test]
+fn live_snapshot_counts_tasks_that_are_under_way() {
+    let (mut recorder, snapshots) = recorder();
+    assert_eq!(snapshots.borrow().counts, Counts::default());
+    small_run(&mut recorder);
+    let live = Arc::clone(&snapshots.borrow());
+    assert_eq!(live.at, MS * 150);
+    assert_eq!(live.worker_time.work, MS * (100 + 98 + 38));
+    assert_eq!(live.worker_time.startup, MS * 2);
+    assert_eq!(live.worker_time.idle, MS * (2 * 150 - 236 - 2));
+    assert_eq!(live.workers.len(), 2);
+    assert_eq!((live.workers[1].task, live.workers[1].task_for), (Some((2, 0)), MS * 38));
+    assert_eq!(live.workers[1].busy, MS * 136);
+    assert_eq!((live.workers[0].state, live.workers[0].done), (WorkerState::Idle, 1));
+    assert!((live.throughput_whole - 2.0 / 0.15).abs() < 1e-9);
+    assert!(live.end.is_none());
+    assert_eq!((live.queue.depth, live.queue.max), (1, 4));
+}
+
+#[test]
+fn figures_of_a_whole_run() {
+    let (mut recorder, snapshots) = recorder();
+    small_run(&mut recorder);
+    succeed(&mut recorder, 312, 1, 110, &[record(2, 112, 100), record(3, 212, 100)]);
+    recorder.event(at(330), &exited(0, 70, cpu(100)));
+    recorder.event(at(350), &exited(1, 71, cpu(300)));
+    recorder.state(at(400), &view(RunState::Finished, counts(4, 0, 0), &[slot(0, None, WorkerState::Free)]));
+    let last = Arc::clone(&snapshots.borrow());
+    let end = last.end.as_ref().expect("the run is over");
+    assert_eq!((last.at, last.wall()), (MS * 400, MS * 312), "workers that leave are no part of the run");
+    assert!((last.throughput_whole - 4.0 / 0.312).abs() < 1e-9);
+    assert_eq!(last.worker_time.work, MS * 398);
+    assert_eq!(last.worker_time.startup, MS * 4);
+    assert_eq!(last.worker_time.idle, MS * (624 - 402));
+    // Waits: 10, 10, 110 and 212 ms: their sum over the run is the mean depth.
+    assert_eq!(last.latency.wait.count, 4);
+    assert!((last.queue.mean - 342.0 / 312.0).abs() < 1e-9, "{}", last.queue.mean);
+    assert_eq!(end.tail_idle, MS * (312 - 110), "worker 0 had nothing left");
+    assert_eq!(end.unreaped, 0);
+    assert_eq!(end.distributions.sojourn.count(), 4);
+    assert_eq!((last.cpu.user, last.cpu.system), (MS * 400, MS * 40));
+    assert!((last.cpu.cores_used_whole - 440.0 / 312.0).abs() < 1e-9);
+    assert_eq!(last.workers.iter().map(|row| row.done).collect::<Vec<_>>(), [1, 3], "also rows of gone slots");
+    assert_eq!((last.worker_starts, last.worker_restarts), (2, 0));
+    assert_eq!(last.memory.peak_rss_bytes, 4096);
+    let mut hash = ResultsHash::default();
+    (0..4u64).rev().for_each(|index| hash.add(index, index * index));
+    assert_eq!(last.results_hash, hash.value());
+    assert_eq!(last.suspect, Vec::<String>::new());
+}
+
+#[test]
+fn cpu_time_is_never_counted_twice_and_late_words_are_not_heard() {
+    let (mut recorder, snapshots) = recorder();
+    let idle = view(RunState::Running, Counts::default(), &[]);
+    let total = |recorder: &mut Recorder, now| {
+        recorder.state(at(now), &idle);
+        snapshots.borrow().cpu.user
+    };
+    recorder.event(at(1), &Event::WorkerStarted { slot: 0, pid: 5, restart: false });
+    recorder.event(at(2), &Event::WorkerUsage { slot: 0, pid: 5, usage: cpu(30) });
+    assert_eq!(total(&mut recorder, 3), MS * 30);
+    recorder.event(at(4), &Event::WorkerUsage { slot: 0, pid: 5, usage: cpu(40) });
+    assert_eq!(total(&mut recorder, 5), MS * 40);
+    recorder.event(at(6), &exited(0, 5, cpu(45)));
+    recorder.event(at(6), &Event::WorkerUsage { slot: 0, pid: 5, usage: cpu(44) });
+    assert_eq!(total(&mut recorder, 7), MS * 45);
+    recorder.event(at(8), &Event::WorkerStarted { slot: 0, pid: 6, restart: true });
+    recorder.event(at(8), &Event::WorkerUsage { slot: 0, pid: 5, usage: cpu(1000) });
+    recorder.event(at(9), &Event::WorkerUsage { slot: 0, pid: 6, usage: cpu(10) });
+    assert_eq!(total(&mut recorder, 10), MS * 55);
+    let last = snapshots.borrow();
+    assert_eq!((last.workers[0].starts, last.workers[0].restarts, last.worker_restarts), (2, 1, 1));
+}
+
+#[test]
+fn idle_time_follows_resizes() {
+    let (mut recorder, snapshots) = recorder();
+    let mut running = view(RunState::Running, Counts::default(), &[]);
+    recorder.state(at(0), &running);
+    recorder.event(at(1000), &Event::Resized { workers: 5 });
+    running.workers = 5;
+    recorder.state(at(2000), &running);
+    let snapshot = snapshots.borrow();
+    assert_eq!(snapshot.worker_time.idle, MS * 7000);
+    assert_eq!(snapshot.notes.last().map(|note| note.text.as_str()), Some("5 workers from now on"));
+}
+
+#[test]
+fn without_a_limit_on_workers_there_is_no_idle_time() {
+    let (mut recorder, snapshots) = Recorder::new(Config { unbounded: true, ..config(EngineKind::Process) });
+    let mut running = view(RunState::Running, Counts::default(), &[]);
+    running.workers = u32::MAX;
+    recorder.state(at(1000), &running);
+    assert_eq!(snapshots.borrow().worker_time.idle, Duration::ZERO);
+    running.state = RunState::Finished;
+    recorder.state(at(2000), &running);
+    assert_eq!(snapshots.borrow().end.as_ref().map(|end| end.tail_idle), Some(Duration::ZERO));
+}
+
+#[test]
+fn start_of_a_process_is_start_up_while_it_lasts_but_not_in_a_pool() {
+    for (kind, startup) in [(EngineKind::Process, MS * 40), (EngineKind::Pool, Duration::ZERO)] {
+        let (mut recorder, snapshots) = Recorder::new(config(kind));
+        recorder.event(at(100), &Event::WorkerStarted { slot: 0, pid: 9, restart: false });
+        let slots = [slot(0, Some(9), WorkerState::Starting), slot(1, None, WorkerState::Free)];
+        recorder.state(at(140), &view(RunState::Running, counts(1, 0, 1), &slots));
+        assert_eq!(snapshots.borrow().worker_time.startup, startup, "{kind:?}");
+    }
+}
+
+#[test]
+fn unsuccessful_attempts_are_kept_and_recorded_if_they_ran() {
+    let (mut recorder, snapshots) = recorder();
+    let mut retried = crate::metrics::fixtures::attempt(1);
+    retried.retried = true;
+    let mut last = crate::metrics::fixtures::attempt(1);
+    last.attempt = 2;
+    let mut never_began = crate::metrics::fixtures::attempt(2);
+    never_began.cause = Cause::NotStarted { message: "no such program".to_owned() };
+    (never_began.wait, never_began.startup, never_began.service) = Default::default();
+    let mut cancelled = crate::metrics::fixtures::attempt(3);
+    cancelled.outcome = Outcome::Cancelled;
+    for report in [&retried, &last, &never_began, &cancelled] {
+        recorder.event(at(1500), &Event::Attempt(report));
+    }
+    let counts = Counts { submitted: 3, failed: 2, cancelled: 1, retries: 1, ..Counts::default() };
+    recorder.state(at(2000), &view(RunState::Stopped, counts, &[]));
+    let snapshot = snapshots.borrow();
+    let kept: Vec<_> = snapshot.failures.iter().map(|report| (report.index, report.attempt)).collect();
+    assert_eq!(kept, [(1, 1), (1, 2), (2, 1)]);
+    assert_eq!((snapshot.latency.service.count, snapshot.latency.sojourn.count), (3, 2));
+    assert_eq!(snapshot.worker_time.work, MS * 9);
+    assert_eq!(snapshot.workers.len(), 0, "slots without a process and without a view");
+    assert!((snapshot.throughput - 2.0 / 2.0).abs() < 1e-9, "cancelled tasks are no throughput");
+}
+
+#[test]
+fn suspension_makes_a_run_suspect() {
+    let (mut recorder, snapshots) = recorder();
+    recorder.event(at(10), &Event::Suspended(MS * 2500));
+    recorder.state(at(20), &view(RunState::Running, Counts::default(), &[]));
+    assert_eq!(snapshots.borrow().suspect, ["the run was suspended for 2.5 s"]);
+    assert_eq!(snapshots.borrow().notes.len(), 1);
+}
+
+#[test]
+fn nobody_listening_and_an_absurd_slot_are_no_problem() {
+    let (mut recorder, snapshots) = recorder();
+    drop(snapshots);
+    recorder.event(at(1), &Event::WorkerStarted { slot: u32::MAX, pid: 1, restart: false });
+    recorder.event(at(1), &exited(u32::MAX, 1, cpu(7)));
+    succeed(&mut recorder, 20, u32::MAX, 1, &[record(0, 1, 10)]);
+    recorder.state(at(20), &view(RunState::Finished, counts(1, 0, 0), &[slot(u32::MAX, None, WorkerState::Free)]));
+    assert_eq!(recorder.publish.borrow().cpu.user, MS * 7);
+}
+
+#[test]
+fn sampler_lives_as_long_as_its_run() {
+    let sampling = Config { sample_interval: Some(MS * 20), ..config(EngineKind::Pool) };
+    let (mut recorder, snapshots) = Recorder::new(sampling);
+    recorder.state(at(0), &view(RunState::Running, Counts::default(), &[]));
+    assert!(recorder.sampler.is_some());
+    recorder.state(at(1), &view(RunState::Finished, Counts::default(), &[]));
+    assert!(recorder.sampler.is_none());
+    assert!(snapshots.borrow().end.is_some());
+}
+
+proptest! {
+    /// Whatever happens in which slot: rows add up to the totals, and time is neither lost nor made.
+    #[test]
+    fn rows_add_up(tasks in prop::collection::vec((0..9u32, 0..50u64, 1..100u64), 0..60)) {
+        let (mut recorder, snapshots) = recorder();
+        let mut now = 0;
+        for (index, (worker, pause, service)) in (0u64..).zip(&tasks) {
+            recorder.event(at(now), &Event::WorkerStarted { slot: *worker, pid: 1, restart: index % 2 == 0 });
+            let start = now + pause;
+            succeed(&mut recorder, start + service, *worker, now, &[record(index, start, *service)]);
+            now = start + service;
+            recorder.event(at(now), &exited(*worker, 1, cpu(*service as u32)));
+        }
+        let count = tasks.len() as u64;
+        recorder.state(at(now), &view(RunState::Finished, counts(count, 0, 0), &[]));
+        let last = snapshots.borrow();
+        prop_assert_eq!(last.workers.iter().map(|row| row.done).sum::<u64>(), count);
+        prop_assert_eq!(last.workers.iter().map(|row| row.starts).sum::<u64>(), last.worker_starts);
+        prop_assert_eq!(last.workers.iter().map(|row| row.restarts).sum::<u64>(), last.worker_restarts);
+        prop_assert_eq!(last.workers.iter().map(|row| row.busy).sum::<Duration>(), last.worker_time.work);
+        prop_assert_eq!(last.workers.iter().map(|row| row.cpu).sum::<Duration>(), last.cpu.user + last.cpu.system);
+        let time = last.worker_time;
+        prop_assert_eq!(time.work + time.startup + time.idle, 2 * last.wall());
+    }
+}

@@ -1,0 +1,227 @@
+//! Live readings of the workers of one run: a thread of its own that feeds the CPU bars and the memory figures.
+//!
+//! It never measures what results report about CPU: a sampler cannot see a process that lives for five milliseconds.
+//! The recorder keeps exact accounts (CPU time of exited processes, slot by slot) and shares them; a bar is the growth
+//! of *account + live process* between two samples, so it is right for a process of any length.
+//!
+//! The engine's thread never waits for this one: both sides share two mutexes that the recorder only ever *tries*.
+
+mod gauges;
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::metrics::snapshot::{CPU_HISTORY, Memory, Overhead};
+use crate::os::pressure::{self, Pressure};
+use crate::os::readings::{self, MemoryReading};
+
+use gauges::Gauges;
+
+/// The first sample comes so soon, so that short runs have one.
+const FIRST: Duration = Duration::from_millis(40);
+/// Bounds of the sample interval.
+const INTERVALS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(10));
+
+/// The exact account of one slot, as the recorder knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Its live process.
+    pub pid: Option<u32>,
+    /// CPU time of its processes that were reaped.
+    pub exited: Duration,
+    /// CPU time of its live process as it said itself.
+    pub reported: Duration,
+}
+
+/// What the sampler knows about one slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LiveSlot {
+    /// CPU in percent of one core over the last sample interval; `None` where it cannot be read.
+    pub percent: Option<f32>,
+    /// CPU time of all processes of the slot.
+    pub cpu: Duration,
+    /// The last CPU percentages.
+    pub history: History,
+    /// Memory of a process, while that process is in the slot.
+    pub memory: Option<(u32, MemoryReading)>,
+}
+
+/// The last [`CPU_HISTORY`] CPU percentages, each a third of a second long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    percents: [u8; CPU_HISTORY],
+    length: usize,
+}
+
+impl History {
+    fn push(&mut self, percent: u8) {
+        if self.length < CPU_HISTORY {
+            self.length += 1;
+        } else {
+            self.percents.rotate_left(1);
+        }
+        if let Some(last) = self.percents.get_mut(self.length - 1) {
+            *last = percent;
+        }
+    }
+
+    /// Oldest first.
+    #[must_use]
+    pub fn percents(&self) -> &[u8] {
+        self.percents.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// What the sampler knows.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    /// By slot.
+    pub slots: Vec<LiveSlot>,
+    /// CPU time of all workers / wall time over about the last second.
+    pub cores_used: f64,
+    /// CPU time of all workers so far, live ones sampled.
+    pub workers_cpu: Duration,
+    /// Memory of all workers.
+    pub memory: Memory,
+    /// What this program costs.
+    pub overhead: Overhead,
+    /// The newest reading of the machine, about one a second.
+    pub pressure: Option<Arc<Pressure>>,
+}
+
+/// Where readings come from; tests have their own.
+pub(crate) trait Readings {
+    /// CPU time of a live process.
+    fn cpu_time(&mut self, pid: u32) -> io::Result<Duration>;
+    /// Memory of a live process.
+    fn memory(&mut self, pid: u32) -> io::Result<MemoryReading>;
+    /// CPU time of this process.
+    fn own_cpu(&mut self) -> Duration;
+    /// The machine.
+    fn pressure(&mut self) -> Pressure;
+}
+
+struct System;
+
+impl Readings for System {
+    fn cpu_time(&mut self, pid: u32) -> io::Result<Duration> {
+        readings::cpu_time(pid)
+    }
+
+    fn memory(&mut self, pid: u32) -> io::Result<MemoryReading> {
+        readings::memory(pid)
+    }
+
+    fn own_cpu(&mut self) -> Duration {
+        pressure::own_cpu()
+    }
+
+    fn pressure(&mut self) -> Pressure {
+        Pressure::read()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    accounts: Mutex<Vec<Account>>,
+    live: Mutex<Live>,
+}
+
+/// The recorder's end. Dropping it ends the thread at once, without waiting for it.
+#[derive(Debug)]
+pub struct Sampler {
+    shared: Arc<Shared>,
+    _alive: Sender<()>,
+    /// Whether the shared accounts lag behind because the thread was just reading them.
+    stale: bool,
+}
+
+impl Sampler {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system has no thread left to give.
+    pub fn start(interval: Duration, cores: u32) -> io::Result<Self> {
+        Self::with(interval, cores, System)
+    }
+
+    fn with(interval: Duration, cores: u32, readings: impl Readings + Send + 'static) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let (alive, ended) = channel();
+        let theirs = Arc::clone(&shared);
+        let interval = interval.clamp(INTERVALS.0, INTERVALS.1);
+        std::thread::Builder::new()
+            .name("sampler".to_owned())
+            .spawn(move || run(&theirs, &ended, interval, Gauges::new(cores), readings))?;
+        Ok(Self { shared, _alive: alive, stale: false })
+    }
+
+    /// Tells the account of a slot that has just changed. Never waits.
+    pub fn tell(&mut self, slot: usize, account: Account) {
+        let Some(mut accounts) = try_lock(&self.shared.accounts) else {
+            self.stale = true;
+            return;
+        };
+        match accounts.get_mut(slot) {
+            Some(theirs) => *theirs = account,
+            None => self.stale = true,
+        }
+    }
+
+    /// Whether [`tell`](Self::tell) could not get through, so that all accounts are needed.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// Tells all accounts, in slot order. Never waits.
+    pub fn tell_all(&mut self, all: impl Iterator<Item = Account>) {
+        match try_lock(&self.shared.accounts) {
+            Some(mut accounts) => {
+                accounts.clear();
+                accounts.extend(all);
+                self.stale = false;
+            }
+            None => self.stale = true,
+        }
+    }
+
+    /// Copies the newest readings to `live`, or leaves it as it is while they are being written. Never waits.
+    pub fn read(&self, live: &mut Live) {
+        if let Some(newest) = try_lock(&self.shared.live) {
+            live.clone_from(&newest);
+        }
+    }
+}
+
+fn try_lock<T>(mutex: &Mutex<T>) -> Option<std::sync::MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(std::sync::TryLockError::WouldBlock) => None,
+    }
+}
+
+/// The thread: samples until the recorder's end is dropped.
+fn run(shared: &Shared, ended: &Receiver<()>, interval: Duration, mut gauges: Gauges, mut readings: impl Readings) {
+    let begin = Instant::now();
+    let mut due = FIRST.min(interval);
+    let mut accounts = Vec::new();
+    loop {
+        match ended.recv_timeout(due.saturating_sub(begin.elapsed())) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+        let now = begin.elapsed();
+        accounts.clone_from(&shared.accounts.lock().unwrap_or_else(PoisonError::into_inner));
+        gauges.tick(now, now.saturating_sub(due), &accounts, &mut readings);
+        shared.live.lock().unwrap_or_else(PoisonError::into_inner).clone_from(gauges.live());
+        // After a delay the rhythm starts anew: samples in quick succession would measure nothing.
+        due = (due + interval).max(now + interval / 2);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use super::*;
+
+const MS: Duration = Duration::from_millis(1);
+
+#[derive(Default)]
+struct Fake {
+    cpu: HashMap<u32, Duration>,
+    memory: HashMap<u32, MemoryReading>,
+    memory_reads: Vec<u32>,
+    own: Duration,
+    no_clocks: bool,
+}
+
+impl Readings for Fake {
+    fn cpu_time(&mut self, pid: u32) -> io::Result<Duration> {
+        if self.no_clocks {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        self.cpu.get(&pid).copied().ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
+    }
+
+    fn memory(&mut self, pid: u32) -> io::Result<MemoryReading> {
+        self.memory_reads.push(pid);
+        self.memory.get(&pid).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn own_cpu(&mut self) -> Duration {
+        self.own
+    }
+
+    fn pressure(&mut self) -> Pressure {
+        Pressure::default()
+    }
+}
+
+fn live(pid: u32) -> Account {
+    Account { pid: Some(pid), ..Account::default() }
+}
+
+fn percents(gauges: &Gauges) -> Vec<Option<f32>> {
+    gauges.live().slots.iter().map(|slot| slot.percent.map(f32::round)).collect()
+}
+
+#[test]
+fn bar_of_a_long_lived_worker_is_the_growth_of_its_clock() {
+    let (mut gauges, mut fake) = (Gauges::new(4), Fake::default());
+    fake.cpu.insert(7, 50 * MS);
+    gauges.tick(100 * MS, Duration::ZERO, &[live(7)], &mut fake);
+    assert_eq!(percents(&gauges), [Some(50.0)]);
+    fake.cpu.insert(7, 140 * MS);
+    gauges.tick(200 * MS, Duration::ZERO, &[live(7)], &mut fake);
+    assert_eq!(percents(&gauges), [Some(90.0)]);
+    gauges.tick(300 * MS, Duration::ZERO, &[live(7)], &mut fake);
+    assert_eq!(percents(&gauges), [Some(0.0)]);
+}
+
+#[test]
+fn bar_of_processes_too_short_to_be_sampled_comes_from_their_accounts() {
+    let (mut gauges, mut fake) = (Gauges::new(4), Fake::default());
+    // Thirty processes have used 80 ms within the interval; the one that lives has gone before its clock is read.
+    let account = Account { pid: Some(8), exited: 80 * MS, ..Account::default() };
+    gauges.tick(100 * MS, Duration::ZERO, &[account], &mut fake);
+    assert_eq!(percents(&gauges), [Some(80.0)]);
+    gauges.tick(150 * MS, Duration::ZERO, &[account], &mut fake);
+    assert_eq!(percents(&gauges), [Some(80.0)], "nothing new is known");
+    let account = Account { pid: None, exited: 160 * MS, ..Account::default() };
+    gauges.tick(200 * MS, Duration::ZERO, &[account], &mut fake);
+    assert_eq!(percents(&gauges), [Some(80.0)], "since it was last known");
+    // One is seen half way, and again as exited: nothing is counted twice.
+    fake.cpu.insert(9, 30 * MS);
+    let account = Account { pid: Some(9), exited: 200 * MS, ..Account::default() };
+    gauges.tick(300 * MS, Duration::ZERO, &[account], &mut fake);
+    assert_eq!(percents(&gauges), [Some(70.0)]);
+    let account = Account { pid: None, exited: 260 * MS, ..Account::default() };
+    gauges.tick(400 * MS, Duration::ZERO, &[account], &mut fake);
+    assert_eq!(percents(&gauges), [Some(30.0)]);
+    assert_eq!(gauges.live().workers_cpu, 260 * MS);
+}
+
+#[test]
+fn new_slot_starts_from_zero_with_its_own_start() {
+    let (mut gauges, mut fake) = (Gauges::new(4), Fake::default());
+    fake.cpu.insert(1, 100 * MS);
+    gauges.tick(10_000 * MS, Duration::ZERO, &[live(1)], &mut fake);
+    fake.cpu.insert(2, 60 * MS);
+    fake.cpu.insert(1, 200 * MS);
+    gauges.tick(10_100 * MS, Duration::ZERO, &[live(1), live(2)], &mut fake);
+    assert_eq!(percents(&gauges), [Some(100.0), Some(60.0)]);
+}
+
+#[test]
+fn without_cpu_clocks_a_bar_is_absent_or_from_the_accounts_never_zero() {
+    let (mut gauges, mut fake) = (Gauges::new(2), Fake { no_clocks: true, ..Fake::default() });
+    gauges.tick(100 * MS, Duration::ZERO, &[live(1)], &mut fake);
+    gauges.tick(200 * MS, Duration::ZERO, &[live(1)], &mut fake);
+    assert_eq!(percents(&gauges), [None]);
+    let reported = Account { reported: 150 * MS, ..live(1) };
+    gauges.tick(400 * MS, Duration::ZERO, &[reported], &mut fake);
+    assert_eq!(percents(&gauges), [Some(50.0)], "150 ms in the 300 ms since it was last known");
+}
+
+#[test]
+fn impossible_growth_is_cut_at_all_cores_and_never_negative() {
+    let (mut gauges, mut fake) = (Gauges::new(2), Fake::default());
+    fake.cpu.insert(1, 10_000 * MS);
+    gauges.tick(100 * MS, Duration::ZERO, &[live(1)], &mut fake);
+    assert_eq!(percents(&gauges), [Some(200.0)]);
+    fake.cpu.insert(1, 5 * MS);
+    gauges.tick(200 * MS, Duration::ZERO, &[live(1)], &mut fake);
+    assert_eq!(percents(&gauges), [Some(0.0)]);
+    assert!(gauges.live().cores_used <= 2.0);
+}
+
+#[test]
+fn history_has_thirty_entries_of_a_third_of_a_second() {
+    let (mut gauges, mut fake) = (Gauges::new(1), Fake::default());
+    for tick in 1..=40u32 {
+        fake.cpu.insert(1, MS * tick * 50);
+        gauges.tick(MS * tick * 100, Duration::ZERO, &[live(1)], &mut fake);
+    }
+    let history = gauges.live().slots[0].history;
+    assert_eq!(history.percents(), [50; 10], "one entry for each 400 ms of the 4 s");
+    let mut full = History::default();
+    (0..100u8).for_each(|percent| full.push(percent));
+    assert_eq!(full.percents(), (70..100).collect::<Vec<u8>>());
+}
+
+#[test]
+fn cores_used_is_about_the_last_second() {
+    let (mut gauges, mut fake) = (Gauges::new(8), Fake::default());
+    for tick in 1..=30u32 {
+        // Two busy workers for two seconds, then one.
+        fake.cpu.insert(1, MS * tick * 100);
+        fake.cpu.insert(2, MS * tick.min(20) * 100);
+        fake.own = MS * tick;
+        gauges.tick(MS * tick * 100, Duration::ZERO, &[live(1), live(2)], &mut fake);
+        if tick == 20 {
+            assert!((gauges.live().cores_used - 2.0).abs() < 1e-9, "{}", gauges.live().cores_used);
+        }
+    }
+    assert!((gauges.live().cores_used - 1.0).abs() < 1e-9, "{}", gauges.live().cores_used);
+    assert!((gauges.live().overhead.cores_used - 0.01).abs() < 1e-9);
+}
+
+#[test]
+fn memory_is_summed_over_live_workers_and_its_peak_kept() {
+    let (mut gauges, mut fake) = (Gauges::new(1), Fake::default());
+    let reading = |rss_bytes, pss_bytes| MemoryReading { rss_bytes, pss_bytes };
+    assert_eq!(gauges.live().memory.peak_pss_bytes, None);
+    fake.memory.insert(1, reading(100, Some(60)));
+    fake.memory.insert(2, reading(200, Some(70)));
+    fake.cpu.extend([(1, MS), (2, MS)]);
+    gauges.tick(MS, Duration::ZERO, &[live(1), live(2)], &mut fake);
+    gauges.tick(2 * MS, Duration::ZERO, &[live(1), Account::default()], &mut fake);
+    assert_eq!(fake.memory_reads.len(), 2, "not again within half a second");
+    gauges.tick(600 * MS, Duration::ZERO, &[live(1), Account::default()], &mut fake);
+    let memory = gauges.live().memory;
+    assert_eq!((memory.rss_bytes, memory.pss_bytes), (100, Some(60)));
+    assert_eq!((memory.peak_rss_bytes, memory.peak_pss_bytes), (300, Some(130)));
+    fake.memory.insert(1, reading(100, None));
+    gauges.tick(1200 * MS, Duration::ZERO, &[live(1)], &mut fake);
+    let memory = gauges.live().memory;
+    assert_eq!((memory.pss_bytes, memory.peak_pss_bytes), (None, Some(130)), "a part of a sum is no sum");
+}
+
+#[test]
+fn memory_of_many_workers_is_read_in_rounds() {
+    let (mut gauges, mut fake) = (Gauges::new(1), Fake::default());
+    let accounts: Vec<_> = (0..100).map(live).collect();
+    fake.memory.extend((0..100).map(|pid| (pid, MemoryReading { rss_bytes: 10, pss_bytes: Some(5) })));
+    gauges.tick(MS, Duration::ZERO, &accounts, &mut fake);
+    assert_eq!(gauges.live().memory.rss_bytes, 640);
+    gauges.tick(600 * MS, Duration::ZERO, &accounts, &mut fake);
+    assert_eq!(gauges.live().memory.rss_bytes, 1000);
+    assert_eq!(fake.memory_reads.get(64), Some(&64), "the next round goes on where the last one ended");
+}
+
+#[test]
+fn thread_samples_accounts_and_ends_when_its_recorder_does() {
+    static READS: AtomicU32 = AtomicU32::new(0);
+    static GONE: AtomicBool = AtomicBool::new(false);
+    struct Counting;
+    impl Readings for Counting {
+        fn cpu_time(&mut self, _: u32) -> io::Result<Duration> {
+            Ok(MS * READS.fetch_add(1, Ordering::Relaxed))
+        }
+        fn memory(&mut self, _: u32) -> io::Result<MemoryReading> {
+            Err(io::ErrorKind::NotFound.into())
+        }
+        fn own_cpu(&mut self) -> Duration {
+            Duration::ZERO
+        }
+        fn pressure(&mut self) -> Pressure {
+            Pressure::default()
+        }
+    }
+    impl Drop for Counting {
+        fn drop(&mut self) {
+            GONE.store(true, Ordering::Relaxed);
+        }
+    }
+    let mut sampler = Sampler::with(20 * MS, 2, Counting).expect("a thread");
+    let mut live_now = Live::default();
+    let limit = Instant::now() + Duration::from_secs(30);
+    while live_now.slots.first().is_none_or(|slot| slot.cpu < 3 * MS) {
+        assert!(Instant::now() < limit, "no sample arrived");
+        sampler.tell_all([live(1)].into_iter());
+        sampler.read(&mut live_now);
+        std::thread::yield_now();
+    }
+    drop(sampler);
+    while !GONE.load(Ordering::Relaxed) {
+        assert!(Instant::now() < limit, "the thread did not end");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn telling_an_unknown_slot_asks_for_all_accounts() {
+    let mut sampler = Sampler::with(Duration::from_secs(10), 1, Fake::default()).expect("a thread");
+    sampler.tell(3, live(1));
+    assert!(sampler.is_stale());
+    while sampler.is_stale() {
+        sampler.tell_all([live(1); 4].into_iter());
+    }
+    sampler.tell(3, live(2));
+    assert_eq!(sampler.shared.accounts.lock().expect("not poisoned")[3], live(2));
+}

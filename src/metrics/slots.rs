@@ -1,0 +1,153 @@
+//! What was counted slot by slot: tasks, processes, time in tasks, exact CPU time.
+
+use std::time::Duration;
+
+use crate::engine::event::{Moment, Usage};
+use crate::metrics::latency::BatchSums;
+use crate::metrics::sampler::Account;
+
+/// Slots that are told apart; an engine has far fewer. Bounds the memory against a wrong number.
+const MOST: usize = 1 << 16;
+
+/// Totals of one slot.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SlotTotals {
+    /// Tasks that succeeded.
+    pub done: u64,
+    /// Processes started.
+    pub starts: u64,
+    /// Of these, in place of one that died or was killed.
+    pub restarts: u64,
+    /// Processes reaped.
+    pub exits: u64,
+    /// Nanoseconds in tasks.
+    pub busy: u64,
+    /// Its live process.
+    pub pid: Option<u32>,
+    /// When that process was started.
+    pub started: Moment,
+    /// End of its last task.
+    pub last_end: Moment,
+    /// What its reaped processes used.
+    pub exited: Usage,
+    /// What its live process used, as it said itself.
+    pub reported: Usage,
+}
+
+impl SlotTotals {
+    /// Exact CPU time: reaped processes and what the live one said.
+    #[must_use]
+    pub fn cpu(&self) -> Duration {
+        self.exited.cpu() + self.reported.cpu()
+    }
+
+    /// What the sampler needs to know.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        Account { pid: self.pid, exited: self.exited.cpu(), reported: self.reported.cpu() }
+    }
+}
+
+/// All slots there have been, and their sums.
+#[derive(Debug, Default)]
+pub struct Slots {
+    slots: Vec<SlotTotals>,
+    /// Nanoseconds in tasks.
+    pub work: u64,
+    /// Nanoseconds between dispatch and first instruction.
+    pub startup: u64,
+    /// Processes started.
+    pub starts: u64,
+    /// Of these, in place of one that died or was killed.
+    pub restarts: u64,
+    /// Processes reaped.
+    pub exits: u64,
+    /// Largest resident set of a reaped process.
+    pub peak_rss: u64,
+    /// What all reaped processes used.
+    pub exited: Usage,
+}
+
+impl Slots {
+    /// Totals of a slot; none before anything happened in it.
+    #[must_use]
+    pub fn get(&self, slot: u32) -> Option<&SlotTotals> {
+        self.slots.get(slot as usize)
+    }
+
+    /// All slots that anything happened in, and those between them, in order.
+    #[must_use]
+    pub fn all(&self) -> &[SlotTotals] {
+        &self.slots
+    }
+
+    /// What all processes used, as exactly as is known now.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let mut usage = self.exited;
+        self.slots.iter().for_each(|slot| usage += slot.reported);
+        usage
+    }
+
+    /// Successful tasks.
+    pub fn succeeded(&mut self, slot: u32, count: u64, sums: &BatchSums) {
+        self.work = self.work.saturating_add(sums.work);
+        self.startup = self.startup.saturating_add(sums.startup);
+        if let Some(totals) = self.slot(slot) {
+            totals.done += count;
+            totals.busy = totals.busy.saturating_add(sums.work);
+            totals.last_end = totals.last_end.max(sums.end);
+        }
+    }
+
+    /// An attempt that ran and did not succeed.
+    pub fn attempted(&mut self, slot: u32, service: u64, startup: u64, ended: Moment) {
+        self.work = self.work.saturating_add(service);
+        self.startup = self.startup.saturating_add(startup);
+        if let Some(totals) = self.slot(slot) {
+            totals.busy = totals.busy.saturating_add(service);
+            totals.last_end = totals.last_end.max(ended);
+        }
+    }
+
+    /// A process was started.
+    pub fn started(&mut self, slot: u32, pid: u32, restart: bool, now: Moment) {
+        self.starts += 1;
+        self.restarts += u64::from(restart);
+        if let Some(totals) = self.slot(slot) {
+            totals.starts += 1;
+            totals.restarts += u64::from(restart);
+            totals.pid = Some(pid);
+            totals.started = now;
+            totals.reported = Usage::default();
+        }
+    }
+
+    /// The live process of a slot said what it has used. Late words of an earlier process are not heard.
+    pub fn reported(&mut self, slot: u32, pid: u32, usage: Usage) {
+        if let Some(totals) = self.slot(slot).filter(|totals| totals.pid == Some(pid)) {
+            totals.reported = usage;
+        }
+    }
+
+    /// A process was reaped.
+    pub fn exited(&mut self, slot: u32, usage: Usage, peak_rss: Option<u64>) {
+        self.exits += 1;
+        self.exited += usage;
+        self.peak_rss = self.peak_rss.max(peak_rss.unwrap_or(0));
+        if let Some(totals) = self.slot(slot) {
+            totals.exits += 1;
+            totals.exited += usage;
+            totals.reported = Usage::default();
+            totals.pid = None;
+        }
+    }
+
+    fn slot(&mut self, slot: u32) -> Option<&mut SlotTotals> {
+        let place = slot as usize;
+        if place >= self.slots.len() && place < MOST {
+            self.slots.resize(place + 1, SlotTotals::default());
+        }
+        self.slots.get_mut(place)
+    }
+}

@@ -25,4 +25,5 @@ pub mod engine;
 pub mod metrics;
 pub mod os;
 pub mod session;
+pub mod tui;
 pub mod workload;

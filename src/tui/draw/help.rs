@@ -1,0 +1,76 @@
+//! The help screen, made from the key table.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::{Clear, Widget};
+
+use super::paint::{cols, panel, put, row, span};
+use crate::tui::keys::{self, Group};
+use crate::tui::text;
+use crate::tui::theme::Theme;
+
+/// Lines of one group: a heading, its keys, an empty line.
+fn group_lines(group: Group, width: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::styled(format!(" {}", group.title()), theme.strong)];
+    for binding in keys::help(group) {
+        let keys = binding.all_keys();
+        // Long lists of keys name the first of each action only.
+        let keys = if text::width(&keys) > 11 { binding.short_keys() } else { keys };
+        let words = text::fit(binding.help, width.saturating_sub(15));
+        lines.push(Line::from(vec![span(format!("   {} ", text::pad(&keys, 11)), theme.key), span(words, theme.base)]));
+    }
+    lines.push(Line::default());
+    lines
+}
+
+fn columns(width: u16, theme: &Theme) -> Vec<Vec<Line<'static>>> {
+    let lines = |groups: &[Group], width: u16| -> Vec<Line<'static>> {
+        groups.iter().flat_map(|group| group_lines(*group, usize::from(width), theme)).collect()
+    };
+    if width >= 74 {
+        let half = width / 2;
+        vec![lines(&[Group::Everywhere, Group::Look], half), lines(&[Group::Run, Group::Lists], half)]
+    } else {
+        vec![lines(&Group::ALL, width)]
+    }
+}
+
+fn place(area: Rect) -> Rect {
+    let width = area.width.min(84);
+    let height = area.height.min(30);
+    Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
+}
+
+/// How far help can be scrolled on a screen of a size.
+#[must_use]
+pub fn last_scroll(size: (u16, u16), theme: &Theme) -> usize {
+    let inner = place(Rect::new(0, 0, size.0, size.1));
+    let longest = columns(inner.width.saturating_sub(2), theme).iter().map(Vec::len).max().unwrap_or(0);
+    longest.saturating_sub(usize::from(inner.height.saturating_sub(2)))
+}
+
+/// Draws it over whatever is there.
+pub fn draw(scroll: usize, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let columns = columns(place(area).width.saturating_sub(2), theme);
+    let longest = columns.iter().map(Vec::len).max().unwrap_or(0);
+    let mut place = place(area);
+    let fitting = u16::try_from(longest + 1).unwrap_or(u16::MAX).clamp(3, place.height);
+    place.y += (place.height - fitting) / 2;
+    place.height = fitting;
+    Clear.render(place, buf);
+    buf.set_style(place, theme.base);
+    let height = usize::from(place.height.saturating_sub(2));
+    let first = scroll.min(longest.saturating_sub(height + 1));
+    let more = longest > first + height + 1;
+    let right = if more || first > 0 { "j k scroll" } else { "" };
+    let title = Line::styled("Help (? or Esc closes)", theme.strong);
+    let inner = panel(buf, place, title, Line::styled(right, theme.base), true, theme);
+    let width = inner.width / columns.len().max(1) as u16;
+    for (number, lines) in (0..).zip(columns) {
+        let column = cols(inner, number * width, width);
+        for (index, line) in (0..inner.height).zip(lines.into_iter().skip(first)) {
+            put(buf, row(column, index), line);
+        }
+    }
+}

@@ -210,13 +210,13 @@ use Group as G;
 /// The table. Earlier lines come first in the footer and are the last to be left out when it is narrow.
 pub const TABLE: &[Binding] = &[
     tab(&[(ch('1'), A::Main)], "main screen", "Main"),
-    tab(&[(ch('2'), A::Tasks)], "tasks that failed, and why", "Tasks"),
+    tab(&[(ch('2'), A::Tasks)], "failed tasks, and why", "Tasks"),
     bind(&[(ch('y'), A::Yes), (code(KeyCode::Enter), A::Yes)], C::ASK, None, "yes", "yes"),
     bind(&[(ch('n'), A::No), (code(KeyCode::Esc), A::No)], C::ASK, None, "no", "no"),
     bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::PICKER, None, "run", "run"),
     bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::TASKS, Some(G::Lists), "details", "details"),
     bind(&[(ch('r'), A::Run)], C::VIEWS, Some(G::Run), "run / run again", "run"),
-    bind(&[(ch('p'), A::Pause)], C::VIEWS, Some(G::Run), "pause giving out work, resume", "pause"),
+    bind(&[(ch('p'), A::Pause)], C::VIEWS, Some(G::Run), "pause, resume", "pause"),
     bind(&[(ch('x'), A::Stop)], C::VIEWS, Some(G::Run), "stop; again: kill", "stop"),
     bind(
         &[(ch('+'), A::MoreWorkers), (ch('-'), A::FewerWorkers), (ch('='), A::MoreWorkers), (ch('_'), A::FewerWorkers)],
@@ -232,11 +232,11 @@ pub const TABLE: &[Binding] = &[
     bind(&[(ch(' '), A::Freeze)], C::VIEWS, Some(G::Look), "freeze the picture", "freeze"),
     bind(&[(ch('o'), A::Picker)], C::VIEWS, Some(G::Everywhere), "other workload", "workloads"),
     bind(&[(code(KeyCode::Tab), A::NextPane)], C::MAIN.or(C::PICKER), Some(G::Everywhere), "next pane", "pane"),
-    bind(&[(ch('T'), A::RunTogether)], C::VIEWS, Some(G::Run), "run all at once: no measurement", "together"),
+    bind(&[(ch('T'), A::RunTogether)], C::VIEWS, Some(G::Run), "all at once: no measure", "together"),
     bind(&[(ch('K'), A::KillWorker)], C::MAIN, Some(G::Run), "kill the chosen worker", "kill worker"),
-    bind(&[(ch('a'), A::CycleArm)], C::MAIN, Some(G::Look), "another engine in this pane", "engine"),
+    bind(&[(ch('a'), A::CycleArm)], C::MAIN, Some(G::Look), "next engine in pane", "engine"),
     bind(&[(ch('t'), A::Theme)], C::NOT_ASK, Some(G::Look), "colours", "colours"),
-    bind(&[(ctrl('c'), A::Interrupt)], C::ALL, Some(G::Everywhere), "stop; again: kill, leave", ""),
+    bind(&[(ctrl('c'), A::Interrupt)], C::ALL, Some(G::Everywhere), "stop, kill, leave", ""),
     bind(&[(ctrl('z'), A::Suspend)], C::ALL, Some(G::Everywhere), "suspend, fg resumes", ""),
     bind(&[(ctrl('l'), A::Redraw)], C::ALL, Some(G::Look), "draw again", ""),
     bind(

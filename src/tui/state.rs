@@ -145,7 +145,7 @@ impl UiState {
             }
             Action::Help => self.help = if self.help.is_some() { None } else { Some(0) },
             Action::Quit => return self.quit(model),
-            Action::Back => self.back(),
+            Action::Back => self.back(model),
             Action::Yes => return self.answer(),
             Action::No => self.question = None,
             Action::Main => self.screen = Screen::Main,
@@ -210,7 +210,7 @@ impl UiState {
         vec![Effect::Quit]
     }
 
-    fn back(&mut self) {
+    fn back(&mut self, model: &Model) {
         if self.help.take().is_some() {
             return;
         }
@@ -221,7 +221,9 @@ impl UiState {
                 self.frozen = None;
                 self.worker = [None; 2];
             }
-            Screen::Picker => self.picker_focus = PickerFocus::List,
+            Screen::Picker if self.picker_focus == PickerFocus::Preview => self.picker_focus = PickerFocus::List,
+            Screen::Picker if model.session.is_some() => self.screen = Screen::Main,
+            Screen::Picker => {}
         }
     }
 

@@ -19,6 +19,8 @@ pub struct Statement {
     pub ratio: Option<String>,
     /// The finding.
     pub headline: String,
+    /// The finding with its ratio, where there is no room for large digits.
+    pub one_line: String,
     /// How it looks.
     pub style: Style,
     /// Its interval, or what is missing.
@@ -35,6 +37,7 @@ pub fn statement(scene: &Scene<'_>) -> Statement {
     let silent = |headline: &str, detail: String, basis: String| Statement {
         ratio: None,
         headline: headline.to_owned(),
+        one_line: headline.to_owned(),
         style: theme.strong,
         detail,
         basis,
@@ -68,6 +71,7 @@ pub fn statement(scene: &Scene<'_>) -> Statement {
             Statement {
                 ratio: Some(format!("{}×", format::ratio(factor))),
                 headline: format!("{} IS FASTER", winner.label()),
+                one_line: format!("{} IS {}× FASTER", winner.label(), format::ratio(factor)),
                 style: scene.mark(winner).style.add_modifier(ratatui::style::Modifier::BOLD),
                 detail: interval.map(ci).unwrap_or_default(),
                 basis,
@@ -129,8 +133,8 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let figures_at = if wide { area.width / 2 - 8 } else { area.width.saturating_sub(39) };
     let words = cols(area, words_at, figures_at.saturating_sub(words_at + 1));
     let mut lines = vec![(statement.headline, statement.style)];
-    let basis =
-        format!("{}{}{}", statement.detail, if statement.detail.is_empty() { "" } else { ", " }, statement.basis);
+    let parts = [statement.detail.as_str(), statement.basis.as_str()];
+    let basis = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
     if text::width(&basis) <= usize::from(words.width) {
         lines.push((basis, scene.theme.base));
         lines.push((statement.reasons, scene.theme.base));

@@ -127,6 +127,16 @@ pub fn draw(scene: &Scene<'_>, chart: Chart, area: Rect, buf: &mut Buffer) {
     put_right(buf, below, span(format::duration(span_of_time(scene)), theme.dim));
 }
 
+/// A round number without the digits that say nothing.
+pub fn axis_label(value: f64) -> String {
+    let label = format::rate(value);
+    if label.contains('.') && label.ends_with('0') {
+        label.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        label.replace(".0k", "k").replace(".0M", "M")
+    }
+}
+
 fn axis(scene: &Scene<'_>, max: f64, area: Rect, buf: &mut Buffer) {
     let style = scene.theme.dim;
     let last = area.height.saturating_sub(1);
@@ -134,7 +144,7 @@ fn axis(scene: &Scene<'_>, max: f64, area: Rect, buf: &mut Buffer) {
         put(buf, cols(row(area, line), 5, 1), span("│", style));
     }
     let mut label = |line: u16, value: f64| {
-        put_right(buf, cols(row(area, line), 0, 5), span(format::rate(value).trim_end_matches(".0").to_owned(), style));
+        put_right(buf, cols(row(area, line), 0, 5), span(axis_label(value), style));
         put(buf, cols(row(area, line), 5, 1), span("┤", style));
     };
     label(0, max);

@@ -43,7 +43,7 @@ pub fn lines(view: &SessionView, failure: Failure<'_>, width: u16, theme: &Theme
     field(
         "times",
         &format!(
-            "waited {} · start-up {} · worked {} · ended at {:.3} s",
+            "wait {} · start-up {} · work {} · ended {:.3} s",
             format::duration(report.wait),
             format::duration(report.startup),
             format::duration(report.service),

@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::Span;
+use ratatui::text::{Line, Span};
 
 use super::paint::{put, row, span};
 use crate::tui::keys::{self, Action, Binding};
@@ -18,39 +18,62 @@ pub fn draw(ui: &UiState, failures: usize, theme: &Theme, area: Rect, buf: &mut 
         put(buf, line, span(format!(" {notice}"), theme.warn));
         return;
     }
-    // What lies over the screen has its own keys; those below would be wrong.
-    let context = ui.context();
+    let shown = fitting(ui, failures, theme, usize::from(line.width));
     let mut spans: Vec<Span<'_>> = vec![Span::raw(" ")];
-    let mut used = 1;
     let mut tabs = true;
-    for binding in keys::footer(context) {
-        let mut piece = entry(binding, ui, theme);
-        if binding.tab && failures > 0 && binding.keys.iter().any(|(_, action)| *action == Action::Tasks) {
-            piece.push(span(format!(" ({failures})"), theme.bad));
-        }
-        let gap = match (spans.len(), tabs && !binding.tab) {
-            (1, _) => "",
-            (_, true) => " │ ",
-            (_, false) => "  ",
+    for (index, (binding, piece)) in shown.into_iter().enumerate() {
+        let gap = match (index, tabs && !binding.tab) {
+            (0, _) => "",
+            (_, true) => "│ ",
+            (_, false) => " ",
         };
-        let width = text::width(gap) + piece.iter().map(|part| text::width(&part.content)).sum::<usize>();
-        if used + width > usize::from(line.width) {
-            continue;
-        }
         tabs = binding.tab;
-        used += width;
         spans.push(span(gap, theme.dim));
         spans.extend(piece);
+        spans.push(Span::raw(" "));
     }
-    put(buf, line, ratatui::text::Line::from(spans));
+    put(buf, line, Line::from(spans));
 }
 
-fn entry<'a>(binding: &Binding, ui: &UiState, theme: &Theme) -> Vec<Span<'a>> {
-    let current = binding.keys.iter().any(|(_, action)| match action {
-        Action::Main => ui.screen == Screen::Main,
-        Action::Tasks => matches!(ui.screen, Screen::Tasks | Screen::Detail),
-        _ => false,
-    });
+/// Keys without which nobody finds the others, or the way out.
+fn is_vital(binding: &Binding) -> bool {
+    let vital = [Action::Help, Action::Quit, Action::Back, Action::Open, Action::Yes, Action::No];
+    binding.keys.iter().any(|(_, action)| vital.contains(action))
+}
+
+/// The entries for which there is room: first the vital ones, then in the order of the table.
+fn fitting<'a>(ui: &UiState, failures: usize, theme: &Theme, width: usize) -> Vec<(&'static Binding, Vec<Span<'a>>)> {
+    // What lies over the screen has its own keys; those below would be wrong.
+    let entries: Vec<_> =
+        keys::footer(ui.context()).map(|binding| (binding, entry(binding, ui, failures, theme))).collect();
+    let size = |piece: &[Span<'_>]| piece.iter().map(Span::width).sum::<usize>() + 2;
+    let vital: usize = entries.iter().filter(|(binding, _)| is_vital(binding)).map(|(_, piece)| size(piece)).sum();
+    // A column before the first entry, and the bar after the tabs.
+    let mut free = width.saturating_sub(vital + 2);
+    entries
+        .into_iter()
+        .filter(|(binding, piece)| {
+            let fits = is_vital(binding) || size(piece) <= free;
+            if fits && !is_vital(binding) {
+                free -= size(piece);
+            }
+            fits
+        })
+        .collect()
+}
+
+fn entry<'a>(binding: &Binding, ui: &UiState, failures: usize, theme: &Theme) -> Vec<Span<'a>> {
+    let does = |wanted: Action| binding.keys.iter().any(|(_, action)| *action == wanted);
+    let current = binding.tab
+        && match ui.screen {
+            Screen::Main => does(Action::Main),
+            Screen::Tasks | Screen::Detail => does(Action::Tasks),
+            Screen::Picker => false,
+        };
     let words = if current { theme.selected } else { theme.base };
-    vec![span(format!("{} ", binding.short_keys()), theme.key), span(binding.footer, words)]
+    let mut piece = vec![span(format!("{} ", binding.short_keys()), theme.key), span(binding.footer, words)];
+    if failures > 0 && does(Action::Tasks) {
+        piece.push(span(format!(" ({failures})"), theme.bad));
+    }
+    piece
 }

@@ -17,7 +17,7 @@ fn group_lines(group: Group, width: usize, theme: &Theme) -> Vec<Line<'static>> 
         let keys = binding.all_keys();
         // Long lists of keys name the first of each action only.
         let keys = if text::width(&keys) > 11 { binding.short_keys() } else { keys };
-        let words = text::fit(binding.help, width.saturating_sub(15));
+        let words = text::fit(binding.help, width.saturating_sub(16));
         lines.push(Line::from(vec![span(format!("   {} ", text::pad(&keys, 11)), theme.key), span(words, theme.base)]));
     }
     lines.push(Line::default());

@@ -10,14 +10,17 @@ use super::Scene;
 use super::paint::{cols, panel, put, put_right, row, span};
 use crate::metrics::snapshot::{Quantiles, Snapshot};
 use crate::tui::format;
-use crate::workload::model::LatencyFrom;
+use crate::workload::model::{Arrivals, LatencyFrom};
 
-/// The latency that the workload leads with.
+/// Whether the latency that comes first begins at the arrival. When all tasks arrive at the start it would only say how
+/// far the run has come, the same for every engine at the same second; then the work comes first.
+fn from_arrival(scene: &Scene<'_>) -> bool {
+    let workload = &scene.view.workload;
+    workload.measure.latency_from == LatencyFrom::IntendedArrival && workload.arrivals != Arrivals::Batch
+}
+
 fn leading(scene: &Scene<'_>, frame: &Snapshot) -> Quantiles {
-    match scene.view.workload.measure.latency_from {
-        LatencyFrom::IntendedArrival => frame.latency.sojourn,
-        LatencyFrom::Start => frame.latency.service,
-    }
+    if from_arrival(scene) { frame.latency.sojourn } else { frame.latency.service }
 }
 
 fn shown(quantiles: &Quantiles, value: Duration) -> String {
@@ -37,13 +40,10 @@ const COLUMNS: [(&str, fn(&Quantiles) -> Duration); 5] =
 /// A framed table: the leading latency of each arm and the difference; with more room also its parts.
 pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
-    let title = match scene.view.workload.measure.latency_from {
-        LatencyFrom::IntendedArrival => "latency, arrival to end",
-        LatencyFrom::Start => "latency of the work",
-    };
+    let title = if from_arrival(scene) { "latency, arrival to end" } else { "latency of the work" };
     let inner = panel(buf, area, Line::styled(title, theme.strong), Line::default(), false, theme);
     let parts = inner.height >= 2 + 4 * scene.panes.len() as u16;
-    let label = if parts { 14 } else { 4 };
+    let label = if parts { 16 } else { 4 };
     let width = (inner.width.saturating_sub(label + 1) / 5).min(12);
     for (index, (name, _)) in (0..).zip(COLUMNS) {
         put_right(buf, cols(row(inner, 0), label + index * width, width), span(name, theme.dim));
@@ -63,8 +63,10 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         line += 1;
         if parts {
             let latency = &frame.latency;
-            for (name, q) in [("wait", latency.wait), ("start-up", latency.startup), ("work", latency.service)] {
-                put(buf, cols(row(inner, line), 4, label), span(name, theme.dim));
+            let last =
+                if from_arrival(scene) { ("work", latency.service) } else { ("arrival to end", latency.sojourn) };
+            for (name, q) in [("wait", latency.wait), ("start-up", latency.startup), last] {
+                put(buf, cols(row(inner, line), 3, label), span(name, theme.dim));
                 values(&q, label, width, row(inner, line), scene, buf);
                 line += 1;
             }

@@ -1,5 +1,7 @@
 //! What wants attention: one line of the most important, or the list of the last notes.
 
+use std::time::Duration;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -11,8 +13,11 @@ use crate::engine::event::Severity;
 use crate::metrics::snapshot::Note;
 use crate::session::view::SessionPhase;
 use crate::tui::lints;
-use crate::tui::model::Pane;
+use crate::tui::model::{self, Pane, Role};
 use crate::tui::{format, text};
+
+/// How long a warning of a running arm keeps its place on the one line that others want too.
+const RECENT: Duration = Duration::from_secs(10);
 
 /// The most important thing to say: broken, suspect, an error or warning, a lint, or why the verdict is so.
 pub fn alert(scene: &Scene<'_>) -> Option<(String, Style)> {
@@ -20,7 +25,8 @@ pub fn alert(scene: &Scene<'_>) -> Option<(String, Style)> {
     if let SessionPhase::Broken(reason) = &scene.view.phase {
         return Some((format!("BROKEN: {}", text::clean(reason)), theme.bad));
     }
-    suspect(scene).or_else(|| warning(scene)).or_else(|| lint(scene))
+    let recent = warning(scene).filter(|_| scene.panes.iter().any(|pane| pane.role == Role::Live));
+    suspect(scene).or(recent).or_else(|| lint(scene)).or_else(|| warning(scene))
 }
 
 /// Why the figures of a run should not be trusted.
@@ -38,7 +44,11 @@ pub fn suspect(scene: &Scene<'_>) -> Option<(String, Style)> {
 /// The newest warning or error of the runs in the panes.
 pub fn warning(scene: &Scene<'_>) -> Option<(String, Style)> {
     let notes = scene.panes.iter().flat_map(|pane| notes(pane).map(move |note| (pane, note)));
-    let grave = notes.filter(|(_, note)| note.severity > Severity::Info).max_by_key(|(_, note)| note.at);
+    let recent = |(pane, note): &(&Pane<'_>, &Note)| {
+        let now = pane.frame.map(|frame| frame.at).unwrap_or_default();
+        pane.role != Role::Live || now.saturating_sub(note.at) <= RECENT
+    };
+    let grave = notes.filter(|(_, note)| note.severity > Severity::Info).filter(recent).max_by_key(|(_, note)| note.at);
     grave.map(|(pane, note)| {
         let style = if note.severity == Severity::Error { scene.theme.bad } else { scene.theme.warn };
         let at = note.at.as_secs_f64();
@@ -53,7 +63,12 @@ pub fn lint(scene: &Scene<'_>) -> Option<(String, Style)> {
         let remark = lints::check(pane.frame?, cores).into_iter().next()?;
         Some(format!("why: {} {} {remark}", scene.mark(pane).sign, pane.label()))
     });
-    found.map(|text| (text, scene.theme.base))
+    let reasons = || {
+        let (verdict, _) = model::verdict(scene.view, &scene.panes)?;
+        let reasons: Vec<String> = verdict.reasons.iter().map(|reason| text::clean(reason)).collect();
+        (!reasons.is_empty()).then(|| format!("why: {}", reasons.join("; ")))
+    };
+    found.or_else(reasons).map(|text| (text, scene.theme.base))
 }
 
 fn notes<'a>(pane: &Pane<'a>) -> impl Iterator<Item = &'a Note> + use<'a> {

@@ -31,25 +31,40 @@ fn frame<'a>(
     let mut left = vec![span(if focused { "▸" } else { "" }, theme.strong), span(format!("{label} "), bold)];
     left.push(span(format!("{} ", mark.sign), mark.style));
     let workers = pane.frame.map_or(pane.view.workers, |frame| frame.workers_target);
-    let nature = match pane.kind() {
-        EngineKind::Pool if area.width >= 56 => format!("{workers} reused workers"),
-        EngineKind::Process if area.width >= 56 => format!("one process per task, {workers} at once"),
-        _ => pane.nature().to_owned(),
-    };
-    left.push(span(nature, theme.base));
     let (role, style) = header::role_word(pane.role, theme);
     let right = match worker_table::range(scene, index, pane, table_height) {
         Some(range) => vec![span(range, theme.base)],
         None => vec![span(role, style)],
     };
-    panel(buf, area, Line::from(left), Line::from(right), focused, theme)
+    let right = Line::from(right);
+    let taken = left.iter().map(Span::width).sum::<usize>() + right.width() + 6;
+    let room = usize::from(area.width).saturating_sub(taken);
+    // What is live and which workers are seen matters more than what the engine is like.
+    let nature = natures(pane.kind(), workers).into_iter().find(|nature| text::width(nature) <= room);
+    left.push(span(nature.unwrap_or_default(), theme.base));
+    panel(buf, area, Line::from(left), right, focused, theme)
+}
+
+/// What is special about a kind of engine, in fewer and fewer words.
+fn natures(kind: EngineKind, workers: u32) -> [String; 3] {
+    match kind {
+        EngineKind::Pool => [format!("{workers} reused workers"), "reused workers".to_owned(), "reused".to_owned()],
+        EngineKind::Process => [
+            format!("one process per task, {workers} at once"),
+            "one process per task".to_owned(),
+            "one per task".to_owned(),
+        ],
+        EngineKind::Serial => ["one task at a time".to_owned(), "one at a time".to_owned(), String::new()],
+    }
 }
 
 /// The classroom pane: workers, throughput, queue, latency, time and counts in one frame.
 pub fn draw_compact(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut Buffer) {
     let Some(pane) = scene.panes.get(index) else { return };
     let inner_height = area.height.saturating_sub(2);
-    let workers = pane.frame.map_or(1, |frame| frame.workers.len()).min(200) as u16;
+    // Lines of the two panes stand side by side, so the longer table counts for both.
+    let most = scene.panes.iter().filter_map(|pane| pane.frame).map(|frame| frame.workers.len()).max();
+    let workers = most.unwrap_or(1).min(200) as u16;
     // Seven lines below the table; what is left over makes the throughput taller.
     let table = inner_height.saturating_sub(7).clamp(2, workers.max(2) + 1).min(inner_height);
     let inner = frame(scene, index, pane, table.saturating_sub(1), area, buf);
@@ -57,7 +72,9 @@ pub fn draw_compact(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut Buffe
     let below = rows(inner, table, inner.height);
     let Some(frame) = pane.frame else { return };
     let spark_height = below.height.saturating_sub(6).clamp(1, 6);
-    throughput(scene, pane, frame, area, rows(below, 0, 1 + spark_height), buf);
+    let thick = scene.panes.len() > 1 && scene.focus() == index;
+    divide(scene, area, below.y, thick, buf);
+    throughput(scene, pane, frame, rows(below, 0, 1 + spark_height), buf);
     let rest = rows(below, 1 + spark_height, below.height);
     queue(scene, pane, frame, row(rest, 0), buf);
     put(buf, cols(row(rest, 1), 1, rest.width), joined(latency::short(scene, frame), rest.width.saturating_sub(2)));
@@ -84,12 +101,20 @@ pub fn draw_table(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut Buffer)
     put(buf, cols(row(inner, table + 1), 1, inner.width), joined(pieces, inner.width.saturating_sub(2)));
 }
 
-fn throughput(scene: &Scene<'_>, pane: &Pane<'_>, frame: &Snapshot, outer: Rect, area: Rect, buf: &mut Buffer) {
+/// A line across a frame.
+fn divide(scene: &Scene<'_>, outer: Rect, y: u16, thick: bool, buf: &mut Buffer) {
+    let line = Rect { y, height: 1, ..outer }.intersection(outer);
+    let (left, right) = if thick { ("┠", "┨") } else { ("├", "┤") };
+    let style = if thick { scene.theme.focus } else { scene.theme.border };
+    fill(buf, line, "─", scene.theme.border);
+    fill(buf, cols(line, 0, 1), left, style);
+    fill(buf, cols(line, line.width.saturating_sub(1), 1), right, style);
+}
+
+fn throughput(scene: &Scene<'_>, pane: &Pane<'_>, frame: &Snapshot, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
     let max = charts::shared_max(scene, |frame| frame.throughput);
-    let rule = Rect { x: outer.x, width: outer.width, ..row(area, 0) };
-    fill(buf, cols(rule, 1, outer.width.saturating_sub(2)), "─", theme.border);
-    put(buf, cols(rule, 2, 30), span(format!(" tasks/s (0–{}) ", format::rate(max)), theme.base));
+    put(buf, cols(row(area, 0), 1, 30), span(format!(" tasks/s (0–{}) ", charts::axis_label(max)), theme.base));
     let body = cols(rows(area, 1, area.height), 1, area.width.saturating_sub(2));
     let shown = format::rate(banner::throughput(frame));
     let columns = body.width.saturating_sub(8);

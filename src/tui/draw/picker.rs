@@ -27,7 +27,7 @@ pub fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: &mut Bu
     if let Some(session) = model.session.as_deref() {
         let (word, style) = super::header::phase(session, theme);
         let name = text::fit(&text::clean(&session.workload.name), 20);
-        let open = vec![span(format!("{name} "), theme.base), span(format!("{word} "), style)];
+        let open = vec![span("Esc ", theme.key), span(format!("{name} "), theme.base), span(format!("{word} "), style)];
         if area.width >= 70 {
             put_right(buf, row(area, 0), open);
         }
@@ -97,9 +97,10 @@ fn introduction(entry: &Entry, theme: &Theme, width: usize) -> Vec<Line<'static>
             if !workload.teaches.is_empty() {
                 let teaches = workload.teaches.iter().map(|line| text::clean(line)).collect::<Vec<_>>().join("; ");
                 lines.push(Line::default());
-                lines.extend(
-                    text::wrap(&format!("teaches   {teaches}"), width).into_iter().map(|l| Line::styled(l, theme.base)),
-                );
+                for (number, line) in text::wrap(&teaches, width.saturating_sub(10)).into_iter().enumerate() {
+                    let head = if number == 0 { "teaches" } else { "" };
+                    lines.push(Line::styled(format!("{head:<10}{line}"), theme.base));
+                }
             }
         }
         Err(problems) => {

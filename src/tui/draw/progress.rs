@@ -13,7 +13,7 @@ use crate::tui::{format, text};
 /// One line for each pane.
 pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let narrow = area.width < 60;
-    let most = usize::from(area.width / 6).clamp(4, 20);
+    let most = usize::from(area.width / 5).clamp(4, 20);
     let labels: Vec<String> = scene.panes.iter().map(|pane| text::fit(&pane.label(), most)).collect();
     let label_width = labels.iter().map(|label| text::width(label)).max().unwrap_or(0);
     let counts: Vec<String> = scene.panes.iter().map(|pane| counts(pane, narrow)).collect();
@@ -29,15 +29,18 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         let sign_at = 2 + label_width as u16;
         put(buf, cols(line, sign_at, 1), span(mark.sign, mark.style));
         let (done, total) = pane.progress();
-        let tail = format!(
-            "{}  {} {}",
-            text::pad_left(counts.get(index).map_or("", String::as_str), count_width),
+        let mut tail = text::pad_left(counts.get(index).map_or("", String::as_str), count_width);
+        if !narrow {
+            tail.push_str("  ");
+        }
+        tail = format!(
+            "{tail}{} {}",
             text::pad_left(&format::percent(done, total), 4),
             text::pad_left(ends.get(index).map_or("", String::as_str), end_width),
         );
         let tail_width = text::width(&tail) as u16;
         let bar_at = sign_at + 2;
-        let bar = cols(line, bar_at, line.width.saturating_sub(bar_at + tail_width + 3));
+        let bar = cols(line, bar_at, line.width.saturating_sub(bar_at + tail_width + if narrow { 2 } else { 3 }));
         let share = if total == 0 { 0.0 } else { done as f64 / total as f64 };
         let part = Part { share, symbol: mark.bar, style: mark.style };
         bars::stacked(buf, bar, &[part], ("░", scene.theme.dim));

@@ -47,14 +47,12 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             }
             y += 3;
         }
-        ratio => {
-            let headline = match ratio {
-                Some(ratio) => format!(" {} {ratio}", statement.headline),
-                None => format!(" {}", statement.headline),
-            };
+        _ => {
+            let headline = format!(" {}", statement.one_line);
             put(buf, row(area, y), span(text::fit(&headline, usize::from(area.width)), statement.style));
-            let detail = format!(" {} {}", statement.detail, statement.basis);
-            put(buf, row(area, y + 1), span(text::fit(&detail, usize::from(area.width)), theme.base));
+            let detail = format!(" {}, {}", statement.detail, statement.basis);
+            let detail = detail.trim_end_matches([',', ' ']);
+            put(buf, row(area, y + 1), span(text::fit(detail, usize::from(area.width)), theme.base));
             y += 2;
         }
     }

@@ -138,7 +138,10 @@ fn draw_list(scene: &Scene<'_>, list: &[Failure<'_>], area: Rect, buf: &mut Buff
         }
         x += column.width + 1;
     }
-    put(buf, cols(row(area, 0), x + 1, area.width), span("why", theme.dim));
+    let why_fits = area.width.saturating_sub(x + 1) >= 8;
+    if why_fits {
+        put(buf, cols(row(area, 0), x + 1, area.width), span("why", theme.dim));
+    }
     let body = rows(area, 1, area.height);
     let height = usize::from(body.height);
     let place = model::position(list, scene.ui.attempt);
@@ -159,7 +162,7 @@ fn draw_list(scene: &Scene<'_>, list: &[Failure<'_>], area: Rect, buf: &mut Buff
             }
             x += column.width + 1;
         }
-        let why = cols(line, x + 1, line.width);
+        let why = cols(line, x + 1, if why_fits { line.width } else { 0 });
         put(buf, why, span(text::fit(&text::clean(&failure.report.cause.to_string()), usize::from(why.width)), style));
         if number == place {
             buf.set_style(line, theme.selected);

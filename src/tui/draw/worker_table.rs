@@ -8,6 +8,7 @@ use super::Scene;
 use super::paint::{cols, first_visible, put, put_right, row, rows, span};
 use crate::engine::event::WorkerState;
 use crate::metrics::snapshot::{CPU_HISTORY, Snapshot, WorkerRow};
+use crate::session::view::SessionPhase;
 use crate::tui::model::Pane;
 use crate::tui::widgets::spark;
 use crate::tui::{format, text, theme};
@@ -68,7 +69,9 @@ impl Columns {
 /// A head line, then the workers around the chosen one.
 pub fn draw(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &mut Buffer) {
     let Some(frame) = pane.frame else {
-        put(buf, row(area, 1), span("  waiting for its turn", scene.theme.dim));
+        let ready = scene.view.phase == SessionPhase::Ready;
+        let words = if ready { "  not run yet" } else { "  waiting for its turn" };
+        put(buf, row(area, 1), span(words, scene.theme.dim));
         return;
     };
     let columns = Columns::new(area.width, frame);
@@ -80,7 +83,12 @@ pub fn draw(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
     for (line, worker) in (0..).zip(frame.workers.iter().enumerate().skip(first).take(height)) {
         let (number, worker) = worker;
         let marked = chosen == Some(number);
-        draw_worker(scene, pane, &columns, worker, marked, row(body, line), buf);
+        draw_worker(scene, pane, &columns, worker, row(body, line), buf);
+        if marked {
+            // On the frame, so that the numbers keep their place.
+            let edge = row(body, line);
+            put(buf, Rect { x: edge.x.saturating_sub(1), width: 1, ..edge }, span("▸", scene.theme.strong));
+        }
         if marked && scene.focus() == index {
             buf.set_style(row(body, line), scene.theme.selected);
         }
@@ -177,7 +185,6 @@ fn draw_worker(
     pane: &Pane<'_>,
     columns: &Columns,
     worker: &WorkerRow,
-    marked: bool,
     line: Rect,
     buf: &mut Buffer,
 ) {
@@ -185,10 +192,7 @@ fn draw_worker(
     let mark = scene.mark(pane).style;
     let absent = || "–".to_owned();
     layout(columns, line, |column, area| match column {
-        Column::Slot => {
-            let sign = if marked { "▸" } else { "" };
-            put_right(buf, area, span(format!("{sign}{}", worker.slot), theme.base));
-        }
+        Column::Slot => put_right(buf, area, span(worker.slot.to_string(), theme.base)),
         Column::Pid => put(buf, area, span(worker.pid.map_or_else(absent, |pid| pid.to_string()), theme.base)),
         Column::State => {
             let word = format!("{} {}", theme::state_sign(worker.state), worker.state.word());

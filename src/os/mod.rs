@@ -4,5 +4,6 @@
 //! so where it is absent.
 
 pub mod host;
+pub mod job_control;
 pub mod readings;
 pub mod signals;

@@ -34,7 +34,10 @@ pub fn short(scene: &Scene<'_>, frame: &Snapshot) -> Vec<Span<'static>> {
     vec![percentile("p50", q.p50), percentile("p95", q.p95), percentile("p99", q.p99)]
 }
 
-const COLUMNS: [(&str, fn(&Quantiles) -> Duration); 5] =
+/// A heading and the percentile below it.
+type Column = (&'static str, fn(&Quantiles) -> Duration);
+
+const COLUMNS: [Column; 5] =
     [("p50", |q| q.p50), ("p90", |q| q.p90), ("p95", |q| q.p95), ("p99", |q| q.p99), ("max", |q| q.max)];
 
 /// A framed table: the leading latency of each arm and the difference; with more room also its parts.

@@ -86,11 +86,9 @@ fn introduction(entry: &Entry, theme: &Theme, width: usize) -> Vec<Line<'static>
             lines.extend(
                 text::wrap(&text::clean(&entry.title), width).into_iter().map(|l| Line::styled(l, theme.strong)),
             );
-            for paragraph in [&workload.description] {
-                let words = text::clean(paragraph);
-                if words.trim() != text::clean(&entry.title).trim() {
-                    lines.extend(text::wrap(&words, width).into_iter().map(|l| Line::styled(l, theme.base)));
-                }
+            let words = text::clean(&workload.description);
+            if words.trim() != text::clean(&entry.title).trim() {
+                lines.extend(text::wrap(&words, width).into_iter().map(|l| Line::styled(l, theme.base)));
             }
             lines.push(Line::default());
             lines.extend(entry.summary.iter().map(|line| Line::styled(text::clean(line), theme.base)));

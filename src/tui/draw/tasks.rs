@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
 use super::paint::{cols, fill, first_visible, panel, put, put_right, row, rows, span};
 use super::{Scene, detail, footer};
@@ -120,6 +120,14 @@ fn cells(scene: &Scene<'_>, failure: &Failure<'_>) -> [String; 10] {
     ]
 }
 
+fn put_cell(buf: &mut Buffer, cell: Rect, right: bool, words: Span<'_>) {
+    if right {
+        put_right(buf, cell, words);
+    } else {
+        put(buf, cell, words);
+    }
+}
+
 fn draw_list(scene: &Scene<'_>, list: &[Failure<'_>], area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
     if list.is_empty() {
@@ -131,11 +139,7 @@ fn draw_list(scene: &Scene<'_>, list: &[Failure<'_>], area: Rect, buf: &mut Buff
     let mut x = 2;
     for (_, column) in &shown {
         let cell = cols(row(area, 0), x, column.width);
-        if column.right {
-            put_right(buf, cell, span(column.title, theme.dim))
-        } else {
-            put(buf, cell, span(column.title, theme.dim))
-        }
+        put_cell(buf, cell, column.right, span(column.title, theme.dim));
         x += column.width + 1;
     }
     let why_fits = area.width.saturating_sub(x + 1) >= 8;
@@ -155,11 +159,7 @@ fn draw_list(scene: &Scene<'_>, list: &[Failure<'_>], area: Rect, buf: &mut Buff
         for (index, column) in &shown {
             let cell = cols(line, x, column.width);
             let words = text::fit(cells.get(*index).map_or("", String::as_str), usize::from(cell.width));
-            if column.right {
-                put_right(buf, cell, span(words, style))
-            } else {
-                put(buf, cell, span(words, style))
-            }
+            put_cell(buf, cell, column.right, span(words, style));
             x += column.width + 1;
         }
         let why = cols(line, x + 1, if why_fits { line.width } else { 0 });

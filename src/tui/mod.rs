@@ -1,7 +1,7 @@
 //! The dashboard: draws a session's view and sends its commands; it never looks inside an engine and never waits for one.
 //!
 //! * [`model`], [`state`], [`keys`]: what is shown, what the user chose, what a key means. Pure.
-//! * [`draw`], [`widgets`], [`theme`], [`text`], [`format`]: one frame from these. Pure.
+//! * [`draw`], [`widgets`], [`theme`], [`text`], [`mod@format`]: one frame from these. Pure.
 //! * `event_loop`, with `terminal`, `screen`, `input`, `signals` and `pacer`: the only parts that touch the terminal, the
 //!   clock and signals.
 

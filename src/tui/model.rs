@@ -116,16 +116,6 @@ impl Pane<'_> {
         self.view.spec.kind
     }
 
-    /// What is special about its kind.
-    #[must_use]
-    pub fn nature(&self) -> &'static str {
-        match self.kind() {
-            EngineKind::Pool => "reused workers",
-            EngineKind::Process => "one process per task",
-            EngineKind::Serial => "one at a time",
-        }
-    }
-
     /// Tasks ended, and tasks in all if that is known.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::session::view::{Mode, SessionCommand, SessionPhase, SessionView};
+use crate::tui::draw;
 use crate::tui::keys::{Action, Context};
 use crate::tui::model::{self, AttemptKey, Model};
 use crate::tui::theme::ThemeName;
@@ -297,12 +298,12 @@ impl UiState {
     fn step(&mut self, model: &Model, by: isize) {
         let moved = |from: usize, len: usize| from.saturating_add_signed(by).min(len.saturating_sub(1));
         if let Some(scroll) = self.help {
-            self.help = Some(moved(scroll, crate::tui::keys::TABLE.len() + 8));
+            self.help = Some(moved(scroll, draw::help::last_scroll(self.size) + 1));
             return;
         }
         match self.screen {
             Screen::Picker if self.picker_focus == PickerFocus::Preview => {
-                let lines = model.catalogue.get(self.entry).map_or(0, crate::tui::draw::picker::preview_len);
+                let lines = model.catalogue.get(self.entry).map_or(0, draw::picker::preview_len);
                 self.preview_scroll = moved(self.preview_scroll, lines);
             }
             Screen::Picker => {
@@ -317,7 +318,13 @@ impl UiState {
                 self.attempt = list.get(place).map(model::Failure::key);
                 self.detail_scroll = 0;
             }
-            Screen::Detail => self.detail_scroll = moved(self.detail_scroll, 400),
+            Screen::Detail => {
+                let Some(view) = self.shown(model) else { return };
+                let list = model::failures(view);
+                let chosen = list.get(model::position(&list, self.attempt));
+                let last = chosen.map_or(0, |failure| draw::detail::last_scroll(view, *failure, self.size));
+                self.detail_scroll = moved(self.detail_scroll, last + 1);
+            }
         }
     }
 

@@ -143,3 +143,37 @@ fn themes_go_round() {
     }
     assert_eq!(ui.theme, ThemeName::Auto);
 }
+
+#[test]
+fn scrolling_ends_where_the_text_ends() {
+    let (mut ui, model) = open(fixture::with_failures());
+    ui.size = (40, 10);
+    let _opened = ui.update(&model, Action::Help);
+    let _scrolled = ui.update(&model, Action::Last);
+    let help = ui.help.unwrap();
+    assert!(help > 5, "{help}");
+    let _back = ui.update(&model, Action::Up);
+    assert_eq!(ui.help, Some(help - 1));
+    for action in [Action::Help, Action::Tasks, Action::Open, Action::Last] {
+        let _effects = ui.update(&model, action);
+    }
+    assert!((1..60).contains(&ui.detail_scroll), "{}", ui.detail_scroll);
+    ui.size = (200, 60);
+    let _scrolled = ui.update(&model, Action::Last);
+    assert_eq!(ui.detail_scroll, 0);
+}
+
+#[test]
+fn escape_in_the_picker_goes_back_to_the_open_workload() {
+    let (mut ui, model) = open(fixture::finished());
+    let _picker = ui.update(&model, Action::Picker);
+    let _preview = ui.update(&model, Action::NextPane);
+    assert_eq!((ui.screen, ui.picker_focus), (Screen::Picker, PickerFocus::Preview));
+    let _list = ui.update(&model, Action::Back);
+    assert_eq!((ui.screen, ui.picker_focus), (Screen::Picker, PickerFocus::List));
+    let _main = ui.update(&model, Action::Back);
+    assert_eq!(ui.screen, Screen::Main);
+    let mut alone = UiState::default();
+    let _nothing = alone.update(&Model::default(), Action::Back);
+    assert_eq!(alone.screen, Screen::Picker);
+}

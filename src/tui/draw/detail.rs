@@ -5,11 +5,18 @@ use ratatui::text::Line;
 use super::paint::span;
 use crate::session::view::SessionView;
 use crate::tui::model::Failure;
-use crate::tui::theme::Theme;
+use crate::tui::theme::{ColorDepth, Theme, ThemeName};
 use crate::tui::{format, text};
 
 /// Most lines of one output that are shown.
 const OUTPUT_LINES: usize = 200;
+
+/// How far the details can be scrolled on a screen of a size: it has five lines and four columns for other things.
+#[must_use]
+pub fn last_scroll(view: &SessionView, failure: Failure<'_>, (width, height): (u16, u16)) -> usize {
+    let theme = Theme::new(ThemeName::Mono, ColorDepth::None, false);
+    lines(view, failure, width.saturating_sub(4), &theme).len().saturating_sub(usize::from(height.saturating_sub(5)))
+}
 
 /// The lines, wrapped to a width.
 pub fn lines(view: &SessionView, failure: Failure<'_>, width: u16, theme: &Theme) -> Vec<Line<'static>> {

@@ -8,7 +8,7 @@ use ratatui::widgets::{Clear, Widget};
 use super::paint::{cols, panel, put, row, span};
 use crate::tui::keys::{self, Group};
 use crate::tui::text;
-use crate::tui::theme::Theme;
+use crate::tui::theme::{ColorDepth, Theme, ThemeName};
 
 /// Lines of one group: a heading, its keys, an empty line.
 fn group_lines(group: Group, width: usize, theme: &Theme) -> Vec<Line<'static>> {
@@ -44,26 +44,31 @@ fn place(area: Rect) -> Rect {
 
 /// How far help can be scrolled on a screen of a size.
 #[must_use]
-pub fn last_scroll(size: (u16, u16), theme: &Theme) -> usize {
-    let inner = place(Rect::new(0, 0, size.0, size.1));
-    let longest = columns(inner.width.saturating_sub(2), theme).iter().map(Vec::len).max().unwrap_or(0);
-    longest.saturating_sub(usize::from(inner.height.saturating_sub(2)))
+pub fn last_scroll((width, height): (u16, u16)) -> usize {
+    let theme = Theme::new(ThemeName::Mono, ColorDepth::None, false);
+    let place = place(Rect::new(0, 0, width, height));
+    let longest = longest(&columns(place.width.saturating_sub(2), &theme));
+    longest.saturating_sub(usize::from(place.height.saturating_sub(2)))
+}
+
+/// Lines of the longest column, without the empty one that ends each group.
+fn longest(columns: &[Vec<Line<'_>>]) -> usize {
+    columns.iter().map(Vec::len).max().unwrap_or(0).saturating_sub(1)
 }
 
 /// Draws it over whatever is there.
 pub fn draw(scroll: usize, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    let columns = columns(place(area).width.saturating_sub(2), theme);
-    let longest = columns.iter().map(Vec::len).max().unwrap_or(0);
     let mut place = place(area);
-    let fitting = u16::try_from(longest + 1).unwrap_or(u16::MAX).clamp(3, place.height);
-    place.y += (place.height - fitting) / 2;
+    let columns = columns(place.width.saturating_sub(2), theme);
+    let longest = longest(&columns);
+    let fitting = u16::try_from(longest + 2).unwrap_or(u16::MAX).clamp(3, place.height.max(3));
+    place.y += place.height.saturating_sub(fitting) / 2;
     place.height = fitting;
     Clear.render(place, buf);
     buf.set_style(place, theme.base);
-    let height = usize::from(place.height.saturating_sub(2));
-    let first = scroll.min(longest.saturating_sub(height + 1));
-    let more = longest > first + height + 1;
-    let right = if more || first > 0 { "j k scroll" } else { "" };
+    let last = longest.saturating_sub(usize::from(place.height.saturating_sub(2)));
+    let first = scroll.min(last);
+    let right = if last > 0 { "j k scroll" } else { "" };
     let title = Line::styled("Help (? or Esc closes)", theme.strong);
     let inner = panel(buf, place, title, Line::styled(right, theme.base), true, theme);
     let width = inner.width / columns.len().max(1) as u16;

@@ -27,11 +27,17 @@ fn shown(quantiles: &Quantiles, value: Duration) -> String {
     if quantiles.count == 0 { "–".to_owned() } else { format::duration(value) }
 }
 
-/// Three percentiles for a narrow pane.
-pub fn short(scene: &Scene<'_>, frame: &Snapshot) -> Vec<Span<'static>> {
+/// Three percentiles for a narrow pane, and where there is room what they are of.
+pub fn short(scene: &Scene<'_>, frame: &Snapshot, room: u16) -> Vec<Span<'static>> {
     let q = leading(scene, frame);
     let percentile = |name: &str, value| span(format!("{name} {}", shown(&q, value)), scene.theme.base);
-    vec![percentile("p50", q.p50), percentile("p95", q.p95), percentile("p99", q.p99)]
+    let mut pieces = vec![percentile("p50", q.p50), percentile("p95", q.p95), percentile("p99", q.p99)];
+    let name = if from_arrival(scene) { "latency" } else { "work" };
+    let width: usize = pieces.iter().map(|piece| piece.width() + 1).sum();
+    if width + name.len() <= usize::from(room) {
+        pieces.insert(0, span(name, scene.theme.base));
+    }
+    pieces
 }
 
 /// A heading and the percentile below it.

@@ -3,7 +3,7 @@
 
 mod banner;
 mod charts;
-mod detail;
+pub mod detail;
 mod footer;
 mod header;
 pub mod help;

@@ -77,7 +77,8 @@ pub fn draw_compact(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut Buffe
     throughput(scene, pane, frame, rows(below, 0, 1 + spark_height), buf);
     let rest = rows(below, 1 + spark_height, below.height);
     queue(scene, pane, frame, row(rest, 0), buf);
-    put(buf, cols(row(rest, 1), 1, rest.width), joined(latency::short(scene, frame), rest.width.saturating_sub(2)));
+    let room = rest.width.saturating_sub(2);
+    put(buf, cols(row(rest, 1), 1, rest.width), joined(latency::short(scene, frame, room), room));
     time_split::draw_line(scene, pane, frame, cols(row(rest, 2), 1, rest.width.saturating_sub(2)), buf);
     let lines = [counts(frame, scene.theme), starts(pane, frame, scene.theme)];
     for (line, pieces) in (3..).zip(lines) {

@@ -23,7 +23,7 @@ pub fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: &mut Bu
         n => format!(", {n} with errors"),
     };
     let head = format!(" Poolscope ▸ workloads ({}{errors})", model.catalogue.len());
-    put(buf, row(area, 0), span(head, theme.strong));
+    put(buf, row(area, 0), span(text::fit(&head, usize::from(area.width)), theme.strong));
     if let Some(session) = model.session.as_deref() {
         let (word, style) = super::header::phase(session, theme);
         let name = text::fit(&text::clean(&session.workload.name), 20);
@@ -103,7 +103,12 @@ fn introduction(entry: &Entry, theme: &Theme, width: usize) -> Vec<Line<'static>
         }
         Err(problems) => {
             lines.push(Line::styled("This file cannot be run:", theme.bad));
-            lines.extend(text::clean_lines(problems, 500).into_iter().map(|line| Line::styled(line, theme.base)));
+            for line in text::clean_lines(problems, usize::MAX) {
+                // Messages must be read to their end; the columns of a source line with its carets must stay.
+                let parts =
+                    if line.starts_with(' ') || line.contains(" | ") { vec![line] } else { text::wrap(&line, width) };
+                lines.extend(parts.into_iter().map(|line| Line::styled(line, theme.base)));
+            }
         }
     }
     lines.push(Line::default());

@@ -112,6 +112,11 @@ pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes) ->
     Err(Exit::BadInput)
 }
 
+/// Why this machine cannot bear a plan.
+pub(super) fn refusals(workload: &Workload, place: &Place) -> Vec<String> {
+    Plan::new(workload, &place.machine()).refusals
+}
+
 /// The arm that a name on the command line means: an entry of `engines:`, or a kind with its defaults.
 pub(super) fn arm(workload: &Workload, name: &str) -> Prepared<EngineSpec> {
     if let Some(engine) = workload.engines.iter().find(|engine| engine.name == name) {

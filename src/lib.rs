@@ -24,6 +24,7 @@ pub mod analysis;
 pub mod engine;
 pub mod metrics;
 pub mod os;
+pub mod report;
 pub mod session;
 pub mod worker;
 pub mod workload;

@@ -1,5 +1,6 @@
 //! The queue of waiting tasks. A closed batch is a cursor over the stream, not ten million entries.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::engine::event::Moment;
@@ -38,8 +39,10 @@ pub struct Queue {
     cursor: u64,
     /// End of the admitted part of a batch: all of it or nothing.
     batch_end: u64,
-    /// For each class: tasks of the batch taken so far, and whether the rest of them expired.
+    /// For each class: tasks of the batch taken so far, tasks in all (counted when first needed), and whether the rest of
+    /// them expired.
     taken: Vec<u64>,
+    totals: Vec<OnceCell<u64>>,
     expired: Vec<bool>,
     /// Tasks of expired classes that the cursor has still to skip.
     expired_ahead: u64,
@@ -66,6 +69,7 @@ impl Queue {
             cursor: 0,
             batch_end: 0,
             taken: vec![0; classes],
+            totals: vec![OnceCell::new(); classes],
             expired: vec![false; classes],
             expired_ahead: 0,
             arrived: BTreeMap::new(),
@@ -199,7 +203,8 @@ impl Queue {
         let arrived = self.expiring.iter().filter_map(|queue| queue.front().map(|(_, at)| *at));
         let returned = self.returned.iter().filter_map(|ticket| deadline(ticket, rules));
         let batch = rules.iter().enumerate().filter_map(|(class, rules)| {
-            (self.waiting_of(class) > 0).then(|| rules.queue_timeout.map(|limit| Moment::ZERO + limit)).flatten()
+            // Asking for the limit first: counting a class may mean to look at every task once.
+            rules.queue_timeout.filter(|_| self.waiting_of(class) > 0).map(|limit| Moment::ZERO + limit)
         });
         arrived.chain(returned).chain(batch).min()
     }
@@ -209,7 +214,8 @@ impl Queue {
         if self.batch_end == 0 || self.cursor >= self.batch_end || self.expired.get(class).copied().unwrap_or(true) {
             return 0;
         }
-        let total = ClassId::try_from(class).map_or(0, |class| self.stream.class_total(class));
+        let Some(total) = self.totals.get(class) else { return 0 };
+        let total = total.get_or_init(|| ClassId::try_from(class).map_or(0, |class| self.stream.class_total(class)));
         total - self.taken.get(class).copied().unwrap_or(0)
     }
 

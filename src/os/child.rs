@@ -51,6 +51,11 @@ impl Child {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
+    /// Hands the pidfd over to whoever waits for the end. `None` the second time.
+    pub fn take_pidfd(&mut self) -> Option<OwnedFd> {
+        self.pidfd.take()
+    }
+
     /// Sends a signal to the child's whole group, or to the child alone where it leads none.
     ///
     /// # Errors

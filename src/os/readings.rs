@@ -7,8 +7,29 @@ use std::time::Duration;
 ///
 /// # Errors
 /// `ESRCH` when there is no such process; `Unsupported` on systems without per-process CPU clocks.
+#[cfg(target_os = "linux")]
 pub fn cpu_time(pid: u32) -> io::Result<Duration> {
-    let _ = pid;
+    let pid = libc::pid_t::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::ESRCH))?;
+    let mut clock: libc::clockid_t = 0;
+    // SAFETY: the pointer is valid for writing.
+    let error = unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) };
+    if error != 0 {
+        return Err(io::Error::from_raw_os_error(error));
+    }
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: as above; the clock may have vanished with its process, which the call reports.
+    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0)))
+}
+
+/// See the Linux version.
+///
+/// # Errors
+/// Always `Unsupported`: this system has no CPU clock of other processes.
+#[cfg(not(target_os = "linux"))]
+pub fn cpu_time(_pid: u32) -> io::Result<Duration> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -21,13 +42,20 @@ pub struct MemoryReading {
     pub pss_bytes: Option<u64>,
 }
 
-/// Memory of a live process: `smaps_rollup` where there is one.
+/// Memory of a live process: `smaps_rollup` where there is one, otherwise `status` without PSS.
 ///
 /// # Errors
 /// When there is no such process or it may not be read.
 pub fn memory(pid: u32) -> io::Result<MemoryReading> {
-    let _ = pid;
-    Err(io::ErrorKind::Unsupported.into())
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"));
+    if let Ok(text) = &rollup
+        && let Some(rss_bytes) = kib_field(text, "Rss:")
+    {
+        return Ok(MemoryReading { rss_bytes, pss_bytes: kib_field(text, "Pss:") });
+    }
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    // A zombie has no memory lines.
+    Ok(MemoryReading { rss_bytes: kib_field(&status, "VmRSS:").unwrap_or(0), pss_bytes: None })
 }
 
 /// Largest resident set a live process has had (`VmHWM`), in bytes.
@@ -35,6 +63,44 @@ pub fn memory(pid: u32) -> io::Result<MemoryReading> {
 /// # Errors
 /// When there is no such process or it may not be read.
 pub fn peak_rss(pid: u32) -> io::Result<u64> {
-    let _ = pid;
-    Err(io::ErrorKind::Unsupported.into())
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    kib_field(&status, "VmHWM:").ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+}
+
+/// A line `NAME   123 kB`, in bytes.
+fn kib_field(text: &str, name: &str) -> Option<u64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let kib: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_by_their_whole_name() {
+        let text = "Rss:                1024 kB\nPss:                 512 kB\nPss_Dirty:  4 kB\nVmHWM: x kB\n";
+        assert_eq!(kib_field(text, "Rss:"), Some(1 << 20));
+        assert_eq!(kib_field(text, "Pss:"), Some(1 << 19));
+        assert_eq!(kib_field(text, "VmHWM:"), None);
+        assert_eq!(kib_field(text, "Swap:"), None);
+    }
+
+    #[test]
+    fn this_process_uses_cpu_and_memory() {
+        let pid = std::process::id();
+        let before = cpu_time(pid).unwrap();
+        std::hint::black_box(crate::worker::work::spin(20_000_000, 1));
+        assert!(cpu_time(pid).unwrap() > before);
+        let memory = memory(pid).unwrap();
+        assert!(memory.rss_bytes > 1 << 20 && memory.pss_bytes.is_none_or(|pss| pss <= memory.rss_bytes));
+        assert!(peak_rss(pid).unwrap() >= memory.rss_bytes / 2);
+    }
+
+    #[test]
+    fn a_process_that_does_not_exist_is_an_error() {
+        assert!(cpu_time(u32::MAX).is_err());
+        assert!(memory(u32::MAX).is_err());
+    }
 }

@@ -54,6 +54,19 @@ impl Program {
         Ok(program)
     }
 
+    /// Another program in the same environment.
+    ///
+    /// # Errors
+    /// As [`Program::new`].
+    pub fn with_arguments<S: AsRef<OsStr>>(&self, argv: &[S]) -> io::Result<Self> {
+        let argv = argv.iter().map(|text| c_string(text.as_ref())).collect::<io::Result<Vec<_>>>()?;
+        let Some(path) = argv.first().cloned() else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no program to start"));
+        };
+        let search = !path.as_bytes().contains(&b'/');
+        Ok(Self { path, argv, environment: self.environment.clone(), search, group: self.group })
+    }
+
     /// Starts this file instead of the one `argv[0]` names.
     ///
     /// # Errors

@@ -1,9 +1,12 @@
 //! Grandchildren that outlive their parent: a program that put itself in the background, or left a child behind.
 //!
-//! A process that made itself a subreaper (`PR_SET_CHILD_SUBREAPER`, `prctl(2)`) inherits them and can end them. Where
-//! there is no such thing, only those in the child's own group are ended.
+//! A process that made itself a subreaper (`PR_SET_CHILD_SUBREAPER`, `prctl(2)`) inherits them and can end them. They are
+//! known by a variable in their environment, so that nothing else is ever touched. Where there is no such thing, only
+//! those in the child's own group are ended.
 
 use std::io;
+
+use rustix::process::{Pid, Signal, WaitOptions};
 
 /// Makes orphaned descendants children of this process.
 ///
@@ -20,33 +23,56 @@ pub fn become_subreaper() -> io::Result<()> {
 }
 
 /// Children of this process as the kernel lists them, of all its threads; empty where there is no such list.
-#[must_use]
-pub fn children() -> Vec<u32> {
+fn children() -> Vec<Pid> {
     let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
     threads
         .flatten()
         .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok())
-        .flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>())
+        .flat_map(|list| {
+            list.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect::<Vec<_>>()
+        })
         .collect()
 }
 
-/// Kills and reaps every child that `is_own` does not claim, until none is left: killing one may orphan its own
-/// children, which then arrive here. Returns how many there were.
-pub fn end_all(is_own: impl Fn(u32) -> bool) -> usize {
+/// Whether a process was started with exactly this variable (`NAME=value`) in its environment.
+fn carries(pid: Pid, variable: &str) -> bool {
+    let path = format!("/proc/{}/environ", pid.as_raw_nonzero());
+    std::fs::read(path)
+        .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes()))
+}
+
+/// Kills and reaps every child that carries this variable, except `spare`, until none is left: killing one may orphan its
+/// own children, which then arrive here. Returns how many there were.
+pub fn end_children(variable: &str, spare: Option<u32>) -> usize {
     let mut ended = 0;
     // A bound, so that a program that forks faster than it can be killed cannot hold us here.
     for _ in 0..100 {
-        let strangers: Vec<u32> = children().into_iter().filter(|pid| !is_own(*pid)).collect();
-        if strangers.is_empty() {
+        let strays: Vec<Pid> = children()
+            .into_iter()
+            .filter(|pid| spare != Some(pid.as_raw_nonzero().get().unsigned_abs()) && carries(*pid, variable))
+            .collect();
+        if strays.is_empty() {
             break;
         }
-        for pid in strangers {
-            let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { continue };
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            if rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()).is_ok() {
+        for pid in strays {
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+            if rustix::process::waitpid(Some(pid), WaitOptions::empty()).is_ok() {
                 ended += 1;
             }
         }
     }
     ended
+}
+
+/// Kills every process of this user, anywhere in the system, that carries this variable. Returns how many there were.
+/// Not reaped: they are not ours.
+pub fn end_everywhere(variable: &str) -> usize {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return 0 };
+    let own = rustix::process::getpid();
+    processes
+        .flatten()
+        .filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
+        .filter(|pid| *pid != own && carries(*pid, variable))
+        .filter(|pid| rustix::process::kill_process(*pid, Signal::KILL).is_ok())
+        .count()
 }

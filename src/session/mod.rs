@@ -1,6 +1,10 @@
 //! One comparison in progress: which arm runs when, the tracks of the runs, and the verdict so far.
 //!
-//! Headless commands and the dashboard drive the same session; a fair one never runs two arms at once.
+//! Headless commands and the dashboard drive the same session; a fair one never runs two arms at once. Nothing in here
+//! counts or measures: that is the recorder's part.
 
+pub mod conductor;
 pub mod handle;
+mod schedule;
+pub mod stream;
 pub mod view;

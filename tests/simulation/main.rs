@@ -7,7 +7,7 @@
 
 mod world;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use world::{Faults, World};
 
@@ -36,7 +36,7 @@ fn every_task_has_exactly_one_outcome_whatever_happens() {
                     for seed in (base..base + runs).filter(|seed| seed % threads == thread) {
                         let run = std::panic::catch_unwind(|| World::new(seed).run());
                         match run {
-                            Ok(faults) => seen.add(&faults),
+                            Ok(faults) => seen = seen.plus(faults),
                             Err(_) => panic!("schedule with seed {seed} failed: POOLSCOPE_SIM_SEED={seed} replays it"),
                         }
                     }
@@ -44,18 +44,14 @@ fn every_task_has_exactly_one_outcome_whatever_happens() {
                 })
             })
             .collect();
-        handles.into_iter().map(|handle| handle.join().expect("a schedule failed")).fold(
-            Faults::default(),
-            |mut all, one| {
-                all.add(&one);
-                all
-            },
-        )
+        handles
+            .into_iter()
+            .map(|handle| handle.join().expect("a schedule failed"))
+            .fold(Faults::default(), Faults::plus)
     });
     println!("{faults:?} in {:?}", begin.elapsed());
     // The schedules are worth nothing if the faults they are about do not happen in them.
     for (what, count) in faults.list() {
         assert!(count > runs / 1000, "{what} happened only {count} times in {runs} schedules");
     }
-    assert!(begin.elapsed() < Duration::from_secs(300), "the simulation has become too slow to be run every time");
 }

@@ -33,7 +33,7 @@ impl Dice {
 }
 
 /// How often each fault happened.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Copy)]
 pub struct Faults {
     pub deaths: u64,
     pub lost_reports: u64,
@@ -71,21 +71,23 @@ impl Faults {
         ]
     }
 
-    pub fn add(&mut self, other: &Self) {
-        self.deaths += other.deaths;
-        self.lost_reports += other.lost_reports;
-        self.failed_starts += other.failed_starts;
-        self.hangs += other.hangs;
-        self.ignored_terms += other.ignored_terms;
-        self.errors += other.errors;
-        self.expired += other.expired;
-        self.timeouts += other.timeouts;
-        self.retries += other.retries;
-        self.dropped += other.dropped;
-        self.stops += other.stops;
-        self.resizes += other.resizes;
-        self.kills += other.kills;
-        self.misbehaviour += other.misbehaviour;
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            deaths: self.deaths + other.deaths,
+            lost_reports: self.lost_reports + other.lost_reports,
+            failed_starts: self.failed_starts + other.failed_starts,
+            hangs: self.hangs + other.hangs,
+            ignored_terms: self.ignored_terms + other.ignored_terms,
+            errors: self.errors + other.errors,
+            expired: self.expired + other.expired,
+            timeouts: self.timeouts + other.timeouts,
+            retries: self.retries + other.retries,
+            dropped: self.dropped + other.dropped,
+            stops: self.stops + other.stops,
+            resizes: self.resizes + other.resizes,
+            kills: self.kills + other.kills,
+            misbehaviour: self.misbehaviour + other.misbehaviour,
+        }
     }
 }
 
@@ -364,8 +366,7 @@ impl World {
         assert_eq!(counts.lost, told.lost);
         assert_eq!(counts.retries, told.retries);
         assert!(self.workers.is_empty(), "seed {}: a worker was left behind", self.seed);
-        let over = told.over.expect("checked by the caller");
-        if over == RunState::Finished {
+        if told.over == Some(RunState::Finished) {
             assert_eq!(counts.submitted, self.stream.total, "seed {}: tasks were lost", self.seed);
             assert_eq!(counts.cancelled, 0);
         }

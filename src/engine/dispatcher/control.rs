@@ -118,8 +118,7 @@ impl Dispatcher {
             let Some(entry) = self.slots.get(slot as usize) else { return };
             let epoch = entry.epoch;
             match entry.life {
-                Life::Starting(_) => self.end_worker(now, slot, Why::RunEnds, Duration::ZERO, out),
-                Life::Working => {
+                Life::Starting(_) | Life::Working => {
                     self.retire(now, slot, out);
                     self.timers.set(now + LEAVE, Timer::Leave { slot, epoch });
                 }

@@ -254,7 +254,7 @@ impl Dispatcher {
         match entry.life {
             Life::Waiting => entry.life = Life::Free,
             // A process with its only task is left to finish it.
-            Life::Working if policy == Policy::Reuse => {
+            Life::Starting(_) | Life::Working if policy == Policy::Reuse => {
                 entry.life = Life::Leaving;
                 let idle = entry.held.is_empty();
                 self.idle.remove(&slot);
@@ -263,7 +263,6 @@ impl Dispatcher {
                     self.timers.set(now + LEAVE, Timer::Leave { slot, epoch });
                 }
             }
-            // One that is starting is asked when it says hello.
             _ => {}
         }
     }

@@ -163,10 +163,14 @@ impl Dispatcher {
         let mut views = std::mem::take(&mut self.views);
         views.clear();
         views.extend(self.slots.iter().zip(0u32..).filter_map(|(slot, number)| {
-            let state = slot.state(self.policy);
+            let mut state = slot.state(self.policy);
             let hidden = state == WorkerState::Free && number >= self.workers;
             let task = if slot.busy() { task(number) } else { None };
             let task = task.and_then(|task| Some((task.index, slot.class_of(task.index)?, task.started)));
+            // A process that is its task says hello with its result: it has started when it is in its task.
+            if self.policy == Policy::OneTask && state == WorkerState::Starting && task.is_some() {
+                state = WorkerState::Busy;
+            }
             (!hidden).then_some(SlotView { slot: number, pid: slot.pid, state, task })
         }));
         self.views = views;

@@ -1,0 +1,77 @@
+//! One file per verb of the command line. The only place that may use everything.
+
+pub mod check;
+pub mod compare;
+pub mod dashboard;
+pub mod doctor;
+mod headless;
+pub mod list;
+pub mod new;
+mod prepare;
+mod progress;
+pub mod run;
+mod write;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Verb};
+use crate::worker::environment;
+
+/// How the program ends, as its exit code says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 2: the input is bad and nothing was started.
+    BadInput,
+    /// 3: aborted, or an engine could not go on.
+    Aborted,
+    /// 4: a run is suspect, and that was asked to be an error.
+    Suspect,
+    /// 128 plus the number: ended by this signal.
+    Signal(i32),
+}
+
+impl Exit {
+    /// The number.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::BadInput => 2,
+            Self::Aborted => 3,
+            Self::Suspect => 4,
+            Self::Signal(signal) => 128u8.wrapping_add(u8::try_from(signal).unwrap_or(0)),
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// What could not be done, for people; the exit code is that of [`Exit::Aborted`].
+pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
+    let depth = environment::depth();
+    if depth > environment::MAX_DEPTH {
+        anyhow::bail!(
+            "Poolscope was started by Poolscope {depth} levels deep (at most {}): does a workload's command start \
+             Poolscope on itself?",
+            environment::MAX_DEPTH
+        );
+    }
+    match cli.command {
+        None => dashboard::execute(&cli.dashboard),
+        Some(Verb::Run(arguments)) => run::execute(&arguments),
+        Some(Verb::Compare(arguments)) => compare::execute(&arguments),
+        Some(Verb::Check(arguments)) => check::execute(&arguments),
+        Some(Verb::List(arguments)) => list::execute(&arguments),
+        Some(Verb::New(arguments)) => new::execute(&arguments),
+        Some(Verb::Doctor(arguments)) => doctor::execute(&arguments),
+    }
+}

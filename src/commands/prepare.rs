@@ -1,0 +1,147 @@
+//! From a name on the command line to a workload that may be run here.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::cli::{Changes, Color};
+use crate::commands::{Exit, write};
+use crate::engine::plan::Surroundings;
+use crate::os::host::Host;
+use crate::os::limits::{self, Limits};
+use crate::session::conductor::SessionSpec;
+use crate::worker::calibration::{Calibration, Origin};
+use crate::workload::load::{Loaded, load};
+use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Workers, Workload};
+use crate::workload::plan::{Machine, Plan};
+use crate::workload::source;
+use crate::workload::yaml;
+
+/// What came of preparing: ready, or an exit whose reason was told.
+pub(super) type Prepared<T> = Result<T, Exit>;
+
+/// The machine a workload is run on.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub host: Arc<Host>,
+    pub limits: Limits,
+}
+
+impl Place {
+    pub(super) fn detect() -> Self {
+        limits::raise_descriptors();
+        Self { host: Arc::new(Host::detect()), limits: Limits::read() }
+    }
+
+    pub(super) fn machine(&self) -> Machine {
+        Machine {
+            usable_cores: self.host.usable_cores(),
+            max_processes: self.limits.safe_processes(),
+            memory_bytes: self.host.memory_bytes,
+        }
+    }
+
+    /// Loads or measures the calibration; a cache that cannot be used is told on standard error.
+    pub(super) fn surroundings(&self) -> anyhow::Result<Surroundings> {
+        let (calibration, origin) = Calibration::load_or_measure(&self.host.cpu_model);
+        if let Origin::NotStored(reason) = origin {
+            write::say(&format!("note: the calibration could not be stored and is measured at every start ({reason})"));
+        }
+        Ok(Surroundings {
+            usable_cores: self.host.usable_cores(),
+            max_processes: self.limits.safe_processes(),
+            iterations_per_second: calibration.iterations_per_second,
+            worker_program: std::env::current_exe().context("finding this program's own file")?.into_os_string(),
+        })
+    }
+}
+
+/// Opens and loads a workload and applies what the command line changes. What is wrong is told on standard error.
+pub(super) fn workload(name: &str, changes: &Changes, color: Color) -> Prepared<Arc<Workload>> {
+    let source = source::open(name, changes.allow_exec).map_err(|error| {
+        write::say(&format!("error: {error}"));
+        Exit::BadInput
+    })?;
+    let mut text = source.text;
+    let mut origin = source.name;
+    if !changes.set.is_empty() {
+        text = yaml::with_changes(&text, &changes.set).map_err(|error| {
+            write::say(&format!("error: {error}"));
+            Exit::BadInput
+        })?;
+        origin = format!("{origin} (with --set)");
+    }
+    let colored = write::colored_stderr(color);
+    match load(&text, &origin) {
+        Ok(Loaded { mut workload, warnings }) => {
+            for warning in warnings {
+                write::say(&warning.render(colored));
+            }
+            if let Some(seed) = changes.seed {
+                workload.seed = seed;
+            }
+            if let Some(workers) = changes.workers.and_then(NonZeroU32::new) {
+                for engine in &mut workload.engines {
+                    engine.workers = Workers::Fixed(workers);
+                }
+            }
+            Ok(Arc::new(workload))
+        }
+        Err(diagnostics) => {
+            write::say(&diagnostics.render(colored));
+            Err(Exit::BadInput)
+        }
+    }
+}
+
+/// Refuses a plan that this machine cannot bear, unless it is asked for; tells warnings.
+pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes) -> Prepared<()> {
+    let plan = Plan::new(workload, &place.machine());
+    for warning in &plan.warnings {
+        write::say(&format!("warning: {warning}"));
+    }
+    for refusal in &plan.refusals {
+        let word = if changes.i_know { "warning" } else { "error" };
+        write::say(&format!("{word}: {refusal}"));
+    }
+    if plan.refusals.is_empty() || changes.i_know {
+        return Ok(());
+    }
+    write::say("nothing was started; --i-know runs it all the same");
+    Err(Exit::BadInput)
+}
+
+/// The arm that a name on the command line means: an entry of `engines:`, or a kind with its defaults.
+pub(super) fn arm(workload: &Workload, name: &str) -> Prepared<EngineSpec> {
+    if let Some(engine) = workload.engines.iter().find(|engine| engine.name == name) {
+        return Ok(engine.clone());
+    }
+    let kind = match name {
+        "pool" => EngineKind::Pool,
+        "process" => EngineKind::Process,
+        "serial" => EngineKind::Serial,
+        _ => {
+            let known: Vec<&str> = workload.engines.iter().map(|engine| engine.name.as_str()).collect();
+            write::say(&format!(
+                "error: no engine {name:?}: this workload has {}; a kind (pool, process, serial) runs with its defaults",
+                known.join(", ")
+            ));
+            return Err(Exit::BadInput);
+        }
+    };
+    // `--workers` has changed every entry of the file alike; a kind that is not in it takes the same.
+    let workers = workload.engines.iter().find(|engine| engine.kind == kind).map_or(Workers::Auto, |engine| engine.workers);
+    Ok(EngineSpec { name: name.to_owned(), kind, workers, chunksize: Chunksize::Auto })
+}
+
+/// A session over some of a workload's arms.
+pub(super) fn session(
+    workload: Arc<Workload>,
+    arms: Vec<EngineSpec>,
+    place: &Place,
+) -> anyhow::Result<SessionSpec> {
+    let preferred = workload.engines.get(workload.baseline).map(|engine| engine.name.clone());
+    let baseline = arms.iter().position(|arm| Some(&arm.name) == preferred.as_ref()).unwrap_or(0);
+    Ok(SessionSpec { workload, arms, baseline, host: Arc::clone(&place.host), surroundings: place.surroundings()? })
+}

@@ -1,0 +1,81 @@
+//! Progress on standard error: a bar with ETA on a terminal, plain lines otherwise.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::commands::write;
+use crate::session::view::SessionView;
+
+/// Between two plain lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Shows how far a session is.
+pub(super) enum Progress {
+    /// Nothing.
+    Silent,
+    /// A bar.
+    Bar(ProgressBar),
+    /// Lines: when the last one was written, and which run it was about.
+    Lines(Instant, String),
+}
+
+impl Progress {
+    pub(super) fn new(wanted: bool, terminal: bool) -> Self {
+        if !wanted {
+            return Self::Silent;
+        }
+        if !terminal {
+            return Self::Lines(Instant::now(), String::new());
+        }
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        let template = "{prefix} {wide_bar} {pos}/{len} {percent:>3} %  {msg}  ETA {eta}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("██░"));
+        }
+        Self::Bar(bar)
+    }
+
+    pub(super) fn show(&mut self, view: &SessionView) {
+        let Some(arm) = view.arms.iter().find(|arm| arm.live) else { return };
+        let Some(run) = arm.latest() else { return };
+        let warmup = if view.round <= view.warmup { " (warm-up)" } else { "" };
+        let title = format!("round {}/{}{warmup}  {}", view.round, view.rounds, arm.spec.name);
+        let finished = run.counts.finished();
+        match self {
+            Self::Silent => {}
+            Self::Bar(bar) => {
+                if bar.prefix() != title {
+                    bar.reset();
+                    bar.set_prefix(title);
+                }
+                bar.set_length(run.total);
+                bar.set_position(finished);
+                bar.set_message(format!("{:.1}/s", run.throughput));
+            }
+            Self::Lines(last, about) => {
+                if *about != title {
+                    write::say(&title);
+                    *about = title;
+                    *last = Instant::now();
+                } else if last.elapsed() >= LINE_INTERVAL {
+                    write::say(&format!("{title}  {finished}/{}  {:.1}/s", run.total, run.throughput));
+                    *last = Instant::now();
+                }
+            }
+        }
+    }
+
+    pub(super) fn note(&self, text: &str) {
+        match self {
+            Self::Bar(bar) => bar.println(text),
+            _ => write::say(text),
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The state of a driver, and the loop that carries out effects until none is left.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::sync::Notify;
+
+use super::RunSpec;
+use super::links::{Link, Peer};
+use crate::engine::clock::RunClock;
+use crate::engine::control::Command;
+use crate::engine::dispatcher::input::TaskOutput;
+use crate::engine::dispatcher::{Dispatcher, Effect, Input, Output, Stop};
+use crate::engine::event::{Event, InTask, Moment, Observer, Record, RunState, Severity};
+use crate::engine::guardian::Guardian;
+use crate::os::board::Board;
+use crate::os::spawn::Program;
+use crate::os::{board, dev_null, oom, stragglers};
+use crate::worker::protocol::{self, Setup};
+use crate::worker::{entry, environment};
+use crate::workload::model::Work;
+
+/// Tells the runs of one process apart.
+static RUNS: AtomicU32 = AtomicU32::new(0);
+
+/// See the module docs of [`super`].
+pub(super) struct Core {
+    pub dispatcher: Dispatcher,
+    pub clock: RunClock,
+    pub observer: Box<dyn Observer>,
+    effects: VecDeque<Effect>,
+    pub links: Vec<Option<Link>>,
+    pub board: Board,
+    pub null: File,
+    pub works: Vec<Work>,
+    pub seed: u64,
+    pub setup: Vec<u8>,
+    /// Starts workers; the slot is filled in.
+    pub worker: Program,
+    /// Environment of programs that are tasks.
+    pub program: Program,
+    pub guardian: Option<Guardian>,
+    pub oom_kills: Option<u64>,
+    pub strays: u64,
+    /// Wakes the local task that waits for the alarm when the time it waits for has changed.
+    pub alarm_changed: Rc<Notify>,
+    alarm: Option<Moment>,
+    pub over: Option<RunState>,
+    pub over_notice: Rc<Notify>,
+    /// Reused buffers of the hot path.
+    pub buffer: Vec<u8>,
+    pub records: Vec<Record>,
+    /// Children whose local tasks are still to be started: (slot, epoch).
+    pub newcomers: Vec<(u32, u32)>,
+    /// Workers whose socket is full: (slot, epoch).
+    pub blocked: Vec<(u32, u32)>,
+}
+
+struct Sink<'a> {
+    effects: &'a mut VecDeque<Effect>,
+    observer: &'a mut dyn Observer,
+}
+
+impl Output for Sink<'_> {
+    fn effect(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
+    }
+
+    fn event(&mut self, now: Moment, event: &Event<'_>) {
+        self.observer.event(now, event);
+    }
+}
+
+/// Bytes read from a socket at once.
+const READ: usize = 256 * 1024;
+
+impl Core {
+    pub(super) fn new(spec: RunSpec, observer: Box<dyn Observer>) -> io::Result<Self> {
+        let run = format!("{}.{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
+        let parent = std::process::id().to_string();
+        let mut worker = Program::new(&["poolscope-worker", entry::WORKER, "0", &parent])?;
+        worker = worker.executable(&spec.worker_program)?;
+        environment::mark(&mut worker, &run)?;
+        let mut program = Program::new(&["program"])?;
+        environment::mark(&mut program, &run)?;
+        let seed = spec.plan.seed;
+        let mut setup = Vec::new();
+        let iterations_per_second = spec.iterations_per_second;
+        protocol::put_setup(&mut setup, &Setup { protocol: protocol::VERSION, seed, iterations_per_second });
+        let mut core = Self {
+            dispatcher: Dispatcher::new(spec.plan, spec.stream),
+            clock: RunClock::start(),
+            observer,
+            effects: VecDeque::new(),
+            links: Vec::new(),
+            board: Board::create()?,
+            null: dev_null::open()?,
+            seed,
+            setup,
+            worker,
+            program,
+            guardian: None,
+            oom_kills: oom::kills(),
+            strays: 0,
+            alarm_changed: Rc::new(Notify::new()),
+            alarm: None,
+            over: None,
+            over_notice: Rc::new(Notify::new()),
+            buffer: vec![0; READ],
+            records: Vec::new(),
+            newcomers: Vec::new(),
+            blocked: Vec::new(),
+            works: spec.works,
+        };
+        if core.works.iter().any(|work| matches!(work, Work::Command(_))) {
+            core.guard(&spec.worker_program, &run);
+        }
+        core.clock = RunClock::start();
+        Ok(core)
+    }
+
+    /// Programs can leave their group and start others: they are watched over.
+    fn guard(&mut self, worker_program: &OsString, run: &str) {
+        // Without it, daemonised grandchildren are left to the guardian.
+        let _ = stragglers::become_subreaper();
+        match Guardian::start(worker_program, run) {
+            Ok(guardian) => self.guardian = Some(guardian),
+            Err(error) => self.note(
+                Severity::Warning,
+                format!("no guardian could be started ({error}): programs may outlive a killed Poolscope"),
+            ),
+        }
+    }
+
+    pub(super) fn note(&mut self, severity: Severity, text: String) {
+        self.observer.event(self.clock.now(), &Event::Note { severity, text });
+    }
+
+    /// Feeds one input and carries out everything that follows from it.
+    pub(super) fn feed(&mut self, input: Input<'_>) {
+        let now = self.clock.now();
+        self.handle(now, input);
+        while let Some(effect) = self.effects.pop_front() {
+            self.carry_out(effect);
+        }
+        let alarm = self.dispatcher.next_wake();
+        if alarm != self.alarm {
+            self.alarm = alarm;
+            self.alarm_changed.notify_one();
+        }
+    }
+
+    /// Feeds one input; its effects wait their turn.
+    pub(super) fn handle(&mut self, now: Moment, input: Input<'_>) {
+        let mut sink = Sink { effects: &mut self.effects, observer: &mut *self.observer };
+        self.dispatcher.handle(now, input, &mut sink);
+    }
+
+    /// When the alarm is due, as a reading of the monotonic clock.
+    pub(super) fn alarm(&self) -> Option<u64> {
+        self.alarm.filter(|_| !self.clock.is_suspended()).map(|at| self.clock.monotonic(at))
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Start { slot, epoch, task } => self.start(slot, epoch, task),
+            Effect::Send { slot, epoch, tickets } => self.send(slot, epoch, &tickets),
+            Effect::Probe { slot, epoch } => {
+                let task = self.in_task(slot, epoch);
+                self.handle(self.clock.now(), Input::Progress { slot, epoch, task });
+            }
+            Effect::Retire { slot, epoch } => self.retire(slot, epoch),
+            Effect::Stop { slot, epoch, how } => self.stop(slot, epoch, how),
+            Effect::Over(state) => {
+                self.over = Some(state);
+                self.over_notice.notify_one();
+            }
+        }
+    }
+
+    pub(super) fn link(&mut self, slot: u32, epoch: u32) -> Option<&mut Link> {
+        self.links.get_mut(slot as usize)?.as_mut().filter(|link| link.epoch == epoch)
+    }
+
+    pub(super) fn place(&mut self, slot: u32, link: Link) {
+        let slot = slot as usize;
+        if self.links.len() <= slot {
+            self.links.resize_with(slot + 1, || None);
+        }
+        self.links[slot] = Some(link);
+    }
+
+    /// What the child in a slot is in.
+    pub(super) fn in_task(&self, slot: u32, epoch: u32) -> Option<InTask> {
+        let link = self.links.get(slot as usize)?.as_ref().filter(|link| link.epoch == epoch)?;
+        match &link.peer {
+            Peer::Worker(_) => {
+                let board::InTask { index, started } = self.board.task(slot)?;
+                Some(InTask { index, started: self.clock.moment(started) })
+            }
+            Peer::Program(program) => {
+                Some(InTask { index: program.index, started: self.clock.moment(program.started) })
+            }
+        }
+    }
+
+    fn stop(&mut self, slot: u32, epoch: u32, how: Stop) {
+        use rustix::process::Signal;
+        let Some(link) = self.link(slot, epoch) else { return };
+        link.stopped = true;
+        let signals: &[Signal] = match how {
+            Stop::Terminate => &[Signal::TERM, Signal::CONT],
+            Stop::Kill => &[Signal::KILL],
+        };
+        let errors: Vec<_> = signals.iter().filter_map(|signal| link.child.signal(*signal).err()).collect();
+        for error in errors {
+            self.note(Severity::Warning, format!("a worker could not be signalled: {error}"));
+        }
+    }
+
+    /// What the user asks for.
+    pub(super) fn control(&mut self, command: Command) {
+        match command {
+            Command::Suspend if !self.clock.is_suspended() => {
+                self.feed(Input::Control(command));
+                self.signal_all(rustix::process::Signal::STOP);
+                self.clock.suspend();
+            }
+            Command::Unsuspend if self.clock.is_suspended() => {
+                let stood = self.clock.resume();
+                self.signal_all(rustix::process::Signal::CONT);
+                self.observer.event(self.clock.now(), &Event::Suspended(stood));
+                self.feed(Input::Control(command));
+            }
+            Command::Suspend | Command::Unsuspend => {}
+            Command::Stop | Command::Kill if self.clock.is_suspended() => {
+                self.control(Command::Unsuspend);
+                self.control(command);
+            }
+            command => self.feed(Input::Control(command)),
+        }
+        self.alarm_changed.notify_one();
+    }
+
+    fn signal_all(&mut self, signal: rustix::process::Signal) {
+        for link in self.links.iter().flatten() {
+            // One that is gone already needs no signal.
+            let _ = link.child.signal(signal);
+        }
+    }
+
+    /// Tells the observer the state.
+    pub(super) fn tell_state(&mut self) {
+        let now = self.clock.now();
+        let (board, clock, links) = (&self.board, &self.clock, &self.links);
+        let task = |slot: u32| {
+            let link = links.get(slot as usize)?.as_ref()?;
+            match &link.peer {
+                Peer::Worker(_) => {
+                    let task = board.task(slot)?;
+                    Some(InTask { index: task.index, started: clock.moment(task.started) })
+                }
+                Peer::Program(program) => Some(InTask { index: program.index, started: clock.moment(program.started) }),
+            }
+        };
+        let view = self.dispatcher.view(now, task);
+        debug_assert!(view.counts.conserved(), "{:?}", view.counts);
+        self.observer.state(now, &view);
+    }
+
+    /// Whether the kernel has killed something for want of memory since the last time this was asked.
+    pub(super) fn out_of_memory(&mut self) -> bool {
+        let kills = oom::kills();
+        let more = matches!((self.oom_kills, kills), (Some(before), Some(now)) if now > before);
+        self.oom_kills = kills;
+        more
+    }
+
+    pub(super) fn output_of(stdout: String, stderr: String, omitted: u64) -> TaskOutput {
+        TaskOutput { stdout, stderr, omitted }
+    }
+}

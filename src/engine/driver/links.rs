@@ -1,0 +1,67 @@
+//! The driver's side of a child process.
+
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use tokio::io::unix::AsyncFd;
+use tokio::net::UnixStream;
+
+use crate::os::capture::Capture;
+use crate::os::child::{Child, Reaped};
+
+/// A child in a slot.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub epoch: u32,
+    pub child: Child,
+    /// Whether it was told to end.
+    pub stopped: bool,
+    pub peer: Peer,
+}
+
+/// What kind of child it is.
+#[derive(Debug)]
+pub(super) enum Peer {
+    /// Speaks the worker protocol.
+    Worker(WorkerPeer),
+    /// Is the task itself.
+    Program(Box<ProgramPeer>),
+}
+
+/// A process that speaks the worker protocol.
+#[derive(Debug)]
+pub(super) struct WorkerPeer {
+    pub socket: Rc<UnixStream>,
+    /// Beginning of a frame whose rest has not come yet.
+    pub inbox: Vec<u8>,
+    /// What the socket did not take yet.
+    pub outbox: Vec<u8>,
+    /// Whether a local task is waiting to send the outbox.
+    pub sending: bool,
+    /// Whether no more is to be sent after the outbox.
+    pub closing: bool,
+    /// Classes it was told of.
+    pub knows: Vec<bool>,
+    pub stderr: OwnedFd,
+}
+
+/// A program that is a task.
+#[derive(Debug)]
+pub(super) struct ProgramPeer {
+    pub index: u64,
+    pub attempt: u32,
+    /// Monotonic clock when it was started.
+    pub started: u64,
+    pub stdout: Stream,
+    pub stderr: Stream,
+    /// Set when it ended; it may still have an open pipe.
+    pub ended: Option<(Reaped, u64)>,
+}
+
+/// One captured stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub pipe: Rc<AsyncFd<OwnedFd>>,
+    pub capture: Capture,
+    pub open: bool,
+}

@@ -1,0 +1,130 @@
+//! The driver: carries out a dispatcher's effects on real processes and feeds back what happens.
+//!
+//! One thread per run, one single-threaded runtime in it. Each source of events (a worker's socket, the end of a process,
+//! the alarm, the user) is a small local task that borrows the [`core::Core`] for as long as it takes to feed one input;
+//! no borrow is held across an `await`. Nothing in here decides anything: that is the dispatcher's part.
+
+mod core;
+mod links;
+mod programs;
+mod watch;
+mod workers;
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::io;
+use std::rc::Rc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::engine::control::Command;
+use crate::engine::dispatcher::Plan;
+use crate::engine::event::{Observer, RunState};
+use crate::engine::stream::TaskStream;
+use crate::workload::model::Work;
+
+/// How often the observer is told the state.
+const STATE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Everything a run needs.
+pub struct RunSpec {
+    /// What the dispatcher needs.
+    pub plan: Plan,
+    /// The tasks.
+    pub stream: Box<dyn TaskStream>,
+    /// What the tasks of each class do.
+    pub works: Vec<Work>,
+    /// Iterations of the CPU kernel in a second of an idle core.
+    pub iterations_per_second: f64,
+    /// The program that is started as a worker: this one, unless a test says otherwise.
+    pub worker_program: OsString,
+}
+
+impl std::fmt::Debug for RunSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunSpec").field("plan", &self.plan).field("works", &self.works).finish_non_exhaustive()
+    }
+}
+
+/// A run under way. Dropping it ends the run at once and waits for it.
+#[derive(Debug)]
+pub struct Run {
+    commands: mpsc::UnboundedSender<Command>,
+    thread: Option<JoinHandle<RunState>>,
+}
+
+impl Run {
+    /// Starts a run on a thread of its own; `observer` is told everything from there.
+    ///
+    /// # Errors
+    /// When the thread, its runtime or the status board cannot be made; nothing was started then.
+    pub fn start(spec: RunSpec, observer: Box<dyn Observer>) -> io::Result<Self> {
+        let (commands, requests) = mpsc::unbounded_channel();
+        let (ready, started) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    let _ = ready.send(Err(error));
+                    return RunState::Broken;
+                }
+            };
+            let local = tokio::task::LocalSet::new();
+            local.block_on(&runtime, async move {
+                match core::Core::new(spec, observer) {
+                    Ok(core) => {
+                        let _ = ready.send(Ok(()));
+                        watch::drive(Rc::new(RefCell::new(core)), requests).await
+                    }
+                    Err(error) => {
+                        let _ = ready.send(Err(error));
+                        RunState::Broken
+                    }
+                }
+            })
+        })?;
+        match started.recv() {
+            Ok(Ok(())) => Ok(Self { commands, thread: Some(thread) }),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(io::Error::other("the engine's thread ended before it began")),
+        }
+    }
+
+    /// Asks for something. Without effect once the run is over.
+    pub fn command(&self, command: Command) {
+        let _ = self.commands.send(command);
+    }
+
+    /// A sender for others who may ask.
+    #[must_use]
+    pub fn commands(&self) -> mpsc::UnboundedSender<Command> {
+        self.commands.clone()
+    }
+
+    /// Whether the run is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Waits for the end.
+    pub fn join(mut self) -> RunState {
+        self.wait()
+    }
+
+    fn wait(&mut self) -> RunState {
+        // A panic on the engine's thread was printed by the panic hook; the run is broken.
+        self.thread.take().map_or(RunState::Broken, |thread| thread.join().unwrap_or(RunState::Broken))
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            self.command(Command::Kill);
+            self.wait();
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Holds the guardian process of a run: see [`crate::worker::guardian`].
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use crate::os::child::Child;
+use crate::os::spawn::Program;
+use crate::os::{dev_null, pipe};
+use crate::worker::entry::GUARDIAN;
+
+/// A guardian that is on guard until this is dropped.
+#[derive(Debug)]
+pub struct Guardian {
+    /// Its standard input: the end of it is its signal.
+    line: Option<OwnedFd>,
+    child: Child,
+}
+
+impl Guardian {
+    /// Starts a guardian for the processes that carry this mark.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(worker_program: &OsStr, run: &str) -> io::Result<Self> {
+        let (read, line) = pipe::pipe()?;
+        rustix::io::ioctl_fionbio(&read, false)?;
+        let null = dev_null::open()?;
+        let program = Program::new(&["poolscope-guardian", GUARDIAN, run])?.executable(worker_program)?;
+        let child = program.spawn(&[(read.as_fd(), 0), (null.as_fd(), 1), (null.as_fd(), 2)])?;
+        Ok(Self { line: Some(line), child })
+    }
+}
+
+impl Drop for Guardian {
+    fn drop(&mut self) {
+        self.line = None;
+        // It leaves by itself within its patience; the child's own drop would kill it before it has done its work.
+        let _ = self.child.wait();
+    }
+}

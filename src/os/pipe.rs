@@ -1,0 +1,42 @@
+//! Pipes for the output of children.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use crate::os::capture::Capture;
+
+/// A pipe whose ends are both closed on exec; (read end, write end). The read end does not block.
+///
+/// # Errors
+/// `EMFILE` or `ENFILE` when no descriptor is left.
+pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&read, true)?;
+    Ok((read, write))
+}
+
+/// Whether a pipe has more to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Every writer has closed it.
+    Closed,
+    /// Somebody may still write.
+    Open,
+}
+
+/// Reads what is there without waiting.
+pub fn drain(fd: &OwnedFd, capture: &mut Capture) -> Drained {
+    let mut buffer = [0u8; 16 * 1024];
+    loop {
+        match rustix::io::read(fd, &mut buffer) {
+            Ok(0) => return Drained::Closed,
+            Ok(count) => capture.push(&buffer[..count]),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => return Drained::Open,
+            // A broken pipe gives nothing more.
+            Err(_) => return Drained::Closed,
+        }
+    }
+}

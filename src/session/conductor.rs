@@ -1,0 +1,358 @@
+//! Conducts a comparison: one run after the other, each arm in its turn, on a thread of its own.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::analysis::verdict;
+use crate::engine::control::Command;
+use crate::engine::driver::Run;
+use crate::engine::event::{RunState, Severity};
+use crate::engine::plan::{Surroundings, run_spec};
+use crate::metrics::recorder::{self, Recorder};
+use crate::metrics::snapshot::Snapshot;
+use crate::metrics::track::Track;
+use crate::os::host::Host;
+use crate::session::handle::SessionHandle;
+use crate::session::schedule::Schedule;
+use crate::session::stream::SharedStream;
+use crate::session::view::{ArmView, Mode, SessionCommand, SessionPhase, SessionView};
+use crate::workload::model::{EngineSpec, Workers, Workload};
+
+/// What to compare, and how.
+#[derive(Clone, Debug)]
+pub struct SessionSpec {
+    /// The workload; its `measure` says how often.
+    pub workload: Arc<Workload>,
+    /// The arms that take part, the baseline's index among them, in the order of the panes.
+    pub arms: Vec<EngineSpec>,
+    /// Index into `arms`.
+    pub baseline: usize,
+    /// The machine.
+    pub host: Arc<Host>,
+    /// What is the same for every run.
+    pub surroundings: Surroundings,
+}
+
+/// A comparison under way. Dropping it ends what runs and waits for that.
+#[derive(Debug)]
+pub struct Session {
+    /// The user interface's end.
+    pub handle: SessionHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Session {
+    /// Makes a session that waits for [`SessionCommand::Run`].
+    ///
+    /// # Errors
+    /// When its thread or runtime cannot be made.
+    pub fn start(spec: SessionSpec) -> io::Result<Self> {
+        let (commands, requests) = mpsc::unbounded_channel();
+        let conductor = Conductor::new(spec);
+        let (sender, view) = watch::channel(Arc::new(conductor.view()));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new()
+            .name("session".to_owned())
+            .spawn(move || runtime.block_on(conductor.conduct(requests, &sender)))?;
+        Ok(Self { handle: SessionHandle { view, commands }, thread: Some(thread) })
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Nobody is left to ask for anything: the conductor takes that as the end.
+        let (closed, _) = mpsc::unbounded_channel();
+        self.handle.commands = closed;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Conductor {
+    spec: SessionSpec,
+    stream: SharedStream,
+    arms: Vec<Arm>,
+    phase: SessionPhase,
+    mode: Mode,
+    schedule: Schedule,
+    stops: u32,
+}
+
+struct Arm {
+    spec: EngineSpec,
+    workers: u32,
+    live: Option<Live>,
+    track: Arc<Track>,
+    finished: Vec<Arc<Snapshot>>,
+}
+
+struct Live {
+    run: Run,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Whether its figures count.
+    counted: bool,
+}
+
+/// Something that happened to a run.
+enum Happening {
+    Request(Option<SessionCommand>),
+    Snapshot(usize),
+}
+
+impl Conductor {
+    fn new(spec: SessionSpec) -> Self {
+        let stream = SharedStream::new(&spec.workload);
+        let tasks = stream.total();
+        let arms = spec
+            .arms
+            .iter()
+            .map(|arm| Arm {
+                spec: arm.clone(),
+                workers: spec.surroundings.workers(arm, tasks),
+                live: None,
+                track: Arc::default(),
+                finished: Vec::new(),
+            })
+            .collect();
+        let schedule = Schedule::new(&spec.workload, spec.arms.len());
+        Self { stream, arms, phase: SessionPhase::Ready, mode: Mode::Interleaved, schedule, stops: 0, spec }
+    }
+
+    fn view(&self) -> SessionView {
+        let finished: Vec<Vec<Arc<Snapshot>>> = self.arms.iter().map(|arm| arm.finished.clone()).collect();
+        SessionView {
+            workload: Arc::clone(&self.spec.workload),
+            host: Arc::clone(&self.spec.host),
+            arms: self
+                .arms
+                .iter()
+                .map(|arm| ArmView {
+                    spec: arm.spec.clone(),
+                    workers: arm.workers,
+                    live: arm.live.is_some(),
+                    track: Arc::clone(&arm.track),
+                    finished: arm.finished.clone(),
+                })
+                .collect(),
+            phase: self.phase.clone(),
+            mode: self.mode,
+            round: self.schedule.round(),
+            rounds: self.schedule.rounds(),
+            warmup: self.schedule.warmup(),
+            verdicts: match self.mode {
+                Mode::Interleaved => verdict::verdicts(&finished, self.spec.baseline),
+                Mode::Together => Vec::new(),
+            },
+        }
+    }
+
+    async fn conduct(
+        mut self,
+        mut requests: mpsc::UnboundedReceiver<SessionCommand>,
+        sender: &watch::Sender<Arc<SessionView>>,
+    ) {
+        loop {
+            match next(&mut self.arms, &mut requests).await {
+                Happening::Request(None) => {
+                    // Dropping a run ends it at once.
+                    self.arms.clear();
+                    return;
+                }
+                Happening::Request(Some(command)) => self.obey(command),
+                Happening::Snapshot(arm) => self.take_in(arm),
+            }
+            sender.send_replace(Arc::new(self.view()));
+        }
+    }
+
+    fn live(&self) -> impl Iterator<Item = &Live> {
+        self.arms.iter().filter_map(|arm| arm.live.as_ref())
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.live().next().is_some()
+    }
+
+    fn tell_all(&self, command: Command) {
+        self.live().for_each(|live| live.run.command(command));
+    }
+
+    fn obey(&mut self, command: SessionCommand) {
+        match command {
+            SessionCommand::Run(mode) => {
+                if !self.is_under_way() {
+                    self.begin(mode);
+                }
+            }
+            SessionCommand::TogglePause => match self.phase {
+                SessionPhase::Running => {
+                    self.phase = SessionPhase::Paused;
+                    self.tell_all(Command::Pause);
+                }
+                SessionPhase::Paused => {
+                    self.phase = SessionPhase::Running;
+                    self.tell_all(Command::Resume);
+                }
+                _ => {}
+            },
+            SessionCommand::Stop => {
+                if self.is_under_way() {
+                    self.tell_all(if self.stops == 0 { Command::Stop } else { Command::Kill });
+                    self.stops += 1;
+                    self.phase = SessionPhase::Stopping;
+                }
+            }
+            SessionCommand::ChangeWorkers { arm, by } => self.change_workers(arm, by),
+            SessionCommand::KillWorker { arm, slot } => {
+                if let Some(live) = self.arms.get(arm).and_then(|arm| arm.live.as_ref()) {
+                    live.run.command(Command::KillWorker(slot));
+                }
+            }
+            SessionCommand::Suspend => self.tell_all(Command::Suspend),
+            SessionCommand::Unsuspend => self.tell_all(Command::Unsuspend),
+        }
+    }
+
+    fn change_workers(&mut self, arm: usize, by: i32) {
+        let most = self.spec.surroundings.max_workers();
+        let Some(arm) = self.arms.get_mut(arm) else { return };
+        if arm.spec.kind == crate::workload::model::EngineKind::Serial {
+            return;
+        }
+        arm.workers = arm.workers.saturating_add_signed(by).clamp(1, most);
+        if let (Some(live), Some(workers)) = (&arm.live, std::num::NonZeroU32::new(arm.workers)) {
+            live.run.command(Command::Resize(workers));
+        }
+    }
+
+    fn begin(&mut self, mode: Mode) {
+        self.mode = mode;
+        self.stops = 0;
+        self.phase = SessionPhase::Running;
+        for arm in &mut self.arms {
+            arm.finished.clear();
+            arm.track = Arc::default();
+        }
+        self.schedule = Schedule::new(&self.spec.workload, self.arms.len());
+        match mode {
+            Mode::Interleaved => self.go_on(),
+            Mode::Together => {
+                self.schedule.skip_to_single_round();
+                for arm in 0..self.arms.len() {
+                    self.start_run(arm, true);
+                }
+            }
+        }
+    }
+
+    /// Starts the next run, or ends the comparison.
+    fn go_on(&mut self) {
+        match self.schedule.next() {
+            Some(turn) => self.start_run(turn.arm, turn.counted),
+            None => self.phase = SessionPhase::Finished,
+        }
+    }
+
+    fn start_run(&mut self, index: usize, counted: bool) {
+        let Some(arm) = self.arms.get_mut(index) else { return };
+        let workload = &self.spec.workload;
+        let surroundings = &self.spec.surroundings;
+        let spec = run_spec(
+            workload,
+            &arm.spec,
+            arm.workers,
+            Box::new(self.stream.clone()),
+            self.stream.admission(workload),
+            surroundings,
+        );
+        let (recorder, snapshots) = Recorder::new(recorder::Config {
+            sample_interval: Some(workload.measure.sample_interval),
+            cores: surroundings.usable_cores,
+            kind: arm.spec.kind,
+            unbounded: arm.spec.workers == Workers::Unbounded,
+        });
+        arm.track = Arc::default();
+        match Run::start(spec, Box::new(recorder)) {
+            Ok(run) => arm.live = Some(Live { run, snapshots, counted }),
+            Err(error) => {
+                self.phase = SessionPhase::Broken(format!("{}: {error}", arm.spec.name));
+                self.tell_all(Command::Kill);
+            }
+        }
+    }
+
+    fn take_in(&mut self, index: usize) {
+        let Some(arm) = self.arms.get_mut(index) else { return };
+        let Some(live) = &mut arm.live else { return };
+        // The recorder goes with the engine's thread: without a last word, that thread has panicked.
+        let gone = live.snapshots.has_changed().is_err();
+        let snapshot = Arc::clone(&live.snapshots.borrow_and_update());
+        let state = if gone && !snapshot.state.is_over() { RunState::Broken } else { snapshot.state };
+        Arc::make_mut(&mut arm.track).push(Arc::clone(&snapshot));
+        if !state.is_over() {
+            return;
+        }
+        let counted = live.counted;
+        if let Some(live) = arm.live.take() {
+            // It is over: this does not wait for long.
+            live.run.join();
+        }
+        match state {
+            RunState::Finished => {
+                if counted {
+                    arm.finished.push(snapshot);
+                }
+                if self.stops > 0 {
+                    self.phase = SessionPhase::Stopped;
+                } else if self.mode == Mode::Interleaved {
+                    self.go_on();
+                } else if !self.is_under_way() {
+                    self.phase = SessionPhase::Finished;
+                }
+            }
+            RunState::Broken => {
+                let last = snapshot.notes.iter().rev().find(|note| note.severity == Severity::Error);
+                let reason = last.map_or("the engine could not go on", |note| note.text.as_str());
+                self.phase = SessionPhase::Broken(format!("{}: {reason}", arm.spec.name));
+                self.tell_all(Command::Kill);
+            }
+            _ => {
+                if !matches!(self.phase, SessionPhase::Broken(_)) {
+                    self.phase = SessionPhase::Stopped;
+                }
+            }
+        }
+    }
+}
+
+/// Waits for a request or for a new snapshot of any live run. The end of a run's thread without a last snapshot (a panic)
+/// shows as a closed channel, which [`Conductor::take_in`] must see too.
+async fn next(arms: &mut [Arm], requests: &mut mpsc::UnboundedReceiver<SessionCommand>) -> Happening {
+    let mut changes: Vec<_> = arms
+        .iter_mut()
+        .enumerate()
+        .filter_map(|(index, arm)| Some((index, arm.live.as_mut()?)))
+        .map(|(index, live)| {
+            Box::pin(async move {
+                let _ = live.snapshots.changed().await;
+                index
+            })
+        })
+        .collect();
+    let any = std::future::poll_fn(|context| {
+        for change in &mut changes {
+            if let std::task::Poll::Ready(index) = change.as_mut().poll(context) {
+                return std::task::Poll::Ready(index);
+            }
+        }
+        std::task::Poll::Pending
+    });
+    tokio::select! {
+        request = requests.recv() => Happening::Request(request),
+        index = any => Happening::Snapshot(index),
+    }
+}

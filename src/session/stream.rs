@@ -1,0 +1,60 @@
+//! A workload's stream in the words of an engine, shared by all runs of a session.
+
+use std::sync::Arc;
+
+use crate::engine::stream::{Admission, StreamRun, TaskStream};
+use crate::workload::arrivals::ArrivalTimes;
+use crate::workload::model::{Arrivals, ClassId, Workload};
+use crate::workload::stream::Stream;
+
+/// See the module docs.
+#[derive(Clone, Debug)]
+pub struct SharedStream(Arc<Stream>);
+
+impl SharedStream {
+    /// The stream of a workload.
+    #[must_use]
+    pub fn new(workload: &Workload) -> Self {
+        Self(Arc::new(Stream::new(workload)))
+    }
+
+    /// Tells one stream from another.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        self.0.hash()
+    }
+
+    /// How many tasks there are.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.total()
+    }
+
+    /// When its tasks are admitted.
+    #[must_use]
+    pub fn admission(&self, workload: &Workload) -> Admission {
+        match &workload.arrivals {
+            Arrivals::Batch => Admission::Batch,
+            Arrivals::Open(open) => Admission::Open {
+                times: Box::new(ArrivalTimes::new(open, workload.seed)),
+                max_in_flight: open.max_in_flight.map(std::num::NonZeroU64::get),
+                on_full: open.on_full,
+            },
+        }
+    }
+}
+
+impl TaskStream for SharedStream {
+    fn total(&self) -> u64 {
+        self.0.total()
+    }
+
+    fn class_total(&self, class: ClassId) -> u64 {
+        self.0.class_total(class)
+    }
+
+    fn run_at(&self, position: u64, most: u64) -> StreamRun {
+        let (first, count, class) = self.0.run_at(position, most);
+        StreamRun { first, count, class }
+    }
+}

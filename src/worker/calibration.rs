@@ -1,0 +1,191 @@
+//! How much work a second is: measured once per machine, then fixed, so that a CPU task is the same work in every engine
+//! and under any load.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::worker::work::spin;
+
+/// Rounds of a measurement; the fastest counts, because everything that disturbs it makes it slower.
+const ROUNDS: u32 = 20;
+/// Length of a round.
+const ROUND: Duration = Duration::from_millis(10);
+
+/// What an idle core does.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Iterations of the CPU kernel in a second.
+    pub iterations_per_second: f64,
+}
+
+/// Where a calibration comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Origin {
+    /// Measured by an earlier start of the program.
+    Stored(PathBuf),
+    /// Measured just now and stored for the next start.
+    Measured(PathBuf),
+    /// Measured just now; it could not be stored: why.
+    NotStored(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    cpu_model: String,
+    program_version: String,
+    calibration: Calibration,
+}
+
+impl Calibration {
+    /// Measures for about 200 ms.
+    #[must_use]
+    pub fn measure() -> Self {
+        let mut iterations: u64 = 100_000;
+        let mut best = 0.0f64;
+        let mut rounds = 0;
+        while rounds < ROUNDS {
+            let begin = Instant::now();
+            std::hint::black_box(spin(iterations, u64::from(rounds)));
+            let took = begin.elapsed();
+            if took < ROUND / 2 {
+                iterations = iterations.saturating_mul(2);
+                continue;
+            }
+            best = best.max(iterations as f64 / took.as_secs_f64());
+            rounds += 1;
+        }
+        Self { iterations_per_second: best }
+    }
+
+    /// Takes the stored calibration of this machine, or measures and stores one.
+    #[must_use]
+    pub fn load_or_measure(cpu_model: &str) -> (Self, Origin) {
+        match cache_file() {
+            Some(path) => Self::load_or_measure_at(&path, cpu_model),
+            None => (Self::measure(), Origin::NotStored("there is no home directory".to_owned())),
+        }
+    }
+
+    /// Measures anew and stores the result.
+    #[must_use]
+    pub fn measure_again(cpu_model: &str) -> (Self, Origin) {
+        let calibration = Self::measure();
+        let origin = match cache_file() {
+            Some(path) => calibration.store(&path, cpu_model),
+            None => Origin::NotStored("there is no home directory".to_owned()),
+        };
+        (calibration, origin)
+    }
+
+    fn load_or_measure_at(path: &Path, cpu_model: &str) -> (Self, Origin) {
+        if let Some(calibration) = Self::load(path, cpu_model) {
+            return (calibration, Origin::Stored(path.to_owned()));
+        }
+        let calibration = Self::measure();
+        (calibration, calibration.store(path, cpu_model))
+    }
+
+    /// `None` if there is none, it is of another machine or program, or it makes no sense.
+    fn load(path: &Path, cpu_model: &str) -> Option<Self> {
+        let stored: Stored = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        let fits = stored.cpu_model == cpu_model && stored.program_version == env!("CARGO_PKG_VERSION");
+        let sane = (1e6..1e12).contains(&stored.calibration.iterations_per_second);
+        (fits && sane).then_some(stored.calibration)
+    }
+
+    fn store(self, path: &Path, cpu_model: &str) -> Origin {
+        let stored = Stored {
+            cpu_model: cpu_model.to_owned(),
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            calibration: self,
+        };
+        match write_atomically(path, &stored) {
+            Ok(()) => Origin::Measured(path.to_owned()),
+            Err(error) => Origin::NotStored(format!("{}: {error}", path.display())),
+        }
+    }
+}
+
+/// Whole or not at all: another start may read it at this moment.
+fn write_atomically(path: &Path, stored: &Stored) -> io::Result<()> {
+    let folder = path.parent().ok_or_else(|| io::Error::other("no folder"))?;
+    fs::create_dir_all(folder)?;
+    let temporary = folder.join(format!(".calibration.{}", std::process::id()));
+    let written = fs::File::create(&temporary).and_then(|mut file| {
+        serde_json::to_writer_pretty(&mut file, stored)?;
+        file.flush()?;
+        file.sync_all()
+    });
+    let result = written.and_then(|()| fs::rename(&temporary, path));
+    if result.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    result
+}
+
+/// `$POOLSCOPE_CACHE_DIR/calibration.json`, or the one in the user's cache folder (XDG).
+fn cache_file() -> Option<PathBuf> {
+    use etcetera::BaseStrategy as _;
+    let folder = match std::env::var_os("POOLSCOPE_CACHE_DIR") {
+        Some(folder) if !folder.is_empty() => PathBuf::from(folder),
+        _ => etcetera::choose_base_strategy().ok()?.cache_dir().join("poolscope"),
+    };
+    Some(folder.join("calibration.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_calibration_is_used_again_and_only_on_its_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new").join("calibration.json");
+        let (measured, origin) = Calibration::load_or_measure_at(&path, "cpu a");
+        assert_eq!(origin, Origin::Measured(path.clone()));
+        assert_eq!(Calibration::load_or_measure_at(&path, "cpu a"), (measured, Origin::Stored(path.clone())));
+        assert_eq!(Calibration::load_or_measure_at(&path, "cpu b").1, Origin::Measured(path.clone()));
+    }
+
+    #[test]
+    fn a_corrupt_cache_is_measured_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calibration.json");
+        let zero = r#"{"cpu_model":"c","program_version":"0","calibration":{"iterations_per_second":0}}"#;
+        for text in ["", "{", "[1]", zero] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(Calibration::load_or_measure_at(&path, "c").1, Origin::Measured(path.clone()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_written_is_lived_without() {
+        let folder = tempfile::tempdir().unwrap();
+        let in_the_way = folder.path().join("file");
+        fs::write(&in_the_way, "").unwrap();
+        let (calibration, origin) = Calibration::load_or_measure_at(&in_the_way.join("calibration.json"), "c");
+        assert!(matches!(origin, Origin::NotStored(_)), "{origin:?}");
+        assert!(calibration.iterations_per_second > 1e6);
+    }
+
+    #[test]
+    fn twice_the_work_takes_twice_as_long() {
+        let time = |iterations| {
+            let begin = Instant::now();
+            std::hint::black_box(spin(iterations, 1));
+            begin.elapsed().as_secs_f64()
+        };
+        // The fastest of several, in turn, so that a disturbance does not decide.
+        let (mut single, mut double) = (f64::MAX, f64::MAX);
+        for _ in 0..20 {
+            single = single.min(time(2_000_000));
+            double = double.min(time(4_000_000));
+        }
+        let ratio = double / single;
+        assert!((1.6..2.4).contains(&ratio), "{ratio}");
+    }
+}

@@ -1,0 +1,255 @@
+//! A worker process from its first instruction to its last.
+
+use std::collections::VecDeque;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::os::accounting::Usage;
+use crate::os::board::{Board, InTask};
+use crate::os::child::{UsageOf, own_usage};
+use crate::os::clock::monotonic;
+use crate::os::signals;
+use crate::worker::calibration::Calibration;
+use crate::worker::protocol::{
+    self, BOARD_FD, Failure, Hello, MAX_RECORDS, SOCKET_FD, Setup, TaskRun, ToWorker, WireRecord,
+};
+use crate::worker::{command, guardian, work};
+use crate::workload::model::{ClassId, Work};
+
+/// First argument of a worker process; its slot and its parent's pid follow.
+pub const WORKER: &str = "__worker";
+/// First argument of a guardian process; the run's mark follows.
+pub const GUARDIAN: &str = "__guardian";
+
+/// A worker reports at the latest this long after a task, in nanoseconds, unless the next one keeps it busy.
+const REPORT_AFTER: u64 = 100_000;
+/// Bytes read at once: few, because each page of the buffer costs a fault in a process that lives for one task.
+const READ: usize = 4 * 1024;
+
+/// Runs this process as a worker or a guardian if its arguments say so, and says whether they did. To be called before
+/// anything else is set up.
+pub fn taken_over() -> bool {
+    let mut arguments = std::env::args_os().skip(1);
+    let Some(role) = arguments.next() else { return false };
+    let mut text = || arguments.next().and_then(|text| text.into_string().ok()).unwrap_or_default();
+    match role.to_str() {
+        Some(WORKER) => {
+            let (slot, parent) = (text().parse(), text().parse());
+            let (Ok(slot), Ok(parent)) = (slot, parent) else { return false };
+            if let Err(error) = work_for(slot, parent) {
+                let _ = writeln!(io::stderr(), "worker: {error}");
+                std::process::exit(70);
+            }
+            true
+        }
+        Some(GUARDIAN) => {
+            guardian::main(&text());
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Takes over a descriptor that this process inherited for good.
+fn inherited(fd: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the descriptor is only looked at; an invalid one is reported by the call.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    // A program that a task starts must not inherit it in turn.
+    rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC)?;
+    // SAFETY: the descriptor is open, as was just seen, and nobody else in this process knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn work_for(slot: u32, parent: u32) -> io::Result<()> {
+    if !signals::die_with_parent(parent) {
+        return Ok(());
+    }
+    let socket = UnixStream::from(inherited(SOCKET_FD)?);
+    let board_fd = inherited(BOARD_FD)?;
+    // SAFETY: the descriptor is open for as long as the borrow lasts.
+    let board = Board::map(unsafe { BorrowedFd::borrow_raw(board_fd.as_raw_fd()) })?;
+    Worker {
+        socket,
+        board,
+        slot,
+        setup: None,
+        classes: Vec::new(),
+        tasks: VecDeque::new(),
+        inbox: Vec::new(),
+        records: Vec::with_capacity(MAX_RECORDS),
+        outbox: Vec::new(),
+        reported: monotonic(),
+    }
+    .run()
+}
+
+struct Worker {
+    socket: UnixStream,
+    board: Board,
+    slot: u32,
+    setup: Option<Setup>,
+    classes: Vec<Option<Work>>,
+    tasks: VecDeque<TaskRun>,
+    inbox: Vec<u8>,
+    records: Vec<WireRecord>,
+    outbox: Vec<u8>,
+    reported: u64,
+}
+
+/// Whether there is more to do.
+#[derive(PartialEq, Eq)]
+enum Next {
+    Go,
+    Leave,
+}
+
+impl Worker {
+    fn run(mut self) -> io::Result<()> {
+        protocol::put_hello(&mut self.outbox, &Hello { protocol: protocol::VERSION, pid: std::process::id() });
+        loop {
+            while let Some(run) = self.tasks.pop_front() {
+                if self.work_off(run)? == Next::Leave {
+                    return self.report();
+                }
+            }
+            // What the parent has sent in the meantime is read before the report, so that a worker that is started for
+            // one task says hello and reports in one message.
+            if self.setup.is_some() {
+                self.report()?;
+            }
+            if self.board.recalled(self.slot) || self.receive()? == Next::Leave {
+                return self.report();
+            }
+        }
+    }
+
+    /// Reads frames until there is at least one.
+    fn receive(&mut self) -> io::Result<Next> {
+        loop {
+            let begin = self.inbox.len();
+            self.inbox.resize(begin + READ, 0);
+            let count = loop {
+                match self.socket.read(&mut self.inbox[begin..]) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    other => break other,
+                }
+            };
+            self.inbox.truncate(begin + *count.as_ref().unwrap_or(&0));
+            if count? == 0 {
+                return Ok(Next::Leave);
+            }
+            let mut used = 0;
+            let mut any = false;
+            while let Some(frame) = protocol::split(&self.inbox[used..]).map_err(io::Error::other)? {
+                let length = frame.length();
+                let message = protocol::decode_to_worker(frame).map_err(io::Error::other)?;
+                used += length;
+                any = true;
+                match message {
+                    ToWorker::Setup(setup) => self.setup = Some(setup),
+                    ToWorker::Class(id, work) => self.learn(id, work),
+                    ToWorker::Tasks(runs) => self.tasks.extend(runs),
+                }
+            }
+            self.inbox.drain(..used);
+            if any {
+                return Ok(Next::Go);
+            }
+        }
+    }
+
+    fn learn(&mut self, id: ClassId, work: Work) {
+        let id = usize::from(id);
+        if self.classes.len() <= id {
+            self.classes.resize(id + 1, None);
+        }
+        self.classes[id] = Some(work);
+    }
+
+    fn work_off(&mut self, run: TaskRun) -> io::Result<Next> {
+        let Some(setup) = self.setup else { return Err(io::Error::other("tasks before the setup frame")) };
+        let Some(work) = self.classes.get_mut(usize::from(run.class)).and_then(Option::take) else {
+            return Err(io::Error::other("tasks of an unknown class"));
+        };
+        let next = self.work_off_class(run, setup, &work);
+        self.classes[usize::from(run.class)] = Some(work);
+        next
+    }
+
+    fn work_off_class(&mut self, run: TaskRun, setup: Setup, work: &Work) -> io::Result<Next> {
+        let calibration = Calibration { iterations_per_second: setup.iterations_per_second };
+        let mut start = monotonic();
+        for index in run.first..run.first + u64::from(run.count) {
+            if self.board.recalled(self.slot) {
+                return Ok(Next::Leave);
+            }
+            self.board.begin(self.slot, InTask { index, started: start });
+            let outcome = match work {
+                Work::Command(line) => command::run(line, &TaskRun { first: index, ..run }, setup.seed),
+                work => guarded(work, setup.seed, index, calibration),
+            };
+            let end = monotonic();
+            let service = end - start;
+            match outcome {
+                Ok(value) => self.records.push(WireRecord { index, start, service, value }),
+                Err(failure) => {
+                    self.put_records();
+                    let failure = Failure { index, start, service, ..*failure };
+                    protocol::put_failed(&mut self.outbox, &failure);
+                }
+            }
+            start = end;
+            if self.records.len() >= MAX_RECORDS || end - self.reported >= REPORT_AFTER {
+                self.board.end(self.slot);
+                self.report()?;
+                start = monotonic();
+            }
+            if signals::terminated() {
+                return Ok(Next::Leave);
+            }
+        }
+        self.board.end(self.slot);
+        Ok(Next::Go)
+    }
+
+    fn put_records(&mut self) {
+        if self.records.is_empty() {
+            return;
+        }
+        let mut usage: Usage = own_usage(UsageOf::Process);
+        usage += own_usage(UsageOf::Children);
+        protocol::put_done(&mut self.outbox, &usage, &self.records);
+        self.records.clear();
+    }
+
+    fn report(&mut self) -> io::Result<()> {
+        self.board.end(self.slot);
+        self.put_records();
+        if !self.outbox.is_empty() {
+            let sent = self.socket.write_all(&self.outbox);
+            self.outbox.clear();
+            // Nobody is left to report to.
+            if sent.is_err() {
+                std::process::exit(0);
+            }
+        }
+        self.reported = monotonic();
+        Ok(())
+    }
+}
+
+/// Runs native work; a panic in it is that task's error and not the worker's end.
+fn guarded(work: &Work, seed: u64, index: u64, calibration: Calibration) -> Result<u64, Box<Failure>> {
+    let result = catch_unwind(AssertUnwindSafe(|| work::run(work, seed, index, calibration)));
+    let message = match result {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+            format!("panic: {}", text.unwrap_or("without a message"))
+        }
+    };
+    Err(Box::new(Failure { message: Some(message), ..Failure::default() }))
+}

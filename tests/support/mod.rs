@@ -1,0 +1,256 @@
+//! Runs real engines on real processes and remembers everything they tell.
+#![allow(dead_code, reason = "each test program uses its own part of the support")]
+
+use std::ffi::OsString;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use poolscope::engine::control::Command;
+use poolscope::engine::dispatcher::{Plan, Policy};
+use poolscope::engine::driver::{Run, RunSpec};
+use poolscope::engine::event::{EngineView, Event, Moment, Observer, Record, RunState, SlotView, Usage};
+use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
+use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
+use poolscope::engine::window::Chunk;
+use poolscope::workload::model::{Backoff, ClassId, CommandLine, Retries, Work};
+
+/// Longest any of these tests may take.
+pub const WALL: Duration = Duration::from_secs(60);
+
+/// Ends the whole test program if a test hangs.
+pub fn hard_limit() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        std::thread::spawn(|| {
+            std::thread::sleep(Duration::from_secs(400));
+            eprintln!("a test hangs: ending the test program");
+            std::process::abort();
+        });
+    });
+}
+
+/// `count` tasks of each work, one class after the other.
+#[derive(Clone)]
+pub struct Blocks(pub Vec<u64>);
+
+impl TaskStream for Blocks {
+    fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    fn class_total(&self, class: ClassId) -> u64 {
+        self.0[usize::from(class)]
+    }
+
+    fn run_at(&self, position: u64, most: u64) -> StreamRun {
+        let mut begin = 0;
+        for (class, count) in self.0.iter().enumerate() {
+            if position < begin + count {
+                return StreamRun {
+                    first: position,
+                    count: most.min(begin + count - position),
+                    class: ClassId::try_from(class).unwrap(),
+                };
+            }
+            begin += count;
+        }
+        panic!("position {position} is beyond the stream");
+    }
+}
+
+/// No limits, no retries.
+pub fn rules() -> ClassRules {
+    ClassRules {
+        timeout: None,
+        queue_timeout: None,
+        grace_period: Duration::from_millis(200),
+        retries: Retries {
+            max: 0,
+            on_crash: true,
+            on_timeout: true,
+            on_error: true,
+            backoff: Backoff { delay: Duration::ZERO, factor: 1.0, max_delay: Duration::ZERO, jitter: false },
+        },
+    }
+}
+
+pub fn program(argv: &[&str]) -> Work {
+    Work::Command(CommandLine { argv: argv.iter().map(|text| (*text).to_owned()).collect() })
+}
+
+pub fn shell(script: &str) -> Work {
+    program(&["/bin/sh", "-c", script])
+}
+
+/// What to run.
+pub struct Setting {
+    pub policy: Policy,
+    pub workers: u32,
+    pub chunk: Chunk,
+    pub classes: Vec<(u64, Work, ClassRules)>,
+    pub admission: Admission,
+}
+
+pub fn pool(workers: u32) -> Setting {
+    Setting { policy: Policy::Reuse, workers, chunk: Chunk::Adaptive, classes: Vec::new(), admission: Admission::Batch }
+}
+
+pub fn process(workers: u32) -> Setting {
+    Setting { policy: Policy::OneTask, chunk: Chunk::One, ..pool(workers) }
+}
+
+/// Both engines.
+pub fn both(workers: u32) -> [Setting; 2] {
+    [pool(workers), process(workers)]
+}
+
+impl Setting {
+    pub fn tasks(mut self, count: u64, work: Work, rules: ClassRules) -> Self {
+        self.classes.push((count, work, rules));
+        self
+    }
+
+    pub fn start(self) -> Running {
+        hard_limit();
+        let shared = Arc::new(Shared::default());
+        let spec = RunSpec {
+            plan: Plan {
+                policy: self.policy,
+                workers: self.workers,
+                max_workers: 64,
+                chunk: self.chunk,
+                classes: self.classes.iter().map(|(_, _, rules)| *rules).collect(),
+                admission: self.admission,
+                seed: 1,
+            },
+            stream: Box::new(Blocks(self.classes.iter().map(|(count, _, _)| *count).collect())),
+            works: self.classes.into_iter().map(|(_, work, _)| work).collect(),
+            iterations_per_second: 5e8,
+            worker_program: OsString::from(env!("CARGO_BIN_EXE_poolscope")),
+        };
+        let observer = Box::new(Remember(Arc::clone(&shared)));
+        Running { run: Run::start(spec, observer).expect("the engine starts"), shared }
+    }
+}
+
+/// Everything an engine told.
+#[derive(Debug, Default, Clone)]
+pub struct Story {
+    pub records: Vec<Record>,
+    pub succeeded: u64,
+    pub attempts: Vec<AttemptReport>,
+    pub expired: u64,
+    pub exits: Vec<(u32, u32, Exit, Usage, bool)>,
+    pub started: Vec<(u32, u32, bool)>,
+    pub notes: Vec<String>,
+    pub suspended: Duration,
+    pub counts: Counts,
+    pub state: Option<RunState>,
+    pub at: Moment,
+    pub slots: Vec<SlotView>,
+    pub last_end: Moment,
+}
+
+#[derive(Default)]
+struct Shared {
+    story: Mutex<Story>,
+    changed: Condvar,
+}
+
+struct Remember(Arc<Shared>);
+
+impl Observer for Remember {
+    fn event(&mut self, now: Moment, event: &Event<'_>) {
+        let mut story = self.0.story.lock().unwrap();
+        match event {
+            Event::Succeeded(batch) => {
+                story.succeeded += batch.records.len() as u64;
+                story.last_end = now;
+                if story.records.len() < 100_000 {
+                    story.records.extend_from_slice(batch.records);
+                }
+            }
+            Event::Attempt(report) => {
+                story.attempts.push((*report).clone());
+                story.last_end = now;
+            }
+            Event::Expired { count, .. } => story.expired += count,
+            Event::WorkerStarted { slot, pid, restart } => story.started.push((*slot, *pid, *restart)),
+            Event::WorkerExited { slot, pid, exit, usage, expected, .. } => {
+                story.exits.push((*slot, *pid, *exit, *usage, *expected));
+            }
+            Event::Note { text, .. } => story.notes.push(text.clone()),
+            Event::Suspended(time) => story.suspended += *time,
+            _ => {}
+        }
+        self.0.changed.notify_all();
+    }
+
+    fn state(&mut self, now: Moment, view: &EngineView<'_>) {
+        assert!(view.counts.conserved(), "{:?}", view.counts);
+        let mut story = self.0.story.lock().unwrap();
+        story.counts = view.counts;
+        story.state = Some(view.state);
+        story.slots = view.slots.to_vec();
+        story.at = now;
+        self.0.changed.notify_all();
+    }
+}
+
+/// A run under way.
+pub struct Running {
+    run: Run,
+    shared: Arc<Shared>,
+}
+
+impl Running {
+    pub fn command(&self, command: Command) {
+        self.run.command(command);
+    }
+
+    /// What was told so far.
+    pub fn story(&self) -> Story {
+        self.shared.story.lock().unwrap().clone()
+    }
+
+    /// Waits until what was told fulfils a condition.
+    pub fn until(&self, what: &str, condition: impl Fn(&Story) -> bool) -> Story {
+        let deadline = Instant::now() + WALL;
+        let mut story = self.shared.story.lock().unwrap();
+        while !condition(&story) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "waited in vain until {what}: {story:#?}");
+            story = self.shared.changed.wait_timeout(story, left).unwrap().0;
+        }
+        story.clone()
+    }
+
+    /// Waits for the end.
+    pub fn finish(self) -> Story {
+        self.until("the run is over", |story| story.state.is_some_and(RunState::is_over));
+        let state = self.run.join();
+        let mut story = self.shared.story.lock().unwrap().clone();
+        story.state = Some(state);
+        story
+    }
+}
+
+/// Whether a process exists and is not a zombie.
+pub fn lives(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !stat.is_empty() && !stat.contains(") Z") && !stat.contains(") X")
+}
+
+/// Waits until a condition holds.
+pub fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + WALL;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+pub fn kill(pid: u32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}

@@ -119,6 +119,12 @@ pub fn compare(baseline: &[RunFigure], arm: &[RunFigure]) -> Comparison {
 /// interval.
 #[must_use]
 pub fn verdicts(arms: &[Vec<Arc<Snapshot>>], baseline: usize) -> Vec<Verdict> {
+    verdicts_on(arms, baseline, None)
+}
+
+/// [`verdicts`] on a machine with so many usable cores, which adds the reason "more workers than cores".
+#[must_use]
+pub fn verdicts_on(arms: &[Vec<Arc<Snapshot>>], baseline: usize, usable_cores: Option<u32>) -> Vec<Verdict> {
     let Some(reference) = arms.get(baseline) else { return Vec::new() };
     let figures = |runs: &[Arc<Snapshot>]| runs.iter().map(|run| RunFigure::of(run)).collect::<Vec<_>>();
     let baseline_figures = figures(reference);
@@ -129,7 +135,7 @@ pub fn verdicts(arms: &[Vec<Arc<Snapshot>>], baseline: usize) -> Vec<Verdict> {
             let ratio = ratio.or_else(|| live_ratio(reference, runs));
             // Reasons are about the side that is behind: there is something to explain.
             let behind = if ratio.is_some_and(|ratio| ratio > 1.0) { reference } else { runs };
-            Verdict { arm, baseline, ratio, ci95, pairs, finding, reasons: reasons(behind) }
+            Verdict { arm, baseline, ratio, ci95, pairs, finding, reasons: reasons(behind, usable_cores) }
         })
         .collect()
 }
@@ -142,10 +148,10 @@ fn live_ratio(baseline: &[Arc<Snapshot>], arm: &[Arc<Snapshot>]) -> Option<f64> 
 }
 
 /// What at least half of the runs show, each reason once.
-fn reasons(runs: &[Arc<Snapshot>]) -> Vec<String> {
+fn reasons(runs: &[Arc<Snapshot>], usable_cores: Option<u32>) -> Vec<String> {
     let mut found: Vec<(&'static str, usize)> = Vec::new();
     for run in runs {
-        let mut names: Vec<_> = lints(run, None).iter().map(Lint::name).collect();
+        let mut names: Vec<_> = lints(run, usable_cores).iter().map(Lint::name).collect();
         names.dedup();
         for name in names {
             match found.iter_mut().find(|(other, _)| *other == name) {

@@ -1,0 +1,457 @@
+//! Results as JSON, schema `poolscope.result/1`: names and meanings stay, fields may be added.
+//!
+//! Times are seconds, memory is bytes, rates are per second, hashes are hexadecimal text. What was not measured is
+//! `null`, never zero:
+//! * `ghost_cpu_s`: every task that reaches its limit is ended, nothing can go on unseen, and so nothing is metered.
+//! * `zombies`: 0 once every process that was started is known to have been reaped; `null` otherwise, because one that
+//!   was not may as well be alive.
+//! * `peak_pss_bytes` and `peak_rss_bytes`: `null` when no process lived long enough to be looked at.
+//! * `cores_quota`: `null` without a quota.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::analysis::statistics::{Estimate, estimate};
+use crate::analysis::verdict::{Finding, Verdict};
+use crate::engine::event::RunState;
+use crate::engine::outcome::{AttemptReport, Counts};
+use crate::metrics::distribution::Distribution;
+use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerRow};
+use crate::os::host::Host;
+use crate::report::{ArmResult, Results, clean};
+use crate::workload::model::{EngineKind, Workload};
+
+/// Name of the schema.
+pub const SCHEMA: &str = "poolscope.result/1";
+/// Most failures that are listed for one run; `failures_total` counts them all.
+const MOST_FAILURES: usize = 20;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    version: &'static str,
+    workload: WorkloadOut<'a>,
+    host: HostOut<'a>,
+    arms: Vec<ArmOut<'a>>,
+    comparison: Vec<ComparisonOut<'a>>,
+    /// Expectations are not evaluated yet.
+    expectations: [(); 0],
+}
+
+#[derive(Serialize)]
+struct WorkloadOut<'a> {
+    name: &'a str,
+    title: &'a str,
+    hash: &'a str,
+    stream_hash: &'a str,
+    seed: u64,
+    tasks: u64,
+}
+
+#[derive(Serialize)]
+struct HostOut<'a> {
+    name: &'a str,
+    cores_online: u32,
+    cores_affinity: u32,
+    cores_quota: Option<f64>,
+    cores_usable: u32,
+    cpu_model: &'a str,
+    kernel: &'a str,
+    memory_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct ArmOut<'a> {
+    name: &'a str,
+    engine: EngineKind,
+    workers: u32,
+    runs: Vec<RunOut<'a>>,
+    summary: Summary,
+}
+
+#[derive(Serialize)]
+struct RunOut<'a> {
+    state: RunState,
+    wall_s: f64,
+    throughput: f64,
+    tasks: Tasks,
+    latency_s: LatencyOut,
+    worker_time_s: WorkerTimeOut,
+    cpu: CpuOut,
+    memory: MemoryOut,
+    queue: QueueOut,
+    worker_starts: u64,
+    worker_restarts: u64,
+    ghost_cpu_s: Option<f64>,
+    zombies: Option<u64>,
+    workers: Vec<WorkerOut>,
+    results_hash: String,
+    suspect: &'a [String],
+    failures_total: u64,
+    failures: Vec<FailureOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct Tasks {
+    submitted: u64,
+    succeeded: u64,
+    failed: u64,
+    timed_out: u64,
+    lost: u64,
+    cancelled: u64,
+    dropped: u64,
+    retries: u64,
+}
+
+#[derive(Serialize)]
+struct LatencyOut {
+    wait: QuantilesOut,
+    startup: QuantilesOut,
+    service: QuantilesOut,
+    sojourn: QuantilesOut,
+}
+
+#[derive(Serialize)]
+struct QuantilesOut {
+    count: u64,
+    mean: f64,
+    p50: f64,
+    p90: f64,
+    p95: f64,
+    p99: f64,
+    max: f64,
+    /// The percentiles that the workload asks for, by number.
+    percentiles: BTreeMap<String, f64>,
+}
+
+#[derive(Serialize)]
+struct WorkerTimeOut {
+    work: f64,
+    startup: f64,
+    idle: f64,
+    /// Part of `idle`: nothing left to do while others still worked.
+    tail_idle: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct CpuOut {
+    user_s: f64,
+    system_s: f64,
+    cores_used: f64,
+}
+
+#[derive(Serialize)]
+struct MemoryOut {
+    peak_pss_bytes: Option<u64>,
+    peak_rss_bytes: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct QueueOut {
+    max: u64,
+    mean: f64,
+}
+
+#[derive(Serialize)]
+struct WorkerOut {
+    slot: u32,
+    starts: u64,
+    tasks: u64,
+    busy_s: f64,
+    cpu_s: f64,
+    restarts: u64,
+}
+
+#[derive(Serialize)]
+struct FailureOut<'a> {
+    task: u64,
+    class: &'a str,
+    attempt: u32,
+    attempts_allowed: u32,
+    outcome: &'static str,
+    retried: bool,
+    cause: String,
+    ended_s: f64,
+    pid: Option<u32>,
+    stderr: &'a str,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    runs: usize,
+    throughput: EstimateOut,
+    wall_s: EstimateOut,
+    cores_used: EstimateOut,
+}
+
+#[derive(Serialize)]
+struct EstimateOut {
+    mean: Option<f64>,
+    ci95: Option<[f64; 2]>,
+}
+
+#[derive(Serialize)]
+struct ComparisonOut<'a> {
+    metric: &'static str,
+    arm: &'a str,
+    baseline: &'a str,
+    ratio: Option<f64>,
+    ci95: Option<[f64; 2]>,
+    verdict: &'static str,
+    pairs: usize,
+    reasons: &'a [String],
+}
+
+/// The document as a JSON value.
+#[must_use]
+pub fn result(results: &Results) -> Value {
+    // Only maps with keys that are no text can fail, and there are none; numbers that are none become null.
+    serde_json::to_value(document(results, &results.verdicts())).unwrap_or_default()
+}
+
+fn document<'a>(results: &'a Results, verdicts: &'a [Verdict]) -> Document<'a> {
+    let Results { workload, host, stream_hash, arms, .. } = results;
+    let tasks = arms.iter().flat_map(|arm| &arm.runs).map(|run| run.total).max().unwrap_or(0);
+    Document {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION"),
+        workload: WorkloadOut {
+            name: &workload.name,
+            title: &workload.title,
+            hash: &workload.hash,
+            stream_hash,
+            seed: workload.seed,
+            tasks,
+        },
+        host: host_out(host),
+        arms: arms.iter().map(|arm| arm_out(arm, workload)).collect(),
+        comparison: verdicts.iter().filter_map(|verdict| comparison(verdict, arms)).collect(),
+        expectations: [],
+    }
+}
+
+/// The document as text, indented, with a newline at its end. Characters that would control a terminal are escaped.
+#[must_use]
+pub fn text(results: &Results) -> String {
+    let mut plain = serde_json::to_string_pretty(&document(results, &results.verdicts())).unwrap_or_default();
+    plain.push('\n');
+    if !plain.contains(|character| character != '\n' && clean::is_control(character)) {
+        return plain;
+    }
+    // They can only be inside of strings, and all of them have four hexadecimal digits.
+    let escape = |character: char| match character {
+        _ if character != '\n' && clean::is_control(character) => format!("\\u{:04x}", character as u32),
+        _ => character.to_string(),
+    };
+    plain.chars().map(escape).collect()
+}
+
+fn host_out(host: &Host) -> HostOut<'_> {
+    HostOut {
+        name: &host.name,
+        cores_online: host.cores_online,
+        cores_affinity: host.cores_affinity,
+        cores_quota: host.cores_quota,
+        cores_usable: host.usable_cores(),
+        cpu_model: &host.cpu_model,
+        kernel: &host.kernel,
+        memory_bytes: host.memory_bytes,
+    }
+}
+
+fn arm_out<'a>(arm: &'a ArmResult, workload: &'a Workload) -> ArmOut<'a> {
+    let summary = |figure: fn(&Snapshot) -> f64| EstimateOut::from(estimate(&arm.figures(figure)));
+    ArmOut {
+        name: &arm.spec.name,
+        engine: arm.spec.kind,
+        workers: arm.workers,
+        runs: arm.runs.iter().map(|run| run_out(run, workload)).collect(),
+        summary: Summary {
+            runs: arm.runs.len(),
+            throughput: summary(|run| run.throughput_whole),
+            wall_s: summary(|run| run.wall().as_secs_f64()),
+            cores_used: summary(|run| run.cpu.cores_used_whole),
+        },
+    }
+}
+
+fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
+    let Counts { submitted, succeeded, failed, timed_out, lost, cancelled, dropped, retries, .. } = run.counts;
+    let end = run.end.as_deref();
+    let percentiles = &workload.measure.percentiles;
+    let quantiles = |summary: &Quantiles, whole: Option<&Distribution>| quantiles(summary, whole, percentiles);
+    let latency_s = LatencyOut {
+        wait: quantiles(&run.latency.wait, end.map(|end| &end.distributions.wait)),
+        startup: quantiles(&run.latency.startup, end.map(|end| &end.distributions.startup)),
+        service: quantiles(&run.latency.service, end.map(|end| &end.distributions.service)),
+        sojourn: quantiles(&run.latency.sojourn, end.map(|end| &end.distributions.sojourn)),
+    };
+    RunOut {
+        state: run.state,
+        wall_s: run.wall().as_secs_f64(),
+        throughput: run.throughput_whole,
+        tasks: Tasks { submitted, succeeded, failed, timed_out, lost, cancelled, dropped, retries },
+        latency_s,
+        worker_time_s: WorkerTimeOut {
+            work: run.worker_time.work.as_secs_f64(),
+            startup: run.worker_time.startup.as_secs_f64(),
+            idle: run.worker_time.idle.as_secs_f64(),
+            tail_idle: end.map(|end| end.tail_idle.as_secs_f64()),
+        },
+        cpu: CpuOut {
+            user_s: run.cpu.user.as_secs_f64(),
+            system_s: run.cpu.system.as_secs_f64(),
+            cores_used: run.cpu.cores_used_whole,
+        },
+        memory: MemoryOut {
+            peak_pss_bytes: run.memory.peak_pss_bytes,
+            peak_rss_bytes: Some(run.memory.peak_rss_bytes).filter(|bytes| *bytes > 0),
+        },
+        queue: QueueOut { max: run.queue.max, mean: run.queue.mean },
+        worker_starts: run.worker_starts,
+        worker_restarts: run.worker_restarts,
+        ghost_cpu_s: None,
+        zombies: end.filter(|end| end.unreaped == 0).map(|_| 0),
+        workers: run.workers.iter().map(worker).collect(),
+        results_hash: format!("{:016x}", run.results_hash),
+        suspect: &run.suspect,
+        failures_total: run.counts.unsuccessful() + retries,
+        failures: run.failures.iter().take(MOST_FAILURES).map(|report| failure(report, workload)).collect(),
+    }
+}
+
+fn quantiles(summary: &Quantiles, whole: Option<&Distribution>, percentiles: &[f64]) -> QuantilesOut {
+    let seconds = |duration: Duration| duration.as_secs_f64();
+    let asked = percentiles.iter().filter_map(|p| Some((p.to_string(), seconds(whole?.quantile(p / 100.0)))));
+    QuantilesOut {
+        count: summary.count,
+        mean: seconds(summary.mean),
+        p50: seconds(summary.p50),
+        p90: seconds(summary.p90),
+        p95: seconds(summary.p95),
+        p99: seconds(summary.p99),
+        max: seconds(summary.max),
+        percentiles: asked.collect(),
+    }
+}
+
+fn worker(row: &WorkerRow) -> WorkerOut {
+    WorkerOut {
+        slot: row.slot,
+        starts: row.starts,
+        tasks: row.done,
+        busy_s: row.busy.as_secs_f64(),
+        cpu_s: row.cpu.as_secs_f64(),
+        restarts: row.restarts,
+    }
+}
+
+fn failure<'a>(report: &'a AttemptReport, workload: &'a Workload) -> FailureOut<'a> {
+    FailureOut {
+        task: report.index,
+        class: workload.classes.get(usize::from(report.class)).map_or("", |class| &class.name),
+        attempt: report.attempt,
+        attempts_allowed: report.attempts_allowed,
+        outcome: report.outcome.word(),
+        retried: report.retried,
+        cause: report.cause.to_string(),
+        ended_s: report.ended.as_secs_f64(),
+        pid: report.pid,
+        stderr: &report.stderr_tail,
+    }
+}
+
+fn comparison<'a>(verdict: &'a Verdict, arms: &'a [ArmResult]) -> Option<ComparisonOut<'a>> {
+    Some(ComparisonOut {
+        metric: "throughput",
+        arm: &arms.get(verdict.arm)?.spec.name,
+        baseline: &arms.get(verdict.baseline)?.spec.name,
+        ratio: verdict.ratio,
+        ci95: verdict.ci95.map(<[f64; 2]>::from),
+        verdict: match verdict.finding {
+            Finding::TooEarly => "too_early",
+            Finding::NoClearDifference => "no_clear_difference",
+            Finding::Faster => "faster",
+            Finding::Slower => "slower",
+        },
+        pairs: verdict.pairs,
+        reasons: &verdict.reasons,
+    })
+}
+
+impl From<Option<Estimate>> for EstimateOut {
+    fn from(estimate: Option<Estimate>) -> Self {
+        Self {
+            mean: estimate.map(|estimate| estimate.mean),
+            ci95: estimate.and_then(|estimate| estimate.ci95).map(<[f64; 2]>::from),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::report::fixtures::comparison;
+
+    #[test]
+    fn document_of_a_comparison() {
+        let mut results = comparison();
+        // One run of each arm is enough to see every field.
+        results.arms.iter_mut().for_each(|arm| drop(arm.runs.drain(..2)));
+        insta::assert_snapshot!(text(&results).replace(env!("CARGO_PKG_VERSION"), "VERSION"));
+    }
+
+    #[test]
+    fn comparison_names_arms_and_verdicts() {
+        let document = result(&comparison());
+        let verdict = &document["comparison"][0];
+        assert_eq!((&verdict["arm"], &verdict["baseline"]), (&Value::from("process"), &Value::from("pool")));
+        assert_eq!((&verdict["verdict"], &verdict["pairs"]), (&Value::from("slower"), &Value::from(3)));
+        assert!(verdict["ci95"][1].as_f64().expect("a number") < 1.0);
+        let summary = &document["arms"][0]["summary"]["throughput"];
+        let mean = summary["mean"].as_f64().expect("a number");
+        assert!((mean - (1000.0 / 5.5 + 1000.0 / 5.6 + 1000.0 / 5.4) / 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn unmeasured_is_null_and_nothing_is_no_error() {
+        let mut results = comparison();
+        for arm in &mut results.arms {
+            for run in &mut arm.runs {
+                let mut open = Snapshot::clone(run);
+                open.end = None;
+                open.memory = Default::default();
+                open.throughput_whole = f64::NAN;
+                *run = Arc::new(open);
+            }
+        }
+        let document = result(&results);
+        let run = &document["arms"][0]["runs"][0];
+        for field in ["zombies", "ghost_cpu_s", "throughput"] {
+            assert_eq!(run[field], Value::Null, "{field}");
+        }
+        assert_eq!(run["memory"]["peak_rss_bytes"], Value::Null);
+        assert_eq!(document["comparison"][0]["ratio"], Value::Null);
+        results.arms.clear();
+        assert_eq!(result(&results)["arms"], Value::Array(Vec::new()));
+    }
+
+    #[test]
+    fn text_is_the_same_document_without_control_characters() {
+        let mut results = comparison();
+        let mut run = Snapshot::clone(&results.arms[1].runs[2]);
+        let mut report = crate::report::fixtures::crash();
+        report.stderr_tail = "c1 \u{9b}31m \u{202e} \x7f \x1b[2J".to_owned();
+        run.failures = Arc::new(vec![report]);
+        results.arms[1].runs[2] = Arc::new(run);
+        let text = text(&results);
+        assert!(!text.contains(|character| character != '\n' && clean::is_control(character)));
+        let document = serde_json::from_str::<Value>(&text).expect("valid JSON");
+        assert_eq!(document["arms"][1]["runs"][2]["failures"], result(&results)["arms"][1]["runs"][2]["failures"]);
+    }
+}

@@ -1,0 +1,224 @@
+//! The table of figures: one row for each figure, one column for each arm.
+
+use std::time::Duration;
+
+use super::{Options, Paint, label, line, table};
+use crate::analysis::statistics::estimate;
+use crate::engine::outcome::Counts;
+use crate::metrics::distribution::{Distribution, Distributions};
+use crate::metrics::snapshot::{Snapshot, WorkerTime};
+use crate::report::{ArmResult, Results, units};
+use crate::workload::model::LatencyFrom;
+
+/// A column is at least so wide, and a name that is longer than the widest one is cut.
+const COLUMN: (usize, usize) = (14, 26);
+/// Between two columns.
+const GAP: usize = 3;
+/// Where there is no figure.
+const NONE: &str = "–";
+
+struct Row {
+    title: String,
+    cells: Vec<String>,
+    /// Whether it belongs to the row before it.
+    detail: bool,
+}
+
+/// Writes the table, as many arms beside each other as fit.
+pub(super) fn write(out: &mut String, results: &Results, options: Options, paint: Paint) {
+    let rows = rows(results);
+    let titles = rows.iter().map(|row| table::width(&row.title) + 2).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..results.arms.len()).map(|arm| column(results, &rows, arm)).collect();
+    let mut begin = 0;
+    while begin < widths.len() {
+        let mut used = titles;
+        let fitting = widths.get(begin..).unwrap_or_default().iter().take_while(|width| {
+            used += *width + GAP;
+            used <= options.width
+        });
+        let end = begin + fitting.count().max(1);
+        if begin > 0 {
+            out.push('\n');
+        }
+        block(out, results, &rows, titles, begin..end, &widths, paint);
+        begin = end;
+    }
+}
+
+fn column(results: &Results, rows: &[Row], arm: usize) -> usize {
+    let cells = rows.iter().filter_map(|row| row.cells.get(arm)).map(|cell| table::width(cell)).max().unwrap_or(0);
+    let name = results.arms.get(arm).map_or(0, |arm| table::width(&label(arm))).min(COLUMN.1);
+    cells.max(name).max(COLUMN.0)
+}
+
+fn block(
+    out: &mut String,
+    results: &Results,
+    rows: &[Row],
+    titles: usize,
+    arms: std::ops::Range<usize>,
+    widths: &[usize],
+    paint: Paint,
+) {
+    let cell = |text: &str, width: usize| format!("{}{}", " ".repeat(GAP), table::pad_left(text, width));
+    let mut head = " ".repeat(titles);
+    for (arm, width) in results.arms.iter().zip(widths).skip(arms.start).take(arms.len()) {
+        head.push_str(&paint.with(Paint::BOLD, &cell(&table::fit(&label(arm), *width), *width)));
+    }
+    line(out, &head);
+    for row in rows {
+        let indent = if row.detail { "    " } else { "  " };
+        let mut text = table::pad(&format!("{indent}{}", row.title.trim_start()), titles);
+        if row.detail {
+            text = paint.with(Paint::DIM, &text);
+        }
+        for (value, width) in row.cells.iter().zip(widths).skip(arms.start).take(arms.len()) {
+            text.push_str(&cell(value, *width));
+        }
+        line(out, &text);
+    }
+}
+
+fn rows(results: &Results) -> Vec<Row> {
+    let mut rows = Rows { arms: &results.arms, rows: Vec::new() };
+    rows.row("workers", |arm| arm.workers.to_string());
+    if results.arms.iter().any(|arm| arm.runs.len() != 1) {
+        rows.row("runs", |arm| arm.runs.len().to_string());
+    }
+    rows.row("wall time", |arm| mean(arm, |run| run.wall().as_secs_f64(), |seconds| units::duration(secs(seconds))));
+    rows.row("tasks/s", |arm| mean(arm, |run| run.throughput_whole, units::rate));
+    if results.arms.iter().any(|arm| arm.runs.len() > 1) {
+        rows.detail("95 % CI", interval);
+    }
+    latencies(&mut rows, results);
+    rows.row("start-up per task", |arm| {
+        mean(arm, |run| run.latency.startup.mean.as_secs_f64(), |seconds| units::duration(secs(seconds)))
+    });
+    rows.row("worker time: work", |arm| share(arm, |shares| shares.0));
+    rows.detail("start-up", |arm| share(arm, |shares| shares.1));
+    rows.detail("idle", |arm| share(arm, |shares| shares.2));
+    rows.row("cores used", |arm| {
+        mean(arm, |run| run.cpu.cores_used_whole, |cores| format!("{cores:.1} of {}", results.host.usable_cores()))
+    });
+    rows.row("peak memory (PSS)", |arm| {
+        arm.runs.iter().filter_map(|run| run.memory.peak_pss_bytes).max().map_or_else(|| NONE.to_owned(), units::bytes)
+    });
+    rows.row("processes started", |arm| mean(arm, |run| run.worker_starts as f64, |starts| format!("{starts:.0}")));
+    outcomes(&mut rows);
+    rows.rows
+}
+
+/// The percentiles that the workload asks for; the latency that it leads with comes first.
+fn latencies(rows: &mut Rows<'_>, results: &Results) {
+    let measure = &results.workload.measure;
+    let wholes: Vec<Option<Distributions>> = results.arms.iter().map(ArmResult::distributions).collect();
+    let sojourn: Family = ("sojourn", |all| &all.sojourn);
+    let service: Family = ("service", |all| &all.service);
+    let families = match measure.latency_from {
+        LatencyFrom::IntendedArrival => [sojourn, service],
+        LatencyFrom::Start => [service, sojourn],
+    };
+    for (name, pick) in families {
+        for (place, percentile) in measure.percentiles.iter().enumerate() {
+            let cells = wholes.iter().map(|all| quantile(all.as_ref().map(pick), *percentile)).collect();
+            let title = if place == 0 { format!("{name} p{percentile}") } else { format!("p{percentile}") };
+            rows.rows.push(Row { title, cells, detail: place > 0 });
+        }
+    }
+}
+
+/// A latency: its name and its whole distribution.
+type Family = (&'static str, fn(&Distributions) -> &Distribution);
+
+fn quantile(whole: Option<&Distribution>, percentile: f64) -> String {
+    match whole {
+        Some(whole) if whole.count() > 0 => units::duration(whole.quantile(percentile / 100.0)),
+        _ => NONE.to_owned(),
+    }
+}
+
+/// Always how many succeeded and failed; the other outcomes where there are any.
+fn outcomes(rows: &mut Rows<'_>) {
+    type Outcomes = [(&'static str, fn(&Counts) -> u64); 7];
+    let outcomes: Outcomes = [
+        ("succeeded", |counts| counts.succeeded),
+        ("failed", |counts| counts.failed),
+        ("timed out", |counts| counts.timed_out),
+        ("lost", |counts| counts.lost),
+        ("cancelled", |counts| counts.cancelled),
+        ("dropped", |counts| counts.dropped),
+        ("retries", |counts| counts.retries),
+    ];
+    for (place, (title, count)) in outcomes.into_iter().enumerate() {
+        if place < 2 || rows.arms.iter().any(|arm| count(&totals(arm)) > 0) {
+            rows.row(title, |arm| count(&totals(arm)).to_string());
+        }
+    }
+}
+
+struct Rows<'a> {
+    arms: &'a [ArmResult],
+    rows: Vec<Row>,
+}
+
+impl Rows<'_> {
+    fn row(&mut self, title: &str, cell: impl Fn(&ArmResult) -> String) {
+        let cells = self.arms.iter().map(cell).collect();
+        self.rows.push(Row { title: title.to_owned(), cells, detail: false });
+    }
+
+    fn detail(&mut self, title: &str, cell: impl Fn(&ArmResult) -> String) {
+        self.row(title, cell);
+        if let Some(row) = self.rows.last_mut() {
+            row.detail = true;
+        }
+    }
+}
+
+/// Counts of all runs of an arm together.
+pub(super) fn totals(arm: &ArmResult) -> Counts {
+    let mut sum = Counts::default();
+    for run in &arm.runs {
+        let counts = &run.counts;
+        sum.submitted += counts.submitted;
+        sum.queued += counts.queued;
+        sum.running += counts.running;
+        sum.succeeded += counts.succeeded;
+        sum.failed += counts.failed;
+        sum.timed_out += counts.timed_out;
+        sum.lost += counts.lost;
+        sum.cancelled += counts.cancelled;
+        sum.dropped += counts.dropped;
+        sum.retries += counts.retries;
+    }
+    sum
+}
+
+fn mean(arm: &ArmResult, figure: impl Fn(&Snapshot) -> f64, words: impl Fn(f64) -> String) -> String {
+    estimate(&arm.figures(figure)).map_or_else(|| NONE.to_owned(), |estimate| words(estimate.mean))
+}
+
+fn interval(arm: &ArmResult) -> String {
+    let throughput = estimate(&arm.figures(|run| run.throughput_whole));
+    throughput.and_then(|estimate| estimate.ci95).map_or_else(
+        || NONE.to_owned(),
+        // A rate is never negative, even where Student's interval reaches below zero.
+        |(low, high)| format!("{}–{}", units::rate(low.max(0.0)), units::rate(high)),
+    )
+}
+
+/// A share of the worker time of all runs together.
+fn share(arm: &ArmResult, pick: impl Fn((f64, f64, f64)) -> f64) -> String {
+    let mut sum = WorkerTime::default();
+    for run in &arm.runs {
+        sum.work += run.worker_time.work;
+        sum.startup += run.worker_time.startup;
+        sum.idle += run.worker_time.idle;
+    }
+    let shares = sum.shares();
+    if shares == (0.0, 0.0, 0.0) { NONE.to_owned() } else { units::percent(pick(shares)) }
+}
+
+fn secs(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}

@@ -1,0 +1,280 @@
+//! Results as text for people: one column for each arm, then what follows from the figures, then what went wrong.
+
+mod figures;
+mod table;
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::analysis::lints::{Lint, lints};
+use crate::analysis::verdict::{Finding, Verdict};
+use crate::engine::outcome::AttemptReport;
+use crate::report::{ArmResult, Results, clean, units};
+use crate::workload::model::EngineKind;
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Whether colours are used; everything they say is said in words too.
+    pub colour: bool,
+    /// Columns of the terminal or page. Arms that do not fit beside each other come below each other.
+    pub width: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { colour: false, width: 100 }
+    }
+}
+
+/// Failures that are told in full.
+const FAILURES: usize = 5;
+/// Lines of a failed task's standard error.
+const LINES: usize = 4;
+
+/// The whole report, with a newline at its end.
+#[must_use]
+pub fn render(results: &Results, options: Options) -> String {
+    let paint = Paint(options.colour);
+    let mut out = String::new();
+    header(&mut out, results, paint);
+    figures::write(&mut out, results, options, paint);
+    for verdict in results.verdicts() {
+        out.push('\n');
+        verdict_line(&mut out, results, &verdict, paint);
+    }
+    remarks(&mut out, results, paint);
+    out.push('\n');
+    same_results(&mut out, results, paint);
+    conservation(&mut out, results, paint);
+    failures(&mut out, results, paint);
+    out
+}
+
+/// Colours, or none.
+#[derive(Clone, Copy, Debug)]
+struct Paint(bool);
+
+impl Paint {
+    const BOLD: Style = Style::new().bold();
+    const DIM: Style = Style::new().dimmed();
+    const GOOD: Style = AnsiColor::Green.on_default();
+    const WARN: Style = AnsiColor::Yellow.on_default().bold();
+    const BAD: Style = AnsiColor::Red.on_default().bold();
+
+    fn with(self, style: Style, text: &str) -> String {
+        if self.0 { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+/// What marks an arm wherever it appears: the shape of its kind, and its name.
+fn label(arm: &ArmResult) -> String {
+    let mark = match arm.spec.kind {
+        EngineKind::Pool => '●',
+        EngineKind::Process => '■',
+        EngineKind::Serial => '▲',
+    };
+    format!("{mark} {}", clean::line(&arm.spec.name))
+}
+
+fn name(results: &Results, arm: usize) -> String {
+    results.arms.get(arm).map_or_else(|| "?".to_owned(), |arm| clean::line(&arm.spec.name).into_owned())
+}
+
+fn header(out: &mut String, results: &Results, paint: Paint) {
+    let Results { workload, host, stream_hash, .. } = results;
+    let title = clean::line(&workload.title);
+    let name = clean::line(&workload.name);
+    line(
+        out,
+        &if title == name {
+            paint.with(Paint::BOLD, &name)
+        } else {
+            format!("{}: {title}", paint.with(Paint::BOLD, &name))
+        },
+    );
+    let tasks = results.arms.iter().flat_map(|arm| &arm.runs).map(|run| run.total).max();
+    let tasks = tasks.map_or_else(|| "no run was finished".to_owned(), |tasks| plural(tasks, "task"));
+    let mut cores = format!("{} usable", plural(u64::from(host.usable_cores()), "core"));
+    if host.usable_cores() != host.cores_online {
+        let quota = host.cores_quota.map_or_else(|| "none".to_owned(), |quota| format!("{quota:.1}"));
+        let _ = write!(cores, " ({} online, affinity {}, quota {quota})", host.cores_online, host.cores_affinity);
+    }
+    let facts = [
+        tasks,
+        format!("seed {}", workload.seed),
+        format!("stream {}", stream_hash.get(..8).unwrap_or(stream_hash)),
+        format!("{}: {cores}", clean::line(&host.name)),
+    ];
+    line(out, &paint.with(Paint::DIM, &facts.join(" · ")));
+    out.push('\n');
+}
+
+/// The verdict in plain words, from the point of view of whoever is ahead.
+fn verdict_line(out: &mut String, results: &Results, verdict: &Verdict, paint: Paint) {
+    let (arm, baseline) = (name(results, verdict.arm), name(results, verdict.baseline));
+    let pairs = format!("{} of runs", plural(verdict.pairs as u64, "pair"));
+    let sure = |low: f64, high: f64| format!("95 % CI {}–{}, {pairs}", units::factor(low), units::factor(high));
+    let (headline, rest) = match (verdict.finding, verdict.ratio, verdict.ci95) {
+        (Finding::Faster, Some(ratio), Some((low, high))) => {
+            (format!("{arm} is {} faster than {baseline}", units::ratio(ratio)), format!(" ({})", sure(low, high)))
+        }
+        (Finding::Slower, Some(ratio), Some((low, high))) => (
+            format!("{baseline} is {} faster than {arm}", units::ratio(1.0 / ratio)),
+            format!(" ({})", sure(1.0 / high, 1.0 / low)),
+        ),
+        (Finding::NoClearDifference, Some(ratio), Some((low, high))) => (
+            format!("no clear difference between {arm} and {baseline}"),
+            format!(": ratio {} ({})", units::factor(ratio), sure(low, high)),
+        ),
+        (_, Some(ratio), _) if verdict.pairs > 0 => (
+            format!("too early to compare {arm} with {baseline}"),
+            format!(
+                ": ratio {} of one pair of runs, two are needed to tell chance from difference",
+                units::factor(ratio)
+            ),
+        ),
+        _ => (
+            format!("too early to compare {arm} with {baseline}"),
+            ": there is no pair of runs that both came to their end".to_owned(),
+        ),
+    };
+    let style = match verdict.finding {
+        Finding::Faster | Finding::Slower => Paint::BOLD,
+        Finding::NoClearDifference | Finding::TooEarly => Paint::WARN,
+    };
+    line(out, &format!("{}{rest}", paint.with(style, &headline)));
+}
+
+/// What the runs of each arm show, and which runs are suspect.
+fn remarks(out: &mut String, results: &Results, paint: Paint) {
+    let cores = Some(results.host.usable_cores());
+    for arm in &results.arms {
+        // The last run stands for the arm: its runs do the same work.
+        let last = arm.runs.last().map(|run| lints(run, cores)).unwrap_or_default();
+        for lint in last.iter().filter(|lint| !matches!(lint, Lint::Suspect(_))) {
+            line(out, &format!("  {}: {lint}", label(arm)));
+        }
+        for (run, number) in arm.runs.iter().zip(1..) {
+            for reason in &run.suspect {
+                let word = paint.with(Paint::WARN, "SUSPECT");
+                line(out, &format!("! {}, run {number}: {word}: {}", label(arm), clean::line(reason)));
+            }
+        }
+    }
+}
+
+/// Equal tasks must have equal results, whatever executes them.
+fn same_results(out: &mut String, results: &Results, paint: Paint) {
+    let complete = |arm: &ArmResult| -> Vec<u64> {
+        let runs = arm.runs.iter().filter(|run| run.counts.succeeded == run.total && run.total > 0);
+        runs.map(|run| run.results_hash).collect()
+    };
+    let hashes: Vec<u64> = results.arms.iter().flat_map(complete).collect();
+    let [first, others @ ..] = hashes.as_slice() else { return };
+    if others.iter().all(|hash| hash == first) {
+        if !others.is_empty() {
+            let runs = plural(hashes.len() as u64, "complete run");
+            let check = paint.with(Paint::GOOD, "✓");
+            line(out, &format!("{check} same results in {runs} (hash {first:016x})"));
+        }
+    } else {
+        let mark = paint.with(Paint::BAD, "✗ RESULTS DIFFER");
+        line(out, &format!("{mark} between runs of the same tasks: {}", summary_of(&hashes)));
+    }
+}
+
+fn summary_of(hashes: &[u64]) -> String {
+    let mut different = hashes.to_vec();
+    different.sort_unstable();
+    different.dedup();
+    let shown: Vec<String> = different.iter().take(4).map(|hash| format!("{hash:016x}")).collect();
+    shown.join(", ")
+}
+
+/// Every task is in exactly one state: the sums, and whether they add up.
+fn conservation(out: &mut String, results: &Results, paint: Paint) {
+    let width = results.arms.iter().map(|arm| table::width(&label(arm))).max().unwrap_or(0);
+    for arm in results.arms.iter().filter(|arm| !arm.runs.is_empty()) {
+        let counts = figures::totals(arm);
+        let states = [
+            (counts.queued, "queued"),
+            (counts.running, "running"),
+            (counts.succeeded, "succeeded"),
+            (counts.failed, "failed"),
+            (counts.timed_out, "timed out"),
+            (counts.lost, "lost"),
+            (counts.cancelled, "cancelled"),
+            (counts.dropped, "dropped"),
+        ];
+        // The law names all states; those that no task is in add nothing.
+        let mut terms: Vec<String> =
+            states.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+        if terms.is_empty() {
+            terms.push("0".to_owned());
+        }
+        let (mark, equals) = if counts.conserved() {
+            (paint.with(Paint::GOOD, "✓"), "=")
+        } else {
+            (paint.with(Paint::BAD, "✗"), "≠")
+        };
+        let label = table::pad(&label(arm), width);
+        line(out, &format!("{mark} {label}  {} submitted {equals} {}", counts.submitted, terms.join(" + ")));
+    }
+}
+
+/// The first unsuccessful attempts, and how many there are in all.
+fn failures(out: &mut String, results: &Results, paint: Paint) {
+    let all = results.arms.iter().flat_map(|arm| {
+        let runs = arm.runs.iter().zip(1..);
+        runs.flat_map(move |(run, number)| run.failures.iter().map(move |report| (arm, number, report)))
+    });
+    let total: u64 = results.arms.iter().map(figures::totals).map(|sum| sum.unsuccessful() + sum.retries).sum();
+    for (place, (arm, run, report)) in all.take(FAILURES).enumerate() {
+        if place == 0 {
+            let shown =
+                if total > FAILURES as u64 { format!(" (the first {FAILURES} of {total})") } else { String::new() };
+            let _ = write!(out, "\n{}{shown}\n", paint.with(Paint::BOLD, "Unsuccessful attempts"));
+        }
+        failure(out, results, arm, run, report, paint);
+    }
+}
+
+fn failure(out: &mut String, results: &Results, arm: &ArmResult, run: usize, report: &AttemptReport, paint: Paint) {
+    let class = results.workload.classes.get(usize::from(report.class)).map_or("?", |class| &class.name);
+    let attempt = if report.attempts_allowed > 1 {
+        format!(", attempt {} of {}", report.attempt, report.attempts_allowed)
+    } else {
+        String::new()
+    };
+    let outcome = report.outcome.word().replace('_', " ");
+    let outcome = if report.retried { format!("{outcome}, tried again") } else { outcome };
+    let cause = report.cause.to_string();
+    line(
+        out,
+        &format!(
+            "  {}, run {run}, task {} ({}){attempt}: {}: {}",
+            label(arm),
+            report.index,
+            clean::line(class),
+            paint.with(Paint::BAD, &outcome),
+            clean::line(&cause)
+        ),
+    );
+    for text in clean::last_lines(&report.stderr_tail, LINES) {
+        line(out, &paint.with(Paint::DIM, &format!("    | {text}")));
+    }
+}
+
+fn plural(count: u64, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text.trim_end());
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests;

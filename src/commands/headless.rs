@@ -36,7 +36,13 @@ pub(super) fn execute(spec: SessionSpec, mode: Mode, output: &Output) -> anyhow:
     let results = results(&view, stream_hash, baseline);
     let text = match output.format {
         Format::Json => report::json::text(&results),
-        Format::Text => report::text::text(&results, write::colored_stdout(output.color) && output.output.is_none()),
+        Format::Text => report::text::render(
+            &results,
+            report::text::Options {
+                colour: write::colored_stdout(output.color) && output.output.is_none(),
+                width: write::stdout_width(),
+            },
+        ),
     };
     let measured = results.arms.iter().any(|arm| !arm.runs.is_empty());
     if measured {

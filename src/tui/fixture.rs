@@ -185,6 +185,7 @@ pub fn frame(engine: Engine, at: Duration) -> Snapshot {
         suspect: Vec::new(),
         notes: Arc::new(notes),
         failures: Arc::new(Vec::new()),
+        end: None,
     }
 }
 

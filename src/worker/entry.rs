@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -10,7 +10,7 @@ use crate::os::accounting::Usage;
 use crate::os::board::{Board, InTask};
 use crate::os::child::{UsageOf, own_usage};
 use crate::os::clock::monotonic;
-use crate::os::signals;
+use crate::os::{inherited, signals};
 use crate::worker::calibration::Calibration;
 use crate::worker::protocol::{
     self, BOARD_FD, Failure, Hello, MAX_RECORDS, SOCKET_FD, Setup, TaskRun, ToWorker, WireRecord,
@@ -52,24 +52,12 @@ pub fn taken_over() -> bool {
     }
 }
 
-/// Takes over a descriptor that this process inherited for good.
-fn inherited(fd: i32) -> io::Result<OwnedFd> {
-    // SAFETY: the descriptor is only looked at; an invalid one is reported by the call.
-    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
-    // A program that a task starts must not inherit it in turn.
-    rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC)?;
-    // SAFETY: the descriptor is open, as was just seen, and nobody else in this process knows of it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
 fn work_for(slot: u32, parent: u32) -> io::Result<()> {
     if !signals::die_with_parent(parent) {
         return Ok(());
     }
-    let socket = UnixStream::from(inherited(SOCKET_FD)?);
-    let board_fd = inherited(BOARD_FD)?;
-    // SAFETY: the descriptor is open for as long as the borrow lasts.
-    let board = Board::map(unsafe { BorrowedFd::borrow_raw(board_fd.as_raw_fd()) })?;
+    let socket = UnixStream::from(inherited::take(SOCKET_FD)?);
+    let board = Board::map(inherited::take(BOARD_FD)?.as_fd())?;
     Worker {
         socket,
         board,

@@ -8,19 +8,19 @@
 //! the tasks. Nothing in here runs anything.
 
 pub mod arrivals;
-//pub mod bundled;
+pub mod bundled;
 pub mod diagnostic;
 pub mod dist;
 pub mod load;
 pub mod model;
 mod normal;
 mod permutation;
-//pub mod plan;
+pub mod plan;
 pub mod random;
 mod render;
 mod scan;
 pub mod service;
-//pub mod source;
+pub mod source;
 pub mod stream;
 pub mod text;
 pub mod units;

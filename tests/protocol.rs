@@ -1,5 +1,5 @@
 //! Property tests of the worker protocol's codec: whatever is put comes back, in any pieces; noise is refused, not obeyed.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
 //! `poolscope check`: validates workload files and explains what they would do, without running anything.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::{CheckArgs, Format};
 use crate::commands::{Exit, prepare, write};
-use crate::workload::load::load;
-use crate::workload::plan::Plan;
+use crate::report::{clean, plan};
+use crate::workload::diagnostic::Severity;
 use crate::workload::source;
 
 /// Checks every file; one bad one is bad input.
@@ -13,50 +13,53 @@ use crate::workload::source;
 /// # Errors
 /// See [`super::execute`].
 pub fn execute(arguments: &CheckArgs) -> anyhow::Result<Exit> {
-    let machine = prepare::Place::detect().machine();
-    let colored = write::colored_stdout(arguments.color);
-    let mut documents = Vec::new();
-    let mut text = String::new();
-    let mut exit = Exit::Done;
-    for name in &arguments.files {
-        let source = match source::open(name, arguments.allow_exec) {
-            Ok(source) => source,
-            Err(error) => {
-                exit = Exit::BadInput;
-                text.push_str(&format!("error: {error}\n"));
-                documents.push(json!({ "file": name, "valid": false, "error": error.to_string() }));
-                continue;
+    let place = prepare::Place::detect();
+    let checks: Vec<Check> = arguments.files.iter().map(|name| Check::of(name, arguments, &place)).collect();
+    match arguments.format {
+        Format::Text => {
+            let texts: Vec<&str> = checks.iter().map(|check| check.text.as_str()).collect();
+            write::stdout(&texts.join("\n"))?;
+        }
+        Format::Json => {
+            let files: Vec<&Value> = checks.iter().map(|check| &check.document).collect();
+            write::stdout(&format!("{:#}\n", json!({ "schema": "poolscope.check/1", "files": files })))?;
+        }
+    }
+    Ok(if checks.iter().all(|check| check.valid) { Exit::Done } else { Exit::BadInput })
+}
+
+struct Check {
+    valid: bool,
+    text: String,
+    document: Value,
+}
+
+impl Check {
+    fn of(name: &str, arguments: &CheckArgs, place: &prepare::Place) -> Self {
+        let colored = write::colored_stdout(arguments.color);
+        let (source, loaded) = match source::load(name, arguments.allow_exec) {
+            Ok(loaded) => loaded,
+            Err(diagnostics) => {
+                return Self {
+                    valid: false,
+                    text: format!("{}\n", diagnostics.render(colored).trim_end()),
+                    document: json!({ "file": name, "valid": false, "diagnostics": diagnostics }),
+                };
             }
         };
-        match load(&source.text, &source.name) {
-            Ok(loaded) => {
-                let plan = Plan::new(&loaded.workload, &machine);
-                let refused = !plan.refusals.is_empty() && !arguments.i_know;
-                if refused {
-                    exit = Exit::BadInput;
-                }
-                for warning in &loaded.warnings {
-                    text.push_str(&warning.render(colored));
-                    text.push('\n');
-                }
-                text.push_str(&plan.explain());
-                documents.push(json!({
-                    "file": source.name, "valid": !refused, "warnings": loaded.warnings, "plan": plan,
-                }));
-            }
-            Err(diagnostics) => {
-                exit = Exit::BadInput;
-                text.push_str(&diagnostics.render(colored));
-                text.push('\n');
-                documents.push(json!({ "file": source.name, "valid": false, "diagnostics": diagnostics }));
-            }
+        let plan = prepare::plan(&loaded.workload, place);
+        let valid = plan.refusals.is_empty() || arguments.i_know;
+        let mut text = String::new();
+        for warning in &loaded.warnings {
+            debug_assert_eq!(warning.severity, Severity::Warning);
+            text.push_str(warning.render(colored).trim_end());
+            text.push('\n');
         }
-    }
-    match arguments.format {
-        Format::Text => write::stdout(&text)?,
-        Format::Json => {
-            write::stdout(&format!("{:#}\n", json!({ "schema": "poolscope.check/1", "files": documents })))?
+        text.push_str(&format!("{}: {}\n", clean::line(&source.name), if valid { "valid" } else { "REFUSED" }));
+        for line in plan::lines(&loaded.workload, &plan) {
+            text.push_str(&format!("  {line}\n"));
         }
+        let document = json!({ "file": source.name, "valid": valid, "warnings": loaded.warnings, "plan": plan });
+        Self { valid, text, document }
     }
-    Ok(exit)
 }

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use crate::cli::{CompareArgs, DashboardArgs, Theme};
 use crate::commands::{Exit, compare, list, prepare, write};
+use crate::report;
 use crate::session::conductor::{Ending, Session};
 use crate::tui::{self, Ended, Entry, Options, ThemeName};
 use crate::workload::model::Workload;
@@ -35,10 +36,11 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
     // Measured before the screen is taken: it may say something, and it must not be disturbed.
     place.surroundings()?;
     let endings: Arc<Mutex<Vec<Ending>>> = Arc::default();
+    let catalogue = catalogue(&place);
     let options = Options {
         start: starter(place, Arc::clone(&endings), arguments.changes.i_know),
         initial,
-        catalogue: catalogue(),
+        catalogue,
         theme: theme(arguments.theme),
         ascii: arguments.ascii,
         fps: u32::from(arguments.fps),
@@ -75,9 +77,9 @@ fn without_terminal(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
 
 fn starter(place: prepare::Place, endings: Arc<Mutex<Vec<Ending>>>, i_know: bool) -> tui::Start {
     Box::new(move |workload: Arc<Workload>| {
-        let refusals = prepare::refusals(&workload, &place);
-        if let (Some(refusal), false) = (refusals.first(), i_know) {
-            anyhow::bail!("{refusal}; --i-know runs it all the same");
+        let plan = prepare::plan(&workload, &place);
+        if let (Some(refusal), false) = (plan.refusals.first(), i_know) {
+            anyhow::bail!("{}: {}; --i-know runs it all the same", refusal.key, refusal.message);
         }
         let arms = workload.engines.clone();
         let session = Session::start(prepare::session(workload, arms, &place)?).context("starting the session")?;
@@ -88,18 +90,23 @@ fn starter(place: prepare::Place, endings: Arc<Mutex<Vec<Ending>>>, i_know: bool
     })
 }
 
-fn catalogue() -> Vec<Entry> {
+fn catalogue(place: &prepare::Place) -> Vec<Entry> {
     list::known(false)
         .into_iter()
         .map(|known| Entry {
             title: known.outcome.as_ref().map(|workload| workload.title.clone()).unwrap_or_default(),
-            summary: known.outcome.as_ref().map(list::summary).unwrap_or_default(),
+            summary: known.outcome.as_ref().map(|workload| summary(workload, place)).unwrap_or_default(),
             name: known.name,
             source: known.source,
             outcome: known.outcome.map(Arc::new),
             text: known.text,
         })
         .collect()
+}
+
+/// What is worth knowing of a workload before it is run, a line each.
+fn summary(workload: &Workload, place: &prepare::Place) -> Vec<String> {
+    report::plan::lines(workload, &prepare::plan(workload, place))
 }
 
 fn theme(theme: Theme) -> ThemeName {

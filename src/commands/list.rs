@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cli::{Format, ListArgs};
 use crate::commands::{Exit, write};
-use crate::report::{clean, units};
+use crate::report::clean;
 use crate::workload::load::load;
 use crate::workload::model::Workload;
 use crate::workload::{bundled, source};
@@ -45,12 +45,12 @@ pub(super) fn known(colored: bool) -> Vec<Known> {
     for path in paths {
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let shown = path.display().to_string();
-        let (text, outcome) = match source::open(&shown, true) {
+        let (text, outcome) = match source::read(&path) {
             Ok(source) => {
                 let outcome = load(&source.text, &shown).map(|loaded| loaded.workload);
                 (source.text, outcome.map_err(|diagnostics| diagnostics.render(colored)))
             }
-            Err(error) => (String::new(), Err(error.to_string())),
+            Err(error) => (String::new(), Err(error.diagnostic().render(colored))),
         };
         // The bundled files, seen from the project's own folder, are not listed twice.
         let same = |known: &Known| known.name == name && known.text == text;
@@ -103,17 +103,4 @@ pub fn execute(arguments: &ListArgs) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Done)
-}
-
-/// What is worth knowing of a workload before it is run, a line each.
-pub(super) fn summary(workload: &Workload) -> Vec<String> {
-    let engines: Vec<&str> = workload.engines.iter().map(|engine| engine.name.as_str()).collect();
-    let mut lines = vec![format!("engines   {}", engines.join(", "))];
-    let measure = &workload.measure;
-    lines.push(format!("runs      {} of each, after {} to warm up", measure.repeats, measure.warmup));
-    for class in workload.classes.iter().take(6) {
-        let timeout = class.timeout.map(|time| format!(", timeout {}", units::duration(time))).unwrap_or_default();
-        lines.push(format!("task      {}{timeout}", clean::line(&class.name)));
-    }
-    lines
 }

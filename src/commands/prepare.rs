@@ -13,9 +13,10 @@ use crate::os::limits::{self, Limits};
 use crate::session::conductor::SessionSpec;
 use crate::worker::calibration::{Calibration, Origin};
 use crate::workload::changes;
-use crate::workload::load::{Loaded, load};
+use crate::workload::diagnostic::Diagnostics;
+use crate::workload::load::{self, Loaded};
 use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Workers, Workload};
-use crate::workload::plan::{Machine, Plan};
+use crate::workload::plan::{self, Machine, Plan};
 use crate::workload::source;
 
 /// What came of preparing: ready, or an exit whose reason was told.
@@ -36,9 +37,9 @@ impl Place {
 
     pub(super) fn machine(&self) -> Machine {
         Machine {
-            usable_cores: self.host.usable_cores(),
-            max_processes: self.limits.safe_processes(),
+            cores: self.host.usable_cores(),
             memory_bytes: self.host.memory_bytes,
+            process_limit: self.limits.processes,
         }
     }
 
@@ -59,51 +60,46 @@ impl Place {
 
 /// Opens and loads a workload and applies what the command line changes. What is wrong is told on standard error.
 pub(super) fn workload(name: &str, changes: &Changes, color: Color) -> Prepared<Arc<Workload>> {
-    let source = source::open(name, changes.allow_exec).map_err(|error| {
-        write::say(&format!("error: {error}"));
-        Exit::BadInput
-    })?;
-    let mut text = source.text;
-    let mut origin = source.name;
-    if !changes.set.is_empty() {
-        text = changes::apply(&text, &changes.set).map_err(|error| {
-            write::say(&format!("error: {error}"));
-            Exit::BadInput
-        })?;
-        origin = format!("{origin} (with --set)");
-    }
     let colored = write::colored_stderr(color);
-    match load(&text, &origin) {
-        Ok(Loaded { mut workload, warnings }) => {
-            for warning in warnings {
-                write::say(&warning.render(colored));
-            }
-            if let Some(seed) = changes.seed {
-                workload.seed = seed;
-            }
-            if let Some(workers) = changes.workers.and_then(NonZeroU32::new) {
-                for engine in &mut workload.engines {
-                    engine.workers = Workers::Fixed(workers);
-                }
-            }
-            Ok(Arc::new(workload))
-        }
-        Err(diagnostics) => {
-            write::say(&diagnostics.render(colored));
-            Err(Exit::BadInput)
+    let bad = |message: String| {
+        write::say(&message);
+        Exit::BadInput
+    };
+    let (source, mut loaded) =
+        source::load(name, changes.allow_exec).map_err(|diagnostics| bad(diagnostics.render(colored)))?;
+    if !changes.set.is_empty() {
+        let text = changes::apply(&source.text, &changes.set).map_err(|error| bad(format!("error: {error}")))?;
+        let origin = format!("{} (with --set)", source.name);
+        loaded = reload(&text, &origin).map_err(|diagnostics| bad(diagnostics.render(colored)))?;
+    }
+    for warning in &loaded.warnings {
+        write::say(&warning.render(colored));
+    }
+    let mut workload = loaded.workload;
+    if let Some(seed) = changes.seed {
+        workload.seed = seed;
+    }
+    if let Some(workers) = changes.workers.and_then(NonZeroU32::new) {
+        for engine in workload.engines.iter_mut().filter(|engine| engine.kind != EngineKind::Serial) {
+            engine.workers = Workers::Fixed(workers);
         }
     }
+    Ok(Arc::new(workload))
+}
+
+fn reload(text: &str, origin: &str) -> Result<Loaded, Diagnostics> {
+    load::load(text, origin)
 }
 
 /// Refuses a plan that this machine cannot bear, unless it is asked for; tells warnings.
 pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes) -> Prepared<()> {
-    let plan = Plan::new(workload, &place.machine());
+    let plan = plan(workload, place);
     for warning in &plan.warnings {
-        write::say(&format!("warning: {warning}"));
+        write::say(&format!("warning: {}: {}", warning.key, warning.message));
     }
     for refusal in &plan.refusals {
         let word = if changes.i_know { "warning" } else { "error" };
-        write::say(&format!("{word}: {refusal}"));
+        write::say(&format!("{word}: {}: {}", refusal.key, refusal.message));
     }
     if plan.refusals.is_empty() || changes.i_know {
         return Ok(());
@@ -112,9 +108,9 @@ pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes) ->
     Err(Exit::BadInput)
 }
 
-/// Why this machine cannot bear a plan.
-pub(super) fn refusals(workload: &Workload, place: &Place) -> Vec<String> {
-    Plan::new(workload, &place.machine()).refusals
+/// What a workload would do here.
+pub(super) fn plan(workload: &Workload, place: &Place) -> Plan {
+    plan::plan(workload, place.machine())
 }
 
 /// The arm that a name on the command line means: an entry of `engines:`, or a kind with its defaults.

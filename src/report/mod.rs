@@ -15,6 +15,7 @@ pub mod clean;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod json;
+pub mod plan;
 pub mod text;
 pub mod units;
 

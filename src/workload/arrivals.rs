@@ -113,6 +113,17 @@ impl OpenArrivals {
     }
 }
 
+impl ArrivalProcess {
+    /// The word used in YAML, JSON and on screen.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Poisson => "poisson",
+        }
+    }
+}
+
 /// Arrivals at 0, 1, 2 ... below `mass`; 40/s for 10 s are 400 even if the product is a hair above 400.
 fn evenly_spaced(mass: f64) -> u64 {
     (mass - mass.max(1.0) * 1e-9).ceil().max(0.0) as u64

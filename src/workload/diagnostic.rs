@@ -287,7 +287,7 @@ impl<'a> Lines<'a> {
         let line = self.get(mark.line)?;
         let col = mark.col.saturating_sub(1);
         // A long line is shown from a little before the place on, so that a caret is never far from its line's start.
-        let skip = if col > SHOWN_BEFORE { col - SHOWN_BEFORE } else { 0 };
+        let skip = col.saturating_sub(SHOWN_BEFORE);
         let text: String = line
             .chars()
             .skip(skip)

@@ -79,15 +79,21 @@ impl Dist {
         }
     }
 
+    /// A value that the longest of `n` draws exceeds in about one of a hundred streams.
+    #[must_use]
+    pub fn longest_of(&self, n: u64) -> Duration {
+        let share = 0.01 / n.max(1) as f64;
+        self.quantile(share).max(self.quantile(1.0 - share))
+    }
+
     /// Whether every draw is the same.
     #[must_use]
     pub fn is_constant(&self) -> bool {
         match *self {
             Self::Constant(_) => true,
-            Self::Uniform { min, max } => min == max,
+            Self::Uniform { min, max } | Self::Pareto { min, max, .. } => min == max,
             Self::Exponential { .. } => false,
             Self::Lognormal { sigma, .. } => sigma == 0.0,
-            Self::Pareto { min, max, .. } => min == max,
             Self::Bimodal { fast, slow, p_slow } => fast == slow || p_slow == 0.0 || p_slow == 1.0,
         }
     }

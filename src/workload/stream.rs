@@ -11,7 +11,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::workload::arrivals::{self, ArrivalTimes};
-use crate::workload::model::{ArrivalProcess, Arrivals, ClassId, Order, Share, TaskClass, TaskIndex, Total, Workload};
+use crate::workload::model::{Arrivals, ClassId, Order, Share, TaskClass, TaskIndex, Total, Workload};
 use crate::workload::permutation::Permutation;
 use crate::workload::random::{Purpose, unit};
 use crate::workload::service;
@@ -190,8 +190,7 @@ impl Stream {
             let _ = writeln!(text, "class {definition}");
         }
         if let Arrivals::Open(open) = &shared.arrivals {
-            let _ =
-                writeln!(text, "open {}", if open.process == ArrivalProcess::Poisson { "poisson" } else { "constant" });
+            let _ = writeln!(text, "open {}", open.process.word());
             for stage in &open.stages {
                 let _ = writeln!(text, "stage {:?} {}", stage.duration.map(|duration| duration.as_nanos()), stage.rate);
             }

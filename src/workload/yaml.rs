@@ -153,38 +153,6 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_keys_are_all_kept_in_order() {
-        let Tree::Map(entries) = parse("a: 1\nb: 2\na: 3\n").unwrap() else { panic!("not a map") };
-        assert_eq!(
-            entries.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>(),
-            [Tree::Int(1), Tree::Int(2), Tree::Int(3)]
-        );
-    }
-
-    #[test]
-    fn scalars_keep_their_type() {
-        assert_eq!(parse("12").unwrap(), Tree::Int(12));
-        assert_eq!(parse("'12'").unwrap(), Tree::Text("12".to_owned()));
-        assert_eq!(parse("true").unwrap(), Tree::Bool(true));
-        assert_eq!(parse("0.5").unwrap(), Tree::Float(0.5));
-        assert_eq!(parse("~").unwrap(), Tree::Null);
-        assert_eq!(parse("!odd 5").unwrap(), Tree::Tagged("odd".to_owned()));
-        assert_eq!(parse("18446744073709551615").unwrap(), Tree::Int(u64::MAX.into()));
-    }
-
-    #[test]
-    fn syntax_errors_have_a_position() {
-        let error = parse("a: [1\nb: 2\n").unwrap_err();
-        assert!(error.position.is_some(), "{error:?}");
-        assert!(!error.message.contains("at line"), "{error:?}");
-    }
-}
-
 /// A document that can be changed and written again.
 pub(crate) struct Document(serde_yaml::Value);
 
@@ -231,5 +199,37 @@ impl Document {
 
     pub(crate) fn text(&self) -> Result<String, YamlError> {
         serde_yaml::to_string(&self.0).map_err(|error| without_position(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_keys_are_all_kept_in_order() {
+        let Tree::Map(entries) = parse("a: 1\nb: 2\na: 3\n").unwrap() else { panic!("not a map") };
+        assert_eq!(
+            entries.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>(),
+            [Tree::Int(1), Tree::Int(2), Tree::Int(3)]
+        );
+    }
+
+    #[test]
+    fn scalars_keep_their_type() {
+        assert_eq!(parse("12").unwrap(), Tree::Int(12));
+        assert_eq!(parse("'12'").unwrap(), Tree::Text("12".to_owned()));
+        assert_eq!(parse("true").unwrap(), Tree::Bool(true));
+        assert_eq!(parse("0.5").unwrap(), Tree::Float(0.5));
+        assert_eq!(parse("~").unwrap(), Tree::Null);
+        assert_eq!(parse("!odd 5").unwrap(), Tree::Tagged("odd".to_owned()));
+        assert_eq!(parse("18446744073709551615").unwrap(), Tree::Int(u64::MAX.into()));
+    }
+
+    #[test]
+    fn syntax_errors_have_a_position() {
+        let error = parse("a: [1\nb: 2\n").unwrap_err();
+        assert!(error.position.is_some(), "{error:?}");
+        assert!(!error.message.contains("at line"), "{error:?}");
     }
 }

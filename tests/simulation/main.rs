@@ -5,11 +5,13 @@
 //! hold; at the end every task must have exactly one outcome. A failure prints its seed; `POOLSCOPE_SIM_SEED=n` replays
 //! it alone and `POOLSCOPE_SIM_RUNS=n` changes the number of schedules.
 
+mod faults;
 mod world;
 
 use std::time::Instant;
 
-use world::{Faults, World};
+use faults::Faults;
+use world::World;
 
 const RUNS: u64 = 100_000;
 

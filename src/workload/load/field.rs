@@ -71,11 +71,6 @@ impl<'a> Field<'a> {
         self.context.report(Diagnostic::new(Severity::Warning, lines, self.mark(), &self.path, message.as_ref()));
     }
 
-    /// Reports that this value is part of the file format but not of this version of the program.
-    pub(crate) fn not_yet<T>(&self, what: &str) -> Option<T> {
-        self.refuse(self.error(format!("{what} is not supported yet")))
-    }
-
     /// A map.
     pub(crate) fn map(&self) -> Option<MapReader<'a>> {
         match self.tree {

@@ -33,6 +33,9 @@ use crate::workload::yaml;
 use context::Context;
 use field::Field;
 
+pub(crate) use nearest::nearest as nearest_word;
+pub(crate) use warn::one_worker;
+
 /// Largest file that is read: 1 MiB.
 pub const LARGEST_FILE: u64 = 1 << 20;
 

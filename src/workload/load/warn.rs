@@ -27,7 +27,7 @@ pub(crate) fn about(tasks: &[RawTask<'_>], workload: &Workload) {
 }
 
 /// How long one worker takes for all tasks of a batch; `None` where that is not known beforehand.
-fn one_worker(workload: &Workload) -> Option<Duration> {
+pub(crate) fn one_worker(workload: &Workload) -> Option<Duration> {
     if workload.arrivals != Arrivals::Batch {
         return None;
     }

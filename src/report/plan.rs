@@ -1,0 +1,71 @@
+//! The plan of a workload as text: what it would do, without running it.
+
+use std::time::Duration;
+
+use crate::report::{clean, units};
+use crate::workload::model::Workload;
+use crate::workload::plan::{EnginePlan, Plan};
+
+/// Classes that are listed one by one.
+const CLASSES: usize = 8;
+
+fn seconds(seconds: f64) -> String {
+    units::duration(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
+}
+
+/// One line for each thing that is worth knowing, without control characters.
+#[must_use]
+pub fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
+    let mut lines = vec![format!("tasks     {} (seed {}, stream {})", plan.tasks, workload.seed, plan.stream_hash)];
+    for class in plan.classes.iter().take(CLASSES) {
+        let mean = class.mean_service_s.map_or(String::new(), |mean| format!(", {} each on average", seconds(mean)));
+        lines.push(format!("          {} {}: {}{mean}", class.tasks, clean::line(&class.name), class.kind));
+    }
+    if plan.classes.len() > CLASSES {
+        lines.push(format!("          and {} more classes", plan.classes.len() - CLASSES));
+    }
+    if let Some(arrivals) = &plan.arrivals {
+        let rates: Vec<String> = arrivals.stages.iter().map(|stage| format!("{}/s", units::rate(stage.rate))).collect();
+        let span = seconds(arrivals.span_s);
+        lines.push(format!("arrivals  {}, {} over {span}", arrivals.process, rates.join(" then ")));
+    }
+    if plan.cpu_s > 0.0 {
+        lines.push(format!("work      {} of CPU in one run", seconds(plan.cpu_s)));
+    }
+    for (position, engine) in plan.engines.iter().enumerate() {
+        let title = if position == 0 { "engines" } else { "" };
+        lines.push(format!("{title:9} {}", engine_line(engine)));
+    }
+    let measure = &workload.measure;
+    let least = plan.at_least_s.map_or(String::new(), |least| format!(", at least {} in all", seconds(least)));
+    lines.push(format!("runs      {} of each engine, {} to warm up{least}", measure.repeats, measure.warmup));
+    for (word, notes) in [("WARNING", &plan.warnings), ("REFUSED", &plan.refusals)] {
+        lines.extend(
+            notes.iter().map(|note| format!("{word}   {}: {}", clean::line(&note.key), clean::line(&note.message))),
+        );
+    }
+    lines
+}
+
+fn engine_line(engine: &EnginePlan) -> String {
+    let workers = engine.workers.map_or("no limit of workers".to_owned(), |workers| match workers {
+        1 => "1 worker".to_owned(),
+        workers => format!("{workers} workers"),
+    });
+    let name = clean::line(&engine.name);
+    let kind = if engine.name == engine.kind { String::new() } else { format!(" ({})", engine.kind) };
+    let mut line = format!("{name}{kind}: {workers}");
+    if let Some(makespan) = &engine.makespan {
+        let (least, most) = (seconds(makespan.at_least_s), seconds(makespan.at_most_s));
+        let range = if least == most { least } else { format!("{least} to {most}") };
+        line.push_str(&format!(", predicted makespan {range}"));
+    }
+    if let Some(waves) = engine.waves.filter(|waves| *waves > 1) {
+        line.push_str(&format!(" ({waves} waves)"));
+    }
+    if !engine.utilisation.is_empty() {
+        let values: Vec<String> = engine.utilisation.iter().map(|value| format!("{value:.2}")).collect();
+        line.push_str(&format!(", utilisation \u{3c1} {}", values.join(" then ")));
+    }
+    line
+}

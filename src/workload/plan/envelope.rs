@@ -1,0 +1,113 @@
+//! The safety envelope: what could hurt the machine is refused with its numbers, unless the user says `--i-know`; what
+//! may only surprise is a warning.
+
+use std::time::Duration;
+
+use crate::workload::load::one_worker;
+use crate::workload::model::{Arrivals, EngineKind, Work, Workload};
+use crate::workload::plan::{EnginePlan, Machine, Note, Plan};
+use crate::workload::units::format_duration;
+
+/// Most processes at once, whatever the limit of the user.
+const MOST_PROCESSES: u64 = 4096;
+/// Processes left to everything else the user runs.
+const SPARE_PROCESSES: u64 = 200;
+/// Offered load over capacity from which a queue without bound fills memory before anything is learned.
+const MOST_OVERLOAD: f64 = 50.0;
+/// Share of memory that tasks may take together.
+const MOST_MEMORY: f64 = 0.8;
+
+/// Processes alive at once: the workers, and where a pool worker runs commands, the command of each.
+pub(super) fn processes(workload: &Workload, kind: EngineKind, at_once: u64) -> u64 {
+    let commands = workload.classes.iter().any(|class| matches!(class.work, Work::Command(_)));
+    let each = if commands && kind != EngineKind::Process { 2 } else { 1 };
+    at_once.saturating_mul(each)
+}
+
+/// Why the plan should not be carried out on this machine.
+pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Vec<Note> {
+    let mut notes = Vec::new();
+    let most =
+        machine.process_limit.map_or(MOST_PROCESSES, |limit| limit.saturating_sub(SPARE_PROCESSES).min(MOST_PROCESSES));
+    let memory = (machine.memory_bytes as f64 * MOST_MEMORY) as u64;
+    for (index, engine) in plan.engines.iter().enumerate() {
+        let key = format!("engines[{index}].workers");
+        if engine.peak_processes > most {
+            let message = format!(
+                "`{}` would have up to {} processes at once; at most {most} are safe here (the smaller of {MOST_PROCESSES} \
+                 and the user's limit less {SPARE_PROCESSES})",
+                engine.name, engine.peak_processes
+            );
+            notes.push(Note { key: key.clone(), message });
+        }
+        if engine.peak_memory_bytes > memory {
+            let message = format!(
+                "tasks of `{}` would allocate up to {} at once; 80 % of this machine's memory is {}",
+                engine.name,
+                bytesize::ByteSize(engine.peak_memory_bytes),
+                bytesize::ByteSize(memory)
+            );
+            notes.push(Note { key, message });
+        }
+    }
+    if let Arrivals::Open(open) = &workload.arrivals
+        && open.max_in_flight.is_none()
+    {
+        notes.extend(overload(plan, MOST_OVERLOAD, |engine, rate, rho| {
+            format!(
+                "{rate} tasks/s are {rho:.0} times what `{}` can do; without `max_in_flight` the queue would fill memory",
+                engine.name
+            )
+        }));
+    }
+    notes
+}
+
+/// What may not be meant.
+pub(super) fn warnings(workload: &Workload, plan: &Plan) -> Vec<Note> {
+    let mut notes = overload(plan, 1.0, |engine, rate, rho| {
+        format!(
+            "at {rate} tasks/s `{}` is offered {rho:.2} times what it can do: the queue will grow without bound: that may be \
+             the lesson",
+            engine.name
+        )
+    });
+    notes.extend(limits_never_reached(workload, plan));
+    notes
+}
+
+/// A note for each stage and engine where ρ is at least `from`.
+fn overload(plan: &Plan, from: f64, message: impl Fn(&EnginePlan, f64, f64) -> String) -> Vec<Note> {
+    let Some(arrivals) = &plan.arrivals else { return Vec::new() };
+    let mut notes = Vec::new();
+    for (index, stage) in arrivals.stages.iter().enumerate() {
+        for engine in &plan.engines {
+            let Some(rho) = engine.utilisation.get(index).filter(|rho| **rho >= from) else { continue };
+            notes.push(Note {
+                key: format!("arrivals.stages[{index}].rate"),
+                message: message(engine, stage.rate, *rho),
+            });
+        }
+    }
+    notes
+}
+
+/// Limits longer than the longest predicted run of all arms.
+fn limits_never_reached(workload: &Workload, plan: &Plan) -> Vec<Note> {
+    let ends: Option<Vec<f64>> = plan.engines.iter().map(|engine| Some(engine.makespan?.at_most_s)).collect();
+    let Some(longest) = ends.and_then(|ends| ends.into_iter().max_by(f64::total_cmp)) else { return Vec::new() };
+    // Beyond what one worker alone would take, loading the file has warned already, with the line.
+    let told = one_worker(workload).unwrap_or(Duration::MAX);
+    let mut notes = Vec::new();
+    for (index, class) in workload.classes.iter().enumerate() {
+        for (name, limit) in [("timeout", class.timeout), ("queue_timeout", class.queue_timeout)] {
+            let Some(limit) = limit.filter(|limit| limit.as_secs_f64() > longest && *limit <= told) else { continue };
+            let message = format!(
+                "{} is longer than the whole run, about {longest:.1} s: it can never be reached",
+                format_duration(limit)
+            );
+            notes.push(Note { key: format!("tasks[{index}].{name}"), message });
+        }
+    }
+    notes
+}

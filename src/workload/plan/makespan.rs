@@ -1,0 +1,119 @@
+//! How long a batch takes: greedy list scheduling of the drawn times.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::workload::model::{Arrivals, Dist, Phase, TaskClass, Work, Workload};
+use crate::workload::plan::load::{self, ClassLoad};
+use crate::workload::service;
+use crate::workload::stream::Stream;
+
+/// Up to so many tasks are scheduled one by one.
+const MOST_SCHEDULED: u64 = 1_000_000;
+
+/// Predicted time from start to end of one run, in seconds, without what the engine itself costs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Makespan {
+    /// No faster than this.
+    pub at_least_s: f64,
+    /// No slower than this, if every worker takes the next task as soon as it is free.
+    pub at_most_s: f64,
+    /// Whether every task was scheduled; otherwise these are bounds from means (more than a million tasks).
+    pub scheduled: bool,
+}
+
+/// Predicts a batch on so many workers; `None` for open arrivals and where a class's time is not known.
+///
+/// CPU work of more workers than cores is stretched: no less than the CPU time over the cores, no more than as if all
+/// workers were busy all the time.
+pub(super) fn predict(
+    workload: &Workload,
+    stream: &Stream,
+    loads: &[ClassLoad],
+    workers: u64,
+    cores: u32,
+) -> Option<Makespan> {
+    if workload.arrivals != Arrivals::Batch || loads.iter().any(|load| !load.known) {
+        return None;
+    }
+    let workers = workers.clamp(1, stream.total().max(1));
+    let cores = f64::from(cores.max(1));
+    let (least, most, cpu, scheduled) = match one_duration(workload) {
+        Some((busy, cpu)) => {
+            let seconds = busy.as_secs_f64() * stream.total().div_ceil(workers) as f64;
+            (seconds, seconds, cpu.as_secs_f64() * stream.total() as f64, true)
+        }
+        None if stream.total() <= MOST_SCHEDULED => {
+            let (end, cpu) = list_schedule(workload, stream, workers)?;
+            (end, end, cpu, true)
+        }
+        None => {
+            let sum =
+                |part: fn(&ClassLoad) -> f64| loads.iter().map(|load| part(load) * load.tasks as f64).sum::<f64>();
+            let even = sum(|load| load.busy_s) / workers as f64;
+            // Graham 1969: no list schedule is longer than the even share plus the longest task.
+            let longest = workload.classes.iter().zip(loads).map(|(class, load)| longest(class, load.tasks)).max();
+            (even, even + longest.unwrap_or_default().as_secs_f64(), sum(|load| load.cpu_s), false)
+        }
+    };
+    let stretch = if cpu > 0.0 { (workers as f64 / cores).max(1.0) } else { 1.0 };
+    Some(Makespan { at_least_s: least.max(cpu / cores), at_most_s: most * stretch, scheduled })
+}
+
+/// `ceil(n / W)` where all tasks take equally long.
+pub(super) fn waves(workload: &Workload, stream: &Stream, workers: u64) -> Option<u64> {
+    let batch = workload.arrivals == Arrivals::Batch;
+    (batch && one_duration(workload).is_some()).then(|| stream.total().div_ceil(workers.max(1)))
+}
+
+/// Busy and CPU time of every task if they are all the same.
+fn one_duration(workload: &Workload) -> Option<(Duration, Duration)> {
+    let mut times = workload
+        .classes
+        .iter()
+        .map(|class| service::is_constant(&class.work).then(|| load::busy(class, workload.seed, 0)).flatten());
+    let first = times.next()??;
+    times.all(|time| time == Some(first)).then_some(first)
+}
+
+/// End of the last task when each worker takes the next task as soon as it is free, and all CPU time, in seconds.
+fn list_schedule(workload: &Workload, stream: &Stream, workers: u64) -> Option<(f64, f64)> {
+    let workers = usize::try_from(workers).ok()?;
+    let mut free: BinaryHeap<Reverse<Duration>> = std::iter::repeat_n(Reverse(Duration::ZERO), workers).collect();
+    let (mut end, mut all_cpu) = (Duration::ZERO, 0.0);
+    for position in 0..stream.total() {
+        let index = stream.index_at(position);
+        let class = workload.classes.get(usize::from(stream.class_of(index)))?;
+        let (busy, cpu) = load::busy(class, workload.seed, index)?;
+        let Reverse(start) = free.pop()?;
+        let finish = start.saturating_add(busy);
+        end = end.max(finish);
+        all_cpu += cpu.as_secs_f64();
+        free.push(Reverse(finish));
+    }
+    Some((end.as_secs_f64(), all_cpu))
+}
+
+/// A time that the longest of `tasks` hardly ever exceeds.
+fn longest(class: &TaskClass, tasks: u64) -> Duration {
+    let of = |dist: &Dist| dist.longest_of(tasks);
+    let service = match &class.work {
+        Work::Cpu(dist) | Work::Sleep(dist) => of(dist),
+        Work::Mixed(phases) => phases
+            .iter()
+            .map(|phase| match phase {
+                Phase::Cpu(dist) | Phase::Sleep(dist) => of(dist),
+                Phase::Io(_) | Phase::Memory(_) => Duration::ZERO,
+            })
+            .sum(),
+        Work::Io(_) | Work::Memory(_) | Work::Kernel(_) | Work::Command(_) => Duration::ZERO,
+    };
+    let attempts = if class.retries.on_timeout { 1 + class.retries.max } else { 1 };
+    match class.timeout {
+        Some(limit) if service > limit => limit * attempts,
+        _ => service,
+    }
+}

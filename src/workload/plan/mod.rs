@@ -1,0 +1,242 @@
+//! What a workload would do on a machine, without running any of it.
+//!
+//! Predictions use the drawn service times alone: starting processes, passing messages and everything else an engine
+//! does comes on top, and telling how much that is, is what running it is for.
+
+mod envelope;
+mod load;
+mod makespan;
+
+use serde::Serialize;
+
+use crate::workload::model::{Arrivals, EngineSpec, Work, Workers, Workload};
+use crate::workload::service;
+use crate::workload::stream::Stream;
+
+pub use makespan::Makespan;
+
+/// What has to be known about a machine to plan for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// What `workers: auto` means here.
+    pub cores: u32,
+    /// Main memory that may be used, in bytes.
+    pub memory_bytes: u64,
+    /// Most processes of this user (`RLIMIT_NPROC`); `None` without a limit.
+    pub process_limit: Option<u64>,
+}
+
+/// What a workload would do. Times are in seconds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// Tasks in all.
+    pub tasks: u64,
+    /// Identifies the stream of tasks.
+    pub stream_hash: String,
+    /// Task classes, in file order.
+    pub classes: Vec<ClassPlan>,
+    /// CPU time of one run as far as it is drawn.
+    pub cpu_s: f64,
+    /// Names of the classes whose time is known only by running them.
+    pub unknown: Vec<String>,
+    /// Open arrivals; `None` for a closed batch.
+    pub arrivals: Option<ArrivalPlan>,
+    /// Arms, in file order.
+    pub engines: Vec<EnginePlan>,
+    /// Runs of each arm, warm-up included.
+    pub runs_per_engine: u32,
+    /// Least time all runs of all arms take; `None` where no arm's time is known.
+    pub at_least_s: Option<f64>,
+    /// What may not be meant.
+    pub warnings: Vec<Note>,
+    /// Why it should not be run here; `--i-know` overrides them.
+    pub refusals: Vec<Note>,
+}
+
+/// A task class.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClassPlan {
+    /// Its name.
+    pub name: String,
+    /// Its kind, as in the file.
+    pub kind: &'static str,
+    /// How many tasks are of it.
+    pub tasks: u64,
+    /// Mean drawn service time, where there is one.
+    pub mean_service_s: Option<f64>,
+    /// Mean time one task keeps a worker busy, with its timeout and the retries that follow from it.
+    pub mean_busy_s: Option<f64>,
+}
+
+/// Open arrivals.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ArrivalPlan {
+    /// `constant` or `poisson`.
+    pub process: &'static str,
+    /// From the start to the (expected) last arrival.
+    pub span_s: f64,
+    /// Stages, in file order.
+    pub stages: Vec<StagePlan>,
+}
+
+/// A stage of open arrivals.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StagePlan {
+    /// Length; `None` until the tasks are used up.
+    pub duration_s: Option<f64>,
+    /// Arrivals per second.
+    pub rate: f64,
+}
+
+/// An arm.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EnginePlan {
+    /// Its name.
+    pub name: String,
+    /// Its kind, as in the file.
+    pub kind: &'static str,
+    /// Most tasks at once on this machine; `None` without a limit.
+    pub workers: Option<u64>,
+    /// Most processes alive at once.
+    pub peak_processes: u64,
+    /// Memory that tasks are known to allocate at once.
+    pub peak_memory_bytes: u64,
+    /// Predicted time from start to end of one run; `None` where the time of a class is not drawn, and for open
+    /// arrivals, whose end is theirs.
+    pub makespan: Option<Makespan>,
+    /// `ceil(n / workers)` where all tasks of a batch take equally long.
+    pub waves: Option<u64>,
+    /// Offered load divided by capacity, for each stage of open arrivals (ρ of queueing theory); from 1 on the queue
+    /// grows without bound.
+    pub utilisation: Vec<f64>,
+}
+
+/// A remark about the plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// Key path of what it is about.
+    pub key: String,
+    /// One sentence with the numbers.
+    pub message: String,
+}
+
+/// Plans a workload for a machine.
+#[must_use]
+pub fn plan(workload: &Workload, machine: Machine) -> Plan {
+    let stream = Stream::new(workload);
+    plan_stream(workload, &stream, machine)
+}
+
+/// Plans a workload whose stream is already there.
+#[must_use]
+pub fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine) -> Plan {
+    let loads = load::of_classes(workload, stream);
+    let classes = workload.classes.iter().zip(&loads).map(|(class, load)| ClassPlan {
+        name: class.name.clone(),
+        kind: class.work.word(),
+        tasks: load.tasks,
+        mean_service_s: service::mean_service_time(&class.work).map(|mean| mean.as_secs_f64()),
+        mean_busy_s: load.known.then_some(load.busy_s),
+    });
+    let engines: Vec<EnginePlan> =
+        workload.engines.iter().map(|spec| engine(workload, stream, machine, &loads, spec)).collect();
+    let runs_per_engine = workload.measure.warmup.saturating_add(workload.measure.repeats.get());
+    let arrivals = arrivals(workload, stream);
+    let run_s = |engine: &EnginePlan| {
+        engine.makespan.as_ref().map(|makespan| makespan.at_least_s).or(arrivals.as_ref().map(|plan| plan.span_s))
+    };
+    let known: Option<f64> = engines.iter().filter_map(run_s).reduce(|sum, seconds| sum + seconds);
+    let mut plan = Plan {
+        tasks: stream.total(),
+        stream_hash: stream.hash().to_owned(),
+        classes: classes.collect(),
+        cpu_s: loads.iter().map(|load| load.cpu_s * load.tasks as f64).sum(),
+        unknown: workload
+            .classes
+            .iter()
+            .zip(&loads)
+            .filter(|(_, load)| !load.known)
+            .map(|(class, _)| class.name.clone())
+            .collect(),
+        at_least_s: known.map(|seconds| seconds * f64::from(runs_per_engine)),
+        arrivals,
+        engines,
+        runs_per_engine,
+        warnings: Vec::new(),
+        refusals: Vec::new(),
+    };
+    plan.warnings = envelope::warnings(workload, &plan);
+    plan.refusals = envelope::refusals(workload, machine, &plan);
+    plan
+}
+
+impl Work {
+    /// The word for the kind used in YAML, JSON and on screen.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Cpu(_) => "cpu",
+            Self::Sleep(_) => "sleep",
+            Self::Io(_) => "io",
+            Self::Memory(_) => "memory",
+            Self::Mixed(_) => "mixed",
+            Self::Kernel(_) => "kernel",
+            Self::Command(_) => "command",
+        }
+    }
+}
+
+impl Workers {
+    /// Most tasks at once on a machine with so many usable cores; `None` without a limit.
+    #[must_use]
+    pub fn resolve(self, cores: u32) -> Option<u32> {
+        match self {
+            Self::Auto => Some(cores.max(1)),
+            Self::Fixed(workers) => Some(workers.get()),
+            Self::Unbounded => None,
+        }
+    }
+}
+
+fn arrivals(workload: &Workload, stream: &Stream) -> Option<ArrivalPlan> {
+    let Arrivals::Open(open) = &workload.arrivals else { return None };
+    let stages = open
+        .stages
+        .iter()
+        .map(|stage| StagePlan { duration_s: stage.duration.map(|duration| duration.as_secs_f64()), rate: stage.rate });
+    Some(ArrivalPlan {
+        process: open.process.word(),
+        span_s: load::span(open, stream.total()),
+        stages: stages.collect(),
+    })
+}
+
+fn engine(
+    workload: &Workload,
+    stream: &Stream,
+    machine: Machine,
+    loads: &[load::ClassLoad],
+    spec: &EngineSpec,
+) -> EnginePlan {
+    let workers = spec.workers.resolve(machine.cores).map(u64::from);
+    // Without a limit everything that is in the system runs: all tasks of a batch, or all that may be in flight.
+    let most = match &workload.arrivals {
+        Arrivals::Open(open) => open.max_in_flight.map_or(stream.total(), |most| most.get().min(stream.total())),
+        Arrivals::Batch => stream.total(),
+    };
+    let at_once = workers.unwrap_or(most);
+    let memory = workload.classes.iter().map(|class| service::memory(&class.work)).max().unwrap_or(0);
+    EnginePlan {
+        name: spec.name.clone(),
+        kind: spec.kind.word(),
+        workers,
+        peak_processes: envelope::processes(workload, spec.kind, at_once),
+        peak_memory_bytes: memory.saturating_mul(at_once.min(most)),
+        makespan: makespan::predict(workload, stream, loads, at_once, machine.cores),
+        waves: makespan::waves(workload, stream, at_once),
+        utilisation: load::utilisation(workload, loads, workers, machine.cores),
+    }
+}
+
+#[cfg(test)]
+mod tests;

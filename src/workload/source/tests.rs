@@ -1,0 +1,82 @@
+//! Real files, pipes and permissions in a folder of their own.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+const COMMAND: &str = "version: 1\ntasks: [{ name: t, kind: command, command: [\"true\"], count: 1 }]\n";
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn write(folder: &tempfile::TempDir, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = folder.path().join(name);
+    fs::write(&path, bytes).expect("written");
+    path
+}
+
+#[test]
+fn a_file_wins_over_a_bundled_name() {
+    let folder = folder();
+    let path = write(&folder, "mixed", b"version: 1\n");
+    let source = open(path.to_str().unwrap()).unwrap();
+    assert_eq!((source.text.as_str(), source.path), ("version: 1\n", Some(path)));
+}
+
+#[test]
+fn bundled_names_are_found_in_any_spelling() {
+    for name in ["cpu-uniform", "cpu_uniform", "cpu-uniform.yaml", "cpu_uniform.yml"] {
+        let source = open(name).unwrap();
+        assert_eq!((source.name.as_str(), source.path), ("cpu-uniform.yaml", None), "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_named_with_what_is() {
+    let error = open("cpu-unifrom").unwrap_err();
+    assert_eq!(error.diagnostic().suggestion.as_deref(), Some("cpu-uniform"));
+    let nothing_like_it = open("/nonexistent/xyz.yaml").unwrap_err().diagnostic();
+    assert!(nothing_like_it.allowed.unwrap().contains("article"));
+}
+
+#[test]
+fn pipes_devices_and_folders_are_refused_without_waiting() {
+    let folder = folder();
+    let fifo = folder.path().join("fifo");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).expect("a named pipe");
+    for (path, kind) in [(fifo.as_path(), "named pipe"), (Path::new("/dev/zero"), "device"), (folder.path(), "folder")]
+    {
+        let error = open(path.to_str().unwrap()).unwrap_err();
+        assert!(error.to_string().contains(kind), "{path:?}: {error}");
+        assert!(matches!(read(path).unwrap_err(), SourceError::NotRegular { .. }));
+    }
+}
+
+#[test]
+fn size_and_encoding_are_checked_while_reading() {
+    let folder = folder();
+    let fits = write(&folder, "fits", &vec![b'#'; LARGEST_FILE as usize]);
+    assert!(read(&fits).is_ok());
+    let large = write(&folder, "large", &vec![b'#'; LARGEST_FILE as usize + 1]);
+    assert!(matches!(read(&large).unwrap_err(), SourceError::TooLarge { .. }));
+    let binary = write(&folder, "binary", b"version: 1\nname: \xff\xfe\n");
+    let diagnostic = read(&binary).unwrap_err().diagnostic();
+    assert_eq!((diagnostic.line, diagnostic.col), (2, 7));
+}
+
+#[test]
+fn commands_of_a_file_that_everybody_may_change_need_a_word() {
+    let folder = folder();
+    let path = write(&folder, "w.yaml", COMMAND.as_bytes());
+    let name = path.to_str().unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(load(name, false).is_ok());
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    let refusal = load(name, false).unwrap_err();
+    assert!(refusal.render(false).contains("--allow-exec"), "{refusal}");
+    assert!(load(name, true).is_ok());
+    fs::write(&path, COMMAND.replace("command, command: [\"true\"]", "kernel, kernel: noop")).unwrap();
+    assert!(load(name, false).is_ok());
+}

@@ -1,0 +1,60 @@
+//! Which faults happened, and how often.
+
+/// How often each fault happened.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Faults {
+    pub deaths: u64,
+    pub lost_reports: u64,
+    pub failed_starts: u64,
+    pub hangs: u64,
+    pub ignored_terms: u64,
+    pub errors: u64,
+    pub expired: u64,
+    pub timeouts: u64,
+    pub retries: u64,
+    pub dropped: u64,
+    pub stops: u64,
+    pub resizes: u64,
+    pub kills: u64,
+    pub misbehaviour: u64,
+}
+
+impl Faults {
+    pub fn list(&self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("a death", self.deaths),
+            ("a lost report", self.lost_reports),
+            ("a failed start", self.failed_starts),
+            ("a hang", self.hangs),
+            ("an ignored SIGTERM", self.ignored_terms),
+            ("an error", self.errors),
+            ("a queue timeout", self.expired),
+            ("a timeout", self.timeouts),
+            ("a retry", self.retries),
+            ("a dropped arrival", self.dropped),
+            ("a stop", self.stops),
+            ("a resize", self.resizes),
+            ("a kill", self.kills),
+            ("misbehaviour", self.misbehaviour),
+        ]
+    }
+
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            deaths: self.deaths + other.deaths,
+            lost_reports: self.lost_reports + other.lost_reports,
+            failed_starts: self.failed_starts + other.failed_starts,
+            hangs: self.hangs + other.hangs,
+            ignored_terms: self.ignored_terms + other.ignored_terms,
+            errors: self.errors + other.errors,
+            expired: self.expired + other.expired,
+            timeouts: self.timeouts + other.timeouts,
+            retries: self.retries + other.retries,
+            dropped: self.dropped + other.dropped,
+            stops: self.stops + other.stops,
+            resizes: self.resizes + other.resizes,
+            kills: self.kills + other.kills,
+            misbehaviour: self.misbehaviour + other.misbehaviour,
+        }
+    }
+}

@@ -249,7 +249,9 @@ mod tests {
     #[test]
     fn a_file_is_the_dashboard_and_a_verb_is_a_verb() {
         let cli = Cli::parse_from(["poolscope", "heavy-tail", "--fps", "20"]);
-        assert!(cli.command.is_none() && cli.dashboard.file.as_deref() == Some("heavy-tail") && cli.dashboard.fps == 20);
+        assert!(
+            cli.command.is_none() && cli.dashboard.file.as_deref() == Some("heavy-tail") && cli.dashboard.fps == 20
+        );
         let cli = Cli::parse_from(["poolscope", "run", "heavy-tail", "--engine", "pool"]);
         assert!(matches!(cli.command, Some(Verb::Run(_))));
         let cli = Cli::parse_from(["poolscope", "./run"]);

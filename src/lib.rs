@@ -21,10 +21,13 @@ compile_error!(
 );
 
 pub mod analysis;
+pub mod cli;
+pub mod commands;
 pub mod engine;
 pub mod metrics;
 pub mod os;
 pub mod report;
 pub mod session;
+pub mod tui;
 pub mod worker;
 pub mod workload;

@@ -1,6 +1,20 @@
 //! The program: worker mode first, then the command line.
 
-fn main() {
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use poolscope::commands::{self, Exit};
+
+fn main() -> ExitCode {
     // Before anything else: a worker's start-up is a hot path of the process engine.
-    if poolscope::worker::entry::taken_over() {}
+    if poolscope::worker::entry::taken_over() {
+        return ExitCode::SUCCESS;
+    }
+    match commands::execute(poolscope::cli::Cli::parse()) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            Exit::Aborted.into()
+        }
+    }
 }

@@ -54,7 +54,9 @@ pub fn execute(arguments: &CheckArgs) -> anyhow::Result<Exit> {
     }
     match arguments.format {
         Format::Text => write::stdout(&text)?,
-        Format::Json => write::stdout(&format!("{:#}\n", json!({ "schema": "poolscope.check/1", "files": documents })))?,
+        Format::Json => {
+            write::stdout(&format!("{:#}\n", json!({ "schema": "poolscope.check/1", "files": documents })))?
+        }
     }
     Ok(exit)
 }

@@ -10,10 +10,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Format, Output};
 use crate::commands::progress::Progress;
 use crate::commands::{Exit, write};
+use crate::engine::event::RunState;
+use crate::os::job_control;
 use crate::report::{self, ArmResult, Results};
 use crate::session::conductor::{Session, SessionSpec};
 use crate::session::stream::SharedStream;
 use crate::session::view::{Mode, SessionCommand, SessionPhase, SessionView};
+
+/// How long the workers get to stand still before the program is stopped itself.
+const SUSPEND_LIMIT: Duration = Duration::from_millis(300);
 
 /// Runs a session to its end and writes the result.
 ///
@@ -31,7 +36,13 @@ pub(super) fn execute(spec: SessionSpec, mode: Mode, output: &Output) -> anyhow:
     let results = results(&view, stream_hash, baseline);
     let text = match output.format {
         Format::Json => report::json::text(&results),
-        Format::Text => report::text::text(&results, write::colored_stdout(output.color) && output.output.is_none()),
+        Format::Text => report::text::render(
+            &results,
+            report::text::Options {
+                colour: write::colored_stdout(output.color) && output.output.is_none(),
+                width: write::stdout_width(),
+            },
+        ),
     };
     let measured = results.arms.iter().any(|arm| !arm.runs.is_empty());
     if measured {
@@ -117,10 +128,16 @@ async fn follow(session: &mut Session, mode: Mode, mut progress: Progress) -> an
 }
 
 /// Ctrl-Z: workers and clock stand still before this process does.
-async fn suspend(session: &Session) {
+async fn suspend(session: &mut Session) {
     let _ = session.handle.commands.send(SessionCommand::Suspend);
-    // The workers are stopped by the engines' threads: a moment is enough, and nothing is lost if it is not.
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    crate::os::job_control::raise_stop();
+    let still = session.handle.view.wait_for(|view| {
+        let mut live = view.arms.iter().filter(|arm| arm.live);
+        live.all(|arm| arm.latest().is_some_and(|run| run.state == RunState::Suspended))
+    });
+    // A run that has just ended never says so: the wait is bounded.
+    let _ = tokio::time::timeout(SUSPEND_LIMIT, still).await;
+    if let Err(error) = job_control::raise_stop() {
+        write::say(&format!("cannot be suspended: {error}"));
+    }
     let _ = session.handle.commands.send(SessionCommand::Unsuspend);
 }

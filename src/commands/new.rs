@@ -16,7 +16,8 @@ const STARTER: &str = include_str!("starter.yaml");
 /// See [`super::execute`].
 pub fn execute(arguments: &NewArgs) -> anyhow::Result<Exit> {
     let name = arguments.name.strip_suffix(".yaml").unwrap_or(&arguments.name);
-    let sane = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'));
+    let sane =
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'));
     if !sane {
         write::say(&format!("error: {name:?} cannot be the name of a workload; letters, digits, '-', '_' and '.' can"));
         return Ok(Exit::BadInput);

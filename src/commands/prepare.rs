@@ -12,11 +12,11 @@ use crate::os::host::Host;
 use crate::os::limits::{self, Limits};
 use crate::session::conductor::SessionSpec;
 use crate::worker::calibration::{Calibration, Origin};
+use crate::workload::changes;
 use crate::workload::load::{Loaded, load};
 use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Workers, Workload};
 use crate::workload::plan::{Machine, Plan};
 use crate::workload::source;
-use crate::workload::yaml;
 
 /// What came of preparing: ready, or an exit whose reason was told.
 pub(super) type Prepared<T> = Result<T, Exit>;
@@ -66,7 +66,7 @@ pub(super) fn workload(name: &str, changes: &Changes, color: Color) -> Prepared<
     let mut text = source.text;
     let mut origin = source.name;
     if !changes.set.is_empty() {
-        text = yaml::with_changes(&text, &changes.set).map_err(|error| {
+        text = changes::apply(&text, &changes.set).map_err(|error| {
             write::say(&format!("error: {error}"));
             Exit::BadInput
         })?;
@@ -112,6 +112,11 @@ pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes) ->
     Err(Exit::BadInput)
 }
 
+/// Why this machine cannot bear a plan.
+pub(super) fn refusals(workload: &Workload, place: &Place) -> Vec<String> {
+    Plan::new(workload, &place.machine()).refusals
+}
+
 /// The arm that a name on the command line means: an entry of `engines:`, or a kind with its defaults.
 pub(super) fn arm(workload: &Workload, name: &str) -> Prepared<EngineSpec> {
     if let Some(engine) = workload.engines.iter().find(|engine| engine.name == name) {
@@ -131,16 +136,13 @@ pub(super) fn arm(workload: &Workload, name: &str) -> Prepared<EngineSpec> {
         }
     };
     // `--workers` has changed every entry of the file alike; a kind that is not in it takes the same.
-    let workers = workload.engines.iter().find(|engine| engine.kind == kind).map_or(Workers::Auto, |engine| engine.workers);
+    let workers =
+        workload.engines.iter().find(|engine| engine.kind == kind).map_or(Workers::Auto, |engine| engine.workers);
     Ok(EngineSpec { name: name.to_owned(), kind, workers, chunksize: Chunksize::Auto })
 }
 
 /// A session over some of a workload's arms.
-pub(super) fn session(
-    workload: Arc<Workload>,
-    arms: Vec<EngineSpec>,
-    place: &Place,
-) -> anyhow::Result<SessionSpec> {
+pub(super) fn session(workload: Arc<Workload>, arms: Vec<EngineSpec>, place: &Place) -> anyhow::Result<SessionSpec> {
     let preferred = workload.engines.get(workload.baseline).map(|engine| engine.name.clone());
     let baseline = arms.iter().position(|arm| Some(&arm.name) == preferred.as_ref()).unwrap_or(0);
     Ok(SessionSpec { workload, arms, baseline, host: Arc::clone(&place.host), surroundings: place.surroundings()? })

@@ -55,6 +55,11 @@ pub(super) fn colored_stderr(color: Color) -> bool {
     colored(color, io::stderr().is_terminal())
 }
 
+/// Columns of standard output: those of the terminal, or 100.
+pub(super) fn stdout_width() -> usize {
+    rustix::termios::tcgetwinsize(io::stdout()).map_or(100, |size| usize::from(size.ws_col).max(40))
+}
+
 fn colored(color: Color, terminal: bool) -> bool {
     match color {
         Color::Always => true,

@@ -11,6 +11,7 @@ pub mod child;
 pub mod clock;
 pub mod dev_null;
 pub mod host;
+pub mod job_control;
 pub mod limits;
 pub mod oom;
 pub mod pipe;

@@ -77,3 +77,9 @@ pub fn die_with_parent(parent: u32) -> bool {
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
     rustix::process::getppid().is_some_and(|pid| pid.as_raw_nonzero().get().unsigned_abs() == parent)
 }
+
+/// Whether the end of a process can be waited for with a descriptor (`pidfd_open(2)`, since Linux 5.3).
+#[must_use]
+pub fn pidfd_works() -> bool {
+    rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty()).is_ok()
+}

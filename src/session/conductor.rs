@@ -61,6 +61,31 @@ impl Session {
     }
 }
 
+impl Session {
+    /// The user interface's end, and what is to be waited for once that end was dropped.
+    #[must_use]
+    pub fn into_parts(mut self) -> (SessionHandle, Ending) {
+        let (closed, _) = mpsc::unbounded_channel();
+        let (_, nothing) = watch::channel(Arc::clone(&self.handle.view.borrow()));
+        let handle = std::mem::replace(&mut self.handle, SessionHandle { view: nothing, commands: closed });
+        (handle, Ending { thread: self.thread.take() })
+    }
+}
+
+/// Waits, when it is dropped, until a session whose handle is gone has ended everything it started.
+#[derive(Debug)]
+pub struct Ending {
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         // Nobody is left to ask for anything: the conductor takes that as the end.

@@ -1,21 +1,18 @@
 //! A workload's stream in the words of an engine, shared by all runs of a session.
 
-use std::sync::Arc;
-
 use crate::engine::stream::{Admission, StreamRun, TaskStream};
-use crate::workload::arrivals::ArrivalTimes;
 use crate::workload::model::{Arrivals, ClassId, Workload};
 use crate::workload::stream::Stream;
 
 /// See the module docs.
 #[derive(Clone, Debug)]
-pub struct SharedStream(Arc<Stream>);
+pub struct SharedStream(Stream);
 
 impl SharedStream {
     /// The stream of a workload.
     #[must_use]
     pub fn new(workload: &Workload) -> Self {
-        Self(Arc::new(Stream::new(workload)))
+        Self(Stream::new(workload))
     }
 
     /// Tells one stream from another.
@@ -33,10 +30,10 @@ impl SharedStream {
     /// When its tasks are admitted.
     #[must_use]
     pub fn admission(&self, workload: &Workload) -> Admission {
-        match &workload.arrivals {
-            Arrivals::Batch => Admission::Batch,
-            Arrivals::Open(open) => Admission::Open {
-                times: Box::new(ArrivalTimes::new(open, workload.seed)),
+        match (self.0.arrivals(), &workload.arrivals) {
+            (None, _) | (_, Arrivals::Batch) => Admission::Batch,
+            (Some(times), Arrivals::Open(open)) => Admission::Open {
+                times: Box::new(times),
                 max_in_flight: open.max_in_flight.map(std::num::NonZeroU64::get),
                 on_full: open.on_full,
             },

@@ -70,13 +70,13 @@ pub fn spin(iterations: u64, start: u64) -> u64 {
 }
 
 fn cpu(dist: &Dist, seed: u64, index: TaskIndex, phase: u32, calibration: Calibration) -> u64 {
-    let time = dist.draw(seed, index, phase);
+    let time = dist.draw(seed, index, u64::from(phase));
     let iterations = time.as_secs_f64() * calibration.iterations_per_second;
     spin(iterations as u64, index)
 }
 
 fn sleep(dist: &Dist, seed: u64, index: TaskIndex, phase: u32) -> u64 {
-    let time = dist.draw(seed, index, phase);
+    let time = dist.draw(seed, index, u64::from(phase));
     // The standard library goes on sleeping after a signal.
     std::thread::sleep(time);
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)

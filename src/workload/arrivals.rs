@@ -1,39 +1,60 @@
-//! When the tasks of an open workload arrive: intended times, whatever becomes of them.
+//! When tasks arrive under open arrivals: a lazy, seeded list of times.
+//!
+//! Both processes are read off the cumulative rate `Λ(t)`, the expected number of arrivals until `t`: evenly spaced
+//! arrival `n` (from 0) is where `Λ(t) = n`, and Poisson arrival `n` is where `Λ(t)` is the sum of `n + 1` exponential
+//! numbers `-ln(u)` with mean 1 (time rescaling; Lewis, Shedler 1979). So a change of rate between stages needs no
+//! special case, and the first evenly spaced task arrives at once.
 
 use std::time::Duration;
 
-use crate::workload::model::{ArrivalProcess, OpenArrivals, Stage};
-use crate::workload::random::{Purpose, uniform};
+use crate::workload::model::{ArrivalProcess, OpenArrivals};
+use crate::workload::random::{Purpose, unit};
 
-/// Intended arrival times since the start, in order; ends with the last stage, or never if that has no duration.
+/// Most arrivals that stages may bring; more must be given as `total`, which needs no counting.
+pub const MOST_COUNTED: u64 = 20_000_000;
+
+/// Intended arrival times since the start of the run, never decreasing.
 #[derive(Clone, Debug)]
 pub struct ArrivalTimes {
     process: ArrivalProcess,
-    stages: Vec<Stage>,
     seed: u64,
+    stages: Vec<Segment>,
+    /// The stage that the next arrival is looked for in.
     stage: usize,
-    /// Seconds since the start: begin of the stage, last arrival.
+    next: u64,
+    limit: u64,
+    /// Cumulative rate at the last arrival.
+    mass: f64,
+    last: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    /// Seconds since the start of the run.
     begin: f64,
-    last: f64,
-    /// Arrivals so far, in all and in this stage.
-    count: u64,
-    in_stage: u64,
+    /// Cumulative rate at its begin and its end.
+    mass: f64,
+    end_mass: f64,
+    rate: f64,
 }
 
 impl ArrivalTimes {
-    /// The arrivals of a workload with this seed.
+    /// The times of at most `limit` arrivals.
     #[must_use]
-    pub fn new(arrivals: &OpenArrivals, seed: u64) -> Self {
-        Self {
-            process: arrivals.process,
-            stages: arrivals.stages.clone(),
-            seed,
-            stage: 0,
-            begin: 0.0,
-            last: 0.0,
-            count: 0,
-            in_stage: 0,
+    pub fn new(open: &OpenArrivals, seed: u64, limit: u64) -> Self {
+        let mut stages = Vec::with_capacity(open.stages.len());
+        let (mut begin, mut mass) = (0.0, 0.0);
+        for stage in &open.stages {
+            let seconds = stage.duration.map_or(f64::INFINITY, |duration| duration.as_secs_f64());
+            let end_mass = mass + seconds * stage.rate;
+            stages.push(Segment { begin, mass, end_mass, rate: stage.rate });
+            (begin, mass) = (begin + seconds, end_mass);
         }
+        let limit = match open.process {
+            ArrivalProcess::Constant => limit.min(evenly_spaced(mass)),
+            ArrivalProcess::Poisson => limit,
+        };
+        Self { process: open.process, seed, stages, stage: 0, next: 0, limit, mass: 0.0, last: Duration::ZERO }
     }
 }
 
@@ -41,58 +62,115 @@ impl Iterator for ArrivalTimes {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        loop {
-            let stage = self.stages.get(self.stage)?;
-            let at = match self.process {
-                // Counted from the begin of the stage, so that nothing adds up.
-                ArrivalProcess::Constant => self.begin + self.in_stage as f64 / stage.rate,
-                ArrivalProcess::Poisson => {
-                    self.last - uniform(self.seed, Purpose::Arrival, self.count, 0).ln() / stage.rate
-                }
-            };
-            let end = stage.duration.map_or(f64::INFINITY, |duration| self.begin + duration.as_secs_f64());
-            if at < end {
-                self.last = at;
-                self.count += 1;
-                self.in_stage += 1;
-                return Some(Duration::try_from_secs_f64(at).unwrap_or(Duration::MAX));
-            }
-            // Exponential gaps have no memory: the next stage begins afresh.
-            self.stage += 1;
-            self.begin = end;
-            self.last = end;
-            self.count += 1;
-            self.in_stage = 0;
+        if self.next >= self.limit {
+            return None;
         }
+        self.mass = match self.process {
+            ArrivalProcess::Constant => self.next as f64,
+            ArrivalProcess::Poisson => self.mass - unit(self.seed, Purpose::Arrival, self.next, 0).ln(),
+        };
+        // Rounding may put the last evenly spaced arrival a hair beyond the last stage, never outside the list.
+        let last = self.stages.len().checked_sub(1)?;
+        while self.stage < last && self.mass >= self.stages.get(self.stage)?.end_mass {
+            self.stage += 1;
+        }
+        let stage = self.stages.get(self.stage)?;
+        if self.process == ArrivalProcess::Poisson && self.mass >= stage.end_mass {
+            self.limit = self.next;
+            return None;
+        }
+        self.next += 1;
+        let seconds = stage.begin + (self.mass - stage.mass) / stage.rate;
+        let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        self.last = time.max(self.last);
+        Some(self.last)
     }
+}
+
+/// How many arrivals there are: at most `limit`, fewer if the stages end before.
+#[must_use]
+pub fn count(open: &OpenArrivals, seed: u64, limit: u64) -> u64 {
+    let times = ArrivalTimes::new(open, seed, limit);
+    match open.process {
+        ArrivalProcess::Constant => times.limit,
+        ArrivalProcess::Poisson if open.duration().is_none() => limit,
+        ArrivalProcess::Poisson => times.fold(0, |count, _| count + 1),
+    }
+}
+
+impl OpenArrivals {
+    /// Length of all stages together; `None` if the last one has no end.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        self.stages.iter().map(|stage| stage.duration).sum()
+    }
+
+    /// Expected number of arrivals until the stages end; infinite if they do not.
+    #[must_use]
+    pub fn expected(&self) -> f64 {
+        let seconds = |duration: Option<Duration>| duration.map_or(f64::INFINITY, |duration| duration.as_secs_f64());
+        self.stages.iter().map(|stage| stage.rate * seconds(stage.duration)).sum()
+    }
+}
+
+/// Arrivals at 0, 1, 2 ... below `mass`; 40/s for 10 s are 400 even if the product is a hair above 400.
+fn evenly_spaced(mass: f64) -> u64 {
+    (mass - mass.max(1.0) * 1e-9).ceil().max(0.0) as u64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workload::model::OnFull;
+    use crate::workload::model::{OnFull, Stage};
 
-    fn times(process: ArrivalProcess, stages: &[(u64, f64)]) -> Vec<f64> {
-        let stages =
-            stages.iter().map(|&(secs, rate)| Stage { duration: Some(Duration::from_secs(secs)), rate }).collect();
-        let arrivals = OpenArrivals { process, stages, max_in_flight: None, on_full: OnFull::Drop };
-        ArrivalTimes::new(&arrivals, 5).map(|time| time.as_secs_f64()).collect()
+    fn open(process: ArrivalProcess, stages: &[(Option<u64>, f64)]) -> OpenArrivals {
+        let stages = stages.iter().map(|&(seconds, rate)| Stage { duration: seconds.map(Duration::from_secs), rate });
+        OpenArrivals { process, stages: stages.collect(), max_in_flight: None, on_full: OnFull::Drop }
     }
 
     #[test]
-    fn constant_arrivals_are_evenly_spaced_within_each_stage() {
-        let times = times(ArrivalProcess::Constant, &[(1, 2.0), (1, 4.0)]);
-        assert_eq!(times, [0.0, 0.5, 1.0, 1.25, 1.5, 1.75]);
+    fn evenly_spaced_arrivals_follow_the_rate_of_their_stage() {
+        let open = open(ArrivalProcess::Constant, &[(Some(1), 4.0), (Some(2), 1.0)]);
+        let millis: Vec<u128> = ArrivalTimes::new(&open, 1, u64::MAX).map(|time| time.as_millis()).collect();
+        assert_eq!(millis, [0, 250, 500, 750, 1000, 2000]);
+        assert_eq!(count(&open, 1, u64::MAX), 6);
+        assert_eq!(count(&open, 1, 5), 5);
     }
 
     #[test]
-    fn poisson_arrivals_are_ordered_and_have_the_right_rates() {
-        let times = times(ArrivalProcess::Poisson, &[(100, 50.0), (100, 200.0)]);
-        assert!(times.is_sorted());
-        let early = times.iter().filter(|time| **time < 100.0).count();
-        let late = times.len() - early;
-        // Four standard deviations of a Poisson count.
-        assert!((early as f64 - 5_000.0).abs() < 4.0 * 5_000f64.sqrt(), "{early}");
-        assert!((late as f64 - 20_000.0).abs() < 4.0 * 20_000f64.sqrt(), "{late}");
+    fn whole_products_are_not_rounded_up() {
+        for (rate, seconds) in [(40.0, 10), (0.1, 30), (120.0, 20), (1.0 / 3.0, 3)] {
+            let open = open(ArrivalProcess::Constant, &[(Some(seconds), rate)]);
+            let expected = (rate * seconds as f64).round() as u64;
+            assert_eq!(count(&open, 1, u64::MAX), expected, "{rate}/s for {seconds} s");
+            assert_eq!(ArrivalTimes::new(&open, 1, u64::MAX).count() as u64, expected);
+        }
+    }
+
+    #[test]
+    fn a_stage_without_an_end_runs_until_the_tasks_are_used_up() {
+        let open = open(ArrivalProcess::Poisson, &[(Some(1), 5.0), (None, 100.0)]);
+        assert_eq!(ArrivalTimes::new(&open, 3, 1000).count(), 1000);
+        assert_eq!(count(&open, 3, 1000), 1000);
+    }
+
+    #[test]
+    fn poisson_gaps_have_the_mean_and_the_spread_of_the_exponential() {
+        let open = open(ArrivalProcess::Poisson, &[(Some(200), 100.0)]);
+        let times: Vec<f64> = ArrivalTimes::new(&open, 5, u64::MAX).map(|time| time.as_secs_f64()).collect();
+        // 20 000 expected, standard deviation 141.
+        assert!((19_400..20_600).contains(&times.len()), "{}", times.len());
+        assert_eq!(count(&open, 5, u64::MAX), times.len() as u64);
+        let gaps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
+        assert!((variance.sqrt() / mean - 1.0).abs() < 0.05, "{mean} {variance}");
+    }
+
+    #[test]
+    fn a_finished_list_stays_finished() {
+        let mut times = ArrivalTimes::new(&open(ArrivalProcess::Poisson, &[(Some(1), 3.0)]), 1, u64::MAX);
+        let count = times.by_ref().count();
+        assert!(times.next().is_none(), "{count}");
     }
 }

@@ -2,8 +2,27 @@
 //!
 //! A leaf: nothing in here knows an engine, a process or a screen. Both sides of the worker protocol use it: the parent
 //! to plan, the child to find out how much work its task is.
+//!
+//! From text to tasks: [`source`] finds and reads a file (or [`bundled`] one), [`load`] checks it and reports every
+//! problem as a [`diagnostic`], [`plan`] says what it would do on a machine, and [`stream`] and [`arrivals`] give out
+//! the tasks. Nothing in here runs anything.
 
 pub mod arrivals;
+pub mod bundled;
+pub mod changes;
+pub mod diagnostic;
+pub mod dist;
+pub mod load;
 pub mod model;
+mod normal;
+mod permutation;
+pub mod plan;
 pub mod random;
+mod render;
+mod scan;
+pub mod service;
+pub mod source;
 pub mod stream;
+pub mod text;
+pub mod units;
+mod yaml;

@@ -1,284 +1,301 @@
-//! The seeded stream of tasks: which class each is of, how long it takes, in which order they come. A function of the
-//! workload alone, so that every engine gets the same; nothing is stored per task unless the order demands it.
+//! The seeded stream of tasks: which class each task is of, in which order tasks are given out, how long each is meant
+//! to take, and when it arrives. The same for every arm, whoever asks and in whatever order.
+//!
+//! Nothing is kept per task, with one exception: `order: lpt` sorts all tasks once (4 bytes each).
 
+use std::cmp::Reverse;
+use std::fmt::Write as _;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest, Sha256};
 
-use crate::workload::arrivals::ArrivalTimes;
-use crate::workload::model::{Arrivals, ClassId, Order, Phase, Share, TaskIndex, Total, Work, Workload};
-use crate::workload::random::{Purpose, bits, uniform};
+use crate::workload::arrivals::{self, ArrivalTimes};
+use crate::workload::model::{ArrivalProcess, Arrivals, ClassId, Order, Share, TaskClass, TaskIndex, Total, Workload};
+use crate::workload::permutation::Permutation;
+use crate::workload::random::{Purpose, unit};
+use crate::workload::service;
 
-/// Most tasks that can be put in order of their length: the order is held in memory.
-pub const MOST_LPT: u64 = 5_000_000;
-/// Draws that go into the hash of a stream.
-const HASHED: u64 = 10_000;
+/// Most tasks that `order: lpt` sorts.
+pub const MOST_SORTED: u64 = 5_000_000;
+/// Draws and arrivals that go into [`Stream::hash`].
+const SAMPLED: u64 = 1024;
 
-/// The tasks of a workload.
+/// The tasks of a workload. Cloning is cheap: clones share what was computed.
 #[derive(Clone, Debug)]
 pub struct Stream {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     seed: u64,
+    classes: Vec<TaskClass>,
+    shares: Shares,
     total: u64,
-    classes: Classes,
-    works: Vec<Work>,
-    order: Positions,
-    hash: String,
+    order: Sequence,
+    arrivals: Arrivals,
+    class_totals: OnceLock<Vec<u64>>,
+    hash: OnceLock<String>,
 }
 
-#[derive(Clone, Debug)]
-enum Classes {
-    /// Index at which each class ends.
-    Blocks(Vec<u64>),
-    /// Cumulative weights, the last one being 1.
-    Weights(Vec<f64>),
+/// How the class of a task is found.
+#[derive(Debug)]
+enum Shares {
+    /// There is only one.
+    Single,
+    /// First index after each class.
+    Counts(Vec<u64>),
+    /// Sum of the weights up to and including each class, and the last class with a weight.
+    Weights(Vec<f64>, usize),
 }
 
-#[derive(Clone, Debug)]
-enum Positions {
-    Same,
+/// How the index at a position is found.
+#[derive(Debug)]
+enum Sequence {
+    Identity,
     Shuffled(Permutation),
-    Listed(std::sync::Arc<[u32]>),
-}
-
-/// The service time that a task draws: CPU and sleep time of all its phases; `None` if its work has none.
-#[must_use]
-pub fn service_time(work: &Work, seed: u64, index: TaskIndex) -> Option<Duration> {
-    match work {
-        Work::Cpu(dist) | Work::Sleep(dist) => Some(dist.draw(seed, index, 0)),
-        Work::Mixed(phases) => phases
-            .iter()
-            .zip(0u32..)
-            .filter_map(|(phase, number)| match phase {
-                Phase::Cpu(dist) | Phase::Sleep(dist) => Some(dist.draw(seed, index, number)),
-                Phase::Io(_) | Phase::Memory(_) => None,
-            })
-            .reduce(|sum, time| sum + time),
-        Work::Io(_) | Work::Memory(_) | Work::Kernel(_) | Work::Command(_) => None,
-    }
+    Sorted(Vec<u32>),
 }
 
 impl Stream {
-    /// The stream of a workload.
+    /// The stream of a workload. Quick, except that Poisson arrivals that end by duration are counted (50 ns each) and
+    /// `order: lpt` sorts.
     #[must_use]
     pub fn new(workload: &Workload) -> Self {
-        let counts = || {
-            workload.classes.iter().scan(0u64, |end, class| {
-                *end += match class.share {
-                    Share::Count(count) => count.get(),
-                    Share::Weight(_) => 0,
-                };
-                Some(*end)
-            })
+        let shares = Shares::new(&workload.classes);
+        let seed = workload.seed;
+        let limit = match workload.total {
+            Total::PerClass => workload.classes.iter().map(|class| count_of(class.share)).sum(),
+            Total::Weighted(total) => total.get(),
+            Total::ByDuration => u64::MAX,
         };
-        let sum: f64 = workload.classes.iter().map(|class| weight(class.share)).sum();
-        let weights = || {
-            workload.classes.iter().scan(0.0, move |end, class| {
-                *end += weight(class.share) / sum;
-                Some(*end)
-            })
-        };
-        let (classes, total) = match workload.total {
-            Total::PerClass => (Classes::Blocks(counts().collect()), counts().last().unwrap_or(0)),
-            Total::Weighted(total) => (Classes::Weights(weights().collect()), total.get()),
-            Total::ByDuration => (Classes::Weights(weights().collect()), u64::MAX),
-        };
-        // Arrivals may end before the tasks do.
         let total = match &workload.arrivals {
-            Arrivals::Batch => total,
-            Arrivals::Open(open) => {
-                let ends = open.stages.iter().all(|stage| stage.duration.is_some());
-                let most = usize::try_from(total).unwrap_or(usize::MAX);
-                if ends { ArrivalTimes::new(open, workload.seed).take(most).count() as u64 } else { total }
-            }
+            Arrivals::Batch => limit,
+            Arrivals::Open(open) => arrivals::count(open, seed, limit),
         };
-        let mut stream = Self {
-            seed: workload.seed,
+        let mut shared = Shared {
+            seed,
+            classes: workload.classes.clone(),
+            shares,
             total,
-            classes,
-            works: workload.classes.iter().map(|class| class.work.clone()).collect(),
-            order: Positions::Same,
-            hash: String::new(),
+            order: Sequence::Identity,
+            arrivals: workload.arrivals.clone(),
+            class_totals: OnceLock::new(),
+            hash: OnceLock::new(),
         };
-        stream.order = match workload.order {
-            Order::AsGenerated => Positions::Same,
-            Order::Shuffle => Positions::Shuffled(Permutation::new(workload.seed, total)),
-            Order::Lpt => stream.longest_first(),
+        shared.order = match workload.order {
+            Order::AsGenerated => Sequence::Identity,
+            Order::Shuffle => Sequence::Shuffled(Permutation::new(total, seed)),
+            Order::Lpt => shared.longest_first(),
         };
-        stream.hash = stream.compute_hash(workload);
-        stream
-    }
-
-    fn longest_first(&self) -> Positions {
-        let count = u32::try_from(self.total.min(MOST_LPT)).unwrap_or(u32::MAX);
-        let mut list: Vec<(Duration, u32)> =
-            (0..count).map(|index| (self.service_time(u64::from(index)).unwrap_or_default(), index)).collect();
-        list.sort_by_key(|&(time, index)| (std::cmp::Reverse(time), index));
-        Positions::Listed(list.into_iter().map(|(_, index)| index).collect())
+        Self { shared: Arc::new(shared) }
     }
 
     /// How many tasks there are.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.total
+        self.shared.total
     }
 
-    /// The class of a task.
+    /// Class of a task. O(log classes).
     #[must_use]
     pub fn class_of(&self, index: TaskIndex) -> ClassId {
-        let class = match &self.classes {
-            Classes::Blocks(ends) => ends.partition_point(|end| *end <= index),
-            Classes::Weights(ends) if ends.len() == 1 => 0,
-            Classes::Weights(ends) => {
-                let drawn = uniform(self.seed, Purpose::Class, index, 0);
-                ends.partition_point(|end| *end <= drawn)
-            }
-        };
-        // Rounding may leave the last sum of weights a little below 1.
-        class.min(self.works.len().saturating_sub(1)) as ClassId
+        self.shared.class_of(index)
     }
 
-    /// How many tasks are of a class. Counts them one by one where classes are drawn.
+    /// How many tasks are of a class. With weights all tasks are looked at once (10 ns each), the first time this is
+    /// asked.
     #[must_use]
     pub fn class_total(&self, class: ClassId) -> u64 {
-        match &self.classes {
-            Classes::Blocks(ends) => {
-                let class = usize::from(class);
-                let begin = class.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
-                ends.get(class).map_or(0, |end| (*end).min(self.total) - begin.min(self.total))
-            }
-            Classes::Weights(ends) if ends.len() == 1 => self.total,
-            Classes::Weights(_) => (0..self.total).filter(|index| self.class_of(*index) == class).count() as u64,
-        }
+        let totals = self.shared.class_totals.get_or_init(|| self.shared.count_classes());
+        totals.get(usize::from(class)).copied().unwrap_or(0)
     }
 
-    /// The task at a position.
+    /// The task that is given out (or arrives) as number `position`, from 0.
     #[must_use]
     pub fn index_at(&self, position: u64) -> TaskIndex {
-        match &self.order {
-            Positions::Same => position,
-            Positions::Shuffled(permutation) => permutation.at(position),
-            Positions::Listed(list) => usize::try_from(position)
-                .ok()
-                .and_then(|position| list.get(position))
-                .map_or(position, |i| u64::from(*i)),
+        match &self.shared.order {
+            Sequence::Identity => position,
+            Sequence::Shuffled(permutation) => permutation.at(position),
+            Sequence::Sorted(indices) => {
+                let index = usize::try_from(position).ok().and_then(|position| indices.get(position));
+                index.map_or(position, |index| u64::from(*index))
+            }
         }
     }
 
-    /// From `position` on: the first index, and how many tasks with consecutive indices and of the same class follow, at
-    /// most `most` and at least one. Does not look at single tasks where all are alike.
+    /// From `position` on: the first index, how many tasks with consecutive indices and of the same class follow (at most
+    /// `most`, at least one), and that class. Does not look at single tasks where all are alike.
     #[must_use]
     pub fn run_at(&self, position: u64, most: u64) -> (TaskIndex, u64, ClassId) {
-        let most = most.min(self.total.saturating_sub(position)).max(1);
+        let shared = &self.shared;
+        let most = most.min(shared.total.saturating_sub(position)).max(1);
         let first = self.index_at(position);
-        let class = self.class_of(first);
-        let alike = match (&self.order, &self.classes) {
-            (Positions::Same, Classes::Blocks(ends)) => {
+        let class = shared.class_of(first);
+        let alike = match (&shared.order, &shared.shares) {
+            (Sequence::Identity, Shares::Single) => most,
+            (Sequence::Identity, Shares::Counts(ends)) => {
                 ends.get(usize::from(class)).map_or(1, |end| end.saturating_sub(first))
             }
-            (Positions::Same, Classes::Weights(ends)) if ends.len() == 1 => most,
             _ => {
-                (1..most)
-                    .take_while(|step| {
-                        let next = self.index_at(position + step);
-                        next == first + step && self.class_of(next) == class
-                    })
-                    .count() as u64
-                    + 1
+                let follows = |step: &u64| {
+                    let next = self.index_at(position + step);
+                    next == first + step && shared.class_of(next) == class
+                };
+                1 + (1..most).take_while(follows).count() as u64
             }
         };
         (first, alike.clamp(1, most), class)
     }
 
-    /// See [`service_time`].
+    /// The drawn service time of a task (CPU and sleep together); `None` where only doing it tells.
     #[must_use]
     pub fn service_time(&self, index: TaskIndex) -> Option<Duration> {
-        service_time(self.works.get(usize::from(self.class_of(index)))?, self.seed, index)
+        self.shared.service_time(index)
     }
 
-    /// 16 hexadecimal digits that tell one stream from another: SHA-256 over the classes, the order, the arrivals and the
-    /// first 10,000 tasks as drawn.
+    /// When tasks arrive, by position; `None` for a closed batch, where all are there from the start.
+    #[must_use]
+    pub fn arrivals(&self) -> Option<ArrivalTimes> {
+        match &self.shared.arrivals {
+            Arrivals::Batch => None,
+            Arrivals::Open(open) => Some(ArrivalTimes::new(open, self.shared.seed, self.shared.total)),
+        }
+    }
+
+    /// Identifies the stream: 16 hexadecimal digits of a SHA-256.
+    ///
+    /// It covers seed, order, arrivals, and share and work of every class (not names, engines, timeouts or texts), and
+    /// what is generated from them at up to 1024 positions spread over the stream: index, class and service time, and
+    /// the first 1024 arrival times. So it tells apart any two files that mean different tasks, and two versions of this program
+    /// that generate tasks differently, at a cost that does not grow with the number of tasks.
     #[must_use]
     pub fn hash(&self) -> &str {
-        &self.hash
+        self.shared.hash.get_or_init(|| self.compute_hash())
     }
 
-    fn compute_hash(&self, workload: &Workload) -> String {
-        let mut hasher = Sha256::new();
-        let definition = (&workload.classes, workload.seed, self.total, workload.order, &workload.arrivals);
-        hasher.update(format!("{definition:?}"));
-        for position in 0..self.total.min(HASHED) {
-            let index = self.index_at(position);
-            let time = self.service_time(index).unwrap_or_default();
-            hasher.update(index.to_le_bytes());
-            hasher.update(self.class_of(index).to_le_bytes());
-            hasher.update(time.as_nanos().to_le_bytes());
+    fn compute_hash(&self) -> String {
+        let shared = &self.shared;
+        let mut text = String::from("poolscope.stream/1\n");
+        let order = match shared.order {
+            Sequence::Identity => "as_generated",
+            Sequence::Shuffled(_) => "shuffle",
+            Sequence::Sorted(_) => "lpt",
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "seed {} total {} order {order}", shared.seed, shared.total);
+        for class in &shared.classes {
+            let definition = serde_json::to_string(&(class.share, &class.work)).unwrap_or_default();
+            let _ = writeln!(text, "class {definition}");
         }
-        if let Arrivals::Open(open) = &workload.arrivals {
-            let most = usize::try_from(self.total.min(HASHED)).unwrap_or(usize::MAX);
-            for time in ArrivalTimes::new(open, workload.seed).take(most) {
-                hasher.update(time.as_nanos().to_le_bytes());
+        if let Arrivals::Open(open) = &shared.arrivals {
+            let _ =
+                writeln!(text, "open {}", if open.process == ArrivalProcess::Poisson { "poisson" } else { "constant" });
+            for stage in &open.stages {
+                let _ = writeln!(text, "stage {:?} {}", stage.duration.map(|duration| duration.as_nanos()), stage.rate);
             }
         }
-        hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let step = shared.total.div_ceil(SAMPLED).max(1);
+        for position in (0..shared.total).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
+            let index = self.index_at(position);
+            let nanos = self.service_time(index).map(|time| time.as_nanos());
+            let _ = writeln!(text, "{position} {index} {} {nanos:?}", self.class_of(index));
+        }
+        for time in self.arrivals().into_iter().flatten().take(SAMPLED as usize) {
+            let _ = writeln!(text, "{}", time.as_nanos());
+        }
+        short_hash(text.as_bytes())
     }
 }
 
-fn weight(share: Share) -> f64 {
+/// First 16 hexadecimal digits of the SHA-256.
+pub(crate) fn short_hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn count_of(share: Share) -> u64 {
     match share {
-        Share::Weight(weight) => weight,
-        Share::Count(_) => 0.0,
+        Share::Count(count) => count.get(),
+        Share::Weight(_) => 0,
     }
 }
 
-/// A seeded permutation of 0..n without a table: a four-round Feistel network over the next even power of two, walked
-/// along its cycle until it lands below n (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
-#[derive(Clone, Copy, Debug)]
-struct Permutation {
-    seed: u64,
-    count: u64,
-    half: u32,
-}
-
-impl Permutation {
-    fn new(seed: u64, count: u64) -> Self {
-        let width = u64::BITS - count.saturating_sub(1).leading_zeros();
-        Self { seed, count, half: width.div_ceil(2).max(1) }
-    }
-
-    fn at(&self, position: u64) -> u64 {
-        if position >= self.count {
-            return position;
+impl Shares {
+    fn new(classes: &[TaskClass]) -> Self {
+        if classes.len() == 1 {
+            return Self::Single;
         }
-        let mut value = self.round_trip(position);
-        while value >= self.count {
-            value = self.round_trip(value);
+        if classes.iter().all(|class| matches!(class.share, Share::Count(_))) {
+            let mut end = 0;
+            let ends = classes.iter().map(|class| {
+                end += count_of(class.share);
+                end
+            });
+            return Self::Counts(ends.collect());
         }
-        value
-    }
-
-    fn round_trip(&self, value: u64) -> u64 {
-        let mask = (1u64 << self.half) - 1;
-        let (mut left, mut right) = (value >> self.half & mask, value & mask);
-        for round in 0..4 {
-            (left, right) = (right, left ^ (bits(self.seed, Purpose::Order, right, round) & mask));
-        }
-        left << self.half | right
+        let weight = |class: &TaskClass| if let Share::Weight(weight) = class.share { weight } else { 0.0 };
+        let mut sum = 0.0;
+        let sums = classes.iter().map(|class| {
+            sum += weight(class);
+            sum
+        });
+        Self::Weights(sums.collect(), classes.iter().rposition(|class| weight(class) > 0.0).unwrap_or(0))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Shared {
+    fn class_of(&self, index: TaskIndex) -> ClassId {
+        let class = match &self.shares {
+            Shares::Single => return 0,
+            Shares::Counts(ends) => ends.partition_point(|end| *end <= index).min(ends.len().saturating_sub(1)),
+            Shares::Weights(sums, last) => {
+                let point = unit(self.seed, Purpose::Class, index, 0) * sums.last().copied().unwrap_or(0.0);
+                // Rounding may reach the sum itself, which no class covers.
+                sums.partition_point(|sum| *sum <= point).min(*last)
+            }
+        };
+        ClassId::try_from(class).unwrap_or(ClassId::MAX)
+    }
 
-    #[test]
-    fn a_shuffle_is_a_permutation_of_any_length() {
-        for count in [1, 2, 3, 7, 64, 65, 1000, 4097] {
-            let permutation = Permutation::new(11, count);
-            let mut seen: Vec<u64> = (0..count).map(|position| permutation.at(position)).collect();
-            let moved = seen.iter().zip(0..).filter(|(index, position)| **index != *position).count();
-            assert!(count < 64 || moved > count as usize / 2, "{count}: only {moved} moved");
-            seen.sort_unstable();
-            assert!(seen.into_iter().eq(0..count), "{count}");
+    fn service_time(&self, index: TaskIndex) -> Option<Duration> {
+        let class = self.classes.get(usize::from(self.class_of(index)))?;
+        service::service_time(&class.work, self.seed, index)
+    }
+
+    fn count_classes(&self) -> Vec<u64> {
+        match &self.shares {
+            Shares::Single => vec![self.total],
+            // Arrivals may end before the tasks do, so the counts of the file are not the counts of the stream.
+            Shares::Counts(ends) => {
+                let mut begin = 0;
+                ends.iter()
+                    .map(|end| {
+                        let count = (*end).min(self.total).saturating_sub(begin);
+                        begin = *end;
+                        count
+                    })
+                    .collect()
+            }
+            Shares::Weights(sums, _) => {
+                let mut totals = vec![0_u64; sums.len()];
+                for index in 0..self.total {
+                    if let Some(total) = totals.get_mut(usize::from(self.class_of(index))) {
+                        *total += 1;
+                    }
+                }
+                totals
+            }
         }
+    }
+
+    fn longest_first(&self) -> Sequence {
+        let total = u32::try_from(self.total).ok().filter(|total| u64::from(*total) <= MOST_SORTED);
+        // The loader refuses more tasks than that; sorting is a matter of speed, never of which tasks there are.
+        let Some(total) = total else { return Sequence::Identity };
+        let mut tasks: Vec<(Reverse<Duration>, u32)> =
+            (0..total).map(|index| (Reverse(self.service_time(index.into()).unwrap_or_default()), index)).collect();
+        tasks.sort_unstable();
+        Sequence::Sorted(tasks.into_iter().map(|(_, index)| index).collect())
     }
 }

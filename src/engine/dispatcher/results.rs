@@ -10,7 +10,6 @@ use crate::engine::dispatcher::deadlines::LEAVE;
 use crate::engine::event::{Batch, Event, Moment, Record};
 use crate::engine::outcome::{AttemptReport, Cause, Exit, Outcome};
 use crate::engine::queue::Ticket;
-use crate::workload::model::Retries;
 
 impl Dispatcher {
     pub(super) fn done(&mut self, now: Moment, slot: u32, epoch: u32, records: &[Record], out: &mut dyn Output) {
@@ -169,7 +168,7 @@ impl Dispatcher {
             report.retried = true;
             self.counts.retries += 1;
             self.retrying += 1;
-            let pause = pause(&retries, ticket, self.seed);
+            let pause = retries.backoff.pause(self.seed, ticket.first, ticket.attempt);
             let next = Ticket { attempt: ticket.attempt + 1, ..ticket };
             self.timers.set(now + pause, Timer::Retry(next));
         } else {
@@ -192,20 +191,4 @@ impl Slot {
         let dispatched = held.sent.max(self.free_since);
         (dispatched.since(held.ticket.arrival), start.since(dispatched), Duration::from_nanos(service))
     }
-}
-
-/// Pause before the next attempt of a task.
-fn pause(retries: &Retries, ticket: Ticket, seed: u64) -> Duration {
-    let backoff = retries.backoff;
-    let power = i32::try_from(ticket.attempt - 1).unwrap_or(i32::MAX);
-    let seconds = (backoff.delay.as_secs_f64() * backoff.factor.powi(power)).min(backoff.max_delay.as_secs_f64());
-    if !backoff.jitter {
-        return Duration::try_from_secs_f64(seconds).unwrap_or(backoff.max_delay);
-    }
-    // Full jitter: evenly between nothing and the whole pause, drawn from the seed, the task and its attempt.
-    let mut bits = seed ^ ticket.first.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(ticket.attempt) << 56;
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    let part = (bits >> 11) as f64 / (1u64 << 53) as f64;
-    Duration::try_from_secs_f64(seconds * part).unwrap_or(backoff.max_delay)
 }

@@ -229,6 +229,8 @@ impl Core {
                 self.feed(Input::Control(command));
                 self.signal_all(rustix::process::Signal::STOP);
                 self.clock.suspend();
+                // Whoever is about to stop this whole process waits to see this.
+                self.tell_state();
             }
             Command::Unsuspend if self.clock.is_suspended() => {
                 let stood = self.clock.resume();

@@ -1,0 +1,113 @@
+//! `poolscope` and `poolscope FILE`: the dashboard; without a terminal the same as `compare`.
+
+use std::io::IsTerminal as _;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context as _;
+
+use crate::cli::{CompareArgs, DashboardArgs, Theme};
+use crate::commands::{Exit, compare, list, prepare, write};
+use crate::session::conductor::{Ending, Session};
+use crate::tui::{self, Ended, Entry, Options, ThemeName};
+use crate::workload::model::Workload;
+
+/// Shows the dashboard.
+///
+/// # Errors
+/// See [`super::execute`].
+pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
+    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+        return without_terminal(arguments);
+    }
+    let initial = match &arguments.file {
+        Some(file) => match prepare::workload(file, &arguments.changes, arguments.output.color) {
+            Ok(workload) => Some(workload),
+            Err(exit) => return Ok(exit),
+        },
+        None => None,
+    };
+    let place = prepare::Place::detect();
+    if let Some(workload) = &initial
+        && let Err(exit) = prepare::envelope(workload, &place, &arguments.changes)
+    {
+        return Ok(exit);
+    }
+    // Measured before the screen is taken: it may say something, and it must not be disturbed.
+    place.surroundings()?;
+    let endings: Arc<Mutex<Vec<Ending>>> = Arc::default();
+    let options = Options {
+        start: starter(place, Arc::clone(&endings), arguments.changes.i_know),
+        initial,
+        catalogue: catalogue(),
+        theme: theme(arguments.theme),
+        ascii: arguments.ascii,
+        fps: u32::from(arguments.fps),
+    };
+    let ended = tui::run(options);
+    // Nothing that was started is left behind.
+    drop(endings);
+    Ok(match ended? {
+        Ended::Quit => Exit::Done,
+        Ended::Signal(signal) => Exit::Signal(signal),
+    })
+}
+
+fn without_terminal(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
+    let Some(file) = &arguments.file else {
+        write::say(
+            "error: the dashboard needs a terminal; without one: poolscope compare FILE, poolscope list, or --help",
+        );
+        return Ok(Exit::BadInput);
+    };
+    if !arguments.output.quiet {
+        write::say(&format!("no terminal: running headless, as poolscope compare {file}"));
+    }
+    compare::execute(&CompareArgs {
+        file: file.clone(),
+        engines: Vec::new(),
+        repeats: None,
+        warmup: None,
+        together: false,
+        changes: arguments.changes.clone(),
+        output: arguments.output.clone(),
+    })
+}
+
+fn starter(place: prepare::Place, endings: Arc<Mutex<Vec<Ending>>>, i_know: bool) -> tui::Start {
+    Box::new(move |workload: Arc<Workload>| {
+        let refusals = prepare::refusals(&workload, &place);
+        if let (Some(refusal), false) = (refusals.first(), i_know) {
+            anyhow::bail!("{refusal}; --i-know runs it all the same");
+        }
+        let arms = workload.engines.clone();
+        let session = Session::start(prepare::session(workload, arms, &place)?).context("starting the session")?;
+        let (handle, ending) = session.into_parts();
+        // A poisoned list is only a list.
+        endings.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(ending);
+        Ok(handle)
+    })
+}
+
+fn catalogue() -> Vec<Entry> {
+    list::known(false)
+        .into_iter()
+        .map(|known| Entry {
+            title: known.outcome.as_ref().map(|workload| workload.title.clone()).unwrap_or_default(),
+            summary: known.outcome.as_ref().map(list::summary).unwrap_or_default(),
+            name: known.name,
+            source: known.source,
+            outcome: known.outcome.map(Arc::new),
+            text: known.text,
+        })
+        .collect()
+}
+
+fn theme(theme: Theme) -> ThemeName {
+    match theme {
+        Theme::Auto => ThemeName::Auto,
+        Theme::Dark => ThemeName::Dark,
+        Theme::Light => ThemeName::Light,
+        Theme::HighContrast => ThemeName::HighContrast,
+        Theme::Mono => ThemeName::Mono,
+    }
+}

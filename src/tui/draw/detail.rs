@@ -1,0 +1,82 @@
+//! Everything that is known about one unsuccessful attempt, as lines.
+
+use ratatui::text::Line;
+
+use super::paint::span;
+use crate::session::view::SessionView;
+use crate::tui::model::Failure;
+use crate::tui::theme::{ColorDepth, Theme, ThemeName};
+use crate::tui::{format, text};
+
+/// Most lines of one output that are shown.
+const OUTPUT_LINES: usize = 200;
+
+/// How far the details can be scrolled on a screen of a size: it has five lines and four columns for other things.
+#[must_use]
+pub fn last_scroll(view: &SessionView, failure: Failure<'_>, (width, height): (u16, u16)) -> usize {
+    let theme = Theme::new(ThemeName::Mono, ColorDepth::None, false);
+    lines(view, failure, width.saturating_sub(4), &theme).len().saturating_sub(usize::from(height.saturating_sub(5)))
+}
+
+/// The lines, wrapped to a width.
+pub fn lines(view: &SessionView, failure: Failure<'_>, width: u16, theme: &Theme) -> Vec<Line<'static>> {
+    let report = failure.report;
+    let mut out = Vec::new();
+    let mut field = |name: &'static str, value: &str| {
+        let room = usize::from(width).saturating_sub(10).max(10);
+        for (index, part) in text::wrap(value, room).into_iter().enumerate() {
+            let name = if index == 0 { name } else { "" };
+            out.push(Line::from(vec![span(format!("{name:<9} "), theme.dim), span(part, theme.base)]));
+        }
+    };
+    field("why", &text::clean(&report.cause.to_string()));
+    let end = match (report.exit, report.killed) {
+        (Some(exit), true) => format!("{exit}; did not end in its grace period and was killed"),
+        (Some(exit), false) => exit.to_string(),
+        (None, true) => "killed after its grace period".to_owned(),
+        (None, false) => "its worker lives on".to_owned(),
+    };
+    field("exit", &end);
+    let next =
+        if report.retried { "another attempt follows".to_owned() } else { format!("final: {}", report.outcome.word()) };
+    field("attempt", &format!("{} of {}, {next}", report.attempt, report.attempts_allowed));
+    let mut place = vec![match report.slot {
+        Some(slot) => format!("worker {slot}"),
+        None => "it never ran".to_owned(),
+    }];
+    place.extend(report.pid.map(|pid| format!("pid {pid}")));
+    place.extend(report.peak_rss_bytes.map(|bytes| format!("largest RSS {}", format::bytes(bytes))));
+    field("where", &place.join(" · "));
+    field(
+        "times",
+        &format!(
+            "wait {} · start-up {} · work {} · ended {:.3} s",
+            format::duration(report.wait),
+            format::duration(report.startup),
+            format::duration(report.service),
+            report.ended.as_secs_f64()
+        ),
+    );
+    if let Some(class) = view.workload.classes.get(usize::from(report.class)) {
+        let mut limits = vec![text::clean(&class.name)];
+        limits.extend(class.timeout.map(|limit| format!("timeout {}", format::duration(limit))));
+        limits.extend(class.queue_timeout.map(|limit| format!("queue_timeout {}", format::duration(limit))));
+        limits.push(format!("grace_period {}", format::duration(class.grace_period)));
+        field("class", &limits.join(" · "));
+    }
+    if report.output_omitted_bytes > 0 {
+        field("output", &format!("{} in the middle were left out", format::bytes(report.output_omitted_bytes)));
+    }
+    for (name, output) in [("stderr", &report.stderr_tail), ("stdout", &report.stdout_tail)] {
+        let shown = text::clean_lines(output, OUTPUT_LINES);
+        let head = match shown.len() {
+            0 => format!("{name}    nothing"),
+            n => format!("{name}    the last {n} line{}", if n == 1 { "" } else { "s" }),
+        };
+        out.push(Line::styled(head, theme.dim));
+        for line in shown {
+            out.push(Line::from(vec![span("  │ ", theme.dim), span(line, theme.base)]));
+        }
+    }
+    out
+}

@@ -1,0 +1,238 @@
+//! Every screen at the sizes people use, and every size that there is.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::tui::fixture;
+use crate::tui::state::{PickerFocus, Question};
+use crate::tui::theme::{ColorDepth, ThemeName};
+
+const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 50)];
+
+fn theme() -> Theme {
+    Theme::new(ThemeName::Dark, ColorDepth::Rgb, false)
+}
+
+fn model(view: SessionView) -> Model {
+    Model { catalogue: Arc::new(fixture::catalogue()), session: Some(Arc::new(view)) }
+}
+
+fn ui(model: &Model) -> UiState {
+    let mut ui = UiState::default();
+    ui.opened(model.session.as_deref().unwrap());
+    ui
+}
+
+fn render(model: &Model, ui: &UiState, theme: &Theme, (width, height): (u16, u16)) -> Buffer {
+    let area = Rect::new(0, 0, width, height);
+    let mut buf = Buffer::empty(area);
+    draw(model, ui, theme, area, &mut buf);
+    buf
+}
+
+/// The text of a buffer, without what a wide character covers.
+fn picture(buf: &Buffer) -> String {
+    let mut out = String::new();
+    for line in buf.content().chunks(usize::from(buf.area.width)) {
+        let mut covered = 0;
+        let mut text = String::new();
+        for cell in line {
+            if covered > 0 {
+                covered -= 1;
+                continue;
+            }
+            text.push_str(cell.symbol());
+            covered = crate::tui::text::width(cell.symbol()).saturating_sub(1);
+        }
+        out.push_str(text.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+fn snapshot(name: &str, model: &Model, ui: &UiState, sizes: &[(u16, u16)]) {
+    for size in sizes {
+        let buf = render(model, ui, &theme(), *size);
+        insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), picture(&buf));
+    }
+}
+
+#[test]
+fn main_screen() {
+    let model = model(fixture::running());
+    snapshot("main", &model, &ui(&model), &SIZES);
+    snapshot("main", &model, &ui(&model), &[(60, 30), (100, 30)]);
+}
+
+#[test]
+fn main_screen_in_every_situation() {
+    for (name, view) in fixture::every() {
+        let model = model(view);
+        snapshot(&format!("situation_{name}"), &model, &ui(&model), &[(80, 24)]);
+    }
+    for (name, view) in [("three_arms", fixture::three_arms()), ("one_arm", fixture::one_arm())] {
+        let model = model(view);
+        snapshot(&format!("situation_{name}"), &model, &ui(&model), &[(120, 40)]);
+    }
+}
+
+#[test]
+fn other_screens() {
+    let model = model(fixture::with_failures());
+    let mut ui = ui(&model);
+    ui.screen = Screen::Tasks;
+    snapshot("tasks", &model, &ui, &SIZES);
+    ui.screen = Screen::Detail;
+    snapshot("detail", &model, &ui, &SIZES);
+    ui.screen = Screen::Main;
+    ui.help = Some(0);
+    snapshot("help", &model, &ui, &SIZES);
+    ui.help = None;
+    ui.question = Some(Question::Quit);
+    snapshot("question", &model, &ui, &[(40, 10), (80, 24)]);
+    ui.question = None;
+    ui.screen = Screen::Picker;
+    snapshot("picker", &model, &ui, &SIZES);
+    ui.entry = 3;
+    snapshot("picker_errors", &model, &ui, &[(80, 24)]);
+}
+
+#[test]
+fn chosen_workers_and_other_themes() {
+    let model = model(fixture::many_workers(64));
+    let mut ui = ui(&model);
+    ui.worker = [Some(40), None];
+    snapshot("chosen_worker", &model, &ui, &[(80, 24)]);
+    ui.frozen = model.session.clone();
+    ui.notice = Some("choose a worker first".to_owned());
+    let ascii = Theme::new(ThemeName::Mono, ColorDepth::None, true);
+    for size in [(80, 24), (120, 40)] {
+        insta::assert_snapshot!(format!("ascii_{}x{}", size.0, size.1), picture(&render(&model, &ui, &ascii, size)));
+    }
+}
+
+/// Runs of equal style with their text: what a picture cannot show.
+fn styles(buf: &Buffer) -> String {
+    let mut out = String::new();
+    for line in buf.content().chunks(usize::from(buf.area.width)) {
+        let mut runs: Vec<(ratatui::style::Style, String)> = Vec::new();
+        for cell in line {
+            match runs.last_mut() {
+                Some((style, text)) if *style == cell.style() => text.push_str(cell.symbol()),
+                _ => runs.push((cell.style(), cell.symbol().to_owned())),
+            }
+        }
+        for (style, text) in runs.iter().filter(|(_, text)| !text.trim().is_empty()) {
+            let fg = style.fg.map(|color| color.to_string()).unwrap_or_default();
+            out.push_str(&format!("{fg:8} {:?} {:?}\n", style.add_modifier, text.trim()));
+        }
+    }
+    out
+}
+
+#[test]
+fn styles_of_the_classroom_screen() {
+    let model = model(fixture::with_failures());
+    insta::assert_snapshot!("styles_80x24", styles(&render(&model, &ui(&model), &theme(), (80, 24))));
+}
+
+/// All states that look different, for tests that draw everything.
+fn every_state() -> Vec<(String, Model, UiState)> {
+    let mut states = Vec::new();
+    for (name, view) in fixture::every() {
+        let model = model(view);
+        let main = ui(&model);
+        let screens =
+            if name == "failures" { vec![Screen::Main, Screen::Tasks, Screen::Detail] } else { vec![Screen::Main] };
+        for screen in screens {
+            states.push((format!("{name} {screen:?}"), model.clone(), UiState { screen, ..main.clone() }));
+        }
+        if name == "running" {
+            let over = [
+                ("help", UiState { help: Some(7), ..main.clone() }),
+                ("question", UiState { question: Some(Question::Replace(2)), ..main.clone() }),
+                ("picker", UiState { screen: Screen::Picker, ..main.clone() }),
+                (
+                    "preview",
+                    UiState { screen: Screen::Picker, entry: 3, picker_focus: PickerFocus::Preview, ..main.clone() },
+                ),
+                ("worker", UiState { worker: [Some(3), Some(99)], focus: 1, ..main.clone() }),
+            ];
+            states.extend(over.into_iter().map(|(name, ui)| (name.to_owned(), model.clone(), ui)));
+        }
+    }
+    let empty = Model::default();
+    states.push(("nothing".to_owned(), empty.clone(), UiState::default()));
+    states.push(("no session".to_owned(), empty, UiState { screen: Screen::Detail, ..UiState::default() }));
+    states
+}
+
+#[test]
+fn every_size_draws() {
+    let states = every_state();
+    let ascii = Theme::new(ThemeName::Mono, ColorDepth::None, true);
+    let color = theme();
+    // All small sizes for some state, and some state for all sizes: the states take turns.
+    let mut turn = 0;
+    for width in 1..=220_u16 {
+        for height in 1..=70_u16 {
+            let dense = width <= 44 && height <= 14 || (width, height) == (80, 24) || (width, height) == (120, 36);
+            let some = if dense { states.len() } else { 1 };
+            for offset in 0..some {
+                let (_, model, ui) = &states[(turn + offset) % states.len()];
+                let _drawn = render(model, ui, if turn % 5 == 0 { &ascii } else { &color }, (width, height));
+            }
+            turn += 7;
+        }
+    }
+}
+
+#[test]
+fn the_same_arguments_give_the_same_picture() {
+    for (name, model, ui) in every_state() {
+        let first = render(&model, &ui, &theme(), (120, 40));
+        assert_eq!(first, render(&model, &ui, &theme(), (120, 40)), "{name}");
+    }
+}
+
+#[test]
+fn ascii_means_ascii() {
+    let ascii = Theme::new(ThemeName::Mono, ColorDepth::None, true);
+    for (name, model, ui) in every_state() {
+        for size in SIZES {
+            let buf = render(&model, &ui, &ascii, size);
+            assert!(buf.content().iter().all(|cell| cell.symbol().is_ascii()), "{name} {size:?}");
+        }
+    }
+}
+
+#[test]
+fn mono_has_no_colours() {
+    let mono = Theme::new(ThemeName::Auto, ColorDepth::None, false);
+    for (name, model, ui) in every_state() {
+        let buf = render(&model, &ui, &mono, (120, 40));
+        let plain = |cell: &ratatui::buffer::Cell| {
+            cell.fg == ratatui::style::Color::Reset && cell.bg == ratatui::style::Color::Reset
+        };
+        assert!(buf.content().iter().all(plain), "{name}");
+    }
+}
+
+#[test]
+fn what_matters_is_on_the_classroom_screen() {
+    let text = |view: SessionView| {
+        let model = model(view);
+        picture(&render(&model, &ui(&model), &theme(), (80, 24)))
+    };
+    let running = text(fixture::running());
+    for word in ["POOL IS FASTER", "95% CI 2.9–3.3", "LIVE", "replay", "780/1000", "TIMEOUTS 1", "49.4", "15.9"] {
+        assert!(running.contains(word), "{word}\n{running}");
+    }
+    assert!(text(fixture::first_run()).contains("TOO EARLY"));
+    assert!(text(fixture::no_difference()).contains("NO CLEAR DIFFERENCE"));
+    assert!(text(fixture::together()).contains("not a measurement"));
+    assert!(text(fixture::suspect()).contains("SUSPECT: PROCESS other programs"));
+    assert!(text(fixture::paused()).contains("PAUSED"));
+    let broken = text(fixture::broken());
+    assert!(broken.contains("BROKEN: pool: the worker program could not be started: permission denied"), "{broken}");
+}

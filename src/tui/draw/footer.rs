@@ -1,0 +1,79 @@
+//! The last line: the answer to the last key, or which keys there are.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::paint::{put, row, span};
+use crate::tui::keys::{self, Action, Binding};
+use crate::tui::state::{Screen, UiState};
+use crate::tui::text;
+use crate::tui::theme::Theme;
+
+/// The last line of an area. `failures` stands behind the name of the list of failures.
+pub fn draw(ui: &UiState, failures: usize, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let line = row(area, area.height.saturating_sub(1));
+    if let Some(notice) = &ui.notice {
+        let notice = text::fit(&text::clean(notice), usize::from(line.width).saturating_sub(2));
+        put(buf, line, span(format!(" {notice}"), theme.warn));
+        return;
+    }
+    let shown = fitting(ui, failures, theme, usize::from(line.width));
+    let mut spans: Vec<Span<'_>> = vec![Span::raw(" ")];
+    let mut tabs = true;
+    for (index, (binding, piece)) in shown.into_iter().enumerate() {
+        let gap = match (index, tabs && !binding.tab) {
+            (0, _) => "",
+            (_, true) => "│ ",
+            (_, false) => " ",
+        };
+        tabs = binding.tab;
+        spans.push(span(gap, theme.dim));
+        spans.extend(piece);
+        spans.push(Span::raw(" "));
+    }
+    put(buf, line, Line::from(spans));
+}
+
+/// Keys without which nobody finds the others, or the way out.
+fn is_vital(binding: &Binding) -> bool {
+    let vital = [Action::Help, Action::Quit, Action::Back, Action::Open, Action::Yes, Action::No];
+    binding.keys.iter().any(|(_, action)| vital.contains(action))
+}
+
+/// The entries for which there is room: first the vital ones, then in the order of the table.
+fn fitting<'a>(ui: &UiState, failures: usize, theme: &Theme, width: usize) -> Vec<(&'static Binding, Vec<Span<'a>>)> {
+    // What lies over the screen has its own keys; those below would be wrong.
+    let entries: Vec<_> =
+        keys::footer(ui.context()).map(|binding| (binding, entry(binding, ui, failures, theme))).collect();
+    let size = |piece: &[Span<'_>]| piece.iter().map(Span::width).sum::<usize>() + 2;
+    let vital: usize = entries.iter().filter(|(binding, _)| is_vital(binding)).map(|(_, piece)| size(piece)).sum();
+    // A column before the first entry, and the bar after the tabs.
+    let mut free = width.saturating_sub(vital + 2);
+    entries
+        .into_iter()
+        .filter(|(binding, piece)| {
+            let fits = is_vital(binding) || size(piece) <= free;
+            if fits && !is_vital(binding) {
+                free -= size(piece);
+            }
+            fits
+        })
+        .collect()
+}
+
+fn entry<'a>(binding: &Binding, ui: &UiState, failures: usize, theme: &Theme) -> Vec<Span<'a>> {
+    let does = |wanted: Action| binding.keys.iter().any(|(_, action)| *action == wanted);
+    let current = binding.tab
+        && match ui.screen {
+            Screen::Main => does(Action::Main),
+            Screen::Tasks | Screen::Detail => does(Action::Tasks),
+            Screen::Picker => false,
+        };
+    let words = if current { theme.selected } else { theme.base };
+    let mut piece = vec![span(format!("{} ", binding.short_keys()), theme.key), span(binding.footer, words)];
+    if failures > 0 && does(Action::Tasks) {
+        piece.push(span(format!(" ({failures})"), theme.bad));
+    }
+    piece
+}

@@ -1,0 +1,99 @@
+//! Draws one frame. Pure: no clock, no environment, no lock; everything a frame needs is in the arguments, so the same
+//! arguments always give the same picture.
+
+mod banner;
+mod charts;
+pub mod detail;
+mod footer;
+mod header;
+pub mod help;
+mod latency;
+mod main_screen;
+mod notes;
+mod paint;
+mod pane;
+pub mod picker;
+mod progress;
+mod question;
+mod small;
+mod tasks;
+mod time_split;
+mod worker_table;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::session::view::SessionView;
+use crate::tui::model::{self, Model, Pane};
+use crate::tui::state::{Screen, UiState};
+use crate::tui::theme::{self, Mark, Theme};
+
+/// What the parts of the main screen draw from.
+pub(crate) struct Scene<'a> {
+    view: &'a SessionView,
+    panes: Vec<Pane<'a>>,
+    ui: &'a UiState,
+    theme: &'a Theme,
+}
+
+impl<'a> Scene<'a> {
+    fn new(view: &'a SessionView, ui: &'a UiState, theme: &'a Theme) -> Self {
+        Self { view, panes: model::panes(view, ui.pair), ui, theme }
+    }
+
+    fn mark(&self, pane: &Pane<'_>) -> Mark {
+        self.theme.mark(pane.kind(), pane.second)
+    }
+
+    /// The pane that keys act on.
+    fn focus(&self) -> usize {
+        self.ui.focus.min(self.panes.len().saturating_sub(1))
+    }
+}
+
+/// The least size at which there is room for bars, ratio, rates and errors.
+pub const LEAST: (u16, u16) = (40, 10);
+
+/// Draws the screen that the state asks for.
+pub fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let area = area.intersection(buf.area);
+    if area.is_empty() {
+        return;
+    }
+    buf.set_style(area, theme.base);
+    let view = ui.shown(model);
+    if area.width < LEAST.0 || area.height < LEAST.1 {
+        small::too_small(view, theme, area, buf);
+    } else {
+        match (ui.screen, view) {
+            (Screen::Picker, _) | (_, None) => picker::draw(model, ui, theme, area, buf),
+            (Screen::Main, Some(view)) => main_screen::draw(&Scene::new(view, ui, theme), area, buf),
+            (Screen::Tasks, Some(view)) => tasks::draw(&Scene::new(view, ui, theme), area, buf),
+            (Screen::Detail, Some(view)) => tasks::draw_detail(&Scene::new(view, ui, theme), area, buf),
+        }
+        if let Some(scroll) = ui.help {
+            help::draw(scroll, theme, area, buf);
+        }
+        if let Some(question) = ui.question {
+            question::draw(question, model, theme, area, buf);
+        }
+    }
+    if theme.ascii {
+        to_ascii(area, buf);
+    }
+}
+
+/// Replaces every symbol that is not ASCII; text of files and tasks may have signs that nothing stands for.
+fn to_ascii(area: Rect, buf: &mut Buffer) {
+    for position in area.positions() {
+        let cell = &mut buf[position];
+        if !cell.symbol().is_ascii() {
+            let symbol = cell.symbol().chars().next().and_then(theme::ascii_for).unwrap_or('?');
+            cell.set_char(symbol);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "draw_tests.rs"]
+mod tests;

@@ -1,0 +1,185 @@
+//! One arm: its workers, and below them what the classroom size has no room for elsewhere.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::paint::{cols, fill, joined, panel, put, put_right, row, rows, span};
+use super::{Scene, charts, latency, time_split, worker_table};
+use super::{banner, header};
+use crate::metrics::snapshot::Snapshot;
+use crate::tui::model::Pane;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::spark;
+use crate::tui::{format, text};
+use crate::workload::model::EngineKind;
+
+fn frame<'a>(
+    scene: &Scene<'a>,
+    index: usize,
+    pane: &Pane<'a>,
+    table_height: u16,
+    area: Rect,
+    buf: &mut Buffer,
+) -> Rect {
+    let theme = scene.theme;
+    let mark = scene.mark(pane);
+    let focused = scene.panes.len() > 1 && scene.focus() == index;
+    let bold = mark.style.add_modifier(ratatui::style::Modifier::BOLD);
+    let label = text::fit(&pane.label(), usize::from(area.width / 2));
+    let mut left = vec![span(if focused { "▸" } else { "" }, theme.strong), span(format!("{label} "), bold)];
+    left.push(span(format!("{} ", mark.sign), mark.style));
+    let workers = pane.frame.map_or(pane.view.workers, |frame| frame.workers_target);
+    let (role, style) = header::role_word(pane.role, theme);
+    let right = match worker_table::range(scene, index, pane, table_height) {
+        Some(range) => vec![span(range, theme.base)],
+        None => vec![span(role, style)],
+    };
+    let right = Line::from(right);
+    let taken = left.iter().map(Span::width).sum::<usize>() + right.width() + 6;
+    let room = usize::from(area.width).saturating_sub(taken);
+    // What is live and which workers are seen matters more than what the engine is like.
+    let nature = natures(pane.kind(), workers).into_iter().find(|nature| text::width(nature) <= room);
+    left.push(span(nature.unwrap_or_default(), theme.base));
+    panel(buf, area, Line::from(left), right, focused, theme)
+}
+
+/// What is special about a kind of engine, in fewer and fewer words.
+fn natures(kind: EngineKind, workers: u32) -> [String; 3] {
+    match kind {
+        EngineKind::Pool => [format!("{workers} reused workers"), "reused workers".to_owned(), "reused".to_owned()],
+        EngineKind::Process => [
+            format!("one process per task, {workers} at once"),
+            "one process per task".to_owned(),
+            "one per task".to_owned(),
+        ],
+        EngineKind::Serial => ["one task at a time".to_owned(), "one at a time".to_owned(), String::new()],
+    }
+}
+
+/// The classroom pane: workers, throughput, queue, latency, time and counts in one frame.
+pub fn draw_compact(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut Buffer) {
+    let Some(pane) = scene.panes.get(index) else { return };
+    let inner_height = area.height.saturating_sub(2);
+    // Lines of the two panes stand side by side, so the longer table counts for both.
+    let most = scene.panes.iter().filter_map(|pane| pane.frame).map(|frame| frame.workers.len()).max();
+    let workers = most.unwrap_or(1).min(200) as u16;
+    // Seven lines below the table; what is left over makes the throughput taller.
+    let table = inner_height.saturating_sub(7).clamp(2, workers.max(2) + 1).min(inner_height);
+    let inner = frame(scene, index, pane, table.saturating_sub(1), area, buf);
+    worker_table::draw(scene, index, pane, rows(inner, 0, table), buf);
+    let below = rows(inner, table, inner.height);
+    let Some(frame) = pane.frame else { return };
+    let spark_height = below.height.saturating_sub(6).clamp(1, 6);
+    let thick = scene.panes.len() > 1 && scene.focus() == index;
+    divide(scene, area, below.y, thick, buf);
+    throughput(scene, pane, frame, rows(below, 0, 1 + spark_height), buf);
+    let rest = rows(below, 1 + spark_height, below.height);
+    queue(scene, pane, frame, row(rest, 0), buf);
+    let room = rest.width.saturating_sub(2);
+    put(buf, cols(row(rest, 1), 1, rest.width), joined(latency::short(scene, frame, room), room));
+    time_split::draw_line(scene, pane, frame, cols(row(rest, 2), 1, rest.width.saturating_sub(2)), buf);
+    let lines = [counts(frame, scene.theme), starts(pane, frame, scene.theme)];
+    for (line, pieces) in (3..).zip(lines) {
+        put(buf, cols(row(rest, line), 1, rest.width), joined(pieces, rest.width.saturating_sub(2)));
+    }
+    if rest.height > 6 {
+        conservation(scene, frame, row(rest, 5), buf);
+    }
+}
+
+/// The larger pane: workers, the conservation law and the counts.
+pub fn draw_table(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut Buffer) {
+    let Some(pane) = scene.panes.get(index) else { return };
+    let table = area.height.saturating_sub(4);
+    let inner = frame(scene, index, pane, table.saturating_sub(1), area, buf);
+    worker_table::draw(scene, index, pane, rows(inner, 0, table), buf);
+    let Some(frame) = pane.frame else { return };
+    conservation(scene, frame, row(inner, table), buf);
+    let mut pieces = counts(frame, scene.theme);
+    pieces.extend(starts(pane, frame, scene.theme));
+    put(buf, cols(row(inner, table + 1), 1, inner.width), joined(pieces, inner.width.saturating_sub(2)));
+}
+
+/// A line across a frame.
+fn divide(scene: &Scene<'_>, outer: Rect, y: u16, thick: bool, buf: &mut Buffer) {
+    let line = Rect { y, height: 1, ..outer }.intersection(outer);
+    let (left, right) = if thick { ("┠", "┨") } else { ("├", "┤") };
+    let style = if thick { scene.theme.focus } else { scene.theme.border };
+    fill(buf, line, "─", scene.theme.border);
+    fill(buf, cols(line, 0, 1), left, style);
+    fill(buf, cols(line, line.width.saturating_sub(1), 1), right, style);
+}
+
+fn throughput(scene: &Scene<'_>, pane: &Pane<'_>, frame: &Snapshot, area: Rect, buf: &mut Buffer) {
+    let theme = scene.theme;
+    let max = charts::shared_max(scene, |frame| frame.throughput);
+    put(buf, cols(row(area, 0), 1, 30), span(format!(" tasks/s (0–{}) ", charts::axis_label(max)), theme.base));
+    let body = cols(rows(area, 1, area.height), 1, area.width.saturating_sub(2));
+    let shown = format::rate(banner::throughput(frame));
+    let columns = body.width.saturating_sub(8);
+    let values = charts::resample(scene, pane, usize::from(columns), |frame| frame.throughput);
+    spark::columns(buf, cols(body, 0, columns), &values, max, scene.mark(pane).style);
+    put_right(buf, row(body, body.height.saturating_sub(1)), span(shown, theme.strong));
+}
+
+fn queue(scene: &Scene<'_>, pane: &Pane<'_>, frame: &Snapshot, line: Rect, buf: &mut Buffer) {
+    let line = cols(line, 1, line.width.saturating_sub(2));
+    put(buf, line, span("queue", scene.theme.base));
+    let max = charts::shared_max(scene, |frame| frame.queue.depth as f64);
+    let columns = line.width.saturating_sub(14);
+    let values = charts::resample(scene, pane, usize::from(columns), |frame| frame.queue.depth as f64);
+    spark::columns(buf, cols(line, 6, columns), &values, max, scene.mark(pane).style);
+    put_right(buf, line, span(format::count(frame.queue.depth), scene.theme.strong));
+}
+
+/// Outcomes; those that should not be are in capitals.
+pub fn counts(frame: &Snapshot, theme: &Theme) -> Vec<Span<'static>> {
+    let counts = &frame.counts;
+    let mut pieces = vec![span(format!("✓ {}", format::count(counts.succeeded)), theme.base)];
+    let wrong = |pieces: &mut Vec<Span<'static>>, quiet: Option<&str>, loud: &str, count: u64, style: Style| {
+        if count > 0 {
+            pieces.push(span(format!("{loud} {}", format::count(count)), style));
+        } else if let Some(quiet) = quiet {
+            pieces.push(span(format!("{quiet} 0"), theme.base));
+        }
+    };
+    wrong(&mut pieces, Some("✗"), "FAILED", counts.failed, theme.bad);
+    wrong(&mut pieces, Some("timeouts"), "TIMEOUTS", counts.timed_out, theme.bad);
+    wrong(&mut pieces, None, "LOST", counts.lost, theme.bad);
+    wrong(&mut pieces, None, "DROPPED", counts.dropped, theme.bad);
+    wrong(&mut pieces, None, "cancelled", counts.cancelled, theme.warn);
+    pieces.push(span(format!("retries {}", format::count(counts.retries)), theme.base));
+    pieces
+}
+
+fn starts(pane: &Pane<'_>, frame: &Snapshot, theme: &Theme) -> Vec<Span<'static>> {
+    let mut pieces = Vec::new();
+    if pane.kind() == EngineKind::Process {
+        pieces.push(span(format!("started {}", format::count(frame.worker_starts)), theme.base));
+    }
+    let style = if frame.worker_restarts > 0 { theme.warn } else { theme.base };
+    pieces.push(span(format!("restarts {}", format::count(frame.worker_restarts)), style));
+    if let Some(pss) = frame.memory.pss_bytes {
+        pieces.push(span(format!("PSS {}", format::bytes(pss)), theme.base));
+    }
+    pieces.push(span(format!("RSS {}", format::bytes(frame.memory.rss_bytes)), theme.base));
+    pieces
+}
+
+/// The law that no task is lost or counted twice, with its numbers.
+fn conservation(scene: &Scene<'_>, frame: &Snapshot, line: Rect, buf: &mut Buffer) {
+    let counts = &frame.counts;
+    let number = |value| format::count(value);
+    let law = format!(
+        "submitted {} = queued {} + running {} + ended {}",
+        number(counts.submitted),
+        number(counts.queued),
+        number(counts.running),
+        number(counts.finished())
+    );
+    let (sign, style) =
+        if counts.conserved() { ("✓", scene.theme.dim) } else { ("DOES NOT ADD UP", scene.theme.bad) };
+    put(buf, cols(line, 1, line.width.saturating_sub(2)), span(format!("{law} {sign}"), style));
+}

@@ -1,0 +1,180 @@
+//! The workloads there are, and beside the list what the chosen one is, or what is wrong with its file.
+//!
+//! Shows text; nothing that is only looked at is run.
+
+use std::collections::BTreeSet;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::footer;
+use super::paint::{cols, fill, first_visible, panel, put, put_right, row, rows, span};
+use crate::tui::model::{Entry, Model};
+use crate::tui::state::{PickerFocus, UiState};
+use crate::tui::text;
+use crate::tui::theme::Theme;
+
+/// Draws the whole screen.
+pub fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let broken = model.catalogue.iter().filter(|entry| entry.outcome.is_err()).count();
+    let errors = match broken {
+        0 => String::new(),
+        n => format!(", {n} with errors"),
+    };
+    let head = format!(" Poolscope ▸ workloads ({}{errors})", model.catalogue.len());
+    put(buf, row(area, 0), span(text::fit(&head, usize::from(area.width)), theme.strong));
+    if let Some(session) = model.session.as_deref() {
+        let (word, style) = super::header::phase(session, theme);
+        let name = text::fit(&text::clean(&session.workload.name), 20);
+        let open = vec![span("Esc ", theme.key), span(format!("{name} "), theme.base), span(format!("{word} "), style)];
+        if area.width >= 70 {
+            put_right(buf, row(area, 0), open);
+        }
+    }
+    fill(buf, row(area, 1), "─", theme.border);
+    let body = rows(area, 2, area.height.saturating_sub(3));
+    let chosen = ui.entry.min(model.catalogue.len().saturating_sub(1));
+    if body.width >= 64 {
+        let left = (body.width * 2 / 5).min(48);
+        list(model, ui, chosen, theme, cols(body, 0, left), buf);
+        preview(model, ui, chosen, theme, cols(body, left, body.width), buf);
+    } else if ui.picker_focus == PickerFocus::Preview {
+        preview(model, ui, chosen, theme, body, buf);
+    } else {
+        list(model, ui, chosen, theme, body, buf);
+    }
+    footer::draw(ui, 0, theme, area, buf);
+}
+
+fn list(model: &Model, ui: &UiState, chosen: usize, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let focused = ui.picker_focus == PickerFocus::List;
+    let title = Line::styled("workloads", theme.strong);
+    let place = format!("{}/{}", (chosen + 1).min(model.catalogue.len()), model.catalogue.len());
+    let inner = panel(buf, area, title, Line::styled(place, theme.base), focused, theme);
+    if model.catalogue.is_empty() {
+        put(buf, row(inner, 0), span(" no workload found", theme.warn));
+        return;
+    }
+    let names = model.catalogue.iter().map(|entry| text::width(&entry.name)).max().unwrap_or(0);
+    let names = names.clamp(6, usize::from(inner.width / 2));
+    let height = usize::from(inner.height);
+    let first = first_visible(chosen, model.catalogue.len(), height);
+    for (line, (number, entry)) in (0..).zip(model.catalogue.iter().enumerate().skip(first).take(height)) {
+        let line = row(inner, line);
+        let (sign, style) = match (&entry.outcome, number == chosen) {
+            (Err(_), _) => ("✗", theme.bad),
+            (Ok(_), true) => ("▸", theme.strong),
+            (Ok(_), false) => (" ", theme.base),
+        };
+        let title = if entry.outcome.is_err() { "has errors".to_owned() } else { text::clean(&entry.title) };
+        let name = text::pad(&text::clean(&entry.name), names);
+        let room = usize::from(line.width).saturating_sub(names + 5);
+        let words = format!(" {sign} {name}  {}", text::fit(&title, room));
+        put(buf, line, span(words, style));
+        if number == chosen {
+            buf.set_style(line, theme.selected);
+        }
+    }
+}
+
+/// Lines before the text of the file.
+fn introduction(entry: &Entry, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    match &entry.outcome {
+        Ok(workload) => {
+            lines.extend(
+                text::wrap(&text::clean(&entry.title), width).into_iter().map(|l| Line::styled(l, theme.strong)),
+            );
+            let words = text::clean(&workload.description);
+            if words.trim() != text::clean(&entry.title).trim() {
+                lines.extend(text::wrap(&words, width).into_iter().map(|l| Line::styled(l, theme.base)));
+            }
+            lines.push(Line::default());
+            lines.extend(entry.summary.iter().map(|line| Line::styled(text::clean(line), theme.base)));
+            if !workload.teaches.is_empty() {
+                let teaches = workload.teaches.iter().map(|line| text::clean(line)).collect::<Vec<_>>().join("; ");
+                lines.push(Line::default());
+                for (number, line) in text::wrap(&teaches, width.saturating_sub(10)).into_iter().enumerate() {
+                    let head = if number == 0 { "teaches" } else { "" };
+                    lines.push(Line::styled(format!("{head:<10}{line}"), theme.base));
+                }
+            }
+        }
+        Err(problems) => {
+            lines.push(Line::styled("This file cannot be run:", theme.bad));
+            for line in text::clean_lines(problems, usize::MAX) {
+                // Messages must be read to their end; the columns of a source line with its carets must stay.
+                let parts =
+                    if line.starts_with(' ') || line.contains(" | ") { vec![line] } else { text::wrap(&line, width) };
+                lines.extend(parts.into_iter().map(|line| Line::styled(line, theme.base)));
+            }
+        }
+    }
+    lines.push(Line::default());
+    lines.push(Line::styled(text::clean(&entry.source), theme.dim));
+    lines
+}
+
+/// The text of the file with line numbers; lines that a problem names are marked.
+fn file_lines(entry: &Entry, theme: &Theme) -> Vec<Line<'static>> {
+    let marked = entry.outcome.as_ref().err().map(|problems| named_lines(problems)).unwrap_or_default();
+    let mut lines = Vec::new();
+    for (number, line) in (1_usize..).zip(entry.text.lines()) {
+        let bad = marked.contains(&number);
+        let style = if bad { theme.bad } else { theme.base };
+        let sign = if bad { "✗" } else { " " };
+        let content: Vec<Span<'static>> = vec![
+            span(format!("{sign}{number:>4} "), if bad { theme.bad } else { theme.dim }),
+            span(text::clean(line), style),
+        ];
+        lines.push(Line::from(content));
+    }
+    lines
+}
+
+/// Line numbers in `--> file:LINE:COLUMN`.
+fn named_lines(problems: &str) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    for line in problems.lines() {
+        let Some((_, place)) = text::clean(line).split_once("--> ").map(|(a, b)| (a.to_owned(), b.to_owned())) else {
+            continue;
+        };
+        let mut parts = place.rsplitn(3, ':');
+        let (_column, number) = (parts.next(), parts.next());
+        found.extend(number.and_then(|number| number.trim().parse::<usize>().ok()));
+    }
+    found
+}
+
+/// Lines beside the list for an entry, for scrolling; wrapping may add some, which the end of the text makes up for.
+#[must_use]
+pub fn preview_len(entry: &Entry) -> usize {
+    let problems = entry.outcome.as_ref().err().map_or(0, |problems| problems.lines().count());
+    8 + entry.summary.len() + problems + entry.text.lines().count()
+}
+
+fn preview(model: &Model, ui: &UiState, chosen: usize, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let Some(entry) = model.catalogue.get(chosen) else { return };
+    let focused = ui.picker_focus == PickerFocus::Preview;
+    let name = text::fit(&text::clean(&entry.name), usize::from(area.width / 2));
+    let inner = panel(buf, area, Line::styled(name, theme.strong), Line::default(), focused, theme);
+    let inner = cols(inner, 1, inner.width.saturating_sub(2));
+    let mut lines = introduction(entry, theme, usize::from(inner.width));
+    lines.extend(file_lines(entry, theme));
+    let first = ui.preview_scroll.min(lines.len().saturating_sub(1));
+    for (index, line) in (0..inner.height).zip(lines.into_iter().skip(first)) {
+        put(buf, row(inner, index), line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_name_their_lines() {
+        let problems = "error: a\n --> dir/x.yaml:4:5\n  |\nerror: b\n\x1b[34m -->\x1b[0m x.yaml:12:1\n  --> odd\n";
+        assert_eq!(named_lines(problems).into_iter().collect::<Vec<_>>(), [4, 12]);
+    }
+}

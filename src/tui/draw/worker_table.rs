@@ -1,0 +1,242 @@
+//! The workers of one arm, one line each. Only lines that are visible are built.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::Scene;
+use super::paint::{cols, first_visible, put, put_right, row, rows, span};
+use crate::engine::event::WorkerState;
+use crate::metrics::snapshot::{CPU_HISTORY, Snapshot, WorkerRow};
+use crate::session::view::SessionPhase;
+use crate::tui::model::Pane;
+use crate::tui::widgets::spark;
+use crate::tui::{format, text, theme};
+
+/// Widths of the columns; 0 leaves one out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Columns {
+    slot: u16,
+    pid: u16,
+    state: u16,
+    task: u16,
+    for_: u16,
+    spark: u16,
+    percent: u16,
+    rss: u16,
+    pss: u16,
+    done: u16,
+    starts: u16,
+}
+
+impl Columns {
+    /// What fits into a width: the indispensable, then in the order of their use.
+    fn new(width: u16, frame: &Snapshot) -> Self {
+        let digits = |n: u64| n.checked_ilog10().map_or(1, |log| log as u16 + 1);
+        let largest_pid = frame.workers.iter().filter_map(|row| row.pid).max().unwrap_or(0);
+        let slots = digits(frame.workers.last().map_or(0, |row| u64::from(row.slot)));
+        let largest_task = frame.workers.iter().filter_map(|row| row.task).map(|(index, _)| index).max().unwrap_or(0);
+        let done = digits(frame.workers.iter().map(|row| row.done).max().unwrap_or(0));
+        let task = (digits(largest_task.max(frame.total)) + 1).clamp(5, 12);
+        let mut columns = Self {
+            slot: slots + 1,
+            pid: digits(u64::from(largest_pid)).max(5) + 1,
+            state: 8,
+            percent: 5,
+            ..Self::default()
+        };
+        let mut free = width.saturating_sub(columns.slot + columns.pid + columns.state + columns.percent);
+        let mut take = |want: u16| {
+            let got = if free >= want { want } else { 0 };
+            free -= got;
+            got
+        };
+        columns.task = take(task + 1);
+        columns.spark = take(6);
+        columns.done = take(done.max(4) + 1);
+        columns.rss = take(6);
+        columns.task += take(8);
+        columns.spark += take(6);
+        columns.for_ = take(8);
+        columns.pss = take(6);
+        columns.starts = take(7);
+        columns.spark += take(CPU_HISTORY as u16 + 1 - columns.spark.min(CPU_HISTORY as u16));
+        columns.task += take(12);
+        columns
+    }
+}
+
+/// A head line, then the workers around the chosen one.
+pub fn draw(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &mut Buffer) {
+    let Some(frame) = pane.frame else {
+        let ready = scene.view.phase == SessionPhase::Ready;
+        let words = if ready { "  not run yet" } else { "  waiting for its turn" };
+        put(buf, row(area, 1), span(words, scene.theme.dim));
+        return;
+    };
+    let columns = Columns::new(area.width, frame);
+    head(scene, &columns, row(area, 0), buf);
+    let body = rows(area, 1, area.height);
+    let height = usize::from(body.height);
+    let chosen = scene.ui.worker.get(index).copied().flatten().map(|line| line.min(frame.workers.len().max(1) - 1));
+    let first = first_visible(chosen.unwrap_or(0), frame.workers.len(), height);
+    for (line, worker) in (0..).zip(frame.workers.iter().enumerate().skip(first).take(height)) {
+        let (number, worker) = worker;
+        let marked = chosen == Some(number);
+        draw_worker(scene, pane, &columns, worker, row(body, line), buf);
+        if marked {
+            // On the frame, so that the numbers keep their place.
+            let edge = row(body, line);
+            put(buf, Rect { x: edge.x.saturating_sub(1), width: 1, ..edge }, span("▸", scene.theme.strong));
+        }
+        if marked && scene.focus() == index {
+            buf.set_style(row(body, line), scene.theme.selected);
+        }
+    }
+}
+
+/// Which workers are visible, where they are not all: `1-4 of 64`.
+pub fn range(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, height: u16) -> Option<String> {
+    let workers = pane.frame?.workers.len();
+    let height = usize::from(height);
+    if workers <= height || height == 0 {
+        return None;
+    }
+    let chosen = scene.ui.worker.get(index).copied().flatten().unwrap_or(0);
+    let first = first_visible(chosen.min(workers - 1), workers, height);
+    Some(format!("{}-{} of {workers}", first + 1, first + height))
+}
+
+/// Calls `place` for each column that is shown, from the left, with its area and whether it is filled from the right.
+fn layout(columns: &Columns, line: Rect, mut place: impl FnMut(Column, Rect)) {
+    let list = [
+        (Column::Slot, columns.slot),
+        (Column::Pid, columns.pid),
+        (Column::State, columns.state),
+        (Column::Task, columns.task),
+        (Column::For, columns.for_),
+        (Column::Spark, columns.spark),
+        (Column::Percent, columns.percent),
+        (Column::Rss, columns.rss),
+        (Column::Pss, columns.pss),
+        (Column::Done, columns.done),
+        (Column::Starts, columns.starts),
+    ];
+    let mut x = 0;
+    for (column, width) in list.into_iter().filter(|(_, width)| *width > 0) {
+        place(column, cols(line, x, width - 1));
+        x += width;
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Column {
+    Slot,
+    Pid,
+    State,
+    Task,
+    For,
+    Spark,
+    Percent,
+    Rss,
+    Pss,
+    Done,
+    Starts,
+}
+
+fn head(scene: &Scene<'_>, columns: &Columns, line: Rect, buf: &mut Buffer) {
+    let style = scene.theme.dim;
+    layout(columns, line, |column, area| match column {
+        Column::Slot => put_right(buf, area, span("#", style)),
+        Column::Pid => put(buf, area, span("pid", style)),
+        Column::State => put(buf, area, span("state", style)),
+        Column::Task => put(buf, area, span("task", style)),
+        Column::For => put_right(buf, area, span("for", style)),
+        Column::Spark => put(buf, area, span("cpu", style)),
+        Column::Percent => put_right(buf, area, span("%", style)),
+        Column::Rss => put_right(buf, area, span("rss", style)),
+        Column::Pss => put_right(buf, area, span("pss", style)),
+        Column::Done => put_right(buf, area, span("done", style)),
+        Column::Starts => put_right(buf, area, span("starts", style)),
+    });
+}
+
+fn state_style(state: WorkerState, scene: &Scene<'_>, mark: Style) -> Style {
+    match state {
+        WorkerState::Busy => mark,
+        WorkerState::Starting | WorkerState::Retiring => scene.theme.base,
+        WorkerState::Ending => scene.theme.warn,
+        WorkerState::Idle | WorkerState::Free => scene.theme.dim,
+    }
+}
+
+fn task_name(scene: &Scene<'_>, worker: &WorkerRow, width: u16) -> String {
+    let Some((index, class)) = worker.task else { return "–".to_owned() };
+    let number = format!("#{index}");
+    let room = usize::from(width).saturating_sub(text::width(&number) + 1);
+    match scene.view.workload.classes.get(usize::from(class)) {
+        Some(class) if room >= 3 => format!("{number} {}", text::fit(&text::clean(&class.name), room)),
+        _ => text::fit(&number, usize::from(width)),
+    }
+}
+
+fn draw_worker(
+    scene: &Scene<'_>,
+    pane: &Pane<'_>,
+    columns: &Columns,
+    worker: &WorkerRow,
+    line: Rect,
+    buf: &mut Buffer,
+) {
+    let theme = scene.theme;
+    let mark = scene.mark(pane).style;
+    let absent = || "–".to_owned();
+    layout(columns, line, |column, area| match column {
+        Column::Slot => put_right(buf, area, span(worker.slot.to_string(), theme.base)),
+        Column::Pid => put(buf, area, span(worker.pid.map_or_else(absent, |pid| pid.to_string()), theme.base)),
+        Column::State => {
+            let word = format!("{} {}", theme::state_sign(worker.state), worker.state.word());
+            put(buf, area, span(text::fit(&word, usize::from(area.width)), state_style(worker.state, scene, mark)));
+        }
+        Column::Task => put(buf, area, span(task_name(scene, worker, area.width), theme.base)),
+        Column::For => {
+            let time = worker.task.map_or_else(absent, |_| format::duration(worker.task_for));
+            put_right(buf, area, span(time, theme.base));
+        }
+        Column::Spark => spark::tail(buf, area, &worker.cpu_history, 100.0, mark),
+        Column::Percent => {
+            let percent =
+                worker.cpu_percent.map_or_else(absent, |percent| format!("{:.0}%", percent.clamp(0.0, 9999.0)));
+            put_right(buf, area, span(percent, theme.base));
+        }
+        Column::Rss => {
+            put_right(buf, area, span(worker.rss_bytes.map_or_else(absent, format::bytes_short), theme.base));
+        }
+        Column::Pss => {
+            put_right(buf, area, span(worker.pss_bytes.map_or_else(absent, format::bytes_short), theme.base));
+        }
+        Column::Done => put_right(buf, area, span(format::count(worker.done), theme.base)),
+        Column::Starts => put_right(buf, area, span(format::count(worker.starts), theme.base)),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::tui::fixture;
+
+    #[test]
+    fn columns_never_exceed_the_width() {
+        let frame = fixture::frame(fixture::POOL, Duration::from_secs(5));
+        for width in 24..200 {
+            let mut end = 0;
+            let line = Rect::new(0, 0, width, 1);
+            layout(&Columns::new(width, &frame), line, |_, area| end = end.max(area.right()));
+            assert!(end <= width, "{width}: {end}");
+        }
+        let classroom = Columns::new(38, &frame);
+        assert!(classroom.task > 0 && classroom.spark > 0, "{classroom:?}");
+    }
+}

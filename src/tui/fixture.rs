@@ -1,0 +1,228 @@
+//! Views for tests, built by a small simulation: the figures of a frame agree with each other as those of a run would.
+
+use std::num::{NonZeroU32, NonZeroU64};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::event::{RunState, Severity, WorkerState};
+use crate::engine::outcome::Counts;
+use crate::metrics::snapshot::{
+    CPU_HISTORY, Cpu, Latency, Memory, Note, Overhead, Quantiles, Queue, Snapshot, Track, WorkerRow, WorkerTime,
+};
+use crate::os::host::Host;
+use crate::workload::model::{
+    Arrivals, Backoff, Chunksize, Dist, EngineKind, EngineSpec, LatencyFrom, Measure, Order, Retries, RunOrder, Share,
+    TaskClass, Total, Work, Workers, Workload,
+};
+
+mod views;
+
+pub use views::*;
+
+pub const TOTAL: u64 = 1000;
+
+fn ms(value: u64) -> Duration {
+    Duration::from_millis(value)
+}
+
+fn spec(name: &str, kind: EngineKind) -> EngineSpec {
+    EngineSpec { name: name.to_owned(), kind, workers: Workers::Auto, chunksize: Chunksize::Auto }
+}
+
+pub fn workload(engines: Vec<EngineSpec>) -> Workload {
+    Workload {
+        name: "cpu-mix".to_owned(),
+        title: "Prime counting, about 80 ms of CPU per task".to_owned(),
+        description: "Many equal CPU tasks. Does reusing workers pay?".to_owned(),
+        teaches: vec!["start-up cost".to_owned(), "why reuse wins".to_owned()],
+        seed: 7,
+        classes: vec![TaskClass {
+            name: "prime".to_owned(),
+            share: Share::Count(NonZeroU64::new(TOTAL).unwrap()),
+            work: Work::Cpu(Dist::Constant(ms(80))),
+            timeout: Some(Duration::from_secs(2)),
+            queue_timeout: None,
+            grace_period: ms(250),
+            retries: Retries {
+                max: 1,
+                on_crash: true,
+                on_timeout: true,
+                on_error: false,
+                backoff: Backoff { delay: ms(0), factor: 1.0, max_delay: ms(0), jitter: false },
+            },
+        }],
+        total: Total::PerClass,
+        order: Order::AsGenerated,
+        arrivals: Arrivals::Batch,
+        engines,
+        baseline: 0,
+        measure: Measure {
+            warmup: 1,
+            repeats: NonZeroU32::new(5).unwrap(),
+            order: RunOrder::Interleaved,
+            sample_interval: ms(250),
+            percentiles: vec![50.0, 95.0, 99.0],
+            latency_from: LatencyFrom::IntendedArrival,
+        },
+        hash: "0123456789abcdef".to_owned(),
+    }
+}
+
+pub fn host() -> Host {
+    Host {
+        name: "dev-1".to_owned(),
+        cores_online: 4,
+        cores_affinity: 4,
+        cores_quota: None,
+        cpu_model: "Example CPU".to_owned(),
+        kernel: "Linux 6.12".to_owned(),
+        memory_bytes: 16 << 30,
+    }
+}
+
+/// What a simulated engine is like.
+#[derive(Clone, Copy)]
+pub struct Engine {
+    pub kind: EngineKind,
+    pub workers: u32,
+    /// Tasks per second.
+    pub rate: f64,
+    pub startup: Duration,
+    pub service: Duration,
+    pub timeouts: u64,
+    pub failed: u64,
+}
+
+pub const POOL: Engine = Engine {
+    kind: EngineKind::Pool,
+    workers: 4,
+    rate: 49.4,
+    startup: Duration::from_millis(1),
+    service: Duration::from_millis(80),
+    timeouts: 0,
+    failed: 0,
+};
+
+pub const PROCESS: Engine = Engine {
+    kind: EngineKind::Process,
+    workers: 4,
+    rate: 15.9,
+    startup: Duration::from_millis(168),
+    service: Duration::from_millis(82),
+    timeouts: 1,
+    failed: 0,
+};
+
+pub const SERIAL: Engine = Engine { kind: EngineKind::Serial, workers: 1, rate: 12.4, ..POOL };
+
+fn quantiles(center: Duration, count: u64) -> Quantiles {
+    Quantiles {
+        count,
+        mean: center,
+        p50: center,
+        p90: center.mul_f64(1.13),
+        p95: center.mul_f64(1.2),
+        p99: center.mul_f64(1.73),
+        max: center.mul_f64(1.9),
+    }
+}
+
+/// One frame of an engine at a moment.
+pub fn frame(engine: Engine, at: Duration) -> Snapshot {
+    let ended = ((at.as_secs_f64() * engine.rate) as u64).min(TOTAL);
+    let over = ended == TOTAL;
+    let timed_out = engine.timeouts.min(ended);
+    let failed = engine.failed.min(ended - timed_out);
+    let running = if over { 0 } else { u64::from(engine.workers).min(TOTAL - ended) };
+    let queued = TOTAL - ended - running;
+    let counts = Counts {
+        submitted: TOTAL,
+        queued,
+        running,
+        succeeded: ended - timed_out - failed,
+        failed,
+        timed_out,
+        retries: engine.timeouts,
+        ..Counts::default()
+    };
+    assert!(counts.conserved());
+    let wall = at.mul_f64(f64::from(engine.workers));
+    let work = engine.service.mul_f64(ended as f64).min(wall);
+    let startup = engine.startup.mul_f64(ended as f64).min(wall - work);
+    let note = |at: u64, severity, text: &str| Note { at: ms(at), severity, text: text.to_owned() };
+    let mut notes = vec![note(10, Severity::Info, "4 workers started in 12 ms")];
+    if timed_out > 0 {
+        notes.push(note(14_102, Severity::Warning, "task #41 timed out after 2 s, attempt 2 of 2 follows"));
+    }
+    Snapshot {
+        at,
+        state: if over { RunState::Finished } else { RunState::Running },
+        counts,
+        total: TOTAL,
+        throughput: if over { 0.0 } else { engine.rate },
+        throughput_whole: engine.rate,
+        queue: Queue { depth: queued, max: TOTAL, mean: 500.0, oldest: at },
+        latency: Latency {
+            wait: quantiles(at / 2, ended),
+            startup: quantiles(engine.startup, ended),
+            service: quantiles(engine.service, ended),
+            sojourn: quantiles(at / 2 + engine.service, ended),
+        },
+        worker_time: WorkerTime { work, startup, idle: wall - work - startup },
+        workers_target: engine.workers,
+        workers: (0..engine.workers).map(|slot| worker(engine, slot, ended, over)).collect(),
+        cpu: Cpu { user: work, system: ms(100), cores_used: f64::from(engine.workers) * 0.97, cores_used_whole: 3.8 },
+        memory: Memory {
+            pss_bytes: Some(24 << 20),
+            rss_bytes: 42 << 20,
+            peak_pss_bytes: Some(30 << 20),
+            peak_rss_bytes: 50 << 20,
+        },
+        worker_starts: if engine.kind == EngineKind::Process { ended + running } else { u64::from(engine.workers) },
+        worker_restarts: engine.timeouts,
+        overhead: Overhead { cores_used: 0.01, sampler_lag: ms(1) },
+        results_hash: 0xfeed,
+        suspect: Vec::new(),
+        notes: Arc::new(notes),
+        failures: Arc::new(Vec::new()),
+        end: None,
+    }
+}
+
+fn worker(engine: Engine, slot: u32, ended: u64, over: bool) -> WorkerRow {
+    let state = match (engine.kind, slot) {
+        _ if over => WorkerState::Free,
+        (EngineKind::Process, 2) => WorkerState::Starting,
+        (EngineKind::Process, 3) => WorkerState::Free,
+        (EngineKind::Pool, 3) => WorkerState::Idle,
+        _ => WorkerState::Busy,
+    };
+    let busy = state == WorkerState::Busy;
+    let history = (0..CPU_HISTORY).map(|i| if busy { (60 + (i * 37 + slot as usize * 11) % 40) as u8 } else { 4 });
+    WorkerRow {
+        slot,
+        pid: (state != WorkerState::Free).then_some(41_207 + slot),
+        state,
+        task: busy.then_some((ended + u64::from(slot), 0)),
+        task_for: ms(20 + 10 * u64::from(slot)),
+        cpu_percent: (state != WorkerState::Free).then_some(if busy { 99.0 } else { 0.0 }),
+        cpu_history: history.collect(),
+        rss_bytes: (state != WorkerState::Free).then_some(10 << 20),
+        pss_bytes: None,
+        done: ended / u64::from(engine.workers),
+        starts: 1,
+        restarts: 0,
+        busy: ms(1000),
+        cpu: ms(990),
+    }
+}
+
+/// The frames of an engine from the start to a moment, or to its end if that comes before.
+pub fn track(engine: Engine, until: Duration) -> Track {
+    let end = Duration::from_secs_f64(TOTAL as f64 / engine.rate + 0.1);
+    let until = until.min(end);
+    let mut frames: Vec<Arc<Snapshot>> =
+        (0..).map(|step| ms(100 * step)).take_while(|at| *at < until).map(|at| Arc::new(frame(engine, at))).collect();
+    frames.push(Arc::new(frame(engine, until)));
+    Track { frames }
+}

@@ -1,0 +1,380 @@
+//! The key table: what a key does where. The handler, the footer and the help screen all read it, so they cannot differ.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+/// What a key asks for. What it means depends on the screen; see `state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Open or close the help screen.
+    Help,
+    /// Leave the program.
+    Quit,
+    /// Close what is open; never leaves the program.
+    Back,
+    /// Ctrl-C: stop, then kill, then leave.
+    Interrupt,
+    /// Ctrl-Z: stop everything until `fg`.
+    Suspend,
+    /// Draw every cell again.
+    Redraw,
+    /// Next theme.
+    Theme,
+    /// The main screen.
+    Main,
+    /// The list of unsuccessful attempts.
+    Tasks,
+    /// The workload picker.
+    Picker,
+    /// The next pane.
+    NextPane,
+    /// Down by one.
+    Down,
+    /// Up by one.
+    Up,
+    /// Down by half a screen.
+    HalfDown,
+    /// Up by half a screen.
+    HalfUp,
+    /// To the first.
+    First,
+    /// To the last.
+    Last,
+    /// Open the chosen one.
+    Open,
+    /// Another arm in the chosen pane.
+    CycleArm,
+    /// Start, or start again.
+    Run,
+    /// Start, or start again, all arms at the same time.
+    RunTogether,
+    /// Stop giving out work, or give it out again.
+    Pause,
+    /// End the comparison.
+    Stop,
+    /// One worker more.
+    MoreWorkers,
+    /// One worker fewer.
+    FewerWorkers,
+    /// Kill the chosen worker.
+    KillWorker,
+    /// Keep the picture as it is, or let it go on.
+    Freeze,
+    /// Agree with a question.
+    Yes,
+    /// Disagree with a question.
+    No,
+}
+
+/// Where keys are pressed; a set, so that a binding can hold in several places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context(u8);
+
+impl Context {
+    /// The workload picker.
+    pub const PICKER: Self = Self(1);
+    /// The main screen.
+    pub const MAIN: Self = Self(2);
+    /// The list of unsuccessful attempts.
+    pub const TASKS: Self = Self(4);
+    /// One unsuccessful attempt.
+    pub const DETAIL: Self = Self(8);
+    /// The help screen.
+    pub const HELP: Self = Self(16);
+    /// A question.
+    pub const ASK: Self = Self(32);
+
+    const VIEWS: Self = Self(2 | 4 | 8);
+    const LISTS: Self = Self(1 | 2 | 4 | 8 | 16);
+    const ALL: Self = Self(63);
+    const NOT_ASK: Self = Self(31);
+
+    const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether two sets have a place in common.
+    #[must_use]
+    pub fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// A key as the table names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Which.
+    pub code: KeyCode,
+    /// Together with Ctrl.
+    pub ctrl: bool,
+}
+
+const fn ch(c: char) -> Key {
+    Key { code: KeyCode::Char(c), ctrl: false }
+}
+
+const fn ctrl(c: char) -> Key {
+    Key { code: KeyCode::Char(c), ctrl: true }
+}
+
+const fn code(code: KeyCode) -> Key {
+    Key { code, ctrl: false }
+}
+
+impl Key {
+    /// The name on screen.
+    #[must_use]
+    pub fn label(self) -> String {
+        match self.code {
+            KeyCode::Char(' ') => "Space".to_owned(),
+            KeyCode::Char(c) if self.ctrl => format!("^{}", c.to_ascii_uppercase()),
+            KeyCode::Char(c) => c.to_string(),
+            KeyCode::F(n) => format!("F{n}"),
+            KeyCode::Up => "↑".to_owned(),
+            KeyCode::Down => "↓".to_owned(),
+            KeyCode::Home => "Home".to_owned(),
+            KeyCode::End => "End".to_owned(),
+            KeyCode::PageUp => "PgUp".to_owned(),
+            KeyCode::PageDown => "PgDn".to_owned(),
+            KeyCode::Enter => "Enter".to_owned(),
+            KeyCode::Tab => "Tab".to_owned(),
+            KeyCode::Esc => "Esc".to_owned(),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
+/// Groups of the help screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Works on every screen.
+    Everywhere,
+    /// The run.
+    Run,
+    /// Lists and tables.
+    Lists,
+    /// How it looks.
+    Look,
+}
+
+impl Group {
+    /// In the order of the help screen.
+    pub const ALL: [Self; 4] = [Self::Everywhere, Self::Run, Self::Lists, Self::Look];
+
+    /// Its heading.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Everywhere => "Everywhere",
+            Self::Run => "Run",
+            Self::Lists => "Lists and tables",
+            Self::Look => "Look",
+        }
+    }
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    /// Keys and what each does.
+    pub keys: &'static [(Key, Action)],
+    /// Where.
+    pub context: Context,
+    /// Under which heading help lists it; `None` leaves it out.
+    pub group: Option<Group>,
+    /// What help says.
+    pub help: &'static str,
+    /// What the footer says; empty leaves it out.
+    pub footer: &'static str,
+    /// Whether it is a view of the footer's first part.
+    pub tab: bool,
+}
+
+const fn bind(
+    keys: &'static [(Key, Action)],
+    context: Context,
+    group: Option<Group>,
+    help: &'static str,
+    footer: &'static str,
+) -> Binding {
+    Binding { keys, context, group, help, footer, tab: false }
+}
+
+const fn tab(keys: &'static [(Key, Action)], help: &'static str, footer: &'static str) -> Binding {
+    Binding { keys, context: Context::VIEWS, group: Some(Group::Everywhere), help, footer, tab: true }
+}
+
+use Action as A;
+use Context as C;
+use Group as G;
+
+/// The table. Earlier lines come first in the footer and are the last to be left out when it is narrow.
+pub const TABLE: &[Binding] = &[
+    tab(&[(ch('1'), A::Main)], "main screen", "Main"),
+    tab(&[(ch('2'), A::Tasks)], "failed tasks, and why", "Tasks"),
+    bind(&[(ch('y'), A::Yes), (code(KeyCode::Enter), A::Yes)], C::ASK, None, "yes", "yes"),
+    bind(&[(ch('n'), A::No), (code(KeyCode::Esc), A::No)], C::ASK, None, "no", "no"),
+    bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::PICKER, None, "run", "run"),
+    bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::TASKS, Some(G::Lists), "details", "details"),
+    bind(&[(ch('r'), A::Run)], C::VIEWS, Some(G::Run), "run / run again", "run"),
+    bind(&[(ch('p'), A::Pause)], C::VIEWS, Some(G::Run), "pause, resume", "pause"),
+    bind(&[(ch('x'), A::Stop)], C::VIEWS, Some(G::Run), "stop; again: kill", "stop"),
+    bind(
+        &[(ch('+'), A::MoreWorkers), (ch('-'), A::FewerWorkers), (ch('='), A::MoreWorkers), (ch('_'), A::FewerWorkers)],
+        C::MAIN,
+        Some(G::Run),
+        "one worker more, fewer",
+        "workers",
+    ),
+    bind(&[(code(KeyCode::Esc), A::Back)], C::DETAIL.or(C::TASKS).or(C::HELP), None, "back", "back"),
+    bind(&[(code(KeyCode::Esc), A::Back)], C::MAIN.or(C::PICKER), Some(G::Everywhere), "back, close, let go", ""),
+    bind(&[(ch('?'), A::Help), (code(KeyCode::F(1)), A::Help)], C::NOT_ASK, Some(G::Everywhere), "help", "help"),
+    bind(&[(ch('q'), A::Quit)], C::NOT_ASK, Some(G::Everywhere), "quit (asks if running)", "quit"),
+    bind(&[(ch(' '), A::Freeze)], C::VIEWS, Some(G::Look), "freeze the picture", "freeze"),
+    bind(&[(ch('o'), A::Picker)], C::VIEWS, Some(G::Everywhere), "other workload", "workloads"),
+    bind(&[(code(KeyCode::Tab), A::NextPane)], C::MAIN.or(C::PICKER), Some(G::Everywhere), "next pane", "pane"),
+    bind(&[(ch('T'), A::RunTogether)], C::VIEWS, Some(G::Run), "all at once: no measure", "together"),
+    bind(&[(ch('K'), A::KillWorker)], C::MAIN, Some(G::Run), "kill the chosen worker", "kill worker"),
+    bind(&[(ch('a'), A::CycleArm)], C::MAIN, Some(G::Look), "next engine in pane", "engine"),
+    bind(&[(ch('t'), A::Theme)], C::NOT_ASK, Some(G::Look), "colours", "colours"),
+    bind(&[(ctrl('c'), A::Interrupt)], C::ALL, Some(G::Everywhere), "stop, kill, leave", ""),
+    bind(&[(ctrl('z'), A::Suspend)], C::ALL, Some(G::Everywhere), "suspend, fg resumes", ""),
+    bind(&[(ctrl('l'), A::Redraw)], C::ALL, Some(G::Look), "draw again", ""),
+    bind(
+        &[(ch('j'), A::Down), (ch('k'), A::Up), (code(KeyCode::Down), A::Down), (code(KeyCode::Up), A::Up)],
+        C::LISTS,
+        Some(G::Lists),
+        "move",
+        "",
+    ),
+    bind(
+        &[(ch('g'), A::First), (ch('G'), A::Last), (code(KeyCode::Home), A::First), (code(KeyCode::End), A::Last)],
+        C::LISTS,
+        Some(G::Lists),
+        "first, last",
+        "",
+    ),
+    bind(
+        &[
+            (ctrl('d'), A::HalfDown),
+            (ctrl('u'), A::HalfUp),
+            (code(KeyCode::PageDown), A::HalfDown),
+            (code(KeyCode::PageUp), A::HalfUp),
+        ],
+        C::LISTS,
+        Some(G::Lists),
+        "half a screen",
+        "",
+    ),
+];
+
+/// What a key event asks for in a context.
+#[must_use]
+pub fn action(event: KeyEvent, context: Context) -> Option<Action> {
+    if event.kind == KeyEventKind::Release || event.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::SUPER) {
+        return None;
+    }
+    let pressed = Key { code: event.code, ctrl: event.modifiers.contains(KeyModifiers::CONTROL) };
+    TABLE
+        .iter()
+        .filter(|binding| binding.context.meets(context))
+        .flat_map(|binding| binding.keys)
+        .find(|(key, _)| *key == pressed)
+        .map(|(_, action)| *action)
+}
+
+impl Binding {
+    /// The keys as help names them: `j k ↓ ↑`.
+    #[must_use]
+    pub fn all_keys(&self) -> String {
+        self.keys.iter().map(|(key, _)| key.label()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The first key of each of its actions, as the footer names them: `+/-`.
+    #[must_use]
+    pub fn short_keys(&self) -> String {
+        let mut seen: Vec<Action> = Vec::new();
+        let mut labels: Vec<String> = Vec::new();
+        for (key, action) in self.keys {
+            if !seen.contains(action) {
+                seen.push(*action);
+                labels.push(key.label());
+            }
+        }
+        labels.join("/")
+    }
+}
+
+/// The lines of a context that the footer shows, most important first.
+pub fn footer(context: Context) -> impl Iterator<Item = &'static Binding> {
+    TABLE.iter().filter(move |binding| binding.context.meets(context) && !binding.footer.is_empty())
+}
+
+/// The lines of a group of the help screen.
+pub fn help(group: Group) -> impl Iterator<Item = &'static Binding> {
+    TABLE.iter().filter(move |binding| binding.group == Some(group))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTEXTS: [C; 6] = [C::PICKER, C::MAIN, C::TASKS, C::DETAIL, C::HELP, C::ASK];
+
+    #[test]
+    fn no_key_has_two_meanings_in_one_place() {
+        for context in CONTEXTS {
+            let mut seen: Vec<Key> = Vec::new();
+            for binding in TABLE.iter().filter(|binding| binding.context.meets(context)) {
+                for (key, _) in binding.keys {
+                    assert!(!seen.contains(key), "{} twice in {context:?}", key.label());
+                    seen.push(*key);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_where_it_is_bound() {
+        for context in CONTEXTS {
+            for binding in TABLE {
+                for (key, expected) in binding.keys {
+                    let modifiers = if key.ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
+                    let found = action(KeyEvent::new(key.code, modifiers), context);
+                    if binding.context.meets(context) {
+                        assert_eq!(found, Some(*expected), "{} in {context:?}", key.label());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn shifted_letters_are_themselves_and_releases_are_nothing() {
+        let shifted = KeyEvent::new(KeyCode::Char('K'), KeyModifiers::SHIFT);
+        assert_eq!(action(shifted, C::MAIN), Some(A::KillWorker));
+        let released = KeyEvent::new_with_kind(KeyCode::Char('q'), KeyModifiers::NONE, KeyEventKind::Release);
+        assert_eq!(action(released, C::MAIN), None);
+        assert_eq!(action(KeyEvent::new(KeyCode::Char('q'), KeyModifiers::ALT), C::MAIN), None);
+    }
+
+    #[test]
+    fn every_screen_can_be_left_and_explains_itself() {
+        for context in [C::PICKER, C::MAIN, C::TASKS, C::DETAIL, C::HELP] {
+            for wanted in [A::Help, A::Quit, A::Back, A::Interrupt, A::Suspend] {
+                let bound = TABLE
+                    .iter()
+                    .filter(|binding| binding.context.meets(context))
+                    .any(|binding| binding.keys.iter().any(|(_, action)| *action == wanted));
+                assert!(bound, "{wanted:?} in {context:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn labels_are_short() {
+        let workers = TABLE.iter().find(|binding| binding.footer == "workers").unwrap();
+        assert_eq!(workers.short_keys(), "+/-");
+        assert_eq!(ctrl('d').label(), "^D");
+        assert!(TABLE.iter().all(|binding| !binding.help.is_empty()));
+    }
+}

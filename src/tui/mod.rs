@@ -1,0 +1,64 @@
+//! The dashboard: draws a session's view and sends its commands; it never looks inside an engine and never waits for one.
+//!
+//! * [`model`], [`state`], [`keys`]: what is shown, what the user chose, what a key means. Pure.
+//! * [`draw`], [`widgets`], [`theme`], [`text`], [`mod@format`]: one frame from these. Pure.
+//! * `event_loop`, with `terminal`, `screen`, `input`, `signals` and `pacer`: the only parts that touch the terminal, the
+//!   clock and signals.
+
+pub mod draw;
+mod event_loop;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod format;
+mod input;
+pub mod keys;
+mod lints;
+pub mod model;
+mod pacer;
+#[cfg(test)]
+mod pty_tests;
+mod screen;
+mod signals;
+pub mod state;
+mod terminal;
+pub mod text;
+pub mod theme;
+pub mod widgets;
+
+use std::sync::Arc;
+
+pub use event_loop::run;
+pub use model::Entry;
+pub use theme::ThemeName;
+
+use crate::session::handle::SessionHandle;
+use crate::workload::model::Workload;
+
+/// Opens a session for a workload; must not start anything before it is told to run.
+pub type Start = Box<dyn Fn(Arc<Workload>) -> anyhow::Result<SessionHandle> + Send>;
+
+/// What the dashboard is started with.
+pub struct Options {
+    /// Opens a session.
+    pub start: Start,
+    /// Opened and run at once; otherwise the picker comes first.
+    pub initial: Option<Arc<Workload>>,
+    /// The workloads of the picker.
+    pub catalogue: Vec<Entry>,
+    /// Colours to begin with.
+    pub theme: ThemeName,
+    /// Whether only ASCII is drawn.
+    pub ascii: bool,
+    /// Most frames per second for data, 1 to 30; keys are answered at once.
+    pub fps: u32,
+}
+
+/// How the dashboard ended. The terminal is given back in every case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Ended {
+    /// The user left.
+    Quit,
+    /// This signal came; the exit code is 128 plus its number.
+    Signal(i32),
+}

@@ -1,0 +1,308 @@
+//! What a frame is made from: the newest view of the session, and which of its arms are shown at which second.
+//!
+//! Reads; decides nothing and asks no clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::analysis::verdict::Verdict;
+use crate::engine::outcome::AttemptReport;
+use crate::metrics::snapshot::{Snapshot, Track};
+use crate::session::view::{ArmView, Mode, SessionPhase, SessionView};
+use crate::tui::text;
+use crate::workload::model::{EngineKind, Workload};
+
+/// A workload that the picker offers.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Short name.
+    pub name: String,
+    /// One line for people; may be empty.
+    pub title: String,
+    /// Where it comes from: a path, or "built in".
+    pub source: String,
+    /// What is worth knowing before it is run, a line each.
+    pub summary: Vec<String>,
+    /// The workload, or what is wrong with its file (rendered diagnostics).
+    pub outcome: Result<Arc<Workload>, String>,
+    /// The text of the file.
+    pub text: String,
+}
+
+/// Everything that is shown.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    /// The workloads of the picker.
+    pub catalogue: Arc<Vec<Entry>>,
+    /// The newest view of the session, if one was opened.
+    pub session: Option<Arc<SessionView>>,
+}
+
+/// Whether a comparison is under way.
+#[must_use]
+pub fn is_running(view: &SessionView) -> bool {
+    matches!(view.phase, SessionPhase::Running | SessionPhase::Paused | SessionPhase::Stopping)
+}
+
+/// Index of the arm that the others are compared with.
+#[must_use]
+pub fn baseline(view: &SessionView) -> usize {
+    if let Some(verdict) = view.verdicts.first() {
+        return verdict.baseline;
+    }
+    let Some(spec) = view.workload.engines.get(view.workload.baseline) else { return 0 };
+    view.arms.iter().position(|arm| arm.spec.name == spec.name).unwrap_or(0)
+}
+
+/// The arms that the panes show at first: in file order when there are two, otherwise the baseline and the first other.
+#[must_use]
+pub fn first_pair(view: &SessionView) -> [usize; 2] {
+    if view.arms.len() <= 2 {
+        return [0, 1];
+    }
+    let left = baseline(view).min(view.arms.len() - 1);
+    [left, usize::from(left == 0)]
+}
+
+/// The arm after `current` that the other pane does not show.
+#[must_use]
+pub fn next_arm(view: &SessionView, current: usize, other: usize) -> usize {
+    let arms = view.arms.len().max(1);
+    (1..=arms).map(|step| (current + step) % arms).find(|arm| *arm != other).unwrap_or(current)
+}
+
+/// Which moment of an arm a pane shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The newest frame of a run under way.
+    Live,
+    /// The last run at the second that the live arm has reached.
+    Replay,
+    /// The last run, which took less time than the live one has run already.
+    ReplayOver,
+    /// The end of the last run; nothing is under way.
+    Last,
+    /// It has not run yet.
+    Waiting,
+}
+
+/// One arm as a pane shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Pane<'a> {
+    /// Index into [`SessionView::arms`].
+    pub arm: usize,
+    /// The arm.
+    pub view: &'a ArmView,
+    /// Whether the other pane shows the same kind of engine, so that this one needs another sign.
+    pub second: bool,
+    /// Which moment it is.
+    pub role: Role,
+    /// The frame to show.
+    pub frame: Option<&'a Snapshot>,
+    /// Frames up to it.
+    pub past: &'a [Arc<Snapshot>],
+}
+
+impl Pane<'_> {
+    /// Its name: `POOL`, or what the file calls it.
+    #[must_use]
+    pub fn label(&self) -> String {
+        label(self.view)
+    }
+
+    /// Kind of its engine.
+    #[must_use]
+    pub fn kind(&self) -> EngineKind {
+        self.view.spec.kind
+    }
+
+    /// Tasks ended, and tasks in all if that is known.
+    #[must_use]
+    pub fn progress(&self) -> (u64, u64) {
+        self.frame.map_or((0, 0), |frame| (frame.counts.finished(), frame.total))
+    }
+
+    /// Time until its run ends: exact for a replay, from the throughput otherwise; `None` where it cannot be told.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        let frame = self.frame?;
+        if self.role == Role::Replay {
+            return self.view.track.frames.last().map(|last| last.at.saturating_sub(frame.at));
+        }
+        let (done, total) = self.progress();
+        let left = total.checked_sub(done)?;
+        let rate = done as f64 / frame.at.as_secs_f64();
+        if frame.state.is_over() || left == 0 || done == 0 || !rate.is_finite() {
+            return None;
+        }
+        Duration::try_from_secs_f64(left as f64 / rate).ok()
+    }
+
+    /// Whether the run it shows is at its end.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.frame.is_some_and(|frame| frame.state.is_over()) || matches!(self.role, Role::ReplayOver)
+    }
+}
+
+/// Name of an arm: the kind in capitals where the file says no more than that.
+#[must_use]
+pub fn label(arm: &ArmView) -> String {
+    let name = text::clean(&arm.spec.name);
+    let kind = match arm.spec.kind {
+        EngineKind::Pool => "pool",
+        EngineKind::Process => "process",
+        EngineKind::Serial => "serial",
+    };
+    if name.eq_ignore_ascii_case(kind) { name.to_ascii_uppercase() } else { name }
+}
+
+/// The panes of a pair of arms at the moment the view is at; one where there is one arm.
+#[must_use]
+pub fn panes(view: &SessionView, pair: [usize; 2]) -> Vec<Pane<'_>> {
+    let now = match view.mode {
+        Mode::Interleaved => {
+            view.arms.iter().filter(|arm| arm.live).filter_map(ArmView::latest).map(|frame| frame.at).max()
+        }
+        Mode::Together => None,
+    };
+    let shown = if view.arms.len() < 2 { &pair[..1] } else { &pair[..] };
+    let mut panes: Vec<Pane<'_>> =
+        shown.iter().filter_map(|&index| Some(pane(index, view.arms.get(index)?, now))).collect();
+    if let [left, right] = panes.as_mut_slice() {
+        right.second = left.kind() == right.kind();
+    }
+    panes
+}
+
+fn pane(index: usize, arm: &ArmView, now: Option<Duration>) -> Pane<'_> {
+    let frames = &arm.track.frames;
+    let (role, position) = match (now, frames.last()) {
+        (_, None) => (if arm.live { Role::Live } else { Role::Waiting }, 0),
+        (_, Some(_)) if arm.live => (Role::Live, frames.len()),
+        (None, Some(_)) => (Role::Last, frames.len()),
+        (Some(now), Some(last)) if now >= last.at => (Role::ReplayOver, frames.len()),
+        (Some(now), Some(_)) => (Role::Replay, end_at(&arm.track, now)),
+    };
+    let past = frames.get(..position).unwrap_or_default();
+    Pane { arm: index, view: arm, second: false, role, frame: past.last().map(|frame| &**frame), past }
+}
+
+/// How many frames of a track lie at or before a moment; at least one if there is any.
+fn end_at(track: &Track, moment: Duration) -> usize {
+    track.frames.partition_point(|frame| frame.at <= moment).max(usize::from(!track.frames.is_empty()))
+}
+
+/// The verdict between the arms of two panes, and the pane that it is about (the other one is the baseline).
+#[must_use]
+pub fn verdict<'a>(view: &'a SessionView, panes: &[Pane<'_>]) -> Option<(&'a Verdict, usize)> {
+    let [left, right] = panes else { return None };
+    let between = |arm: usize, base: usize| {
+        view.verdicts.iter().find(|verdict| verdict.arm == arm && verdict.baseline == base && arm != base)
+    };
+    between(right.arm, left.arm)
+        .map(|verdict| (verdict, 1))
+        .or_else(|| between(left.arm, right.arm).map(|verdict| (verdict, 0)))
+}
+
+/// Identity of an unsuccessful attempt: arm, task, attempt.
+pub type AttemptKey = (usize, u64, u32);
+
+/// An unsuccessful attempt in the list of all arms.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure<'a> {
+    /// Index of its arm.
+    pub arm: usize,
+    /// What is known about it.
+    pub report: &'a AttemptReport,
+}
+
+impl Failure<'_> {
+    /// Its identity.
+    #[must_use]
+    pub fn key(&self) -> AttemptKey {
+        (self.arm, self.report.index, self.report.attempt)
+    }
+}
+
+/// The unsuccessful attempts that the newest frames still hold, newest first.
+#[must_use]
+pub fn failures(view: &SessionView) -> Vec<Failure<'_>> {
+    let mut list: Vec<Failure<'_>> = Vec::new();
+    for (arm, arm_view) in view.arms.iter().enumerate() {
+        let kept = arm_view.latest().map(|frame| frame.failures.as_slice()).unwrap_or_default();
+        list.extend(kept.iter().map(|report| Failure { arm, report }));
+    }
+    list.sort_by(|a, b| b.report.ended.cmp(&a.report.ended).then_with(|| a.key().cmp(&b.key())));
+    list
+}
+
+/// Where an attempt stands in the list; the last place if it is no longer kept, because the oldest go first.
+#[must_use]
+pub fn position(list: &[Failure<'_>], key: Option<AttemptKey>) -> usize {
+    match key {
+        None => 0,
+        Some(key) => {
+            list.iter().position(|failure| failure.key() == key).unwrap_or_else(|| list.len().saturating_sub(1))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::fixture;
+
+    #[test]
+    fn the_arm_that_is_not_running_is_replayed_at_the_same_second() {
+        let late = fixture::running_at(Duration::from_secs(30));
+        let late = panes(&late, [0, 1]);
+        assert_eq!((late[0].role, late[1].role), (Role::ReplayOver, Role::Live));
+        let early = fixture::running_at(Duration::from_secs(3));
+        let early = panes(&early, [0, 1]);
+        assert_eq!(early[0].role, Role::Replay);
+        assert_eq!(early[0].frame.unwrap().at, Duration::from_secs(3));
+        assert!(early[0].remaining().unwrap() > Duration::from_secs(1));
+    }
+
+    #[test]
+    fn without_a_run_both_show_their_end() {
+        let view = fixture::finished();
+        assert!(panes(&view, [0, 1]).iter().all(|pane| pane.role == Role::Last && pane.is_over()));
+        let fresh = fixture::ready();
+        assert!(panes(&fresh, [0, 1]).iter().all(|pane| pane.role == Role::Waiting && pane.frame.is_none()));
+    }
+
+    #[test]
+    fn together_replays_nothing() {
+        let view = fixture::together();
+        assert!(panes(&view, [0, 1]).iter().all(|pane| pane.role == Role::Live));
+    }
+
+    #[test]
+    fn two_engines_of_one_kind_get_two_signs() {
+        let view = fixture::three_arms();
+        let pair = first_pair(&view);
+        assert_eq!(pair, [0, 1]);
+        let shown = panes(&view, pair);
+        assert!(!shown[0].second && shown[1].second);
+        assert_eq!(next_arm(&view, 1, 0), 2);
+        assert_eq!(next_arm(&view, 2, 0), 1);
+    }
+
+    #[test]
+    fn an_attempt_that_fell_out_of_the_list_leaves_the_choice_at_its_end() {
+        let view = fixture::with_failures();
+        let list = failures(&view);
+        assert!(list.windows(2).all(|pair| pair[0].report.ended >= pair[1].report.ended));
+        assert_eq!(position(&list, None), 0);
+        assert_eq!(position(&list, Some(list[2].key())), 2);
+        assert_eq!(position(&list, Some((9, 9, 9))), list.len() - 1);
+    }
+
+    #[test]
+    fn a_single_arm_has_a_single_pane() {
+        assert_eq!(panes(&fixture::one_arm(), [0, 1]).len(), 1);
+        assert!(verdict(&fixture::one_arm(), &panes(&fixture::one_arm(), [0, 1])).is_none());
+    }
+}

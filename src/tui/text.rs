@@ -1,0 +1,214 @@
+//! Foreign text made safe and measurable: what files, tasks and workers say is data, never an instruction to the terminal.
+//!
+//! Everything that is drawn and was not written in this program goes through [`clean`] or [`clean_lines`] first.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// The text on one line, without escape sequences, control characters and characters that reorder or hide others.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => skip_escape(&mut chars),
+            '\u{9b}' => skip_control_sequence(&mut chars),
+            '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => skip_string(&mut chars),
+            '\t' => out.push_str("    "),
+            '\n' | '\r' | '\u{2028}' | '\u{2029}' => out.push(' '),
+            c if c.is_control() || is_deceptive(c) => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The lines of a text, each [`clean`]; at most `limit`, counted from the end, because the end of an output says most.
+#[must_use]
+pub fn clean_lines(text: &str, limit: usize) -> Vec<String> {
+    let lines: Vec<&str> = text.split(['\n', '\r']).collect();
+    let mut lines: Vec<String> =
+        lines.iter().rev().map(|line| clean(line)).skip_while(|line| line.trim().is_empty()).take(limit).collect();
+    lines.reverse();
+    lines
+}
+
+/// Characters that are invisible but change how the text around them looks: bidirectional overrides ("Trojan source",
+/// CVE-2021-42574), zero-width characters, byte order mark, tags.
+fn is_deceptive(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// After ESC (ECMA-48): a control sequence, a control string, or a sequence of intermediates and one final character.
+fn skip_escape(chars: &mut Peekable<Chars<'_>>) {
+    match chars.peek() {
+        Some('[') => {
+            chars.next();
+            skip_control_sequence(chars);
+        }
+        Some(']' | 'P' | 'X' | '^' | '_') => {
+            chars.next();
+            skip_string(chars);
+        }
+        _ => {
+            while chars.next_if(|c| matches!(c, '\u{20}'..='\u{2f}')).is_some() {}
+            let _final = chars.next_if(|c| matches!(c, '\u{30}'..='\u{7e}'));
+        }
+    }
+}
+
+/// Parameters and intermediates, then one final character.
+fn skip_control_sequence(chars: &mut Peekable<Chars<'_>>) {
+    while chars.next_if(|c| matches!(c, '\u{20}'..='\u{3f}')).is_some() {}
+    let _final = chars.next_if(|c| matches!(c, '\u{40}'..='\u{7e}'));
+}
+
+/// Up to BEL or ST. A string that never ends must not hide the evidence behind it, so then only its start is dropped.
+fn skip_string(chars: &mut Peekable<Chars<'_>>) {
+    let mut ahead = chars.clone();
+    while let Some(c) = ahead.next() {
+        match c {
+            '\u{7}' | '\u{9c}' => {
+                *chars = ahead;
+                return;
+            }
+            '\u{1b}' => {
+                if ahead.peek() == Some(&'\\') {
+                    ahead.next();
+                    *chars = ahead;
+                }
+                return;
+            }
+            '\n' => return,
+            _ => {}
+        }
+    }
+}
+
+/// Columns that a text takes.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The text in at most `columns`; what does not fit is replaced by an ellipsis.
+#[must_use]
+pub fn fit(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    if columns == 0 {
+        return String::new();
+    }
+    let mut out = String::new();
+    let mut used = 1;
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        if used > columns {
+            break;
+        }
+        out.push(c);
+    }
+    out.push('…');
+    out
+}
+
+/// The text in exactly `columns`, filled with spaces on the right.
+#[must_use]
+pub fn pad(text: &str, columns: usize) -> String {
+    let mut out = fit(text, columns);
+    let missing = columns.saturating_sub(out.width());
+    out.extend(std::iter::repeat_n(' ', missing));
+    out
+}
+
+/// The text in exactly `columns`, filled with spaces on the left.
+#[must_use]
+pub fn pad_left(text: &str, columns: usize) -> String {
+    let text = fit(text, columns);
+    let missing = columns.saturating_sub(text.width());
+    let mut out = " ".repeat(missing);
+    out.push_str(&text);
+    out
+}
+
+/// Words of a text on lines of at most `columns`; a longer word is cut.
+#[must_use]
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && line.width() + 1 + word.width() > columns {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&fit(word, columns));
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn escape_sequences_vanish_whole() {
+        assert_eq!(clean("\x1b[31mred\x1b[0m"), "red");
+        assert_eq!(clean("\x1b]0;title\x07after"), "after");
+        assert_eq!(clean("\x1b]8;;http://x\x1b\\link"), "link");
+        assert_eq!(clean("\u{9b}2Jgone"), "gone");
+        assert_eq!(clean("\x1b(Btext\x1bcmore"), "textmore");
+        assert_eq!(clean("a\tb\nc\x08\x7f"), "a    b c");
+    }
+
+    #[test]
+    fn an_endless_string_hides_nothing() {
+        assert_eq!(clean("\x1b]0;the evidence"), "0;the evidence");
+        assert_eq!(clean("\x1bP first \x1b[1mbold"), " first bold");
+    }
+
+    #[test]
+    fn text_cannot_be_reordered() {
+        assert_eq!(clean("abc\u{202e}def\u{2066}g\u{200b}h"), "abcdefgh");
+    }
+
+    #[test]
+    fn the_end_of_an_output_is_kept() {
+        assert_eq!(clean_lines("one\ntwo\r\nthree\n\n", 2), ["", "three"]);
+        assert_eq!(clean_lines("one\ntwo\nthree\n", 2), ["two", "three"]);
+        assert!(clean_lines("", 5).is_empty());
+    }
+
+    #[test]
+    fn wide_characters_count_twice() {
+        assert_eq!(width("工作"), 4);
+        assert_eq!(fit("工作負載", 5), "工作…");
+        assert_eq!(pad("工", 4), "工  ");
+        assert_eq!(pad_left("工", 4), "  工");
+        assert_eq!(wrap("aa bb 工作 cc", 5), ["aa bb", "工作", "cc"]);
+    }
+
+    proptest! {
+        #[test]
+        fn cleaned_text_has_no_control_characters(text in "[\\PC\u{0}-\u{1f}\u{7f}-\u{9f}\u{202e}]{0,60}") {
+            prop_assert!(!clean(&text).chars().any(|c| c.is_control() || is_deceptive(c)));
+        }
+
+        #[test]
+        fn fitted_text_fits(text in "\\PC{0,40}", columns in 0_usize..30) {
+            prop_assert!(fit(&text, columns).width() <= columns);
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! What is wrong with a workload file, where, and what would be right.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::workload::render;
+use crate::workload::scan::Mark;
+use crate::workload::text::neutral;
+
+/// How grave a diagnostic is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The file is refused.
+    Error,
+    /// The file is accepted, but it may not do what its writer expects.
+    Warning,
+}
+
+/// One problem of a workload file.
+///
+/// All text in it is neutral (see [`crate::workload::text`]) except `file`, which is the path as it was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// Error or warning.
+    pub severity: Severity,
+    /// The file, or the name of a bundled workload.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1, in characters.
+    pub col: usize,
+    /// Key path such as `tasks[0].service_time.min`; empty where the problem concerns the whole file.
+    pub key: String,
+    /// What is wrong.
+    pub message: String,
+    /// What is allowed instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<String>,
+    /// What the writer may have meant, as a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// The word that `help` proposes, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<String>,
+    /// Other places that belong to the problem.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<Related>,
+    /// The line it is about, for the caret.
+    #[serde(skip)]
+    pub(crate) excerpt: Option<Excerpt>,
+}
+
+/// Another place that belongs to a problem, for example where a key was given first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Related {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1, in characters.
+    pub col: usize,
+    /// What is there.
+    pub message: String,
+    #[serde(skip)]
+    pub(crate) excerpt: Option<Excerpt>,
+}
+
+/// The part of a source line that is shown, and the characters of it that are marked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Excerpt {
+    /// Neutral text (tabs are kept).
+    pub(crate) text: String,
+    /// First marked character.
+    pub(crate) start: usize,
+    /// How many characters are marked; at least 1 unless the line is empty.
+    pub(crate) len: usize,
+}
+
+impl Diagnostic {
+    /// A problem at a place of the file that `lines` shows.
+    pub(crate) fn new(severity: Severity, lines: &Lines<'_>, mark: Mark, key: &str, message: &str) -> Self {
+        Self {
+            severity,
+            file: lines.file.to_owned(),
+            line: mark.line,
+            col: mark.col,
+            key: neutral(key).into_owned(),
+            message: neutral(message).into_owned(),
+            allowed: None,
+            help: None,
+            suggestion: None,
+            related: Vec::new(),
+            excerpt: lines.excerpt(mark),
+        }
+    }
+
+    /// A problem of a file as a whole, without a place in its text (too large, not readable).
+    #[must_use]
+    pub fn of_file(file: &str, message: &str) -> Self {
+        Self::new(Severity::Error, &Lines::new(file, ""), Mark::START, "", message)
+    }
+
+    /// Says what is allowed.
+    #[must_use]
+    pub(crate) fn allowed(mut self, allowed: impl AsRef<str>) -> Self {
+        self.allowed = Some(neutral(allowed.as_ref()).into_owned());
+        self
+    }
+
+    /// Adds a hint.
+    #[must_use]
+    pub fn help(mut self, help: impl AsRef<str>) -> Self {
+        self.help = Some(neutral(help.as_ref()).into_owned());
+        self
+    }
+
+    /// Proposes a word.
+    #[must_use]
+    pub(crate) fn suggest(mut self, word: &str) -> Self {
+        self.suggestion = Some(word.to_owned());
+        self.help(format!("did you mean `{word}`?"))
+    }
+
+    /// Adds another place.
+    #[must_use]
+    pub(crate) fn related(mut self, lines: &Lines<'_>, mark: Mark, message: &str) -> Self {
+        self.related.push(Related {
+            line: mark.line,
+            col: mark.col,
+            message: neutral(message).into_owned(),
+            excerpt: lines.excerpt(mark),
+        });
+        self
+    }
+
+    /// The problem in one line: `file:line:col: key.path: what is wrong; what is allowed; did you mean ...`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut text = format!("{}:{}:{}: ", neutral(&self.file), self.line, self.col);
+        if self.severity == Severity::Warning {
+            text.push_str("warning: ");
+        }
+        if !self.key.is_empty() {
+            text.push_str(&self.key);
+            text.push_str(": ");
+        }
+        text.push_str(&self.message);
+        for part in self.allowed.iter().chain(&self.help) {
+            text.push_str("; ");
+            text.push_str(part);
+        }
+        text
+    }
+
+    /// The problem with its source line and a caret; ends with a line feed.
+    #[must_use]
+    pub fn render(&self, color: bool) -> String {
+        render::render(self, color)
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary())
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
+/// All problems of a file, in the order of their places.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+    #[serde(skip)]
+    omitted: usize,
+}
+
+impl Diagnostics {
+    /// Sorts a list of problems by place.
+    #[must_use]
+    pub fn new(mut list: Vec<Diagnostic>) -> Self {
+        list.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.col));
+        Self { list, omitted: 0 }
+    }
+
+    /// Tells how many further problems were found and not kept.
+    pub(crate) fn with_omitted(mut self, omitted: usize) -> Self {
+        self.omitted = omitted;
+        self
+    }
+
+    /// The problems.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.list.iter()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// How many of them are errors.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.list.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count()
+    }
+
+    /// All problems with their source lines and carets.
+    #[must_use]
+    pub fn render(&self, color: bool) -> String {
+        let mut text = self.list.iter().map(|diagnostic| diagnostic.render(color)).collect::<Vec<_>>().join("\n");
+        if self.omitted > 0 {
+            text.push_str(&format!("\n... and {} more problems\n", self.omitted));
+        }
+        text
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::new(vec![diagnostic])
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.iter()
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter()
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// The lines of a file, for excerpts.
+#[derive(Debug)]
+pub(crate) struct Lines<'a> {
+    /// Path or name of the file.
+    pub(crate) file: &'a str,
+    lines: Vec<&'a str>,
+}
+
+/// Characters of a source line that are shown at most, and how many of them before the marked place.
+const SHOWN: usize = 160;
+const SHOWN_BEFORE: usize = 100;
+
+impl<'a> Lines<'a> {
+    pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
+        Self { file, lines: text.lines().collect() }
+    }
+
+    /// The text of a line, from 1.
+    pub(crate) fn get(&self, line: usize) -> Option<&'a str> {
+        self.lines.get(line.checked_sub(1)?).copied()
+    }
+
+    /// All lines with their number, from 1.
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (usize, &'a str)> + '_ {
+        self.lines.iter().enumerate().map(|(index, line)| (index + 1, *line))
+    }
+
+    fn excerpt(&self, mark: Mark) -> Option<Excerpt> {
+        let line = self.get(mark.line)?;
+        let col = mark.col.saturating_sub(1);
+        // A long line is shown from a little before the place on, so that a caret is never far from its line's start.
+        let skip = if col > SHOWN_BEFORE { col - SHOWN_BEFORE } else { 0 };
+        let text: String = line
+            .chars()
+            .skip(skip)
+            .take(SHOWN)
+            .map(|c| if c == '\t' { c } else { crate::workload::text::picture(c) })
+            .collect();
+        let shown = text.trim_end().chars().count();
+        let start = (col - skip).min(shown);
+        Some(Excerpt { len: mark.len.min(shown - start).max(1), text, start })
+    }
+}

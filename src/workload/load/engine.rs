@@ -1,0 +1,172 @@
+//! `engines[]`: the arms of a comparison.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+
+use crate::workload::load::field::Field;
+use crate::workload::load::map::MapReader;
+use crate::workload::load::{keys, task};
+use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Workers};
+use crate::workload::scan::Mark;
+use crate::workload::yaml::Tree;
+
+const MOST_ENGINES: usize = 32;
+const KINDS: [(&str, EngineKind); 3] =
+    [("pool", EngineKind::Pool), ("process", EngineKind::Process), ("serial", EngineKind::Serial)];
+const LATER_KINDS: [&str; 5] = ["thread", "mp_pool", "mp_process", "interpreter", "dask"];
+const WORKERS: [&str; 5] = ["workers", "processes", "max_workers", "n_jobs", "max_procs"];
+
+/// The arms of a file that names none: one pool and one process engine, as many workers as cores.
+pub(crate) fn default_arms() -> Vec<EngineSpec> {
+    [EngineKind::Pool, EngineKind::Process].map(|kind| EngineSpec::of_kind(kind, Workers::Auto)).to_vec()
+}
+
+impl EngineSpec {
+    /// An arm with the defaults of its kind, named like it. `workers` beyond one means nothing to `serial`.
+    #[must_use]
+    pub fn of_kind(kind: EngineKind, workers: Workers) -> Self {
+        let workers = if kind == EngineKind::Serial { Workers::Fixed(NonZeroU32::MIN) } else { workers };
+        Self { name: kind.word().to_owned(), kind, workers, chunksize: default_chunksize(kind) }
+    }
+}
+
+impl EngineKind {
+    /// The word used in YAML, JSON and on screen.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
+    }
+}
+
+/// A process per task holds one task by definition.
+fn default_chunksize(kind: EngineKind) -> Chunksize {
+    if kind == EngineKind::Process { Chunksize::Fixed(NonZeroU32::MIN) } else { Chunksize::Auto }
+}
+
+/// Reads the list; the second value is the index of the baseline.
+pub(crate) fn read(field: &Field<'_>) -> Option<(Vec<EngineSpec>, usize)> {
+    let items = field.some_items(MOST_ENGINES)?;
+    let read: Vec<Option<Entry<'_>>> = items.iter().map(entry).collect();
+    let mut named: HashMap<String, Mark> = HashMap::new();
+    let mut baseline: Option<(usize, Mark)> = None;
+    let mut fine = true;
+    for (index, entry) in read.iter().enumerate() {
+        let Some(entry) = entry else { continue };
+        if let Some(name) = &entry.name {
+            let mark = entry.name_field.mark();
+            if let Some(first) = named.get(name) {
+                let context = field.context;
+                let error = entry
+                    .name_field
+                    .error(format!("a second engine named `{name}`"))
+                    .allowed("each engine needs a `name` of its own (default: its kind)");
+                context.report(error.related(context.lines, *first, "first named here"));
+                fine = false;
+            } else {
+                named.insert(name.clone(), mark);
+            }
+        }
+        if let Some(mark) = entry.baseline {
+            if let Some((_, first)) = baseline {
+                let context = field.context;
+                let error = context.error(mark, &format!("{}.baseline", entry.path), "a second baseline");
+                context.report(error.allowed("one engine is the baseline").related(context.lines, first, "first one"));
+                fine = false;
+            } else {
+                baseline = Some((index, mark));
+            }
+        }
+    }
+    let specs: Vec<EngineSpec> = read.into_iter().map(|entry| entry?.spec).collect::<Option<_>>()?;
+    fine.then(|| (specs, baseline.map_or(0, |(index, _)| index)))
+}
+
+struct Entry<'a> {
+    path: String,
+    name: Option<String>,
+    /// Where the name is, or the kind that stands in for it.
+    name_field: Field<'a>,
+    /// Where `baseline: true` is.
+    baseline: Option<Mark>,
+    spec: Option<EngineSpec>,
+}
+
+fn entry<'a>(field: &Field<'a>) -> Option<Entry<'a>> {
+    if !matches!(field.tree, Tree::Map(_)) {
+        return field.unfit("must be a map such as { kind: pool }");
+    }
+    let mut map = field.map()?;
+    let kind_field = map.required("kind");
+    let kind = kind_field.as_ref().and_then(|field| field.choice("kind of engine", &KINDS, &LATER_KINDS));
+    let name_field = map.get("name");
+    let name = match &name_field {
+        Some(field) => field.name(),
+        None => kind.map(|kind| kind.word().to_owned()),
+    };
+    let baseline_field = map.get("baseline");
+    let baseline = match &baseline_field {
+        Some(field) => field.boolean(),
+        None => Some(false),
+    };
+    let on_timeout = map.or("on_timeout", (), task::on_timeout);
+    let (workers, chunksize) = match kind {
+        Some(kind) => {
+            let read = (workers(&mut map, kind), chunksize(&mut map, kind));
+            map.finish(&keys::ENGINE, "an engine");
+            read
+        }
+        None => {
+            map.finish_any(&keys::ENGINE, "an engine");
+            (None, None)
+        }
+    };
+    let spec = match (&name, kind, workers, chunksize, baseline, on_timeout) {
+        (Some(name), Some(kind), Some(workers), Some(chunksize), Some(_), Some(())) => {
+            Some(EngineSpec { name: name.clone(), kind, workers, chunksize })
+        }
+        _ => None,
+    };
+    Some(Entry {
+        path: field.path.clone(),
+        name,
+        name_field: name_field.or(kind_field).unwrap_or_else(|| field.clone()),
+        baseline: baseline_field.filter(|_| baseline == Some(true)).map(|field| field.mark()),
+        spec,
+    })
+}
+
+fn workers(map: &mut MapReader<'_>, kind: EngineKind) -> Option<Workers> {
+    let default = EngineSpec::of_kind(kind, Workers::Auto).workers;
+    let Some(field) = map.one_of(&WORKERS) else { return Some(default) };
+    let others = if kind == EngineKind::Process { ", auto or unbounded" } else { " or auto" };
+    let workers = match field.tree {
+        Tree::Text(word) if word == "auto" => Workers::Auto,
+        Tree::Text(word) if word == "unbounded" && kind == EngineKind::Process => Workers::Unbounded,
+        Tree::Text(word) if word == "unbounded" => {
+            return field.wrong("only a process engine can be unbounded", "must be an integer >= 1 or auto");
+        }
+        _ => Workers::Fixed(NonZeroU32::new(u32::try_from(field.integer_or(1, u32::MAX.into(), others)?).ok()?)?),
+    };
+    match (kind, workers) {
+        (EngineKind::Serial, Workers::Fixed(one)) if one == NonZeroU32::MIN => Some(workers),
+        (EngineKind::Serial, _) => field.wrong("serial runs one task at a time", "must be 1, or leave it out"),
+        _ => Some(workers),
+    }
+}
+
+fn chunksize(map: &mut MapReader<'_>, kind: EngineKind) -> Option<Chunksize> {
+    let Some(field) = map.get("chunksize") else { return Some(default_chunksize(kind)) };
+    if kind == EngineKind::Process {
+        let context = field.context;
+        let mark = field.key.unwrap_or_else(|| field.mark());
+        let error = context.error(mark, &field.path, "does not apply to a process engine");
+        return field.refuse(error.allowed("leave it out: a process does one task"));
+    }
+    match field.tree {
+        Tree::Text(word) if word == "auto" => Some(Chunksize::Auto),
+        Tree::Text(word) if word == "cpython" => Some(Chunksize::Cpython),
+        _ => Some(Chunksize::Fixed(NonZeroU32::new(
+            u32::try_from(field.integer_or(1, u32::MAX.into(), ", auto or cpython")?).ok()?,
+        )?)),
+    }
+}

@@ -1,0 +1,209 @@
+//! The top level of a workload file.
+
+use std::collections::HashMap;
+use std::num::NonZeroU64;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::workload::arrivals::MOST_COUNTED;
+use crate::workload::load::field::Field;
+use crate::workload::load::map::MapReader;
+use crate::workload::load::task::{MOST_CLASSES, MOST_TASKS, RawTask};
+use crate::workload::load::{arrivals, engine, keys, measure, seed, share, task, warn};
+use crate::workload::model::{Arrivals, Order, Share, TaskClass, Total, Workload};
+use crate::workload::scan::Mark;
+use crate::workload::stream::MOST_SORTED;
+use crate::workload::yaml::Tree;
+
+/// The version this program reads.
+const VERSION: u64 = 1;
+const DEFAULT_GRACE_PERIOD: Duration = Duration::from_millis(200);
+const ORDERS: [(&str, Order); 3] =
+    [("as_generated", Order::AsGenerated), ("shuffle", Order::Shuffle), ("lpt", Order::Lpt)];
+
+/// Reads a file. What is refused was reported.
+pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Workload> {
+    let mut map = field.map()?;
+    version(&mut map)?;
+    let name = match map.get("name") {
+        Some(field) => field.name(),
+        None => Some(name_of(source)),
+    };
+    let title = map.optional("title", Field::line);
+    let description = map.or("description", String::new(), Field::text);
+    let teaches = map.or("teaches", Vec::new(), texts);
+    let seed_value = map.optional("seed", |field| field.integer(0, u64::MAX));
+    let grace_period = map.or("grace_period", DEFAULT_GRACE_PERIOD, Field::duration);
+    let on_timeout = map.or("on_timeout", (), task::on_timeout);
+    let total = map.get("total").map(|field| {
+        let value = field.count(MOST_TASKS);
+        (field, value)
+    });
+    let order_field = map.get("order");
+    let order = match &order_field {
+        Some(field) => field.choice("order", &ORDERS, &[]),
+        None => Some(Order::AsGenerated),
+    };
+    let arrivals = map.or("arrivals", Arrivals::Batch, arrivals::read);
+    let engines = map.or("engines", (engine::default_arms(), 0), engine::read);
+    let measure = map.or("measure", measure::default(), measure::read);
+    let raw = map.required("tasks").and_then(|field| tasks(&field, grace_period.unwrap_or_default()));
+    let shares = raw.as_ref().and_then(|raw| {
+        // Shares of tasks that could not be read at all are not known.
+        raw.complete.then(|| share::read(&raw.tasks, total.as_ref(), arrivals.as_ref()))?
+    });
+    let classes = match (&raw, &shares) {
+        (Some(raw), Some((shares, _))) => classes(&raw.tasks, shares),
+        _ => None,
+    };
+    if let (Some(field), Some(order)) = (&order_field, order) {
+        check_order(field, order, classes.as_deref(), shares.as_ref().map(|(_, total)| *total), arrivals.as_ref());
+    }
+    let seed_field = map.field.clone();
+    let seed_missing = !map.has("seed") && !map.misspelt("seed");
+    map.finish(&keys::FILE, "a workload");
+    let name = name?;
+    let (engines, baseline) = engines?;
+    let ((_, total), raw) = (shares?, raw?);
+    let (seed_value, ()) = (seed_value?, on_timeout?);
+    let workload = Workload {
+        title: title?.unwrap_or_else(|| name.clone()),
+        name,
+        description: description?,
+        teaches: teaches?,
+        seed: seed_value.unwrap_or(0),
+        classes: classes?,
+        total,
+        order: order?,
+        arrivals: arrivals?,
+        engines,
+        baseline,
+        measure: measure?,
+        hash,
+    };
+    if seed_missing {
+        seed::require(&seed_field, &workload)?;
+    }
+    check_arrivals(&seed_field, &workload)?;
+    warn::about(&raw.tasks, &workload);
+    Some(workload)
+}
+
+/// A newer file may mean something else by every key, so nothing else is read from it.
+fn version(map: &mut MapReader<'_>) -> Option<()> {
+    let Some(field) = map.required("version") else {
+        // Reported; the other problems are worth knowing too.
+        return Some(());
+    };
+    match field.tree {
+        Tree::Int(value) if *value > i128::from(VERSION) => {
+            field.wrong(format!("version {value} is newer than this program knows"), format!("must be {VERSION}"))
+        }
+        _ => {
+            field.integer(VERSION, VERSION);
+            Some(())
+        }
+    }
+}
+
+/// The name of a workload that gives none: its file's, without what could command a terminal.
+fn name_of(source: &str) -> String {
+    let stem = Path::new(source).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let stem = stem.filter(|stem| !stem.trim().is_empty()).unwrap_or_else(|| "workload".to_owned());
+    crate::workload::text::shortened(&stem, 100)
+}
+
+fn texts(field: &Field<'_>) -> Option<Vec<String>> {
+    let items = field.items()?;
+    let read: Vec<Option<String>> = items.iter().map(Field::text).collect();
+    read.into_iter().collect()
+}
+
+struct RawTasks<'a> {
+    tasks: Vec<RawTask<'a>>,
+    /// Whether every entry could be read as a map.
+    complete: bool,
+}
+
+fn tasks<'a>(field: &Field<'a>, grace_period: Duration) -> Option<RawTasks<'a>> {
+    let items = field.some_items(MOST_CLASSES)?;
+    let tasks: Vec<RawTask<'a>> = items.iter().filter_map(|item| task::read(item, grace_period)).collect();
+    let mut named: HashMap<&str, Mark> = HashMap::new();
+    for (name, field) in tasks.iter().filter_map(|task| task.name.as_ref()) {
+        if let Some(first) = named.get(name.as_str()) {
+            let context = field.context;
+            let error = field.error("a second task with this name").allowed("each task needs a name of its own");
+            context.report(error.related(context.lines, *first, "first named here"));
+        } else {
+            named.insert(name, field.mark());
+        }
+    }
+    Some(RawTasks { complete: tasks.len() == items.len(), tasks })
+}
+
+fn classes(tasks: &[RawTask<'_>], shares: &[Share]) -> Option<Vec<TaskClass>> {
+    let class = |(task, share): (&RawTask<'_>, &Share)| {
+        Some(TaskClass {
+            name: task.name.as_ref()?.0.clone(),
+            share: *share,
+            work: task.work.clone()?,
+            timeout: task.timeout?,
+            queue_timeout: task.queue_timeout?,
+            grace_period: task.grace_period?,
+            retries: task.retries?,
+        })
+    };
+    tasks.iter().zip(shares).map(class).collect()
+}
+
+/// `lpt` sorts all tasks before the first is given out, so they must be there, and not be too many.
+fn check_order(
+    field: &Field<'_>,
+    order: Order,
+    classes: Option<&[TaskClass]>,
+    total: Option<Total>,
+    arrivals: Option<&Arrivals>,
+) -> Option<()> {
+    if order != Order::Lpt {
+        return Some(());
+    }
+    if let Some(Arrivals::Open(_)) = arrivals {
+        return field.wrong(
+            "`lpt` with open arrivals",
+            "tasks that arrive one by one cannot be sorted: as_generated or shuffle",
+        );
+    }
+    let count = match total? {
+        Total::Weighted(total) => total.get(),
+        Total::PerClass | Total::ByDuration => classes?
+            .iter()
+            .map(|class| match class.share {
+                Share::Count(count) => count.get(),
+                Share::Weight(_) => 0,
+            })
+            .sum(),
+    };
+    if count > MOST_SORTED {
+        return field.wrong(format!("`lpt` with {count} tasks"), format!("lpt sorts at most {MOST_SORTED} tasks"));
+    }
+    Some(())
+}
+
+/// Stages bring as many tasks as arrive; that number must be countable.
+fn check_arrivals(field: &Field<'_>, workload: &Workload) -> Option<()> {
+    let Arrivals::Open(open) = &workload.arrivals else { return Some(()) };
+    let limit = match workload.total {
+        Total::Weighted(total) => total.get(),
+        Total::PerClass => return Some(()),
+        Total::ByDuration => u64::MAX,
+    };
+    let expected = open.expected();
+    if open.duration().is_some() && expected.min(NonZeroU64::MAX.get() as f64).min(limit as f64) > MOST_COUNTED as f64 {
+        let map = field.map()?;
+        let message = format!("the stages bring about {expected:.0} tasks");
+        let allowed = format!("at most {MOST_COUNTED}; for more give `total` and a `rate` without duration");
+        let error = map.peek("arrivals").map_or_else(|| field.error(&message), |field| field.error(&message));
+        return field.refuse(error.allowed(allowed));
+    }
+    Some(())
+}

@@ -1,0 +1,149 @@
+//! Every key of the file format, by level: what is read now, and what a later version will read.
+//!
+//! A key of a later version is refused at its place: it is neither ignored, which would measure something else than
+//! the file says, nor called unknown, which would send its writer looking for a spelling mistake.
+
+/// Keys of one kind of map.
+pub(crate) struct Level {
+    /// Read now (in at least one variant of the map).
+    pub(crate) accepted: &'static [&'static str],
+    /// Part of the format, not read yet.
+    pub(crate) later: &'static [&'static str],
+    /// What the map is, for hints.
+    pub(crate) place: &'static str,
+}
+
+/// The file itself.
+pub(crate) const FILE: Level = Level {
+    accepted: &[
+        "version",
+        "name",
+        "title",
+        "description",
+        "teaches",
+        "seed",
+        "tasks",
+        "total",
+        "order",
+        "arrivals",
+        "engines",
+        "measure",
+        "on_timeout",
+        "grace_period",
+    ],
+    later: &["python", "faults", "sweep", "expect", "controls", "lesson", "limits"],
+    place: "the top level",
+};
+
+/// `tasks[]`.
+pub(crate) const TASK: Level = Level {
+    accepted: &[
+        "name",
+        "kind",
+        "count",
+        "weight",
+        "service_time",
+        "bytes",
+        "sync",
+        "passes",
+        "phases",
+        "kernel",
+        "args",
+        "command",
+        "shell",
+        "timeout",
+        "queue_timeout",
+        "on_timeout",
+        "grace_period",
+        "retries",
+    ],
+    later: &["callable", "payload", "ipc", "messages", "lock", "wait_timeout", "serve"],
+    place: "an entry of `tasks`",
+};
+
+/// `tasks[].phases[]`.
+pub(crate) const PHASE: Level =
+    Level { accepted: &["kind", "service_time", "bytes", "sync", "passes"], later: &[], place: "a phase" };
+
+/// `service_time`.
+pub(crate) const DIST: Level = Level {
+    accepted: &["dist", "value", "min", "max", "mean", "median", "sigma", "alpha", "fast", "slow", "p_slow"],
+    later: &[],
+    place: "`service_time`",
+};
+
+/// `args` of a kernel.
+pub(crate) const ARGS: Level = Level {
+    accepted: &["n", "width", "height", "iterations", "bytes", "samples"],
+    later: &[],
+    place: "`args` of a kernel",
+};
+
+/// `retries`.
+pub(crate) const RETRIES: Level = Level { accepted: &["max", "on", "backoff"], later: &[], place: "`retries`" };
+
+/// `retries.backoff`.
+pub(crate) const BACKOFF: Level =
+    Level { accepted: &["kind", "delay", "max_delay", "jitter"], later: &[], place: "`backoff`" };
+
+/// `arrivals`.
+pub(crate) const ARRIVALS: Level = Level {
+    accepted: &["mode", "process", "rate", "duration", "stages", "max_in_flight", "on_full"],
+    later: &[],
+    place: "`arrivals`",
+};
+
+/// `arrivals.stages[]`.
+pub(crate) const STAGE: Level = Level { accepted: &["duration", "rate"], later: &[], place: "a stage of `arrivals`" };
+
+/// `engines[]`.
+pub(crate) const ENGINE: Level = Level {
+    accepted: &[
+        "name",
+        "kind",
+        "workers",
+        "processes",
+        "max_workers",
+        "n_jobs",
+        "max_procs",
+        "chunksize",
+        "baseline",
+        "on_timeout",
+    ],
+    later: &[
+        "submit",
+        "dispatch",
+        "max_tasks_per_child",
+        "maxtasksperchild",
+        "worker_lifespan",
+        "max_rss_per_child",
+        "initializer",
+        "queue_capacity",
+        "start_method",
+        "join",
+        "affinity",
+        "nice",
+        "when",
+    ],
+    place: "an entry of `engines`",
+};
+
+/// `measure`.
+pub(crate) const MEASURE: Level = Level {
+    accepted: &["warmup", "repeats", "order", "sample_interval", "percentiles", "latency_from"],
+    later: &["join", "gil_probe"],
+    place: "`measure`",
+};
+
+const LEVELS: [&Level; 11] =
+    [&FILE, &TASK, &ENGINE, &ARRIVALS, &STAGE, &MEASURE, &RETRIES, &BACKOFF, &DIST, &ARGS, &PHASE];
+
+/// Whether a key exists anywhere in the format.
+pub(crate) fn is_known(name: &str) -> bool {
+    place_of(name).is_some()
+}
+
+/// Where a key belongs.
+pub(crate) fn place_of(name: &str) -> Option<&'static str> {
+    LEVELS.iter().find(|level| level.accepted.contains(&name) || level.later.contains(&name)).map(|level| level.place)
+}

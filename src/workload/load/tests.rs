@@ -1,0 +1,2 @@
+//! What is accepted, and what it becomes. What is refused is in `tests/bad_input.rs`.
+

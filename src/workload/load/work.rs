@@ -1,0 +1,94 @@
+//! What a task does: the fields that depend on its `kind`.
+
+use crate::workload::load::field::Field;
+use crate::workload::load::map::MapReader;
+use crate::workload::load::{command, dist, kernel, keys};
+use crate::workload::model::{Dist, IoWork, MemoryWork, Phase, Work};
+
+/// Kinds of task that are read now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Cpu,
+    Sleep,
+    Io,
+    Memory,
+    Mixed,
+    Kernel,
+    Command,
+}
+
+const KINDS: [(&str, Kind); 7] = [
+    ("cpu", Kind::Cpu),
+    ("sleep", Kind::Sleep),
+    ("io", Kind::Io),
+    ("memory", Kind::Memory),
+    ("mixed", Kind::Mixed),
+    ("kernel", Kind::Kernel),
+    ("command", Kind::Command),
+];
+/// Most phases of a mixed task.
+const MOST_PHASES: usize = 100;
+
+/// Reads `kind`.
+pub(crate) fn kind(map: &mut MapReader<'_>) -> Option<Kind> {
+    map.required("kind").and_then(|field| field.choice("kind", &KINDS, &["python", "ipc"]))
+}
+
+/// How a message calls a kind.
+pub(crate) fn describe(kind: Kind, thing: &str) -> String {
+    let name = KINDS.iter().find(|(_, other)| *other == kind).map_or("", |(name, _)| name);
+    format!("{thing} of kind {name}")
+}
+
+/// Reads the fields of a kind.
+pub(crate) fn read(map: &mut MapReader<'_>, kind: Kind) -> Option<Work> {
+    match kind {
+        Kind::Cpu => service_time(map).map(Work::Cpu),
+        Kind::Sleep => service_time(map).map(Work::Sleep),
+        Kind::Io => io(map).map(Work::Io),
+        Kind::Memory => memory(map).map(Work::Memory),
+        Kind::Mixed => map.required("phases").and_then(|field| phases(&field)).map(Work::Mixed),
+        Kind::Kernel => kernel::read(map).map(Work::Kernel),
+        Kind::Command => command::read(map).map(Work::Command),
+    }
+}
+
+fn service_time(map: &mut MapReader<'_>) -> Option<Dist> {
+    map.required("service_time").and_then(|field| dist::read(&field))
+}
+
+fn io(map: &mut MapReader<'_>) -> Option<IoWork> {
+    let bytes = map.required("bytes").and_then(|field| field.size());
+    let sync = map.or("sync", false, Field::boolean);
+    Some(IoWork { bytes: bytes?, sync: sync? })
+}
+
+fn memory(map: &mut MapReader<'_>) -> Option<MemoryWork> {
+    let bytes = map.required("bytes").and_then(|field| field.size());
+    let passes = map.or("passes", 1, |field| field.count32(1_000_000).map(u32::from));
+    Some(MemoryWork { bytes: bytes?, passes: passes? })
+}
+
+fn phases(field: &Field<'_>) -> Option<Vec<Phase>> {
+    // All phases are read before the first refused one ends it, so that all problems are found.
+    let read: Vec<Option<Phase>> = field.some_items(MOST_PHASES)?.iter().map(phase).collect();
+    read.into_iter().collect()
+}
+
+fn phase(field: &Field<'_>) -> Option<Phase> {
+    let mut map = field.map()?;
+    let kinds: Vec<(&str, Kind)> = KINDS.into_iter().filter(|(_, kind)| (*kind as u8) < Kind::Mixed as u8).collect();
+    let Some(kind) = map.required("kind").and_then(|field| field.choice("kind of phase", &kinds, &[])) else {
+        map.finish_any(&keys::PHASE, "a phase");
+        return None;
+    };
+    let phase = match kind {
+        Kind::Cpu => service_time(&mut map).map(Phase::Cpu),
+        Kind::Sleep => service_time(&mut map).map(Phase::Sleep),
+        Kind::Io => io(&mut map).map(Phase::Io),
+        Kind::Memory => memory(&mut map).map(Phase::Memory),
+        Kind::Mixed | Kind::Kernel | Kind::Command => None,
+    };
+    map.finish(&keys::PHASE, &describe(kind, "a phase"));
+    phase
+}

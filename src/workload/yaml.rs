@@ -1,0 +1,235 @@
+//! The one place that knows the YAML deserialiser.
+//!
+//! Values come from here and from nowhere else; positions come from [`crate::workload::scan`]. The tree keeps every
+//! entry of a map in file order, equal keys included, so that both readings of a text can be walked side by side.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
+
+use crate::workload::text::shortened;
+
+/// A value of a YAML document.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Tree {
+    /// Nothing, `~` or `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i128),
+    /// Any other number, infinities and NaN included.
+    Float(f64),
+    /// Text.
+    Text(String),
+    /// A list.
+    Seq(Vec<Tree>),
+    /// A map: all entries in file order.
+    Map(Vec<(Tree, Tree)>),
+    /// A value with a tag of its own (`!name value`).
+    Tagged(String),
+}
+
+impl Tree {
+    /// How a message refers to the value: as it would be written, shortened and neutral.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Null => "nothing".to_owned(),
+            Self::Bool(value) => format!("`{value}`"),
+            Self::Int(value) => format!("`{value}`"),
+            Self::Float(value) => format!("`{value:?}`"),
+            Self::Text(text) => format!("`\"{}\"`", shortened(text, 40)),
+            Self::Seq(_) => "a list".to_owned(),
+            Self::Map(_) => "a map".to_owned(),
+            Self::Tagged(tag) => format!("a value tagged `!{}`", shortened(tag, 40)),
+        }
+    }
+}
+
+/// Where and why the deserialiser refused a text; the position is 1-based, or absent.
+#[derive(Debug)]
+pub(crate) struct YamlError {
+    /// Line and column.
+    pub(crate) position: Option<(usize, usize)>,
+    /// What it said, without the position.
+    pub(crate) message: String,
+}
+
+/// Deserialises one document.
+///
+/// # Errors
+/// Whatever serde_yaml refuses: syntax, more than one document, too deep nesting, too many aliases.
+pub(crate) fn parse(text: &str) -> Result<Tree, YamlError> {
+    serde_yaml::from_str::<Tree>(text).map_err(|error| {
+        let position = error.location().map(|location| (location.line(), location.column()));
+        let mut message = error.to_string();
+        if let Some(at) = message.find(" at line ") {
+            message.truncate(at);
+        }
+        YamlError { position, message }
+    })
+}
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TreeVisitor)
+    }
+}
+
+struct TreeVisitor;
+
+impl<'de> Visitor<'de> for TreeVisitor {
+    type Value = Tree;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Tree, E> {
+        Ok(Tree::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Tree, E> {
+        Ok(Tree::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Tree, D::Error> {
+        Tree::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Tree, E> {
+        Ok(Tree::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Tree, E> {
+        Ok(Tree::Int(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Tree, E> {
+        Ok(Tree::Int(value.into()))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Tree, E> {
+        Ok(Tree::Int(value))
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<Tree, E> {
+        Ok(i128::try_from(value).map_or(Tree::Int(i128::MAX), Tree::Int))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Tree, E> {
+        Ok(Tree::Float(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Tree, E> {
+        Ok(Tree::Text(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Tree, E> {
+        Ok(Tree::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Tree, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Tree::Seq(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Tree, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = access.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Tree::Map(entries))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Tree, A::Error> {
+        let (tag, content) = access.variant::<String>()?;
+        // The content is read so that the deserialiser stays in step; a tagged value is never accepted.
+        content.newtype_variant::<Tree>()?;
+        Ok(Tree::Tagged(tag))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_keys_are_all_kept_in_order() {
+        let Tree::Map(entries) = parse("a: 1\nb: 2\na: 3\n").unwrap() else { panic!("not a map") };
+        assert_eq!(
+            entries.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>(),
+            [Tree::Int(1), Tree::Int(2), Tree::Int(3)]
+        );
+    }
+
+    #[test]
+    fn scalars_keep_their_type() {
+        assert_eq!(parse("12").unwrap(), Tree::Int(12));
+        assert_eq!(parse("'12'").unwrap(), Tree::Text("12".to_owned()));
+        assert_eq!(parse("true").unwrap(), Tree::Bool(true));
+        assert_eq!(parse("0.5").unwrap(), Tree::Float(0.5));
+        assert_eq!(parse("~").unwrap(), Tree::Null);
+        assert_eq!(parse("!odd 5").unwrap(), Tree::Tagged("odd".to_owned()));
+        assert_eq!(parse("18446744073709551615").unwrap(), Tree::Int(u64::MAX.into()));
+    }
+
+    #[test]
+    fn syntax_errors_have_a_position() {
+        let error = parse("a: [1\nb: 2\n").unwrap_err();
+        assert!(error.position.is_some(), "{error:?}");
+        assert!(!error.message.contains("at line"), "{error:?}");
+    }
+}
+
+/// A document that can be changed and written again.
+pub(crate) struct Document(serde_yaml::Value);
+
+fn without_position(error: &serde_yaml::Error) -> YamlError {
+    YamlError { position: None, message: error.to_string() }
+}
+
+impl Document {
+    pub(crate) fn parse(text: &str) -> Result<Self, YamlError> {
+        // The checked parser first: it refuses what would blow up or be misread.
+        parse(text)?;
+        serde_yaml::from_str(text).map(Self).map_err(|error| without_position(&error))
+    }
+
+    /// Sets the value at a path; maps on the way are made where they are missing.
+    pub(crate) fn set(&mut self, path: &[&str], value: &str) -> Result<(), String> {
+        let value: serde_yaml::Value =
+            serde_yaml::from_str(value).map_err(|error| format!("the value is no YAML: {error}"))?;
+        let mut place = &mut self.0;
+        for name in path {
+            if name.is_empty() {
+                return Err("the key has an empty part".to_owned());
+            }
+            if place.is_null() {
+                *place = serde_yaml::Value::Mapping(serde_yaml::Mapping::new());
+            }
+            place = match place {
+                serde_yaml::Value::Mapping(map) => {
+                    map.entry(serde_yaml::Value::String((*name).to_owned())).or_insert(serde_yaml::Value::Null)
+                }
+                serde_yaml::Value::Sequence(list) => {
+                    let length = list.len();
+                    name.parse::<usize>()
+                        .ok()
+                        .and_then(|index| list.get_mut(index))
+                        .ok_or_else(|| format!("{name:?} is no entry of a list of {length}"))?
+                }
+                _ => return Err(format!("{name:?} would be inside of a single value")),
+            };
+        }
+        *place = value;
+        Ok(())
+    }
+
+    pub(crate) fn text(&self) -> Result<String, YamlError> {
+        serde_yaml::to_string(&self.0).map_err(|error| without_position(&error))
+    }
+}

@@ -18,7 +18,7 @@ const ENOUGH: u64 = 10;
 /// One thing that the measurements show.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Lint {
-    /// More than half of the worker time goes into starting; holds its share.
+    /// More than half of the worker time passes between dispatch and the first instruction; holds its share.
     StartupBound(f64),
     /// Less than 80 % of the worker time is work; holds that share.
     LowWorkingRatio(f64),
@@ -53,7 +53,11 @@ impl fmt::Display for Lint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::StartupBound(share) => {
-                write!(f, "start-up bound: {:.0} % of worker time goes into starting", share * 100.0)
+                write!(
+                    f,
+                    "start-up bound: {:.0} % of worker time passes before the first instruction of a task",
+                    share * 100.0
+                )
             }
             Self::LowWorkingRatio(share) => write!(f, "workers work only {:.0} % of their time", share * 100.0),
             Self::MoreWorkersThanCores { workers, cores } => {
@@ -131,7 +135,10 @@ mod tests {
 
     #[test]
     fn start_up_over_half_of_the_time_explains_the_low_working_ratio() {
-        assert_eq!(words(&with_time(32, 67, 1)), ["start-up bound: 67 % of worker time goes into starting"]);
+        assert_eq!(
+            words(&with_time(32, 67, 1)),
+            ["start-up bound: 67 % of worker time passes before the first instruction of a task"]
+        );
         assert_eq!(words(&with_time(50, 50, 0)), ["workers work only 50 % of their time"]);
         assert_eq!(words(&with_time(80, 10, 10)), Vec::<String>::new());
         assert_eq!(words(&with_time(0, 0, 0)), Vec::<String>::new());

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity};
-use crate::engine::outcome::{AttemptReport, Counts, Outcome};
+use crate::engine::event::{EngineView, Event, Moment, Observer, Severity};
+use crate::engine::outcome::{AttemptReport, Outcome};
 use crate::metrics::latency::{Latencies, ns};
 use crate::metrics::log::{Last, keep_begin, trimmed};
 use crate::metrics::results_hash::ResultsHash;
 use crate::metrics::sampler::{Live, Sampler};
 use crate::metrics::slots::Slots;
-use crate::metrics::snapshot::{Cpu, Latency, Memory, Note, Overhead, Queue, RunEnd, Snapshot, WorkerTime};
+use crate::metrics::snapshot::{Cpu, Memory, Note, Overhead, Queue, RunEnd, Snapshot, WorkerTime};
 use crate::metrics::suspect::{self, Evidence};
 use crate::metrics::windows::{Capacity, Level, Rate};
 use crate::os::pressure::Pressure;
@@ -292,36 +292,6 @@ impl Observer for Recorder {
             self.sampler = None;
         }
         self.publish.send_replace(snapshot);
-    }
-}
-
-impl Snapshot {
-    /// A run that has not begun.
-    #[must_use]
-    pub fn empty() -> Self {
-        Self {
-            at: Duration::ZERO,
-            state: RunState::Running,
-            counts: Counts::default(),
-            total: 0,
-            throughput: 0.0,
-            throughput_whole: 0.0,
-            queue: Queue::default(),
-            latency: Latency::default(),
-            worker_time: WorkerTime::default(),
-            workers_target: 0,
-            workers: Vec::new(),
-            cpu: Cpu::default(),
-            memory: Memory::default(),
-            worker_starts: 0,
-            worker_restarts: 0,
-            overhead: Overhead::default(),
-            results_hash: 0,
-            suspect: Vec::new(),
-            notes: Arc::default(),
-            failures: Arc::default(),
-            end: None,
-        }
     }
 }
 

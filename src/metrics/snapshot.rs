@@ -59,6 +59,34 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// A run that has not begun.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            at: Duration::ZERO,
+            state: RunState::Running,
+            counts: Counts::default(),
+            total: 0,
+            throughput: 0.0,
+            throughput_whole: 0.0,
+            queue: Queue::default(),
+            latency: Latency::default(),
+            worker_time: WorkerTime::default(),
+            workers_target: 0,
+            workers: Vec::new(),
+            cpu: Cpu::default(),
+            memory: Memory::default(),
+            worker_starts: 0,
+            worker_restarts: 0,
+            overhead: Overhead::default(),
+            results_hash: 0,
+            suspect: Vec::new(),
+            notes: Arc::default(),
+            failures: Arc::default(),
+            end: None,
+        }
+    }
+
     /// Time that rates are about: up to the last outcome when the run is over, until now before.
     #[must_use]
     pub fn wall(&self) -> Duration {

@@ -272,7 +272,7 @@ fn arm_out<'a>(arm: &'a ArmResult, workload: &'a Workload) -> ArmOut<'a> {
         summary: Summary {
             runs: arm.runs.len(),
             throughput: summary(|run| run.throughput_whole),
-            wall_s: summary(|run| run.wall().as_secs_f64()),
+            wall_s: summary(|run| seconds(run.wall())),
             cores_used: summary(|run| run.cpu.cores_used_whole),
         },
     }
@@ -291,19 +291,19 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
     };
     RunOut {
         state: run.state,
-        wall_s: run.wall().as_secs_f64(),
+        wall_s: seconds(run.wall()),
         throughput: run.throughput_whole,
         tasks: Tasks { submitted, succeeded, failed, timed_out, lost, cancelled, dropped, retries },
         latency_s,
         worker_time_s: WorkerTimeOut {
-            work: run.worker_time.work.as_secs_f64(),
-            startup: run.worker_time.startup.as_secs_f64(),
-            idle: run.worker_time.idle.as_secs_f64(),
-            tail_idle: end.map(|end| end.tail_idle.as_secs_f64()),
+            work: seconds(run.worker_time.work),
+            startup: seconds(run.worker_time.startup),
+            idle: seconds(run.worker_time.idle),
+            tail_idle: end.map(|end| seconds(end.tail_idle)),
         },
         cpu: CpuOut {
-            user_s: run.cpu.user.as_secs_f64(),
-            system_s: run.cpu.system.as_secs_f64(),
+            user_s: seconds(run.cpu.user),
+            system_s: seconds(run.cpu.system),
             cores_used: run.cpu.cores_used_whole,
         },
         memory: MemoryOut {
@@ -324,7 +324,6 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
 }
 
 fn quantiles(summary: &Quantiles, whole: Option<&Distribution>, percentiles: &[f64]) -> QuantilesOut {
-    let seconds = |duration: Duration| duration.as_secs_f64();
     let asked = percentiles.iter().filter_map(|p| Some((p.to_string(), seconds(whole?.quantile(p / 100.0)))));
     QuantilesOut {
         count: summary.count,
@@ -338,13 +337,18 @@ fn quantiles(summary: &Quantiles, whole: Option<&Distribution>, percentiles: &[f
     }
 }
 
+/// Seconds, rounded once: adding whole seconds and a fraction would show digits that mean nothing.
+fn seconds(duration: Duration) -> f64 {
+    duration.as_nanos() as f64 / 1e9
+}
+
 fn worker(row: &WorkerRow) -> WorkerOut {
     WorkerOut {
         slot: row.slot,
         starts: row.starts,
         tasks: row.done,
-        busy_s: row.busy.as_secs_f64(),
-        cpu_s: row.cpu.as_secs_f64(),
+        busy_s: seconds(row.busy),
+        cpu_s: seconds(row.cpu),
         restarts: row.restarts,
     }
 }
@@ -358,7 +362,7 @@ fn failure<'a>(report: &'a AttemptReport, workload: &'a Workload) -> FailureOut<
         outcome: report.outcome.word(),
         retried: report.retried,
         cause: report.cause.to_string(),
-        ended_s: report.ended.as_secs_f64(),
+        ended_s: seconds(report.ended),
         pid: report.pid,
         stderr: &report.stderr_tail,
     }

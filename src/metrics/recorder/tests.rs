@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::event::{Batch, Record, SlotView, Usage, WorkerState};
-use crate::engine::outcome::{Cause, Exit};
+use crate::engine::event::{Batch, Record, RunState, SlotView, Usage, WorkerState};
+use crate::engine::outcome::{Cause, Counts, Exit};
 
 const MS: Duration = Duration::from_millis(1);
 

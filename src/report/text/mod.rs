@@ -33,6 +33,12 @@ const FAILURES: usize = 5;
 /// Lines of a failed task's standard error.
 const LINES: usize = 4;
 
+/// The whole report for a page of the usual width, with a newline at its end.
+#[must_use]
+pub fn text(results: &Results, colour: bool) -> String {
+    render(results, Options { colour, ..Options::default() })
+}
+
 /// The whole report, with a newline at its end.
 #[must_use]
 pub fn render(results: &Results, options: Options) -> String {

@@ -169,7 +169,10 @@ impl Conductor {
             rounds: self.schedule.rounds(),
             warmup: self.schedule.warmup(),
             verdicts: match self.mode {
-                Mode::Interleaved => verdict::verdicts(&finished, self.spec.baseline),
+                Mode::Interleaved => {
+                    let cores = Some(self.spec.surroundings.usable_cores);
+                    verdict::verdicts_on(&finished, self.spec.baseline, cores)
+                }
                 Mode::Together => Vec::new(),
             },
         }

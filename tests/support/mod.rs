@@ -1,5 +1,10 @@
 //! Runs real engines on real processes and remembers everything they tell.
-#![allow(dead_code, reason = "each test program uses its own part of the support")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    dead_code,
+    reason = "each test program uses its own part of the support"
+)]
 
 use std::ffi::OsString;
 use std::sync::{Arc, Condvar, Mutex};

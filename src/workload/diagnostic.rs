@@ -79,6 +79,7 @@ pub(crate) struct Excerpt {
 impl Diagnostic {
     /// A problem at a place of the file that `lines` shows.
     pub(crate) fn new(severity: Severity, lines: &Lines<'_>, mark: Mark, key: &str, message: &str) -> Self {
+        let mark = lines.within(mark);
         Self {
             severity,
             file: lines.file.to_owned(),
@@ -270,7 +271,7 @@ const SHOWN_BEFORE: usize = 100;
 
 impl<'a> Lines<'a> {
     pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, lines: text.lines().collect() }
+        Self { file, lines: split_lines(text) }
     }
 
     /// The text of a line, from 1.
@@ -281,6 +282,17 @@ impl<'a> Lines<'a> {
     /// All lines with their number, from 1.
     pub(crate) fn numbered(&self) -> impl Iterator<Item = (usize, &'a str)> + '_ {
         self.lines.iter().enumerate().map(|(index, line)| (index + 1, *line))
+    }
+
+    /// Parsers report the end of a text as a line that is not there; its last line has to do.
+    fn within(&self, mark: Mark) -> Mark {
+        match self.lines.last() {
+            Some(last) if mark.line > self.lines.len() => {
+                Mark { line: self.lines.len(), col: last.chars().count() + 1, len: 1 }
+            }
+            Some(_) => mark,
+            None => Mark::START,
+        }
     }
 
     fn excerpt(&self, mark: Mark) -> Option<Excerpt> {
@@ -297,5 +309,55 @@ impl<'a> Lines<'a> {
         let shown = text.trim_end().chars().count();
         let start = (col - skip).min(shown);
         Some(Excerpt { len: mark.len.min(shown - start).max(1), text, start })
+    }
+}
+
+/// Lines as YAML counts them: ended by a line feed, a carriage return, or both.
+fn split_lines(text: &str) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while let Some(end) = rest.find(['\n', '\r']) {
+        let (line, tail) = rest.split_at(end);
+        lines.push(line);
+        rest = tail.strip_prefix("\r\n").or_else(|| tail.strip_prefix(['\n', '\r'])).unwrap_or_default();
+    }
+    if !rest.is_empty() {
+        lines.push(rest);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_as_in_yaml() {
+        assert_eq!(split_lines("a\nb\r\nc\rd"), ["a", "b", "c", "d"]);
+        assert_eq!(split_lines("a\n"), ["a"]);
+        assert_eq!(split_lines("\n\n"), ["", ""]);
+        assert!(split_lines("").is_empty());
+    }
+
+    #[test]
+    fn the_place_is_shown_even_far_to_the_right() {
+        let line = format!("{}worker: 4 # {}", "x".repeat(5000), "y".repeat(5000));
+        let mark = Mark { line: 1, col: 5001, len: 6 };
+        let rendered =
+            Diagnostic::new(Severity::Error, &Lines::new("f", &line), mark, "k", "unknown key").render(false);
+        assert!(rendered.contains("worker: 4"), "{rendered}");
+        assert!(rendered.contains("^^^^^^"), "{rendered}");
+        assert!(rendered.len() < 1000, "{rendered}");
+    }
+
+    #[test]
+    fn problems_are_in_the_order_of_the_file() {
+        let lines = Lines::new("f", "a\nb\n");
+        let at = |line, col| Diagnostic::new(Severity::Error, &lines, Mark { line, col, len: 1 }, "", "m");
+        let sorted = Diagnostics::new(vec![at(2, 1), at(1, 3), at(1, 2)]);
+        assert_eq!(
+            sorted.iter().map(|problem| (problem.line, problem.col)).collect::<Vec<_>>(),
+            [(1, 2), (1, 3), (2, 1)]
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! A diagnostic as text with the source line and a caret. The layout is annotate-snippets' part.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::workload::diagnostic::{Diagnostic, Excerpt, Severity};
+use crate::workload::diagnostic::{Diagnostic, Excerpt, Related, Severity};
+use crate::workload::text::neutral;
 
 /// One diagnostic, ended with a line feed.
 pub(crate) fn render(diagnostic: &Diagnostic, color: bool) -> String {
@@ -10,39 +11,40 @@ pub(crate) fn render(diagnostic: &Diagnostic, color: bool) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    // The title carries the place itself, in the form that editors and compilers' readers recognise.
-    let mut report: Vec<Group<'_>> = Vec::new();
+    let file = neutral(&diagnostic.file);
+    // The title carries the place itself, in the form that editors recognise.
     let mut group = Group::with_title(level.no_name().primary_title(diagnostic.summary()));
     if let Some(excerpt) = &diagnostic.excerpt {
-        group = group.element(snippet(excerpt, diagnostic.line, AnnotationKind::Primary, None));
+        let same_line = diagnostic.related.iter().filter(|related| related.line == diagnostic.line);
+        let annotations = same_line.filter_map(|related| annotation(excerpt, related));
+        let primary = AnnotationKind::Primary.span(span(excerpt));
+        group = group.element(snippet(excerpt, diagnostic.line).annotation(primary).annotations(annotations));
     }
-    for related in &diagnostic.related {
+    for related in diagnostic.related.iter().filter(|related| related.line != diagnostic.line) {
         if let Some(excerpt) = &related.excerpt {
-            group =
-                group.element(snippet(excerpt, related.line, AnnotationKind::Context, Some(related.message.as_str())));
+            let annotation = annotation(excerpt, related);
+            group = group.element(snippet(excerpt, related.line).path(file.as_ref()).annotations(annotation));
         }
     }
-    report.push(group);
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-    let mut text = renderer.render(&report);
+    let mut text = renderer.render(&[group]);
     text.push('\n');
     text
 }
 
-fn snippet<'a>(
-    excerpt: &'a Excerpt,
-    line: usize,
-    kind: AnnotationKind,
-    label: Option<&'a str>,
-) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-    let start = byte_of(&excerpt.text, excerpt.start);
-    let end = byte_of(&excerpt.text, excerpt.start + excerpt.len);
-    Snippet::source(excerpt.text.as_str())
-        .line_start(line)
-        .fold(false)
-        .annotation(kind.span(start..end.max(start)).label(label))
+fn snippet<'a>(excerpt: &'a Excerpt, line: usize) -> Snippet<'a, Annotation<'a>> {
+    Snippet::source(excerpt.text.as_str()).line_start(line).fold(false)
 }
 
-fn byte_of(text: &str, chars: usize) -> usize {
-    text.char_indices().nth(chars).map_or(text.len(), |(byte, _)| byte)
+/// The mark of another place, if it can be seen in this excerpt.
+fn annotation<'a>(shown: &Excerpt, related: &'a Related) -> Option<Annotation<'a>> {
+    let own = related.excerpt.as_ref().filter(|own| own.text == shown.text)?;
+    Some(AnnotationKind::Context.span(span(own)).label(related.message.as_str()))
+}
+
+/// The marked bytes.
+fn span(excerpt: &Excerpt) -> std::ops::Range<usize> {
+    let byte = |chars: usize| excerpt.text.char_indices().nth(chars).map_or(excerpt.text.len(), |(byte, _)| byte);
+    let start = byte(excerpt.start);
+    start..byte(excerpt.start + excerpt.len).max(start)
 }

@@ -125,8 +125,12 @@ pub(crate) fn scan(text: &str) -> Result<Scan, ScanProblem> {
     let mut parser = Parser::new_from_str(text);
     while let Some(next) = parser.next_event() {
         let (event, span) = next.map_err(|error| {
-            let (line, col) = (error.marker().line(), error.marker().col());
-            ScanProblem { mark: Mark { line, col: col + 1, len: 1 }, message: error.info().to_owned(), allowed: None }
+            let mark = Mark { line: error.marker().line(), col: error.marker().col() + 1, len: 1 };
+            // The scanner reads ahead and has a bound of its own.
+            if error.info().contains("recursion limit") {
+                return too_deep(mark);
+            }
+            ScanProblem { mark, message: error.info().to_owned(), allowed: None }
         })?;
         if matches!(event, Event::StreamEnd) {
             break;
@@ -134,6 +138,10 @@ pub(crate) fn scan(text: &str) -> Result<Scan, ScanProblem> {
         builder.on_event(&event, span)?;
     }
     Ok(builder.scan)
+}
+
+fn too_deep(mark: Mark) -> ScanProblem {
+    ScanProblem::new(mark, "nested too deeply", format!("at most {MAX_DEPTH} levels"))
 }
 
 #[derive(Default)]
@@ -191,7 +199,7 @@ impl Builder {
 
     fn check_depth(&self, mark: Mark, height: usize) -> Result<(), ScanProblem> {
         if self.open.len() + height > MAX_DEPTH {
-            return Err(ScanProblem::new(mark, "nested too deeply", format!("at most {MAX_DEPTH} levels")));
+            return Err(too_deep(mark));
         }
         Ok(())
     }

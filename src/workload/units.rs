@@ -28,17 +28,25 @@ pub const RATE_FORM: &str = "a rate above 0 with a unit, such as 120/s, 30/min o
 pub struct UnitError {
     /// What is wrong, in a few words.
     pub message: String,
-    /// What the writer may have meant.
+    /// A hint, as a sentence.
     pub help: Option<String>,
+    /// The one thing that the writer must have meant.
+    pub suggestion: Option<String>,
 }
 
 impl UnitError {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None }
+        Self { message: message.into(), help: None, suggestion: None }
     }
 
     fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    fn suggest(mut self, word: String) -> Self {
+        self.help = Some(format!("did you mean `{word}`?"));
+        self.suggestion = Some(word);
         self
     }
 }
@@ -47,7 +55,7 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '.') && text.parse::<f64>().is_ok()
 }
 
-/// Reads a duration: jiff's friendly format, restricted to non-negative sums of numbers with units from ns to days.
+/// Reads a duration: jiff's friendly format, restricted to non-negative sums of numbers with units from ns to h.
 ///
 /// # Errors
 /// Says what is wrong: no unit, a sign, not a number, longer than [`LONGEST`].
@@ -162,7 +170,7 @@ pub fn parse_rate(text: &str) -> Result<f64, UnitError> {
     let trimmed = text.trim();
     let Some((number, unit)) = trimmed.split_once('/') else {
         let error = UnitError::new("a rate needs a unit");
-        return Err(if is_number(trimmed) { error.help(format!("did you mean `{trimmed}/s`?")) } else { error });
+        return Err(if is_number(trimmed) { error.suggest(format!("{trimmed}/s")) } else { error });
     };
     let (number, unit) = (number.trim(), unit.trim());
     if number.starts_with('-') {
@@ -175,7 +183,7 @@ pub fn parse_rate(text: &str) -> Result<f64, UnitError> {
         "s" | "sec" | "second" => 1.0,
         "min" | "minute" => 60.0,
         "h" | "hour" => 3600.0,
-        "m" => return Err(UnitError::new("`/m` is ambiguous").help(format!("did you mean `{number}/min`?"))),
+        "m" => return Err(UnitError::new("`/m` is ambiguous").suggest(format!("{number}/min"))),
         _ => return Err(UnitError::new("not a unit of time").help("rates are per s, min or h")),
     };
     let rate = number.parse::<f64>().map_err(|_| UnitError::new("not a rate"))? / seconds;
@@ -225,7 +233,8 @@ mod tests {
             "1:30:00",
             "2mo",
             "1y",
-            "400d",
+            "2d",
+            "9000h",
             "PT5S",
             "5s5",
             "1e3s",

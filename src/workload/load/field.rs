@@ -202,7 +202,7 @@ impl<'a> Field<'a> {
 
     /// A duration, zero included.
     pub(crate) fn duration(&self) -> Option<Duration> {
-        self.quantity(units::parse_duration, units::DURATION_FORM, "ms")
+        self.quantity(units::parse_duration, units::DURATION_FORM)
     }
 
     /// A duration above zero.
@@ -213,16 +213,16 @@ impl<'a> Field<'a> {
 
     /// A size of at least one byte.
     pub(crate) fn size(&self) -> Option<u64> {
-        let bytes = self.quantity(units::parse_size, units::SIZE_FORM, "KiB")?;
+        let bytes = self.quantity(units::parse_size, units::SIZE_FORM)?;
         if bytes == 0 { self.wrong("found 0", "must be at least 1B") } else { Some(bytes) }
     }
 
     /// A rate in events per second.
     pub(crate) fn rate(&self) -> Option<f64> {
-        self.quantity(units::parse_rate, units::RATE_FORM, "/s")
+        self.quantity(units::parse_rate, units::RATE_FORM)
     }
 
-    fn quantity<T>(&self, parse: fn(&str) -> Result<T, UnitError>, form: &str, unit: &str) -> Option<T> {
+    fn quantity<T>(&self, parse: fn(&str) -> Result<T, UnitError>, form: &str) -> Option<T> {
         // A bare number is YAML's number, not text; it is handed on so that the message is about the unit.
         let text = match self.tree {
             Tree::Text(text) => text.clone(),
@@ -233,13 +233,13 @@ impl<'a> Field<'a> {
         };
         match parse(&text) {
             Ok(value) => Some(value),
-            Err(UnitError { message, help }) => {
+            Err(UnitError { message, help, suggestion }) => {
                 let found = shortened(&text, 40);
                 let mut error = self.error(format!("`{found}`: {message}")).allowed(format!("must be {form}"));
                 if let Some(help) = help {
                     error = error.help(help);
-                    error.suggestion = (!text.contains(unit)).then(|| format!("{found}{unit}"));
                 }
+                error.suggestion = suggestion;
                 self.refuse(error)
             }
         }

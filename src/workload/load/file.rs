@@ -59,8 +59,14 @@ pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Work
     if let (Some(field), Some(order)) = (&order_field, order) {
         check_order(field, order, classes.as_deref(), shares.as_ref().map(|(_, total)| *total), arrivals.as_ref());
     }
-    let seed_field = map.field.clone();
-    let seed_missing = !map.has("seed") && !map.misspelt("seed");
+    if !map.has("seed") && !map.misspelt("seed") {
+        let tasks = raw.as_ref().map_or(&[][..], |raw| &raw.tasks);
+        let (arrivals, measure) = (arrivals.as_ref(), measure.as_ref());
+        seed::require(&map.field, &seed::Parts { tasks, order, arrivals, measure });
+    }
+    if let (Some(field), Some(arrivals)) = (map.peek("arrivals"), &arrivals) {
+        check_arrivals(&field, arrivals, total.as_ref().and_then(|(_, total)| *total), raw.as_ref());
+    }
     map.finish(&keys::FILE, "a workload");
     let name = name?;
     let (engines, baseline) = engines?;
@@ -81,10 +87,6 @@ pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Work
         measure: measure?,
         hash,
     };
-    if seed_missing {
-        seed::require(&seed_field, &workload)?;
-    }
-    check_arrivals(&seed_field, &workload)?;
     warn::about(&raw.tasks, &workload);
     Some(workload)
 }
@@ -189,21 +191,20 @@ fn check_order(
     Some(())
 }
 
-/// Stages bring as many tasks as arrive; that number must be countable.
-fn check_arrivals(field: &Field<'_>, workload: &Workload) -> Option<()> {
-    let Arrivals::Open(open) = &workload.arrivals else { return Some(()) };
-    let limit = match workload.total {
-        Total::Weighted(total) => total.get(),
-        Total::PerClass => return Some(()),
-        Total::ByDuration => u64::MAX,
-    };
+/// Stages bring as many tasks as arrive; that number must be countable. `field` is `arrivals`.
+fn check_arrivals(
+    field: &Field<'_>,
+    arrivals: &Arrivals,
+    total: Option<NonZeroU64>,
+    tasks: Option<&RawTasks<'_>>,
+) -> Option<()> {
+    let Arrivals::Open(open) = arrivals else { return Some(()) };
+    let counted = tasks.is_some_and(|raw| raw.tasks.iter().any(|task| task.count.is_some()));
+    let limit = total.map_or(f64::INFINITY, |total| total.get() as f64);
     let expected = open.expected();
-    if open.duration().is_some() && expected.min(NonZeroU64::MAX.get() as f64).min(limit as f64) > MOST_COUNTED as f64 {
-        let map = field.map()?;
-        let message = format!("the stages bring about {expected:.0} tasks");
+    if open.duration().is_some() && !counted && expected.min(limit) > MOST_COUNTED as f64 {
         let allowed = format!("at most {MOST_COUNTED}; for more give `total` and a `rate` without duration");
-        let error = map.peek("arrivals").map_or_else(|| field.error(&message), |field| field.error(&message));
-        return field.refuse(error.allowed(allowed));
+        return field.wrong(format!("the stages bring about {expected:.0} tasks"), allowed);
     }
     Some(())
 }

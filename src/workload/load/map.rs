@@ -177,11 +177,11 @@ fn hint(error: Diagnostic, name: &str, asked: &[&'static str], level: &Level) ->
     if name == "<<" {
         return error.help("merge keys are not supported: write the fields out");
     }
-    if let Some(word) = nearest(name, asked.iter().copied().chain(level.accepted.iter().copied())) {
-        return error.suggest(word);
-    }
     if let Some(place) = keys::place_of(name) {
         return error.help(format!("`{name}` belongs to {place}"));
+    }
+    if let Some(word) = nearest(name, asked.iter().copied().chain(level.accepted.iter().copied())) {
+        return error.suggest(word);
     }
     if let Some(word) = nearest(name, level.later.iter().copied()) {
         return error.help(format!("`{word}` is not supported yet"));

@@ -1,40 +1,52 @@
 //! `seed` may be left out only where nothing is random: a run that cannot be repeated is not a measurement.
 
 use crate::workload::load::field::Field;
-use crate::workload::model::{ArrivalProcess, Arrivals, Kernel, Order, RunOrder, Share, TaskClass, Work, Workload};
+use crate::workload::load::task::RawTask;
+use crate::workload::model::{ArrivalProcess, Arrivals, Kernel, Measure, Order, RunOrder, Work};
 use crate::workload::service;
 
-/// Reports a missing seed if something needs it.
-pub(crate) fn require(field: &Field<'_>, workload: &Workload) -> Option<()> {
-    let Some(reason) = randomness(workload) else { return Some(()) };
-    let context = field.context;
-    let error = context.error(field.mark(), "seed", &format!("`seed` is missing, but {reason}"));
-    field.refuse(error.allowed("an integer, such as `seed: 1`"))
+/// What was read of a file so far; absent parts were refused.
+pub(crate) struct Parts<'p, 'a> {
+    pub(crate) tasks: &'p [RawTask<'a>],
+    pub(crate) order: Option<Order>,
+    pub(crate) arrivals: Option<&'p Arrivals>,
+    pub(crate) measure: Option<&'p Measure>,
+}
+
+/// Reports a missing seed if something needs it. `file` is the whole file.
+pub(crate) fn require(file: &Field<'_>, parts: &Parts<'_, '_>) {
+    if let Some(reason) = randomness(parts) {
+        let error = file.context.error(file.mark(), "seed", &format!("`seed` is missing, but {reason}"));
+        file.context.report(error.allowed("an integer, such as `seed: 1`"));
+    }
 }
 
 /// What is random first; `None` if nothing is.
-fn randomness(workload: &Workload) -> Option<String> {
-    if let Some(class) = workload.classes.iter().find(|class| draws(class)) {
-        return Some(format!("task `{}` draws random numbers", class.name));
+fn randomness(parts: &Parts<'_, '_>) -> Option<String> {
+    if let Some(task) = parts.tasks.iter().find(|task| draws(task)) {
+        let name = task.name.as_ref().map_or("", |(name, _)| name);
+        return Some(format!("task `{name}` draws random numbers"));
     }
-    let weights = workload.classes.iter().filter(|class| matches!(class.share, Share::Weight(weight) if weight > 0.0));
-    if weights.count() > 1 {
+    if parts.tasks.len() > 1 && parts.tasks.iter().any(|task| task.weight.is_some()) {
         return Some("classes are drawn by weight".to_owned());
     }
-    if workload.order == Order::Shuffle {
+    if parts.order == Some(Order::Shuffle) {
         return Some("the order is shuffled".to_owned());
     }
-    if matches!(&workload.arrivals, Arrivals::Open(open) if open.process == ArrivalProcess::Poisson) {
+    if matches!(parts.arrivals, Some(Arrivals::Open(open)) if open.process == ArrivalProcess::Poisson) {
         return Some("poisson arrivals are random".to_owned());
     }
-    (workload.measure.order == RunOrder::Randomized).then(|| "the order of the runs is random".to_owned())
+    let randomized = parts.measure.is_some_and(|measure| measure.order == RunOrder::Randomized);
+    randomized.then(|| "the order of the runs is random".to_owned())
 }
 
-fn draws(class: &TaskClass) -> bool {
-    let data = match &class.work {
+fn draws(task: &RawTask<'_>) -> bool {
+    let jitter = task.retries.is_some_and(|retries| retries.max > 0 && retries.backoff.jitter);
+    let Some(work) = &task.work else { return jitter };
+    let data = match work {
         Work::Kernel(kernel) => !matches!(kernel, Kernel::Noop | Kernel::Primes { .. } | Kernel::Mandelbrot { .. }),
         Work::Command(command) => command.argv.iter().any(|argument| argument.contains("{seed}")),
         _ => false,
     };
-    data || !service::is_constant(&class.work) || (class.retries.max > 0 && class.retries.backoff.jitter)
+    data || jitter || !service::is_constant(work)
 }

@@ -12,7 +12,7 @@ pub(crate) fn refused_by_scan(lines: &Lines<'_>, problem: ScanProblem) -> Diagno
         return tab.into();
     }
     let message = if problem.allowed.is_some() { problem.message } else { format!("not YAML: {}", problem.message) };
-    let mut error = Diagnostic::new(Severity::Error, lines, clamped(lines, problem.mark), "", &message);
+    let mut error = Diagnostic::new(Severity::Error, lines, problem.mark, "", &message);
     if let Some(allowed) = problem.allowed {
         error = error.allowed(allowed);
     }
@@ -25,7 +25,7 @@ pub(crate) fn refused_by_deserialiser(lines: &Lines<'_>, error: &YamlError) -> D
     if let Some(tab) = tab_indentation(lines, line) {
         return tab.into();
     }
-    let mark = clamped(lines, Mark { line: line.max(1), col: col.max(1), len: 1 });
+    let mark = Mark { line: line.max(1), col: col.max(1), len: 1 };
     Diagnostic::new(Severity::Error, lines, mark, "", &format!("not YAML: {}", error.message)).into()
 }
 
@@ -47,14 +47,4 @@ fn tab_indentation(lines: &Lines<'_>, line: usize) -> Option<Diagnostic> {
     let mark = Mark { line: number, col: col + 1, len: 1 };
     let error = Diagnostic::new(Severity::Error, lines, mark, "", "a tab in the indentation");
     Some(error.allowed("YAML is indented with spaces"))
-}
-
-/// Parsers report the end of the text as a line that is not there.
-fn clamped(lines: &Lines<'_>, mark: Mark) -> Mark {
-    let last = lines.numbered().last().map_or(1, |(number, _)| number);
-    if mark.line <= last {
-        return mark;
-    }
-    let end = lines.get(last).map_or(0, |text| text.chars().count());
-    Mark { line: last, col: end + 1, len: 1 }
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::workload::load::field::Field;
-use crate::workload::load::{keys, retries, work};
+use crate::workload::load::{dist, keys, retries, work};
 use crate::workload::model::{Retries, Work};
 
 /// More classes than anybody writes by hand.
@@ -55,7 +55,13 @@ pub(crate) fn read<'a>(field: &Field<'a>, grace_period: Duration) -> Option<RawT
     let work = kind.and_then(|kind| work::read(&mut map, kind));
     match kind {
         Some(kind) => map.finish(&keys::TASK, &work::describe(kind, "a task")),
-        None => map.finish_any(&keys::TASK, "a task"),
+        None => {
+            // Whatever the kind was meant to be, a service time means the same in all that have one.
+            if let Some(field) = map.peek("service_time") {
+                dist::read(&field);
+            }
+            map.finish_any(&keys::TASK, "a task");
+        }
     }
     Some(RawTask {
         field: field.clone(),

@@ -1,0 +1,121 @@
+//! Cases, and how they are checked.
+
+use poolscope::workload::diagnostic::{Diagnostic, Diagnostics, Severity};
+use poolscope::workload::load::{Loaded, load};
+
+/// One input and what must be said about it.
+pub struct Case {
+    pub input: String,
+    pub key: &'static str,
+    /// Parts of the line that is shown.
+    pub says: &'static [&'static str],
+    /// The word that is proposed.
+    pub suggestion: Option<&'static str>,
+}
+
+pub fn case(input: impl Into<String>, key: &'static str, says: &'static [&'static str]) -> Case {
+    Case { input: input.into(), key, says, suggestion: None }
+}
+
+pub fn meant(input: impl Into<String>, key: &'static str, suggestion: &'static str) -> Case {
+    Case { input: input.into(), key, says: &["did you mean"], suggestion: Some(suggestion) }
+}
+
+/// A whole file with one good task.
+pub fn file(rest: &str) -> String {
+    format!("version: 1\nseed: 1\n{TASK}{rest}\n")
+}
+
+/// A whole file with this one task entry.
+pub fn task(fields: &str) -> String {
+    format!("version: 1\nseed: 1\ntasks:\n  - {{ name: t, {fields} }}\n")
+}
+
+/// A whole file with one CPU task that has these fields too.
+pub fn cpu(fields: &str) -> String {
+    task(&format!("kind: cpu, count: 3, service_time: {{ dist: constant, value: 5ms }}, {fields}"))
+}
+
+/// A whole file with one task of this service time.
+pub fn dist(dist: &str) -> String {
+    task(&format!("kind: sleep, count: 3, service_time: {dist}"))
+}
+
+/// A whole file with one engine.
+pub fn engine(fields: &str) -> String {
+    file(&format!("engines:\n  - {{ {fields} }}"))
+}
+
+/// A whole file with open arrivals and a weighted task.
+pub fn arrivals(arrivals: &str) -> String {
+    let task = "tasks: [{ name: t, kind: sleep, service_time: { dist: constant, value: 5ms } }]";
+    format!("version: 1\nseed: 1\n{task}\narrivals: {arrivals}\n")
+}
+
+pub const TASK: &str = "tasks: [{ name: t, kind: cpu, count: 3, service_time: { dist: constant, value: 5ms } }]\n";
+
+pub fn place(input: &str) -> (String, usize, usize) {
+    let before = input.split('§').next().unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let col = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    assert_eq!(input.matches('§').count(), 1, "one mark expected in {input}");
+    (input.replace('§', ""), line, col)
+}
+
+pub fn problems(text: &str) -> Diagnostics {
+    match load(text, "bad.yaml") {
+        Err(problems) => problems,
+        Ok(_) => panic!("accepted:\n{text}"),
+    }
+}
+
+pub fn check(cases: Vec<Case>) {
+    for case in cases {
+        let (text, line, col) = place(&case.input);
+        let found = problems(&text);
+        assert_eq!(found.len(), 1, "one problem expected in\n{text}\nfound:\n{found}");
+        let problem: &Diagnostic = found.iter().next().unwrap();
+        let shown = problem.summary();
+        assert_eq!((problem.line, problem.col), (line, col), "{shown}\n{text}");
+        assert_eq!(problem.key, case.key, "{shown}");
+        assert_eq!(problem.severity, Severity::Error, "{shown}");
+        let prefix = if case.key.is_empty() { String::new() } else { format!("{}: ", case.key) };
+        assert!(shown.starts_with(&format!("bad.yaml:{line}:{col}: {prefix}")), "{shown}");
+        for part in case.says {
+            assert!(shown.contains(part), "{part:?} expected in: {shown}");
+        }
+        assert_eq!(problem.suggestion.as_deref(), case.suggestion, "{shown}");
+        caret(problem, &text);
+    }
+}
+
+/// The source line is shown, and a caret under the very character.
+pub fn caret(problem: &Diagnostic, text: &str) {
+    let rendered = problem.render(false);
+    let Some(source) = text.lines().nth(problem.line - 1).filter(|line| !line.is_empty()) else { return };
+    if source.chars().count() > 100 || source.contains('\t') {
+        return;
+    }
+    let lines: Vec<&str> = rendered.lines().collect();
+    let gutter = format!("{} |", problem.line);
+    let shown = lines
+        .iter()
+        .position(|line| line.trim_start().starts_with(&gutter) && line.ends_with(source.trim_end()))
+        .unwrap_or_else(|| panic!("no source line in\n{rendered}"));
+    let offset = lines[shown].rfind(source.trim_end()).unwrap();
+    let width = lines[shown][..offset].chars().count();
+    let mark = lines[shown + 1].chars().position(|c| c == '^').unwrap_or_else(|| panic!("no caret in\n{rendered}"));
+    let end = source.trim_end().chars().count();
+    assert_eq!(mark, width + (problem.col - 1).min(end), "{rendered}");
+}
+
+pub fn accepted(text: &str) -> Loaded {
+    load(text, "good.yaml").unwrap_or_else(|problems| panic!("refused:\n{text}\n{problems}"))
+}
+
+impl Case {
+    pub fn proposing(mut self, word: &'static str) -> Self {
+        self.suggestion = Some(word);
+        self
+    }
+}

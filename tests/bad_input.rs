@@ -2,6 +2,7 @@
 //!
 //! In each input `§` stands right before the character at which the problem must be reported. Unless a test says
 //! otherwise an input has exactly one problem, and exactly one must be reported: no consequences of it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "bad_input/engines.rs"]
 mod engines;

@@ -1,7 +1,7 @@
 //! The driver: carries out a dispatcher's effects on real processes and feeds back what happens.
 //!
 //! One thread per run, one single-threaded runtime in it. Each source of events (a worker's socket, the end of a process,
-//! the alarm, the user) is a small local task that borrows the [`core::Core`] for as long as it takes to feed one input;
+//! the alarm, the user) is a small local task that borrows the core for as long as it takes to feed one input;
 //! no borrow is held across an `await`. Nothing in here decides anything: that is the dispatcher's part.
 
 mod core;

@@ -298,3 +298,6 @@ impl Shared {
         Sequence::Sorted(tasks.into_iter().map(|(_, index)| index).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

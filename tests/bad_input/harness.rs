@@ -74,7 +74,7 @@ pub fn check(cases: Vec<Case>) {
         let (text, line, col) = place(&case.input);
         let found = problems(&text);
         assert_eq!(found.len(), 1, "one problem expected in\n{text}\nfound:\n{found}");
-        let problem: &Diagnostic = found.iter().next().unwrap();
+        let Some(problem) = found.iter().next() else { panic!("no problem in\n{text}") };
         let shown = problem.summary();
         assert_eq!((problem.line, problem.col), (line, col), "{shown}\n{text}");
         assert_eq!(problem.key, case.key, "{shown}");
@@ -102,7 +102,7 @@ pub fn caret(problem: &Diagnostic, text: &str) {
         .iter()
         .position(|line| line.trim_start().starts_with(&gutter) && line.ends_with(source.trim_end()))
         .unwrap_or_else(|| panic!("no source line in\n{rendered}"));
-    let offset = lines[shown].rfind(source.trim_end()).unwrap();
+    let offset = lines[shown].rfind(source.trim_end()).unwrap_or(0);
     let width = lines[shown][..offset].chars().count();
     let mark = lines[shown + 1].chars().position(|c| c == '^').unwrap_or_else(|| panic!("no caret in\n{rendered}"));
     let end = source.trim_end().chars().count();

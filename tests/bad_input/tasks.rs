@@ -133,7 +133,7 @@ fn counts_weights_and_totals() {
             &["`count` is missing", "`weight` and a top-level `total`"],
         ),
         case(
-            "version: 1\nseed: 1\ntasks: [{ name: t, kind: kernel, kernel: noop, weight: 1 }]\ntotal: 6000000\norder: §lpt\n".to_owned(),
+            "version: 1\nseed: 1\ntasks: [{ name: t, kind: kernel, kernel: noop, weight: 1 }]\ntotal: 6000000\norder: §lpt\n",
             "order",
             &["`lpt` with 6000000 tasks", "at most 5000000"],
         ),

@@ -89,6 +89,7 @@ struct Told {
     effects: VecDeque<Effect>,
     over: Option<RunState>,
     ended: HashSet<u64>,
+    attempts: HashMap<u64, u32>,
     succeeded: u64,
     failed: u64,
     timed_out: u64,
@@ -116,8 +117,15 @@ impl Output for Told {
                     self.succeeded += 1;
                 }
             }
-            Event::Attempt(report) if report.retried => self.retries += 1,
             Event::Attempt(report) => {
+                let attempts = self.attempts.entry(report.index).or_default();
+                *attempts += 1;
+                assert_eq!(report.attempt, *attempts, "attempts of task {} are counted", report.index);
+                assert!(report.attempt <= report.attempts_allowed, "task {} is tried too often", report.index);
+                if report.retried {
+                    self.retries += 1;
+                    return;
+                }
                 use poolscope::engine::outcome::Outcome::{Failed, Lost, TimedOut};
                 self.final_outcome(report.index);
                 match report.outcome {

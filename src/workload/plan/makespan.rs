@@ -14,6 +14,9 @@ use crate::workload::stream::Stream;
 /// Up to so many tasks are scheduled one by one.
 const MOST_SCHEDULED: u64 = 1_000_000;
 
+/// Standard deviations that bounds from means leave room for.
+const DEVIATIONS: f64 = 4.0;
+
 /// Predicted time from start to end of one run, in seconds, without what the engine itself costs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Makespan {
@@ -56,10 +59,14 @@ pub(super) fn predict(
             let even = sum(|load| load.busy_s) / workers as f64;
             // Graham 1969: no list schedule is longer than the even share plus the longest task.
             let longest = workload.classes.iter().zip(loads).map(|(class, load)| longest(class, load.tasks)).max();
-            (even, even + longest.unwrap_or_default().as_secs_f64(), sum(|load| load.cpu_s), false)
+            let longest = longest.unwrap_or_default().as_secs_f64();
+            // Sums of draws scatter around their mean; a standard deviation is at most half of the range (Popoviciu).
+            let scatter = DEVIATIONS * longest / 2.0 * (stream.total() as f64).sqrt() / workers as f64;
+            let cpu = (sum(|load| load.cpu_s) - scatter * workers as f64).max(0.0);
+            ((even - scatter).max(0.0), even + scatter + longest, cpu, false)
         }
     };
-    let stretch = if cpu > 0.0 { (workers as f64 / cores).max(1.0) } else { 1.0 };
+    let stretch = if loads.iter().any(|load| load.cpu_s > 0.0) { (workers as f64 / cores).max(1.0) } else { 1.0 };
     Some(Makespan { at_least_s: least.max(cpu / cores), at_most_s: most * stretch, scheduled })
 }
 

@@ -1,1 +1,160 @@
-//! Tests
+//! Predictions against what can be worked out by hand.
+
+use super::*;
+use crate::workload::load::load as load_text;
+
+const MACHINE: Machine = Machine { cores: 2, memory_bytes: 1 << 30, process_limit: Some(1000) };
+
+fn plan_of(text: &str) -> Plan {
+    plan(&load_text(text, "test").unwrap_or_else(|problems| panic!("{problems}")).workload, MACHINE)
+}
+
+fn sleeps(count: u64, dist: &str, fields: &str, rest: &str) -> Plan {
+    plan_of(&format!(
+        "version: 1\nseed: 1\ntasks: [{{ name: t, kind: sleep, count: {count}, service_time: {dist}{fields} }}]\n{rest}\n"
+    ))
+}
+
+fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-9 * b.abs().max(1.0)
+}
+
+#[test]
+fn equal_tasks_come_in_waves() {
+    let engines = "engines: [{ kind: pool, workers: 3 }, { kind: serial }, { kind: process, workers: unbounded }]";
+    let plan = sleeps(7, "{ dist: constant, value: 2s }", "", engines);
+    let predicted: Vec<_> =
+        plan.engines.iter().map(|engine| (engine.waves, engine.makespan.unwrap().at_least_s)).collect();
+    assert_eq!(predicted, [(Some(3), 6.0), (Some(7), 14.0), (Some(1), 2.0)]);
+    assert_eq!(plan.engines[2].peak_processes, 7);
+    assert_eq!(plan.at_least_s, Some(22.0 * 6.0));
+}
+
+#[test]
+fn cpu_work_cannot_be_faster_than_the_cores() {
+    let plan = plan_of(
+        "version: 1\ntasks: [{ name: t, kind: cpu, count: 8, service_time: { dist: constant, value: 1s } }]\n\
+         engines: [{ kind: pool, workers: 8 }, { name: two, kind: pool, workers: auto }]\n",
+    );
+    assert_eq!(plan.cpu_s, 8.0);
+    let makespan = plan.engines[0].makespan.unwrap();
+    assert_eq!((makespan.at_least_s, makespan.at_most_s), (4.0, 4.0));
+    assert_eq!(plan.engines[1].workers, Some(2));
+    assert_eq!(plan.engines[1].makespan.unwrap().at_least_s, 4.0);
+}
+
+#[test]
+fn different_tasks_are_scheduled_greedily_in_their_order() {
+    let text = |order: &str| {
+        format!(
+            "version: 1\norder: {order}\ntasks:\n  - {{ name: a, kind: sleep, count: 2, service_time: {{ dist: constant, value: 1s }} }}\n  \
+             - {{ name: b, kind: sleep, count: 1, service_time: {{ dist: constant, value: 2s }} }}\nengines: [{{ kind: pool, workers: 2 }}]\n"
+        )
+    };
+    // 1 1 2 on two workers: the long one starts last. Longest first: 2 | 1 1.
+    assert_eq!(plan_of(&text("as_generated")).engines[0].makespan.unwrap().at_least_s, 3.0);
+    assert_eq!(plan_of(&text("lpt")).engines[0].makespan.unwrap().at_least_s, 2.0);
+    assert_eq!(plan_of(&text("lpt")).engines[0].waves, None);
+}
+
+#[test]
+fn a_timeout_cuts_a_task_and_each_retry_again() {
+    let engines = "engines: [{ kind: serial }]";
+    let plan =
+        sleeps(4, "{ dist: constant, value: 2s }", ", timeout: 500ms, retries: { max: 1, on: [timeout] }", engines);
+    assert!(close(plan.engines[0].makespan.unwrap().at_least_s, 4.0), "{:?}", plan.engines[0].makespan);
+    let once =
+        sleeps(4, "{ dist: constant, value: 2s }", ", timeout: 500ms, retries: { max: 1, on: [crash] }", engines);
+    assert!(close(once.engines[0].makespan.unwrap().at_least_s, 2.0));
+}
+
+#[test]
+fn millions_of_tasks_are_bounded_by_means() {
+    let dist = "{ dist: exponential, mean: 1ms }";
+    let engines = "engines: [{ kind: pool, workers: 10 }]";
+    let scheduled = sleeps(1_000_000, dist, "", engines).engines[0].makespan.unwrap();
+    assert!(scheduled.scheduled && scheduled.at_least_s == scheduled.at_most_s);
+    let bounded = sleeps(1_000_001, dist, "", engines).engines[0].makespan.unwrap();
+    assert!(!bounded.scheduled);
+    assert!((bounded.at_least_s..bounded.at_most_s).contains(&scheduled.at_most_s), "{scheduled:?} {bounded:?}");
+    assert!(bounded.at_most_s < 1.2 * bounded.at_least_s, "{bounded:?}");
+}
+
+#[test]
+fn what_is_known_only_by_running_is_not_predicted() {
+    let plan = plan_of(
+        "version: 1\ntasks:\n  - { name: a, kind: command, command: [\"true\"], count: 5 }\n  \
+         - { name: b, kind: sleep, count: 1, service_time: { dist: constant, value: 1s } }\nengines: [{ kind: pool, workers: 2 }, { kind: process, workers: 2 }]\n",
+    );
+    assert_eq!(plan.unknown, ["a"]);
+    assert!(plan.engines.iter().all(|engine| engine.makespan.is_none()));
+    assert_eq!(plan.at_least_s, None);
+    // A pool worker and the command it runs; a process engine runs the command itself.
+    assert_eq!(plan.engines.iter().map(|engine| engine.peak_processes).collect::<Vec<_>>(), [4, 2]);
+}
+
+#[test]
+fn utilisation_of_open_arrivals_and_its_warning() {
+    let text = |limit: &str, rate: &str| {
+        format!(
+            "version: 1\nseed: 1\ntasks: [{{ name: t, kind: sleep, service_time: {{ dist: exponential, mean: 100ms }} }}]\n\
+             arrivals: {{ mode: open, process: poisson, stages: [{{ duration: 1s, rate: 10/s }}, {{ duration: 1s, rate: {rate} }}]{limit} }}\n\
+             engines: [{{ kind: pool, workers: 4 }}]\n"
+        )
+    };
+    let plan = plan_of(&text("", "80/s"));
+    assert!(close(plan.engines[0].utilisation[0], 0.25) && close(plan.engines[0].utilisation[1], 2.0));
+    assert_eq!(plan.warnings.len(), 1);
+    assert_eq!(plan.warnings[0].key, "arrivals.stages[1].rate");
+    assert!(plan.warnings[0].message.contains("the queue will grow without bound: that may be the lesson"));
+    assert_eq!(plan.refusals, []);
+    assert!(close(plan.arrivals.unwrap().span_s, 2.0));
+
+    let flood = plan_of(&text("", "4000/s"));
+    assert_eq!(flood.refusals[0].key, "arrivals.stages[1].rate");
+    assert!(flood.refusals[0].message.contains("max_in_flight"));
+    assert_eq!(plan_of(&text(", max_in_flight: 50", "4000/s")).refusals, []);
+}
+
+#[test]
+fn cpu_utilisation_is_limited_by_cores() {
+    let plan = plan_of(
+        "version: 1\nseed: 1\ntasks: [{ name: t, kind: cpu, service_time: { dist: constant, value: 10ms } }]\n\
+         arrivals: { mode: open, process: constant, rate: 100/s, duration: 1s }\n\
+         engines: [{ kind: pool, workers: 8 }, { kind: process, workers: unbounded }]\n",
+    );
+    assert!(plan.engines.iter().all(|engine| close(engine.utilisation[0], 0.5)), "{:?}", plan.engines);
+}
+
+#[test]
+fn the_safety_envelope_refuses_with_numbers() {
+    let engines = "engines: [{ kind: pool, workers: 801 }]";
+    let refused = sleeps(5, "{ dist: constant, value: 1ms }", "", engines);
+    assert!(refused.refusals[0].message.contains("801 processes"), "{:?}", refused.refusals);
+    assert!(refused.refusals[0].message.contains("at most 800"), "{:?}", refused.refusals);
+    assert_eq!(sleeps(5, "{ dist: constant, value: 1ms }", "", &engines.replace("801", "800")).refusals, []);
+
+    let unbounded =
+        sleeps(5000, "{ dist: constant, value: 1ms }", "", "engines: [{ kind: process, workers: unbounded }]");
+    assert!(unbounded.refusals[0].message.contains("5000 processes"));
+
+    let memory = |workers: u32| {
+        plan_of(&format!(
+            "version: 1\ntasks: [{{ name: t, kind: memory, bytes: 200MiB, count: 9 }}]\nengines: [{{ kind: pool, workers: {workers} }}]\n"
+        ))
+    };
+    assert_eq!(memory(4).refusals, []);
+    assert!(memory(5).refusals[0].message.contains("80 %"), "{:?}", memory(5).refusals);
+}
+
+#[test]
+fn a_limit_longer_than_the_run_is_a_warning_of_the_plan_only_where_loading_was_silent() {
+    let engines = "engines: [{ kind: pool, workers: 4 }]";
+    let dist = "{ dist: constant, value: 1s }";
+    // One worker needs 8 s, four need 2 s.
+    let plan = sleeps(8, dist, ", queue_timeout: 3s", engines);
+    assert_eq!(plan.warnings.len(), 1, "{:?}", plan.warnings);
+    assert_eq!(plan.warnings[0].key, "tasks[0].queue_timeout");
+    assert_eq!(sleeps(8, dist, ", queue_timeout: 9s", engines).warnings, []);
+    assert_eq!(sleeps(8, dist, ", queue_timeout: 1s", engines).warnings, []);
+}

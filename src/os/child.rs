@@ -1,12 +1,24 @@
 //! A child process from its start until it was reaped, with the kernel's accounting of its whole life.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 
 use crate::os::accounting::{Exit, Usage};
+
+/// Children of this process that have an owner. Locked while one is started, so that nobody takes a child that has
+/// ended already for a stray before its owner is known.
+static OWNED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// The children that have an owner, for as long as no other can be started or reaped.
+pub(super) fn owned() -> MutexGuard<'static, BTreeSet<i32>> {
+    // Whoever panicked with the lock did not leave the set half changed.
+    OWNED.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A child that was not reaped yet. Its pid cannot be used again by the system until it is, so signals always reach it or
 /// nobody. Dropping it kills and reaps: no child outlives its owner unnoticed.
@@ -30,8 +42,14 @@ pub struct Reaped {
 }
 
 impl Child {
-    /// Takes charge of a child that was just started.
-    pub(super) fn adopt(pid: libc::pid_t, leads_group: bool) -> io::Result<Self> {
+    /// Takes charge of a child that was just started; `owned` was locked before that.
+    pub(super) fn adopt(
+        pid: libc::pid_t,
+        leads_group: bool,
+        mut owned: MutexGuard<'_, BTreeSet<i32>>,
+    ) -> io::Result<Self> {
+        owned.insert(pid);
+        drop(owned);
         let pid = Pid::from_raw(pid).ok_or_else(|| io::Error::other("the system returned no process id"))?;
         let mut child = Self { pid, pidfd: None, leads_group, reaped: false };
         // On an error (EMFILE) `child` is dropped, which ends and reaps it.
@@ -103,6 +121,7 @@ impl Child {
             self.signal(Signal::KILL)?;
         }
         let own_peak = own_peak_rss_kib();
+        let mut owned = owned();
         let mut status: libc::c_int = 0;
         // SAFETY: rusage is plain data that the call fills in.
         let mut rusage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -115,6 +134,8 @@ impl Child {
             return Err(error);
         }
         self.reaped = true;
+        owned.remove(&pid);
+        drop(owned);
         let exit = if libc::WIFSIGNALED(status) {
             Exit::Signal(libc::WTERMSIG(status))
         } else {

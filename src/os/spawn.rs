@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::ptr;
 
-use crate::os::child::Child;
+use crate::os::child::{self, Child};
 
 /// A program with its arguments and environment, ready to be started any number of times.
 #[derive(Clone, Debug)]
@@ -136,6 +136,7 @@ impl Program {
         let environment = pointers(&self.environment);
         let spawn = if self.search { libc::posix_spawnp } else { libc::posix_spawn };
         let mut pid: libc::pid_t = 0;
+        let owned = child::owned();
         // SAFETY: all pointers are to live, NUL-terminated data; both arrays end with a null pointer.
         let error = unsafe {
             spawn(
@@ -150,7 +151,7 @@ impl Program {
         if error != 0 {
             return Err(io::Error::from_raw_os_error(error));
         }
-        Child::adopt(pid, self.group == Group::Own)
+        Child::adopt(pid, self.group == Group::Own, owned)
     }
 
     /// The file that is started.

@@ -8,6 +8,8 @@ use std::io;
 
 use rustix::process::{Pid, Signal, WaitOptions};
 
+use crate::os::child;
+
 /// Makes orphaned descendants children of this process.
 ///
 /// # Errors
@@ -41,25 +43,27 @@ fn carries(pid: Pid, variable: &str) -> bool {
         .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes()))
 }
 
-/// Kills and reaps every child that carries this variable, except `spare`, until none is left: killing one may orphan its
-/// own children, which then arrive here. Returns how many there were.
-pub fn end_children(variable: &str, spare: Option<u32>) -> usize {
+/// Kills and reaps every child that nobody owns and that carries this variable, until none is left: killing one may
+/// orphan its own children, which then arrive here. Children that nobody owns and that have ended by themselves are reaped
+/// too, whatever they carried. Returns how many were killed.
+pub fn end_children(variable: &str) -> usize {
     let mut ended = 0;
     // A bound, so that a program that forks faster than it can be killed cannot hold us here.
     for _ in 0..100 {
-        let strays: Vec<Pid> = children()
-            .into_iter()
-            .filter(|pid| spare != Some(pid.as_raw_nonzero().get().unsigned_abs()) && carries(*pid, variable))
-            .collect();
-        if strays.is_empty() {
-            break;
-        }
-        for pid in strays {
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
-            if rustix::process::waitpid(Some(pid), WaitOptions::empty()).is_ok() {
-                ended += 1;
+        // Nobody is started or reaped by its owner in the meantime.
+        let owned = child::owned();
+        let mut killed = 0;
+        for pid in children().into_iter().filter(|pid| !owned.contains(&pid.as_raw_nonzero().get())) {
+            let dead = matches!(rustix::process::waitpid(Some(pid), WaitOptions::NOHANG), Ok(Some(_)));
+            if !dead && carries(pid, variable) && rustix::process::kill_process(pid, Signal::KILL).is_ok() {
+                let _ = rustix::process::waitpid(Some(pid), WaitOptions::empty());
+                killed += 1;
             }
         }
+        if killed == 0 {
+            break;
+        }
+        ended += killed;
     }
     ended
 }

@@ -118,7 +118,10 @@ impl Dashboard {
                     Err(error) if is_hangup(&error) => return Ok(Ended::Signal(libc::SIGHUP)),
                     drawn => drawn.context("cannot write to the terminal")?,
                 },
-                Wake::Input(event) => {
+                // A terminal that is gone may show here before its signal comes.
+                Wake::Input(None) => return Ok(Ended::Signal(libc::SIGHUP)),
+                Wake::Input(Some(Err(error))) if is_hangup(&error) => return Ok(Ended::Signal(libc::SIGHUP)),
+                Wake::Input(Some(event)) => {
                     if self.handle(event).await? {
                         return Ok(Ended::Quit);
                     }
@@ -149,8 +152,8 @@ impl Dashboard {
     }
 
     /// Handles an event and all that wait behind it; `true` ends the program.
-    async fn handle(&mut self, first: Option<io::Result<Event>>) -> anyhow::Result<bool> {
-        let mut event = Some(first.context("the terminal sends no more input")?);
+    async fn handle(&mut self, first: io::Result<Event>) -> anyhow::Result<bool> {
+        let mut event = Some(first);
         while let Some(current) = event {
             match current.context("cannot read the terminal")? {
                 Event::Key(key) => {

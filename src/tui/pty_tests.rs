@@ -287,5 +287,5 @@ fn a_terminal_that_goes_away_ends_it() {
         }
         thread::sleep(Duration::from_millis(10));
     };
-    assert_eq!(status.exit_code(), 129);
+    assert_eq!(status.exit_code(), 129, "{status:?}");
 }

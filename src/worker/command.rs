@@ -43,7 +43,9 @@ pub fn run(command: &CommandLine, task: &TaskRun, seed: u64) -> Result<u64, Box<
     // group is the program's to handle; the worker leaves when the program has.
     signals::catch_termination();
     let _ = stragglers::become_subreaper();
-    start(&argv, &mark).and_then(|running| running.finish(&mark))
+    let result = start(&argv, &mark).and_then(|running| running.finish(&mark));
+    signals::release_termination();
+    result
 }
 
 struct Running {
@@ -100,7 +102,7 @@ impl Running {
                 && let Ok(Some(reaped)) = self.child.try_reap()
             {
                 exit = Some(reaped.exit);
-                stragglers::end_children(&format!("{}={mark}", environment::TASK), None);
+                stragglers::end_children(&format!("{}={mark}", environment::TASK));
                 deadline = Some(Instant::now() + LEAK_PATIENCE);
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {

@@ -111,7 +111,7 @@ impl Core {
         let mark = environment::task_mark(program.index, program.attempt);
         let index = program.index;
         // Its group is gone already; those who left the group have become our children.
-        let strays = stragglers::end_children(&format!("{}={mark}", environment::TASK), None) as u64;
+        let strays = stragglers::end_children(&format!("{}={mark}", environment::TASK)) as u64;
         if strays > 0 {
             let before = self.strays;
             self.strays += strays;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::worker::work::spin;
+use crate::worker::spin::spin;
 
 /// Rounds of a measurement; the fastest counts, because everything that disturbs it makes it slower.
 const ROUNDS: u32 = 20;

@@ -10,4 +10,5 @@ pub mod environment;
 pub mod guardian;
 pub mod kernels;
 pub mod protocol;
+pub mod spin;
 pub mod work;

@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::time::{Duration, Instant};
 
 use crate::worker::calibration::Calibration;
 use crate::worker::kernels;
+use crate::worker::spin::spin;
 use crate::workload::model::{Dist, IoWork, MemoryWork, Phase, TaskIndex, Work};
 
 /// Why native work did not succeed.
@@ -55,18 +55,6 @@ pub fn run(work: &Work, seed: u64, index: TaskIndex, calibration: Calibration) -
         }),
         Work::Command(_) => Err(WorkError::Program),
     }
-}
-
-/// The CPU kernel: a chain of multiplications, each of which needs the one before it (Knuth's MMIX generator), so that
-/// neither compiler nor processor can shorten it.
-#[must_use]
-pub fn spin(iterations: u64, start: u64) -> u64 {
-    let mut state = start;
-    for _ in 0..iterations {
-        state =
-            std::hint::black_box(state).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    }
-    state
 }
 
 fn cpu(dist: &Dist, seed: u64, index: TaskIndex, phase: u32, calibration: Calibration) -> u64 {
@@ -163,16 +151,10 @@ fn memory(work: &MemoryWork) -> Result<u64, WorkError> {
     Ok(sum)
 }
 
-/// How long an idle machine would take for the work of [`spin`] that a time stands for.
-#[must_use]
-pub fn spin_time(time: Duration, calibration: Calibration) -> Duration {
-    let begin = Instant::now();
-    std::hint::black_box(spin((time.as_secs_f64() * calibration.iterations_per_second) as u64, 1));
-    begin.elapsed()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     const CALIBRATION: Calibration = Calibration { iterations_per_second: 1e6 };

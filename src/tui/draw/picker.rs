@@ -91,13 +91,12 @@ fn introduction(entry: &Entry, theme: &Theme, width: usize) -> Vec<Line<'static>
                 lines.extend(text::wrap(&words, width).into_iter().map(|l| Line::styled(l, theme.base)));
             }
             lines.push(Line::default());
-            lines.extend(entry.summary.iter().map(|line| Line::styled(text::clean(line), theme.base)));
+            lines.extend(entry.summary.iter().flat_map(|line| titled(&text::clean(line), theme, width)));
             if !workload.teaches.is_empty() {
-                let teaches = workload.teaches.iter().map(|line| text::clean(line)).collect::<Vec<_>>().join("; ");
                 lines.push(Line::default());
-                for (number, line) in text::wrap(&teaches, width.saturating_sub(10)).into_iter().enumerate() {
+                for (number, lesson) in workload.teaches.iter().enumerate() {
                     let head = if number == 0 { "teaches" } else { "" };
-                    lines.push(Line::styled(format!("{head:<10}{line}"), theme.base));
+                    lines.extend(titled(&format!("{head:<TITLE$}{}", text::clean(lesson)), theme, width));
                 }
             }
         }
@@ -114,6 +113,26 @@ fn introduction(entry: &Entry, theme: &Theme, width: usize) -> Vec<Line<'static>
     lines.push(Line::default());
     lines.push(Line::styled(text::clean(&entry.source), theme.dim));
     lines
+}
+
+/// Columns of the title that begins a line of facts.
+const TITLE: usize = 10;
+
+/// A line of facts: a title of ten columns, then words that wrap beside it.
+fn titled(line: &str, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let split = line.char_indices().nth(TITLE).map_or(line.len(), |(at, _)| at);
+    let (title, words) = line.split_at(split);
+    // What is indented further stays so when it wraps.
+    let indent = words.len() - words.trim_start().len();
+    let room = width.saturating_sub(TITLE + indent).max(1);
+    text::wrap(words.trim_start(), room)
+        .into_iter()
+        .enumerate()
+        .map(|(number, part)| {
+            let title = if number == 0 { title } else { "" };
+            Line::styled(format!("{title:<TITLE$}{:indent$}{part}", ""), theme.base)
+        })
+        .collect()
 }
 
 /// The text of the file with line numbers; lines that a problem names are marked.
@@ -133,18 +152,16 @@ fn file_lines(entry: &Entry, theme: &Theme) -> Vec<Line<'static>> {
     lines
 }
 
-/// Line numbers in `--> file:LINE:COLUMN`.
+/// Line numbers of the problems: each begins with `FILE:LINE:COLUMN: `.
 fn named_lines(problems: &str) -> BTreeSet<usize> {
-    let mut found = BTreeSet::new();
-    for line in problems.lines() {
-        let Some((_, place)) = text::clean(line).split_once("--> ").map(|(a, b)| (a.to_owned(), b.to_owned())) else {
-            continue;
-        };
-        let mut parts = place.rsplitn(3, ':');
-        let (_column, number) = (parts.next(), parts.next());
-        found.extend(number.and_then(|number| number.trim().parse::<usize>().ok()));
-    }
-    found
+    let place = |line: &str| {
+        let mut parts = line.split_once(": ")?.0.rsplitn(3, ':');
+        let (column, number) = (parts.next()?.parse::<usize>().ok()?, parts.next()?.parse::<usize>().ok()?);
+        let begins = !line.starts_with(char::is_whitespace) && parts.next().is_some();
+        (begins && column > 0).then_some(number)
+    };
+    // Messages begin at the first column; source lines and carets do not.
+    problems.lines().map(text::clean).filter_map(|line| place(&line)).collect()
 }
 
 /// Lines beside the list for an entry, for scrolling; wrapping may add some, which the end of the text makes up for.
@@ -174,7 +191,10 @@ mod tests {
 
     #[test]
     fn problems_name_their_lines() {
-        let problems = "error: a\n --> dir/x.yaml:4:5\n  |\nerror: b\n\x1b[34m -->\x1b[0m x.yaml:12:1\n  --> odd\n";
-        assert_eq!(named_lines(problems).into_iter().collect::<Vec<_>>(), [4, 12]);
+        let text = "version: 1\nengines:\n  - kind: pool\n    worker: 4\n";
+        let problems = crate::workload::load::load(text, "dir/x:y.yaml").map(|_| ()).unwrap_err().render(false);
+        // A required key that is missing is told at the beginning of the file.
+        assert_eq!(named_lines(&problems).into_iter().collect::<Vec<_>>(), [1, 4], "{problems}");
+        assert!(named_lines("a: b\n  x.yaml:3:1: indented\nx:0:0: no\n").is_empty());
     }
 }

@@ -33,10 +33,14 @@ pub enum Origin {
     NotStored(String),
 }
 
+/// The build that measured: another one may compile the kernel to other instructions.
+const BUILD: &str =
+    if cfg!(debug_assertions) { concat!(env!("CARGO_PKG_VERSION"), " (debug)") } else { env!("CARGO_PKG_VERSION") };
+
 #[derive(Serialize, Deserialize)]
 struct Stored {
     cpu_model: String,
-    program_version: String,
+    build: String,
     calibration: Calibration,
 }
 
@@ -92,17 +96,13 @@ impl Calibration {
     /// `None` if there is none, it is of another machine or program, or it makes no sense.
     fn load(path: &Path, cpu_model: &str) -> Option<Self> {
         let stored: Stored = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-        let fits = stored.cpu_model == cpu_model && stored.program_version == env!("CARGO_PKG_VERSION");
+        let fits = stored.cpu_model == cpu_model && stored.build == BUILD;
         let sane = (1e6..1e12).contains(&stored.calibration.iterations_per_second);
         (fits && sane).then_some(stored.calibration)
     }
 
     fn store(self, path: &Path, cpu_model: &str) -> Origin {
-        let stored = Stored {
-            cpu_model: cpu_model.to_owned(),
-            program_version: env!("CARGO_PKG_VERSION").to_owned(),
-            calibration: self,
-        };
+        let stored = Stored { cpu_model: cpu_model.to_owned(), build: BUILD.to_owned(), calibration: self };
         match write_atomically(path, &stored) {
             Ok(()) => Origin::Measured(path.to_owned()),
             Err(error) => Origin::NotStored(format!("{}: {error}", path.display())),
@@ -134,7 +134,8 @@ fn cache_file() -> Option<PathBuf> {
         Some(folder) if !folder.is_empty() => PathBuf::from(folder),
         _ => etcetera::choose_base_strategy().ok()?.cache_dir().join("poolscope"),
     };
-    Some(folder.join("calibration.json"))
+    let name = if cfg!(debug_assertions) { "calibration-debug.json" } else { "calibration.json" };
+    Some(folder.join(name))
 }
 
 #[cfg(test)]
@@ -155,7 +156,7 @@ mod tests {
     fn a_corrupt_cache_is_measured_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calibration.json");
-        let zero = r#"{"cpu_model":"c","program_version":"0","calibration":{"iterations_per_second":0}}"#;
+        let zero = r#"{"cpu_model":"c","build":"0","calibration":{"iterations_per_second":0}}"#;
         for text in ["", "{", "[1]", zero] {
             fs::write(&path, text).unwrap();
             assert_eq!(Calibration::load_or_measure_at(&path, "c").1, Origin::Measured(path.clone()), "{text}");

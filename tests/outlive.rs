@@ -1,0 +1,94 @@
+//! Nothing outlives Poolscope, not even when it is killed outright.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use support::{eventually, hard_limit, lives};
+
+/// Processes that carry the mark of a run of the program with this pid, without the program itself.
+fn marked(pid: u32) -> Vec<u32> {
+    let prefix = format!("POOLSCOPE_RUN={pid}.");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(other) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        let ours = environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(prefix.as_bytes()));
+        if ours && other != pid && lives(other) {
+            found.push(other);
+        }
+    }
+    found
+}
+
+fn start(folder: &tempfile::TempDir, workload: &str, engine: &str) -> Child {
+    hard_limit();
+    let file = folder.path().join("workload.yaml");
+    std::fs::write(&file, workload).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_poolscope"))
+        .args(["run", "--quiet", "--engine", engine])
+        .arg(&file)
+        .env("POOLSCOPE_CACHE_DIR", folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+const SLEEPERS: &str = "
+version: 1
+name: sleepers
+tasks: [{ name: nap, kind: sleep, count: 100, service_time: { dist: constant, value: 10min } }]
+engines: [{ kind: pool, workers: 3 }, { kind: process, workers: 3 }]
+";
+
+/// Programs that stay in their group, leave it, and ignore SIGTERM.
+const PROGRAMS: &str = "
+version: 1
+name: programs
+tasks:
+  - name: clinging
+    kind: command
+    count: 100
+    shell: true
+    command: \"trap '' TERM; sleep 600 & setsid sleep 600 & sleep 600\"
+engines: [{ kind: pool, workers: 3 }, { kind: process, workers: 3 }]
+";
+
+#[test]
+fn sigkill_leaves_nothing_running_a_second_later() {
+    for (workload, at_least) in [(SLEEPERS, 3), (PROGRAMS, 9)] {
+        for engine in ["pool", "process"] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut program = start(&folder, workload, engine);
+            let pid = program.id();
+            eventually("its tasks run", || marked(pid).len() >= at_least);
+            let before = marked(pid);
+            program.kill().unwrap();
+            program.wait().unwrap();
+            let begin = Instant::now();
+            eventually("everything is gone", || before.iter().all(|pid| !lives(*pid)) && marked(pid).is_empty());
+            assert!(begin.elapsed() < Duration::from_secs(1), "{engine}: {:?}", begin.elapsed());
+        }
+    }
+}
+
+#[test]
+fn signals_end_it_gracefully_and_leave_nothing() {
+    use std::os::unix::process::ExitStatusExt as _;
+    for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
+        for engine in ["pool", "process"] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut program = start(&folder, PROGRAMS, engine);
+            let pid = program.id();
+            eventually("its tasks run", || marked(pid).len() >= 9);
+            support::kill(pid, signal);
+            let status = program.wait().unwrap();
+            assert_eq!((status.code(), status.signal()), (Some(code), None), "{engine}");
+            assert!(marked(pid).is_empty(), "{engine}: {:?}", marked(pid));
+        }
+    }
+}

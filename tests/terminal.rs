@@ -1,0 +1,158 @@
+//! The real program on a real pseudo terminal: a comparison from its start to its end, and the terminal as it was.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::io::{Read as _, Write as _};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+const WORKLOAD: &str = "
+version: 1
+name: small
+seed: 1
+tasks: [{ name: unit, kind: sleep, count: 60, service_time: { dist: constant, value: 20ms } }]
+engines: [{ kind: pool, workers: 2 }, { kind: process, workers: 2 }]
+measure: { warmup: 0, repeats: 2 }
+";
+
+struct Stage {
+    master: Box<dyn MasterPty + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    keys: Box<dyn std::io::Write + Send>,
+    terminal: Arc<Mutex<vt100::Parser>>,
+    before: Option<rustix::termios::Termios>,
+    _folder: tempfile::TempDir,
+}
+
+fn some(number: u16) -> std::num::NonZeroU16 {
+    std::num::NonZeroU16::new(number).unwrap()
+}
+
+fn size(cols: u16, rows: u16) -> PtySize {
+    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
+}
+
+impl Stage {
+    fn open(cols: u16, rows: u16) -> Self {
+        support::hard_limit();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("small.yaml");
+        std::fs::write(&file, WORKLOAD).unwrap();
+        let pair = native_pty_system().openpty(size(cols, rows)).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_poolscope"));
+        command.arg(&file);
+        command.env("TERM", "xterm-256color");
+        command.env("POOLSCOPE_CACHE_DIR", folder.path());
+        let before = termios(&*pair.master);
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let terminal = Arc::new(Mutex::new(vt100::Parser::new(some(rows), some(cols), 0)));
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let screen = Arc::clone(&terminal);
+        std::thread::spawn(move || {
+            let mut buffer = [0u8; 8192];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                screen.lock().unwrap().process(&buffer[..count]);
+            }
+        });
+        let keys = pair.master.take_writer().unwrap();
+        Self { master: pair.master, child, keys, terminal, before, _folder: folder }
+    }
+
+    fn screen(&self) -> String {
+        self.terminal.lock().unwrap().screen().contents()
+    }
+
+    fn until(&self, what: &str, condition: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + LIMIT;
+        while !condition(&self.screen()) {
+            assert!(Instant::now() < deadline, "waited in vain until {what}:\n{}", self.screen());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    fn resize(&self, cols: u16, rows: u16) {
+        self.terminal.lock().unwrap().screen_mut().set_size(some(rows), some(cols));
+        self.master.resize(size(cols, rows)).unwrap();
+    }
+
+    /// Waits for the end; the terminal must be as it was.
+    fn ended(mut self, code: u32) {
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.exit_code(), code, "{status:?}");
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let terminal = self.terminal.lock().unwrap();
+            let screen = terminal.screen();
+            if !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste() {
+                break;
+            }
+            assert!(Instant::now() < deadline, "the terminal was not given back");
+            drop(terminal);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let (before, after) = (self.before.take(), termios(&*self.master));
+        let modes = |termios: Option<rustix::termios::Termios>| {
+            let termios = termios.expect("the terminal can be asked");
+            (termios.local_modes, termios.input_modes, termios.output_modes)
+        };
+        assert_eq!(modes(before), modes(after));
+    }
+}
+
+/// The terminal's modes.
+fn termios(master: &dyn MasterPty) -> Option<rustix::termios::Termios> {
+    let slave = std::fs::File::options().read(true).write(true).open(master.tty_name()?).ok()?;
+    rustix::termios::tcgetattr(&slave).ok()
+}
+
+#[test]
+fn a_comparison_from_start_to_end_and_the_terminal_as_it_was() {
+    let mut stage = Stage::open(120, 40);
+    stage.until("a run is live", |screen| screen.contains("LIVE") && screen.contains("POOL"));
+    stage.press("+");
+    stage.until("there is a third worker", |screen| screen.contains("3 reused workers"));
+    stage.until("the other engine is live and this one a replay", |screen| screen.contains("replay"));
+    stage.press("?");
+    stage.until("help is open", |screen| screen.contains("Help") && screen.contains("freeze"));
+    stage.press("\x1b");
+    stage.until("help is closed", |screen| !screen.contains("suspend"));
+    stage.resize(80, 24);
+    stage.until("all runs were made", |screen| screen.contains("FINISHED"));
+    stage.until("the small screen is drawn", |screen| {
+        screen.lines().count() <= 24 && screen.contains("60/60") && screen.contains("submitted")
+            || screen.contains("✓ 60")
+    });
+    stage.press("2");
+    stage.until("the tasks are shown", |screen| screen.contains("tasks"));
+    stage.press("q");
+    stage.ended(0);
+}
+
+#[test]
+fn quitting_while_it_runs_asks_first() {
+    let mut stage = Stage::open(80, 24);
+    stage.until("a run is live", |screen| screen.contains("LIVE"));
+    stage.press("q");
+    stage.until("it asks", |screen| screen.contains("running"));
+    stage.press("y");
+    stage.ended(0);
+}
+
+#[test]
+fn sigterm_gives_the_terminal_back() {
+    let stage = Stage::open(80, 24);
+    stage.until("a run is live", |screen| screen.contains("LIVE"));
+    let pid = stage.child.process_id().unwrap();
+    support::kill(pid, rustix::process::Signal::TERM);
+    stage.ended(143);
+}

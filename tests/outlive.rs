@@ -1,4 +1,5 @@
 //! Nothing outlives Poolscope, not even when it is killed outright.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/mod.rs"]
 mod support;

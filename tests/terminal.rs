@@ -1,4 +1,5 @@
 //! The real program on a real pseudo terminal: a comparison from its start to its end, and the terminal as it was.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "support/mod.rs"]
 mod support;

@@ -35,9 +35,11 @@ pub fn execute(arguments: &CompareArgs) -> anyhow::Result<Exit> {
     };
     let mode = if arguments.together { Mode::Together } else { Mode::Interleaved };
     match prepared() {
-        Ok((workload, arms, place)) => {
-            headless::execute(prepare::session(workload, arms, &place)?, mode, &arguments.output)
-        }
+        Ok((workload, arms, place)) => headless::execute(
+            prepare::session(workload, arms, &place, arguments.changes.i_know)?,
+            mode,
+            &arguments.output,
+        ),
         Err(exit) => Ok(exit),
     }
 }

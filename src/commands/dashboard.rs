@@ -34,7 +34,7 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
         return Ok(exit);
     }
     // Measured before the screen is taken: it may say something, and it must not be disturbed.
-    place.surroundings()?;
+    place.surroundings(arguments.changes.i_know)?;
     let endings: Arc<Mutex<Vec<Ending>>> = Arc::default();
     let catalogue = catalogue(&place);
     let options = Options {
@@ -82,7 +82,8 @@ fn starter(place: prepare::Place, endings: Arc<Mutex<Vec<Ending>>>, i_know: bool
             anyhow::bail!("{}: {}; --i-know runs it all the same", refusal.key, refusal.message);
         }
         let arms = workload.engines.clone();
-        let session = Session::start(prepare::session(workload, arms, &place)?).context("starting the session")?;
+        let session =
+            Session::start(prepare::session(workload, arms, &place, i_know)?).context("starting the session")?;
         let (handle, ending) = session.into_parts();
         // A poisoned list is only a list.
         endings.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(ending);

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use crate::cli::{Changes, Color};
 use crate::commands::{Exit, write};
 use crate::engine::plan::Surroundings;
+use crate::os::board;
 use crate::os::host::Host;
 use crate::os::limits::{self, Limits};
 use crate::session::conductor::SessionSpec;
@@ -44,14 +45,15 @@ impl Place {
     }
 
     /// Loads or measures the calibration; a cache that cannot be used is told on standard error.
-    pub(super) fn surroundings(&self) -> anyhow::Result<Surroundings> {
+    /// `i_know` lifts the safety limit on processes.
+    pub(super) fn surroundings(&self, i_know: bool) -> anyhow::Result<Surroundings> {
         let (calibration, origin) = Calibration::load_or_measure(&self.host.cpu_model);
         if let Origin::NotStored(reason) = origin {
             write::say(&format!("note: the calibration could not be stored and is measured at every start ({reason})"));
         }
         Ok(Surroundings {
             usable_cores: self.host.usable_cores(),
-            max_processes: self.limits.safe_processes(),
+            max_processes: if i_know { board::SLOTS } else { self.limits.safe_processes() },
             iterations_per_second: calibration.iterations_per_second,
             worker_program: std::env::current_exe().context("finding this program's own file")?.into_os_string(),
         })
@@ -101,6 +103,13 @@ pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes) ->
         let word = if changes.i_know { "warning" } else { "error" };
         write::say(&format!("{word}: {}: {}", refusal.key, refusal.message));
     }
+    // No flag makes more room on the status board.
+    let too_many =
+        plan.engines.iter().find(|engine| engine.workers.is_some_and(|workers| workers > board::SLOTS.into()));
+    if let Some(engine) = too_many {
+        write::say(&format!("error: {}: no more than {} workers are possible", engine.name, board::SLOTS));
+        return Err(Exit::BadInput);
+    }
     if plan.refusals.is_empty() || changes.i_know {
         return Ok(());
     }
@@ -138,8 +147,19 @@ pub(super) fn arm(workload: &Workload, name: &str) -> Prepared<EngineSpec> {
 }
 
 /// A session over some of a workload's arms.
-pub(super) fn session(workload: Arc<Workload>, arms: Vec<EngineSpec>, place: &Place) -> anyhow::Result<SessionSpec> {
+pub(super) fn session(
+    workload: Arc<Workload>,
+    arms: Vec<EngineSpec>,
+    place: &Place,
+    i_know: bool,
+) -> anyhow::Result<SessionSpec> {
     let preferred = workload.engines.get(workload.baseline).map(|engine| engine.name.clone());
     let baseline = arms.iter().position(|arm| Some(&arm.name) == preferred.as_ref()).unwrap_or(0);
-    Ok(SessionSpec { workload, arms, baseline, host: Arc::clone(&place.host), surroundings: place.surroundings()? })
+    Ok(SessionSpec {
+        workload,
+        arms,
+        baseline,
+        host: Arc::clone(&place.host),
+        surroundings: place.surroundings(i_know)?,
+    })
 }

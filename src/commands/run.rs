@@ -24,9 +24,11 @@ pub fn execute(arguments: &RunArgs) -> anyhow::Result<Exit> {
         Ok((Arc::new(once), arm, place))
     };
     match prepared() {
-        Ok((workload, arm, place)) => {
-            headless::execute(prepare::session(workload, vec![arm], &place)?, Mode::Interleaved, &arguments.output)
-        }
+        Ok((workload, arm, place)) => headless::execute(
+            prepare::session(workload, vec![arm], &place, arguments.changes.i_know)?,
+            Mode::Interleaved,
+            &arguments.output,
+        ),
         Err(exit) => Ok(exit),
     }
 }

@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::analysis::statistics::{Estimate, estimate};
 use crate::analysis::verdict::{Finding, Verdict};
 use crate::engine::event::RunState;
+use crate::engine::event::Severity;
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::distribution::Distribution;
 use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerRow};
@@ -90,8 +91,17 @@ struct RunOut<'a> {
     workers: Vec<WorkerOut>,
     results_hash: String,
     suspect: &'a [String],
+    /// What happened, as far as it is kept (additive to version 1).
+    notes: Vec<NoteOut<'a>>,
     failures_total: u64,
     failures: Vec<FailureOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct NoteOut<'a> {
+    at_s: f64,
+    severity: Severity,
+    text: &'a str,
 }
 
 #[derive(Serialize)]
@@ -318,6 +328,11 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
         workers: run.workers.iter().map(worker).collect(),
         results_hash: format!("{:016x}", run.results_hash),
         suspect: &run.suspect,
+        notes: run
+            .notes
+            .iter()
+            .map(|note| NoteOut { at_s: note.at.as_secs_f64(), severity: note.severity, text: &note.text })
+            .collect(),
         failures_total: run.counts.unsuccessful() + retries,
         failures: run.failures.iter().take(MOST_FAILURES).map(|report| failure(report, workload)).collect(),
     }

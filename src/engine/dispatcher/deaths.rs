@@ -62,6 +62,8 @@ impl Dispatcher {
     fn release(&mut self, now: Moment, slot: u32, expected: bool) {
         let ending = self.ending.is_some();
         let Some(entry) = self.slots.get_mut(slot as usize) else { return };
+        // What it took up is free for another.
+        self.start_blocked_until = Moment::ZERO;
         entry.pid = None;
         entry.life = Life::Free;
         entry.replaces = !expected && self.policy == Policy::Reuse;

@@ -73,8 +73,16 @@ impl Dispatcher {
     }
 
     fn start(&mut self, now: Moment, slot: u32, task: Option<Ticket>, out: &mut dyn Output) {
+        let blocked = now < self.start_blocked_until;
         let Some(entry) = self.slots.get_mut(slot as usize) else { return };
         entry.epoch += 1;
+        if blocked {
+            entry.life = Life::Waiting;
+            let epoch = entry.epoch;
+            self.queue.give_back(task.into_iter());
+            self.timers.set(self.start_blocked_until, Timer::Start { slot, epoch });
+            return;
+        }
         entry.life = Life::Starting(now);
         entry.pid = None;
         entry.watched = false;
@@ -162,6 +170,7 @@ impl Dispatcher {
 
     pub(super) fn started(&mut self, now: Moment, slot: u32, epoch: u32, pid: u32, out: &mut dyn Output) {
         self.failed_starts = 0;
+        self.start_blocked_until = Moment::ZERO;
         let Some(entry) = self.live(slot, epoch) else { return };
         entry.pid = Some(pid);
         let restart = std::mem::take(&mut entry.replaces);
@@ -214,26 +223,34 @@ impl Dispatcher {
             StartFailure::Transient(reason) => {
                 entry.life = Life::Waiting;
                 self.queue.give_back(held.map(|held| held.ticket).into_iter());
-                if self.failed_starts == 0 {
-                    self.failing_since = now;
-                }
-                let doublings = self.failed_starts.min(16);
-                self.failed_starts += 1;
-                let pause = START_PAUSE.0.saturating_mul(1 << doublings).min(START_PAUSE.1);
-                if self.failed_starts.is_power_of_two() {
-                    let text = format!(
-                        "a worker could not be started ({reason}); trying again in {pause:?} (failed {} times)",
-                        self.failed_starts
-                    );
-                    self.note(now, Severity::Warning, text, out);
+                // Several that were asked for at the same time are one failure.
+                if now >= self.start_blocked_until {
+                    self.block_starts(now, &reason, out);
                 }
                 let anyone = self.slots.iter().any(|slot| slot.pid.is_some());
                 if !anyone && now.since(self.failing_since) > START_PATIENCE {
                     self.give_up(now, &format!("no worker could be started for {START_PATIENCE:?}: {reason}"), out);
                     return;
                 }
-                self.timers.set(now + pause, Timer::Start { slot, epoch });
+                self.timers.set(self.start_blocked_until, Timer::Start { slot, epoch });
             }
+        }
+    }
+
+    /// The system is short of something: for a while nobody is started, each time for longer.
+    fn block_starts(&mut self, now: Moment, reason: &str, out: &mut dyn Output) {
+        if self.failed_starts == 0 {
+            self.failing_since = now;
+        }
+        let doublings = self.failed_starts.min(16);
+        self.failed_starts += 1;
+        let pause = START_PAUSE.0.saturating_mul(1 << doublings).min(START_PAUSE.1);
+        self.start_blocked_until = now + pause;
+        self.shortages += 1;
+        // Often enough to be seen, rarely enough to leave room for other notes.
+        if self.shortages.is_power_of_two() {
+            let text = format!("{reason}; trying again in {pause:?} (short {} times so far)", self.shortages);
+            self.note(now, Severity::Warning, text, out);
         }
     }
 

@@ -88,6 +88,10 @@ pub struct Dispatcher {
     /// Starts that failed one after the other, and since when.
     failed_starts: u32,
     failing_since: Moment,
+    /// Times in all that the system was short of something.
+    shortages: u64,
+    /// No worker is started before this: the system was short of something a moment ago.
+    start_blocked_until: Moment,
     /// Workers that died one after the other before they did anything.
     early_deaths: u32,
     views: Vec<SlotView>,
@@ -118,6 +122,8 @@ impl Dispatcher {
             retrying: 0,
             failed_starts: 0,
             failing_since: Moment::ZERO,
+            shortages: 0,
+            start_blocked_until: Moment::ZERO,
             early_deaths: 0,
             views: Vec::new(),
         }

@@ -64,7 +64,7 @@ impl Core {
             Err(error) => {
                 let program = command.argv.first().map_or("", String::as_str);
                 let failure = if is_transient(&error) {
-                    StartFailure::Transient(format!("starting {program}: {error}"))
+                    StartFailure::Transient(format!("{program} could not be started: {error}"))
                 } else {
                     StartFailure::Task(format!("{program}: {error}"))
                 };

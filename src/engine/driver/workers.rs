@@ -71,7 +71,7 @@ impl Core {
                 self.handle(self.clock.now(), Input::Started { slot, epoch, pid });
             }
             Err(error) => {
-                let reason = format!("starting a worker: {error}");
+                let reason = format!("a worker could not be started: {error}");
                 let failure =
                     if is_transient(&error) { StartFailure::Transient(reason) } else { StartFailure::Engine(reason) };
                 self.handle(self.clock.now(), Input::StartFailed { slot, epoch, failure });

@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::analysis::lints::{Lint, lints};
 use crate::analysis::verdict::{Finding, Verdict};
+use crate::engine::event::Severity;
 use crate::engine::outcome::AttemptReport;
 use crate::report::{ArmResult, Results, clean, units};
 use crate::workload::model::EngineKind;
@@ -30,6 +31,8 @@ impl Default for Options {
 
 /// Failures that are told in full.
 const FAILURES: usize = 5;
+/// Warnings of one run that are told.
+const NOTES: usize = 3;
 /// Lines of a failed task's standard error.
 const LINES: usize = 4;
 
@@ -166,6 +169,10 @@ fn remarks(out: &mut String, results: &Results, paint: Paint) {
             for reason in &run.suspect {
                 let word = paint.with(Paint::WARN, "SUSPECT");
                 line(out, &format!("! {}, run {number}: {word}: {}", label(arm), clean::line(reason)));
+            }
+            for note in run.notes.iter().filter(|note| note.severity >= Severity::Warning).take(NOTES) {
+                let at = units::duration(note.at);
+                line(out, &format!("! {}, run {number}, after {at}: {}", label(arm), clean::line(&note.text)));
             }
         }
     }

@@ -1,0 +1,369 @@
+//! The real program, headless: results, exit codes, and what happens when the system is short of something.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// One folder for the calibration of all tests.
+fn cache() -> &'static Path {
+    static CACHE: OnceLock<PathBuf> = OnceLock::new();
+    CACHE.get_or_init(|| {
+        support::hard_limit();
+        tempfile::tempdir().unwrap().keep()
+    })
+}
+
+fn poolscope(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_poolscope"));
+    command.args(arguments).env("POOLSCOPE_CACHE_DIR", cache()).env("NO_COLOR", "1");
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    poolscope(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[track_caller]
+fn code(output: &Output, code: i32) {
+    assert_eq!(output.status.code(), Some(code), "{}\n{}", text(&output.stdout), text(&output.stderr));
+}
+
+fn json(output: &Output) -> Value {
+    code(output, 0);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output.stdout)))
+}
+
+fn file(content: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    std::fs::write(file.path(), content).unwrap();
+    file
+}
+
+fn path(file: &tempfile::NamedTempFile) -> &str {
+    file.path().to_str().unwrap()
+}
+
+const KERNELS: &str = "
+version: 1
+name: kernels
+seed: 3
+order: shuffle
+tasks:
+  - { name: noop, kind: kernel, kernel: noop, count: 50 }
+  - { name: primes, kind: kernel, kernel: primes, args: { n: 2000 }, count: 10 }
+  - { name: mandelbrot, kind: kernel, kernel: mandelbrot, args: { width: 32, height: 24, iterations: 60 }, count: 10 }
+  - { name: matmul, kind: kernel, kernel: matmul, args: { n: 24 }, count: 10 }
+  - { name: sha256, kind: kernel, kernel: sha256, args: { bytes: 20KiB }, count: 10 }
+  - { name: sort, kind: kernel, kernel: sort, args: { n: 3000 }, count: 10 }
+  - { name: pi, kind: kernel, kernel: monte_carlo_pi, args: { samples: 5000 }, count: 10 }
+  - { name: cpu, kind: cpu, service_time: { dist: exponential, mean: 100us }, count: 10 }
+engines: [{ kind: pool, workers: 2 }, { kind: process, workers: 2 }, { kind: serial }]
+measure: { warmup: 0, repeats: 2 }
+";
+
+/// Conservation in a run of a result.
+fn conserved(run: &Value) {
+    let tasks = &run["tasks"];
+    let sum: u64 = ["succeeded", "failed", "timed_out", "lost", "cancelled", "dropped"]
+        .iter()
+        .map(|name| tasks[name].as_u64().unwrap_or_else(|| panic!("{name} in {tasks}")))
+        .sum();
+    assert_eq!(tasks["submitted"].as_u64(), Some(sum), "{tasks}");
+}
+
+#[test]
+fn kernels_give_the_same_results_in_every_engine() {
+    let file = file(KERNELS);
+    let result = json(&run(&["compare", path(&file), "--format", "json", "--quiet"]));
+    assert_eq!(result["schema"], "poolscope.result/1");
+    let arms = result["arms"].as_array().unwrap();
+    let runs: Vec<&Value> = arms.iter().flat_map(|arm| arm["runs"].as_array().unwrap()).collect();
+    assert_eq!((arms.len(), runs.len()), (3, 6));
+    for run in &runs {
+        conserved(run);
+        assert_eq!(run["tasks"]["succeeded"], 120);
+        assert_eq!(run["results_hash"], runs[0]["results_hash"], "another engine, another result");
+    }
+    let comparison = result["comparison"].as_array().unwrap();
+    assert!(comparison.iter().any(|entry| entry["arm"] == "process" && entry["baseline"] == "pool"), "{comparison:?}");
+}
+
+#[test]
+fn the_result_has_every_documented_field() {
+    let file = file(KERNELS);
+    let result = json(&run(&["run", path(&file), "--engine", "process", "--format", "json", "--quiet"]));
+    for name in ["schema", "version", "workload", "host", "arms", "comparison", "expectations"] {
+        assert!(result.get(name).is_some(), "{name}");
+    }
+    for name in ["name", "hash", "stream_hash", "seed", "tasks"] {
+        assert!(result["workload"].get(name).is_some(), "workload.{name}");
+    }
+    let arm = &result["arms"][0];
+    for name in ["name", "engine", "workers", "runs", "summary"] {
+        assert!(arm.get(name).is_some(), "arms.{name}");
+    }
+    let run = &arm["runs"][0];
+    let fields = [
+        "wall_s",
+        "throughput",
+        "tasks",
+        "latency_s",
+        "cpu",
+        "memory",
+        "queue",
+        "worker_starts",
+        "worker_restarts",
+        "ghost_cpu_s",
+        "zombies",
+        "workers",
+        "results_hash",
+        "suspect",
+    ];
+    for name in fields {
+        assert!(run.get(name).is_some(), "runs.{name}");
+    }
+    for latency in ["wait", "startup", "service", "sojourn"] {
+        for figure in ["mean", "p50", "p90", "p95", "p99", "max"] {
+            assert!(run["latency_s"][latency][figure].is_number(), "{latency}.{figure}");
+        }
+    }
+    assert_eq!(run["worker_starts"], 120);
+    for name in ["slot", "starts", "tasks", "busy_s", "cpu_s", "restarts"] {
+        assert!(run["workers"][0].get(name).is_some(), "workers.{name}");
+    }
+}
+
+#[test]
+fn results_go_to_standard_output_and_progress_to_standard_error() {
+    let file = file(KERNELS);
+    let output = run(&["run", path(&file)]);
+    code(&output, 0);
+    assert!(text(&output.stdout).contains("tasks/s") && !text(&output.stdout).contains("round 1/1"));
+    assert!(text(&output.stderr).contains("round 1/1"));
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("result.json");
+    let output = run(&["run", path(&file), "--quiet", "--format", "json", "--output", target.to_str().unwrap()]);
+    code(&output, 0);
+    assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{}", text(&output.stderr));
+    let written: Value = serde_json::from_slice(&std::fs::read(&target).unwrap()).unwrap();
+    assert_eq!(written["schema"], "poolscope.result/1");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_a_closed_pipe_is_not() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = poolscope(&["list"]).stdout(full).output().unwrap();
+    code(&output, 3);
+    assert!(text(&output.stderr).contains("writing to standard output"));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = poolscope(&["list"]).stdout(writer).output().unwrap();
+    code(&output, 0);
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn bad_input_starts_nothing_and_says_where() {
+    let bad = file("version: 1\nname: x\ntasks:\n  - { name: a, kind: sleep, count: 0 }\nengines: [{ worker: 3 }]\n");
+    let output = run(&["run", path(&bad)]);
+    code(&output, 2);
+    let told = text(&output.stderr);
+    assert!(told.contains(":4:") && told.contains(":5:") && told.contains("worker"), "{told}");
+    assert!(output.stdout.is_empty());
+    code(&run(&["run", "no-such-workload"]), 2);
+    code(&run(&["run", "cpu-uniform", "--engine", "nonsense"]), 2);
+    code(&run(&["run", "cpu-uniform", "--set", "nonsense"]), 2);
+    code(&run(&["run", "cpu-uniform", "--set", "tasks.0.count=-1"]), 2);
+    let output = run(&["run", "cpu-uniform", "--workers", "100000"]);
+    code(&output, 2);
+    assert!(text(&output.stderr).contains("no more than 4096"), "{}", text(&output.stderr));
+    let checked = run(&["check", path(&bad), "--format", "json"]);
+    code(&checked, 2);
+    let checked: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!(checked["files"][0]["valid"], false);
+    assert!(checked["files"][0]["diagnostics"].as_array().is_some_and(|list| list.len() >= 2), "{checked}");
+}
+
+#[test]
+fn bundled_workloads_are_valid_and_listed() {
+    let list = json(&run(&["list", "--format", "json"]));
+    let names: Vec<&str> =
+        list["workloads"].as_array().unwrap().iter().filter_map(|workload| workload["name"].as_str()).collect();
+    for name in [
+        "cpu-uniform",
+        "heavy-tail",
+        "tiny-tasks",
+        "io-wait",
+        "mixed",
+        "open-loop",
+        "timeouts",
+        "flaky",
+        "commands",
+        "article",
+        "memory",
+    ] {
+        assert!(names.contains(&name), "{name} in {names:?}");
+        let output = run(&["check", name]);
+        code(&output, 0);
+    }
+    assert!(text(&run(&["check", "article"]).stdout).contains("predicted makespan 4.0 s (2 waves)"));
+    let doctor = json(&run(&["doctor", "--format", "json"]));
+    assert!(doctor["host"]["workers_auto"].as_u64() >= Some(1));
+}
+
+#[test]
+fn a_new_file_is_valid_and_never_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    code(&poolscope(&["new", "mine"]).current_dir(folder.path()).output().unwrap(), 0);
+    code(&poolscope(&["check", "mine.yaml"]).current_dir(folder.path()).output().unwrap(), 0);
+    code(&poolscope(&["new", "mine"]).current_dir(folder.path()).output().unwrap(), 2);
+}
+
+#[test]
+fn without_a_terminal_the_dashboard_says_so_and_compares() {
+    let file = file(KERNELS);
+    let output = run(&[path(&file), "--format", "json"]);
+    assert!(text(&output.stderr).contains("no terminal"));
+    assert_eq!(json(&output)["arms"].as_array().map(Vec::len), Some(3));
+    code(&run(&[]), 2);
+}
+
+#[test]
+fn nesting_is_limited() {
+    let output = poolscope(&["list"]).env("POOLSCOPE_DEPTH", "99").output().unwrap();
+    code(&output, 3);
+    assert!(text(&output.stderr).contains("levels deep"));
+}
+
+#[test]
+fn the_article_takes_what_was_predicted() {
+    let makespans: Vec<f64> = std::thread::scope(|scope| {
+        let runs: Vec<_> = ["pool", "process"]
+            .into_iter()
+            .map(|engine| {
+                scope.spawn(move || {
+                    let result = json(&run(&["run", "article", "--engine", engine, "--format", "json", "--quiet"]));
+                    result["arms"][0]["runs"][0]["wall_s"].as_f64().unwrap()
+                })
+            })
+            .collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    for makespan in makespans {
+        assert!((makespan / 4.0 - 1.0).abs() < 0.05, "{makespan} s instead of 4 s");
+    }
+}
+
+/// Largest resident set of a run of so many no-op tasks, in KiB.
+fn peak_kib(tasks: u64) -> u64 {
+    let file = file(&format!(
+        "version: 1\nname: noop\ntasks: [{{ name: t, kind: kernel, kernel: noop, count: {tasks} }}]\n\
+         engines: [{{ kind: pool, workers: 2 }}]\n"
+    ));
+    let mut child = poolscope(&["run", path(&file), "--format", "json", "--quiet"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut peak = 0;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        peak = peak.max(poolscope::os::readings::peak_rss(child.id()).unwrap_or(0) / 1024);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    };
+    assert!(status.success());
+    let result: Value = serde_json::from_reader(child.stdout.take().unwrap()).unwrap();
+    assert_eq!(result["arms"][0]["runs"][0]["tasks"]["succeeded"], tasks);
+    peak
+}
+
+#[test]
+fn ten_million_tasks_take_no_more_memory_than_a_hundred_thousand() {
+    let (few, many) = (peak_kib(100_000), peak_kib(10_000_000));
+    assert!(few > 0 && many < few + few / 2 + 4096, "{few} KiB for 10^5 tasks, {many} KiB for 10^7");
+}
+
+/// Runs the program in a shell that has lowered a limit first.
+fn limited(limit: &str, arguments: &str) -> Output {
+    let program = env!("CARGO_BIN_EXE_poolscope");
+    Command::new("/bin/sh")
+        .args(["-c", &format!("ulimit {limit}; exec {program} {arguments}")])
+        .env("POOLSCOPE_CACHE_DIR", cache())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn too_few_descriptors_are_waited_for_and_no_task_is_lost() {
+    let file = file(
+        "version: 1\nname: many\ntasks: [{ name: t, kind: sleep, count: 200, \
+         service_time: { dist: constant, value: 10ms } }]\n\
+         engines: [{ kind: pool, workers: 60 }, { kind: process, workers: 60 }]\n",
+    );
+    for engine in ["pool", "process"] {
+        // The hard limit too: the program raises the soft one.
+        let arguments = format!("run {} --engine {engine} --format json --quiet", path(&file));
+        let result = json(&limited("-n 64", &arguments));
+        let run = &result["arms"][0]["runs"][0];
+        conserved(run);
+        assert_eq!(run["tasks"]["succeeded"], 200, "{engine}");
+    }
+}
+
+#[test]
+fn a_process_limit_is_waited_out_and_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    if !rustix::process::geteuid().is_root() {
+        println!("not checked: only root can become a user whose number of processes is known");
+        return;
+    }
+    // A user without any process, who must be able to reach the program and to write its cache.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let program = folder.path().join("poolscope");
+    std::fs::copy(env!("CARGO_BIN_EXE_poolscope"), &program).unwrap();
+    let workload = folder.path().join("many.yaml");
+    std::fs::write(
+        &workload,
+        "version: 1\nname: many\ntasks: [{ name: t, kind: sleep, count: 100, \
+         service_time: { dist: constant, value: 20ms } }]\n\
+         engines: [{ kind: pool, workers: 40 }, { kind: process, workers: 40 }]\n",
+    )
+    .unwrap();
+    for engine in ["pool", "process"] {
+        // Poolscope has a handful of threads, which count too: there is room for about ten workers.
+        let script = format!(
+            "{{ ulimit -u 16 2>/dev/null || ulimit -p 16; }} && exec {} run {} --i-know --engine {engine} --format json",
+            program.display(),
+            workload.display()
+        );
+        let output = Command::new("/bin/sh")
+            .args(["-c", &script])
+            .uid(54_321)
+            .gid(54_321)
+            .current_dir(folder.path())
+            .env("HOME", folder.path())
+            .env("POOLSCOPE_CACHE_DIR", folder.path().join(format!("cache-{engine}")))
+            .output()
+            .unwrap();
+        let result = json(&output);
+        let run = &result["arms"][0]["runs"][0];
+        conserved(run);
+        assert_eq!(run["tasks"]["succeeded"], 100, "{engine}: {run}");
+        let notes = run["notes"].to_string();
+        assert!(notes.contains("could not be started"), "{engine}: {notes}");
+    }
+}

@@ -54,14 +54,17 @@ pub fn baseline(view: &SessionView) -> usize {
     view.arms.iter().position(|arm| arm.spec.name == spec.name).unwrap_or(0)
 }
 
-/// The arms that the panes show at first: in file order when there are two, otherwise the baseline and the first other.
+/// The arms that the panes show at first: in file order when there are two, otherwise the baseline and the first one of
+/// another kind (pool beside process says more than pool beside pool), or the first other one.
 #[must_use]
 pub fn first_pair(view: &SessionView) -> [usize; 2] {
     if view.arms.len() <= 2 {
         return [0, 1];
     }
     let left = baseline(view).min(view.arms.len() - 1);
-    [left, usize::from(left == 0)]
+    let kind = view.arms.get(left).map(|arm| arm.spec.kind);
+    let other_kind = view.arms.iter().position(|arm| Some(arm.spec.kind) != kind);
+    [left, other_kind.unwrap_or(usize::from(left == 0))]
 }
 
 /// The arm after `current` that the other pane does not show.
@@ -282,9 +285,8 @@ mod tests {
     #[test]
     fn two_engines_of_one_kind_get_two_signs() {
         let view = fixture::three_arms();
-        let pair = first_pair(&view);
-        assert_eq!(pair, [0, 1]);
-        let shown = panes(&view, pair);
+        assert_eq!(first_pair(&view), [0, 2], "the baseline beside an engine of another kind");
+        let shown = panes(&view, [0, 1]);
         assert!(!shown[0].second && shown[1].second);
         assert_eq!(next_arm(&view, 1, 0), 2);
         assert_eq!(next_arm(&view, 2, 0), 1);

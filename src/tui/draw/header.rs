@@ -93,6 +93,18 @@ pub fn roles<'a>(scene: &Scene<'a>) -> Vec<Span<'a>> {
         spans.push(span(format!("{} ", mark.sign), mark.style));
         spans.push(span(format!("{word} "), style));
     }
+    // With more than two arms, the one that runs may be in neither pane.
+    let hidden = scene
+        .view
+        .arms
+        .iter()
+        .enumerate()
+        .find(|(arm, view)| view.live && scene.panes.iter().all(|pane| pane.arm != *arm));
+    if let Some((_, arm)) = hidden {
+        spans.push(span(format!("+ {} ", text::clean(&arm.spec.name)), scene.theme.base));
+        let (word, style) = role_word(Role::Live, scene.theme);
+        spans.push(span(format!("{word} "), style));
+    }
     spans
 }
 

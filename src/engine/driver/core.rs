@@ -19,7 +19,7 @@ use crate::engine::event::{Event, InTask, Moment, Observer, Record, RunState, Se
 use crate::engine::guardian::Guardian;
 use crate::os::board::Board;
 use crate::os::spawn::Program;
-use crate::os::{board, dev_null, oom, stragglers};
+use crate::os::{dev_null, oom, stragglers};
 use crate::worker::protocol::{self, Setup};
 use crate::worker::{entry, environment};
 use crate::workload::model::Work;
@@ -197,15 +197,7 @@ impl Core {
     /// What the child in a slot is in.
     pub(super) fn in_task(&self, slot: u32, epoch: u32) -> Option<InTask> {
         let link = self.links.get(slot as usize)?.as_ref().filter(|link| link.epoch == epoch)?;
-        match &link.peer {
-            Peer::Worker(_) => {
-                let board::InTask { index, started } = self.board.task(slot)?;
-                Some(InTask { index, started: self.clock.moment(started) })
-            }
-            Peer::Program(program) => {
-                Some(InTask { index: program.index, started: self.clock.moment(program.started) })
-            }
-        }
+        task_of(link, slot, &self.board, &self.clock)
     }
 
     fn stop(&mut self, slot: u32, epoch: u32, how: Stop) {
@@ -259,16 +251,7 @@ impl Core {
     pub(super) fn tell_state(&mut self) {
         let now = self.clock.now();
         let (board, clock, links) = (&self.board, &self.clock, &self.links);
-        let task = |slot: u32| {
-            let link = links.get(slot as usize)?.as_ref()?;
-            match &link.peer {
-                Peer::Worker(_) => {
-                    let task = board.task(slot)?;
-                    Some(InTask { index: task.index, started: clock.moment(task.started) })
-                }
-                Peer::Program(program) => Some(InTask { index: program.index, started: clock.moment(program.started) }),
-            }
-        };
+        let task = |slot: u32| task_of(links.get(slot as usize)?.as_ref()?, slot, board, clock);
         let view = self.dispatcher.view(now, task);
         debug_assert!(view.counts.conserved(), "{:?}", view.counts);
         self.observer.state(now, &view);
@@ -285,4 +268,13 @@ impl Core {
     pub(super) fn output_of(stdout: String, stderr: String, omitted: u64) -> TaskOutput {
         TaskOutput { stdout, stderr, omitted }
     }
+}
+
+/// What a child is in: a worker's board says it, a program is its task.
+fn task_of(link: &Link, slot: u32, board: &Board, clock: &RunClock) -> Option<InTask> {
+    let (index, started) = match &link.peer {
+        Peer::Worker(_) => board.task(slot).map(|task| (task.index, task.started))?,
+        Peer::Program(program) => (program.index, program.started),
+    };
+    Some(InTask { index, started: clock.moment(started) })
 }

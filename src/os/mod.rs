@@ -15,6 +15,7 @@ pub mod inherited;
 pub mod job_control;
 pub mod limits;
 pub mod oom;
+pub mod pages;
 pub mod pipe;
 pub mod pressure;
 pub mod readiness;

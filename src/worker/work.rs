@@ -1,8 +1,11 @@
 //! What native tasks do inside a worker.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
+use crate::os::pages::Pages;
 use crate::worker::calibration::Calibration;
 use crate::worker::kernels;
 use crate::worker::spin::spin;
@@ -12,10 +15,12 @@ use crate::workload::model::{Dist, IoWork, MemoryWork, Phase, TaskIndex, Work};
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
     /// A file could not be written or read back.
-    #[error("io task, {step}: {source}")]
+    #[error("io task, {step} in {}: {source}", folder.display())]
     Io {
         /// What was being done.
         step: &'static str,
+        /// Where the temporary file is, or should have been.
+        folder: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -23,7 +28,7 @@ pub enum WorkError {
     #[error("io task: the file does not hold what was written to it")]
     Corrupt,
     /// There is not enough memory.
-    #[error("memory task: {bytes} bytes could not be allocated")]
+    #[error("not enough memory: {bytes} bytes could not be allocated")]
     OutOfMemory {
         /// How many were asked for.
         bytes: u64,
@@ -39,7 +44,7 @@ pub enum WorkError {
 /// See [`WorkError`].
 pub fn run(work: &Work, seed: u64, index: TaskIndex, calibration: Calibration) -> Result<u64, WorkError> {
     match work {
-        Work::Kernel(kernel) => Ok(kernels::run(kernel, seed, index)),
+        Work::Kernel(kernel) => kernels::run(kernel, seed, index),
         Work::Cpu(dist) => Ok(cpu(dist, seed, index, 0, calibration)),
         Work::Sleep(dist) => Ok(sleep(dist, seed, index, 0)),
         Work::Io(work) => file(work, index),
@@ -73,25 +78,39 @@ fn sleep(dist: &Dist, seed: u64, index: TaskIndex, phase: u32) -> u64 {
 const BLOCK: usize = 64 * 1024;
 
 fn file(work: &IoWork, index: TaskIndex) -> Result<u64, WorkError> {
-    let step = |step| move |source| WorkError::Io { step, source };
-    let mut file = unlinked_file().map_err(step("creating a temporary file"))?;
-    let block: Vec<u8> = (0..BLOCK as u64).map(|byte| (byte ^ index) as u8).collect();
-    let written = blocks(work.bytes).try_fold(0u64, |sum, size| {
+    let folder = std::env::temp_dir();
+    let failed = |(step, source)| WorkError::Io { step, folder: folder.clone(), source };
+    let mut file = unlinked_file(&folder).map_err(|error| failed(("creating a temporary file", error)))?;
+    let written = write(&mut file, work.bytes, index).map_err(|error| failed(("writing", error)))?;
+    if work.sync {
+        file.sync_data().map_err(|error| failed(("flushing to the device", error)))?;
+    }
+    let read = read_back(&mut file, work.bytes).map_err(|error| failed(("reading back", error)))?;
+    if read == written { Ok(read) } else { Err(WorkError::Corrupt) }
+}
+
+/// Writes bytes that depend on the index; their checksum.
+fn write(file: &mut impl Write, bytes: u64, index: TaskIndex) -> io::Result<u64> {
+    let block: Vec<u8> = (0..block_size(bytes) as u64).map(|byte| (byte ^ index) as u8).collect();
+    blocks(bytes).try_fold(0, |sum, size| {
         file.write_all(&block[..size])?;
         Ok(checksum(sum, &block[..size]))
-    });
-    let written = written.map_err(step("writing"))?;
-    if work.sync {
-        file.sync_data().map_err(step("flushing to the device"))?;
-    }
-    file.rewind().map_err(step("rewinding"))?;
-    let mut buffer = vec![0u8; BLOCK];
-    let read = blocks(work.bytes).try_fold(0u64, |sum, size| {
+    })
+}
+
+/// Checksum of the first bytes of a file.
+fn read_back(file: &mut (impl Read + Seek), bytes: u64) -> io::Result<u64> {
+    file.rewind()?;
+    let mut buffer = vec![0u8; block_size(bytes)];
+    blocks(bytes).try_fold(0, |sum, size| {
         file.read_exact(&mut buffer[..size])?;
         Ok(checksum(sum, &buffer[..size]))
-    });
-    let read = read.map_err(step("reading back"))?;
-    if read == written { Ok(read) } else { Err(WorkError::Corrupt) }
+    })
+}
+
+/// Small files need no large buffer.
+fn block_size(bytes: u64) -> usize {
+    usize::try_from(bytes).map_or(BLOCK, |bytes| bytes.min(BLOCK))
 }
 
 fn blocks(bytes: u64) -> impl Iterator<Item = usize> {
@@ -108,47 +127,34 @@ fn checksum(sum: u64, bytes: &[u8]) -> u64 {
 }
 
 /// A file without a name: whatever becomes of this process, nothing is left behind.
-fn unlinked_file() -> io::Result<File> {
-    let folder = std::env::temp_dir();
+fn unlinked_file(folder: &Path) -> io::Result<File> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{Mode, OFlags, open};
-        match open(&folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR) {
+        match open(folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR) {
             Ok(fd) => return Ok(File::from(fd)),
             // Not every file system can do it.
             Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
         }
     }
+    named_and_unlinked(folder)
+}
+
+/// The same where files have names: it has one for a moment.
+fn named_and_unlinked(folder: &Path) -> io::Result<File> {
     let stamp = crate::os::clock::monotonic();
     let path = folder.join(format!(".poolscope-{}-{stamp}", std::process::id()));
-    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+    let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     std::fs::remove_file(&path)?;
     Ok(file)
 }
 
-const PAGE: usize = 4096;
-
 fn memory(work: &MemoryWork) -> Result<u64, WorkError> {
-    let out_of_memory = WorkError::OutOfMemory { bytes: work.bytes };
-    let Ok(length) = usize::try_from(work.bytes) else { return Err(out_of_memory) };
-    let mut bytes: Vec<u8> = Vec::new();
-    if bytes.try_reserve_exact(length).is_err() {
-        return Err(out_of_memory);
-    }
-    bytes.resize(length, 0);
-    let mut sum = 0u64;
-    for pass in 0..work.passes {
-        for page in bytes.chunks_mut(PAGE) {
-            if let Some(byte) = page.first_mut() {
-                *byte = byte.wrapping_add(pass as u8 | 1);
-            }
-        }
-        // Whoever reads the memory keeps the writes from being left out.
-        sum =
-            std::hint::black_box(&bytes).iter().step_by(PAGE).fold(sum, |sum, byte| sum.wrapping_add(u64::from(*byte)));
-    }
-    Ok(sum)
+    let out_of_memory = || WorkError::OutOfMemory { bytes: work.bytes };
+    let length = usize::try_from(work.bytes).map_err(|_| out_of_memory())?;
+    let mut pages = Pages::map(length).map_err(|_| out_of_memory())?;
+    Ok((0..work.passes).fold(0, |sum: u64, pass| sum.wrapping_add(pages.touch(pass.wrapping_add(1) as u8))))
 }
 
 #[cfg(test)]
@@ -156,6 +162,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::workload::model::Kernel;
 
     const CALIBRATION: Calibration = Calibration { iterations_per_second: 1e6 };
 
@@ -180,16 +187,66 @@ mod tests {
     #[test]
     fn a_file_is_written_and_read_back() {
         for bytes in [1, 65_536, 200_001] {
+            let whole: Vec<u8> = (0..bytes).map(|byte| ((byte % BLOCK as u64) ^ 2) as u8).collect();
             let work = Work::Io(IoWork { bytes, sync: bytes == 1 });
-            assert_eq!(run_one(&work).unwrap(), run_one(&work).unwrap());
+            assert_eq!(run_one(&work).unwrap(), checksum(0, &whole), "{bytes} bytes");
+        }
+    }
+
+    /// Takes so many bytes and then says what a full disk says.
+    struct Disk(usize);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let fits = bytes.len().min(self.0);
+            self.0 -= fits;
+            if fits == 0 { Err(io::Error::from_raw_os_error(libc::ENOSPC)) } else { Ok(fits) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_that_says_where() {
+        let source = write(&mut Disk(100_000), 100_001, 0).unwrap_err();
+        assert_eq!(source.raw_os_error(), Some(libc::ENOSPC));
+        let error = WorkError::Io { step: "writing", folder: PathBuf::from("/scratch"), source };
+        assert_eq!(error.to_string(), "io task, writing in /scratch: No space left on device (os error 28)");
+        assert!(write(&mut Disk(100_001), 100_001, 0).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_changed_is_noticed() {
+        let mut file = io::Cursor::new(Vec::new());
+        let written = write(&mut file, 70_000, 5).unwrap();
+        assert_eq!(read_back(&mut file, 70_000).unwrap(), written);
+        file.get_mut()[69_999] ^= 1;
+        assert_ne!(read_back(&mut file, 70_000).unwrap(), written);
+        file.get_mut().pop();
+        assert_eq!(read_back(&mut file, 70_000).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn no_file_is_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        for make in [unlinked_file, named_and_unlinked] {
+            let mut file = make(folder.path()).unwrap();
+            file.write_all(b"x").unwrap();
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+            assert_eq!(make(&folder.path().join("nowhere")).unwrap_err().kind(), io::ErrorKind::NotFound);
         }
     }
 
     #[test]
     fn memory_that_is_not_there_is_an_error_and_not_the_end() {
         let work = |bytes| Work::Memory(MemoryWork { bytes, passes: 2 });
-        assert_eq!(run_one(&work(PAGE as u64 * 3)).unwrap(), 3 + 3 * 2);
+        assert_eq!(run_one(&work(3 * 4096)).unwrap(), 3 + 3 * 2);
         assert!(matches!(run_one(&work(u64::MAX)), Err(WorkError::OutOfMemory { .. })));
+        assert!(matches!(run_one(&work(1 << 50)), Err(WorkError::OutOfMemory { bytes }) if bytes == 1 << 50));
+        let sort = Work::Kernel(Kernel::Sort { n: 1 << 57 });
+        assert!(matches!(run_one(&sort), Err(WorkError::OutOfMemory { bytes }) if bytes == 1 << 60));
     }
 
     #[test]

@@ -1,116 +1,153 @@
-//! What the control group allows: version 2 (`cpu.max`) and version 1 (`cpu.cfs_quota_us`).
+//! What the control groups of this process allow: version 2 (`cpu.max`, `memory.max`, `pids.max`) and version 1.
+//!
+//! A group is bound by every group above it, so each answer is the tightest one up to the root of the mount. What is not
+//! there, or cannot be understood, is no limit.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-/// CPU time per wall time that this process's control group and those above it allow; `None` without a limit, and where
-/// the files say something that cannot be understood.
+/// CPU time per wall time; `None` without a limit.
 #[must_use]
 pub fn cpu_quota() -> Option<f64> {
-    let membership = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let read = |path: PathBuf| std::fs::read_to_string(path).ok();
-    quota(&membership, &mounts, read)
+    Groups::of_this_process()?.cpu_quota()
 }
 
-fn quota(membership: &str, mounts: &str, read: impl Fn(PathBuf) -> Option<String>) -> Option<f64> {
-    let v2 = folders(membership, mounts, None)
-        .filter_map(|folder| parse_max(&read(folder.join("cpu.max"))?))
-        .min_by(f64::total_cmp);
-    let v1 = folders(membership, mounts, Some("cpu"))
-        .filter_map(|folder| {
-            let quota = read(folder.join("cpu.cfs_quota_us"))?;
-            let period = read(folder.join("cpu.cfs_period_us"))?;
-            ratio(quota.trim(), period.trim())
-        })
-        .min_by(f64::total_cmp);
-    v2.into_iter().chain(v1).min_by(f64::total_cmp)
+/// Bytes that can still be allocated: the limit less what is in use and could not be dropped at once; `None` without a
+/// limit.
+#[must_use]
+pub fn memory_left() -> Option<u64> {
+    Groups::of_this_process()?.memory_left()
 }
 
-/// `MAX PERIOD` or `max PERIOD`, in microseconds.
-fn parse_max(text: &str) -> Option<f64> {
-    let (max, period) = text.trim().split_once(' ')?;
-    ratio(max, period)
+/// Processes and threads that can still be started; `None` without a limit.
+#[must_use]
+pub fn processes_left() -> Option<u64> {
+    Groups::of_this_process()?.processes_left()
 }
 
+/// Where the groups of a process are, and how their files are read.
+struct Groups<R> {
+    /// `/proc/self/cgroup`.
+    membership: String,
+    /// `/proc/self/mountinfo`.
+    mounts: String,
+    read: R,
+}
+
+/// Version of the hierarchy; version 1 has one for each controller.
+#[derive(Clone, Copy)]
+enum Hierarchy {
+    Two,
+    One(&'static str),
+}
+
+impl Groups<fn(&Path) -> Option<String>> {
+    fn of_this_process() -> Option<Self> {
+        let read = |path: &Path| std::fs::read_to_string(path).ok();
+        let (membership, mounts) = (read(Path::new("/proc/self/cgroup"))?, read(Path::new("/proc/self/mountinfo"))?);
+        Some(Self { membership, mounts, read })
+    }
+}
+
+impl<R: Fn(&Path) -> Option<String>> Groups<R> {
+    fn cpu_quota(&self) -> Option<f64> {
+        let two = self.folders(Hierarchy::Two).into_iter().filter_map(|folder| {
+            let text = self.text(&folder, "cpu.max")?;
+            let (quota, period) = text.trim().split_once(' ')?;
+            ratio(quota, period)
+        });
+        let one = self.folders(Hierarchy::One("cpu")).into_iter().filter_map(|folder| {
+            ratio(&self.text(&folder, "cpu.cfs_quota_us")?, &self.text(&folder, "cpu.cfs_period_us")?)
+        });
+        two.chain(one).min_by(f64::total_cmp)
+    }
+
+    fn memory_left(&self) -> Option<u64> {
+        let two = self.left(Hierarchy::Two, "memory.max", "memory.current", Some("inactive_file"));
+        let names = ("memory.limit_in_bytes", "memory.usage_in_bytes", Some("total_inactive_file"));
+        let one = self.left(Hierarchy::One("memory"), names.0, names.1, names.2);
+        two.into_iter().chain(one).min()
+    }
+
+    fn processes_left(&self) -> Option<u64> {
+        let two = self.left(Hierarchy::Two, "pids.max", "pids.current", None);
+        let one = self.left(Hierarchy::One("pids"), "pids.max", "pids.current", None);
+        two.into_iter().chain(one).min()
+    }
+
+    /// Smallest distance between a limit and its use. What `memory.stat` calls `droppable` is in use only until somebody
+    /// needs the room.
+    fn left(&self, hierarchy: Hierarchy, limit: &str, used: &str, droppable: Option<&str>) -> Option<u64> {
+        let left = self.folders(hierarchy).into_iter().filter_map(|folder| {
+            let limit: u64 = self.text(&folder, limit)?.trim().parse().ok()?;
+            let used: u64 = self.text(&folder, used)?.trim().parse().ok()?;
+            let droppable = droppable.and_then(|key| field(&self.text(&folder, "memory.stat")?, key)).unwrap_or(0);
+            Some(limit.saturating_sub(used.saturating_sub(droppable)))
+        });
+        left.min()
+    }
+
+    fn text(&self, folder: &Path, file: &str) -> Option<String> {
+        (self.read)(&folder.join(file))
+    }
+
+    /// Folders of this process's group, from its own up to the root of the mount; empty without such a hierarchy.
+    fn folders(&self, hierarchy: Hierarchy) -> Vec<PathBuf> {
+        let Some(path) = self.membership.lines().find_map(|line| member(line, hierarchy)) else { return Vec::new() };
+        let mounts: Vec<(PathBuf, PathBuf)> = self.mounts.lines().filter_map(|line| mount(line, hierarchy)).collect();
+        // In a container a mount may show only a part of the hierarchy, and the group may lie outside of it: then the
+        // mount point itself is all that can be seen.
+        let fitting = mounts.iter().find_map(|(root, point)| Some((point, Path::new(path).strip_prefix(root).ok()?)));
+        let Some((point, below)) = fitting.or_else(|| Some((&mounts.first()?.1, Path::new("")))) else {
+            return Vec::new();
+        };
+        let inside = below.components().all(|part| matches!(part, Component::Normal(_)));
+        let below = if inside { below } else { Path::new("") };
+        below.ancestors().map(|part| point.join(part)).collect()
+    }
+}
+
+/// Quota and period in microseconds; `max` and -1 mean no quota.
 fn ratio(quota: &str, period: &str) -> Option<f64> {
-    let (quota, period): (i64, i64) = (quota.parse().ok()?, period.trim().parse().ok()?);
+    let (quota, period): (i64, i64) = (quota.trim().parse().ok()?, period.trim().parse().ok()?);
     (quota > 0 && period > 0).then(|| quota as f64 / period as f64)
 }
 
-/// Folders of this process's control group, from its own up to the root of the mount: of version 2, or of a controller of
-/// version 1.
-fn folders(membership: &str, mounts: &str, controller: Option<&str>) -> impl Iterator<Item = PathBuf> {
-    let found = mount(mounts, controller).and_then(|(root, point)| {
-        let path = membership.lines().find_map(|line| {
-            let mut parts = line.splitn(3, ':');
-            let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-            let ours = match controller {
-                None => controllers.is_empty(),
-                Some(name) => controllers.split(',').any(|other| other == name),
-            };
-            ours.then_some(path)
-        })?;
-        // In a container the mount may show only a part of the hierarchy.
-        let below = Path::new(path).strip_prefix(&root).unwrap_or(Path::new("")).to_owned();
-        Some((point, below))
-    });
-    found.into_iter().flat_map(|(point, below)| {
-        let parts: Vec<PathBuf> = below.ancestors().map(|part| point.join(part)).collect();
-        parts
-    })
+/// The number in a line `key number`.
+fn field(text: &str, key: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
-/// Root within the hierarchy and mount point.
-fn mount(mounts: &str, controller: Option<&str>) -> Option<(PathBuf, PathBuf)> {
-    mounts.lines().find_map(|line| {
-        let (left, right) = line.split_once(" - ")?;
-        let mut right = right.split(' ');
-        let (kind, _, options) = (right.next()?, right.next()?, right.next()?);
-        let fits = match controller {
-            None => kind == "cgroup2",
-            Some(name) => kind == "cgroup" && options.split(',').any(|option| option == name),
-        };
-        let mut left = left.split(' ').skip(3);
-        let (root, point) = (left.next()?, left.next()?);
-        fits.then(|| (PathBuf::from(root), PathBuf::from(point)))
-    })
+/// The path in a line `id:controllers:path` of `/proc/self/cgroup` (cgroups(7)).
+fn member(line: &str, hierarchy: Hierarchy) -> Option<&str> {
+    let mut parts = line.splitn(3, ':');
+    let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+    let ours = match hierarchy {
+        Hierarchy::Two => controllers.is_empty(),
+        Hierarchy::One(name) => controllers.split(',').any(|other| other == name),
+    };
+    ours.then_some(path)
+}
+
+/// Root within the hierarchy and mount point, of a line of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
+fn mount(line: &str, hierarchy: Hierarchy) -> Option<(PathBuf, PathBuf)> {
+    let (left, right) = line.split_once(" - ")?;
+    let mut right = right.split(' ');
+    let (kind, _, options) = (right.next()?, right.next()?, right.next()?);
+    let fits = match hierarchy {
+        Hierarchy::Two => kind == "cgroup2",
+        Hierarchy::One(name) => kind == "cgroup" && options.split(',').any(|option| option == name),
+    };
+    let mut left = left.split(' ').skip(3);
+    let (root, point) = (left.next()?, left.next()?);
+    fits.then(|| (PathBuf::from(unescaped(root)), PathBuf::from(unescaped(point))))
+}
+
+/// The kernel writes space, tab, newline and backslash of a path as three octal digits.
+fn unescaped(text: &str) -> String {
+    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+        .into_iter()
+        .fold(text.to_owned(), |text, (code, plain)| text.replace(code, plain))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const V2: &str = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
-    const V1: &str = "33 32 0:28 / /sys/fs/cgroup/cpu,cpuacct rw shared:11 - cgroup cgroup rw,cpu,cpuacct\n";
-
-    fn files(list: &'static [(&'static str, &'static str)]) -> impl Fn(PathBuf) -> Option<String> {
-        move |path| list.iter().find(|(name, _)| Path::new(name) == path).map(|(_, text)| (*text).to_owned())
-    }
-
-    #[test]
-    fn version_2_takes_the_tightest_limit_up_to_the_root() {
-        let read = files(&[
-            ("/sys/fs/cgroup/user/app/cpu.max", "max 100000\n"),
-            ("/sys/fs/cgroup/user/cpu.max", "250000 100000\n"),
-        ]);
-        assert_eq!(quota("0::/user/app\n", V2, read), Some(2.5));
-    }
-
-    #[test]
-    fn version_1_is_understood() {
-        let read = files(&[
-            ("/sys/fs/cgroup/cpu,cpuacct/docker/x/cpu.cfs_quota_us", "50000\n"),
-            ("/sys/fs/cgroup/cpu,cpuacct/docker/x/cpu.cfs_period_us", "100000\n"),
-        ]);
-        assert_eq!(quota("4:cpu,cpuacct:/docker/x\n0::/\n", V1, read), Some(0.5));
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_no_limit() {
-        for text in ["", "max", "max 100000", "-1 100000", "x y", "100 0", "100000"] {
-            assert_eq!(parse_max(text), None, "{text:?}");
-        }
-        assert_eq!(quota("", "", |_| None), None);
-        assert_eq!(quota("nonsense\n1:2\n", "a b - c\n", |_| None), None);
-    }
-}
+mod tests;

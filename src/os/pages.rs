@@ -95,7 +95,10 @@ mod tests {
             mapping.touch(2);
             drop(mapping);
             let taken = faults() - before;
-            assert!((pages / 16..pages + pages / 4).contains(&taken), "round {round}: {taken} faults for {pages} pages");
+            assert!(
+                (pages / 16..pages + pages / 4).contains(&taken),
+                "round {round}: {taken} faults for {pages} pages"
+            );
         }
     }
 

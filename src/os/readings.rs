@@ -9,7 +9,9 @@ use std::time::Duration;
 /// `ESRCH` when there is no such process; `Unsupported` on systems without per-process CPU clocks.
 #[cfg(target_os = "linux")]
 pub fn cpu_time(pid: u32) -> io::Result<Duration> {
-    let pid = libc::pid_t::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::ESRCH))?;
+    let gone = || io::Error::from_raw_os_error(libc::ESRCH);
+    // Zero would mean the caller.
+    let pid = libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 0).ok_or_else(gone)?;
     let mut clock: libc::clockid_t = 0;
     // SAFETY: the pointer is valid for writing.
     let error = unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) };
@@ -19,7 +21,9 @@ pub fn cpu_time(pid: u32) -> io::Result<Duration> {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: as above; the clock may have vanished with its process, which the call reports.
     if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
-        return Err(io::Error::last_os_error());
+        let error = io::Error::last_os_error();
+        // A clock that was valid a moment ago and is not any more has lost its process.
+        return Err(if error.raw_os_error() == Some(libc::EINVAL) { gone() } else { error });
     }
     Ok(Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0)))
 }
@@ -45,7 +49,7 @@ pub struct MemoryReading {
 /// Memory of a live process: `smaps_rollup` where there is one, otherwise `status` without PSS.
 ///
 /// # Errors
-/// When there is no such process or it may not be read.
+/// When there is no such process, it has ended and only waits to be reaped, or it may not be read.
 pub fn memory(pid: u32) -> io::Result<MemoryReading> {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"));
     if let Ok(text) = &rollup
@@ -54,8 +58,9 @@ pub fn memory(pid: u32) -> io::Result<MemoryReading> {
         return Ok(MemoryReading { rss_bytes, pss_bytes: kib_field(text, "Pss:") });
     }
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    // A zombie has no memory lines.
-    Ok(MemoryReading { rss_bytes: kib_field(&status, "VmRSS:").unwrap_or(0), pss_bytes: None })
+    // A zombie has no memory lines: that it has none left is not a reading of zero.
+    let rss_bytes = kib_field(&status, "VmRSS:").ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+    Ok(MemoryReading { rss_bytes, pss_bytes: None })
 }
 
 /// Largest resident set a live process has had (`VmHWM`), in bytes.
@@ -101,7 +106,27 @@ mod tests {
 
     #[test]
     fn a_process_that_does_not_exist_is_an_error() {
-        assert!(cpu_time(u32::MAX).is_err());
-        assert!(memory(u32::MAX).is_err());
+        for pid in [0, u32::MAX] {
+            assert_eq!(cpu_time(pid).unwrap_err().raw_os_error(), Some(libc::ESRCH), "{pid}");
+            assert!(memory(pid).is_err() && peak_rss(pid).is_err(), "{pid}");
+        }
+    }
+
+    #[test]
+    fn a_zombie_has_used_cpu_and_has_no_memory() {
+        let mut child = std::process::Command::new("/bin/sh").args(["-c", "exit 0"]).spawn().unwrap();
+        let pid = child.id();
+        let is_zombie = || {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z"))
+        };
+        while !is_zombie() {
+            std::thread::yield_now();
+        }
+        assert!(cpu_time(pid).is_ok());
+        assert_eq!(memory(pid).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert!(peak_rss(pid).is_err());
+        child.wait().unwrap();
+        assert_eq!(cpu_time(pid).unwrap_err().raw_os_error(), Some(libc::ESRCH));
     }
 }

@@ -2,18 +2,46 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 const AFTER: &str = "\
 Examples:
   poolscope                                   dashboard with the bundled workloads
   poolscope heavy-tail                        dashboard with one of them
+  poolscope ./run                             dashboard with a file that is called like a verb
   poolscope compare my.yaml --format json     all arms, headless
   poolscope run cpu-uniform --engine pool --workers 4
 
 Exit codes:
-  0 done   1 an expectation failed   2 bad input, nothing was started   3 aborted, or an engine broke
-  4 a suspect run under --strict     130, 143 ended by a signal";
+    0  done
+    1  an expectation failed
+    2  bad input, nothing was started
+    3  aborted, or an engine broke
+    4  a suspect run under --strict
+  130  ended by Ctrl-C
+  143  ended by SIGTERM";
+
+const AFTER_RUN: &str = "\
+Examples:
+  poolscope run cpu-uniform                            the first arm of a bundled workload
+  poolscope run my.yaml --engine process --workers 8
+  poolscope run my.yaml --set measure.repeats=1 --set tasks.0.count=50 --format json --output result.json";
+
+const AFTER_COMPARE: &str = "\
+Examples:
+  poolscope compare heavy-tail                         all arms of a bundled workload
+  poolscope compare my.yaml --engines pool,process --repeats 10
+  poolscope compare my.yaml --strict --quiet --format json > result.json";
+
+const AFTER_CHECK: &str = "\
+Examples:
+  poolscope check my.yaml                              what it would do here, without doing it
+  poolscope check *.yaml --format json                 problems as data; exit code 2 if there are any";
+
+const AFTER_NEW: &str = "\
+Examples:
+  poolscope new                                        writes my-workload.yaml
+  poolscope new loads/nightly                          writes loads/nightly.yaml; the folder has to be there";
 
 /// Pool or process, how many workers, and how do I know?
 #[derive(Debug, Parser)]
@@ -31,7 +59,7 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct DashboardArgs {
     /// Workload file or name of a bundled workload; without one, the picker
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = no_verb)]
     pub file: Option<String>,
     /// Frames per second at most
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=30))]
@@ -69,14 +97,18 @@ pub enum Theme {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Run one arm, headless
+    #[command(after_help = AFTER_RUN)]
     Run(RunArgs),
     /// Run all arms, interleaved, headless
+    #[command(after_help = AFTER_COMPARE)]
     Compare(CompareArgs),
     /// Validate workload files and explain what they would do, without running anything
+    #[command(after_help = AFTER_CHECK)]
     Check(CheckArgs),
     /// List the bundled workloads and those in ./workloads
     List(ListArgs),
     /// Write a commented workload file to start from
+    #[command(after_help = AFTER_NEW)]
     New(NewArgs),
     /// Show what this machine offers: cores, limits, timers, calibration
     Doctor(DoctorArgs),
@@ -214,12 +246,15 @@ pub struct ListArgs {
     /// Format of what is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Write it to this file instead of standard output
+    #[arg(long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
 }
 
 /// Arguments of `new`.
 #[derive(Debug, Args)]
 pub struct NewArgs {
-    /// Name of the workload; the file is NAME.yaml
+    /// Name of the workload, with a folder before it if wanted; the file is NAME.yaml and must not be there yet
     #[arg(default_value = "my-workload")]
     pub name: String,
 }
@@ -230,15 +265,24 @@ pub struct DoctorArgs {
     /// Format of what is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Write it to this file instead of standard output
+    #[arg(long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
     /// Measure the calibration anew
     #[arg(long)]
     pub calibrate: bool,
 }
 
+/// A verb behind options of the dashboard would be taken for a file of that name.
+fn no_verb(file: &str) -> Result<String, String> {
+    if Cli::command().get_subcommands().any(|verb| verb.get_name() == file) {
+        return Err(format!("a verb comes first and its options after it; a file of this name is ./{file}"));
+    }
+    Ok(file.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -255,6 +299,54 @@ mod tests {
         let cli = Cli::parse_from(["poolscope", "run", "heavy-tail", "--engine", "pool"]);
         assert!(matches!(cli.command, Some(Verb::Run(_))));
         let cli = Cli::parse_from(["poolscope", "./run"]);
-        assert!(cli.command.is_none());
+        assert_eq!((cli.command.is_none(), cli.dashboard.file.as_deref()), (true, Some("./run")));
+    }
+
+    #[test]
+    fn a_verb_behind_options_is_no_file() {
+        let error = Cli::try_parse_from(["poolscope", "--fps", "3", "list"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("./list"), "{error}");
+    }
+
+    #[test]
+    fn every_option_takes_what_it_should_and_nothing_else() {
+        for good in [
+            &["--fps", "1"][..],
+            &["--theme", "high-contrast", "--ascii"],
+            &["run", "f", "--engine", "pool", "--workers", "4", "--set", "seed=1", "--set", "total=3", "--seed", "0"],
+            &["compare", "f", "--engines", "a,b", "--repeats", "1", "--warmup", "0", "--together", "--strict", "-q"],
+            &["compare", "f", "--format", "json", "--output", "x", "--no-progress", "--color", "never", "--i-know"],
+            &["check", "a", "b", "--format", "json", "--allow-exec"],
+            &["list", "--format", "json", "--output", "x"],
+            &["new"],
+            &["doctor", "--calibrate", "--output", "x"],
+        ] {
+            assert!(Cli::try_parse_from(["poolscope"].iter().chain(good)).is_ok(), "{good:?}");
+        }
+        for bad in [
+            &["--fps", "0"][..],
+            &["--fps", "31"],
+            &["--theme", "pink"],
+            &["a", "b"],
+            &["run"],
+            &["run", "f", "--workers", "0"],
+            &["run", "f", "--seed", "-1"],
+            &["compare", "f", "--repeats", "0"],
+            &["check"],
+            &["doctor", "f"],
+        ] {
+            let error = Cli::try_parse_from(["poolscope"].iter().chain(bad)).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn help_tells_the_exit_codes_and_the_version_is_the_crates() {
+        let help = Cli::command().render_long_help().to_string();
+        for code in ["0", "1", "2", "3", "4", "130", "143"] {
+            assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{code}  "))), "{code}\n{help}");
+        }
+        assert_eq!(Cli::command().get_version(), Some(env!("CARGO_PKG_VERSION")));
     }
 }

@@ -1,33 +1,28 @@
 //! `poolscope doctor`: what this machine offers, as facts.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::{DoctorArgs, Format};
 use crate::commands::{Exit, write};
 use crate::os::host::Host;
 use crate::os::limits::Limits;
-use crate::os::{readings, signals};
-use crate::report::units;
+use crate::os::probes::{Probes, SLEEPS};
+use crate::report::{clean, units};
 use crate::worker::calibration::{Calibration, Origin};
-
-/// Sleeps that are measured.
-const SLEEPS: u32 = 20;
 
 struct Facts {
     host: Host,
     limits: Limits,
     calibration: Calibration,
     origin: Origin,
-    /// Smallest step of the monotonic clock that was seen.
-    clock_step: Duration,
-    /// Median lateness of a sleep of 1 ms.
-    sleep_lateness: Duration,
-    pss: bool,
-    cpu_clock: bool,
-    pidfd: bool,
-    pressure: bool,
+    /// What this core does right now, where the calibration is an older one.
+    now: Option<Calibration>,
+    /// When this was found out.
+    at: Timestamp,
+    probes: Probes,
 }
 
 /// Prints what was found.
@@ -36,10 +31,11 @@ struct Facts {
 /// See [`super::execute`].
 pub fn execute(arguments: &DoctorArgs) -> anyhow::Result<Exit> {
     let facts = Facts::gather(arguments.calibrate);
-    match arguments.format {
-        Format::Text => write::stdout(&facts.text())?,
-        Format::Json => write::stdout(&format!("{:#}\n", facts.json()))?,
-    }
+    let text = match arguments.format {
+        Format::Text => facts.text(),
+        Format::Json => format!("{:#}\n", facts.json()),
+    };
+    write::result(&text, arguments.output.as_deref())?;
     Ok(Exit::Done)
 }
 
@@ -51,34 +47,22 @@ impl Facts {
         } else {
             Calibration::load_or_measure(&host.cpu_model)
         };
-        let own = std::process::id();
+        let stored = matches!(origin, Origin::Stored { .. });
         Self {
             limits: Limits::read(),
             calibration,
+            now: stored.then(Calibration::measure),
             origin,
-            clock_step: clock_step(),
-            sleep_lateness: sleep_lateness(),
-            pss: readings::memory(own).is_ok_and(|memory| memory.pss_bytes.is_some()),
-            cpu_clock: readings::cpu_time(own).is_ok(),
-            pidfd: signals::pidfd_works(),
-            pressure: std::fs::metadata("/proc/pressure/cpu").is_ok(),
+            at: Timestamp::now(),
+            probes: Probes::run(),
             host,
-        }
-    }
-
-    fn origin(&self) -> String {
-        match &self.origin {
-            Origin::Stored(path) => format!("stored in {}", path.display()),
-            Origin::Measured(path) => format!("measured now, stored in {}", path.display()),
-            Origin::NotStored(reason) => format!("measured now, not stored: {reason}"),
         }
     }
 
     fn text(&self) -> String {
         let host = &self.host;
+        let there = |there: bool| if there { "yes" } else { "not available here" }.to_owned();
         let quota = host.cores_quota.map_or("none".to_owned(), |quota| format!("{quota:.2}"));
-        let limit = |limit: Option<u64>| limit.map_or("none".to_owned(), |limit| limit.to_string());
-        let there = |there: bool| if there { "yes" } else { "not available here" };
         let rows = [
             ("host", format!("{}, {}", host.name, host.kernel)),
             ("processor", host.cpu_model.clone()),
@@ -87,38 +71,74 @@ impl Facts {
                 format!("{} online, {} by affinity, cgroup quota {quota}", host.cores_online, host.cores_affinity),
             ),
             ("workers: auto", format!("{} (the smaller of affinity and quota)", host.usable_cores())),
-            ("memory", units::bytes(host.memory_bytes)),
-            (
-                "limits",
-                format!(
-                    "{} processes, {} open files; at most {} workers without --i-know",
-                    limit(self.limits.processes),
-                    limit(self.limits.descriptors),
-                    self.limits.safe_processes()
-                ),
-            ),
-            (
-                "timers",
-                format!(
-                    "clock step {}, a sleep of 1 ms is {} late (median of {SLEEPS})",
-                    units::duration(self.clock_step),
-                    units::duration(self.sleep_lateness)
-                ),
-            ),
-            (
-                "calibration",
-                format!("{:.0} M iterations/s, {}", self.calibration.iterations_per_second / 1e6, self.origin()),
-            ),
-            ("pidfd", there(self.pidfd).to_owned()),
-            ("CPU clock", there(self.cpu_clock).to_owned()),
-            ("PSS", there(self.pss).to_owned()),
-            ("PSI", there(self.pressure).to_owned()),
+            ("memory", self.memory()),
+            ("limits", self.limits()),
+            ("timers", self.timers()),
+            ("calibration", self.calibrated()),
+            ("pidfd", there(self.probes.pidfd)),
+            ("CPU clock", there(self.probes.cpu_clock)),
+            ("PSS", there(self.probes.pss)),
+            ("PSI", there(self.probes.psi)),
         ];
-        rows.iter().map(|(name, value)| format!("{name:14} {value}\n")).collect()
+        rows.iter().map(|(name, value)| format!("{name:14} {}\n", clean::line(value))).collect()
+    }
+
+    fn memory(&self) -> String {
+        let available = match self.limits.memory_available {
+            Some(bytes) => format!("{} can be had now", units::bytes(bytes)),
+            None => "what can be had now is not told".to_owned(),
+        };
+        format!("{}, {available}", units::bytes(self.host.memory_bytes))
+    }
+
+    fn limits(&self) -> String {
+        let Limits { processes, descriptors, group_processes, .. } = self.limits;
+        let limit = |limit: Option<u64>, what: &str| match limit {
+            Some(limit) => format!("{limit} {what}"),
+            None => format!("no limit of {what}"),
+        };
+        let group = group_processes.map_or(String::new(), |left| format!(", {left} more processes in the cgroup"));
+        let (processes, descriptors) = (limit(processes, "processes"), limit(descriptors, "open files"));
+        let safe = self.limits.safe_processes();
+        format!("{processes}, {descriptors}{group}; at most {safe} workers without --i-know")
+    }
+
+    fn timers(&self) -> String {
+        let step = self.probes.clock_step.map_or("not seen".to_owned(), units::duration);
+        format!(
+            "clock resolution {}, step {step}; a sleep of 1 ms is {} late (median of {SLEEPS}), {} at worst",
+            units::duration(self.probes.clock_resolution),
+            units::duration(self.probes.sleep_late),
+            units::duration(self.probes.sleep_latest)
+        )
+    }
+
+    fn calibrated(&self) -> String {
+        let origin = match &self.origin {
+            Origin::Stored { path, measured } => {
+                let age = measured.map_or("at a time unknown".to_owned(), |time| age(time, self.at));
+                format!("measured {age}, stored in {}", path.display())
+            }
+            Origin::Measured { path, because: None } => format!("measured now, stored in {}", path.display()),
+            Origin::Measured { path, because: Some(reason) } => {
+                format!("measured now, stored in {} (what was there is not used: {reason})", path.display())
+            }
+            Origin::NotStored(reason) => format!("measured now, not stored: {reason}"),
+        };
+        let speed = self.calibration.iterations_per_second;
+        let now = self.now.map_or(String::new(), |now| {
+            format!("; right now a core does {} of it", units::percent(now.iterations_per_second / speed))
+        });
+        format!("{:.0} M iterations/s, {origin}{now}", speed / 1e6)
     }
 
     fn json(&self) -> Value {
-        let host = &self.host;
+        let Self { host, limits, probes, .. } = self;
+        let (origin, path, measured_at, reason) = match &self.origin {
+            Origin::Stored { path, measured } => ("stored", Some(path), *measured, None),
+            Origin::Measured { path, because } => ("measured", Some(path), Some(self.at), because.as_ref()),
+            Origin::NotStored(reason) => ("not_stored", None, Some(self.at), Some(reason)),
+        };
         json!({
             "schema": "poolscope.doctor/1",
             "host": {
@@ -127,40 +147,114 @@ impl Facts {
                 "cores_quota": host.cores_quota, "workers_auto": host.usable_cores(),
             },
             "limits": {
-                "processes": self.limits.processes, "descriptors": self.limits.descriptors,
-                "safe_workers": self.limits.safe_processes(),
+                "processes": limits.processes, "descriptors": limits.descriptors,
+                "group_processes": limits.group_processes, "memory_available_bytes": limits.memory_available,
+                "safe_workers": limits.safe_processes(),
             },
             "timers": {
-                "clock_step_s": self.clock_step.as_secs_f64(), "sleep_1ms_late_s": self.sleep_lateness.as_secs_f64(),
+                "clock_resolution_s": probes.clock_resolution.as_secs_f64(),
+                "clock_step_s": probes.clock_step.map(|step| step.as_secs_f64()),
+                "sleep_1ms_late_s": probes.sleep_late.as_secs_f64(),
+                "sleep_1ms_latest_s": probes.sleep_latest.as_secs_f64(),
             },
             "calibration": {
-                "iterations_per_second": self.calibration.iterations_per_second, "origin": self.origin(),
+                "iterations_per_second": self.calibration.iterations_per_second, "origin": origin,
+                "path": path.map(|path| path.display().to_string()), "measured_at": measured_at, "reason": reason,
+                "now_iterations_per_second": self.now.map(|now| now.iterations_per_second),
             },
             "available": {
-                "pidfd": self.pidfd, "cpu_clock": self.cpu_clock, "pss": self.pss, "psi": self.pressure,
+                "pidfd": probes.pidfd, "cpu_clock": probes.cpu_clock, "pss": probes.pss, "psi": probes.psi,
             },
         })
     }
 }
 
-fn clock_step() -> Duration {
-    (0..1000)
-        .filter_map(|_| {
-            let begin = Instant::now();
-            (0..10_000).map(|_| begin.elapsed()).find(|step| !step.is_zero())
-        })
-        .min()
-        .unwrap_or_default()
+/// How long ago something was, in words; a clock that was set back does not make it the future.
+fn age(then: Timestamp, now: Timestamp) -> String {
+    const DAY: u64 = 24 * 3600;
+    let ago = Duration::try_from(now.duration_since(then)).unwrap_or_default();
+    match ago.as_secs() {
+        0..5 => "just now".to_owned(),
+        5..DAY => format!("{} ago", units::duration(Duration::from_secs(ago.as_secs()))),
+        DAY.. => format!("{:.1} days ago", ago.as_secs_f64() / DAY as f64),
+    }
 }
 
-fn sleep_lateness() -> Duration {
-    let mut late: Vec<Duration> = (0..SLEEPS)
-        .map(|_| {
-            let begin = Instant::now();
-            std::thread::sleep(Duration::from_millis(1));
-            begin.elapsed().saturating_sub(Duration::from_millis(1))
-        })
-        .collect();
-    late.sort_unstable();
-    late.get(late.len() / 2).copied().unwrap_or_default()
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn facts(origin: Origin) -> Facts {
+        let host = Host {
+            name: "box\x1b[31m".to_owned(),
+            cores_online: 64,
+            cores_affinity: 8,
+            cores_quota: Some(1.5),
+            cpu_model: "Processor".to_owned(),
+            kernel: "Linux 6.1".to_owned(),
+            memory_bytes: 16 << 30,
+        };
+        let limits = Limits {
+            processes: None,
+            descriptors: Some(1024),
+            group_processes: Some(100),
+            memory_available: Some(512 << 20),
+        };
+        let probes = Probes {
+            clock_resolution: Duration::from_nanos(1),
+            clock_step: None,
+            sleep_late: Duration::from_micros(60),
+            sleep_latest: Duration::from_millis(2),
+            pidfd: true,
+            cpu_clock: true,
+            pss: false,
+            psi: false,
+        };
+        let calibration = Calibration { iterations_per_second: 1e9 };
+        let now = Some(Calibration { iterations_per_second: 8e8 });
+        Facts { host, limits, calibration, origin, now, at: Timestamp::from_second(100_000).unwrap(), probes }
+    }
+
+    #[test]
+    fn people_get_every_fact_on_a_line() {
+        let measured = Some(Timestamp::from_second(100_000 - 7200).unwrap());
+        let text = facts(Origin::Stored { path: PathBuf::from("/cache/c.json"), measured }).text();
+        for line in [
+            "host           box, Linux 6.1\n",
+            "cores          64 online, 8 by affinity, cgroup quota 1.50\n",
+            "workers: auto  2 (the smaller of affinity and quota)\n",
+            "memory         16 GiB, 512 MiB can be had now\n",
+            "limits         no limit of processes, 1024 open files, 100 more processes in the cgroup; at most 84 workers \
+             without --i-know\n",
+            "timers         clock resolution 1 ns, step not seen; a sleep of 1 ms is 60 µs late (median of 20), 2.0 ms \
+             at worst\n",
+            "calibration    1000 M iterations/s, measured 2 h 0 min ago, stored in /cache/c.json; right now a core does \
+             80 % of it\n",
+            "PSS            not available here\n",
+        ] {
+            assert!(text.contains(line), "{line}\nis not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn programs_get_the_same_as_data() {
+        let json = facts(Origin::NotStored("disk full".to_owned())).json();
+        assert_eq!(json["calibration"]["origin"], "not_stored");
+        assert_eq!(json["calibration"]["reason"], "disk full");
+        assert_eq!(json["calibration"]["path"], Value::Null);
+        assert_eq!(json["calibration"]["measured_at"], "1970-01-02T03:46:40Z");
+        assert_eq!(json["host"]["workers_auto"], 2);
+        assert_eq!(json["limits"]["memory_available_bytes"], 512 << 20);
+        assert_eq!(json["timers"]["clock_step_s"], Value::Null, "what was not seen is not zero");
+    }
+
+    #[test]
+    fn ages_read_well() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let ago = |seconds: i64| age(Timestamp::from_second(1_000_000 - seconds).unwrap(), now);
+        assert_eq!([ago(-500), ago(4), ago(90)], ["just now", "just now", "1 min 30 s ago"]);
+        assert_eq!(ago(3 * 24 * 3600), "3.0 days ago");
+    }
 }

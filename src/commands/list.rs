@@ -1,6 +1,10 @@
 //! `poolscope list`: the bundled workloads and those in ./workloads.
 
-use serde_json::json;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::cli::{Format, ListArgs};
 use crate::commands::{Exit, write};
@@ -24,7 +28,7 @@ pub(super) struct Known {
     pub outcome: Result<Workload, String>,
 }
 
-/// Everything that can be named: files in ./workloads hide bundled ones of the same name. Opening runs nothing.
+/// Everything that can be named: the bundled workloads, and the files in ./workloads by their path. Opening runs nothing.
 pub(super) fn known(colored: bool) -> Vec<Known> {
     let mut list: Vec<Known> = bundled::all()
         .iter()
@@ -38,10 +42,18 @@ pub(super) fn known(colored: bool) -> Vec<Known> {
             }
         })
         .collect();
-    let Ok(folder) = std::fs::read_dir(FOLDER) else { return list };
-    let mut paths: Vec<_> = folder.flatten().map(|entry| entry.path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"));
-    paths.sort();
+    let paths = match files(Path::new(FOLDER)) {
+        Ok(paths) => paths,
+        Err(error) => {
+            list.push(Known {
+                name: FOLDER.to_owned(),
+                source: FOLDER.to_owned(),
+                text: String::new(),
+                outcome: Err(format!("{FOLDER}: the folder cannot be read: {error}")),
+            });
+            return list;
+        }
+    };
     for path in paths {
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let shown = path.display().to_string();
@@ -61,46 +73,118 @@ pub(super) fn known(colored: bool) -> Vec<Known> {
     list
 }
 
+/// The YAML files of a folder, sorted; none if there is no such folder.
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        other => other?,
+    };
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"));
+    paths.sort();
+    Ok(paths)
+}
+
 /// Prints the list.
 ///
 /// # Errors
 /// See [`super::execute`].
 pub fn execute(arguments: &ListArgs) -> anyhow::Result<Exit> {
     let list = known(false);
-    match arguments.format {
-        Format::Json => {
-            let workloads: Vec<_> = list
-                .iter()
-                .map(|known| match &known.outcome {
-                    Ok(workload) => json!({
-                        "name": known.name, "source": known.source, "title": workload.title, "teaches": workload.teaches,
-                        "valid": true,
-                    }),
-                    Err(error) => json!({ "name": known.name, "source": known.source, "valid": false, "error": error }),
-                })
-                .collect();
-            write::stdout(&format!("{:#}\n", json!({ "schema": "poolscope.list/1", "workloads": workloads })))?;
-        }
-        Format::Text => {
-            let width = list.iter().map(|known| known.name.chars().count()).max().unwrap_or(0);
-            let mut text = String::new();
-            for known in &list {
-                match &known.outcome {
-                    Ok(workload) => {
-                        text.push_str(&format!("{:width$}  {}\n", known.name, clean::line(&workload.title)));
-                        for line in &workload.teaches {
-                            text.push_str(&format!("{:width$}    - {}\n", "", clean::line(line)));
-                        }
-                    }
-                    Err(error) => {
-                        let first = error.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-                        text.push_str(&format!("{:width$}  ERROR: {}\n", known.name, clean::line(first)));
-                    }
+    let text = match arguments.format {
+        Format::Json => format!("{:#}\n", json(&list)),
+        Format::Text => text(&list),
+    };
+    write::result(&text, arguments.output.as_deref())?;
+    Ok(Exit::Done)
+}
+
+fn json(list: &[Known]) -> Value {
+    let workloads = list.iter().map(|known| match &known.outcome {
+        Ok(workload) => json!({
+            "name": known.name, "source": known.source, "title": workload.title, "teaches": workload.teaches,
+            "valid": true,
+        }),
+        Err(error) => json!({ "name": known.name, "source": known.source, "valid": false, "error": error }),
+    });
+    json!({ "schema": "poolscope.list/1", "workloads": workloads.collect::<Vec<_>>() })
+}
+
+fn text(list: &[Known]) -> String {
+    // A file may be called anything.
+    let names: Vec<_> = list.iter().map(|known| clean::line(&known.name)).collect();
+    let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (known, name) in list.iter().zip(&names) {
+        let gap = " ".repeat(width - name.width());
+        match &known.outcome {
+            Ok(workload) => {
+                text.push_str(&format!("{name}{gap}  {}\n", clean::line(&workload.title)));
+                for line in &workload.teaches {
+                    text.push_str(&format!("{:width$}    - {}\n", "", clean::line(line)));
                 }
             }
-            text.push_str("\npoolscope NAME opens one in the dashboard; poolscope check NAME explains it\n");
-            write::stdout(&text)?;
+            Err(error) => {
+                let first = error.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+                text.push_str(&format!("{name}{gap}  ERROR: {}\n", clean::line(first)));
+            }
         }
     }
-    Ok(Exit::Done)
+    text.push_str("\npoolscope NAME opens one in the dashboard; poolscope check NAME explains it\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broken(name: &str) -> Known {
+        let outcome = Err("\nf.yaml:1:1: tasks: missing\n  |\n1 | x\n".to_owned());
+        Known { name: name.to_owned(), source: name.to_owned(), text: String::new(), outcome }
+    }
+
+    #[test]
+    fn every_bundled_workload_says_what_it_teaches() {
+        let list = known(false);
+        let text = text(&list);
+        for bundled in bundled::all() {
+            assert!(text.lines().any(|line| line.starts_with(&format!("{} ", bundled.name))), "{}", bundled.name);
+            let entry = list.iter().find(|known| known.name == bundled.name).unwrap();
+            for lesson in &entry.outcome.as_ref().unwrap().teaches {
+                assert!(text.contains(lesson.as_str()), "{lesson}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_broken_file_is_listed_with_its_first_error() {
+        let list = [broken("bad.yaml")];
+        assert!(text(&list).starts_with("bad.yaml  ERROR: f.yaml:1:1: tasks: missing\n"), "{}", text(&list));
+        assert_eq!(json(&list)["workloads"][0]["valid"], false);
+    }
+
+    #[test]
+    fn a_file_name_cannot_control_the_terminal_and_columns_line_up() {
+        let list = [broken("e\x1b[31mvil\x07.yaml"), broken("日本.yaml"), broken("long-name.yaml")];
+        let text = text(&list);
+        assert!(!text.replace('\n', "").contains(clean::is_control), "{text:?}");
+        let columns: Vec<_> = text.lines().filter_map(|line| Some(line.split_once("ERROR")?.0.width())).collect();
+        assert_eq!(columns, [16, 16, 16], "{text}");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_has_no_files_and_one_that_cannot_be_read_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.yaml", "a.yml", "c.txt"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let names: Vec<_> =
+            files(folder.path()).unwrap().iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+        assert_eq!(names, ["a.yml", "b.yaml"]);
+        assert!(files(&folder.path().join("nowhere")).unwrap().is_empty());
+        let long = folder.path().join("x".repeat(300));
+        assert!(files(&long).is_err());
+    }
 }

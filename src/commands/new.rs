@@ -1,41 +1,78 @@
 //! `poolscope new`: writes a commented workload file to start from.
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
 
 use anyhow::Context as _;
 
 use crate::cli::NewArgs;
 use crate::commands::{Exit, write};
+use crate::workload::load::load;
 
 /// The file, with `NAME` for its name.
 const STARTER: &str = include_str!("starter.yaml");
 
-/// Writes `NAME.yaml` into the current folder; never over a file that is there.
+/// Writes `NAME.yaml`; never over a file that is there.
 ///
 /// # Errors
 /// See [`super::execute`].
 pub fn execute(arguments: &NewArgs) -> anyhow::Result<Exit> {
-    let name = arguments.name.strip_suffix(".yaml").unwrap_or(&arguments.name);
-    let sane =
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'));
-    if !sane {
-        write::say(&format!("error: {name:?} cannot be the name of a workload; letters, digits, '-', '_' and '.' can"));
-        return Ok(Exit::BadInput);
-    }
-    let path = format!("{name}.yaml");
-    let title = name.rsplit('/').next().unwrap_or(name);
-    let file = std::fs::File::options().write(true).create_new(true).open(&path);
-    let mut file = match file {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            write::say(&format!("error: {path} exists; it is left as it is"));
-            return Ok(Exit::BadInput);
-        }
-        Err(error) => return Err(error).with_context(|| format!("writing {path}")),
+    let refuse = |message: String| {
+        write::say(&format!("error: {message}"));
+        Ok(Exit::BadInput)
     };
-    file.write_all(STARTER.replace("NAME", title).as_bytes()).with_context(|| format!("writing {path}"))?;
-    write::stdout(&format!("{path} written; look at it, then: poolscope {path}\n"))?;
+    let Some((path, text)) = starter(&arguments.name) else {
+        return refuse(format!(
+            "{:?} cannot be the name of a workload; letters, digits, '-', '_' and '.' can, after a folder if wanted",
+            arguments.name
+        ));
+    };
+    match create(Path::new(&path), &text) {
+        Ok(()) => {}
+        Err(Refused::Exists) => return refuse(format!("{path} exists; it is left as it is")),
+        Err(Refused::NotCreated(error)) => return refuse(format!("{path} cannot be created: {error}")),
+        Err(Refused::NotWritten(error)) => return Err(error).with_context(|| format!("writing {path}")),
+    }
+    write::stdout(&format!("{path} written; look at it, then: poolscope {}\n", argument(&path)))?;
     Ok(Exit::Done)
+}
+
+/// Path and text of the file for a name; `None` if a workload cannot be called that.
+fn starter(name: &str) -> Option<(String, String)> {
+    let plain = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml")).unwrap_or(name);
+    let title = plain.rsplit('/').next().unwrap_or(plain);
+    let sane = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    if !plain.chars().all(sane) || !title.contains(|c: char| c.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let text = STARTER.replace("NAME", title);
+    // Whatever is written can be read, as what it was meant to be.
+    load(&text, name).is_ok_and(|loaded| loaded.workload.name == title).then(|| (format!("{plain}.yaml"), text))
+}
+
+/// The path so that a shell and the command line take it for a file.
+fn argument(path: &str) -> String {
+    if path.starts_with('-') { format!("./{path}") } else { path.to_owned() }
+}
+
+enum Refused {
+    Exists,
+    NotCreated(io::Error),
+    NotWritten(io::Error),
+}
+
+/// Creates a file, whole or not at all.
+fn create(path: &Path, text: &str) -> Result<(), Refused> {
+    let mut file = File::options().write(true).create_new(true).open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Refused::Exists,
+        _ => Refused::NotCreated(error),
+    })?;
+    file.write_all(text.as_bytes()).map_err(|error| {
+        // It is ours: it was not there a moment ago.
+        let _ = std::fs::remove_file(path);
+        Refused::NotWritten(error)
+    })
 }
 
 #[cfg(test)]
@@ -43,10 +80,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_to_start_from_is_a_workload() {
-        let text = STARTER.replace("NAME", "mine");
-        let loaded = crate::workload::load::load(&text, "starter.yaml").unwrap();
-        assert_eq!(loaded.workload.name, "mine");
-        assert!(loaded.warnings.is_empty());
+    fn whatever_name_is_taken_gives_a_workload_of_that_name_without_a_warning() {
+        for (name, path, title) in [
+            ("mine", "mine.yaml", "mine"),
+            ("mine.yaml", "mine.yaml", "mine"),
+            ("mine.yml", "mine.yaml", "mine"),
+            ("../a/b_c.2", "../a/b_c.2.yaml", "b_c.2"),
+            ("NAME", "NAME.yaml", "NAME"),
+            // YAML would take these for something else than text.
+            ("123", "123.yaml", "123"),
+            ("1e3", "1e3.yaml", "1e3"),
+            ("0x1f", "0x1f.yaml", "0x1f"),
+            ("true", "true.yaml", "true"),
+            ("null", "null.yaml", "null"),
+            (".inf", ".inf.yaml", ".inf"),
+            ("-x", "-x.yaml", "-x"),
+        ] {
+            let (written, text) = starter(name).unwrap_or_else(|| panic!("{name} was refused"));
+            let loaded = load(&text, name).unwrap();
+            assert_eq!((written.as_str(), loaded.workload.name.as_str()), (path, title));
+            assert_eq!(loaded.warnings, [], "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        for name in ["", "/", "a/", ".", "..", "-", ".yaml", "a b", "a\nb", "a\"", "é", "a:b", "\x1b[31m", "a/.."] {
+            assert_eq!(starter(name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.yaml");
+        assert!(create(&path, "one").is_ok());
+        assert!(matches!(create(&path, "two"), Err(Refused::Exists)));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one");
+        let dangling = folder.path().join("link.yaml");
+        std::os::unix::fs::symlink(folder.path().join("nowhere"), &dangling).unwrap();
+        assert!(matches!(create(&dangling, "x"), Err(Refused::Exists)), "nothing is written through a link");
+        assert!(matches!(create(&folder.path().join("no/w.yaml"), "x"), Err(Refused::NotCreated(_))));
     }
 }

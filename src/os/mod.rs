@@ -18,6 +18,7 @@ pub mod oom;
 pub mod pages;
 pub mod pipe;
 pub mod pressure;
+pub mod probes;
 pub mod readiness;
 pub mod readings;
 pub mod signals;

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::worker::spin::spin;
@@ -26,9 +27,19 @@ pub struct Calibration {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
     /// Measured by an earlier start of the program.
-    Stored(PathBuf),
+    Stored {
+        /// The file.
+        path: PathBuf,
+        /// When it was measured, if the file says so.
+        measured: Option<Timestamp>,
+    },
     /// Measured just now and stored for the next start.
-    Measured(PathBuf),
+    Measured {
+        /// The file.
+        path: PathBuf,
+        /// Why the stored one could not be used; `None` if there was none, or if it was not asked for.
+        because: Option<String>,
+    },
     /// Measured just now; it could not be stored: why.
     NotStored(String),
 }
@@ -37,11 +48,40 @@ pub enum Origin {
 const BUILD: &str =
     if cfg!(debug_assertions) { concat!(env!("CARGO_PKG_VERSION"), " (debug)") } else { env!("CARGO_PKG_VERSION") };
 
+/// Largest file that is read: a calibration takes a few hundred bytes.
+const LARGEST: u64 = 64 * 1024;
+
 #[derive(Serialize, Deserialize)]
 struct Stored {
     cpu_model: String,
     build: String,
+    measured: Option<Timestamp>,
     calibration: Calibration,
+}
+
+/// Why a stored calibration is not used.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("there is none")]
+    Absent,
+    #[error("it cannot be read: {0}")]
+    Unreadable(#[from] io::Error),
+    #[error("it is not a small regular file")]
+    NotAFile,
+    #[error("it is damaged: {0}")]
+    Damaged(#[from] serde_json::Error),
+    #[error("it is of another processor: {0}")]
+    OtherProcessor(String),
+    #[error("it is of another build: {0}")]
+    OtherBuild(String),
+    #[error("{0} iterations per second cannot be")]
+    Impossible(f64),
+}
+
+impl Unusable {
+    fn reason(&self) -> Option<String> {
+        (!matches!(self, Self::Absent)).then(|| self.to_string())
+    }
 }
 
 impl Calibration {
@@ -79,32 +119,53 @@ impl Calibration {
     pub fn measure_again(cpu_model: &str) -> (Self, Origin) {
         let calibration = Self::measure();
         let origin = match cache_file() {
-            Some(path) => calibration.store(&path, cpu_model),
+            Some(path) => calibration.store(&path, cpu_model, None),
             None => Origin::NotStored("there is no home directory".to_owned()),
         };
         (calibration, origin)
     }
 
     fn load_or_measure_at(path: &Path, cpu_model: &str) -> (Self, Origin) {
-        if let Some(calibration) = Self::load(path, cpu_model) {
-            return (calibration, Origin::Stored(path.to_owned()));
+        match Self::load(path, cpu_model) {
+            Ok(stored) => (stored.calibration, Origin::Stored { path: path.to_owned(), measured: stored.measured }),
+            Err(unusable) => {
+                let calibration = Self::measure();
+                (calibration, calibration.store(path, cpu_model, unusable.reason()))
+            }
         }
-        let calibration = Self::measure();
-        (calibration, calibration.store(path, cpu_model))
     }
 
-    /// `None` if there is none, it is of another machine or program, or it makes no sense.
-    fn load(path: &Path, cpu_model: &str) -> Option<Self> {
-        let stored: Stored = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-        let fits = stored.cpu_model == cpu_model && stored.build == BUILD;
-        let sane = (1e6..1e12).contains(&stored.calibration.iterations_per_second);
-        (fits && sane).then_some(stored.calibration)
+    fn load(path: &Path, cpu_model: &str) -> Result<Stored, Unusable> {
+        let metadata = match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Unusable::Absent),
+            other => other?,
+        };
+        // A pipe would be waited for, and a device may never end.
+        if !metadata.is_file() || metadata.len() > LARGEST {
+            return Err(Unusable::NotAFile);
+        }
+        let stored: Stored = serde_json::from_slice(&fs::read(path)?)?;
+        if stored.cpu_model != cpu_model {
+            return Err(Unusable::OtherProcessor(stored.cpu_model));
+        }
+        if stored.build != BUILD {
+            return Err(Unusable::OtherBuild(stored.build));
+        }
+        if !(1e6..1e12).contains(&stored.calibration.iterations_per_second) {
+            return Err(Unusable::Impossible(stored.calibration.iterations_per_second));
+        }
+        Ok(stored)
     }
 
-    fn store(self, path: &Path, cpu_model: &str) -> Origin {
-        let stored = Stored { cpu_model: cpu_model.to_owned(), build: BUILD.to_owned(), calibration: self };
+    fn store(self, path: &Path, cpu_model: &str, because: Option<String>) -> Origin {
+        let stored = Stored {
+            cpu_model: cpu_model.to_owned(),
+            build: BUILD.to_owned(),
+            measured: Some(Timestamp::now()),
+            calibration: self,
+        };
         match write_atomically(path, &stored) {
-            Ok(()) => Origin::Measured(path.to_owned()),
+            Ok(()) => Origin::Measured { path: path.to_owned(), because },
             Err(error) => Origin::NotStored(format!("{}: {error}", path.display())),
         }
     }
@@ -146,21 +207,56 @@ mod tests {
     fn a_stored_calibration_is_used_again_and_only_on_its_machine() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new").join("calibration.json");
+        let begin = Timestamp::now();
         let (measured, origin) = Calibration::load_or_measure_at(&path, "cpu a");
-        assert_eq!(origin, Origin::Measured(path.clone()));
-        assert_eq!(Calibration::load_or_measure_at(&path, "cpu a"), (measured, Origin::Stored(path.clone())));
-        assert_eq!(Calibration::load_or_measure_at(&path, "cpu b").1, Origin::Measured(path.clone()));
+        assert_eq!(origin, Origin::Measured { path: path.clone(), because: None });
+        let (again, origin) = Calibration::load_or_measure_at(&path, "cpu a");
+        assert_eq!(again, measured);
+        assert!(matches!(origin, Origin::Stored { measured: Some(time), .. } if time >= begin), "{origin:?}");
+        let (_, origin) = Calibration::load_or_measure_at(&path, "cpu b");
+        assert_eq!(because(&origin), "it is of another processor: cpu a");
+        assert!(Calibration::load(&path, "cpu b").is_ok());
+        let left: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
+
+    #[track_caller]
+    fn because(origin: &Origin) -> &str {
+        let Origin::Measured { because: Some(because), .. } = origin else { panic!("{origin:?}") };
+        because
     }
 
     #[test]
-    fn a_corrupt_cache_is_measured_over() {
+    fn a_corrupt_cache_is_measured_over_and_why_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calibration.json");
-        let zero = r#"{"cpu_model":"c","build":"0","calibration":{"iterations_per_second":0}}"#;
-        for text in ["", "{", "[1]", zero] {
-            fs::write(&path, text).unwrap();
-            assert_eq!(Calibration::load_or_measure_at(&path, "c").1, Origin::Measured(path.clone()), "{text}");
+        let stored = |build: &str, speed: &str| {
+            format!(r#"{{"cpu_model":"c","build":"{build}","calibration":{{"iterations_per_second":{speed}}}}}"#)
+        };
+        let cases = [
+            (String::new(), "it is damaged: EOF"),
+            ("{".to_owned(), "it is damaged: EOF"),
+            ("[1]".to_owned(), "it is damaged: "),
+            (stored("0", "2e9"), "it is of another build: 0"),
+            (stored(BUILD, "0"), "0 iterations per second cannot be"),
+            (stored(BUILD, "1e300"), "1000"),
+            (" ".repeat(LARGEST as usize + 1), "it is not a small regular file"),
+        ];
+        for (text, reason) in cases {
+            fs::write(&path, &text).unwrap();
+            let (_, origin) = Calibration::load_or_measure_at(&path, "c");
+            assert!(because(&origin).starts_with(reason), "{origin:?}");
+            assert!(Calibration::load(&path, "c").is_ok(), "{text:.80}");
         }
+    }
+
+    #[test]
+    fn a_pipe_in_its_place_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calibration.json");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let (_, origin) = Calibration::load_or_measure_at(&path, "c");
+        assert_eq!(because(&origin), "it is not a small regular file");
     }
 
     #[test]

@@ -104,6 +104,8 @@ struct Conductor {
     phase: SessionPhase,
     mode: Mode,
     schedule: Schedule,
+    /// The last round in which the number of workers was changed: it does not count.
+    uncounted: u32,
     stops: u32,
 }
 
@@ -144,7 +146,16 @@ impl Conductor {
             })
             .collect();
         let schedule = Schedule::new(&spec.workload, spec.arms.len());
-        Self { stream, arms, phase: SessionPhase::Ready, mode: Mode::Interleaved, schedule, stops: 0, spec }
+        Self {
+            stream,
+            arms,
+            phase: SessionPhase::Ready,
+            mode: Mode::Interleaved,
+            schedule,
+            uncounted: 0,
+            stops: 0,
+            spec,
+        }
     }
 
     fn view(&self) -> SessionView {
@@ -251,15 +262,28 @@ impl Conductor {
         if arm.spec.kind == crate::workload::model::EngineKind::Serial {
             return;
         }
-        arm.workers = arm.workers.saturating_add_signed(by).clamp(1, most);
-        if let (Some(live), Some(workers)) = (&arm.live, std::num::NonZeroU32::new(arm.workers)) {
+        let workers = arm.workers.saturating_add_signed(by).clamp(1, most);
+        if workers == arm.workers {
+            return;
+        }
+        arm.workers = workers;
+        if let (Some(live), Some(workers)) = (&arm.live, std::num::NonZeroU32::new(workers)) {
             live.run.command(Command::Resize(workers));
+        }
+        // What was measured before is another comparison, and a round that was changed on the way is none.
+        self.uncounted = self.schedule.round();
+        for arm in &mut self.arms {
+            arm.finished.clear();
+            if let Some(live) = &mut arm.live {
+                live.counted = false;
+            }
         }
     }
 
     fn begin(&mut self, mode: Mode) {
         self.mode = mode;
         self.stops = 0;
+        self.uncounted = 0;
         self.phase = SessionPhase::Running;
         for arm in &mut self.arms {
             arm.finished.clear();
@@ -280,7 +304,7 @@ impl Conductor {
     /// Starts the next run, or ends the comparison.
     fn go_on(&mut self) {
         match self.schedule.next() {
-            Some(turn) => self.start_run(turn.arm, turn.counted),
+            Some(turn) => self.start_run(turn.arm, turn.counted && self.schedule.round() > self.uncounted),
             None => self.phase = SessionPhase::Finished,
         }
     }

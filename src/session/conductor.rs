@@ -104,7 +104,7 @@ struct Conductor {
     phase: SessionPhase,
     mode: Mode,
     schedule: Schedule,
-    /// The last round in which the number of workers was changed: it does not count.
+    /// The last round in which the user had a hand: it does not count.
     uncounted: u32,
     stops: u32,
 }
@@ -230,6 +230,7 @@ impl Conductor {
             SessionCommand::TogglePause => match self.phase {
                 SessionPhase::Running => {
                     self.phase = SessionPhase::Paused;
+                    self.discount_round();
                     self.tell_all(Command::Pause);
                 }
                 SessionPhase::Paused => {
@@ -249,6 +250,7 @@ impl Conductor {
             SessionCommand::KillWorker { arm, slot } => {
                 if let Some(live) = self.arms.get(arm).and_then(|arm| arm.live.as_ref()) {
                     live.run.command(Command::KillWorker(slot));
+                    self.discount_round();
                 }
             }
             SessionCommand::Suspend => self.tell_all(Command::Suspend),
@@ -270,10 +272,20 @@ impl Conductor {
         if let (Some(live), Some(workers)) = (&arm.live, std::num::NonZeroU32::new(workers)) {
             live.run.command(Command::Resize(workers));
         }
-        // What was measured before is another comparison, and a round that was changed on the way is none.
-        self.uncounted = self.schedule.round();
+        // What was measured before is another comparison.
         for arm in &mut self.arms {
             arm.finished.clear();
+        }
+        self.discount_round();
+    }
+
+    /// The user had a hand in the round under way: none of its runs counts.
+    fn discount_round(&mut self) {
+        self.uncounted = self.schedule.round();
+        // Rounds are worked off one after the other: an arm that is ahead has had its turn in this one.
+        let whole = self.arms.iter().map(|arm| arm.finished.len()).min().unwrap_or(0);
+        for arm in &mut self.arms {
+            arm.finished.truncate(whole);
             if let Some(live) = &mut arm.live {
                 live.counted = false;
             }

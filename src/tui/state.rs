@@ -379,7 +379,7 @@ impl UiState {
         let Some(arm) = self.live_arm(model) else {
             return self.say("this engine is not running now: Tab chooses the other pane");
         };
-        self.notice = Some("workers changed: the comparison counts from the next round on".to_owned());
+        self.notice = Some("workers changed: the comparison counts anew from the next round on".to_owned());
         vec![Effect::Send(SessionCommand::ChangeWorkers { arm, by })]
     }
 

@@ -334,7 +334,10 @@ fn a_process_limit_is_waited_out_and_told() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     let program = folder.path().join("poolscope");
-    std::fs::copy(env!("CARGO_BIN_EXE_poolscope"), &program).unwrap();
+    // By another program: a descriptor that is open for writing here could be inherited by a child of another test, and
+    // the file could not be run then.
+    let copied = Command::new("/bin/cp").arg(env!("CARGO_BIN_EXE_poolscope")).arg(&program).status().unwrap();
+    assert!(copied.success());
     let workload = folder.path().join("many.yaml");
     std::fs::write(
         &workload,

@@ -104,6 +104,8 @@ struct Conductor {
     phase: SessionPhase,
     mode: Mode,
     schedule: Schedule,
+    /// The last round in which the user had a hand: it does not count.
+    uncounted: u32,
     stops: u32,
 }
 
@@ -144,7 +146,16 @@ impl Conductor {
             })
             .collect();
         let schedule = Schedule::new(&spec.workload, spec.arms.len());
-        Self { stream, arms, phase: SessionPhase::Ready, mode: Mode::Interleaved, schedule, stops: 0, spec }
+        Self {
+            stream,
+            arms,
+            phase: SessionPhase::Ready,
+            mode: Mode::Interleaved,
+            schedule,
+            uncounted: 0,
+            stops: 0,
+            spec,
+        }
     }
 
     fn view(&self) -> SessionView {
@@ -219,6 +230,7 @@ impl Conductor {
             SessionCommand::TogglePause => match self.phase {
                 SessionPhase::Running => {
                     self.phase = SessionPhase::Paused;
+                    self.discount_round();
                     self.tell_all(Command::Pause);
                 }
                 SessionPhase::Paused => {
@@ -238,6 +250,7 @@ impl Conductor {
             SessionCommand::KillWorker { arm, slot } => {
                 if let Some(live) = self.arms.get(arm).and_then(|arm| arm.live.as_ref()) {
                     live.run.command(Command::KillWorker(slot));
+                    self.discount_round();
                 }
             }
             SessionCommand::Suspend => self.tell_all(Command::Suspend),
@@ -251,15 +264,38 @@ impl Conductor {
         if arm.spec.kind == crate::workload::model::EngineKind::Serial {
             return;
         }
-        arm.workers = arm.workers.saturating_add_signed(by).clamp(1, most);
-        if let (Some(live), Some(workers)) = (&arm.live, std::num::NonZeroU32::new(arm.workers)) {
+        let workers = arm.workers.saturating_add_signed(by).clamp(1, most);
+        if workers == arm.workers {
+            return;
+        }
+        arm.workers = workers;
+        if let (Some(live), Some(workers)) = (&arm.live, std::num::NonZeroU32::new(workers)) {
             live.run.command(Command::Resize(workers));
+        }
+        // What was measured before is another comparison.
+        for arm in &mut self.arms {
+            arm.finished.clear();
+        }
+        self.discount_round();
+    }
+
+    /// The user had a hand in the round under way: none of its runs counts.
+    fn discount_round(&mut self) {
+        self.uncounted = self.schedule.round();
+        // Rounds are worked off one after the other: an arm that is ahead has had its turn in this one.
+        let whole = self.arms.iter().map(|arm| arm.finished.len()).min().unwrap_or(0);
+        for arm in &mut self.arms {
+            arm.finished.truncate(whole);
+            if let Some(live) = &mut arm.live {
+                live.counted = false;
+            }
         }
     }
 
     fn begin(&mut self, mode: Mode) {
         self.mode = mode;
         self.stops = 0;
+        self.uncounted = 0;
         self.phase = SessionPhase::Running;
         for arm in &mut self.arms {
             arm.finished.clear();
@@ -280,7 +316,7 @@ impl Conductor {
     /// Starts the next run, or ends the comparison.
     fn go_on(&mut self) {
         match self.schedule.next() {
-            Some(turn) => self.start_run(turn.arm, turn.counted),
+            Some(turn) => self.start_run(turn.arm, turn.counted && self.schedule.round() > self.uncounted),
             None => self.phase = SessionPhase::Finished,
         }
     }

@@ -376,10 +376,11 @@ impl UiState {
     }
 
     fn change_workers(&mut self, model: &Model, by: i32) -> Vec<Effect> {
-        match self.live_arm(model) {
-            Some(arm) => vec![Effect::Send(SessionCommand::ChangeWorkers { arm, by })],
-            None => self.say("this engine is not running now: Tab chooses the other pane"),
-        }
+        let Some(arm) = self.live_arm(model) else {
+            return self.say("this engine is not running now: Tab chooses the other pane");
+        };
+        self.notice = Some("workers changed: the comparison counts anew from the next round on".to_owned());
+        vec![Effect::Send(SessionCommand::ChangeWorkers { arm, by })]
     }
 
     fn kill_worker(&mut self, model: &Model) -> Vec<Effect> {

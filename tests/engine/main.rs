@@ -1,4 +1,5 @@
 //! Engines on real processes.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -94,10 +94,18 @@ pub struct Setting {
     pub chunk: Chunk,
     pub classes: Vec<(u64, Work, ClassRules)>,
     pub admission: Admission,
+    pub worker_program: OsString,
 }
 
 pub fn pool(workers: u32) -> Setting {
-    Setting { policy: Policy::Reuse, workers, chunk: Chunk::Adaptive, classes: Vec::new(), admission: Admission::Batch }
+    Setting {
+        policy: Policy::Reuse,
+        workers,
+        chunk: Chunk::Adaptive,
+        classes: Vec::new(),
+        admission: Admission::Batch,
+        worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
+    }
 }
 
 pub fn process(workers: u32) -> Setting {
@@ -131,7 +139,7 @@ impl Setting {
             stream: Box::new(Blocks(self.classes.iter().map(|(count, _, _)| *count).collect())),
             works: self.classes.into_iter().map(|(_, work, _)| work).collect(),
             iterations_per_second: 5e8,
-            worker_program: OsString::from(env!("CARGO_BIN_EXE_poolscope")),
+            worker_program: self.worker_program,
         };
         let observer = Box::new(Remember(Arc::clone(&shared)));
         Running { run: Run::start(spec, observer).expect("the engine starts"), shared }

@@ -6,7 +6,7 @@ use super::{Dispatcher, Policy};
 use crate::engine::event::{Event, Moment, Severity};
 use crate::engine::outcome::{Cause, Outcome};
 
-/// Workers that may die in a row without having done anything before the engine gives up.
+/// Workers that may end in a row without having done anything before the engine gives up.
 const EARLY_DEATHS: u32 = 5;
 
 impl Dispatcher {
@@ -21,7 +21,12 @@ impl Dispatcher {
             _ => false,
         };
         match life {
-            Life::Ending(ending) => self.ended_on_purpose(now, slot, *ending, ended, out),
+            Life::Ending(ending) => {
+                if !proven && matches!(ending.why, Why::Misbehaved(_)) {
+                    self.early_deaths += 1;
+                }
+                self.ended_on_purpose(now, slot, *ending, ended, out);
+            }
             Life::Leaving if ended.exit.is_success() => {}
             Life::Free | Life::Waiting => return,
             Life::Starting(_) | Life::Working | Life::Leaving => {
@@ -46,7 +51,7 @@ impl Dispatcher {
         );
         if self.early_deaths > EARLY_DEATHS + self.workers {
             let reason = format!(
-                "{} workers in a row died before they did anything, the last one with {}{}",
+                "{} workers in a row ended before they did anything, the last one with {}{}",
                 self.early_deaths,
                 ended.exit,
                 last_line(&ended.output.stderr)

@@ -1,5 +1,6 @@
 //! The program: worker mode first, then the command line.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -13,7 +14,8 @@ fn main() -> ExitCode {
     match commands::execute(poolscope::cli::Cli::parse()) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // Nobody may be listening.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
             Exit::Aborted.into()
         }
     }

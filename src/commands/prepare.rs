@@ -39,7 +39,7 @@ impl Place {
     pub(super) fn machine(&self) -> Machine {
         Machine {
             cores: self.host.usable_cores(),
-            memory_bytes: self.host.memory_bytes,
+            memory_bytes: self.limits.memory_available.unwrap_or(self.host.memory_bytes),
             process_limit: self.limits.processes,
         }
     }

@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     if poolscope::worker::entry::taken_over() {
         return ExitCode::SUCCESS;
     }
+    poolscope::os::inherited::settle();
     match commands::execute(poolscope::cli::Cli::parse()) {
         Ok(exit) => exit.into(),
         Err(error) => {

@@ -10,7 +10,7 @@ use crate::commands::{Exit, write};
 use crate::engine::plan::Surroundings;
 use crate::os::board;
 use crate::os::host::Host;
-use crate::os::limits::{self, Limits};
+use crate::os::limits::Limits;
 use crate::session::conductor::SessionSpec;
 use crate::worker::calibration::{Calibration, Origin};
 use crate::workload::changes;
@@ -32,7 +32,6 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn detect() -> Self {
-        limits::raise_descriptors();
         Self { host: Arc::new(Host::detect()), limits: Limits::read() }
     }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
 
 use crate::os::child::Child;
 use crate::os::spawn::Program;
@@ -18,15 +19,19 @@ pub struct Guardian {
 }
 
 impl Guardian {
-    /// Starts a guardian for the processes that carry this mark.
+    /// Starts a guardian for the descendants of this process: those that carry this mark, those it has seen, and those in
+    /// these control groups, if there are any.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(worker_program: &OsStr, run: &str) -> io::Result<Self> {
+    pub fn start(worker_program: &OsStr, run: &str, groups: Option<&Path>) -> io::Result<Self> {
         let (read, line) = pipe::pipe()?;
         rustix::io::ioctl_fionbio(&read, false)?;
         let null = dev_null::open()?;
-        let program = Program::new(&["poolscope-guardian", GUARDIAN, run])?.executable(worker_program)?;
+        let own = std::process::id().to_string();
+        let groups = groups.unwrap_or(Path::new("")).as_os_str();
+        let argv = [OsStr::new("poolscope-guardian"), GUARDIAN.as_ref(), run.as_ref(), own.as_ref(), groups];
+        let program = Program::new(&argv)?.executable(worker_program)?;
         let child = program.spawn(&[(read.as_fd(), 0), (null.as_fd(), 1), (null.as_fd(), 2)])?;
         Ok(Self { line: Some(line), child })
     }

@@ -12,5 +12,6 @@ pub mod guardian;
 pub mod outcome;
 pub mod plan;
 pub mod queue;
+pub mod strays;
 pub mod stream;
 pub mod window;

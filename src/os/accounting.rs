@@ -13,6 +13,8 @@ pub enum Exit {
     Code(i32),
     /// This signal ended it.
     Signal(i32),
+    /// It is gone, and nobody was told how: somebody else reaped it, or it could not be ended and was left behind.
+    Unknown,
 }
 
 impl Exit {
@@ -28,6 +30,7 @@ impl fmt::Display for Exit {
         match *self {
             Self::Code(code) => write!(f, "exit code {code}"),
             Self::Signal(signal) => write!(f, "signal {signal} ({})", super::signals::name(signal)),
+            Self::Unknown => f.write_str("an exit status that is not known"),
         }
     }
 }
@@ -50,6 +53,16 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Nothing used.
+    pub const NONE: Self = Self {
+        user: Duration::ZERO,
+        system: Duration::ZERO,
+        minor_faults: 0,
+        major_faults: 0,
+        voluntary_switches: 0,
+        involuntary_switches: 0,
+    };
+
     /// User and system CPU time together.
     #[must_use]
     pub fn cpu(&self) -> Duration {

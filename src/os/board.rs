@@ -23,6 +23,7 @@ struct Line {
     recall: AtomicU32,
     task: AtomicU64,
     started: AtomicU64,
+    entered: AtomicU64,
 }
 
 /// What a worker is in.
@@ -39,6 +40,8 @@ pub struct InTask {
 pub struct Board {
     lines: NonNull<Line>,
     fd: Option<OwnedFd>,
+    /// Slots from 0 on that were ever used, as far as this process knows.
+    used: AtomicU32,
 }
 
 // SAFETY: every access to the mapping is through atomics.
@@ -76,7 +79,7 @@ impl Board {
         let address =
             unsafe { mmap(std::ptr::null_mut(), BYTES, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, fd, 0)? };
         let lines = NonNull::new(address.cast::<Line>()).ok_or_else(|| io::Error::other("mmap returned null"))?;
-        Ok(Self { lines, fd: None })
+        Ok(Self { lines, fd: None, used: AtomicU32::new(0) })
     }
 
     /// The descriptor to hand to workers; only the creator has it.
@@ -91,47 +94,75 @@ impl Board {
         unsafe { self.lines.add(slot).as_ref() }
     }
 
-    /// Clears a slot before a new worker takes it.
+    /// Parent: clears a slot before a new worker takes it, and after its end.
     pub fn reset(&self, slot: u32) {
+        self.used.fetch_max(slot.saturating_add(1), Ordering::Relaxed);
         let line = self.line(slot);
         line.sequence.store(0, Ordering::Relaxed);
         line.recall.store(0, Ordering::Relaxed);
         line.started.store(0, Ordering::Relaxed);
+        line.entered.store(0, Ordering::Relaxed);
         line.task.store(NO_TASK, Ordering::Release);
     }
 
     /// Worker: a task begins.
     pub fn begin(&self, slot: u32, task: InTask) {
-        self.write(slot, task.index, task.started);
+        self.write(slot, |line| {
+            line.task.store(task.index, Ordering::Relaxed);
+            line.started.store(task.started, Ordering::Relaxed);
+            line.entered.store(task.started, Ordering::Relaxed);
+        });
+    }
+
+    /// Worker: the program that is the task was started, which takes time: its work begins only now.
+    pub fn program_started(&self, slot: u32, at: u64) {
+        self.write(slot, |line| line.started.store(at, Ordering::Relaxed));
     }
 
     /// Worker: no task is being worked on.
     pub fn end(&self, slot: u32) {
-        self.write(slot, NO_TASK, 0);
+        self.write(slot, |line| line.task.store(NO_TASK, Ordering::Relaxed));
     }
 
-    fn write(&self, slot: u32, task: u64, started: u64) {
+    fn write(&self, slot: u32, store: impl FnOnce(&Line)) {
         let line = self.line(slot);
         let sequence = line.sequence.load(Ordering::Relaxed);
         line.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
-        line.task.store(task, Ordering::Relaxed);
-        line.started.store(started, Ordering::Relaxed);
+        store(line);
         line.sequence.store(sequence.wrapping_add(2), Ordering::Release);
+    }
+
+    /// Parent: the slots that were cleared at least once: the only ones that mean anything.
+    #[must_use]
+    pub fn used(&self) -> std::ops::Range<u32> {
+        0..self.used.load(Ordering::Relaxed)
     }
 
     /// Parent: what the worker in this slot is in. A worker that died in the middle of writing (a few instructions) is
     /// taken to be in no task.
     #[must_use]
     pub fn task(&self, slot: u32) -> Option<InTask> {
+        self.read(slot).map(|(task, _)| task)
+    }
+
+    /// Parent: the task that the worker in this slot is in, and when it took it up (`CLOCK_MONOTONIC` in nanoseconds):
+    /// before any program was started for it.
+    #[must_use]
+    pub fn entered(&self, slot: u32) -> Option<(u64, u64)> {
+        self.read(slot).map(|(task, entered)| (task.index, entered))
+    }
+
+    fn read(&self, slot: u32) -> Option<(InTask, u64)> {
         let line = self.line(slot);
         for _ in 0..1000 {
             let before = line.sequence.load(Ordering::Acquire);
             let index = line.task.load(Ordering::Relaxed);
             let started = line.started.load(Ordering::Relaxed);
+            let entered = line.entered.load(Ordering::Relaxed);
             fence(Ordering::Acquire);
             if before.is_multiple_of(2) && line.sequence.load(Ordering::Relaxed) == before {
-                return (index != NO_TASK).then_some(InTask { index, started });
+                return (index != NO_TASK).then_some((InTask { index, started }, entered));
             }
             std::hint::spin_loop();
         }

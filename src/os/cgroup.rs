@@ -24,6 +24,12 @@ pub fn processes_left() -> Option<u64> {
     Groups::of_this_process()?.processes_left()
 }
 
+/// Folder of the version 2 group of this process, if the hierarchy is mounted where it can be seen.
+#[must_use]
+pub fn own_folder() -> Option<PathBuf> {
+    Groups::of_this_process()?.folders(Hierarchy::Two).into_iter().next()
+}
+
 /// Where the groups of a process are, and how their files are read.
 struct Groups<R> {
     /// `/proc/self/cgroup`.

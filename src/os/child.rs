@@ -4,15 +4,19 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use crate::os::accounting::{Exit, Usage};
 
 /// Children of this process that have an owner. Locked while one is started, so that nobody takes a child that has
-/// ended already for a stray before its owner is known.
+/// ended already for an orphan before its owner is known.
 static OWNED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// How long the drop of a child waits for its end.
+const DROP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The children that have an owner, for as long as no other can be started or reaped.
 pub(super) fn owned() -> MutexGuard<'static, BTreeSet<i32>> {
@@ -21,7 +25,7 @@ pub(super) fn owned() -> MutexGuard<'static, BTreeSet<i32>> {
 }
 
 /// A child that was not reaped yet. Its pid cannot be used again by the system until it is, so signals always reach it or
-/// nobody. Dropping it kills and reaps: no child outlives its owner unnoticed.
+/// nobody. Dropping it kills and reaps it; one that cannot be killed is left to [`crate::os::orphans`].
 #[derive(Debug)]
 pub struct Child {
     pid: Pid,
@@ -41,20 +45,23 @@ pub struct Reaped {
     pub peak_rss_bytes: Option<u64>,
 }
 
+impl Reaped {
+    /// The end of a child that nobody can tell anything about: somebody else reaped it, or it cannot be waited for.
+    pub const UNKNOWN: Self = Self { exit: Exit::Unknown, usage: Usage::NONE, peak_rss_bytes: None };
+}
+
 impl Child {
     /// Takes charge of a child that was just started; `owned` was locked before that.
     pub(super) fn adopt(
         pid: libc::pid_t,
+        pidfd: OwnedFd,
         leads_group: bool,
         mut owned: MutexGuard<'_, BTreeSet<i32>>,
     ) -> io::Result<Self> {
         owned.insert(pid);
         drop(owned);
         let pid = Pid::from_raw(pid).ok_or_else(|| io::Error::other("the system returned no process id"))?;
-        let mut child = Self { pid, pidfd: None, leads_group, reaped: false };
-        // On an error (EMFILE) `child` is dropped, which ends and reaps it.
-        child.pidfd = Some(rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?);
-        Ok(child)
+        Ok(Self { pid, pidfd: Some(pidfd), leads_group, reaped: false })
     }
 
     /// Process id.
@@ -94,16 +101,12 @@ impl Child {
     }
 
     /// Reaps the child if it has ended: looks first, ends whatever is left of its group while its pid is still its own,
-    /// then takes it away.
+    /// then takes it away. One that somebody else reaped has ended, and how is not known.
     ///
     /// # Errors
-    /// `ECHILD` when somebody else reaped it.
+    /// What the system says, other than that.
     pub fn try_reap(&mut self) -> io::Result<Option<Reaped>> {
-        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        match rustix::io::retry_on_intr(|| rustix::process::waitid(WaitId::Pid(self.pid), look))? {
-            None => Ok(None),
-            Some(_) => self.take().map(Some),
-        }
+        self.reap(WaitIdOptions::NOHANG)
     }
 
     /// Waits until the child ends and reaps it.
@@ -111,14 +114,35 @@ impl Child {
     /// # Errors
     /// As [`Child::try_reap`].
     pub fn wait(&mut self) -> io::Result<Reaped> {
-        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        rustix::io::retry_on_intr(|| rustix::process::waitid(WaitId::Pid(self.pid), look))?;
-        self.take()
+        self.reap(WaitIdOptions::empty()).map(|reaped| reaped.unwrap_or(Reaped::UNKNOWN))
+    }
+
+    fn reap(&mut self, hang: WaitIdOptions) -> io::Result<Option<Reaped>> {
+        if self.reaped {
+            return Ok(Some(Reaped::UNKNOWN));
+        }
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | hang;
+        match rustix::io::retry_on_intr(|| rustix::process::waitid(WaitId::Pid(self.pid), look)) {
+            Ok(None) => Ok(None),
+            Ok(Some(_)) => self.take().map(Some),
+            Err(rustix::io::Errno::CHILD) => {
+                self.forget();
+                Ok(Some(Reaped::UNKNOWN))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Nobody has to reap it any more.
+    fn forget(&mut self) {
+        self.reaped = true;
+        owned().remove(&self.pid.as_raw_nonzero().get());
     }
 
     fn take(&mut self) -> io::Result<Reaped> {
         if self.leads_group {
-            self.signal(Signal::KILL)?;
+            // Some of the group may belong to somebody else by now: that does not keep the child from being reaped.
+            let _ = self.signal(Signal::KILL);
         }
         let own_peak = own_peak_rss_kib();
         let mut owned = owned();
@@ -129,8 +153,11 @@ impl Child {
         let pid = unsafe { libc::wait4(self.pid.as_raw_nonzero().get(), &raw mut status, 0, &raw mut rusage) };
         if pid < 0 {
             let error = io::Error::last_os_error();
-            // Somebody else reaped it: nothing is left to signal.
-            self.reaped = error.raw_os_error() == Some(libc::ECHILD);
+            drop(owned);
+            if error.raw_os_error() == Some(libc::ECHILD) {
+                self.forget();
+                return Ok(Reaped::UNKNOWN);
+            }
             return Err(error);
         }
         self.reaped = true;
@@ -144,13 +171,37 @@ impl Child {
         let peak_kib = u64::try_from(rusage.ru_maxrss).unwrap_or(0);
         Ok(Reaped { exit, usage: usage(&rusage), peak_rss_bytes: (peak_kib > own_peak).then_some(peak_kib * 1024) })
     }
+
+    /// Waits at most so long for its end and reaps it then.
+    fn wait_at_most(&mut self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        while let Ok(None) = self.try_reap() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            match (&self.pidfd, rustix::event::Timespec::try_from(left)) {
+                (Some(pidfd), Ok(left)) => {
+                    let mut ends = [PollFd::new(pidfd, PollFlags::IN)];
+                    // An interrupted wait is looked into like any other.
+                    let _ = rustix::event::poll(&mut ends, Some(&left));
+                }
+                _ => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+    }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
+        if self.reaped {
+            return;
+        }
+        let _ = self.signal(Signal::KILL);
+        self.wait_at_most(DROP_PATIENCE);
         if !self.reaped {
-            let _ = self.signal(Signal::KILL);
-            let _ = self.wait();
+            // A program of another user, or one that the kernel does not let go: nobody owns it from here on.
+            self.forget();
         }
     }
 }

@@ -1,7 +1,69 @@
-//! Descriptors that a process was started with.
+//! What a process was started with: descriptors, signals, umask and limits.
+//!
+//! Whoever starts Poolscope may have left behind ignored or blocked signals, an odd umask, or low limits. For the
+//! program itself they are put right once, at its start ([`settle`]); what belongs to the caller is kept for the
+//! processes that are started ([`caller`]). A library in somebody else's process changes none of it.
 
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
+use std::sync::OnceLock;
+
+use crate::os::signals;
+
+/// What the caller of the program had, for the processes that it starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// Its umask.
+    pub umask: libc::mode_t,
+    /// Its limit of open descriptors.
+    pub descriptors: libc::rlimit,
+}
+
+static CALLER: OnceLock<Caller> = OnceLock::new();
+
+/// The caller's settings, where this process has changed its own; `None` where it has not.
+#[must_use]
+pub fn caller() -> Option<Caller> {
+    CALLER.get().copied()
+}
+
+/// Whether this process is the program: every child of it that nobody owns was left behind by a task.
+#[must_use]
+pub fn is_program() -> bool {
+    CALLER.get().is_some()
+}
+
+/// Puts right what the program was started with. To be called once, before anything else is set up.
+///
+/// * Signals get their default, and none stays blocked: an ignored SIGCHLD would take the ends of children away, an
+///   ignored SIGTERM the way out. SIGHUP stays ignored where it was (nohup(1)).
+/// * Files that are written can be read by their owner, whatever the umask says; the rest of it holds.
+/// * As many descriptors may be open as the hard limit allows.
+/// * A file that becomes too large (`RLIMIT_FSIZE`) is an error instead of the end.
+pub fn settle() {
+    // SAFETY: plain system calls on values, and on plain data that lives here.
+    unsafe {
+        for signal in 1..=signals::LAST {
+            // The runtime itself ignores SIGPIPE, so that a reader that has gone is an error.
+            if !matches!(signal, libc::SIGPIPE | libc::SIGHUP) && signals::is_ignored(signal) {
+                signals::reset(signal);
+            }
+        }
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+
+        let umask = libc::umask(0o077);
+        libc::umask(umask & 0o077);
+        let mut descriptors = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut descriptors);
+        let raised = libc::rlimit { rlim_cur: descriptors.rlim_max, ..descriptors };
+        // Where it may not be raised, the check of what a run needs says so.
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised);
+        let _ = CALLER.set(Caller { umask, descriptors });
+    }
+}
 
 /// Takes over an inherited descriptor. To be called once for each number, before anything else is opened; programs that
 /// this process starts do not inherit it in turn.

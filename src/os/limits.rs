@@ -55,16 +55,6 @@ fn memory_available() -> Option<u64> {
     system.into_iter().chain(cgroup::memory_left()).min()
 }
 
-/// Raises the soft limit of open descriptors to the hard one: each worker takes a few.
-pub fn raise_descriptors() {
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        limit.current = limit.maximum;
-        // Where it may not be raised, starting workers says so in time.
-        let _ = rustix::process::setrlimit(Resource::Nofile, limit);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,7 @@ pub mod inherited;
 pub mod job_control;
 pub mod limits;
 pub mod oom;
+pub mod orphans;
 pub mod pages;
 pub mod pipe;
 pub mod pressure;
@@ -22,6 +23,7 @@ pub mod probes;
 pub mod readiness;
 pub mod readings;
 pub mod signals;
+pub mod slot_groups;
 pub mod spawn;
-pub mod stragglers;
+
 pub mod timer;

@@ -26,10 +26,14 @@ pub enum Drained {
     Open,
 }
 
-/// Reads what is there without waiting.
+/// Most that a pipe holds without privileges (`/proc/sys/fs/pipe-max-size`, pipe(7)).
+const MOST_HELD: usize = 1 << 20;
+
+/// Reads what is there without waiting, and no more than a pipe can hold: somebody who writes faster than this reads does
+/// not hold the reader here.
 pub fn drain(fd: &OwnedFd, capture: &mut Capture) -> Drained {
     let mut buffer = [0u8; 16 * 1024];
-    loop {
+    for _ in 0..MOST_HELD / buffer.len() {
         match rustix::io::read(fd, &mut buffer) {
             Ok(0) => return Drained::Closed,
             Ok(count) => capture.push(&buffer[..count]),
@@ -39,4 +43,5 @@ pub fn drain(fd: &OwnedFd, capture: &mut Capture) -> Drained {
             Err(_) => return Drained::Closed,
         }
     }
+    Drained::Open
 }

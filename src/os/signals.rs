@@ -1,4 +1,4 @@
-//! Names of signals.
+//! Signals: names, dispositions, and what this process does about them.
 
 /// The usual name without `SIG`, as `kill -l` prints it; `?` for an unknown number.
 #[must_use]
@@ -30,6 +30,39 @@ pub fn name(signal: i32) -> &'static str {
         libc::SIGSYS => "SYS",
         _ => "?",
     }
+}
+
+/// Highest signal number (signal(7)).
+pub const LAST: libc::c_int = 64;
+
+/// The kernel's `struct sigaction`: the C library keeps two real-time signals from its callers, which a parent may have
+/// ignored all the same.
+#[repr(C)]
+#[derive(Default)]
+struct Action {
+    handler: usize,
+    rest: [usize; 3],
+}
+
+/// Bytes of the kernel's signal mask.
+const MASK: usize = 8;
+
+/// Whether a signal is ignored.
+#[must_use]
+pub fn is_ignored(signal: libc::c_int) -> bool {
+    let mut action = Action::default();
+    let nothing = std::ptr::null::<Action>();
+    // SAFETY: the struct is at least as large as the kernel's, which is written to it.
+    let done = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, nothing, &raw mut action, MASK) };
+    done == 0 && action.handler == libc::SIG_IGN
+}
+
+/// Gives a signal its default. Without effect on those that cannot be changed.
+pub fn reset(signal: libc::c_int) {
+    let default = Action::default();
+    let nothing = std::ptr::null_mut::<Action>();
+    // SAFETY: all zeros are the default disposition without flags; the struct is at least as large as the kernel's.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const default, nothing, MASK) };
 }
 
 /// Ignores the signals that ask a process to end. For a process whose end comes with the end of its input.

@@ -1,21 +1,25 @@
 //! A task that is an external program, run by a pool worker.
+//!
+//! Only the program itself is timed: from its first instruction until its end. What it left behind is none of the
+//! worker's business ([`crate::os::orphans`]): neither are its children waited for nor whoever else holds its output open.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::os::accounting::Exit;
 use crate::os::capture::Capture;
+use crate::os::child::{Child, Reaped};
+use crate::os::clock::monotonic;
 use crate::os::pipe::{Drained, drain, pipe};
 use crate::os::spawn::{Program, is_transient};
-use crate::os::{dev_null, signals, stragglers};
+use crate::os::{dev_null, signals};
 use crate::worker::environment;
 use crate::worker::protocol::{Failure, TaskRun};
 use crate::workload::model::{CommandLine, TaskIndex};
 
-/// How long a pipe may stay open after the program has ended and its stragglers were killed.
-pub const LEAK_PATIENCE: Duration = Duration::from_millis(250);
+/// How long a program that the system is short of something for is tried to be started again.
+const START_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Arguments of one attempt: `{index}`, `{attempt}` and `{seed}` are filled in.
 #[must_use]
@@ -31,25 +35,43 @@ pub fn value(stdout: &Capture) -> u64 {
     stdout.hash()
 }
 
-/// Runs the program to its end. A SIGTERM in the meantime is remembered ([`signals::terminated`]).
-///
-/// # Errors
-/// Why it did not succeed, without index and times.
-pub fn run(command: &CommandLine, task: &TaskRun, seed: u64) -> Result<u64, Box<Failure>> {
+/// A program that was run to its end, or could not be.
+#[derive(Debug)]
+pub struct Ran {
+    /// `CLOCK_MONOTONIC` in nanoseconds when it was started, or given up.
+    pub started: u64,
+    /// The same when it ended.
+    pub ended: u64,
+    /// Its value, or why it did not succeed, without index and times.
+    pub result: Result<u64, Box<Failure>>,
+}
+
+/// Runs the program to its end; `started` is told when it has begun. A SIGTERM in the meantime is remembered
+/// ([`signals::terminated`]).
+pub fn run(command: &CommandLine, task: &TaskRun, seed: u64, started: impl FnOnce(u64)) -> Ran {
     let attempt = u32::from(task.attempt);
     let argv = arguments(command, task.first, attempt, seed);
     let mark = environment::task_mark(task.first, attempt);
     // The program shares the worker's group, so that whoever ends the worker's group ends it too. A SIGTERM for the
     // group is the program's to handle; the worker leaves when the program has.
     signals::catch_termination();
-    let _ = stragglers::become_subreaper();
-    let result = start(&argv, &mark).and_then(|running| running.finish(&mark));
+    let ran = match start(&argv, &mark) {
+        Ok(running) => {
+            let at = monotonic();
+            started(at);
+            running.finish(at)
+        }
+        Err(failure) => {
+            let at = monotonic();
+            Ran { started: at, ended: at, result: Err(failure) }
+        }
+    };
     signals::release_termination();
-    result
+    ran
 }
 
 struct Running {
-    child: crate::os::child::Child,
+    child: Child,
     stdout: OwnedFd,
     stderr: OwnedFd,
 }
@@ -67,7 +89,7 @@ fn start(argv: &[String], mark: &str) -> Result<Running, Box<Failure>> {
             Err(error) => error,
         };
         // The system is short of something: back off, as the engine does for its own starts.
-        if !is_transient(&error) || begin.elapsed() > Duration::from_secs(60) || signals::terminated() {
+        if !is_transient(&error) || begin.elapsed() > START_PATIENCE || signals::terminated() {
             return Err(not_started(argv, &error));
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -75,7 +97,7 @@ fn start(argv: &[String], mark: &str) -> Result<Running, Box<Failure>> {
 }
 
 fn try_start(argv: &[String], mark: &str) -> std::io::Result<Running> {
-    let mut program = Program::new(argv)?.in_parents_group();
+    let mut program = Program::new(argv)?.in_parents_group().dies_with_parent();
     program.set(environment::TASK.as_ref(), mark.as_ref())?;
     let null = dev_null::open()?;
     let (stdout, stdout_end) = pipe()?;
@@ -85,56 +107,52 @@ fn try_start(argv: &[String], mark: &str) -> std::io::Result<Running> {
 }
 
 impl Running {
-    fn finish(mut self, mark: &str) -> Result<u64, Box<Failure>> {
+    fn finish(mut self, started: u64) -> Ran {
         let (mut stdout, mut stderr) = (Capture::default(), Capture::default());
         let mut open = [true, true];
-        let mut exit = None;
-        let mut deadline: Option<Instant> = None;
-        while exit.is_none() || open.contains(&true) {
-            self.wait(open, exit.is_none(), deadline);
+        let (ended, reaped) = loop {
+            self.wait(open);
+            let at = monotonic();
+            let reaped = self.child.try_reap();
+            // What it wrote is in the pipes when it has ended; whoever else holds them is not waited for.
             if open[0] {
                 open[0] = drain(&self.stdout, &mut stdout) == Drained::Open;
             }
             if open[1] {
                 open[1] = drain(&self.stderr, &mut stderr) == Drained::Open;
             }
-            if exit.is_none()
-                && let Ok(Some(reaped)) = self.child.try_reap()
-            {
-                exit = Some(reaped.exit);
-                stragglers::end_children(&format!("{}={mark}", environment::TASK));
-                deadline = Some(Instant::now() + LEAK_PATIENCE);
+            match reaped {
+                Ok(Some(reaped)) => break (at, reaped),
+                Ok(None) => {}
+                Err(_) => break (at, Reaped::UNKNOWN),
             }
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                break;
-            }
-        }
-        let exit = exit.unwrap_or(Exit::Code(-1));
-        if exit.is_success() {
-            return Ok(value(&stdout));
-        }
-        Err(Box::new(Failure {
-            exit: Some(exit),
-            stdout_tail: stdout.text(),
-            stderr_tail: stderr.text(),
-            output_omitted_bytes: stdout.omitted() + stderr.omitted(),
-            ..Failure::default()
-        }))
+        };
+        let result = if reaped.exit.is_success() {
+            Ok(value(&stdout))
+        } else {
+            Err(Box::new(Failure {
+                exit: Some(reaped.exit),
+                stdout_tail: stdout.text(),
+                stderr_tail: stderr.text(),
+                output_omitted_bytes: stdout.omitted() + stderr.omitted(),
+                ..Failure::default()
+            }))
+        };
+        Ran { started, ended, result }
     }
 
-    fn wait(&self, open: [bool; 2], running: bool, deadline: Option<Instant>) {
+    /// Waits until it writes something or ends.
+    fn wait(&self, open: [bool; 2]) {
         let mut fds = Vec::with_capacity(3);
         for (fd, open) in [(&self.stdout, open[0]), (&self.stderr, open[1])] {
             if open {
                 fds.push(PollFd::new(fd, PollFlags::IN));
             }
         }
-        if running && let Some(pidfd) = self.child.pidfd() {
+        if let Some(pidfd) = self.child.pidfd() {
             fds.push(PollFd::from_borrowed_fd(pidfd, PollFlags::IN));
         }
-        let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let timeout = timeout.and_then(|left| rustix::event::Timespec::try_from(left).ok());
         // An interrupted wait is looked into like any other.
-        let _ = poll(&mut fds, timeout.as_ref());
+        let _ = poll(&mut fds, None);
     }
 }

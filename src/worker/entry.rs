@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::os::accounting::Usage;
@@ -20,7 +21,7 @@ use crate::workload::model::{ClassId, Work};
 
 /// First argument of a worker process; its slot and its parent's pid follow.
 pub const WORKER: &str = "__worker";
-/// First argument of a guardian process; the run's mark follows.
+/// First argument of a guardian process; the run's mark, Poolscope's pid and the folder of its control groups follow.
 pub const GUARDIAN: &str = "__guardian";
 
 /// A worker reports at the latest this long after a task, in nanoseconds, unless the next one keeps it busy.
@@ -45,7 +46,8 @@ pub fn taken_over() -> bool {
             true
         }
         Some(GUARDIAN) => {
-            guardian::main(&text());
+            let (run, program) = (text(), text().parse().unwrap_or(0));
+            guardian::main(&run, program, &PathBuf::from(text()));
             true
         }
         _ => false,
@@ -174,12 +176,17 @@ impl Worker {
                 return Ok(Next::Leave);
             }
             self.board.begin(self.slot, InTask { index, started: start });
-            let outcome = match work {
-                Work::Command(line) => command::run(line, &TaskRun { first: index, ..run }, setup.seed),
-                work => guarded(work, setup.seed, index, calibration),
+            let (outcome, end) = match work {
+                Work::Command(line) => {
+                    let (board, slot) = (&self.board, self.slot);
+                    let begun = |at| board.program_started(slot, at);
+                    let ran = command::run(line, &TaskRun { first: index, ..run }, setup.seed, begun);
+                    start = ran.started;
+                    (ran.result, ran.ended)
+                }
+                work => (guarded(work, setup.seed, index, calibration), monotonic()),
             };
-            let end = monotonic();
-            let service = end - start;
+            let service = end.saturating_sub(start);
             match outcome {
                 Ok(value) => self.records.push(WireRecord { index, start, service, value }),
                 Err(failure) => {

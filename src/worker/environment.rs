@@ -20,6 +20,12 @@ pub fn task_mark(index: u64, attempt: u32) -> String {
     format!("{index}.{attempt}")
 }
 
+/// Index of the task that a mark names.
+#[must_use]
+pub fn task_of(mark: &str) -> Option<u64> {
+    mark.split('.').next()?.parse().ok()
+}
+
 /// How deep this process is nested.
 #[must_use]
 pub fn depth() -> u32 {

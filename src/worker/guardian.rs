@@ -1,33 +1,52 @@
 //! The guardian: a small process that outlives Poolscope by a moment. When Poolscope is gone, however it went, every
-//! process that carries the run's mark is killed, even one that left its group.
+//! process of the run is killed, even one that left its group, its session or its environment.
 //!
-//! Workers need no guardian (the kernel ends them with their parent); programs started by a task do.
+//! Workers and programs need no guardian (the kernel ends them with their parent); what programs have started does. Where
+//! there are control groups, these tell exactly what that is. Where there are none, it is what carries the run's mark and
+//! what was seen below Poolscope in the last moments of its life, with its descendants.
 
-use std::io::Read as _;
+use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::os::stragglers;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::os::orphans::Family;
+use crate::os::slot_groups;
 use crate::worker::environment;
 
 /// How long it looks for processes that are being started at this very moment.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How often it looks at who lives below Poolscope, unless that takes more than a hundredth of the time.
+const LOOK: Duration = Duration::from_millis(50);
 
-/// Waits for the end of standard input, then kills every process of the run.
-pub fn main(run: &str) {
+/// Waits for the end of standard input, then kills every process of the run. `groups` is empty where there are none.
+pub fn main(run: &str, program: u32, groups: &Path) {
     // Ctrl-C is for the foreground group; the guardian leads its own, but a plain `kill` must not stop it either.
     crate::os::signals::ignore_terminating();
-    let mut byte = [0u8; 1];
-    loop {
-        match std::io::stdin().read(&mut byte) {
-            Ok(0) => break,
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => break,
-        }
+    let grouped = !groups.as_os_str().is_empty();
+    let mut family = Family::default();
+    let mut pause = LOOK;
+    while !line_ended((!grouped).then_some(pause)) {
+        let begin = Instant::now();
+        family.look(program);
+        pause = LOOK.max(begin.elapsed() * 100);
+    }
+    if grouped {
+        slot_groups::end(groups);
     }
     let mark = format!("{}={run}", environment::RUN);
     let deadline = Instant::now() + PATIENCE;
-    while stragglers::end_everywhere(&mark) > 0 && Instant::now() < deadline {
+    while family.end(&mark) > 0 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Waits at most so long, and says whether standard input has ended.
+fn line_ended(wait: Option<Duration>) -> bool {
+    let stdin = io::stdin();
+    let mut line = [PollFd::new(&stdin, PollFlags::IN)];
+    let wait = wait.and_then(|wait| Timespec::try_from(wait).ok());
+    // Nothing is ever written to it: whatever happens to it, other than an interruption, is its end.
+    matches!(poll(&mut line, wait.as_ref()), Ok(1..))
 }

@@ -33,6 +33,7 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64) -> f64 {
         works: vec![Work::Kernel(Kernel::Noop)],
         iterations_per_second: 1e9,
         worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
+        folder: None,
     };
     let sample_interval = Some(Duration::from_millis(500));
     let (recorder, snapshots) = Recorder::new(Config { sample_interval, cores: workers, kind, unbounded: false });

@@ -140,6 +140,7 @@ impl Setting {
             works: self.classes.into_iter().map(|(_, work, _)| work).collect(),
             iterations_per_second: 5e8,
             worker_program: self.worker_program,
+            folder: None,
         };
         let observer = Box::new(Remember(Arc::clone(&shared)));
         Running { run: Run::start(spec, observer).expect("the engine starts"), shared }

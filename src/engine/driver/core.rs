@@ -1,10 +1,11 @@
 //! The state of a driver, and the loop that carries out effects until none is left.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::Notify;
@@ -17,9 +18,10 @@ use crate::engine::dispatcher::input::TaskOutput;
 use crate::engine::dispatcher::{Dispatcher, Effect, Input, Output, Stop};
 use crate::engine::event::{Event, InTask, Moment, Observer, Record, RunState, Severity};
 use crate::engine::guardian::Guardian;
+use crate::engine::strays::Strays;
 use crate::os::board::Board;
 use crate::os::spawn::Program;
-use crate::os::{dev_null, oom, stragglers};
+use crate::os::{dev_null, oom};
 use crate::worker::protocol::{self, Setup};
 use crate::worker::{entry, environment};
 use crate::workload::model::Work;
@@ -34,7 +36,7 @@ pub(super) struct Core {
     pub observer: Box<dyn Observer>,
     effects: VecDeque<Effect>,
     pub links: Vec<Option<Link>>,
-    pub board: Board,
+    pub board: Arc<Board>,
     pub null: File,
     pub works: Vec<Work>,
     pub seed: u64,
@@ -45,7 +47,14 @@ pub(super) struct Core {
     pub program: Program,
     pub guardian: Option<Guardian>,
     pub oom_kills: Option<u64>,
-    pub strays: u64,
+    /// Watches over what programs leave behind; `None` where no task is a program.
+    pub strays: Option<Strays>,
+    /// Wakes the local task that looks for strays.
+    pub strays_notice: Rc<Notify>,
+    /// Strays ended so far.
+    strays_ended: u64,
+    /// Processes that could not be ended, as far as they were told.
+    unendable: BTreeSet<u32>,
     /// Wakes the local task that waits for the alarm when the time it waits for has changed.
     pub alarm_changed: Rc<Notify>,
     alarm: Option<Moment>,
@@ -83,11 +92,11 @@ impl Core {
         let run = format!("{}.{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
         let parent = std::process::id().to_string();
         let mut worker = Program::new(&["poolscope-worker", entry::WORKER, "0", &parent])?;
-        worker = worker.executable(&spec.worker_program)?;
+        worker = worker.executable(&spec.worker_program)?.in_folder(spec.folder.as_deref())?.dies_with_parent();
         environment::mark(&mut worker, &run)?;
-        let mut program = Program::new(&["program"])?;
+        let mut program = Program::new(&["program"])?.in_folder(spec.folder.as_deref())?.dies_with_parent();
         environment::mark(&mut program, &run)?;
-        let seed = spec.plan.seed;
+        let (seed, workers) = (spec.plan.seed, spec.plan.workers);
         let mut setup = Vec::new();
         let iterations_per_second = spec.iterations_per_second;
         protocol::put_setup(&mut setup, &Setup { protocol: protocol::VERSION, seed, iterations_per_second });
@@ -97,7 +106,7 @@ impl Core {
             observer,
             effects: VecDeque::new(),
             links: Vec::new(),
-            board: Board::create()?,
+            board: Arc::new(Board::create()?),
             null: dev_null::open()?,
             seed,
             setup,
@@ -105,7 +114,10 @@ impl Core {
             program,
             guardian: None,
             oom_kills: oom::kills(),
-            strays: 0,
+            strays: None,
+            strays_notice: Rc::new(Notify::new()),
+            strays_ended: 0,
+            unendable: BTreeSet::new(),
             alarm_changed: Rc::new(Notify::new()),
             alarm: None,
             over: None,
@@ -117,22 +129,67 @@ impl Core {
             works: spec.works,
         };
         if core.works.iter().any(|work| matches!(work, Work::Command(_))) {
-            core.guard(&spec.worker_program, &run);
+            core.guard(&spec.worker_program, &run, workers);
         }
         core.clock = RunClock::start();
         Ok(core)
     }
 
     /// Programs can leave their group and start others: they are watched over.
-    fn guard(&mut self, worker_program: &OsString, run: &str) {
-        // Without it, daemonised grandchildren are left to the guardian.
-        let _ = stragglers::become_subreaper();
-        match Guardian::start(worker_program, run) {
+    fn guard(&mut self, worker_program: &OsString, run: &str, workers: u32) {
+        let strays = Strays::watch(run, &self.board, workers);
+        let groups = strays.groups().map(|groups| groups.folder().to_owned());
+        self.strays = Some(strays);
+        match Guardian::start(worker_program, run, groups.as_deref()) {
             Ok(guardian) => self.guardian = Some(guardian),
             Err(error) => self.note(
                 Severity::Warning,
                 format!("no guardian could be started ({error}): programs may outlive a killed Poolscope"),
             ),
+        }
+    }
+
+    /// The control group that the processes of a slot are born in, where there are any.
+    pub(super) fn slot_group(&self, slot: u32) -> io::Result<Option<File>> {
+        self.strays.as_ref().and_then(Strays::groups).map(|groups| groups.open(slot)).transpose()
+    }
+
+    /// A task is over, which may have left somebody behind.
+    pub(super) fn look_for_strays(&self) {
+        if self.strays.is_some() {
+            self.strays_notice.notify_one();
+        }
+    }
+
+    /// Ends the strays of tasks that are over. Says whether some are to be looked at again.
+    pub(super) fn sweep_strays(&mut self) -> bool {
+        let Some(swept) = self.strays.as_ref().map(Strays::sweep) else { return false };
+        self.tell_strays(swept.killed);
+        for (pid, error) in swept.refused {
+            if self.unendable.insert(pid) {
+                self.note(Severity::Warning, format!("process {pid}, left behind by a task, cannot be ended: {error}"));
+            }
+        }
+        swept.kept + swept.dying + swept.killed > 0
+    }
+
+    /// The run is over: nobody it left behind stays.
+    pub(super) fn end_strays(&mut self) {
+        if let Some(strays) = self.strays.take() {
+            self.tell_strays(strays.end());
+        }
+    }
+
+    fn tell_strays(&mut self, killed: usize) {
+        if killed == 0 {
+            return;
+        }
+        let before = self.strays_ended;
+        self.strays_ended += killed as u64;
+        // Often enough to be seen, rarely enough to leave room for other notes.
+        if before == 0 || before.ilog2() != self.strays_ended.ilog2() {
+            let text = format!("tasks left processes behind; ended ({} so far)", self.strays_ended);
+            self.note(Severity::Info, text);
         }
     }
 

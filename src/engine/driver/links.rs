@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
+use tokio::task::AbortHandle;
 
 use crate::os::capture::Capture;
-use crate::os::child::{Child, Reaped};
+use crate::os::child::Child;
 
 /// A child in a slot.
 #[derive(Debug)]
@@ -17,6 +18,14 @@ pub(super) struct Link {
     /// Whether it was told to end.
     pub stopped: bool,
     pub peer: Peer,
+    /// Local tasks that read what it says: they end with it, whoever else holds its pipes.
+    pub readers: Vec<AbortHandle>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.readers.iter().for_each(AbortHandle::abort);
+    }
 }
 
 /// What kind of child it is.
@@ -49,13 +58,10 @@ pub(super) struct WorkerPeer {
 #[derive(Debug)]
 pub(super) struct ProgramPeer {
     pub index: u64,
-    pub attempt: u32,
     /// Monotonic clock when it was started.
     pub started: u64,
     pub stdout: Stream,
     pub stderr: Stream,
-    /// Set when it ended; it may still have an open pipe.
-    pub ended: Option<(Reaped, u64)>,
 }
 
 /// One captured stream.

@@ -13,6 +13,7 @@ mod workers;
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub struct RunSpec {
     pub iterations_per_second: f64,
     /// The program that is started as a worker: this one, unless a test says otherwise.
     pub worker_program: OsString,
+    /// Where processes are started; `None` for the folder of this process.
+    pub folder: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for RunSpec {

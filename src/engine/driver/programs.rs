@@ -8,7 +8,7 @@ use super::core::Core;
 use super::links::{Link, Peer, ProgramPeer, Stream};
 use crate::engine::dispatcher::input::{Ended, TaskFailure};
 use crate::engine::dispatcher::{Input, StartFailure};
-use crate::engine::event::{InTask, Record, Severity};
+use crate::engine::event::{InTask, Record};
 use crate::engine::queue::Ticket;
 use crate::os::accounting::Exit;
 use crate::os::capture::Capture;
@@ -16,7 +16,7 @@ use crate::os::child::Reaped;
 use crate::os::clock::monotonic;
 use crate::os::pipe::{Drained, drain, pipe};
 use crate::os::spawn::is_transient;
-use crate::os::{readiness, stragglers};
+use crate::os::{board, readiness};
 use crate::worker::{command, environment};
 use crate::workload::model::CommandLine;
 
@@ -34,16 +34,6 @@ impl ProgramPeer {
             Which::Stderr => &mut self.stderr,
         }
     }
-
-    /// Takes in what both streams hold now; says whether both are closed.
-    fn drain(&mut self) -> bool {
-        for stream in [&mut self.stdout, &mut self.stderr] {
-            if stream.open {
-                stream.open = drain(stream.pipe.get_ref(), &mut stream.capture) == Drained::Open;
-            }
-        }
-        !self.stdout.open && !self.stderr.open
-    }
 }
 
 fn stream(pipe: OwnedFd) -> io::Result<Stream> {
@@ -52,7 +42,7 @@ fn stream(pipe: OwnedFd) -> io::Result<Stream> {
 
 impl Core {
     pub(super) fn start_program(&mut self, slot: u32, epoch: u32, ticket: Ticket, command: &CommandLine) {
-        match self.try_start_program(epoch, ticket, command) {
+        match self.try_start_program(slot, epoch, ticket, command) {
             Ok(link) => {
                 let pid = link.child.pid();
                 self.place(slot, link);
@@ -73,7 +63,7 @@ impl Core {
         }
     }
 
-    fn try_start_program(&mut self, epoch: u32, ticket: Ticket, command: &CommandLine) -> io::Result<Link> {
+    fn try_start_program(&mut self, slot: u32, epoch: u32, ticket: Ticket, command: &CommandLine) -> io::Result<Link> {
         let argv = command::arguments(command, ticket.first, ticket.attempt, self.seed);
         let mut program = self.program.with_arguments(&argv)?;
         let mark = environment::task_mark(ticket.first, ticket.attempt);
@@ -81,16 +71,20 @@ impl Core {
         let (stdout, stdout_end) = pipe()?;
         let (stderr, stderr_end) = pipe()?;
         let (stdout, stderr) = (stream(stdout)?, stream(stderr)?);
-        let child = program.spawn(&[(self.null.as_fd(), 0), (stdout_end.as_fd(), 1), (stderr_end.as_fd(), 2)])?;
-        let peer = ProgramPeer {
-            index: ticket.first,
-            attempt: ticket.attempt,
-            started: monotonic(),
-            stdout,
-            stderr,
-            ended: None,
-        };
-        Ok(Link { epoch, child, stopped: false, peer: Peer::Program(Box::new(peer)) })
+        let group = self.slot_group(slot)?;
+        self.board.reset(slot);
+        // What it leaves behind is told from what others do by when it can have begun.
+        self.board.begin(slot, board::InTask { index: ticket.first, started: monotonic() });
+        let child = program.spawn_in(
+            &[(self.null.as_fd(), 0), (stdout_end.as_fd(), 1), (stderr_end.as_fd(), 2)],
+            group.as_ref().map(|group| group.as_fd()),
+        );
+        if child.is_err() {
+            self.board.reset(slot);
+        }
+        let (index, child) = (ticket.first, child?);
+        let peer = ProgramPeer { index, started: monotonic(), stdout, stderr };
+        Ok(Link { epoch, child, stopped: false, peer: Peer::Program(Box::new(peer)), readers: Vec::new() })
     }
 
     /// Takes in what a stream holds; says whether it may give more later.
@@ -103,42 +97,19 @@ impl Core {
         stream.open
     }
 
-    /// A program has ended. Says whether its end is complete: a pipe may still be held open by somebody it left behind.
-    pub(super) fn program_ended(&mut self, slot: u32, epoch: u32, reaped: Reaped) -> bool {
-        let at = monotonic();
-        let Some(Link { peer: Peer::Program(program), .. }) = self.link(slot, epoch) else { return true };
-        program.ended = Some((reaped, at));
-        let mark = environment::task_mark(program.index, program.attempt);
-        let index = program.index;
-        // Its group is gone already; those who left the group have become our children.
-        let strays = stragglers::end_children(&format!("{}={mark}", environment::TASK)) as u64;
-        if strays > 0 {
-            let before = self.strays;
-            self.strays += strays;
-            if before == 0 || before.ilog2() != self.strays.ilog2() {
-                let text = format!("task {index} left {strays} process(es) behind; ended ({} so far)", self.strays);
-                self.note(Severity::Info, text);
-            }
+    /// A program has ended at this reading of the monotonic clock. What it wrote is in its pipes; whoever else holds them
+    /// is not waited for, and what it left behind is seen to elsewhere.
+    pub(super) fn program_ended(&mut self, slot: u32, epoch: u32, reaped: Reaped, at: u64) {
+        for which in [Which::Stdout, Which::Stderr] {
+            self.read_stream(slot, epoch, which);
         }
-        match self.link(slot, epoch) {
-            Some(Link { peer: Peer::Program(program), .. }) => program.drain(),
-            _ => true,
-        }
-    }
-
-    /// Hands in the end of a program, with what it wrote.
-    pub(super) fn finish_program(&mut self, slot: u32, epoch: u32) {
-        let Some(Link { peer: Peer::Program(program), .. }) = self.link(slot, epoch) else { return };
-        if !program.drain() {
-            let index = program.index;
-            self.note(
-                Severity::Info,
-                format!("task {index}: somebody else still holds its output open; not waited for"),
-            );
+        if self.link(slot, epoch).is_none() {
+            return;
         }
         let Some(link) = self.links.get_mut(slot as usize).and_then(Option::take) else { return };
-        let Peer::Program(program) = link.peer else { return };
-        let Some((reaped, at)) = program.ended else { return };
+        self.board.reset(slot);
+        self.look_for_strays();
+        let Peer::Program(program) = &link.peer else { return };
         let start = self.clock.moment(program.started);
         let service = self.clock.moment(at).0 - start.0;
         let output = Self::output_of(
@@ -146,8 +117,9 @@ impl Core {
             program.stderr.capture.text(),
             program.stdout.capture.omitted() + program.stderr.capture.omitted(),
         );
-        // One that was told to end has no result of its own.
-        if !link.stopped {
+        // One that was told to end has no result of its own, and neither has one whose end nobody was told.
+        let lost = link.stopped || reaped.exit == Exit::Unknown;
+        if !lost {
             let index = program.index;
             if reaped.exit.is_success() {
                 let value = command::value(&program.stdout.capture);
@@ -169,7 +141,7 @@ impl Core {
         let out_of_memory = reaped.exit == Exit::Signal(libc::SIGKILL) && !link.stopped && self.out_of_memory();
         let ended = Ended {
             exit: reaped.exit,
-            task: link.stopped.then_some(InTask { index: program.index, started: start }),
+            task: lost.then_some(InTask { index: program.index, started: start }),
             usage: reaped.usage,
             peak_rss_bytes: reaped.peak_rss_bytes,
             out_of_memory,

@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval};
@@ -17,10 +19,14 @@ use super::programs::Which;
 use super::workers::{Read, Received};
 use crate::engine::control::Command;
 use crate::engine::dispatcher::Input;
-use crate::engine::event::RunState;
+use crate::engine::event::{RunState, Severity};
+use crate::os::child::Reaped;
+use crate::os::clock::monotonic;
 use crate::os::readiness;
 use crate::os::timer::Alarm;
-use crate::worker::command::LEAK_PATIENCE;
+
+/// Until strays that may not be ended yet, or are not gone yet, are looked at again.
+const STRAY_INTERVAL: Duration = Duration::from_millis(20);
 
 type Shared = Rc<RefCell<Core>>;
 
@@ -35,6 +41,11 @@ pub(super) async fn drive(core: Shared, mut requests: mpsc::UnboundedReceiver<Co
         }
     };
     let alarm = alarm.map(|alarm| spawn_local(watch_alarm(Rc::clone(&core), alarm)));
+    let strays = core.borrow().strays.is_some().then(|| {
+        // Without it, an orphan that ends by itself is reaped with the next task that ends.
+        let ends = signal(SignalKind::child()).ok();
+        spawn_local(watch_strays(Rc::clone(&core), ends))
+    });
     feed(&core, Input::Begin);
     let mut states = interval(STATE_INTERVAL);
     states.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -52,11 +63,10 @@ pub(super) async fn drive(core: Shared, mut requests: mpsc::UnboundedReceiver<Co
             },
         }
     }
-    if let Some(alarm) = alarm {
-        alarm.abort();
-    }
+    alarm.into_iter().chain(strays).for_each(|task| task.abort());
     let mut core = core.borrow_mut();
     // Whoever was left behind by a program is ended before the run is called over.
+    core.end_strays();
     core.guardian = None;
     core.tell_state();
     core.over.unwrap_or(RunState::Broken)
@@ -95,11 +105,13 @@ fn watch_child(core: &Shared, borrowed: &mut Core, slot: u32, epoch: u32) -> io:
     let pidfd = link.child.take_pidfd().ok_or_else(|| io::Error::other("its pidfd is gone"))?;
     match &link.peer {
         Peer::Worker(peer) => {
-            spawn_local(watch_socket(Rc::clone(core), slot, epoch, Rc::clone(&peer.socket)));
+            let reader = spawn_local(watch_socket(Rc::clone(core), slot, epoch, Rc::clone(&peer.socket)));
+            link.readers.push(reader.abort_handle());
         }
         Peer::Program(program) => {
             for (which, stream) in [(Which::Stdout, &program.stdout), (Which::Stderr, &program.stderr)] {
-                spawn_local(watch_stream(Rc::clone(core), slot, epoch, which, Rc::clone(&stream.pipe)));
+                let reader = spawn_local(watch_stream(Rc::clone(core), slot, epoch, which, Rc::clone(&stream.pipe)));
+                link.readers.push(reader.abort_handle());
             }
         }
     }
@@ -154,52 +166,49 @@ async fn watch_stream(core: Shared, slot: u32, epoch: u32, which: Which, pipe: R
 }
 
 async fn watch_end(core: Shared, slot: u32, epoch: u32, pidfd: AsyncFd<OwnedFd>) {
-    let reaped = loop {
+    let (reaped, at) = loop {
         let Ok(mut ready) = pidfd.readable().await else { return };
+        let at = monotonic();
         let result = match core.borrow_mut().link(slot, epoch) {
             Some(link) => link.child.try_reap(),
             None => return,
         };
         match result {
-            Ok(Some(reaped)) => break reaped,
+            Ok(Some(reaped)) => break (reaped, at),
             Ok(None) => ready.clear_ready(),
             Err(error) => {
-                feed(&core, Input::Broken(format!("a worker cannot be waited for: {error}")));
-                return;
+                let text = format!("the end of a process cannot be told: {error}");
+                core.borrow_mut().note(Severity::Warning, text);
+                break (Reaped::UNKNOWN, at);
             }
         }
     };
     let is_program = matches!(core.borrow_mut().link(slot, epoch), Some(Link { peer: Peer::Program(_), .. }));
     if is_program {
-        let complete = core.borrow_mut().program_ended(slot, epoch, reaped);
-        if !complete {
-            wait_for_streams(&core, slot, epoch).await;
-        }
-        core.borrow_mut().finish_program(slot, epoch);
+        core.borrow_mut().program_ended(slot, epoch, reaped, at);
     } else {
         core.borrow_mut().worker_ended(slot, epoch, reaped);
     }
     attend(&core);
 }
 
-/// Gives the pipes of a program that has ended a moment to be closed by those it left behind.
-async fn wait_for_streams(core: &Shared, slot: u32, epoch: u32) {
-    let closed = async {
-        for which in [Which::Stdout, Which::Stderr] {
-            let pipe = match core.borrow_mut().link(slot, epoch) {
-                Some(Link { peer: Peer::Program(program), .. }) => Rc::clone(&program.stream(which).pipe),
-                _ => return,
-            };
-            while core.borrow_mut().read_stream(slot, epoch, which) {
-                match pipe.readable().await {
-                    Ok(mut ready) => ready.clear_ready(),
-                    Err(_) => return,
-                }
+/// Looks for strays whenever a task or any child has ended, and again while some may not be ended yet.
+async fn watch_strays(core: Shared, mut ends: Option<Signal>) {
+    let looked_for = Rc::clone(&core.borrow().strays_notice);
+    loop {
+        let waiting = core.borrow_mut().sweep_strays();
+        let ended = async {
+            match &mut ends {
+                Some(ends) => ends.recv().await,
+                None => std::future::pending().await,
             }
+        };
+        tokio::select! {
+            _ = ended => {}
+            () = looked_for.notified() => {}
+            () = tokio::time::sleep(STRAY_INTERVAL), if waiting => {}
         }
-    };
-    // Somebody who holds it on is not waited for.
-    let _ = tokio::time::timeout(LEAK_PATIENCE, closed).await;
+    }
 }
 
 async fn watch_alarm(core: Shared, alarm: Alarm) {

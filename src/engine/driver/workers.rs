@@ -103,16 +103,18 @@ impl Core {
             ours.shutdown(Shutdown::Write)?;
         }
         self.worker.set_argument(2, slot.to_string().as_ref())?;
-        let child = self.worker.spawn(&[
+        let group = self.slot_group(slot)?;
+        let descriptors = [
             (self.null.as_fd(), 0),
             (self.null.as_fd(), 1),
             (stderr_end.as_fd(), 2),
             (theirs.as_fd(), SOCKET_FD),
             (self.board.fd().ok_or_else(|| io::Error::other("the board has no descriptor"))?, BOARD_FD),
-        ])?;
+        ];
+        let child = self.worker.spawn_in(&descriptors, group.as_ref().map(|group| group.as_fd()))?;
         let socket = Rc::new(tokio::net::UnixStream::from_std(ours)?);
         let peer = WorkerPeer { socket, inbox: Vec::new(), outbox, sending: false, closing, knows, stderr };
-        Ok(Link { epoch, child, stopped: false, peer: Peer::Worker(peer) })
+        Ok(Link { epoch, child, stopped: false, peer: Peer::Worker(peer), readers: Vec::new() })
     }
 
     fn put_tasks(&self, out: &mut Vec<u8>, knows: &mut [bool], tickets: &[Ticket]) {
@@ -256,6 +258,7 @@ impl Core {
         };
         self.flush_records(slot, epoch, &mut records);
         self.records = records;
+        self.look_for_strays();
         if let Some(usage) = usage
             && let Some(pid) = self.link(slot, epoch).map(|link| link.child.pid())
         {
@@ -308,6 +311,8 @@ impl Core {
         if let Peer::Worker(peer) = &link.peer {
             drain(&peer.stderr, &mut stderr);
         }
+        self.board.reset(slot);
+        self.look_for_strays();
         let ended = Ended {
             exit: reaped.exit,
             task,

@@ -1,0 +1,121 @@
+//! Strays: processes that a task left behind. They are ended when their task is over, in every engine by this one rule.
+//!
+//! Every program that is a task descends from this process, which is a subreaper, so whoever loses its parent arrives
+//! here as an orphan ([`crate::os::orphans`]). Which task an orphan belongs to is told by the control group it was born
+//! in, where there are any, else by the marks in its environment, and where these were cleared by its start: it cannot
+//! belong to a task that began later. It may live as long as a task that it can belong to is running. Looking for strays
+//! is never part of a task's service time.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::os::board::Board;
+use crate::os::orphans::{self, Orphan, Swept};
+use crate::os::slot_groups::SlotGroups;
+use crate::os::{clock, inherited};
+use crate::worker::environment;
+
+/// Runs under way whose tasks are programs: several where arms run together.
+static RUNS: Mutex<Vec<Arc<Territory>>> = Mutex::new(Vec::new());
+
+/// How long the strays of a run may take to be gone at its end.
+const PATIENCE: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// What tells the strays of one run.
+#[derive(Debug)]
+struct Territory {
+    /// Value of [`environment::RUN`].
+    run: String,
+    board: Arc<Board>,
+    groups: Option<SlotGroups>,
+}
+
+/// Watches over the strays of one run, until it is dropped.
+#[derive(Debug)]
+pub struct Strays(Arc<Territory>);
+
+impl Strays {
+    /// Begins to watch. Control groups are made for so many slots where that is possible.
+    #[must_use]
+    pub fn watch(run: &str, board: &Arc<Board>, slots: u32) -> Self {
+        // Where there are no subreapers, orphans are left to the guardian.
+        let _ = orphans::become_subreaper();
+        let groups = SlotGroups::make(&format!("poolscope-{run}"), slots).ok();
+        let territory = Arc::new(Territory { run: run.to_owned(), board: Arc::clone(board), groups });
+        runs().push(Arc::clone(&territory));
+        Self(territory)
+    }
+
+    /// The control groups, where there are any.
+    #[must_use]
+    pub fn groups(&self) -> Option<&SlotGroups> {
+        self.0.groups.as_ref()
+    }
+
+    /// Ends the strays of tasks that are over, of every run.
+    pub fn sweep(&self) -> Swept {
+        let runs = runs();
+        orphans::sweep(|orphan| may_live(orphan, &runs))
+    }
+
+    /// Ends every stray of this run and waits for that, for a moment. Returns how many were killed.
+    pub fn end(&self) -> usize {
+        let deadline = clock::monotonic() + PATIENCE.as_nanos() as u64;
+        let mut killed = 0;
+        loop {
+            runs().retain(|other| !Arc::ptr_eq(other, &self.0));
+            let swept = self.sweep();
+            killed += swept.killed;
+            if swept.killed + swept.dying == 0 || clock::monotonic() >= deadline {
+                return killed;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Strays {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn runs() -> std::sync::MutexGuard<'static, Vec<Arc<Territory>>> {
+    // Whoever panicked with the lock did not leave the list half changed.
+    RUNS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Territory {
+    /// Whether a slot is in a task that began before the orphan can have started.
+    fn began_before(&self, slot: u32, orphan: &Orphan, task: Option<u64>) -> bool {
+        let entered = self.board.entered(slot).filter(|(index, _)| task.is_none_or(|task| task == *index));
+        entered.is_some_and(|(_, entered)| entered <= orphan.started_before())
+    }
+}
+
+/// Whether a task that an orphan can belong to is still running.
+fn may_live(orphan: &Orphan, runs: &[Arc<Territory>]) -> bool {
+    let group = if runs.iter().any(|run| run.groups.is_some()) { orphan.control_group() } else { None };
+    for run in runs {
+        if let (Some(groups), Some(path)) = (&run.groups, &group)
+            && let Some(slot) = groups.slot_of(path)
+        {
+            return run.began_before(slot, orphan, None);
+        }
+    }
+    if let Some(mark) = orphan.variable(environment::RUN) {
+        // One that carries the mark of a run that is over, or of a Poolscope that a task had started, is nobody's.
+        let Some(run) = runs.iter().find(|run| run.run == mark) else { return !is_ours(&mark) };
+        let task = orphan.variable(environment::TASK).and_then(|mark| environment::task_of(&mark));
+        return run.board.used().any(|slot| run.began_before(slot, orphan, task));
+    }
+    // Nothing tells whose it is. In somebody else's process it may be anybody's.
+    if !inherited::is_program() {
+        return true;
+    }
+    runs.iter().any(|run| run.board.used().any(|slot| run.began_before(slot, orphan, None)))
+}
+
+/// Whether a mark names a run of this process, or this process is the program, whose children are all ours.
+fn is_ours(mark: &str) -> bool {
+    inherited::is_program() || mark.starts_with(&format!("{}.", std::process::id()))
+}

@@ -1,0 +1,277 @@
+//! Orphans: descendants whose parent ended before them, such as a program that put itself in the background.
+//!
+//! A process that made itself a subreaper (`PR_SET_CHILD_SUBREAPER`, prctl(2)) inherits them, so none can get away by
+//! leaving its group or its session. What they are is told by their start time, by the control group they were born in
+//! and by their environment; who may stay is decided by the caller of [`sweep`]. Only children of this process are ever
+//! signalled or reaped here, by their own pid, and never one that has an owner ([`crate::os::child`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::os::{child, inherited};
+
+/// Makes orphaned descendants children of this process.
+///
+/// # Errors
+/// `Unsupported` where the system has no subreapers.
+pub fn become_subreaper() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+        Ok(())
+    }
+    #[cfg(not(target_os = "linux"))]
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// A child of this process that nobody here has started.
+#[derive(Debug)]
+pub struct Orphan {
+    pid: Pid,
+    started: u64,
+    environment: OnceLock<Vec<u8>>,
+}
+
+impl Orphan {
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Latest reading of `CLOCK_MONOTONIC` in nanoseconds at which it can have started; the kernel tells it in ticks.
+    #[must_use]
+    pub fn started_before(&self) -> u64 {
+        self.started.saturating_add(tick())
+    }
+
+    /// Value of a variable in the environment that it was started with. `None` also in the middle of an exec.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let environment = self.environment.get_or_init(|| environment(self.pid).unwrap_or_default());
+        value(environment, name)
+    }
+
+    /// Its control group (version 2), as a path from the root of the hierarchy.
+    #[must_use]
+    pub fn control_group(&self) -> Option<String> {
+        let text = std::fs::read_to_string(format!("/proc/{}/cgroup", self.pid.as_raw_nonzero())).ok()?;
+        text.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
+    }
+}
+
+/// Orphans that were killed here and are still to be reaped.
+static KILLED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// What came of a [`sweep`].
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// Orphans that were killed.
+    pub killed: usize,
+    /// Orphans that were killed before and are not gone yet.
+    pub dying: usize,
+    /// Orphans that stay for now.
+    pub kept: usize,
+    /// Orphans that could not be killed, with the reason.
+    pub refused: Vec<(u32, io::Error)>,
+}
+
+/// Looks at every orphan: those that have ended are reaped, those that `keep` does not want are killed (and reaped by the
+/// sweep after their end; killing one may orphan its own children, which are found then).
+///
+/// In a process that is not the program ([`inherited::is_program`]) a child that ended may be anybody's and is let be.
+pub fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
+    let mut swept = Swept::default();
+    // Nobody is started or reaped by its owner in the meantime, and no other sweep is under way.
+    let owned = child::owned();
+    let mut killed = KILLED.lock().unwrap_or_else(PoisonError::into_inner);
+    for pid in children() {
+        let raw = pid.as_raw_nonzero().get();
+        if owned.contains(&raw) {
+            continue;
+        }
+        match Stat::of(pid) {
+            Some(stat) if !stat.ended => {
+                let orphan = Orphan { pid, started: stat.started, environment: OnceLock::new() };
+                if keep(&orphan) {
+                    swept.kept += 1;
+                } else {
+                    match rustix::process::kill_process(pid, Signal::KILL) {
+                        Ok(()) if killed.insert(raw) => swept.killed += 1,
+                        // It takes its time to be gone.
+                        Ok(()) => swept.dying += 1,
+                        Err(error) => swept.refused.push((orphan.pid(), error.into())),
+                    }
+                }
+            }
+            _ if killed.remove(&raw) || inherited::is_program() => {
+                let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
+            }
+            _ => {}
+        }
+    }
+    swept
+}
+
+/// Children of the main thread as the kernel lists them: it inherits the orphans; empty where there is no such list.
+fn children() -> Vec<Pid> {
+    let own = std::process::id();
+    children_of(&format!("/proc/self/task/{own}/children"))
+}
+
+fn children_of(list: &str) -> Vec<Pid> {
+    let Ok(list) = std::fs::read_to_string(list) else { return Vec::new() };
+    list.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+}
+
+/// What `/proc/PID/stat` (proc_pid_stat(5)) tells.
+#[derive(Clone, Copy, Debug)]
+struct Stat {
+    parent: i32,
+    /// Nanoseconds of `CLOCK_MONOTONIC`, rounded down to a tick.
+    started: u64,
+    ended: bool,
+}
+
+impl Stat {
+    fn of(pid: Pid) -> Option<Self> {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+        // The name in parentheses may hold anything.
+        let (_, rest) = text.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let ticks: u64 = fields.get(19)?.parse().ok()?;
+        Some(Self {
+            parent: fields.get(1)?.parse().ok()?,
+            started: ticks.saturating_mul(tick()).saturating_sub(slept()),
+            ended: matches!(fields.first(), Some(&("Z" | "X" | "x"))),
+        })
+    }
+}
+
+/// Nanoseconds of a clock tick.
+fn tick() -> u64 {
+    1_000_000_000 / rustix::param::clock_ticks_per_second().max(1)
+}
+
+/// How far the clock of start times, which counts the time that the machine slept, is ahead of `CLOCK_MONOTONIC`.
+fn slept() -> u64 {
+    let nanos = |id| {
+        let time = clock_gettime(id);
+        u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
+    };
+    nanos(ClockId::Boottime).saturating_sub(nanos(ClockId::Monotonic))
+}
+
+fn environment(pid: Pid) -> io::Result<Vec<u8>> {
+    std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()))
+}
+
+fn value(environment: &[u8], name: &str) -> Option<String> {
+    let mut entries = environment.split(|byte| *byte == 0);
+    let value = entries.find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
+    Some(String::from_utf8_lossy(value).into_owned())
+}
+
+/// The descendants of another process, as they were when they were last looked at. For one that outlives it: once a
+/// process has ended, nothing tells any more who descended from it.
+#[derive(Debug, Default)]
+pub struct Family {
+    members: BTreeMap<i32, u64>,
+}
+
+impl Family {
+    /// Looks at the descendants that this process has now; says how many there are.
+    pub fn look(&mut self, ancestor: u32) -> usize {
+        let own = rustix::process::getpid().as_raw_nonzero().get();
+        let mut members = BTreeMap::new();
+        let mut parents: Vec<Pid> = i32::try_from(ancestor).ok().and_then(Pid::from_raw).into_iter().collect();
+        while let Some(parent) = parents.pop() {
+            let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", parent.as_raw_nonzero())) else { continue };
+            for thread in threads.flatten() {
+                for child in children_of(&thread.path().join("children").to_string_lossy()) {
+                    let raw = child.as_raw_nonzero().get();
+                    if let Some(stat) = Stat::of(child).filter(|_| raw != own && !members.contains_key(&raw)) {
+                        members.insert(raw, stat.started);
+                        parents.push(child);
+                    }
+                }
+            }
+        }
+        self.members = members;
+        self.members.len()
+    }
+
+    /// Kills every process that carries this variable (`NAME=value`), every one that was among the descendants, and
+    /// whoever descends from these. Returns how many there were; not reaped: they are not ours.
+    pub fn end(&self, variable: &str) -> usize {
+        let own = rustix::process::getpid();
+        let Ok(processes) = std::fs::read_dir("/proc") else { return 0 };
+        let all: Vec<(Pid, Stat)> = processes
+            .flatten()
+            .filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
+            .filter_map(|pid| Some((pid, Stat::of(pid).filter(|stat| !stat.ended && pid != own)?)))
+            .collect();
+        let carries = |pid| environment(pid).is_ok_and(|all| all.split(|byte| *byte == 0).any(|e| e == variable.as_bytes()));
+        let known = |pid: Pid, stat: &Stat| self.members.get(&pid.as_raw_nonzero().get()) == Some(&stat.started);
+        let mut doomed: Vec<i32> = Vec::new();
+        let mut next: Vec<i32> = all
+            .iter()
+            .filter(|(pid, stat)| known(*pid, stat) || carries(*pid))
+            .map(|(pid, _)| pid.as_raw_nonzero().get())
+            .collect();
+        while !next.is_empty() {
+            doomed.extend(&next);
+            next = all
+                .iter()
+                .filter(|(_, stat)| next.contains(&stat.parent))
+                .map(|(pid, _)| pid.as_raw_nonzero().get())
+                .filter(|pid| !doomed.contains(pid))
+                .collect();
+        }
+        let killed = |pid: &&i32| Pid::from_raw(**pid).is_some_and(|pid| rustix::process::kill_process(pid, Signal::KILL).is_ok());
+        doomed.iter().filter(killed).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_started_when_it_was_started() {
+        let before = crate::os::clock::monotonic();
+        let child = crate::os::spawn::Program::new(&["/bin/sleep", "600"]).unwrap().spawn(&[]).unwrap();
+        let after = crate::os::clock::monotonic();
+        let pid = Pid::from_raw(i32::try_from(child.pid()).unwrap()).unwrap();
+        let stat = Stat::of(pid).unwrap();
+        assert_eq!(stat.parent.unsigned_abs(), std::process::id());
+        assert!(!stat.ended);
+        let orphan = Orphan { pid, started: stat.started, environment: OnceLock::new() };
+        assert!(stat.started <= after && orphan.started_before() >= before, "{before} {stat:?} {after}");
+    }
+
+    #[test]
+    fn variables_are_found_by_their_whole_name() {
+        let environment = b"A=1\0AB=2\0C=\0";
+        assert_eq!(value(environment, "A").as_deref(), Some("1"));
+        assert_eq!(value(environment, "C").as_deref(), Some(""));
+        assert_eq!(value(environment, "B"), None);
+    }
+
+    #[test]
+    fn a_family_is_everyone_below() {
+        let script = "sleep 600 & exec sleep 600";
+        let child = crate::os::spawn::Program::new(&["/bin/sh", "-c", script]).unwrap().spawn(&[]).unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        let mut family = Family::default();
+        while family.look(child.pid()) < 1 {
+            assert!(std::time::Instant::now() < deadline);
+            std::thread::yield_now();
+        }
+        assert_eq!(family.members.len(), 1);
+    }
+}

@@ -1,0 +1,229 @@
+//! Starts child processes: the memory of this process is not copied, and the child runs only the few system calls in
+//! [`start`] before its own program.
+//!
+//! Every child gets a process group of its own (or its parent's), default signal handlers, an empty signal mask, the
+//! caller's umask and limits ([`crate::os::inherited`]), and exactly the descriptors it is given: everything else is
+//! close-on-exec.
+
+mod start;
+
+use std::ffi::{CStr, CString, OsStr, OsString};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::ptr;
+
+use crate::os::child::{self, Child};
+use start::{Failed, Setup, Step};
+
+/// Where programs are looked for without `PATH` (`confstr(_CS_PATH)`, execvp(3)).
+const DEFAULT_PATH: &str = "/bin:/usr/bin";
+
+/// A program with its arguments and environment, ready to be started any number of times.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Files that are tried in turn: one, or the name in each folder of `PATH`.
+    files: Vec<CString>,
+    argv: Vec<CString>,
+    environment: Vec<CString>,
+    folder: Option<CString>,
+    group: Group,
+    dies_with_parent: bool,
+}
+
+/// In which process group a child is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// One of its own, with the child's pid as its id.
+    Own,
+    /// Its parent's.
+    Parents,
+}
+
+fn c_string(text: &OsStr) -> io::Result<CString> {
+    CString::new(text.as_bytes())
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "an argument contains a zero byte"))
+}
+
+fn c_strings<S: AsRef<OsStr>>(argv: &[S]) -> io::Result<Vec<CString>> {
+    if argv.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no program to start"));
+    }
+    argv.iter().map(|text| c_string(text.as_ref())).collect()
+}
+
+/// Files that a program's name may mean (execvp(3)): itself with a slash in it, else one in each folder of `PATH`.
+fn files(name: &OsStr) -> io::Result<Vec<CString>> {
+    if name.is_empty() || name.as_bytes().contains(&b'/') {
+        return Ok(vec![c_string(name)?]);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+    std::env::split_paths(&path).map(|folder| c_string(folder.join(name).as_os_str())).collect()
+}
+
+impl Program {
+    /// A program given by its path (with a slash), or by a name that is looked up in `PATH`, in the environment of this
+    /// process.
+    ///
+    /// # Errors
+    /// When a text contains a zero byte, or `argv` is empty.
+    pub fn new<S: AsRef<OsStr>>(argv: &[S]) -> io::Result<Self> {
+        let mut program = Self {
+            argv: c_strings(argv)?,
+            files: argv.first().map_or_else(|| Ok(Vec::new()), |name| files(name.as_ref()))?,
+            environment: Vec::new(),
+            folder: None,
+            group: Group::Own,
+            dies_with_parent: false,
+        };
+        for (key, value) in std::env::vars_os() {
+            program.set(&key, &value)?;
+        }
+        Ok(program)
+    }
+
+    /// Another program in the same surroundings.
+    ///
+    /// # Errors
+    /// As [`Program::new`].
+    pub fn with_arguments<S: AsRef<OsStr>>(&self, argv: &[S]) -> io::Result<Self> {
+        let files = argv.first().map_or_else(|| Ok(Vec::new()), |name| files(name.as_ref()))?;
+        Ok(Self { argv: c_strings(argv)?, files, ..self.clone() })
+    }
+
+    /// Starts this file instead of the one `argv[0]` names.
+    ///
+    /// # Errors
+    /// When the path contains a zero byte.
+    pub fn executable(mut self, path: &OsStr) -> io::Result<Self> {
+        self.files = vec![c_string(path)?];
+        Ok(self)
+    }
+
+    /// Sets a variable in the child's environment.
+    ///
+    /// # Errors
+    /// When a text contains a zero byte.
+    pub fn set(&mut self, key: &OsStr, value: &OsStr) -> io::Result<()> {
+        let mut entry = OsString::from(key);
+        entry.push("=");
+        let prefix = entry.len();
+        entry.push(value);
+        let bytes = entry.into_vec();
+        self.environment.retain(|old| !old.as_bytes().starts_with(&bytes[..prefix]));
+        let entry = CString::new(bytes)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a variable contains a zero byte"))?;
+        self.environment.push(entry);
+        Ok(())
+    }
+
+    /// Starts it in this folder; a relative path of the program is looked for from there.
+    ///
+    /// # Errors
+    /// When the path contains a zero byte.
+    pub fn in_folder(mut self, folder: Option<&Path>) -> io::Result<Self> {
+        self.folder = folder.map(|folder| c_string(folder.as_os_str())).transpose()?;
+        Ok(self)
+    }
+
+    /// Keeps the child in the caller's process group.
+    #[must_use]
+    pub fn in_parents_group(mut self) -> Self {
+        self.group = Group::Parents;
+        self
+    }
+
+    /// Has the kernel kill the child when the thread that started it ends (`PR_SET_PDEATHSIG`, prctl(2)). A set-user-ID
+    /// program is not reached by it.
+    #[must_use]
+    pub fn dies_with_parent(mut self) -> Self {
+        self.dies_with_parent = true;
+        self
+    }
+
+    /// Replaces one argument.
+    ///
+    /// # Errors
+    /// When the text contains a zero byte.
+    pub fn set_argument(&mut self, position: usize, text: &OsStr) -> io::Result<()> {
+        if let Some(argument) = self.argv.get_mut(position) {
+            *argument = c_string(text)?;
+        }
+        Ok(())
+    }
+
+    /// Starts the program. `descriptors` are pairs of an open descriptor and the number it gets in the child, numbers
+    /// below 10.
+    ///
+    /// # Errors
+    /// `EAGAIN`, `ENOMEM`, `EMFILE` and `ENFILE` when the system is short of something (see [`is_transient`]); `ENOENT`,
+    /// `EACCES`, `ENOEXEC`, `E2BIG` and others when the program cannot be run. A folder that cannot be entered is named.
+    pub fn spawn(&self, descriptors: &[(BorrowedFd<'_>, RawFd)]) -> io::Result<Child> {
+        self.spawn_in(descriptors, None)
+    }
+
+    /// As [`Program::spawn`]; the child is born in this control group (version 2), given by its folder.
+    ///
+    /// # Errors
+    /// As [`Program::spawn`]; `Unsupported` where the system cannot do that.
+    pub fn spawn_in(
+        &self,
+        descriptors: &[(BorrowedFd<'_>, RawFd)],
+        group: Option<BorrowedFd<'_>>,
+    ) -> io::Result<Child> {
+        let descriptors: Vec<(RawFd, RawFd)> =
+            descriptors.iter().map(|(source, target)| (source.as_raw_fd(), *target)).collect();
+        let (files, argv, environment) =
+            (pointers(&self.files), pointers(&self.argv), pointers(&self.environment));
+        let setup = Setup {
+            files: files.as_ptr(),
+            argv: argv.as_ptr(),
+            environment: environment.as_ptr(),
+            folder: self.folder.as_ref().map_or(ptr::null(), |folder| folder.as_ptr()),
+            descriptors: descriptors.as_ptr(),
+            descriptor_count: descriptors.len(),
+            own_group: self.group == Group::Own,
+            dies_with_parent: self.dies_with_parent,
+        };
+        let owned = child::owned();
+        // SAFETY: every pointer is to live, NUL-terminated data, and the arrays of pointers end with a null pointer.
+        match unsafe { start::start(&setup, group) } {
+            Ok((pid, pidfd)) => Child::adopt(pid, pidfd, self.group == Group::Own, owned),
+            Err(failed) => Err(self.explain(&failed)),
+        }
+    }
+
+    fn explain(&self, failed: &Failed) -> io::Error {
+        let error = io::Error::from_raw_os_error(failed.errno);
+        match (failed.step, &self.folder) {
+            (Step::Folder, Some(folder)) => io::Error::new(
+                error.kind(),
+                format!("the folder {} cannot be entered: {error}", folder.to_string_lossy()),
+            ),
+            _ => error,
+        }
+    }
+
+    /// The file that is started, or the first one that is tried.
+    #[must_use]
+    pub fn path(&self) -> &CStr {
+        self.files.first().map_or(c"", |file| file.as_c_str())
+    }
+}
+
+/// Whether a failed start may succeed a little later.
+#[must_use]
+pub fn is_transient(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::ETXTBSY | libc::ENOBUFS | libc::EINTR)
+    )
+}
+
+fn pointers(texts: &[CString]) -> Vec<*const libc::c_char> {
+    texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+use std::os::fd::AsFd as _;
+
+use super::*;
+use crate::os::accounting::Exit;
+use crate::os::capture::Capture;
+use crate::os::pipe::{drain, pipe};
+
+/// What a program writes to its standard output until its end, and how it ended.
+fn output(program: &Program, more: &[(BorrowedFd<'_>, RawFd)]) -> (String, Exit) {
+    let (read, write) = pipe().unwrap();
+    let mut descriptors = more.to_vec();
+    descriptors.push((write.as_fd(), 1));
+    let mut child = program.spawn(&descriptors).unwrap();
+    let exit = child.wait().unwrap().exit;
+    let mut capture = Capture::default();
+    drain(&read, &mut capture);
+    (capture.text(), exit)
+}
+
+fn shell(script: &str) -> Program {
+    Program::new(&["/bin/sh", "-c", script]).unwrap()
+}
+
+#[test]
+fn a_child_has_default_signals_and_none_blocked() {
+    // The runtime of this very process ignores SIGPIPE.
+    let (text, exit) = output(&shell("grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status; kill -PIPE $$"), &[]);
+    assert_eq!(exit, Exit::Signal(libc::SIGPIPE));
+    let masks: Vec<u64> =
+        text.lines().map(|line| u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap()).collect();
+    assert_eq!(masks.len(), 3, "{text}");
+    // Two real-time signals are the C library's own.
+    let own: u64 = 0b11 << 31;
+    assert_eq!((masks[0], masks[1] & !own), (0, 0), "{text}");
+}
+
+#[test]
+fn a_child_has_the_descriptors_it_is_given_and_no_others() {
+    let files: Vec<std::fs::File> = (0..4).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
+    let given = [(files[0].as_fd(), 0), (files[1].as_fd(), 2), (files[2].as_fd(), 5)];
+    let (text, _) = output(&shell("for fd in 0 1 2 4 5 6 7 8; do test -e /proc/$$/fd/$fd && echo $fd; done"), &given);
+    let numbers: Vec<u32> = text.lines().map(|line| line.parse().unwrap()).collect();
+    let inherited = |number: &u32| {
+        let flags = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+        let flags = flags.lines().find_map(|line| line.strip_prefix("flags:").map(str::trim).map(str::to_owned));
+        flags.is_some_and(|flags| i32::from_str_radix(&flags, 8).unwrap() & libc::O_CLOEXEC == 0)
+    };
+    // What this process was itself started with is passed on, as to any program.
+    let given: Vec<u32> = [0, 1, 2, 4, 5, 6, 7, 8]
+        .into_iter()
+        .filter(|number| matches!(number, 0 | 1 | 2 | 5) || inherited(number))
+        .collect();
+    assert_eq!(numbers, given);
+}
+
+#[test]
+fn descriptors_may_trade_their_numbers() {
+    let (one, other) = (pipe().unwrap(), pipe().unwrap());
+    let (low, high) = if one.1.as_raw_fd() < other.1.as_raw_fd() { (one, other) } else { (other, one) };
+    let targets = [(low.1.as_fd(), 4), (high.1.as_fd(), 3)];
+    let mut child = shell("echo low >&4; echo high >&3").spawn(&targets).unwrap();
+    assert_eq!(child.wait().unwrap().exit, Exit::Code(0));
+    for (read, expected) in [(&low.0, "low\n"), (&high.0, "high\n")] {
+        let mut capture = Capture::default();
+        drain(read, &mut capture);
+        assert_eq!(capture.text(), expected);
+    }
+}
+
+#[test]
+fn a_child_runs_in_its_folder_and_finds_its_program_there() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("job.sh");
+    std::fs::write(&script, "#!/bin/sh\npwd -P\n").unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let program = Program::new(&["./job.sh"]).unwrap().in_folder(Some(folder.path())).unwrap();
+    let (text, exit) = output(&program, &[]);
+    assert_eq!(exit, Exit::Code(0));
+    assert_eq!(text.trim(), folder.path().canonicalize().unwrap().to_string_lossy());
+    let gone = Program::new(&["./job.sh"]).unwrap().in_folder(Some(&folder.path().join("gone"))).unwrap();
+    let error = gone.spawn(&[]).unwrap_err();
+    assert!(error.to_string().contains("gone cannot be entered"), "{error}");
+    assert!(!is_transient(&error));
+}
+
+#[test]
+fn what_cannot_be_run_is_told_apart_and_leaves_no_child() {
+    let code = |argv: &[&str]| Program::new(argv).unwrap().spawn(&[]).unwrap_err().raw_os_error();
+    assert_eq!(code(&["/no/such/program"]), Some(libc::ENOENT));
+    assert_eq!(code(&["no-such-program-anywhere"]), Some(libc::ENOENT));
+    assert_eq!(code(&[""]), Some(libc::ENOENT));
+    assert_eq!(code(&["/"]), Some(libc::EACCES));
+    assert_eq!(code(&["/dev/null"]), Some(libc::EACCES));
+    let text = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+    std::fs::write(&text, "not a program").unwrap();
+    std::fs::set_permissions(&text, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    assert_eq!(code(&[text.to_str().unwrap()]), Some(libc::ENOEXEC));
+    assert!(Program::new::<&str>(&[]).is_err() && Program::new(&["a\0b"]).is_err());
+}
+
+#[test]
+fn a_program_is_found_in_the_path() {
+    assert_eq!(output(&Program::new(&["true"]).unwrap(), &[]).1, Exit::Code(0));
+    assert_eq!(output(&Program::new(&["false"]).unwrap(), &[]).1, Exit::Code(1));
+}
+
+#[test]
+fn a_child_that_is_to_die_with_its_parent_does() {
+    let (read, write) = pipe().unwrap();
+    let pid = std::thread::spawn(move || {
+        let sleeper = Program::new(&["sleep", "600"]).unwrap().dies_with_parent();
+        let mut child = sleeper.spawn(&[(write.as_fd(), 1)]).unwrap();
+        let pidfd = child.take_pidfd();
+        std::mem::forget(child);
+        pidfd.unwrap()
+    });
+    let pidfd = pid.join().unwrap();
+    let limit = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
+    let mut ends = [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)];
+    assert_eq!(rustix::event::poll(&mut ends, Some(&limit)).unwrap(), 1, "its parent's end was the end of its thread");
+    drop(read);
+}

@@ -314,7 +314,7 @@ fn too_few_descriptors_are_waited_for_and_no_task_is_lost() {
     );
     for engine in ["pool", "process"] {
         // The hard limit too: the program raises the soft one.
-        let arguments = format!("run {} --engine {engine} --format json --quiet", path(&file));
+        let arguments = format!("run {} --i-know --engine {engine} --format json --quiet", path(&file));
         let result = json(&limited("-n 64", &arguments));
         let run = &result["arms"][0]["runs"][0];
         conserved(run);

@@ -15,7 +15,12 @@ fn load_and_show(text: &str) -> Option<Loaded> {
     match load(text, "any.yaml") {
         Ok(loaded) => {
             // What was accepted can be planned and streamed.
-            let machine = poolscope::workload::plan::Machine { cores: 2, memory_bytes: 1 << 30, process_limit: None };
+            let machine = poolscope::workload::plan::Machine {
+                cores: 2,
+                memory_bytes: 1 << 30,
+                processes: poolscope::workload::plan::Room::of(4096),
+                descriptors: None,
+            };
             if Stream::new(&loaded.workload).total() < 100_000 {
                 let plan = poolscope::workload::plan::plan(&loaded.workload, machine);
                 assert!(serde_json::to_string(&plan).is_ok());

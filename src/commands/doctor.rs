@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::{DoctorArgs, Format};
 use crate::commands::{Exit, write};
 use crate::os::host::Host;
-use crate::os::limits::Limits;
+use crate::os::limits::{Limits, Room};
 use crate::os::probes::{Probes, SLEEPS};
 use crate::report::{clean, units};
 use crate::worker::calibration::{Calibration, Origin};
@@ -93,13 +93,13 @@ impl Facts {
 
     fn limits(&self) -> String {
         let Limits { processes, descriptors, group_processes, .. } = self.limits;
-        let limit = |limit: Option<u64>, what: &str| match limit {
-            Some(limit) => format!("{limit} {what}"),
+        let limit = |room: Option<Room>, what: &str| match room {
+            Some(Room { limit, used, .. }) => format!("{limit} {what} ({used} in use)"),
             None => format!("no limit of {what}"),
         };
         let group = group_processes.map_or(String::new(), |left| format!(", {left} more processes in the cgroup"));
         let (processes, descriptors) = (limit(processes, "processes"), limit(descriptors, "open files"));
-        let safe = self.limits.safe_processes();
+        let safe = self.limits.safe_workers();
         format!("{processes}, {descriptors}{group}; at most {safe} workers without --i-know")
     }
 
@@ -147,9 +147,12 @@ impl Facts {
                 "cores_quota": host.cores_quota, "workers_auto": host.usable_cores(),
             },
             "limits": {
-                "processes": limits.processes, "descriptors": limits.descriptors,
+                "processes": limits.processes.map(|room| room.limit),
+                "processes_in_use": limits.processes.map(|room| room.used),
+                "descriptors": limits.descriptors.map(|room| room.limit),
+                "descriptors_in_use": limits.descriptors.map(|room| room.used),
                 "group_processes": limits.group_processes, "memory_available_bytes": limits.memory_available,
-                "safe_workers": limits.safe_processes(),
+                "safe_workers": limits.safe_workers(),
             },
             "timers": {
                 "clock_resolution_s": probes.clock_resolution.as_secs_f64(),
@@ -198,7 +201,7 @@ mod tests {
         };
         let limits = Limits {
             processes: None,
-            descriptors: Some(1024),
+            descriptors: Some(Room { limit: 1024, used: 4, reserve: 40 }),
             group_processes: Some(100),
             memory_available: Some(512 << 20),
         };
@@ -226,7 +229,7 @@ mod tests {
             "cores          64 online, 8 by affinity, cgroup quota 1.50\n",
             "workers: auto  2 (the smaller of affinity and quota)\n",
             "memory         16 GiB, 512 MiB can be had now\n",
-            "limits         no limit of processes, 1024 open files, 100 more processes in the cgroup; at most 84 workers \
+            "limits         no limit of processes, 1024 open files (4 in use), 100 more processes in the cgroup; at most 82 workers \
              without --i-know\n",
             "timers         clock resolution 1 ns, step not seen; a sleep of 1 ms is 60 µs late (median of 20), 2.0 ms \
              at worst\n",

@@ -10,7 +10,7 @@ use crate::commands::{Exit, write};
 use crate::engine::plan::Surroundings;
 use crate::os::board;
 use crate::os::host::Host;
-use crate::os::limits::Limits;
+use crate::os::limits::{self, DESCRIPTORS_PER_WORKER, Limits};
 use crate::session::conductor::SessionSpec;
 use crate::worker::calibration::{Calibration, Origin};
 use crate::workload::changes;
@@ -39,7 +39,8 @@ impl Place {
         Machine {
             cores: self.host.usable_cores(),
             memory_bytes: self.limits.memory_available.unwrap_or(self.host.memory_bytes),
-            process_limit: self.limits.processes,
+            processes: room(self.limits.process_room(), 1),
+            descriptors: self.limits.descriptors.map(|descriptors| room(descriptors, DESCRIPTORS_PER_WORKER)),
         }
     }
 
@@ -52,11 +53,15 @@ impl Place {
         }
         Ok(Surroundings {
             usable_cores: self.host.usable_cores(),
-            max_processes: if i_know { board::SLOTS } else { self.limits.safe_processes() },
+            max_processes: if i_know { board::SLOTS } else { self.limits.safe_workers() },
             iterations_per_second: calibration.iterations_per_second,
             worker_program: std::env::current_exe().context("finding this program's own file")?.into_os_string(),
         })
     }
+}
+
+fn room(limits::Room { limit, used, reserve }: limits::Room, each: u64) -> plan::Room {
+    plan::Room { limit, used, reserve, each }
 }
 
 /// Opens and loads a workload and applies what the command line changes. What is wrong is told on standard error.
@@ -107,6 +112,13 @@ pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes) ->
         plan.engines.iter().find(|engine| engine.workers.is_some_and(|workers| workers > board::SLOTS.into()));
     if let Some(engine) = too_many {
         write::say(&format!("error: {}: no more than {} workers are possible", engine.name, board::SLOTS));
+        return Err(Exit::BadInput);
+    }
+    // Workers that there is no room for wait for it, but one has to be there.
+    let descriptors = place.machine().descriptors.filter(|room| room.left() < room.each);
+    if let (Some(room), true) = (descriptors, changes.i_know) {
+        let least = room.used + room.reserve + room.each;
+        write::say(&format!("error: a limit of {} open files is too low: one worker needs {least}", room.limit));
         return Err(Exit::BadInput);
     }
     if plan.refusals.is_empty() || changes.i_know {

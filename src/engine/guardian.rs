@@ -31,7 +31,7 @@ impl Guardian {
         let own = std::process::id().to_string();
         let groups = groups.unwrap_or(Path::new("")).as_os_str();
         let argv = [OsStr::new("poolscope-guardian"), GUARDIAN.as_ref(), run.as_ref(), own.as_ref(), groups];
-        let program = Program::new(&argv)?.executable(worker_program)?;
+        let program = Program::new(&argv)?.executable(worker_program)?.is_ours();
         let child = program.spawn(&[(read.as_fd(), 0), (null.as_fd(), 1), (null.as_fd(), 2)])?;
         Ok(Self { line: Some(line), child })
     }

@@ -7,19 +7,25 @@
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
 
 use crate::os::signals;
 
 /// What the caller of the program had, for the processes that it starts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// Its umask.
-    pub umask: libc::mode_t,
-    /// Its limit of open descriptors.
-    pub descriptors: libc::rlimit,
+    pub umask: u32,
+    /// Its soft limit of open descriptors (`RLIMIT_NOFILE`).
+    pub descriptors: u64,
+    /// The hard one.
+    pub most_descriptors: u64,
 }
 
 static CALLER: OnceLock<Caller> = OnceLock::new();
+static IS_PROGRAM: AtomicBool = AtomicBool::new(false);
 
 /// The caller's settings, where this process has changed its own; `None` where it has not.
 #[must_use]
@@ -27,10 +33,18 @@ pub fn caller() -> Option<Caller> {
     CALLER.get().copied()
 }
 
+/// Takes over the caller's settings from the process that has changed them: for a worker, which starts programs too.
+pub fn set_caller(caller: Option<Caller>) {
+    if let Some(caller) = caller {
+        // The first one stands: a process has one caller.
+        let _ = CALLER.set(caller);
+    }
+}
+
 /// Whether this process is the program: every child of it that nobody owns was left behind by a task.
 #[must_use]
 pub fn is_program() -> bool {
-    CALLER.get().is_some()
+    IS_PROGRAM.load(Ordering::Relaxed)
 }
 
 /// Puts right what the program was started with. To be called once, before anything else is set up.
@@ -61,8 +75,9 @@ pub fn settle() {
         let raised = libc::rlimit { rlim_cur: descriptors.rlim_max, ..descriptors };
         // Where it may not be raised, the check of what a run needs says so.
         libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised);
-        let _ = CALLER.set(Caller { umask, descriptors });
+        set_caller(Some(Caller { umask, descriptors: descriptors.rlim_cur, most_descriptors: descriptors.rlim_max }));
     }
+    IS_PROGRAM.store(true, Ordering::Relaxed);
 }
 
 /// Takes over an inherited descriptor. To be called once for each number, before anything else is opened; programs that

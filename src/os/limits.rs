@@ -5,20 +5,52 @@ use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use crate::os::cgroup;
 
-/// Processes that are left to others when the plan is checked.
-const SPARE_PROCESSES: u64 = 200;
 /// Most processes a plan may have at once, whatever the system allows.
 const MOST_PROCESSES: u64 = 4096;
-/// Processes and threads of a control group that are left to the dashboard, the engine and the guardian.
-const SPARE_IN_GROUP: u64 = 16;
+/// Processes and threads that Poolscope itself has beside its workers: session, engines, dashboard, guardian.
+const OWN_PROCESSES: u64 = 8;
+/// Of what is left of a limit of processes, one part in so many stays with others.
+const OTHERS_SHARE: u64 = 10;
+/// Descriptors that Poolscope itself has open at most during a run, beside what its workers need: runtimes, terminal,
+/// output, files that are read for a moment, and those of a worker that is being started.
+const OWN_DESCRIPTORS: u64 = 40;
+/// Descriptors that each worker takes: its socket or the pipe of its output, its standard error, its end.
+pub const DESCRIPTORS_PER_WORKER: u64 = 3;
+
+/// What is left of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The limit.
+    pub limit: u64,
+    /// What is in use now.
+    pub used: u64,
+    /// What is kept for Poolscope itself and for others.
+    pub reserve: u64,
+}
+
+impl Room {
+    /// What workers may take.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.limit.saturating_sub(self.used).saturating_sub(self.reserve)
+    }
+
+    fn of_processes(limit: u64, used: u64) -> Self {
+        Self { limit, used, reserve: OWN_PROCESSES + limit.saturating_sub(used) / OTHERS_SHARE }
+    }
+
+    fn of_descriptors(limit: u64, used: u64) -> Self {
+        Self { limit, used, reserve: OWN_DESCRIPTORS }
+    }
+}
 
 /// What may be had now; `None` means without limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Processes and threads of this user (`RLIMIT_NPROC`).
-    pub processes: Option<u64>,
+    /// Processes and threads of this user (`RLIMIT_NPROC`); it does not hold for a privileged user.
+    pub processes: Option<Room>,
     /// Open descriptors of this process (`RLIMIT_NOFILE`).
-    pub descriptors: Option<u64>,
+    pub descriptors: Option<Room>,
     /// Processes and threads that the control group lets start from now on (`pids.max` less `pids.current`).
     pub group_processes: Option<u64>,
     /// Bytes that can be allocated without swapping: the smaller of what the system and the control group have left;
@@ -30,22 +62,65 @@ impl Limits {
     /// Reads them.
     #[must_use]
     pub fn read() -> Self {
+        let processes = getrlimit(Resource::Nproc).current.filter(|_| !is_privileged());
         Self {
-            processes: getrlimit(Resource::Nproc).current,
-            descriptors: getrlimit(Resource::Nofile).current,
+            processes: processes.map(|limit| Room::of_processes(limit, processes_of_user())),
+            descriptors: getrlimit(Resource::Nofile)
+                .current
+                .map(|limit| Room::of_descriptors(limit, open_descriptors())),
             group_processes: cgroup::processes_left(),
             memory_available: memory_available(),
         }
     }
 
-    /// Most worker processes a plan may have at once: the smallest of 4096, the user's limit less 200, and what the
-    /// control group has left less 16.
+    /// The tightest limit on processes.
     #[must_use]
-    pub fn safe_processes(&self) -> u32 {
-        let of_user = self.processes.map_or(u64::MAX, |limit| limit.saturating_sub(SPARE_PROCESSES));
-        let of_group = self.group_processes.map_or(u64::MAX, |left| left.saturating_sub(SPARE_IN_GROUP));
-        u32::try_from(of_user.min(of_group).min(MOST_PROCESSES)).unwrap_or(u32::MAX).max(1)
+    pub fn process_room(&self) -> Room {
+        let group = self.group_processes.map(|left| Room::of_processes(left, 0));
+        let most = Room { limit: MOST_PROCESSES, used: 0, reserve: 0 };
+        self.processes.into_iter().chain(group).chain([most]).min_by_key(Room::left).unwrap_or(most)
     }
+
+    /// Most workers a run may have at once: as many as there is room for processes and descriptors, and at least 1.
+    #[must_use]
+    pub fn safe_workers(&self) -> u32 {
+        let by_descriptors = self.descriptors.map_or(u64::MAX, |room| room.left() / DESCRIPTORS_PER_WORKER);
+        u32::try_from(self.process_room().left().min(by_descriptors)).unwrap_or(u32::MAX).max(1)
+    }
+}
+
+/// Whether limits on processes do not hold for this one: it may exceed them (`CAP_SYS_RESOURCE` or `CAP_SYS_ADMIN`,
+/// capabilities(7)) in the first user namespace.
+fn is_privileged() -> bool {
+    const EXCEEDS: u64 = 1 << 24 | 1 << 21;
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let effective = field(&read("/proc/self/status"), "CapEff:").and_then(|text| u64::from_str_radix(&text, 16).ok());
+    let everyone = read("/proc/self/uid_map").split_whitespace().eq(["0", "0", "4294967295"]);
+    everyone && effective.is_some_and(|effective| effective & EXCEEDS != 0)
+}
+
+/// Processes and threads of this process's real user, as far as they can be seen.
+fn processes_of_user() -> u64 {
+    let own = rustix::process::getuid().as_raw().to_string();
+    let Ok(entries) = std::fs::read_dir("/proc") else { return 0 };
+    entries
+        .flatten()
+        .filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit))
+        .filter_map(|entry| std::fs::read_to_string(entry.path().join("status")).ok())
+        .filter(|status| field(status, "Uid:").is_some_and(|uid| uid == own))
+        .filter_map(|status| field(&status, "Threads:")?.parse::<u64>().ok())
+        .sum()
+}
+
+/// First word of a line `NAME word ...`.
+fn field(text: &str, name: &str) -> Option<String> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next().map(str::to_owned)
+}
+
+fn open_descriptors() -> u64 {
+    // The folder that is listed is open itself at that time.
+    std::fs::read_dir("/proc/self/fd").map_or(3, |entries| (entries.count() as u64).saturating_sub(1))
 }
 
 fn memory_available() -> Option<u64> {
@@ -60,16 +135,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_safe_number_leaves_room_for_others() {
-        let safe = |processes, group_processes| {
-            Limits { processes, descriptors: None, group_processes, memory_available: None }.safe_processes()
+    fn what_is_kept_follows_from_what_is_used_and_left() {
+        let safe = |processes: Option<(u64, u64)>, group_processes, descriptors: Option<(u64, u64)>| {
+            let processes = processes.map(|(limit, used)| Room::of_processes(limit, used));
+            let descriptors = descriptors.map(|(limit, used)| Room::of_descriptors(limit, used));
+            Limits { processes, descriptors, group_processes, memory_available: None }.safe_workers()
         };
-        assert_eq!(safe(None, None), 4096);
-        assert_eq!(safe(Some(1000), None), 800);
-        assert_eq!(safe(Some(100), None), 1);
-        assert_eq!(safe(Some(1000), Some(64)), 48);
-        assert_eq!(safe(None, Some(3)), 1);
-        assert_eq!(safe(Some(300), Some(1_000_000)), 100);
+        assert_eq!(safe(None, None, None), 4096);
+        assert_eq!(safe(Some((1000, 100)), None, None), 802);
+        assert_eq!(safe(Some((100, 12)), None, None), 72);
+        assert_eq!(safe(Some((20, 3)), None, None), 8);
+        assert_eq!(safe(Some((10, 12)), None, None), 1);
+        assert_eq!(safe(Some((1000, 0)), Some(64), None), 50);
+        assert_eq!(safe(None, Some(3), None), 1);
+        assert_eq!(safe(None, None, Some((1024, 4))), 326);
+        assert_eq!(safe(None, None, Some((30, 4))), 1);
+    }
+
+    #[test]
+    fn what_is_in_use_is_counted() {
+        let files: Vec<_> = (0..5).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
+        assert!(open_descriptors() >= 3 + files.len() as u64);
+        assert!(processes_of_user() >= 1);
     }
 
     #[test]

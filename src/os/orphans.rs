@@ -215,7 +215,8 @@ impl Family {
             .filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
             .filter_map(|pid| Some((pid, Stat::of(pid).filter(|stat| !stat.ended && pid != own)?)))
             .collect();
-        let carries = |pid| environment(pid).is_ok_and(|all| all.split(|byte| *byte == 0).any(|e| e == variable.as_bytes()));
+        let carries =
+            |pid| environment(pid).is_ok_and(|all| all.split(|byte| *byte == 0).any(|e| e == variable.as_bytes()));
         let known = |pid: Pid, stat: &Stat| self.members.get(&pid.as_raw_nonzero().get()) == Some(&stat.started);
         let mut doomed: Vec<i32> = Vec::new();
         let mut next: Vec<i32> = all
@@ -232,7 +233,9 @@ impl Family {
                 .filter(|pid| !doomed.contains(pid))
                 .collect();
         }
-        let killed = |pid: &&i32| Pid::from_raw(**pid).is_some_and(|pid| rustix::process::kill_process(pid, Signal::KILL).is_ok());
+        let killed = |pid: &&i32| {
+            Pid::from_raw(**pid).is_some_and(|pid| rustix::process::kill_process(pid, Signal::KILL).is_ok())
+        };
         doomed.iter().filter(killed).count()
     }
 }

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 
 use crate::os::accounting::Usage;
 use crate::os::board::{Board, InTask};
@@ -138,7 +138,10 @@ impl Worker {
                 used += length;
                 any = true;
                 match message {
-                    ToWorker::Setup(setup) => self.setup = Some(setup),
+                    ToWorker::Setup(setup) => {
+                        inherited::set_caller(setup.caller);
+                        self.setup = Some(setup);
+                    }
                     ToWorker::Class(id, work) => self.learn(id, work),
                     ToWorker::Tasks(runs) => self.tasks.extend(runs),
                 }

@@ -26,6 +26,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::os::accounting::{Exit, Usage};
+use crate::os::inherited::Caller;
 use crate::workload::model::{ClassId, TaskIndex, Work};
 
 /// Version that both sides must speak.
@@ -57,6 +58,9 @@ pub struct Setup {
     pub seed: u64,
     /// What a calibrated idle core does: iterations of the CPU kernel in a second.
     pub iterations_per_second: f64,
+    /// Umask and limits for programs that the worker starts; absent where they are its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<Caller>,
 }
 
 /// First frame from a worker.

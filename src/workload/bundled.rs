@@ -63,7 +63,12 @@ mod tests {
     use crate::workload::load::load;
     use crate::workload::plan::{self, Machine};
 
-    const MACHINE: Machine = Machine { cores: 2, memory_bytes: 4 << 30, process_limit: None };
+    const MACHINE: Machine = Machine {
+        cores: 2,
+        memory_bytes: 4 << 30,
+        processes: crate::workload::plan::Room::of(4096),
+        descriptors: None,
+    };
 
     #[test]
     fn every_file_of_the_folder_is_bundled() {

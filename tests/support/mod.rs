@@ -6,6 +6,8 @@
     reason = "each test program uses its own part of the support"
 )]
 
+pub mod program;
+
 use std::ffi::OsString;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};

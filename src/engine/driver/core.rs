@@ -21,7 +21,7 @@ use crate::engine::guardian::Guardian;
 use crate::engine::strays::Strays;
 use crate::os::board::Board;
 use crate::os::spawn::Program;
-use crate::os::{dev_null, oom};
+use crate::os::{dev_null, inherited, oom};
 use crate::worker::protocol::{self, Setup};
 use crate::worker::{entry, environment};
 use crate::workload::model::Work;
@@ -92,14 +92,17 @@ impl Core {
         let run = format!("{}.{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
         let parent = std::process::id().to_string();
         let mut worker = Program::new(&["poolscope-worker", entry::WORKER, "0", &parent])?;
-        worker = worker.executable(&spec.worker_program)?.in_folder(spec.folder.as_deref())?.dies_with_parent();
+        worker =
+            worker.executable(&spec.worker_program)?.in_folder(spec.folder.as_deref())?.dies_with_parent().is_ours();
         environment::mark(&mut worker, &run)?;
         let mut program = Program::new(&["program"])?.in_folder(spec.folder.as_deref())?.dies_with_parent();
         environment::mark(&mut program, &run)?;
         let (seed, workers) = (spec.plan.seed, spec.plan.workers);
         let mut setup = Vec::new();
         let iterations_per_second = spec.iterations_per_second;
-        protocol::put_setup(&mut setup, &Setup { protocol: protocol::VERSION, seed, iterations_per_second });
+        let programs = spec.works.iter().any(|work| matches!(work, Work::Command(_)));
+        let caller = inherited::caller().filter(|_| programs);
+        protocol::put_setup(&mut setup, &Setup { protocol: protocol::VERSION, seed, iterations_per_second, caller });
         let mut core = Self {
             dispatcher: Dispatcher::new(spec.plan, spec.stream),
             clock: RunClock::start(),
@@ -128,7 +131,7 @@ impl Core {
             blocked: Vec::new(),
             works: spec.works,
         };
-        if core.works.iter().any(|work| matches!(work, Work::Command(_))) {
+        if programs {
             core.guard(&spec.worker_program, &run, workers);
         }
         core.clock = RunClock::start();

@@ -15,6 +15,7 @@ use std::path::Path;
 use std::ptr;
 
 use crate::os::child::{self, Child};
+use crate::os::inherited;
 use start::{Failed, Setup, Step};
 
 /// Where programs are looked for without `PATH` (`confstr(_CS_PATH)`, execvp(3)).
@@ -30,6 +31,7 @@ pub struct Program {
     folder: Option<CString>,
     group: Group,
     dies_with_parent: bool,
+    is_ours: bool,
 }
 
 /// In which process group a child is.
@@ -76,6 +78,7 @@ impl Program {
             folder: None,
             group: Group::Own,
             dies_with_parent: false,
+            is_ours: false,
         };
         for (key, value) in std::env::vars_os() {
             program.set(&key, &value)?;
@@ -142,6 +145,13 @@ impl Program {
         self
     }
 
+    /// Gives the child the umask and limits of this process instead of the caller's: for processes that are Poolscope's own.
+    #[must_use]
+    pub fn is_ours(mut self) -> Self {
+        self.is_ours = true;
+        self
+    }
+
     /// Replaces one argument.
     ///
     /// # Errors
@@ -174,8 +184,7 @@ impl Program {
     ) -> io::Result<Child> {
         let descriptors: Vec<(RawFd, RawFd)> =
             descriptors.iter().map(|(source, target)| (source.as_raw_fd(), *target)).collect();
-        let (files, argv, environment) =
-            (pointers(&self.files), pointers(&self.argv), pointers(&self.environment));
+        let (files, argv, environment) = (pointers(&self.files), pointers(&self.argv), pointers(&self.environment));
         let setup = Setup {
             files: files.as_ptr(),
             argv: argv.as_ptr(),
@@ -185,6 +194,7 @@ impl Program {
             descriptor_count: descriptors.len(),
             own_group: self.group == Group::Own,
             dies_with_parent: self.dies_with_parent,
+            caller: inherited::caller().filter(|_| !self.is_ours),
         };
         let owned = child::owned();
         // SAFETY: every pointer is to live, NUL-terminated data, and the arrays of pointers end with a null pointer.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
-use crate::os::inherited::{self, Caller};
+use crate::os::inherited::Caller;
 use crate::os::signals;
 
 /// Resets caught signals to their default in the child (clone3(2), since Linux 5.5).
@@ -52,6 +52,8 @@ pub(super) struct Setup {
     pub descriptor_count: usize,
     pub own_group: bool,
     pub dies_with_parent: bool,
+    /// Umask and limits of the caller, where the child is not to have those of this process.
+    pub caller: Option<Caller>,
 }
 
 /// Which part of the start failed.
@@ -78,7 +80,6 @@ pub(super) struct Failed {
 struct Shared<'a> {
     setup: &'a Setup,
     parent: libc::pid_t,
-    caller: Option<Caller>,
     /// Whether the kernel has reset caught signals.
     signals_cleared: bool,
     /// Written by the child.
@@ -132,7 +133,6 @@ pub(super) unsafe fn start(setup: &Setup, group: Option<BorrowedFd<'_>>) -> Resu
         setup,
         // SAFETY: always succeeds.
         parent: unsafe { libc::getpid() },
-        caller: inherited::caller(),
         signals_cleared: false,
         failed: None,
     };
@@ -307,7 +307,8 @@ extern "C" fn run_child(argument: *mut libc::c_void) -> libc::c_int {
 /// As in [`run_child`].
 unsafe fn prepare(shared: &Shared<'_>) -> Result<(), Failed> {
     let setup = shared.setup;
-    let check = |result: libc::c_int, step: Step| if result < 0 { Err(Failed { step, errno: errno() }) } else { Ok(()) };
+    let check =
+        |result: libc::c_int, step: Step| if result < 0 { Err(Failed { step, errno: errno() }) } else { Ok(()) };
     // SAFETY: plain system calls on values and on pointers that `Setup` says are valid.
     unsafe {
         if shared.signals_cleared {
@@ -330,9 +331,10 @@ unsafe fn prepare(shared: &Shared<'_>) -> Result<(), Failed> {
             check(libc::chdir(setup.folder), Step::Folder)?;
         }
         descriptors(setup)?;
-        if let Some(caller) = &shared.caller {
+        if let Some(caller) = &setup.caller {
             libc::umask(caller.umask);
-            check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const caller.descriptors), Step::Prepare)?;
+            let limit = libc::rlimit { rlim_cur: caller.descriptors, rlim_max: caller.most_descriptors };
+            check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), Step::Prepare)?;
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
@@ -362,11 +364,8 @@ unsafe fn descriptors(setup: &Setup) -> Result<(), Failed> {
         }
         for (position, source) in sources.iter().enumerate().take(setup.descriptor_count) {
             let (_, target) = *setup.descriptors.add(position);
-            let done = if *source == target {
-                libc::fcntl(target, libc::F_SETFD, 0)
-            } else {
-                libc::dup2(*source, target)
-            };
+            let done =
+                if *source == target { libc::fcntl(target, libc::F_SETFD, 0) } else { libc::dup2(*source, target) };
             if done < 0 {
                 return Err(fail());
             }

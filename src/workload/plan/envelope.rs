@@ -5,13 +5,9 @@ use std::time::Duration;
 
 use crate::workload::load::one_worker;
 use crate::workload::model::{Arrivals, EngineKind, Work, Workload};
-use crate::workload::plan::{EnginePlan, Machine, Note, Plan};
+use crate::workload::plan::{EnginePlan, Machine, Note, Plan, Room};
 use crate::workload::units::format_duration;
 
-/// Most processes at once, whatever the limit of the user.
-const MOST_PROCESSES: u64 = 4096;
-/// Processes left to everything else the user runs.
-const SPARE_PROCESSES: u64 = 200;
 /// Offered load over capacity from which a queue without bound fills memory before anything is learned.
 const MOST_OVERLOAD: f64 = 50.0;
 /// Share of memory that tasks may take together.
@@ -19,27 +15,50 @@ const MOST_MEMORY: f64 = 0.8;
 
 /// Processes alive at once: the workers, and where a pool worker runs commands, the command of each.
 pub(super) fn processes(workload: &Workload, kind: EngineKind, at_once: u64) -> u64 {
+    at_once.saturating_mul(processes_each(workload, kind))
+}
+
+fn processes_each(workload: &Workload, kind: EngineKind) -> u64 {
     let commands = workload.classes.iter().any(|class| matches!(class.work, Work::Command(_)));
-    let each = if commands && kind != EngineKind::Process { 2 } else { 1 };
-    at_once.saturating_mul(each)
+    if commands && kind != EngineKind::Process { 2 } else { 1 }
+}
+
+/// Why so many workers are too many, with the largest number that works; `None` if they are not.
+fn too_many(name: &str, processes: Room, descriptors: Option<Room>, wanted: u64) -> Option<String> {
+    let (room, what) = [(Some(processes), "processes"), (descriptors, "open files")]
+        .into_iter()
+        .filter_map(|(room, what)| Some((room?, what)))
+        .min_by_key(|(room, _)| room.left() / room.each.max(1))?;
+    let most = room.left() / room.each.max(1);
+    if wanted <= most {
+        return None;
+    }
+    let need = wanted.saturating_mul(room.each);
+    let Room { limit, used, reserve, .. } = room;
+    let largest = match most {
+        0 => format!("not even one worker works here; the limit would have to be {}", used + reserve + room.each),
+        most => format!("{most} is the largest number of workers that works here"),
+    };
+    Some(format!(
+        "`{name}` needs {need} {what} for {wanted} worker{} at once; of the limit of {limit}, {used} are in use and \
+         {reserve} are kept for Poolscope itself and others, which leaves {}: {largest}",
+        if wanted == 1 { "" } else { "s" },
+        room.left()
+    ))
 }
 
 /// Why the plan should not be carried out on this machine.
 pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Vec<Note> {
     let mut notes = Vec::new();
-    let most =
-        machine.process_limit.map_or(MOST_PROCESSES, |limit| limit.saturating_sub(SPARE_PROCESSES).min(MOST_PROCESSES));
     let memory = (machine.memory_bytes as f64 * MOST_MEMORY) as u64;
-    for (index, engine) in plan.engines.iter().enumerate() {
+    for (index, (engine, spec)) in plan.engines.iter().zip(&workload.engines).enumerate() {
         let key = format!("engines[{index}].workers");
-        if engine.peak_processes > most {
-            let message = format!(
-                "`{}` would have up to {} processes at once; at most {most} are safe here (the smaller of {MOST_PROCESSES} \
-                 and the user's limit less {SPARE_PROCESSES})",
-                engine.name, engine.peak_processes
-            );
-            notes.push(Note { key: key.clone(), message });
-        }
+        let each = processes_each(workload, spec.kind);
+        let processes = Room { each, ..machine.processes };
+        notes.extend(
+            too_many(&engine.name, processes, machine.descriptors, engine.peak_processes / each)
+                .map(|message| Note { key: key.clone(), message }),
+        );
         if engine.peak_memory_bytes > memory {
             let message = format!(
                 "tasks of `{}` would allocate up to {} at once; 80 % of this machine's memory is {}",

@@ -22,8 +22,37 @@ pub struct Machine {
     pub cores: u32,
     /// Main memory that may be used, in bytes.
     pub memory_bytes: u64,
-    /// Most processes of this user (`RLIMIT_NPROC`); `None` without a limit.
-    pub process_limit: Option<u64>,
+    /// Processes that may be started.
+    pub processes: Room,
+    /// Open descriptors that workers may take; `None` without a limit.
+    pub descriptors: Option<Room>,
+}
+
+/// What is left of a limit of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The limit.
+    pub limit: u64,
+    /// What is in use now.
+    pub used: u64,
+    /// What is kept for Poolscope itself and for others.
+    pub reserve: u64,
+    /// What one worker takes.
+    pub each: u64,
+}
+
+impl Room {
+    /// A limit of so many, nothing of which is in use.
+    #[must_use]
+    pub const fn of(limit: u64) -> Self {
+        Self { limit, used: 0, reserve: 0, each: 1 }
+    }
+
+    /// How much there is for workers.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.limit.saturating_sub(self.used).saturating_sub(self.reserve)
+    }
 }
 
 /// What a workload would do. Times are in seconds.
@@ -230,7 +259,7 @@ fn engine(
         name: spec.name.clone(),
         kind: spec.kind.word(),
         workers,
-        peak_processes: envelope::processes(workload, spec.kind, at_once),
+        peak_processes: envelope::processes(workload, spec.kind, at_once.min(most)),
         peak_memory_bytes: memory.saturating_mul(at_once.min(most)),
         makespan: makespan::predict(workload, stream, loads, at_once, machine.cores),
         waves: makespan::waves(workload, stream, at_once),

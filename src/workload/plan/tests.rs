@@ -3,7 +3,8 @@
 use super::*;
 use crate::workload::load::load as load_text;
 
-const MACHINE: Machine = Machine { cores: 2, memory_bytes: 1 << 30, process_limit: Some(1000) };
+const PROCESSES: Room = Room { limit: 1000, used: 100, reserve: 100, each: 1 };
+const MACHINE: Machine = Machine { cores: 2, memory_bytes: 1 << 30, processes: PROCESSES, descriptors: None };
 
 fn plan_of(text: &str) -> Plan {
     plan(&load_text(text, "test").unwrap_or_else(|problems| panic!("{problems}")).workload, MACHINE)

@@ -1,0 +1,177 @@
+//! What tasks leave behind is ended when they are over: in both engines, with control groups and without, whatever it does
+//! to its group, its session and its environment. And it is nobody's service time.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use support::program::{Place, only_run, processes, without_clone3, zombies};
+use support::{eventually, hard_limit};
+
+/// Each way to run a workload: with control groups where they can be made, and where clone3 is refused, without them.
+fn every_way(place: &Place, more: &[&str], mut test: impl FnMut(&str, &mut Command)) {
+    hard_limit();
+    for engine in ["pool", "process"] {
+        test(&format!("{engine}, as it comes"), &mut place.run(engine, more));
+        test(&format!("{engine}, without clone3"), without_clone3(&mut place.run(engine, more)));
+    }
+}
+
+/// A number of seconds for `sleep` that nobody else uses.
+fn unique() -> String {
+    static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    format!("{}.{number:03}", 3600 + std::process::id())
+}
+
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_child_that_holds_the_output_open_is_no_service_time() {
+    let nap = unique();
+    let workload = |script: &str| {
+        format!(
+            "version: 1\nname: w\ntasks: [{{ name: t, kind: command, count: 20, shell: true, command: \"{script}\" }}]\n\
+             engines: [{{ kind: pool, workers: 1 }}, {{ kind: process, workers: 1 }}]\n"
+        )
+    };
+    let service = |command: &mut Command, way: &str| {
+        let run = only_run(&command.output().unwrap());
+        assert_eq!(run["tasks"]["succeeded"], 20, "{way}: {run}");
+        run["latency_s"]["service"]["p50"].as_f64().unwrap()
+    };
+    let (plain, leaving) = (Place::new(&workload("exit 0")), Place::new(&workload(&format!("sleep {nap} & exit 0"))));
+    let mut alone = Vec::new();
+    every_way(&plain, &["--format", "json"], |way, command| alone.push(service(command, way)));
+    let alone = alone.into_iter().fold(0.0, f64::max);
+    every_way(&leaving, &["--format", "json"], |way, command| {
+        let service = service(command, way);
+        // A fork more than the same program without a child; waiting for the pipe would be 250 ms and more.
+        assert!(service < alone * 4.0 + 0.05, "{way}: {service} s against {alone} s alone");
+        assert_eq!(processes(&["sleep", &nap]), [], "{way}");
+    });
+}
+
+/// One task after the other leaves somebody behind, the last one goes on until the test has seen that they are gone.
+fn gone_while_the_run_goes_on(script: &str, limits: &str, nap: &str) {
+    let last = unique();
+    let workload = format!(
+        "version: 1\nname: w\ntasks:\n  - {{ name: leave, kind: command, count: 3, shell: true, command: \"{script}\"{limits} }}\n  \
+         - {{ name: last, kind: command, count: 1, command: [sleep, \"{last}\"] }}\n\
+         engines: [{{ kind: pool, workers: 1 }}, {{ kind: process, workers: 1 }}]\n"
+    );
+    let place = Place::new(&workload);
+    every_way(&place, &[], |way, command| {
+        let running = Running::start(command);
+        eventually(&format!("{way}: the last task runs"), || !processes(&["sleep", &last]).is_empty());
+        eventually(&format!("{way}: what was left behind is gone"), || processes(&["sleep", nap]).is_empty());
+        assert_eq!(processes(&["sleep", &last]).len(), 1, "{way}: the task that runs is left alone");
+        let pid = running.0.id();
+        eventually(&format!("{way}: what was ended is reaped"), || zombies(pid) == 0);
+        drop(running);
+        eventually(&format!("{way}: the last task is gone with the program"), || {
+            processes(&["sleep", &last]).is_empty()
+        });
+    });
+}
+
+#[test]
+fn those_that_stay_in_the_group_are_ended() {
+    let nap = unique();
+    gone_while_the_run_goes_on(&format!("sleep {nap} & exit 0"), "", &nap);
+}
+
+#[test]
+fn daemons_without_a_session_or_an_environment_are_ended() {
+    let nap = unique();
+    let script = format!("env -i setsid sh -c 'sleep {nap} & env -i setsid sleep {nap} & wait' & sleep 0.05");
+    gone_while_the_run_goes_on(&script, "", &nap);
+}
+
+#[test]
+fn those_of_a_task_that_was_killed_are_ended_before_the_run_is_over() {
+    let nap = unique();
+    let script = format!("setsid sleep {nap} & env -i setsid sleep {nap} & exec sleep {}", unique());
+    gone_while_the_run_goes_on(&script, ", timeout: 200ms, grace_period: 0ms", &nap);
+}
+
+#[test]
+fn a_daemon_that_its_own_task_still_needs_is_left_alone() {
+    // It becomes an orphan at once; the task is happy only if it lives to say so, while other tasks come and go.
+    let script =
+        "(setsid env -i /bin/sh -c 'sleep 0.6; echo alive > FOLDER/$0' {index} &) ; sleep 1; test -e FOLDER/{index}";
+    let place = Place::new("");
+    let script = script.replace("FOLDER", &place.folder.path().display().to_string());
+    let workload = format!(
+        "version: 1\nname: w\ntasks:\n  - {{ name: long, kind: command, count: 2, shell: true, command: \"{script}\" }}\n  \
+         - {{ name: short, kind: command, count: 40, command: [sleep, \"0.01\"] }}\n\
+         engines: [{{ kind: pool, workers: 3 }}, {{ kind: process, workers: 3 }}]\n"
+    );
+    std::fs::write(place.path("workload.yaml"), workload).unwrap();
+    every_way(&place, &["--format", "json"], |way, command| {
+        let run = only_run(&command.output().unwrap());
+        assert_eq!(run["tasks"]["succeeded"], 42, "{way}: {run:#}");
+        for index in 0..42 {
+            let _ = std::fs::remove_file(place.path(&index.to_string()));
+        }
+    });
+}
+
+#[test]
+fn an_orphan_that_ends_by_itself_is_reaped_at_once() {
+    let last = unique();
+    let script = format!("(sleep 0.05 &) ; (sleep 0.1 &) ; exec sleep {last}");
+    let workload = format!(
+        "version: 1\nname: w\ntasks: [{{ name: t, kind: command, count: 1, shell: true, command: \"{script}\" }}]\n\
+         engines: [{{ kind: pool, workers: 1 }}, {{ kind: process, workers: 1 }}]\n"
+    );
+    let place = Place::new(&workload);
+    every_way(&place, &[], |way, command| {
+        let running = Running::start(command);
+        let pid = running.0.id();
+        eventually(&format!("{way}: the orphans are there"), || {
+            !processes(&["sleep", &last]).is_empty() && processes(&["sleep", "0.1"]).iter().any(|(_, of)| *of == pid)
+        });
+        eventually(&format!("{way}: they end"), || processes(&["sleep", "0.1"]).iter().all(|(_, of)| *of != pid));
+        eventually(&format!("{way}: they are reaped while their task runs"), || zombies(pid) == 0);
+        assert!(!processes(&["sleep", &last]).is_empty(), "{way}");
+    });
+}
+
+#[test]
+fn not_even_sigkill_leaves_a_daemon_that_has_hidden() {
+    let nap = unique();
+    let workload = format!(
+        "version: 1\nname: w\ntasks: [{{ name: t, kind: command, count: 2, shell: true, command: \
+         \"env -i setsid sleep {nap} & (env -i setsid sleep {nap} &) ; env -i sleep {nap}\" }}]\n\
+         engines: [{{ kind: pool, workers: 2 }}, {{ kind: process, workers: 2 }}]\n"
+    );
+    let place = Place::new(&workload);
+    every_way(&place, &[], |way, command| {
+        let mut running = Running::start(command);
+        eventually(&format!("{way}: all are there"), || processes(&["sleep", &nap]).len() == 6);
+        // The guardian looks every 50 ms where it has no control groups.
+        std::thread::sleep(Duration::from_millis(300));
+        running.0.kill().unwrap();
+        running.0.wait().unwrap();
+        let begin = Instant::now();
+        eventually(&format!("{way}: all are gone"), || processes(&["sleep", &nap]).is_empty());
+        assert!(begin.elapsed() < Duration::from_secs(1), "{way}: {:?}", begin.elapsed());
+    });
+}

@@ -1,6 +1,5 @@
 //! Whatever the parent left behind: signals, descriptors, umask, limits. The program puts them right for itself, or
 //! refuses; its tasks get default signals and the caller's umask and limits.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/mod.rs"]
 mod support;

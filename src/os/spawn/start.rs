@@ -295,7 +295,7 @@ extern "C" fn run_child(argument: *mut libc::c_void) -> libc::c_int {
     // SAFETY: the parent stands still and has handed this over. Only async-signal-safe calls are made.
     unsafe {
         let failed = match prepare(&*shared) {
-            Ok(()) => exec(&*(*shared).setup),
+            Ok(()) => exec((*shared).setup),
             Err(failed) => failed,
         };
         (*shared).failed = Some(failed);

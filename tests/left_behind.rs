@@ -1,5 +1,6 @@
 //! What tasks leave behind is ended when they are over: in both engines, with control groups and without, whatever it does
 //! to its group, its session and its environment. And it is nobody's service time.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/mod.rs"]
 mod support;

@@ -1,5 +1,5 @@
-//! Starts child processes: the memory of this process is not copied, and the child runs only the few system calls in
-//! [`start`] before its own program.
+//! Starts child processes: the memory of this process is not copied, and the child makes only the few system calls of
+//! `start` before its own program.
 //!
 //! Every child gets a process group of its own (or its parent's), default signal handlers, an empty signal mask, the
 //! caller's umask and limits ([`crate::os::inherited`]), and exactly the descriptors it is given: everything else is

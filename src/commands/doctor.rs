@@ -79,6 +79,7 @@ impl Facts {
             ("CPU clock", there(self.probes.cpu_clock)),
             ("PSS", there(self.probes.pss)),
             ("PSI", there(self.probes.psi)),
+            ("left behind", self.left_behind()),
         ];
         rows.iter().map(|(name, value)| format!("{name:14} {}\n", clean::line(value))).collect()
     }
@@ -101,6 +102,11 @@ impl Facts {
         let (processes, descriptors) = (limit(processes, "processes"), limit(descriptors, "open files"));
         let safe = self.limits.safe_workers();
         format!("{processes}, {descriptors}{group}; at most {safe} workers without --i-know")
+    }
+
+    fn left_behind(&self) -> String {
+        let by = if self.probes.slot_groups { "a control group for each worker" } else { "descent, start time and marks" };
+        format!("what programs leave behind is found by {by}")
     }
 
     fn timers(&self) -> String {
@@ -167,6 +173,7 @@ impl Facts {
             },
             "available": {
                 "pidfd": probes.pidfd, "cpu_clock": probes.cpu_clock, "pss": probes.pss, "psi": probes.psi,
+                "slot_groups": probes.slot_groups,
             },
         })
     }
@@ -214,6 +221,7 @@ mod tests {
             cpu_clock: true,
             pss: false,
             psi: false,
+            slot_groups: false,
         };
         let calibration = Calibration { iterations_per_second: 1e9 };
         let now = Some(Calibration { iterations_per_second: 8e8 });

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::os::slot_groups::SlotGroups;
 use crate::os::{readings, signals};
 
 /// Sleeps that are measured.
@@ -28,6 +29,8 @@ pub struct Probes {
     pub pss: bool,
     /// Whether the system tells how long programs wait for CPU and memory (`/proc/pressure`, psi(7)).
     pub psi: bool,
+    /// Whether each worker can have a control group of its own, which whatever a program starts is born in.
+    pub slot_groups: bool,
 }
 
 impl Probes {
@@ -46,6 +49,7 @@ impl Probes {
             pss: readings::memory(own).is_ok_and(|memory| memory.pss_bytes.is_some()),
             // A kernel may have the file and refuse to read it (psi=0).
             psi: std::fs::read("/proc/pressure/cpu").is_ok(),
+            slot_groups: SlotGroups::make(&format!("poolscope-{own}.probe"), 1).is_ok(),
         }
     }
 }

@@ -7,10 +7,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::STATE_INTERVAL;
 use super::core::Core;
@@ -25,8 +24,12 @@ use crate::os::clock::monotonic;
 use crate::os::readiness;
 use crate::os::timer::Alarm;
 
+/// From the end of a task until its strays are looked for.
+const STRAYS_TOGETHER: Duration = Duration::from_millis(2);
 /// Until strays that may not be ended yet, or are not gone yet, are looked at again.
-const STRAY_INTERVAL: Duration = Duration::from_millis(20);
+const STRAYS_SOON: Duration = Duration::from_millis(10);
+/// Until strays are looked for that nothing tells of.
+const STRAYS_LATER: Duration = Duration::from_millis(50);
 
 type Shared = Rc<RefCell<Core>>;
 
@@ -41,11 +44,7 @@ pub(super) async fn drive(core: Shared, mut requests: mpsc::UnboundedReceiver<Co
         }
     };
     let alarm = alarm.map(|alarm| spawn_local(watch_alarm(Rc::clone(&core), alarm)));
-    let strays = core.borrow().strays.is_some().then(|| {
-        // Without it, an orphan that ends by itself is reaped with the next task that ends.
-        let ends = signal(SignalKind::child()).ok();
-        spawn_local(watch_strays(Rc::clone(&core), ends))
-    });
+    let strays = core.borrow().strays.is_some().then(|| spawn_local(watch_strays(Rc::clone(&core))));
     feed(&core, Input::Begin);
     let mut states = interval(STATE_INTERVAL);
     states.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -192,21 +191,15 @@ async fn watch_end(core: Shared, slot: u32, epoch: u32, pidfd: AsyncFd<OwnedFd>)
     attend(&core);
 }
 
-/// Looks for strays whenever a task or any child has ended, and again while some may not be ended yet.
-async fn watch_strays(core: Shared, mut ends: Option<Signal>) {
+/// Looks for strays when a task has ended, and now and then for those that end by themselves.
+async fn watch_strays(core: Shared) {
     let looked_for = Rc::clone(&core.borrow().strays_notice);
     loop {
-        let waiting = core.borrow_mut().sweep_strays();
-        let ended = async {
-            match &mut ends {
-                Some(ends) => ends.recv().await,
-                None => std::future::pending().await,
-            }
-        };
+        let unfinished = core.borrow_mut().sweep_strays();
         tokio::select! {
-            _ = ended => {}
-            () = looked_for.notified() => {}
-            () = tokio::time::sleep(STRAY_INTERVAL), if waiting => {}
+            // Tasks that end one right after the other are one reason to look.
+            () = looked_for.notified() => sleep(STRAYS_TOGETHER).await,
+            () = sleep(if unfinished { STRAYS_SOON } else { STRAYS_LATER }) => {}
         }
     }
 }

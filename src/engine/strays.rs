@@ -85,34 +85,35 @@ fn runs() -> std::sync::MutexGuard<'static, Vec<Arc<Territory>>> {
 }
 
 impl Territory {
-    /// Whether a slot is in a task that began before the orphan can have started.
-    fn began_before(&self, slot: u32, orphan: &Orphan, task: Option<u64>) -> bool {
-        let entered = self.board.entered(slot).filter(|(index, _)| task.is_none_or(|task| task == *index));
-        entered.is_some_and(|(_, entered)| entered <= orphan.started_before())
+    /// Whether an orphan can belong to what a slot is in; to exactly this task, where its mark names one.
+    fn can_be_of(&self, slot: u32, orphan: &Orphan, task: Option<u64>) -> bool {
+        let entered = self.board.entered(slot).filter(|entered| task.is_none_or(|task| task == entered.index));
+        entered.is_some_and(|entered| orphan.can_descend_from(entered.program, entered.at))
+    }
+
+    fn can_be_of_any(&self, orphan: &Orphan, task: Option<u64>) -> bool {
+        self.board.used().any(|slot| self.can_be_of(slot, orphan, task))
     }
 }
 
 /// Whether a task that an orphan can belong to is still running.
 fn may_live(orphan: &Orphan, runs: &[Arc<Territory>]) -> bool {
+    let task = orphan.variable(environment::TASK).and_then(|mark| environment::task_of(&mark));
     let group = if runs.iter().any(|run| run.groups.is_some()) { orphan.control_group() } else { None };
     for run in runs {
         if let (Some(groups), Some(path)) = (&run.groups, &group)
             && let Some(slot) = groups.slot_of(path)
         {
-            return run.began_before(slot, orphan, None);
+            return run.can_be_of(slot, orphan, task);
         }
     }
     if let Some(mark) = orphan.variable(environment::RUN) {
         // One that carries the mark of a run that is over, or of a Poolscope that a task had started, is nobody's.
         let Some(run) = runs.iter().find(|run| run.run == mark) else { return !is_ours(&mark) };
-        let task = orphan.variable(environment::TASK).and_then(|mark| environment::task_of(&mark));
-        return run.board.used().any(|slot| run.began_before(slot, orphan, task));
+        return run.can_be_of_any(orphan, task);
     }
     // Nothing tells whose it is. In somebody else's process it may be anybody's.
-    if !inherited::is_program() {
-        return true;
-    }
-    runs.iter().any(|run| run.board.used().any(|slot| run.began_before(slot, orphan, None)))
+    !inherited::is_program() || runs.iter().any(|run| run.can_be_of_any(orphan, None))
 }
 
 /// Whether a mark names a run of this process, or this process is the program, whose children are all ours.

@@ -24,6 +24,18 @@ struct Line {
     task: AtomicU64,
     started: AtomicU64,
     entered: AtomicU64,
+    program: AtomicU32,
+}
+
+/// When a worker took up the task that it is in, and with which program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entered {
+    /// The task's index.
+    pub index: u64,
+    /// `CLOCK_MONOTONIC` in nanoseconds, before any program was started for it.
+    pub at: u64,
+    /// The program that is the task; `None` before it is started, or without one.
+    pub program: Option<u32>,
 }
 
 /// What a worker is in.
@@ -102,6 +114,7 @@ impl Board {
         line.recall.store(0, Ordering::Relaxed);
         line.started.store(0, Ordering::Relaxed);
         line.entered.store(0, Ordering::Relaxed);
+        line.program.store(0, Ordering::Relaxed);
         line.task.store(NO_TASK, Ordering::Release);
     }
 
@@ -111,12 +124,16 @@ impl Board {
             line.task.store(task.index, Ordering::Relaxed);
             line.started.store(task.started, Ordering::Relaxed);
             line.entered.store(task.started, Ordering::Relaxed);
+            line.program.store(0, Ordering::Relaxed);
         });
     }
 
     /// Worker: the program that is the task was started, which takes time: its work begins only now.
-    pub fn program_started(&self, slot: u32, at: u64) {
-        self.write(slot, |line| line.started.store(at, Ordering::Relaxed));
+    pub fn program_started(&self, slot: u32, at: u64, pid: u32) {
+        self.write(slot, |line| {
+            line.started.store(at, Ordering::Relaxed);
+            line.program.store(pid, Ordering::Relaxed);
+        });
     }
 
     /// Worker: no task is being worked on.
@@ -146,22 +163,23 @@ impl Board {
         self.read(slot).map(|(task, _)| task)
     }
 
-    /// Parent: the task that the worker in this slot is in, and when it took it up (`CLOCK_MONOTONIC` in nanoseconds):
-    /// before any program was started for it.
+    /// Parent: how the worker in this slot took up the task that it is in.
     #[must_use]
-    pub fn entered(&self, slot: u32) -> Option<(u64, u64)> {
-        self.read(slot).map(|(task, entered)| (task.index, entered))
+    pub fn entered(&self, slot: u32) -> Option<Entered> {
+        self.read(slot).map(|(_, entered)| entered)
     }
 
-    fn read(&self, slot: u32) -> Option<(InTask, u64)> {
+    fn read(&self, slot: u32) -> Option<(InTask, Entered)> {
         let line = self.line(slot);
         for _ in 0..1000 {
             let before = line.sequence.load(Ordering::Acquire);
             let index = line.task.load(Ordering::Relaxed);
             let started = line.started.load(Ordering::Relaxed);
-            let entered = line.entered.load(Ordering::Relaxed);
+            let at = line.entered.load(Ordering::Relaxed);
+            let program = line.program.load(Ordering::Relaxed);
             fence(Ordering::Acquire);
             if before.is_multiple_of(2) && line.sequence.load(Ordering::Relaxed) == before {
+                let entered = Entered { index, at, program: (program != 0).then_some(program) };
                 return (index != NO_TASK).then_some((InTask { index, started }, entered));
             }
             std::hint::spin_loop();

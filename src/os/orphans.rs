@@ -43,10 +43,14 @@ impl Orphan {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Latest reading of `CLOCK_MONOTONIC` in nanoseconds at which it can have started; the kernel tells it in ticks.
+    /// Whether it can have been started by this program, or by one of its descendants: `at` is a reading of
+    /// `CLOCK_MONOTONIC` in nanoseconds from before the program was started. The kernel tells start times in ticks; within
+    /// one, the process ids tell, which are given out in order.
     #[must_use]
-    pub fn started_before(&self) -> u64 {
-        self.started.saturating_add(tick())
+    pub fn can_descend_from(&self, program: Option<u32>, at: u64) -> bool {
+        let certain = at <= self.started;
+        let possible = at <= self.started.saturating_add(tick());
+        certain || possible && program.is_none_or(|program| comes_after(self.pid(), program))
     }
 
     /// Value of a variable in the environment that it was started with. `None` also in the middle of an exec.
@@ -62,6 +66,13 @@ impl Orphan {
         let text = std::fs::read_to_string(format!("/proc/{}/cgroup", self.pid.as_raw_nonzero())).ok()?;
         text.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
     }
+}
+
+/// Whether of two process ids, given out within a moment of each other, the first one is the later one. They begin anew
+/// when the largest was given out, which is at least 32768 (`/proc/sys/kernel/pid_max`).
+fn comes_after(pid: u32, other: u32) -> bool {
+    const HALF: u32 = 1 << 14;
+    if pid > other { pid - other < HALF } else { other - pid >= HALF }
 }
 
 /// Orphans that were killed here and are still to be reaped.
@@ -254,7 +265,15 @@ mod tests {
         assert_eq!(stat.parent.unsigned_abs(), std::process::id());
         assert!(!stat.ended);
         let orphan = Orphan { pid, started: stat.started, environment: OnceLock::new() };
-        assert!(stat.started <= after && orphan.started_before() >= before, "{before} {stat:?} {after}");
+        assert!(stat.started <= after, "{stat:?} {after}");
+        assert!(orphan.can_descend_from(None, before) && !orphan.can_descend_from(None, after + 2 * tick()));
+        assert!(!orphan.can_descend_from(Some(child.pid()), after.max(stat.started + 1)), "it is that program itself");
+    }
+
+    #[test]
+    fn process_ids_are_given_out_in_order_and_begin_anew() {
+        assert!(comes_after(101, 100) && !comes_after(100, 101) && !comes_after(100, 100));
+        assert!(comes_after(300, 32_700) && !comes_after(32_700, 300));
     }
 
     #[test]

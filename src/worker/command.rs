@@ -46,9 +46,9 @@ pub struct Ran {
     pub result: Result<u64, Box<Failure>>,
 }
 
-/// Runs the program to its end; `started` is told when it has begun. A SIGTERM in the meantime is remembered
+/// Runs the program to its end; `started` is told when it has begun, and its process id. A SIGTERM in the meantime is remembered
 /// ([`signals::terminated`]).
-pub fn run(command: &CommandLine, task: &TaskRun, seed: u64, started: impl FnOnce(u64)) -> Ran {
+pub fn run(command: &CommandLine, task: &TaskRun, seed: u64, started: impl FnOnce(u64, u32)) -> Ran {
     let attempt = u32::from(task.attempt);
     let argv = arguments(command, task.first, attempt, seed);
     let mark = environment::task_mark(task.first, attempt);
@@ -58,7 +58,7 @@ pub fn run(command: &CommandLine, task: &TaskRun, seed: u64, started: impl FnOnc
     let ran = match start(&argv, &mark) {
         Ok(running) => {
             let at = monotonic();
-            started(at);
+            started(at, running.child.pid());
             running.finish(at)
         }
         Err(failure) => {

@@ -182,7 +182,7 @@ impl Worker {
             let (outcome, end) = match work {
                 Work::Command(line) => {
                     let (board, slot) = (&self.board, self.slot);
-                    let begun = |at| board.program_started(slot, at);
+                    let begun = |at, pid| board.program_started(slot, at, pid);
                     let ran = command::run(line, &TaskRun { first: index, ..run }, setup.seed, begun);
                     start = ran.started;
                     (ran.result, ran.ended)

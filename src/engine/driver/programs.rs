@@ -82,8 +82,9 @@ impl Core {
         if child.is_err() {
             self.board.reset(slot);
         }
-        let (index, child) = (ticket.first, child?);
-        let peer = ProgramPeer { index, started: monotonic(), stdout, stderr };
+        let (index, child, started) = (ticket.first, child?, monotonic());
+        self.board.program_started(slot, started, child.pid());
+        let peer = ProgramPeer { index, started, stdout, stderr };
         Ok(Link { epoch, child, stopped: false, peer: Peer::Program(Box::new(peer)), readers: Vec::new() })
     }
 

@@ -108,14 +108,13 @@ pub fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
         match Stat::of(pid) {
             Some(stat) if !stat.ended => {
                 let orphan = Orphan { pid, started: stat.started, environment: OnceLock::new() };
-                if keep(&orphan) {
+                if !killed.contains(&raw) && keep(&orphan) {
                     swept.kept += 1;
                 } else {
-                    match rustix::process::kill_process(pid, Signal::KILL) {
-                        Ok(()) if killed.insert(raw) => swept.killed += 1,
-                        // It takes its time to be gone.
-                        Ok(()) => swept.dying += 1,
-                        Err(error) => swept.refused.push((orphan.pid(), error.into())),
+                    match end_tree(pid, &mut killed) {
+                        Ok(0) => swept.dying += 1,
+                        Ok(more) => swept.killed += more,
+                        Err(error) => swept.refused.push((orphan.pid(), error)),
                     }
                 }
             }
@@ -126,6 +125,26 @@ pub fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
         }
     }
     swept
+}
+
+/// Kills an orphan and everyone below it: a child that is born to it by now tells nothing of where it comes from once
+/// its parent is gone. Returns how many there were that had not been killed before.
+fn end_tree(pid: Pid, killed: &mut BTreeSet<i32>) -> io::Result<usize> {
+    // Nobody who has a signal pending can have another child (fork(2) is restarted), so what is listed is complete.
+    rustix::process::kill_process(pid, Signal::STOP)?;
+    let mut count = usize::from(killed.insert(pid.as_raw_nonzero().get()));
+    for child in children_of_process(pid) {
+        // One of another user cannot be stopped; it is found here when it has lost its parent.
+        count += end_tree(child, killed).unwrap_or(0);
+    }
+    rustix::process::kill_process(pid, Signal::KILL)?;
+    Ok(count)
+}
+
+/// Children of all threads of a process.
+fn children_of_process(pid: Pid) -> Vec<Pid> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())) else { return Vec::new() };
+    threads.flatten().flat_map(|thread| children_of(&thread.path().join("children").to_string_lossy())).collect()
 }
 
 /// Children of the main thread as the kernel lists them: it inherits the orphans; empty where there is no such list.
@@ -201,14 +220,11 @@ impl Family {
         let mut members = BTreeMap::new();
         let mut parents: Vec<Pid> = i32::try_from(ancestor).ok().and_then(Pid::from_raw).into_iter().collect();
         while let Some(parent) = parents.pop() {
-            let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", parent.as_raw_nonzero())) else { continue };
-            for thread in threads.flatten() {
-                for child in children_of(&thread.path().join("children").to_string_lossy()) {
-                    let raw = child.as_raw_nonzero().get();
-                    if let Some(stat) = Stat::of(child).filter(|_| raw != own && !members.contains_key(&raw)) {
-                        members.insert(raw, stat.started);
-                        parents.push(child);
-                    }
+            for child in children_of_process(parent) {
+                let raw = child.as_raw_nonzero().get();
+                if let Some(stat) = Stat::of(child).filter(|_| raw != own && !members.contains_key(&raw)) {
+                    members.insert(raw, stat.started);
+                    parents.push(child);
                 }
             }
         }

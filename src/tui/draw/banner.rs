@@ -1,12 +1,16 @@
 //! Who is faster, by how much, and whether that can be said; beside it the figures that explain it.
 
+use std::sync::Arc;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::Scene;
 use super::paint::{cols, put, row, span};
+use crate::analysis::failing::all_failed;
 use crate::analysis::verdict::{Finding, Verdict};
+use crate::engine::event::RunState;
 use crate::metrics::snapshot::Snapshot;
 use crate::session::view::Mode;
 use crate::tui::model::{self, Pane};
@@ -29,6 +33,8 @@ pub struct Statement {
     pub basis: String,
     /// Why it is so.
     pub reasons: String,
+    /// Of which arm so much did not succeed that the ratio is not one of equal work; empty is good.
+    pub caveat: String,
 }
 
 /// What can be said about the arms in the panes.
@@ -42,7 +48,11 @@ pub fn statement(scene: &Scene<'_>) -> Statement {
         detail,
         basis,
         reasons: String::new(),
+        caveat: String::new(),
     };
+    if let Some((headline, detail)) = nothing_succeeded(scene) {
+        return Statement { style: theme.bad, ..silent(&headline, detail, String::new()) };
+    }
     if scene.view.mode == Mode::Together {
         return Statement {
             style: theme.warn,
@@ -61,6 +71,7 @@ pub fn statement(scene: &Scene<'_>) -> Statement {
     };
     let (arm, base) = if about == 1 { (right, left) } else { (left, right) };
     let basis = pairs(verdict);
+    let caveat = caveat(scene, verdict);
     let reasons = verdict.reasons.iter().map(|reason| text::clean(reason)).collect::<Vec<_>>().join("; ");
     match (verdict.finding, verdict.ratio) {
         (Finding::Faster | Finding::Slower, Some(ratio)) => {
@@ -76,14 +87,40 @@ pub fn statement(scene: &Scene<'_>) -> Statement {
                 detail: interval.map(ci).unwrap_or_default(),
                 basis,
                 reasons,
+                caveat,
             }
         }
         (Finding::NoClearDifference, _) => Statement {
             reasons,
+            caveat,
             ..silent("NO CLEAR DIFFERENCE", verdict.ci95.map(|range| arm_ci(arm, range)).unwrap_or_default(), basis)
         },
-        _ => Statement { reasons, ..silent("TOO EARLY", so_far(left, right), basis) },
+        _ => Statement { reasons, caveat, ..silent("TOO EARLY", so_far(left, right), basis) },
     }
+}
+
+/// The arms on screen of which not one task succeeded, and the cause at the first.
+fn nothing_succeeded(scene: &Scene<'_>) -> Option<(String, String)> {
+    let found = scene.panes.iter().filter_map(|pane| {
+        // A warm-up run that is over is not among the counted ones, but tells the same.
+        let warm = |frame: &&Snapshot| pane.view.finished.is_empty() && frame.state == RunState::Finished;
+        let last = pane.frame.filter(warm).map(|frame| [Arc::new(frame.clone())]);
+        let runs = last.as_ref().map_or(pane.view.finished.as_slice(), <[_; 1]>::as_slice);
+        Some((pane.label(), all_failed(runs)?))
+    });
+    let found: Vec<_> = found.collect();
+    let (_, first) = found.first()?;
+    let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    let detail = format!("{}: {}", names.join(" and "), text::clean(&first.cause));
+    Some((format!("ALL {} TASKS FAILED", first.tasks), detail))
+}
+
+fn caveat(scene: &Scene<'_>, verdict: &Verdict) -> String {
+    let arms = verdict.unsuccessful.iter().filter_map(|found| {
+        let name = model::label(scene.view.arms.get(found.arm)?);
+        Some(format!("{name}: {:.0}% failed", found.share * 100.0))
+    });
+    arms.collect::<Vec<_>>().join(", ")
 }
 
 fn pairs(verdict: &Verdict) -> String {
@@ -135,7 +172,13 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let mut lines = vec![(statement.headline, statement.style)];
     let parts = [statement.detail.as_str(), statement.basis.as_str()];
     let basis = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
-    if text::width(&basis) <= usize::from(words.width) {
+    if !statement.caveat.is_empty() {
+        lines.push((
+            if text::width(&basis) <= usize::from(words.width) { basis } else { statement.detail },
+            scene.theme.base,
+        ));
+        lines.push((statement.caveat, scene.theme.warn));
+    } else if text::width(&basis) <= usize::from(words.width) {
         lines.push((basis, scene.theme.base));
         lines.push((statement.reasons, scene.theme.base));
     } else {

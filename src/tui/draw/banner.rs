@@ -50,8 +50,8 @@ pub fn statement(scene: &Scene<'_>) -> Statement {
         reasons: String::new(),
         caveat: String::new(),
     };
-    if let Some((headline, detail)) = nothing_succeeded(scene) {
-        return Statement { style: theme.bad, ..silent(&headline, detail, String::new()) };
+    if let Some((headline, cause, names)) = nothing_succeeded(scene) {
+        return Statement { style: theme.bad, ..silent(&headline, cause, names) };
     }
     if scene.view.mode == Mode::Together {
         return Statement {
@@ -99,8 +99,8 @@ pub fn statement(scene: &Scene<'_>) -> Statement {
     }
 }
 
-/// The arms on screen of which not one task succeeded, and the cause at the first.
-fn nothing_succeeded(scene: &Scene<'_>) -> Option<(String, String)> {
+/// What to say of the arms on screen of which not one task succeeded, the cause at the first, and which they are.
+fn nothing_succeeded(scene: &Scene<'_>) -> Option<(String, String, String)> {
     let found = scene.panes.iter().filter_map(|pane| {
         // A warm-up run that is over is not among the counted ones, but tells the same.
         let warm = |frame: &&Snapshot| pane.view.finished.is_empty() && frame.state == RunState::Finished;
@@ -111,16 +111,20 @@ fn nothing_succeeded(scene: &Scene<'_>) -> Option<(String, String)> {
     let found: Vec<_> = found.collect();
     let (_, first) = found.first()?;
     let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
-    let detail = format!("{}: {}", names.join(" and "), text::clean(&first.cause));
-    Some((format!("ALL {} TASKS FAILED", first.tasks), detail))
+    Some((format!("ALL {} TASKS FAILED", first.tasks), text::clean(&first.cause), names.join(" and ")))
 }
 
+/// `POOL 33% failed`, or of both in the order of their panes `33%/12% failed`: there is little room.
 fn caveat(scene: &Scene<'_>, verdict: &Verdict) -> String {
-    let arms = verdict.unsuccessful.iter().filter_map(|found| {
-        let name = model::label(scene.view.arms.get(found.arm)?);
-        Some(format!("{name}: {:.0}% failed", found.share * 100.0))
-    });
-    arms.collect::<Vec<_>>().join(", ")
+    let mut found = verdict.unsuccessful.clone();
+    found.sort_by_key(|found| found.arm);
+    let shares: Vec<String> = found.iter().map(|found| format!("{:.0}%", found.share * 100.0)).collect();
+    let name = |arm: usize| scene.view.arms.get(arm).map(model::label).unwrap_or_default();
+    match found.as_slice() {
+        [] => String::new(),
+        [one] => format!("{} {} failed", name(one.arm), shares.concat()),
+        _ => format!("{} failed", shares.join("/")),
+    }
 }
 
 fn pairs(verdict: &Verdict) -> String {

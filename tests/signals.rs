@@ -59,9 +59,9 @@ fn appears(path: &Path) {
     support::eventually(&format!("{} is there", path.display()), || path.exists());
 }
 
-/// Says when it runs, and goodbye when it is asked to end.
+/// Says when it runs, and takes its time to say goodbye when it is asked to end.
 const POLITE: &str = "{ name: polite, kind: command, grace_period: 20s, count: 4, \
-                      shell: true, command: 'trap \"echo bye > bye; exit\" TERM; echo > ready; while :; do sleep 0.05; done' }";
+                      shell: true, command: 'trap \"sleep 0.3; echo bye > bye; exit\" TERM; echo > ready; while :; do sleep 0.05; done' }";
 
 /// Does not end when it is asked to.
 const STUBBORN: &str = "{ name: stubborn, kind: command, grace_period: 300s, count: 4, \

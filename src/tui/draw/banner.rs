@@ -70,7 +70,7 @@ pub fn statement(scene: &Scene<'_>) -> Statement {
         return silent("NOT COMPARED", so_far(left, right), format!("baseline: {base}"));
     };
     let (arm, base) = if about == 1 { (right, left) } else { (left, right) };
-    let basis = pairs(verdict);
+    let basis = pairs(scene, verdict);
     let caveat = caveat(scene, verdict);
     let reasons = verdict.reasons.iter().map(|reason| text::clean(reason)).collect::<Vec<_>>().join("; ");
     match (verdict.finding, verdict.ratio) {
@@ -127,11 +127,24 @@ fn caveat(scene: &Scene<'_>, verdict: &Verdict) -> String {
     }
 }
 
-fn pairs(verdict: &Verdict) -> String {
+fn pairs(scene: &Scene<'_>, verdict: &Verdict) -> String {
     match verdict.pairs {
-        0 => "no pair of runs yet".to_owned(),
+        0 => {
+            let reason = scene.panes.iter().find_map(|pane| uncounted(scene, pane));
+            reason.unwrap_or_else(|| "no pair of runs yet".to_owned())
+        }
         1 => "n = 1 pair of runs".to_owned(),
         n => format!("n = {n} pairs of runs"),
+    }
+}
+
+/// Why an arm has no run that counts, when none will come any more.
+fn uncounted(scene: &Scene<'_>, pane: &Pane<'_>) -> Option<String> {
+    let last = pane.view.latest().filter(|_| scene.view.phase.is_over() && pane.view.finished.is_empty());
+    match last.map(|run| run.state) {
+        None => None,
+        Some(RunState::Finished) => Some(format!("{}: your hand was in it", pane.label())),
+        Some(_) => Some(format!("{} was stopped", pane.label())),
     }
 }
 

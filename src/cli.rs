@@ -15,11 +15,13 @@ Examples:
 Exit codes:
     0  done
     1  an expectation failed
-    2  bad input, nothing was started
-    3  aborted, or an engine broke
+    2  bad input, or a place that cannot be written to; nothing was started
+    3  aborted, an engine broke, not one task of an arm succeeded,
+       or the result could not be written (it goes to standard output then)
     4  a suspect run under --strict
-  130  ended by Ctrl-C
-  143  ended by SIGTERM";
+  130  ended by Ctrl-C; what was measured is printed, marked as aborted
+  143  ended by SIGTERM; likewise
+Of several the first of 130 and 143, 2, 3, 1, 4 is told.";
 
 const AFTER_RUN: &str = "\
 Examples:
@@ -67,7 +69,7 @@ pub struct DashboardArgs {
     /// Colours
     #[arg(long, value_enum, default_value_t = Theme::Auto)]
     pub theme: Theme,
-    /// Draw with ASCII characters only
+    /// Draw with ASCII characters only, as by itself on TERM=linux and where the locale is not UTF-8
     #[arg(long)]
     pub ascii: bool,
     /// How the workload is changed before it is run.
@@ -229,6 +231,9 @@ pub struct CheckArgs {
     /// Format of what is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Write it to this file instead of standard output
+    #[arg(long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
     /// When to use colours
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
@@ -317,7 +322,7 @@ mod tests {
             &["run", "f", "--engine", "pool", "--workers", "4", "--set", "seed=1", "--set", "total=3", "--seed", "0"],
             &["compare", "f", "--engines", "a,b", "--repeats", "1", "--warmup", "0", "--together", "--strict", "-q"],
             &["compare", "f", "--format", "json", "--output", "x", "--no-progress", "--color", "never", "--i-know"],
-            &["check", "a", "b", "--format", "json", "--allow-exec"],
+            &["check", "a", "b", "--format", "json", "--allow-exec", "--output", "x"],
             &["list", "--format", "json", "--output", "x"],
             &["new"],
             &["doctor", "--calibrate", "--output", "x"],

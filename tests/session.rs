@@ -23,13 +23,17 @@ measure: { warmup: 0, repeats: 3 }
 ";
 
 fn open() -> Session {
+    open_with(WORKLOAD, env!("CARGO_BIN_EXE_poolscope"))
+}
+
+fn open_with(text: &str, worker_program: &str) -> Session {
     support::hard_limit();
-    let workload = Arc::new(load(WORKLOAD, "naps.yaml").unwrap().workload);
+    let workload = Arc::new(load(text, "naps.yaml").unwrap().workload);
     let surroundings = Surroundings {
         usable_cores: 2,
         max_processes: 64,
         iterations_per_second: 5e8,
-        worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
+        worker_program: worker_program.into(),
     };
     let arms = workload.engines.clone();
     Session::start(SessionSpec { workload, arms, baseline: 0, host: Arc::new(Host::detect()), surroundings }).unwrap()
@@ -113,4 +117,65 @@ fn stop_ends_it_and_run_begins_again() {
     let view = finish(&mut session);
     assert!(view.verdicts.is_empty(), "sharing cores is no measurement");
     assert!(view.arms.iter().all(|arm| arm.counts().succeeded == 40));
+}
+
+/// The phase never says that it is over while an arm is live.
+fn over(view: &Arc<SessionView>) -> bool {
+    let over = view.phase.is_over();
+    assert!(!over || view.arms.iter().all(|arm| !arm.live), "{:?} while an arm is live", view.phase);
+    over
+}
+
+#[test]
+fn together_is_not_over_before_its_last_arm() {
+    // One task, in one of the arms, takes its time to end.
+    let folder = tempfile::tempdir().unwrap();
+    let lock = folder.path().join("lock");
+    let shell = format!("mkdir {} && trap \"sleep 0.5; exit\" TERM; while :; do sleep 0.02; done", lock.display());
+    let text = format!(
+        "version: 1\nname: t\ntasks: [{{ name: t, kind: command, count: 4, grace_period: 20s, shell: true, command: '{shell}' }}]\n\
+         engines: [{{ kind: pool, workers: 1 }}, {{ kind: process, workers: 1 }}]\n"
+    );
+    let mut session = open_with(&text, env!("CARGO_BIN_EXE_poolscope"));
+    send(&session, SessionCommand::Run(Mode::Together));
+    until(&mut session, "a task of each arm runs", |view| {
+        view.arms.iter().all(|arm| arm.counts().running == 1) && lock.exists()
+    });
+    send(&session, SessionCommand::Stop);
+    let mut one_ended = false;
+    let view = until(&mut session, "it is over", |view| {
+        one_ended |= view.phase == SessionPhase::Stopping && view.arms.iter().any(|arm| !arm.live);
+        over(view)
+    });
+    assert!(one_ended, "both ended at once: nothing was tested");
+    assert_eq!(view.phase, SessionPhase::Stopped);
+}
+
+#[test]
+fn together_a_broken_engine_stays_the_reason() {
+    let mut session = open_with(WORKLOAD, "/no/such/program");
+    send(&session, SessionCommand::Run(Mode::Together));
+    let view = until(&mut session, "it is over", over);
+    assert!(matches!(&view.phase, SessionPhase::Broken(reason) if reason.contains(": ")), "{:?}", view.phase);
+}
+
+#[test]
+fn a_session_that_does_not_end_is_left_within_the_grace_period_and_a_second() {
+    use poolscope::os::signal_watch::SignalWatch;
+    use poolscope::session::ending::{Ended, end};
+    use poolscope::session::escalation::{Escalation, Level};
+    use poolscope::session::handle::SessionHandle;
+    let mut real = open();
+    let view = until(&mut real, "it is there", |_| true);
+    let (_silent, view) = tokio::sync::watch::channel(view);
+    let (commands, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let mut hung = SessionHandle { view, commands };
+    let mut levels = Vec::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ended = runtime.block_on(async {
+        let mut signals = SignalWatch::new().unwrap();
+        end(&mut hung, &mut signals, &mut Escalation::default(), |level| levels.push(level)).await
+    });
+    assert_eq!((ended, levels), (Ended::LeftBehind, vec![Level::Stop, Level::Kill]));
+    assert_eq!((asked.try_recv(), asked.try_recv()), (Ok(SessionCommand::Stop), Ok(SessionCommand::Stop)));
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_poolscope");
 const LIMIT: Duration = Duration::from_secs(60);
 
 const WORKLOAD: &str = "
@@ -27,7 +28,7 @@ struct Stage {
     keys: Box<dyn std::io::Write + Send>,
     terminal: Arc<Mutex<vt100::Parser>>,
     before: Option<rustix::termios::Termios>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 fn some(number: u16) -> std::num::NonZeroU16 {
@@ -39,16 +40,26 @@ fn size(cols: u16, rows: u16) -> PtySize {
 }
 
 impl Stage {
+    /// The dashboard.
     fn open(cols: u16, rows: u16) -> Self {
+        Self::run((cols, rows), &[], &[PROGRAM, "small.yaml"])
+    }
+
+    /// A program in a folder with the workload, as the leader of the terminal's session.
+    fn run((cols, rows): (u16, u16), variables: &[(&str, &str)], argv: &[&str]) -> Self {
         support::hard_limit();
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("small.yaml");
-        std::fs::write(&file, WORKLOAD).unwrap();
+        std::fs::write(folder.path().join("small.yaml"), WORKLOAD).unwrap();
         let pair = native_pty_system().openpty(size(cols, rows)).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_poolscope"));
-        command.arg(&file);
+        let mut command = CommandBuilder::new(argv[0]);
+        command.args(&argv[1..]);
+        command.cwd(folder.path());
         command.env("TERM", "xterm-256color");
+        command.env("LC_ALL", "C.UTF-8");
         command.env("POOLSCOPE_CACHE_DIR", folder.path());
+        for (name, value) in variables {
+            command.env(name, value);
+        }
         let before = termios(&*pair.master);
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
@@ -62,7 +73,7 @@ impl Stage {
             }
         });
         let keys = pair.master.take_writer().unwrap();
-        Self { master: pair.master, child, keys, terminal, before, _folder: folder }
+        Self { master: pair.master, child, keys, terminal, before, folder }
     }
 
     fn screen(&self) -> String {
@@ -156,4 +167,91 @@ fn sigterm_gives_the_terminal_back() {
     let pid = stage.child.process_id().unwrap();
     support::kill(pid, rustix::process::Signal::TERM);
     stage.ended(143);
+}
+
+#[test]
+fn two_interrupts_end_it_with_their_code() {
+    let mut stage = Stage::open(80, 24);
+    stage.until("a run is live", |screen| screen.contains("LIVE"));
+    stage.press("\x03\x03");
+    stage.ended(130);
+    // The second one may come when the comparison has ended.
+    let mut stage = Stage::open(80, 24);
+    stage.until("a run is live", |screen| screen.contains("LIVE"));
+    stage.press("\x03");
+    stage.until("it is stopped", |screen| screen.contains("STOPPED"));
+    stage.press("\x03");
+    stage.ended(130);
+}
+
+#[test]
+fn where_nobody_would_continue_it_a_headless_run_is_not_stopped() {
+    let script = format!("{PROGRAM} run small.yaml; echo exit=$?");
+    // The leader of the session, and a child of a leader that does no job control.
+    for argv in [&[PROGRAM, "run", "small.yaml"][..], &["/bin/sh", "-c", &script]] {
+        let mut stage = Stage::run((100, 40), &[], argv);
+        stage.until("it runs", |screen| screen.contains("round 1/1") && !screen.contains(" 0/60"));
+        stage.press("\x1a");
+        stage.until("it says so", |screen| screen.contains("cannot be suspended"));
+        stage.until("it goes on to its end", |screen| screen.contains("60 submitted = 60 succeeded"));
+        stage.ended(0);
+    }
+}
+
+#[test]
+fn a_headless_run_is_suspended_and_the_time_does_not_count() {
+    let run = format!("{PROGRAM} run small.yaml --format json --output result.json");
+    let script = format!("set -m; {run}; echo status=$?; read answer; fg; echo exit=$?");
+    let started = Instant::now();
+    let mut stage = Stage::run((100, 40), &[], &["/bin/sh", "-c", &script]);
+    stage.until("it runs", |screen| screen.contains("round 1/1") && !screen.contains(" 0/60"));
+    stage.press("\x1a");
+    stage.until("it is stopped", |screen| screen.contains("status=147") || screen.contains("status=148"));
+    let stopped = Instant::now();
+    std::thread::sleep(Duration::from_secs(1));
+    let stood = stopped.elapsed();
+    stage.press("\n");
+    stage.until("it goes on to its end", |screen| screen.contains("exit=0"));
+    let elapsed = started.elapsed();
+    let result = std::fs::read(stage.folder.path().join("result.json")).unwrap();
+    let result: serde_json::Value = serde_json::from_slice(&result).unwrap();
+    let run = &result["arms"][0]["runs"][0];
+    assert_eq!(run["tasks"]["succeeded"], 60);
+    let wall = Duration::from_secs_f64(run["wall_s"].as_f64().unwrap());
+    assert!(wall + stood <= elapsed, "{wall:?} measured, {stood:?} stopped, {elapsed:?} in all");
+    stage.ended(0);
+}
+
+#[test]
+fn a_terminal_that_cannot_be_drawn_on_is_none() {
+    for term in ["dumb", ""] {
+        let stage = Stage::run((100, 50), &[("TERM", term)], &[PROGRAM, "small.yaml"]);
+        stage.until("it compares", |screen| screen.contains("running headless") && screen.contains("120 succeeded"));
+        stage.until("nothing was drawn", |screen| !screen.contains("LIVE") && screen.contains("round 2/2"));
+        stage.ended(0);
+    }
+    let stage = Stage::run((100, 50), &[("TERM", "dumb")], &[PROGRAM]);
+    stage.until("it says what it needs", |screen| screen.contains("needs a terminal"));
+    stage.ended(2);
+}
+
+#[test]
+fn where_only_ascii_can_be_shown_nothing_else_is() {
+    for variables in [&[("TERM", "linux")][..], &[("LC_ALL", "C")], &[("LC_ALL", ""), ("LANG", "de_DE.ISO-8859-1")]] {
+        let mut stage = Stage::run((100, 30), variables, &[PROGRAM, "small.yaml"]);
+        stage.until("a run is live", |screen| screen.contains("LIVE"));
+        let screen = stage.screen();
+        assert!(screen.is_ascii(), "{variables:?}\n{screen}");
+        stage.press("qy");
+        stage.ended(0);
+        let stage = Stage::run((100, 50), variables, &[PROGRAM, "run", "small.yaml"]);
+        stage.until("a bar", |screen| screen.contains("##") || screen.contains("60 succeeded"));
+        stage.until("the result", |screen| screen.contains("60 submitted = 60 succeeded"));
+        let screen = stage.screen();
+        assert!(screen.is_ascii() && screen.contains(" us"), "{variables:?}\n{screen}");
+        stage.ended(0);
+    }
+    let stage = Stage::run((100, 50), &[], &[PROGRAM, "run", "small.yaml"]);
+    stage.until("the result in its own signs", |screen| screen.contains("✓ ● pool  60 submitted"));
+    stage.ended(0);
 }

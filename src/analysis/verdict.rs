@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::analysis::failing::{NOTABLE, unsuccessful_share};
 use crate::analysis::lints::{Lint, lints};
 use crate::analysis::statistics::estimate_ratio;
 use crate::engine::event::RunState;
@@ -37,6 +38,17 @@ pub struct Verdict {
     pub finding: Finding,
     /// Why it is so, as far as the measurements show: "start-up bound", ...
     pub reasons: Vec<String>,
+    /// Of the two arms, those of whose tasks more than a tenth did not succeed: the ratio is not one of equal work.
+    pub unsuccessful: Vec<Unsuccessful>,
+}
+
+/// An arm of whose tasks many did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unsuccessful {
+    /// Index of the arm.
+    pub arm: usize,
+    /// Share of its tasks, from 0 to 1.
+    pub share: f64,
 }
 
 /// What a comparison needs to know about one run.
@@ -135,7 +147,20 @@ pub fn verdicts_on(arms: &[Vec<Arc<Snapshot>>], baseline: usize, usable_cores: O
             let ratio = ratio.or_else(|| live_ratio(reference, runs));
             // Reasons are about the side that is behind: there is something to explain.
             let behind = if ratio.is_some_and(|ratio| ratio > 1.0) { reference } else { runs };
-            Verdict { arm, baseline, ratio, ci95, pairs, finding, reasons: reasons(behind, usable_cores) }
+            let unsuccessful = [(baseline, reference), (arm, runs)]
+                .map(|(arm, runs)| Unsuccessful { arm, share: unsuccessful_share(runs) })
+                .into_iter()
+                .filter(|found| found.share > NOTABLE);
+            Verdict {
+                arm,
+                baseline,
+                ratio,
+                ci95,
+                pairs,
+                finding,
+                reasons: reasons(behind, usable_cores),
+                unsuccessful: unsuccessful.collect(),
+            }
         })
         .collect()
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cli::{CheckArgs, Format};
+use crate::commands::target::Target;
 use crate::commands::{Exit, prepare, write};
 use crate::report::{clean, plan};
 use crate::workload::diagnostic::Severity;
@@ -13,19 +14,25 @@ use crate::workload::source;
 /// # Errors
 /// See [`super::execute`].
 pub fn execute(arguments: &CheckArgs) -> anyhow::Result<Exit> {
+    let inputs: Vec<&str> = arguments.files.iter().map(String::as_str).collect();
+    let target = match Target::open(arguments.output.as_deref(), &inputs) {
+        Ok(target) => target,
+        Err(exit) => return Ok(exit),
+    };
     let place = prepare::Place::detect();
     let checks: Vec<Check> = arguments.files.iter().map(|name| Check::of(name, arguments, &place)).collect();
-    match arguments.format {
+    let text = match arguments.format {
         Format::Text => {
             let texts: Vec<&str> = checks.iter().map(|check| check.text.as_str()).collect();
-            write::stdout(&texts.join("\n"))?;
+            write::shown_on(&texts.join("\n"), target.is_standard()).into_owned()
         }
         Format::Json => {
             let files: Vec<&Value> = checks.iter().map(|check| &check.document).collect();
-            write::stdout(&format!("{:#}\n", json!({ "schema": "poolscope.check/1", "files": files })))?;
+            format!("{:#}\n", json!({ "schema": "poolscope.check/1", "files": files }))
         }
-    }
-    Ok(if checks.iter().all(|check| check.valid) { Exit::Done } else { Exit::BadInput })
+    };
+    let valid = checks.iter().all(|check| check.valid);
+    Ok(target.deliver(&text).or_graver(if valid { Exit::Done } else { Exit::BadInput }))
 }
 
 struct Check {
@@ -36,7 +43,7 @@ struct Check {
 
 impl Check {
     fn of(name: &str, arguments: &CheckArgs, place: &prepare::Place) -> Self {
-        let colored = write::colored_stdout(arguments.color);
+        let colored = write::colored_stdout(arguments.color) && arguments.output.is_none();
         let (source, loaded) = match source::load(name, arguments.allow_exec) {
             Ok(loaded) => loaded,
             Err(diagnostics) => {

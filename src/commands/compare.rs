@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::cli::CompareArgs;
+use crate::commands::target::Target;
 use crate::commands::{Exit, headless, prepare};
 use crate::session::view::Mode;
 
@@ -31,14 +32,16 @@ pub fn execute(arguments: &CompareArgs) -> anyhow::Result<Exit> {
         changed.engines.clone_from(&arms);
         let place = prepare::Place::detect();
         prepare::envelope(&changed, &place, &arguments.changes)?;
-        Ok((Arc::new(changed), arms, place))
+        let target = Target::open(arguments.output.output.as_deref(), &[&arguments.file])?;
+        Ok((Arc::new(changed), arms, place, target))
     };
     let mode = if arguments.together { Mode::Together } else { Mode::Interleaved };
     match prepared() {
-        Ok((workload, arms, place)) => headless::execute(
+        Ok((workload, arms, place, target)) => headless::execute(
             prepare::session(workload, arms, &place, arguments.changes.i_know)?,
             mode,
             &arguments.output,
+            target,
         ),
         Err(exit) => Ok(exit),
     }

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use anyhow::Context as _;
 
 use crate::cli::{CompareArgs, DashboardArgs, Theme};
+use crate::commands::console::Console;
 use crate::commands::{Exit, compare, list, prepare, write};
 use crate::report;
 use crate::session::conductor::{Ending, Session};
-use crate::tui::{self, Ended, Entry, Options, ThemeName};
+use crate::tui::{self, Entry, Options, ThemeName};
 use crate::workload::model::Workload;
 
 /// Shows the dashboard.
@@ -17,8 +18,9 @@ use crate::workload::model::Workload;
 /// # Errors
 /// See [`super::execute`].
 pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
-    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
-        return without_terminal(arguments);
+    let console = Console::detect();
+    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) || console.is_dumb() {
+        return without_terminal(arguments, console);
     }
     let initial = match &arguments.file {
         Some(file) => match prepare::workload(file, &arguments.changes, arguments.output.color) {
@@ -42,27 +44,35 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
         initial,
         catalogue,
         theme: theme(arguments.theme),
-        ascii: arguments.ascii,
+        ascii: arguments.ascii || console.ascii(true),
         fps: u32::from(arguments.fps),
     };
-    let ended = tui::run(options);
+    let ended = tui::run(options)?;
+    let exit = match ended.signal {
+        Some(signal) => Exit::Signal(signal),
+        None if ended.left_behind => Exit::Aborted,
+        None => Exit::Done,
+    };
+    if ended.left_behind {
+        // Its workers end with this process; waiting for its thread could take for ever.
+        std::process::exit(exit.code().into());
+    }
     // Nothing that was started is left behind.
     drop(endings);
-    Ok(match ended? {
-        Ended::Quit => Exit::Done,
-        Ended::Signal(signal) => Exit::Signal(signal),
-    })
+    Ok(exit)
 }
 
-fn without_terminal(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
+fn without_terminal(arguments: &DashboardArgs, console: Console) -> anyhow::Result<Exit> {
     let Some(file) = &arguments.file else {
         write::say(
-            "error: the dashboard needs a terminal; without one: poolscope compare FILE, poolscope list, or --help",
+            "error: the dashboard needs a terminal that it can draw on; without one: poolscope compare FILE, poolscope list, or --help",
         );
         return Ok(Exit::BadInput);
     };
     if !arguments.output.quiet {
-        write::say(&format!("no terminal: running headless, as poolscope compare {file}"));
+        let dumb =
+            if std::io::stdout().is_terminal() && console.is_dumb() { " that can be drawn on (TERM)" } else { "" };
+        write::say(&format!("no terminal{dumb}: running headless, as poolscope compare {file}"));
     }
     compare::execute(&CompareArgs {
         file: file.clone(),

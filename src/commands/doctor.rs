@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::{DoctorArgs, Format};
+use crate::commands::target::Target;
 use crate::commands::{Exit, write};
 use crate::os::host::Host;
 use crate::os::limits::{Limits, Room};
@@ -30,13 +31,16 @@ struct Facts {
 /// # Errors
 /// See [`super::execute`].
 pub fn execute(arguments: &DoctorArgs) -> anyhow::Result<Exit> {
+    let target = match Target::open(arguments.output.as_deref(), &[]) {
+        Ok(target) => target,
+        Err(exit) => return Ok(exit),
+    };
     let facts = Facts::gather(arguments.calibrate);
     let text = match arguments.format {
-        Format::Text => facts.text(),
+        Format::Text => write::shown_on(&facts.text(), target.is_standard()).into_owned(),
         Format::Json => format!("{:#}\n", facts.json()),
     };
-    write::result(&text, arguments.output.as_deref())?;
-    Ok(Exit::Done)
+    Ok(target.deliver(&text))
 }
 
 impl Facts {

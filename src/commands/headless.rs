@@ -1,143 +1,166 @@
 //! A session without a dashboard: progress on standard error, the result on standard output, signals heeded.
 
-use std::io::IsTerminal as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
 
+use crate::analysis::failing::AllFailed;
 use crate::cli::{Format, Output};
+use crate::commands::console::Console;
 use crate::commands::progress::Progress;
+use crate::commands::target::Target;
 use crate::commands::{Exit, write};
 use crate::engine::event::RunState;
 use crate::os::job_control;
-use crate::report::{self, ArmResult, Results};
+use crate::os::signal_watch::{Caught, SignalWatch};
+use crate::report::ending::{Ending, Partial};
+use crate::report::{self, ArmResult, Results, clean};
 use crate::session::conductor::{Session, SessionSpec};
+use crate::session::ending::{Ended, end};
+use crate::session::escalation::{Escalation, Level};
 use crate::session::stream::SharedStream;
-use crate::session::view::{Mode, SessionCommand, SessionPhase, SessionView};
-
-/// How long the workers get to stand still before the program is stopped itself.
-const SUSPEND_LIMIT: Duration = Duration::from_millis(300);
+use crate::session::suspension::{self, suspend};
+use crate::session::view::{ArmView, Mode, SessionCommand, SessionPhase, SessionView};
 
 /// Runs a session to its end and writes the result.
 ///
 /// # Errors
 /// See [`super::execute`].
-pub(super) fn execute(spec: SessionSpec, mode: Mode, output: &Output) -> anyhow::Result<Exit> {
+pub(super) fn execute(spec: SessionSpec, mode: Mode, output: &Output, target: Target) -> anyhow::Result<Exit> {
     let stream_hash = SharedStream::new(&spec.workload).hash().to_owned();
     let baseline = spec.baseline;
     let mut session = Session::start(spec).context("starting the session")?;
-    let progress = Progress::new(!output.quiet && !output.no_progress, std::io::stderr().is_terminal());
+    let progress = Progress::new(output, Console::detect());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-    let ended = runtime.block_on(follow(&mut session, mode, progress))?;
+    let followed = runtime.block_on(follow(&mut session, mode, progress))?;
     let view = Arc::clone(&session.handle.view.borrow());
-    drop(session);
-    let results = results(&view, stream_hash, baseline);
-    let text = match output.format {
-        Format::Json => report::json::text(&results),
-        Format::Text => report::text::render(
-            &results,
-            report::text::Options {
-                colour: write::colored_stdout(output.color) && output.output.is_none(),
-                width: write::stdout_width(),
-            },
-        ),
+    let left_behind = matches!(followed, Followed::Signalled(_, Ended::LeftBehind));
+    if left_behind {
+        // Its workers end with this process; waiting for its thread could take for ever.
+        std::mem::forget(session);
+    } else {
+        drop(session);
+    }
+    let signal = match followed {
+        Followed::ToItsEnd => None,
+        Followed::Signalled(number, _) => Some(number),
     };
-    let measured = results.arms.iter().any(|arm| !arm.runs.is_empty());
-    if measured {
-        write::result(&text, output.output.as_deref())?;
+    let results = results(&view, stream_hash, baseline, signal);
+    let on_page = target.is_standard() && output.format == Format::Text;
+    let text = text(&results, output, target.is_standard());
+    let written = target.deliver(&text);
+    let exit = verdict(&results, output.strict, on_page).or_graver(written);
+    if left_behind {
+        std::process::exit(exit.code().into());
     }
-    if mode == Mode::Together && !output.quiet {
-        write::say("together: the arms shared the cores; this is not a measurement");
-    }
-    Ok(match (ended, &view.phase) {
-        (Some(number), _) => Exit::Signal(number),
-        (None, SessionPhase::Broken(reason)) => {
-            write::say(&format!("error: {reason}"));
-            Exit::Aborted
-        }
-        (None, SessionPhase::Stopped) => Exit::Aborted,
-        _ if output.strict && results.arms.iter().flat_map(|arm| &arm.runs).any(|run| !run.suspect.is_empty()) => {
-            Exit::Suspect
-        }
-        _ => Exit::Done,
-    })
+    Ok(exit)
 }
 
-fn results(view: &SessionView, stream_hash: String, baseline: usize) -> Results {
+fn text(results: &Results, output: &Output, standard: bool) -> String {
+    match output.format {
+        Format::Json => report::json::text(results),
+        Format::Text => {
+            let colour = write::colored_stdout(output.color) && standard;
+            let text = report::text::render(results, report::text::Options { colour, width: write::stdout_width() });
+            write::shown_on(&text, standard).into_owned()
+        }
+    }
+}
+
+/// The exit code of what was measured; says why it is none of success, unless the page did.
+fn verdict(results: &Results, strict: bool, on_page: bool) -> Exit {
+    let mut exit = Exit::Done;
+    match &results.ending {
+        Ending::Finished => {}
+        Ending::Stopped(Some(signal)) => exit = exit.or_graver(Exit::Signal(*signal)),
+        Ending::Stopped(None) => exit = exit.or_graver(Exit::Aborted),
+        Ending::Broken(reason) => {
+            write::say(&format!("error: {}", clean::line(reason)));
+            exit = exit.or_graver(Exit::Aborted);
+        }
+    }
+    for (arm, AllFailed { tasks, cause }) in results.all_failed() {
+        exit = exit.or_graver(Exit::Aborted);
+        if !on_page {
+            let (name, cause) = (clean::line(&arm.spec.name), clean::line(&cause).into_owned());
+            write::say(&format!("error: {name}: ALL {tasks} TASKS FAILED: {cause}"));
+        }
+    }
+    let mut runs = results.arms.iter().flat_map(|arm| &arm.runs);
+    if strict && runs.any(|run| !run.suspect.is_empty()) {
+        exit = exit.or_graver(Exit::Suspect);
+    }
+    exit
+}
+
+fn results(view: &SessionView, stream_hash: String, baseline: usize, signal: Option<i32>) -> Results {
+    let warmup = view.round <= view.warmup;
+    let partial = |arm: &ArmView| {
+        let run = arm.latest().filter(|run| run.state != RunState::Finished)?;
+        Some(Partial { run: Arc::clone(run), warmup })
+    };
+    let arm = |arm: &ArmView| ArmResult {
+        spec: arm.spec.clone(),
+        workers: arm.workers,
+        runs: arm.finished.clone(),
+        partial: partial(arm),
+    };
     Results {
         workload: Arc::clone(&view.workload),
         host: Arc::clone(&view.host),
         stream_hash,
-        arms: view
-            .arms
-            .iter()
-            .map(|arm| ArmResult { spec: arm.spec.clone(), workers: arm.workers, runs: arm.finished.clone() })
-            .collect(),
+        arms: view.arms.iter().map(arm).collect(),
         baseline,
+        sharing_cores: view.mode == Mode::Together,
+        ending: match (signal, &view.phase) {
+            (Some(_), _) => Ending::Stopped(signal),
+            (None, SessionPhase::Broken(reason)) => Ending::Broken(reason.clone()),
+            (None, SessionPhase::Finished) => Ending::Finished,
+            (None, _) => Ending::Stopped(None),
+        },
     }
 }
 
-fn is_over(phase: &SessionPhase) -> bool {
-    matches!(phase, SessionPhase::Finished | SessionPhase::Stopped | SessionPhase::Broken(_))
+/// How a session was followed.
+#[derive(Clone, Copy)]
+enum Followed {
+    ToItsEnd,
+    /// Until this signal came.
+    Signalled(i32, Ended),
 }
 
-/// Follows a session to its end. The first signal stops it gracefully, the second kills, the third leaves at once.
-/// Returns the signal that ended it, if one did.
-async fn follow(session: &mut Session, mode: Mode, mut progress: Progress) -> anyhow::Result<Option<i32>> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("watching for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("watching for SIGTERM")?;
-    let mut hangup = signal(SignalKind::hangup()).context("watching for SIGHUP")?;
-    let mut stop = signal(SignalKind::from_raw(libc::SIGTSTP)).context("watching for SIGTSTP")?;
-    let mut signals = 0;
-    let mut first = None;
-    session.handle.commands.send(SessionCommand::Run(mode)).context("the session is gone")?;
-    let mut begun = false;
-    loop {
-        let number = tokio::select! {
-            changed = session.handle.view.changed() => {
-                changed.context("the session is gone")?;
-                let view = Arc::clone(&session.handle.view.borrow_and_update());
-                progress.show(&view);
-                begun |= view.phase != SessionPhase::Ready;
-                let idle = view.arms.iter().all(|arm| !arm.live);
-                if begun && idle && is_over(&view.phase) {
-                    progress.finish();
-                    return Ok(first);
+/// Follows a session to its end, or ends it when a signal asks for that.
+async fn follow(session: &mut Session, mode: Mode, mut progress: Progress) -> anyhow::Result<Followed> {
+    let mut signals = SignalWatch::new().context("watching for signals")?;
+    let handle = &mut session.handle;
+    handle.commands.send(SessionCommand::Run(mode)).context("the session is gone")?;
+    let followed = loop {
+        tokio::select! {
+            caught = signals.next() => match caught {
+                Caught::End(number) => {
+                    let told = |level| progress.note(match level {
+                        Level::Stop => "stopping; once more to kill",
+                        Level::Kill => "killing; once more to leave at once",
+                        Level::Leave => "leaving",
+                    });
+                    break Followed::Signalled(number, end(handle, &mut signals, &mut Escalation::default(), told).await);
                 }
-                continue;
+                Caught::Stop if !job_control::can_stop() => progress.note(suspension::NOT_HERE),
+                Caught::Stop => if let Err(error) = suspend(Some(&mut *handle), &mut signals).await {
+                    progress.note(&format!("cannot be suspended: {error}"));
+                },
+                Caught::Continue => {}
+            },
+            changed = handle.view.changed() => {
+                changed.context("the session is gone")?;
+                let view = Arc::clone(&handle.view.borrow_and_update());
+                progress.show(&view);
+                if view.phase.is_over() {
+                    break Followed::ToItsEnd;
+                }
             }
-            _ = interrupt.recv() => libc::SIGINT,
-            _ = terminate.recv() => libc::SIGTERM,
-            _ = hangup.recv() => libc::SIGHUP,
-            _ = stop.recv() => {
-                suspend(session).await;
-                continue;
-            }
-        };
-        signals += 1;
-        first.get_or_insert(number);
-        if signals > 2 {
-            progress.finish();
-            std::process::exit(128 + number);
         }
-        progress.note(if signals == 1 { "stopping; once more to kill" } else { "killing" });
-        let _ = session.handle.commands.send(SessionCommand::Stop);
-    }
-}
-
-/// Ctrl-Z: workers and clock stand still before this process does.
-async fn suspend(session: &mut Session) {
-    let _ = session.handle.commands.send(SessionCommand::Suspend);
-    let still = session.handle.view.wait_for(|view| {
-        let mut live = view.arms.iter().filter(|arm| arm.live);
-        live.all(|arm| arm.latest().is_some_and(|run| run.state == RunState::Suspended))
-    });
-    // A run that has just ended never says so: the wait is bounded.
-    let _ = tokio::time::timeout(SUSPEND_LIMIT, still).await;
-    if let Err(error) = job_control::raise_stop() {
-        write::say(&format!("cannot be suspended: {error}"));
-    }
-    let _ = session.handle.commands.send(SessionCommand::Unsuspend);
+    };
+    progress.finish();
+    Ok(followed)
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::cli::{Format, ListArgs};
+use crate::commands::target::Target;
 use crate::commands::{Exit, write};
 use crate::report::clean;
 use crate::workload::load::load;
@@ -92,13 +93,16 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// # Errors
 /// See [`super::execute`].
 pub fn execute(arguments: &ListArgs) -> anyhow::Result<Exit> {
+    let target = match Target::open(arguments.output.as_deref(), &[]) {
+        Ok(target) => target,
+        Err(exit) => return Ok(exit),
+    };
     let list = known(false);
     let text = match arguments.format {
         Format::Json => format!("{:#}\n", json(&list)),
-        Format::Text => text(&list),
+        Format::Text => write::shown_on(&text(&list), target.is_standard()).into_owned(),
     };
-    write::result(&text, arguments.output.as_deref())?;
-    Ok(Exit::Done)
+    Ok(target.deliver(&text))
 }
 
 fn json(list: &[Known]) -> Value {

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod compare;
+mod console;
 pub mod dashboard;
 pub mod doctor;
 mod headless;
@@ -10,6 +11,7 @@ pub mod new;
 mod prepare;
 mod progress;
 pub mod run;
+mod target;
 mod write;
 
 use std::process::ExitCode;
@@ -24,7 +26,7 @@ pub enum Exit {
     Done,
     /// 2: the input is bad and nothing was started.
     BadInput,
-    /// 3: aborted, or an engine could not go on.
+    /// 3: aborted, an engine could not go on, not one task of an arm succeeded, or the result could not be written.
     Aborted,
     /// 4: a run is suspect, and that was asked to be an error.
     Suspect,
@@ -43,6 +45,21 @@ impl Exit {
             Self::Suspect => 4,
             Self::Signal(signal) => 128u8.wrapping_add(u8::try_from(signal).unwrap_or(0)),
         }
+    }
+}
+
+impl Exit {
+    /// The one of two that is told: a signal, then 2, 3, 1 and 4.
+    #[must_use]
+    pub fn or_graver(self, other: Self) -> Self {
+        let rank = |exit: Self| match exit {
+            Self::Signal(_) => 4,
+            Self::BadInput => 3,
+            Self::Aborted => 2,
+            Self::Suspect => 1,
+            Self::Done => 0,
+        };
+        if rank(other) > rank(self) { other } else { self }
     }
 }
 

@@ -1,10 +1,14 @@
 //! Progress on standard error: a bar with ETA on a terminal, plain lines otherwise.
 
+use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::cli::Output;
+use crate::commands::console::Console;
 use crate::commands::write;
+use crate::report::clean;
 use crate::session::view::SessionView;
 
 /// Between two plain lines.
@@ -12,8 +16,8 @@ const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Shows how far a session is.
 pub(super) enum Progress {
-    /// Nothing.
-    Silent,
+    /// Nothing at all, or nothing but answers to signals.
+    Silent { quiet: bool },
     /// A bar.
     Bar(ProgressBar),
     /// Lines: when the last one was written, and which run it was about.
@@ -21,17 +25,17 @@ pub(super) enum Progress {
 }
 
 impl Progress {
-    pub(super) fn new(wanted: bool, terminal: bool) -> Self {
-        if !wanted {
-            return Self::Silent;
+    pub(super) fn new(output: &Output, console: Console) -> Self {
+        if output.quiet || output.no_progress {
+            return Self::Silent { quiet: output.quiet };
         }
-        if !terminal {
+        if !std::io::stderr().is_terminal() || console.is_dumb() {
             return Self::Lines(Instant::now(), String::new());
         }
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
         let template = "{prefix} {wide_bar} {pos}/{len} {percent:>3} %  {msg}  ETA {eta}";
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("██░"));
+            bar.set_style(style.progress_chars(if console.ascii(true) { "##." } else { "██░" }));
         }
         Self::Bar(bar)
     }
@@ -40,10 +44,10 @@ impl Progress {
         let Some(arm) = view.arms.iter().find(|arm| arm.live) else { return };
         let Some(run) = arm.latest() else { return };
         let warmup = if view.round <= view.warmup { " (warm-up)" } else { "" };
-        let title = format!("round {}/{}{warmup}  {}", view.round, view.rounds, arm.spec.name);
+        let title = format!("round {}/{}{warmup}  {}", view.round, view.rounds, clean::line(&arm.spec.name));
         let finished = run.counts.finished();
         match self {
-            Self::Silent => {}
+            Self::Silent { .. } => {}
             Self::Bar(bar) => {
                 if bar.prefix() != title {
                     bar.reset();
@@ -69,6 +73,7 @@ impl Progress {
     pub(super) fn note(&self, text: &str) {
         match self {
             Self::Bar(bar) => bar.println(text),
+            Self::Silent { quiet: true } => {}
             _ => write::say(text),
         }
     }

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::cli::RunArgs;
+use crate::commands::target::Target;
 use crate::commands::{Exit, headless, prepare};
 use crate::session::view::Mode;
 
@@ -21,13 +22,15 @@ pub fn execute(arguments: &RunArgs) -> anyhow::Result<Exit> {
         (once.engines, once.baseline) = (vec![arm.clone()], 0);
         let place = prepare::Place::detect();
         prepare::envelope(&once, &place, &arguments.changes)?;
-        Ok((Arc::new(once), arm, place))
+        let target = Target::open(arguments.output.output.as_deref(), &[&arguments.file])?;
+        Ok((Arc::new(once), arm, place, target))
     };
     match prepared() {
-        Ok((workload, arm, place)) => headless::execute(
+        Ok((workload, arm, place, target)) => headless::execute(
             prepare::session(workload, vec![arm], &place, arguments.changes.i_know)?,
             Mode::Interleaved,
             &arguments.output,
+            target,
         ),
         Err(exit) => Ok(exit),
     }

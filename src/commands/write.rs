@@ -1,48 +1,42 @@
-//! Writing results: a closed pipe is the reader's right, everything else is an error that is told.
+//! Writing to standard output and standard error: in the characters that can be shown there, and with whose colours.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::Path;
 
 use anyhow::Context as _;
 
 use crate::cli::Color;
+use crate::commands::console::Console;
+use crate::commands::target::tolerate_closed;
+use crate::os::standard_output;
+use crate::report::ascii;
 
 /// Writes to standard output. A reader that has gone is no error.
 ///
 /// # Errors
-/// A full disk and the like.
+/// A full disk and the like, or that there is none.
 pub(super) fn stdout(text: &str) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("writing to standard output"),
+    if standard_output::was_closed() {
+        anyhow::bail!("writing to standard output: it is closed");
     }
+    let mut out = io::stdout().lock();
+    tolerate_closed(out.write_all(text.as_bytes()).and_then(|()| out.flush())).context("writing to standard output")
 }
 
-/// Writes a file whole or not at all, or to standard output without a path.
-///
-/// # Errors
-/// What the system says, with the path.
-pub(super) fn result(text: &str, path: Option<&Path>) -> anyhow::Result<()> {
-    let Some(path) = path else { return stdout(text) };
-    let context = || format!("writing {}", path.display());
-    // Something that is no regular file (a pipe, /dev/stdout) can only be written to as it is.
-    let special = path.metadata().is_ok_and(|metadata| !metadata.is_file());
-    if special {
-        return std::fs::write(path, text).with_context(context);
-    }
-    let name = path.file_name().with_context(context)?.to_string_lossy().into_owned();
-    let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written.with_context(context)
+/// A text for people as it can be shown.
+pub(super) fn shown(text: &str, on_terminal: bool) -> Cow<'_, str> {
+    if Console::detect().ascii(on_terminal) { ascii::text(text) } else { Cow::Borrowed(text) }
+}
+
+/// [`shown`] for standard output or another place.
+pub(super) fn shown_on(text: &str, standard: bool) -> Cow<'_, str> {
+    shown(text, standard && io::stdout().is_terminal())
 }
 
 /// Says something to people, on standard error. Nobody may be listening.
 pub(super) fn say(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let mut err = io::stderr().lock();
+    let _ = writeln!(err, "{}", shown(text, err.is_terminal()));
 }
 
 /// Whether to use colours on standard output.
@@ -65,6 +59,10 @@ fn colored(color: Color, terminal: bool) -> bool {
         Color::Always => true,
         Color::Never => false,
         // https://no-color.org: set and not empty means no.
-        Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        Color::Auto => {
+            terminal
+                && !Console::detect().is_dumb()
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        }
     }
 }

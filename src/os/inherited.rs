@@ -47,26 +47,6 @@ pub fn is_program() -> bool {
     IS_PROGRAM.load(Ordering::Relaxed)
 }
 
-/// Whether the standard output was open when the process began.
-static STDOUT_IS_OPEN: AtomicBool = AtomicBool::new(true);
-
-/// The runtime opens `/dev/null` in place of a closed descriptor before `main`: whoever wants to know has to look earlier.
-#[used]
-#[cfg_attr(target_os = "linux", unsafe(link_section = ".init_array"))]
-static LOOK: extern "C" fn() = look;
-
-extern "C" fn look() {
-    // SAFETY: the descriptor is only looked at.
-    let flags = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) };
-    STDOUT_IS_OPEN.store(flags >= 0, Ordering::Relaxed);
-}
-
-/// Whether there was a standard output when the process began; what is written to a closed one is lost without a word.
-#[must_use]
-pub fn has_stdout() -> bool {
-    STDOUT_IS_OPEN.load(Ordering::Relaxed)
-}
-
 /// Puts right what the program was started with. To be called once, before anything else is set up.
 ///
 /// * Signals get their default, and none stays blocked: an ignored SIGCHLD would take the ends of children away, an
@@ -83,7 +63,7 @@ pub fn settle() {
                 signals::reset(signal);
             }
         }
-        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        signals::report_file_size();
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());

@@ -22,8 +22,9 @@ pub mod pressure;
 pub mod probes;
 pub mod readiness;
 pub mod readings;
+pub mod signal_watch;
 pub mod signals;
 pub mod slot_groups;
 pub mod spawn;
-
+pub mod standard_output;
 pub mod timer;

@@ -65,6 +65,42 @@ pub fn reset(signal: libc::c_int) {
     unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const default, nothing, MASK) };
 }
 
+/// From now on the signals that ask a process to end do so again, whoever watched them; one that is ignored stays so.
+/// For a process that has nothing left to do but to write to somebody who may not read.
+pub fn release_ending() {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        if !is_ignored(signal) {
+            // SAFETY: SIG_DFL is a valid disposition.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+    }
+}
+
+/// Does something that must not be cut in two by a signal that asks the process to end: it comes right afterwards.
+/// Holds for a process of one thread.
+pub fn without_ending<T>(work: impl FnOnce() -> T) -> T {
+    // SAFETY: the sets are plain data that the calls initialise; the mask is this thread's own and is put back below.
+    let before = unsafe {
+        let (mut ending, mut before): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
+        libc::sigemptyset(&raw mut ending);
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            libc::sigaddset(&raw mut ending, signal);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const ending, &raw mut before);
+        before
+    };
+    let done = work();
+    // SAFETY: the mask was this thread's own a moment ago.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
+    done
+}
+
+/// From now on a file that grows beyond the limit on its size (`ulimit -f`) is an error of the write, not our end.
+pub fn report_file_size() {
+    // SAFETY: SIG_IGN is a valid disposition. Programs that are started get default signals all the same.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// Ignores the signals that ask a process to end. For a process whose end comes with the end of its input.
 pub fn ignore_terminating() {
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {

@@ -12,6 +12,7 @@ use crate::metrics::latency::Latencies;
 use crate::metrics::results_hash::ResultsHash;
 use crate::metrics::snapshot::{Latency, RunEnd, Snapshot, WorkerTime};
 use crate::os::host::Host;
+use crate::report::ending::Ending;
 use crate::report::{ArmResult, Results};
 use crate::workload::model::{
     Arrivals, Backoff, Chunksize, Dist, EngineKind, EngineSpec, LatencyFrom, Measure, Order, Retries, RunOrder, Share,
@@ -121,6 +122,7 @@ pub fn comparison() -> Results {
         spec: spec(name, kind),
         workers: 2,
         runs: runs.into_iter().map(Arc::new).collect(),
+        partial: None,
     };
     let pool = [5.5, 5.6, 5.4].map(|wall| run(1, 10, wall));
     let mut process = [16.5, 16.9, 16.4].map(|wall| run(22, 10, wall));
@@ -140,5 +142,7 @@ pub fn comparison() -> Results {
         stream_hash: "fedcba9876543210".to_owned(),
         arms: vec![arm("pool", EngineKind::Pool, pool.to_vec()), arm("process", EngineKind::Process, process.to_vec())],
         baseline: 0,
+        ending: Ending::Finished,
+        sharing_cores: false,
     }
 }

@@ -14,8 +14,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::analysis::failing::all_failed;
 use crate::analysis::statistics::{Estimate, estimate};
-use crate::analysis::verdict::{Finding, Verdict};
+use crate::analysis::verdict::{Finding, Unsuccessful, Verdict};
 use crate::engine::event::RunState;
 use crate::engine::event::Severity;
 use crate::engine::outcome::{AttemptReport, Counts};
@@ -38,6 +39,12 @@ struct Document<'a> {
     host: HostOut<'a>,
     arms: Vec<ArmOut<'a>>,
     comparison: Vec<ComparisonOut<'a>>,
+    /// Whether it was ended before its last run (additive to version 1).
+    aborted: bool,
+    /// Why, if it was.
+    aborted_because: Option<String>,
+    /// Whether the arms ran at the same time, which is no measurement (additive to version 1).
+    sharing_cores: bool,
     /// Expectations are not evaluated yet.
     expectations: [(); 0],
 }
@@ -70,12 +77,25 @@ struct ArmOut<'a> {
     engine: EngineKind,
     workers: u32,
     runs: Vec<RunOut<'a>>,
+    /// Of the runs that are not partial.
     summary: Summary,
+    /// If not one task succeeded (additive to version 1).
+    all_failed: Option<AllFailedOut>,
+}
+
+#[derive(Serialize)]
+struct AllFailedOut {
+    tasks: u64,
+    cause: String,
 }
 
 #[derive(Serialize)]
 struct RunOut<'a> {
     state: RunState,
+    /// Whether it was ended before its last task: in no summary and no comparison (additive to version 1).
+    partial: bool,
+    /// Whether it would not have counted anyway.
+    warmup: bool,
     wall_s: f64,
     throughput: f64,
     tasks: Tasks,
@@ -213,6 +233,16 @@ struct ComparisonOut<'a> {
     verdict: &'static str,
     pairs: usize,
     reasons: &'a [String],
+    /// Arms of whose tasks more than a tenth did not succeed, with their share (additive to version 1).
+    unsuccessful: Vec<UnsuccessfulOut<'a>>,
+    /// Why there is no pair of runs, where there is none (additive to version 1).
+    no_pair_because: Option<String>,
+}
+
+#[derive(Serialize)]
+struct UnsuccessfulOut<'a> {
+    arm: &'a str,
+    share: f64,
 }
 
 /// The document as a JSON value.
@@ -224,7 +254,8 @@ pub fn result(results: &Results) -> Value {
 
 fn document<'a>(results: &'a Results, verdicts: &'a [Verdict]) -> Document<'a> {
     let Results { workload, host, stream_hash, arms, .. } = results;
-    let tasks = arms.iter().flat_map(|arm| &arm.runs).map(|run| run.total).max().unwrap_or(0);
+    let runs = arms.iter().flat_map(|arm| arm.runs.iter().chain(arm.partial.iter().map(|partial| &partial.run)));
+    let tasks = runs.map(|run| run.total).max().unwrap_or(0);
     Document {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION"),
@@ -238,7 +269,10 @@ fn document<'a>(results: &'a Results, verdicts: &'a [Verdict]) -> Document<'a> {
         },
         host: host_out(host),
         arms: arms.iter().map(|arm| arm_out(arm, workload)).collect(),
-        comparison: verdicts.iter().filter_map(|verdict| comparison(verdict, arms)).collect(),
+        comparison: verdicts.iter().filter_map(|verdict| comparison(verdict, results)).collect(),
+        aborted: results.ending.aborted().is_some(),
+        aborted_because: results.ending.aborted(),
+        sharing_cores: results.sharing_cores,
         expectations: [],
     }
 }
@@ -274,17 +308,24 @@ fn host_out(host: &Host) -> HostOut<'_> {
 
 fn arm_out<'a>(arm: &'a ArmResult, workload: &'a Workload) -> ArmOut<'a> {
     let summary = |figure: fn(&Snapshot) -> f64| EstimateOut::from(estimate(&arm.figures(figure)));
+    let counted = arm.runs.iter().map(|run| run_out(run, workload));
+    let partial = arm.partial.iter().map(|partial| RunOut {
+        partial: true,
+        warmup: partial.warmup,
+        ..run_out(&partial.run, workload)
+    });
     ArmOut {
         name: &arm.spec.name,
         engine: arm.spec.kind,
         workers: arm.workers,
-        runs: arm.runs.iter().map(|run| run_out(run, workload)).collect(),
+        runs: counted.chain(partial).collect(),
         summary: Summary {
             runs: arm.runs.len(),
             throughput: summary(|run| run.throughput_whole),
             wall_s: summary(|run| seconds(run.wall())),
             cores_used: summary(|run| run.cpu.cores_used_whole),
         },
+        all_failed: all_failed(&arm.runs).map(|found| AllFailedOut { tasks: found.tasks, cause: found.cause }),
     }
 }
 
@@ -301,6 +342,8 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
     };
     RunOut {
         state: run.state,
+        partial: false,
+        warmup: false,
         wall_s: seconds(run.wall()),
         throughput: run.throughput_whole,
         tasks: Tasks { submitted, succeeded, failed, timed_out, lost, cancelled, dropped, retries },
@@ -383,7 +426,10 @@ fn failure<'a>(report: &'a AttemptReport, workload: &'a Workload) -> FailureOut<
     }
 }
 
-fn comparison<'a>(verdict: &'a Verdict, arms: &'a [ArmResult]) -> Option<ComparisonOut<'a>> {
+fn comparison<'a>(verdict: &'a Verdict, results: &'a Results) -> Option<ComparisonOut<'a>> {
+    let arms = &results.arms;
+    let share =
+        |found: &Unsuccessful| Some(UnsuccessfulOut { arm: &arms.get(found.arm)?.spec.name, share: found.share });
     Some(ComparisonOut {
         metric: "throughput",
         arm: &arms.get(verdict.arm)?.spec.name,
@@ -398,6 +444,8 @@ fn comparison<'a>(verdict: &'a Verdict, arms: &'a [ArmResult]) -> Option<Compari
         },
         pairs: verdict.pairs,
         reasons: &verdict.reasons,
+        unsuccessful: verdict.unsuccessful.iter().filter_map(share).collect(),
+        no_pair_because: results.no_pair_because(verdict),
     })
 }
 

@@ -5,13 +5,18 @@
 
 use std::sync::Arc;
 
+use crate::analysis::failing::{AllFailed, all_failed};
 use crate::analysis::verdict::{Verdict, verdicts_on};
+use crate::engine::event::RunState;
 use crate::metrics::distribution::Distributions;
 use crate::metrics::snapshot::Snapshot;
 use crate::os::host::Host;
+use crate::report::ending::{Ending, Partial};
 use crate::workload::model::{EngineSpec, Workload};
 
+pub mod ascii;
 pub mod clean;
+pub mod ending;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod json;
@@ -32,6 +37,10 @@ pub struct Results {
     pub arms: Vec<ArmResult>,
     /// Index into `arms` of the arm that the others are compared with.
     pub baseline: usize,
+    /// How it came to its end.
+    pub ending: Ending,
+    /// Whether the arms ran at the same time: a demonstration, of which nothing follows.
+    pub sharing_cores: bool,
 }
 
 /// What was measured of one arm.
@@ -43,14 +52,47 @@ pub struct ArmResult {
     pub workers: u32,
     /// Ends of its counted runs, oldest first.
     pub runs: Vec<Arc<Snapshot>>,
+    /// The run in which it was aborted: shown, but neither counted nor compared.
+    pub partial: Option<Partial>,
 }
 
 impl Results {
-    /// One verdict for each arm but the baseline.
+    /// One verdict for each arm but the baseline; none where they shared the cores.
     #[must_use]
     pub fn verdicts(&self) -> Vec<Verdict> {
+        if self.sharing_cores {
+            return Vec::new();
+        }
         let runs: Vec<_> = self.arms.iter().map(|arm| arm.runs.clone()).collect();
         verdicts_on(&runs, self.baseline, Some(self.host.usable_cores()))
+    }
+
+    /// The arms of which not one task succeeded.
+    pub fn all_failed(&self) -> impl Iterator<Item = (&ArmResult, AllFailed)> {
+        self.arms.iter().filter_map(|arm| Some((arm, all_failed(&arm.runs)?)))
+    }
+
+    /// Why there is no pair of runs to compare two arms with; `None` where there is one.
+    #[must_use]
+    pub fn no_pair_because(&self, verdict: &Verdict) -> Option<String> {
+        if verdict.pairs > 0 {
+            return None;
+        }
+        let arms = [verdict.baseline, verdict.arm].into_iter().filter_map(|arm| self.arms.get(arm));
+        let reasons: Vec<String> = arms.filter_map(ArmResult::nothing_to_compare).collect();
+        if reasons.is_empty() {
+            return Some("in no round did tasks of both succeed".to_owned());
+        }
+        Some(reasons.join(", "))
+    }
+
+    /// The same with the runs in which it was aborted in the place of counted ones that are not there.
+    fn shown(&self) -> Self {
+        let mut shown = self.clone();
+        for arm in shown.arms.iter_mut().filter(|arm| arm.runs.is_empty()) {
+            arm.runs.extend(arm.partial.take().map(|partial| partial.run));
+        }
+        shown
     }
 }
 
@@ -67,6 +109,23 @@ impl ArmResult {
             all.sojourn.merge(sojourn);
         }
         (!self.runs.is_empty()).then_some(all)
+    }
+
+    /// Why this arm cannot be compared with another; `None` if it can.
+    fn nothing_to_compare(&self) -> Option<String> {
+        let name = clean::line(&self.spec.name);
+        let complete: Vec<_> = self.runs.iter().filter(|run| run.state == RunState::Finished).collect();
+        if complete.iter().any(|run| run.counts.succeeded > 0) {
+            return None;
+        }
+        if !complete.is_empty() {
+            return Some(format!("not one task of {name} succeeded"));
+        }
+        let cut_off = self.partial.as_ref().map(|partial| &partial.run).or(self.runs.last());
+        Some(match cut_off.and_then(|run| ending::how_far(run)) {
+            Some(how_far) => format!("{name} has no whole run ({how_far})"),
+            None => format!("{name} has no counted run"),
+        })
     }
 
     /// One figure of each run.

@@ -101,12 +101,13 @@ struct Conductor {
     spec: SessionSpec,
     stream: SharedStream,
     arms: Vec<Arm>,
-    phase: SessionPhase,
+    progress: Progress,
     mode: Mode,
     schedule: Schedule,
     /// The last round in which the user had a hand: it does not count.
     uncounted: u32,
-    stops: u32,
+    /// Everything stands still (Ctrl-Z); a run that begins meanwhile does too.
+    suspended: bool,
 }
 
 struct Arm {
@@ -149,11 +150,11 @@ impl Conductor {
         Self {
             stream,
             arms,
-            phase: SessionPhase::Ready,
+            progress: Progress::default(),
             mode: Mode::Interleaved,
             schedule,
             uncounted: 0,
-            stops: 0,
+            suspended: false,
             spec,
         }
     }
@@ -174,7 +175,7 @@ impl Conductor {
                     finished: arm.finished.clone(),
                 })
                 .collect(),
-            phase: self.phase.clone(),
+            phase: self.phase(),
             mode: self.mode,
             round: self.schedule.round(),
             rounds: self.schedule.rounds(),
@@ -216,6 +217,17 @@ impl Conductor {
         self.live().next().is_some()
     }
 
+    fn phase(&self) -> SessionPhase {
+        self.progress.phase(self.is_under_way())
+    }
+
+    /// An engine could not go on: whatever else runs is of no use any more.
+    fn broken(&mut self, arm: usize, reason: &str) {
+        let name = self.arms.get(arm).map(|arm| arm.spec.name.as_str()).unwrap_or_default();
+        self.progress.broken.get_or_insert(format!("{name}: {reason}"));
+        self.tell_all(Command::Kill);
+    }
+
     fn tell_all(&self, command: Command) {
         self.live().for_each(|live| live.run.command(command));
     }
@@ -227,23 +239,22 @@ impl Conductor {
                     self.begin(mode);
                 }
             }
-            SessionCommand::TogglePause => match self.phase {
+            SessionCommand::TogglePause => match self.phase() {
                 SessionPhase::Running => {
-                    self.phase = SessionPhase::Paused;
+                    self.progress.paused = true;
                     self.discount_round();
                     self.tell_all(Command::Pause);
                 }
                 SessionPhase::Paused => {
-                    self.phase = SessionPhase::Running;
+                    self.progress.paused = false;
                     self.tell_all(Command::Resume);
                 }
                 _ => {}
             },
             SessionCommand::Stop => {
                 if self.is_under_way() {
-                    self.tell_all(if self.stops == 0 { Command::Stop } else { Command::Kill });
-                    self.stops += 1;
-                    self.phase = SessionPhase::Stopping;
+                    self.tell_all(if self.progress.stops == 0 { Command::Stop } else { Command::Kill });
+                    self.progress.stops += 1;
                 }
             }
             SessionCommand::ChangeWorkers { arm, by } => self.change_workers(arm, by),
@@ -253,8 +264,14 @@ impl Conductor {
                     self.discount_round();
                 }
             }
-            SessionCommand::Suspend => self.tell_all(Command::Suspend),
-            SessionCommand::Unsuspend => self.tell_all(Command::Unsuspend),
+            SessionCommand::Suspend => {
+                self.suspended = true;
+                self.tell_all(Command::Suspend);
+            }
+            SessionCommand::Unsuspend => {
+                self.suspended = false;
+                self.tell_all(Command::Unsuspend);
+            }
         }
     }
 
@@ -294,9 +311,8 @@ impl Conductor {
 
     fn begin(&mut self, mode: Mode) {
         self.mode = mode;
-        self.stops = 0;
+        self.progress = Progress { begun: true, ..Progress::default() };
         self.uncounted = 0;
-        self.phase = SessionPhase::Running;
         for arm in &mut self.arms {
             arm.finished.clear();
             arm.track = Arc::default();
@@ -307,17 +323,23 @@ impl Conductor {
             Mode::Together => {
                 self.schedule.skip_to_single_round();
                 for arm in 0..self.arms.len() {
-                    self.start_run(arm, true);
+                    // What could not be started with the others is no comparison with them.
+                    if self.progress.broken.is_none() {
+                        self.start_run(arm, true);
+                    }
                 }
             }
         }
     }
 
-    /// Starts the next run, or ends the comparison.
+    /// Starts the next run, if there is one.
     fn go_on(&mut self) {
-        match self.schedule.next() {
-            Some(turn) => self.start_run(turn.arm, turn.counted && self.schedule.round() > self.uncounted),
-            None => self.phase = SessionPhase::Finished,
+        if let Some(turn) = self.schedule.next() {
+            if self.progress.paused {
+                // It begins paused: that is the user's hand.
+                self.uncounted = self.schedule.round();
+            }
+            self.start_run(turn.arm, turn.counted && self.schedule.round() > self.uncounted);
         }
     }
 
@@ -341,11 +363,12 @@ impl Conductor {
         });
         arm.track = Arc::default();
         match Run::start(spec, Box::new(recorder)) {
-            Ok(run) => arm.live = Some(Live { run, snapshots, counted }),
-            Err(error) => {
-                self.phase = SessionPhase::Broken(format!("{}: {error}", arm.spec.name));
-                self.tell_all(Command::Kill);
+            Ok(run) => {
+                let standing = [(self.progress.paused, Command::Pause), (self.suspended, Command::Suspend)];
+                standing.into_iter().filter(|(stands, _)| *stands).for_each(|(_, command)| run.command(command));
+                arm.live = Some(Live { run, snapshots, counted });
             }
+            Err(error) => self.broken(index, &error.to_string()),
         }
     }
 
@@ -370,25 +393,50 @@ impl Conductor {
                 if counted {
                     arm.finished.push(snapshot);
                 }
-                if self.stops > 0 {
-                    self.phase = SessionPhase::Stopped;
-                } else if self.mode == Mode::Interleaved {
+                if self.mode == Mode::Interleaved && self.progress.may_go_on() {
                     self.go_on();
-                } else if !self.is_under_way() {
-                    self.phase = SessionPhase::Finished;
                 }
             }
             RunState::Broken => {
                 let last = snapshot.notes.iter().rev().find(|note| note.severity == Severity::Error);
-                let reason = last.map_or("the engine could not go on", |note| note.text.as_str());
-                self.phase = SessionPhase::Broken(format!("{}: {reason}", arm.spec.name));
-                self.tell_all(Command::Kill);
+                self.broken(index, last.map_or("the engine could not go on", |note| note.text.as_str()));
             }
-            _ => {
-                if !matches!(self.phase, SessionPhase::Broken(_)) {
-                    self.phase = SessionPhase::Stopped;
-                }
-            }
+            // Somebody has ended it: the user, or we because another one broke.
+            _ => self.progress.stopped = true,
+        }
+    }
+}
+
+/// What has happened to a comparison since it began. Facts alone, each of which stays: so in whatever order the runs of
+/// several arms end, the same follows.
+#[derive(Clone, Debug, Default)]
+struct Progress {
+    /// Whether it began at all.
+    begun: bool,
+    /// Whether no work is given out.
+    paused: bool,
+    /// How often the user has asked for the end.
+    stops: u32,
+    /// Whether a run was ended before its last task.
+    stopped: bool,
+    /// The first reason why an engine could not go on.
+    broken: Option<String>,
+}
+
+impl Progress {
+    fn may_go_on(&self) -> bool {
+        self.stops == 0 && !self.stopped && self.broken.is_none()
+    }
+
+    fn phase(&self, under_way: bool) -> SessionPhase {
+        match &self.broken {
+            _ if !self.begun => SessionPhase::Ready,
+            _ if under_way && !self.may_go_on() => SessionPhase::Stopping,
+            _ if under_way && self.paused => SessionPhase::Paused,
+            _ if under_way => SessionPhase::Running,
+            Some(reason) => SessionPhase::Broken(reason.clone()),
+            None if !self.may_go_on() => SessionPhase::Stopped,
+            None => SessionPhase::Finished,
         }
     }
 }
@@ -420,3 +468,7 @@ async fn next(arms: &mut [Arm], requests: &mut mpsc::UnboundedReceiver<SessionCo
         index = any => Happening::Snapshot(index),
     }
 }
+
+#[cfg(test)]
+#[path = "conductor_tests.rs"]
+mod tests;

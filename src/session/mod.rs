@@ -4,7 +4,10 @@
 //! counts or measures: that is the recorder's part.
 
 pub mod conductor;
+pub mod ending;
+pub mod escalation;
 pub mod handle;
 mod schedule;
 pub mod stream;
+pub mod suspension;
 pub mod view;

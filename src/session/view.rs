@@ -69,14 +69,22 @@ pub enum SessionPhase {
     Running,
     /// A run is under way and no work is given out.
     Paused,
-    /// The run under way is being ended.
+    /// What runs is being ended: on request, or because an engine could not go on.
     Stopping,
     /// All runs were made.
     Finished,
-    /// Ended on request; what was measured before stays.
+    /// Ended on request; what was measured before stays. Nothing runs any more, as in `Finished` and `Broken`.
     Stopped,
-    /// An engine could not go on: why.
+    /// An engine could not go on: the first reason.
     Broken(String),
+}
+
+impl SessionPhase {
+    /// Whether nothing runs any more, and nothing will before it is asked for.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Finished | Self::Stopped | Self::Broken(_))
+    }
 }
 
 /// How runs follow each other.

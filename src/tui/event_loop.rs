@@ -5,33 +5,27 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use crossterm::event::Event;
 use rustix::termios::tcgetwinsize;
 
-use crate::engine::event::RunState;
 use crate::os::job_control;
+use crate::os::signal_watch::{Caught, SignalWatch};
+use crate::session::ending::{self, end, grace_period};
+use crate::session::escalation::{Escalation, leave_by};
 use crate::session::handle::SessionHandle;
+use crate::session::suspension::{self, Resumed, suspend};
 use crate::session::view::{Mode, SessionCommand, SessionPhase, SessionView};
 use crate::tui::input::Input;
 use crate::tui::model::{self, Model};
 use crate::tui::pacer::Pacer;
 use crate::tui::screen::Screen;
-use crate::tui::signals::{Caught, Signals};
 use crate::tui::state::{self, Effect, UiState};
 use crate::tui::theme::{ColorDepth, Theme};
 use crate::tui::{Ended, Options, draw, keys, terminal};
 use crate::workload::model::Workload;
-
-/// How long the workers get to end when a signal ends the program, before they are killed; and as long again then.
-const END_LIMIT: Duration = Duration::from_millis(1500);
-/// How long the workers get to stand still before the program is stopped itself.
-const SUSPEND_LIMIT: Duration = Duration::from_millis(300);
-
-/// Longest time from the request to stop until it takes effect; time spent stopped counts, so `fg` ends the wait at once.
-const CONTINUE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Takes the terminal, shows the dashboard until the user or a signal ends it, gives the terminal back.
 ///
@@ -59,7 +53,9 @@ struct Dashboard {
     out: File,
     pacer: Pacer,
     input: Input,
-    signals: Signals,
+    signals: SignalWatch,
+    /// The session under way gets until then to end, because the program leaves.
+    leave_by: Option<Instant>,
     /// Our own suspension ends with a SIGCONT too.
     expect_continue: bool,
 }
@@ -71,6 +67,8 @@ enum Wake {
     Input(Option<io::Result<Event>>),
     View,
     SessionGone,
+    /// What was to end before we leave has not.
+    Overdue,
 }
 
 impl Dashboard {
@@ -87,7 +85,8 @@ impl Dashboard {
             out,
             pacer: Pacer::new(options.fps),
             input: Input::new().context("cannot read the terminal")?,
-            signals: Signals::new().context("cannot watch for signals")?,
+            signals: SignalWatch::new().context("cannot watch for signals")?,
+            leave_by: None,
             expect_continue: false,
             options,
         })
@@ -98,40 +97,54 @@ impl Dashboard {
             self.open(workload);
         }
         self.pacer.input();
-        let result = self.wait_and_act().await;
-        let early = !matches!(result, Ok(Ended::Quit));
-        if early {
-            // Nobody looks any more: first the terminal, then the workers.
-            terminal::give_back();
+        match self.wait_and_act().await {
+            Ok(ended @ (Ended { left_behind: true, .. } | Ended::QUIT)) => Ok(ended),
+            result => {
+                // Nobody looks any more: first the terminal, then the workers.
+                terminal::give_back();
+                let running = self.session.as_mut().filter(|session| model::is_running(&session.view.borrow()));
+                let Some(session) = running else { return result };
+                match (end(session, &mut self.signals, &mut self.ui.asked, |_| {}).await, result) {
+                    (ending::Ended::Whole, result) => result,
+                    (ending::Ended::LeftBehind, Ok(ended)) => Ok(ended.at_once()),
+                    (ending::Ended::LeftBehind, Err(error)) => {
+                        eprintln!("error: {error:#}");
+                        Ok(Ended::QUIT.at_once())
+                    }
+                }
+            }
         }
-        self.end_session(early).await;
-        result
     }
 
     async fn wait_and_act(&mut self) -> anyhow::Result<Ended> {
         loop {
             match self.wait().await {
-                Wake::Signal(Caught::End(signal)) => return Ok(Ended::Signal(signal)),
+                Wake::Signal(Caught::End(signal)) => return Ok(Ended::by(signal)),
                 Wake::Signal(Caught::Stop) => self.suspend().await?,
                 Wake::Signal(Caught::Continue) => self.continued()?,
                 Wake::Frame => match self.frame() {
-                    Err(error) if is_hangup(&error) => return Ok(Ended::Signal(libc::SIGHUP)),
+                    Err(error) if is_hangup(&error) => return Ok(Ended::by(libc::SIGHUP)),
                     drawn => drawn.context("cannot write to the terminal")?,
                 },
                 // A terminal that is gone may show here before its signal comes.
-                Wake::Input(None) => return Ok(Ended::Signal(libc::SIGHUP)),
-                Wake::Input(Some(Err(error))) if is_hangup(&error) => return Ok(Ended::Signal(libc::SIGHUP)),
+                Wake::Input(None) => return Ok(Ended::by(libc::SIGHUP)),
+                Wake::Input(Some(Err(error))) if is_hangup(&error) => return Ok(Ended::by(libc::SIGHUP)),
                 Wake::Input(Some(event)) => {
-                    if self.handle(event).await? {
-                        return Ok(Ended::Quit);
+                    if let Some(ended) = self.handle(event).await? {
+                        return Ok(ended);
                     }
                 }
                 Wake::View => self.new_view(),
                 Wake::SessionGone => self.session_gone(),
+                Wake::Overdue => return Ok(self.ui.leaving.unwrap_or(Ended::QUIT).at_once()),
             }
             let running = self.model.session.as_deref().is_some_and(model::is_running);
-            if !running && self.ui.leaving {
-                return Ok(Ended::Quit);
+            if let Some(ended) = self.ui.leaving {
+                if !running {
+                    return Ok(ended);
+                }
+                let grace = self.model.session.as_deref().map(grace_period).unwrap_or_default();
+                self.leave_by.get_or_insert_with(|| leave_by(Instant::now(), grace));
             }
             if !running && let Some(entry) = self.next.take() {
                 self.open_entry(entry);
@@ -145,14 +158,15 @@ impl Dashboard {
         tokio::select! {
             biased;
             caught = self.signals.next() => Wake::Signal(caught),
+            () = sleep_until(self.leave_by) => Wake::Overdue,
             () = sleep_until(due) => Wake::Frame,
             event = self.input.next() => Wake::Input(event),
             changed = changed(session) => if changed { Wake::View } else { Wake::SessionGone },
         }
     }
 
-    /// Handles an event and all that wait behind it; `true` ends the program.
-    async fn handle(&mut self, first: io::Result<Event>) -> anyhow::Result<bool> {
+    /// Handles an event and all that wait behind it; says how the program ends, if one of them ends it.
+    async fn handle(&mut self, first: io::Result<Event>) -> anyhow::Result<Option<Ended>> {
         let mut event = Some(first);
         while let Some(current) = event {
             match current.context("cannot read the terminal")? {
@@ -160,8 +174,8 @@ impl Dashboard {
                     if let Some(action) = keys::action(key, self.ui.context()) {
                         self.pacer.input();
                         for effect in self.ui.update(&self.model, action) {
-                            if self.carry_out(effect).await? {
-                                return Ok(true);
+                            if let Some(ended) = self.carry_out(effect).await? {
+                                return Ok(Some(ended));
                             }
                         }
                     } else if self.ui.notice.take().is_some() {
@@ -174,12 +188,12 @@ impl Dashboard {
             }
             event = self.input.waiting();
         }
-        Ok(false)
+        Ok(None)
     }
 
-    async fn carry_out(&mut self, effect: Effect) -> anyhow::Result<bool> {
+    async fn carry_out(&mut self, effect: Effect) -> anyhow::Result<Option<Ended>> {
         match effect {
-            Effect::Quit => return Ok(true),
+            Effect::Leave(ended) => return Ok(Some(ended)),
             Effect::Send(command) => self.send(command),
             Effect::Open(entry) => self.open_entry(entry),
             Effect::OpenNext(entry) => {
@@ -189,7 +203,7 @@ impl Dashboard {
             Effect::Suspend => self.suspend().await?,
             Effect::Redraw => self.screen.invalidate(),
         }
-        Ok(false)
+        Ok(None)
     }
 
     fn send(&mut self, command: SessionCommand) {
@@ -229,7 +243,7 @@ impl Dashboard {
         if let Some(session) = &mut self.session {
             let view = Arc::clone(&session.view.borrow_and_update());
             if !model::is_running(&view) {
-                self.ui.stops = 0;
+                self.ui.asked = Escalation::default();
             }
             self.model.session = Some(view);
         }
@@ -269,31 +283,18 @@ impl Dashboard {
     async fn suspend(&mut self) -> anyhow::Result<()> {
         self.pacer.input();
         if !job_control::can_stop() {
-            self.ui.notice = Some("cannot suspend: no shell would continue this program".to_owned());
+            self.ui.notice = Some(suspension::NOT_HERE.to_owned());
             return Ok(());
         }
-        let running = self.model.session.as_deref().is_some_and(model::is_running);
         terminal::give_back();
-        if running {
-            self.send(SessionCommand::Suspend);
-            // Stopping ourselves stops the engine's threads too; they must have stopped the workers first.
-            self.wait_for_view(SUSPEND_LIMIT, stands_still).await;
-        }
-        let stopped = job_control::raise_stop();
-        // The call can return before the stop takes effect. Only the signal says that the terminal is ours again.
-        let continued = match stopped {
-            Ok(()) => tokio::time::timeout(CONTINUE_LIMIT, self.signals.continued()).await.is_ok(),
-            Err(_) => true,
-        };
-        self.expect_continue = !continued;
+        let resumed = suspend(self.session.as_mut(), &mut self.signals).await;
+        self.expect_continue = matches!(resumed, Ok(Resumed::NotYet));
         terminal::take().context("cannot take the terminal again")?;
         self.input = Input::new().context("cannot read the terminal")?;
         self.screen.invalidate();
-        if running {
-            self.send(SessionCommand::Unsuspend);
-        }
-        if let Err(error) = stopped {
-            self.ui.notice = Some(format!("cannot suspend: {error}"));
+        self.new_view();
+        if let Err(error) = resumed {
+            self.ui.notice = Some(format!("cannot be suspended: {error}"));
         }
         Ok(())
     }
@@ -308,36 +309,6 @@ impl Dashboard {
         self.pacer.input();
         Ok(())
     }
-
-    /// Waits, bounded, until a view has come for which `until` holds, or none can come.
-    async fn wait_for_view(&mut self, limit: Duration, until: fn(&SessionView) -> bool) {
-        let Some(session) = &mut self.session else { return };
-        // Running out of time, like a session that is gone, is an answer: the wait is over.
-        drop(tokio::time::timeout(limit, session.view.wait_for(|view| until(view))).await);
-        self.model.session = Some(Arc::clone(&session.view.borrow_and_update()));
-    }
-
-    /// Leaves no run behind: asks it to end, then kills.
-    async fn end_session(&mut self, patient: bool) {
-        for _ in 0..2 {
-            let running = self.session.as_ref().is_some_and(|session| model::is_running(&session.view.borrow()));
-            if !running {
-                return;
-            }
-            self.send(SessionCommand::Stop);
-            if patient {
-                self.wait_for_view(END_LIMIT, |view| !model::is_running(view)).await;
-            }
-        }
-    }
-}
-
-/// Whether every arm that runs has been suspended.
-fn stands_still(view: &SessionView) -> bool {
-    view.arms
-        .iter()
-        .filter(|arm| arm.live)
-        .all(|arm| arm.latest().is_some_and(|frame| frame.state == RunState::Suspended || frame.state.is_over()))
 }
 
 /// A view of a session that went away in the middle.

@@ -2,7 +2,7 @@
 //!
 //! * [`model`], [`state`], [`keys`]: what is shown, what the user chose, what a key means. Pure.
 //! * [`draw`], [`widgets`], [`theme`], [`text`], [`mod@format`]: one frame from these. Pure.
-//! * `event_loop`, with `terminal`, `screen`, `input`, `signals` and `pacer`: the only parts that touch the terminal, the
+//! * `event_loop`, with `terminal`, `screen`, `input` and `pacer`: the only parts that touch the terminal, the
 //!   clock and signals.
 
 pub mod draw;
@@ -18,7 +18,6 @@ mod pacer;
 #[cfg(test)]
 mod pty_tests;
 mod screen;
-mod signals;
 pub mod state;
 mod terminal;
 pub mod text;
@@ -56,9 +55,26 @@ pub struct Options {
 /// How the dashboard ended. The terminal is given back in every case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Ended {
+pub struct Ended {
+    /// This signal, or its key, ended it; the exit code is 128 plus its number.
+    pub signal: Option<i32>,
+    /// Whether a session that has not ended was left behind: waiting for it may take for ever.
+    pub left_behind: bool,
+}
+
+impl Ended {
     /// The user left.
-    Quit,
-    /// This signal came; the exit code is 128 plus its number.
-    Signal(i32),
+    pub const QUIT: Self = Self { signal: None, left_behind: false };
+    /// The user left with Ctrl-C.
+    pub const INTERRUPTED: Self = Self::by(libc::SIGINT);
+
+    /// A signal came.
+    pub const fn by(signal: i32) -> Self {
+        Self { signal: Some(signal), left_behind: false }
+    }
+
+    /// The same, without waiting for what still runs.
+    pub const fn at_once(self) -> Self {
+        Self { left_behind: true, ..self }
+    }
 }

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::session::handle::SessionHandle;
 use crate::session::view::{SessionCommand, SessionPhase};
-use crate::tui::{Ended, Options, ThemeName, fixture, run};
+use crate::tui::{Options, ThemeName, fixture, run};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -85,8 +85,7 @@ fn child() {
         fps: 10,
     };
     match run(options) {
-        Ok(Ended::Quit) => std::process::exit(0),
-        Ok(Ended::Signal(signal)) => std::process::exit(128 + signal),
+        Ok(ended) => std::process::exit(ended.signal.map_or(0, |signal| 128 + signal)),
         Err(error) => {
             eprintln!("failed: {error:#}");
             std::process::exit(99);
@@ -258,7 +257,7 @@ fn it_stops_and_comes_back() {
     stage.press("\x03");
     stage.shows("STOPPED");
     stage.press("\x03");
-    stage.given_back(0);
+    stage.given_back(130);
     assert_eq!(stage.commands(), "Run(Interleaved) Suspend Unsuspend Stop");
 }
 

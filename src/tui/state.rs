@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
+use crate::session::escalation::{Escalation, Level};
 use crate::session::view::{Mode, SessionCommand, SessionPhase, SessionView};
+use crate::tui::Ended;
 use crate::tui::draw;
 use crate::tui::keys::{Action, Context};
 use crate::tui::model::{self, AttemptKey, Model};
@@ -75,10 +77,10 @@ pub struct UiState {
     pub notice: Option<String>,
     /// Columns and lines of the screen.
     pub size: (u16, u16),
-    /// Whether the program ends as soon as the session has.
-    pub leaving: bool,
-    /// How often the user has asked the running comparison to end.
-    pub stops: u8,
+    /// How the program ends as soon as the session has, if it is to.
+    pub leaving: Option<Ended>,
+    /// How hard the user has asked the running comparison to end.
+    pub asked: Escalation,
 }
 
 /// What must be done outside the state.
@@ -91,7 +93,7 @@ pub enum Effect {
     /// Stop the session, and when it has ended open an entry of the catalogue and run it.
     OpenNext(usize),
     /// Leave now.
-    Quit,
+    Leave(Ended),
     /// Stop everything until the shell continues it.
     Suspend,
     /// Draw every cell again.
@@ -129,7 +131,7 @@ impl UiState {
         self.attempt = None;
         self.detail_scroll = 0;
         self.frozen = None;
-        self.stops = 0;
+        self.asked = Escalation::default();
     }
 
     /// Carries out an action.
@@ -186,20 +188,19 @@ impl UiState {
     fn interrupt(&mut self, model: &Model) -> Vec<Effect> {
         self.question = None;
         if !model.session.as_deref().is_some_and(model::is_running) {
-            return vec![Effect::Quit];
+            return vec![Effect::Leave(Ended::INTERRUPTED)];
         }
-        self.stops = self.stops.saturating_add(1);
-        match self.stops {
-            1 => {
+        match self.asked.key() {
+            Level::Stop => {
                 self.notice = Some("stopping; ^C again kills and leaves".to_owned());
                 vec![Effect::Send(SessionCommand::Stop)]
             }
-            2 => {
-                self.leaving = true;
+            Level::Kill => {
+                self.leaving = Some(Ended::INTERRUPTED);
                 self.notice = Some("killing; ^C again leaves at once".to_owned());
                 vec![Effect::Send(SessionCommand::Stop)]
             }
-            _ => vec![Effect::Quit],
+            Level::Leave => vec![Effect::Leave(Ended::INTERRUPTED.at_once())],
         }
     }
 
@@ -208,7 +209,7 @@ impl UiState {
             self.question = Some(Question::Quit);
             return Vec::new();
         }
-        vec![Effect::Quit]
+        vec![Effect::Leave(Ended::QUIT)]
     }
 
     fn back(&mut self, model: &Model) {
@@ -231,8 +232,8 @@ impl UiState {
     fn answer(&mut self) -> Vec<Effect> {
         match self.question.take() {
             Some(Question::Quit) => {
-                self.leaving = true;
-                self.stops = self.stops.saturating_add(1);
+                self.leaving = Some(Ended::QUIT);
+                self.asked.key();
                 self.notice = Some("stopping, then leaving; ^C leaves sooner".to_owned());
                 vec![Effect::Send(SessionCommand::Stop)]
             }
@@ -348,7 +349,7 @@ impl UiState {
             return self.say("already running: x stops it, then r runs it again");
         }
         self.frozen = None;
-        self.stops = 0;
+        self.asked = Escalation::default();
         self.screen = Screen::Main;
         vec![Effect::Send(SessionCommand::Run(mode))]
     }
@@ -364,7 +365,7 @@ impl UiState {
         if !model.session.as_deref().is_some_and(model::is_running) {
             return self.say("nothing is running");
         }
-        self.stops = self.stops.saturating_add(1);
+        self.asked.key();
         self.notice = Some("stopping; x again kills".to_owned());
         vec![Effect::Send(SessionCommand::Stop)]
     }

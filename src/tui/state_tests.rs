@@ -12,27 +12,27 @@ fn open(view: SessionView) -> (UiState, Model) {
 #[test]
 fn quitting_asks_only_while_something_runs() {
     let (mut ui, model) = open(fixture::finished());
-    assert_eq!(ui.update(&model, Action::Quit), [Effect::Quit]);
+    assert_eq!(ui.update(&model, Action::Quit), [Effect::Leave(Ended::QUIT)]);
     let (mut ui, model) = open(fixture::running());
     assert_eq!(ui.update(&model, Action::Quit), []);
     assert_eq!(ui.context(), Context::ASK);
     assert_eq!(ui.update(&model, Action::No), []);
-    assert!(ui.question.is_none() && !ui.leaving);
+    assert!(ui.question.is_none() && ui.leaving.is_none());
     let _asked = ui.update(&model, Action::Quit);
     assert_eq!(ui.update(&model, Action::Yes), [Effect::Send(SessionCommand::Stop)]);
-    assert!(ui.leaving);
+    assert_eq!(ui.leaving, Some(Ended::QUIT));
 }
 
 #[test]
 fn interrupts_stop_then_kill_then_leave() {
     let (mut ui, model) = open(fixture::running());
     assert_eq!(ui.update(&model, Action::Interrupt), [Effect::Send(SessionCommand::Stop)]);
-    assert!(!ui.leaving);
+    assert_eq!(ui.leaving, None);
     assert_eq!(ui.update(&model, Action::Interrupt), [Effect::Send(SessionCommand::Stop)]);
-    assert!(ui.leaving);
-    assert_eq!(ui.update(&model, Action::Interrupt), [Effect::Quit]);
+    assert_eq!(ui.leaving, Some(Ended::INTERRUPTED));
+    assert_eq!(ui.update(&model, Action::Interrupt), [Effect::Leave(Ended::INTERRUPTED.at_once())]);
     let (mut ui, model) = open(fixture::finished());
-    assert_eq!(ui.update(&model, Action::Interrupt), [Effect::Quit]);
+    assert_eq!(ui.update(&model, Action::Interrupt), [Effect::Leave(Ended::INTERRUPTED)]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::engine::event::WorkerState;
+pub use crate::report::ascii::sign as ascii_for;
 use crate::workload::model::EngineKind;
 
 /// Which colours.
@@ -324,38 +325,6 @@ pub fn state_sign(state: WorkerState) -> &'static str {
         WorkerState::Retiring => "▽",
         WorkerState::Ending => "×",
     }
-}
-
-/// ASCII characters, and the signs that each stands for.
-const ASCII: [(char, &str); 22] = [
-    ('o', "●"),
-    ('@', "○"),
-    ('=', "■▒"),
-    ('%', "□▓▇"),
-    ('^', "▲↑"),
-    ('A', "△"),
-    ('v', "▼▽↓"),
-    ('#', "█"),
-    ('.', "░▂"),
-    ('>', "▶▸≥"),
-    ('<', "◂≤"),
-    ('-', "·–−▃─━"),
-    ('x', "×"),
-    ('+', "✓▅┌┐└┘├┠┨┏┓┗┛"),
-    ('!', "✗"),
-    ('d', "Δ"),
-    ('u', "µ"),
-    ('~', "…"),
-    ('|', "│┃┤"),
-    ('_', "▁"),
-    ('*', "▆▀"),
-    (':', "▄"),
-];
-
-/// What stands for a sign where only ASCII can be drawn; `None` for one without a counterpart.
-#[must_use]
-pub fn ascii_for(symbol: char) -> Option<char> {
-    ASCII.iter().find(|(_, signs)| signs.contains(symbol)).map(|(ascii, _)| *ascii)
 }
 
 #[cfg(test)]

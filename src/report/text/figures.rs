@@ -7,6 +7,7 @@ use crate::analysis::statistics::estimate;
 use crate::engine::outcome::Counts;
 use crate::metrics::distribution::{Distribution, Distributions};
 use crate::metrics::snapshot::{Snapshot, WorkerTime};
+use crate::report::ending::how_far;
 use crate::report::{ArmResult, Results, units};
 use crate::workload::model::LatencyFrom;
 
@@ -84,6 +85,12 @@ fn rows(results: &Results) -> Vec<Row> {
     rows.row("workers", |arm| arm.workers.to_string());
     if results.arms.iter().any(|arm| arm.runs.len() != 1) {
         rows.row("runs", |arm| arm.runs.len().to_string());
+    }
+    if results.arms.iter().flat_map(|arm| &arm.runs).any(|run| how_far(run).is_some()) {
+        rows.row("made", |arm| match arm.runs.last() {
+            Some(run) => how_far(run).unwrap_or_else(|| "100 %".to_owned()),
+            None => NONE.to_owned(),
+        });
     }
     rows.row("wall time", |arm| mean(arm, |run| run.wall().as_secs_f64(), |seconds| units::duration(secs(seconds))));
     rows.row("tasks/s", |arm| mean(arm, |run| run.throughput_whole, units::rate));

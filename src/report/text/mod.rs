@@ -1,5 +1,6 @@
 //! Results as text for people: one column for each arm, then what follows from the figures, then what went wrong.
 
+mod failing;
 mod figures;
 mod table;
 
@@ -47,12 +48,21 @@ pub fn text(results: &Results, colour: bool) -> String {
 pub fn render(results: &Results, options: Options) -> String {
     let paint = Paint(options.colour);
     let mut out = String::new();
-    header(&mut out, results, paint);
-    figures::write(&mut out, results, options, paint);
-    for verdict in results.verdicts() {
+    // Verdicts are about counted runs alone.
+    let verdicts = results.verdicts();
+    let shown = &results.shown();
+    header(&mut out, shown, paint);
+    failing::aborted(&mut out, results, paint);
+    figures::write(&mut out, shown, options, paint);
+    failing::all_failed(&mut out, results, paint);
+    for verdict in verdicts {
         out.push('\n');
         verdict_line(&mut out, results, &verdict, paint);
+        failing::unsuccessful(&mut out, results, &verdict, paint);
     }
+    failing::sharing_cores(&mut out, results, paint);
+    failing::partial_runs(&mut out, results, paint);
+    let results = shown;
     remarks(&mut out, results, paint);
     out.push('\n');
     same_results(&mut out, results, paint);
@@ -145,8 +155,8 @@ fn verdict_line(out: &mut String, results: &Results, verdict: &Verdict, paint: P
             ),
         ),
         _ => (
-            format!("too early to compare {arm} with {baseline}"),
-            ": there is no pair of runs that both came to their end".to_owned(),
+            format!("{arm} cannot be compared with {baseline}"),
+            results.no_pair_because(verdict).map_or_else(String::new, |reason| format!(": {reason}")),
         ),
     };
     let style = match verdict.finding {

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::engine::event::RunState;
+use crate::engine::outcome::Counts;
 use crate::metrics::snapshot::Snapshot;
+use crate::report::ending::{Ending, Partial};
 use crate::report::fixtures::{comparison, crash, run};
 
 fn plain(results: &Results) -> String {
@@ -76,7 +79,9 @@ fn nothing_from_a_task_or_a_file_reaches_the_terminal_as_it_is() {
 fn verdicts_in_plain_words() {
     let verdict = |results: &Results| {
         let text = plain(results);
-        let line = text.lines().find(|line| ["faster", "difference", "early"].iter().any(|word| line.contains(word)));
+        let line = text
+            .lines()
+            .find(|line| ["faster", "difference", "early", "compared"].iter().any(|word| line.contains(word)));
         line.unwrap_or_default().to_owned()
     };
     let mut results = comparison();
@@ -97,10 +102,7 @@ fn verdicts_in_plain_words() {
         "too early to compare process with pool: ratio 0.98 of one pair of runs, two are needed to tell chance from difference"
     );
     results.arms[1].runs.clear();
-    assert_eq!(
-        verdict(&results),
-        "too early to compare process with pool: there is no pair of runs that both came to their end"
-    );
+    assert_eq!(verdict(&results), "process cannot be compared with pool: process has no counted run");
     let text = plain(&results);
     assert!(text.contains("wall time") && text.contains('–'), "an arm without a run has dashes");
 }
@@ -136,4 +138,70 @@ fn only_the_first_failures_are_told() {
     assert!(text.contains("Unsuccessful attempts (the first 5 of 30)"), "{text}");
     assert_eq!(text.matches("its worker died").count(), 5);
     assert_eq!(text.matches("    | panic: out of ␇ range").count(), 5);
+}
+
+/// Cuts off the last run of an arm.
+fn cut_off(results: &mut Results, arm: usize) {
+    let arm = &mut results.arms[arm];
+    let mut run = Arc::unwrap_or_clone(arm.runs.pop().unwrap());
+    run.state = RunState::Stopped;
+    run.counts = Counts { submitted: 1000, succeeded: 780, failed: 9, cancelled: 211, ..Counts::default() };
+    run.total = 1000;
+    arm.partial = Some(Partial { run: Arc::new(run), warmup: false });
+    results.ending = Ending::Stopped(Some(15));
+}
+
+#[test]
+fn an_aborted_comparison_cannot_be_mistaken_for_a_whole_one() {
+    let mut results = comparison();
+    cut_off(&mut results, 1);
+    let text = plain(&results);
+    assert!(text.contains("\nABORTED: ended by SIGTERM"), "{text}");
+    assert!(text.contains("! ■ process, run 3: 78 % stopped, 789 of 1000 tasks; not counted"), "{text}");
+    assert!(text.contains("(95 % CI") && text.contains("2 pairs of runs"), "what is whole counts: {text}");
+    results.arms[1].runs.clear();
+    let text = plain(&results);
+    assert!(text.contains("process cannot be compared with pool: process has no whole run (78 % stopped)"), "{text}");
+    assert!(
+        text.lines().any(|line| line.trim_start().starts_with("made ") && line.ends_with("78 % stopped")),
+        "{text}"
+    );
+    assert!(text.contains("✓ ■ process  1000 submitted = 780 succeeded + 9 failed + 211 cancelled"), "{text}");
+}
+
+#[test]
+fn arms_that_shared_the_cores_have_no_verdict() {
+    let mut results = comparison();
+    results.sharing_cores = true;
+    let text = plain(&results);
+    assert!(text.contains("this is not a measurement") && !text.contains("faster"), "{text}");
+}
+
+#[test]
+fn nothing_that_succeeded_is_red_and_told_with_its_cause() {
+    let mut results = comparison();
+    for number in 0..3 {
+        change(&mut results, 1, number, |run| {
+            run.counts = Counts { submitted: 20, lost: 20, ..Counts::default() };
+            run.throughput_whole = 0.0;
+            run.failures = Arc::new(vec![crash(); 20]);
+        });
+    }
+    let text = render(&results, Options { colour: true, ..Options::default() });
+    let bad = Paint::BAD;
+    assert!(text.contains(&format!("{bad}ALL 20 TASKS FAILED: its worker died: signal 11 (SEGV){bad:#}")), "{text}");
+    assert!(text.contains("process cannot be compared with pool"), "{text}");
+    assert!(text.contains(": not one task of process succeeded"), "{text}");
+}
+
+#[test]
+fn a_ratio_of_unequal_work_says_so_beside_it() {
+    let mut results = comparison();
+    for (lost, told) in [(100, false), (101, true)] {
+        for number in 0..3 {
+            let counts = Counts { submitted: 1000, succeeded: 1000 - lost, lost, ..Counts::default() };
+            change(&mut results, 1, number, |run| run.counts = counts);
+        }
+        assert_eq!(plain(&results).contains("! 10 % of the tasks of process did not succeed"), told, "{lost}");
+    }
 }

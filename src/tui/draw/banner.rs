@@ -1,12 +1,16 @@
 //! Who is faster, by how much, and whether that can be said; beside it the figures that explain it.
 
+use std::sync::Arc;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::Scene;
 use super::paint::{cols, put, row, span};
+use crate::analysis::failing::all_failed;
 use crate::analysis::verdict::{Finding, Verdict};
+use crate::engine::event::RunState;
 use crate::metrics::snapshot::Snapshot;
 use crate::session::view::Mode;
 use crate::tui::model::{self, Pane};
@@ -29,6 +33,8 @@ pub struct Statement {
     pub basis: String,
     /// Why it is so.
     pub reasons: String,
+    /// Of which arm so much did not succeed that the ratio is not one of equal work; empty is good.
+    pub caveat: String,
 }
 
 /// What can be said about the arms in the panes.
@@ -42,7 +48,11 @@ pub fn statement(scene: &Scene<'_>) -> Statement {
         detail,
         basis,
         reasons: String::new(),
+        caveat: String::new(),
     };
+    if let Some((headline, cause, names)) = nothing_succeeded(scene) {
+        return Statement { style: theme.bad, ..silent(&headline, cause, names) };
+    }
     if scene.view.mode == Mode::Together {
         return Statement {
             style: theme.warn,
@@ -60,7 +70,8 @@ pub fn statement(scene: &Scene<'_>) -> Statement {
         return silent("NOT COMPARED", so_far(left, right), format!("baseline: {base}"));
     };
     let (arm, base) = if about == 1 { (right, left) } else { (left, right) };
-    let basis = pairs(verdict);
+    let basis = pairs(scene, verdict);
+    let caveat = caveat(scene, verdict);
     let reasons = verdict.reasons.iter().map(|reason| text::clean(reason)).collect::<Vec<_>>().join("; ");
     match (verdict.finding, verdict.ratio) {
         (Finding::Faster | Finding::Slower, Some(ratio)) => {
@@ -76,21 +87,64 @@ pub fn statement(scene: &Scene<'_>) -> Statement {
                 detail: interval.map(ci).unwrap_or_default(),
                 basis,
                 reasons,
+                caveat,
             }
         }
         (Finding::NoClearDifference, _) => Statement {
             reasons,
+            caveat,
             ..silent("NO CLEAR DIFFERENCE", verdict.ci95.map(|range| arm_ci(arm, range)).unwrap_or_default(), basis)
         },
-        _ => Statement { reasons, ..silent("TOO EARLY", so_far(left, right), basis) },
+        _ => Statement { reasons, caveat, ..silent("TOO EARLY", so_far(left, right), basis) },
     }
 }
 
-fn pairs(verdict: &Verdict) -> String {
+/// What to say of the arms on screen of which not one task succeeded, the cause at the first, and which they are.
+fn nothing_succeeded(scene: &Scene<'_>) -> Option<(String, String, String)> {
+    let found = scene.panes.iter().filter_map(|pane| {
+        // A warm-up run that is over is not among the counted ones, but tells the same.
+        let warm = |frame: &&Snapshot| pane.view.finished.is_empty() && frame.state == RunState::Finished;
+        let last = pane.frame.filter(warm).map(|frame| [Arc::new(frame.clone())]);
+        let runs = last.as_ref().map_or(pane.view.finished.as_slice(), <[_; 1]>::as_slice);
+        Some((pane.label(), all_failed(runs)?))
+    });
+    let found: Vec<_> = found.collect();
+    let (_, first) = found.first()?;
+    let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    Some((format!("ALL {} TASKS FAILED", first.tasks), text::clean(&first.cause), names.join(" and ")))
+}
+
+/// `POOL 33% failed`, or of both in the order of their panes `33%/12% failed`: there is little room.
+fn caveat(scene: &Scene<'_>, verdict: &Verdict) -> String {
+    let mut found = verdict.unsuccessful.clone();
+    found.sort_by_key(|found| found.arm);
+    let shares: Vec<String> = found.iter().map(|found| format!("{:.0}%", found.share * 100.0)).collect();
+    let name = |arm: usize| scene.view.arms.get(arm).map(model::label).unwrap_or_default();
+    match found.as_slice() {
+        [] => String::new(),
+        [one] => format!("{} {} failed", name(one.arm), shares.concat()),
+        _ => format!("{} failed", shares.join("/")),
+    }
+}
+
+fn pairs(scene: &Scene<'_>, verdict: &Verdict) -> String {
     match verdict.pairs {
-        0 => "no pair of runs yet".to_owned(),
+        0 => {
+            let reason = scene.panes.iter().find_map(|pane| uncounted(scene, pane));
+            reason.unwrap_or_else(|| "no pair of runs yet".to_owned())
+        }
         1 => "n = 1 pair of runs".to_owned(),
         n => format!("n = {n} pairs of runs"),
+    }
+}
+
+/// Why an arm has no run that counts, when none will come any more.
+fn uncounted(scene: &Scene<'_>, pane: &Pane<'_>) -> Option<String> {
+    let last = pane.view.latest().filter(|_| scene.view.phase.is_over() && pane.view.finished.is_empty());
+    match last.map(|run| run.state) {
+        None => None,
+        Some(RunState::Finished) => Some(format!("{}: your hand was in it", pane.label())),
+        Some(_) => Some(format!("{} was stopped", pane.label())),
     }
 }
 
@@ -135,7 +189,13 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let mut lines = vec![(statement.headline, statement.style)];
     let parts = [statement.detail.as_str(), statement.basis.as_str()];
     let basis = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
-    if text::width(&basis) <= usize::from(words.width) {
+    if !statement.caveat.is_empty() {
+        lines.push((
+            if text::width(&basis) <= usize::from(words.width) { basis } else { statement.detail },
+            scene.theme.base,
+        ));
+        lines.push((statement.caveat, scene.theme.warn));
+    } else if text::width(&basis) <= usize::from(words.width) {
         lines.push((basis, scene.theme.base));
         lines.push((statement.reasons, scene.theme.base));
     } else {

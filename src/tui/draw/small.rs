@@ -29,7 +29,10 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     head(scene, row(area, 0), buf);
     let bars = scene.panes.len() as u16;
     progress::draw(scene, rows(area, 1, bars), buf);
-    let statement = banner::statement(scene);
+    let mut statement = banner::statement(scene);
+    if !statement.caveat.is_empty() {
+        statement.basis = statement.caveat.clone();
+    }
     let mut y = 1 + bars;
     let tall = area.height >= LEAST.1 + 4;
     if tall {

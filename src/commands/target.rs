@@ -1,0 +1,256 @@
+//! Where a result goes. That it can go there is found out before anything runs, without touching what is there; at the
+//! end it is written whole, and if that fails in spite of all it goes to standard output.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Gid, Uid, fchown};
+
+use crate::commands::{Exit, write};
+use crate::os::signals;
+
+/// Room that must be left on the disk before anything is started.
+const ROOM: usize = 16 * 1024;
+/// Links that are followed, as many as the kernel does (`path_resolution(7)`).
+const MOST_LINKS: usize = 40;
+
+/// Where a result goes.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// To standard output.
+    Standard,
+    /// To a pipe, a device or another descriptor: written to as it is.
+    Stream { file: File, name: String },
+    /// To a file: written beside it and moved over it.
+    File(Replacement),
+}
+
+/// A file that will be there whole or not at all.
+#[derive(Debug)]
+pub(super) struct Replacement {
+    /// With every link resolved.
+    path: PathBuf,
+    /// How messages call it.
+    name: String,
+    /// Mode and owner of what is there already.
+    kept: Option<(u32, Uid, Gid)>,
+    /// Holds the room until it is needed. Has no name, so that nothing is left of it whatever ends this process.
+    room: File,
+}
+
+impl Target {
+    /// Finds out whether a result can be written; `inputs` are the files that must not be overwritten with it. What
+    /// speaks against it is told.
+    pub fn open(path: Option<&Path>, inputs: &[&str]) -> Result<Self, Exit> {
+        let Some(path) = path else { return Ok(Self::Standard) };
+        Self::of(path, inputs).map_err(|reason| {
+            write::say(&format!("error: the result cannot be written to {}: {reason}", path.display()));
+            Exit::BadInput
+        })
+    }
+
+    fn of(path: &Path, inputs: &[&str]) -> Result<Self, String> {
+        let name = path.display().to_string();
+        let place = match resolve(path)? {
+            Place::Descriptor(number) if number == Path::new("1") => return Ok(Self::Standard),
+            Place::Descriptor(number) => {
+                // What is behind it may be a file that others write to as well.
+                let path = Path::new("/dev/fd").join(number);
+                let file = OpenOptions::new().append(true).open(path).map_err(plain)?;
+                return Ok(Self::Stream { file, name });
+            }
+            Place::Path(place) => place,
+        };
+        let there = match fs::metadata(&place) {
+            Ok(metadata) if metadata.is_dir() => return Err("it is a folder".to_owned()),
+            Ok(metadata) if metadata.is_file() => Some(metadata),
+            Ok(metadata) => {
+                if metadata.file_type().is_socket() {
+                    return Err("it is a socket".to_owned());
+                }
+                let file = OpenOptions::new().write(true).custom_flags(libc::O_NOCTTY).open(&place).map_err(plain)?;
+                return Ok(Self::Stream { file, name });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(plain(error)),
+        };
+        if let Some(metadata) = &there {
+            if inputs.iter().any(|input| is_same(input, metadata)) {
+                return Err("it is the workload itself".to_owned());
+            }
+            // Opening changes nothing, and nothing else tells as much.
+            OpenOptions::new().write(true).open(&place).map_err(plain)?;
+        }
+        let folder = place.parent().ok_or("it is a folder")?;
+        let room = reserve(folder).map_err(|error| format!("{} in {}", plain(error), folder.display()))?;
+        let kept = there.map(|file| (file.mode() & 0o7777, Uid::from_raw(file.uid()), Gid::from_raw(file.gid())));
+        Ok(Self::File(Replacement { path: place, name, kept, room }))
+    }
+
+    /// Whether it goes to standard output.
+    pub fn is_standard(&self) -> bool {
+        matches!(self, Self::Standard)
+    }
+
+    /// Writes the result. What goes wrong is told; the result is on standard output then.
+    pub fn deliver(self, text: &str) -> Exit {
+        let (name, written) = match self {
+            Self::Standard => return to_standard_output(text),
+            Self::Stream { mut file, name } => {
+                // The other side may never read.
+                signals::release_ending();
+                (name, tolerate_closed(file.write_all(text.as_bytes())))
+            }
+            Self::File(replacement) => {
+                (replacement.name.clone(), signals::without_ending(|| replacement.put(text)))
+            }
+        };
+        let Err(error) = written else { return Exit::Done };
+        write::say(&format!("error: writing {name}: {}; the result goes to standard output", plain(error)));
+        let _told = to_standard_output(text);
+        Exit::Aborted
+    }
+}
+
+fn to_standard_output(text: &str) -> Exit {
+    signals::release_ending();
+    match write::stdout(text) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            write::say(&format!("error: {error:#}"));
+            Exit::Aborted
+        }
+    }
+}
+
+/// A reader that has gone is no error.
+pub(super) fn tolerate_closed(written: io::Result<()>) -> io::Result<()> {
+    written.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
+}
+
+/// What a path leads to.
+enum Place {
+    /// A path whose last part is no link; there may be nothing yet.
+    Path(PathBuf),
+    /// An open descriptor of this process.
+    Descriptor(PathBuf),
+}
+
+/// Follows links, also one that leads to where nothing is yet.
+fn resolve(path: &Path) -> Result<Place, String> {
+    if path.as_os_str().as_bytes().ends_with(b"/") {
+        return Err(if path.is_dir() { "it is a folder" } else { "there is no such folder" }.to_owned());
+    }
+    let mut path = std::path::absolute(path).map_err(plain)?;
+    for _ in 0..MOST_LINKS {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err("it is a folder".to_owned());
+        };
+        let folder = fs::canonicalize(parent).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => format!("there is no folder {}", parent.display()),
+            _ => format!("{}: {}", parent.display(), plain(error)),
+        })?;
+        if folder == Path::new("/dev/fd") || folder.starts_with("/proc") && folder.ends_with("fd") {
+            return Ok(Place::Descriptor(name.into()));
+        }
+        let place = folder.join(name);
+        match fs::read_link(&place) {
+            Ok(link) => path = folder.join(link),
+            // No link, or nothing at all. What else is wrong shows when it is opened.
+            Err(_) => return Ok(Place::Path(place)),
+        }
+    }
+    Err("too many links lead on from there".to_owned())
+}
+
+/// Whether an input is the very file, by whatever name.
+fn is_same(input: &str, there: &fs::Metadata) -> bool {
+    let input = if input == "-" { "/dev/stdin" } else { input };
+    fs::metadata(input).is_ok_and(|file| (file.dev(), file.ino()) == (there.dev(), there.ino()))
+}
+
+/// Takes some room in a folder, in a file without a name.
+fn reserve(folder: &Path) -> io::Result<File> {
+    let mut file = match unnamed(folder) {
+        Some(file) => file?,
+        None => signals::without_ending(|| {
+            let (file, path) = named(folder, 0o600)?;
+            fs::remove_file(path)?;
+            Ok::<_, io::Error>(file)
+        })?,
+    };
+    file.write_all(&[0; ROOM])?;
+    Ok(file)
+}
+
+/// A file without a name (`O_TMPFILE`, `open(2)`); `None` where the file system has none.
+#[cfg(target_os = "linux")]
+fn unnamed(folder: &Path) -> Option<io::Result<File>> {
+    use rustix::fs::{Mode, OFlags, open};
+    use rustix::io::Errno;
+    match open(folder, OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR) {
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => None,
+        other => Some(other.map(File::from).map_err(io::Error::from)),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unnamed(_: &Path) -> Option<io::Result<File>> {
+    None
+}
+
+/// A new file beside the target. One that is there is of a process that had our number and was killed.
+fn named(folder: &Path, mode: u32) -> io::Result<(File, PathBuf)> {
+    let path = folder.join(format!(".poolscope-{}.tmp", std::process::id()));
+    let create = || OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
+    let file = create().or_else(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => fs::remove_file(&path).and_then(|()| create()),
+        _ => Err(error),
+    })?;
+    Ok((file, path))
+}
+
+impl Replacement {
+    fn put(self, text: &str) -> io::Result<()> {
+        let Self { path, kept, room, .. } = self;
+        drop(room);
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        // What replaces a private file is private from the start.
+        let (mut file, temporary) = named(folder, if kept.is_some() { 0o600 } else { 0o666 })?;
+        let mut fill = || {
+            if let Some((mode, user, group)) = kept {
+                // Only root may give a file away; a group of ours may be kept.
+                if fchown(&file, Some(user), Some(group)).is_err() {
+                    let _ = fchown(&file, None, Some(group));
+                }
+                file.set_permissions(Permissions::from_mode(mode))?;
+            }
+            file.write_all(text.as_bytes())?;
+            // Some file systems find out only then that there is no room.
+            file.sync_all()
+        };
+        let moved = fill().and_then(|()| fs::rename(&temporary, &path).map_err(io::Error::other));
+        let Err(error) = moved else { return Ok(()) };
+        let _ = fs::remove_file(&temporary);
+        if kept.is_some() && error.kind() == io::ErrorKind::Other {
+            // It cannot be replaced (it is a mount point, or someone else's in a shared folder), but it can be written to.
+            return fs::write(&path, text);
+        }
+        Err(error)
+    }
+}
+
+/// What the system says, without its number.
+fn plain(error: impl Into<io::Error>) -> String {
+    let text = error.into().to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "target_tests.rs"]
+mod tests;

@@ -1,0 +1,58 @@
+//! How what is reported came to its end, and runs that did not come to theirs.
+
+use std::sync::Arc;
+
+use crate::engine::event::RunState;
+use crate::metrics::snapshot::Snapshot;
+use crate::os::signals;
+
+/// How a comparison ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Every run was made.
+    Finished,
+    /// On request, by this signal if by one.
+    Stopped(Option<i32>),
+    /// An engine could not go on: which, and why.
+    Broken(String),
+}
+
+impl Ending {
+    /// Why it was aborted, in words; `None` if it was not.
+    #[must_use]
+    pub fn aborted(&self) -> Option<String> {
+        match self {
+            Self::Finished => None,
+            Self::Stopped(Some(signal)) => Some(format!("ended by SIG{}", signals::name(*signal))),
+            Self::Stopped(None) => Some("stopped on request".to_owned()),
+            Self::Broken(reason) => Some(reason.clone()),
+        }
+    }
+}
+
+/// A run that did not come to its end.
+#[derive(Clone, Debug)]
+pub struct Partial {
+    /// The last that is known of it.
+    pub run: Arc<Snapshot>,
+    /// Whether it would not have counted anyway.
+    pub warmup: bool,
+}
+
+/// How far a run came, and how it ended there: `78 % stopped`; `None` for one that was made to its end.
+#[must_use]
+pub fn how_far(run: &Snapshot) -> Option<String> {
+    let word = match run.state {
+        RunState::Finished => return None,
+        RunState::Stopped | RunState::Stopping => "stopped",
+        RunState::Broken => "broken",
+        RunState::Running | RunState::Paused | RunState::Suspended => "unfinished",
+    };
+    Some(format!("{} % {word}", (made(run) * 100).checked_div(run.total).unwrap_or(0)))
+}
+
+/// Tasks that ended otherwise than by the end of the run.
+#[must_use]
+pub fn made(run: &Snapshot) -> u64 {
+    run.counts.finished() - run.counts.cancelled
+}

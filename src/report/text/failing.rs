@@ -1,0 +1,55 @@
+//! What must not be overlooked: an aborted comparison, arms of which nothing succeeded, ratios of unequal work.
+
+use super::{Paint, label, line, name};
+use crate::analysis::verdict::Verdict;
+use crate::report::ending::{how_far, made};
+use crate::report::{Results, clean, units};
+
+/// Says so at the top if not everything was made.
+pub(super) fn aborted(out: &mut String, results: &Results, paint: Paint) {
+    if let Some(reason) = results.ending.aborted() {
+        let word = paint.with(Paint::BAD, "ABORTED");
+        line(out, &format!("{word}: {}; what follows is what was measured until then", clean::line(&reason)));
+        out.push('\n');
+    }
+}
+
+/// Instead of a verdict.
+pub(super) fn sharing_cores(out: &mut String, results: &Results, paint: Paint) {
+    if results.sharing_cores {
+        let words = paint.with(Paint::WARN, "not a measurement");
+        line(out, &format!("\ntogether: the arms shared the cores; this is {words}"));
+    }
+}
+
+/// One line for each arm of which not one task succeeded.
+pub(super) fn all_failed(out: &mut String, results: &Results, paint: Paint) {
+    for (place, (arm, found)) in results.all_failed().enumerate() {
+        if place == 0 {
+            out.push('\n');
+        }
+        let words = format!("ALL {} TASKS FAILED: {}", found.tasks, clean::line(&found.cause));
+        line(out, &format!("✗ {}: {}", label(arm), paint.with(Paint::BAD, &words)));
+    }
+}
+
+/// Beside a ratio: of which arm so much did not succeed that it is no ratio of equal work.
+pub(super) fn unsuccessful(out: &mut String, results: &Results, verdict: &Verdict, paint: Paint) {
+    // Without a ratio its reason was told already.
+    for found in verdict.unsuccessful.iter().filter(|_| verdict.ratio.is_some()) {
+        let words =
+            format!("{} of the tasks of {} did not succeed", units::percent(found.share), name(results, found.arm));
+        line(out, &format!("! {}", paint.with(Paint::WARN, &words)));
+    }
+}
+
+/// Runs that were cut off, where there are whole ones that are shown instead.
+pub(super) fn partial_runs(out: &mut String, results: &Results, paint: Paint) {
+    for arm in &results.arms {
+        let Some(partial) = &arm.partial else { continue };
+        let run = &partial.run;
+        let how_far = paint.with(Paint::WARN, &how_far(run).unwrap_or_default());
+        let number = if partial.warmup { "warm-up".to_owned() } else { format!("run {}", arm.runs.len() + 1) };
+        line(out, &format!("! {}, {number}: {how_far}, {} of {} tasks; not counted", label(arm), made(run), run.total));
+    }
+}

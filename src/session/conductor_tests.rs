@@ -1,0 +1,53 @@
+use super::*;
+
+/// What can happen to a run that ends, or to a comparison meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    Finished,
+    Stopped,
+    Broken,
+}
+
+fn apply(progress: &mut Progress, end: End) {
+    match end {
+        End::Finished => {}
+        End::Stopped => progress.stopped = true,
+        End::Broken => {
+            progress.broken.get_or_insert("the first".to_owned());
+        }
+    }
+}
+
+#[test]
+fn in_whatever_order_runs_end_the_comparison_ends_the_same_and_not_before_the_last() {
+    let ends = [End::Finished, End::Stopped, End::Broken];
+    for number in 0..27 {
+        let [a, b, c] = [number / 9, number / 3 % 3, number % 3].map(|end| ends[end]);
+        let mut progress = Progress { begun: true, ..Progress::default() };
+        for (count, end) in [a, b, c].into_iter().enumerate() {
+            apply(&mut progress, end);
+            let phase = progress.phase(count < 2);
+            if count < 2 {
+                let wanted = if progress.may_go_on() { SessionPhase::Running } else { SessionPhase::Stopping };
+                assert_eq!(phase, wanted, "{a:?} {b:?} {c:?} after {count}");
+            } else {
+                let wanted = match [a, b, c] {
+                    all if all.contains(&End::Broken) => SessionPhase::Broken("the first".to_owned()),
+                    all if all.contains(&End::Stopped) => SessionPhase::Stopped,
+                    _ => SessionPhase::Finished,
+                };
+                assert_eq!(phase, wanted, "{a:?} {b:?} {c:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pause_ends_with_what_was_paused_and_a_stop_is_shown_over_it() {
+    let mut progress = Progress { begun: true, paused: true, ..Progress::default() };
+    assert_eq!(progress.phase(true), SessionPhase::Paused);
+    progress.stops = 1;
+    assert_eq!(progress.phase(true), SessionPhase::Stopping);
+    assert_eq!(progress.phase(false), SessionPhase::Stopped);
+    assert_eq!(Progress::default().phase(false), SessionPhase::Ready);
+}

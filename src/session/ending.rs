@@ -1,0 +1,63 @@
+//! Ends a session on request, and within bounds: the same for headless commands and the dashboard.
+
+use std::time::{Duration, Instant};
+
+use crate::os::signal_watch::{Caught, SignalWatch};
+use crate::session::escalation::{Escalation, Level, leave_by};
+use crate::session::handle::SessionHandle;
+use crate::session::view::{SessionCommand, SessionView};
+
+/// Before the program leaves by itself, it kills.
+const KILL_BEFORE: Duration = Duration::from_millis(500);
+
+/// What became of a session that was asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Ended {
+    /// It has ended.
+    Whole,
+    /// It has not, and is not waited for any longer: whoever waits for its thread may wait for ever.
+    LeftBehind,
+}
+
+/// Longest grace period of any task.
+#[must_use]
+pub fn grace_period(view: &SessionView) -> Duration {
+    view.workload.classes.iter().map(|class| class.grace_period).max().unwrap_or_default()
+}
+
+/// A signal has come: asks a session to end and waits for that, at most for the grace period of its tasks plus a second.
+/// Signals that come meanwhile kill, then leave; `told` hears of each level.
+pub async fn end(
+    session: &mut SessionHandle,
+    signals: &mut SignalWatch,
+    escalation: &mut Escalation,
+    mut told: impl FnMut(Level),
+) -> Ended {
+    let now = Instant::now();
+    let leave_at = leave_by(now, grace_period(&session.view.borrow()));
+    let kill_at = leave_at.checked_sub(KILL_BEFORE).unwrap_or(leave_at);
+    let mut killed = false;
+    let mut asked = escalation.signal(now);
+    loop {
+        if let Some(level) = asked.take() {
+            told(level);
+            if level == Level::Leave {
+                return Ended::LeftBehind;
+            }
+            killed |= level == Level::Kill;
+            // Each one is a level for the session too. One that is gone has ended.
+            let _ = session.commands.send(SessionCommand::Stop);
+        }
+        tokio::select! {
+            biased;
+            // Gone is over.
+            _ = session.view.wait_for(|view| view.phase.is_over()) => return Ended::Whole,
+            caught = signals.next() => if let Caught::End(_) = caught {
+                asked = escalation.signal(Instant::now());
+            },
+            () = tokio::time::sleep_until(kill_at.into()), if !killed => asked = Some(escalation.key().min(Level::Kill)),
+            () = tokio::time::sleep_until(leave_at.into()) => return Ended::LeftBehind,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Ctrl-Z: workers and clock stand still, then this process stops; `fg` reverses it. The only way to do it: headless
+//! commands and the dashboard share it.
+
+use std::io;
+use std::time::Duration;
+
+use crate::engine::event::RunState;
+use crate::os::job_control;
+use crate::os::signal_watch::SignalWatch;
+use crate::session::handle::SessionHandle;
+use crate::session::view::{SessionCommand, SessionView};
+
+/// How long the workers get to stand still before the program is stopped itself.
+const STAND_STILL: Duration = Duration::from_millis(300);
+/// Longest time from the request to stop until it takes effect; time spent stopped counts, so `fg` ends the wait at once.
+const CONTINUED: Duration = Duration::from_secs(2);
+
+/// What is told where nobody would continue this program.
+pub const NOT_HERE: &str = "cannot be suspended: no shell would continue this program";
+
+/// How the time stopped ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Resumed {
+    /// The signal that continued us was seen.
+    Seen,
+    /// It may still come.
+    NotYet,
+}
+
+/// Stops everything until the shell continues it. To be called only where [`job_control::can_stop`]; a terminal is given
+/// back before and taken again afterwards by whoever has it.
+///
+/// # Errors
+/// When the program cannot be stopped; everything goes on then.
+pub async fn suspend(session: Option<&mut SessionHandle>, signals: &mut SignalWatch) -> io::Result<Resumed> {
+    let Some(session) = session else { return stop(signals).await };
+    let _ = session.commands.send(SessionCommand::Suspend);
+    // Stopping ourselves stops the engine's threads too: they must have stopped the workers first. A run that has just
+    // ended never says that it stands still, so the wait is bounded.
+    drop(tokio::time::timeout(STAND_STILL, session.view.wait_for(|view| stands_still(view))).await);
+    let resumed = stop(signals).await;
+    let _ = session.commands.send(SessionCommand::Unsuspend);
+    resumed
+}
+
+async fn stop(signals: &mut SignalWatch) -> io::Result<Resumed> {
+    signals.forget_continued();
+    job_control::raise_stop()?;
+    // The call can return before the stop takes effect. Only the signal says that it is over.
+    let seen = tokio::time::timeout(CONTINUED, signals.continued()).await;
+    Ok(if seen.is_ok() { Resumed::Seen } else { Resumed::NotYet })
+}
+
+/// Whether every arm that runs has been suspended.
+fn stands_still(view: &SessionView) -> bool {
+    view.arms
+        .iter()
+        .filter(|arm| arm.live)
+        .all(|arm| arm.latest().is_some_and(|run| run.state == RunState::Suspended || run.state.is_over()))
+}

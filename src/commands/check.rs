@@ -37,7 +37,8 @@ struct Check {
 impl Check {
     fn of(name: &str, arguments: &CheckArgs, place: &prepare::Place) -> Self {
         let colored = write::colored_stdout(arguments.color);
-        let (source, loaded) = match source::load(name, arguments.allow_exec) {
+        prepare::announce(name);
+        let (source, loaded) = match source::load(name, arguments.allow_exec, &[]) {
             Ok(loaded) => loaded,
             Err(diagnostics) => {
                 return Self {

@@ -59,7 +59,7 @@ pub(super) fn known(colored: bool) -> Vec<Known> {
         let shown = path.display().to_string();
         let (text, outcome) = match source::read(&path) {
             Ok(source) => {
-                let outcome = load(&source.text, &shown).map(|loaded| loaded.workload);
+                let outcome = source.load(&[]).map(|loaded| loaded.workload);
                 (source.text, outcome.map_err(|diagnostics| diagnostics.render(colored)))
             }
             Err(error) => (String::new(), Err(error.diagnostic().render(colored))),

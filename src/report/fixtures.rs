@@ -95,6 +95,7 @@ pub fn workload() -> Workload {
             latency_from: LatencyFrom::IntendedArrival,
         },
         hash: "0123456789abcdef".to_owned(),
+        folder: None,
     }
 }
 

@@ -65,6 +65,7 @@ pub fn workload(engines: Vec<EngineSpec>) -> Workload {
             latency_from: LatencyFrom::IntendedArrival,
         },
         hash: "0123456789abcdef".to_owned(),
+        folder: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cli::{CheckArgs, Format};
-use crate::commands::{Exit, prepare, write};
+use crate::commands::{Exit, prepare, programs, write};
 use crate::report::{clean, plan};
 use crate::workload::diagnostic::Severity;
 use crate::workload::source;
@@ -48,7 +48,7 @@ impl Check {
                 };
             }
         };
-        let plan = prepare::plan(&loaded.workload, place);
+        let plan = prepare::plan(&loaded.workload, place, arguments.max_time);
         let valid = plan.refusals.is_empty() || arguments.i_know;
         let mut text = String::new();
         for warning in &loaded.warnings {
@@ -60,7 +60,13 @@ impl Check {
         for line in plan::lines(&loaded.workload, &plan) {
             text.push_str(&format!("  {line}\n"));
         }
-        let document = json!({ "file": source.name, "valid": valid, "warnings": loaded.warnings, "plan": plan });
+        let programs = programs::of(&loaded.workload);
+        for line in programs.iter().flat_map(programs::Programs::lines) {
+            text.push_str(&format!("  {line}\n"));
+        }
+        let document = json!({
+            "file": source.name, "valid": valid, "warnings": loaded.warnings, "plan": plan, "commands": programs,
+        });
         Self { valid, text, document }
     }
 }

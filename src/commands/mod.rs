@@ -8,6 +8,7 @@ mod headless;
 pub mod list;
 pub mod new;
 mod prepare;
+mod programs;
 mod progress;
 pub mod run;
 mod write;

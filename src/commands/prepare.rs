@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -95,7 +96,7 @@ pub(super) fn announce(name: &str) {
 
 /// Refuses a plan that this machine cannot bear, unless it is asked for; tells warnings.
 pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes) -> Prepared<()> {
-    let plan = plan(workload, place);
+    let plan = plan(workload, place, changes.max_time);
     for warning in &plan.warnings {
         write::say(&format!("warning: {}: {}", warning.key, warning.message));
     }
@@ -117,9 +118,9 @@ pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes) ->
     Err(Exit::BadInput)
 }
 
-/// What a workload would do here.
-pub(super) fn plan(workload: &Workload, place: &Place) -> Plan {
-    plan::plan(workload, place.machine())
+/// What a workload would do here, and whether that is within limits.
+pub(super) fn plan(workload: &Workload, place: &Place, max_time: Option<Duration>) -> Plan {
+    plan::plan(workload, place.machine()).limited(max_time)
 }
 
 /// The arm that a name on the command line means: an entry of `engines:`, or a kind with its defaults.

@@ -157,6 +157,7 @@ pub fn frame(engine: Engine, at: Duration) -> Snapshot {
     }
     Snapshot {
         at,
+        paused: Duration::ZERO,
         state: if over { RunState::Finished } else { RunState::Running },
         counts,
         total: TOTAL,

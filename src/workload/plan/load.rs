@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::workload::model::{Arrivals, OpenArrivals, Retries, Share, TaskClass, TaskIndex, Workload};
+use crate::workload::model::{Arrivals, Retries, Share, TaskClass, TaskIndex, Workload};
 use crate::workload::service;
 use crate::workload::stream::Stream;
 
@@ -122,16 +122,4 @@ pub(super) fn longest_chain_s(workload: &Workload) -> f64 {
         Some((busy + pauses).as_secs_f64())
     };
     workload.classes.iter().filter_map(chain).fold(0.0, f64::max)
-}
-
-/// Expected time of the last of `total` arrivals.
-pub(super) fn span(open: &OpenArrivals, total: u64) -> f64 {
-    let (mut left, mut seconds) = (total as f64, 0.0);
-    for stage in &open.stages {
-        let needed = left / stage.rate;
-        let length = stage.duration.map_or(needed, |duration| duration.as_secs_f64().min(needed));
-        seconds += length;
-        left = (left - length * stage.rate).max(0.0);
-    }
-    seconds
 }

@@ -246,7 +246,7 @@ fn arrivals(workload: &Workload, stream: &Stream) -> Option<ArrivalPlan> {
         .map(|stage| StagePlan { duration_s: stage.duration.map(|duration| duration.as_secs_f64()), rate: stage.rate });
     Some(ArrivalPlan {
         process: open.process.word(),
-        span_s: load::span(open, stream.total()),
+        span_s: open.last_arrival(stream.total()).as_secs_f64(),
         stages: stages.collect(),
     })
 }

@@ -39,7 +39,7 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
     let endings: Arc<Mutex<Vec<Ending>>> = Arc::default();
     let catalogue = catalogue(&place, arguments.changes.max_time);
     let options = Options {
-        start: starter(place, Arc::clone(&endings), arguments.changes.clone()),
+        start: starter(place, Arc::clone(&endings), &arguments.changes),
         initial,
         catalogue,
         theme: theme(arguments.theme),
@@ -76,9 +76,9 @@ fn without_terminal(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
     })
 }
 
-fn starter(place: prepare::Place, endings: Arc<Mutex<Vec<Ending>>>, changes: Changes) -> tui::Start {
+fn starter(place: prepare::Place, endings: Arc<Mutex<Vec<Ending>>>, changes: &Changes) -> tui::Start {
+    let Changes { i_know, max_time, .. } = *changes;
     Box::new(move |workload: Arc<Workload>| {
-        let Changes { i_know, max_time, .. } = changes;
         let plan = prepare::plan(&workload, &place, max_time);
         if let (Some(refusal), false) = (plan.refusals.first(), i_know) {
             anyhow::bail!("{}: {}; --i-know runs it all the same", refusal.key, refusal.message);

@@ -283,7 +283,13 @@ fn the_time_of_a_pause_counts_for_nothing() {
             }
         }
         let paused = Arc::clone(&snapshots.borrow());
-        succeed(&mut recorder, 812 + later, 1, 610 + later, &[record(2, 612 + later, 100), record(3, 712 + later, 100)]);
+        succeed(
+            &mut recorder,
+            812 + later,
+            1,
+            610 + later,
+            &[record(2, 612 + later, 100), record(3, 712 + later, 100)],
+        );
         recorder.state(at(900 + later), &view(RunState::Finished, counts(4, 0, 0), &[]));
         (paused, Arc::clone(&snapshots.borrow()))
     };

@@ -69,10 +69,9 @@ fn plain(line: &str) -> String {
     for c in line.chars() {
         match quote {
             Some(open) if c == open => quote = None,
-            Some(_) => {}
             None if c == '#' && before.is_whitespace() => break,
             None if matches!(c, '"' | '\'') && !before.is_alphanumeric() => quote = Some(c),
-            None => {}
+            _ => {}
         }
         plain.push(if quote.is_some() { '_' } else { c });
         before = c;

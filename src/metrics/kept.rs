@@ -58,17 +58,20 @@ fn take_sum(run: &mut Arc<Snapshot>) -> Option<Distributions> {
 fn fold(run: &mut Snapshot, before: Option<Distributions>, percentiles: &[f64]) {
     run.failures = first(&run.failures, OLD_FAILURES);
     run.notes = first(&run.notes, OLD_NOTES);
-    let Some(end) = run.end.as_mut().map(Arc::make_mut) else { return };
+    // Everything is made anew: what an engine's thread has allocated between the large tables of its recorder would keep
+    // their pages from being given back.
+    let Some(mut end) = run.end.take().map(|end| end.as_ref().clone()) else { return };
     let mut sum = before.unwrap_or_default();
     sum.merge(&end.distributions);
     end.so_far = Some(Arc::new(sum));
     let quantiles = || PERCENTILES.iter().chain(percentiles).map(|percentile| percentile / 100.0);
     end.distributions.each(|distribution| *distribution = distribution.reduced(quantiles()));
+    run.end = Some(Arc::new(end));
 }
 
-/// The first entries; the same list if there are no more.
-fn first<T: Clone>(list: &Arc<Vec<T>>, most: usize) -> Arc<Vec<T>> {
-    if list.len() <= most { Arc::clone(list) } else { Arc::new(list.iter().take(most).cloned().collect()) }
+/// The first entries, in a list of their own.
+fn first<T: Clone>(list: &[T], most: usize) -> Arc<Vec<T>> {
+    Arc::new(list.iter().take(most).cloned().collect())
 }
 
 impl Distributions {

@@ -1,8 +1,11 @@
 //! The command line: definitions only.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use crate::workload::units;
 
 const AFTER: &str = "\
 Examples:
@@ -107,7 +110,7 @@ pub enum Verb {
     /// Validate workload files and explain what they would do, without running anything
     #[command(after_help = AFTER_CHECK)]
     Check(CheckArgs),
-    /// List the bundled workloads and those in ./workloads
+    /// List workload files in the current folder and in ./workloads, and the bundled workloads
     List(ListArgs),
     /// Write a commented workload file to start from
     #[command(after_help = AFTER_NEW)]
@@ -131,6 +134,9 @@ pub struct Changes {
     /// Run a file that others may change and that contains commands
     #[arg(long)]
     pub allow_exec: bool,
+    /// Longest time that the runs may take together as far as it can be told, e.g. 2h; 10min for several runs
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub max_time: Option<Duration>,
     /// Run a plan beyond the safety limits
     #[arg(long)]
     pub i_know: bool,
@@ -237,6 +243,9 @@ pub struct CheckArgs {
     /// When to use colours
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+    /// Longest time that the runs may take together as far as it can be told, e.g. 2h; 10min for several runs
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub max_time: Option<Duration>,
     /// Accept a plan beyond the safety limits
     #[arg(long)]
     pub i_know: bool,
@@ -276,6 +285,15 @@ pub struct DoctorArgs {
     /// Measure the calibration anew
     #[arg(long)]
     pub calibrate: bool,
+}
+
+/// A time above zero, as workload files have it.
+fn duration(text: &str) -> Result<Duration, String> {
+    match units::parse_duration(text) {
+        Ok(duration) if duration.is_zero() => Err("must be above 0".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(format!("{error}; must be {}", units::DURATION_FORM)),
+    }
 }
 
 /// A verb behind options of the dashboard would be taken for a file of that name.
@@ -322,7 +340,8 @@ mod tests {
             &["run", "f", "--engine", "pool", "--workers", "4", "--set", "seed=1", "--set", "total=3", "--seed", "0"],
             &["compare", "f", "--engines", "a,b", "--repeats", "1", "--warmup", "0", "--together", "--strict", "-q"],
             &["compare", "f", "--format", "json", "--output", "x", "--no-progress", "--color", "never", "--i-know"],
-            &["check", "a", "b", "--format", "json", "--allow-exec", "--output", "x"],
+            &["check", "a", "b", "--format", "json", "--allow-exec", "--output", "x", "--max-time", "1h30m"],
+            &["run", "-", "--max-time", "2h"],
             &["list", "--format", "json", "--output", "x"],
             &["new"],
             &["doctor", "--calibrate", "--output", "x"],
@@ -337,6 +356,8 @@ mod tests {
             &["run"],
             &["run", "f", "--workers", "0"],
             &["run", "f", "--seed", "-1"],
+            &["run", "f", "--max-time", "5"],
+            &["run", "f", "--max-time", "0s"],
             &["compare", "f", "--repeats", "0"],
             &["check"],
             &["doctor", "f"],

@@ -8,8 +8,12 @@
 mod engines;
 #[path = "bad_input/harness.rs"]
 mod harness;
+#[path = "bad_input/quoting.rs"]
+mod quoting;
 #[path = "bad_input/tasks.rs"]
 mod tasks;
+#[path = "bad_input/unseen.rs"]
+mod unseen;
 
 use harness::*;
 use poolscope::workload::diagnostic::Severity;
@@ -37,7 +41,6 @@ fn unknown_and_misspelt_keys() {
         case(cpu("retries: { max: 1, §maximum: 2 }"), "tasks[0].retries.maximum", &["unknown key"]),
         case(file("§parallelism: 4"), "parallelism", &["unknown key", "a workload has version, name"]),
         case(file("§timeout: 5s"), "timeout", &["unknown key", "belongs to an entry of `tasks`"]),
-        case(file("§<<: { name: x }"), "<<", &["unknown key", "merge keys are not supported"]),
         case(engine("kind: pool, §service_time: 5ms"), "engines[0].service_time", &["belongs to an entry of `tasks`"]),
         case(file("§1: x"), "", &["`1` is not a key", "keys must be text"]),
     ]);

@@ -370,3 +370,130 @@ fn a_process_limit_is_waited_out_and_told() {
         assert!(notes.contains("could not be started"), "{engine}: {notes}");
     }
 }
+
+const COMMAND: &str = "version: 1\ntasks: [{ name: t, kind: command, command: [\"true\"], count: 1 }]\n";
+
+/// Runs with something on standard input.
+fn run_with(arguments: &[&str], input: &[u8]) -> Output {
+    use std::io::Write as _;
+    let mut command = poolscope(arguments);
+    command.stdin(std::process::Stdio::piped());
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // A program that has read enough closes the pipe.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+#[test]
+fn a_workload_comes_from_standard_input_too() {
+    for name in ["-", "/dev/stdin", "/dev/fd/0"] {
+        let output = run_with(&["run", name, "--format", "json", "--quiet"], KERNELS.as_bytes());
+        assert_eq!(json(&output)["arms"][0]["runs"][0]["tasks"]["succeeded"], 120, "{name}");
+    }
+    let shell = "\"$0\" check <(printf 'version: 1\\ntasks: [{ name: t, kind: kernel, kernel: noop, count: 3 }]\\n')";
+    let output = Command::new("bash").args(["-c", shell, env!("CARGO_BIN_EXE_poolscope")]).output().unwrap();
+    code(&output, 0);
+    assert!(text(&output.stdout).contains("/dev/fd/") && text(&output.stdout).contains("tasks     3"), "{output:?}");
+    let bad = run_with(&["check", "-"], b"version: 1\nseed: 0x\n");
+    code(&bad, 2);
+    assert!(text(&bad.stdout).contains("stdin:2:7: seed: found `0x`"), "{}", text(&bad.stdout));
+    let endless = run_with(&["run", "-"], &vec![b'#'; 8 << 20]);
+    code(&endless, 2);
+    assert!(text(&endless.stderr).contains("larger than 1 MiB"), "{}", text(&endless.stderr));
+    // Without a terminal the dashboard is a comparison, wherever its workload comes from.
+    let small =
+        "version: 1\ntasks: [{ name: t, kind: kernel, kernel: noop, count: 3 }]\nmeasure: { warmup: 0, repeats: 1 }\n";
+    let output = run_with(&["-"], small.as_bytes());
+    code(&output, 0);
+    assert!(text(&output.stderr).contains("no terminal: running headless"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn what_takes_too_long_is_refused_before_anything_starts() {
+    let long =
+        "version: 1\ntasks: [{ name: t, kind: sleep, count: 500000, service_time: { dist: constant, value: 1h } }]\n";
+    let file = file(long);
+    for verb in ["check", "compare"] {
+        let output = run(&[verb, path(&file)]);
+        code(&output, 2);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(said.contains("take at least") && said.contains("--max-time is 10min"), "{said}");
+    }
+    code(&run(&["check", path(&file), "--i-know"]), 0);
+    let short = long.replace("500000", "2").replace("1h", "10ms");
+    std::fs::write(file.path(), short).unwrap();
+    code(&run(&["check", path(&file)]), 0);
+    code(&run(&["compare", path(&file), "--max-time", "1ms", "--quiet"]), 2);
+    code(&run(&["compare", path(&file), "--max-time", "1h", "--quiet"]), 0);
+    std::fs::write(file.path(), COMMAND).unwrap();
+    let unknown = run(&["check", path(&file), "--max-time", "1ms"]);
+    code(&unknown, 0);
+    assert!(text(&unknown.stdout).contains("how long t takes is known only by running it"), "{unknown:?}");
+}
+
+#[test]
+fn check_says_where_commands_run_and_what_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = std::fs::canonicalize(folder.path()).unwrap();
+    std::fs::write(folder.path().join("plain.sh"), "").unwrap();
+    let tasks = ["./no.sh", "./plain.sh", "no-such-program-at-all", "true", "./job-{index}.sh"];
+    let tasks: Vec<String> = (0..)
+        .zip(tasks)
+        .map(|(number, program)| {
+            format!("  - {{ name: t{number}, kind: command, command: [\"{program}\"], count: 1 }}\n")
+        })
+        .collect();
+    std::fs::write(folder.path().join("w.yaml"), format!("version: 1\ntasks:\n{}", tasks.concat())).unwrap();
+    let output = run(&["check", folder.path().join("w.yaml").to_str().unwrap()]);
+    code(&output, 0);
+    let said = text(&output.stdout);
+    assert!(said.contains(&format!("commands  run in {}", real.display())), "{said}");
+    for warning in ["./no.sh: not found", "./plain.sh: not executable", "no-such-program-at-all: not found in PATH"] {
+        assert!(said.contains(warning), "{warning}\n{said}");
+    }
+    assert_eq!(said.matches("WARNING").count(), 3, "{said}");
+    let bundled = run(&["check", "commands"]);
+    assert!(text(&bundled.stdout).contains("commands  run in the current folder"), "{bundled:?}");
+}
+
+#[test]
+fn own_workloads_are_listed_first_and_can_be_typed_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
+    std::fs::create_dir(folder.path().join("workloads")).unwrap();
+    write("mine.yaml", COMMAND);
+    write("-odd.yml", COMMAND);
+    write("broken.yaml", "version: 1\ntasks: [\n");
+    write("compose.yaml", "version: 3\nservices: {}\n");
+    write("workloads/more.yaml", COMMAND);
+    let list = poolscope(&["list", "--format", "json"]).current_dir(folder.path()).output().unwrap();
+    let list = json(&list);
+    let names: Vec<&str> =
+        list["workloads"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        names[..5],
+        ["./-odd.yml", "broken.yaml", "mine.yaml", "workloads/more.yaml", "cpu-uniform"],
+        "{names:?}"
+    );
+    assert_eq!(list["workloads"][1]["valid"], false);
+    assert!(list["workloads"][1]["error"].as_str().unwrap().contains("broken.yaml:"), "{list}");
+    for name in ["./-odd.yml", "mine.yaml", "workloads/more.yaml", "cpu-uniform"] {
+        code(&poolscope(&["check", name]).current_dir(folder.path()).output().unwrap(), 0);
+    }
+}
+
+#[test]
+fn a_change_is_reported_at_the_change() {
+    let output = run(&["run", "cpu-uniform", "--set", "seed=2", "--set", "engines.0.workers=none"]);
+    code(&output, 2);
+    let said = text(&output.stderr);
+    assert!(said.contains("--set:2:19: engines[0].workers: found `none`"), "{said}");
+    let file = file("version: 1\ntasks: [{ name: t, kind: kernel, kernel: noop, count: 3 }]\n");
+    let result = json(&run(&["run", path(&file), "--set", "engines.0.workers=3", "--format", "json", "--quiet"]));
+    assert_eq!((&result["arms"][0]["name"], &result["arms"][0]["workers"]), (&Value::from("pool"), &Value::from(3)));
+}

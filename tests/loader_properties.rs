@@ -34,6 +34,7 @@ fn load_and_show(text: &str) -> Option<Loaded> {
             for problem in &problems {
                 assert!(problem.line >= 1 && problem.line <= lines, "line {} of {lines}: {problem}", problem.line);
                 assert!(problem.col >= 1, "{problem}");
+                assert_eq!(foreign_word(&problem.summary()), None, "{problem}");
             }
             let rendered = problems.render(false);
             assert!(rendered.chars().all(|c| c == '\n' || !c.is_control()), "{rendered:?}");
@@ -41,6 +42,38 @@ fn load_and_show(text: &str) -> Option<Loaded> {
             None
         }
     }
+}
+
+/// A word of the language this program is written in, outside of what is quoted from the file.
+fn foreign_word(summary: &str) -> Option<String> {
+    const FOREIGN: [&str; 22] = [
+        "u8",
+        "u16",
+        "u32",
+        "u64",
+        "u128",
+        "usize",
+        "i8",
+        "i16",
+        "i32",
+        "i64",
+        "i128",
+        "isize",
+        "f32",
+        "f64",
+        "NonZeroU32",
+        "NonZeroU64",
+        "Option",
+        "Vec",
+        "enum",
+        "struct",
+        "serde",
+        "newtype",
+    ];
+    let own: String = summary.split('`').step_by(2).collect::<Vec<_>>().join(" ");
+    // The place and the key path come first; they are the file's own words too.
+    let message = own.splitn(6, ':').last().unwrap_or_default().to_owned();
+    message.split(|c: char| !c.is_alphanumeric() && c != '_').find(|word| FOREIGN.contains(word)).map(str::to_owned)
 }
 
 fn bundled_text() -> impl Strategy<Value = String> {
@@ -64,6 +97,15 @@ fn fragment() -> impl Strategy<Value = String> {
             "5",
             "5ms",
             "99999999999999999999",
+            "-99999999999999999999",
+            "340282366920938463463374607431768211456",
+            "0x1F",
+            "\u{a0}",
+            "\u{200b}",
+            "\u{ff1a}",
+            ":\t",
+            "-\t",
+            "<<: { a: 1 }, ",
             "'",
             "\"",
             "&a ",

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{CheckArgs, Format};
 use crate::commands::target::Target;
-use crate::commands::{Exit, prepare, write};
+use crate::commands::{Exit, prepare, programs, write};
 use crate::report::{clean, plan};
 use crate::workload::diagnostic::Severity;
 use crate::workload::source;
@@ -44,7 +44,8 @@ struct Check {
 impl Check {
     fn of(name: &str, arguments: &CheckArgs, place: &prepare::Place) -> Self {
         let colored = write::colored_stdout(arguments.color) && arguments.output.is_none();
-        let (source, loaded) = match source::load(name, arguments.allow_exec) {
+        prepare::announce(name);
+        let (source, loaded) = match source::load(name, arguments.allow_exec, &[]) {
             Ok(loaded) => loaded,
             Err(diagnostics) => {
                 return Self {
@@ -54,7 +55,7 @@ impl Check {
                 };
             }
         };
-        let plan = prepare::plan(&loaded.workload, place);
+        let plan = prepare::plan(&loaded.workload, place, arguments.max_time);
         let valid = plan.refusals.is_empty() || arguments.i_know;
         let mut text = String::new();
         for warning in &loaded.warnings {
@@ -66,7 +67,13 @@ impl Check {
         for line in plan::lines(&loaded.workload, &plan) {
             text.push_str(&format!("  {line}\n"));
         }
-        let document = json!({ "file": source.name, "valid": valid, "warnings": loaded.warnings, "plan": plan });
+        let programs = programs::of(&loaded.workload);
+        for line in programs.iter().flat_map(programs::Programs::lines) {
+            text.push_str(&format!("  {line}\n"));
+        }
+        let document = json!({
+            "file": source.name, "valid": valid, "warnings": loaded.warnings, "plan": plan, "commands": programs,
+        });
         Self { valid, text, document }
     }
 }

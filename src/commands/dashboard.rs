@@ -2,10 +2,11 @@
 
 use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::cli::{CompareArgs, DashboardArgs, Theme};
+use crate::cli::{Changes, CompareArgs, DashboardArgs, Theme};
 use crate::commands::console::Console;
 use crate::commands::{Exit, compare, list, prepare, write};
 use crate::report;
@@ -38,9 +39,9 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
     // Measured before the screen is taken: it may say something, and it must not be disturbed.
     place.surroundings(arguments.changes.i_know)?;
     let endings: Arc<Mutex<Vec<Ending>>> = Arc::default();
-    let catalogue = catalogue(&place);
+    let catalogue = catalogue(&place, arguments.changes.max_time);
     let options = Options {
-        start: starter(place, Arc::clone(&endings), arguments.changes.i_know),
+        start: starter(place, Arc::clone(&endings), &arguments.changes),
         initial,
         catalogue,
         theme: theme(arguments.theme),
@@ -85,9 +86,10 @@ fn without_terminal(arguments: &DashboardArgs, console: Console) -> anyhow::Resu
     })
 }
 
-fn starter(place: prepare::Place, endings: Arc<Mutex<Vec<Ending>>>, i_know: bool) -> tui::Start {
+fn starter(place: prepare::Place, endings: Arc<Mutex<Vec<Ending>>>, changes: &Changes) -> tui::Start {
+    let Changes { i_know, max_time, .. } = *changes;
     Box::new(move |workload: Arc<Workload>| {
-        let plan = prepare::plan(&workload, &place);
+        let plan = prepare::plan(&workload, &place, max_time);
         if let (Some(refusal), false) = (plan.refusals.first(), i_know) {
             anyhow::bail!("{}: {}; --i-know runs it all the same", refusal.key, refusal.message);
         }
@@ -101,12 +103,12 @@ fn starter(place: prepare::Place, endings: Arc<Mutex<Vec<Ending>>>, i_know: bool
     })
 }
 
-fn catalogue(place: &prepare::Place) -> Vec<Entry> {
+fn catalogue(place: &prepare::Place, max_time: Option<Duration>) -> Vec<Entry> {
     list::known(false)
         .into_iter()
         .map(|known| Entry {
             title: known.outcome.as_ref().map(|workload| workload.title.clone()).unwrap_or_default(),
-            summary: known.outcome.as_ref().map(|workload| summary(workload, place)).unwrap_or_default(),
+            summary: known.outcome.as_ref().map(|workload| summary(workload, place, max_time)).unwrap_or_default(),
             name: known.name,
             source: known.source,
             outcome: known.outcome.map(Arc::new),
@@ -116,8 +118,8 @@ fn catalogue(place: &prepare::Place) -> Vec<Entry> {
 }
 
 /// What is worth knowing of a workload before it is run, a line each.
-fn summary(workload: &Workload, place: &prepare::Place) -> Vec<String> {
-    report::plan::lines(workload, &prepare::plan(workload, place))
+fn summary(workload: &Workload, place: &prepare::Place, max_time: Option<Duration>) -> Vec<String> {
+    report::plan::lines(workload, &prepare::plan(workload, place, max_time))
 }
 
 fn theme(theme: Theme) -> ThemeName {

@@ -109,7 +109,8 @@ impl Facts {
     }
 
     fn left_behind(&self) -> String {
-        let by = if self.probes.slot_groups { "a control group for each worker" } else { "descent, start time and marks" };
+        let by =
+            if self.probes.slot_groups { "a control group for each worker" } else { "descent, start time and marks" };
         format!("what programs leave behind is found by {by}")
     }
 

@@ -1,4 +1,4 @@
-//! `poolscope list`: the bundled workloads and those in ./workloads.
+//! `poolscope list`: workload files in the current folder, those in ./workloads, and the bundled ones.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,60 +29,88 @@ pub(super) struct Known {
     pub outcome: Result<Workload, String>,
 }
 
-/// Everything that can be named: the bundled workloads, and the files in ./workloads by their path. Opening runs nothing.
+/// Everything that can be named: files of the current folder that look like workloads, those in ./workloads, and the
+/// bundled workloads. Opening runs nothing.
 pub(super) fn known(colored: bool) -> Vec<Known> {
-    let mut list: Vec<Known> = bundled::all()
-        .iter()
-        .map(|bundled| {
-            let outcome = load(bundled.text, bundled.name).map(|loaded| loaded.workload);
-            Known {
-                name: bundled.name.to_owned(),
-                source: "built in".to_owned(),
-                text: bundled.text.to_owned(),
-                outcome: outcome.map_err(|diagnostics| diagnostics.render(colored)),
+    let mut list = Vec::new();
+    for (folder, all) in [("", false), (FOLDER, true)] {
+        let paths = match files(Path::new(folder)) {
+            Ok(paths) => paths,
+            // Nobody said that there is anything in the current folder.
+            Err(_) if !all => continue,
+            Err(error) => {
+                list.push(Known {
+                    name: folder.to_owned(),
+                    source: folder.to_owned(),
+                    text: String::new(),
+                    outcome: Err(format!("{folder}: the folder cannot be read: {error}")),
+                });
+                continue;
             }
-        })
-        .collect();
-    let paths = match files(Path::new(FOLDER)) {
-        Ok(paths) => paths,
-        Err(error) => {
-            list.push(Known {
-                name: FOLDER.to_owned(),
-                source: FOLDER.to_owned(),
-                text: String::new(),
-                outcome: Err(format!("{FOLDER}: the folder cannot be read: {error}")),
-            });
-            return list;
-        }
-    };
-    for path in paths {
-        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let shown = path.display().to_string();
-        let (text, outcome) = match source::read(&path) {
-            Ok(source) => {
-                let outcome = load(&source.text, &shown).map(|loaded| loaded.workload);
-                (source.text, outcome.map_err(|diagnostics| diagnostics.render(colored)))
-            }
-            Err(error) => (String::new(), Err(error.diagnostic().render(colored))),
         };
-        // The bundled files, seen from the project's own folder, are not listed twice.
-        let same = |known: &Known| known.name == name && known.text == text;
-        if !list.iter().any(same) {
-            list.push(Known { name: shown.clone(), source: shown, text, outcome });
-        }
+        list.extend(paths.iter().filter_map(|path| file(path, all, colored)));
     }
+    list.extend(bundled::all().iter().map(|bundled| {
+        let outcome = load(bundled.text, bundled.name).map(|loaded| loaded.workload);
+        Known {
+            name: bundled.name.to_owned(),
+            source: "built in".to_owned(),
+            text: bundled.text.to_owned(),
+            outcome: outcome.map_err(|diagnostics| diagnostics.render(colored)),
+        }
+    }));
     list
 }
 
-/// The YAML files of a folder, sorted; none if there is no such folder.
+/// A file that can be named. Unless `all` are wanted, `None` if it does not look like a workload.
+fn file(path: &Path, all: bool, colored: bool) -> Option<Known> {
+    // A name that the command line would take for something else is given with its folder.
+    let shown = path.display().to_string();
+    let shown = if typed_back(&shown) { shown } else { format!("./{shown}") };
+    let (text, outcome) = match source::read(path) {
+        Ok(source) if !all && !looks_like_a_workload(&source.text) => return None,
+        Ok(source) => {
+            let outcome = source.load(&[]).map(|loaded| loaded.workload);
+            (source.text, outcome.map_err(|diagnostics| diagnostics.render(colored)))
+        }
+        // What cannot be read does not look like anything.
+        Err(_) if !all => return None,
+        Err(error) => (String::new(), Err(error.diagnostic().render(colored))),
+    };
+    // The bundled files, seen from the project's own folder, are not listed twice.
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let same = bundled::get(&stem).is_some_and(|bundled| bundled.name == stem && bundled.text == text);
+    (!same).then(|| Known { name: shown.clone(), source: shown, text, outcome })
+}
+
+/// Whether a name means this file wherever a workload is asked for.
+fn typed_back(name: &str) -> bool {
+    !name.starts_with('-')
+}
+
+/// Whether a YAML file has the two keys that every workload has and few others have together, at the start of a line:
+/// that can be said of one that is broken, too.
+fn looks_like_a_workload(text: &str) -> bool {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let has = |key: &str| {
+        text.lines().any(|line| {
+            let rest = line.strip_prefix(key).or_else(|| line.strip_prefix(&format!("\"{key}\"")));
+            rest.is_some_and(|rest| rest.trim_start().starts_with(':'))
+        })
+    };
+    has("version") && has("tasks")
+}
+
+/// The YAML files of a folder (the current one if it has no name), sorted; none if there is no such folder.
 fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match std::fs::read_dir(folder) {
+    let here = folder.as_os_str().is_empty();
+    let entries = match std::fs::read_dir(if here { Path::new(".") } else { folder }) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(Vec::new());
         }
         other => other?,
     };
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut paths = entries.map(|entry| Ok(folder.join(entry?.file_name()))).collect::<io::Result<Vec<_>>>()?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"));
     paths.sort();
     Ok(paths)
@@ -159,6 +187,18 @@ mod tests {
             for lesson in &entry.outcome.as_ref().unwrap().teaches {
                 assert!(text.contains(lesson.as_str()), "{lesson}");
             }
+        }
+    }
+
+    #[test]
+    fn a_workload_is_known_by_its_keys_even_when_it_is_broken() {
+        for text in ["version: 1\ntasks: []\n", "\u{feff}tasks:\n  - [\n\"version\" : 7\n", "version:\t1\r\ntasks:\r\n"]
+        {
+            assert!(looks_like_a_workload(text), "{text:?}");
+        }
+        for text in ["", "version: 3\nservices:\n  tasks: 1\n", "# version: 1\ntasks: []\n", "versions: 1\ntasks: []\n"]
+        {
+            assert!(!looks_like_a_workload(text), "{text:?}");
         }
     }
 

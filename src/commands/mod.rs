@@ -9,6 +9,7 @@ mod headless;
 pub mod list;
 pub mod new;
 mod prepare;
+mod programs;
 mod progress;
 pub mod run;
 mod target;

@@ -1,7 +1,9 @@
 //! From a name on the command line to a workload that may be run here.
 
+use std::io::IsTerminal as _;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -11,11 +13,9 @@ use crate::engine::plan::Surroundings;
 use crate::os::board;
 use crate::os::host::Host;
 use crate::os::limits::{self, DESCRIPTORS_PER_WORKER, Limits};
+use crate::report::clean;
 use crate::session::conductor::SessionSpec;
 use crate::worker::calibration::{Calibration, Origin};
-use crate::workload::changes;
-use crate::workload::diagnostic::Diagnostics;
-use crate::workload::load::{self, Loaded};
 use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Workers, Workload};
 use crate::workload::plan::{self, Machine, Plan};
 use crate::workload::source;
@@ -71,13 +71,9 @@ pub(super) fn workload(name: &str, changes: &Changes, color: Color) -> Prepared<
         write::say(&message);
         Exit::BadInput
     };
-    let (source, mut loaded) =
-        source::load(name, changes.allow_exec).map_err(|diagnostics| bad(diagnostics.render(colored)))?;
-    if !changes.set.is_empty() {
-        let text = changes::apply(&source.text, &changes.set).map_err(|error| bad(format!("error: {error}")))?;
-        let origin = format!("{} (with --set)", source.name);
-        loaded = reload(&text, &origin).map_err(|diagnostics| bad(diagnostics.render(colored)))?;
-    }
+    announce(name);
+    let (_, loaded) =
+        source::load(name, changes.allow_exec, &changes.set).map_err(|diagnostics| bad(diagnostics.render(colored)))?;
     for warning in &loaded.warnings {
         write::say(&warning.render(colored));
     }
@@ -93,13 +89,18 @@ pub(super) fn workload(name: &str, changes: &Changes, color: Color) -> Prepared<
     Ok(Arc::new(workload))
 }
 
-fn reload(text: &str, origin: &str) -> Result<Loaded, Diagnostics> {
-    load::load(text, origin)
+/// Says what is waited for where somebody has to type it.
+pub(super) fn announce(name: &str) {
+    if source::is_standard_input(name) && std::io::stdin().is_terminal() {
+        write::say("reading the workload from the terminal; Ctrl-D ends it");
+    } else if source::is_named_pipe(name) {
+        write::say(&format!("reading the workload from the pipe {}", clean::line(name)));
+    }
 }
 
 /// Refuses a plan that this machine cannot bear, unless it is asked for; tells warnings.
 pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes) -> Prepared<()> {
-    let plan = plan(workload, place);
+    let plan = plan(workload, place, changes.max_time);
     for warning in &plan.warnings {
         write::say(&format!("warning: {}: {}", warning.key, warning.message));
     }
@@ -128,9 +129,9 @@ pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes) ->
     Err(Exit::BadInput)
 }
 
-/// What a workload would do here.
-pub(super) fn plan(workload: &Workload, place: &Place) -> Plan {
-    plan::plan(workload, place.machine())
+/// What a workload would do here, and whether that is within limits.
+pub(super) fn plan(workload: &Workload, place: &Place, max_time: Option<Duration>) -> Plan {
+    plan::plan(workload, place.machine()).limited(max_time)
 }
 
 /// The arm that a name on the command line means: an entry of `engines:`, or a kind with its defaults.

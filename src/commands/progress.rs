@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::Output;
 use crate::commands::console::Console;
@@ -33,7 +33,7 @@ impl Progress {
             return Self::Lines(Instant::now(), String::new());
         }
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        let template = "{prefix} {wide_bar} {pos}/{len} {percent:>3} %  {msg}  ETA {eta}";
+        let template = "{prefix} {wide_bar} {pos}/{len} {percent:>3} %  {msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars(if console.ascii(true) { "##." } else { "██░" }));
         }
@@ -45,7 +45,9 @@ impl Progress {
         let Some(run) = arm.latest() else { return };
         let warmup = if view.round <= view.warmup { " (warm-up)" } else { "" };
         let title = format!("round {}/{}{warmup}  {}", view.round, view.rounds, clean::line(&arm.spec.name));
-        let finished = run.counts.finished();
+        let done = run.done();
+        let left = run.remaining(view.workload.arrivals.last(run.total));
+        let eta = left.map_or(String::new(), |left| format!("  ETA {}", FormattedDuration(left)));
         match self {
             Self::Silent { .. } => {}
             Self::Bar(bar) => {
@@ -54,8 +56,8 @@ impl Progress {
                     bar.set_prefix(title);
                 }
                 bar.set_length(run.total);
-                bar.set_position(finished);
-                bar.set_message(format!("{:.1}/s", run.throughput));
+                bar.set_position(done);
+                bar.set_message(format!("{:.1}/s{eta}", run.throughput));
             }
             Self::Lines(last, about) => {
                 if *about != title {
@@ -63,7 +65,7 @@ impl Progress {
                     *about = title;
                     *last = Instant::now();
                 } else if last.elapsed() >= LINE_INTERVAL {
-                    write::say(&format!("{title}  {finished}/{}  {:.1}/s", run.total, run.throughput));
+                    write::say(&format!("{title}  {done}/{}  {:.1}/s{eta}", run.total, run.throughput));
                     *last = Instant::now();
                 }
             }

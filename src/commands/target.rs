@@ -104,9 +104,7 @@ impl Target {
                 signals::release_ending();
                 (name, tolerate_closed(file.write_all(text.as_bytes())))
             }
-            Self::File(replacement) => {
-                (replacement.name.clone(), signals::without_ending(|| replacement.put(text)))
-            }
+            Self::File(replacement) => (replacement.name.clone(), signals::without_ending(|| replacement.put(text))),
         };
         let Err(error) = written else { return Exit::Done };
         write::say(&format!("error: writing {name}: {}; the result goes to standard output", plain(error)));

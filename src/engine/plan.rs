@@ -88,6 +88,6 @@ pub fn run_spec(
         stream,
         iterations_per_second: surroundings.iterations_per_second,
         worker_program: surroundings.worker_program.clone(),
-        folder: None,
+        folder: workload.folder.clone(),
     }
 }

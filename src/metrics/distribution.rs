@@ -77,6 +77,35 @@ impl Distribution {
         }
     }
 
+    /// As much of it as is needed for some quantiles (0 to 1): they, the count, the mean and the maximum stay exact.
+    #[must_use]
+    pub fn reduced(&self, quantiles: impl IntoIterator<Item = f64>) -> Self {
+        let mut bounds: Vec<u64> =
+            quantiles.into_iter().map(|q| u64::try_from(self.quantile(q).as_nanos()).unwrap_or(u64::MAX)).collect();
+        bounds.sort_unstable();
+        bounds.dedup();
+        let mut buckets: Vec<(u64, u64)> = bounds.into_iter().map(|bound| (bound, 0)).collect();
+        let mut place = 0;
+        let mut rest = 0;
+        for (value, count) in &self.buckets {
+            // A bucket's value may lie above the maximum, which is what its quantile is then.
+            let value = (*value).min(self.max);
+            while buckets.get(place).is_some_and(|(bound, _)| *bound < value) {
+                place += 1;
+            }
+            match buckets.get_mut(place) {
+                Some((_, sum)) => *sum += count,
+                None => rest += count,
+            }
+        }
+        if rest > 0 {
+            buckets.push((self.max, rest));
+        }
+        buckets.retain(|(_, count)| *count > 0);
+        buckets.shrink_to_fit();
+        Self { buckets, ..*self }
+    }
+
     /// Adds another distribution: what several runs took together.
     pub fn merge(&mut self, other: &Self) {
         let mut merged: Vec<(u64, u64)> = Vec::with_capacity(self.buckets.len() + other.buckets.len());
@@ -138,6 +167,22 @@ mod tests {
         let mut empty = Distribution::default();
         empty.merge(&left);
         assert_eq!(empty, left);
+    }
+
+    #[test]
+    fn reduced_distributions_answer_what_they_were_reduced_to() {
+        let whole = of(&(1..3000u64).map(|value| value * value * 17).collect::<Vec<_>>());
+        for asked in [&[0.5, 0.9, 0.99][..], &[0.999, 0.001], &[1.0], &[]] {
+            let reduced = whole.reduced(asked.iter().copied());
+            assert!(reduced.buckets().len() <= asked.len() + 1, "{}", reduced.buckets().len());
+            for q in asked {
+                assert_eq!(reduced.quantile(*q), whole.quantile(*q), "{q} of {asked:?}");
+            }
+            let figures = |of: &Distribution| (of.count(), of.summary().mean, of.quantile(1.0));
+            assert_eq!(figures(&reduced), figures(&whole));
+            assert_eq!(reduced.buckets().iter().map(|(_, count)| count).sum::<u64>(), whole.count());
+        }
+        assert_eq!(Distribution::default().reduced([0.5]), Distribution::default());
     }
 
     #[test]

@@ -68,6 +68,7 @@ pub fn snapshot() -> Snapshot {
     };
     Snapshot {
         at: millis(5600),
+        paused: Duration::ZERO,
         state: RunState::Finished,
         counts: Counts { submitted: 1000, succeeded: 1000, ..Counts::default() },
         total: 1000,

@@ -5,6 +5,7 @@
 pub mod distribution;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod kept;
 pub mod latency;
 pub mod log;
 pub mod recorder;

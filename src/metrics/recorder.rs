@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::engine::event::{EngineView, Event, Moment, Observer, Severity};
+use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity};
 use crate::engine::outcome::{AttemptReport, Outcome};
 use crate::metrics::latency::{Latencies, ns};
 use crate::metrics::log::{Last, keep_begin, trimmed};
@@ -16,7 +16,7 @@ use crate::metrics::sampler::{Live, Sampler};
 use crate::metrics::slots::Slots;
 use crate::metrics::snapshot::{Cpu, Memory, Note, Overhead, Queue, RunEnd, Snapshot, WorkerTime};
 use crate::metrics::suspect::{self, Evidence};
-use crate::metrics::windows::{Capacity, Level, Rate};
+use crate::metrics::windows::{Capacity, Level, Pauses, Rate};
 use crate::os::pressure::Pressure;
 use crate::workload::model::EngineKind;
 
@@ -53,7 +53,8 @@ pub struct Recorder {
     depth: Level,
     notes: Last<Note>,
     failures: Last<AttemptReport>,
-    /// Last outcome of a task.
+    pauses: Pauses,
+    /// Last outcome of a task, pauses left out.
     last_outcome: Moment,
     succeeded: u64,
     /// Tasks that reached their `queue_timeout`, and how long they waited together.
@@ -81,6 +82,7 @@ impl Recorder {
             depth: Level::default(),
             notes: Last::default(),
             failures: Last::default(),
+            pauses: Pauses::default(),
             last_outcome: Moment::ZERO,
             succeeded: 0,
             expired: 0,
@@ -100,12 +102,12 @@ impl Recorder {
 
     fn note(&mut self, now: Moment, severity: Severity, mut text: String) {
         keep_begin(&mut text);
-        self.notes.push(Note { at: now.elapsed(), severity, text });
+        self.notes.push(Note { at: self.pauses.clock(now).elapsed(), severity, text });
     }
 
     fn attempt(&mut self, now: Moment, report: &AttemptReport) {
         if !report.retried {
-            self.last_outcome = now;
+            self.last_outcome = self.pauses.clock(now);
         }
         // One that never began (no such program, a worker dead on arrival) has no times to record.
         let began = !(report.wait + report.startup + report.service).is_zero();
@@ -130,14 +132,15 @@ impl Recorder {
     fn snapshot(&mut self, now: Moment, view: &EngineView<'_>) -> Snapshot {
         let over = view.state.is_over();
         let counts = view.counts;
-        let wall = if over && self.last_outcome > Moment::ZERO { self.last_outcome } else { now };
-        // Work given up on request was not done: it has no place in a rate.
-        let done = counts.succeeded + counts.unsuccessful();
-        let throughput = self.rate.advance(now, done);
+        let clock = self.pauses.clock(now);
+        let wall = if over && self.last_outcome > Moment::ZERO { self.last_outcome } else { clock };
+        // What failed, timed out or was given up was not done: it has no place in a rate.
+        let throughput = self.rate.advance(clock, counts.succeeded);
         let worker_time = self.worker_time(now, wall, view);
         let suspect = self.suspect(over);
         Snapshot {
-            at: now.elapsed(),
+            at: clock.elapsed(),
+            paused: self.pauses.until(now),
             state: view.state,
             counts,
             total: view.total,
@@ -157,7 +160,7 @@ impl Recorder {
             suspect,
             notes: self.notes.shared(),
             failures: self.failures.shared(),
-            end: over.then(|| Arc::new(self.end(wall, view))),
+            end: over.then(|| Arc::new(self.end(now, wall, view))),
         }
     }
 
@@ -168,7 +171,13 @@ impl Recorder {
         // however short the run was (J. D. C. Little, A Proof for the Queuing Formula L = lambda W, 1961).
         let left = self.latencies.waits() + self.expired;
         let seconds = wall.elapsed().as_secs_f64();
-        if view.state.is_over() && counts.retries == 0 && left + counts.dropped == counts.submitted && seconds > 0.0 {
+        let paused = !self.pauses.until(wall).is_zero();
+        if view.state.is_over()
+            && !paused
+            && counts.retries == 0
+            && left + counts.dropped == counts.submitted
+            && seconds > 0.0
+        {
             mean = (self.latencies.waited() + self.expired_wait).as_secs_f64() / seconds;
         }
         Queue { depth: counts.queued, max: self.depth.max, mean, oldest: view.oldest }
@@ -226,13 +235,15 @@ impl Recorder {
         suspect::reasons(&self.evidence(readings))
     }
 
-    fn end(&mut self, wall: Moment, view: &EngineView<'_>) -> RunEnd {
+    fn end(&mut self, now: Moment, wall: Moment, view: &EngineView<'_>) -> RunEnd {
+        let last = wall + self.pauses.until(now);
         let workers = if self.config.unbounded { 0 } else { view.workers };
         let last_ends = (0..workers).map(|slot| self.slots.get(slot).map_or(Moment::ZERO, |totals| totals.last_end));
         RunEnd {
             wall: wall.elapsed(),
-            tail_idle: last_ends.map(|end| wall.since(end)).sum(),
+            tail_idle: last_ends.map(|end| last.since(end)).sum(),
             distributions: self.latencies.distributions(),
+            so_far: None,
             unreaped: self.slots.starts.saturating_sub(self.slots.exits),
         }
     }
@@ -246,13 +257,13 @@ impl Observer for Recorder {
                 let count = batch.records.len() as u64;
                 self.succeeded += count;
                 self.slots.succeeded(batch.slot, count, &sums);
-                self.last_outcome = now;
+                self.last_outcome = self.pauses.clock(now);
             }
             Event::Attempt(report) => self.attempt(now, report),
             Event::Expired { count, limit, .. } => {
                 self.expired += count;
                 self.expired_wait += limit.saturating_mul(u32::try_from(*count).unwrap_or(u32::MAX));
-                self.last_outcome = now;
+                self.last_outcome = self.pauses.clock(now);
             }
             Event::WorkerStarted { slot, pid, restart } => {
                 self.slots.started(*slot, *pid, *restart, now);
@@ -265,7 +276,7 @@ impl Observer for Recorder {
                 self.tell_sampler(*slot);
             }
             Event::Resized { workers } => {
-                self.capacity.set(now, *workers);
+                self.capacity.set(self.pauses.clock(now), *workers);
                 let plural = if *workers == 1 { "" } else { "s" };
                 self.note(now, Severity::Info, format!("{workers} worker{plural} from now on"));
             }
@@ -281,8 +292,14 @@ impl Observer for Recorder {
     fn state(&mut self, now: Moment, view: &EngineView<'_>) {
         debug_assert!(view.counts.conserved(), "conservation: {:?}", view.counts);
         debug_assert_eq!(view.counts.succeeded, self.succeeded, "successes counted and successes told");
-        self.capacity.set(now, view.workers);
-        self.depth.see(now, view.counts.queued);
+        match view.state {
+            // A run can be suspended in a pause; its clock stands still then.
+            RunState::Suspended => {}
+            state => self.pauses.see(now, state == RunState::Paused),
+        }
+        let clock = self.pauses.clock(now);
+        self.capacity.set(clock, view.workers);
+        self.depth.see(clock, view.counts.queued);
         if let Some(sampler) = self.sampler.as_mut() {
             sampler.tell_all(self.slots.all().iter().map(super::slots::SlotTotals::account));
             sampler.read(&mut self.live);

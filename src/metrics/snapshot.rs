@@ -14,15 +14,17 @@ use crate::workload::model::{ClassId, TaskIndex};
 /// One run at one moment. Its size does not depend on the number of tasks.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Run clock.
+    /// Run clock, pauses left out: all rates and the place of a replay are about this time.
     pub at: Duration,
+    /// How long the run was paused.
+    pub paused: Duration,
     /// Where the run stands.
     pub state: RunState,
     /// Exact counts.
     pub counts: Counts,
     /// Tasks the run will have in all.
     pub total: u64,
-    /// Finished tasks per second over the last second.
+    /// Succeeded tasks per second over the last second.
     pub throughput: f64,
     /// Succeeded tasks per second since the start.
     pub throughput_whole: f64,
@@ -64,6 +66,7 @@ impl Snapshot {
     pub fn empty() -> Self {
         Self {
             at: Duration::ZERO,
+            paused: Duration::ZERO,
             state: RunState::Running,
             counts: Counts::default(),
             total: 0,
@@ -87,6 +90,30 @@ impl Snapshot {
         }
     }
 
+    /// Tasks that are done with: all that ended, but not those that were given up because the run was stopped.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.counts.finished() - self.counts.cancelled
+    }
+
+    /// Time until the run ends; `None` where it cannot be told. A batch goes on as it went so far. Open arrivals, of which
+    /// the last is due at `last_arrival` of the run clock, set the pace themselves unless the engine falls behind.
+    #[must_use]
+    pub fn remaining(&self, last_arrival: Option<Duration>) -> Option<Duration> {
+        let left = self.total.checked_sub(self.done()).filter(|left| *left > 0 && !self.state.is_over())?;
+        let rate = self.done() as f64 / self.at.as_secs_f64();
+        let by_rate = || Duration::try_from_secs_f64(left as f64 / rate).ok();
+        match last_arrival {
+            None => by_rate(),
+            // Arrivals do not wait for a pause.
+            Some(last) => {
+                let due = last.saturating_sub(self.at + self.paused);
+                let behind = (self.counts.queued > 0).then(by_rate).flatten().unwrap_or_default();
+                Some(due.max(behind))
+            }
+        }
+    }
+
     /// Time that rates are about: up to the last outcome when the run is over, until now before.
     #[must_use]
     pub fn wall(&self) -> Duration {
@@ -101,6 +128,9 @@ pub struct RunEnd {
     pub wall: Duration,
     /// The four latencies whole, for any percentile and for curves.
     pub distributions: Distributions,
+    /// The latencies of this run and of all earlier ones of its arm, where theirs are no longer kept whole (see
+    /// [`crate::metrics::kept`]).
+    pub so_far: Option<Arc<Distributions>>,
     /// Time that workers had nothing left to do while others still worked, summed over the workers.
     pub tail_idle: Duration,
     /// Worker processes that were started and not reaped: 0 unless something is wrong.

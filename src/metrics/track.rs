@@ -53,7 +53,7 @@ impl Track {
         self.frames.last().map_or(Duration::ZERO, |frame| frame.at)
     }
 
-    /// (seconds, finished tasks per second): `points` evenly spaced points from `from` to `to`; see [`Self::series`].
+    /// (seconds, succeeded tasks per second): `points` evenly spaced points from `from` to `to`; see [`Self::series`].
     pub fn throughput(&self, from: Duration, to: Duration, points: usize) -> impl Iterator<Item = (f64, f64)> + '_ {
         self.series(from, to, points, |frame| frame.throughput)
     }

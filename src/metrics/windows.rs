@@ -41,6 +41,40 @@ impl Rate {
     }
 }
 
+/// The pauses of a run: no work was given out, so their time counts for nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pauses {
+    since: Option<Moment>,
+    /// Those that are over.
+    over: Duration,
+}
+
+impl Pauses {
+    /// Whether the run is paused now.
+    pub fn see(&mut self, now: Moment, paused: bool) {
+        match (self.since, paused) {
+            (None, true) => self.since = Some(now),
+            (Some(since), false) => {
+                self.over += now.since(since);
+                self.since = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// How long they were until `now`.
+    #[must_use]
+    pub fn until(&self, now: Moment) -> Duration {
+        self.over + self.since.map_or(Duration::ZERO, |since| now.since(since))
+    }
+
+    /// The run clock without them.
+    #[must_use]
+    pub fn clock(&self, now: Moment) -> Moment {
+        Moment(now.0.saturating_sub(crate::metrics::latency::ns(self.until(now))))
+    }
+}
+
 /// Integral of the number of workers over time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Capacity {

@@ -47,7 +47,7 @@ pub fn run(startup: u64, service: u64, wall: f64) -> Snapshot {
     run.worker_time = WorkerTime { work, startup, idle };
     run.latency = latency;
     run.cpu.cores_used_whole = 9.8 / wall;
-    run.end = Some(Arc::new(RunEnd { wall: wall_time, distributions, tail_idle, unreaped: 0 }));
+    run.end = Some(Arc::new(RunEnd { wall: wall_time, distributions, tail_idle, unreaped: 0, so_far: None }));
     run
 }
 
@@ -96,6 +96,7 @@ pub fn workload() -> Workload {
             latency_from: LatencyFrom::IntendedArrival,
         },
         hash: "0123456789abcdef".to_owned(),
+        folder: None,
     }
 }
 

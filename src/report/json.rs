@@ -5,6 +5,7 @@
 //! * `ghost_cpu_s`: every task that reaches its limit is ended, nothing can go on unseen, and so nothing is metered.
 //! * `zombies`: 0 once every process that was started is known to have been reaped; `null` otherwise, because one that
 //!   was not may as well be alive.
+//! * `latency_s`: all figures of a latency that no attempt had (`count` is 0), as when no program could be started.
 //! * `peak_pss_bytes` and `peak_rss_bytes`: `null` when no process lived long enough to be looked at.
 //! * `cores_quota`: `null` without a quota.
 
@@ -21,6 +22,7 @@ use crate::engine::event::RunState;
 use crate::engine::event::Severity;
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::distribution::Distribution;
+use crate::metrics::kept;
 use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerRow};
 use crate::os::host::Host;
 use crate::report::{ArmResult, Results, clean};
@@ -28,8 +30,8 @@ use crate::workload::model::{EngineKind, Workload};
 
 /// Name of the schema.
 pub const SCHEMA: &str = "poolscope.result/1";
-/// Most failures that are listed for one run; `failures_total` counts them all.
-const MOST_FAILURES: usize = 20;
+/// Most failures that are listed for one run, fewer for the older ones of many; `failures_total` counts them all.
+const MOST_FAILURES: usize = kept::FAILURES;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -147,12 +149,12 @@ struct LatencyOut {
 #[derive(Serialize)]
 struct QuantilesOut {
     count: u64,
-    mean: f64,
-    p50: f64,
-    p90: f64,
-    p95: f64,
-    p99: f64,
-    max: f64,
+    mean: Option<f64>,
+    p50: Option<f64>,
+    p90: Option<f64>,
+    p95: Option<f64>,
+    p99: Option<f64>,
+    max: Option<f64>,
     /// The percentiles that the workload asks for, by number.
     percentiles: BTreeMap<String, f64>,
 }
@@ -382,15 +384,17 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
 }
 
 fn quantiles(summary: &Quantiles, whole: Option<&Distribution>, percentiles: &[f64]) -> QuantilesOut {
+    let measured = |duration| (summary.count > 0).then(|| seconds(duration));
+    let whole = whole.filter(|whole| whole.count() > 0);
     let asked = percentiles.iter().filter_map(|p| Some((p.to_string(), seconds(whole?.quantile(p / 100.0)))));
     QuantilesOut {
         count: summary.count,
-        mean: seconds(summary.mean),
-        p50: seconds(summary.p50),
-        p90: seconds(summary.p90),
-        p95: seconds(summary.p95),
-        p99: seconds(summary.p99),
-        max: seconds(summary.max),
+        mean: measured(summary.mean),
+        p50: measured(summary.p50),
+        p90: measured(summary.p90),
+        p95: measured(summary.p95),
+        p99: measured(summary.p99),
+        max: measured(summary.max),
         percentiles: asked.collect(),
     }
 }

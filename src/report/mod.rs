@@ -9,6 +9,7 @@ use crate::analysis::failing::{AllFailed, all_failed};
 use crate::analysis::verdict::{Verdict, verdicts_on};
 use crate::engine::event::RunState;
 use crate::metrics::distribution::Distributions;
+use crate::metrics::kept;
 use crate::metrics::snapshot::Snapshot;
 use crate::os::host::Host;
 use crate::report::ending::{Ending, Partial};
@@ -100,15 +101,7 @@ impl ArmResult {
     /// The tasks of all runs together: their distributions, or `None` if a run has none (it is not over).
     #[must_use]
     pub fn distributions(&self) -> Option<Distributions> {
-        let mut all = Distributions::default();
-        for run in &self.runs {
-            let Distributions { wait, startup, service, sojourn } = &run.end.as_ref()?.distributions;
-            all.wait.merge(wait);
-            all.startup.merge(startup);
-            all.service.merge(service);
-            all.sojourn.merge(sojourn);
-        }
-        (!self.runs.is_empty()).then_some(all)
+        kept::together(&self.runs)
     }
 
     /// Why this arm cannot be compared with another; `None` if it can.

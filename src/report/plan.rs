@@ -37,7 +37,14 @@ pub fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
         lines.push(format!("{title:9} {}", engine_line(engine)));
     }
     let measure = &workload.measure;
+    let unknown = if plan.unknown.is_empty() {
+        String::new()
+    } else {
+        let names = plan.unknown.iter().take(CLASSES).map(|name| clean::line(name)).collect::<Vec<_>>().join(", ");
+        format!(" (how long {names} takes is known only by running it)")
+    };
     let least = plan.at_least_s.map_or(String::new(), |least| format!(", at least {} in all", seconds(least)));
+    let least = format!("{least}{unknown}");
     lines.push(format!("runs      {} of each engine, {} to warm up{least}", measure.repeats, measure.warmup));
     for (word, notes) in [("WARNING", &plan.warnings), ("REFUSED", &plan.refusals)] {
         lines.extend(

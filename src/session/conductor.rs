@@ -11,6 +11,7 @@ use crate::engine::control::Command;
 use crate::engine::driver::Run;
 use crate::engine::event::{RunState, Severity};
 use crate::engine::plan::{Surroundings, run_spec};
+use crate::metrics::kept;
 use crate::metrics::recorder::{self, Recorder};
 use crate::metrics::snapshot::Snapshot;
 use crate::metrics::track::Track;
@@ -391,7 +392,7 @@ impl Conductor {
         match state {
             RunState::Finished => {
                 if counted {
-                    arm.finished.push(snapshot);
+                    kept::push(&mut arm.finished, snapshot, &self.spec.workload.measure.percentiles);
                 }
                 if self.mode == Mode::Interleaved && self.progress.may_go_on() {
                     self.go_on();

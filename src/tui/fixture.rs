@@ -65,6 +65,7 @@ pub fn workload(engines: Vec<EngineSpec>) -> Workload {
             latency_from: LatencyFrom::IntendedArrival,
         },
         hash: "0123456789abcdef".to_owned(),
+        folder: None,
     }
 }
 
@@ -156,6 +157,7 @@ pub fn frame(engine: Engine, at: Duration) -> Snapshot {
     }
     Snapshot {
         at,
+        paused: Duration::ZERO,
         state: if over { RunState::Finished } else { RunState::Running },
         counts,
         total: TOTAL,

@@ -10,7 +10,7 @@ use crate::engine::outcome::AttemptReport;
 use crate::metrics::snapshot::{Snapshot, Track};
 use crate::session::view::{ArmView, Mode, SessionPhase, SessionView};
 use crate::tui::text;
-use crate::workload::model::{EngineKind, Workload};
+use crate::workload::model::{Arrivals, EngineKind, Workload};
 
 /// A workload that the picker offers.
 #[derive(Clone, Debug)]
@@ -104,6 +104,8 @@ pub struct Pane<'a> {
     pub frame: Option<&'a Snapshot>,
     /// Frames up to it.
     pub past: &'a [Arc<Snapshot>],
+    /// When tasks arrive.
+    pub arrivals: &'a Arrivals,
 }
 
 impl Pane<'_> {
@@ -119,26 +121,20 @@ impl Pane<'_> {
         self.view.spec.kind
     }
 
-    /// Tasks ended, and tasks in all if that is known.
+    /// Tasks done with, and tasks in all if that is known.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
-        self.frame.map_or((0, 0), |frame| (frame.counts.finished(), frame.total))
+        self.frame.map_or((0, 0), |frame| (frame.done(), frame.total))
     }
 
-    /// Time until its run ends: exact for a replay, from the throughput otherwise; `None` where it cannot be told.
+    /// Time until its run ends: exact for a replay, foreseen otherwise; `None` where it cannot be told.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         let frame = self.frame?;
         if self.role == Role::Replay {
             return self.view.track.frames.last().map(|last| last.at.saturating_sub(frame.at));
         }
-        let (done, total) = self.progress();
-        let left = total.checked_sub(done)?;
-        let rate = done as f64 / frame.at.as_secs_f64();
-        if frame.state.is_over() || left == 0 || done == 0 || !rate.is_finite() {
-            return None;
-        }
-        Duration::try_from_secs_f64(left as f64 / rate).ok()
+        frame.remaining(self.arrivals.last(frame.total))
     }
 
     /// Whether the run it shows is at its end.
@@ -170,15 +166,17 @@ pub fn panes(view: &SessionView, pair: [usize; 2]) -> Vec<Pane<'_>> {
         Mode::Together => None,
     };
     let shown = if view.arms.len() < 2 { &pair[..1] } else { &pair[..] };
-    let mut panes: Vec<Pane<'_>> =
-        shown.iter().filter_map(|&index| Some(pane(index, view.arms.get(index)?, now))).collect();
+    let mut panes: Vec<Pane<'_>> = shown
+        .iter()
+        .filter_map(|&index| Some(pane(index, view.arms.get(index)?, now, &view.workload.arrivals)))
+        .collect();
     if let [left, right] = panes.as_mut_slice() {
         right.second = left.kind() == right.kind();
     }
     panes
 }
 
-fn pane(index: usize, arm: &ArmView, now: Option<Duration>) -> Pane<'_> {
+fn pane<'a>(index: usize, arm: &'a ArmView, now: Option<Duration>, arrivals: &'a Arrivals) -> Pane<'a> {
     let frames = &arm.track.frames;
     let (role, position) = match (now, frames.last()) {
         (_, None) => (if arm.live { Role::Live } else { Role::Waiting }, 0),
@@ -188,7 +186,7 @@ fn pane(index: usize, arm: &ArmView, now: Option<Duration>) -> Pane<'_> {
         (Some(now), Some(_)) => (Role::Replay, end_at(&arm.track, now)),
     };
     let past = frames.get(..position).unwrap_or_default();
-    Pane { arm: index, view: arm, second: false, role, frame: past.last().map(|frame| &**frame), past }
+    Pane { arm: index, view: arm, second: false, role, frame: past.last().map(|frame| &**frame), past, arrivals }
 }
 
 /// How many frames of a track lie at or before a moment; at least one if there is any.
@@ -254,6 +252,7 @@ pub fn position(list: &[Failure<'_>], key: Option<AttemptKey>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::outcome::Counts;
     use crate::tui::fixture;
 
     #[test]
@@ -266,6 +265,50 @@ mod tests {
         assert_eq!(early[0].role, Role::Replay);
         assert_eq!(early[0].frame.unwrap().at, Duration::from_secs(3));
         assert!(early[0].remaining().unwrap() > Duration::from_secs(1));
+    }
+
+    /// A running arm with these counts of a thousand tasks after ten seconds.
+    fn after_ten_seconds(counts: Counts) -> crate::session::view::SessionView {
+        let mut view = fixture::running_at(Duration::from_secs(10));
+        let mut frame = Snapshot::clone(view.arms[1].latest().unwrap());
+        (frame.at, frame.total, frame.counts) = (Duration::from_secs(10), 1000, counts);
+        view.arms[1].track = Arc::new([Arc::new(frame)].into_iter().collect());
+        view
+    }
+
+    fn open(rate: f64, seconds: u64) -> Arrivals {
+        use crate::workload::model::{ArrivalProcess, OnFull, OpenArrivals, Stage};
+        let stages = vec![Stage { duration: Some(Duration::from_secs(seconds)), rate }];
+        Arrivals::Open(OpenArrivals {
+            process: ArrivalProcess::Poisson,
+            stages,
+            max_in_flight: None,
+            on_full: OnFull::Drop,
+        })
+    }
+
+    #[test]
+    fn open_arrivals_set_the_pace_until_the_engine_falls_behind() {
+        let remaining = |counts: Counts, paused: u64| {
+            let mut view = after_ten_seconds(counts);
+            Arc::make_mut(&mut view.workload).arrivals = open(25.0, 40);
+            let track = Arc::make_mut(&mut view.arms[1].track);
+            Arc::make_mut(&mut track.frames[0]).paused = Duration::from_secs(paused);
+            panes(&view, [0, 1])[1].remaining().unwrap().as_secs()
+        };
+        let keeping_up = Counts { submitted: 250, succeeded: 248, running: 2, ..Counts::default() };
+        assert_eq!(remaining(keeping_up, 0), 30, "the last of 1000 comes after 40 s");
+        assert_eq!(remaining(Counts { succeeded: 0, running: 250, ..keeping_up }, 0), 30, "nothing has ended yet");
+        assert_eq!(remaining(keeping_up, 5), 25, "arrivals do not wait for a pause");
+        let behind = Counts { submitted: 250, succeeded: 100, running: 2, queued: 148, ..Counts::default() };
+        assert_eq!(remaining(behind, 0), 90, "900 at 10/s");
+    }
+
+    #[test]
+    fn what_was_given_up_is_not_done() {
+        let counts = Counts { submitted: 1000, succeeded: 700, failed: 80, cancelled: 220, ..Counts::default() };
+        let view = after_ten_seconds(counts);
+        assert_eq!(panes(&view, [0, 1])[1].progress(), (780, 1000));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::workload::model::{ArrivalProcess, OpenArrivals};
+use crate::workload::model::{ArrivalProcess, Arrivals, OpenArrivals};
 use crate::workload::random::{Purpose, unit};
 
 /// Most arrivals that stages may bring; more must be given as `total`, which needs no counting.
@@ -105,11 +105,35 @@ impl OpenArrivals {
         self.stages.iter().map(|stage| stage.duration).sum()
     }
 
+    /// Expected time of the last of `total` arrivals.
+    #[must_use]
+    pub fn last_arrival(&self, total: u64) -> Duration {
+        let (mut left, mut seconds) = (total as f64, 0.0);
+        for stage in &self.stages {
+            let needed = left / stage.rate;
+            let length = stage.duration.map_or(needed, |duration| duration.as_secs_f64().min(needed));
+            seconds += length;
+            left = (left - length * stage.rate).max(0.0);
+        }
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    }
+
     /// Expected number of arrivals until the stages end; infinite if they do not.
     #[must_use]
     pub fn expected(&self) -> f64 {
         let seconds = |duration: Option<Duration>| duration.map_or(f64::INFINITY, |duration| duration.as_secs_f64());
         self.stages.iter().map(|stage| stage.rate * seconds(stage.duration)).sum()
+    }
+}
+
+impl Arrivals {
+    /// Expected time of the last of `total` arrivals; `None` for a batch.
+    #[must_use]
+    pub fn last(&self, total: u64) -> Option<Duration> {
+        match self {
+            Self::Batch => None,
+            Self::Open(open) => Some(open.last_arrival(total)),
+        }
     }
 }
 

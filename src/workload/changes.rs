@@ -1,63 +1,216 @@
-//! Changes to a workload file that do not come from the file: `--set key=value`.
+//! Changes to a workload file that do not come from the file: `--set KEY=VALUE`.
+//!
+//! A key is a path with dots between its parts: names, and in lists the place of an entry, from 0, or its name. A value
+//! is YAML. Changes are made to what was read, not to the text, so the file's own problems stay at their places while
+//! what a change brings is reported at the change. Whether the result is a workload is for the loader to say.
 
-use crate::workload::yaml::{self, YamlError};
+use crate::workload::diagnostic::{Diagnostic, Diagnostics, Lines, Severity};
+use crate::workload::load::default_engines;
+use crate::workload::scan::{self, Mark};
+use crate::workload::text::shortened;
+use crate::workload::yaml::{self, Tree};
 
-/// Why a change cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// There is no `=`.
-    #[error("--set {0:?}: it must be KEY=VALUE, such as measure.repeats=3")]
-    NoValue(String),
-    /// The key leads nowhere.
-    #[error("--set {change:?}: {reason}")]
-    NoPlace {
-        /// What was given.
-        change: String,
-        /// Why not.
-        reason: String,
-    },
-    /// The file cannot be read as YAML at all.
-    #[error("--set needs a file that is YAML: {0}")]
-    NoYaml(String),
+/// What messages call the place of a change; its line is the number of the `--set`.
+const PLACE: &str = "--set";
+
+/// Changes as they were given, and which key paths they made.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// One line for each.
+    text: String,
+    made: Vec<Made>,
 }
 
-/// The text of a workload file with every `KEY=VALUE` applied. A key is a path: names and, in lists, numbers from 0, with
-/// dots between them. A value is YAML.
-///
-/// # Errors
-/// See [`ChangeError`]. Whether the result is a valid workload is for the loader to say.
-pub fn apply(text: &str, changes: &[String]) -> Result<String, ChangeError> {
-    let mut document = yaml::Document::parse(text).map_err(|error: YamlError| ChangeError::NoYaml(error.message))?;
-    for change in changes {
-        let (key, value) = change.split_once('=').ok_or_else(|| ChangeError::NoValue(change.clone()))?;
-        let path: Vec<&str> = key.trim().split('.').collect();
-        document.set(&path, value).map_err(|reason| ChangeError::NoPlace { change: change.clone(), reason })?;
+#[derive(Debug)]
+struct Made {
+    /// Everything at or below this key path, as readers write it (`engines[0].workers`), comes from the change.
+    path: String,
+    /// Its value; `None` for the maps around it, which the change only needed.
+    value: Option<String>,
+    mark: Mark,
+}
+
+/// Why a change cannot be made.
+struct Refused {
+    message: String,
+    allowed: String,
+}
+
+fn refused(message: impl Into<String>, allowed: impl Into<String>) -> Refused {
+    Refused { message: message.into(), allowed: allowed.into() }
+}
+
+impl Changes {
+    /// Makes the changes, in their order.
+    ///
+    /// # Errors
+    /// Those that lead nowhere or have no value.
+    pub(crate) fn apply(tree: &mut Tree, given: &[String]) -> Result<Self, Diagnostics> {
+        let lines: Vec<String> = given.iter().map(|change| change.replace(['\n', '\r'], " ")).collect();
+        let mut changes = Self { text: lines.join("\n"), made: Vec::new() };
+        let mut problems = Vec::new();
+        for (change, number) in given.iter().zip(1..) {
+            if let Err((mark, Refused { message, allowed })) = changes.apply_one(tree, change, number) {
+                let mark = Mark { line: number, ..mark };
+                let error = Diagnostic::new(Severity::Error, &changes.lines(), mark, "", &message);
+                problems.push(error.allowed(allowed));
+            }
+        }
+        if problems.is_empty() { Ok(changes) } else { Err(Diagnostics::new(problems)) }
     }
-    document.text().map_err(|error| ChangeError::NoYaml(error.message))
+
+    fn apply_one(&mut self, tree: &mut Tree, change: &str, line: usize) -> Result<(), (Mark, Refused)> {
+        let all = Mark { line, col: 1, len: usize::MAX };
+        let Some((key, value)) = change.split_once('=') else {
+            return Err((all, refused("a change has no `=`", "must be KEY=VALUE, such as measure.repeats=3")));
+        };
+        let key_mark = Mark { line, col: 1, len: key.chars().count().max(1) };
+        let mark = Mark { line, col: key.chars().count() + 2, len: usize::MAX };
+        let new = parse(value).map_err(|refusal| (mark, refusal))?;
+        let parts: Vec<&str> = key.trim().split('.').collect();
+        defaults(tree, &parts);
+        let mut walk = Walk::default();
+        walk.set(tree, &parts, new).map_err(|refusal| (key_mark, refusal))?;
+        if let Some(path) = walk.made {
+            self.made.push(Made { path, value: None, mark: key_mark });
+        }
+        self.made.push(Made { path: walk.path, value: Some(value.trim().to_owned()), mark });
+        Ok(())
+    }
+
+    /// The changes as lines, for excerpts.
+    pub(crate) fn lines(&self) -> Lines<'_> {
+        Lines::new(PLACE, &self.text)
+    }
+
+    /// The change that a key path comes from: the nearest one above it, of several the last.
+    fn origin(&self, key: &str) -> Option<&Made> {
+        let above = |made: &&Made| {
+            let rest = key.strip_prefix(made.path.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.made.iter().filter(above).max_by_key(|made| made.path.len())
+    }
+
+    /// Where the change is that a key path comes from; `None` for what the file says.
+    pub(crate) fn mark(&self, key: &str) -> Option<Mark> {
+        self.origin(key).map(|made| made.mark)
+    }
+
+    /// The value that was given for exactly this key path, as it was written.
+    pub(crate) fn value(&self, key: &str) -> Option<&str> {
+        self.origin(key).filter(|made| made.path == key)?.value.as_deref()
+    }
+}
+
+fn parse(value: &str) -> Result<Tree, Refused> {
+    let no_yaml = |message: &str| refused(format!("the value is not YAML: {message}"), "quote it, also for the shell");
+    // The scan first: it refuses what would blow up.
+    scan::scan(value).map_err(|problem| no_yaml(&problem.message))?;
+    yaml::parse(value).map_err(|error| no_yaml(&error.message))
+}
+
+/// Makes the engines of a file that names none visible, so that they can be changed one by one.
+fn defaults(tree: &mut Tree, parts: &[&str]) {
+    let (["engines", _, ..], Tree::Map(entries)) = (parts, tree) else { return };
+    let is_engines = |(key, _): &&mut (Tree, Tree)| *key == Tree::Text("engines".to_owned());
+    match entries.iter_mut().find(is_engines) {
+        Some((_, value @ Tree::Null)) => *value = default_engines(),
+        Some(_) => {}
+        None => entries.push((Tree::Text("engines".to_owned()), default_engines())),
+    }
+}
+
+/// A way through the document.
+#[derive(Default)]
+struct Walk {
+    /// Key path so far.
+    path: String,
+    /// The uppermost part of it that was not there before.
+    made: Option<String>,
+}
+
+impl Walk {
+    /// Sets the value at a path; maps on the way are made where they are missing.
+    fn set(&mut self, tree: &mut Tree, parts: &[&str], value: Tree) -> Result<(), Refused> {
+        let mut place = tree;
+        for part in parts {
+            if part.is_empty() {
+                return Err(refused("the key has an empty part", "names and numbers with one dot between them"));
+            }
+            if *place == Tree::Null && !self.path.is_empty() {
+                if part.parse::<usize>().is_ok() {
+                    let message = format!("there is no list `{}` to take entry {part} of", self.path);
+                    return Err(refused(message, format!("give the whole list, such as {}='[...]'", self.path)));
+                }
+                self.made.get_or_insert_with(|| self.path.clone());
+                *place = Tree::Map(Vec::new());
+            }
+            place = match place {
+                Tree::Map(entries) => self.field(entries, part),
+                Tree::Seq(items) => self.item(items, part)?,
+                other => {
+                    let message = format!("`{}` is {}: nothing is inside of it", self.path, other.describe());
+                    return Err(refused(message, format!("set `{}` itself", self.path)));
+                }
+            };
+        }
+        *place = value;
+        Ok(())
+    }
+
+    fn field<'t>(&mut self, entries: &'t mut Vec<(Tree, Tree)>, name: &str) -> &'t mut Tree {
+        if !self.path.is_empty() {
+            self.path.push('.');
+        }
+        // As the loader writes key paths.
+        self.path.push_str(&shortened(name, 40));
+        let found = entries.iter().position(|(key, _)| matches!(key, Tree::Text(key) if key == name));
+        let place = found.unwrap_or_else(|| {
+            self.made.get_or_insert_with(|| self.path.clone());
+            entries.push((Tree::Text(name.to_owned()), Tree::Null));
+            entries.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "the place was found, or is the one that was just pushed")]
+        &mut entries[place].1
+    }
+
+    fn item<'t>(&mut self, items: &'t mut [Tree], part: &str) -> Result<&'t mut Tree, Refused> {
+        let count = items.len();
+        let names: Vec<String> = items.iter().map(|item| name_of(item).unwrap_or("?").to_owned()).collect();
+        let place = part.parse().ok().or_else(|| names.iter().position(|name| name == part));
+        match place.and_then(|place: usize| Some((place, items.get_mut(place)?))) {
+            Some((place, item)) => {
+                self.path.push_str(&format!("[{place}]"));
+                Ok(item)
+            }
+            None => {
+                let shown: Vec<String> =
+                    names.iter().take(8).zip(0..).map(|(name, at)| format!("{at} ({name})")).collect();
+                let more =
+                    if count > shown.len() { format!(" and {} more", count - shown.len()) } else { String::new() };
+                let entries =
+                    if count == 0 { "is empty".to_owned() } else { format!("has {}{more}", shown.join(", ")) };
+                Err(refused(
+                    format!("no entry `{}` in `{}`", shortened(part, 40), self.path),
+                    format!("`{}` {entries}", self.path),
+                ))
+            }
+        }
+    }
+}
+
+/// What an entry of a list is called: its name, or else its kind.
+fn name_of(item: &Tree) -> Option<&str> {
+    let Tree::Map(entries) = item else { return None };
+    let text = |wanted: &str| {
+        entries.iter().find_map(|entry| match entry {
+            (Tree::Text(key), Tree::Text(value)) if key == wanted => Some(value.as_str()),
+            _ => None,
+        })
+    };
+    text("name").or_else(|| text("kind"))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FILE: &str = "version: 1\nseed: 7\ntasks:\n  - { name: a, count: 3 }\n";
-
-    fn changed(changes: &[&str]) -> Result<String, ChangeError> {
-        apply(FILE, &changes.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
-    }
-
-    #[test]
-    fn values_are_replaced_and_added() {
-        let text = changed(&["seed=8", "tasks.0.count=100", "measure.repeats=2", "order=lpt"]).unwrap();
-        for line in ["seed: 8", "count: 100", "repeats: 2", "order: lpt"] {
-            assert!(text.contains(line), "{line} in\\n{text}");
-        }
-    }
-
-    #[test]
-    fn a_key_that_leads_nowhere_is_an_error() {
-        for change in ["seed", "tasks.5.count=1", "tasks.x=1", "seed.deeper=1", "=1", "order=[unclosed"] {
-            assert!(changed(&[change]).is_err(), "{change}");
-        }
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::workload::lookalike;
 use crate::workload::render;
 use crate::workload::scan::Mark;
 use crate::workload::text::neutral;
@@ -80,6 +81,7 @@ impl Diagnostic {
     /// A problem at a place of the file that `lines` shows.
     pub(crate) fn new(severity: Severity, lines: &Lines<'_>, mark: Mark, key: &str, message: &str) -> Self {
         let mark = lines.within(mark);
+        let lookalike = lookalike::first(lines.part(mark)).filter(|_| severity == Severity::Error);
         Self {
             severity,
             file: lines.file.to_owned(),
@@ -88,7 +90,7 @@ impl Diagnostic {
             key: neutral(key).into_owned(),
             message: neutral(message).into_owned(),
             allowed: None,
-            help: None,
+            help: lookalike.map(|it| format!("there is {} in column {}: {}", it.name, mark.col + it.at, it.advice())),
             suggestion: None,
             related: Vec::new(),
             excerpt: lines.excerpt(mark),
@@ -108,10 +110,11 @@ impl Diagnostic {
         self
     }
 
-    /// Adds a hint.
+    /// Adds a hint to those that are there.
     #[must_use]
     pub fn help(mut self, help: impl AsRef<str>) -> Self {
-        self.help = Some(neutral(help.as_ref()).into_owned());
+        let help = neutral(help.as_ref());
+        self.help = Some(self.help.map_or_else(|| help.clone().into_owned(), |before| format!("{before}; {help}")));
         self
     }
 
@@ -277,6 +280,15 @@ impl<'a> Lines<'a> {
     /// The text of a line, from 1.
     pub(crate) fn get(&self, line: usize) -> Option<&'a str> {
         self.lines.get(line.checked_sub(1)?).copied()
+    }
+
+    /// The marked characters of a line.
+    pub(crate) fn part(&self, mark: Mark) -> &'a str {
+        let Some(line) = self.get(mark.line) else { return "" };
+        let byte = |chars: usize| line.char_indices().nth(chars).map_or(line.len(), |(byte, _)| byte);
+        let start = byte(mark.col.saturating_sub(1));
+        let end = byte(mark.col.saturating_sub(1).saturating_add(mark.len));
+        line.get(start..end).unwrap_or_default()
     }
 
     /// All lines with their number, from 1.

@@ -9,10 +9,11 @@
 
 pub mod arrivals;
 pub mod bundled;
-pub mod changes;
+mod changes;
 pub mod diagnostic;
 pub mod dist;
 pub mod load;
+mod lookalike;
 pub mod model;
 mod normal;
 mod permutation;

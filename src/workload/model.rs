@@ -2,6 +2,7 @@
 //! distribution without a mean cannot be expressed.
 
 use std::num::{NonZeroU32, NonZeroU64};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,9 @@ pub struct Workload {
     pub measure: Measure,
     /// First 16 hexadecimal digits of the SHA-256 of the file's text.
     pub hash: String,
+    /// The folder of its file, absolute and without symbolic links: where its commands run. `None` for a bundled
+    /// workload and for standard input, whose commands run in the current folder.
+    pub folder: Option<PathBuf>,
 }
 
 /// Index of a task class in [`Workload::classes`].

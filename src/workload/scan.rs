@@ -3,9 +3,10 @@
 //! It also bounds what the deserialiser is given: one document, no more than [`MAX_DEPTH`] levels, no more than
 //! [`MAX_ALIASED`] nodes out of aliases, no more than [`MAX_NODES`] in all. It never yields a value.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use saphyr_parser::{Event, Parser, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 /// Deepest nesting of lists and maps.
 pub(crate) const MAX_DEPTH: usize = 32;
@@ -41,7 +42,12 @@ pub(crate) type NodeId = usize;
 
 #[derive(Debug)]
 enum Shape {
-    Scalar,
+    /// A single value, and whether it is written on one line.
+    Scalar {
+        one_line: bool,
+    },
+    /// Nothing is written where a value could be.
+    Nothing,
     Seq(Vec<NodeId>),
     /// Keys and values in turn.
     Map(Vec<NodeId>),
@@ -90,6 +96,17 @@ impl Scan {
         self.nodes.get(id).map_or(Mark::START, |node| node.mark)
     }
 
+    /// Whether nothing is written there.
+    pub(crate) fn is_nothing(&self, id: NodeId) -> bool {
+        self.nodes.get(id).is_some_and(|node| matches!(node.shape, Shape::Nothing))
+    }
+
+    /// Where a single value is written, for an alias that of its anchor; `None` if it is not on one line.
+    pub(crate) fn written(&self, id: NodeId) -> Option<Mark> {
+        let node = self.resolved(id)?;
+        matches!(node.shape, Shape::Scalar { one_line: true }).then_some(node.mark)
+    }
+
     /// The `index`-th item of a list.
     pub(crate) fn item(&self, id: NodeId, index: usize) -> Option<NodeId> {
         match &self.resolved(id)?.shape {
@@ -122,7 +139,8 @@ impl Scan {
 /// The first thing that is not YAML or goes beyond a limit.
 pub(crate) fn scan(text: &str) -> Result<Scan, ScanProblem> {
     let mut builder = Builder::default();
-    let mut parser = Parser::new_from_str(text);
+    let spaced = with_spaces(text);
+    let mut parser = Parser::new_from_str(&spaced);
     while let Some(next) = parser.next_event() {
         let (event, span) = next.map_err(|error| {
             let mark = Mark { line: error.marker().line(), col: error.marker().col() + 1, len: 1 };
@@ -138,6 +156,21 @@ pub(crate) fn scan(text: &str) -> Result<Scan, ScanProblem> {
         builder.on_event(&event, span)?;
     }
     Ok(builder.scan)
+}
+
+/// The text with a space for every tab right after a colon: the scanner refuses those before anything but `{` and `[`,
+/// YAML 1.2 allows them (separation spaces, rule 66). What is inside of quotes may change, its place does not.
+fn with_spaces(text: &str) -> Cow<'_, str> {
+    if !text.contains(":\t") {
+        return Cow::Borrowed(text);
+    }
+    let mut after_colon = false;
+    let spaced = text.chars().map(|c| {
+        let separates = c == '\t' && after_colon;
+        after_colon = c == ':' || separates;
+        if separates { ' ' } else { c }
+    });
+    Cow::Owned(spaced.collect())
 }
 
 fn too_deep(mark: Mark) -> ScanProblem {
@@ -164,16 +197,21 @@ impl Builder {
                     return Err(ScanProblem::new(mark, "a second document starts here", "one document per file"));
                 }
             }
-            Event::Scalar(_, _, anchor, _) => {
-                let id = self.add(mark, Shape::Scalar)?;
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = matches!(style, ScalarStyle::Plain);
+                let nothing = text.is_empty() && plain && tag.is_none() && *anchor == 0;
+                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                let one_line = !block && span.start.line() == span.end.line();
+                let shape = if nothing { Shape::Nothing } else { Shape::Scalar { one_line } };
+                let id = self.add(mark, shape)?;
                 self.close(id, *anchor);
             }
             Event::SequenceStart(anchor, _) => {
-                let id = self.add(mark, Shape::Seq(Vec::new()))?;
+                let id = self.add(Mark { len: 1, ..mark }, Shape::Seq(Vec::new()))?;
                 self.open.push((id, *anchor));
             }
             Event::MappingStart(anchor, _) => {
-                let id = self.add(mark, Shape::Map(Vec::new()))?;
+                let id = self.add(Mark { len: 1, ..mark }, Shape::Map(Vec::new()))?;
                 self.open.push((id, *anchor));
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -242,7 +280,7 @@ impl Builder {
             parent.height = parent.height.max(height + 1);
             match &mut parent.shape {
                 Shape::Seq(children) | Shape::Map(children) => children.push(id),
-                Shape::Scalar | Shape::Alias(_) => {}
+                Shape::Scalar { .. } | Shape::Nothing | Shape::Alias(_) => {}
             }
         }
     }

@@ -1,11 +1,11 @@
-//! Where a workload's text comes from: a file, or one of the bundled workloads.
+//! Where a workload's text comes from: a file, standard input, a pipe, or one of the bundled workloads.
 //!
-//! Reading is all that happens here. What is not a regular file is refused without being opened for longer than it
-//! takes to see that (a FIFO would wait for a writer, a device might do anything).
+//! Reading is all that happens here. A pipe is read only where somebody named it ([`open`]); a look at a file that may
+//! be anything ([`read`]) never waits. Devices are refused without being opened: that might do anything.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::workload::bundled;
@@ -14,6 +14,8 @@ use crate::workload::load::{self, LARGEST_FILE, Loaded};
 use crate::workload::model::{Work, Workload};
 use crate::workload::text::neutral;
 
+/// How messages call standard input.
+const STANDARD_INPUT: &str = "stdin";
 /// Anybody may write to the file.
 const WORLD_WRITABLE: u32 = 0o002;
 
@@ -24,8 +26,10 @@ pub struct Source {
     pub text: String,
     /// How messages call it: the path as it was given, or the bundled file's name.
     pub name: String,
-    /// The file; `None` for a bundled workload.
+    /// The file; `None` for a bundled workload and for standard input.
     pub path: Option<PathBuf>,
+    /// The file's folder, absolute and without symbolic links: where its commands run. `None` where there is no file.
+    pub folder: Option<PathBuf>,
     /// Whether every user of the machine may change the file.
     pub world_writable: bool,
 }
@@ -98,16 +102,34 @@ impl SourceError {
     }
 }
 
+/// Whether a name means standard input.
+#[must_use]
+pub fn is_standard_input(name: &str) -> bool {
+    matches!(name, "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0")
+}
+
+/// Whether a name means a named pipe of a file system, whose writer has to be waited for.
+#[must_use]
+pub fn is_named_pipe(name: &str) -> bool {
+    let shells = name.starts_with("/dev/") || name.starts_with("/proc/");
+    !shells && fs::metadata(name).is_ok_and(|metadata| metadata.file_type().is_fifo())
+}
+
 /// Finds and reads a workload: an existing file wins, otherwise a bundled name, with or without `.yaml`, `-` and `_`
-/// being equal.
+/// being equal. `-` is standard input, which is read to its end, as is a named pipe.
 ///
 /// # Errors
 /// See [`SourceError`].
 pub fn open(name_or_path: &str) -> Result<Source, SourceError> {
+    if is_standard_input(name_or_path) {
+        let text = text(io::stdin().lock(), STANDARD_INPUT)?;
+        return Ok(Source { name: STANDARD_INPUT.to_owned(), ..Source::without_file(text) });
+    }
     let path = Path::new(name_or_path);
     let name = || name_or_path.to_owned();
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => read(path),
+        Ok(metadata) if metadata.file_type().is_fifo() => pipe(path, &metadata),
         // A folder that happens to be called like a bundled workload does not hide it.
         Ok(metadata) => {
             bundled(name_or_path).ok_or_else(|| SourceError::NotRegular { name: name(), kind: kind(&metadata) })
@@ -118,6 +140,15 @@ pub fn open(name_or_path: &str) -> Result<Source, SourceError> {
         }
         Err(error) => bundled(name_or_path).ok_or_else(|| SourceError::Io { name: name(), error }),
     }
+}
+
+/// Reads a named pipe, or one that a shell made (`<(...)`), to its end. Waits for its writer, as `cat` does.
+fn pipe(path: &Path, metadata: &fs::Metadata) -> Result<Source, SourceError> {
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|error| SourceError::Io { name: name.clone(), error })?;
+    let text = text(file, &name)?;
+    let world_writable = metadata.mode() & WORLD_WRITABLE != 0;
+    Ok(Source { name, world_writable, ..Source::without_file(text) })
 }
 
 /// Reads a file and nothing else.
@@ -143,32 +174,36 @@ pub fn read(path: &Path) -> Result<Source, SourceError> {
         OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     regular(&metadata)?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(SourceError::TooLarge { name });
-    }
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-            let byte = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-            return Err(SourceError::NotText { name, line, byte });
-        }
-    };
+    let text = text(file, &name)?;
     let world_writable = metadata.mode() & WORLD_WRITABLE != 0;
-    Ok(Source { text, name, path: Some(path.to_owned()), world_writable })
+    let folder = fs::canonicalize(path).map_err(failed)?.parent().map(Path::to_owned);
+    Ok(Source { text, name, path: Some(path.to_owned()), folder, world_writable })
+}
+
+/// The text that is read to its end, at most 1 MiB of it.
+fn text(from: impl Read, name: &str) -> Result<String, SourceError> {
+    let name = || name.to_owned();
+    let mut bytes = Vec::new();
+    from.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(|error| SourceError::Io { name: name(), error })?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(SourceError::TooLarge { name: name() });
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let byte = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+        SourceError::NotText { name: name(), line, byte }
+    })
 }
 
 /// Finds, reads and checks a workload in one step. `allow_exec` is the user's word that commands of a file that
-/// everybody may change may be run.
+/// everybody may change may be run; `set` are changes to the file, each `KEY=VALUE`.
 ///
 /// # Errors
 /// All problems, as diagnostics.
-pub fn load(name_or_path: &str, allow_exec: bool) -> Result<(Source, Loaded), Diagnostics> {
+pub fn load(name_or_path: &str, allow_exec: bool, set: &[String]) -> Result<(Source, Loaded), Diagnostics> {
     let source = open(name_or_path).map_err(|error| error.diagnostic())?;
-    let loaded = load::load(&source.text, &source.name)?;
+    let loaded = source.load(set)?;
     match source.exec_refusal(&loaded.workload, allow_exec) {
         Some(refusal) => Err(refusal.into()),
         None => Ok((source, loaded)),
@@ -176,6 +211,20 @@ pub fn load(name_or_path: &str, allow_exec: bool) -> Result<(Source, Loaded), Di
 }
 
 impl Source {
+    fn without_file(text: String) -> Self {
+        Self { text, name: String::new(), path: None, folder: None, world_writable: false }
+    }
+
+    /// Checks the text, with changes to it, each `KEY=VALUE`. The workload knows where its commands run.
+    ///
+    /// # Errors
+    /// All problems.
+    pub fn load(&self, set: &[String]) -> Result<Loaded, Diagnostics> {
+        let mut loaded = load::load_with(&self.text, &self.name, set)?;
+        loaded.workload.folder.clone_from(&self.folder);
+        Ok(loaded)
+    }
+
     /// Why the workload must not be run as it is: a workload file is code, and anybody could have written this one.
     #[must_use]
     pub fn exec_refusal(&self, workload: &Workload, allow_exec: bool) -> Option<Diagnostic> {
@@ -192,11 +241,10 @@ impl Source {
 fn bundled(name: &str) -> Option<Source> {
     let workload = bundled::get(name)?;
     let name = format!("{}.yaml", workload.name);
-    Some(Source { text: workload.text.to_owned(), name, path: None, world_writable: false })
+    Some(Source { name, ..Source::without_file(workload.text.to_owned()) })
 }
 
 fn kind(metadata: &fs::Metadata) -> &'static str {
-    use std::os::unix::fs::FileTypeExt;
     let kind = metadata.file_type();
     if kind.is_dir() {
         "a folder"

@@ -60,11 +60,12 @@ fn is_number(text: &str) -> bool {
 /// # Errors
 /// Says what is wrong: no unit, a sign, not a number, longer than [`LONGEST`].
 pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
+    // Both letters for micro: the sign of its own (U+00B5), and the Greek one that keyboards and editors give.
+    let text = text.replace('\u{3bc}', "\u{b5}");
     let trimmed = text.trim();
     if is_number(trimmed) {
-        return Err(
-            UnitError::new("a duration needs a unit").help(format!("did you mean `{trimmed}s` or `{trimmed}ms`?"))
-        );
+        let short = shortened(trimmed, 12);
+        return Err(UnitError::new("a duration needs a unit").help(format!("did you mean `{short}s` or `{short}ms`?")));
     }
     if trimmed.starts_with('-') || trimmed.starts_with('+') || trimmed.ends_with("ago") {
         return Err(UnitError::new("a duration has no sign"));
@@ -205,7 +206,9 @@ mod tests {
             ("2min", 120_000_000_000),
             ("1h30m", 5_400_000_000_000),
             ("200us", 200_000),
-            ("200µs", 200_000),
+            ("200\u{b5}s", 200_000),
+            ("200\u{3bc}s", 200_000),
+            ("1s 5\u{3bc}s", 1_000_005_000),
             ("7ns", 7),
             ("0s", 0),
             ("1 s", 1_000_000_000),

@@ -31,14 +31,14 @@ pub(crate) enum Tree {
 }
 
 impl Tree {
-    /// How a message refers to the value: as it would be written, shortened and neutral.
+    /// How a message refers to the value where there is no text that it was written as: shortened and neutral.
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Null => "nothing".to_owned(),
             Self::Bool(value) => format!("`{value}`"),
             Self::Int(value) => format!("`{value}`"),
             Self::Float(value) => format!("`{value:?}`"),
-            Self::Text(text) => format!("`\"{}\"`", shortened(text, 40)),
+            Self::Text(text) => format!("`{}`", shortened(text, 40)),
             Self::Seq(_) => "a list".to_owned(),
             Self::Map(_) => "a map".to_owned(),
             Self::Tagged(tag) => format!("a value tagged `!{}`", shortened(tag, 40)),
@@ -114,6 +114,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 
     fn visit_u128<E>(self, value: u128) -> Result<Tree, E> {
+        // Beyond everything that a field takes; messages quote what was written.
         Ok(i128::try_from(value).map_or(Tree::Int(i128::MAX), Tree::Int))
     }
 
@@ -150,55 +151,6 @@ impl<'de> Visitor<'de> for TreeVisitor {
         // The content is read so that the deserialiser stays in step; a tagged value is never accepted.
         content.newtype_variant::<Tree>()?;
         Ok(Tree::Tagged(tag))
-    }
-}
-
-/// A document that can be changed and written again.
-pub(crate) struct Document(serde_yaml::Value);
-
-fn without_position(error: &serde_yaml::Error) -> YamlError {
-    YamlError { position: None, message: error.to_string() }
-}
-
-impl Document {
-    pub(crate) fn parse(text: &str) -> Result<Self, YamlError> {
-        // The checked parser first: it refuses what would blow up or be misread.
-        parse(text)?;
-        serde_yaml::from_str(text).map(Self).map_err(|error| without_position(&error))
-    }
-
-    /// Sets the value at a path; maps on the way are made where they are missing.
-    pub(crate) fn set(&mut self, path: &[&str], value: &str) -> Result<(), String> {
-        let value: serde_yaml::Value =
-            serde_yaml::from_str(value).map_err(|error| format!("the value is no YAML: {error}"))?;
-        let mut place = &mut self.0;
-        for name in path {
-            if name.is_empty() {
-                return Err("the key has an empty part".to_owned());
-            }
-            if place.is_null() {
-                *place = serde_yaml::Value::Mapping(serde_yaml::Mapping::new());
-            }
-            place = match place {
-                serde_yaml::Value::Mapping(map) => {
-                    map.entry(serde_yaml::Value::String((*name).to_owned())).or_insert(serde_yaml::Value::Null)
-                }
-                serde_yaml::Value::Sequence(list) => {
-                    let length = list.len();
-                    name.parse::<usize>()
-                        .ok()
-                        .and_then(|index| list.get_mut(index))
-                        .ok_or_else(|| format!("{name:?} is no entry of a list of {length}"))?
-                }
-                _ => return Err(format!("{name:?} would be inside of a single value")),
-            };
-        }
-        *place = value;
-        Ok(())
-    }
-
-    pub(crate) fn text(&self) -> Result<String, YamlError> {
-        serde_yaml::to_string(&self.0).map_err(|error| without_position(&error))
     }
 }
 

@@ -196,7 +196,7 @@ fn unsuccessful_attempts_are_kept_and_recorded_if_they_ran() {
     assert_eq!((snapshot.latency.service.count, snapshot.latency.sojourn.count), (3, 2));
     assert_eq!(snapshot.worker_time.work, MS * 9);
     assert_eq!(snapshot.workers.len(), 0, "slots without a process and without a view");
-    assert!((snapshot.throughput - 2.0 / 2.0).abs() < 1e-9, "cancelled tasks are no throughput");
+    assert_eq!(snapshot.throughput, 0.0, "nothing succeeded");
 }
 
 #[test]
@@ -254,4 +254,61 @@ proptest! {
         let time = last.worker_time;
         prop_assert_eq!(time.work + time.startup + time.idle, 2 * last.wall());
     }
+}
+
+#[test]
+fn live_throughput_counts_successes_only() {
+    let (mut recorder, snapshots) = recorder();
+    recorder.state(at(0), &view(RunState::Running, counts(9, 9, 0), &[]));
+    succeed(&mut recorder, 400, 0, 0, &[record(0, 100, 100), record(1, 200, 100)]);
+    let counts =
+        Counts { submitted: 9, succeeded: 2, failed: 1, timed_out: 4, lost: 1, cancelled: 1, ..Counts::default() };
+    recorder.state(at(500), &view(RunState::Running, counts, &[]));
+    let live = Arc::clone(&snapshots.borrow());
+    assert_eq!((live.throughput, live.throughput_whole), (4.0, 4.0), "two in half a second, whatever else ended");
+    assert_eq!(live.done(), 8, "what was cancelled was not worked off");
+}
+
+#[test]
+fn the_time_of_a_pause_counts_for_nothing() {
+    let run = |pauses: &[(u64, u64)]| {
+        let (mut recorder, snapshots) = recorder();
+        small_run(&mut recorder);
+        let later: u64 = pauses.iter().map(|(from, to)| to - from).sum();
+        for (from, to) in pauses {
+            for (time, state) in
+                [(from, RunState::Paused), (&((from + to) / 2), RunState::Paused), (to, RunState::Running)]
+            {
+                recorder.state(at(*time), &view(state, counts(4, 2, 0), &[]));
+            }
+        }
+        let paused = Arc::clone(&snapshots.borrow());
+        succeed(
+            &mut recorder,
+            812 + later,
+            1,
+            610 + later,
+            &[record(2, 612 + later, 100), record(3, 712 + later, 100)],
+        );
+        recorder.state(at(900 + later), &view(RunState::Finished, counts(4, 0, 0), &[]));
+        (paused, Arc::clone(&snapshots.borrow()))
+    };
+    let (_, plain) = run(&[]);
+    let (held, paused) = run(&[(200, 1200), (1400, 6400)]);
+    assert_eq!((held.at, held.paused), (MS * 400, MS * 6000));
+    assert_eq!((paused.at, paused.wall()), (plain.at, plain.wall()));
+    assert_eq!(paused.throughput_whole, plain.throughput_whole);
+    assert_eq!(paused.throughput, plain.throughput);
+    assert_eq!(paused.worker_time, plain.worker_time);
+    assert_eq!(paused.cpu, plain.cpu);
+    assert_eq!(paused.paused, MS * 6000);
+    // Suspended within a pause: the clock stands still, and the pause goes on.
+    let (mut recorder, snapshots) = recorder();
+    small_run(&mut recorder);
+    for (time, state) in
+        [(200, RunState::Paused), (300, RunState::Suspended), (500, RunState::Paused), (600, RunState::Running)]
+    {
+        recorder.state(at(time), &view(state, counts(4, 2, 0), &[]));
+    }
+    assert_eq!(snapshots.borrow().paused, MS * 400);
 }

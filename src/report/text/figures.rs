@@ -99,7 +99,10 @@ fn rows(results: &Results) -> Vec<Row> {
     }
     latencies(&mut rows, results);
     rows.row("start-up per task", |arm| {
-        mean(arm, |run| run.latency.startup.mean.as_secs_f64(), |seconds| units::duration(secs(seconds)))
+        // A run in which nothing started has no start-up time, not one of zero.
+        let started = arm.runs.iter().filter(|run| run.latency.startup.count > 0);
+        let means: Vec<f64> = started.map(|run| run.latency.startup.mean.as_secs_f64()).collect();
+        estimate(&means).map_or_else(|| NONE.to_owned(), |estimate| units::duration(secs(estimate.mean)))
     });
     rows.row("worker time: work", |arm| share(arm, |shares| shares.0));
     rows.detail("start-up", |arm| share(arm, |shares| shares.1));

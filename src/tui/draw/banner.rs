@@ -208,7 +208,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     figures(scene, cols(area, figures_at, area.width), buf);
 }
 
-/// Finished tasks per second: of the last second while it runs, of the whole run at its end.
+/// Succeeded tasks per second: of the last second while it runs, of the whole run at its end.
 pub fn throughput(frame: &Snapshot) -> f64 {
     if frame.state.is_over() { frame.throughput_whole } else { frame.throughput }
 }

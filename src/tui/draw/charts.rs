@@ -17,7 +17,7 @@ use crate::tui::widgets::plot::{self, Series};
 /// What a chart shows.
 #[derive(Clone, Copy)]
 pub enum Chart {
-    /// Finished tasks per second.
+    /// Succeeded tasks per second.
     Throughput,
     /// Waiting tasks.
     Queue,

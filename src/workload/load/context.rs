@@ -2,8 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 
+use crate::workload::changes::Changes;
 use crate::workload::diagnostic::{Diagnostic, Diagnostics, Lines, Severity};
-use crate::workload::scan::{Mark, Scan};
+use crate::workload::scan::{Mark, NodeId, Scan};
 
 /// Problems kept; what is beyond is counted only.
 const MOST_PROBLEMS: usize = 100;
@@ -12,14 +13,23 @@ const MOST_PROBLEMS: usize = 100;
 pub(crate) struct Context<'a> {
     pub(crate) scan: &'a Scan,
     pub(crate) lines: &'a Lines<'a>,
+    changes: &'a Changes,
+    changed_lines: &'a Lines<'a>,
     problems: RefCell<Vec<Diagnostic>>,
     omitted: Cell<usize>,
     refused: Cell<bool>,
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(scan: &'a Scan, lines: &'a Lines<'a>) -> Self {
-        Self { scan, lines, problems: RefCell::default(), omitted: Cell::new(0), refused: Cell::new(false) }
+    /// `changed_lines` show `changes` as `lines` show the file.
+    pub(crate) fn new(
+        scan: &'a Scan,
+        lines: &'a Lines<'a>,
+        changes: &'a Changes,
+        changed_lines: &'a Lines<'a>,
+    ) -> Self {
+        let (problems, omitted, refused) = (RefCell::default(), Cell::new(0), Cell::new(false));
+        Self { scan, lines, changes, changed_lines, problems, omitted, refused }
     }
 
     /// Notes a problem.
@@ -37,7 +47,8 @@ impl<'a> Context<'a> {
         let mut problems = self.problems.borrow_mut();
         // The same spot under an alias is read once for each use; saying it once is enough.
         let told = problems.iter().any(|known| {
-            known.line == diagnostic.line && known.col == diagnostic.col && known.message == diagnostic.message
+            (known.line, known.col, &known.file, &known.message)
+                == (diagnostic.line, diagnostic.col, &diagnostic.file, &diagnostic.message)
         });
         if !told {
             problems.push(diagnostic);
@@ -57,7 +68,25 @@ impl<'a> Context<'a> {
 
     /// An error at a place.
     pub(crate) fn error(&self, mark: Mark, key: &str, message: &str) -> Diagnostic {
-        Diagnostic::new(Severity::Error, self.lines, mark, key, message)
+        self.diagnostic(Severity::Error, mark, key, message)
+    }
+
+    /// A problem at a place of the file, or at the change that its key path comes from.
+    pub(crate) fn diagnostic(&self, severity: Severity, mark: Mark, key: &str, message: &str) -> Diagnostic {
+        match self.changes.mark(key) {
+            Some(mark) => Diagnostic::new(severity, self.changed_lines, mark, key, message),
+            None => Diagnostic::new(severity, self.lines, mark, key, message),
+        }
+    }
+
+    /// A single value as it was written, in the file or in a change; `None` where it is not on one line.
+    pub(crate) fn written(&self, node: Option<NodeId>, key: &str) -> Option<&'a str> {
+        if self.changes.mark(key).is_some() {
+            return self.changes.value(key).filter(|value| !value.is_empty());
+        }
+        let mark = self.scan.written(node?)?;
+        let text = self.lines.part(mark).trim_matches([' ', '\t']);
+        (!text.is_empty()).then_some(text)
     }
 
     /// Whether an error was reported.

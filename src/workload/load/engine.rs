@@ -21,6 +21,13 @@ pub(crate) fn default_arms() -> Vec<EngineSpec> {
     [EngineKind::Pool, EngineKind::Process].map(|kind| EngineSpec::of_kind(kind, Workers::Auto)).to_vec()
 }
 
+/// The same as it would be written.
+pub(crate) fn default_tree() -> Tree {
+    let text = |text: &str| Tree::Text(text.to_owned());
+    let entry = |arm: &EngineSpec| Tree::Map(vec![(text("kind"), text(arm.kind.word()))]);
+    Tree::Seq(default_arms().iter().map(entry).collect())
+}
+
 impl EngineSpec {
     /// An arm with the defaults of its kind, named like it. `workers` beyond one means nothing to `serial`.
     #[must_use]

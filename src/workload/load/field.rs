@@ -32,12 +32,10 @@ pub(crate) struct Field<'a> {
 impl<'a> Field<'a> {
     /// Where the value is. Nothing has no place of its own, so a missing value is where its key is.
     pub(crate) fn mark(&self) -> Mark {
-        let own = self.node.map(|node| self.context.scan.mark(node));
-        match self.tree {
-            Tree::Null => self.key.or(own),
-            _ => own.or(self.key),
-        }
-        .unwrap_or(Mark::START)
+        let scan = self.context.scan;
+        let own = self.node.map(|node| scan.mark(node));
+        let nothing = self.node.is_some_and(|node| scan.is_nothing(node));
+        if nothing { self.key.or(own) } else { own.or(self.key) }.unwrap_or(Mark::START)
     }
 
     /// An error about this value, not reported yet.
@@ -58,17 +56,30 @@ impl<'a> Field<'a> {
 
     /// Reports that this value is of the wrong type or out of range.
     pub(crate) fn unfit<T>(&self, allowed: impl AsRef<str>) -> Option<T> {
-        let found = self.tree.describe();
-        self.wrong(
-            if found == "nothing" { "the value is missing".to_owned() } else { format!("found {found}") },
-            allowed,
-        )
+        let message = match (self.tree, self.written()) {
+            (Tree::Null, None) => "the value is missing".to_owned(),
+            (Tree::Null, Some(word)) => format!("`{}` is no value", shortened(word, 40)),
+            _ => format!("found {}", self.describe()),
+        };
+        self.wrong(message, allowed)
+    }
+
+    /// The single value as it was written; `None` for lists, maps and what is not on one line.
+    fn written(&self) -> Option<&'a str> {
+        self.context.written(self.node, &self.path)
+    }
+
+    /// How a message refers to the value: as it was written, shortened and neutral.
+    pub(crate) fn describe(&self) -> String {
+        match (self.tree, self.written()) {
+            (Tree::Seq(_) | Tree::Map(_) | Tree::Tagged(_), _) | (_, None) => self.tree.describe(),
+            (_, Some(written)) => format!("`{}`", shortened(written, 40)),
+        }
     }
 
     /// Reports something worth knowing.
     pub(crate) fn warn(&self, message: impl AsRef<str>) {
-        let lines = self.context.lines;
-        self.context.report(Diagnostic::new(Severity::Warning, lines, self.mark(), &self.path, message.as_ref()));
+        self.context.report(self.context.diagnostic(Severity::Warning, self.mark(), &self.path, message.as_ref()));
     }
 
     /// A map.
@@ -86,7 +97,8 @@ impl<'a> Field<'a> {
             context: self.context,
             tree,
             node: self.node.and_then(|node| self.context.scan.item(node, index)),
-            key: Some(self.mark()),
+            // Entries of a list have no key: one that is empty is where its dash is.
+            key: None,
             path: format!("{}[{index}]", self.path),
         });
         Some(fields.collect())
@@ -191,9 +203,10 @@ impl<'a> Field<'a> {
             return Some(*value);
         }
         if later.contains(&found.as_str()) {
-            return self.refuse(self.error(format!("{what} `{found}` is not supported yet")).allowed(allowed));
+            let message = format!("{what} {} is not supported yet", self.describe());
+            return self.refuse(self.error(message).allowed(allowed));
         }
-        let mut error = self.error(format!("unknown {what} `{}`", shortened(found, 40))).allowed(allowed);
+        let mut error = self.error(format!("unknown {what} {}", self.describe())).allowed(allowed);
         if let Some(word) = nearest(found, words.iter().copied()) {
             error = error.suggest(word);
         }
@@ -208,13 +221,13 @@ impl<'a> Field<'a> {
     /// A duration above zero.
     pub(crate) fn positive_duration(&self) -> Option<Duration> {
         let duration = self.duration()?;
-        if duration.is_zero() { self.wrong("found 0", "must be above 0") } else { Some(duration) }
+        if duration.is_zero() { self.unfit("must be above 0") } else { Some(duration) }
     }
 
     /// A size of at least one byte.
     pub(crate) fn size(&self) -> Option<u64> {
         let bytes = self.quantity(units::parse_size, units::SIZE_FORM)?;
-        if bytes == 0 { self.wrong("found 0", "must be at least 1B") } else { Some(bytes) }
+        if bytes == 0 { self.unfit("must be at least 1B") } else { Some(bytes) }
     }
 
     /// A rate in events per second.
@@ -228,14 +241,13 @@ impl<'a> Field<'a> {
             Tree::Text(text) => text.clone(),
             Tree::Int(value) => value.to_string(),
             Tree::Float(value) if value.is_finite() => value.to_string(),
-            Tree::Float(value) => return self.wrong(format!("found `{value}`"), format!("must be {form}")),
             _ => return self.unfit(format!("must be {form}")),
         };
         match parse(&text) {
             Ok(value) => Some(value),
             Err(UnitError { message, help, suggestion }) => {
-                let found = shortened(&text, 40);
-                let mut error = self.error(format!("`{found}`: {message}")).allowed(format!("must be {form}"));
+                let mut error =
+                    self.error(format!("{}: {message}", self.describe())).allowed(format!("must be {form}"));
                 if let Some(help) = help {
                     error = error.help(help);
                 }

@@ -86,6 +86,7 @@ pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Work
         baseline,
         measure: measure?,
         hash,
+        folder: None,
     };
     warn::about(&raw.tasks, &workload);
     Some(workload)

@@ -37,6 +37,7 @@ impl<'a> MapReader<'a> {
             let nodes = field.node.and_then(|node| context.scan.entry(node, place));
             let mark = nodes.map_or_else(|| field.mark(), |(key, _)| context.scan.mark(key));
             let Tree::Text(name) = key else {
+                let key = Field { tree: key, node: nodes.map(|(key, _)| key), key: None, ..field.clone() };
                 let error = context.error(mark, &field.path, &format!("{} is not a key", key.describe()));
                 context.report(error.allowed("keys must be text"));
                 continue;
@@ -174,9 +175,6 @@ impl<'a> MapReader<'a> {
 }
 
 fn hint(error: Diagnostic, name: &str, asked: &[&'static str], level: &Level) -> Diagnostic {
-    if name == "<<" {
-        return error.help("merge keys are not supported: write the fields out");
-    }
     if let Some(place) = keys::place_of(name) {
         return error.help(format!("`{name}` belongs to {place}"));
     }

@@ -15,6 +15,7 @@ mod kernel;
 mod keys;
 mod map;
 mod measure;
+mod misread;
 mod nearest;
 mod retries;
 mod seed;
@@ -24,6 +25,7 @@ mod task;
 mod warn;
 mod work;
 
+use crate::workload::changes::Changes;
 use crate::workload::diagnostic::{Diagnostic, Diagnostics, Lines};
 use crate::workload::model::Workload;
 use crate::workload::scan;
@@ -33,6 +35,7 @@ use crate::workload::yaml;
 use context::Context;
 use field::Field;
 
+pub(crate) use engine::default_tree as default_engines;
 pub(crate) use nearest::nearest as nearest_word;
 pub(crate) use warn::one_worker;
 
@@ -54,6 +57,14 @@ pub struct Loaded {
 /// # Errors
 /// Every problem that was found, in the order of the file.
 pub fn load(text: &str, source: &str) -> Result<Loaded, Diagnostics> {
+    load_with(text, source, &[])
+}
+
+/// Reads a workload file's text with changes to it, each `KEY=VALUE`; see [`load`].
+///
+/// # Errors
+/// Every problem that was found: the file's in the order of the file, those of a change at the change.
+pub fn load_with(text: &str, source: &str, set: &[String]) -> Result<Loaded, Diagnostics> {
     if text.len() as u64 > LARGEST_FILE {
         return Err(too_large(source).into());
     }
@@ -61,15 +72,30 @@ pub fn load(text: &str, source: &str) -> Result<Loaded, Diagnostics> {
     let lines = Lines::new(source, text);
     let scan = scan::scan(text).map_err(|problem| syntax::refused_by_scan(&lines, problem))?;
     let Some(root) = scan.root() else { return Err(syntax::empty(&lines).into()) };
-    let tree = yaml::parse(text).map_err(|error| syntax::refused_by_deserialiser(&lines, &error))?;
-    let context = Context::new(&scan, &lines);
+    let mut tree = yaml::parse(text).map_err(|error| syntax::refused_by_deserialiser(&lines, &error))?;
+    let changes = Changes::apply(&mut tree, set)?;
+    let changed_lines = changes.lines();
+    let context = Context::new(&scan, &lines, &changes, &changed_lines);
     let field = Field { context: &context, tree: &tree, node: Some(root), key: None, path: String::new() };
-    let workload = file::read(&field, source, short_hash(text.as_bytes()));
+    // What is there is not what its writer meant: everything that follows from it would be misleading.
+    if misread::report(&field) {
+        return Err(context.into_problems());
+    }
+    let workload = file::read(&field, source, hash(text, set));
     match workload {
         Some(workload) if !context.refused() => {
             Ok(Loaded { workload, warnings: context.into_problems().into_iter().collect() })
         }
         _ => Err(context.into_problems()),
+    }
+}
+
+/// Identifies the text and what was changed in it.
+fn hash(text: &str, set: &[String]) -> String {
+    if set.is_empty() {
+        short_hash(text.as_bytes())
+    } else {
+        short_hash(format!("{text}\0{}", set.join("\0")).as_bytes())
     }
 }
 

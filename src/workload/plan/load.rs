@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::workload::model::{Arrivals, OpenArrivals, Share, TaskClass, TaskIndex, Workload};
+use crate::workload::model::{Arrivals, Retries, Share, TaskClass, TaskIndex, Workload};
 use crate::workload::service;
 use crate::workload::stream::Stream;
 
@@ -90,14 +90,36 @@ pub(super) fn utilisation(workload: &Workload, loads: &[ClassLoad], workers: Opt
     open.stages.iter().map(|stage| stage.rate * per_second).collect()
 }
 
-/// Expected time of the last of `total` arrivals.
-pub(super) fn span(open: &OpenArrivals, total: u64) -> f64 {
-    let (mut left, mut seconds) = (total as f64, 0.0);
-    for stage in &open.stages {
-        let needed = left / stage.rate;
-        let length = stage.duration.map_or(needed, |duration| duration.as_secs_f64().min(needed));
-        seconds += length;
-        left = (left - length * stage.rate).max(0.0);
+/// Least time of a run that is not a batch of known tasks: what is known of its work on its workers, and its arrivals.
+/// Arrivals beyond `max_in_flight` may be dropped, and then their work is not done.
+pub(super) fn least_s(
+    workload: &Workload,
+    loads: &[ClassLoad],
+    span_s: Option<f64>,
+    workers: Option<u64>,
+    cores: u32,
+) -> f64 {
+    let span = span_s.unwrap_or(0.0);
+    if matches!(&workload.arrivals, Arrivals::Open(open) if open.max_in_flight.is_some()) {
+        return span;
     }
-    seconds
+    let sum = |part: fn(&ClassLoad) -> f64| loads.iter().map(|load| part(load) * load.tasks as f64).sum::<f64>();
+    let busy = sum(|load| load.busy_s) / workers.map_or(f64::INFINITY, |workers| workers.max(1) as f64);
+    span.max(busy).max(sum(|load| load.cpu_s) / f64::from(cores.max(1))).max(longest_chain_s(workload))
+}
+
+/// Least time from the first attempt to the end of a task that is sure to reach its timeout, with the pauses before its
+/// retries; 0 where no task is.
+pub(super) fn longest_chain_s(workload: &Workload) -> f64 {
+    let chain = |class: &TaskClass| {
+        let constant = service::is_constant(&class.work);
+        let (busy, _) = busy(class, workload.seed, 0).filter(|_| constant)?;
+        let service = service::service_time(&class.work, workload.seed, 0)?;
+        class.timeout.filter(|limit| service > *limit)?;
+        let Retries { max, on_timeout, backoff, .. } = class.retries;
+        let retries = if on_timeout && !backoff.jitter { max } else { 0 };
+        let pauses: Duration = (1..=retries).map(|retry| backoff.pause(workload.seed, 0, retry)).sum();
+        Some((busy + pauses).as_secs_f64())
+    };
+    workload.classes.iter().filter_map(chain).fold(0.0, f64::max)
 }

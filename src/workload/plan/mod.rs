@@ -7,11 +7,14 @@ mod envelope;
 mod load;
 mod makespan;
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::workload::model::{Arrivals, EngineSpec, Work, Workers, Workload};
 use crate::workload::service;
 use crate::workload::stream::Stream;
+use crate::workload::units::format_duration;
 
 pub use makespan::Makespan;
 
@@ -74,7 +77,7 @@ pub struct Plan {
     pub engines: Vec<EnginePlan>,
     /// Runs of each arm, warm-up included.
     pub runs_per_engine: u32,
-    /// Least time all runs of all arms take; `None` where no arm's time is known.
+    /// Least time all runs of all arms take, of the work whose time is known (see `unknown`); `None` where none is.
     pub at_least_s: Option<f64>,
     /// What may not be meant.
     pub warnings: Vec<Note>,
@@ -171,10 +174,13 @@ pub fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine) -> Pl
         workload.engines.iter().map(|spec| engine(workload, stream, machine, &loads, spec)).collect();
     let runs_per_engine = workload.measure.warmup.saturating_add(workload.measure.repeats.get());
     let arrivals = arrivals(workload, stream);
-    let run_s = |engine: &EnginePlan| {
-        engine.makespan.as_ref().map(|makespan| makespan.at_least_s).or(arrivals.as_ref().map(|plan| plan.span_s))
+    let run_s = |engine: &EnginePlan| match &engine.makespan {
+        Some(makespan) => makespan.at_least_s.max(load::longest_chain_s(workload)),
+        None => {
+            load::least_s(workload, &loads, arrivals.as_ref().map(|plan| plan.span_s), engine.workers, machine.cores)
+        }
     };
-    let known: Option<f64> = engines.iter().filter_map(run_s).reduce(|sum, seconds| sum + seconds);
+    let least: f64 = engines.iter().map(run_s).sum();
     let mut plan = Plan {
         tasks: stream.total(),
         stream_hash: stream.hash().to_owned(),
@@ -187,7 +193,7 @@ pub fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine) -> Pl
             .filter(|(_, load)| !load.known)
             .map(|(class, _)| class.name.clone())
             .collect(),
-        at_least_s: known.map(|seconds| seconds * f64::from(runs_per_engine)),
+        at_least_s: (least > 0.0).then(|| least * f64::from(runs_per_engine)),
         arrivals,
         engines,
         runs_per_engine,
@@ -197,6 +203,40 @@ pub fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine) -> Pl
     plan.warnings = envelope::warnings(workload, &plan);
     plan.refusals = envelope::refusals(workload, machine, &plan);
     plan
+}
+
+/// Longest time that all runs of a comparison may take together without being asked for.
+pub const MAX_TIME: Duration = Duration::from_secs(600);
+
+impl Plan {
+    /// Refuses what takes longer than `limit`. Without one, several runs have [`MAX_TIME`] and a single run has none,
+    /// but a warning.
+    #[must_use]
+    pub fn limited(mut self, limit: Option<Duration>) -> Self {
+        let runs = u64::from(self.runs_per_engine) * self.engines.len() as u64;
+        let most = limit.unwrap_or(MAX_TIME);
+        let Some(least) = self.at_least_s.filter(|least| *least > most.as_secs_f64()) else { return self };
+        let least = about(least);
+        let message = if runs == 1 {
+            format!("the run takes at least {least}")
+        } else {
+            format!("{runs} runs (engines times repeats and warm-up) take at least {least} together")
+        };
+        let single = runs == 1 && limit.is_none();
+        let message = if single { message } else { format!("{message}; --max-time is {}", format_duration(most)) };
+        let note = Note { key: "measure".to_owned(), message };
+        if single { &mut self.warnings } else { &mut self.refusals }.push(note);
+        self
+    }
+}
+
+/// A time with two digits: `25 min`, `520000 h`.
+fn about(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 120.0 => format!("{seconds:.0} s"),
+        seconds if seconds < 7200.0 => format!("{:.0} min", seconds / 60.0),
+        seconds => format!("{:.0} h", seconds / 3600.0),
+    }
 }
 
 impl Work {
@@ -235,7 +275,7 @@ fn arrivals(workload: &Workload, stream: &Stream) -> Option<ArrivalPlan> {
         .map(|stage| StagePlan { duration_s: stage.duration.map(|duration| duration.as_secs_f64()), rate: stage.rate });
     Some(ArrivalPlan {
         process: open.process.word(),
-        span_s: load::span(open, stream.total()),
+        span_s: open.last_arrival(stream.total()).as_secs_f64(),
         stages: stages.collect(),
     })
 }

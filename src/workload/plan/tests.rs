@@ -89,7 +89,10 @@ fn what_is_known_only_by_running_is_not_predicted() {
     );
     assert_eq!(plan.unknown, ["a"]);
     assert!(plan.engines.iter().all(|engine| engine.makespan.is_none()));
-    assert_eq!(plan.at_least_s, None);
+    // What is known of it is the least: a second over two workers, six runs of two engines.
+    assert_eq!(plan.at_least_s, Some(6.0));
+    let nothing = plan_of("version: 1\ntasks: [{ name: a, kind: command, command: [\"true\"], count: 5 }]\n");
+    assert_eq!(nothing.at_least_s, None);
     // A pool worker and the command it runs; a process engine runs the command itself.
     assert_eq!(plan.engines.iter().map(|engine| engine.peak_processes).collect::<Vec<_>>(), [4, 2]);
 }
@@ -158,4 +161,50 @@ fn a_limit_longer_than_the_run_is_a_warning_of_the_plan_only_where_loading_was_s
     assert_eq!(plan.warnings[0].key, "tasks[0].queue_timeout");
     assert_eq!(sleeps(8, dist, ", queue_timeout: 9s", engines).warnings, []);
     assert_eq!(sleeps(8, dist, ", queue_timeout: 1s", engines).warnings, []);
+}
+
+#[test]
+fn what_takes_too_long_is_refused_with_the_numbers() {
+    let second = "{ dist: constant, value: 1s }";
+    let engines = "engines: [{ kind: serial }]";
+    let refusal = |plan: &Plan, limit: Option<u64>| {
+        let plan = plan.clone().limited(limit.map(Duration::from_secs));
+        (plan.refusals.first().map(|note| note.message.clone()), plan.warnings.len())
+    };
+    // Six runs of 100 s are 10 min, of 101 s more.
+    assert_eq!(refusal(&sleeps(100, second, "", engines), None), (None, 0));
+    let long = sleeps(101, second, "", engines);
+    let (message, _) = refusal(&long, None);
+    let message = message.unwrap();
+    assert!(
+        message.contains("6 runs") && message.contains("10 min together") && message.contains("10min"),
+        "{message}"
+    );
+    assert_eq!(refusal(&long, Some(607)).0, None);
+    assert!(refusal(&sleeps(2, second, "", engines), Some(11)).0.unwrap().contains("12 s together; --max-time is 11s"));
+    let years = sleeps(10_000_000_000, second, "", engines);
+    assert!(refusal(&years, None).0.unwrap().contains("16666667 h"), "{:?}", refusal(&years, None));
+    // A single run was asked for as it is: it is told, not refused.
+    let once = sleeps(700, second, "", "engines: [{ kind: serial }]\nmeasure: { warmup: 0, repeats: 1 }");
+    assert_eq!(refusal(&once, None), (None, 1));
+    assert!(refusal(&once, Some(600)).0.unwrap().contains("the run takes at least 12 min"));
+}
+
+#[test]
+fn the_least_time_counts_arrivals_the_queue_they_leave_and_pauses_before_retries() {
+    let open = |rest: &str, rate: &str| {
+        plan_of(&format!(
+            "version: 1\nseed: 1\ntasks: [{{ name: t, kind: sleep, service_time: {{ dist: constant, value: 1s }} }}]\n\
+             arrivals: {{ mode: open, process: constant, rate: {rate}, duration: 100s{rest} }}\n\
+             engines: [{{ kind: pool, workers: 2 }}]\nmeasure: {{ warmup: 0, repeats: 1 }}\n"
+        ))
+        .at_least_s
+        .unwrap()
+    };
+    assert!(close(open("", "1/s"), 100.0));
+    assert!(close(open("", "8/s"), 400.0), "800 tasks of a second on two workers");
+    assert!(close(open(", max_in_flight: 4", "8/s"), 100.0), "what finds no room is dropped");
+    let retries = ", timeout: 1s, retries: { max: 3, on: [timeout], backoff: 60s }";
+    let chain = sleeps(1, "{ dist: constant, value: 2s }", retries, "engines: [{ kind: serial }]");
+    assert!(close(chain.at_least_s.unwrap(), 6.0 * 184.0), "{:?}", chain.at_least_s);
 }

@@ -41,17 +41,54 @@ fn what_is_not_there_is_named_with_what_is() {
 }
 
 #[test]
-fn pipes_devices_and_folders_are_refused_without_waiting() {
+fn devices_and_folders_are_refused_and_a_look_at_a_pipe_does_not_wait() {
     let folder = folder();
-    let fifo = folder.path().join("fifo");
-    let mode = rustix::fs::Mode::from_raw_mode(0o600);
-    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).expect("a named pipe");
-    for (path, kind) in [(fifo.as_path(), "named pipe"), (Path::new("/dev/zero"), "device"), (folder.path(), "folder")]
-    {
+    let fifo = named_pipe(&folder);
+    assert!(matches!(read(&fifo).unwrap_err(), SourceError::NotRegular { .. }));
+    for (path, kind) in [(Path::new("/dev/zero"), "device"), (folder.path(), "folder")] {
         let error = open(path.to_str().unwrap()).unwrap_err();
         assert!(error.to_string().contains(kind), "{path:?}: {error}");
         assert!(matches!(read(path).unwrap_err(), SourceError::NotRegular { .. }));
     }
+}
+
+fn named_pipe(folder: &tempfile::TempDir) -> PathBuf {
+    let fifo = folder.path().join("fifo");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).expect("a named pipe");
+    fifo
+}
+
+#[test]
+fn a_pipe_that_is_named_is_read_to_its_end_and_no_further_than_a_mebibyte() {
+    let folder = folder();
+    let fifo = named_pipe(&folder);
+    let write = |bytes: Vec<u8>| {
+        let fifo = fifo.clone();
+        // A reader that has had enough closes the pipe.
+        std::thread::spawn(move || drop(fs::write(fifo, bytes)))
+    };
+    let writer = write(COMMAND.as_bytes().to_vec());
+    let source = open(fifo.to_str().unwrap()).unwrap();
+    writer.join().unwrap();
+    assert_eq!((source.text.as_str(), source.path, source.folder), (COMMAND, None, None));
+    let writer = write(vec![b'#'; 4 * LARGEST_FILE as usize]);
+    assert!(matches!(open(fifo.to_str().unwrap()).unwrap_err(), SourceError::TooLarge { .. }));
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_workload_knows_the_real_folder_of_its_file() {
+    let (real, links) = (folder(), folder());
+    let path = write(&real, "w.yaml", COMMAND.as_bytes());
+    let link = links.path().join("link.yaml");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let wanted = Some(fs::canonicalize(real.path()).unwrap());
+    for name in [&path, &link] {
+        let (source, loaded) = super::load(name.to_str().unwrap(), false, &[]).unwrap();
+        assert_eq!((&source.folder, &loaded.workload.folder), (&wanted, &wanted), "{name:?}");
+    }
+    assert_eq!(super::load("commands", false, &[]).unwrap().1.workload.folder, None, "bundled");
 }
 
 #[test]
@@ -72,11 +109,11 @@ fn commands_of_a_file_that_everybody_may_change_need_a_word() {
     let path = write(&folder, "w.yaml", COMMAND.as_bytes());
     let name = path.to_str().unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(load(name, false).is_ok());
+    assert!(load(name, false, &[]).is_ok());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-    let refusal = load(name, false).unwrap_err();
+    let refusal = load(name, false, &[]).unwrap_err();
     assert!(refusal.render(false).contains("--allow-exec"), "{refusal}");
-    assert!(load(name, true).is_ok());
+    assert!(load(name, true, &[]).is_ok());
     fs::write(&path, COMMAND.replace("command, command: [\"true\"]", "kernel, kernel: noop")).unwrap();
-    assert!(load(name, false).is_ok());
+    assert!(load(name, false, &[]).is_ok());
 }

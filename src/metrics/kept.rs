@@ -1,0 +1,171 @@
+//! What is kept of a run that is over: what comparisons, tuning and reports need of it, however many runs follow.
+//!
+//! The last [`WHOLE`] runs of an arm are kept with their whole distributions. Of an older run the figures stay, exact as
+//! they were; its distributions go into one sum over all such runs of the arm, so that percentiles over all tasks of an
+//! arm stay exact too.
+
+use std::sync::Arc;
+
+use crate::metrics::distribution::{Distribution, Distributions};
+use crate::metrics::snapshot::Snapshot;
+
+/// Runs of an arm that are kept with their whole distributions.
+pub const WHOLE: usize = 8;
+/// Unsuccessful attempts that are kept of a run, and of an older one.
+pub const FAILURES: usize = 20;
+const OLD_FAILURES: usize = 2;
+/// Notes that are kept of an older run.
+const OLD_NOTES: usize = 3;
+/// The percentiles that are kept in any case.
+const PERCENTILES: [f64; 4] = [50.0, 90.0, 95.0, 99.0];
+
+/// Adds a run that is over to those of its arm. `percentiles` (above 0, at most 100) are those that will be asked for.
+pub fn push(runs: &mut Vec<Arc<Snapshot>>, mut run: Arc<Snapshot>, percentiles: &[f64]) {
+    let last = Arc::make_mut(&mut run);
+    for row in &mut last.workers {
+        // It was for the live picture.
+        row.cpu_history = Vec::new();
+    }
+    last.workers.shrink_to_fit();
+    last.failures = first(&last.failures, FAILURES);
+    runs.push(run);
+    let Some(place) = runs.len().checked_sub(WHOLE + 1) else { return };
+    let before = place.checked_sub(1).and_then(|place| take_sum(runs.get_mut(place)?));
+    if let Some(old) = runs.get_mut(place) {
+        fold(Arc::make_mut(old), before, percentiles);
+    }
+}
+
+/// The latencies of all runs of an arm together; `None` if there is no run, or one that is not over.
+#[must_use]
+pub fn together(runs: &[Arc<Snapshot>]) -> Option<Distributions> {
+    let mut all: Option<Distributions> = None;
+    for run in runs {
+        let end = run.end.as_ref()?;
+        match &end.so_far {
+            Some(sum) => all = Some(Distributions::clone(sum)),
+            None => all.get_or_insert_default().merge(&end.distributions),
+        }
+    }
+    all
+}
+
+fn take_sum(run: &mut Arc<Snapshot>) -> Option<Distributions> {
+    let end = Arc::make_mut(run).end.as_mut()?;
+    Arc::make_mut(end).so_far.take().map(Arc::unwrap_or_clone)
+}
+
+fn fold(run: &mut Snapshot, before: Option<Distributions>, percentiles: &[f64]) {
+    run.failures = first(&run.failures, OLD_FAILURES);
+    run.notes = first(&run.notes, OLD_NOTES);
+    // Everything is made anew: what an engine's thread has allocated between the large tables of its recorder would keep
+    // their pages from being given back.
+    let Some(mut end) = run.end.take().map(|end| end.as_ref().clone()) else { return };
+    let mut sum = before.unwrap_or_default();
+    sum.merge(&end.distributions);
+    end.so_far = Some(Arc::new(sum));
+    let quantiles = || PERCENTILES.iter().chain(percentiles).map(|percentile| percentile / 100.0);
+    end.distributions.each(|distribution| *distribution = distribution.reduced(quantiles()));
+    run.end = Some(Arc::new(end));
+}
+
+/// The first entries, in a list of their own.
+fn first<T: Clone>(list: &[T], most: usize) -> Arc<Vec<T>> {
+    Arc::new(list.iter().take(most).cloned().collect())
+}
+
+impl Distributions {
+    /// Adds the latencies of other tasks.
+    pub fn merge(&mut self, other: &Self) {
+        self.wait.merge(&other.wait);
+        self.startup.merge(&other.startup);
+        self.service.merge(&other.service);
+        self.sojourn.merge(&other.sojourn);
+    }
+
+    fn each(&mut self, mut change: impl FnMut(&mut Distribution)) {
+        [&mut self.wait, &mut self.startup, &mut self.service, &mut self.sojourn].into_iter().for_each(&mut change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::metrics::fixtures::{attempt, snapshot};
+    use crate::metrics::latency::Recorded;
+    use crate::metrics::snapshot::{RunEnd, WorkerRow};
+
+    /// A run of a thousand tasks that differ from one another and from those of other runs.
+    fn run(number: u64) -> Arc<Snapshot> {
+        let mut recorded = Recorded::new();
+        (0..1000).for_each(|task| recorded.record(1_000_000 + number * 7919 + task * task * 1009));
+        let latency = recorded.distribution();
+        let distributions = Distributions {
+            wait: latency.clone(),
+            startup: latency.clone(),
+            service: latency.clone(),
+            sojourn: latency,
+        };
+        let mut run = snapshot();
+        run.failures = Arc::new((0..200).map(attempt).collect());
+        run.end = Some(Arc::new(RunEnd { distributions, ..RunEnd::default() }));
+        Arc::new(run)
+    }
+
+    /// Heap and own bytes that only this run holds; what sums up older runs is counted apart.
+    fn bytes(run: &Snapshot) -> usize {
+        let lists = run.workers.capacity() * size_of::<WorkerRow>()
+            + run.workers.iter().map(|row| row.cpu_history.capacity()).sum::<usize>()
+            + run
+                .failures
+                .iter()
+                .map(|report| size_of_val(report) + report.stderr_tail.capacity() + report.stdout_tail.capacity())
+                .sum::<usize>()
+            + run.notes.iter().map(|note| size_of_val(note) + note.text.capacity()).sum::<usize>();
+        let end = run.end.as_ref().map_or(0, |end| {
+            let Distributions { wait, startup, service, sojourn } = &end.distributions;
+            let buckets = [wait, startup, service, sojourn].map(|distribution| distribution.buckets().len() * 16);
+            size_of::<RunEnd>() + buckets.iter().sum::<usize>()
+        });
+        size_of::<Snapshot>() + lists + end
+    }
+
+    #[test]
+    fn a_run_costs_little_once_others_have_followed() {
+        let mut runs = Vec::new();
+        (0..500).for_each(|number| push(&mut runs, run(number), &[99.9]));
+        let (old, recent) = runs.split_at(500 - WHOLE);
+        let rows = snapshot().workers.len() * size_of::<WorkerRow>();
+        for run in old {
+            assert!(bytes(run) - rows <= 3 * 1024, "{} bytes", bytes(run) - rows);
+        }
+        assert!(bytes(&recent[0]) > 30_000, "{} bytes: without the fix every run was so large", bytes(&recent[0]));
+        let sums = runs.iter().filter(|run| run.end.as_ref().is_some_and(|end| end.so_far.is_some())).count();
+        assert_eq!(sums, 1, "one sum for all older runs");
+    }
+
+    #[test]
+    fn every_figure_stays_as_it_was() {
+        let mut runs = Vec::new();
+        let mut whole = Distributions::default();
+        for number in 0..40 {
+            let run = run(number);
+            whole.merge(&run.end.as_ref().unwrap().distributions);
+            push(&mut runs, run, &[99.9, 25.0]);
+            assert_eq!(together(&runs).as_ref(), Some(&whole), "after {number}");
+        }
+        for (number, kept) in (0..).zip(&runs) {
+            let (before, kept) = (run(number), kept.end.as_ref().unwrap());
+            let before = &before.end.as_ref().unwrap().distributions;
+            for percentile in [25.0, 50.0, 90.0, 95.0, 99.0, 99.9] {
+                let quantile = |of: &Distributions| of.sojourn.quantile(percentile / 100.0);
+                assert_eq!(quantile(&kept.distributions), quantile(before), "p{percentile} of run {number}");
+            }
+            assert_eq!(kept.distributions.wait.count(), 1000);
+            assert!(kept.distributions.service.summary().mean > Duration::ZERO);
+        }
+        assert_eq!(together(&[]), None);
+    }
+}

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use poolscope::commands::{self, Exit};
+use poolscope::worker::entry;
+
+// A worker's start-up is a hot path of the process engine.
+poolscope::before_main!(entry::take_over);
 
 fn main() -> ExitCode {
-    // Before anything else: a worker's start-up is a hot path of the process engine.
-    if poolscope::worker::entry::taken_over() {
-        return ExitCode::SUCCESS;
-    }
+    entry::take_over();
     poolscope::os::inherited::settle();
     match commands::execute(poolscope::cli::Cli::parse()) {
         Ok(exit) => exit.into(),

@@ -79,6 +79,7 @@ impl Facts {
             ("limits", self.limits()),
             ("timers", self.timers()),
             ("calibration", self.calibrated()),
+            ("program", self.program()),
             ("pidfd", there(self.probes.pidfd)),
             ("CPU clock", there(self.probes.cpu_clock)),
             ("PSS", there(self.probes.pss)),
@@ -143,6 +144,21 @@ impl Facts {
         format!("{:.0} M iterations/s, {origin}{now}", speed / 1e6)
     }
 
+    fn program(&self) -> String {
+        match self.not_static() {
+            None => "linked statically: a worker starts without a loader".to_owned(),
+            Some(reason) => format!("linked dynamically, workers start more slowly: {reason}"),
+        }
+    }
+
+    /// Why this program was not linked statically.
+    fn not_static(&self) -> Option<&'static str> {
+        (!self.probes.linked_statically).then_some(match env!("POOLSCOPE_LINKING") {
+            "static" => "it was not built as the program poolscope",
+            reason => reason,
+        })
+    }
+
     fn json(&self) -> Value {
         let Self { host, limits, probes, .. } = self;
         let (origin, path, measured_at, reason) = match &self.origin {
@@ -176,6 +192,7 @@ impl Facts {
                 "path": path.map(|path| path.display().to_string()), "measured_at": measured_at, "reason": reason,
                 "now_iterations_per_second": self.now.map(|now| now.iterations_per_second),
             },
+            "program": { "linked_statically": probes.linked_statically, "reason": self.not_static() },
             "available": {
                 "pidfd": probes.pidfd, "cpu_clock": probes.cpu_clock, "pss": probes.pss, "psi": probes.psi,
                 "slot_groups": probes.slot_groups,
@@ -222,6 +239,7 @@ mod tests {
             clock_step: None,
             sleep_late: Duration::from_micros(60),
             sleep_latest: Duration::from_millis(2),
+            linked_statically: true,
             pidfd: true,
             cpu_clock: true,
             pss: false,
@@ -248,10 +266,20 @@ mod tests {
              at worst\n",
             "calibration    1000 M iterations/s, measured 2 h 0 min ago, stored in /cache/c.json; right now a core does \
              80 % of it\n",
+            "program        linked statically: a worker starts without a loader\n",
             "PSS            not available here\n",
         ] {
             assert!(text.contains(line), "{line}\nis not in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_program_with_a_loader_says_why() {
+        let mut facts = facts(Origin::NotStored(String::new()));
+        facts.probes.linked_statically = false;
+        let reason = facts.json()["program"]["reason"].as_str().unwrap().to_owned();
+        let line = format!("program        linked dynamically, workers start more slowly: {reason}\n");
+        assert!(!reason.is_empty() && facts.text().contains(&line), "{line}");
     }
 
     #[test]

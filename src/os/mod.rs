@@ -10,6 +10,7 @@ pub mod cgroup;
 pub mod child;
 pub mod clock;
 pub mod dev_null;
+pub mod early;
 pub mod host;
 pub mod inherited;
 pub mod job_control;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::os::slot_groups::SlotGroups;
-use crate::os::{readings, signals};
+use crate::os::{early, readings, signals};
 
 /// Sleeps that are measured.
 pub const SLEEPS: u32 = 20;
@@ -21,6 +21,8 @@ pub struct Probes {
     pub sleep_late: Duration,
     /// Largest lateness of a sleep of 1 ms.
     pub sleep_latest: Duration,
+    /// Whether this program, which is every worker's program too, starts without a loader.
+    pub linked_statically: bool,
     /// Whether the exit of a process can be waited for without a race (`pidfd_open`).
     pub pidfd: bool,
     /// Whether the CPU time of a live process can be read.
@@ -44,6 +46,7 @@ impl Probes {
             clock_step: step(),
             sleep_late: late.get(late.len() / 2).copied().unwrap_or_default(),
             sleep_latest: late.last().copied().unwrap_or_default(),
+            linked_statically: early::linked_statically(),
             pidfd: signals::pidfd_works(),
             cpu_clock: readings::cpu_time(own).is_ok(),
             pss: readings::memory(own).is_ok_and(|memory| memory.pss_bytes.is_some()),

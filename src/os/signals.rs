@@ -103,10 +103,14 @@ pub fn report_file_size() {
 
 /// Ignores the signals that ask a process to end. For a process whose end comes with the end of its input.
 pub fn ignore_terminating() {
-    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
-        // SAFETY: SIG_IGN is a valid disposition for these signals and no handler is involved.
-        unsafe { libc::signal(signal, libc::SIG_IGN) };
-    }
+    use rustix::process::Signal;
+    [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT].into_iter().for_each(ignore);
+}
+
+/// Ignores a signal from now on.
+pub fn ignore(signal: rustix::process::Signal) {
+    // SAFETY: SIG_IGN is a valid disposition and no handler is involved.
+    unsafe { libc::signal(signal.as_raw(), libc::SIG_IGN) };
 }
 
 static TERMINATED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);

@@ -110,7 +110,7 @@ impl Calibration {
     pub fn load_or_measure(cpu_model: &str) -> (Self, Origin) {
         match cache_file() {
             Some(path) => Self::load_or_measure_at(&path, cpu_model),
-            None => (Self::measure(), Origin::NotStored("there is no home directory".to_owned())),
+            None => (Self::measure(), Origin::NotStored("HOME is not set".to_owned())),
         }
     }
 
@@ -120,7 +120,7 @@ impl Calibration {
         let calibration = Self::measure();
         let origin = match cache_file() {
             Some(path) => calibration.store(&path, cpu_model, None),
-            None => Origin::NotStored("there is no home directory".to_owned()),
+            None => Origin::NotStored("HOME is not set".to_owned()),
         };
         (calibration, origin)
     }
@@ -188,11 +188,13 @@ fn write_atomically(path: &Path, stored: &Stored) -> io::Result<()> {
     result
 }
 
-/// `$POOLSCOPE_CACHE_DIR/calibration.json`, or the one in the user's cache folder (XDG).
+/// `$POOLSCOPE_CACHE_DIR/calibration.json`, or the one in the user's cache folder (XDG). Without `$HOME` there is none: the
+/// database of users is behind shared libraries, which a static program must not load.
 fn cache_file() -> Option<PathBuf> {
     use etcetera::BaseStrategy as _;
     let folder = match std::env::var_os("POOLSCOPE_CACHE_DIR") {
         Some(folder) if !folder.is_empty() => PathBuf::from(folder),
+        _ if std::env::var_os("HOME").is_none_or(|home| home.is_empty()) => return None,
         _ => etcetera::choose_base_strategy().ok()?.cache_dir().join("poolscope"),
     };
     let name = if cfg!(debug_assertions) { "calibration-debug.json" } else { "calibration.json" };

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
+use std::mem::ManuallyDrop;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +12,7 @@ use crate::os::accounting::Usage;
 use crate::os::board::{Board, InTask};
 use crate::os::child::{UsageOf, own_usage};
 use crate::os::clock::monotonic;
-use crate::os::{inherited, signals};
+use crate::os::{early, inherited, signals};
 use crate::worker::calibration::Calibration;
 use crate::worker::protocol::{
     self, BOARD_FD, Failure, Hello, MAX_RECORDS, SOCKET_FD, Setup, TaskRun, ToWorker, WireRecord,
@@ -26,41 +27,45 @@ pub const GUARDIAN: &str = "__guardian";
 
 /// A worker reports at the latest this long after a task, in nanoseconds, unless the next one keeps it busy.
 const REPORT_AFTER: u64 = 100_000;
-/// Bytes read at once: few, because each page of the buffer costs a fault in a process that lives for one task.
-const READ: usize = 4 * 1024;
+/// Bytes read at once, as many again as are there for a frame that is not whole yet: few at first, because each page of
+/// the buffer costs a fault in a process that lives for one task.
+const READ: usize = 1024;
 
-/// Runs this process as a worker or a guardian if its arguments say so, and says whether they did. To be called before
-/// anything else is set up.
-pub fn taken_over() -> bool {
+/// Runs this process as a worker or a guardian if its arguments say so, and ends it; returns if they do not. To be
+/// called before anything else is set up.
+pub fn take_over() {
     let mut arguments = std::env::args_os().skip(1);
-    let Some(role) = arguments.next() else { return false };
+    let Some(role) = arguments.next() else { return };
     let mut text = || arguments.next().and_then(|text| text.into_string().ok()).unwrap_or_default();
     match role.to_str() {
         Some(WORKER) => {
-            let (slot, parent) = (text().parse(), text().parse());
-            let (Ok(slot), Ok(parent)) = (slot, parent) else { return false };
-            if let Err(error) = work_for(slot, parent) {
-                let _ = writeln!(io::stderr(), "worker: {error}");
-                std::process::exit(70);
+            let (Ok(slot), Ok(parent)) = (text().parse(), text().parse()) else { return };
+            match work_for(slot, parent) {
+                Ok(()) => early::leave(0),
+                Err(error) => {
+                    let _ = writeln!(io::stderr(), "worker: {error}");
+                    early::leave(70);
+                }
             }
-            true
         }
         Some(GUARDIAN) => {
             let (run, program) = (text(), text().parse().unwrap_or(0));
             guardian::main(&run, program, &PathBuf::from(text()));
-            true
+            early::leave(0);
         }
-        _ => false,
+        _ => {}
     }
 }
 
 fn work_for(slot: u32, parent: u32) -> io::Result<()> {
+    // Whoever does not listen any more is an error of the write, not the end of this process.
+    signals::ignore(rustix::process::Signal::PIPE);
     if !signals::die_with_parent(parent) {
         return Ok(());
     }
     let socket = UnixStream::from(inherited::take(SOCKET_FD)?);
     let board = Board::map(inherited::take(BOARD_FD)?.as_fd())?;
-    Worker {
+    let worker = Worker {
         socket,
         board,
         slot,
@@ -68,11 +73,12 @@ fn work_for(slot: u32, parent: u32) -> io::Result<()> {
         classes: Vec::new(),
         tasks: VecDeque::new(),
         inbox: Vec::new(),
-        records: Vec::with_capacity(MAX_RECORDS),
+        records: Vec::new(),
         outbox: Vec::new(),
         reported: monotonic(),
-    }
-    .run()
+    };
+    // Never dropped: the process ends with it, and the kernel is quicker.
+    ManuallyDrop::new(worker).run()
 }
 
 struct Worker {
@@ -96,7 +102,7 @@ enum Next {
 }
 
 impl Worker {
-    fn run(mut self) -> io::Result<()> {
+    fn run(&mut self) -> io::Result<()> {
         protocol::put_hello(&mut self.outbox, &Hello { protocol: protocol::VERSION, pid: std::process::id() });
         loop {
             while let Some(run) = self.tasks.pop_front() {
@@ -119,7 +125,7 @@ impl Worker {
     fn receive(&mut self) -> io::Result<Next> {
         loop {
             let begin = self.inbox.len();
-            self.inbox.resize(begin + READ, 0);
+            self.inbox.resize(begin + READ.max(begin), 0);
             let count = loop {
                 match self.socket.read(&mut self.inbox[begin..]) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -230,7 +236,7 @@ impl Worker {
             self.outbox.clear();
             // Nobody is left to report to.
             if sent.is_err() {
-                std::process::exit(0);
+                early::leave(0);
             }
         }
         self.reported = monotonic();

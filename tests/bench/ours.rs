@@ -8,13 +8,13 @@ use poolscope::engine::event::RunState;
 use poolscope::engine::stream::Admission;
 use poolscope::engine::window::Chunk;
 use poolscope::metrics::recorder::{Config, Recorder};
-use poolscope::workload::model::{EngineKind, Kernel, Work};
+use poolscope::workload::model::{EngineKind, Work};
 
 use crate::support;
 
-/// Runs so many no-op tasks, every one of them timed and counted; tasks per second from the start to the last process's
+/// Runs so many tasks of one kind, every one of them timed and counted; tasks per second from the start to the last process's
 /// end.
-pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64) -> f64 {
+pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) -> f64 {
     let (policy, chunk) = match kind {
         EngineKind::Process => (Policy::OneTask, Chunk::One),
         EngineKind::Pool | EngineKind::Serial => (Policy::Reuse, Chunk::Adaptive),
@@ -30,7 +30,7 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64) -> f64 {
             seed: 1,
         },
         stream: Box::new(support::Blocks(vec![tasks])),
-        works: vec![Work::Kernel(Kernel::Noop)],
+        works: vec![work],
         iterations_per_second: 1e9,
         worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
         folder: None,
@@ -47,23 +47,39 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64) -> f64 {
     tasks as f64 / took.as_secs_f64()
 }
 
-/// Measures a limit and ours in turn and prints each ratio and what follows from their median.
-pub fn compare(name: &str, rounds: usize, must: f64, goal: f64, limit: impl Fn() -> f64, ours: impl Fn() -> f64) {
-    let mut ratios: Vec<f64> = (1..=rounds)
-        .map(|round| {
-            let (limit, ours) = (limit(), ours());
-            println!("round {round}: limit {limit:10.0}/s   {name} {ours:10.0}/s   ratio {:.2}", ours / limit);
-            ours / limit
-        })
-        .collect();
-    ratios.sort_by(f64::total_cmp);
-    let median = ratios[ratios.len() / 2];
-    let verdict = if median >= goal {
-        "reaches the goal"
-    } else if median >= must {
-        "reaches what it must"
-    } else {
-        "TOO SLOW"
-    };
-    println!("{name} / limit: median {median:.2} (must {must}, goal {goal}): {verdict}");
+/// Ratios of ours to a limit that was measured right before or after it.
+pub struct Ratios {
+    name: &'static str,
+    must: f64,
+    goal: f64,
+    measured: Vec<f64>,
+}
+
+impl Ratios {
+    /// `must` and `goal` are what the median of the ratios is held against.
+    pub fn new(name: &'static str, must: f64, goal: f64) -> Self {
+        Self { name, must, goal, measured: Vec::new() }
+    }
+
+    /// Adds one ratio and prints it.
+    pub fn round(&mut self, limit: f64, ours: f64) {
+        let ratio = ours / limit;
+        self.measured.push(ratio);
+        let (round, name) = (self.measured.len(), self.name);
+        println!("round {round}: {name}: {ours:.0}/s, limit {limit:.0}/s, ratio {ratio:.2}");
+    }
+
+    /// Prints what follows from their median.
+    pub fn verdict(mut self) {
+        self.measured.sort_by(f64::total_cmp);
+        let median = self.measured[self.measured.len() / 2];
+        let verdict = if median >= self.goal {
+            "reaches the goal"
+        } else if median >= self.must {
+            "reaches what it must"
+        } else {
+            "TOO SLOW"
+        };
+        println!("{}: median {median:.2} (must {}, goal {}): {verdict}", self.name, self.must, self.goal);
+    }
 }

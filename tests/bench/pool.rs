@@ -10,9 +10,10 @@ mod support;
 mod limit;
 mod ours;
 
-use poolscope::workload::model::EngineKind;
+use poolscope::workload::model::{EngineKind, Kernel, Work};
 
 const TASKS: u64 = 10_000_000;
+const ROUNDS: usize = 5;
 const WORKERS: u32 = 2;
 const WINDOW: u64 = 1024;
 
@@ -20,12 +21,11 @@ fn main() {
     if limit::taken_over() {
         return;
     }
-    ours::compare(
-        "pool",
-        5,
-        0.3,
-        0.6,
-        || limit::tasks_per_second(WORKERS, TASKS, WINDOW),
-        || ours::tasks_per_second(EngineKind::Pool, WORKERS, TASKS),
-    );
+    let mut ratios = ours::Ratios::new("pool / limit", 0.3, 0.6);
+    for _ in 0..ROUNDS {
+        let limit = limit::tasks_per_second(WORKERS, TASKS, WINDOW);
+        let ours = ours::tasks_per_second(EngineKind::Pool, WORKERS, TASKS, Work::Kernel(Kernel::Noop));
+        ratios.round(limit, ours);
+    }
+    ratios.verdict();
 }

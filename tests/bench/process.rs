@@ -1,5 +1,5 @@
-//! The process engine with no-op tasks, two at a time, against the limit: `posix_spawn` and wait of the same program that
-//! does nothing, two at a time. Both in turn, several times; the ratio is what counts.
+//! The process engine, two tasks at a time, against what no process for a task can be faster than: `posix_spawn` and wait
+//! of a tiny static C program, two at a time. All in turn, several times; the ratios are what counts.
 //!
 //! `cargo bench --bench process`
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run says so by panicking")]
@@ -7,43 +7,37 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bare;
 mod ours;
 
-use std::collections::VecDeque;
-use std::os::fd::AsFd as _;
-use std::time::Instant;
-
-use poolscope::os::child::Child;
-use poolscope::os::spawn::Program;
 use poolscope::worker::entry::WORKER;
-use poolscope::workload::model::EngineKind;
+use poolscope::workload::model::{CommandLine, EngineKind, Kernel, Work};
 
+const ROUNDS: usize = 9;
 const TASKS: u64 = 2_000;
 const AT_ONCE: u32 = 2;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_poolscope");
-
-/// Processes per second: started and waited for, with nothing else.
-fn limit() -> f64 {
-    // A worker that finds that its parent is not the one it was told leaves at once: the same program, doing nothing.
-    let nothing = Program::new(&[PROGRAM, WORKER, "0", "1"]).expect("a program");
-    let null = std::fs::File::open("/dev/null").expect("/dev/null");
-    let mut live = VecDeque::new();
-    let begin = Instant::now();
-    for _ in 0..TASKS {
-        if live.len() == AT_ONCE as usize {
-            let mut oldest: Child = live.pop_front().expect("just counted");
-            oldest.wait().expect("it ends");
-        }
-        live.push_back(nothing.spawn(&[(null.as_fd(), 0)]).expect("it starts"));
-    }
-    for mut child in live {
-        child.wait().expect("it ends");
-    }
-    TASKS as f64 / begin.elapsed().as_secs_f64()
-}
-
 fn main() {
-    let ours = || ours::tasks_per_second(EngineKind::Process, AT_ONCE, TASKS);
-    ours::compare("process engine", 7, 0.7, 0.85, limit, ours);
+    let tiny = bare::tiny_program().unwrap_or_else(|why| panic!("{why}"));
+    let tiny = tiny.to_str().expect("a path in UTF-8");
+    // A worker that finds that its parent is not the one it was told leaves at once: the same program, doing nothing.
+    let nothing = [env!("CARGO_BIN_EXE_poolscope"), WORKER, "0", "1"];
+    let noop = Work::Kernel(Kernel::Noop);
+    let command = Work::Command(CommandLine { argv: vec![tiny.to_owned()] });
+    let bare = |argv: &[&str]| bare::processes_per_second(argv, AT_ONCE, TASKS);
+    let engine = |work: &Work| ours::tasks_per_second(EngineKind::Process, AT_ONCE, TASKS, work.clone());
+
+    let mut to_tiny = ours::Ratios::new("no-op tasks / tiny static C program", 0.6, 0.65);
+    let mut to_nothing = ours::Ratios::new("no-op tasks / the worker doing nothing", 0.6, 0.7);
+    let mut commands = ours::Ratios::new("commands / the same program", 0.75, 0.9);
+    for _ in 0..ROUNDS {
+        let limit = bare(&[tiny]);
+        let tasks = engine(&noop);
+        to_tiny.round(limit, tasks);
+        to_nothing.round(bare(&nothing), tasks);
+        commands.round(bare(&[tiny]), engine(&command));
+    }
+    for ratios in [to_tiny, to_nothing, commands] {
+        ratios.verdict();
+    }
 }

@@ -132,15 +132,30 @@ fn cpu_utilisation_is_limited_by_cores() {
 
 #[test]
 fn the_safety_envelope_refuses_with_numbers() {
+    // Of 1000, 100 are in use and 100 are kept for others.
     let engines = "engines: [{ kind: pool, workers: 801 }]";
-    let refused = sleeps(5, "{ dist: constant, value: 1ms }", "", engines);
-    assert!(refused.refusals[0].message.contains("801 processes"), "{:?}", refused.refusals);
-    assert!(refused.refusals[0].message.contains("at most 800"), "{:?}", refused.refusals);
-    assert_eq!(sleeps(5, "{ dist: constant, value: 1ms }", "", &engines.replace("801", "800")).refusals, []);
+    let refused = sleeps(5000, "{ dist: constant, value: 1ms }", "", engines);
+    let message = &refused.refusals[0].message;
+    for words in ["801 processes", "limit of 1000, 100 are in use", "800 is the largest number of workers"] {
+        assert!(message.contains(words), "{message}");
+    }
+    assert_eq!(sleeps(5000, "{ dist: constant, value: 1ms }", "", &engines.replace("801", "800")).refusals, []);
+    assert_eq!(sleeps(5, "{ dist: constant, value: 1ms }", "", engines).refusals, [], "five tasks start five workers");
 
     let unbounded =
         sleeps(5000, "{ dist: constant, value: 1ms }", "", "engines: [{ kind: process, workers: unbounded }]");
     assert!(unbounded.refusals[0].message.contains("5000 processes"));
+
+    let descriptors = Some(Room { limit: 100, used: 10, reserve: 40, each: 3 });
+    let tight = |workers: u32| {
+        let text = format!(
+            "version: 1\ntasks: [{{ name: t, kind: command, count: 99, command: [x] }}]\nengines: [{{ kind: pool, workers: {workers} }}]\n"
+        );
+        plan(&load_text(&text, "test").unwrap().workload, Machine { descriptors, ..MACHINE }).refusals
+    };
+    assert_eq!(tight(16), []);
+    assert!(tight(17)[0].message.contains("51 open files for 17 workers"), "{:?}", tight(17));
+    assert!(tight(17)[0].message.contains("16 is the largest"), "{:?}", tight(17));
 
     let memory = |workers: u32| {
         plan_of(&format!(

@@ -1,0 +1,61 @@
+//! What a process for each task cannot be faster than: `posix_spawn(3)` and `waitpid(2)`, and nothing else.
+
+use std::ffi::CString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::ptr;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+/// The smallest program of all, compiled here and now: C, static, does nothing.
+///
+/// # Errors
+/// What to do where it cannot be compiled.
+pub fn tiny_program() -> Result<PathBuf, String> {
+    static COMPILED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    COMPILED.get_or_init(compile).clone()
+}
+
+fn compile() -> Result<PathBuf, String> {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/tiny.c");
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tiny");
+    // Others may be running it at this moment.
+    let new = program.with_extension(std::process::id().to_string());
+    match Command::new("gcc").args(["-O2", "-static", "-o"]).arg(&new).arg(source).status() {
+        Ok(status) if status.success() => {}
+        Ok(status) => {
+            return Err(format!("gcc -O2 -static {source}: {status}; is the static C library (libc.a) installed?"));
+        }
+        Err(error) => return Err(format!("the limit is a C program, and gcc cannot be started: {error}")),
+    }
+    std::fs::rename(&new, &program).map_err(|error| format!("{}: {error}", program.display()))?;
+    Ok(program)
+}
+
+/// Processes per second when so many are started, so many at a time.
+pub fn processes_per_second(argv: &[&str], at_once: u32, count: u64) -> f64 {
+    let argv: Vec<CString> = argv.iter().map(|text| CString::new(*text).expect("no zero bytes")).collect();
+    let arguments: Vec<_> = argv.iter().map(|text| text.as_ptr().cast_mut()).chain([ptr::null_mut()]).collect();
+    let wait = || {
+        // SAFETY: a null status is allowed; nobody else in this process waits while the limit is measured.
+        assert!(unsafe { libc::waitpid(-1, ptr::null_mut(), 0) } > 0, "a child ends");
+    };
+    let begin = Instant::now();
+    for started in 0..count {
+        if started >= u64::from(at_once) {
+            wait();
+        }
+        let mut pid = 0;
+        // SAFETY: `argv` ends with a null pointer and outlives the call; nothing changes the environment meanwhile.
+        let error = unsafe {
+            libc::posix_spawn(&mut pid, argv[0].as_ptr(), ptr::null(), ptr::null(), arguments.as_ptr(), environ)
+        };
+        assert_eq!(error, 0, "it starts");
+    }
+    (0..count.min(u64::from(at_once))).for_each(|_| wait());
+    count as f64 / begin.elapsed().as_secs_f64()
+}
+
+unsafe extern "C" {
+    static environ: *const *mut libc::c_char;
+}

@@ -13,6 +13,7 @@ poolscope::before_main!(entry::take_over);
 fn main() -> ExitCode {
     entry::take_over();
     poolscope::os::inherited::settle();
+    poolscope::os::heap::give_back();
     match commands::execute(poolscope::cli::Cli::parse()) {
         Ok(exit) => exit.into(),
         Err(error) => {

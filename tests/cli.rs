@@ -497,3 +497,42 @@ fn a_change_is_reported_at_the_change() {
     let result = json(&run(&["run", path(&file), "--set", "engines.0.workers=3", "--format", "json", "--quiet"]));
     assert_eq!((&result["arms"][0]["name"], &result["arms"][0]["workers"]), (&Value::from("pool"), &Value::from(3)));
 }
+
+/// Resident memory of a process, in bytes.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn rounds_that_are_over_take_little_memory() {
+    use std::io::BufRead as _;
+    let file = file(
+        "version: 1\nname: many\nseed: 1\ntasks: [{ name: t, kind: sleep, count: 60, \
+         service_time: { dist: uniform, min: 10us, max: 200us } }]\n\
+         engines: [{ kind: pool, workers: 2 }, { kind: pool, name: other, workers: 1 }]\n",
+    );
+    let mut program = Command::new(env!("CARGO_BIN_EXE_poolscope"))
+        .args(["compare", &path(&file), "--warmup", "0", "--repeats", "1000"])
+        .env("POOLSCOPE_CACHE_DIR", cache())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut sizes = Vec::new();
+    for line in std::io::BufReader::new(program.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if ["round 50/", "round 250/"].iter().any(|round| line.starts_with(round)) && line.contains("other") {
+            sizes.push(resident(program.id()));
+            if sizes.len() == 2 {
+                break;
+            }
+        }
+    }
+    program.kill().unwrap();
+    program.wait().unwrap();
+    let growth = sizes[1].saturating_sub(sizes[0]);
+    // Whole runs would be 50 KiB and more a round.
+    assert!(growth < 200 * 10 * 1024, "{growth} bytes in 200 rounds: {sizes:?}");
+}

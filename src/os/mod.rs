@@ -11,6 +11,7 @@ pub mod child;
 pub mod clock;
 pub mod dev_null;
 pub mod early;
+pub mod heap;
 pub mod host;
 pub mod inherited;
 pub mod job_control;

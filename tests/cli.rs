@@ -514,7 +514,7 @@ fn rounds_that_are_over_take_little_memory() {
          engines: [{ kind: pool, workers: 2 }, { kind: pool, name: other, workers: 1 }]\n",
     );
     let mut program = Command::new(env!("CARGO_BIN_EXE_poolscope"))
-        .args(["compare", &path(&file), "--warmup", "0", "--repeats", "1000"])
+        .args(["compare", path(&file), "--warmup", "0", "--repeats", "1000"])
         .env("POOLSCOPE_CACHE_DIR", cache())
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped())

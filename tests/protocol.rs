@@ -31,8 +31,8 @@ fn usage() -> impl Strategy<Value = Usage> {
 }
 
 fn runs() -> impl Strategy<Value = Vec<TaskRun>> {
-    let run = (any::<u64>(), any::<u32>(), any::<u16>(), any::<u16>())
-        .prop_map(|(first, count, class, attempt)| TaskRun { first, count, class, attempt });
+    let run = (any::<u64>(), any::<u32>(), any::<u16>(), any::<u16>(), any::<u64>())
+        .prop_map(|(first, count, class, attempt, begin_by)| TaskRun { first, count, class, attempt, begin_by });
     prop::collection::vec(run, 1..300)
 }
 
@@ -71,20 +71,23 @@ fn frames(mut bytes: &[u8]) -> Vec<Frame<'_>> {
 proptest! {
     #[test]
     fn what_a_worker_says_comes_back(
-        usage in usage(), records in records(), failure in failure(), pid in any::<u32>()
+        usage in usage(), records in records(), failure in failure(), pid in any::<u32>(),
+        skipped in prop::collection::vec(any::<(u64, u64)>(), 1..50)
     ) {
         let mut bytes = Vec::new();
         let hello = Hello { protocol: protocol::VERSION, pid };
         protocol::put_hello(&mut bytes, &hello);
         protocol::put_done(&mut bytes, &usage, &records);
         protocol::put_failed(&mut bytes, &failure);
+        protocol::put_skipped(&mut bytes, &skipped);
         let frames = frames(&bytes);
-        prop_assert_eq!(frames.len(), 3);
+        prop_assert_eq!(frames.len(), 4);
         prop_assert_eq!(decode_from_worker(frames[0]).unwrap(), FromWorker::Hello(hello));
         let FromWorker::Done(done) = decode_from_worker(frames[1]).unwrap() else { panic!("a done frame") };
         prop_assert_eq!(done.usage, usage);
         prop_assert_eq!(done.records().collect::<Vec<_>>(), records);
         prop_assert_eq!(decode_from_worker(frames[2]).unwrap(), FromWorker::Failed(failure));
+        prop_assert_eq!(decode_from_worker(frames[3]).unwrap(), FromWorker::Skipped(skipped));
     }
 
     #[test]

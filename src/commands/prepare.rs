@@ -155,7 +155,8 @@ pub(super) fn arm(workload: &Workload, name: &str) -> Prepared<EngineSpec> {
     // `--workers` has changed every entry of the file alike; a kind that is not in it takes the same.
     let workers =
         workload.engines.iter().find(|engine| engine.kind == kind).map_or(Workers::Auto, |engine| engine.workers);
-    Ok(EngineSpec { name: name.to_owned(), kind, workers, chunksize: Chunksize::Auto })
+    let defaults = EngineSpec::of_kind(kind, workers);
+    Ok(EngineSpec { name: name.to_owned(), workers, chunksize: Chunksize::Auto, ..defaults })
 }
 
 /// A session over some of a workload's arms.

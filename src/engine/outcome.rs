@@ -56,6 +56,8 @@ pub struct Counts {
     pub failed: u64,
     /// See [`Outcome::TimedOut`].
     pub timed_out: u64,
+    /// Of those that timed out: they waited longer than their `queue_timeout` and never began.
+    pub queue_timed_out: u64,
     /// See [`Outcome::Lost`].
     pub lost: u64,
     /// See [`Outcome::Cancelled`].
@@ -143,6 +145,17 @@ impl fmt::Display for Cause {
     }
 }
 
+/// The times of an attempt that started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// Intended arrival to dispatch.
+    pub wait: Duration,
+    /// Dispatch to first instruction.
+    pub startup: Duration,
+    /// Work.
+    pub service: Duration,
+}
+
 /// All that is known about one unsuccessful attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptReport {
@@ -166,12 +179,13 @@ pub struct AttemptReport {
     pub pid: Option<u32>,
     /// Run clock at its end.
     pub ended: Duration,
-    /// Intended arrival to dispatch.
-    pub wait: Duration,
-    /// Dispatch to first instruction.
-    pub startup: Duration,
-    /// Work.
-    pub service: Duration,
+    /// Intended arrival to dispatch; of one that reached its `queue_timeout`, that limit. `None` if it never started for
+    /// another reason: what did not happen has no times.
+    pub wait: Option<Duration>,
+    /// Dispatch to first instruction; `None` if it never started.
+    pub startup: Option<Duration>,
+    /// Work; `None` if it never started.
+    pub service: Option<Duration>,
     /// How the process that ran it ended, where it ended.
     pub exit: Option<Exit>,
     /// Whether it had to be killed after the grace period.
@@ -184,4 +198,17 @@ pub struct AttemptReport {
     pub stderr_tail: String,
     /// Bytes of output that were left out between head and tail.
     pub output_omitted_bytes: u64,
+}
+
+impl AttemptReport {
+    /// The times of an attempt that started, `None` of one that did not.
+    #[must_use]
+    pub fn times(&self) -> Option<Times> {
+        Some(Times { wait: self.wait?, startup: self.startup?, service: self.service? })
+    }
+
+    /// States the times of an attempt that started.
+    pub fn set_times(&mut self, times: Times) {
+        (self.wait, self.startup, self.service) = (Some(times.wait), Some(times.startup), Some(times.service));
+    }
 }

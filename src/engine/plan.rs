@@ -71,6 +71,7 @@ pub fn run_spec(
             workers,
             max_workers: if serial { 1 } else { surroundings.max_workers() },
             chunk,
+            start_timeout: spec.start_timeout,
             classes: workload
                 .classes
                 .iter()

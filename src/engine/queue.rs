@@ -2,9 +2,10 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use crate::engine::event::Moment;
-use crate::engine::stream::{ClassRules, TaskStream};
+use crate::engine::stream::TaskStream;
 use crate::workload::model::{ClassId, TaskIndex};
 
 /// Waiting tasks with consecutive indices that share everything else.
@@ -20,19 +21,35 @@ pub struct Ticket {
     pub attempt: u32,
     /// Their intended arrival.
     pub arrival: Moment,
+    /// When their `queue_timeout` runs out: `None` without one, and once they have been in work.
+    pub expires: Option<Moment>,
 }
 
 /// Tasks of one class whose `queue_timeout` ran out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expired {
-    /// Their class.
-    pub class: ClassId,
     /// How many.
     pub count: u64,
+    /// Some of them by name, at most [`NAMED`].
+    pub named: Vec<TaskIndex>,
 }
 
-/// The queue of waiting tasks: first those that came back (their worker left or died, or they are tried again), then
-/// those of the stream in order.
+/// Most expired tasks of a class that are named one by one: as many as anybody keeps.
+pub const NAMED: usize = 200;
+/// Most runs of the stream that are looked at for names: of a rare class, fewer are named.
+const LOOKED_AT: usize = 10_000;
+
+impl Expired {
+    /// Adds a ticket's tasks.
+    pub fn add(&mut self, ticket: &Ticket) {
+        self.count += ticket.count;
+        let room = NAMED.saturating_sub(self.named.len());
+        self.named.extend((ticket.first..ticket.first + ticket.count).take(room));
+    }
+}
+
+/// The queue of waiting tasks: first those that came back (their worker left or died), then those that are tried again
+/// in the order in which they came due, then those of the stream in order.
 pub struct Queue {
     stream: Box<dyn TaskStream>,
     /// First position of the stream that was neither taken nor expired; for a batch only.
@@ -52,6 +69,10 @@ pub struct Queue {
     expiring: Vec<VecDeque<(u64, Moment)>>,
     returned: VecDeque<Ticket>,
     returned_count: u64,
+    /// No ticket in `returned` expires before this.
+    returned_expiry: Option<Moment>,
+    /// The `queue_timeout` of each class.
+    limits: Vec<Option<Duration>>,
 }
 
 impl std::fmt::Debug for Queue {
@@ -61,9 +82,10 @@ impl std::fmt::Debug for Queue {
 }
 
 impl Queue {
-    /// An empty queue over a stream with so many classes.
+    /// An empty queue over a stream whose classes have these `queue_timeout`s.
     #[must_use]
-    pub fn new(stream: Box<dyn TaskStream>, classes: usize) -> Self {
+    pub fn new(stream: Box<dyn TaskStream>, limits: Vec<Option<Duration>>) -> Self {
+        let classes = limits.len();
         Self {
             stream,
             cursor: 0,
@@ -76,7 +98,13 @@ impl Queue {
             expiring: vec![VecDeque::new(); classes],
             returned: VecDeque::new(),
             returned_count: 0,
+            returned_expiry: None,
+            limits,
         }
+    }
+
+    fn expiry(&self, class: ClassId, arrival: Moment) -> Option<Moment> {
+        self.limits.get(usize::from(class)).copied().flatten().map(|limit| arrival + limit)
     }
 
     /// Tasks of the whole stream.
@@ -92,14 +120,14 @@ impl Queue {
     }
 
     /// Admits the task at this position.
-    pub fn admit(&mut self, position: u64, arrival: Moment, rules: &[ClassRules]) {
+    pub fn admit(&mut self, position: u64, arrival: Moment) {
         let run = self.stream.run_at(position, 1);
-        if let Some(limit) = rules.get(usize::from(run.class)).and_then(|rules| rules.queue_timeout)
-            && let Some(expiring) = self.expiring.get_mut(usize::from(run.class))
-        {
-            expiring.push_back((position, arrival + limit));
+        let expires = self.expiry(run.class, arrival);
+        if let (Some(at), Some(expiring)) = (expires, self.expiring.get_mut(usize::from(run.class))) {
+            expiring.push_back((position, at));
         }
-        self.arrived.insert(position, Ticket { first: run.first, count: 1, class: run.class, attempt: 1, arrival });
+        let ticket = Ticket { first: run.first, count: 1, class: run.class, attempt: 1, arrival, expires };
+        self.arrived.insert(position, ticket);
     }
 
     /// Waiting tasks.
@@ -163,7 +191,8 @@ impl Queue {
         if let Some(taken) = self.taken.get_mut(usize::from(run.class)) {
             *taken += run.count;
         }
-        Some(Ticket { first: run.first, count: run.count, class: run.class, attempt: 1, arrival: Moment::ZERO })
+        let (arrival, expires) = (Moment::ZERO, self.expiry(run.class, Moment::ZERO));
+        Some(Ticket { first: run.first, count: run.count, class: run.class, attempt: 1, arrival, expires })
     }
 
     fn skip_expired(&mut self) {
@@ -180,9 +209,20 @@ impl Queue {
     /// Puts tasks back at the head, in the order in which they are given.
     pub fn give_back(&mut self, tickets: impl DoubleEndedIterator<Item = Ticket>) {
         for ticket in tickets.rev().filter(|ticket| ticket.count > 0) {
-            self.returned_count += ticket.count;
+            self.count_returned(&ticket);
             self.returned.push_front(ticket);
         }
+    }
+
+    /// Takes in a task that is to be tried again: behind those that came due before it, ahead of the stream.
+    pub fn try_again(&mut self, ticket: Ticket) {
+        self.count_returned(&ticket);
+        self.returned.push_back(ticket);
+    }
+
+    fn count_returned(&mut self, ticket: &Ticket) {
+        self.returned_count += ticket.count;
+        self.returned_expiry = [self.returned_expiry, ticket.expires].into_iter().flatten().min();
     }
 
     /// Removes every waiting task; says how many there were.
@@ -193,20 +233,20 @@ impl Queue {
         self.arrived.clear();
         self.returned.clear();
         self.returned_count = 0;
+        self.returned_expiry = None;
         len
     }
 
     /// When the next `queue_timeout` runs out. May be early: a task that has left the queue is found out by
     /// [`Queue::expire`].
     #[must_use]
-    pub fn next_expiry(&self, rules: &[ClassRules]) -> Option<Moment> {
+    pub fn next_expiry(&self) -> Option<Moment> {
         let arrived = self.expiring.iter().filter_map(|queue| queue.front().map(|(_, at)| *at));
-        let returned = self.returned.iter().filter_map(|ticket| deadline(ticket, rules));
-        let batch = rules.iter().enumerate().filter_map(|(class, rules)| {
+        let batch = self.limits.iter().enumerate().filter_map(|(class, limit)| {
             // Asking for the limit first: counting a class may mean to look at every task once.
-            rules.queue_timeout.filter(|_| self.waiting_of(class) > 0).map(|limit| Moment::ZERO + limit)
+            limit.filter(|_| self.waiting_of(class) > 0).map(|limit| Moment::ZERO + limit)
         });
-        arrived.chain(returned).chain(batch).min()
+        arrived.chain(self.returned_expiry).chain(batch).min()
     }
 
     /// Tasks of this class that wait in an admitted batch.
@@ -219,20 +259,11 @@ impl Queue {
         total - self.taken.get(class).copied().unwrap_or(0)
     }
 
-    /// Removes the tasks whose `queue_timeout` has run out.
-    pub fn expire(&mut self, now: Moment, rules: &[ClassRules]) -> Vec<Expired> {
-        let mut gone = vec![0u64; rules.len()];
-        for (class, count) in gone.iter_mut().enumerate() {
-            if let Some(limit) = rules.get(class).and_then(|rules| rules.queue_timeout)
-                && Moment::ZERO + limit <= now
-            {
-                let waiting = self.waiting_of(class);
-                if waiting > 0 {
-                    *count += waiting;
-                    self.expired_ahead += waiting;
-                    self.expired[class] = true;
-                }
-            }
+    /// Removes the tasks whose `queue_timeout` has run out: one entry for each class.
+    pub fn expire(&mut self, now: Moment) -> Vec<Expired> {
+        let mut gone = vec![Expired::default(); self.limits.len()];
+        for (class, gone) in gone.iter_mut().enumerate() {
+            self.expire_batch(class, now, gone);
             let Some(expiring) = self.expiring.get_mut(class) else { continue };
             while let Some(&(position, at)) = expiring.front() {
                 let waits = self.arrived.contains_key(&position);
@@ -240,33 +271,45 @@ impl Queue {
                     break;
                 }
                 expiring.pop_front();
-                if waits {
-                    self.arrived.remove(&position);
-                    *count += 1;
+                if let Some(ticket) = self.arrived.remove(&position) {
+                    gone.add(&ticket);
                 }
             }
         }
-        let before = self.returned.len();
-        self.returned.retain(|ticket| {
-            let late = deadline(ticket, rules).is_some_and(|at| at <= now);
-            if late && let Some(count) = gone.get_mut(usize::from(ticket.class)) {
-                *count += ticket.count;
-            }
-            !late
-        });
-        if self.returned.len() != before {
+        if self.returned_expiry.is_some_and(|at| at <= now) {
+            self.returned.retain(|ticket| {
+                let late = ticket.expires.is_some_and(|at| at <= now);
+                if late && let Some(gone) = gone.get_mut(usize::from(ticket.class)) {
+                    gone.add(ticket);
+                }
+                !late
+            });
             self.returned_count = self.returned.iter().map(|ticket| ticket.count).sum();
+            self.returned_expiry = self.returned.iter().filter_map(|ticket| ticket.expires).min();
         }
-        gone.into_iter()
-            .enumerate()
-            .filter(|(_, count)| *count > 0)
-            .filter_map(|(class, count)| Some(Expired { class: ClassId::try_from(class).ok()?, count }))
-            .collect()
+        gone
     }
-}
 
-/// When a returned ticket expires: only a first attempt does, a retry has been in work already.
-fn deadline(ticket: &Ticket, rules: &[ClassRules]) -> Option<Moment> {
-    let limit = rules.get(usize::from(ticket.class))?.queue_timeout?;
-    (ticket.attempt == 1).then(|| ticket.arrival + limit)
+    fn expire_batch(&mut self, class: usize, now: Moment, gone: &mut Expired) {
+        let due = self.limits.get(class).copied().flatten().is_some_and(|limit| Moment::ZERO + limit <= now);
+        let waiting = if due { self.waiting_of(class) } else { 0 };
+        if waiting == 0 {
+            return;
+        }
+        let mut position = self.cursor;
+        for _ in 0..LOOKED_AT {
+            let room = (NAMED - gone.named.len()) as u64;
+            if position >= self.batch_end || room == 0 {
+                break;
+            }
+            let run = self.stream.run_at(position, self.batch_end - position);
+            if usize::from(run.class) == class {
+                gone.named.extend(run.first..run.first + run.count.min(room));
+            }
+            position += run.count;
+        }
+        gone.count += waiting;
+        self.expired_ahead += waiting;
+        self.expired[class] = true;
+    }
 }

@@ -172,10 +172,11 @@ impl Latencies {
         sums
     }
 
-    /// Records an attempt that ran and did not succeed. Its sojourn counts only if no other attempt follows: a task has
+    /// Records an attempt that did not succeed, if it started: what did not happen is not measured. Its sojourn counts only if no other attempt follows: a task has
     /// one.
     pub fn attempt(&mut self, report: &AttemptReport) {
-        let (wait, startup, service) = (ns(report.wait), ns(report.startup), ns(report.service));
+        let Some(times) = report.times() else { return };
+        let (wait, startup, service) = (ns(times.wait), ns(times.startup), ns(times.service));
         self.wait.record(wait);
         self.startup.record(startup);
         self.service.record_scattered(service);

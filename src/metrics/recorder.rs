@@ -109,11 +109,10 @@ impl Recorder {
         if !report.retried {
             self.last_outcome = self.pauses.clock(now);
         }
-        // One that never began (no such program, a worker dead on arrival) has no times to record.
-        let began = !(report.wait + report.startup + report.service).is_zero();
-        if let Some(slot) = report.slot.filter(|_| began) {
+        // One that never started (no such program, a worker dead on arrival) has no times to record.
+        if let (Some(slot), Some(times)) = (report.slot, report.times()) {
             self.latencies.attempt(report);
-            self.slots.attempted(slot, ns(report.service), ns(report.startup), Moment(ns(report.ended)));
+            self.slots.attempted(slot, ns(times.service), ns(times.startup), Moment(ns(report.ended)));
         }
         if !matches!(report.outcome, Outcome::Cancelled | Outcome::Dropped | Outcome::Succeeded) {
             self.failures.push(trimmed(report));
@@ -260,7 +259,8 @@ impl Observer for Recorder {
                 self.last_outcome = self.pauses.clock(now);
             }
             Event::Attempt(report) => self.attempt(now, report),
-            Event::Expired { count, limit, .. } => {
+            Event::Expired { count, limit, reports, .. } => {
+                reports.iter().for_each(|report| self.failures.push(trimmed(report)));
                 self.expired += count;
                 self.expired_wait += limit.saturating_mul(u32::try_from(*count).unwrap_or(u32::MAX));
                 self.last_outcome = self.pauses.clock(now);

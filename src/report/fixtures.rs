@@ -101,7 +101,13 @@ pub fn workload() -> Workload {
 }
 
 fn spec(name: &str, kind: EngineKind) -> EngineSpec {
-    EngineSpec { name: name.to_owned(), kind, workers: Workers::Auto, chunksize: Chunksize::Auto }
+    EngineSpec {
+        name: name.to_owned(),
+        kind,
+        workers: Workers::Auto,
+        chunksize: Chunksize::Auto,
+        start_timeout: Duration::from_secs(10),
+    }
 }
 
 /// A machine.

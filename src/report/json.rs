@@ -132,6 +132,8 @@ struct Tasks {
     succeeded: u64,
     failed: u64,
     timed_out: u64,
+    /// Of `timed_out`: those that waited longer than their `queue_timeout` and never began.
+    queue_timed_out: u64,
     lost: u64,
     cancelled: u64,
     dropped: u64,
@@ -207,6 +209,10 @@ struct FailureOut<'a> {
     retried: bool,
     cause: String,
     ended_s: f64,
+    /// Times of an attempt that never started are null.
+    wait_s: Option<f64>,
+    startup_s: Option<f64>,
+    service_s: Option<f64>,
     pid: Option<u32>,
     stderr: &'a str,
 }
@@ -332,7 +338,8 @@ fn arm_out<'a>(arm: &'a ArmResult, workload: &'a Workload) -> ArmOut<'a> {
 }
 
 fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
-    let Counts { submitted, succeeded, failed, timed_out, lost, cancelled, dropped, retries, .. } = run.counts;
+    let Counts { submitted, succeeded, failed, timed_out, queue_timed_out, lost, cancelled, dropped, retries, .. } =
+        run.counts;
     let end = run.end.as_deref();
     let percentiles = &workload.measure.percentiles;
     let quantiles = |summary: &Quantiles, whole: Option<&Distribution>| quantiles(summary, whole, percentiles);
@@ -348,7 +355,7 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
         warmup: false,
         wall_s: seconds(run.wall()),
         throughput: run.throughput_whole,
-        tasks: Tasks { submitted, succeeded, failed, timed_out, lost, cancelled, dropped, retries },
+        tasks: Tasks { submitted, succeeded, failed, timed_out, queue_timed_out, lost, cancelled, dropped, retries },
         latency_s,
         worker_time_s: WorkerTimeOut {
             work: seconds(run.worker_time.work),
@@ -425,6 +432,9 @@ fn failure<'a>(report: &'a AttemptReport, workload: &'a Workload) -> FailureOut<
         retried: report.retried,
         cause: report.cause.to_string(),
         ended_s: seconds(report.ended),
+        wait_s: report.wait.map(seconds),
+        startup_s: report.startup.map(seconds),
+        service_s: report.service.map(seconds),
         pid: report.pid,
         stderr: &report.stderr_tail,
     }

@@ -26,7 +26,13 @@ fn ms(value: u64) -> Duration {
 }
 
 fn spec(name: &str, kind: EngineKind) -> EngineSpec {
-    EngineSpec { name: name.to_owned(), kind, workers: Workers::Auto, chunksize: Chunksize::Auto }
+    EngineSpec {
+        name: name.to_owned(),
+        kind,
+        workers: Workers::Auto,
+        chunksize: Chunksize::Auto,
+        start_timeout: Duration::from_secs(10),
+    }
 }
 
 pub fn workload(engines: Vec<EngineSpec>) -> Workload {

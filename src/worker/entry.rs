@@ -18,7 +18,7 @@ use crate::worker::protocol::{
     self, BOARD_FD, Failure, Hello, MAX_RECORDS, SOCKET_FD, Setup, TaskRun, ToWorker, WireRecord,
 };
 use crate::worker::{command, guardian, work};
-use crate::workload::model::{ClassId, Work};
+use crate::workload::model::{ClassId, TaskIndex, Work};
 
 /// First argument of a worker process; its slot and its parent's pid follow.
 pub const WORKER: &str = "__worker";
@@ -180,7 +180,13 @@ impl Worker {
     fn work_off_class(&mut self, run: TaskRun, setup: Setup, work: &Work) -> io::Result<Next> {
         let calibration = Calibration { iterations_per_second: setup.iterations_per_second };
         let mut start = monotonic();
-        for index in run.first..run.first + u64::from(run.count) {
+        let begin_by = if run.begin_by == 0 { u64::MAX } else { run.begin_by };
+        let end = run.first + u64::from(run.count);
+        for index in run.first..end {
+            if start >= begin_by {
+                self.skip(index, end - index);
+                break;
+            }
             if self.board.recalled(self.slot) {
                 return Ok(Next::Leave);
             }
@@ -216,6 +222,12 @@ impl Worker {
         }
         self.board.end(self.slot);
         Ok(Next::Go)
+    }
+
+    /// The time up to which these tasks were to be begun has passed.
+    fn skip(&mut self, first: TaskIndex, count: u64) {
+        self.put_records();
+        protocol::put_skipped(&mut self.outbox, &[(first, count)]);
     }
 
     fn put_records(&mut self) {

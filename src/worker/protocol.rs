@@ -1,4 +1,4 @@
-//! The worker protocol, version 1.
+//! The worker protocol, version 2.
 //!
 //! A worker is any program that speaks this over a Unix stream socket that it inherits as file descriptor 3. It also
 //! inherits the status board ([`crate::os::board`]) as descriptor 4. All integers are little-endian.
@@ -9,19 +9,32 @@
 //! parent -> worker
 //!   1 setup   JSON Setup            first frame; says the protocol version
 //!   2 class   id: u16, JSON Work    once for each class, before its first task
-//!   3 tasks   { first: u64, count: u32, class: u16, attempt: u16 } repeated
+//!   3 tasks   { first: u64, count: u32, class: u16, attempt: u16, begin_by: u64 } repeated
 //!
 //! worker -> parent
 //!   1 hello   JSON Hello            first frame; says the protocol version
 //!   2 done    usage: [u64; 6], { index: u64, start: u64, service: u64, value: u64 } repeated
 //!   3 failed  JSON Failure          one unsuccessful task
+//!   4 skipped { first: u64, count: u64 } repeated
 //! ```
 //!
-//! Tasks are worked on in the order in which they were sent, and reported in that order. `start` is `CLOCK_MONOTONIC` in
-//! nanoseconds at the first instruction of the task, `service` the nanoseconds it took. `usage` is the worker's own CPU
-//! accounting since its start: user ns, system ns, minor faults, major faults, voluntary and involuntary context switches.
-//! A worker reports at the latest 100 µs after a task's end unless the next task keeps it busy, leaves between two tasks
-//! when its recall flag on the board is set, and exits when the socket ends.
+//! Tasks are worked on in the order in which they were sent, and reported in that order, whichever frame a task is in.
+//! `start` is `CLOCK_MONOTONIC` in nanoseconds at the first instruction of the task, `service` the nanoseconds it took.
+//! `usage` is the worker's own CPU accounting since its start: user ns, system ns, minor faults, major faults, voluntary
+//! and involuntary context switches. A worker reports at the latest 100 µs after a task's end unless the next task keeps
+//! it busy, leaves between two tasks when its recall flag on the board is set, and exits when the socket ends.
+//!
+//! `begin_by` is the reading of `CLOCK_MONOTONIC` in nanoseconds from which on the tasks of that run are not to be begun
+//! any more, 0 if they may be begun at any time: their `queue_timeout`. A worker looks at it before each task, against the
+//! very reading that becomes the task's `start`, and reports what it does not begin in a `skipped` frame. So a task either
+//! has a `start` before its `begin_by` or is skipped, and the parent, which lets it expire at the same moment, need not
+//! wait for the worker to know. Where the parent's clock stood still in between (a suspended run), the worker skips early;
+//! the parent then gives the tasks out again.
+//!
+//! Within its `start_timeout` (10 s if nothing else is said) a worker says hello, or writes on the board that it is in a
+//! task; and it begins, or reports, what it was sent. One that does not is ended and replaced, and so is one that closes
+//! its socket, in either direction, and lives on (one that only stops reading is found when it is written to next). What
+//! it had not begun is given to another.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +43,7 @@ use crate::os::inherited::Caller;
 use crate::workload::model::{ClassId, TaskIndex, Work};
 
 /// Version that both sides must speak.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Descriptor of the control socket in a worker.
 pub const SOCKET_FD: i32 = 3;
 /// Descriptor of the status board in a worker.
@@ -43,7 +56,9 @@ pub const MAX_RECORDS: usize = 512;
 /// Bytes of a frame before its payload.
 pub const HEADER: usize = 8;
 /// Bytes of one entry of a `tasks` frame.
-const RUN: usize = 16;
+const RUN: usize = 24;
+/// Bytes of one entry of a `skipped` frame.
+const SKIPPED: usize = 16;
 /// Bytes of the usage that begins a `done` frame.
 const USAGE: usize = 48;
 /// Bytes of one record of a `done` frame.
@@ -83,6 +98,8 @@ pub struct TaskRun {
     pub class: ClassId,
     /// 1 for the first attempt.
     pub attempt: u16,
+    /// `CLOCK_MONOTONIC` in nanoseconds from which on they are not to be begun any more; 0 for never.
+    pub begin_by: u64,
 }
 
 /// One successful task. Times are of the worker's `CLOCK_MONOTONIC`.
@@ -141,6 +158,8 @@ pub enum FromWorker<'a> {
     Done(DoneFrame<'a>),
     /// An unsuccessful task.
     Failed(Failure),
+    /// Tasks that were not begun in time: first index and count of each run of them.
+    Skipped(Vec<(TaskIndex, u64)>),
 }
 
 /// A `done` frame that is decoded while it is read: it is the hot path.
@@ -226,6 +245,7 @@ pub fn put_tasks(out: &mut Vec<u8>, runs: &[TaskRun]) {
             out.extend_from_slice(&run.count.to_le_bytes());
             out.extend_from_slice(&run.class.to_le_bytes());
             out.extend_from_slice(&run.attempt.to_le_bytes());
+            out.extend_from_slice(&run.begin_by.to_le_bytes());
         }
     });
 }
@@ -265,6 +285,16 @@ pub fn put_done(out: &mut Vec<u8>, usage: &Usage, records: &[WireRecord]) {
 /// Appends a `failed` frame.
 pub fn put_failed(out: &mut Vec<u8>, failure: &Failure) {
     frame(out, 3, |out| json(out, failure));
+}
+
+/// Appends a `skipped` frame: first index and count of each run of tasks.
+pub fn put_skipped(out: &mut Vec<u8>, runs: &[(TaskIndex, u64)]) {
+    frame(out, 4, |out| {
+        for (first, count) in runs {
+            out.extend_from_slice(&first.to_le_bytes());
+            out.extend_from_slice(&count.to_le_bytes());
+        }
+    });
 }
 
 /// A whole frame, not decoded yet.
@@ -330,6 +360,7 @@ pub fn decode_to_worker(frame: Frame<'_>) -> Result<ToWorker, ProtocolError> {
                     count: u32_at(b, 8),
                     class: u16_at(b, 12),
                     attempt: u16_at(b, 14),
+                    begin_by: u64_at(b, 16),
                 })
                 .collect();
             Ok(ToWorker::Tasks(runs))
@@ -373,6 +404,12 @@ pub fn decode_from_worker(frame: Frame<'_>) -> Result<FromWorker<'_>, ProtocolEr
         3 => {
             let failure = serde_json::from_slice(payload).map_err(|_| ProtocolError::Malformed("failed"))?;
             Ok(FromWorker::Failed(failure))
+        }
+        4 => {
+            if payload.is_empty() || !payload.len().is_multiple_of(SKIPPED) {
+                return Err(ProtocolError::Malformed("skipped"));
+            }
+            Ok(FromWorker::Skipped(payload.chunks_exact(SKIPPED).map(|b| (u64_at(b, 0), u64_at(b, 8))).collect()))
         }
         kind => Err(ProtocolError::UnknownKind(kind)),
     }

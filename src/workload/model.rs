@@ -331,7 +331,12 @@ pub struct EngineSpec {
     pub workers: Workers,
     /// How many tasks a worker may hold.
     pub chunksize: Chunksize,
+    /// How long a worker may say nothing after its start, or in answer to a task, before it is replaced.
+    pub start_timeout: Duration,
 }
+
+/// The `start_timeout` of an engine that states none.
+pub const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How tasks are executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

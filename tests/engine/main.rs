@@ -6,3 +6,5 @@ mod support;
 
 mod basics;
 mod faults;
+mod lateness;
+mod silence;

@@ -17,6 +17,9 @@ pub struct Faults {
     pub resizes: u64,
     pub kills: u64,
     pub misbehaviour: u64,
+    pub skips: u64,
+    pub closed_sockets: u64,
+    pub silences: u64,
 }
 
 impl Faults {
@@ -36,6 +39,9 @@ impl Faults {
             ("a resize", self.resizes),
             ("a kill", self.kills),
             ("misbehaviour", self.misbehaviour),
+            ("a skipped task", self.skips),
+            ("a closed socket", self.closed_sockets),
+            ("a silence", self.silences),
         ]
     }
 
@@ -55,6 +61,9 @@ impl Faults {
             resizes: self.resizes + other.resizes,
             kills: self.kills + other.kills,
             misbehaviour: self.misbehaviour + other.misbehaviour,
+            skips: self.skips + other.skips,
+            closed_sockets: self.closed_sockets + other.closed_sockets,
+            silences: self.silences + other.silences,
         }
     }
 }

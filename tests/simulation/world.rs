@@ -5,151 +5,86 @@ use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::draws::{Dice, MS, Stream, rules};
 use crate::faults::Faults;
+use crate::told::Told;
 use poolscope::engine::control::Command;
 use poolscope::engine::dispatcher::input::{Ended, TaskFailure, TaskOutput};
-use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Output, Plan, Policy, StartFailure, Stop};
-use poolscope::engine::event::{Event, InTask, Moment, Record, RunState, Usage};
+use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Plan, Policy, StartFailure, Stop};
+use poolscope::engine::event::{InTask, Moment, Record, RunState, Usage};
 use poolscope::engine::outcome::Exit;
 use poolscope::engine::queue::Ticket;
-use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
+use poolscope::engine::stream::{Admission, ClassRules};
 use poolscope::engine::window::Chunk;
-use poolscope::workload::model::{Backoff, ClassId, OnFull, Retries};
-use rand_core::{Rng as _, SeedableRng as _};
-use rand_pcg::Pcg64Mcg;
-
-const MS: u64 = 1_000_000;
-
-/// A small generator with the few draws a world needs.
-pub struct Dice(Pcg64Mcg);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0.next_u64() % end.max(1)
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
-
-/// A stream in which runs of a class alternate.
-#[derive(Clone, Copy)]
-struct Stream {
-    total: u64,
-    classes: u64,
-    run: u64,
-}
-
-impl Stream {
-    fn class(&self, index: u64) -> ClassId {
-        ((index / self.run) % self.classes) as ClassId
-    }
-}
-
-impl TaskStream for Stream {
-    fn total(&self) -> u64 {
-        self.total
-    }
-
-    fn class_total(&self, class: ClassId) -> u64 {
-        (0..self.total).filter(|index| self.class(*index) == class).count() as u64
-    }
-
-    fn run_at(&self, position: u64, most: u64) -> StreamRun {
-        let left = self.run - position % self.run;
-        StreamRun { first: position, count: left.min(most).min(self.total - position), class: self.class(position) }
-    }
-}
+use poolscope::workload::model::OnFull;
 
 #[derive(Default)]
-struct Worker {
-    tasks: VecDeque<(u64, u32)>,
-    current: Option<(u64, u64)>,
-    unreported: Vec<Record>,
-    leaving: bool,
-    hangs: bool,
+pub struct Worker {
+    /// What it was sent: task, and until when it may begin it, by a clock that does not stand still.
+    pub tasks: VecDeque<(u64, Option<u64>)>,
+    /// What its board says.
+    pub current: Option<Current>,
+    /// What it has begun without its board saying so yet: task and start.
+    beginning: Option<(u64, u64)>,
+    pub unreported: Vec<Record>,
+    pub leaving: bool,
     ignores_term: bool,
     started_for_one: bool,
     ready: bool,
-    doomed: bool,
+    /// It does nothing any more, since then.
+    pub silent_since: Option<u64>,
+    /// It closed its socket and lives on, since then.
+    pub closed_since: Option<u64>,
+    /// Until when it must be gone or killed: it was told to end, politely.
+    pub gone_by: Option<u64>,
+    /// Whether it was told to end.
+    pub stopped: bool,
+    pub killed: bool,
+}
+
+/// A task that a worker's board shows.
+#[derive(Clone, Copy)]
+pub struct Current {
+    pub index: u64,
+    pub started: u64,
+    /// Since when the board shows it.
+    pub seen: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Happening {
     Ready(u32, u32),
+    Begin(u32, u32),
+    Seen(u32, u32),
+    CloseSocket(u32, u32),
     Finish(u32, u32),
     Die(u32, u32, i32),
     Leave(u32, u32),
     User,
 }
 
-#[derive(Default)]
-struct Told {
-    effects: VecDeque<Effect>,
-    over: Option<RunState>,
-    ended: HashSet<u64>,
-    attempts: HashMap<u64, u32>,
-    succeeded: u64,
-    failed: u64,
-    timed_out: u64,
-    lost: u64,
-    expired: u64,
-    retries: u64,
-}
-
-impl Told {
-    fn final_outcome(&mut self, index: u64) {
-        assert!(self.ended.insert(index), "task {index} has two outcomes");
-    }
-}
-
-impl Output for Told {
-    fn effect(&mut self, effect: Effect) {
-        self.effects.push_back(effect);
-    }
-
-    fn event(&mut self, _now: Moment, event: &Event<'_>) {
-        match event {
-            Event::Succeeded(batch) => {
-                for record in batch.records {
-                    self.final_outcome(record.index);
-                    self.succeeded += 1;
-                }
-            }
-            Event::Attempt(report) => {
-                let attempts = self.attempts.entry(report.index).or_default();
-                *attempts += 1;
-                assert_eq!(report.attempt, *attempts, "attempts of task {} are counted", report.index);
-                assert!(report.attempt <= report.attempts_allowed, "task {} is tried too often", report.index);
-                if report.retried {
-                    self.retries += 1;
-                    return;
-                }
-                use poolscope::engine::outcome::Outcome::{Failed, Lost, TimedOut};
-                self.final_outcome(report.index);
-                match report.outcome {
-                    Failed => self.failed += 1,
-                    TimedOut => self.timed_out += 1,
-                    Lost => self.lost += 1,
-                    other => panic!("an attempt cannot be {other:?}"),
-                }
-            }
-            Event::Expired { count, .. } => self.expired += count,
-            _ => {}
-        }
-    }
-}
-
 pub struct World {
-    seed: u64,
-    dice: Dice,
-    now: u64,
-    dispatcher: Dispatcher,
-    stream: Stream,
-    rules: Vec<ClassRules>,
-    told: Told,
-    workers: HashMap<(u32, u32), Worker>,
+    pub seed: u64,
+    pub(crate) dice: Dice,
+    pub now: u64,
+    /// How long the run clock has stood still.
+    stood: u64,
+    pub dispatcher: Dispatcher,
+    pub policy: Policy,
+    pub start_timeout: u64,
+    pub stream: Stream,
+    pub rules: Vec<ClassRules>,
+    /// Intended arrival of each task.
+    pub arrivals: Vec<u64>,
+    pub on_full: OnFull,
+    pub told: Told,
+    /// Tasks that were ever begun.
+    pub begun: HashSet<u64>,
+    pub workers: HashMap<(u32, u32), Worker>,
+    /// Tasks without an outcome when the input that is being worked on came in.
+    remaining: u64,
+    /// Inputs within inputs.
+    depth: u32,
     agenda: BinaryHeap<Reverse<(u64, u64, Happening)>>,
     sequence: u64,
     faults: Faults,
@@ -161,30 +96,9 @@ pub struct World {
     verbose: bool,
 }
 
-fn rules(dice: &mut Dice) -> ClassRules {
-    let grace = if dice.chance(30) { 0 } else { dice.below(50) };
-    ClassRules {
-        timeout: dice.chance(60).then(|| Duration::from_millis(1 + dice.below(60))),
-        queue_timeout: dice.chance(20).then(|| Duration::from_millis(1 + dice.below(200))),
-        grace_period: Duration::from_millis(grace),
-        retries: Retries {
-            max: dice.below(4) as u32,
-            on_crash: dice.chance(70),
-            on_timeout: dice.chance(70),
-            on_error: dice.chance(70),
-            backoff: Backoff {
-                delay: Duration::from_millis(dice.below(20)),
-                factor: 2.0,
-                max_delay: Duration::from_millis(100),
-                jitter: dice.chance(50),
-            },
-        },
-    }
-}
-
 impl World {
     pub fn new(seed: u64) -> Self {
-        let mut dice = Dice(Pcg64Mcg::seed_from_u64(seed));
+        let mut dice = Dice::new(seed);
         let stream = Stream { total: dice.below(60), classes: 1 + dice.below(3), run: 1 + dice.below(20) };
         let rules: Vec<_> = (0..stream.classes).map(|_| rules(&mut dice)).collect();
         let policy = if dice.chance(50) { Policy::Reuse } else { Policy::OneTask };
@@ -193,27 +107,28 @@ impl World {
             (_, 0) => Chunk::Fixed(1 + dice.below(10)),
             _ => Chunk::Adaptive,
         };
+        let mut arrivals = vec![0; stream.total as usize];
+        let on_full = if dice.chance(50) { OnFull::Drop } else { OnFull::Block };
         let admission = if dice.chance(60) {
             Admission::Batch
         } else {
             let mut at = 0;
             let gap = 1 + dice.below(10 * MS);
-            let mut inner = Dice(Pcg64Mcg::seed_from_u64(!seed));
-            let times = std::iter::repeat_with(move || {
-                at += inner.below(gap);
-                Duration::from_nanos(at)
-            });
-            Admission::Open {
-                times: Box::new(times),
-                max_in_flight: dice.chance(50).then(|| 1 + dice.below(10)),
-                on_full: if dice.chance(50) { OnFull::Drop } else { OnFull::Block },
+            for arrival in &mut arrivals {
+                at += dice.below(gap);
+                *arrival = at;
             }
+            let times: Vec<_> = arrivals.iter().map(|at| Duration::from_nanos(*at)).collect();
+            let max_in_flight = dice.chance(50).then(|| 1 + dice.below(10));
+            Admission::Open { times: Box::new(times.into_iter()), max_in_flight, on_full }
         };
+        let start_timeout = Duration::from_millis(20 + dice.below(200));
         let plan = Plan {
             policy,
             workers: 1 + dice.below(6) as u32,
             max_workers: 16,
             chunk,
+            start_timeout,
             classes: rules.clone(),
             admission,
             seed,
@@ -222,6 +137,14 @@ impl World {
         Self {
             seed,
             now: 0,
+            stood: 0,
+            policy,
+            start_timeout: start_timeout.as_nanos() as u64,
+            arrivals,
+            on_full,
+            begun: HashSet::new(),
+            remaining: stream.total,
+            depth: 0,
             dispatcher: Dispatcher::new(plan, Box::new(stream)),
             stream,
             rules,
@@ -258,6 +181,10 @@ impl World {
         if self.verbose {
             println!("{:>12} {input:?}", self.now);
         }
+        if self.depth == 0 {
+            self.remaining = self.stream.total - self.dispatcher.counts().finished();
+        }
+        self.depth += 1;
         self.dispatcher.handle(Moment(self.now), input, &mut self.told);
         let counts = self.dispatcher.counts();
         assert!(counts.conserved(), "seed {}: {counts:?}", self.seed);
@@ -266,6 +193,10 @@ impl World {
                 println!("{:>12}   {effect:?}", self.now);
             }
             self.carry_out(effect);
+        }
+        self.depth -= 1;
+        if self.depth == 0 {
+            self.limits_are_met();
         }
     }
 
@@ -313,6 +244,9 @@ impl World {
         assert_eq!(counts.succeeded, told.succeeded);
         assert_eq!(counts.failed, told.failed);
         assert_eq!(counts.timed_out, told.timed_out + told.expired);
+        assert_eq!(counts.queue_timed_out, told.expired);
+        let silenced = self.faults.silences + self.faults.closed_sockets;
+        assert!(told.silent <= silenced, "seed {}: one that spoke was taken to be silent", self.seed);
         assert_eq!(counts.lost, told.lost);
         assert_eq!(counts.retries, told.retries);
         assert!(self.workers.is_empty(), "seed {}: a worker was left behind", self.seed);
@@ -346,14 +280,21 @@ impl World {
             }
             Effect::Stop { slot, epoch, how } => {
                 let delay = self.dice.below(MS);
+                let now = self.now;
                 let Some(worker) = self.workers.get_mut(&(slot, epoch)) else { return };
+                worker.stopped = true;
+                match how {
+                    Stop::Terminate => {
+                        // Whose grace period it is is known if it was in a task.
+                        let class = worker.current.map(|current| usize::from(self.stream.class(current.index)));
+                        worker.gone_by = class.map(|class| now + self.rules[class].grace_period.as_nanos() as u64);
+                    }
+                    Stop::Kill => worker.killed = true,
+                }
                 match how {
                     Stop::Terminate if worker.ignores_term => self.faults.ignored_terms += 1,
                     Stop::Terminate => self.later(delay, Happening::Die(slot, epoch, 15)),
-                    Stop::Kill => {
-                        worker.doomed = true;
-                        self.later(delay, Happening::Die(slot, epoch, 9));
-                    }
+                    Stop::Kill => self.later(delay, Happening::Die(slot, epoch, 9)),
                 }
             }
             Effect::Over(state) => {
@@ -363,7 +304,7 @@ impl World {
     }
 
     fn in_task(&self, slot: u32, epoch: u32) -> Option<InTask> {
-        let (index, started) = self.workers.get(&(slot, epoch))?.current?;
+        let Current { index, started, .. } = self.workers.get(&(slot, epoch))?.current?;
         Some(InTask { index, started: Moment(started) })
     }
 
@@ -378,14 +319,26 @@ impl World {
             return self.feed(Input::StartFailed { slot, epoch, failure });
         }
         assert!(!self.workers.keys().any(|(other, _)| *other == slot), "two workers in slot {slot}");
+        let at_work = self.workers.values().filter(|worker| !worker.leaving && !worker.stopped).count() as u64;
+        // A process that has done its task is still there when the next one is started for another.
+        let more = self.policy == Policy::Reuse && at_work >= self.remaining;
+        assert!(!more, "seed {}: more workers than tasks remain", self.seed);
         let worker = Worker { ignores_term: self.trouble(), started_for_one: task.is_some(), ..Worker::default() };
         self.workers.insert((slot, epoch), worker);
         if let Some(ticket) = task {
+            assert_eq!(ticket.expires, None, "a task that is being started does not wait any more");
             self.take_in(slot, epoch, &[ticket]);
         }
         let delay = self.dice.below(3 * MS);
-        let event = if self.trouble() { Happening::Die(slot, epoch, 11) } else { Happening::Ready(slot, epoch) };
-        self.later(delay, event);
+        if self.trouble() && self.dice.chance(30) {
+            self.falls_silent(slot, epoch);
+        } else if self.trouble() && self.dice.chance(30) {
+            self.later(delay, Happening::CloseSocket(slot, epoch));
+        } else if self.trouble() {
+            self.later(delay, Happening::Die(slot, epoch, 11));
+        } else {
+            self.later(delay, Happening::Ready(slot, epoch));
+        }
         self.feed(Input::Started { slot, epoch, pid: slot + 1000 });
     }
 
@@ -397,30 +350,95 @@ impl World {
                 assert!(!self.told.ended.contains(&index), "task {index} was given out after its end");
                 let elsewhere = self.workers.iter().any(|(_, worker)| {
                     worker.tasks.iter().any(|(held, _)| *held == index)
-                        || worker.current.is_some_and(|(held, _)| held == index)
+                        || worker.current.is_some_and(|current| current.index == index)
                 });
                 assert!(!elsewhere, "task {index} was given out twice");
+                if let Some(limit) = self.rules[usize::from(ticket.class)].queue_timeout
+                    && !self.begun.contains(&index)
+                    && !self.told.attempts.contains_key(&index)
+                {
+                    let due = self.arrivals[index as usize] + limit.as_nanos() as u64;
+                    assert!(self.now < due, "seed {}: task {index} was given out after its queue_timeout", self.seed);
+                }
+                let begin_by = ticket.expires.map(|at| at.0 + self.stood);
                 if let Some(worker) = self.workers.get_mut(&(slot, epoch)) {
-                    worker.tasks.push_back((index, ticket.attempt));
+                    worker.tasks.push_back((index, begin_by));
                 }
             }
         }
     }
 
     fn send(&mut self, slot: u32, epoch: u32, tickets: &[Ticket]) {
-        self.take_in(slot, epoch, tickets);
         let Some(worker) = self.workers.get(&(slot, epoch)) else { return };
         assert!(worker.ready, "work was sent to a worker that is not ready");
-        if worker.current.is_none() {
+        assert_eq!(worker.closed_since, None, "work was sent to a worker whose socket is closed");
+        let idle = worker.current.is_none() && worker.beginning.is_none() && worker.tasks.is_empty();
+        self.take_in(slot, epoch, tickets);
+        if !idle {
+            return;
+        }
+        if self.trouble() && self.dice.chance(30) {
+            self.falls_silent(slot, epoch);
+        } else if self.trouble() {
+            let delay = self.dice.below(8 * MS);
+            self.later(delay, Happening::Begin(slot, epoch));
+        } else {
             self.begin(slot, epoch);
         }
     }
 
-    fn begin(&mut self, slot: u32, epoch: u32) {
+    fn falls_silent(&mut self, slot: u32, epoch: u32) {
+        self.faults.silences += 1;
+        let now = self.now;
+        if let Some(worker) = self.workers.get_mut(&(slot, epoch)) {
+            worker.silent_since.get_or_insert(now);
+        }
+    }
+
+    fn close_socket(&mut self, slot: u32, epoch: u32) {
         let now = self.now;
         let Some(worker) = self.workers.get_mut(&(slot, epoch)) else { return };
-        let Some((index, _)) = worker.tasks.pop_front() else { return };
-        worker.current = Some((index, now));
+        worker.closed_since = Some(now);
+        worker.unreported.clear();
+        self.faults.closed_sockets += 1;
+        if self.dice.chance(50) {
+            let delay = self.dice.below(10 * MS);
+            self.later(delay, Happening::Leave(slot, epoch));
+        }
+        self.feed(Input::Closed { slot, epoch });
+    }
+
+    fn begin(&mut self, slot: u32, epoch: u32) {
+        let (now, clock) = (self.now, self.now + self.stood);
+        let Some(worker) = self.workers.get_mut(&(slot, epoch)) else { return };
+        let stands_still = worker.closed_since.is_some() || worker.silent_since.is_some();
+        if worker.current.is_some() || worker.beginning.is_some() || stands_still {
+            return;
+        }
+        let Some((index, begin_by)) = worker.tasks.pop_front() else { return };
+        if begin_by.is_some_and(|at| clock >= at) {
+            self.report(slot, epoch);
+            self.faults.skips += 1;
+            self.feed(Input::Skipped { slot, epoch, first: index, count: 1 });
+            return self.begin(slot, epoch);
+        }
+        self.begun.insert(index);
+        worker.beginning = Some((index, now));
+        if self.trouble() && self.dice.chance(30) {
+            // Between reading its clock and writing its board, somebody else has its turn.
+            let delay = self.dice.below(8 * MS);
+            self.later(delay, Happening::Seen(slot, epoch));
+        } else {
+            self.seen(slot, epoch);
+        }
+    }
+
+    /// The board shows the task that a worker has begun.
+    fn seen(&mut self, slot: u32, epoch: u32) {
+        let now = self.now;
+        let Some(worker) = self.workers.get_mut(&(slot, epoch)) else { return };
+        let Some((index, started)) = worker.beginning.take() else { return };
+        worker.current = Some(Current { index, started, seen: now });
         let class = usize::from(self.stream.class(index));
         let can_hang = self.rules[class].timeout.is_some();
         let service = self.dice.below(30 * MS);
@@ -428,9 +446,8 @@ impl World {
             self.later(service, Happening::Die(slot, epoch, 11));
         } else if can_hang && self.trouble() {
             self.faults.hangs += 1;
-            if let Some(worker) = self.workers.get_mut(&(slot, epoch)) {
-                worker.hangs = true;
-            }
+        } else if self.trouble() && self.dice.chance(30) {
+            self.later(service, Happening::CloseSocket(slot, epoch));
         } else {
             self.later(service, Happening::Finish(slot, epoch));
         }
@@ -446,6 +463,9 @@ impl World {
                     self.begin(slot, epoch);
                 }
             }
+            Happening::Begin(slot, epoch) => self.begin(slot, epoch),
+            Happening::Seen(slot, epoch) => self.seen(slot, epoch),
+            Happening::CloseSocket(slot, epoch) => self.close_socket(slot, epoch),
             Happening::Finish(slot, epoch) => self.finish(slot, epoch),
             Happening::Die(slot, epoch, signal) => self.die(slot, epoch, Exit::Signal(signal)),
             Happening::Leave(slot, epoch) => {
@@ -459,6 +479,9 @@ impl World {
     fn report(&mut self, slot: u32, epoch: u32) {
         let Some(worker) = self.workers.get_mut(&(slot, epoch)) else { return };
         let records = std::mem::take(&mut worker.unreported);
+        if worker.closed_since.is_some() {
+            return;
+        }
         if !records.is_empty() {
             self.feed(Input::Done { slot, epoch, records: &records });
         }
@@ -466,7 +489,10 @@ impl World {
 
     fn finish(&mut self, slot: u32, epoch: u32) {
         let Some(worker) = self.workers.get_mut(&(slot, epoch)) else { return };
-        let Some((index, started)) = worker.current.take() else { return };
+        if worker.closed_since.is_some() {
+            return;
+        }
+        let Some(Current { index, started, .. }) = worker.current.take() else { return };
         let service = self.now - started;
         if self.trouble() {
             self.report(slot, epoch);
@@ -555,7 +581,7 @@ impl World {
         self.feed(Input::Control(command));
         if self.dispatcher.state() == RunState::Suspended {
             // A suspended run is woken, or nothing would ever happen.
-            self.now += self.dice.below(10 * MS);
+            self.stood += self.dice.below(10 * MS);
             self.feed(Input::Control(Command::Unsuspend));
         }
         if self.users_left > 0 && self.told.over.is_none() {

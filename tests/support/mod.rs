@@ -8,7 +8,9 @@
 
 pub mod program;
 
+use std::collections::HashMap;
 use std::ffi::OsString;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -97,6 +99,7 @@ pub struct Setting {
     pub classes: Vec<(u64, Work, ClassRules)>,
     pub admission: Admission,
     pub worker_program: OsString,
+    pub start_timeout: Duration,
 }
 
 pub fn pool(workers: u32) -> Setting {
@@ -107,6 +110,7 @@ pub fn pool(workers: u32) -> Setting {
         classes: Vec::new(),
         admission: Admission::Batch,
         worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
+        start_timeout: Duration::from_secs(10),
     }
 }
 
@@ -132,8 +136,9 @@ impl Setting {
             plan: Plan {
                 policy: self.policy,
                 workers: self.workers,
-                max_workers: 64,
+                max_workers: 4096,
                 chunk: self.chunk,
+                start_timeout: self.start_timeout,
                 classes: self.classes.iter().map(|(_, _, rules)| *rules).collect(),
                 admission: self.admission,
                 seed: 1,
@@ -165,6 +170,8 @@ pub struct Story {
     pub at: Moment,
     pub slots: Vec<SlotView>,
     pub last_end: Moment,
+    /// When each process was started and when it was gone, by pid.
+    pub lives: HashMap<u32, (Moment, Option<Moment>)>,
 }
 
 #[derive(Default)]
@@ -190,9 +197,18 @@ impl Observer for Remember {
                 story.attempts.push((*report).clone());
                 story.last_end = now;
             }
-            Event::Expired { count, .. } => story.expired += count,
-            Event::WorkerStarted { slot, pid, restart } => story.started.push((*slot, *pid, *restart)),
+            Event::Expired { count, reports, .. } => {
+                story.expired += count;
+                story.attempts.extend_from_slice(reports);
+            }
+            Event::WorkerStarted { slot, pid, restart } => {
+                story.started.push((*slot, *pid, *restart));
+                story.lives.insert(*pid, (now, None));
+            }
             Event::WorkerExited { slot, pid, exit, usage, expected, .. } => {
+                if let Some(life) = story.lives.get_mut(pid) {
+                    life.1 = Some(now);
+                }
                 story.exits.push((*slot, *pid, *exit, *usage, *expected));
             }
             Event::Note { text, .. } => story.notes.push(text.clone()),
@@ -248,6 +264,37 @@ impl Running {
         let mut story = self.shared.story.lock().unwrap().clone();
         story.state = Some(state);
         story
+    }
+}
+
+/// A thread that sleeps to one moment after the other and remembers by how much it woke too late: what this machine does
+/// to anybody's timers while a test runs.
+pub struct Control {
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<Duration>,
+}
+
+impl Control {
+    pub fn start() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let (mut worst, step) = (Duration::ZERO, Duration::from_millis(5));
+            let mut next = Instant::now() + step;
+            while !seen.load(Ordering::Relaxed) {
+                std::thread::sleep(next.saturating_duration_since(Instant::now()));
+                worst = worst.max(Instant::now().saturating_duration_since(next));
+                next = Instant::now() + step;
+            }
+            worst
+        });
+        Self { stop, thread }
+    }
+
+    /// How late something may be that is to be met within 20 ms.
+    pub fn allowance(self) -> Duration {
+        self.stop.store(true, Ordering::Relaxed);
+        Duration::from_millis(20) + self.thread.join().unwrap()
     }
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::Dispatcher;
-use crate::engine::event::{Event, Moment};
+use super::input::Output;
+use crate::engine::event::{Moment, RunState};
 use crate::engine::outcome::Counts;
 use crate::engine::stream::Admission;
 use crate::workload::model::OnFull;
@@ -79,8 +80,19 @@ impl Dispatcher {
         self.arrivals.on_full == OnFull::Block && self.full()
     }
 
-    /// Admits every task whose time has come.
-    pub(super) fn admit(&mut self, now: Moment) {
+    /// Admits every task whose time has come, and ends the waiting of those whose `queue_timeout` has run out.
+    pub(super) fn admit(&mut self, now: Moment, out: &mut dyn Output) {
+        if self.state.is_over() || self.state == RunState::Suspended {
+            return;
+        }
+        self.take_in(now);
+        // What expires leaves room, and what was blocked until now may have expired outside.
+        while self.expire_queue(now, out) {
+            self.take_in(now);
+        }
+    }
+
+    fn take_in(&mut self, now: Moment) {
         while let Some(at) = self.arrivals.next.filter(|at| *at <= now) {
             if self.blocked() {
                 return;
@@ -90,22 +102,10 @@ impl Dispatcher {
             if full {
                 self.counts.dropped += 1;
             } else {
-                self.queue.admit(self.arrivals.position, at, &self.classes);
+                self.queue.admit(self.arrivals.position, at);
             }
             self.arrivals.position += 1;
             self.arrivals.draw();
-        }
-    }
-
-    /// Ends the waiting of tasks whose `queue_timeout` ran out.
-    pub(super) fn expire_queue(&mut self, now: Moment, out: &mut dyn super::Output) {
-        if self.queue.next_expiry(&self.classes).is_none_or(|at| at > now) {
-            return;
-        }
-        for expired in self.queue.expire(now, &self.classes) {
-            self.counts.timed_out += expired.count;
-            let limit = self.rules(expired.class).queue_timeout.unwrap_or_default();
-            out.event(now, &Event::Expired { class: expired.class, count: expired.count, limit });
         }
     }
 }

@@ -34,7 +34,7 @@ impl Dispatcher {
             Command::Unsuspend => {
                 if self.state == RunState::Suspended {
                     self.state = self.before_suspend;
-                    self.wake(now, out);
+                    self.admit(now, out);
                 }
             }
             Command::Stop => self.end_run(now, RunState::Stopped, false, out),
@@ -90,7 +90,7 @@ impl Dispatcher {
         self.counts.cancelled += retries;
         for slot in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
             let Some(entry) = self.slots.get(slot as usize) else { return };
-            let held = entry.held.front().map(|held| held.ticket.class);
+            let held = entry.open().next().map(|held| held.ticket.class);
             let grace = held.map_or(Duration::ZERO, |class| self.rules(class).grace_period);
             match &entry.life {
                 Life::Waiting => {

@@ -1,11 +1,13 @@
 //! Workers that end: the task that was lost with one, the tasks that go back to the queue, the replacement.
 
 use super::input::{Ended, Output};
-use super::slot::{Ending, Held, Life, Why};
+use super::slot::{Ending, Life, Why};
 use super::{Dispatcher, Policy};
 use crate::engine::event::{Event, Moment, Severity};
-use crate::engine::outcome::{Cause, Outcome};
+use crate::engine::outcome::{Cause, Exit, Outcome};
 
+/// How a worker ends that was killed.
+const SIGKILL: i32 = libc::SIGKILL;
 /// Workers that may end in a row without having done anything before the engine gives up.
 const EARLY_DEATHS: u32 = 5;
 
@@ -15,15 +17,22 @@ impl Dispatcher {
         let life = std::mem::take(&mut entry.life);
         let pid = entry.pid.unwrap_or(0);
         let proven = entry.proven;
+        if let Some(task) = ended.task {
+            entry.begun(task.index);
+        }
+        let mut how = format!("with {}{}", ended.exit, last_line(&ended.output.stderr));
         let expected = match &life {
-            Life::Leaving => ended.exit.is_success() || entry.held.is_empty(),
+            Life::Leaving => ended.exit.is_success() || entry.is_empty(),
             Life::Ending(ending) => matches!(ending.why, Why::RunEnds),
             _ => false,
         };
         match life {
             Life::Ending(ending) => {
-                if !proven && matches!(ending.why, Why::Misbehaved(_)) {
+                if !proven && matches!(ending.why, Why::Misbehaved(_) | Why::Silent | Why::Closed) {
                     self.early_deaths += 1;
+                }
+                if matches!(ending.why, Why::Silent) {
+                    how = format!("because it said nothing for {:?}", self.start_timeout);
                 }
                 self.ended_on_purpose(now, slot, *ending, ended, out);
             }
@@ -37,7 +46,7 @@ impl Dispatcher {
                 }
             }
         }
-        self.release(now, slot, expected);
+        self.release(now, slot, expected, out);
         out.event(
             now,
             &Event::WorkerExited {
@@ -50,21 +59,17 @@ impl Dispatcher {
             },
         );
         if self.early_deaths > EARLY_DEATHS + self.workers {
-            let reason = format!(
-                "{} workers in a row ended before they did anything, the last one with {}{}",
-                self.early_deaths,
-                ended.exit,
-                last_line(&ended.output.stderr)
-            );
+            let reason =
+                format!("{} workers in a row ended before they did anything, the last one {how}", self.early_deaths);
             return self.give_up(now, &reason, out);
         }
-        self.admit(now);
+        self.admit(now, out);
         self.occupy(now, slot, out);
         self.pump(now, out);
     }
 
     /// Frees a slot whose worker is gone: what it still held goes back to the head of the queue.
-    fn release(&mut self, now: Moment, slot: u32, expected: bool) {
+    fn release(&mut self, now: Moment, slot: u32, expected: bool, out: &mut dyn Output) {
         let ending = self.ending.is_some();
         let Some(entry) = self.slots.get_mut(slot as usize) else { return };
         // What it took up is free for another.
@@ -74,27 +79,40 @@ impl Dispatcher {
         entry.replaces = !expected && self.policy == Policy::Reuse;
         entry.free_since = now;
         let held = std::mem::take(&mut entry.held);
+        self.watch(slot, None);
+        let open = held.into_iter().filter(|held| !held.expired).map(|held| held.ticket);
         if ending {
-            self.counts.cancelled += held.iter().map(|held| held.ticket.count).sum::<u64>();
+            self.counts.cancelled += open.map(|ticket| ticket.count).sum::<u64>();
         } else {
-            self.queue.give_back(held.into_iter().map(|held| held.ticket));
+            self.queue.give_back(open);
+            self.expire_queue(now, out);
         }
     }
 
     fn ended_on_purpose(&mut self, now: Moment, slot: u32, ending: Ending, ended: &Ended, out: &mut dyn Output) {
         match ending.why {
-            Why::RunEnds => {}
+            // What it held is given out again.
+            Why::RunEnds | Why::Silent | Why::Outlived => {}
+            Why::Closed if ended.exit == Exit::Signal(SIGKILL) => {
+                // What it was in can never be reported; what it had not begun is given out again.
+                if ended.task.is_some() {
+                    let cause = Cause::Error { message: "its worker closed its socket and lived on".to_owned() };
+                    self.lose_task(now, slot, &cause, ended, out);
+                }
+            }
+            Why::Closed => {
+                // It was about to end by itself.
+                let cause = Cause::WorkerDied { exit: ended.exit, by_user: false, out_of_memory: ended.out_of_memory };
+                self.lose_task(now, slot, &cause, ended, out);
+            }
             Why::User => {
                 let cause = Cause::WorkerDied { exit: ended.exit, by_user: true, out_of_memory: false };
                 self.lose_task(now, slot, &cause, ended, out);
             }
             Why::Misbehaved(reason) => {
-                let victim = self.slots.get_mut(slot as usize).and_then(|entry| entry.held.pop_front());
-                let Some(held) = victim else { return };
-                let (first, rest) = held.split();
-                if let (Some(rest), Some(entry)) = (rest, self.slots.get_mut(slot as usize)) {
-                    entry.held.push_front(rest);
-                }
+                let Some(entry) = self.slots.get_mut(slot as usize) else { return };
+                let victim = entry.open().next().map(|held| held.ticket.first);
+                let Some(first) = victim.and_then(|index| entry.take_task(index)) else { return };
                 let cause = Cause::Error { message: format!("its worker broke the protocol: {reason}") };
                 let report = self.report(now, slot, &first, Outcome::Failed, cause);
                 let may_retry = self.rules(first.ticket.class).retries.on_error;
@@ -106,7 +124,7 @@ impl Dispatcher {
                 let mut report = self.report(now, slot, &held, Outcome::TimedOut, cause);
                 let service = u64::try_from(now.since(overdue.started).as_nanos()).unwrap_or(u64::MAX);
                 if let Some(entry) = self.slots.get(slot as usize) {
-                    (report.wait, report.startup, report.service) = entry.times(&held, overdue.started, service);
+                    report.set_times(entry.times(&held, overdue.started, service));
                 }
                 report.exit = Some(ended.exit);
                 report.killed = ending.killed;
@@ -139,7 +157,7 @@ impl Dispatcher {
         });
         let mut report = self.report(now, slot, &held, Outcome::Lost, cause.clone());
         if let Some(times) = times {
-            (report.wait, report.startup, report.service) = times;
+            report.set_times(times);
         }
         report.exit = Some(ended.exit);
         report.peak_rss_bytes = ended.peak_rss_bytes;
@@ -154,18 +172,6 @@ impl Dispatcher {
     pub(super) fn give_up(&mut self, now: Moment, reason: &str, out: &mut dyn Output) {
         self.note(now, Severity::Error, reason.to_owned(), out);
         self.end_run(now, crate::engine::event::RunState::Broken, true, out);
-    }
-}
-
-impl Held {
-    /// The first task, and the others if there are any.
-    fn split(self) -> (Self, Option<Self>) {
-        let mut first = self;
-        first.ticket.count = 1;
-        let mut rest = self;
-        rest.ticket.first += 1;
-        rest.ticket.count -= 1;
-        (first, (rest.ticket.count > 0).then_some(rest))
     }
 }
 

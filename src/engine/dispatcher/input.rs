@@ -69,6 +69,26 @@ pub enum Input<'a> {
         /// What it is in.
         task: Option<InTask>,
     },
+    /// A worker did not begin these tasks, because the time up to which it was to begin them had passed; in the order in
+    /// which they were sent.
+    Skipped {
+        /// Their worker's place.
+        slot: u32,
+        /// Its life.
+        epoch: u32,
+        /// First of them.
+        first: TaskIndex,
+        /// How many, with consecutive indices.
+        count: u64,
+    },
+    /// A worker will never say anything more, or does not listen any more: its end of the socket is closed, in one
+    /// direction at least. All it had said before was handed in before.
+    Closed {
+        /// Its place.
+        slot: u32,
+        /// Its life.
+        epoch: u32,
+    },
     /// A worker sent something that cannot be understood.
     Misbehaved {
         /// Its place.
@@ -159,7 +179,8 @@ pub enum Stop {
 /// Something to be done by the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Start a worker; with `task` it is started for this one task. Answered by `Started` or `StartFailed`.
+    /// Start a worker; with `task` it is started for this one task, which has left the queue with that and does not
+    /// expire any more. Answered by `Started` or `StartFailed`.
     Start {
         /// Where.
         slot: u32,
@@ -177,7 +198,7 @@ pub enum Effect {
         /// The tasks.
         tickets: Vec<Ticket>,
     },
-    /// Say what a worker is in, at once.
+    /// Say what a worker is in, at once. Answered by `Progress`.
     Probe {
         /// Where.
         slot: u32,

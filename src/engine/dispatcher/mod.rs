@@ -5,17 +5,20 @@
 //! has exactly one outcome. It must never read a clock, touch a process or know who observes: that is what makes it
 //! testable by simulation, and what makes a difference between engines the difference of their [`Policy`] alone.
 //!
-//! `dispatch` gives out work, `results` takes it in, `deaths` deals with workers that end, `deadlines` with time that
-//! runs out, `control` with what the user asks for, `arrivals` with tasks that come.
+//! `staff` starts and dismisses workers, `dispatch` gives out work, `results` takes it in, `deaths` deals with workers
+//! that end, `deadlines` with time that runs out, `expiry` with waiting that lasts too long, `control` with what the user
+//! asks for, `arrivals` with tasks that come.
 
 mod arrivals;
 mod control;
 mod deadlines;
 mod deaths;
 mod dispatch;
+mod expiry;
 pub mod input;
 mod results;
 mod slot;
+mod staff;
 mod timers;
 
 use std::collections::BTreeSet;
@@ -41,6 +44,10 @@ pub enum Policy {
     OneTask,
 }
 
+/// Workers that are started before others have their turn: starting one takes the driver about a millisecond, in which it
+/// can neither signal a worker nor hear the user.
+const STARTS_AT_ONCE: u32 = 8;
+
 /// Everything a dispatcher needs to know beforehand.
 #[derive(Debug)]
 pub struct Plan {
@@ -52,6 +59,9 @@ pub struct Plan {
     pub max_workers: u32,
     /// How many tasks a worker may hold.
     pub chunk: Chunk,
+    /// How long a worker may say nothing while something is due from it: its first word after its start, or the beginning
+    /// of a task that it was given.
+    pub start_timeout: Duration,
     /// One entry for each class.
     pub classes: Vec<ClassRules>,
     /// When tasks are admitted.
@@ -65,6 +75,7 @@ pub struct Plan {
 pub struct Dispatcher {
     policy: Policy,
     chunk: Chunk,
+    start_timeout: Duration,
     classes: Vec<ClassRules>,
     seed: u64,
     max_workers: u32,
@@ -94,6 +105,10 @@ pub struct Dispatcher {
     start_blocked_until: Moment,
     /// Workers that died one after the other before they did anything.
     early_deaths: u32,
+    /// How many more workers may be started before others have their turn.
+    starts_left: u32,
+    /// Whether there are workers to be started, or tasks to be given to new ones, when others have had their turn.
+    unfinished: bool,
     views: Vec<SlotView>,
 }
 
@@ -105,13 +120,14 @@ impl Dispatcher {
         Self {
             policy: plan.policy,
             chunk: plan.chunk,
+            start_timeout: plan.start_timeout,
             seed: plan.seed,
             max_workers: plan.max_workers.max(1),
             workers: plan.workers.clamp(1, plan.max_workers.max(1)),
             state: RunState::Running,
             before_suspend: RunState::Running,
             ending: None,
-            queue: Queue::new(stream, plan.classes.len()),
+            queue: Queue::new(stream, plan.classes.iter().map(|class| class.queue_timeout).collect()),
             slots: Vec::new(),
             idle: BTreeSet::new(),
             timers: Timers::default(),
@@ -125,15 +141,29 @@ impl Dispatcher {
             shortages: 0,
             start_blocked_until: Moment::ZERO,
             early_deaths: 0,
+            starts_left: 0,
+            unfinished: false,
             views: Vec::new(),
         }
     }
 
     /// Feeds one input. Inputs about a worker that was replaced in the meantime are ignored.
+    ///
+    /// Whatever the input is, nothing is given out whose time is over, and every timer that is due goes off: a limit does
+    /// not wait for its own [`Input::Wake`] while the driver is busy with others.
     pub fn handle(&mut self, now: Moment, input: Input<'_>, out: &mut dyn Output) {
+        // What comes in answer to an effect is no turn for others.
+        let answer = matches!(
+            input,
+            Input::Started { .. } | Input::StartFailed { .. } | Input::Ready { .. } | Input::Progress { .. }
+        );
+        if !answer {
+            self.starts_left = STARTS_AT_ONCE;
+        }
+        self.admit(now, out);
         match input {
             Input::Begin => self.begin(now, out),
-            Input::Wake => self.wake(now, out),
+            Input::Wake => {}
             Input::Control(command) => self.control(now, command, out),
             Input::Broken(reason) => self.give_up(now, &reason, out),
             Input::Started { slot, epoch, pid } => self.started(now, slot, epoch, pid, out),
@@ -141,10 +171,13 @@ impl Dispatcher {
             Input::Ready { slot, epoch } => self.ready(now, slot, epoch, out),
             Input::Done { slot, epoch, records } => self.done(now, slot, epoch, records, out),
             Input::Failed { slot, epoch, failure } => self.failed(now, slot, epoch, failure, out),
+            Input::Skipped { slot, epoch, first, count } => self.skipped(now, slot, epoch, first, count, out),
+            Input::Closed { slot, epoch } => self.closed(now, slot, epoch),
             Input::Progress { slot, epoch, task } => self.progress(now, slot, epoch, task, out),
             Input::Misbehaved { slot, epoch, reason } => self.misbehaved(now, slot, epoch, reason, out),
             Input::Exited { slot, epoch, ended } => self.exited(now, slot, epoch, &ended, out),
         }
+        self.catch_up(now, out);
         self.settle(now, out);
     }
 
@@ -154,7 +187,10 @@ impl Dispatcher {
         if self.state.is_over() || self.state == RunState::Suspended {
             return None;
         }
-        let expiry = self.queue.next_expiry(&self.classes);
+        if self.unfinished {
+            return Some(Moment::ZERO);
+        }
+        let expiry = self.queue.next_expiry();
         [self.timers.next(), expiry, self.next_arrival()].into_iter().flatten().min()
     }
 
@@ -204,25 +240,31 @@ impl Dispatcher {
         if self.arrivals.is_batch() {
             self.counts.submitted = self.queue.admit_batch();
         }
-        self.wake(now, out);
+        self.admit(now, out);
         self.fit_slots(now, out);
     }
 
-    fn wake(&mut self, now: Moment, out: &mut dyn Output) {
-        if self.state.is_over() {
+    /// Does what is due by now.
+    fn catch_up(&mut self, now: Moment, out: &mut dyn Output) {
+        if self.state.is_over() || self.state == RunState::Suspended {
             return;
         }
-        self.admit(now);
-        self.expire_queue(now, out);
-        while let Some(timer) = self.timers.pop_due(now) {
+        // What a timer sets for this very moment has its turn after the others.
+        let due: Vec<Timer> = std::iter::from_fn(|| self.timers.pop_due(now)).collect();
+        for timer in due {
             self.timer(now, timer, out);
+        }
+        if self.unfinished && self.starts_left > 0 {
+            self.unfinished = false;
+            self.fit_slots(now, out);
         }
         self.pump(now, out);
     }
 
     fn timer(&mut self, now: Moment, timer: Timer, out: &mut dyn Output) {
         match timer {
-            Timer::Deadline { slot, epoch } => self.deadline(now, slot, epoch, out),
+            Timer::Watch { slot } => self.look(slot, out),
+            Timer::Closed { slot, epoch } => self.still_there(now, slot, epoch, out),
             Timer::Grace { slot, epoch } => self.grace_over(now, slot, epoch, out),
             Timer::Stuck { slot, epoch } => self.stuck(now, slot, epoch, out),
             Timer::Leave { slot, epoch } => self.overstayed(now, slot, epoch, out),
@@ -232,7 +274,7 @@ impl Dispatcher {
                 if self.ending.is_some() {
                     self.counts.cancelled += ticket.count;
                 } else {
-                    self.queue.give_back(std::iter::once(ticket));
+                    self.queue.try_again(ticket);
                 }
             }
         }

@@ -8,12 +8,15 @@ use super::timers::Timer;
 use super::{Dispatcher, Policy};
 use crate::engine::dispatcher::deadlines::LEAVE;
 use crate::engine::event::{Batch, Event, Moment, Record};
-use crate::engine::outcome::{AttemptReport, Cause, Exit, Outcome};
+use crate::engine::outcome::{AttemptReport, Cause, Exit, Outcome, Times};
 use crate::engine::queue::Ticket;
 
 impl Dispatcher {
     pub(super) fn done(&mut self, now: Moment, slot: u32, epoch: u32, records: &[Record], out: &mut dyn Output) {
         let mut rest = records;
+        if let Some(entry) = self.live(slot, epoch) {
+            entry.hear(now);
+        }
         while let Some(record) = rest.first() {
             let Some(entry) = self.live(slot, epoch) else { return };
             if entry.overdue().is_some_and(|overdue| overdue.task.ticket.first == record.index) {
@@ -48,6 +51,10 @@ impl Dispatcher {
             entry.free_since = end;
             entry.proven = true;
             let begin = batch.first().map_or(end, |first| first.start);
+            if before.expired {
+                // It was begun at the last moment: its outcome stands.
+                continue;
+            }
             self.early_deaths = 0;
             self.counts.succeeded += fitting as u64;
             let nanos = u64::try_from(end.since(begin).as_nanos()).unwrap_or(u64::MAX);
@@ -74,15 +81,21 @@ impl Dispatcher {
             overdue.last_words = Some(failure);
             return;
         }
-        let Some(held) = entry.held.front().copied().filter(|held| held.ticket.first == failure.index) else {
+        let Some(next) = entry.held.pop_front_if(|held| held.ticket.first == failure.index) else {
             let reason = format!("error of task {} that was not next", failure.index);
             return self.misbehaved(now, slot, epoch, reason, out);
         };
-        let held = entry.take_task(failure.index).unwrap_or(held);
+        let (held, rest) = next.split(1);
+        rest.into_iter().for_each(|rest| entry.held.push_front(rest));
         let report_times = entry.times(&held, failure.start, failure.service);
+        entry.hear(now);
         entry.free_since = Moment(failure.start.0.saturating_add(failure.service));
         entry.proven = true;
         self.early_deaths = 0;
+        if held.expired {
+            // It was begun at the last moment: its outcome stands.
+            return self.after_result(now, slot, out);
+        }
         self.estimates.observe(held.ticket.class, 1, failure.service);
         let cause = match (&failure.message, failure.exit) {
             (Some(message), _) if failure.not_started => Cause::NotStarted { message: message.clone() },
@@ -91,7 +104,9 @@ impl Dispatcher {
             (None, None) => Cause::Error { message: "the worker gave no reason".to_owned() },
         };
         let mut report = self.report(now, slot, &held, Outcome::Failed, cause);
-        (report.wait, report.startup, report.service) = report_times;
+        if !failure.not_started {
+            report.set_times(report_times);
+        }
         report.exit = failure.exit;
         report.stdout_tail = failure.output.stdout;
         report.stderr_tail = failure.output.stderr;
@@ -105,10 +120,10 @@ impl Dispatcher {
     }
 
     /// A worker has reported: it gets more to do, or leaves.
-    fn after_result(&mut self, now: Moment, slot: u32, out: &mut dyn Output) {
+    pub(super) fn after_result(&mut self, now: Moment, slot: u32, out: &mut dyn Output) {
         let policy = self.policy;
         let Some(entry) = self.slots.get_mut(slot as usize) else { return };
-        let empty = entry.held.is_empty();
+        let empty = entry.is_empty();
         match (&entry.life, policy) {
             (Life::Working, Policy::Reuse) => self.refill(now, slot, out),
             // A worker that reports before its hello was handed in has said all there is to say.
@@ -124,7 +139,7 @@ impl Dispatcher {
             _ => {}
         }
         // Room in the system lets a blocked arrival in.
-        self.admit(now);
+        self.admit(now, out);
         self.pump(now, out);
     }
 
@@ -141,9 +156,9 @@ impl Dispatcher {
             slot: Some(slot),
             pid: self.slots.get(slot as usize).and_then(|slot| slot.pid),
             ended: now.elapsed(),
-            wait: Duration::ZERO,
-            startup: Duration::ZERO,
-            service: Duration::ZERO,
+            wait: None,
+            startup: None,
+            service: None,
             exit: None,
             killed: false,
             peak_rss_bytes: None,
@@ -169,7 +184,7 @@ impl Dispatcher {
             self.counts.retries += 1;
             self.retrying += 1;
             let pause = retries.backoff.pause(self.seed, ticket.first, ticket.attempt);
-            let next = Ticket { attempt: ticket.attempt + 1, ..ticket };
+            let next = Ticket { attempt: ticket.attempt + 1, expires: None, ..ticket };
             self.timers.set(now + pause, Timer::Retry(next));
         } else {
             match report.outcome {
@@ -187,8 +202,12 @@ impl Dispatcher {
 
 impl Slot {
     /// Wait, startup and service of a task that began at `start`.
-    pub(super) fn times(&self, held: &Held, start: Moment, service: u64) -> (Duration, Duration, Duration) {
+    pub(super) fn times(&self, held: &Held, start: Moment, service: u64) -> Times {
         let dispatched = held.sent.max(self.free_since);
-        (dispatched.since(held.ticket.arrival), start.since(dispatched), Duration::from_nanos(service))
+        Times {
+            wait: dispatched.since(held.ticket.arrival),
+            startup: start.since(dispatched),
+            service: Duration::from_nanos(service),
+        }
     }
 }

@@ -23,8 +23,14 @@ pub(super) struct Slot {
     pub free_since: Moment,
     /// Whether the next worker here replaces one that died or was killed.
     pub replaces: bool,
-    /// Whether a deadline timer is pending.
-    pub watched: bool,
+    /// When the worker is looked at next: never later than the first moment at which a limit of it can be reached.
+    pub watched_until: Option<Moment>,
+    /// Last sign of life of a worker that owes us something.
+    pub heard: Moment,
+    /// When it was first found in no task since then.
+    pub quiet_since: Option<Moment>,
+    /// Whether its socket is closed.
+    pub closed: bool,
     /// Whether the worker did anything yet.
     pub proven: bool,
 }
@@ -66,6 +72,12 @@ pub(super) enum Why {
     RunEnds,
     /// It cannot be understood.
     Misbehaved(String),
+    /// It said nothing for too long.
+    Silent,
+    /// It closed its socket and lived on.
+    Closed,
+    /// It began a task that had its outcome already.
+    Outlived,
 }
 
 /// A task that worked too long.
@@ -85,9 +97,24 @@ pub(super) struct Held {
     pub sent: Moment,
     /// Expected nanoseconds of each.
     pub estimate: u64,
+    /// Their `queue_timeout` ran out here: they have their outcome, and the worker will say that it skipped them.
+    pub expired: bool,
 }
 
 impl Held {
+    pub(super) fn new(ticket: Ticket, sent: Moment, estimate: u64) -> Self {
+        Self { ticket, sent, estimate, expired: false }
+    }
+
+    /// The first `count` tasks, and the others if there are any.
+    pub(super) fn split(self, count: u64) -> (Self, Option<Self>) {
+        let (mut first, mut rest) = (self, self);
+        first.ticket.count = count;
+        rest.ticket.first += count;
+        rest.ticket.count -= count;
+        (first, (rest.ticket.count > 0).then_some(rest))
+    }
+
     pub(super) fn contains(&self, index: TaskIndex) -> bool {
         (self.ticket.first..self.ticket.first + self.ticket.count).contains(&index)
     }
@@ -96,12 +123,37 @@ impl Held {
 impl Slot {
     /// Tasks without an outcome that this slot answers for.
     pub(super) fn tasks(&self) -> u64 {
-        self.held.iter().map(|held| held.ticket.count).sum::<u64>() + u64::from(self.overdue().is_some())
+        self.open().map(|held| held.ticket.count).sum::<u64>() + u64::from(self.overdue().is_some())
+    }
+
+    /// What is held and has no outcome yet, in the order in which the worker works on it.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Held> {
+        self.held.iter().filter(|held| !held.expired)
+    }
+
+    /// Whether nothing is held that has no outcome yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open().next().is_none()
     }
 
     /// Whether a task is being worked on here.
     pub(super) fn busy(&self) -> bool {
-        !self.held.is_empty() || self.overdue().is_some()
+        !self.is_empty() || self.overdue().is_some()
+    }
+
+    /// The worker gave a sign of life.
+    pub(super) fn hear(&mut self, now: Moment) {
+        self.heard = now;
+        self.quiet_since = None;
+    }
+
+    /// Whether it is a living worker from which something is due: its first word, or a word about what it holds.
+    pub(super) fn owes(&self) -> bool {
+        match self.life {
+            Life::Starting(_) => true,
+            Life::Working | Life::Leaving => !self.held.is_empty(),
+            Life::Free | Life::Waiting | Life::Ending(_) => false,
+        }
     }
 
     pub(super) fn overdue(&self) -> Option<&Overdue> {
@@ -127,7 +179,27 @@ impl Slot {
     /// Class of a task that this slot answers for.
     pub(super) fn class_of(&self, index: TaskIndex) -> Option<ClassId> {
         let overdue = self.overdue().map(|overdue| &overdue.task);
-        self.held.iter().chain(overdue).find(|held| held.contains(index)).map(|held| held.ticket.class)
+        self.open().chain(overdue).find(|held| held.contains(index)).map(|held| held.ticket.class)
+    }
+
+    /// Whether this task has reached its `queue_timeout` here.
+    pub(super) fn has_expired(&self, index: TaskIndex) -> bool {
+        self.held.iter().any(|held| held.expired && held.contains(index))
+    }
+
+    /// The worker is in this task: it, and whatever was sent before it, has left the queue for good.
+    pub(super) fn begun(&mut self, index: TaskIndex) {
+        let Some(position) = self.held.iter().position(|held| !held.expired && held.contains(index)) else { return };
+        for held in self.held.iter_mut().take(position) {
+            held.ticket.expires = None;
+        }
+        let Some(held) = self.held.get_mut(position).filter(|held| held.ticket.expires.is_some()) else { return };
+        let (begun, rest) = held.split(index + 1 - held.ticket.first);
+        *held = begun;
+        held.ticket.expires = None;
+        if let Some(rest) = rest {
+            self.held.insert(position + 1, rest);
+        }
     }
 
     pub(super) fn state(&self, policy: Policy) -> WorkerState {
@@ -145,7 +217,7 @@ impl Slot {
 
     /// Takes the task with this index out of what is held: `None` if it is not there.
     pub(super) fn take_task(&mut self, index: TaskIndex) -> Option<Held> {
-        let position = self.held.iter().position(|held| held.contains(index))?;
+        let position = self.held.iter().position(|held| !held.expired && held.contains(index))?;
         let held = self.held.remove(position)?;
         let part = |first: u64, end: u64| Held { ticket: Ticket { first, count: end - first, ..held.ticket }, ..held };
         let end = held.ticket.first + held.ticket.count;

@@ -1,7 +1,7 @@
 //! Pending timers, as data. A timer about a worker carries its epoch, so that a stale one is harmless.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 
 use crate::engine::event::Moment;
 use crate::engine::queue::Ticket;
@@ -9,12 +9,14 @@ use crate::engine::queue::Ticket;
 /// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
-    /// See whether the worker's task has worked too long.
-    Deadline { slot: u32, epoch: u32 },
+    /// Look at a worker.
+    Watch { slot: u32 },
     /// The grace period after SIGTERM is over.
     Grace { slot: u32, epoch: u32 },
     /// A killed worker should be gone.
     Stuck { slot: u32, epoch: u32 },
+    /// A worker whose socket is closed should be gone.
+    Closed { slot: u32, epoch: u32 },
     /// A worker without work should have left.
     Leave { slot: u32, epoch: u32 },
     /// Try again to start a worker.
@@ -61,6 +63,9 @@ impl Entry {
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<Entry>>,
     sequence: u64,
+    /// When each worker is looked at next: one entry for each, which moves, so that their number stays small however
+    /// often they move.
+    watches: BTreeSet<(Moment, u32)>,
 }
 
 impl Timers {
@@ -69,15 +74,36 @@ impl Timers {
         self.heap.push(Reverse(Entry { at, sequence: self.sequence, timer }));
     }
 
-    pub(super) fn next(&self) -> Option<Moment> {
+    /// Moves the look at a worker.
+    pub(super) fn watch(&mut self, slot: u32, from: Option<Moment>, to: Option<Moment>) {
+        if let Some(at) = from {
+            self.watches.remove(&(at, slot));
+        }
+        if let Some(at) = to {
+            self.watches.insert((at, slot));
+        }
+    }
+
+    fn next_set(&self) -> Option<Moment> {
         self.heap.peek().map(|Reverse(entry)| entry.at)
+    }
+
+    fn next_watch(&self) -> Option<Moment> {
+        self.watches.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn next(&self) -> Option<Moment> {
+        [self.next_set(), self.next_watch()].into_iter().flatten().min()
     }
 
     pub(super) fn pop_due(&mut self, now: Moment) -> Option<Timer> {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse(entry)| entry.timer)
+        if self.next_set().is_some_and(|at| at <= now) {
+            return self.heap.pop().map(|Reverse(entry)| entry.timer);
+        }
+        self.watches.pop_first().map(|(_, slot)| Timer::Watch { slot })
     }
 
     /// Takes out every pending retry.

@@ -204,6 +204,11 @@ impl Core {
     pub(super) fn feed(&mut self, input: Input<'_>) {
         let now = self.clock.now();
         self.handle(now, input);
+        self.carry_on();
+    }
+
+    /// Carries out what was decided.
+    pub(super) fn carry_on(&mut self) {
         while let Some(effect) = self.effects.pop_front() {
             self.carry_out(effect);
         }

@@ -124,7 +124,13 @@ async fn watch_socket(core: Shared, slot: u32, epoch: u32, socket: Rc<tokio::net
         let received = core.borrow_mut().receive(slot, epoch, Read::WhenReady);
         attend(&core);
         match received {
-            Received::End => return,
+            Received::End => {
+                // Also of a worker that ends in this very moment; its end follows.
+                if core.borrow_mut().link(slot, epoch).is_some() {
+                    feed(&core, Input::Closed { slot, epoch });
+                }
+                return;
+            }
             // Others have their turn; the runtime comes back because the socket is still ready.
             Received::More => tokio::task::yield_now().await,
             Received::NothingNow => {}
@@ -149,6 +155,8 @@ async fn send_rest(core: Shared, slot: u32, epoch: u32, socket: Rc<tokio::net::U
             }
         });
         if full.is_ok() {
+            core.borrow_mut().carry_on();
+            attend(&core);
             return;
         }
     }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::core::Core;
 use super::links::{Link, Peer, WorkerPeer};
+use crate::engine::clock::RunClock;
 use crate::engine::dispatcher::input::{Ended, TaskFailure, TaskOutput};
 use crate::engine::dispatcher::{Input, StartFailure};
 use crate::engine::event::{Event, Record};
@@ -42,7 +43,7 @@ pub(super) enum Received {
     End,
 }
 
-fn runs(tickets: &[Ticket]) -> Vec<TaskRun> {
+fn runs(tickets: &[Ticket], clock: &RunClock) -> Vec<TaskRun> {
     tickets
         .iter()
         .map(|ticket| TaskRun {
@@ -50,6 +51,7 @@ fn runs(tickets: &[Ticket]) -> Vec<TaskRun> {
             count: u32::try_from(ticket.count).unwrap_or(u32::MAX),
             class: ticket.class,
             attempt: u16::try_from(ticket.attempt).unwrap_or(u16::MAX),
+            begin_by: ticket.expires.map_or(0, |at| clock.monotonic(at)),
         })
         .collect()
 }
@@ -126,7 +128,7 @@ impl Core {
                 protocol::put_class(out, ticket.class, work);
             }
         }
-        protocol::put_tasks(out, &runs(tickets));
+        protocol::put_tasks(out, &runs(tickets, &self.clock));
     }
 
     pub(super) fn send(&mut self, slot: u32, epoch: u32, tickets: &[Ticket]) {
@@ -155,8 +157,12 @@ impl Core {
                     }
                     return;
                 }
-                // The worker is gone; its end is noticed elsewhere.
-                Err(_) => peer.outbox.clear(),
+                // Nobody listens any more. What it was sent is given to others when it is gone.
+                Err(_) => {
+                    peer.outbox.clear();
+                    peer.sending = false;
+                    return self.handle(self.clock.now(), Input::Closed { slot, epoch });
+                }
             }
         }
         peer.sending = false;
@@ -247,6 +253,12 @@ impl Core {
                 Ok(FromWorker::Hello(_)) => {
                     self.flush_records(slot, epoch, &mut records);
                     self.feed(Input::Ready { slot, epoch });
+                }
+                Ok(FromWorker::Skipped(runs)) => {
+                    self.flush_records(slot, epoch, &mut records);
+                    for (first, count) in runs {
+                        self.feed(Input::Skipped { slot, epoch, first, count });
+                    }
                 }
                 Ok(FromWorker::Failed(failure)) => {
                     self.flush_records(slot, epoch, &mut records);

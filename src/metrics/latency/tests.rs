@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::engine::event::Record;
+use crate::engine::outcome::Times;
 
 fn record(index: u64, start: u64, service: u64) -> Record {
     Record { index, start: Moment(start), service, value: index * 7 }
@@ -78,8 +79,8 @@ fn retried_attempt_has_no_sojourn() {
     let mut latencies = Latencies::default();
     let mut report = crate::metrics::fixtures::attempt(3);
     report.retried = true;
-    (report.wait, report.startup, report.service) =
-        (Duration::from_nanos(5), Duration::from_nanos(6), Duration::from_nanos(7));
+    let [wait, startup, service] = [5, 6, 7].map(Duration::from_nanos);
+    report.set_times(Times { wait, startup, service });
     latencies.attempt(&report);
     report.retried = false;
     latencies.attempt(&report);

@@ -200,6 +200,23 @@ fn unsuccessful_attempts_are_kept_and_recorded_if_they_ran() {
 }
 
 #[test]
+fn tasks_that_waited_too_long_are_in_the_list_and_in_no_histogram() {
+    let (mut recorder, snapshots) = recorder();
+    let limit = MS * 700;
+    let mut named = crate::metrics::fixtures::attempt(5);
+    (named.outcome, named.cause) = (Outcome::TimedOut, Cause::QueueTimeout { limit });
+    (named.wait, named.startup, named.service, named.slot) = (Some(limit), None, None, None);
+    recorder
+        .event(at(700), &Event::Expired { class: 0, count: 1_000_000, limit, reports: std::slice::from_ref(&named) });
+    let counts = Counts { submitted: 1_000_000, timed_out: 1_000_000, queue_timed_out: 1_000_000, ..Counts::default() };
+    recorder.state(at(800), &view(RunState::Running, counts, &[]));
+    let snapshot = snapshots.borrow();
+    assert_eq!(snapshot.failures.iter().map(|report| report.index).collect::<Vec<_>>(), [5]);
+    assert_eq!(snapshot.counts.queue_timed_out, 1_000_000);
+    assert_eq!((snapshot.latency.wait.count, snapshot.latency.service.count), (0, 0));
+}
+
+#[test]
 fn suspension_makes_a_run_suspect() {
     let (mut recorder, snapshots) = recorder();
     recorder.event(at(10), &Event::Suspended(MS * 2500));

@@ -47,16 +47,11 @@ pub fn lines(view: &SessionView, failure: Failure<'_>, width: u16, theme: &Theme
     place.extend(report.pid.map(|pid| format!("pid {pid}")));
     place.extend(report.peak_rss_bytes.map(|bytes| format!("largest RSS {}", format::bytes(bytes))));
     field("where", &place.join(" · "));
-    field(
-        "times",
-        &format!(
-            "wait {} · start-up {} · work {} · ended {:.3} s",
-            format::duration(report.wait),
-            format::duration(report.startup),
-            format::duration(report.service),
-            report.ended.as_secs_f64()
-        ),
-    );
+    let known = [("wait", report.wait), ("start-up", report.startup), ("work", report.service)];
+    let mut times: Vec<String> =
+        known.iter().filter_map(|(name, time)| Some(format!("{name} {}", format::duration((*time)?)))).collect();
+    times.push(format!("ended {:.3} s", report.ended.as_secs_f64()));
+    field("times", &times.join(" · "));
     if let Some(class) = view.workload.classes.get(usize::from(report.class)) {
         let mut limits = vec![text::clean(&class.name)];
         limits.extend(class.timeout.map(|limit| format!("timeout {}", format::duration(limit))));

@@ -113,9 +113,9 @@ fn cells(scene: &Scene<'_>, failure: &Failure<'_>) -> [String; 10] {
         outcome_word(report.outcome).to_owned(),
         format!("{}/{}", report.attempt, report.attempts_allowed),
         report.slot.map_or_else(|| "–".to_owned(), |slot| slot.to_string()),
-        format::duration(report.wait),
-        format::duration(report.startup),
-        format::duration(report.service),
+        report.wait.map_or_else(|| "–".to_owned(), format::duration),
+        report.startup.map_or_else(|| "–".to_owned(), format::duration),
+        report.service.map_or_else(|| "–".to_owned(), format::duration),
         format!("{:.3}", report.ended.as_secs_f64()),
     ]
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
 use crate::workload::load::{keys, task};
-use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Workers};
+use crate::workload::model::{Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, Workers};
 use crate::workload::scan::Mark;
 use crate::workload::yaml::Tree;
 
@@ -33,7 +33,13 @@ impl EngineSpec {
     #[must_use]
     pub fn of_kind(kind: EngineKind, workers: Workers) -> Self {
         let workers = if kind == EngineKind::Serial { Workers::Fixed(NonZeroU32::MIN) } else { workers };
-        Self { name: kind.word().to_owned(), kind, workers, chunksize: default_chunksize(kind) }
+        Self {
+            name: kind.word().to_owned(),
+            kind,
+            workers,
+            chunksize: default_chunksize(kind),
+            start_timeout: DEFAULT_START_TIMEOUT,
+        }
     }
 }
 
@@ -115,6 +121,7 @@ fn entry<'a>(field: &Field<'a>) -> Option<Entry<'a>> {
         Some(field) => field.boolean(),
         None => Some(false),
     };
+    let start_timeout = map.or("start_timeout", DEFAULT_START_TIMEOUT, Field::positive_duration);
     let on_timeout = map.or("on_timeout", (), task::on_timeout);
     let (workers, chunksize) = match kind {
         Some(kind) => {
@@ -127,9 +134,9 @@ fn entry<'a>(field: &Field<'a>) -> Option<Entry<'a>> {
             (None, None)
         }
     };
-    let spec = match (&name, kind, workers, chunksize, baseline, on_timeout) {
-        (Some(name), Some(kind), Some(workers), Some(chunksize), Some(_), Some(())) => {
-            Some(EngineSpec { name: name.clone(), kind, workers, chunksize })
+    let spec = match (&name, kind, workers, chunksize, start_timeout, baseline.and(on_timeout)) {
+        (Some(name), Some(kind), Some(workers), Some(chunksize), Some(start_timeout), Some(())) => {
+            Some(EngineSpec { name: name.clone(), kind, workers, chunksize, start_timeout })
         }
         _ => None,
     };

@@ -107,6 +107,7 @@ pub(crate) const ENGINE: Level = Level {
         "n_jobs",
         "max_procs",
         "chunksize",
+        "start_timeout",
         "baseline",
         "on_timeout",
     ],

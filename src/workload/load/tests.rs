@@ -195,3 +195,11 @@ fn line_ends_and_quotes_do_not_matter() {
     dos.hash.clone_from(&unix.hash);
     assert_eq!(dos, unix);
 }
+
+#[test]
+fn an_engine_has_a_start_timeout() {
+    let text = "version: 1\ntasks:\n  - { name: a, kind: kernel, kernel: noop, count: 1 }\nengines:\n  - { kind: pool }\n  \
+                - { kind: process, start_timeout: 300ms }\n";
+    let limits: Vec<_> = workload(text).engines.iter().map(|engine| engine.start_timeout).collect();
+    assert_eq!(limits, [MS(10_000), MS(300)]);
+}

@@ -1,0 +1,150 @@
+//! Waiting that lasts too long: the `queue_timeout` of tasks in the queue and of tasks in a worker's window.
+//!
+//! A task in a window waits like one in the queue until its worker begins it. What the worker is in, by the status board,
+//! and the order of the window say what has not begun; that expires at its moment and stays in the window as a mark,
+//! because the worker will still say that it skipped it: it was told until when it may begin.
+
+use std::time::Duration;
+
+use super::Dispatcher;
+use super::input::Output;
+use super::slot::{Life, Slot};
+use crate::engine::event::{Event, Moment};
+use crate::engine::outcome::{AttemptReport, Cause, Outcome};
+use crate::engine::queue::{Expired, Ticket};
+use crate::workload::model::{ClassId, TaskIndex};
+
+/// How long a worker that is in no task is waited for before what it holds expires: it may just be reporting that it has
+/// done some of it (at the latest 100 µs after the task).
+const REPORTING: Duration = Duration::from_millis(5);
+/// How often it is looked at in that time.
+const AGAIN: Duration = Duration::from_millis(1);
+
+impl Dispatcher {
+    /// Ends the waiting of tasks in the queue whose `queue_timeout` ran out; says whether there were any.
+    pub(super) fn expire_queue(&mut self, now: Moment, out: &mut dyn Output) -> bool {
+        if self.queue.next_expiry().is_none_or(|at| at > now) {
+            return false;
+        }
+        let mut any = false;
+        for (class, expired) in (0..).zip(self.queue.expire(now)) {
+            if expired.count > 0 {
+                self.expired(now, class, &expired, out);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// When something in a worker's window expires that the worker has not begun.
+    pub(super) fn held_expiry(&self, now: Moment, entry: &Slot) -> Option<Moment> {
+        let first = self.first_expiry(entry)?;
+        Some(if first > now { first } else { now + AGAIN })
+    }
+
+    fn first_expiry(&self, entry: &Slot) -> Option<Moment> {
+        // What a run leaves behind is cancelled; a process that is started for a task takes it out of the queue.
+        let waits = self.ending.is_none() && self.policy == super::Policy::Reuse;
+        entry.open().filter_map(|held| held.ticket.expires).min().filter(|_| waits)
+    }
+
+    /// Ends the waiting of tasks in a worker's window. Those that it has begun were taken out of the reckoning before;
+    /// `in_task` says whether they are known.
+    pub(super) fn expire_held(&mut self, now: Moment, slot: u32, in_task: bool, out: &mut dyn Output) {
+        let Some(entry) = self.slots.get(slot as usize) else { return };
+        let Some(first) = self.first_expiry(entry) else { return };
+        // One that is being ended does not report any more.
+        let patience = if in_task || matches!(entry.life, Life::Ending(_)) { Duration::ZERO } else { REPORTING };
+        if first + patience > now {
+            return;
+        }
+        let Some(entry) = self.slots.get_mut(slot as usize) else { return };
+        let mut gone: Vec<Expired> = vec![Expired::default(); self.classes.len()];
+        for held in entry.held.iter_mut().filter(|held| !held.expired) {
+            if held.ticket.expires.is_some_and(|at| at <= now) {
+                held.expired = true;
+                if let Some(gone) = gone.get_mut(usize::from(held.ticket.class)) {
+                    gone.add(&held.ticket);
+                }
+            }
+        }
+        for (class, expired) in (0..).zip(gone) {
+            if expired.count > 0 {
+                self.expired(now, class, &expired, out);
+            }
+        }
+        // Room in the system lets a blocked arrival in.
+        self.admit(now, out);
+        self.pump(now, out);
+    }
+
+    fn expired(&mut self, now: Moment, class: ClassId, expired: &Expired, out: &mut dyn Output) {
+        let limit = self.rules(class).queue_timeout.unwrap_or_default();
+        self.counts.timed_out += expired.count;
+        self.counts.queue_timed_out += expired.count;
+        let reports: Vec<AttemptReport> =
+            expired.named.iter().map(|index| self.expired_report(now, class, *index, limit)).collect();
+        out.event(now, &Event::Expired { class, count: expired.count, limit, reports: &reports });
+    }
+
+    fn expired_report(&self, now: Moment, class: ClassId, index: TaskIndex, limit: Duration) -> AttemptReport {
+        AttemptReport {
+            index,
+            class,
+            attempt: 1,
+            attempts_allowed: self.rules(class).retries.max + 1,
+            outcome: Outcome::TimedOut,
+            cause: Cause::QueueTimeout { limit },
+            retried: false,
+            slot: None,
+            pid: None,
+            ended: now.elapsed(),
+            wait: Some(limit),
+            startup: None,
+            service: None,
+            exit: None,
+            killed: false,
+            peak_rss_bytes: None,
+            stdout_tail: String::new(),
+            stderr_tail: String::new(),
+            output_omitted_bytes: 0,
+        }
+    }
+
+    /// A worker did not begin tasks whose time had passed. Those that have not expired here (the clock stood still in
+    /// between) go back to the head of the queue.
+    pub(super) fn skipped(
+        &mut self,
+        now: Moment,
+        slot: u32,
+        epoch: u32,
+        first: TaskIndex,
+        count: u64,
+        out: &mut dyn Output,
+    ) {
+        let Some(entry) = self.live(slot, epoch) else { return };
+        let mut back: Vec<Ticket> = Vec::new();
+        let (mut next, end) = (first, first.saturating_add(count));
+        while next < end {
+            let Some(held) = entry.held.front_mut().filter(|held| held.ticket.first == next) else { break };
+            let (part, rest) = held.split(held.ticket.count.min(end - next));
+            match rest {
+                Some(rest) => *held = rest,
+                None => drop(entry.held.pop_front()),
+            }
+            next += part.ticket.count;
+            if !part.expired {
+                back.push(part.ticket);
+            }
+        }
+        entry.hear(now);
+        entry.proven = true;
+        self.queue.give_back(back.into_iter());
+        if next < end {
+            let reason = format!("skipped task {next} that was not next");
+            return self.misbehaved(now, slot, epoch, reason, out);
+        }
+        self.expire_queue(now, out);
+        self.after_result(now, slot, out);
+    }
+}

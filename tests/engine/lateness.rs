@@ -1,0 +1,164 @@
+//! Every limit is met in every engine, asserted from both sides: not before its moment, and at most 20 ms later than a
+//! timer of this test is late on the same machine at the same time.
+
+use std::time::Duration;
+
+use poolscope::engine::event::RunState;
+use poolscope::engine::outcome::{Cause, Outcome};
+use poolscope::engine::stream::ClassRules;
+use poolscope::engine::window::Chunk;
+use poolscope::workload::model::{Dist, Kernel, Retries, Work};
+
+use crate::support::{Control, Setting, both, pool, process, rules, shell};
+
+fn sleep(millis: u64) -> Work {
+    Work::Sleep(Dist::Constant(Duration::from_millis(millis)))
+}
+
+fn within(limit: Option<Duration>) -> ClassRules {
+    ClassRules { timeout: limit, ..rules() }
+}
+
+/// A pool that may send everything at once, one that sends what it thinks best, and a process for each task.
+fn engines(workers: u32) -> [Setting; 3] {
+    [Setting { chunk: Chunk::Fixed(10), ..pool(workers) }, pool(workers), process(workers)]
+}
+
+#[test]
+fn a_short_limit_is_met_behind_a_long_one_or_none() {
+    const LIMIT: Duration = Duration::from_millis(300);
+    for first in [Some(Duration::from_secs(15)), None] {
+        for setting in engines(1) {
+            let (chunk, control) = (setting.chunk, Control::start());
+            let setting = setting.tasks(5, sleep(1), within(first)).tasks(1, sleep(600_000), within(Some(LIMIT)));
+            let story = setting.start().finish();
+            let allowance = control.allowance();
+            assert_eq!((story.counts.succeeded, story.counts.timed_out), (5, 1), "{:?}", story.attempts);
+            let service = story.attempts[0].service.unwrap();
+            assert!(service >= LIMIT && service <= LIMIT + allowance, "{chunk:?}: {service:?}, {allowance:?} allowed");
+        }
+    }
+}
+
+#[test]
+fn limits_of_tasks_that_come_while_a_worker_is_watched_are_met() {
+    // Tasks of all lengths around their limits, one after the other on one worker: each is ended at its own.
+    let limits = [40, 900, 20, 150].map(Duration::from_millis);
+    for setting in engines(1) {
+        let (chunk, control) = (setting.chunk, Control::start());
+        let tasks = limits.iter().fold(setting, |setting, limit| {
+            let quick = setting.tasks(3, sleep(3), within(Some(*limit * 10)));
+            quick.tasks(1, sleep(600_000), within(Some(*limit)))
+        });
+        let story = tasks.start().finish();
+        let allowance = control.allowance();
+        assert_eq!((story.counts.succeeded, story.counts.timed_out), (12, 4), "{:?}", story.attempts);
+        for (report, limit) in story.attempts.iter().zip(limits) {
+            assert_eq!(report.cause, Cause::Timeout { limit });
+            let service = report.service.unwrap();
+            assert!(service >= limit && service <= limit + allowance, "{chunk:?}: {service:?} for {limit:?}");
+        }
+    }
+}
+
+#[test]
+fn a_grace_period_is_as_long_as_it_is() {
+    let limits = ClassRules {
+        timeout: Some(Duration::from_millis(200)),
+        grace_period: Duration::from_millis(150),
+        retries: Retries { max: 0, ..rules().retries },
+        ..rules()
+    };
+    for setting in both(1) {
+        let control = Control::start();
+        let story = setting.tasks(1, shell("trap '' TERM; while :; do sleep 0.01; done"), limits).start().finish();
+        let allowance = control.allowance();
+        let report = &story.attempts[0];
+        let service = report.service.unwrap();
+        assert!(report.killed);
+        assert!(
+            service >= Duration::from_millis(350) && service <= Duration::from_millis(350) + allowance,
+            "{service:?}"
+        );
+    }
+}
+
+#[test]
+fn waiting_ends_at_its_limit_wherever_a_task_waits() {
+    const LIMIT: Duration = Duration::from_millis(500);
+    let limited = ClassRules { queue_timeout: Some(LIMIT), ..rules() };
+    for setting in engines(1) {
+        let (chunk, control) = (setting.chunk, Control::start());
+        let story = setting.tasks(10, sleep(300), limited).start().finish();
+        let allowance = control.allowance();
+        let counts = story.counts;
+        assert_eq!((counts.succeeded, counts.timed_out, counts.queue_timed_out), (2, 8, 8), "{chunk:?}");
+        assert_eq!((story.state, story.expired), (Some(RunState::Finished), 8));
+        let mut indices: Vec<u64> = story.attempts.iter().map(|report| report.index).collect();
+        indices.sort_unstable();
+        assert!(indices.into_iter().eq(2..10));
+        for report in &story.attempts {
+            assert_eq!((report.outcome, &report.cause), (Outcome::TimedOut, &Cause::QueueTimeout { limit: LIMIT }));
+            assert_eq!((report.wait, report.times(), report.pid), (Some(LIMIT), None, None));
+            assert!(report.ended >= LIMIT && report.ended <= LIMIT + allowance, "{chunk:?}: {:?}", report.ended);
+        }
+    }
+}
+
+#[test]
+fn waiting_behind_a_task_that_is_ended_ends_at_its_own_limit() {
+    // The first hangs until 400 ms; the others wait behind it, of two classes, and may wait 100 ms and 10 s.
+    let hangs = ClassRules { timeout: Some(Duration::from_millis(400)), ..rules() };
+    let impatient = ClassRules { queue_timeout: Some(Duration::from_millis(100)), ..rules() };
+    let patient = ClassRules { queue_timeout: Some(Duration::from_secs(10)), ..rules() };
+    for setting in engines(1) {
+        let (chunk, control) = (setting.chunk, Control::start());
+        let setting = setting.tasks(1, sleep(600_000), hangs).tasks(4, sleep(1), impatient).tasks(4, sleep(1), patient);
+        let story = setting.start().finish();
+        let allowance = control.allowance();
+        let counts = story.counts;
+        assert_eq!((counts.succeeded, counts.timed_out, counts.queue_timed_out), (4, 5, 4), "{chunk:?}");
+        for report in story.attempts.iter().filter(|report| report.class == 1) {
+            let limit = Duration::from_millis(100);
+            assert!(report.ended >= limit && report.ended <= limit + allowance, "{chunk:?}: {:?}", report.ended);
+        }
+    }
+}
+
+#[test]
+fn limits_are_met_while_others_work_as_fast_as_they_can() {
+    const LIMIT: Duration = Duration::from_millis(300);
+    for setting in engines(2) {
+        let (chunk, control) = (setting.chunk, Control::start());
+        let quick = if chunk == Chunk::One { 300 } else { 1_000_000 };
+        let setting = setting.tasks(1, sleep(600_000), within(Some(LIMIT))).tasks(
+            quick,
+            Work::Kernel(Kernel::Noop),
+            within(Some(Duration::from_secs(5))),
+        );
+        let story = setting.start().finish();
+        let allowance = control.allowance();
+        assert_eq!((story.counts.succeeded, story.counts.timed_out), (quick, 1), "{:?}", story.attempts);
+        let service = story.attempts[0].service.unwrap();
+        assert!(service >= LIMIT && service <= LIMIT + allowance, "{chunk:?}: {service:?}, {allowance:?} allowed");
+    }
+}
+
+#[test]
+fn a_program_that_never_started_has_no_times() {
+    for setting in both(1) {
+        let story = setting.tasks(1, crate::support::program(&["/no/such/program"]), rules()).start().finish();
+        let report = &story.attempts[0];
+        assert!(matches!(report.cause, Cause::NotStarted { .. }), "{report:?}");
+        assert_eq!((report.wait, report.startup, report.service), (None, None, None));
+    }
+}
+
+#[test]
+fn four_tasks_need_four_workers() {
+    for setting in both(4096) {
+        let running = setting.tasks(4, sleep(100), rules()).start();
+        let story = running.finish();
+        assert_eq!((story.counts.succeeded, story.started.len()), (4, 4));
+    }
+}

@@ -1,0 +1,109 @@
+//! Every limit is met at its very moment: asserted from above after every input, whatever happens. The only delays are
+//! those of the world itself: a board that shows a task late, a worker that is in no task.
+
+use poolscope::engine::dispatcher::Policy;
+use poolscope::engine::event::RunState;
+use poolscope::workload::model::OnFull;
+
+use crate::draws::MS;
+use crate::world::{Worker, World};
+
+/// How long a worker that is in no task is given to report before what it holds expires.
+const REPORTING: u64 = 5 * MS;
+/// How often it is looked at in that time.
+const AGAIN: u64 = MS;
+/// How long a worker may live on after its socket was closed.
+const CLOSING: u64 = 50 * MS;
+
+fn nanos(limit: std::time::Duration) -> u64 {
+    limit.as_nanos() as u64
+}
+
+impl World {
+    pub(crate) fn limits_are_met(&self) {
+        if !matches!(self.dispatcher.state(), RunState::Running | RunState::Paused) {
+            return;
+        }
+        for (name, worker) in &self.workers {
+            self.worker_meets_its_limits(*name, worker);
+        }
+        self.nobody_waits_too_long();
+    }
+
+    fn worker_meets_its_limits(&self, name: (u32, u32), worker: &Worker) {
+        let (seed, now) = (self.seed, self.now);
+        if let Some(current) = worker.current.filter(|current| !self.told.ended.contains(&current.index)) {
+            let rules = self.rules[usize::from(self.stream.class(current.index))];
+            if let Some(limit) = rules.timeout {
+                let due = current.started.max(current.seen) + nanos(limit);
+                assert!(
+                    worker.stopped || now < due,
+                    "seed {seed}: {name:?} in {} since {}",
+                    current.index,
+                    current.started
+                );
+            }
+        }
+        if let Some(due) = worker.gone_by {
+            assert!(worker.killed || now < due, "seed {seed}: {name:?} outlives its grace period");
+        }
+        if worker.stopped {
+            return;
+        }
+        let gone_anyway = worker.leaving && worker.tasks.is_empty();
+        if let Some(since) = worker.silent_since.filter(|_| !gone_anyway) {
+            assert!(now < since + self.start_timeout, "seed {seed}: {name:?} is silent since {since}");
+        }
+        if let Some(since) = worker.closed_since.filter(|_| !gone_anyway || worker.current.is_some()) {
+            assert!(now < since + CLOSING, "seed {seed}: {name:?} lives on without a socket since {since}");
+        }
+    }
+
+    fn nobody_waits_too_long(&self) {
+        for &(index, at) in &self.told.expiries {
+            let limit = self.rules[usize::from(self.stream.class(index))].queue_timeout.map_or(u64::MAX, nanos);
+            assert!(at >= self.arrivals[index as usize] + limit, "seed {}: task {index} expired early", self.seed);
+        }
+        // What a living worker has done by its board does not expire, reported or not.
+        for worker in self.workers.values().filter(|worker| !worker.stopped) {
+            for record in &worker.unreported {
+                let end = record.start.0 + record.service;
+                let limit = self.rules[usize::from(self.stream.class(record.index))].queue_timeout.map_or(0, nanos);
+                let due = self.arrivals[record.index as usize] + limit;
+                let expired = self.told.expiries.iter().any(|told| *told == (record.index, due) && end < due);
+                assert!(!expired, "seed {}: task {} was done and expired", self.seed, record.index);
+            }
+        }
+        let dropping = self.on_full == OnFull::Drop;
+        // Which arrivals were dropped is not told one by one.
+        if dropping && self.dispatcher.counts().dropped > 0 {
+            return;
+        }
+        for index in 0..self.dispatcher.counts().submitted {
+            let Some(limit) = self.rules[usize::from(self.stream.class(index))].queue_timeout else { continue };
+            let left_the_queue = self.begun.contains(&index) || self.told.attempts.contains_key(&index);
+            let due = self.arrivals[index as usize] + nanos(limit);
+            if self.now < due || left_the_queue || self.told.ended.contains(&index) {
+                continue;
+            }
+            let holder = self.workers.values().find(|worker| worker.tasks.iter().any(|(held, _)| *held == index));
+            // A process that is started for a task has taken it out of the queue.
+            let allowed = match (holder, self.policy) {
+                (Some(_), Policy::OneTask) => continue,
+                (Some(worker), Policy::Reuse) => match worker.current {
+                    None => due + REPORTING,
+                    // Found at the next look.
+                    Some(current) if current.seen >= due => current.seen + AGAIN,
+                    Some(_) => due,
+                },
+                (None, _) => due,
+            };
+            assert!(
+                self.now < allowed,
+                "seed {}: task {index} waits since {}",
+                self.seed,
+                self.arrivals[index as usize]
+            );
+        }
+    }
+}

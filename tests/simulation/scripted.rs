@@ -1,0 +1,246 @@
+//! Single cases by hand: exactly which effect comes at which moment.
+
+use std::time::Duration;
+
+use poolscope::engine::dispatcher::input::TaskFailure;
+use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Plan, Policy, Stop};
+use poolscope::engine::event::{InTask, Moment, Record};
+use poolscope::engine::queue::Ticket;
+use poolscope::engine::stream::{Admission, ClassRules};
+use poolscope::engine::window::Chunk;
+use poolscope::workload::model::{Backoff, Retries};
+
+use crate::draws::{MS, Stream};
+use crate::told::Told;
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn rules(timeout: Option<u64>, queue_timeout: Option<u64>) -> ClassRules {
+    let backoff = Backoff { delay: Duration::ZERO, factor: 1.0, max_delay: Duration::ZERO, jitter: false };
+    ClassRules {
+        timeout: timeout.map(millis),
+        queue_timeout: queue_timeout.map(millis),
+        grace_period: millis(50),
+        retries: Retries { max: 1, on_crash: true, on_timeout: false, on_error: true, backoff },
+    }
+}
+
+/// A dispatcher whose inputs are given by hand.
+struct Script {
+    dispatcher: Dispatcher,
+    told: Told,
+    now: u64,
+}
+
+impl Script {
+    fn new(policy: Policy, workers: u32, chunk: Chunk, classes: Vec<ClassRules>, stream: Stream) -> Self {
+        let plan = Plan {
+            policy,
+            workers,
+            max_workers: 4096,
+            chunk,
+            start_timeout: millis(10_000),
+            classes,
+            admission: Admission::Batch,
+            seed: 1,
+        };
+        let dispatcher = Dispatcher::new(plan, Box::new(stream));
+        let mut script = Self { dispatcher, told: Told::default(), now: 0 };
+        script.feed(Input::Begin);
+        script
+    }
+
+    fn feed(&mut self, input: Input<'_>) {
+        self.dispatcher.handle(Moment(self.now), input, &mut self.told);
+        assert!(self.dispatcher.counts().conserved());
+    }
+
+    fn effects(&mut self) -> Vec<Effect> {
+        self.told.effects.drain(..).collect()
+    }
+
+    /// Goes to the next moment that the dispatcher asked for and says what it wants then.
+    fn wake(&mut self) -> Vec<Effect> {
+        let at = self.dispatcher.next_wake().unwrap_or_else(|| panic!("nothing is waited for"));
+        self.now = self.now.max(at.0);
+        self.feed(Input::Wake);
+        self.effects()
+    }
+
+    fn ready(&mut self, slot: u32) -> Vec<Ticket> {
+        self.feed(Input::Started { slot, epoch: 1, pid: 1000 + slot });
+        self.feed(Input::Ready { slot, epoch: 1 });
+        self.sent()
+    }
+
+    fn sent(&mut self) -> Vec<Ticket> {
+        let sent = self.effects().into_iter().filter_map(|effect| match effect {
+            Effect::Send { tickets, .. } => Some(tickets),
+            _ => None,
+        });
+        sent.flatten().collect()
+    }
+
+    /// Answers every look until something else is wanted, or until `end`.
+    fn until_stop(&mut self, end: u64, task: impl Fn(u64) -> Option<InTask>) -> Option<(u64, Stop)> {
+        while self.now < end {
+            let mut effects = self.wake();
+            while let Some(effect) = effects.pop() {
+                match effect {
+                    Effect::Probe { slot, epoch } => {
+                        let task = task(self.now);
+                        self.feed(Input::Progress { slot, epoch, task });
+                        effects.extend(self.effects());
+                    }
+                    Effect::Stop { how, .. } => return Some((self.now, how)),
+                    _ => {}
+                }
+            }
+        }
+        None
+    }
+
+    fn done(&mut self, index: u64, start: u64, service: u64) {
+        let records = [Record { index, start: Moment(start), service, value: 0 }];
+        self.feed(Input::Done { slot: 0, epoch: 1, records: &records });
+    }
+}
+
+#[test]
+fn a_shorter_limit_behind_a_longer_one_is_met() {
+    // One message: five quick tasks that may take 15 s, then five that may take one and hang.
+    let classes = vec![rules(Some(15_000), None), rules(Some(1_000), None)];
+    let mut script = Script::new(Policy::Reuse, 1, Chunk::Fixed(10), classes, Stream { total: 10, classes: 2, run: 5 });
+    assert_eq!(script.ready(0).len(), 2);
+    let in_task = |index: u64, started| Some(InTask { index, started: Moment(started) });
+    // The long one is in work for 700 ms, the short one from then on.
+    let stop = script.until_stop(20_000 * MS, |now| if now < 700 * MS { in_task(4, 0) } else { in_task(5, 700 * MS) });
+    assert_eq!(stop, Some((1_700 * MS, Stop::Terminate)));
+}
+
+#[test]
+fn a_shorter_limit_that_comes_later_is_met_and_a_class_without_one_hides_nothing() {
+    for first in [Some(15_000), None] {
+        let classes = vec![rules(first, None), rules(Some(100), None)];
+        let mut script =
+            Script::new(Policy::Reuse, 1, Chunk::Fixed(1), classes, Stream { total: 2, classes: 2, run: 1 });
+        assert_eq!(script.ready(0).len(), 1);
+        script.now = 40 * MS;
+        script.done(0, 0, 40 * MS);
+        assert_eq!(script.sent().len(), 1, "the second one follows");
+        let stop = script.until_stop(20_000 * MS, |_| Some(InTask { index: 1, started: Moment(41 * MS) }));
+        assert_eq!(stop, Some((141 * MS, Stop::Terminate)));
+    }
+}
+
+#[test]
+fn what_waits_in_a_window_expires_at_its_moment() {
+    let classes = vec![rules(None, Some(1_000))];
+    let mut script =
+        Script::new(Policy::Reuse, 1, Chunk::Fixed(10), classes, Stream { total: 10, classes: 1, run: 10 });
+    let sent = script.ready(0);
+    assert_eq!((sent.len(), sent[0].count, sent[0].expires), (1, 10, Some(Moment(1_000 * MS))));
+    let stop = script.until_stop(1_000 * MS, |now| {
+        Some(InTask { index: now / (500 * MS) - u64::from(now == 1_000 * MS), started: Moment(0) })
+    });
+    assert_eq!(stop, None);
+    assert_eq!(script.told.expiries, (2..10).map(|index| (index, 1_000 * MS)).collect::<Vec<_>>());
+    // The results of what had begun count, what the worker skips is counted once and not given out again.
+    script.now = 1_001 * MS;
+    script.done(0, 0, 500 * MS);
+    script.done(1, 500 * MS, 500 * MS);
+    script.feed(Input::Skipped { slot: 0, epoch: 1, first: 2, count: 8 });
+    let counts = script.dispatcher.counts();
+    assert_eq!((counts.succeeded, counts.timed_out, counts.queue_timed_out, counts.queued), (2, 8, 8, 0));
+    assert_eq!(script.sent(), []);
+}
+
+#[test]
+fn what_a_worker_skips_too_early_is_given_out_again() {
+    let classes = vec![rules(None, Some(1_000))];
+    let mut script = Script::new(Policy::Reuse, 1, Chunk::Fixed(3), classes, Stream { total: 3, classes: 1, run: 3 });
+    script.ready(0);
+    script.now = 900 * MS;
+    script.done(0, 0, 10 * MS);
+    script.feed(Input::Skipped { slot: 0, epoch: 1, first: 1, count: 2 });
+    let again = script.sent();
+    assert_eq!((again.len(), again[0].first, again[0].count), (1, 1, 2));
+    assert_eq!(script.dispatcher.counts().timed_out, 0);
+}
+
+#[test]
+fn retries_go_out_in_the_order_in_which_they_came_due() {
+    let classes = vec![rules(None, None)];
+    let mut script = Script::new(Policy::Reuse, 1, Chunk::Fixed(5), classes, Stream { total: 5, classes: 1, run: 5 });
+    script.ready(0);
+    for index in 0..5 {
+        let start = Moment(0);
+        let message = Some("no".to_owned());
+        let output = Default::default();
+        let failure = TaskFailure { index, start, service: 1, message, exit: None, not_started: false, output };
+        // One after the other, and all at once.
+        script.now = [0, MS, MS, MS, 2 * MS][index as usize];
+        script.dispatcher.handle(
+            Moment(script.now),
+            Input::Control(poolscope::engine::control::Command::Pause),
+            &mut script.told,
+        );
+        script.feed(Input::Failed { slot: 0, epoch: 1, failure: Box::new(failure) });
+    }
+    script.feed(Input::Control(poolscope::engine::control::Command::Resume));
+    let order: Vec<u64> = script.sent().iter().map(|ticket| ticket.first).collect();
+    assert_eq!(order, [0, 1, 2, 3, 4][..order.len()]);
+    assert!(!order.is_empty());
+}
+
+#[test]
+fn no_more_workers_are_started_than_tasks_remain_and_a_few_at_a_time() {
+    for (tasks, expected) in [(4, 4), (100, 100)] {
+        let stream = Stream { total: tasks, classes: 1, run: 1 };
+        let mut script = Script::new(Policy::Reuse, 4096, Chunk::Adaptive, vec![rules(None, None)], stream);
+        let mut started = 0;
+        let mut effects = script.effects();
+        while !effects.is_empty() {
+            assert!(effects.len() <= 8, "others have their turn between starts");
+            assert!(effects.iter().all(|effect| matches!(effect, Effect::Start { .. })));
+            started += effects.len() as u64;
+            for effect in effects {
+                let Effect::Start { slot, epoch, .. } = effect else { continue };
+                script.feed(Input::Started { slot, epoch, pid: 1000 + slot });
+                assert_eq!(script.effects(), [], "the answer to a start is no turn for others");
+            }
+            effects = if script.dispatcher.next_wake() == Some(Moment::ZERO) { script.wake() } else { Vec::new() };
+        }
+        assert_eq!(started, expected);
+    }
+}
+
+#[test]
+fn a_silent_worker_is_ended_at_its_moment_and_its_task_given_to_another() {
+    let stream = Stream { total: 1, classes: 1, run: 1 };
+    for policy in [Policy::Reuse, Policy::OneTask] {
+        let mut script = Script::new(policy, 1, Chunk::One, vec![rules(None, None)], stream);
+        script.effects();
+        script.now = MS;
+        script.feed(Input::Started { slot: 0, epoch: 1, pid: 1 });
+        assert_eq!(script.until_stop(60_000 * MS, |_| None), Some((10_001 * MS, Stop::Kill)), "{policy:?}");
+    }
+    // One that said hello and does not begin what it is sent.
+    let mut script = Script::new(Policy::Reuse, 1, Chunk::One, vec![rules(None, None)], stream);
+    script.now = 7 * MS;
+    assert_eq!(script.ready(0).len(), 1);
+    assert_eq!(script.until_stop(60_000 * MS, |_| None), Some((10_007 * MS, Stop::Kill)));
+}
+
+#[test]
+fn one_look_is_not_enough_to_call_a_worker_silent() {
+    // Whoever looks for the first time after 30 s (this process did not run in between) may look at a worker that is about
+    // to report a task of 29 s.
+    let stream = Stream { total: 1, classes: 1, run: 1 };
+    let mut script = Script::new(Policy::Reuse, 1, Chunk::One, vec![rules(None, None)], stream);
+    script.ready(0);
+    script.now = 30_000 * MS;
+    assert_eq!(script.until_stop(60_000 * MS, |_| None), Some((35_000 * MS, Stop::Kill)));
+}

@@ -1,0 +1,79 @@
+//! What a dispatcher tells, and what must hold of it whatever happens.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use poolscope::engine::dispatcher::{Effect, Output};
+use poolscope::engine::event::{Event, Moment, RunState};
+
+/// Everything a dispatcher has told.
+#[derive(Default)]
+pub struct Told {
+    pub effects: VecDeque<Effect>,
+    pub over: Option<RunState>,
+    pub ended: HashSet<u64>,
+    pub attempts: HashMap<u64, u32>,
+    pub succeeded: u64,
+    pub failed: u64,
+    pub timed_out: u64,
+    pub lost: u64,
+    pub expired: u64,
+    pub retries: u64,
+    /// Tasks whose waiting has ended, and when.
+    pub expiries: Vec<(u64, u64)>,
+    /// Workers that were said to have been silent.
+    pub silent: u64,
+}
+
+impl Told {
+    fn final_outcome(&mut self, index: u64) {
+        assert!(self.ended.insert(index), "task {index} has two outcomes");
+    }
+}
+
+impl Output for Told {
+    fn effect(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
+    }
+
+    fn event(&mut self, now: Moment, event: &Event<'_>) {
+        match event {
+            Event::Succeeded(batch) => {
+                for record in batch.records {
+                    self.final_outcome(record.index);
+                    self.succeeded += 1;
+                }
+            }
+            Event::Attempt(report) => {
+                let attempts = self.attempts.entry(report.index).or_default();
+                *attempts += 1;
+                assert_eq!(report.attempt, *attempts, "attempts of task {} are counted", report.index);
+                assert!(report.attempt <= report.attempts_allowed, "task {} is tried too often", report.index);
+                if report.retried {
+                    self.retries += 1;
+                    return;
+                }
+                use poolscope::engine::outcome::Outcome::{Failed, Lost, TimedOut};
+                self.final_outcome(report.index);
+                match report.outcome {
+                    Failed => self.failed += 1,
+                    TimedOut => self.timed_out += 1,
+                    Lost => self.lost += 1,
+                    other => panic!("an attempt cannot be {other:?}"),
+                }
+            }
+            Event::Expired { count, reports, limit, .. } => {
+                assert_eq!(*count, reports.len() as u64, "so few are all named");
+                self.expired += count;
+                for report in *reports {
+                    self.final_outcome(report.index);
+                    assert_eq!((report.wait, report.times()), (Some(*limit), None));
+                    self.expiries.push((report.index, now.0));
+                }
+            }
+            Event::Note { text, .. } if text.contains("and is ended") && text.contains("said nothing") => {
+                self.silent += 1;
+            }
+            _ => {}
+        }
+    }
+}

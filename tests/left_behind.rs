@@ -178,3 +178,141 @@ fn not_even_sigkill_leaves_a_daemon_that_has_hidden() {
         assert!(begin.elapsed() < Duration::from_secs(1), "{way}: {:?}", begin.elapsed());
     });
 }
+
+#[test]
+fn those_who_were_there_before_are_left_alone() {
+    let nap = unique();
+    let place = Place::new(
+        "version: 1\nname: w\ntasks: [{ name: t, kind: command, count: 4, shell: true, command: \"sleep 0.1\" }]\n\
+         engines: [{ kind: pool, workers: 1 }, { kind: process, workers: 1 }]\n",
+    );
+    hard_limit();
+    for engine in ["pool", "process"] {
+        for filtered in [false, true] {
+            // A shell that becomes the program: what it has put in the background is the program's child then.
+            let mut command = place.run_after(
+                &format!("sleep {nap} >/dev/null 2>&1 & (sleep {nap} >/dev/null 2>&1 &)"),
+                engine,
+                &["--format", "json"],
+            );
+            if filtered {
+                without_clone3(&mut command);
+            }
+            let run = only_run(&command.output().unwrap());
+            assert_eq!(run["tasks"]["succeeded"], 4, "{engine}: {run}");
+            let left = processes(&["sleep", &nap]);
+            left.iter().for_each(|(pid, _)| support::kill(*pid, rustix::process::Signal::KILL));
+            assert_eq!(left.len(), 2, "{engine}, filtered: {filtered}");
+            eventually("they are gone", || processes(&["sleep", &nap]).is_empty());
+        }
+    }
+}
+
+#[test]
+fn an_arm_that_ends_leaves_the_tasks_of_the_other_alone() {
+    let place = Place::new(
+        "version: 1\nname: w\ntasks: [{ name: t, kind: command, count: 12, command: [env, -i, sleep, \"0.1\"] }]\n\
+         engines: [{ kind: pool, name: one, workers: 1 }, { kind: process, name: many, workers: 6 }]\n",
+    );
+    hard_limit();
+    for filtered in [false, true] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_poolscope"));
+        command.arg("compare").arg(place.path("workload.yaml")).args(["--together", "--quiet", "--format", "json"]);
+        command.env("POOLSCOPE_CACHE_DIR", place.folder.path()).stdin(Stdio::null());
+        if filtered {
+            without_clone3(&mut command);
+        }
+        let output = command.output().unwrap();
+        let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        for arm in result["arms"].as_array().unwrap() {
+            assert_eq!(arm["runs"][0]["tasks"]["succeeded"], 12, "filtered: {filtered}: {}", arm["runs"][0]);
+        }
+    }
+}
+
+#[test]
+fn a_short_program_is_timed_from_its_own_start_in_both_engines() {
+    let place = Place::new(
+        "version: 1\nname: w\ntasks: [{ name: t, kind: command, count: 200, shell: true, command: \"echo hi\" }]\n\
+         engines: [{ kind: pool, workers: 2 }, { kind: process, workers: 2 }]\nmeasure: { percentiles: [1, 50] }\n",
+    );
+    hard_limit();
+    for engine in ["pool", "process"] {
+        let run = only_run(&place.run(engine, &["--format", "json"]).output().unwrap());
+        let service = |percentile: &str| run["latency_s"]["service"]["percentiles"][percentile].as_f64().unwrap();
+        // Shortest and usual are of one kind; a stamp that comes when the program has ended makes microseconds of it.
+        assert!(service("1") > service("50") / 20.0, "{engine}: {}", run["latency_s"]["service"]);
+    }
+}
+
+#[test]
+fn tasks_get_no_descriptor_that_the_caller_left_open() {
+    let place = Place::new(
+        "version: 1\nname: w\ntasks: [{ name: t, kind: command, count: 3, shell: true, command: \
+         \"for fd in 3 4 5 6 7 8 9; do test ! -e /proc/$$/fd/$fd || exit 1; done\" }]\n\
+         engines: [{ kind: pool, workers: 1 }, { kind: process, workers: 1 }]\n",
+    );
+    hard_limit();
+    let open = "exec 3</dev/null 4</dev/null 7</dev/null 9</dev/null";
+    for engine in ["pool", "process"] {
+        let run = only_run(&place.run_after(open, engine, &["--format", "json"]).output().unwrap());
+        assert_eq!(run["tasks"]["succeeded"], 3, "{engine}: {run:#}");
+    }
+}
+
+#[test]
+fn a_folder_that_goes_away_fails_the_tasks_alike_in_both_engines() {
+    hard_limit();
+    let mut outcomes = Vec::new();
+    for engine in ["pool", "process"] {
+        let place = Place::new("");
+        let inner = place.path("inner");
+        std::fs::create_dir(&inner).unwrap();
+        let file = inner.join("w.yaml");
+        std::fs::write(
+            &file,
+            format!(
+                "version: 1\nname: w\ntasks: [{{ name: t, kind: command, count: 5, shell: true, command: \"rm -rf {}\" }}]\n\
+                 engines: [{{ kind: pool, workers: 1 }}, {{ kind: process, workers: 1 }}]\n",
+                inner.display()
+            ),
+        )
+        .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_poolscope"));
+        command.arg("run").arg(&file).args(["--engine", engine, "--quiet", "--format", "json"]);
+        let output = command.env("POOLSCOPE_CACHE_DIR", place.folder.path()).stdin(Stdio::null()).output().unwrap();
+        let run = only_run(&output);
+        assert!(run["failures"].to_string().contains("cannot be entered"), "{engine}: {run:#}");
+        outcomes.push((run["tasks"]["succeeded"].clone(), run["tasks"]["failed"].clone()));
+    }
+    assert_eq!(outcomes[0], outcomes[1]);
+}
+
+/// The guardian of a run: a child of the program with the mark of the run and no task.
+fn guardian(of: u32) -> Option<u32> {
+    std::fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
+        let pid: u32 = entry.file_name().to_string_lossy().parse().ok()?;
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let ours = line.split(|byte| *byte == 0).any(|argument| argument == of.to_string().as_bytes());
+        (line.starts_with(b"poolscope-guardian\0") && ours).then_some(pid)
+    })
+}
+
+#[test]
+fn a_guardian_that_stands_still_holds_nobody_up() {
+    let place = Place::new(
+        "version: 1\nname: w\ntasks: [{ name: t, kind: command, count: 1, command: [sleep, \"0.5\"] }]\n\
+         engines: [{ kind: pool, workers: 1 }, { kind: process, workers: 1 }]\n",
+    );
+    hard_limit();
+    for engine in ["pool", "process"] {
+        let mut running = Running::start(&mut place.run(engine, &[]));
+        let program = running.0.id();
+        eventually("the guardian is there", || guardian(program).is_some());
+        support::kill(guardian(program).unwrap(), rustix::process::Signal::STOP);
+        let begin = Instant::now();
+        assert!(running.0.wait().unwrap().success());
+        assert!(begin.elapsed() < Duration::from_secs(10), "{engine}: {:?}", begin.elapsed());
+        eventually("it is gone too", || guardian(program).is_none());
+    }
+}

@@ -92,7 +92,7 @@ proptest! {
 
     #[test]
     fn what_a_parent_says_comes_back(runs in runs(), seed in any::<u64>(), id in any::<u16>(), n in any::<u64>()) {
-        let setup = Setup { protocol: protocol::VERSION, seed, iterations_per_second: 1.5e9, caller: None };
+        let setup = Setup { protocol: protocol::VERSION, seed, iterations_per_second: 1.5e9, caller: None, folder: None };
         let work = Work::Kernel(Kernel::Primes { n });
         let mut bytes = Vec::new();
         protocol::put_setup(&mut bytes, &setup);

@@ -4,11 +4,13 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::os::child::Child;
 use crate::os::spawn::Program;
-use crate::os::{dev_null, pipe};
+use crate::os::{dev_null, orphans, pipe};
 use crate::worker::entry::GUARDIAN;
+use crate::worker::guardian;
 
 /// A guardian that is on guard until this is dropped.
 #[derive(Debug)]
@@ -30,7 +32,9 @@ impl Guardian {
         let null = dev_null::open()?;
         let own = std::process::id().to_string();
         let groups = groups.unwrap_or(Path::new("")).as_os_str();
-        let argv = [OsStr::new("poolscope-guardian"), GUARDIAN.as_ref(), run.as_ref(), own.as_ref(), groups];
+        let spared = orphans::spared();
+        let argv =
+            [OsStr::new("poolscope-guardian"), GUARDIAN.as_ref(), run.as_ref(), own.as_ref(), spared.as_ref(), groups];
         let program = Program::new(&argv)?.executable(worker_program)?.is_ours();
         let child = program.spawn(&[(read.as_fd(), 0), (null.as_fd(), 1), (null.as_fd(), 2)])?;
         Ok(Self { line: Some(line), child })
@@ -40,7 +44,8 @@ impl Guardian {
 impl Drop for Guardian {
     fn drop(&mut self) {
         self.line = None;
-        // It leaves by itself within its patience; the child's own drop would kill it before it has done its work.
-        let _ = self.child.wait();
+        // It leaves by itself when it has done its work. One that was stopped or cannot go on is not waited for: the drop of
+        // the child ends it.
+        self.child.wait_at_most(guardian::PATIENCE + Duration::from_millis(100));
     }
 }

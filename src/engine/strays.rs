@@ -6,6 +6,7 @@
 //! belong to a task that began later. It may live as long as a task that it can belong to is running. Looking for strays
 //! is never part of a task's service time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::os::board::Board;
@@ -27,6 +28,8 @@ struct Territory {
     run: String,
     board: Arc<Board>,
     groups: Option<SlotGroups>,
+    /// Whether the run is over: nothing of it may live on.
+    over: AtomicBool,
 }
 
 /// Watches over the strays of one run, until it is dropped.
@@ -40,7 +43,8 @@ impl Strays {
         // Where there are no subreapers, orphans are left to the guardian.
         let _ = orphans::become_subreaper();
         let groups = SlotGroups::make(&format!("poolscope-{run}"), slots).ok();
-        let territory = Arc::new(Territory { run: run.to_owned(), board: Arc::clone(board), groups });
+        let territory =
+            Arc::new(Territory { run: run.to_owned(), board: Arc::clone(board), groups, over: AtomicBool::new(false) });
         runs().push(Arc::clone(&territory));
         Self(territory)
     }
@@ -61,15 +65,17 @@ impl Strays {
     pub fn end(&self) -> usize {
         let deadline = clock::monotonic() + PATIENCE.as_nanos() as u64;
         let mut killed = 0;
+        self.0.over.store(true, Ordering::Relaxed);
         loop {
-            runs().retain(|other| !Arc::ptr_eq(other, &self.0));
             let swept = self.sweep();
             killed += swept.killed;
             if swept.killed + swept.dying == 0 || clock::monotonic() >= deadline {
-                return killed;
+                break;
             }
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
+        runs().retain(|other| !Arc::ptr_eq(other, &self.0));
+        killed
     }
 }
 
@@ -87,6 +93,9 @@ fn runs() -> std::sync::MutexGuard<'static, Vec<Arc<Territory>>> {
 impl Territory {
     /// Whether an orphan can belong to what a slot is in; to exactly this task, where its mark names one.
     fn can_be_of(&self, slot: u32, orphan: &Orphan, task: Option<u64>) -> bool {
+        if self.over.load(Ordering::Relaxed) {
+            return false;
+        }
         let entered = self.board.entered(slot).filter(|entered| task.is_none_or(|task| task == entered.index));
         entered.is_some_and(|entered| orphan.can_descend_from(entered.program, entered.at))
     }
@@ -112,8 +121,10 @@ fn may_live(orphan: &Orphan, runs: &[Arc<Territory>]) -> bool {
         let Some(run) = runs.iter().find(|run| run.run == mark) else { return !is_ours(&mark) };
         return run.can_be_of_any(orphan, task);
     }
-    // Nothing tells whose it is. In somebody else's process it may be anybody's.
-    !inherited::is_program() || runs.iter().any(|run| run.can_be_of_any(orphan, None))
+    // Nothing tells whose it is. In somebody else's process it may be anybody's, and so it may where orphans of all the
+    // others arrive; where every run has its groups, it is none of ours.
+    let anybodys = !inherited::is_program() || std::process::id() == 1 || runs.iter().all(|run| run.groups.is_some());
+    anybodys || runs.iter().any(|run| run.can_be_of_any(orphan, None))
 }
 
 /// Whether a mark names a run of this process, or this process is the program, whose children are all ours.

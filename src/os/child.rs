@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use crate::os::accounting::{Exit, Usage};
+use crate::os::spawn::Started;
 
 /// Children of this process that have an owner. Locked while one is started, so that nobody takes a child that has
 /// ended already for an orphan before its owner is known.
@@ -30,6 +31,7 @@ pub(super) fn owned() -> MutexGuard<'static, BTreeSet<i32>> {
 pub struct Child {
     pid: Pid,
     pidfd: Option<OwnedFd>,
+    started: u64,
     leads_group: bool,
     reaped: bool,
 }
@@ -53,21 +55,26 @@ impl Reaped {
 impl Child {
     /// Takes charge of a child that was just started; `owned` was locked before that.
     pub(super) fn adopt(
-        pid: libc::pid_t,
-        pidfd: OwnedFd,
+        Started { pid, pidfd, at }: Started,
         leads_group: bool,
         mut owned: MutexGuard<'_, BTreeSet<i32>>,
     ) -> io::Result<Self> {
         owned.insert(pid);
         drop(owned);
         let pid = Pid::from_raw(pid).ok_or_else(|| io::Error::other("the system returned no process id"))?;
-        Ok(Self { pid, pidfd: Some(pidfd), leads_group, reaped: false })
+        Ok(Self { pid, pidfd: Some(pidfd), started: at, leads_group, reaped: false })
     }
 
     /// Process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// `CLOCK_MONOTONIC` in nanoseconds right before its program took over.
+    #[must_use]
+    pub fn started_at(&self) -> u64 {
+        self.started
     }
 
     /// Becomes readable when the child ends (`pidfd_open(2)`).
@@ -173,7 +180,7 @@ impl Child {
     }
 
     /// Waits at most so long for its end and reaps it then.
-    fn wait_at_most(&mut self, patience: Duration) {
+    pub fn wait_at_most(&mut self, patience: Duration) {
         let deadline = Instant::now() + patience;
         while let Ok(None) = self.try_reap() {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use crate::os::signals;
+use crate::os::{orphans, signals};
 
 /// What the caller of the program had, for the processes that it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,10 @@ pub struct Caller {
     pub descriptors: u64,
     /// The hard one.
     pub most_descriptors: u64,
+    /// Its soft limit of the size of files (`RLIMIT_FSIZE`).
+    pub file_size: u64,
+    /// The hard one.
+    pub most_file_size: u64,
 }
 
 static CALLER: OnceLock<Caller> = OnceLock::new();
@@ -52,7 +56,9 @@ pub fn is_program() -> bool {
 /// * Signals get their default, and none stays blocked: an ignored SIGCHLD would take the ends of children away, an
 ///   ignored SIGTERM the way out. SIGHUP stays ignored where it was (nohup(1)).
 /// * Files that are written can be read by their owner, whatever the umask says; the rest of it holds.
-/// * As many descriptors may be open as the hard limit allows.
+/// * As many descriptors may be open, and files be as large, as the hard limits allow; descriptors beyond the first three
+///   are not passed on.
+/// * Children that were there before are nobody's strays ([`orphans::spare_children`]).
 /// * A file that becomes too large (`RLIMIT_FSIZE`) is an error instead of the end.
 pub fn settle() {
     // SAFETY: plain system calls on values, and on plain data that lives here.
@@ -70,14 +76,35 @@ pub fn settle() {
 
         let umask = libc::umask(0o077);
         libc::umask(umask & 0o077);
-        let mut descriptors = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut descriptors);
-        let raised = libc::rlimit { rlim_cur: descriptors.rlim_max, ..descriptors };
-        // Where it may not be raised, the check of what a run needs says so.
-        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised);
-        set_caller(Some(Caller { umask, descriptors: descriptors.rlim_cur, most_descriptors: descriptors.rlim_max }));
+        let (descriptors, files) = (raise(libc::RLIMIT_NOFILE), raise(libc::RLIMIT_FSIZE));
+        set_caller(Some(Caller {
+            umask,
+            descriptors: descriptors.rlim_cur,
+            most_descriptors: descriptors.rlim_max,
+            file_size: files.rlim_cur,
+            most_file_size: files.rlim_max,
+        }));
+        // Nobody that is started gets what was open here.
+        libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int);
     }
+    orphans::spare_children();
     IS_PROGRAM.store(true, Ordering::Relaxed);
+}
+
+/// Raises a soft limit to the hard one; what it was before.
+///
+/// # Safety
+/// None is needed: it is a system call on plain data.
+unsafe fn raise(resource: libc::__rlimit_resource_t) -> libc::rlimit {
+    let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: plain data that lives here.
+    unsafe {
+        libc::getrlimit(resource, &raw mut before);
+        let raised = libc::rlimit { rlim_cur: before.rlim_max, ..before };
+        // Where it may not be raised, what needs it says so.
+        libc::setrlimit(resource, &raw const raised);
+    }
+    before
 }
 
 /// Takes over an inherited descriptor. To be called once for each number, before anything else is opened; programs that

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::process::{Pid, Signal, WaitOptions};
 use rustix::time::{ClockId, clock_gettime};
@@ -75,8 +75,63 @@ fn comes_after(pid: u32, other: u32) -> bool {
     if pid > other { pid - other < HALF } else { other - pid >= HALF }
 }
 
-/// Orphans that were killed here and are still to be reaped.
-static KILLED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+/// Orphans that were killed here and are still to be reaped, with their start times.
+static KILLED: Mutex<BTreeMap<i32, u64>> = Mutex::new(BTreeMap::new());
+
+/// Processes that were there before us, with their start times: children that whoever became this program had, and their
+/// descendants. They are nobody's strays.
+static SPARED: Mutex<BTreeMap<i32, u64>> = Mutex::new(BTreeMap::new());
+
+/// Spares the children that this process has now. For the start of the program: a shell that becomes it by `exec` may
+/// have started others before.
+pub fn spare_children() {
+    let own = rustix::process::getpid();
+    let mut spared = lock(&SPARED);
+    for child in children_of_process(own) {
+        if let Some(stat) = Stat::of(child) {
+            spared.insert(raw(child), stat.ticks);
+        }
+    }
+}
+
+/// Process ids that are spared, with their start times, for a process that looks at our descendants
+/// ([`Family::sparing`]).
+#[must_use]
+pub fn spared() -> String {
+    let list: Vec<String> = lock(&SPARED).iter().map(|(pid, ticks)| format!("{pid}:{ticks}")).collect();
+    list.join(",")
+}
+
+/// Adds the descendants of those that are spared; forgets those that are gone.
+fn look_after_spared(spared: &mut BTreeMap<i32, u64>) {
+    if spared.is_empty() {
+        return;
+    }
+    let mut next: Vec<i32> = spared.keys().copied().collect();
+    spared.retain(|pid, ticks| stat_of(*pid).is_some_and(|stat| stat.ticks == *ticks));
+    next.retain(|pid| spared.contains_key(pid));
+    while let Some(pid) = next.pop().and_then(Pid::from_raw) {
+        for child in children_of_process(pid) {
+            if let (Some(stat), false) = (Stat::of(child), spared.contains_key(&raw(child))) {
+                spared.insert(raw(child), stat.ticks);
+                next.push(raw(child));
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
+    // Whoever panicked with the lock did not leave the list half changed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn raw(pid: Pid) -> i32 {
+    pid.as_raw_nonzero().get()
+}
+
+fn stat_of(pid: i32) -> Option<Stat> {
+    Stat::of(Pid::from_raw(pid)?)
+}
 
 /// What came of a [`sweep`].
 #[derive(Debug, Default)]
@@ -99,29 +154,30 @@ pub fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
     let mut swept = Swept::default();
     // Nobody is started or reaped by its owner in the meantime, and no other sweep is under way.
     let owned = child::owned();
-    let mut killed = KILLED.lock().unwrap_or_else(PoisonError::into_inner);
+    let (mut killed, mut spared) = (lock(&KILLED), lock(&SPARED));
+    killed.retain(|pid, ticks| stat_of(*pid).is_some_and(|stat| stat.ticks == *ticks));
+    look_after_spared(&mut spared);
     for pid in children() {
-        let raw = pid.as_raw_nonzero().get();
-        if owned.contains(&raw) {
+        if owned.contains(&raw(pid)) {
             continue;
         }
-        match Stat::of(pid) {
-            Some(stat) if !stat.ended => {
-                let orphan = Orphan { pid, started: stat.started, environment: OnceLock::new() };
-                if !killed.contains(&raw) && keep(&orphan) {
-                    swept.kept += 1;
-                } else {
-                    match end_tree(pid, &mut killed) {
-                        Ok(0) => swept.dying += 1,
-                        Ok(more) => swept.killed += more,
-                        Err(error) => swept.refused.push((orphan.pid(), error)),
-                    }
-                }
-            }
-            _ if killed.remove(&raw) || inherited::is_program() => {
+        let Some(stat) = Stat::of(pid) else { continue };
+        let (was_killed, is_spared) = (killed.contains_key(&raw(pid)), spared.contains_key(&raw(pid)));
+        if stat.ended {
+            if was_killed || inherited::is_program() {
                 let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
             }
-            _ => {}
+            continue;
+        }
+        let orphan = Orphan { pid, started: stat.started(), environment: OnceLock::new() };
+        if is_spared || !was_killed && keep(&orphan) {
+            swept.kept += usize::from(!is_spared);
+            continue;
+        }
+        match end_tree(pid, stat.ticks, &mut killed) {
+            Ok(0) => swept.dying += 1,
+            Ok(more) => swept.killed += more,
+            Err(error) => swept.refused.push((orphan.pid(), error)),
         }
     }
     swept
@@ -129,13 +185,15 @@ pub fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
 
 /// Kills an orphan and everyone below it: a child that is born to it by now tells nothing of where it comes from once
 /// its parent is gone. Returns how many there were that had not been killed before.
-fn end_tree(pid: Pid, killed: &mut BTreeSet<i32>) -> io::Result<usize> {
+fn end_tree(pid: Pid, ticks: u64, killed: &mut BTreeMap<i32, u64>) -> io::Result<usize> {
     // Nobody who has a signal pending can have another child (fork(2) is restarted), so what is listed is complete.
     rustix::process::kill_process(pid, Signal::STOP)?;
-    let mut count = usize::from(killed.insert(pid.as_raw_nonzero().get()));
+    let mut count = usize::from(killed.insert(raw(pid), ticks).is_none());
     for child in children_of_process(pid) {
-        // One of another user cannot be stopped; it is found here when it has lost its parent.
-        count += end_tree(child, killed).unwrap_or(0);
+        if let Some(stat) = Stat::of(child) {
+            // One of another user cannot be stopped; it is found here when it has lost its parent.
+            count += end_tree(child, stat.ticks, killed).unwrap_or(0);
+        }
     }
     rustix::process::kill_process(pid, Signal::KILL)?;
     Ok(count)
@@ -162,8 +220,8 @@ fn children_of(list: &str) -> Vec<Pid> {
 #[derive(Clone, Copy, Debug)]
 struct Stat {
     parent: i32,
-    /// Nanoseconds of `CLOCK_MONOTONIC`, rounded down to a tick.
-    started: u64,
+    /// Clock ticks since the machine was started; with the process id it names a process for good.
+    ticks: u64,
     ended: bool,
 }
 
@@ -176,9 +234,16 @@ impl Stat {
         let ticks: u64 = fields.get(19)?.parse().ok()?;
         Some(Self {
             parent: fields.get(1)?.parse().ok()?,
-            started: ticks.saturating_mul(tick()).saturating_sub(slept()),
+            ticks,
             ended: matches!(fields.first(), Some(&("Z" | "X" | "x"))),
         })
+    }
+}
+
+impl Stat {
+    /// When it was started: `CLOCK_MONOTONIC` in nanoseconds, rounded down to a tick.
+    fn started(&self) -> u64 {
+        self.ticks.saturating_mul(tick()).saturating_sub(slept())
     }
 }
 
@@ -206,35 +271,47 @@ fn value(environment: &[u8], name: &str) -> Option<String> {
     Some(String::from_utf8_lossy(value).into_owned())
 }
 
-/// The descendants of another process, as they were when they were last looked at. For one that outlives it: once a
-/// process has ended, nothing tells any more who descended from it.
+/// The descendants of another process, as they were seen. For one that outlives it: once a process has ended, nothing tells
+/// any more who descended from it.
 #[derive(Debug, Default)]
 pub struct Family {
     members: BTreeMap<i32, u64>,
+    spared: BTreeMap<i32, u64>,
 }
 
 impl Family {
-    /// Looks at the descendants that this process has now; says how many there are.
+    /// A family without these processes and their descendants, as [`spared`] lists them.
+    #[must_use]
+    pub fn sparing(list: &str) -> Self {
+        let entry = |entry: &str| {
+            let (pid, ticks) = entry.split_once(':')?;
+            Some((pid.parse().ok()?, ticks.parse().ok()?))
+        };
+        Self { members: BTreeMap::new(), spared: list.split(',').filter_map(entry).collect() }
+    }
+
+    /// Looks at the descendants that this process has now; says how many are known.
     pub fn look(&mut self, ancestor: u32) -> usize {
-        let own = rustix::process::getpid().as_raw_nonzero().get();
-        let mut members = BTreeMap::new();
+        let own = rustix::process::getpid();
+        self.members.retain(|pid, ticks| stat_of(*pid).is_some_and(|stat| stat.ticks == *ticks));
+        let mut seen = BTreeSet::new();
         let mut parents: Vec<Pid> = i32::try_from(ancestor).ok().and_then(Pid::from_raw).into_iter().collect();
         while let Some(parent) = parents.pop() {
             for child in children_of_process(parent) {
-                let raw = child.as_raw_nonzero().get();
-                if let Some(stat) = Stat::of(child).filter(|_| raw != own && !members.contains_key(&raw)) {
-                    members.insert(raw, stat.started);
+                let Some(stat) = Stat::of(child) else { continue };
+                let spared = self.spared.get(&raw(child)) == Some(&stat.ticks);
+                if child != own && !spared && seen.insert(raw(child)) {
+                    self.members.insert(raw(child), stat.ticks);
                     parents.push(child);
                 }
             }
         }
-        self.members = members;
         self.members.len()
     }
 
-    /// Kills every process that carries this variable (`NAME=value`), every one that was among the descendants, and
-    /// whoever descends from these. Returns how many there were; not reaped: they are not ours.
-    pub fn end(&self, variable: &str) -> usize {
+    /// Kills every process that carries this variable (`NAME=value`), and whoever descends from these; where the ancestor
+    /// is gone, every member of the family too. Returns how many there were; not reaped: they are not ours.
+    pub fn end(&self, variable: &str, ancestor_is_gone: bool) -> usize {
         let own = rustix::process::getpid();
         let Ok(processes) = std::fs::read_dir("/proc") else { return 0 };
         let all: Vec<(Pid, Stat)> = processes
@@ -244,20 +321,16 @@ impl Family {
             .collect();
         let carries =
             |pid| environment(pid).is_ok_and(|all| all.split(|byte| *byte == 0).any(|e| e == variable.as_bytes()));
-        let known = |pid: Pid, stat: &Stat| self.members.get(&pid.as_raw_nonzero().get()) == Some(&stat.started);
-        let mut doomed: Vec<i32> = Vec::new();
-        let mut next: Vec<i32> = all
-            .iter()
-            .filter(|(pid, stat)| known(*pid, stat) || carries(*pid))
-            .map(|(pid, _)| pid.as_raw_nonzero().get())
-            .collect();
+        let known = |pid: Pid, stat: &Stat| ancestor_is_gone && self.members.get(&raw(pid)) == Some(&stat.ticks);
+        let mut doomed: BTreeSet<i32> = BTreeSet::new();
+        let mut next: Vec<i32> =
+            all.iter().filter(|(pid, stat)| known(*pid, stat) || carries(*pid)).map(|(pid, _)| raw(*pid)).collect();
         while !next.is_empty() {
             doomed.extend(&next);
             next = all
                 .iter()
-                .filter(|(_, stat)| next.contains(&stat.parent))
-                .map(|(pid, _)| pid.as_raw_nonzero().get())
-                .filter(|pid| !doomed.contains(pid))
+                .filter(|(pid, stat)| next.contains(&stat.parent) && !doomed.contains(&raw(*pid)))
+                .map(|(pid, _)| raw(*pid))
                 .collect();
         }
         let killed = |pid: &&i32| {
@@ -280,10 +353,13 @@ mod tests {
         let stat = Stat::of(pid).unwrap();
         assert_eq!(stat.parent.unsigned_abs(), std::process::id());
         assert!(!stat.ended);
-        let orphan = Orphan { pid, started: stat.started, environment: OnceLock::new() };
-        assert!(stat.started <= after, "{stat:?} {after}");
+        let orphan = Orphan { pid, started: stat.started(), environment: OnceLock::new() };
+        assert!(stat.started() <= after, "{stat:?} {after}");
         assert!(orphan.can_descend_from(None, before) && !orphan.can_descend_from(None, after + 2 * tick()));
-        assert!(!orphan.can_descend_from(Some(child.pid()), after.max(stat.started + 1)), "it is that program itself");
+        assert!(
+            !orphan.can_descend_from(Some(child.pid()), after.max(stat.started() + 1)),
+            "it is that program itself"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::os::cgroup;
@@ -30,18 +30,15 @@ impl SlotGroups {
     /// When there is no such hierarchy, it may not be written to, or the system cannot start a process in a group.
     pub fn make(name: &str, slots: u32) -> io::Result<Self> {
         let parent = cgroup::own_folder().ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))?;
-        let groups = Self { name: name.to_owned(), folder: parent.join(name) };
-        fs::create_dir(&groups.folder)?;
+        let folder = parent.join(name);
+        // A folder that is there already is somebody else's: nothing is touched in it.
+        fs::create_dir(&folder)?;
+        let groups = Self { name: name.to_owned(), folder };
         for slot in 0..slots {
             fs::create_dir(groups.folder.join(slot.to_string()))?;
         }
-        let first = groups.open(0)?;
-        // A program that is not there, so that nothing runs: only the refusal of the group itself matters.
-        match Program::new(&["/"])?.spawn_in(&[], Some(first.as_fd())) {
-            Err(error) if error.raw_os_error() == Some(libc::EACCES) => Ok(groups),
-            Err(error) => Err(error),
-            Ok(_) => Err(io::Error::other("a folder was run as a program")),
-        }
+        Program::can_be_born_in(groups.open(0)?.as_fd())?;
+        Ok(groups)
     }
 
     /// Opens the group of a slot, to start a process in it; made if it is not there yet.
@@ -69,7 +66,7 @@ impl SlotGroups {
 
     /// Where the groups are.
     #[must_use]
-    pub fn folder(&self) -> &std::path::Path {
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 }
@@ -80,19 +77,25 @@ impl Drop for SlotGroups {
     }
 }
 
-/// Kills everyone in a folder of groups (`cgroup.kill`, since Linux 5.14) and removes it.
-pub fn end(folder: &std::path::Path) {
+/// Kills everyone in a folder of groups (`cgroup.kill`, since Linux 5.14) and removes it, with whatever groups were made
+/// below it.
+pub fn end(folder: &Path) {
     let deadline = Instant::now() + PATIENCE;
     while folder.exists() {
         // Older kernels cannot; then the processes were ended one by one before.
         let _ = fs::write(folder.join("cgroup.kill"), "1");
-        let inner = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        for group in inner.filter(|path| path.is_dir()) {
-            let _ = fs::remove_dir(group);
-        }
-        if fs::remove_dir(folder).is_ok() || Instant::now() >= deadline {
+        if remove(folder).is_ok() || Instant::now() >= deadline {
             return;
         }
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+fn remove(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)?.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove(&entry.path())?;
+        }
+    }
+    fs::remove_dir(folder)
 }

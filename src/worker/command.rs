@@ -3,7 +3,10 @@
 //! Only the program itself is timed: from its first instruction until its end. What it left behind is none of the
 //! worker's business ([`crate::os::orphans`]): neither are its children waited for nor whoever else holds its output open.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -15,7 +18,7 @@ use crate::os::pipe::{Drained, drain, pipe};
 use crate::os::spawn::{Program, is_transient};
 use crate::os::{dev_null, signals};
 use crate::worker::environment;
-use crate::worker::protocol::{Failure, TaskRun};
+use crate::worker::protocol::{Failure, Setup, TaskRun};
 use crate::workload::model::{CommandLine, TaskIndex};
 
 /// How long a program that the system is short of something for is tried to be started again.
@@ -48,16 +51,16 @@ pub struct Ran {
 
 /// Runs the program to its end; `started` is told when it has begun, and its process id. A SIGTERM in the meantime is remembered
 /// ([`signals::terminated`]).
-pub fn run(command: &CommandLine, task: &TaskRun, seed: u64, started: impl FnOnce(u64, u32)) -> Ran {
+pub fn run(command: &CommandLine, task: &TaskRun, setup: &Setup, started: impl FnOnce(u64, u32)) -> Ran {
     let attempt = u32::from(task.attempt);
-    let argv = arguments(command, task.first, attempt, seed);
+    let argv = arguments(command, task.first, attempt, setup.seed);
     let mark = environment::task_mark(task.first, attempt);
     // The program shares the worker's group, so that whoever ends the worker's group ends it too. A SIGTERM for the
     // group is the program's to handle; the worker leaves when the program has.
     signals::catch_termination();
-    let ran = match start(&argv, &mark) {
+    let ran = match start(&argv, &mark, setup.folder.as_deref()) {
         Ok(running) => {
-            let at = monotonic();
+            let at = running.child.started_at();
             started(at, running.child.pid());
             running.finish(at)
         }
@@ -81,10 +84,10 @@ fn not_started(argv: &[String], error: &std::io::Error) -> Box<Failure> {
     Box::new(Failure { message: Some(format!("{program}: {error}")), not_started: true, ..Failure::default() })
 }
 
-fn start(argv: &[String], mark: &str) -> Result<Running, Box<Failure>> {
+fn start(argv: &[String], mark: &str, folder: Option<&[u8]>) -> Result<Running, Box<Failure>> {
     let begin = Instant::now();
     loop {
-        let error = match try_start(argv, mark) {
+        let error = match try_start(argv, mark, folder) {
             Ok(running) => return Ok(running),
             Err(error) => error,
         };
@@ -96,8 +99,9 @@ fn start(argv: &[String], mark: &str) -> Result<Running, Box<Failure>> {
     }
 }
 
-fn try_start(argv: &[String], mark: &str) -> std::io::Result<Running> {
-    let mut program = Program::new(argv)?.in_parents_group().dies_with_parent();
+fn try_start(argv: &[String], mark: &str, folder: Option<&[u8]>) -> std::io::Result<Running> {
+    let folder = folder.map(|folder| Path::new(OsStr::from_bytes(folder)));
+    let mut program = Program::new(argv)?.in_folder(folder)?.in_parents_group().dies_with_parent();
     program.set(environment::TASK.as_ref(), mark.as_ref())?;
     let null = dev_null::open()?;
     let (stdout, stdout_end) = pipe()?;

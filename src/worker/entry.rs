@@ -49,8 +49,8 @@ pub fn take_over() {
             }
         }
         Some(GUARDIAN) => {
-            let (run, program) = (text(), text().parse().unwrap_or(0));
-            guardian::main(&run, program, &PathBuf::from(text()));
+            let (run, program, spared) = (text(), text().parse().unwrap_or(0), text());
+            guardian::main(&run, program, &spared, &PathBuf::from(text()));
             early::leave(0);
         }
         _ => {}
@@ -168,16 +168,17 @@ impl Worker {
     }
 
     fn work_off(&mut self, run: TaskRun) -> io::Result<Next> {
-        let Some(setup) = self.setup else { return Err(io::Error::other("tasks before the setup frame")) };
+        let Some(setup) = self.setup.take() else { return Err(io::Error::other("tasks before the setup frame")) };
         let Some(work) = self.classes.get_mut(usize::from(run.class)).and_then(Option::take) else {
             return Err(io::Error::other("tasks of an unknown class"));
         };
-        let next = self.work_off_class(run, setup, &work);
+        let next = self.work_off_class(run, &setup, &work);
+        self.setup = Some(setup);
         self.classes[usize::from(run.class)] = Some(work);
         next
     }
 
-    fn work_off_class(&mut self, run: TaskRun, setup: Setup, work: &Work) -> io::Result<Next> {
+    fn work_off_class(&mut self, run: TaskRun, setup: &Setup, work: &Work) -> io::Result<Next> {
         let calibration = Calibration { iterations_per_second: setup.iterations_per_second };
         let mut start = monotonic();
         let begin_by = if run.begin_by == 0 { u64::MAX } else { run.begin_by };
@@ -195,7 +196,7 @@ impl Worker {
                 Work::Command(line) => {
                     let (board, slot) = (&self.board, self.slot);
                     let begun = |at, pid| board.program_started(slot, at, pid);
-                    let ran = command::run(line, &TaskRun { first: index, ..run }, setup.seed, begun);
+                    let ran = command::run(line, &TaskRun { first: index, ..run }, setup, begun);
                     start = ran.started;
                     (ran.result, ran.ended)
                 }

@@ -16,30 +16,39 @@ use crate::os::slot_groups;
 use crate::worker::environment;
 
 /// How long it looks for processes that are being started at this very moment.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// How often it looks at who lives below Poolscope, unless that takes more than a hundredth of the time.
-const LOOK: Duration = Duration::from_millis(50);
+pub const PATIENCE: Duration = Duration::from_millis(500);
+/// How often it looks at who lives below Poolscope.
+const LOOK: Duration = Duration::from_millis(20);
+/// Looking may take a part in so many of the time, up to the longest pause.
+const SHARE: u32 = 50;
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Waits for the end of standard input, then kills every process of the run. `groups` is empty where there are none.
-pub fn main(run: &str, program: u32, groups: &Path) {
+/// Waits for the end of standard input, then kills every process of the run. `spared` lists those that were there before
+/// Poolscope; `groups` is empty where there are none.
+pub fn main(run: &str, program: u32, spared: &str, groups: &Path) {
     // Ctrl-C is for the foreground group; the guardian leads its own, but a plain `kill` must not stop it either.
     crate::os::signals::ignore_terminating();
     let grouped = !groups.as_os_str().is_empty();
-    let mut family = Family::default();
+    let mut family = Family::sparing(spared);
     let mut pause = LOOK;
     while !line_ended((!grouped).then_some(pause)) {
         let begin = Instant::now();
         family.look(program);
-        pause = LOOK.max(begin.elapsed() * 100);
+        pause = LOOK.max(begin.elapsed() * SHARE).min(LONGEST_PAUSE);
     }
     if grouped {
         slot_groups::end(groups);
     }
     let mark = format!("{}={run}", environment::RUN);
     let deadline = Instant::now() + PATIENCE;
-    while family.end(&mark) > 0 && Instant::now() < deadline {
+    // While Poolscope lives, it sees to its family itself, and other runs of it go on.
+    while family.end(&mark, !is_child_of(program)) > 0 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+fn is_child_of(program: u32) -> bool {
+    rustix::process::getppid().is_some_and(|parent| parent.as_raw_nonzero().get().unsigned_abs() == program)
 }
 
 /// Waits at most so long, and says whether standard input has ended.

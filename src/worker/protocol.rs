@@ -65,7 +65,7 @@ const USAGE: usize = 48;
 const RECORD: usize = 32;
 
 /// First frame to a worker.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setup {
     /// Protocol version of the parent.
     pub protocol: u32,
@@ -76,6 +76,9 @@ pub struct Setup {
     /// Umask and limits for programs that the worker starts; absent where they are its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<Caller>,
+    /// Folder that programs are started in, as bytes; absent where it is the worker's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<Vec<u8>>,
 }
 
 /// First frame from a worker.

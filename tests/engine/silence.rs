@@ -110,7 +110,7 @@ fn put_frames(folder: &Path) -> usize {
     protocol::put_done(&mut done, &Usage::default(), &[record]);
     put("done", &done);
     let mut sent = Vec::new();
-    let setup = Setup { protocol: protocol::VERSION, seed: 1, iterations_per_second: 5e8, caller: None };
+    let setup = Setup { protocol: protocol::VERSION, seed: 1, iterations_per_second: 5e8, caller: None, folder: None };
     protocol::put_setup(&mut sent, &setup);
     protocol::put_class(&mut sent, 0, &NOOP);
     protocol::put_tasks(&mut sent, &[TaskRun { first: 0, count: 1, class: 0, attempt: 1, begin_by: 0 }]);

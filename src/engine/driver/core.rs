@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,7 +22,7 @@ use crate::engine::guardian::Guardian;
 use crate::engine::strays::Strays;
 use crate::os::board::Board;
 use crate::os::spawn::Program;
-use crate::os::{dev_null, inherited, oom};
+use crate::os::{clock, dev_null, inherited, oom};
 use crate::worker::protocol::{self, Setup};
 use crate::worker::{entry, environment};
 use crate::workload::model::Work;
@@ -89,7 +90,9 @@ const READ: usize = 256 * 1024;
 
 impl Core {
     pub(super) fn new(spec: RunSpec, observer: Box<dyn Observer>) -> io::Result<Self> {
-        let run = format!("{}.{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
+        // The clock tells it from one of another process with the same id, in another namespace or before.
+        let number = RUNS.fetch_add(1, Ordering::Relaxed);
+        let run = format!("{}.{number}.{:x}", std::process::id(), clock::monotonic());
         let parent = std::process::id().to_string();
         let mut worker = Program::new(&["poolscope-worker", entry::WORKER, "0", &parent])?;
         worker =
@@ -102,7 +105,9 @@ impl Core {
         let iterations_per_second = spec.iterations_per_second;
         let programs = spec.works.iter().any(|work| matches!(work, Work::Command(_)));
         let caller = inherited::caller().filter(|_| programs);
-        protocol::put_setup(&mut setup, &Setup { protocol: protocol::VERSION, seed, iterations_per_second, caller });
+        let folder = spec.folder.as_ref().filter(|_| programs).map(|folder| folder.as_os_str().as_bytes().to_vec());
+        let frame = Setup { protocol: protocol::VERSION, seed, iterations_per_second, caller, folder };
+        protocol::put_setup(&mut setup, &frame);
         let mut core = Self {
             dispatcher: Dispatcher::new(spec.plan, spec.stream),
             clock: RunClock::start(),
@@ -164,7 +169,7 @@ impl Core {
         }
     }
 
-    /// Ends the strays of tasks that are over. Says whether some are to be looked at again.
+    /// Ends the strays of tasks that are over. Says whether some are to be looked at again soon.
     pub(super) fn sweep_strays(&mut self) -> bool {
         let Some(swept) = self.strays.as_ref().map(Strays::sweep) else { return false };
         self.tell_strays(swept.killed);
@@ -173,7 +178,7 @@ impl Core {
                 self.note(Severity::Warning, format!("process {pid}, left behind by a task, cannot be ended: {error}"));
             }
         }
-        swept.kept + swept.dying + swept.killed > 0
+        swept.dying + swept.killed > 0
     }
 
     /// The run is over: nobody it left behind stays.

@@ -82,7 +82,8 @@ impl Core {
         if child.is_err() {
             self.board.reset(slot);
         }
-        let (index, child, started) = (ticket.first, child?, monotonic());
+        let (index, child) = (ticket.first, child?);
+        let started = child.started_at();
         self.board.program_started(slot, started, child.pid());
         let peer = ProgramPeer { index, started, stdout, stderr };
         Ok(Link { epoch, child, stopped: false, peer: Peer::Program(Box::new(peer)), readers: Vec::new() })

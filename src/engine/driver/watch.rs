@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
@@ -26,9 +26,11 @@ use crate::os::timer::Alarm;
 
 /// From the end of a task until its strays are looked for.
 const STRAYS_TOGETHER: Duration = Duration::from_millis(2);
-/// Until strays that may not be ended yet, or are not gone yet, are looked at again.
+/// Until strays that were ended are looked at again: their children come to light then.
 const STRAYS_SOON: Duration = Duration::from_millis(10);
-/// Until strays are looked for that nothing tells of.
+/// Looking for strays may take one part in so many of the time.
+const STRAYS_SHARE: u32 = 30;
+/// Until strays are looked for that nothing tells of, and those that may live are looked at again.
 const STRAYS_LATER: Duration = Duration::from_millis(50);
 
 type Shared = Rc<RefCell<Core>>;
@@ -203,11 +205,15 @@ async fn watch_end(core: Shared, slot: u32, epoch: u32, pidfd: AsyncFd<OwnedFd>)
 async fn watch_strays(core: Shared) {
     let looked_for = Rc::clone(&core.borrow().strays_notice);
     loop {
+        let begin = Instant::now();
         let unfinished = core.borrow_mut().sweep_strays();
+        // Looking at many takes its time, which others need.
+        let pause = begin.elapsed() * STRAYS_SHARE;
+        let soon = if unfinished { STRAYS_SOON } else { STRAYS_LATER };
         tokio::select! {
             // Tasks that end one right after the other are one reason to look.
-            () = looked_for.notified() => sleep(STRAYS_TOGETHER).await,
-            () = sleep(if unfinished { STRAYS_SOON } else { STRAYS_LATER }) => {}
+            () = looked_for.notified() => sleep(STRAYS_TOGETHER.max(pause)).await,
+            () = sleep(soon.max(pause)) => {}
         }
     }
 }

@@ -8,14 +8,15 @@
 mod start;
 
 use std::ffi::{CStr, CString, OsStr, OsString};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::ptr;
 
 use crate::os::child::{self, Child};
 use crate::os::inherited;
+pub(super) use start::Started;
 use start::{Failed, Setup, Step};
 
 /// Where programs are looked for without `PATH` (`confstr(_CS_PATH)`, execvp(3)).
@@ -182,6 +183,26 @@ impl Program {
         descriptors: &[(BorrowedFd<'_>, RawFd)],
         group: Option<BorrowedFd<'_>>,
     ) -> io::Result<Child> {
+        let owned = child::owned();
+        match self.start(descriptors, group) {
+            Ok(started) => Child::adopt(started, self.group == Group::Own, owned),
+            Err(failed) => Err(self.explain(&failed)),
+        }
+    }
+
+    /// Whether a process can be born in this control group. A program that is not there is started, so that nothing runs.
+    ///
+    /// # Errors
+    /// What the system says against it.
+    pub fn can_be_born_in(group: BorrowedFd<'_>) -> io::Result<()> {
+        match Self::new(&["/nothing/to/run"])?.start(&[], Some(group)) {
+            Err(failed) if failed.step == Step::Exec => Ok(()),
+            Err(failed) => Err(io::Error::from_raw_os_error(failed.errno)),
+            Ok(_) => Err(io::Error::other("a program that is not there was started")),
+        }
+    }
+
+    fn start(&self, descriptors: &[(BorrowedFd<'_>, RawFd)], group: Option<BorrowedFd<'_>>) -> Result<Started, Failed> {
         let descriptors: Vec<(RawFd, RawFd)> =
             descriptors.iter().map(|(source, target)| (source.as_raw_fd(), *target)).collect();
         let (files, argv, environment) = (pointers(&self.files), pointers(&self.argv), pointers(&self.environment));
@@ -196,23 +217,38 @@ impl Program {
             dies_with_parent: self.dies_with_parent,
             caller: inherited::caller().filter(|_| !self.is_ours),
         };
-        let owned = child::owned();
         // SAFETY: every pointer is to live, NUL-terminated data, and the arrays of pointers end with a null pointer.
-        match unsafe { start::start(&setup, group) } {
-            Ok((pid, pidfd)) => Child::adopt(pid, pidfd, self.group == Group::Own, owned),
-            Err(failed) => Err(self.explain(&failed)),
-        }
+        unsafe { start::start(&setup, group) }
     }
 
     fn explain(&self, failed: &Failed) -> io::Error {
         let error = io::Error::from_raw_os_error(failed.errno);
-        match (failed.step, &self.folder) {
-            (Step::Folder, Some(folder)) => io::Error::new(
-                error.kind(),
-                format!("the folder {} cannot be entered: {error}", folder.to_string_lossy()),
-            ),
-            _ => error,
-        }
+        let because = match (failed.step, failed.errno, &self.folder) {
+            (Step::Folder, _, Some(folder)) => {
+                Some(format!("the folder {} cannot be entered: {error}", folder.to_string_lossy()))
+            }
+            (Step::Exec, libc::ENOENT, _) => self.missing_interpreter(),
+            (Step::Exec, libc::ENOEXEC, _) => Some(format!("{error}: a script needs a first line such as #!/bin/sh")),
+            _ => None,
+        };
+        because.map_or(error, |because| io::Error::new(io::Error::from_raw_os_error(failed.errno).kind(), because))
+    }
+
+    /// A script that is there cannot be run if the program of its first line is not (execve(2)).
+    fn missing_interpreter(&self) -> Option<String> {
+        let folder =
+            self.folder.as_ref().map_or_else(PathBuf::new, |folder| OsStr::from_bytes(folder.as_bytes()).into());
+        let path = self
+            .files
+            .iter()
+            .map(|file| folder.join(OsStr::from_bytes(file.as_bytes())))
+            .find(|path| path.is_file())?;
+        let mut begin = Vec::new();
+        io::Read::take(std::fs::File::open(path).ok()?, 256).read_to_end(&mut begin).ok()?;
+        let line = begin.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+        let line = String::from_utf8_lossy(line).into_owned();
+        let hint = if line.ends_with('\r') { " (the file has the line ends of Windows)" } else { "" };
+        Some(format!("the program of its first line, {:?}, was not found{hint}", line.trim_start()))
     }
 
     /// The file that is started, or the first one that is tried.

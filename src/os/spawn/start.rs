@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
+use crate::os::clock;
 use crate::os::inherited::Caller;
 use crate::os::signals;
 
@@ -82,8 +83,19 @@ struct Shared<'a> {
     parent: libc::pid_t,
     /// Whether the kernel has reset caught signals.
     signals_cleared: bool,
+    /// Written by the child: `CLOCK_MONOTONIC` in nanoseconds right before its program takes over.
+    started: u64,
     /// Written by the child.
     failed: Option<Failed>,
+}
+
+/// A child that runs its own program.
+#[derive(Debug)]
+pub(in crate::os) struct Started {
+    pub pid: libc::pid_t,
+    pub pidfd: OwnedFd,
+    /// `CLOCK_MONOTONIC` in nanoseconds right before the program took over.
+    pub at: u64,
 }
 
 /// Whether clone3 was found to be refused.
@@ -119,11 +131,12 @@ fn failed(step: Step, error: &io::Error) -> Failed {
     Failed { step, errno: error.raw_os_error().unwrap_or(libc::EINVAL) }
 }
 
-/// Starts a child; its pid and a descriptor for its end.
+/// Starts a child. When it began is told by the child itself: this thread goes on only when it has its turn again, which
+/// may be after a short program's end.
 ///
 /// # Safety
 /// The pointers in `setup` are valid as it says.
-pub(super) unsafe fn start(setup: &Setup, group: Option<BorrowedFd<'_>>) -> Result<(libc::pid_t, OwnedFd), Failed> {
+pub(super) unsafe fn start(setup: &Setup, group: Option<BorrowedFd<'_>>) -> Result<Started, Failed> {
     let stack = STACK_OF_CHILDREN.with(|cell| match cell.get() {
         Some(stack) => Ok(stack.0),
         None => Stack::new().map(|stack| cell.get_or_init(|| stack).0),
@@ -134,6 +147,7 @@ pub(super) unsafe fn start(setup: &Setup, group: Option<BorrowedFd<'_>>) -> Resu
         // SAFETY: always succeeds.
         parent: unsafe { libc::getpid() },
         signals_cleared: false,
+        started: 0,
         failed: None,
     };
     // No handler of ours may run in the child: it shares our memory.
@@ -144,7 +158,7 @@ pub(super) unsafe fn start(setup: &Setup, group: Option<BorrowedFd<'_>>) -> Resu
     // SAFETY: the kernel has just made this descriptor for us.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     match shared.failed {
-        None => Ok((pid, pidfd)),
+        None => Ok(Started { pid, pidfd, at: shared.started }),
         Some(failed) => {
             // It has ended by itself, without a program.
             // SAFETY: an unreaped child of this process; no status is asked for.
@@ -295,7 +309,10 @@ extern "C" fn run_child(argument: *mut libc::c_void) -> libc::c_int {
     // SAFETY: the parent stands still and has handed this over. Only async-signal-safe calls are made.
     unsafe {
         let failed = match prepare(&*shared) {
-            Ok(()) => exec((*shared).setup),
+            Ok(()) => {
+                (*shared).started = clock::monotonic();
+                exec((*shared).setup)
+            }
             Err(failed) => failed,
         };
         (*shared).failed = Some(failed);
@@ -335,6 +352,8 @@ unsafe fn prepare(shared: &Shared<'_>) -> Result<(), Failed> {
             libc::umask(caller.umask);
             let limit = libc::rlimit { rlim_cur: caller.descriptors, rlim_max: caller.most_descriptors };
             check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), Step::Prepare)?;
+            let limit = libc::rlimit { rlim_cur: caller.file_size, rlim_max: caller.most_file_size };
+            check(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit), Step::Prepare)?;
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);

@@ -95,8 +95,29 @@ fn what_cannot_be_run_is_told_apart_and_leaves_no_child() {
     let text = tempfile::NamedTempFile::new().unwrap().into_temp_path();
     std::fs::write(&text, "not a program").unwrap();
     std::fs::set_permissions(&text, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    assert_eq!(code(&[text.to_str().unwrap()]), Some(libc::ENOEXEC));
+    let words = |argv: &[&str]| Program::new(argv).unwrap().spawn(&[]).unwrap_err().to_string();
+    let path = text.to_str().unwrap();
+    assert!(words(&[path]).contains("first line such as"), "{}", words(&[path]));
+    std::fs::write(&text, "#!/no/such/interpreter\n").unwrap();
+    assert!(words(&[path]).contains("\"/no/such/interpreter\", was not found"), "{}", words(&[path]));
+    std::fs::write(&text, "#!/bin/sh\r\n").unwrap();
+    assert!(words(&[path]).contains("line ends of Windows"), "{}", words(&[path]));
     assert!(Program::new::<&str>(&[]).is_err() && Program::new(&["a\0b"]).is_err());
+}
+
+#[test]
+fn the_start_is_told_by_the_child_and_not_by_when_we_have_our_turn_again() {
+    for _ in 0..50 {
+        let before = crate::os::clock::monotonic();
+        let mut child = shell("echo hi > /dev/null").spawn(&[]).unwrap();
+        let after = crate::os::clock::monotonic();
+        assert!((before..=after).contains(&child.started_at()));
+        let usage = child.wait().unwrap().usage;
+        // A program that was loaded has worked for longer than this; the stamp of a parent that had to wait for its turn
+        // came after the end.
+        let life = crate::os::clock::monotonic() - child.started_at();
+        assert!(u128::from(life) + 20_000_000 >= usage.user.as_nanos(), "{life} ns of life, {usage:?}");
+    }
 }
 
 #[test]

@@ -155,6 +155,35 @@ fn a_program_that_never_started_has_no_times() {
 }
 
 #[test]
+fn a_program_that_stays_open_for_writing_fails_in_every_engine_and_one_that_is_closed_in_time_runs() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for closes in [false, true] {
+        for setting in both(2) {
+            let (policy, folder) = (setting.policy, tempfile::tempdir().unwrap());
+            let path = folder.path().join("true");
+            std::fs::copy("/bin/true", &path).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            let writer = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+            let begin = std::time::Instant::now();
+            let running = setting.tasks(6, crate::support::program(&[path.to_str().unwrap()]), rules()).start();
+            let writer = (!closes).then_some(writer);
+            let story = running.finish();
+            drop(writer);
+            assert_eq!(story.state, Some(RunState::Finished), "{policy:?}: {:?}", story.notes);
+            if closes {
+                assert_eq!(story.counts.succeeded, 6, "{policy:?}: {:?}", story.attempts);
+                continue;
+            }
+            assert_eq!(story.counts.failed, 6, "{policy:?}: {:?}", story.attempts);
+            let busy = |cause: &Cause| matches!(cause, Cause::NotStarted { message } if message.contains("busy"));
+            assert!(story.attempts.iter().all(|report| busy(&report.cause)), "{policy:?}: {:?}", story.attempts);
+            assert!(begin.elapsed() >= Duration::from_secs(1), "{policy:?}: it is waited for a moment");
+            assert!(begin.elapsed() < Duration::from_secs(50), "{policy:?}: {:?}", begin.elapsed());
+        }
+    }
+}
+
+#[test]
 fn four_tasks_need_four_workers() {
     for setting in both(4096) {
         let running = setting.tasks(4, sleep(100), rules()).start();

@@ -244,3 +244,33 @@ fn one_look_is_not_enough_to_call_a_worker_silent() {
     script.now = 30_000 * MS;
     assert_eq!(script.until_stop(60_000 * MS, |_| None), Some((35_000 * MS, Stop::Kill)));
 }
+
+#[test]
+fn what_ended_before_a_stop_keeps_its_outcome_and_what_was_in_work_is_cancelled() {
+    let failure = |index, start: u64, service| {
+        let (message, output) = (Some("no".to_owned()), Default::default());
+        Box::new(TaskFailure { index, start: Moment(start), service, message, exit: None, not_started: false, output })
+    };
+    for policy in [Policy::Reuse, Policy::OneTask] {
+        // Stopped at 100 ms; what comes in afterwards ended before, at that moment, or later.
+        for (end, succeeds, counted) in
+            [(99, true, true), (100, true, true), (101, true, false), (99, false, true), (101, false, false)]
+        {
+            let classes = vec![ClassRules { grace_period: millis(500), ..rules(None, None) }];
+            let mut script = Script::new(policy, 1, Chunk::Fixed(3), classes, Stream { total: 3, classes: 1, run: 3 });
+            script.ready(0);
+            script.now = 100 * MS;
+            script.feed(Input::Control(poolscope::engine::control::Command::Stop));
+            script.now = 200 * MS;
+            if succeeds {
+                script.done(0, 50 * MS, (end - 50) * MS);
+            } else {
+                script.feed(Input::Failed { slot: 0, epoch: 1, failure: failure(0, 50 * MS, (end - 50) * MS) });
+            }
+            let counts = script.dispatcher.counts();
+            let expected = (u64::from(succeeds && counted), u64::from(!succeeds && counted));
+            assert_eq!((counts.succeeded, counts.failed), expected, "{policy:?}, {end} ms");
+            assert_eq!(script.told.attempts.len(), expected.1 as usize, "nothing is blamed on a cancelled task");
+        }
+    }
+}

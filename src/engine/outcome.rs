@@ -18,9 +18,10 @@ pub enum Outcome {
     Failed,
     /// It ran, or waited, longer than allowed.
     TimedOut,
-    /// Its worker died under it.
+    /// Its worker died under it. A program that a pool runs is in its worker's group, so one that kills its whole group
+    /// (`kill -9 0`) kills its worker and is lost; run by the process engine it has only failed.
     Lost,
-    /// The run was stopped before it ended.
+    /// The run was stopped before it ended, however it ended then: in its grace period or by a signal.
     Cancelled,
     /// It was never admitted.
     Dropped,

@@ -140,6 +140,11 @@ impl Child {
         }
     }
 
+    /// Leaves it behind: it is neither ended nor waited for any more, and whoever reaps orphans may have it.
+    pub fn abandon(&mut self) {
+        self.forget();
+    }
+
     /// Nobody has to reap it any more.
     fn forget(&mut self) {
         self.reaped = true;

@@ -23,6 +23,18 @@ use crate::workload::model::{CommandLine, TaskIndex};
 
 /// How long a program that the system is short of something for is tried to be started again.
 const START_PATIENCE: Duration = Duration::from_secs(60);
+/// The same for one whose file is open for writing: for a moment that comes of others being started while it is written
+/// (a descriptor that they have not closed yet), for longer it is the file's own fault.
+pub const WRITTEN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a program that could not be started for this reason is tried to be started again.
+fn patience(error: &std::io::Error) -> Duration {
+    match error.kind() {
+        std::io::ErrorKind::ExecutableFileBusy => WRITTEN_PATIENCE,
+        _ if is_transient(error) => START_PATIENCE,
+        _ => Duration::ZERO,
+    }
+}
 
 /// Arguments of one attempt: `{index}`, `{attempt}` and `{seed}` are filled in.
 #[must_use]
@@ -92,7 +104,7 @@ fn start(argv: &[String], mark: &str, folder: Option<&[u8]>) -> Result<Running, 
             Err(error) => error,
         };
         // The system is short of something: back off, as the engine does for its own starts.
-        if !is_transient(&error) || begin.elapsed() > START_PATIENCE || signals::terminated() {
+        if begin.elapsed() >= patience(&error) || signals::terminated() {
             return Err(not_started(argv, &error));
         }
         std::thread::sleep(Duration::from_millis(20));

@@ -127,20 +127,28 @@ fn waiting_behind_a_task_that_is_ended_ends_at_its_own_limit() {
 
 #[test]
 fn limits_are_met_while_others_work_as_fast_as_they_can() {
-    const LIMIT: Duration = Duration::from_millis(300);
+    const LIMIT: Duration = Duration::from_millis(150);
     for setting in engines(2) {
         let (chunk, control) = (setting.chunk, Control::start());
-        let quick = if chunk == Chunk::One { 300 } else { 1_000_000 };
-        let setting = setting.tasks(1, sleep(600_000), within(Some(LIMIT))).tasks(
-            quick,
-            Work::Kernel(Kernel::Noop),
-            within(Some(Duration::from_secs(5))),
-        );
+        let quick = match chunk {
+            Chunk::One => 60,
+            Chunk::Fixed(_) => 200_000,
+            Chunk::Adaptive => 600_000,
+        };
+        // Each of five that hang has its share of quick ones beside it.
+        let setting = (0..5).fold(setting, |setting, _| {
+            let setting = setting.tasks(1, sleep(600_000), within(Some(LIMIT)));
+            setting.tasks(quick, Work::Kernel(Kernel::Noop), within(Some(Duration::from_secs(5))))
+        });
         let story = setting.start().finish();
         let allowance = control.allowance();
-        assert_eq!((story.counts.succeeded, story.counts.timed_out), (quick, 1), "{:?}", story.attempts);
-        let service = story.attempts[0].service.unwrap();
-        assert!(service >= LIMIT && service <= LIMIT + allowance, "{chunk:?}: {service:?}, {allowance:?} allowed");
+        assert_eq!((story.counts.succeeded, story.counts.timed_out), (5 * quick, 5), "{:?}", story.attempts);
+        let mut services: Vec<Duration> = story.attempts.iter().map(|report| report.service.unwrap()).collect();
+        services.sort_unstable();
+        assert!(services[0] >= LIMIT, "{chunk:?}: {services:?}");
+        // The control only sleeps; the engine works all the time, so a busy machine may take its processor away for
+        // longer than that once. An engine whose work keeps it from its alarm is late every time: the middle one counts.
+        assert!(services[2] <= LIMIT + allowance, "{chunk:?}: {services:?}, {allowance:?} allowed");
     }
 }
 
@@ -151,6 +159,35 @@ fn a_program_that_never_started_has_no_times() {
         let report = &story.attempts[0];
         assert!(matches!(report.cause, Cause::NotStarted { .. }), "{report:?}");
         assert_eq!((report.wait, report.startup, report.service), (None, None, None));
+    }
+}
+
+#[test]
+fn a_program_that_stays_open_for_writing_fails_in_every_engine_and_one_that_is_closed_in_time_runs() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for closes in [false, true] {
+        for setting in both(2) {
+            let (policy, folder) = (setting.policy, tempfile::tempdir().unwrap());
+            let path = folder.path().join("true");
+            std::fs::copy("/bin/true", &path).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            let writer = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+            let begin = std::time::Instant::now();
+            let running = setting.tasks(6, crate::support::program(&[path.to_str().unwrap()]), rules()).start();
+            let writer = (!closes).then_some(writer);
+            let story = running.finish();
+            drop(writer);
+            assert_eq!(story.state, Some(RunState::Finished), "{policy:?}: {:?}", story.notes);
+            if closes {
+                assert_eq!(story.counts.succeeded, 6, "{policy:?}: {:?}", story.attempts);
+                continue;
+            }
+            assert_eq!(story.counts.failed, 6, "{policy:?}: {:?}", story.attempts);
+            let busy = |cause: &Cause| matches!(cause, Cause::NotStarted { message } if message.contains("busy"));
+            assert!(story.attempts.iter().all(|report| busy(&report.cause)), "{policy:?}: {:?}", story.attempts);
+            assert!(begin.elapsed() >= Duration::from_secs(1), "{policy:?}: it is waited for a moment");
+            assert!(begin.elapsed() < Duration::from_secs(50), "{policy:?}: {:?}", begin.elapsed());
+        }
     }
 }
 

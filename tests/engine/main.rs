@@ -8,3 +8,5 @@ mod basics;
 mod faults;
 mod lateness;
 mod silence;
+mod stops;
+mod unendable;

@@ -20,6 +20,8 @@ pub struct Faults {
     pub skips: u64,
     pub closed_sockets: u64,
     pub silences: u64,
+    pub cut_short: u64,
+    pub abandoned: u64,
 }
 
 impl Faults {
@@ -42,6 +44,8 @@ impl Faults {
             ("a skipped task", self.skips),
             ("a closed socket", self.closed_sockets),
             ("a silence", self.silences),
+            ("a task cut short", self.cut_short),
+            ("a worker that never goes", self.abandoned),
         ]
     }
 
@@ -64,6 +68,8 @@ impl Faults {
             skips: self.skips + other.skips,
             closed_sockets: self.closed_sockets + other.closed_sockets,
             silences: self.silences + other.silences,
+            cut_short: self.cut_short + other.cut_short,
+            abandoned: self.abandoned + other.abandoned,
         }
     }
 }

@@ -14,6 +14,10 @@ const REPORTING: u64 = 5 * MS;
 const AGAIN: u64 = MS;
 /// How long a worker may live on after its socket was closed.
 const CLOSING: u64 = 50 * MS;
+/// How long a killed worker may be waited for.
+const GONE: u64 = 5_000 * MS;
+/// The same once the run is being stopped.
+pub const GONE_AT_STOP: u64 = 800 * MS;
 
 fn nanos(limit: std::time::Duration) -> u64 {
     limit.as_nanos() as u64
@@ -21,6 +25,11 @@ fn nanos(limit: std::time::Duration) -> u64 {
 
 impl World {
     pub(crate) fn limits_are_met(&self) {
+        for (name, worker) in &self.workers {
+            let Some(killed) = worker.killed else { continue };
+            let at_stop = self.stopped_at.map_or(u64::MAX, |stopped| killed.max(stopped) + GONE_AT_STOP);
+            assert!(self.now < at_stop.min(killed + GONE), "seed {}: {name:?} is waited for for ever", self.seed);
+        }
         if !matches!(self.dispatcher.state(), RunState::Running | RunState::Paused) {
             return;
         }
@@ -45,7 +54,7 @@ impl World {
             }
         }
         if let Some(due) = worker.gone_by {
-            assert!(worker.killed || now < due, "seed {seed}: {name:?} outlives its grace period");
+            assert!(worker.killed.is_some() || now < due, "seed {seed}: {name:?} outlives its grace period");
         }
         if worker.stopped {
             return;
@@ -92,9 +101,8 @@ impl World {
                 (Some(_), Policy::OneTask) => continue,
                 (Some(worker), Policy::Reuse) => match worker.current {
                     None => due + REPORTING,
-                    // Found at the next look.
-                    Some(current) if current.seen >= due => current.seen + AGAIN,
-                    Some(_) => due,
+                    // One that was in no task at the last look is found in it at the next.
+                    Some(current) => due.max(current.seen + AGAIN),
                 },
                 (None, _) => due,
             };

@@ -1,7 +1,7 @@
 //! The dispatcher under random schedules and faults, in virtual time.
 //!
 //! A world of virtual workers that start late or not at all, die in the middle of anything, hang, ignore SIGTERM, report
-//! late and lose reports, fall silent or close their sockets, with a user who resizes, pauses, kills and stops. After every
+//! late and lose reports, fall silent, close their sockets or never go, with a user who resizes, pauses, kills and stops. After every
 //! input the conservation law must hold and every limit must have been met at its very moment; at the end every task must
 //! have exactly one outcome. A failure prints its seed; `POOLSCOPE_SIM_SEED=n` replays
 //! it alone and `POOLSCOPE_SIM_RUNS=n` changes the number of schedules.

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use poolscope::engine::dispatcher::input::TaskFailure;
-use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Plan, Policy, Stop};
-use poolscope::engine::event::{InTask, Moment, Record};
+use poolscope::engine::control::Command;
+use poolscope::engine::dispatcher::input::{Ended, TaskFailure, TaskOutput};
+use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Plan, Policy, StartFailure, Stop};
+use poolscope::engine::event::{InTask, Moment, Record, RunState, Usage};
+use poolscope::engine::outcome::Exit;
 use poolscope::engine::queue::Ticket;
 use poolscope::engine::stream::{Admission, ClassRules};
 use poolscope::engine::window::Chunk;
@@ -182,14 +184,10 @@ fn retries_go_out_in_the_order_in_which_they_came_due() {
         let failure = TaskFailure { index, start, service: 1, message, exit: None, not_started: false, output };
         // One after the other, and all at once.
         script.now = [0, MS, MS, MS, 2 * MS][index as usize];
-        script.dispatcher.handle(
-            Moment(script.now),
-            Input::Control(poolscope::engine::control::Command::Pause),
-            &mut script.told,
-        );
+        script.dispatcher.handle(Moment(script.now), Input::Control(Command::Pause), &mut script.told);
         script.feed(Input::Failed { slot: 0, epoch: 1, failure: Box::new(failure) });
     }
-    script.feed(Input::Control(poolscope::engine::control::Command::Resume));
+    script.feed(Input::Control(Command::Resume));
     let order: Vec<u64> = script.sent().iter().map(|ticket| ticket.first).collect();
     assert_eq!(order, [0, 1, 2, 3, 4][..order.len()]);
     assert!(!order.is_empty());
@@ -243,4 +241,81 @@ fn one_look_is_not_enough_to_call_a_worker_silent() {
     script.ready(0);
     script.now = 30_000 * MS;
     assert_eq!(script.until_stop(60_000 * MS, |_| None), Some((35_000 * MS, Stop::Kill)));
+}
+
+#[test]
+fn what_ended_before_a_stop_keeps_its_outcome_and_what_was_in_work_is_cancelled() {
+    let failure = |index, start: u64, service| {
+        let (message, output) = (Some("no".to_owned()), Default::default());
+        Box::new(TaskFailure { index, start: Moment(start), service, message, exit: None, not_started: false, output })
+    };
+    for policy in [Policy::Reuse, Policy::OneTask] {
+        // Stopped at 100 ms; what comes in afterwards ended before, at that moment, or later.
+        for (end, succeeds, counted) in
+            [(99, true, true), (100, true, true), (101, true, false), (99, false, true), (101, false, false)]
+        {
+            let classes = vec![ClassRules { grace_period: millis(500), ..rules(None, None) }];
+            let mut script = Script::new(policy, 1, Chunk::Fixed(3), classes, Stream { total: 3, classes: 1, run: 3 });
+            script.ready(0);
+            script.now = 100 * MS;
+            script.feed(Input::Control(Command::Stop));
+            script.now = 200 * MS;
+            if succeeds {
+                script.done(0, 50 * MS, (end - 50) * MS);
+            } else {
+                script.feed(Input::Failed { slot: 0, epoch: 1, failure: failure(0, 50 * MS, (end - 50) * MS) });
+            }
+            let counts = script.dispatcher.counts();
+            let expected = (u64::from(succeeds && counted), u64::from(!succeeds && counted));
+            assert_eq!((counts.succeeded, counts.failed), expected, "{policy:?}, {end} ms");
+            assert_eq!(script.told.attempts.len(), expected.1 as usize, "nothing is blamed on a cancelled task");
+        }
+    }
+}
+
+#[test]
+fn a_worker_that_does_not_go_is_given_up_and_at_once_where_the_run_is_stopped() {
+    let stream = Stream { total: 1, classes: 1, run: 1 };
+    for policy in [Policy::Reuse, Policy::OneTask] {
+        for stopped in [None, Some(1_000)] {
+            let mut script = Script::new(policy, 1, Chunk::One, vec![rules(Some(100), None)], stream);
+            script.ready(0);
+            let task = Some(InTask { index: 0, started: Moment(0) });
+            assert_eq!(script.until_stop(10_000 * MS, |_| task), Some((100 * MS, Stop::Terminate)), "{policy:?}");
+            assert_eq!(script.wake(), [Effect::Stop { slot: 0, epoch: 1, how: Stop::Kill }]);
+            assert_eq!(script.now, 150 * MS);
+            if let Some(at) = stopped {
+                script.now = at * MS;
+                script.feed(Input::Control(Command::Stop));
+            }
+            let mut effects = Vec::new();
+            while effects.is_empty() {
+                effects = script.wake();
+            }
+            assert_eq!(effects, [Effect::Abandon { slot: 0, epoch: 1 }]);
+            assert_eq!(script.now, stopped.map_or(5_150 * MS, |at| (at + 800) * MS));
+            let ended = Ended {
+                exit: Exit::Unknown,
+                task,
+                usage: Usage::default(),
+                peak_rss_bytes: None,
+                out_of_memory: false,
+                output: TaskOutput::default(),
+            };
+            script.feed(Input::Exited { slot: 0, epoch: 1, ended: Box::new(ended) });
+            assert_eq!(script.dispatcher.counts().timed_out, 1, "its limit had come before the stop");
+            assert!(script.dispatcher.state().is_over());
+        }
+    }
+}
+
+#[test]
+fn a_start_that_fails_when_the_run_is_ending_costs_no_task_its_outcome() {
+    let stream = Stream { total: 2, classes: 1, run: 2 };
+    let mut script = Script::new(Policy::OneTask, 2, Chunk::One, vec![rules(None, None)], stream);
+    assert_eq!(script.effects().len(), 2, "both are being started");
+    script.feed(Input::StartFailed { slot: 0, epoch: 1, failure: StartFailure::Engine("no program".to_owned()) });
+    script.feed(Input::StartFailed { slot: 1, epoch: 1, failure: StartFailure::Transient("EAGAIN".to_owned()) });
+    let counts = script.dispatcher.counts();
+    assert_eq!((counts.cancelled, counts.queued, script.dispatcher.state()), (2, 0, RunState::Broken));
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::draws::{Dice, MS, Stream, rules};
 use crate::faults::Faults;
+use crate::limits::GONE_AT_STOP;
 use crate::told::Told;
 use poolscope::engine::control::Command;
 use poolscope::engine::dispatcher::input::{Ended, TaskFailure, TaskOutput};
@@ -39,7 +40,10 @@ pub struct Worker {
     pub gone_by: Option<u64>,
     /// Whether it was told to end.
     pub stopped: bool,
-    pub killed: bool,
+    /// Since when it has been killed.
+    pub killed: Option<u64>,
+    /// Nothing ends it.
+    never_goes: bool,
 }
 
 /// A task that a worker's board shows.
@@ -91,7 +95,10 @@ pub struct World {
     /// Percent of the tasks in which a fault of a kind happens; 0 in tame worlds.
     trouble: u64,
     users_left: u64,
-    stopped: bool,
+    /// Tasks that were in work when the user stopped the run.
+    cut_short: Vec<u64>,
+    /// When the user stopped the run.
+    pub stopped_at: Option<u64>,
     misbehaved: HashSet<u64>,
     verbose: bool,
 }
@@ -155,7 +162,8 @@ impl World {
             faults: Faults::default(),
             trouble,
             users_left: if dice.chance(50) { dice.below(8) } else { 0 },
-            stopped: false,
+            cut_short: Vec::new(),
+            stopped_at: None,
             misbehaved: HashSet::new(),
             verbose: false,
             dice,
@@ -250,6 +258,10 @@ impl World {
         assert_eq!(counts.lost, told.lost);
         assert_eq!(counts.retries, told.retries);
         assert!(self.workers.is_empty(), "seed {}: a worker was left behind", self.seed);
+        for index in &self.cut_short {
+            assert!(!told.ended.contains(index), "seed {}: task {index} was cut short by a stop", self.seed);
+        }
+        self.faults.cut_short += self.cut_short.len() as u64;
         if told.over == Some(RunState::Finished) {
             assert_eq!(counts.submitted, self.stream.total, "seed {}: tasks were lost", self.seed);
             assert_eq!(counts.cancelled, 0);
@@ -289,13 +301,21 @@ impl World {
                         let class = worker.current.map(|current| usize::from(self.stream.class(current.index)));
                         worker.gone_by = class.map(|class| now + self.rules[class].grace_period.as_nanos() as u64);
                     }
-                    Stop::Kill => worker.killed = true,
+                    Stop::Kill => _ = worker.killed.get_or_insert(now),
                 }
                 match how {
+                    _ if worker.never_goes => {}
                     Stop::Terminate if worker.ignores_term => self.faults.ignored_terms += 1,
                     Stop::Terminate => self.later(delay, Happening::Die(slot, epoch, 15)),
                     Stop::Kill => self.later(delay, Happening::Die(slot, epoch, 9)),
                 }
+            }
+            Effect::Abandon { slot, epoch } => {
+                let Some(worker) = self.workers.get(&(slot, epoch)) else { return };
+                let early = worker.killed.is_none_or(|at| self.now < at + GONE_AT_STOP);
+                assert!(!early, "seed {}: {:?} was given up too early", self.seed, (slot, epoch));
+                self.faults.abandoned += 1;
+                self.die(slot, epoch, Exit::Unknown);
             }
             Effect::Over(state) => {
                 assert!(self.told.over.replace(state).is_none(), "over twice");
@@ -323,7 +343,12 @@ impl World {
         // A process that has done its task is still there when the next one is started for another.
         let more = self.policy == Policy::Reuse && at_work >= self.remaining;
         assert!(!more, "seed {}: more workers than tasks remain", self.seed);
-        let worker = Worker { ignores_term: self.trouble(), started_for_one: task.is_some(), ..Worker::default() };
+        let worker = Worker {
+            ignores_term: self.trouble(),
+            never_goes: self.trouble() && self.dice.chance(30),
+            started_for_one: task.is_some(),
+            ..Worker::default()
+        };
         self.workers.insert((slot, epoch), worker);
         if let Some(ticket) = task {
             assert_eq!(ticket.expires, None, "a task that is being started does not wait any more");
@@ -556,6 +581,15 @@ impl World {
         self.feed(Input::Exited { slot, epoch, ended: Box::new(ended) });
     }
 
+    /// What is in work when a run is stopped has no outcome but that, unless its worker was being ended before.
+    fn remember_what_is_in_work(&mut self) {
+        let at_work = self.workers.values().filter(|worker| !worker.stopped);
+        let in_work = at_work.filter_map(|worker| {
+            worker.current.map(|current| current.index).or(worker.beginning.map(|(index, _)| index))
+        });
+        self.cut_short.extend(in_work.filter(|index| !self.told.ended.contains(index)));
+    }
+
     fn user(&mut self) {
         self.users_left -= 1;
         let command = match self.dice.below(12) {
@@ -574,7 +608,8 @@ impl World {
             }
             _ => {
                 self.faults.stops += 1;
-                self.stopped = true;
+                self.remember_what_is_in_work();
+                self.stopped_at.get_or_insert(self.now);
                 if self.dice.chance(50) { Command::Stop } else { Command::Kill }
             }
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::deadlines::LEAVE;
-use super::input::Output;
+use super::input::{Output, Stop};
 use super::slot::{Life, Why};
 use super::timers::Timer;
 use super::{Dispatcher, Policy};
@@ -83,6 +83,7 @@ impl Dispatcher {
             self.ending = Some(ending);
         }
         self.state = RunState::Stopping;
+        self.stopped_at.get_or_insert(now);
         self.arrivals.end();
         self.counts.cancelled += self.queue.clear();
         let retries: u64 = self.timers.take_retries().iter().map(|ticket| ticket.count).sum();
@@ -102,11 +103,16 @@ impl Dispatcher {
                     let grace = if kill { Duration::ZERO } else { grace };
                     self.end_worker(now, slot, Why::RunEnds, grace, out);
                 }
-                Life::Ending(_) if kill => {
-                    let epoch = entry.epoch;
-                    self.grace_over(now, slot, epoch, out);
+                Life::Ending(ending) => {
+                    let (epoch, sent) = (entry.epoch, ending.sent);
+                    match sent {
+                        // It was given longer than whoever stops a run waits.
+                        Stop::Kill => self.expect_gone(now, slot, epoch),
+                        Stop::Terminate if kill => self.grace_over(now, slot, epoch, out),
+                        Stop::Terminate => {}
+                    }
                 }
-                Life::Free | Life::Ending(_) => {}
+                Life::Free => {}
             }
         }
     }

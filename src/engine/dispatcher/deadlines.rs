@@ -19,6 +19,8 @@ use crate::engine::queue::Ticket;
 pub(super) const LEAVE: Duration = Duration::from_secs(2);
 /// How long a killed worker may take to be gone.
 const GONE: Duration = Duration::from_secs(5);
+/// The same once the run is being stopped: whoever asks to leave is not held up by a worker that nobody can end.
+const GONE_AT_STOP: Duration = Duration::from_millis(800);
 /// How long a process may go on after its socket is closed: one that is ending closes it a moment before its end.
 const CLOSING: Duration = Duration::from_millis(50);
 
@@ -136,10 +138,11 @@ impl Dispatcher {
         let Some(entry) = self.slots.get_mut(slot as usize) else { return };
         let epoch = entry.epoch;
         let kill = grace.is_zero();
-        entry.life = Life::Ending(Box::new(Ending { why, killed: false }));
-        out.effect(Effect::Stop { slot, epoch, how: if kill { Stop::Kill } else { Stop::Terminate } });
+        let how = if kill { Stop::Kill } else { Stop::Terminate };
+        entry.life = Life::Ending(Box::new(Ending { why, killed: false, sent: how }));
+        out.effect(Effect::Stop { slot, epoch, how });
         if kill {
-            self.timers.set(now + GONE, Timer::Stuck { slot, epoch });
+            self.expect_gone(now, slot, epoch);
         } else {
             self.timers.set(now + grace, Timer::Grace { slot, epoch });
         }
@@ -148,21 +151,26 @@ impl Dispatcher {
     pub(super) fn grace_over(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Output) {
         let Some(entry) = self.live(slot, epoch) else { return };
         let Life::Ending(ending) = &mut entry.life else { return };
-        ending.killed = true;
-        out.effect(Effect::Stop { slot, epoch, how: Stop::Kill });
-        self.timers.set(now + GONE, Timer::Stuck { slot, epoch });
-    }
-
-    pub(super) fn stuck(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Output) {
-        let Some(entry) = self.live(slot, epoch) else { return };
-        if !matches!(entry.life, Life::Ending(_)) {
+        // Its SIGKILL may have come first, because the user would not wait.
+        if ending.sent == Stop::Kill {
             return;
         }
-        let pid = entry.pid.unwrap_or(0);
-        let text = format!("process {pid} is still there {GONE:?} after SIGKILL (uninterruptible sleep?)");
-        self.note(now, Severity::Warning, text, out);
+        (ending.killed, ending.sent) = (true, Stop::Kill);
         out.effect(Effect::Stop { slot, epoch, how: Stop::Kill });
-        self.timers.set(now + GONE, Timer::Stuck { slot, epoch });
+        self.expect_gone(now, slot, epoch);
+    }
+
+    /// A worker was killed: it is waited for so long and no longer.
+    pub(super) fn expect_gone(&mut self, now: Moment, slot: u32, epoch: u32) {
+        let patience = if self.stopped_at.is_some() { GONE_AT_STOP } else { GONE };
+        self.timers.set(now + patience, Timer::Stuck { slot, epoch });
+    }
+
+    /// A killed worker is still there: it is given up.
+    pub(super) fn stuck(&mut self, slot: u32, epoch: u32, out: &mut dyn Output) {
+        if self.live(slot, epoch).is_some_and(|entry| matches!(entry.life, Life::Ending(_))) {
+            out.effect(Effect::Abandon { slot, epoch });
+        }
     }
 
     /// A worker without work did not leave.

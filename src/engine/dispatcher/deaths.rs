@@ -93,7 +93,7 @@ impl Dispatcher {
         match ending.why {
             // What it held is given out again.
             Why::RunEnds | Why::Silent | Why::Outlived => {}
-            Why::Closed if ended.exit == Exit::Signal(SIGKILL) => {
+            Why::Closed if matches!(ended.exit, Exit::Signal(SIGKILL) | Exit::Unknown) => {
                 // What it was in can never be reported; what it had not begun is given out again.
                 if ended.task.is_some() {
                     let cause = Cause::Error { message: "its worker closed its socket and lived on".to_owned() };

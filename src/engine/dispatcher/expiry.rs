@@ -39,7 +39,9 @@ impl Dispatcher {
     /// When something in a worker's window expires that the worker has not begun.
     pub(super) fn held_expiry(&self, now: Moment, entry: &Slot) -> Option<Moment> {
         let first = self.first_expiry(entry)?;
-        Some(if first > now { first } else { now + AGAIN })
+        // Whatever else it is looked at for in between, it is looked at when its patience is over.
+        let moments = [first, first + REPORTING, now + AGAIN];
+        moments.into_iter().filter(|at| *at > now).min()
     }
 
     fn first_expiry(&self, entry: &Slot) -> Option<Moment> {

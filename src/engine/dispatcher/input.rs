@@ -221,6 +221,13 @@ pub enum Effect {
         /// How.
         how: Stop,
     },
+    /// Leave a worker behind that cannot be ended: nobody waits for it any more. Answered by `Exited`.
+    Abandon {
+        /// Where.
+        slot: u32,
+        /// Its life.
+        epoch: u32,
+    },
     /// The run is over and every worker is gone.
     Over(RunState),
 }

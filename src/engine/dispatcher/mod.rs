@@ -86,6 +86,8 @@ pub struct Dispatcher {
     before_suspend: RunState,
     /// How the run will end once every worker is gone.
     ending: Option<RunState>,
+    /// When the run began to be ended before its last task. What was in work then is cancelled, whatever comes of it.
+    stopped_at: Option<Moment>,
     queue: Queue,
     slots: Vec<Slot>,
     /// Slots that could take a task now: idle workers (reuse), free slots (one task).
@@ -127,6 +129,7 @@ impl Dispatcher {
             state: RunState::Running,
             before_suspend: RunState::Running,
             ending: None,
+            stopped_at: None,
             queue: Queue::new(stream, plan.classes.iter().map(|class| class.queue_timeout).collect()),
             slots: Vec::new(),
             idle: BTreeSet::new(),
@@ -266,7 +269,7 @@ impl Dispatcher {
             Timer::Watch { slot } => self.look(slot, out),
             Timer::Closed { slot, epoch } => self.still_there(now, slot, epoch, out),
             Timer::Grace { slot, epoch } => self.grace_over(now, slot, epoch, out),
-            Timer::Stuck { slot, epoch } => self.stuck(now, slot, epoch, out),
+            Timer::Stuck { slot, epoch } => self.stuck(slot, epoch, out),
             Timer::Leave { slot, epoch } => self.overstayed(now, slot, epoch, out),
             Timer::Start { slot, epoch } => self.start_again(now, slot, epoch, out),
             Timer::Retry(ticket) => {

@@ -47,18 +47,24 @@ impl Dispatcher {
                 entry.held.pop_front();
             }
             let free_since = entry.free_since;
-            let end = batch.last().map_or(free_since, |last| Moment(last.start.0.saturating_add(last.service)));
+            let end = batch.last().map_or(free_since, end_of);
             entry.free_since = end;
             entry.proven = true;
-            let begin = batch.first().map_or(end, |first| first.start);
             if before.expired {
                 // It was begun at the last moment: its outcome stands.
                 continue;
             }
             self.early_deaths = 0;
-            self.counts.succeeded += fitting as u64;
-            let nanos = u64::try_from(end.since(begin).as_nanos()).unwrap_or(u64::MAX);
-            self.estimates.observe(before.ticket.class, fitting as u64, nanos);
+            let counted = self.before_stop(batch);
+            self.counts.succeeded += counted as u64;
+            self.counts.cancelled += (fitting - counted) as u64;
+            let batch = &batch[..counted];
+            if batch.is_empty() {
+                continue;
+            }
+            let begin = batch.first().map_or(end, |first| first.start);
+            let nanos = u64::try_from(batch.last().map_or(begin, end_of).since(begin).as_nanos()).unwrap_or(u64::MAX);
+            self.estimates.observe(before.ticket.class, counted as u64, nanos);
             let Ticket { class, attempt, arrival, .. } = before.ticket;
             let batch = Batch { slot, class, attempt, arrival, sent: before.sent, free_since, records: batch };
             out.event(now, &Event::Succeeded(batch));
@@ -89,11 +95,16 @@ impl Dispatcher {
         rest.into_iter().for_each(|rest| entry.held.push_front(rest));
         let report_times = entry.times(&held, failure.start, failure.service);
         entry.hear(now);
-        entry.free_since = Moment(failure.start.0.saturating_add(failure.service));
+        let end = Moment(failure.start.0.saturating_add(failure.service));
+        entry.free_since = end;
         entry.proven = true;
         self.early_deaths = 0;
         if held.expired {
             // It was begun at the last moment: its outcome stands.
+            return self.after_result(now, slot, out);
+        }
+        if self.stopped_at.is_some_and(|stopped| end > stopped) {
+            self.counts.cancelled += 1;
             return self.after_result(now, slot, out);
         }
         self.estimates.observe(held.ticket.class, 1, failure.service);
@@ -117,6 +128,12 @@ impl Dispatcher {
         let may_retry = (retries.on_error || retries.on_crash && crashed) && !failure.not_started;
         self.attempt_over(now, &held, report, may_retry, out);
         self.after_result(now, slot, out);
+    }
+
+    /// How many of these ended before the run was stopped. What was in work at that moment is cancelled, whether it ends
+    /// in its grace period or is ended: no engine can tell the two apart for every task.
+    fn before_stop(&self, records: &[Record]) -> usize {
+        self.stopped_at.map_or(records.len(), |stopped| records.partition_point(|record| end_of(record) <= stopped))
     }
 
     /// A worker has reported: it gets more to do, or leaves.
@@ -198,6 +215,10 @@ impl Dispatcher {
         }
         out.event(now, &Event::Attempt(&report));
     }
+}
+
+fn end_of(record: &Record) -> Moment {
+    Moment(record.start.0.saturating_add(record.service))
 }
 
 impl Slot {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Policy;
-use super::input::TaskFailure;
+use super::input::{Stop, TaskFailure};
 use crate::engine::event::{Moment, WorkerState};
 use crate::engine::queue::Ticket;
 use crate::workload::model::{ClassId, TaskIndex};
@@ -59,6 +59,8 @@ pub(super) struct Ending {
     pub why: Why,
     /// Whether it had to be killed after its grace period.
     pub killed: bool,
+    /// The last signal it was sent.
+    pub sent: Stop,
 }
 
 /// Why a worker is being ended.

@@ -144,7 +144,13 @@ impl Dispatcher {
         let Some(entry) = self.live(slot, epoch) else { return };
         let held = entry.held.pop_front();
         self.watch(slot, None);
+        let stopped = self.stopped_at.is_some();
         let Some(entry) = self.live(slot, epoch) else { return };
+        if stopped {
+            entry.life = Life::Free;
+            self.counts.cancelled += held.map_or(0, |held| held.ticket.count);
+            return;
+        }
         match failure {
             StartFailure::Engine(reason) => {
                 entry.life = Life::Free;
@@ -153,6 +159,9 @@ impl Dispatcher {
             }
             StartFailure::Task(message) => {
                 entry.life = Life::Free;
+                // The system was not short of anything.
+                self.failed_starts = 0;
+                self.start_blocked_until = Moment::ZERO;
                 if let Some(held) = held {
                     let report = self.report(now, slot, &held, Outcome::Failed, Cause::NotStarted { message });
                     // Another attempt would find the same: no retry.

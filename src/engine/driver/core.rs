@@ -1,6 +1,6 @@
 //! The state of a driver, and the loop that carries out effects until none is left.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -21,11 +21,13 @@ use crate::engine::event::{Event, InTask, Moment, Observer, Record, RunState, Se
 use crate::engine::guardian::Guardian;
 use crate::engine::strays::Strays;
 use crate::os::board::Board;
+use crate::os::child::Reaped;
+use crate::os::clock::monotonic;
 use crate::os::spawn::Program;
 use crate::os::{clock, dev_null, inherited, oom};
 use crate::worker::protocol::{self, Setup};
 use crate::worker::{entry, environment};
-use crate::workload::model::Work;
+use crate::workload::model::{TaskIndex, Work};
 
 /// Tells the runs of one process apart.
 static RUNS: AtomicU32 = AtomicU32::new(0);
@@ -56,6 +58,8 @@ pub(super) struct Core {
     strays_ended: u64,
     /// Processes that could not be ended, as far as they were told.
     unendable: BTreeSet<u32>,
+    /// Since when programs of tasks could not be started because they are open for writing.
+    pub written_since: BTreeMap<TaskIndex, u64>,
     /// Wakes the local task that waits for the alarm when the time it waits for has changed.
     pub alarm_changed: Rc<Notify>,
     alarm: Option<Moment>,
@@ -126,6 +130,7 @@ impl Core {
             strays_notice: Rc::new(Notify::new()),
             strays_ended: 0,
             unendable: BTreeSet::new(),
+            written_since: BTreeMap::new(),
             alarm_changed: Rc::new(Notify::new()),
             alarm: None,
             over: None,
@@ -245,6 +250,7 @@ impl Core {
             }
             Effect::Retire { slot, epoch } => self.retire(slot, epoch),
             Effect::Stop { slot, epoch, how } => self.stop(slot, epoch, how),
+            Effect::Abandon { slot, epoch } => self.abandon(slot, epoch),
             Effect::Over(state) => {
                 self.over = Some(state);
                 self.over_notice.notify_one();
@@ -278,9 +284,32 @@ impl Core {
             Stop::Terminate => &[Signal::TERM, Signal::CONT],
             Stop::Kill => &[Signal::KILL],
         };
-        let errors: Vec<_> = signals.iter().filter_map(|signal| link.child.signal(*signal).err()).collect();
-        for error in errors {
+        let refused: Vec<_> = signals.iter().filter_map(|signal| link.child.signal(*signal).err()).collect();
+        // What may not even be killed (it has become another user's) is not waited for.
+        let futile = how == Stop::Kill && refused.iter().any(|error| error.kind() == io::ErrorKind::PermissionDenied);
+        for error in refused {
             self.note(Severity::Warning, format!("a worker could not be signalled: {error}"));
+        }
+        if futile {
+            self.abandon(slot, epoch);
+        }
+    }
+
+    /// Leaves a child behind that cannot be ended, unless it has ended in this very moment.
+    fn abandon(&mut self, slot: u32, epoch: u32) {
+        let Some(link) = self.link(slot, epoch) else { return };
+        let (pid, is_program) = (link.child.pid(), matches!(link.peer, Peer::Program(_)));
+        let ended = link.child.try_reap().ok().flatten();
+        if ended.is_none() {
+            link.child.abandon();
+            self.unendable.insert(pid);
+            self.note(Severity::Warning, format!("process {pid} could not be ended and is left behind"));
+        }
+        let reaped = ended.unwrap_or(Reaped::UNKNOWN);
+        if is_program {
+            self.program_ended(slot, epoch, reaped, monotonic());
+        } else {
+            self.worker_ended(slot, epoch, reaped);
         }
     }
 

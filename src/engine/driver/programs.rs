@@ -18,7 +18,7 @@ use crate::os::pipe::{Drained, drain, pipe};
 use crate::os::spawn::is_transient;
 use crate::os::{board, readiness};
 use crate::worker::{command, environment};
-use crate::workload::model::CommandLine;
+use crate::workload::model::{CommandLine, TaskIndex};
 
 /// Which of a program's streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Core {
             }
             Err(error) => {
                 let program = command.argv.first().map_or("", String::as_str);
-                let failure = if is_transient(&error) {
+                let failure = if is_transient(&error) && !self.written_too_long(ticket.first, &error) {
                     StartFailure::Transient(format!("{program} could not be started: {error}"))
                 } else {
                     StartFailure::Task(format!("{program}: {error}"))
@@ -61,6 +61,20 @@ impl Core {
                 self.handle(self.clock.now(), Input::StartFailed { slot, epoch, failure });
             }
         }
+    }
+
+    /// Whether a task's program has been open for writing for longer than that is waited for.
+    fn written_too_long(&mut self, index: TaskIndex, error: &io::Error) -> bool {
+        if error.kind() != io::ErrorKind::ExecutableFileBusy {
+            return false;
+        }
+        let now = monotonic();
+        let since = *self.written_since.entry(index).or_insert(now);
+        let too_long = now.saturating_sub(since) >= command::WRITTEN_PATIENCE.as_nanos() as u64;
+        if too_long {
+            self.written_since.remove(&index);
+        }
+        too_long
     }
 
     fn try_start_program(&mut self, slot: u32, epoch: u32, ticket: Ticket, command: &CommandLine) -> io::Result<Link> {
@@ -84,6 +98,7 @@ impl Core {
         }
         let (index, child) = (ticket.first, child?);
         let started = child.started_at();
+        self.written_since.remove(&index);
         self.board.program_started(slot, started, child.pid());
         let peer = ProgramPeer { index, started, stdout, stderr };
         Ok(Link { epoch, child, stopped: false, peer: Peer::Program(Box::new(peer)), readers: Vec::new() })

@@ -219,13 +219,7 @@ fn interval(arm: &ArmResult) -> String {
 
 /// A share of the worker time of all runs together.
 fn share(arm: &ArmResult, pick: impl Fn((f64, f64, f64)) -> f64) -> String {
-    let mut sum = WorkerTime::default();
-    for run in &arm.runs {
-        sum.work += run.worker_time.work;
-        sum.startup += run.worker_time.startup;
-        sum.idle += run.worker_time.idle;
-    }
-    let shares = sum.shares();
+    let shares = arm.runs.iter().map(|run| run.worker_time).sum::<WorkerTime>().shares();
     if shares == (0.0, 0.0, 0.0) { NONE.to_owned() } else { units::percent(pick(shares)) }
 }
 

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::analysis::lints::{Lint, lints};
+use crate::analysis::lints::together;
 use crate::analysis::verdict::{Finding, Verdict};
 use crate::engine::event::Severity;
 use crate::engine::outcome::AttemptReport;
@@ -170,9 +170,7 @@ fn verdict_line(out: &mut String, results: &Results, verdict: &Verdict, paint: P
 fn remarks(out: &mut String, results: &Results, paint: Paint) {
     let cores = Some(results.host.usable_cores());
     for arm in &results.arms {
-        // The last run stands for the arm: its runs do the same work.
-        let last = arm.runs.last().map(|run| lints(run, cores)).unwrap_or_default();
-        for lint in last.iter().filter(|lint| !matches!(lint, Lint::Suspect(_))) {
+        for lint in together(arm.runs.iter().map(AsRef::as_ref), cores) {
             line(out, &format!("  {}: {lint}", label(arm)));
         }
         for (run, number) in arm.runs.iter().zip(1..) {

@@ -1,8 +1,10 @@
 //! What a run shows about its setting, as far as its measurements go. Each lint has its own rule and its own words.
 
 use std::fmt;
+use std::time::Duration;
 
-use crate::metrics::snapshot::Snapshot;
+use crate::engine::event::RunState;
+use crate::metrics::snapshot::{Snapshot, WorkerTime};
 
 /// Share of worker time that start-up may take.
 const STARTUP: f64 = 0.5;
@@ -71,21 +73,36 @@ impl fmt::Display for Lint {
     }
 }
 
+/// Whether the figures of a run show anything about its setting: not where it was stopped, because its end is not that of
+/// its work, and not where not one task succeeded, because that was not the work.
+#[must_use]
+pub fn speaks(run: &Snapshot) -> bool {
+    let cut_off = matches!(run.state, RunState::Stopping | RunState::Stopped | RunState::Broken);
+    run.counts.succeeded > 0 && !cut_off
+}
+
 /// Everything that a run shows. `usable_cores` adds the lint about too many workers; `None` where it is not known.
 #[must_use]
 pub fn lints(run: &Snapshot, usable_cores: Option<u32>) -> Vec<Lint> {
-    let mut lints = Vec::new();
-    let done = run.counts.succeeded + run.counts.unsuccessful();
-    if run.end.is_some() || done >= ENOUGH {
-        lints.extend(worker_time(run));
-        lints.extend(usable_cores.and_then(|cores| too_many_workers(run, cores)));
-    }
+    let mut lints = together([run], usable_cores);
     lints.extend(run.suspect.iter().cloned().map(Lint::Suspect));
     lints
 }
 
-fn worker_time(run: &Snapshot) -> Vec<Lint> {
-    let (work, startup, idle) = run.worker_time.shares();
+/// What the runs of an arm show together, in the same figures as a table of all of them. Whether single runs are suspect
+/// is left to [`lints`].
+#[must_use]
+pub fn together<'a>(runs: impl IntoIterator<Item = &'a Snapshot>, usable_cores: Option<u32>) -> Vec<Lint> {
+    let enough = |run: &&Snapshot| run.end.is_some() || run.counts.succeeded + run.counts.unsuccessful() >= ENOUGH;
+    let runs: Vec<&Snapshot> = runs.into_iter().filter(|run| speaks(run)).filter(enough).collect();
+    let mut lints = worker_time(&runs);
+    lints.extend(usable_cores.and_then(|cores| too_many_workers(&runs, cores)));
+    lints
+}
+
+fn worker_time(runs: &[&Snapshot]) -> Vec<Lint> {
+    let time: WorkerTime = runs.iter().map(|run| run.worker_time).sum();
+    let (work, startup, idle) = time.shares();
     if work + startup + idle <= 0.0 {
         return Vec::new();
     }
@@ -95,9 +112,9 @@ fn worker_time(run: &Snapshot) -> Vec<Lint> {
     } else if work < WORKING {
         lints.push(Lint::LowWorkingRatio(work));
     }
-    let time = run.worker_time;
     let whole = (time.work + time.startup + time.idle).as_secs_f64();
-    let tail = run.end.as_ref().map_or(0.0, |end| end.tail_idle.as_secs_f64() / whole);
+    let tail: Duration = runs.iter().filter_map(|run| run.end.as_ref()).map(|end| end.tail_idle).sum();
+    let tail = tail.as_secs_f64() / whole;
     if tail > TAIL {
         lints.push(Lint::UnevenTail(tail));
     }
@@ -105,19 +122,20 @@ fn worker_time(run: &Snapshot) -> Vec<Lint> {
 }
 
 /// Workers that sleep or wait may well outnumber the cores; it is in the way only when the cores are busy.
-fn too_many_workers(run: &Snapshot, cores: u32) -> Option<Lint> {
-    let busy = run.cpu.cores_used_whole >= SATURATED * f64::from(cores);
-    (run.workers_target > cores && busy).then_some(Lint::MoreWorkersThanCores { workers: run.workers_target, cores })
+fn too_many_workers(runs: &[&Snapshot], cores: u32) -> Option<Lint> {
+    let workers = runs.last()?.workers_target;
+    let used = runs.iter().map(|run| run.cpu.cores_used_whole).sum::<f64>() / runs.len() as f64;
+    let busy = used >= SATURATED * f64::from(cores);
+    (workers > cores && busy).then_some(Lint::MoreWorkersThanCores { workers, cores })
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
     use crate::metrics::fixtures::snapshot;
-    use crate::metrics::snapshot::{RunEnd, WorkerTime};
+    use crate::metrics::snapshot::RunEnd;
 
     fn with_time(work: u64, startup: u64, idle: u64) -> Snapshot {
         let [work, startup, idle] = [work, startup, idle].map(Duration::from_secs);
@@ -159,6 +177,27 @@ mod tests {
         let mut run = with_time(85, 0, 15);
         run.end = Some(Arc::new(RunEnd { tail_idle: Duration::from_secs(12), ..RunEnd::default() }));
         assert_eq!(words(&run), ["uneven tail: 12 % of worker time is idle while the last tasks run"]);
+    }
+
+    #[test]
+    fn runs_that_were_cut_off_or_did_no_work_show_nothing() {
+        assert_eq!(words(&with_time(1, 9, 0)).len(), 1);
+        for state in [RunState::Stopping, RunState::Stopped, RunState::Broken] {
+            let mut run = with_time(1, 9, 90);
+            run.state = state;
+            assert_eq!(words(&run), Vec::<String>::new(), "{state:?}");
+        }
+        let mut run = with_time(1, 9, 90);
+        (run.counts.succeeded, run.counts.failed) = (0, 1000);
+        assert_eq!(words(&run), Vec::<String>::new());
+    }
+
+    #[test]
+    fn runs_together_show_the_figures_of_all_of_them() {
+        let runs = [with_time(20, 0, 80), with_time(60, 0, 40), with_time(70, 0, 30)];
+        let said: Vec<_> = together(&runs, None).iter().map(ToString::to_string).collect();
+        assert_eq!(said, ["workers work only 50 % of their time"], "neither 20 nor 70");
+        assert_eq!(together(&[], Some(2)), []);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::analysis::failing::{NOTABLE, unsuccessful_share};
-use crate::analysis::lints::{Lint, lints};
+use crate::analysis::lints::{Lint, together};
 use crate::analysis::statistics::estimate_ratio;
 use crate::engine::event::RunState;
 use crate::metrics::snapshot::Snapshot;
@@ -145,8 +145,12 @@ pub fn verdicts_on(arms: &[Vec<Arc<Snapshot>>], baseline: usize, usable_cores: O
         .map(|(arm, runs)| {
             let Comparison { ratio, ci95, pairs, finding } = compare(&baseline_figures, &figures(runs));
             let ratio = ratio.or_else(|| live_ratio(reference, runs));
-            // Reasons are about the side that is behind: there is something to explain.
-            let behind = if ratio.is_some_and(|ratio| ratio > 1.0) { reference } else { runs };
+            // Reasons are about the side that is behind. Without a ratio there is nothing to explain.
+            let behind = match ratio {
+                Some(ratio) if ratio > 1.0 => reference.as_slice(),
+                Some(_) => runs,
+                None => &[],
+            };
             let unsuccessful = [(baseline, reference), (arm, runs)]
                 .map(|(arm, runs)| Unsuccessful { arm, share: unsuccessful_share(runs) })
                 .into_iter()
@@ -172,21 +176,12 @@ fn live_ratio(baseline: &[Arc<Snapshot>], arm: &[Arc<Snapshot>]) -> Option<f64> 
     (baseline > 0.0 && arm > 0.0 && ratio.is_finite()).then_some(ratio)
 }
 
-/// What at least half of the runs show, each reason once.
+/// What the runs show together; that they are suspect, if at least half of them are.
 fn reasons(runs: &[Arc<Snapshot>], usable_cores: Option<u32>) -> Vec<String> {
-    let mut found: Vec<(&'static str, usize)> = Vec::new();
-    for run in runs {
-        let mut names: Vec<_> = lints(run, usable_cores).iter().map(Lint::name).collect();
-        names.dedup();
-        for name in names {
-            match found.iter_mut().find(|(other, _)| *other == name) {
-                Some((_, count)) => *count += 1,
-                None => found.push((name, 1)),
-            }
-        }
-    }
-    found.retain(|(_, count)| *count * 2 >= runs.len());
-    found.into_iter().map(|(name, _)| name.to_owned()).collect()
+    let suspect = runs.iter().filter(|run| !run.suspect.is_empty()).count();
+    let suspect = (suspect > 0 && suspect * 2 >= runs.len()).then(|| Lint::Suspect(String::new()));
+    let found = together(runs.iter().map(AsRef::as_ref), usable_cores).into_iter().chain(suspect);
+    found.map(|lint| lint.name().to_owned()).collect()
 }
 
 #[cfg(test)]

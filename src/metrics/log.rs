@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::engine::outcome::{AttemptReport, Cause};
+use crate::metrics::snapshot::Note;
 
 /// Notes and attempts that are kept.
 pub const KEPT: usize = 200;
@@ -71,6 +72,12 @@ fn keep_end(text: &mut String) {
         text.drain(..from);
         text.shrink_to_fit();
     }
+}
+
+/// Whether a note tells of processes that tasks left behind: nothing is wrong with the figures, but nobody would guess it.
+#[must_use]
+pub fn tells_of_strays(note: &Note) -> bool {
+    note.text.contains("left processes behind")
 }
 
 #[cfg(test)]

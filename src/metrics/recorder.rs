@@ -109,11 +109,15 @@ impl Recorder {
         if !report.retried {
             self.last_outcome = self.pauses.clock(now);
         }
-        // One that never started (no such program, a worker dead on arrival) has no times to record.
-        if let (Some(slot), Some(times)) = (report.slot, report.times()) {
+        // Of one that never started (no such program, a worker dead on arrival) neither has anything to record.
+        if report.slot.is_some() {
             self.latencies.attempt(report);
-            self.slots.attempted(slot, ns(times.service), ns(times.startup), Moment(ns(report.ended)));
         }
+        self.slots.attempted(report);
+        if let Some(times) = report.times() {
+            self.pauses.runs_since(Moment(ns(report.ended.saturating_sub(times.service))));
+        }
+        self.pauses.ran(now);
         if !matches!(report.outcome, Outcome::Cancelled | Outcome::Dropped | Outcome::Succeeded) {
             self.failures.push(trimmed(report));
         }
@@ -253,9 +257,12 @@ impl Observer for Recorder {
         match event {
             Event::Succeeded(batch) => {
                 let sums = self.latencies.batch(batch, &mut self.hash);
-                let count = batch.records.len() as u64;
-                self.succeeded += count;
-                self.slots.succeeded(batch.slot, count, &sums);
+                if let Some(first) = batch.records.first() {
+                    self.pauses.runs_since(first.start);
+                }
+                self.pauses.ran(now);
+                self.succeeded += batch.records.len() as u64;
+                self.slots.succeeded(batch.slot, batch.records, &sums);
                 self.last_outcome = self.pauses.clock(now);
             }
             Event::Attempt(report) => self.attempt(now, report),
@@ -272,7 +279,11 @@ impl Observer for Recorder {
             Event::WorkerReady { .. } => {}
             Event::WorkerUsage { slot, pid, usage } => self.slots.reported(*slot, *pid, *usage),
             Event::WorkerExited { slot, usage, peak_rss_bytes, .. } => {
-                self.slots.exited(*slot, *usage, *peak_rss_bytes);
+                if self.slots.exited(now, *slot, *usage, *peak_rss_bytes) {
+                    // Its task was given up, which is an outcome too.
+                    self.pauses.ran(now);
+                    self.last_outcome = self.pauses.clock(now);
+                }
                 self.tell_sampler(*slot);
             }
             Event::Resized { workers } => {
@@ -295,8 +306,15 @@ impl Observer for Recorder {
         match view.state {
             // A run can be suspended in a pause; its clock stands still then.
             RunState::Suspended => {}
-            state => self.pauses.see(now, state == RunState::Paused),
+            state => {
+                let starts = view.slots.iter().filter_map(|slot| Some(slot.task?.2));
+                if let Some(start) = starts.min() {
+                    self.pauses.runs_since(start);
+                }
+                self.pauses.see(now, state == RunState::Paused, view.counts.running > 0);
+            }
         }
+        view.slots.iter().for_each(|slot| self.slots.seen(slot));
         let clock = self.pauses.clock(now);
         self.capacity.set(clock, view.workers);
         self.depth.see(clock, view.counts.queued);

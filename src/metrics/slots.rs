@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use crate::engine::event::{Moment, Usage};
-use crate::metrics::latency::BatchSums;
+use crate::engine::event::{Moment, Record, SlotView, Usage};
+use crate::engine::outcome::AttemptReport;
+use crate::metrics::latency::{BatchSums, ns};
 use crate::metrics::sampler::Account;
+use crate::workload::model::TaskIndex;
 
 /// Slots that are told apart; an engine has far fewer. Bounds the memory against a wrong number.
 const MOST: usize = 1 << 16;
@@ -28,6 +30,8 @@ pub struct SlotTotals {
     pub started: Moment,
     /// End of its last task.
     pub last_end: Moment,
+    /// The task it was last seen in and nothing was heard of since, and that task's first instruction.
+    in_task: Option<(TaskIndex, Moment)>,
     /// What its reaped processes used.
     pub exited: Usage,
     /// What its live process used, as it said itself.
@@ -90,20 +94,49 @@ impl Slots {
     }
 
     /// Successful tasks.
-    pub fn succeeded(&mut self, slot: u32, count: u64, sums: &BatchSums) {
+    pub fn succeeded(&mut self, slot: u32, records: &[Record], sums: &BatchSums) {
         self.work = self.work.saturating_add(sums.work);
         self.startup = self.startup.saturating_add(sums.startup);
         if let Some(totals) = self.slot(slot) {
-            totals.done += count;
+            totals.done += records.len() as u64;
+            let last = records.last().map_or(Moment::ZERO, |record| record.start);
+            totals.in_task.take_if(|(_, start)| *start <= last);
             totals.busy = totals.busy.saturating_add(sums.work);
             totals.last_end = totals.last_end.max(sums.end);
         }
     }
 
-    /// An attempt that ran and did not succeed.
-    pub fn attempted(&mut self, slot: u32, service: u64, startup: u64, ended: Moment) {
+    /// An attempt that did not succeed. One that never started (no such program) has no times to add.
+    pub fn attempted(&mut self, report: &AttemptReport) {
+        let Some(slot) = report.slot else { return };
+        if let Some(totals) = self.slot(slot) {
+            totals.in_task.take_if(|(index, _)| *index == report.index);
+        }
+        if let Some(times) = report.times() {
+            self.startup = self.startup.saturating_add(ns(times.startup));
+            self.worked(slot, ns(times.service), Moment(ns(report.ended)));
+        }
+    }
+
+    /// What a slot is in now.
+    pub fn seen(&mut self, view: &SlotView) {
+        if let Some(totals) = self.slots.get_mut(view.slot as usize) {
+            totals.in_task = view.task.map(|(index, _, start)| (index, start));
+        }
+    }
+
+    /// The process of a slot ended in a task that has no report: the run was stopped. It was work until then, and did not
+    /// become idle time because nothing came of it.
+    fn cut_off(&mut self, slot: u32, now: Moment) -> bool {
+        let Some(totals) = self.slot(slot) else { return false };
+        let Some((_, start)) = totals.in_task.take() else { return false };
+        let start = start.max(totals.last_end);
+        self.worked(slot, ns(now.since(start)), now);
+        true
+    }
+
+    fn worked(&mut self, slot: u32, service: u64, ended: Moment) {
         self.work = self.work.saturating_add(service);
-        self.startup = self.startup.saturating_add(startup);
         if let Some(totals) = self.slot(slot) {
             totals.busy = totals.busy.saturating_add(service);
             totals.last_end = totals.last_end.max(ended);
@@ -130,8 +163,8 @@ impl Slots {
         }
     }
 
-    /// A process was reaped.
-    pub fn exited(&mut self, slot: u32, usage: Usage, peak_rss: Option<u64>) {
+    /// A process was reaped. Whether it was cut off in a task.
+    pub fn exited(&mut self, now: Moment, slot: u32, usage: Usage, peak_rss: Option<u64>) -> bool {
         self.exits += 1;
         self.exited += usage;
         self.peak_rss = self.peak_rss.max(peak_rss.unwrap_or(0));
@@ -141,6 +174,7 @@ impl Slots {
             totals.reported = Usage::default();
             totals.pid = None;
         }
+        self.cut_off(slot, now)
     }
 
     fn slot(&mut self, slot: u32) -> Option<&mut SlotTotals> {

@@ -14,9 +14,10 @@ use crate::workload::model::{ClassId, TaskIndex};
 /// One run at one moment. Its size does not depend on the number of tasks.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Run clock, pauses left out: all rates and the place of a replay are about this time.
+    /// Run clock, without the time in which the run was paused and nothing ran: all rates and the place of a replay are
+    /// about this time.
     pub at: Duration,
-    /// How long the run was paused.
+    /// That left out time.
     pub paused: Duration,
     /// Where the run stands.
     pub state: RunState,
@@ -124,7 +125,7 @@ impl Snapshot {
 /// What is known only when a run is over.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunEnd {
-    /// Run clock at the last outcome of a task.
+    /// Run clock at the last outcome of a task, be it that it was cut off when the run was stopped.
     pub wall: Duration,
     /// The four latencies whole, for any percentile and for curves.
     pub distributions: Distributions,
@@ -213,6 +214,16 @@ impl WorkerTime {
             return (0.0, 0.0, 0.0);
         }
         (self.work.as_secs_f64() / all, self.startup.as_secs_f64() / all, self.idle.as_secs_f64() / all)
+    }
+}
+
+impl std::iter::Sum for WorkerTime {
+    fn sum<I: Iterator<Item = Self>>(times: I) -> Self {
+        times.fold(Self::default(), |sum, time| Self {
+            work: sum.work + time.work,
+            startup: sum.startup + time.startup,
+            idle: sum.idle + time.idle,
+        })
     }
 }
 

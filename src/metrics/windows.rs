@@ -41,24 +41,46 @@ impl Rate {
     }
 }
 
-/// The pauses of a run: no work was given out, so their time counts for nothing.
+/// The pauses of a run, as far as nothing ran in them: that time counts for nothing. Tasks that were under way when a pause
+/// began go on, and as their work counts, so does the time it takes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pauses {
+    /// When the run was paused, if it is.
+    paused: Option<Moment>,
+    /// The last time that something was seen to run.
+    ran: Moment,
+    /// Since when nothing has run in the pause.
     since: Option<Moment>,
     /// Those that are over.
     over: Duration,
 }
 
 impl Pauses {
-    /// Whether the run is paused now.
-    pub fn see(&mut self, now: Moment, paused: bool) {
-        match (self.since, paused) {
-            (None, true) => self.since = Some(now),
-            (Some(since), false) => {
-                self.over += now.since(since);
-                self.since = None;
-            }
-            _ => {}
+    /// Whether the run is paused now, and whether anything runs all the same.
+    pub fn see(&mut self, now: Moment, paused: bool, running: bool) {
+        if !paused {
+            self.runs_since(now);
+            self.paused = None;
+            return;
+        }
+        let paused = *self.paused.get_or_insert(now);
+        if running {
+            self.runs_since(now);
+            self.ran(now);
+        } else if self.since.is_none() {
+            self.since = Some(paused.max(self.ran));
+        }
+    }
+
+    /// Something ran until `end`.
+    pub fn ran(&mut self, end: Moment) {
+        self.ran = self.ran.max(end);
+    }
+
+    /// Something has run since `start`: a standstill was over by then.
+    pub fn runs_since(&mut self, start: Moment) {
+        if let Some(since) = self.since.take() {
+            self.over += start.since(since);
         }
     }
 

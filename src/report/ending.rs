@@ -39,7 +39,7 @@ pub struct Partial {
     pub warmup: bool,
 }
 
-/// How far a run came, and how it ended there: `78 % stopped`; `None` for one that was made to its end.
+/// How a run ended and how far it came: `stopped after 260 of 300 tasks (86 %)`; `None` for one that was made to its end.
 #[must_use]
 pub fn how_far(run: &Snapshot) -> Option<String> {
     let word = match run.state {
@@ -48,7 +48,13 @@ pub fn how_far(run: &Snapshot) -> Option<String> {
         RunState::Broken => "broken",
         RunState::Running | RunState::Paused | RunState::Suspended => "unfinished",
     };
-    Some(format!("{} % {word}", (made(run) * 100).checked_div(run.total).unwrap_or(0)))
+    Some(format!("{word} after {} of {} tasks ({})", made(run), run.total, percent_made(run)))
+}
+
+/// The share of its tasks that a run got to.
+#[must_use]
+pub fn percent_made(run: &Snapshot) -> String {
+    format!("{} %", if run.total == 0 { 100 } else { made(run) * 100 / run.total })
 }
 
 /// Tasks that ended otherwise than by the end of the run.

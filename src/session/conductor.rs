@@ -11,7 +11,7 @@ use crate::engine::control::Command;
 use crate::engine::driver::Run;
 use crate::engine::event::{RunState, Severity};
 use crate::engine::plan::{Surroundings, run_spec};
-use crate::metrics::kept;
+use crate::metrics::kept::Runs;
 use crate::metrics::recorder::{self, Recorder};
 use crate::metrics::snapshot::Snapshot;
 use crate::metrics::track::Track;
@@ -116,7 +116,7 @@ struct Arm {
     workers: u32,
     live: Option<Live>,
     track: Arc<Track>,
-    finished: Vec<Arc<Snapshot>>,
+    finished: Runs,
 }
 
 struct Live {
@@ -144,7 +144,7 @@ impl Conductor {
                 workers: spec.surroundings.workers(arm, tasks),
                 live: None,
                 track: Arc::default(),
-                finished: Vec::new(),
+                finished: Runs::default(),
             })
             .collect();
         let schedule = Schedule::new(&spec.workload, spec.arms.len());
@@ -161,7 +161,7 @@ impl Conductor {
     }
 
     fn view(&self) -> SessionView {
-        let finished: Vec<Vec<Arc<Snapshot>>> = self.arms.iter().map(|arm| arm.finished.clone()).collect();
+        let finished: Vec<Vec<Arc<Snapshot>>> = self.arms.iter().map(|arm| arm.finished.to_vec()).collect();
         SessionView {
             workload: Arc::clone(&self.spec.workload),
             host: Arc::clone(&self.spec.host),
@@ -173,7 +173,7 @@ impl Conductor {
                     workers: arm.workers,
                     live: arm.live.is_some(),
                     track: Arc::clone(&arm.track),
-                    finished: arm.finished.clone(),
+                    finished: arm.finished.to_vec(),
                 })
                 .collect(),
             phase: self.phase(),
@@ -392,7 +392,7 @@ impl Conductor {
         match state {
             RunState::Finished => {
                 if counted {
-                    kept::push(&mut arm.finished, snapshot, &self.spec.workload.measure.percentiles);
+                    arm.finished.push(snapshot, &self.spec.workload.measure.percentiles);
                 }
                 if self.mode == Mode::Interleaved && self.progress.may_go_on() {
                     self.go_on();

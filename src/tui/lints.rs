@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::analysis::lints::speaks;
 use crate::metrics::snapshot::Snapshot;
 
 /// Too little has happened before this for a remark to mean anything.
@@ -10,7 +11,7 @@ const LEAST_TIME: Duration = Duration::from_secs(1);
 /// The remarks that hold, most important first.
 #[must_use]
 pub fn check(frame: &Snapshot, cores: u32) -> Vec<String> {
-    if frame.at < LEAST_TIME || frame.counts.finished() < 10 {
+    if frame.at < LEAST_TIME || frame.counts.finished() < 10 || !speaks(frame) {
         return Vec::new();
     }
     [startup_bound(frame), idle_workers(frame), more_workers_than_cores(frame, cores)].into_iter().flatten().collect()

@@ -75,6 +75,8 @@ pub struct UiState {
     pub frozen: Option<Arc<SessionView>>,
     /// An answer to the last key, until the next one.
     pub notice: Option<String>,
+    /// Whether that answer is about a stop: it is true no longer when nothing runs any more.
+    pub stopping: bool,
     /// Columns and lines of the screen.
     pub size: (u16, u16),
     /// How the program ends as soon as the session has, if it is to.
@@ -138,6 +140,7 @@ impl UiState {
     #[must_use]
     pub fn update(&mut self, model: &Model, action: Action) -> Vec<Effect> {
         self.notice = None;
+        self.stopping = false;
         match action {
             Action::Interrupt => return self.interrupt(model),
             Action::Suspend => return vec![Effect::Suspend],
@@ -193,11 +196,13 @@ impl UiState {
         match self.asked.key() {
             Level::Stop => {
                 self.notice = Some("stopping; ^C again kills and leaves".to_owned());
+                self.stopping = true;
                 vec![Effect::Send(SessionCommand::Stop)]
             }
             Level::Kill => {
                 self.leaving = Some(Ended::INTERRUPTED);
                 self.notice = Some("killing; ^C again leaves at once".to_owned());
+                self.stopping = true;
                 vec![Effect::Send(SessionCommand::Stop)]
             }
             Level::Leave => vec![Effect::Leave(Ended::INTERRUPTED.at_once())],
@@ -367,6 +372,7 @@ impl UiState {
         }
         self.asked.key();
         self.notice = Some("stopping; x again kills".to_owned());
+        self.stopping = true;
         vec![Effect::Send(SessionCommand::Stop)]
     }
 

@@ -88,7 +88,7 @@ fn run_under_way_does_not_change_the_verdict_of_finished_ones() {
 
 #[test]
 fn reasons_explain_the_slower_side() {
-    let [work, startup, idle] = [32, 67, 1].map(Duration::from_secs);
+    let [work, startup, idle] = [3200, 6700, 100].map(Duration::from_millis);
     let bound = |throughput| {
         let worker_time = WorkerTime { work, startup, idle };
         Arc::new(Snapshot { throughput_whole: throughput, worker_time, ..snapshot() })
@@ -97,7 +97,14 @@ fn reasons_explain_the_slower_side() {
     assert_eq!(verdicts(&[vec![run(98.0), run(99.0)], vec![bound(31.0), bound(32.0)]], 0)[0].reasons, expected);
     assert_eq!(verdicts(&[vec![bound(31.0), bound(32.0)], vec![run(98.0), run(99.0)]], 0)[0].reasons, expected);
     let once = vec![run(30.0), run(31.0), bound(30.5)];
-    assert!(verdicts(&[vec![run(98.0), run(99.0), run(97.0)], once], 0)[0].reasons.is_empty(), "one run of three");
+    let reasons = &verdicts(&[vec![run(98.0), run(99.0), run(97.0)], once], 0)[0].reasons;
+    assert_eq!(reasons, &["low working ratio"], "in the figures of all three runs");
+    let mut failed = Arc::unwrap_or_clone(bound(0.0));
+    (failed.counts.succeeded, failed.counts.failed) = (0, 1000);
+    let failed = vec![Arc::new(failed)];
+    let (good, bad) = (vec![bound(31.0)], &verdicts(&[vec![bound(31.0)], failed.clone()], 0)[0]);
+    assert_eq!(bad.reasons, Vec::<String>::new(), "nothing was done");
+    assert_eq!(verdicts(&[failed, good], 0)[0].reasons, Vec::<String>::new(), "no ratio that they would explain");
 }
 
 proptest! {

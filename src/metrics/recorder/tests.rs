@@ -3,6 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::event::{Batch, Record, RunState, SlotView, Usage, WorkerState};
 use crate::engine::outcome::{Cause, Counts, Exit};
+use crate::metrics::distribution::Distributions;
+use crate::metrics::snapshot::Latency;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -328,4 +330,97 @@ fn the_time_of_a_pause_counts_for_nothing() {
         recorder.state(at(time), &view(state, counts(4, 2, 0), &[]));
     }
     assert_eq!(snapshots.borrow().paused, MS * 400);
+}
+
+#[test]
+fn what_never_started_has_no_times_whichever_engine_failed_to_start_it() {
+    for (kind, pid) in [(EngineKind::Pool, Some(70)), (EngineKind::Process, None)] {
+        let (mut recorder, snapshots) = Recorder::new(config(kind));
+        recorder.event(at(0), &Event::WorkerStarted { slot: 0, pid: 70, restart: false });
+        for index in 0..20 {
+            // A pool's worker was in the task when it found no program.
+            let in_task = SlotView { task: Some((index, 0, at(10 * index))), ..slot(0, pid, WorkerState::Busy) };
+            recorder.state(at(10 * index), &view(RunState::Running, counts(20, 19, 1), &[in_task]));
+            let mut report = crate::metrics::fixtures::attempt(index);
+            report.cause = Cause::NotStarted { message: "no such program".to_owned() };
+            (report.wait, report.startup, report.service, report.pid) = (None, None, None, pid);
+            recorder.event(at(10 * index + 1), &Event::Attempt(&report));
+        }
+        recorder.event(at(300), &exited(0, 70, cpu(1)));
+        let counts = Counts { submitted: 20, failed: 20, ..Counts::default() };
+        recorder.state(at(301), &view(RunState::Finished, counts, &[]));
+        let run = snapshots.borrow();
+        assert_eq!(run.latency, Latency::default(), "{kind:?}: not one value");
+        let distributions = &run.end.as_ref().unwrap().distributions;
+        assert_eq!(distributions, &Distributions::default(), "{kind:?}");
+        assert_eq!((run.worker_time.work, run.worker_time.startup), Default::default(), "{kind:?}");
+        assert_eq!(run.failures.len(), 20);
+    }
+}
+
+#[test]
+fn time_in_a_pause_counts_as_long_as_something_runs() {
+    let (mut recorder, snapshots) = recorder();
+    let in_task = |index, start| SlotView { task: Some((index, 0, start)), ..slot(0, Some(70), WorkerState::Busy) };
+    let idle = slot(0, Some(70), WorkerState::Idle);
+    recorder.event(at(0), &Event::WorkerStarted { slot: 0, pid: 70, restart: false });
+    recorder.state(at(0), &view(RunState::Running, counts(2, 1, 1), &[in_task(0, at(0))]));
+    // Paused at 1 s; the task goes on until 4 s, and nothing runs until 9 s.
+    for now in [1000, 2000, 3000] {
+        recorder.state(at(now), &view(RunState::Paused, counts(2, 1, 1), &[in_task(0, at(0))]));
+        assert_eq!(snapshots.borrow().at, MS * now as u32, "its work counts, and so does its time");
+    }
+    succeed(&mut recorder, 4000, 0, 0, &[record(0, 0, 4000)]);
+    for now in [4050, 6000, 8900] {
+        recorder.state(at(now), &view(RunState::Paused, counts(2, 1, 0), &[idle]));
+        assert_eq!((snapshots.borrow().at, snapshots.borrow().paused), (MS * 4000, MS * (now as u32 - 4000)));
+    }
+    // The second task began before the state was seen again.
+    recorder.state(at(9080), &view(RunState::Running, counts(2, 0, 1), &[in_task(1, at(9000))]));
+    assert_eq!((snapshots.borrow().at, snapshots.borrow().paused), (MS * 4080, MS * 5000));
+    succeed(&mut recorder, 13_000, 0, 9000, &[record(1, 9000, 4000)]);
+    recorder.state(at(13_010), &view(RunState::Finished, counts(2, 0, 0), &[idle]));
+    let run = snapshots.borrow();
+    assert_eq!((run.wall(), run.worker_time.work), (MS * 8000, MS * 8000));
+    assert!((run.throughput_whole - 0.25).abs() < 1e-9, "one worker, 4 s each: {}", run.throughput_whole);
+    assert_eq!(run.latency.service.p50.as_secs(), 4);
+}
+
+#[test]
+fn a_task_that_is_cut_off_was_work_until_then() {
+    for kind in [EngineKind::Pool, EngineKind::Process] {
+        let (mut recorder, snapshots) = Recorder::new(config(kind));
+        let busy = |number: u32, start| SlotView {
+            task: Some((u64::from(number) + 1, 0, start)),
+            ..slot(number, Some(70 + number), WorkerState::Busy)
+        };
+        for number in [0, 1] {
+            recorder.event(at(0), &Event::WorkerStarted { slot: number, pid: 70 + number, restart: false });
+        }
+        succeed(&mut recorder, 500, 0, 0, &[record(0, 0, 500)]);
+        recorder.state(at(600), &view(RunState::Running, counts(4, 1, 2), &[busy(0, at(500)), busy(1, at(0))]));
+        recorder.event(at(2000), &exited(0, 70, cpu(1)));
+        recorder.event(at(2000), &exited(1, 71, cpu(1)));
+        let counts = Counts { submitted: 4, succeeded: 1, cancelled: 3, ..Counts::default() };
+        recorder.state(at(2010), &view(RunState::Stopped, counts, &[]));
+        let run = snapshots.borrow();
+        assert_eq!((run.worker_time.work, run.worker_time.idle), (MS * 4000, Duration::ZERO), "{kind:?}");
+        assert_eq!(run.wall(), MS * 2000);
+        assert_eq!(run.end.as_ref().unwrap().tail_idle, Duration::ZERO);
+        assert_eq!(run.workers.iter().map(|row| row.busy).sum::<Duration>(), run.worker_time.work, "rows add up");
+        assert_eq!(run.latency.service.count, 1, "how long it would have taken is not known");
+        assert_eq!(crate::analysis::lints::lints(&run, Some(2)), []);
+    }
+}
+
+#[test]
+fn a_worker_that_leaves_after_its_last_task_is_not_cut_off() {
+    let (mut recorder, snapshots) = recorder();
+    recorder.event(at(0), &Event::WorkerStarted { slot: 0, pid: 70, restart: false });
+    let in_task = SlotView { task: Some((0, 0, at(0))), ..slot(0, Some(70), WorkerState::Busy) };
+    recorder.state(at(50), &view(RunState::Running, counts(1, 0, 1), &[in_task]));
+    succeed(&mut recorder, 100, 0, 0, &[record(0, 0, 100)]);
+    recorder.event(at(900), &exited(0, 70, cpu(1)));
+    recorder.state(at(910), &view(RunState::Finished, counts(1, 0, 0), &[]));
+    assert_eq!((snapshots.borrow().worker_time.work, snapshots.borrow().wall()), (MS * 100, MS * 100));
 }

@@ -2,7 +2,7 @@
 
 use super::{Paint, label, line, name};
 use crate::analysis::verdict::Verdict;
-use crate::report::ending::{how_far, made};
+use crate::report::ending::how_far;
 use crate::report::{Results, clean, units};
 
 /// Says so at the top if not everything was made.
@@ -50,6 +50,6 @@ pub(super) fn partial_runs(out: &mut String, results: &Results, paint: Paint) {
         let run = &partial.run;
         let how_far = paint.with(Paint::WARN, &how_far(run).unwrap_or_default());
         let number = if partial.warmup { "warm-up".to_owned() } else { format!("run {}", arm.runs.len() + 1) };
-        line(out, &format!("! {}, {number}: {how_far}, {} of {} tasks; not counted", label(arm), made(run), run.total));
+        line(out, &format!("! {}, {number}: {how_far}; not counted", label(arm)));
     }
 }

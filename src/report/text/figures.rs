@@ -7,7 +7,7 @@ use crate::analysis::statistics::estimate;
 use crate::engine::outcome::Counts;
 use crate::metrics::distribution::{Distribution, Distributions};
 use crate::metrics::snapshot::{Snapshot, WorkerTime};
-use crate::report::ending::how_far;
+use crate::report::ending::{how_far, percent_made};
 use crate::report::{ArmResult, Results, units};
 use crate::workload::model::LatencyFrom;
 
@@ -87,8 +87,8 @@ fn rows(results: &Results) -> Vec<Row> {
         rows.row("runs", |arm| arm.runs.len().to_string());
     }
     if results.arms.iter().flat_map(|arm| &arm.runs).any(|run| how_far(run).is_some()) {
-        rows.row("made", |arm| match arm.runs.last() {
-            Some(run) => how_far(run).unwrap_or_else(|| "100 %".to_owned()),
+        rows.row("got to", |arm| match arm.runs.last() {
+            Some(run) => percent_made(run),
             None => NONE.to_owned(),
         });
     }
@@ -163,6 +163,9 @@ fn outcomes(rows: &mut Rows<'_>) {
         if place < 2 || rows.arms.iter().any(|arm| count(&totals(arm)) > 0) {
             rows.row(title, |arm| count(&totals(arm)).to_string());
         }
+        if title == "timed out" && rows.arms.iter().any(|arm| totals(arm).queue_timed_out > 0) {
+            rows.detail("in the queue", |arm| totals(arm).queue_timed_out.to_string());
+        }
     }
 }
 
@@ -196,6 +199,7 @@ pub(super) fn totals(arm: &ArmResult) -> Counts {
         sum.succeeded += counts.succeeded;
         sum.failed += counts.failed;
         sum.timed_out += counts.timed_out;
+        sum.queue_timed_out += counts.queue_timed_out;
         sum.lost += counts.lost;
         sum.cancelled += counts.cancelled;
         sum.dropped += counts.dropped;
@@ -219,13 +223,7 @@ fn interval(arm: &ArmResult) -> String {
 
 /// A share of the worker time of all runs together.
 fn share(arm: &ArmResult, pick: impl Fn((f64, f64, f64)) -> f64) -> String {
-    let mut sum = WorkerTime::default();
-    for run in &arm.runs {
-        sum.work += run.worker_time.work;
-        sum.startup += run.worker_time.startup;
-        sum.idle += run.worker_time.idle;
-    }
-    let shares = sum.shares();
+    let shares = arm.runs.iter().map(|run| run.worker_time).sum::<WorkerTime>().shares();
     if shares == (0.0, 0.0, 0.0) { NONE.to_owned() } else { units::percent(pick(shares)) }
 }
 

@@ -8,10 +8,12 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::analysis::lints::{Lint, lints};
+use crate::analysis::lints::together;
 use crate::analysis::verdict::{Finding, Verdict};
 use crate::engine::event::Severity;
 use crate::engine::outcome::AttemptReport;
+use crate::metrics::log::tells_of_strays;
+use crate::metrics::snapshot::Note;
 use crate::report::{ArmResult, Results, clean, units};
 use crate::workload::model::EngineKind;
 
@@ -170,9 +172,7 @@ fn verdict_line(out: &mut String, results: &Results, verdict: &Verdict, paint: P
 fn remarks(out: &mut String, results: &Results, paint: Paint) {
     let cores = Some(results.host.usable_cores());
     for arm in &results.arms {
-        // The last run stands for the arm: its runs do the same work.
-        let last = arm.runs.last().map(|run| lints(run, cores)).unwrap_or_default();
-        for lint in last.iter().filter(|lint| !matches!(lint, Lint::Suspect(_))) {
+        for lint in together(arm.runs.iter().map(AsRef::as_ref), cores) {
             line(out, &format!("  {}: {lint}", label(arm)));
         }
         for (run, number) in arm.runs.iter().zip(1..) {
@@ -180,7 +180,12 @@ fn remarks(out: &mut String, results: &Results, paint: Paint) {
                 let word = paint.with(Paint::WARN, "SUSPECT");
                 line(out, &format!("! {}, run {number}: {word}: {}", label(arm), clean::line(reason)));
             }
-            for note in run.notes.iter().filter(|note| note.severity >= Severity::Warning).take(NOTES) {
+            let last = run.notes.iter().rev().find(|note| tells_of_strays(note));
+            if let Some(note) = last {
+                line(out, &format!("! {}, run {number}: {}", label(arm), clean::line(&note.text)));
+            }
+            let grave = |note: &&Note| note.severity >= Severity::Warning && !tells_of_strays(note);
+            for note in run.notes.iter().filter(grave).take(NOTES) {
                 let at = units::duration(note.at);
                 line(out, &format!("! {}, run {number}, after {at}: {}", label(arm), clean::line(&note.text)));
             }
@@ -221,12 +226,16 @@ fn conservation(out: &mut String, results: &Results, paint: Paint) {
     let width = results.arms.iter().map(|arm| table::width(&label(arm))).max().unwrap_or(0);
     for arm in results.arms.iter().filter(|arm| !arm.runs.is_empty()) {
         let counts = figures::totals(arm);
+        let timed_out = match counts.queue_timed_out {
+            0 => "timed out".to_owned(),
+            queued => format!("timed out ({queued} of them in the queue)"),
+        };
         let states = [
             (counts.queued, "queued"),
             (counts.running, "running"),
             (counts.succeeded, "succeeded"),
             (counts.failed, "failed"),
-            (counts.timed_out, "timed out"),
+            (counts.timed_out, timed_out.as_str()),
             (counts.lost, "lost"),
             (counts.cancelled, "cancelled"),
             (counts.dropped, "dropped"),

@@ -157,15 +157,17 @@ fn an_aborted_comparison_cannot_be_mistaken_for_a_whole_one() {
     cut_off(&mut results, 1);
     let text = plain(&results);
     assert!(text.contains("\nABORTED: ended by SIGTERM"), "{text}");
-    assert!(text.contains("! ■ process, run 3: 78 % stopped, 789 of 1000 tasks; not counted"), "{text}");
+    assert!(text.contains("! ■ process, run 3: stopped after 789 of 1000 tasks (78 %); not counted"), "{text}");
     assert!(text.contains("(95 % CI") && text.contains("2 pairs of runs"), "what is whole counts: {text}");
     results.arms[1].runs.clear();
     let text = plain(&results);
-    assert!(text.contains("process cannot be compared with pool: process has no whole run (78 % stopped)"), "{text}");
     assert!(
-        text.lines().any(|line| line.trim_start().starts_with("made ") && line.ends_with("78 % stopped")),
+        text.contains(
+            "process cannot be compared with pool: process has no whole run (stopped after 789 of 1000 tasks (78 %))"
+        ),
         "{text}"
     );
+    assert!(text.lines().any(|line| line.trim_start().starts_with("got to ") && line.ends_with("78 %")), "{text}");
     assert!(text.contains("✓ ■ process  1000 submitted = 780 succeeded + 9 failed + 211 cancelled"), "{text}");
 }
 

@@ -100,7 +100,7 @@ pub fn statement(scene: &Scene<'_>) -> Statement {
 }
 
 /// What to say of the arms on screen of which not one task succeeded, the cause at the first, and which they are.
-fn nothing_succeeded(scene: &Scene<'_>) -> Option<(String, String, String)> {
+pub fn nothing_succeeded(scene: &Scene<'_>) -> Option<(String, String, String)> {
     let found = scene.panes.iter().filter_map(|pane| {
         // A warm-up run that is over is not among the counted ones, but tells the same.
         let warm = |frame: &&Snapshot| pane.view.finished.is_empty() && frame.state == RunState::Finished;
@@ -240,6 +240,8 @@ fn figures(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let busy = format!("cores busy of {}", scene.view.host.usable_cores());
     let table: [(&str, Figure); 3] = [("tasks/s", rate), ("start-up per task", startup), (&busy, cores)];
     let wide = area.width >= 60;
+    // A difference to an arm that did no work says nothing.
+    let comparable = nothing_succeeded(scene).is_none();
     let label_width: u16 = if wide { 20 } else { 18 };
     let value_width: u16 = if wide { 13 } else { 10 };
     for (index, (label, figure)) in (0..).zip(table) {
@@ -256,7 +258,7 @@ fn figures(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             values.push(value.map(|(number, _)| number));
             x += value_width;
         }
-        if let (true, [Some(left), Some(right)]) = (wide, values.as_slice()) {
+        if let (true, [Some(left), Some(right)]) = (wide && comparable, values.as_slice()) {
             put(buf, cols(line, x, 12), span(difference(*left, *right), scene.theme.base));
         }
     }

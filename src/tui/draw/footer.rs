@@ -10,10 +10,11 @@ use crate::tui::state::{Screen, UiState};
 use crate::tui::text;
 use crate::tui::theme::Theme;
 
-/// The last line of an area. `failures` stands behind the name of the list of failures.
-pub fn draw(ui: &UiState, failures: usize, theme: &Theme, area: Rect, buf: &mut Buffer) {
+/// The last line of an area. `failures` stands behind the name of the list of failures; what was said of a stop has its
+/// place only while something is `running`.
+pub fn draw(ui: &UiState, failures: usize, running: bool, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let line = row(area, area.height.saturating_sub(1));
-    if let Some(notice) = &ui.notice {
+    if let Some(notice) = ui.notice.as_ref().filter(|_| running || !ui.stopping) {
         let notice = text::fit(&text::clean(notice), usize::from(line.width).saturating_sub(2));
         put(buf, line, span(format!(" {notice}"), theme.warn));
         return;

@@ -29,7 +29,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         notes::draw_line(notes::alert(scene), rows(below, 0, 1), buf);
         compact(scene, rows(below, 1, below.height), buf);
     }
-    footer::draw(scene.ui, model::failures(scene.view).len(), scene.theme, area, buf);
+    footer::draw(scene.ui, model::failures(scene.view).len(), model::is_running(scene.view), scene.theme, area, buf);
 }
 
 /// The areas of so many panes side by side.

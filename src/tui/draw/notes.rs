@@ -7,9 +7,10 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
-use super::Scene;
 use super::paint::{panel, put, row, span};
+use super::{Scene, banner};
 use crate::engine::event::Severity;
+use crate::metrics::log::tells_of_strays;
 use crate::metrics::snapshot::Note;
 use crate::session::view::SessionPhase;
 use crate::tui::lints;
@@ -48,7 +49,8 @@ pub fn warning(scene: &Scene<'_>) -> Option<(String, Style)> {
         let now = pane.frame.map(|frame| frame.at).unwrap_or_default();
         pane.role != Role::Live || now.saturating_sub(note.at) <= RECENT
     };
-    let grave = notes.filter(|(_, note)| note.severity > Severity::Info).filter(recent).max_by_key(|(_, note)| note.at);
+    let wanted = |note: &Note| note.severity > Severity::Info || tells_of_strays(note);
+    let grave = notes.filter(|(_, note)| wanted(note)).filter(recent).max_by_key(|(_, note)| note.at);
     grave.map(|(pane, note)| {
         let style = if note.severity == Severity::Error { scene.theme.bad } else { scene.theme.warn };
         let at = note.at.as_secs_f64();
@@ -56,8 +58,11 @@ pub fn warning(scene: &Scene<'_>) -> Option<(String, Style)> {
     })
 }
 
-/// The first remark on the figures.
+/// The first remark on the figures, unless it was not work that was measured.
 pub fn lint(scene: &Scene<'_>) -> Option<(String, Style)> {
+    if banner::nothing_succeeded(scene).is_some() {
+        return None;
+    }
     let cores = scene.view.host.usable_cores();
     let found = scene.panes.iter().find_map(|pane| {
         let remark = lints::check(pane.frame?, cores).into_iter().next()?;
@@ -89,7 +94,8 @@ pub fn draw_panel(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let inner = panel(buf, area, title, Line::default(), false, scene.theme);
     let mut lines: Vec<(String, Style)> = Vec::new();
     let cores = scene.view.host.usable_cores();
-    for pane in &scene.panes {
+    let explained = if banner::nothing_succeeded(scene).is_some() { &[] } else { scene.panes.as_slice() };
+    for pane in explained {
         let remarks = pane.frame.map(|frame| lints::check(frame, cores)).unwrap_or_default();
         let sign = scene.mark(pane).sign;
         lines.extend(remarks.into_iter().map(|remark| (format!("{:>8} {sign} {remark}", "why:"), scene.theme.base)));

@@ -147,6 +147,7 @@ pub fn counts(frame: &Snapshot, theme: &Theme) -> Vec<Span<'static>> {
     };
     wrong(&mut pieces, Some("✗"), "FAILED", counts.failed, theme.bad);
     wrong(&mut pieces, Some("timeouts"), "TIMEOUTS", counts.timed_out, theme.bad);
+    wrong(&mut pieces, None, "of them QUEUED", counts.queue_timed_out, theme.bad);
     wrong(&mut pieces, None, "LOST", counts.lost, theme.bad);
     wrong(&mut pieces, None, "DROPPED", counts.dropped, theme.bad);
     wrong(&mut pieces, None, "cancelled", counts.cancelled, theme.warn);

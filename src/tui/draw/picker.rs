@@ -44,7 +44,7 @@ pub fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: &mut Bu
     } else {
         list(model, ui, chosen, theme, body, buf);
     }
-    footer::draw(ui, 0, theme, area, buf);
+    footer::draw(ui, 0, false, theme, area, buf);
 }
 
 fn list(model: &Model, ui: &UiState, chosen: usize, theme: &Theme, area: Rect, buf: &mut Buffer) {

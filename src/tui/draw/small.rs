@@ -77,7 +77,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         let below = rows(area, y, area.height - y - 1);
         pane::draw_compact(scene, scene.focus(), below, buf);
     }
-    footer::draw(scene.ui, model::failures(scene.view).len(), theme, area, buf);
+    footer::draw(scene.ui, model::failures(scene.view).len(), model::is_running(scene.view), theme, area, buf);
 }
 
 fn head(scene: &Scene<'_>, line: Rect, buf: &mut Buffer) {

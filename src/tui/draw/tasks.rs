@@ -22,7 +22,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     if let (true, Some(failure)) = (with_detail, chosen(scene, &list)) {
         draw_panel(scene, failure, 0, rows(body, list_height, body.height), buf);
     }
-    footer::draw(scene.ui, list.len(), scene.theme, area, buf);
+    footer::draw(scene.ui, list.len(), model::is_running(scene.view), scene.theme, area, buf);
 }
 
 /// The details of the chosen attempt on the whole screen.
@@ -34,7 +34,7 @@ pub fn draw_detail(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         Some(failure) => draw_panel(scene, failure, scene.ui.detail_scroll, body, buf),
         None => put(buf, row(body, 0), span(" nothing failed", scene.theme.base)),
     }
-    footer::draw(scene.ui, list.len(), scene.theme, area, buf);
+    footer::draw(scene.ui, list.len(), model::is_running(scene.view), scene.theme, area, buf);
 }
 
 fn chosen<'a>(scene: &Scene<'_>, list: &[Failure<'a>]) -> Option<Failure<'a>> {

@@ -17,20 +17,24 @@ Examples:
 
 Exit codes:
     0  done
-    1  an expectation failed
+    1  reserved for `expect:`, not used yet
     2  bad input, or a place that cannot be written to; nothing was started
-    3  aborted, an engine broke, not one task of an arm succeeded,
+    3  aborted, an engine broke, headless not one task of an arm succeeded,
        or the result could not be written (it goes to standard output then)
     4  a suspect run under --strict
-  130  ended by Ctrl-C; what was measured is printed, marked as aborted
-  143  ended by SIGTERM; likewise
-Of several the first of 130 and 143, 2, 3, 1, 4 is told.";
+  129  ended by SIGHUP; what was measured is printed, marked as aborted
+  130  ended by Ctrl-C; likewise
+  143  ended by SIGTERM; likewise, and so 128 + N for QUIT, USR1, USR2, ALRM, XCPU
+Of several the first of 128 + N, 2, 3, 1, 4 is told. The first signal ends running
+tasks with SIGTERM and, after their grace period, SIGKILL; a second one kills.";
 
 const AFTER_RUN: &str = "\
+Makes one run, without a warm-up; compare repeats.
+
 Examples:
   poolscope run cpu-uniform                            the first arm of a bundled workload
   poolscope run my.yaml --engine process --workers 8
-  poolscope run my.yaml --set measure.repeats=1 --set tasks.0.count=50 --format json --output result.json";
+  poolscope run my.yaml --set total=50 --format json --output result.json";
 
 const AFTER_COMPARE: &str = "\
 Examples:
@@ -122,7 +126,7 @@ pub enum Verb {
 /// How the workload is changed before it is run.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Changes {
-    /// Set a field of the file, e.g. --set measure.repeats=3 or --set tasks.0.count=100
+    /// Set a field of the file, e.g. --set measure.repeats=3 or --set total=100
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Use this seed instead of the file's
@@ -145,10 +149,10 @@ pub struct Changes {
 /// How results are written.
 #[derive(Clone, Debug, Args)]
 pub struct Output {
-    /// Format of the result on standard output
+    /// Format of the result; json is schema poolscope.result/1
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Write the result to this file instead of standard output
+    /// Write the result to this file instead of standard output, which is -
     #[arg(long, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// Show no progress on standard error
@@ -171,7 +175,7 @@ pub enum Format {
     /// For people
     #[default]
     Text,
-    /// For programs: schema poolscope.result/1
+    /// For programs
     Json,
 }
 
@@ -234,7 +238,7 @@ pub struct CheckArgs {
     /// Workload files or names of bundled workloads
     #[arg(required = true)]
     pub files: Vec<String>,
-    /// Format of what is printed
+    /// Format of what is printed; json is schema poolscope.check/1
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// Write it to this file instead of standard output
@@ -257,7 +261,7 @@ pub struct CheckArgs {
 /// Arguments of `list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Format of what is printed
+    /// Format of what is printed; json is schema poolscope.list/1
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// Write it to this file instead of standard output
@@ -276,7 +280,7 @@ pub struct NewArgs {
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Format of what is printed
+    /// Format of what is printed; json is schema poolscope.doctor/1
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// Write it to this file instead of standard output
@@ -370,7 +374,7 @@ mod tests {
     #[test]
     fn help_tells_the_exit_codes_and_the_version_is_the_crates() {
         let help = Cli::command().render_long_help().to_string();
-        for code in ["0", "1", "2", "3", "4", "130", "143"] {
+        for code in ["0", "1", "2", "3", "4", "129", "130", "143"] {
             assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{code}  "))), "{code}\n{help}");
         }
         assert_eq!(Cli::command().get_version(), Some(env!("CARGO_PKG_VERSION")));

@@ -371,6 +371,40 @@ fn a_process_limit_is_waited_out_and_told() {
     }
 }
 
+#[test]
+fn all_arms_at_once_need_room_for_all() {
+    let file = file(
+        "version: 1\nname: two\ntasks: [{ name: t, kind: kernel, kernel: noop, count: 200 }]\n\
+         engines: [{ kind: pool, workers: 40 }, { kind: process, workers: 40 }]\nmeasure: { warmup: 0, repeats: 1 }\n",
+    );
+    // Room for some 50 workers.
+    let compare = format!("compare {} --quiet", path(&file));
+    code(&limited("-n 200", &compare), 0);
+    let output = limited("-n 200", &format!("{compare} --together"));
+    code(&output, 2);
+    assert!(text(&output.stderr).contains("all arms together need 240 open files"), "{}", text(&output.stderr));
+    code(&limited("-n 400", &format!("{compare} --together")), 0);
+}
+
+#[test]
+fn what_no_flag_mends_gives_no_hint_of_a_flag() {
+    for more in ["", "--i-know"] {
+        let output = limited("-n 30", &format!("run cpu-uniform {more}"));
+        code(&output, 2);
+        let told = text(&output.stderr);
+        assert!(told.contains("one worker needs") && !told.contains("--i-know"), "{told}");
+    }
+    let output = limited("-n 30", "doctor");
+    assert!(text(&output.stdout).contains("not even one worker works here"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn an_arm_is_compared_once() {
+    let output = run(&["compare", "cpu-uniform", "--engines", "pool,process,pool"]);
+    code(&output, 2);
+    assert!(text(&output.stderr).contains("--engines names pool twice"), "{}", text(&output.stderr));
+}
+
 const COMMAND: &str = "version: 1\ntasks: [{ name: t, kind: command, command: [\"true\"], count: 1 }]\n";
 
 /// Runs with something on standard input.

@@ -169,15 +169,130 @@ fn a_result_that_cannot_be_written_goes_to_standard_output() {
 #[test]
 fn a_standard_output_that_fails_is_told() {
     let place = Place::new();
-    for (redirection, words) in [("> /dev/full", "No space"), (">&-", "closed")] {
-        for verb in ["run w.yaml -q", "list", "doctor", "check w.yaml"] {
-            let output = place.shell(&format!("exec POOLSCOPE {verb} {redirection}"));
-            code(&output, 3);
-            assert!(text(&output.stderr).contains(words), "{verb} {redirection}: {}", text(&output.stderr));
-        }
+    for verb in ["run w.yaml -q", "list", "doctor", "check w.yaml"] {
+        let output = place.shell(&format!("exec POOLSCOPE {verb} > /dev/full"));
+        code(&output, 3);
+        assert!(text(&output.stderr).contains("No space"), "{verb}: {}", text(&output.stderr));
     }
     code(&place.shell("exec POOLSCOPE list > /dev/null"), 0);
     code(&place.shell("exec POOLSCOPE list <&- --output result >&-"), 0);
+}
+
+#[test]
+fn a_closed_standard_output_is_found_before_anything_runs() {
+    let place = Place::new();
+    for verb in ["w.yaml", "run w.yaml", "compare w.yaml", "check w.yaml", "list", "doctor"] {
+        for target in ["", "--output -", "--output /dev/stdout", "--output /proc/thread-self/fd/1"] {
+            let output = place.shell(&format!("exec POOLSCOPE {verb} {target} >&-"));
+            code(&output, 2);
+            let told = text(&output.stderr);
+            assert!(told.contains("standard output is closed; --output PATH"), "{verb} {target}: {told}");
+            assert_eq!(place.names(), ["w.yaml"], "{verb} {target}: nothing ran");
+        }
+    }
+    code(&place.shell("exec POOLSCOPE run w.yaml --output result >&-"), 0);
+    assert_eq!(place.names(), ["ran", "result", "w.yaml"]);
+}
+
+#[test]
+fn a_dash_is_standard_output() {
+    let place = Place::new();
+    let output = place.shell("exec POOLSCOPE list --output -");
+    code(&output, 0);
+    assert!(text(&output.stdout).contains("heavy-tail "));
+    assert_eq!(place.names(), ["w.yaml"]);
+}
+
+#[test]
+fn a_descriptor_of_another_process_is_not_ours() {
+    let place = Place::new();
+    let at = |name: &str| fs::read_to_string(place.path().join(name)).unwrap();
+    fs::write(place.path().join("theirs"), "before\n").unwrap();
+    fs::write(place.path().join("ours"), "mine\n").unwrap();
+    let mut other = Command::new("/bin/sh");
+    other.args(["-c", "exec sleep 60 5>> theirs"]).current_dir(place.path()).stdout(Stdio::null());
+    let mut other = other.spawn().unwrap();
+    let pid = other.id();
+    support::eventually("it has its descriptor", || fs::exists(format!("/proc/{pid}/fd/5")).unwrap_or(false));
+    // We have the same numbers, and more.
+    let list =
+        |number: u32| place.shell(&format!("exec POOLSCOPE list --output /proc/{pid}/fd/{number} 5>> ours 7>> ours"));
+    let (five, seven, one) = (list(5), list(7), list(1));
+    other.kill().unwrap();
+    other.wait().unwrap();
+    code(&five, 0);
+    assert!(at("theirs").starts_with("before\n") && at("theirs").contains("heavy-tail "), "{}", at("theirs"));
+    code(&seven, 2);
+    assert!(text(&seven.stderr).contains("no such file"), "{}", text(&seven.stderr));
+    code(&one, 0);
+    assert_eq!((at("ours").as_str(), text(&one.stdout).as_str()), ("mine\n", ""), "their standard output is not ours");
+}
+
+/// A command of somebody to whom permissions apply, also where the tests are root's.
+fn somebody(place: &Place, script: &str) -> Output {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", script]).current_dir(place.path()).env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
+    if rustix::process::geteuid().is_root() {
+        command.uid(54_321).gid(54_321);
+    }
+    command.output().unwrap()
+}
+
+#[test]
+fn a_file_in_a_closed_folder_is_written_in_place_and_survives_a_failure() {
+    let place = Place::new();
+    let at = |name: &str| place.path().join(name);
+    let open = |name: &str, mode| fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
+    open("", 0o755);
+    assert!(Command::new("/bin/cp").arg(PROGRAM).arg(at("poolscope")).status().unwrap().success());
+    fs::create_dir(at("closed")).unwrap();
+    fs::write(at("closed/file"), "old").unwrap();
+    open("closed/file", 0o666);
+    open("closed", 0o555);
+    code(&somebody(&place, "./poolscope list --output closed/file"), 0);
+    let list = fs::read_to_string(at("closed/file")).unwrap();
+    assert!(list.contains("heavy-tail "), "{list}");
+    // Shorter than what was there.
+    fs::write(at("closed/file"), "x".repeat(100_000)).unwrap();
+    code(&somebody(&place, "./poolscope list --output closed/file"), 0);
+    assert_eq!(fs::read_to_string(at("closed/file")).unwrap(), list);
+    // Files may have 20 KiB, as good as a full disk: enough for the check before, not for the result.
+    let plans =
+        format!("ulimit -f 40; ./poolscope check{} --format json --output closed/file", " heavy-tail".repeat(40));
+    for old in ["old".to_owned(), "y".repeat(30_000)] {
+        fs::write(at("closed/file"), &old).unwrap();
+        let output = somebody(&place, &plans);
+        code(&output, 3);
+        assert!(output.stdout.len() > 20 * 1024, "{}", output.stdout.len());
+        assert_eq!(fs::read_to_string(at("closed/file")).unwrap(), old, "what was there has survived");
+    }
+    let output = somebody(&place, "ulimit -f 0; ./poolscope list --output closed/file");
+    code(&output, 2);
+    assert!(text(&output.stderr).contains("file too large"), "{}", text(&output.stderr));
+    open("closed", 0o755);
+}
+
+#[test]
+fn a_mount_point_on_a_full_disk_keeps_its_content() {
+    let place = Place::new();
+    let script = "mkdir disk && mount -t tmpfs -o size=32k none disk && echo old > disk/real && touch file && \
+                  mount --bind disk/real file || exit 77\n\
+                  POOLSCOPE list --output file && grep -q heavy-tail file || exit 1\n\
+                  echo old > file; dd if=/dev/zero of=disk/rest bs=4096 2> /dev/null\n\
+                  POOLSCOPE list --output file; [ $? = 2 ] || exit 2\n\
+                  rm disk/rest; dd if=/dev/zero of=disk/rest bs=4096 count=3 2> /dev/null\n\
+                  POOLSCOPE check PLANS --format json --output file > printed; [ $? = 3 ] || exit 3\n\
+                  [ \"$(cat file)\" = old ] && grep -q poolscope.check/1 printed || exit 4";
+    let script = script.replace("PLANS", &"heavy-tail ".repeat(40)).replace("POOLSCOPE", PROGRAM);
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "/bin/sh", "-c", &script]).current_dir(place.path());
+    let output = command.stdin(Stdio::null()).output();
+    match output {
+        Ok(output) if output.status.code() != Some(77) && !text(&output.stderr).starts_with("unshare:") => {
+            code(&output, 0);
+        }
+        _ => println!("not checked: nothing can be mounted here"),
+    }
 }
 
 #[test]

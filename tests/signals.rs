@@ -126,6 +126,22 @@ fn a_hang_up_that_the_parent_ignores_stays_ignored() {
 }
 
 #[test]
+fn other_signals_that_end_a_process_print_what_is_there() {
+    let signals =
+        [Signal::QUIT, Signal::XCPU, Signal::USR1, Signal::USR2, Signal::ALARM, Signal::VTALARM, Signal::PROF];
+    for (signal, name) in signals.into_iter().zip(["QUIT", "XCPU", "USR1", "USR2", "ALRM", "VTALRM", "PROF"]) {
+        let place = Place::new(POLITE, "");
+        let child = place.start("exec POOLSCOPE run w.yaml --format json --quiet");
+        appears(&place.at("ready"));
+        support::kill(child.id(), signal);
+        let output = child.wait_with_output().unwrap();
+        code(&output, 128 + signal.as_raw());
+        assert_eq!(json(&output)["aborted_because"], format!("ended by SIG{name}"));
+        assert!(place.at("bye").exists(), "SIG{name}: the trap did not run");
+    }
+}
+
+#[test]
 fn an_aborted_comparison_is_printed_and_marked() {
     // The tenth task never ends.
     let tasks = "{ name: t, kind: command, count: 20, shell: true, command: 'echo >> ran; [ $(wc -l < ran) -lt 25 ] || exec sleep 60' }";

@@ -170,6 +170,30 @@ fn sigterm_gives_the_terminal_back() {
 }
 
 #[test]
+fn every_signal_that_ends_it_gives_the_terminal_back() {
+    use rustix::process::Signal;
+    let watched = [
+        Signal::QUIT,
+        Signal::XCPU,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::ALARM,
+        Signal::VTALARM,
+        Signal::PROF,
+        Signal::HUP,
+    ];
+    let crashes = [Signal::ABORT, Signal::SEGV, Signal::BUS, Signal::FPE, Signal::ILL, Signal::TRAP, Signal::SYS];
+    for signal in watched.into_iter().chain(crashes) {
+        let stage = Stage::open(80, 24);
+        stage.until("a run is live", |screen| screen.contains("LIVE"));
+        support::kill(stage.child.process_id().unwrap(), signal);
+        // A crash is told as such, for which the crate has 1.
+        let code = if watched.contains(&signal) { 128 + signal.as_raw().unsigned_abs() } else { 1 };
+        stage.ended(code);
+    }
+}
+
+#[test]
 fn two_interrupts_end_it_with_their_code() {
     let mut stage = Stage::open(80, 24);
     stage.until("a run is live", |screen| screen.contains("LIVE"));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::cli::{Changes, CompareArgs, DashboardArgs, Theme};
+use crate::cli::{Changes, CompareArgs, DashboardArgs, Format, Output, Theme};
 use crate::commands::console::Console;
 use crate::commands::{Exit, compare, list, prepare, write};
 use crate::report;
@@ -23,6 +23,13 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
     if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) || console.is_dumb() {
         return without_terminal(arguments, console);
     }
+    let Output { output, format, strict, .. } = &arguments.output;
+    if output.is_some() || *format == Format::Json || *strict {
+        write::say(
+            "error: --output, --format json and --strict are for headless runs: poolscope compare FILE --output ...",
+        );
+        return Ok(Exit::BadInput);
+    }
     let initial = match &arguments.file {
         Some(file) => match prepare::workload(file, &arguments.changes, arguments.output.color) {
             Ok(workload) => Some(workload),
@@ -32,7 +39,7 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
     };
     let place = prepare::Place::detect();
     if let Some(workload) = &initial
-        && let Err(exit) = prepare::envelope(workload, &place, &arguments.changes)
+        && let Err(exit) = prepare::envelope(workload, &place, &arguments.changes, false)
     {
         return Ok(exit);
     }

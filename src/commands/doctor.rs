@@ -9,7 +9,7 @@ use crate::cli::{DoctorArgs, Format};
 use crate::commands::target::Target;
 use crate::commands::{Exit, write};
 use crate::os::host::Host;
-use crate::os::limits::{Limits, Room};
+use crate::os::limits::{DESCRIPTORS_PER_WORKER, Limits, Room};
 use crate::os::probes::{Probes, SLEEPS};
 use crate::report::{clean, units};
 use crate::worker::calibration::{Calibration, Origin};
@@ -105,8 +105,18 @@ impl Facts {
         };
         let group = group_processes.map_or(String::new(), |left| format!(", {left} more processes in the cgroup"));
         let (processes, descriptors) = (limit(processes, "processes"), limit(descriptors, "open files"));
-        let safe = self.limits.safe_workers();
-        format!("{processes}, {descriptors}{group}; at most {safe} workers without --i-know")
+        let workers = match self.safe_workers() {
+            0 => "not even one worker works here".to_owned(),
+            1 => "at most 1 worker without --i-know".to_owned(),
+            most => format!("at most {most} workers without --i-know"),
+        };
+        format!("{processes}, {descriptors}{group}; {workers}")
+    }
+
+    /// Most workers that there is room for, which may be none.
+    fn safe_workers(&self) -> u64 {
+        let by_descriptors = self.limits.descriptors.map(|room| room.left() / DESCRIPTORS_PER_WORKER);
+        by_descriptors.into_iter().chain([self.limits.process_room().left()]).min().unwrap_or(0)
     }
 
     fn left_behind(&self) -> String {
@@ -179,7 +189,7 @@ impl Facts {
                 "descriptors": limits.descriptors.map(|room| room.limit),
                 "descriptors_in_use": limits.descriptors.map(|room| room.used),
                 "group_processes": limits.group_processes, "memory_available_bytes": limits.memory_available,
-                "safe_workers": limits.safe_workers(),
+                "safe_workers": self.safe_workers(),
             },
             "timers": {
                 "clock_resolution_s": probes.clock_resolution.as_secs_f64(),

@@ -139,7 +139,7 @@ async fn follow(session: &mut Session, mode: Mode, mut progress: Progress) -> an
             caught = signals.next() => match caught {
                 Caught::End(number) => {
                     let told = |level| progress.note(match level {
-                        Level::Stop => "stopping; once more to kill",
+                        Level::Stop => "stopping: running tasks are asked to end; once more to kill",
                         Level::Kill => "killing; once more to leave at once",
                         Level::Leave => "leaving",
                     });

@@ -6,6 +6,7 @@ mod console;
 pub mod dashboard;
 pub mod doctor;
 mod headless;
+mod in_place;
 pub mod list;
 pub mod new;
 mod prepare;

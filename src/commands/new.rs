@@ -10,7 +10,7 @@ use crate::cli::NewArgs;
 use crate::commands::{Exit, write};
 use crate::workload::load::load;
 
-/// The file, with `NAME` for its name.
+/// The file, with `NAME` for its name and `PATH` for how the command line calls it.
 const STARTER: &str = include_str!("starter.yaml");
 
 /// Writes `NAME.yaml`; never over a file that is there.
@@ -46,9 +46,11 @@ fn starter(name: &str) -> Option<(String, String)> {
     if !plain.chars().all(sane) || !title.contains(|c: char| c.is_ascii_alphanumeric()) {
         return None;
     }
-    let text = STARTER.replace("NAME", title);
+    let path = format!("{plain}.yaml");
+    // In this order: a name may contain PATH, but no path has quotes.
+    let text = STARTER.replace("PATH", &argument(&path)).replace("\"NAME\"", &format!("{title:?}"));
     // Whatever is written can be read, as what it was meant to be.
-    load(&text, name).is_ok_and(|loaded| loaded.workload.name == title).then(|| (format!("{plain}.yaml"), text))
+    load(&text, name).is_ok_and(|loaded| loaded.workload.name == title).then_some((path, text))
 }
 
 /// The path so that a shell and the command line take it for a file.
@@ -100,6 +102,7 @@ mod tests {
             let loaded = load(&text, name).unwrap();
             assert_eq!((written.as_str(), loaded.workload.name.as_str()), (path, title));
             assert_eq!(loaded.warnings, [], "{name}");
+            assert!(text.contains(&format!("`poolscope check {}`", argument(path))), "{text}");
         }
     }
 

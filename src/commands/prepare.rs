@@ -98,9 +98,12 @@ pub(super) fn announce(name: &str) {
     }
 }
 
-/// Refuses a plan that this machine cannot bear, unless it is asked for; tells warnings.
-pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes) -> Prepared<()> {
-    let plan = plan(workload, place, changes.max_time);
+/// Refuses a plan that this machine cannot bear, unless it is asked for; tells warnings. `together`: all arms at once.
+pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes, together: bool) -> Prepared<()> {
+    let mut plan = plan(workload, place, changes.max_time);
+    if together {
+        plan.refusals.extend(all_at_once(&plan, place.machine()));
+    }
     for warning in &plan.warnings {
         write::say(&format!("warning: {}: {}", warning.key, warning.message));
     }
@@ -117,7 +120,7 @@ pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes) ->
     }
     // Workers that there is no room for wait for it, but one has to be there.
     let descriptors = place.machine().descriptors.filter(|room| room.left() < room.each);
-    if let (Some(room), true) = (descriptors, changes.i_know) {
+    if let Some(room) = descriptors {
         let least = room.used + room.reserve + room.each;
         write::say(&format!("error: a limit of {} open files is too low: one worker needs {least}", room.limit));
         return Err(Exit::BadInput);
@@ -127,6 +130,20 @@ pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes) ->
     }
     write::say("nothing was started; --i-know runs it all the same");
     Err(Exit::BadInput)
+}
+
+/// Why the arms cannot run at the same time, though each could by itself.
+fn all_at_once(plan: &Plan, machine: Machine) -> Vec<plan::Note> {
+    let workers: u64 = plan.engines.iter().filter_map(|engine| engine.workers).sum();
+    let processes: u64 = plan.engines.iter().map(|engine| engine.peak_processes).sum();
+    let needs = [(Some(machine.processes), processes, "processes"), (machine.descriptors, workers, "open files")];
+    let short = needs.into_iter().filter_map(|(room, count, what)| {
+        let room = room?;
+        let need = count.saturating_mul(room.each);
+        let message = format!("all arms together need {need} {what}; {} are left for workers", room.left());
+        (need > room.left()).then(|| plan::Note { key: "--together".to_owned(), message })
+    });
+    short.collect()
 }
 
 /// What a workload would do here, and whether that is within limits.

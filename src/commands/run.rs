@@ -21,7 +21,7 @@ pub fn execute(arguments: &RunArgs) -> anyhow::Result<Exit> {
         (once.measure.warmup, once.measure.repeats) = (0, NonZeroU32::MIN);
         (once.engines, once.baseline) = (vec![arm.clone()], 0);
         let place = prepare::Place::detect();
-        prepare::envelope(&once, &place, &arguments.changes)?;
+        prepare::envelope(&once, &place, &arguments.changes, false)?;
         let target = Target::open(arguments.output.output.as_deref(), &[&arguments.file])?;
         Ok((Arc::new(once), arm, place, target))
     };

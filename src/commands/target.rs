@@ -1,5 +1,5 @@
 //! Where a result goes. That it can go there is found out before anything runs, without touching what is there; at the
-//! end it is written whole, and if that fails in spite of all it goes to standard output.
+//! end it is written whole, and if that fails in spite of all it goes to standard output and what was there stays.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Gid, Uid, fchown};
 
-use crate::commands::{Exit, write};
-use crate::os::signals;
+use crate::commands::{Exit, in_place, write};
+use crate::os::{signals, standard_output};
 
 /// Room that must be left on the disk before anything is started.
-const ROOM: usize = 16 * 1024;
+pub(super) const ROOM: usize = 16 * 1024;
 /// Links that are followed, as many as the kernel does (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
@@ -26,6 +26,8 @@ pub(super) enum Target {
     Stream { file: File, name: String },
     /// To a file: written beside it and moved over it.
     File(Replacement),
+    /// To a file that cannot be replaced.
+    InPlace { path: PathBuf, name: String },
 }
 
 /// A file that will be there whole or not at all.
@@ -45,21 +47,34 @@ impl Target {
     /// Finds out whether a result can be written; `inputs` are the files that must not be overwritten with it. What
     /// speaks against it is told.
     pub fn open(path: Option<&Path>, inputs: &[&str]) -> Result<Self, Exit> {
-        let Some(path) = path else { return Ok(Self::Standard) };
-        Self::of(path, inputs).map_err(|reason| {
-            write::say(&format!("error: the result cannot be written to {}: {reason}", path.display()));
-            Exit::BadInput
-        })
+        let target = match path {
+            None => Self::Standard,
+            Some(path) => Self::of(path, inputs).map_err(|reason| {
+                write::say(&format!("error: the result cannot be written to {}: {reason}", path.display()));
+                Exit::BadInput
+            })?,
+        };
+        if target.is_standard() && standard_output::was_closed() {
+            write::say("error: standard output is closed; --output PATH writes the result to a file");
+            return Err(Exit::BadInput);
+        }
+        Ok(target)
     }
 
     fn of(path: &Path, inputs: &[&str]) -> Result<Self, String> {
+        if path == Path::new("-") {
+            return Ok(Self::Standard);
+        }
         let name = path.display().to_string();
         let place = match resolve(path)? {
-            Place::Descriptor(number) if number == Path::new("1") => return Ok(Self::Standard),
-            Place::Descriptor(number) => {
+            Place::StandardOutput => return Ok(Self::Standard),
+            Place::Descriptor(path) => {
                 // What is behind it may be a file that others write to as well.
-                let path = Path::new("/dev/fd").join(number);
-                let file = OpenOptions::new().append(true).open(path).map_err(plain)?;
+                let append = OpenOptions::new().append(true).custom_flags(libc::O_NOCTTY).open(path);
+                let file = append.map_err(plain)?;
+                if file.metadata().is_ok_and(|file| inputs.iter().any(|input| is_same(input, &file))) {
+                    return Err("it is the workload itself".to_owned());
+                }
                 return Ok(Self::Stream { file, name });
             }
             Place::Path(place) => place,
@@ -85,7 +100,17 @@ impl Target {
             OpenOptions::new().write(true).open(&place).map_err(plain)?;
         }
         let folder = place.parent().ok_or("it is a folder")?;
-        let room = reserve(folder).map_err(|error| format!("{} in {}", plain(error), folder.display()))?;
+        let room = match reserve(folder) {
+            // The folder is of another file system, as where the file is a mount point.
+            Ok(room) if there.as_ref().is_some_and(|there| !is_beside(&room, there)) => None,
+            Ok(room) => Some(room),
+            Err(error) if there.is_some() && is_closed(&error) => None,
+            Err(error) => return Err(format!("{} in {}", plain(error), folder.display())),
+        };
+        let Some(room) = room else {
+            in_place::has_room(&place).map_err(plain)?;
+            return Ok(Self::InPlace { path: place, name });
+        };
         let kept = there.map(|file| (file.mode() & 0o7777, Uid::from_raw(file.uid()), Gid::from_raw(file.gid())));
         Ok(Self::File(Replacement { path: place, name, kept, room }))
     }
@@ -105,6 +130,7 @@ impl Target {
                 (name, tolerate_closed(file.write_all(text.as_bytes())))
             }
             Self::File(replacement) => (replacement.name.clone(), signals::without_ending(|| replacement.put(text))),
+            Self::InPlace { path, name } => (name, signals::without_ending(|| in_place::write(&path, text))),
         };
         let Err(error) = written else { return Exit::Done };
         write::say(&format!("error: writing {name}: {}; the result goes to standard output", plain(error)));
@@ -133,8 +159,10 @@ pub(super) fn tolerate_closed(written: io::Result<()>) -> io::Result<()> {
 enum Place {
     /// A path whose last part is no link; there may be nothing yet.
     Path(PathBuf),
-    /// An open descriptor of this process.
+    /// An open descriptor, of this process or another, as the path that opens what is behind it.
     Descriptor(PathBuf),
+    /// This process's standard output.
+    StandardOutput,
 }
 
 /// Follows links, also one that leads to where nothing is yet.
@@ -151,10 +179,14 @@ fn resolve(path: &Path) -> Result<Place, String> {
             io::ErrorKind::NotFound => format!("there is no folder {}", parent.display()),
             _ => format!("{}: {}", parent.display(), plain(error)),
         })?;
-        if folder == Path::new("/dev/fd") || folder.starts_with("/proc") && folder.ends_with("fd") {
-            return Ok(Place::Descriptor(name.into()));
-        }
         let place = folder.join(name);
+        if has_own_descriptors(&folder) && name == "1" {
+            return Ok(Place::StandardOutput);
+        }
+        // Its links lead to what is open, wherever that is and even if it has no name.
+        if folder == Path::new("/dev/fd") || folder.starts_with("/proc") && folder.ends_with("fd") {
+            return Ok(Place::Descriptor(place));
+        }
         match fs::read_link(&place) {
             Ok(link) => path = folder.join(link),
             // No link, or nothing at all. What else is wrong shows when it is opened.
@@ -162,6 +194,26 @@ fn resolve(path: &Path) -> Result<Place, String> {
         }
     }
     Err("too many links lead on from there".to_owned())
+}
+
+/// Whether a folder, without links, holds the descriptors of this process: `/dev/fd`, `/proc/self/fd` and
+/// `/proc/thread-self/fd` lead there.
+fn has_own_descriptors(folder: &Path) -> bool {
+    // Not by our number: it is another one where /proc belongs to another namespace.
+    let own = fs::canonicalize("/proc/self").ok();
+    let in_own =
+        |own: PathBuf| folder == own.join("fd") || folder.starts_with(own.join("task")) && folder.ends_with("fd");
+    folder == Path::new("/dev/fd") || own.is_some_and(in_own)
+}
+
+/// Whether a file could be moved over another.
+fn is_beside(file: &File, there: &fs::Metadata) -> bool {
+    file.metadata().is_ok_and(|file| file.dev() == there.dev())
+}
+
+/// Whether nothing can be made in a folder, for whatever reason but a lack of room.
+fn is_closed(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM | libc::EROFS))
 }
 
 /// Whether an input is the very file, by whatever name.
@@ -235,7 +287,7 @@ impl Replacement {
         let _ = fs::remove_file(&temporary);
         if kept.is_some() && error.kind() == io::ErrorKind::Other {
             // It cannot be replaced (it is a mount point, or someone else's in a shared folder), but it can be written to.
-            return fs::write(&path, text);
+            return in_place::write(&path, text);
         }
         Err(error)
     }

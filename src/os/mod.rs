@@ -15,6 +15,7 @@ pub mod heap;
 pub mod host;
 pub mod inherited;
 pub mod job_control;
+pub mod last_act;
 pub mod limits;
 pub mod oom;
 pub mod orphans;

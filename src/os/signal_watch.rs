@@ -1,6 +1,8 @@
 //! The signals that end, stop and continue this program, as events. What they lead to is decided elsewhere.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 
 use futures_util::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,29 +23,26 @@ pub enum Caught {
 /// Watches as long as the process lives: tokio never gives a signal back.
 #[derive(Debug)]
 pub struct SignalWatch {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Option<Signal>,
-    stop: Option<Signal>,
+    /// With their numbers; what comes first is more urgent.
+    ending: Vec<(i32, Signal)>,
+    stop: Signal,
     resume: Signal,
 }
 
 impl SignalWatch {
-    /// Begins to watch. What the parent had us ignore stays ignored where that is its right: hang-up (`nohup`) and the
-    /// terminal's stop (a shell without job control, which would not continue us).
+    /// Begins to watch. Hang-up stays ignored where the parent had us ignore it (`nohup`). The program gave every other
+    /// signal its default when it began ([`crate::os::inherited::settle`]).
     ///
     /// # Errors
     /// When a handler cannot be installed.
     pub fn new() -> io::Result<Self> {
-        let unless_ignored = |number| {
-            if signals::is_ignored(number) { Ok(None) } else { signal(SignalKind::from_raw(number)).map(Some) }
-        };
+        let watch = |number| signal(SignalKind::from_raw(number));
+        let heeded =
+            signals::ENDING.into_iter().filter(|number| *number != libc::SIGHUP || !signals::is_ignored(*number));
         Ok(Self {
-            hangup: unless_ignored(libc::SIGHUP)?,
-            stop: unless_ignored(libc::SIGTSTP)?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            resume: signal(SignalKind::from_raw(libc::SIGCONT))?,
+            ending: heeded.map(|number| Ok((number, watch(number)?))).collect::<io::Result<_>>()?,
+            stop: watch(libc::SIGTSTP)?,
+            resume: watch(libc::SIGCONT)?,
         })
     }
 
@@ -59,22 +58,22 @@ impl SignalWatch {
 
     /// The next signal.
     pub async fn next(&mut self) -> Caught {
+        let Self { ending, stop, resume } = self;
         tokio::select! {
             biased;
-            _ = self.terminate.recv() => Caught::End(libc::SIGTERM),
-            () = received(&mut self.hangup) => Caught::End(libc::SIGHUP),
-            _ = self.interrupt.recv() => Caught::End(libc::SIGINT),
-            () = received(&mut self.stop) => Caught::Stop,
-            _ = self.resume.recv() => Caught::Continue,
+            number = first(ending) => Caught::End(number),
+            _ = stop.recv() => Caught::Stop,
+            _ = resume.recv() => Caught::Continue,
         }
     }
 }
 
-async fn received(watched: &mut Option<Signal>) {
-    match watched {
-        Some(signal) => {
-            let _received = signal.recv().await;
-        }
-        None => std::future::pending().await,
-    }
+/// The number of the first of the signals that comes.
+async fn first(signals: &mut [(i32, Signal)]) -> i32 {
+    poll_fn(|context| {
+        let come =
+            signals.iter_mut().find_map(|(number, signal)| signal.poll_recv(context).is_ready().then_some(*number));
+        come.map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
 }

@@ -28,9 +28,25 @@ pub fn name(signal: i32) -> &'static str {
         libc::SIGXCPU => "XCPU",
         libc::SIGXFSZ => "XFSZ",
         libc::SIGSYS => "SYS",
+        libc::SIGVTALRM => "VTALRM",
+        libc::SIGPROF => "PROF",
         _ => "?",
     }
 }
+
+/// The signals that ask this program to end; what comes first is more urgent.
+pub const ENDING: [libc::c_int; 10] = [
+    libc::SIGTERM,
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGXCPU,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGVTALRM,
+    libc::SIGPROF,
+];
 
 /// Highest signal number (signal(7)).
 pub const LAST: libc::c_int = 64;
@@ -68,7 +84,7 @@ pub fn reset(signal: libc::c_int) {
 /// From now on the signals that ask a process to end do so again, whoever watched them; one that is ignored stays so.
 /// For a process that has nothing left to do but to write to somebody who may not read.
 pub fn release_ending() {
-    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+    for signal in ENDING {
         if !is_ignored(signal) {
             // SAFETY: SIG_DFL is a valid disposition.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
@@ -83,7 +99,7 @@ pub fn without_ending<T>(work: impl FnOnce() -> T) -> T {
     let before = unsafe {
         let (mut ending, mut before): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
         libc::sigemptyset(&raw mut ending);
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        for signal in ENDING {
             libc::sigaddset(&raw mut ending, signal);
         }
         libc::pthread_sigmask(libc::SIG_BLOCK, &raw const ending, &raw mut before);

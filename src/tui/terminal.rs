@@ -17,6 +17,8 @@ use crossterm::terminal::{
     enable_raw_mode,
 };
 
+use crate::os::last_act;
+
 /// Whether the terminal is ours.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 /// The thread that draws.
@@ -25,6 +27,9 @@ static UI_THREAD: Mutex<Option<ThreadId>> = Mutex::new(None);
 static PANICS: Mutex<Vec<Panic>> = Mutex::new(Vec::new());
 /// Set by each of them.
 static PANICKED: AtomicBool = AtomicBool::new(false);
+
+/// What [`give_back`] writes, for an end that does not get there.
+const FAREWELL: &[u8] = b"\x1b[?2026l\x1b[0m\x1b[?2004l\x1b[?25h\x1b[?1049l";
 
 /// Most panics that are kept.
 const MOST_PANICS: usize = 20;
@@ -77,6 +82,7 @@ impl Drop for Guard {
 /// When it refuses; then it is given back.
 pub fn take() -> io::Result<()> {
     TAKEN.store(true, Ordering::SeqCst);
+    last_act::arm(FAREWELL);
     let taken = enable_raw_mode()
         .and_then(|()| execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide, Clear(ClearType::All)));
     if taken.is_err() {
@@ -101,6 +107,7 @@ pub fn give_back() {
         LeaveAlternateScreen
     );
     let _gone = disable_raw_mode();
+    last_act::disarm();
 }
 
 /// The text of a panic on another thread that was not reported yet.

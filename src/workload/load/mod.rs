@@ -20,6 +20,7 @@ mod nearest;
 mod retries;
 mod seed;
 mod share;
+mod slips;
 mod syntax;
 mod task;
 mod warn;

@@ -1,6 +1,7 @@
 //! Text that is not YAML, or not one document of it.
 
 use crate::workload::diagnostic::{Diagnostic, Diagnostics, Lines, Severity};
+use crate::workload::load::slips;
 use crate::workload::lookalike;
 use crate::workload::scan::{Mark, ScanProblem};
 use crate::workload::yaml::YamlError;
@@ -38,7 +39,10 @@ pub(crate) fn empty(lines: &Lines<'_>) -> Diagnostic {
 
 /// What cannot be seen in the lines around a complaint and explains it.
 fn unseen(lines: &Lines<'_>, mark: Mark) -> Option<Diagnostic> {
-    tab_indentation(lines, mark.line).or_else(|| tab(lines, mark)).or_else(|| lookalike(lines, mark.line))
+    tab_indentation(lines, mark.line)
+        .or_else(|| tab(lines, mark))
+        .or_else(|| lookalike(lines, mark.line))
+        .or_else(|| slips::explain(lines, mark, plain))
 }
 
 /// A tab at the very place of the complaint: libyaml takes one only after a value or a colon.

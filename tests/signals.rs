@@ -156,7 +156,11 @@ fn an_aborted_comparison_is_printed_and_marked() {
         code(&output, 130);
         if format == "text" {
             let page = text(&output.stdout);
-            for words in ["ABORTED: ended by SIGINT", "20 % stopped", "process has no whole run (20 % stopped)"] {
+            for words in [
+                "ABORTED: ended by SIGINT",
+                "stopped after 4 of 20 tasks (20 %)",
+                "process has no whole run (stopped after 4",
+            ] {
                 assert!(page.contains(words), "{words} is not in\n{page}");
             }
             continue;

@@ -43,7 +43,10 @@ impl Guardian {
 
 impl Drop for Guardian {
     fn drop(&mut self) {
-        self.line = None;
+        if let Some(line) = self.line.take() {
+            // An end without a word is the end of this process. One that is gone itself needs no word.
+            let _ = rustix::io::write(&line, b".");
+        }
         // It leaves by itself when it has done its work. One that was stopped or cannot go on is not waited for: the drop of
         // the child ends it.
         self.child.wait_at_most(guardian::PATIENCE + Duration::from_millis(100));

@@ -41,14 +41,17 @@ pub fn main(run: &str, program: u32, spared: &str, groups: &Path) {
     }
     let mark = format!("{}={run}", environment::RUN);
     let deadline = Instant::now() + PATIENCE;
-    // While Poolscope lives, it sees to its family itself, and other runs of it go on.
-    while family.end(&mark, !is_child_of(program)) > 0 && Instant::now() < deadline {
+    // One that was dismissed leaves the family to Poolscope, which lives on and may have other runs.
+    let gone = !was_dismissed();
+    while family.end(&mark, gone) > 0 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-fn is_child_of(program: u32) -> bool {
-    rustix::process::getppid().is_some_and(|parent| parent.as_raw_nonzero().get().unsigned_abs() == program)
+/// Whether standard input ended with a word: without one Poolscope itself has ended.
+fn was_dismissed() -> bool {
+    let mut word = [0u8; 1];
+    matches!(rustix::io::read(io::stdin(), &mut word), Ok(1))
 }
 
 /// Waits at most so long, and says whether standard input has ended.
@@ -56,6 +59,6 @@ fn line_ended(wait: Option<Duration>) -> bool {
     let stdin = io::stdin();
     let mut line = [PollFd::new(&stdin, PollFlags::IN)];
     let wait = wait.and_then(|wait| Timespec::try_from(wait).ok());
-    // Nothing is ever written to it: whatever happens to it, other than an interruption, is its end.
+    // Whatever happens to it, other than an interruption, is its end; there may be a word before it.
     matches!(poll(&mut line, wait.as_ref()), Ok(1..))
 }

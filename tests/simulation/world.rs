@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::draws::{Dice, MS, Stream, rules};
@@ -18,6 +17,8 @@ use poolscope::engine::queue::Ticket;
 use poolscope::engine::stream::{Admission, ClassRules};
 use poolscope::engine::window::Chunk;
 use poolscope::workload::model::OnFull;
+
+mod user;
 
 #[derive(Default)]
 pub struct Worker {
@@ -579,49 +580,5 @@ impl World {
             output: TaskOutput::default(),
         };
         self.feed(Input::Exited { slot, epoch, ended: Box::new(ended) });
-    }
-
-    /// What is in work when a run is stopped has no outcome but that, unless its worker was being ended before.
-    fn remember_what_is_in_work(&mut self) {
-        let at_work = self.workers.values().filter(|worker| !worker.stopped);
-        let in_work = at_work.filter_map(|worker| {
-            worker.current.map(|current| current.index).or(worker.beginning.map(|(index, _)| index))
-        });
-        self.cut_short.extend(in_work.filter(|index| !self.told.ended.contains(index)));
-    }
-
-    fn user(&mut self) {
-        self.users_left -= 1;
-        let command = match self.dice.below(12) {
-            0..=3 => {
-                self.faults.resizes += 1;
-                let workers = NonZeroU32::new(1 + self.dice.below(10) as u32);
-                Command::Resize(workers.unwrap_or(NonZeroU32::MIN))
-            }
-            4 => Command::Pause,
-            5 | 6 => Command::Resume,
-            7 => Command::Suspend,
-            8 => Command::Unsuspend,
-            9 | 10 => {
-                self.faults.kills += 1;
-                Command::KillWorker(self.dice.below(8) as u32)
-            }
-            _ => {
-                self.faults.stops += 1;
-                self.remember_what_is_in_work();
-                self.stopped_at.get_or_insert(self.now);
-                if self.dice.chance(50) { Command::Stop } else { Command::Kill }
-            }
-        };
-        self.feed(Input::Control(command));
-        if self.dispatcher.state() == RunState::Suspended {
-            // A suspended run is woken, or nothing would ever happen.
-            self.stood += self.dice.below(10 * MS);
-            self.feed(Input::Control(Command::Unsuspend));
-        }
-        if self.users_left > 0 && self.told.over.is_none() {
-            let gap = 1 + self.dice.below(50 * MS);
-            self.later(gap, Happening::User);
-        }
     }
 }

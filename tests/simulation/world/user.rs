@@ -1,0 +1,56 @@
+//! The virtual user: resizes, pauses, suspends, kills and stops at random.
+
+use std::num::NonZeroU32;
+
+use poolscope::engine::control::Command;
+use poolscope::engine::dispatcher::Input;
+use poolscope::engine::event::RunState;
+
+use super::{Happening, World};
+use crate::draws::MS;
+
+impl World {
+    /// What is in work when a run is stopped has no outcome but that, unless its worker was being ended before.
+    fn remember_what_is_in_work(&mut self) {
+        let at_work = self.workers.values().filter(|worker| !worker.stopped);
+        let in_work = at_work.filter_map(|worker| {
+            worker.current.map(|current| current.index).or(worker.beginning.map(|(index, _)| index))
+        });
+        self.cut_short.extend(in_work.filter(|index| !self.told.ended.contains(index)));
+    }
+
+    pub(super) fn user(&mut self) {
+        self.users_left -= 1;
+        let command = match self.dice.below(12) {
+            0..=3 => {
+                self.faults.resizes += 1;
+                let workers = NonZeroU32::new(1 + self.dice.below(10) as u32);
+                Command::Resize(workers.unwrap_or(NonZeroU32::MIN))
+            }
+            4 => Command::Pause,
+            5 | 6 => Command::Resume,
+            7 => Command::Suspend,
+            8 => Command::Unsuspend,
+            9 | 10 => {
+                self.faults.kills += 1;
+                Command::KillWorker(self.dice.below(8) as u32)
+            }
+            _ => {
+                self.faults.stops += 1;
+                self.remember_what_is_in_work();
+                self.stopped_at.get_or_insert(self.now);
+                if self.dice.chance(50) { Command::Stop } else { Command::Kill }
+            }
+        };
+        self.feed(Input::Control(command));
+        if self.dispatcher.state() == RunState::Suspended {
+            // A suspended run is woken, or nothing would ever happen.
+            self.stood += self.dice.below(10 * MS);
+            self.feed(Input::Control(Command::Unsuspend));
+        }
+        if self.users_left > 0 && self.told.over.is_none() {
+            let gap = 1 + self.dice.below(50 * MS);
+            self.later(gap, Happening::User);
+        }
+    }
+}

@@ -22,7 +22,7 @@ impl Console {
         Self {
             dumb: terminal.as_deref().is_none_or(|name| name == "dumb"),
             // The Linux console's font has a few hundred characters.
-            few_characters: terminal.as_deref() == Some("linux"),
+            few_characters: terminal.as_deref().is_some_and(|name| name == "linux" || name.starts_with("linux-")),
             narrow_locale: !locale.to_ascii_lowercase().replace('-', "").contains("utf8"),
         }
     }
@@ -70,6 +70,7 @@ mod tests {
         let of = |term: &str| console(&[("TERM", term), ("LANG", "C.UTF-8")]);
         assert!(console(&[]).is_dumb() && of("").is_dumb() && of("dumb").is_dumb());
         assert!(!of("xterm").is_dumb() && !of("xterm").ascii(true));
+        assert!(of("linux-16color").ascii(true));
         assert!(!of("linux").is_dumb() && of("linux").ascii(true) && !of("linux").ascii(false));
     }
 }

@@ -54,7 +54,7 @@ pub fn how_far(run: &Snapshot) -> Option<String> {
 /// The share of its tasks that a run got to.
 #[must_use]
 pub fn percent_made(run: &Snapshot) -> String {
-    format!("{} %", if run.total == 0 { 100 } else { made(run) * 100 / run.total })
+    format!("{} %", (made(run) * 100).checked_div(run.total).unwrap_or(100))
 }
 
 /// Tasks that ended otherwise than by the end of the run.

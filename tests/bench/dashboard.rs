@@ -39,6 +39,8 @@ fn main() {
     let size = PtySize { rows: 50, cols: 200, pixel_width: 0, pixel_height: 0 };
     let pair = native_pty_system().openpty(size).expect("a pseudo terminal");
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_poolscope"));
+    // It is left long before its end.
+    command.args(["--max-time", "1h"]);
     command.arg(&file);
     command.env("TERM", "xterm-256color");
     command.env("COLORTERM", "truecolor");
@@ -61,6 +63,7 @@ fn main() {
     let share = (cpu_of_first_thread(pid) - before) as f64 / begin.elapsed().as_nanos() as f64;
     let rate = (written.load(Ordering::Relaxed) - bytes) as f64 / begin.elapsed().as_secs_f64();
     println!("drawing with 64 workers: {:.2} % of a core, {:.0} KiB/s to the terminal", share * 100.0, rate / 1024.0);
+    assert!(rate > 0.0, "nothing was drawn: is the workload refused?");
     // Stopped: nothing changes any more.
     keys.write_all(b"x").expect("a key");
     std::thread::sleep(Duration::from_secs(2));

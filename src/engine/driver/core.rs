@@ -54,8 +54,8 @@ pub(super) struct Core {
     pub strays: Option<Strays>,
     /// Wakes the local task that looks for strays.
     pub strays_notice: Rc<Notify>,
-    /// Strays ended so far.
-    strays_ended: u64,
+    /// Whether it was told that there were strays.
+    strays_told: bool,
     /// Processes that could not be ended, as far as they were told.
     unendable: BTreeSet<u32>,
     /// Since when programs of tasks could not be started because they are open for writing.
@@ -128,7 +128,7 @@ impl Core {
             oom_kills: oom::kills(),
             strays: None,
             strays_notice: Rc::new(Notify::new()),
-            strays_ended: 0,
+            strays_told: false,
             unendable: BTreeSet::new(),
             written_since: BTreeMap::new(),
             alarm_changed: Rc::new(Notify::new()),
@@ -194,15 +194,9 @@ impl Core {
     }
 
     fn tell_strays(&mut self, killed: usize) {
-        if killed == 0 {
-            return;
-        }
-        let before = self.strays_ended;
-        self.strays_ended += killed as u64;
-        // Often enough to be seen, rarely enough to leave room for other notes.
-        if before == 0 || before.ilog2() != self.strays_ended.ilog2() {
-            let text = format!("tasks left processes behind; ended ({} so far)", self.strays_ended);
-            self.note(Severity::Info, text);
+        // Once, and without a number: those in a program's own group end with it and are not counted in every engine.
+        if killed > 0 && !std::mem::replace(&mut self.strays_told, true) {
+            self.note(Severity::Info, "tasks left processes behind, which were ended".to_owned());
         }
     }
 

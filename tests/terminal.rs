@@ -27,6 +27,8 @@ struct Stage {
     child: Box<dyn Child + Send + Sync>,
     keys: Box<dyn std::io::Write + Send>,
     terminal: Arc<Mutex<vt100::Parser>>,
+    /// Every byte that came, for a test that fails: a screen forgets what has scrolled away.
+    written: Arc<Mutex<Vec<u8>>>,
     before: Option<rustix::termios::Termios>,
     folder: tempfile::TempDir,
 }
@@ -66,14 +68,17 @@ impl Stage {
         let terminal = Arc::new(Mutex::new(vt100::Parser::new(some(rows), some(cols), 0)));
         let mut reader = pair.master.try_clone_reader().unwrap();
         let screen = Arc::clone(&terminal);
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&written);
         std::thread::spawn(move || {
             let mut buffer = [0u8; 8192];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                log.lock().unwrap().extend_from_slice(&buffer[..count]);
                 screen.lock().unwrap().process(&buffer[..count]);
             }
         });
         let keys = pair.master.take_writer().unwrap();
-        Self { master: pair.master, child, keys, terminal, before, folder }
+        Self { master: pair.master, child, keys, terminal, written, before, folder }
     }
 
     fn screen(&self) -> String {
@@ -83,9 +88,17 @@ impl Stage {
     fn until(&self, what: &str, condition: impl Fn(&str) -> bool) {
         let deadline = Instant::now() + LIMIT;
         while !condition(&self.screen()) {
-            assert!(Instant::now() < deadline, "waited in vain until {what}:\n{}", self.screen());
+            assert!(Instant::now() < deadline, "waited in vain until {what}:\n{}\n{}", self.screen(), self.said());
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// What it wrote about a panic, or else the last that it wrote.
+    fn said(&self) -> String {
+        let written = String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned();
+        let from = written.find("panicked").map_or(written.len().saturating_sub(2000), |at| at.saturating_sub(200));
+        let from = (from..=written.len()).find(|at| written.is_char_boundary(*at)).unwrap_or(0);
+        written[from..].replace(['\x1b', '\r'], "")
     }
 
     fn press(&mut self, keys: &str) {

@@ -5,12 +5,13 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use poolscope::analysis::tuning::Advice;
 use poolscope::engine::plan::Surroundings;
 use poolscope::os::host::Host;
 use poolscope::session::conductor::{Session, SessionSpec};
-use poolscope::session::view::{Mode, SessionCommand, SessionPhase, SessionView};
+use poolscope::session::view::{Change, Mode, Place, SessionCommand, SessionPhase, SessionView, Sweep};
 use poolscope::workload::load::load;
 
 const WORKLOAD: &str = "
@@ -56,13 +57,26 @@ fn finish(session: &mut Session) -> Arc<SessionView> {
     until(session, "it is finished", |view| view.phase == SessionPhase::Finished)
 }
 
+/// Waits until nothing runs and nothing more is to be measured.
+fn settle(session: &mut Session) -> Arc<SessionView> {
+    settle_after(session, |_| true)
+}
+
+fn settle_after(session: &mut Session, condition: impl Fn(&SessionView) -> bool) -> Arc<SessionView> {
+    until(session, "nothing is to be measured any more", |view| {
+        view.phase == SessionPhase::Finished && view.arms.iter().all(|arm| arm.owed == 0) && condition(view)
+    })
+}
+
 /// Counted runs of each arm.
 fn counted(view: &SessionView) -> Vec<usize> {
     view.arms.iter().map(|arm| arm.finished.len()).collect()
 }
 
 fn is_live(view: &SessionView, arm: usize, round: u32) -> bool {
-    view.round == round && view.arms[arm].live && view.arms[arm].counts().succeeded > 0
+    matches!(view.place, Place::Round { round: now, .. } if now == round)
+        && view.arms[arm].live
+        && view.arms[arm].counts().succeeded > 0
 }
 
 #[test]
@@ -74,25 +88,101 @@ fn a_comparison_makes_every_run_in_its_turn_and_ends_with_a_verdict() {
         view.phase == SessionPhase::Finished
     });
     assert_eq!(counted(&view), [3, 3]);
-    assert_eq!((view.verdicts.len(), view.verdicts[0].pairs), (1, 3));
+    assert_eq!((view.verdicts.len(), view.verdicts[0].pairs), (2, 3), "each against the other");
     assert!(view.verdicts[0].ci95.is_some());
     assert!(view.arms.iter().all(|arm| arm.finished.iter().all(|run| run.counts.succeeded == 40)));
 }
 
 #[test]
-fn a_changed_number_of_workers_starts_the_comparison_anew() {
+fn a_changed_number_of_workers_keeps_what_was_measured_and_is_measured_as_often() {
     let mut session = open();
     send(&session, SessionCommand::Run(Mode::Interleaved));
     until(&mut session, "the second round's second arm runs", |view| is_live(view, 1, 2));
-    send(&session, SessionCommand::ChangeWorkers { arm: 1, by: 2 });
-    let view = finish(&mut session);
-    assert_eq!(counted(&view), [1, 1], "only the third round is of one setting");
-    assert_eq!(view.arms[1].workers, 4);
-    assert_eq!(view.arms[1].finished[0].workers_target, 4);
+    send(&session, SessionCommand::ChangeWorkers { arm: 1, change: Change::Double });
+    let view = settle(&mut session);
+    assert_eq!(counted(&view), [3, 3], "the arm that was not changed keeps its runs");
+    assert_eq!((view.arms[1].workers, view.arms[1].measured), (4, 4));
+    assert!(view.arms[1].finished.iter().all(|run| run.workers_target == 4));
+    let points: Vec<_> = view.arms[1].tuning.points.iter().map(|p| (p.workers, p.runs(), p.touched)).collect();
+    assert_eq!(points, [(2, 1, 1), (4, 3, 0)], "what was changed midway is marked and not averaged");
 }
 
 #[test]
-fn a_round_in_which_the_user_had_a_hand_does_not_count() {
+fn after_the_end_changed_arms_are_measured_once_the_keys_rest() {
+    let mut session = open();
+    send(&session, SessionCommand::Run(Mode::Interleaved));
+    finish(&mut session);
+    for _ in 0..3 {
+        send(&session, SessionCommand::ChangeWorkers { arm: 0, change: Change::By(1) });
+    }
+    let pressed = Instant::now();
+    let view = until(&mut session, "the change is seen", |view| view.arms[0].workers == 5);
+    assert_eq!((view.arms[0].measured, view.arms[0].owed, &view.phase), (2, 3, &SessionPhase::Finished));
+    until(&mut session, "it is measured", |view| view.arms[0].live);
+    assert!(pressed.elapsed() >= Duration::from_millis(490), "{:?}", pressed.elapsed());
+    let view = settle(&mut session);
+    let points: Vec<_> = view.arms[0].tuning.points.iter().map(|p| (p.workers, p.runs())).collect();
+    assert_eq!(points, [(2, 3), (5, 3)], "3 and 4 were passed by");
+    assert_eq!(counted(&view), [3, 3]);
+    let verdict = view.verdicts.iter().find(|verdict| verdict.arm == 0).unwrap();
+    assert!(verdict.apart && verdict.pairs == 3, "{verdict:?}");
+    send(&session, SessionCommand::SameWorkers(0));
+    let view = settle_after(&mut session, |view| view.arms[1].measured == 5);
+    assert_eq!(view.arms[1].tuning.points.len(), 2);
+}
+
+#[test]
+fn a_sweep_finds_the_count_and_ends_with_it() {
+    let mut session = open();
+    send(&session, SessionCommand::Sweep(Sweep { arms: vec![0], counts: None, runs: 3 }));
+    let view = settle_after(&mut session, |view| view.arms[0].tuning.points.len() > 2);
+    let tuning = &view.arms[0].tuning;
+    let counts: Vec<u32> = tuning.points.iter().map(|point| point.workers).collect();
+    assert!(counts.starts_with(&[1, 2]) && counts.contains(&4), "{counts:?}");
+    // On a busy machine the runs may differ too much to tell.
+    match tuning.advice {
+        Advice::Use { workers, .. } => assert_eq!((view.arms[0].workers, view.arms[0].measured), (workers, workers)),
+        Advice::Unclear { best } => assert!(tuning.point(best).is_some_and(|point| point.runs() >= 6), "{tuning:?}"),
+        advice => panic!("{advice:?}"),
+    }
+    assert!(view.arms[1].tuning.points.is_empty());
+}
+
+#[test]
+fn given_counts_are_tried_in_turn() {
+    let mut session = open();
+    send(&session, SessionCommand::Sweep(Sweep { arms: vec![0, 1], counts: Some(vec![1, 3]), runs: 2 }));
+    let view = finish(&mut session);
+    for arm in &view.arms {
+        let points: Vec<_> = arm.tuning.points.iter().map(|point| (point.workers, point.runs())).collect();
+        assert_eq!(points, [(1, 2), (3, 2)]);
+    }
+    assert_eq!(view.verdicts[0].pairs, 2);
+    assert!(!view.verdicts[0].apart);
+}
+
+#[test]
+fn commands_are_not_run_again_without_being_asked() {
+    let text = "version: 1\nname: t\ntasks: [{ name: t, kind: command, count: 4, command: [/bin/true] }]\n\
+                engines: [{ kind: pool, workers: 1 }]\nmeasure: { warmup: 0, repeats: 1 }\n";
+    let mut session = open_with(text, env!("CARGO_BIN_EXE_poolscope"));
+    send(&session, SessionCommand::Run(Mode::Interleaved));
+    finish(&mut session);
+    send(&session, SessionCommand::ChangeWorkers { arm: 0, change: Change::To(3) });
+    let view = until(&mut session, "the change is seen", |view| view.arms[0].owed == 1);
+    assert!(!view.measures_by_itself);
+    let waited = Instant::now();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let moved =
+        runtime.block_on(async { tokio::time::timeout(Duration::from_secs(1), session.handle.view.changed()).await });
+    assert!(moved.is_err(), "something began after {:?}", waited.elapsed());
+    send(&session, SessionCommand::Measure(None));
+    let view = settle_after(&mut session, |view| view.arms[0].measured == 3);
+    assert_eq!(counted(&view), [1]);
+}
+
+#[test]
+fn a_run_in_which_the_user_had_a_hand_does_not_count() {
     let mut session = open();
     send(&session, SessionCommand::Run(Mode::Interleaved));
     until(&mut session, "the second round's second arm runs", |view| is_live(view, 1, 2));
@@ -100,8 +190,8 @@ fn a_round_in_which_the_user_had_a_hand_does_not_count() {
     until(&mut session, "it is paused", |view| view.phase == SessionPhase::Paused);
     send(&session, SessionCommand::TogglePause);
     let view = finish(&mut session);
-    assert_eq!(counted(&view), [2, 2]);
-    assert_eq!(view.verdicts[0].pairs, 2);
+    assert_eq!(counted(&view), [3, 2]);
+    assert_eq!(view.verdicts[0].pairs, 2, "pairs are of the same round");
 }
 
 #[test]

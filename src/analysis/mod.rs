@@ -3,4 +3,5 @@
 pub mod failing;
 pub mod lints;
 pub mod statistics;
+pub mod tuning;
 pub mod verdict;

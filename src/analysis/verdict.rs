@@ -6,6 +6,7 @@ use crate::analysis::failing::{NOTABLE, unsuccessful_share};
 use crate::analysis::lints::{Lint, together};
 use crate::analysis::statistics::estimate_ratio;
 use crate::engine::event::RunState;
+use crate::metrics::kept::Runs;
 use crate::metrics::snapshot::Snapshot;
 
 /// What can be said about an arm against the baseline.
@@ -34,6 +35,8 @@ pub struct Verdict {
     pub ci95: Option<(f64, f64)>,
     /// Pairs of counted runs.
     pub pairs: usize,
+    /// Whether the runs of a pair were not made right after each other, as when one arm was measured again by itself.
+    pub apart: bool,
     /// What follows.
     pub finding: Finding,
     /// Why it is so, as far as the measurements show: "start-up bound", ...
@@ -58,13 +61,37 @@ pub struct RunFigure {
     pub throughput: f64,
     /// Whether the run was made to its end. One that was stopped tells nothing about the tasks it did not run.
     pub complete: bool,
+    /// The round it was made in; runs of the same round were made right after each other.
+    pub round: u32,
+}
+
+/// The counted runs of an arm, and the round that each was made in.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted<'a> {
+    /// Oldest first.
+    pub runs: &'a [Arc<Snapshot>],
+    /// As many; without them, run i was made in round i.
+    pub rounds: &'a [u32],
+}
+
+impl<'a> From<&'a Runs> for Counted<'a> {
+    fn from(runs: &'a Runs) -> Self {
+        Self { runs, rounds: runs.rounds() }
+    }
+}
+
+impl Counted<'_> {
+    fn figures(&self) -> Vec<RunFigure> {
+        let round = |place: usize| self.rounds.get(place).copied().unwrap_or(place as u32);
+        self.runs.iter().enumerate().map(|(place, run)| RunFigure::of(run, round(place))).collect()
+    }
 }
 
 impl RunFigure {
     /// The figure of a run.
     #[must_use]
-    pub fn of(run: &Snapshot) -> Self {
-        Self { throughput: run.throughput_whole, complete: run.state == RunState::Finished }
+    pub fn of(run: &Snapshot, round: u32) -> Self {
+        Self { throughput: run.throughput_whole, complete: run.state == RunState::Finished, round }
     }
 
     fn usable(&self) -> bool {
@@ -104,23 +131,39 @@ pub struct Comparison {
     pub ci95: Option<(f64, f64)>,
     /// Pairs of complete runs.
     pub pairs: usize,
+    /// Whether they are not of the same rounds.
+    pub apart: bool,
     /// What follows.
     pub finding: Finding,
 }
 
-/// Compares run i of an arm with run i of the baseline: they were made right after each other, so that what changes
-/// slowly (temperature, other load) falls out of their ratio. See [`estimate_ratio`] for the interval.
+/// Compares the runs of an arm with those of the baseline in pairs. Two runs of the same round were made right after each
+/// other, so that what changes slowly (temperature, other load) falls out of their ratio. Where fewer than two rounds have
+/// runs of both, run i is paired with run i: the interval is then wider by what changed in between. See
+/// [`estimate_ratio`] for the interval.
 #[must_use]
 pub fn compare(baseline: &[RunFigure], arm: &[RunFigure]) -> Comparison {
-    let ratios: Vec<f64> = baseline
+    let usable = |figures: &[RunFigure]| figures.iter().copied().filter(RunFigure::usable).collect::<Vec<_>>();
+    let ratio = |(baseline, arm): (&RunFigure, &RunFigure)| arm.throughput / baseline.throughput;
+    let together: Vec<f64> = baseline
         .iter()
-        .zip(arm)
-        .filter(|(baseline, arm)| baseline.usable() && arm.usable())
-        .map(|(baseline, arm)| arm.throughput / baseline.throughput)
+        .filter_map(|one| Some((one, arm.iter().find(|other| other.round == one.round)?)))
+        .filter(|(one, other)| one.usable() && other.usable())
+        .map(ratio)
         .collect();
+    let (baseline, arm) = (usable(baseline), usable(arm));
+    let apart = together.len() < 2 && baseline.len().min(arm.len()) > together.len();
+    let ratios = if apart { baseline.iter().zip(&arm).map(ratio).collect() } else { together };
     let estimate = estimate_ratio(&ratios);
     let ci95 = estimate.and_then(|estimate| estimate.ci95);
-    Comparison { ratio: estimate.map(|estimate| estimate.mean), ci95, pairs: ratios.len(), finding: Finding::of(ci95) }
+    let ratio = estimate.map(|estimate| estimate.mean);
+    Comparison { ratio, ci95, pairs: ratios.len(), apart, finding: Finding::of(ci95) }
+}
+
+/// A verdict for every arm against every other one, so that any two can be looked at.
+#[must_use]
+pub fn every_pair(arms: &[Counted<'_>], usable_cores: Option<u32>) -> Vec<Verdict> {
+    (0..arms.len()).flat_map(|baseline| verdicts(arms, baseline, usable_cores)).collect()
 }
 
 /// One verdict for each arm but the baseline, in arm order; none with a single arm.
@@ -129,25 +172,21 @@ pub fn compare(baseline: &[RunFigure], arm: &[RunFigure]) -> Comparison {
 /// one. While there is no pair of complete runs, the ratio is that of the newest frames, which should then be of the same
 /// second since the start of their runs: worth showing, but the finding stays [`Finding::TooEarly`] and there is no
 /// interval.
+///
+/// `usable_cores` adds the reason "more workers than cores".
 #[must_use]
-pub fn verdicts(arms: &[Vec<Arc<Snapshot>>], baseline: usize) -> Vec<Verdict> {
-    verdicts_on(arms, baseline, None)
-}
-
-/// [`verdicts`] on a machine with so many usable cores, which adds the reason "more workers than cores".
-#[must_use]
-pub fn verdicts_on(arms: &[Vec<Arc<Snapshot>>], baseline: usize, usable_cores: Option<u32>) -> Vec<Verdict> {
+pub fn verdicts(arms: &[Counted<'_>], baseline: usize, usable_cores: Option<u32>) -> Vec<Verdict> {
     let Some(reference) = arms.get(baseline) else { return Vec::new() };
-    let figures = |runs: &[Arc<Snapshot>]| runs.iter().map(|run| RunFigure::of(run)).collect::<Vec<_>>();
-    let baseline_figures = figures(reference);
+    let baseline_figures = reference.figures();
     let others = arms.iter().enumerate().filter(|(arm, _)| *arm != baseline);
     others
-        .map(|(arm, runs)| {
-            let Comparison { ratio, ci95, pairs, finding } = compare(&baseline_figures, &figures(runs));
+        .map(|(arm, counted)| {
+            let (reference, runs) = (reference.runs, counted.runs);
+            let Comparison { ratio, ci95, pairs, apart, finding } = compare(&baseline_figures, &counted.figures());
             let ratio = ratio.or_else(|| live_ratio(reference, runs));
             // Reasons are about the side that is behind. Without a ratio there is nothing to explain.
             let behind = match ratio {
-                Some(ratio) if ratio > 1.0 => reference.as_slice(),
+                Some(ratio) if ratio > 1.0 => reference,
                 Some(_) => runs,
                 None => &[],
             };
@@ -161,6 +200,7 @@ pub fn verdicts_on(arms: &[Vec<Arc<Snapshot>>], baseline: usize, usable_cores: O
                 ratio,
                 ci95,
                 pairs,
+                apart,
                 finding,
                 reasons: reasons(behind, usable_cores),
                 unsuccessful: unsuccessful.collect(),

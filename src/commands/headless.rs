@@ -94,15 +94,16 @@ fn verdict(results: &Results, strict: bool, on_page: bool) -> Exit {
 }
 
 fn results(view: &SessionView, stream_hash: String, baseline: usize, signal: Option<i32>) -> Results {
-    let warmup = view.round <= view.warmup;
+    let warmup = view.place.is_warmup();
     let partial = |arm: &ArmView| {
         let run = arm.latest().filter(|run| run.state != RunState::Finished)?;
         Some(Partial { run: Arc::clone(run), warmup })
     };
     let arm = |arm: &ArmView| ArmResult {
         spec: arm.spec.clone(),
-        workers: arm.workers,
-        runs: arm.finished.clone(),
+        workers: arm.measured,
+        runs: arm.finished.to_vec(),
+        rounds: arm.finished.rounds().to_vec(),
         partial: partial(arm),
     };
     Results {

@@ -19,10 +19,12 @@ const OLD_NOTES: usize = 3;
 /// The percentiles that are kept in any case.
 const PERCENTILES: [f64; 4] = [50.0, 90.0, 95.0, 99.0];
 
-/// The counted runs of one arm, oldest first.
-#[derive(Debug, Default)]
+/// The counted runs of one arm with one worker count, oldest first.
+#[derive(Clone, Debug, Default)]
 pub struct Runs {
     runs: Vec<Arc<Snapshot>>,
+    /// The round that each was made in.
+    rounds: Vec<u32>,
     /// So many of the oldest have their distributions in the sum, which the last of them carries.
     folded: usize,
 }
@@ -36,8 +38,14 @@ impl std::ops::Deref for Runs {
 }
 
 impl Runs {
+    /// The round that each run was made in; runs of several arms in the same round were made right after each other.
+    #[must_use]
+    pub fn rounds(&self) -> &[u32] {
+        &self.rounds
+    }
+
     /// Adds a run that is over. `percentiles` (above 0, at most 100) are those that will be asked for.
-    pub fn push(&mut self, mut run: Arc<Snapshot>, percentiles: &[f64]) {
+    pub fn push(&mut self, mut run: Arc<Snapshot>, round: u32, percentiles: &[f64]) {
         let last = Arc::make_mut(&mut run);
         for row in &mut last.workers {
             // It was for the live picture.
@@ -46,7 +54,7 @@ impl Runs {
         last.workers.shrink_to_fit();
         last.failures = first(&last.failures, FAILURES);
         self.runs.push(run);
-        // After a truncation there are fewer whole runs than may be, and nothing is to be done.
+        self.rounds.push(round);
         if self.runs.len() > self.folded + WHOLE {
             let before = self.folded.checked_sub(1).and_then(|place| take_sum(self.runs.get_mut(place)?));
             if let Some(old) = self.runs.get_mut(self.folded) {
@@ -54,20 +62,6 @@ impl Runs {
                 self.folded += 1;
             }
         }
-    }
-
-    /// Takes back all runs but the first `count`. What is in the sum cannot be taken out of it again: where so many are
-    /// taken back (an arm is never ahead of the others by more than a run or two), none of them stays.
-    pub fn truncate(&mut self, count: usize) {
-        if count < self.folded {
-            self.clear();
-        }
-        self.runs.truncate(count);
-    }
-
-    /// Takes back all runs.
-    pub fn clear(&mut self) {
-        *self = Self::default();
     }
 }
 
@@ -170,7 +164,7 @@ mod tests {
     #[test]
     fn a_run_costs_little_once_others_have_followed() {
         let mut runs = Runs::default();
-        (0..500).for_each(|number| runs.push(run(number), &[99.9]));
+        (0..500).for_each(|number| runs.push(run(number), 1, &[99.9]));
         let (old, recent) = runs.split_at(500 - WHOLE);
         let rows = snapshot().workers.len() * size_of::<WorkerRow>();
         for run in old {
@@ -188,7 +182,7 @@ mod tests {
         for number in 0..40 {
             let run = run(number);
             whole.merge(&run.end.as_ref().unwrap().distributions);
-            runs.push(run, &[99.9, 25.0]);
+            runs.push(run, number as u32, &[99.9, 25.0]);
             assert_eq!(together(&runs).as_ref(), Some(&whole), "after {number}");
         }
         for (number, kept) in (0..).zip(runs.iter()) {
@@ -202,34 +196,5 @@ mod tests {
             assert!(kept.distributions.service.summary().mean > Duration::ZERO);
         }
         assert_eq!(together(&[]), None);
-    }
-
-    fn sum_of(runs: impl IntoIterator<Item = u64>) -> Distributions {
-        let mut sum = Distributions::default();
-        runs.into_iter().for_each(|number| sum.merge(&run(number).end.as_ref().unwrap().distributions));
-        sum
-    }
-
-    #[test]
-    fn runs_that_are_taken_back_leave_the_sum_exact() {
-        for back in 1..=WHOLE {
-            let mut runs = Runs::default();
-            (0..12).for_each(|number| runs.push(run(number), &[]));
-            let stay = (12 - back) as u64;
-            runs.truncate(12 - back);
-            assert_eq!(together(&runs), Some(sum_of(0..stay)), "{back} taken back");
-            for next in 0..12 {
-                runs.push(run(100 + next), &[]);
-                assert_eq!(together(&runs), Some(sum_of((0..stay).chain(100..=100 + next))), "{back}, then {next}");
-            }
-            let sums = runs.iter().filter(|run| run.end.as_ref().is_some_and(|end| end.so_far.is_some())).count();
-            assert_eq!(sums, 1);
-        }
-        let mut runs = Runs::default();
-        (0..12).for_each(|number| runs.push(run(number), &[]));
-        runs.truncate(2);
-        assert!(runs.is_empty(), "their distributions are no longer known");
-        runs.push(run(7), &[]);
-        assert_eq!(together(&runs), Some(sum_of([7])));
     }
 }

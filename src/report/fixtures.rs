@@ -128,6 +128,7 @@ pub fn comparison() -> Results {
     let arm = |name, kind, runs: Vec<Snapshot>| ArmResult {
         spec: spec(name, kind),
         workers: 2,
+        rounds: Vec::new(),
         runs: runs.into_iter().map(Arc::new).collect(),
         partial: None,
     };

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::analysis::failing::{AllFailed, all_failed};
-use crate::analysis::verdict::{Verdict, verdicts_on};
+use crate::analysis::verdict::{Counted, Verdict, verdicts};
 use crate::engine::event::RunState;
 use crate::metrics::distribution::Distributions;
 use crate::metrics::kept;
@@ -53,6 +53,8 @@ pub struct ArmResult {
     pub workers: u32,
     /// Ends of its counted runs, oldest first.
     pub runs: Vec<Arc<Snapshot>>,
+    /// The round that each was made in: runs of the same round are a pair. Without them, run i was made in round i.
+    pub rounds: Vec<u32>,
     /// The run in which it was aborted: shown, but neither counted nor compared.
     pub partial: Option<Partial>,
 }
@@ -64,8 +66,8 @@ impl Results {
         if self.sharing_cores {
             return Vec::new();
         }
-        let runs: Vec<_> = self.arms.iter().map(|arm| arm.runs.clone()).collect();
-        verdicts_on(&runs, self.baseline, Some(self.host.usable_cores()))
+        let counted: Vec<_> = self.arms.iter().map(|arm| Counted { runs: &arm.runs, rounds: &arm.rounds }).collect();
+        verdicts(&counted, self.baseline, Some(self.host.usable_cores()))
     }
 
     /// The arms of which not one task succeeded.

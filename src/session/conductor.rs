@@ -1,26 +1,30 @@
 //! Conducts a comparison: one run after the other, each arm in its turn, on a thread of its own.
 
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::analysis::verdict;
+use crate::analysis::tuning::{Advice, Bounds};
+use crate::analysis::verdict::{self, Counted, Verdict};
 use crate::engine::control::Command;
 use crate::engine::driver::Run;
 use crate::engine::event::{RunState, Severity};
 use crate::engine::plan::{Surroundings, run_spec};
 use crate::metrics::kept::Runs;
 use crate::metrics::recorder::{self, Recorder};
-use crate::metrics::snapshot::Snapshot;
-use crate::metrics::track::Track;
 use crate::os::host::Host;
+use crate::session::agenda::{Again, Agenda, Known, Sweeping, Turn};
+use crate::session::arm::{Arm, Live};
 use crate::session::handle::SessionHandle;
+use crate::session::progress::Progress;
 use crate::session::schedule::Schedule;
 use crate::session::stream::SharedStream;
-use crate::session::view::{ArmView, Mode, SessionCommand, SessionPhase, SessionView};
-use crate::workload::model::{EngineSpec, Workers, Workload};
+use crate::session::view::{Change, Mode, Place, SessionCommand, SessionPhase, SessionView};
+use crate::workload::model::{Arrivals, EngineSpec, Work, Workers, Workload};
 
 /// What to compare, and how.
 #[derive(Clone, Debug)]
@@ -98,96 +102,122 @@ impl Drop for Session {
     }
 }
 
+/// Once the keys have rested for so long after a change of a worker count, it is measured.
+const REST: Duration = Duration::from_millis(500);
+
 struct Conductor {
     spec: SessionSpec,
     stream: SharedStream,
     arms: Vec<Arm>,
     progress: Progress,
     mode: Mode,
-    schedule: Schedule,
-    /// The last round in which the user had a hand: it does not count.
-    uncounted: u32,
+    agenda: Agenda,
+    rounds: Rounds,
+    verdicts: Arc<Vec<Verdict>>,
+    /// When changed arms may be measured by themselves.
+    rested: Instant,
     /// Everything stands still (Ctrl-Z); a run that begins meanwhile does too.
     suspended: bool,
 }
 
-struct Arm {
-    spec: EngineSpec,
-    workers: u32,
-    live: Option<Live>,
-    track: Arc<Track>,
-    finished: Runs,
-}
-
-struct Live {
-    run: Run,
-    snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// Whether its figures count.
-    counted: bool,
-}
-
-/// Something that happened to a run.
-enum Happening {
+/// Something that happened.
+enum Event {
     Request(Option<SessionCommand>),
     Snapshot(usize),
+    /// The keys have rested since the last change.
+    Rested,
+}
+
+/// Numbers the stretches of time in which no arm ran twice: runs of one such round can be compared in pairs.
+#[derive(Debug, Default)]
+struct Rounds {
+    number: u32,
+    ran: Vec<usize>,
+}
+
+impl Rounds {
+    fn of(&mut self, arm: usize) -> u32 {
+        if self.ran.is_empty() || self.ran.contains(&arm) {
+            self.number += 1;
+            self.ran.clear();
+        }
+        self.ran.push(arm);
+        self.number
+    }
 }
 
 impl Conductor {
     fn new(spec: SessionSpec) -> Self {
         let stream = SharedStream::new(&spec.workload);
         let tasks = stream.total();
-        let arms = spec
-            .arms
-            .iter()
-            .map(|arm| Arm {
-                spec: arm.clone(),
-                workers: spec.surroundings.workers(arm, tasks),
-                live: None,
-                track: Arc::default(),
-                finished: Runs::default(),
-            })
-            .collect();
-        let schedule = Schedule::new(&spec.workload, spec.arms.len());
+        let arms: Vec<Arm> =
+            spec.arms.iter().map(|arm| Arm::new(arm.clone(), spec.surroundings.workers(arm, tasks))).collect();
+        let agenda = Agenda::Rounds(Schedule::new(&spec.workload, arms.len(), false));
         Self {
             stream,
             arms,
             progress: Progress::default(),
             mode: Mode::Interleaved,
-            schedule,
-            uncounted: 0,
+            agenda,
+            rounds: Rounds::default(),
+            verdicts: Arc::default(),
+            rested: Instant::now(),
             suspended: false,
             spec,
         }
     }
 
+    fn repeats(&self) -> u32 {
+        self.spec.workload.measure.repeats.get()
+    }
+
     fn view(&self) -> SessionView {
-        let finished: Vec<Vec<Arc<Snapshot>>> = self.arms.iter().map(|arm| arm.finished.to_vec()).collect();
+        let nowhere = Place::Round { round: 0, rounds: 0, warmup: 0 };
         SessionView {
             workload: Arc::clone(&self.spec.workload),
             host: Arc::clone(&self.spec.host),
-            arms: self
-                .arms
-                .iter()
-                .map(|arm| ArmView {
-                    spec: arm.spec.clone(),
-                    workers: arm.workers,
-                    live: arm.live.is_some(),
-                    track: Arc::clone(&arm.track),
-                    finished: arm.finished.to_vec(),
-                })
-                .collect(),
+            arms: self.arms.iter().map(|arm| arm.view(self.mode, self.repeats())).collect(),
             phase: self.phase(),
             mode: self.mode,
-            round: self.schedule.round(),
-            rounds: self.schedule.rounds(),
-            warmup: self.schedule.warmup(),
-            verdicts: match self.mode {
-                Mode::Interleaved => {
-                    let cores = Some(self.spec.surroundings.usable_cores);
-                    verdict::verdicts_on(&finished, self.spec.baseline, cores)
-                }
-                Mode::Together => Vec::new(),
-            },
+            place: self.agenda.place().unwrap_or(nowhere),
+            baseline: self.spec.baseline,
+            verdicts: Arc::clone(&self.verdicts),
+            measures_by_itself: self.measures_by_itself(),
+        }
+    }
+
+    /// Commands are somebody's own: they are run as often as was asked for.
+    fn measures_by_itself(&self) -> bool {
+        self.spec.workload.classes.iter().all(|class| !matches!(class.work, Work::Command(_)))
+    }
+
+    /// Sums up again what was measured: after a run, and when another count is shown.
+    fn sum_up(&mut self) {
+        for index in 0..self.arms.len() {
+            let bounds = self.bounds(index);
+            if let Some(arm) = self.arms.get_mut(index) {
+                arm.sum_up(bounds);
+            }
+        }
+        self.compare();
+    }
+
+    fn compare(&mut self) {
+        let finished: Vec<Arc<Runs>> = self.arms.iter().map(|arm| arm.finished(self.mode)).collect();
+        let counted: Vec<Counted<'_>> = finished.iter().map(|runs| Counted::from(&**runs)).collect();
+        self.verdicts = match self.mode {
+            Mode::Interleaved => Arc::new(verdict::every_pair(&counted, Some(self.spec.surroundings.usable_cores))),
+            Mode::Together => Arc::default(),
+        };
+    }
+
+    fn bounds(&self, arm: usize) -> Bounds {
+        let tasks = u32::try_from(self.stream.total()).unwrap_or(u32::MAX).max(1);
+        let resizable = self.arms.get(arm).is_some_and(Arm::can_resize);
+        Bounds {
+            most: if resizable { self.spec.surroundings.max_workers().min(tasks) } else { 1 },
+            cores: self.spec.surroundings.usable_cores,
+            open_arrivals: matches!(self.spec.workload.arrivals, Arrivals::Open(_)),
         }
     }
 
@@ -197,14 +227,16 @@ impl Conductor {
         sender: &watch::Sender<Arc<SessionView>>,
     ) {
         loop {
-            match next(&mut self.arms, &mut requests).await {
-                Happening::Request(None) => {
+            let rested = self.waits_for_rest().then_some(self.rested);
+            match next(&mut self.arms, &mut requests, rested).await {
+                Event::Request(None) => {
                     // Dropping a run ends it at once.
                     self.arms.clear();
                     return;
                 }
-                Happening::Request(Some(command)) => self.obey(command),
-                Happening::Snapshot(arm) => self.take_in(arm),
+                Event::Request(Some(command)) => self.obey(command),
+                Event::Snapshot(arm) => self.take_in(arm),
+                Event::Rested => self.measure_changed(),
             }
             sender.send_replace(Arc::new(self.view()));
         }
@@ -222,6 +254,14 @@ impl Conductor {
         self.progress.phase(self.is_under_way())
     }
 
+    /// Whether changed arms will be measured as soon as the keys have rested.
+    fn waits_for_rest(&self) -> bool {
+        self.phase() == SessionPhase::Finished
+            && self.mode == Mode::Interleaved
+            && self.measures_by_itself()
+            && self.arms.iter().any(|arm| arm.owed(self.repeats()) > 0)
+    }
+
     /// An engine could not go on: whatever else runs is of no use any more.
     fn broken(&mut self, arm: usize, reason: &str) {
         let name = self.arms.get(arm).map(|arm| arm.spec.name.as_str()).unwrap_or_default();
@@ -234,16 +274,18 @@ impl Conductor {
     }
 
     fn obey(&mut self, command: SessionCommand) {
+        let idle = !self.is_under_way();
         match command {
-            SessionCommand::Run(mode) => {
-                if !self.is_under_way() {
-                    self.begin(mode);
-                }
-            }
+            SessionCommand::Run(mode) if idle => self.begin(mode),
+            SessionCommand::Measure(None) if idle => self.measure_changed(),
+            SessionCommand::Measure(Some((arm, workers))) if idle => self.measure_again(arm, workers),
+            SessionCommand::Sweep(sweep) if idle => self.begin_agenda(Agenda::Sweep(Sweeping::new(sweep))),
+            // One thing at a time.
+            SessionCommand::Run(_) | SessionCommand::Measure(_) | SessionCommand::Sweep(_) => {}
             SessionCommand::TogglePause => match self.phase() {
                 SessionPhase::Running => {
                     self.progress.paused = true;
-                    self.discount_round();
+                    self.arms.iter_mut().for_each(Arm::had_a_hand);
                     self.tell_all(Command::Pause);
                 }
                 SessionPhase::Paused => {
@@ -253,16 +295,27 @@ impl Conductor {
                 _ => {}
             },
             SessionCommand::Stop => {
-                if self.is_under_way() {
+                if !idle {
                     self.tell_all(if self.progress.stops == 0 { Command::Stop } else { Command::Kill });
                     self.progress.stops += 1;
                 }
             }
-            SessionCommand::ChangeWorkers { arm, by } => self.change_workers(arm, by),
+            SessionCommand::ChangeWorkers { arm, change } => self.change_workers(arm, change),
+            SessionCommand::SameWorkers(model) => {
+                let Some(workers) = self.arms.get(model).map(|arm| arm.workers) else { return };
+                (0..self.arms.len()).for_each(|arm| self.change_workers(arm, Change::To(workers)));
+            }
+            SessionCommand::Baseline(arm) => {
+                if arm < self.arms.len() {
+                    self.spec.baseline = arm;
+                }
+            }
             SessionCommand::KillWorker { arm, slot } => {
-                if let Some(live) = self.arms.get(arm).and_then(|arm| arm.live.as_ref()) {
+                if let Some(arm) = self.arms.get_mut(arm)
+                    && let Some(live) = &arm.live
+                {
                     live.run.command(Command::KillWorker(slot));
-                    self.discount_round();
+                    arm.had_a_hand();
                 }
             }
             SessionCommand::Suspend => {
@@ -276,82 +329,134 @@ impl Conductor {
         }
     }
 
-    fn change_workers(&mut self, arm: usize, by: i32) {
+    fn change_workers(&mut self, index: usize, change: Change) {
         let most = self.spec.surroundings.max_workers();
-        let Some(arm) = self.arms.get_mut(arm) else { return };
-        if arm.spec.kind == crate::workload::model::EngineKind::Serial {
-            return;
-        }
-        let workers = arm.workers.saturating_add_signed(by).clamp(1, most);
+        let Some(arm) = self.arms.get_mut(index).filter(|arm| arm.can_resize()) else { return };
+        let wanted = match change {
+            Change::By(by) => arm.workers.saturating_add_signed(by),
+            Change::Double => arm.workers.saturating_mul(2),
+            Change::Halve => arm.workers / 2,
+            Change::To(workers) => workers,
+        };
+        let workers = wanted.clamp(1, most);
+        self.rested = Instant::now() + REST;
         if workers == arm.workers {
             return;
         }
         arm.workers = workers;
-        if let (Some(live), Some(workers)) = (&arm.live, std::num::NonZeroU32::new(workers)) {
-            live.run.command(Command::Resize(workers));
-        }
-        // What was measured before is another comparison.
-        for arm in &mut self.arms {
-            arm.finished.clear();
-        }
-        self.discount_round();
-    }
-
-    /// The user had a hand in the round under way: none of its runs counts.
-    fn discount_round(&mut self) {
-        self.uncounted = self.schedule.round();
-        // Rounds are worked off one after the other: an arm that is ahead has had its turn in this one.
-        let whole = self.arms.iter().map(|arm| arm.finished.len()).min().unwrap_or(0);
-        for arm in &mut self.arms {
-            arm.finished.truncate(whole);
-            if let Some(live) = &mut arm.live {
-                live.counted = false;
-            }
+        arm.changed = true;
+        if let (Some(live), Some(count)) = (&arm.live, NonZeroU32::new(workers)) {
+            live.run.command(Command::Resize(count));
+            arm.resized(workers);
+            self.compare();
         }
     }
 
     fn begin(&mut self, mode: Mode) {
-        self.mode = mode;
-        self.progress = Progress { begun: true, ..Progress::default() };
-        self.uncounted = 0;
-        for arm in &mut self.arms {
-            arm.finished.clear();
-            arm.track = Arc::default();
+        if mode != self.mode || mode == Mode::Together {
+            // What is seen of one mode is no replay for the other.
+            self.arms.iter_mut().for_each(|arm| arm.track = Arc::default());
         }
-        self.schedule = Schedule::new(&self.spec.workload, self.arms.len());
+        self.mode = mode;
+        let warm = self.arms.iter().all(|arm| arm.warm);
+        let mut schedule = Schedule::new(&self.spec.workload, self.arms.len(), warm);
+        for arm in &mut self.arms {
+            arm.changed = false;
+        }
         match mode {
-            Mode::Interleaved => self.go_on(),
+            Mode::Interleaved => self.begin_agenda(Agenda::Rounds(schedule)),
             Mode::Together => {
-                self.schedule.skip_to_single_round();
+                schedule.skip_to_single_round();
+                self.agenda = Agenda::Rounds(schedule);
+                self.progress = Progress { begun: true, ..Progress::default() };
                 for arm in 0..self.arms.len() {
                     // What could not be started with the others is no comparison with them.
                     if self.progress.broken.is_none() {
-                        self.start_run(arm, true);
+                        if let Some(arm) = self.arms.get_mut(arm) {
+                            arm.forget_together();
+                        }
+                        self.start_run(Turn { arm, workers: None, counted: true });
                     }
                 }
             }
         }
     }
 
+    fn begin_agenda(&mut self, agenda: Agenda) {
+        self.mode = Mode::Interleaved;
+        self.progress = Progress { begun: true, ..Progress::default() };
+        self.agenda = agenda;
+        self.go_on();
+    }
+
+    /// Measures every arm whose worker count was changed.
+    fn measure_changed(&mut self) {
+        let repeats = self.repeats();
+        let owed: Vec<(usize, u32, u32)> = (0..)
+            .zip(&self.arms)
+            .map(|(index, arm)| (index, arm.workers, arm.owed(repeats)))
+            .filter(|(_, _, runs)| *runs > 0)
+            .collect();
+        if owed.is_empty() {
+            return;
+        }
+        for arm in &mut self.arms {
+            arm.changed = false;
+        }
+        self.begin_agenda(Agenda::Again(Again::new(owed)));
+    }
+
+    /// Measures an arm with a count as often as a comparison does, however often it was measured before.
+    fn measure_again(&mut self, index: usize, workers: u32) {
+        let (repeats, most) = (self.repeats(), self.spec.surroundings.max_workers());
+        let Some(arm) = self.arms.get_mut(index) else { return };
+        let workers = if arm.can_resize() { workers.clamp(1, most) } else { 1 };
+        arm.workers = workers;
+        arm.changed = false;
+        self.begin_agenda(Agenda::Again(Again::new([(index, workers, repeats)])));
+    }
+
     /// Starts the next run, if there is one.
     fn go_on(&mut self) {
-        if let Some(turn) = self.schedule.next() {
-            if self.progress.paused {
-                // It begins paused: that is the user's hand.
-                self.uncounted = self.schedule.round();
-            }
-            self.start_run(turn.arm, turn.counted && self.schedule.round() > self.uncounted);
+        let known: Vec<Known<'_>> = (0..)
+            .zip(&self.arms)
+            .map(|(index, arm)| Known {
+                tuning: arm.tuning(),
+                bounds: self.bounds(index),
+                warm: arm.warm,
+                last: arm.shown_workers(),
+            })
+            .collect();
+        let turn = self.agenda.next(&known);
+        match turn {
+            Some(turn) => self.start_run(turn),
+            None => self.agenda_is_over(),
         }
     }
 
-    fn start_run(&mut self, index: usize, counted: bool) {
+    fn agenda_is_over(&mut self) {
+        if let Agenda::Sweep(_) = self.agenda {
+            for arm in self.arms.iter_mut().filter(|arm| !arm.changed) {
+                if let Advice::Use { workers, .. } = arm.tuning().advice {
+                    arm.workers = workers;
+                }
+            }
+        }
+        // What was changed meanwhile is measured at once where the keys rest already.
+        if self.waits_for_rest() && self.rested <= Instant::now() {
+            self.measure_changed();
+        }
+    }
+
+    fn start_run(&mut self, Turn { arm: index, workers, counted }: Turn) {
         let Some(arm) = self.arms.get_mut(index) else { return };
+        let workers = workers.unwrap_or(arm.workers);
         let workload = &self.spec.workload;
         let surroundings = &self.spec.surroundings;
         let spec = run_spec(
             workload,
             &arm.spec,
-            arm.workers,
+            workers,
             Box::new(self.stream.clone()),
             self.stream.admission(workload),
             surroundings,
@@ -362,14 +467,20 @@ impl Conductor {
             kind: arm.spec.kind,
             unbounded: arm.spec.workers == Workers::Unbounded,
         });
-        arm.track = Arc::default();
         match Run::start(spec, Box::new(recorder)) {
             Ok(run) => {
                 let standing = [(self.progress.paused, Command::Pause), (self.suspended, Command::Suspend)];
                 standing.into_iter().filter(|(stands, _)| *stands).for_each(|(_, command)| run.command(command));
-                arm.live = Some(Live { run, snapshots, counted });
+                // One that begins paused has the user's hand in it.
+                let touched = self.progress.paused;
+                let round = self.rounds.of(index);
+                arm.began(Live { run, snapshots, workers, round, counted, touched });
+                self.compare();
             }
-            Err(error) => self.broken(index, &error.to_string()),
+            Err(error) => {
+                arm.track = Arc::default();
+                self.broken(index, &error.to_string());
+            }
         }
     }
 
@@ -384,67 +495,38 @@ impl Conductor {
         if !state.is_over() {
             return;
         }
-        let counted = live.counted;
-        if let Some(live) = arm.live.take() {
-            // It is over: this does not wait for long.
-            live.run.join();
-        }
+        let Some(live) = arm.live.take() else { return };
         match state {
             RunState::Finished => {
-                if counted {
-                    arm.finished.push(snapshot, &self.spec.workload.measure.percentiles);
-                }
+                arm.keep(&live, snapshot, self.mode, &self.spec.workload.measure.percentiles);
+                // It is over: this does not wait for long.
+                live.run.join();
+                self.sum_up();
                 if self.mode == Mode::Interleaved && self.progress.may_go_on() {
                     self.go_on();
                 }
             }
             RunState::Broken => {
+                live.run.join();
                 let last = snapshot.notes.iter().rev().find(|note| note.severity == Severity::Error);
                 self.broken(index, last.map_or("the engine could not go on", |note| note.text.as_str()));
             }
             // Somebody has ended it: the user, or we because another one broke.
-            _ => self.progress.stopped = true,
+            _ => {
+                live.run.join();
+                self.progress.stopped = true;
+            }
         }
     }
 }
 
-/// What has happened to a comparison since it began. Facts alone, each of which stays: so in whatever order the runs of
-/// several arms end, the same follows.
-#[derive(Clone, Debug, Default)]
-struct Progress {
-    /// Whether it began at all.
-    begun: bool,
-    /// Whether no work is given out.
-    paused: bool,
-    /// How often the user has asked for the end.
-    stops: u32,
-    /// Whether a run was ended before its last task.
-    stopped: bool,
-    /// The first reason why an engine could not go on.
-    broken: Option<String>,
-}
-
-impl Progress {
-    fn may_go_on(&self) -> bool {
-        self.stops == 0 && !self.stopped && self.broken.is_none()
-    }
-
-    fn phase(&self, under_way: bool) -> SessionPhase {
-        match &self.broken {
-            _ if !self.begun => SessionPhase::Ready,
-            _ if under_way && !self.may_go_on() => SessionPhase::Stopping,
-            _ if under_way && self.paused => SessionPhase::Paused,
-            _ if under_way => SessionPhase::Running,
-            Some(reason) => SessionPhase::Broken(reason.clone()),
-            None if !self.may_go_on() => SessionPhase::Stopped,
-            None => SessionPhase::Finished,
-        }
-    }
-}
-
-/// Waits for a request or for a new snapshot of any live run. The end of a run's thread without a last snapshot (a panic)
+/// Waits for a request, for a new snapshot of any live run, or for a moment. The end of a run's thread without a last snapshot (a panic)
 /// shows as a closed channel, which [`Conductor::take_in`] must see too.
-async fn next(arms: &mut [Arm], requests: &mut mpsc::UnboundedReceiver<SessionCommand>) -> Happening {
+async fn next(
+    arms: &mut [Arm],
+    requests: &mut mpsc::UnboundedReceiver<SessionCommand>,
+    rested: Option<Instant>,
+) -> Event {
     let mut changes: Vec<_> = arms
         .iter_mut()
         .enumerate()
@@ -465,11 +547,15 @@ async fn next(arms: &mut [Arm], requests: &mut mpsc::UnboundedReceiver<SessionCo
         std::task::Poll::Pending
     });
     tokio::select! {
-        request = requests.recv() => Happening::Request(request),
-        index = any => Happening::Snapshot(index),
+        request = requests.recv() => Event::Request(request),
+        index = any => Event::Snapshot(index),
+        () = sleep_until(rested) => Event::Rested,
     }
 }
 
-#[cfg(test)]
-#[path = "conductor_tests.rs"]
-mod tests;
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}

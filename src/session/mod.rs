@@ -3,10 +3,13 @@
 //! Headless commands and the dashboard drive the same session; a fair one never runs two arms at once. Nothing in here
 //! counts or measures: that is the recorder's part.
 
+mod agenda;
+mod arm;
 pub mod conductor;
 pub mod ending;
 pub mod escalation;
 pub mod handle;
+mod progress;
 mod schedule;
 pub mod stream;
 pub mod suspension;

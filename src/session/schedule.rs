@@ -3,20 +3,13 @@
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 
+use crate::session::agenda::Turn;
+use crate::session::view::Place;
 use crate::workload::model::{RunOrder, Workload};
-
-/// The run that is next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
-    /// Index of the arm.
-    pub arm: usize,
-    /// Whether its figures count.
-    pub counted: bool,
-}
 
 /// The order of the runs of one comparison.
 #[derive(Clone, Debug)]
-pub struct Schedule {
+pub(super) struct Schedule {
     arms: usize,
     warmup: u32,
     rounds: u32,
@@ -27,14 +20,15 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The schedule a workload asks for.
+    /// The schedule a workload asks for; `warm` arms have run before and need no warm-up.
     #[must_use]
-    pub fn new(workload: &Workload, arms: usize) -> Self {
+    pub fn new(workload: &Workload, arms: usize, warm: bool) -> Self {
         let measure = &workload.measure;
+        let warmup = if warm { 0 } else { measure.warmup };
         Self {
             arms: arms.max(1),
-            warmup: measure.warmup,
-            rounds: measure.warmup + measure.repeats.get(),
+            warmup,
+            rounds: warmup + measure.repeats.get(),
             order: measure.order,
             seed: workload.seed,
             given: 0,
@@ -48,21 +42,14 @@ impl Schedule {
     }
 
     /// The round under way, from 1; 0 before the first.
-    #[must_use]
-    pub fn round(&self) -> u32 {
+    fn round(&self) -> u32 {
         self.given.div_ceil(u32::try_from(self.arms).unwrap_or(u32::MAX))
     }
 
-    /// Rounds in all.
+    /// The round under way, and how many there are.
     #[must_use]
-    pub fn rounds(&self) -> u32 {
-        self.rounds
-    }
-
-    /// How many of them are warm-up.
-    #[must_use]
-    pub fn warmup(&self) -> u32 {
-        self.warmup
+    pub fn place(&self) -> Place {
+        Place::Round { round: self.round(), rounds: self.rounds, warmup: self.warmup }
     }
 
     fn order_of(&self, round: u32) -> Vec<usize> {
@@ -90,7 +77,7 @@ impl Iterator for Schedule {
         }
         let arm = self.order_of(round).get((self.given % arms) as usize).copied()?;
         self.given += 1;
-        Some(Turn { arm, counted: round >= self.warmup })
+        Some(Turn { arm, workers: None, counted: round >= self.warmup })
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::analysis::tuning::Tuning;
 use crate::analysis::verdict::Verdict;
 use crate::engine::outcome::Counts;
+use crate::metrics::kept::Runs;
 use crate::metrics::snapshot::{Snapshot, Track};
 use crate::os::host::Host;
 use crate::workload::model::{EngineSpec, Workload};
@@ -21,14 +23,73 @@ pub struct SessionView {
     pub phase: SessionPhase,
     /// How runs follow each other.
     pub mode: Mode,
-    /// The round under way, from 1 (warm-up rounds first).
-    pub round: u32,
-    /// Rounds in all, with warm-up.
-    pub rounds: u32,
-    /// How many of the rounds are warm-up.
-    pub warmup: u32,
-    /// Baseline first, then one verdict for each other arm, in arm order; empty with a single arm.
-    pub verdicts: Vec<Verdict>,
+    /// Which run is under way, or was the last one.
+    pub place: Place,
+    /// Index of the arm that the others are compared with.
+    pub baseline: usize,
+    /// One verdict for every arm against every other one; empty with a single arm and while arms share the cores.
+    pub verdicts: Arc<Vec<Verdict>>,
+    /// Whether an arm whose worker count was changed is measured again without being asked to: not where that would run
+    /// somebody's commands.
+    pub measures_by_itself: bool,
+}
+
+/// Which run of how many it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A round of the comparison, in which every arm runs once.
+    Round {
+        /// From 1, warm-up first; 0 before the first.
+        round: u32,
+        /// In all, with warm-up.
+        rounds: u32,
+        /// How many of them are warm-up.
+        warmup: u32,
+    },
+    /// A run of one arm with the worker count that it was given.
+    Again {
+        /// Index into [`SessionView::arms`].
+        arm: usize,
+        /// From 1.
+        run: u32,
+        /// In all.
+        runs: u32,
+    },
+    /// A run of a sweep over worker counts.
+    Sweep {
+        /// Index into [`SessionView::arms`].
+        arm: usize,
+        /// The count that is tried.
+        workers: u32,
+        /// The run of this count, from 1.
+        run: u32,
+        /// Runs that each count gets.
+        runs: u32,
+    },
+}
+
+impl Place {
+    /// Whether its figures do not count.
+    #[must_use]
+    pub fn is_warmup(self) -> bool {
+        match self {
+            Self::Round { round, warmup, .. } => round <= warmup,
+            Self::Again { .. } => false,
+            Self::Sweep { run, .. } => run == 0,
+        }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let warmup = if self.is_warmup() { " (warm-up)" } else { "" };
+        match self {
+            Self::Round { round, rounds, .. } => write!(f, "round {round}/{rounds}{warmup}"),
+            Self::Again { run, runs, .. } => write!(f, "run {run}/{runs}"),
+            Self::Sweep { workers, run: 0, .. } => write!(f, "{workers} workers{warmup}"),
+            Self::Sweep { workers, run, runs, .. } => write!(f, "{workers} workers, run {run}/{}", runs.max(run)),
+        }
+    }
 }
 
 /// One arm of a comparison.
@@ -36,14 +97,20 @@ pub struct SessionView {
 pub struct ArmView {
     /// Its entry in the workload file.
     pub spec: EngineSpec,
-    /// Workers aimed at: resolved from `auto`, changed by `+` and `-`.
+    /// The worker count it is to have: at once if it runs, from its next run on if not.
     pub workers: u32,
+    /// The worker count of the run that is shown; that of the next one before the first.
+    pub measured: u32,
+    /// Runs with the wanted count that are still to be made once the keys rest; 0 if it was not changed.
+    pub owed: u32,
     /// Whether a run of this arm is under way.
     pub live: bool,
     /// The run under way, or else the last one; empty before the first.
     pub track: Arc<Track>,
-    /// Ends of the counted runs, oldest first.
-    pub finished: Vec<Arc<Snapshot>>,
+    /// Ends of the counted runs with the count of the run that is shown.
+    pub finished: Arc<Runs>,
+    /// What every count that was tried has shown.
+    pub tuning: Arc<Tuning>,
 }
 
 impl ArmView {
@@ -96,8 +163,32 @@ pub enum Mode {
     Together,
 }
 
-/// What a user may ask of a session.
+/// A change of a worker count. The result is at least 1 and at most what may be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// So many more, or fewer.
+    By(i32),
+    /// Twice as many.
+    Double,
+    /// Half as many.
+    Halve,
+    /// As many.
+    To(u32),
+}
+
+/// Which worker counts are tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sweep {
+    /// Indices into [`SessionView::arms`].
+    pub arms: Vec<usize>,
+    /// These counts, or those that the results lead to ([`crate::analysis::tuning::next_step`]).
+    pub counts: Option<Vec<u32>>,
+    /// Counted runs of each.
+    pub runs: u32,
+}
+
+/// What a user may ask of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionCommand {
     /// Start, or start again from the first round.
     Run(Mode),
@@ -105,13 +196,21 @@ pub enum SessionCommand {
     TogglePause,
     /// End the comparison; running tasks get their grace period. A second one kills.
     Stop,
-    /// One worker more (positive) or fewer (negative) in an arm; lasts for its later runs.
+    /// Change the worker count that an arm is to have.
     ChangeWorkers {
         /// Index into [`SessionView::arms`].
         arm: usize,
-        /// Difference.
-        by: i32,
+        /// How.
+        change: Change,
     },
+    /// Give every other arm the worker count that this one is to have.
+    SameWorkers(usize),
+    /// Measure changed arms, or an arm with one of the counts that were tried.
+    Measure(Option<(usize, u32)>),
+    /// Find the best worker count of some arms.
+    Sweep(Sweep),
+    /// Compare the others with this arm.
+    Baseline(usize),
     /// SIGKILL the worker in a slot of a running arm.
     KillWorker {
         /// Index into [`SessionView::arms`].

@@ -44,16 +44,6 @@ pub fn is_running(view: &SessionView) -> bool {
     matches!(view.phase, SessionPhase::Running | SessionPhase::Paused | SessionPhase::Stopping)
 }
 
-/// Index of the arm that the others are compared with.
-#[must_use]
-pub fn baseline(view: &SessionView) -> usize {
-    if let Some(verdict) = view.verdicts.first() {
-        return verdict.baseline;
-    }
-    let Some(spec) = view.workload.engines.get(view.workload.baseline) else { return 0 };
-    view.arms.iter().position(|arm| arm.spec.name == spec.name).unwrap_or(0)
-}
-
 /// The arms that the panes show at first: in file order when there are two, otherwise the baseline and the first one of
 /// another kind (pool beside process says more than pool beside pool), or the first other one.
 #[must_use]
@@ -61,7 +51,7 @@ pub fn first_pair(view: &SessionView) -> [usize; 2] {
     if view.arms.len() <= 2 {
         return [0, 1];
     }
-    let left = baseline(view).min(view.arms.len() - 1);
+    let left = view.baseline.min(view.arms.len() - 1);
     let kind = view.arms.get(left).map(|arm| arm.spec.kind);
     let other_kind = view.arms.iter().position(|arm| Some(arm.spec.kind) != kind);
     [left, other_kind.unwrap_or(usize::from(left == 0))]

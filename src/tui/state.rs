@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::session::escalation::{Escalation, Level};
-use crate::session::view::{Mode, SessionCommand, SessionPhase, SessionView};
+use crate::session::view::{Change, Mode, SessionCommand, SessionPhase, SessionView};
 use crate::tui::Ended;
 use crate::tui::draw;
 use crate::tui::keys::{Action, Context};
@@ -86,7 +86,7 @@ pub struct UiState {
 }
 
 /// What must be done outside the state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Tell the session.
     Send(SessionCommand),
@@ -387,7 +387,7 @@ impl UiState {
             return self.say("this engine is not running now: Tab chooses the other pane");
         };
         self.notice = Some("workers changed: the comparison counts anew from the next round on".to_owned());
-        vec![Effect::Send(SessionCommand::ChangeWorkers { arm, by })]
+        vec![Effect::Send(SessionCommand::ChangeWorkers { arm, change: Change::By(by) })]
     }
 
     fn kill_worker(&mut self, model: &Model) -> Vec<Effect> {

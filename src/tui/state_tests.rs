@@ -54,7 +54,7 @@ fn workers_change_only_in_a_running_engine() {
     assert_eq!(ui.update(&model, Action::MoreWorkers), []);
     assert!(ui.notice.is_some());
     let _moved = ui.update(&model, Action::NextPane);
-    let expected = SessionCommand::ChangeWorkers { arm: 1, by: -1 };
+    let expected = SessionCommand::ChangeWorkers { arm: 1, change: Change::By(-1) };
     assert_eq!(ui.update(&model, Action::FewerWorkers), [Effect::Send(expected)]);
     assert!(ui.notice.is_some_and(|notice| notice.contains("anew")), "what was measured does not count any more");
 }

@@ -7,7 +7,15 @@ use crate::metrics::fixtures::snapshot;
 use crate::metrics::snapshot::WorkerTime;
 
 fn figures(throughputs: &[f64]) -> Vec<RunFigure> {
-    throughputs.iter().map(|throughput| RunFigure { throughput: *throughput, complete: true }).collect()
+    let figure = |(throughput, round): (&f64, u32)| RunFigure { throughput: *throughput, complete: true, round };
+    throughputs.iter().zip(1..).map(figure).collect()
+}
+
+/// Verdicts on runs of which run i was made in round i.
+fn verdicts(arms: &[Vec<Arc<Snapshot>>], baseline: usize) -> Vec<Verdict> {
+    let rounds: Vec<u32> = (1..=100).collect();
+    let arms: Vec<Counted<'_>> = arms.iter().map(|runs| Counted { runs, rounds: &rounds[..runs.len()] }).collect();
+    super::verdicts(&arms, baseline, None)
 }
 
 fn run(throughput: f64) -> Arc<Snapshot> {
@@ -59,12 +67,12 @@ fn stopped_runs_and_runs_without_success_make_no_pair() {
 #[test]
 fn one_verdict_for_each_arm_but_the_baseline() {
     let arms = [vec![run(10.0), run(11.0)], vec![run(31.0), run(33.0)], vec![run(5.0), run(5.4)]];
-    let verdicts = verdicts(&arms, 1);
-    let found: Vec<_> = verdicts.iter().map(|verdict| (verdict.arm, verdict.baseline, verdict.finding)).collect();
+    let found: Vec<_> =
+        verdicts(&arms, 1).iter().map(|verdict| (verdict.arm, verdict.baseline, verdict.finding)).collect();
     assert_eq!(found, [(0, 1, Finding::Slower), (2, 1, Finding::Slower)]);
-    assert!(super::verdicts(&arms[..1], 0).is_empty());
-    assert!(super::verdicts(&arms, 9).is_empty());
-    assert!(super::verdicts(&[], 0).is_empty());
+    assert!(verdicts(&arms[..1], 0).is_empty());
+    assert!(verdicts(&arms, 9).is_empty());
+    assert!(verdicts(&[], 0).is_empty());
 }
 
 #[test]
@@ -120,4 +128,22 @@ proptest! {
         };
         prop_assert_eq!(back, opposite);
     }
+}
+
+#[test]
+fn runs_are_paired_by_their_rounds_and_else_in_their_order() {
+    let in_rounds = |throughputs: &[f64], rounds: &[u32]| {
+        let mut figures = figures(throughputs);
+        figures.iter_mut().zip(rounds).for_each(|(figure, round)| figure.round = *round);
+        figures
+    };
+    // The machine becomes slower; one run of the arm is missing, because the user had a hand in it.
+    let baseline = in_rounds(&[100.0, 50.0, 25.0], &[1, 2, 3]);
+    let found = compare(&baseline, &in_rounds(&[110.0, 27.6], &[1, 3]));
+    assert_eq!((found.pairs, found.apart, found.finding), (2, false, Finding::Faster));
+    let found = compare(&baseline, &in_rounds(&[300.0, 160.0, 74.0], &[7, 8, 9]));
+    assert_eq!((found.pairs, found.apart), (3, true));
+    assert!((found.ratio.expect("a ratio") - 3.052).abs() < 0.01, "{found:?}");
+    let found = compare(&baseline, &in_rounds(&[300.0], &[1]));
+    assert_eq!((found.pairs, found.apart), (1, false));
 }

@@ -66,7 +66,7 @@ pub fn statement(scene: &Scene<'_>) -> Statement {
         return silent("NOT RUN YET", "r runs it".to_owned(), String::new());
     }
     let Some((verdict, about)) = model::verdict(scene.view, &scene.panes) else {
-        let base = scene.view.arms.get(model::baseline(scene.view)).map(model::label).unwrap_or_default();
+        let base = scene.view.arms.get(scene.view.baseline).map(model::label).unwrap_or_default();
         return silent("NOT COMPARED", so_far(left, right), format!("baseline: {base}"));
     };
     let (arm, base) = if about == 1 { (right, left) } else { (left, right) };
@@ -105,7 +105,7 @@ pub fn nothing_succeeded(scene: &Scene<'_>) -> Option<(String, String, String)> 
         // A warm-up run that is over is not among the counted ones, but tells the same.
         let warm = |frame: &&Snapshot| pane.view.finished.is_empty() && frame.state == RunState::Finished;
         let last = pane.frame.filter(warm).map(|frame| [Arc::new(frame.clone())]);
-        let runs = last.as_ref().map_or(pane.view.finished.as_slice(), <[_; 1]>::as_slice);
+        let runs = last.as_ref().map_or(&**pane.view.finished, <[_; 1]>::as_slice);
         Some((pane.label(), all_failed(runs)?))
     });
     let found: Vec<_> = found.collect();

@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 
 use super::Scene;
 use super::paint::{fill, put, put_right, row, span};
-use crate::session::view::{Mode, SessionPhase, SessionView};
+use crate::session::view::{Mode, Place, SessionPhase, SessionView};
 use crate::tui::model::{Pane, Role};
 use crate::tui::theme::Theme;
 use crate::tui::{format, text};
@@ -60,14 +60,15 @@ pub fn phase(view: &SessionView, theme: &Theme) -> (&'static str, Style) {
     }
 }
 
-/// The round among its kind: `warm-up 1/1` or `run 2/5`.
+/// Which run it is: `warm-up 1/1`, `run 2/5` or `sweep ×8 1/3`; nothing before the first.
 pub fn round(view: &SessionView) -> String {
-    if view.round == 0 {
-        String::new()
-    } else if view.round <= view.warmup {
-        format!("warm-up {}/{}", view.round, view.warmup)
-    } else {
-        format!("run {}/{}", view.round - view.warmup, view.rounds.saturating_sub(view.warmup))
+    match view.place {
+        Place::Round { round: 0, .. } => String::new(),
+        Place::Round { round, warmup, .. } if round <= warmup => format!("warm-up {round}/{warmup}"),
+        Place::Round { round, rounds, warmup } => format!("run {}/{}", round - warmup, rounds.saturating_sub(warmup)),
+        Place::Again { run, runs, .. } => format!("again {run}/{runs}"),
+        Place::Sweep { workers, run: 0, .. } => format!("sweep ×{workers} warm-up"),
+        Place::Sweep { workers, run, runs, .. } => format!("sweep ×{workers} {run}/{}", runs.max(run)),
     }
 }
 

@@ -1,0 +1,138 @@
+use super::*;
+
+const BOUNDS: Bounds = Bounds { most: 64, cores: 2, open_arrivals: false };
+
+/// A point whose runs scatter by a share of their mean.
+fn point(workers: u32, mean: f64, scatter: f64, runs: usize) -> Point {
+    let rates: Vec<f64> =
+        (0..runs).map(|run| mean * (1.0 + scatter * (run as f64 - (runs as f64 - 1.0) / 2.0))).collect();
+    let mut point = Point::of(workers, &[], 0);
+    point.rate = estimate(&rates);
+    point
+}
+
+fn points(rates: &[(u32, f64)]) -> Vec<Point> {
+    rates.iter().map(|(workers, mean)| point(*workers, *mean, 0.002, 3)).collect()
+}
+
+fn advice(rates: &[(u32, f64)]) -> Advice {
+    Tuning::of(points(rates), BOUNDS).advice
+}
+
+#[test]
+fn a_count_is_recommended_only_once_a_higher_one_was_tried_and_did_not_pay() {
+    assert_eq!(advice(&[]), Advice::Nothing);
+    assert_eq!(advice(&[(4, 0.0)]), Advice::Nothing, "nothing succeeded");
+    assert_eq!(advice(&[(8, 387.0)]), Advice::Rising { best: 8 });
+    assert_eq!(advice(&[(1, 48.0), (2, 96.0), (4, 191.0), (6, 290.0), (8, 387.0)]), Advice::Rising { best: 8 });
+    assert_eq!(advice(&[(4, 191.0), (8, 387.0), (12, 389.0)]), Advice::Use { workers: 8, best: 12 });
+    assert_eq!(advice(&[(4, 191.0), (8, 387.0), (12, 380.0)]), Advice::Use { workers: 8, best: 8 });
+    assert_eq!(advice(&[(4, 191.0), (8, 350.0), (12, 385.0), (16, 387.0)]), Advice::Use { workers: 12, best: 16 });
+    assert_eq!(advice(&[(63, 100.0), (64, 200.0)]), Advice::Use { workers: 64, best: 64 }, "more are not possible");
+}
+
+#[test]
+fn wide_intervals_recommend_nothing() {
+    let wide = vec![point(2, 100.0, 0.2, 3), point(4, 101.0, 0.2, 3), point(8, 99.0, 0.2, 3)];
+    let tuning = Tuning::of(wide, BOUNDS);
+    assert_eq!(tuning.advice, Advice::Unclear { best: 4 });
+    assert!(tuning.why.contains("±"), "{}", tuning.why);
+    assert_eq!(tuning.next, Some(4));
+    let once = Tuning::of(vec![point(2, 100.0, 0.0, 1), point(4, 90.0, 0.0, 1)], BOUNDS);
+    assert_eq!(once.advice, Advice::Unclear { best: 2 });
+}
+
+/// What a sweep measures, run by run, of a machine whose rate is a function of the count.
+fn sweep(rate: impl Fn(u32) -> f64, bounds: Bounds) -> (Vec<u32>, Advice) {
+    let mut tried: Vec<(u32, usize)> = Vec::new();
+    let mut order = Vec::new();
+    for _ in 0..500 {
+        tried.sort_unstable();
+        let points: Vec<Point> =
+            tried.iter().map(|(workers, runs)| point(*workers, rate(*workers), 0.002, *runs)).collect();
+        let Step::Run(workers) = next_step(&points, RUNS, bounds) else {
+            return (order, Tuning::of(points, bounds).advice);
+        };
+        if !order.contains(&workers) {
+            order.push(workers);
+        }
+        match tried.iter_mut().find(|(count, _)| *count == workers) {
+            Some((_, runs)) => *runs += 1,
+            None => tried.push((workers, 1)),
+        }
+    }
+    panic!("a sweep without an end: {order:?}");
+}
+
+#[test]
+fn a_sweep_doubles_until_it_is_flat_and_then_bisects() {
+    // Tasks that wait: eight workers keep the only disk busy.
+    let (order, advice) = sweep(|workers| 48.0 * f64::from(workers.min(7)), BOUNDS);
+    assert_eq!(order, [1, 2, 4, 8, 16, 32, 6, 7]);
+    assert_eq!(advice, Advice::Use { workers: 7, best: 7 });
+    // Tasks that compute, on two cores.
+    let (order, advice) = sweep(|workers| 50.0 * f64::from(workers.min(2)), BOUNDS);
+    assert_eq!(order, [1, 2, 4, 8]);
+    assert_eq!(advice, Advice::Use { workers: 2, best: 2 });
+    // More workers are in each other's way.
+    let (_, advice) = sweep(|workers| 50.0 / f64::from(workers), BOUNDS);
+    assert_eq!(advice, Advice::Use { workers: 1, best: 1 });
+}
+
+#[test]
+fn a_sweep_ends_at_the_most_workers_that_make_sense() {
+    let (order, advice) = sweep(f64::from, Bounds { most: 20, ..BOUNDS });
+    assert_eq!(order, [1, 2, 4, 8, 16, 20, 18, 19]);
+    assert_eq!(advice, Advice::Use { workers: 20, best: 20 }, "19 is 5 % below, and its lower bound more");
+    assert_eq!(sweep(f64::from, Bounds { most: 1, ..BOUNDS }).0, [1]);
+    let (order, advice) = sweep(|_| 0.0, BOUNDS);
+    assert_eq!((order, advice), (vec![1], Advice::Nothing), "not one task succeeded");
+}
+
+#[test]
+fn a_sweep_measures_the_best_again_where_it_cannot_tell() {
+    let wide = |runs| [1, 2, 4].map(|workers| point(workers, 100.0 + f64::from(workers % 2), 0.2, runs)).to_vec();
+    assert_eq!(next_step(&wide(3), RUNS, BOUNDS), Step::Run(1));
+    assert_eq!(next_step(&wide(6), RUNS, BOUNDS), Step::Done);
+    // Four is clearly within 5 %, two could be, one is not.
+    let mut points =
+        vec![point(1, 50.0, 0.002, 3), point(2, 99.0, 0.1, 3), point(4, 100.0, 0.002, 3), point(8, 98.0, 0.002, 3)];
+    assert_eq!(next_step(&points, RUNS, BOUNDS), Step::Run(2));
+    points[1] = point(2, 99.0, 0.002, 4);
+    assert_eq!(next_step(&points, RUNS, BOUNDS), Step::Done);
+}
+
+mod sentences {
+    use super::*;
+
+    fn why(change: impl FnOnce(&mut Point), bounds: Bounds) -> String {
+        let mut points = points(&[(4, 191.0), (8, 387.0)]);
+        let last = points.last_mut().unwrap();
+        let second = Duration::from_secs(1);
+        last.worker_time = WorkerTime { work: second * 98, startup: second, idle: second };
+        last.cpu = second * 2;
+        change(last);
+        Tuning::of(points, bounds).why
+    }
+
+    #[test]
+    fn each_names_its_figures() {
+        let waiting = why(|_| {}, BOUNDS);
+        assert_eq!(
+            waiting,
+            "tasks wait 98 % of their time and the cores are idle (0.0 of 2 busy): more workers pay. Try 12"
+        );
+        let busy = why(|point| point.cores_used = 1.95, BOUNDS);
+        assert!(
+            busy.starts_with("the cores are busy (1.9 of 2)") || busy.starts_with("the cores are busy (2.0 of 2)"),
+            "{busy}"
+        );
+        let starting = why(|point| point.worker_time.startup *= 300, BOUNDS);
+        assert!(starting.starts_with("start-up bound: 75 %"), "{starting}");
+        let throttled =
+            why(|point| point.suspect = vec!["the CPU quota of its cgroup held the run up (3 times)".into()], BOUNDS);
+        assert!(throttled.starts_with("throttled"), "{throttled}");
+        let open = why(|point| point.worker_time.idle *= 100, Bounds { open_arrivals: true, ..BOUNDS });
+        assert!(open.contains("keep up with the arrivals"), "{open}");
+    }
+}

@@ -1,0 +1,158 @@
+//! Which run comes next: the rounds of a comparison, runs of arms whose worker count was changed, or a sweep.
+
+use std::collections::VecDeque;
+
+use crate::analysis::tuning::{Advice, Bounds, Point, Step, Tuning, next_step};
+use crate::session::schedule::Schedule;
+use crate::session::view::{Place, Sweep};
+
+/// The run that is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// Index of the arm.
+    pub arm: usize,
+    /// With this many workers; `None` is as many as the arm is to have.
+    pub workers: Option<u32>,
+    /// Whether its figures count.
+    pub counted: bool,
+}
+
+/// What an agenda needs to know of an arm.
+pub(super) struct Known<'a> {
+    /// What was measured.
+    pub tuning: &'a Tuning,
+    /// Bounds of its worker count.
+    pub bounds: Bounds,
+    /// Whether it has run in this session: it needs no warm-up.
+    pub warm: bool,
+    /// Worker count of its last run.
+    pub last: u32,
+}
+
+/// Which runs are to be made.
+#[derive(Clone, Debug)]
+pub(super) enum Agenda {
+    /// The rounds of the comparison.
+    Rounds(Schedule),
+    /// Runs of changed arms.
+    Again(Again),
+    /// A sweep over worker counts.
+    Sweep(Sweeping),
+}
+
+/// Runs of arms, each with a worker count of its own, in turn.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Again {
+    waiting: VecDeque<(usize, u32, u32, u32)>,
+    place: Option<Place>,
+}
+
+/// A sweep under way.
+#[derive(Clone, Debug)]
+pub(super) struct Sweeping {
+    sweep: Sweep,
+    /// Given counts: (arm, workers), in the order of a round.
+    cells: Vec<(usize, u32)>,
+    /// Runs of the given counts that were given out.
+    given: usize,
+    /// The arm that had the last turn, as a place in `sweep.arms`.
+    last: usize,
+    /// Arms that were run once more with the recommended count.
+    shown: Vec<usize>,
+    place: Option<Place>,
+}
+
+impl Again {
+    /// (arm, workers, runs) for each arm.
+    pub fn new(arms: impl IntoIterator<Item = (usize, u32, u32)>) -> Self {
+        Self { waiting: arms.into_iter().map(|(arm, workers, runs)| (arm, workers, 1, runs)).collect(), place: None }
+    }
+
+    fn next(&mut self) -> Option<Turn> {
+        let (arm, workers, run, runs) = self.waiting.pop_front()?;
+        if run < runs {
+            self.waiting.push_back((arm, workers, run + 1, runs));
+        }
+        self.place = Some(Place::Again { arm, run, runs });
+        Some(Turn { arm, workers: Some(workers), counted: true })
+    }
+}
+
+impl Sweeping {
+    pub fn new(sweep: Sweep) -> Self {
+        let counts = sweep.counts.as_deref().unwrap_or_default();
+        let cells = counts.iter().flat_map(|workers| sweep.arms.iter().map(move |arm| (*arm, *workers))).collect();
+        let last = sweep.arms.len().saturating_sub(1);
+        Self { cells, given: 0, last, shown: Vec::new(), place: None, sweep }
+    }
+
+    fn next(&mut self, known: &[Known<'_>]) -> Option<Turn> {
+        // What an arm has never done takes longer the first time.
+        let cold = self.sweep.arms.iter().copied().find(|arm| known.get(*arm).is_some_and(|arm| !arm.warm));
+        let runs = self.sweep.runs;
+        let (arm, workers, run) = match cold {
+            Some(arm) => (arm, self.first_count(), 0),
+            None if self.sweep.counts.is_some() => {
+                let cell = self.cells.get(self.given % self.cells.len().max(1)).copied();
+                let run = u32::try_from(self.given / self.cells.len().max(1)).unwrap_or(u32::MAX);
+                let (arm, workers) = cell.filter(|_| run < runs)?;
+                self.given += 1;
+                (arm, workers, run + 1)
+            }
+            None => self.found(known)?,
+        };
+        self.place = Some(Place::Sweep { arm, workers, run, runs });
+        Some(Turn { arm, workers: Some(workers), counted: cold.is_none() })
+    }
+
+    fn first_count(&self) -> u32 {
+        self.sweep.counts.as_ref().and_then(|counts| counts.first().copied()).unwrap_or(1)
+    }
+
+    /// The arms have their turns one after the other, so that what changes slowly meets all of them.
+    fn found(&mut self, known: &[Known<'_>]) -> Option<(usize, u32, u32)> {
+        let arms = self.sweep.arms.len();
+        for place in (1..=arms).map(|step| (self.last + step) % arms.max(1)) {
+            let Some((arm, known)) = self.sweep.arms.get(place).and_then(|arm| Some((*arm, known.get(*arm)?))) else {
+                continue;
+            };
+            let workers = match next_step(&known.tuning.points, self.sweep.runs, known.bounds) {
+                Step::Run(workers) => Some(workers),
+                // The picture of the last run is that of the recommended count.
+                Step::Done => match known.tuning.advice {
+                    Advice::Use { workers, .. } if workers != known.last && !self.shown.contains(&arm) => {
+                        self.shown.push(arm);
+                        Some(workers)
+                    }
+                    _ => None,
+                },
+            };
+            if let Some(workers) = workers {
+                self.last = place;
+                let run = known.tuning.point(workers).map_or(0, Point::runs) + 1;
+                return Some((arm, workers, run));
+            }
+        }
+        None
+    }
+}
+
+impl Agenda {
+    /// The next run, if there is one.
+    pub fn next(&mut self, known: &[Known<'_>]) -> Option<Turn> {
+        match self {
+            Self::Rounds(schedule) => schedule.next(),
+            Self::Again(again) => again.next(),
+            Self::Sweep(sweep) => sweep.next(known),
+        }
+    }
+
+    /// Which run is under way; `None` where none was given out yet and it makes no sense to say so.
+    pub fn place(&self) -> Option<Place> {
+        match self {
+            Self::Rounds(schedule) => Some(schedule.place()),
+            Self::Again(again) => again.place,
+            Self::Sweep(sweep) => sweep.place,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! One arm of a session: what runs, and what was measured with each worker count. Nothing that was measured is thrown away.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::analysis::tuning::{Bounds, Point, Tuning};
+use crate::engine::driver::Run;
+use crate::metrics::kept::Runs;
+use crate::metrics::snapshot::Snapshot;
+use crate::metrics::track::Track;
+use crate::session::view::{ArmView, Mode};
+use crate::workload::model::{EngineKind, EngineSpec};
+
+/// One arm.
+pub(super) struct Arm {
+    pub spec: EngineSpec,
+    /// The worker count it is to have.
+    pub workers: u32,
+    /// Whether the user changed that count after a run with it was made or planned.
+    pub changed: bool,
+    pub live: Option<Live>,
+    pub track: Arc<Track>,
+    /// Whether any run was made: the next one needs no warm-up.
+    pub warm: bool,
+    /// Worker count of the run in `track`.
+    measured: Option<u32>,
+    counts: BTreeMap<u32, Count>,
+    /// Runs at the same time as those of other arms: shown, but no measurement.
+    together: Arc<Runs>,
+    tuning: Arc<Tuning>,
+}
+
+/// The run under way.
+pub(super) struct Live {
+    pub run: Run,
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Worker count that it began with.
+    pub workers: u32,
+    /// The round it belongs to.
+    pub round: u32,
+    /// Whether its figures count.
+    pub counted: bool,
+    /// Whether the user had a hand in it.
+    pub touched: bool,
+}
+
+/// What was measured with one worker count.
+#[derive(Debug, Default)]
+struct Count {
+    runs: Arc<Runs>,
+    touched: u32,
+}
+
+impl Arm {
+    pub fn new(spec: EngineSpec, workers: u32) -> Self {
+        Self {
+            spec,
+            workers,
+            changed: false,
+            live: None,
+            track: Arc::default(),
+            warm: false,
+            measured: None,
+            counts: BTreeMap::new(),
+            together: Arc::default(),
+            tuning: Arc::default(),
+        }
+    }
+
+    /// Whether its worker count can be another one.
+    pub fn can_resize(&self) -> bool {
+        self.spec.kind != EngineKind::Serial
+    }
+
+    /// Counted runs with a worker count.
+    pub fn runs(&self, workers: u32) -> u32 {
+        self.counts.get(&workers).map_or(0, |count| u32::try_from(count.runs.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Everything that is known about its worker count.
+    pub fn tuning(&self) -> &Tuning {
+        &self.tuning
+    }
+
+    /// A run with so many workers begins.
+    pub fn began(&mut self, live: Live) {
+        self.measured = Some(live.workers);
+        self.track = Arc::default();
+        self.warm = true;
+        self.live = Some(live);
+    }
+
+    /// The live run has another number of workers now.
+    pub fn resized(&mut self, workers: u32) {
+        self.measured = Some(workers);
+        self.had_a_hand();
+    }
+
+    /// The user had a hand in the live run: it is shown, and not averaged.
+    pub fn had_a_hand(&mut self) {
+        if let Some(live) = &mut self.live {
+            live.touched = true;
+        }
+    }
+
+    /// Keeps a run that was made to its end.
+    pub fn keep(&mut self, live: &Live, end: Arc<Snapshot>, mode: Mode, percentiles: &[f64]) {
+        match mode {
+            _ if !live.counted => {}
+            Mode::Together => Arc::make_mut(&mut self.together).push(end, live.round, percentiles),
+            Mode::Interleaved => {
+                let count = self.counts.entry(live.workers).or_default();
+                if live.touched {
+                    count.touched += 1;
+                } else {
+                    Arc::make_mut(&mut count.runs).push(end, live.round, percentiles);
+                }
+            }
+        }
+    }
+
+    /// A demonstration begins anew.
+    pub fn forget_together(&mut self) {
+        self.together = Arc::default();
+    }
+
+    /// Sums up again what was measured.
+    pub fn sum_up(&mut self, bounds: Bounds) {
+        let points = self.counts.iter().map(|(workers, count)| Point::of(*workers, &count.runs, count.touched));
+        self.tuning = Arc::new(Tuning::of(points.collect(), bounds));
+    }
+
+    /// The counted runs with the worker count of the run that is shown.
+    pub fn finished(&self, mode: Mode) -> Arc<Runs> {
+        match mode {
+            Mode::Together => Arc::clone(&self.together),
+            Mode::Interleaved => {
+                self.counts.get(&self.shown_workers()).map(|count| Arc::clone(&count.runs)).unwrap_or_default()
+            }
+        }
+    }
+
+    pub fn shown_workers(&self) -> u32 {
+        self.measured.unwrap_or(self.workers)
+    }
+
+    /// Runs that it still needs with the count it was given, where a comparison makes `repeats`: at least one, so that it
+    /// is seen.
+    pub fn owed(&self, repeats: u32) -> u32 {
+        if self.changed { repeats.saturating_sub(self.runs(self.workers)).max(1) } else { 0 }
+    }
+
+    pub fn view(&self, mode: Mode, repeats: u32) -> ArmView {
+        ArmView {
+            spec: self.spec.clone(),
+            workers: self.workers,
+            measured: self.shown_workers(),
+            owed: self.owed(repeats),
+            live: self.live.is_some(),
+            track: Arc::clone(&self.track),
+            finished: self.finished(mode),
+            tuning: Arc::clone(&self.tuning),
+        }
+    }
+}

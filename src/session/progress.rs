@@ -1,0 +1,41 @@
+//! What has happened to a session since it began, and which phase follows from it.
+
+use crate::session::view::SessionPhase;
+
+/// What has happened to a comparison since it began. Facts alone, each of which stays: so in whatever order the runs of
+/// several arms end, the same follows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Progress {
+    /// Whether it began at all.
+    pub begun: bool,
+    /// Whether no work is given out.
+    pub paused: bool,
+    /// How often the user has asked for the end.
+    pub stops: u32,
+    /// Whether a run was ended before its last task.
+    pub stopped: bool,
+    /// The first reason why an engine could not go on.
+    pub broken: Option<String>,
+}
+
+impl Progress {
+    pub fn may_go_on(&self) -> bool {
+        self.stops == 0 && !self.stopped && self.broken.is_none()
+    }
+
+    pub fn phase(&self, under_way: bool) -> SessionPhase {
+        match &self.broken {
+            _ if !self.begun => SessionPhase::Ready,
+            _ if under_way && !self.may_go_on() => SessionPhase::Stopping,
+            _ if under_way && self.paused => SessionPhase::Paused,
+            _ if under_way => SessionPhase::Running,
+            Some(reason) => SessionPhase::Broken(reason.clone()),
+            None if !self.may_go_on() => SessionPhase::Stopped,
+            None => SessionPhase::Finished,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "progress_tests.rs"]
+mod tests;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::analysis::statistics::{Estimate, estimate};
-use crate::metrics::snapshot::{Snapshot, WorkerTime};
+use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerTime};
 
 /// A count is as good as the best one if it is within this share of it.
 pub const WITHIN: f64 = 0.05;
@@ -35,6 +35,8 @@ pub struct Point {
     pub cores_used: f64,
     /// 95th percentile of the latency from intended arrival to end, the median over the runs.
     pub sojourn_p95: Option<Duration>,
+    /// 95th percentile of the service time, the median over the runs.
+    pub service_p95: Option<Duration>,
     /// Where the time of the workers went, all runs together.
     pub worker_time: WorkerTime,
     /// Largest sum of the workers' memory (PSS), in bytes; `None` where the system does not tell.
@@ -52,15 +54,13 @@ impl Point {
     #[must_use]
     pub fn of(workers: u32, runs: &[Arc<Snapshot>], touched: u32) -> Self {
         let figures = |figure: fn(&Snapshot) -> f64| runs.iter().map(|run| figure(run)).collect::<Vec<f64>>();
-        let mut p95: Vec<Duration> =
-            runs.iter().filter(|run| run.latency.sojourn.count > 0).map(|run| run.latency.sojourn.p95).collect();
-        p95.sort_unstable();
         Self {
             workers,
             rate: estimate(&figures(|run| run.throughput_whole)),
             touched,
             cores_used: estimate(&figures(|run| run.cpu.cores_used_whole)).map_or(0.0, |cores| cores.mean),
-            sojourn_p95: p95.get(p95.len() / 2).copied(),
+            sojourn_p95: p95(runs.iter().map(|run| run.latency.sojourn)),
+            service_p95: p95(runs.iter().map(|run| run.latency.service)),
             worker_time: runs.iter().map(|run| run.worker_time).sum(),
             peak_pss_bytes: runs.iter().filter_map(|run| run.memory.peak_pss_bytes).max(),
             cpu: runs.iter().map(|run| run.cpu.user + run.cpu.system).sum(),
@@ -205,6 +205,13 @@ impl std::fmt::Display for Advice {
             }
         }
     }
+}
+
+/// The median over runs of which something is known.
+fn p95(latencies: impl Iterator<Item = Quantiles>) -> Option<Duration> {
+    let mut p95: Vec<Duration> = latencies.filter(|latency| latency.count > 0).map(|latency| latency.p95).collect();
+    p95.sort_unstable();
+    p95.get(p95.len() / 2).copied()
 }
 
 fn measured(points: &[Point]) -> impl Iterator<Item = (&Point, f64)> {

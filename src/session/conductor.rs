@@ -182,6 +182,7 @@ impl Conductor {
             place: self.agenda.place().unwrap_or(nowhere),
             baseline: self.spec.baseline,
             verdicts: Arc::clone(&self.verdicts),
+            most_workers: self.spec.surroundings.max_workers(),
             measures_by_itself: self.measures_by_itself(),
         }
     }

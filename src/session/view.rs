@@ -29,6 +29,8 @@ pub struct SessionView {
     pub baseline: usize,
     /// One verdict for every arm against every other one; empty with a single arm and while arms share the cores.
     pub verdicts: Arc<Vec<Verdict>>,
+    /// Most workers that an arm may have.
+    pub most_workers: u32,
     /// Whether an arm whose worker count was changed is measured again without being asked to: not where that would run
     /// somebody's commands.
     pub measures_by_itself: bool,

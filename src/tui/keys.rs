@@ -23,6 +23,8 @@ pub enum Action {
     Main,
     /// The list of unsuccessful attempts.
     Tasks,
+    /// The worker counts that were tried.
+    Tune,
     /// The workload picker.
     Picker,
     /// The next pane.
@@ -55,6 +57,16 @@ pub enum Action {
     MoreWorkers,
     /// One worker fewer.
     FewerWorkers,
+    /// Twice as many workers.
+    DoubleWorkers,
+    /// Half as many workers.
+    HalveWorkers,
+    /// The same worker count for every arm.
+    SameWorkers,
+    /// Find the best worker count.
+    Sweep,
+    /// Compare the others with the chosen arm.
+    Baseline,
     /// Kill the chosen worker.
     KillWorker,
     /// Keep the picture as it is, or let it go on.
@@ -78,15 +90,17 @@ impl Context {
     pub const TASKS: Self = Self(4);
     /// One unsuccessful attempt.
     pub const DETAIL: Self = Self(8);
+    /// The worker counts that were tried.
+    pub const TUNE: Self = Self(64);
     /// The help screen.
     pub const HELP: Self = Self(16);
     /// A question.
     pub const ASK: Self = Self(32);
 
-    const VIEWS: Self = Self(2 | 4 | 8);
-    const LISTS: Self = Self(1 | 2 | 4 | 8 | 16);
-    const ALL: Self = Self(63);
-    const NOT_ASK: Self = Self(31);
+    const VIEWS: Self = Self(2 | 4 | 8 | 64);
+    const LISTS: Self = Self(1 | 2 | 4 | 8 | 16 | 64);
+    const ALL: Self = Self(127);
+    const NOT_ASK: Self = Self(31 | 64);
 
     const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -150,6 +164,8 @@ pub enum Group {
     Everywhere,
     /// The run.
     Run,
+    /// Worker counts.
+    Workers,
     /// Lists and tables.
     Lists,
     /// How it looks.
@@ -158,7 +174,7 @@ pub enum Group {
 
 impl Group {
     /// In the order of the help screen.
-    pub const ALL: [Self; 4] = [Self::Everywhere, Self::Run, Self::Lists, Self::Look];
+    pub const ALL: [Self; 5] = [Self::Everywhere, Self::Run, Self::Workers, Self::Lists, Self::Look];
 
     /// Its heading.
     #[must_use]
@@ -166,6 +182,7 @@ impl Group {
         match self {
             Self::Everywhere => "Everywhere",
             Self::Run => "Run",
+            Self::Workers => "Worker counts",
             Self::Lists => "Lists and tables",
             Self::Look => "Look",
         }
@@ -211,30 +228,49 @@ use Group as G;
 pub const TABLE: &[Binding] = &[
     tab(&[(ch('1'), A::Main)], "main screen", "Main"),
     tab(&[(ch('2'), A::Tasks)], "failed tasks, and why", "Tasks"),
+    tab(&[(ch('3'), A::Tune)], "how many workers?", "Tune"),
     bind(&[(ch('y'), A::Yes), (code(KeyCode::Enter), A::Yes)], C::ASK, None, "yes", "yes"),
     bind(&[(ch('n'), A::No), (code(KeyCode::Esc), A::No)], C::ASK, None, "no", "no"),
     bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::PICKER, None, "run", "run"),
     bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::TASKS, Some(G::Lists), "details", "details"),
+    bind(&[(ch('s'), A::Sweep)], C::TUNE, Some(G::Workers), "in 3: find the best count", "sweep"),
+    bind(&[(code(KeyCode::Enter), A::Open)], C::TUNE, Some(G::Workers), "measure this count again", "again"),
+    bind(&[(code(KeyCode::Enter), A::Open)], C::MAIN, Some(G::Workers), "measure changed engines", ""),
     bind(&[(ch('r'), A::Run)], C::VIEWS, Some(G::Run), "run / run again", "run"),
     bind(&[(ch('p'), A::Pause)], C::VIEWS, Some(G::Run), "pause, resume", "pause"),
     bind(&[(ch('x'), A::Stop)], C::VIEWS, Some(G::Run), "stop; again: kill", "stop"),
     bind(
         &[(ch('+'), A::MoreWorkers), (ch('-'), A::FewerWorkers), (ch('='), A::MoreWorkers), (ch('_'), A::FewerWorkers)],
-        C::MAIN,
-        Some(G::Run),
+        C::VIEWS,
+        Some(G::Workers),
         "one worker more, fewer",
         "workers",
     ),
-    bind(&[(code(KeyCode::Esc), A::Back)], C::DETAIL.or(C::TASKS).or(C::HELP), None, "back", "back"),
+    bind(
+        &[(ch(']'), A::DoubleWorkers), (ch('['), A::HalveWorkers)],
+        C::VIEWS,
+        Some(G::Workers),
+        "twice, half as many",
+        "double, halve",
+    ),
+    bind(&[(ch('E'), A::SameWorkers)], C::VIEWS, Some(G::Workers), "as many in every engine", "same for all"),
+    bind(&[(ch('m'), A::Baseline)], C::MAIN.or(C::TUNE), Some(G::Workers), "compare with this engine", "baseline"),
+    bind(&[(code(KeyCode::Esc), A::Back)], C::DETAIL.or(C::TASKS).or(C::TUNE).or(C::HELP), None, "back", "back"),
     bind(&[(code(KeyCode::Esc), A::Back)], C::MAIN.or(C::PICKER), Some(G::Everywhere), "back, close, let go", ""),
     bind(&[(ch('?'), A::Help), (code(KeyCode::F(1)), A::Help)], C::NOT_ASK, Some(G::Everywhere), "help", "help"),
     bind(&[(ch('q'), A::Quit)], C::NOT_ASK, Some(G::Everywhere), "quit (asks if running)", "quit"),
     bind(&[(ch(' '), A::Freeze)], C::VIEWS, Some(G::Look), "freeze the picture", "freeze"),
     bind(&[(ch('o'), A::Picker)], C::VIEWS, Some(G::Everywhere), "other workload", "workloads"),
-    bind(&[(code(KeyCode::Tab), A::NextPane)], C::MAIN.or(C::PICKER), Some(G::Everywhere), "next pane", "pane"),
+    bind(
+        &[(code(KeyCode::Tab), A::NextPane)],
+        C::MAIN.or(C::TUNE).or(C::PICKER),
+        Some(G::Everywhere),
+        "next pane",
+        "pane",
+    ),
     bind(&[(ch('T'), A::RunTogether)], C::VIEWS, Some(G::Run), "all at once: no measure", "together"),
     bind(&[(ch('K'), A::KillWorker)], C::MAIN, Some(G::Run), "kill the chosen worker", "kill worker"),
-    bind(&[(ch('a'), A::CycleArm)], C::MAIN, Some(G::Look), "next engine in pane", "engine"),
+    bind(&[(ch('a'), A::CycleArm)], C::MAIN.or(C::TUNE), Some(G::Look), "next engine in pane", "engine"),
     bind(&[(ch('t'), A::Theme)], C::NOT_ASK, Some(G::Look), "colours", "colours"),
     bind(&[(ctrl('c'), A::Interrupt)], C::ALL, Some(G::Everywhere), "stop, kill, leave", ""),
     bind(&[(ctrl('z'), A::Suspend)], C::ALL, Some(G::Everywhere), "suspend, fg resumes", ""),
@@ -318,7 +354,7 @@ pub fn help(group: Group) -> impl Iterator<Item = &'static Binding> {
 mod tests {
     use super::*;
 
-    const CONTEXTS: [C; 6] = [C::PICKER, C::MAIN, C::TASKS, C::DETAIL, C::HELP, C::ASK];
+    const CONTEXTS: [C; 7] = [C::PICKER, C::MAIN, C::TASKS, C::DETAIL, C::TUNE, C::HELP, C::ASK];
 
     #[test]
     fn no_key_has_two_meanings_in_one_place() {

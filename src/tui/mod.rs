@@ -22,6 +22,7 @@ pub mod state;
 mod terminal;
 pub mod text;
 pub mod theme;
+mod tune;
 pub mod widgets;
 
 use std::sync::Arc;

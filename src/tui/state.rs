@@ -10,6 +10,7 @@ use crate::tui::draw;
 use crate::tui::keys::{Action, Context};
 use crate::tui::model::{self, AttemptKey, Model};
 use crate::tui::theme::ThemeName;
+use crate::tui::tune;
 
 /// Which screen is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum Screen {
     Tasks,
     /// One of them.
     Detail,
+    /// The worker counts that were tried.
+    Tune,
 }
 
 /// A question in front of everything else.
@@ -32,6 +35,8 @@ pub enum Question {
     Quit,
     /// Stop the comparison under way and open this entry of the catalogue?
     Replace(usize),
+    /// Run somebody's commands again?
+    Commands(tune::Asked),
 }
 
 /// Which part of the picker keys act on.
@@ -59,6 +64,8 @@ pub struct UiState {
     pub pair: [usize; 2],
     /// The chosen line of each pane's worker table.
     pub worker: [Option<usize>; 2],
+    /// The chosen worker count of each pane in the Tune view; `None` is the one that the arm is to have.
+    pub count: [Option<u32>; 2],
     /// The chosen line of the picker.
     pub entry: usize,
     /// Which part of the picker keys act on.
@@ -113,6 +120,7 @@ impl UiState {
             (None, None, Screen::Main) => Context::MAIN,
             (None, None, Screen::Tasks) => Context::TASKS,
             (None, None, Screen::Detail) => Context::DETAIL,
+            (None, None, Screen::Tune) => Context::TUNE,
         }
     }
 
@@ -130,6 +138,7 @@ impl UiState {
         self.focus = 0;
         self.pair = model::first_pair(view);
         self.worker = [None; 2];
+        self.count = [None; 2];
         self.attempt = None;
         self.detail_scroll = 0;
         self.frozen = None;
@@ -152,10 +161,11 @@ impl UiState {
             Action::Help => self.help = if self.help.is_some() { None } else { Some(0) },
             Action::Quit => return self.quit(model),
             Action::Back => self.back(model),
-            Action::Yes => return self.answer(),
+            Action::Yes => return self.answer(model),
             Action::No => self.question = None,
             Action::Main => self.screen = Screen::Main,
             Action::Tasks => self.screen = Screen::Tasks,
+            Action::Tune => self.screen = Screen::Tune,
             Action::Picker => self.screen = Screen::Picker,
             Action::Open => return self.open(model),
             Action::Down => self.step(model, 1),
@@ -171,14 +181,19 @@ impl UiState {
             Action::RunTogether => return self.run(model, Mode::Together),
             Action::Pause => return self.pause(model),
             Action::Stop => return self.stop(model),
-            Action::MoreWorkers => return self.change_workers(model, 1),
-            Action::FewerWorkers => return self.change_workers(model, -1),
+            Action::MoreWorkers => return tune::change(self, model, Change::By(1)),
+            Action::FewerWorkers => return tune::change(self, model, Change::By(-1)),
+            Action::DoubleWorkers => return tune::change(self, model, Change::Double),
+            Action::HalveWorkers => return tune::change(self, model, Change::Halve),
+            Action::SameWorkers => return tune::same(self, model),
+            Action::Sweep => return tune::sweep(self, model),
+            Action::Baseline => return tune::baseline(self, model),
             Action::KillWorker => return self.kill_worker(model),
         }
         Vec::new()
     }
 
-    fn say(&mut self, text: &str) -> Vec<Effect> {
+    pub(super) fn say(&mut self, text: &str) -> Vec<Effect> {
         self.notice = Some(text.to_owned());
         Vec::new()
     }
@@ -223,7 +238,7 @@ impl UiState {
         }
         match self.screen {
             Screen::Detail => self.screen = Screen::Tasks,
-            Screen::Tasks => self.screen = Screen::Main,
+            Screen::Tasks | Screen::Tune => self.screen = Screen::Main,
             Screen::Main => {
                 self.frozen = None;
                 self.worker = [None; 2];
@@ -234,7 +249,7 @@ impl UiState {
         }
     }
 
-    fn answer(&mut self) -> Vec<Effect> {
+    fn answer(&mut self, model: &Model) -> Vec<Effect> {
         match self.question.take() {
             Some(Question::Quit) => {
                 self.leaving = Some(Ended::QUIT);
@@ -246,6 +261,7 @@ impl UiState {
                 self.notice = Some("stopping the comparison under way".to_owned());
                 vec![Effect::OpenNext(entry)]
             }
+            Some(Question::Commands(asked)) => tune::agreed(self, model, asked),
             None => Vec::new(),
         }
     }
@@ -270,7 +286,9 @@ impl UiState {
                 }
                 Vec::new()
             }
-            Screen::Main | Screen::Detail => Vec::new(),
+            Screen::Main => tune::measure_changed(model),
+            Screen::Tune => tune::measure(self, model),
+            Screen::Detail => Vec::new(),
         }
     }
 
@@ -317,6 +335,7 @@ impl UiState {
                 self.preview_scroll = 0;
             }
             Screen::Main => self.step_worker(model, by),
+            Screen::Tune => tune::step(self, model, by),
             Screen::Tasks => {
                 let Some(view) = self.shown(model) else { return };
                 let list = model::failures(view);
@@ -380,14 +399,6 @@ impl UiState {
     fn live_arm(&self, model: &Model) -> Option<usize> {
         let arm = *self.pair.get(self.focus)?;
         model.session.as_deref()?.arms.get(arm).filter(|view| view.live).map(|_| arm)
-    }
-
-    fn change_workers(&mut self, model: &Model, by: i32) -> Vec<Effect> {
-        let Some(arm) = self.live_arm(model) else {
-            return self.say("this engine is not running now: Tab chooses the other pane");
-        };
-        self.notice = Some("workers changed: the comparison counts anew from the next round on".to_owned());
-        vec![Effect::Send(SessionCommand::ChangeWorkers { arm, change: Change::By(by) })]
     }
 
     fn kill_worker(&mut self, model: &Model) -> Vec<Effect> {

@@ -1,6 +1,7 @@
 //! What each action does to the state and asks of the outside.
 
 use super::*;
+use crate::session::view::Sweep;
 use crate::tui::fixture;
 
 fn open(view: SessionView) -> (UiState, Model) {
@@ -48,15 +49,88 @@ fn escape_closes_but_never_leaves() {
     }
 }
 
+fn sent(command: SessionCommand) -> Vec<Effect> {
+    vec![Effect::Send(command)]
+}
+
 #[test]
-fn workers_change_only_in_a_running_engine() {
-    let (mut ui, model) = open(fixture::running());
-    assert_eq!(ui.update(&model, Action::MoreWorkers), []);
-    assert!(ui.notice.is_some());
+fn worker_counts_change_in_every_state() {
+    for (name, view) in fixture::every() {
+        let arms = view.arms.len();
+        let (mut ui, model) = open(view);
+        if name == "serial" {
+            assert_eq!(ui.update(&model, Action::MoreWorkers), []);
+            assert!(ui.notice.as_ref().is_some_and(|notice| notice.contains("serial")));
+        }
+        if arms > 1 {
+            let _moved = ui.update(&model, Action::NextPane);
+        }
+        let arm = ui.pair[ui.focus];
+        for (action, change) in [
+            (Action::MoreWorkers, Change::By(1)),
+            (Action::FewerWorkers, Change::By(-1)),
+            (Action::DoubleWorkers, Change::Double),
+            (Action::HalveWorkers, Change::Halve),
+        ] {
+            assert_eq!(ui.update(&model, action), sent(SessionCommand::ChangeWorkers { arm, change }), "{name}");
+        }
+        assert_eq!(ui.update(&model, Action::SameWorkers), sent(SessionCommand::SameWorkers(arm)));
+        assert_eq!(ui.update(&model, Action::Baseline), sent(SessionCommand::Baseline(arm)));
+    }
+}
+
+#[test]
+fn bounds_of_worker_counts_are_told() {
+    let mut view = fixture::finished();
+    view.arms[0].workers = 1;
+    view.arms[1].workers = view.most_workers;
+    let (mut ui, model) = open(view);
+    assert_eq!(ui.update(&model, Action::FewerWorkers), []);
+    assert!(ui.notice.as_ref().is_some_and(|notice| notice.contains("least")));
     let _moved = ui.update(&model, Action::NextPane);
-    let expected = SessionCommand::ChangeWorkers { arm: 1, change: Change::By(-1) };
-    assert_eq!(ui.update(&model, Action::FewerWorkers), [Effect::Send(expected)]);
-    assert!(ui.notice.is_some_and(|notice| notice.contains("anew")), "what was measured does not count any more");
+    for action in [Action::MoreWorkers, Action::DoubleWorkers] {
+        assert_eq!(ui.update(&model, action), []);
+        assert!(ui.notice.as_ref().is_some_and(|notice| notice.contains("4096")));
+    }
+}
+
+#[test]
+fn a_sweep_and_a_measurement_begin_only_when_nothing_runs() {
+    let (mut ui, model) = open(fixture::tuned());
+    ui.screen = Screen::Tune;
+    let sweep = Sweep { arms: vec![0, 1], counts: None, runs: crate::analysis::tuning::RUNS };
+    assert_eq!(ui.update(&model, Action::Sweep), sent(SessionCommand::Sweep(sweep)));
+    // The line of the wanted count is chosen at first; up goes to the one below it.
+    assert_eq!(ui.update(&model, Action::Open), sent(SessionCommand::Measure(Some((0, 8)))));
+    let _moved = ui.update(&model, Action::Up);
+    assert_eq!(ui.update(&model, Action::Open), sent(SessionCommand::Measure(Some((0, 6)))));
+    let (mut ui, model) = open(fixture::running());
+    ui.screen = Screen::Tune;
+    for action in [Action::Sweep, Action::Open] {
+        assert_eq!(ui.update(&model, action), []);
+        assert!(ui.notice.as_ref().is_some_and(|notice| notice.contains("running")));
+    }
+}
+
+#[test]
+fn commands_are_run_only_when_that_was_agreed_to() {
+    let mut view = fixture::tuned();
+    view.measures_by_itself = false;
+    let (mut ui, model) = open(view.clone());
+    ui.screen = Screen::Tune;
+    for (action, figure) in [(Action::Sweep, "3000"), (Action::Open, "5000")] {
+        assert_eq!(ui.update(&model, action), []);
+        let Some(Question::Commands(asked)) = ui.question else { panic!("no question") };
+        assert!(asked.lines()[0].replace([',', ' ', '_'], "").contains(figure), "{:?}", asked.lines());
+        let _refused = ui.update(&model, Action::No);
+        assert_eq!(ui.question, None);
+        let _asked = ui.update(&model, action);
+        assert_eq!(ui.update(&model, Action::Yes).len(), 1);
+    }
+    view.arms[1].owed = 3;
+    view.arms[1].workers = 12;
+    let (mut ui, model) = open(view);
+    assert_eq!(ui.update(&model, Action::Open), sent(SessionCommand::Measure(None)), "how many was said before");
 }
 
 #[test]

@@ -98,6 +98,17 @@ fn other_screens() {
 }
 
 #[test]
+fn tune_view() {
+    let model = model(fixture::tuned());
+    let mut ui = ui(&model);
+    ui.screen = Screen::Tune;
+    snapshot("tune", &model, &ui, &SIZES);
+    ui.focus = 1;
+    ui.count[1] = Some(2);
+    snapshot("tune_process", &model, &ui, &[(80, 24)]);
+}
+
+#[test]
 fn chosen_workers_and_other_themes() {
     let model = model(fixture::many_workers(64));
     let mut ui = ui(&model);
@@ -142,8 +153,11 @@ fn every_state() -> Vec<(String, Model, UiState)> {
     for (name, view) in fixture::every() {
         let model = model(view);
         let main = ui(&model);
-        let screens =
-            if name == "failures" { vec![Screen::Main, Screen::Tasks, Screen::Detail] } else { vec![Screen::Main] };
+        let screens = match name {
+            "failures" => vec![Screen::Main, Screen::Tasks, Screen::Detail],
+            "tuned" | "one_arm" | "ready" | "many_workers" => vec![Screen::Main, Screen::Tune],
+            _ => vec![Screen::Main],
+        };
         for screen in screens {
             states.push((format!("{name} {screen:?}"), model.clone(), UiState { screen, ..main.clone() }));
         }

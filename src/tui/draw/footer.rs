@@ -69,6 +69,7 @@ fn entry<'a>(binding: &Binding, ui: &UiState, failures: usize, theme: &Theme) ->
         && match ui.screen {
             Screen::Main => does(Action::Main),
             Screen::Tasks | Screen::Detail => does(Action::Tasks),
+            Screen::Tune => does(Action::Tune),
             Screen::Picker => false,
         };
     let words = if current { theme.selected } else { theme.base };

@@ -30,7 +30,7 @@ fn columns(width: u16, theme: &Theme) -> Vec<Vec<Line<'static>>> {
     };
     if width >= 74 {
         let half = width / 2;
-        vec![lines(&[Group::Everywhere, Group::Look], half), lines(&[Group::Run, Group::Lists], half)]
+        vec![lines(&[Group::Everywhere, Group::Look], half), lines(&[Group::Run, Group::Workers, Group::Lists], half)]
     } else {
         vec![lines(&Group::ALL, width)]
     }

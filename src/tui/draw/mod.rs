@@ -18,6 +18,7 @@ mod question;
 mod small;
 mod tasks;
 mod time_split;
+mod tune;
 mod worker_table;
 
 use ratatui::buffer::Buffer;
@@ -70,6 +71,7 @@ pub fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: &mut Bu
             (Screen::Main, Some(view)) => main_screen::draw(&Scene::new(view, ui, theme), area, buf),
             (Screen::Tasks, Some(view)) => tasks::draw(&Scene::new(view, ui, theme), area, buf),
             (Screen::Detail, Some(view)) => tasks::draw_detail(&Scene::new(view, ui, theme), area, buf),
+            (Screen::Tune, Some(view)) => tune::draw(&Scene::new(view, ui, theme), area, buf),
         }
         if let Some(scroll) = ui.help {
             help::draw(scroll, theme, area, buf);

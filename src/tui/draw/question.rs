@@ -21,6 +21,7 @@ pub fn draw(question: Question, model: &Model, theme: &Theme, area: Rect, buf: &
             let name = model.catalogue.get(entry).map(|entry| text::clean(&entry.name)).unwrap_or_default();
             vec!["A comparison is running.".to_owned(), format!("Stop it and run {name}?")]
         }
+        Question::Commands(asked) => asked.lines(),
     };
     let width = 38.min(area.width);
     let height = 6.min(area.height);

@@ -1,0 +1,90 @@
+//! How many workers: rate against worker count, what was measured of each count, and what follows.
+
+mod chart;
+mod table;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::paint::{cols, put, row, rows, span};
+use super::{Scene, footer, header};
+use crate::analysis::tuning::{Advice, RULE};
+use crate::tui::model::{self, Pane};
+use crate::tui::{text, tune};
+
+/// Least height at which there is room for a chart above the table.
+const CHART: u16 = 16;
+
+/// The whole screen.
+pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    header::draw(scene, rows(area, 0, 2), buf);
+    let body = rows(area, 2, area.height.saturating_sub(3));
+    let chart = if body.height >= CHART { (body.height * 2 / 5).min(20) } else { 0 };
+    chart::draw(scene, rows(body, 0, chart), buf);
+    let mut below = rows(body, chart, body.height);
+    if let Some(pending) = tune::pending(scene.view) {
+        put(buf, row(below, 0), span(format!(" {}", text::fit(&pending, room(below))), scene.theme.warn));
+        below = rows(below, 1, below.height);
+    }
+    // The rule stands beside the result wherever there is room for both.
+    let rule = text::wrap(RULE, room(below));
+    let rule_height = u16::try_from(rule.len()).unwrap_or(u16::MAX);
+    if below.height >= rule_height + 10 {
+        let place = rows(below, below.height - rule_height, rule_height);
+        for (index, line) in (0..).zip(rule) {
+            put(buf, row(place, index), span(format!(" {line}"), scene.theme.dim));
+        }
+        below = rows(below, 0, below.height - rule_height);
+    }
+    let wide = area.width >= 120 && scene.panes.len() > 1;
+    for (index, pane) in scene.panes.iter().enumerate() {
+        if wide {
+            let half = below.width / 2;
+            draw_arm(scene, index, pane, cols(below, index as u16 * half, half), buf);
+        } else if scene.focus() == index {
+            draw_arm(scene, index, pane, below, buf);
+        }
+    }
+    footer::draw(scene.ui, model::failures(scene.view).len(), model::is_running(scene.view), scene.theme, area, buf);
+}
+
+fn room(area: Rect) -> usize {
+    usize::from(area.width).saturating_sub(2)
+}
+
+/// The recommendation, the sentence why, and the table of one arm.
+fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = scene.theme;
+    let mark = scene.mark(pane);
+    let tuning = &pane.view.tuning;
+    let name = text::fit(&pane.label(), 24);
+    let here = if scene.panes.len() > 1 && scene.focus() == index { "▸" } else { " " };
+    let sweeping =
+        matches!(scene.view.place, crate::session::view::Place::Sweep { .. }) && model::is_running(scene.view);
+    let words = room(area).saturating_sub(text::width(&name) + 4);
+    let advice = match tuning.advice {
+        Advice::Nothing => "nothing measured yet: s sweeps, or r runs it".to_owned(),
+        Advice::Rising { best } if sweeping => format!("{best} is the best so far"),
+        // The rule says the rest.
+        Advice::Use { workers, .. } if text::width(&tuning.advice.to_string()) > words => format!("USE {workers}"),
+        advice => advice.to_string(),
+    };
+    let style = match tuning.advice {
+        Advice::Use { .. } => theme.good,
+        Advice::Nothing => theme.dim,
+        Advice::Rising { .. } | Advice::Unclear { .. } => theme.warn,
+    };
+    let title = vec![
+        span(here, theme.strong),
+        span(format!("{} {name}  ", mark.sign), mark.style),
+        span(text::fit(&advice, words), style),
+    ];
+    put(buf, row(area, 0), title);
+    let why = text::wrap(&text::clean(&tuning.why), room(area).saturating_sub(5));
+    let lines = u16::try_from(why.len().min(2)).unwrap_or(0);
+    for (line, words) in (1..).zip(why.into_iter().take(2)) {
+        let lead = if line == 1 { "why: " } else { "     " };
+        put(buf, row(area, line), span(format!(" {lead}{words}"), theme.base));
+    }
+    table::draw(scene, index, pane, rows(area, 1 + lines, area.height), buf);
+}

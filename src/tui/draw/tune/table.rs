@@ -1,0 +1,122 @@
+//! One line for each worker count of an arm that was tried, and for the one that is wanted.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use super::super::Scene;
+use super::super::paint::{cols, first_visible, put, put_right, row, rows, span};
+use crate::analysis::tuning::{Point, Tuning};
+use crate::tui::model::{Pane, Role};
+use crate::tui::theme::Theme;
+use crate::tui::{format, tune};
+use crate::workload::model::Arrivals;
+
+/// A column: its heading, its width, and the least width of the table that has it.
+type Column = (&'static str, u16, u16);
+
+const COLUMNS: [Column; 9] = [
+    ("w", 5, 0),
+    ("tasks/s", 8, 0),
+    ("±95 %", 8, 30),
+    ("gain", 6, 0),
+    ("cores", 6, 36),
+    ("p95", 8, 44),
+    ("start-up", 9, 70),
+    ("memory", 8, 78),
+    ("n", 8, 50),
+];
+
+/// The table; the chosen line is always visible.
+pub fn draw(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = scene.theme;
+    let arm = pane.view;
+    let counts = tune::counts(&arm.tuning, arm.workers);
+    let chosen = scene.ui.count.get(index).copied().flatten().unwrap_or(arm.workers);
+    let place = counts.iter().position(|count| *count == chosen).unwrap_or(0);
+    line(row(area, 0), |column| span(COLUMNS[column].0, theme.dim), buf);
+    let body = rows(area, 1, area.height);
+    let height = usize::from(body.height);
+    let first = first_visible(place, counts.len(), height);
+    let open = matches!(scene.view.workload.arrivals, Arrivals::Open(_));
+    let live = (pane.role == Role::Live).then(|| pane.frame.map(|frame| frame.workers_target)).flatten();
+    for (number, workers) in (0..).zip(counts.iter().skip(first).take(height)) {
+        let place = row(body, number);
+        let point = arm.tuning.point(*workers);
+        let rate = pane.frame.filter(|_| live == Some(*workers)).map(|frame| frame.throughput_whole);
+        line(place, |column| cell(COLUMNS[column].0, *workers, point, rate, &arm.tuning, open, theme), buf);
+        let sign = if *workers == arm.workers { "▸" } else { " " };
+        put(buf, cols(place, 0, 1), span(sign, theme.strong));
+        if *workers == chosen && scene.focus() == index {
+            buf.set_style(cols(place, 0, width(area.width)), theme.selected);
+        }
+    }
+}
+
+fn width(available: u16) -> u16 {
+    1 + COLUMNS.iter().filter(|(.., least)| available >= *least).map(|(_, width, _)| width).sum::<u16>()
+}
+
+fn line<'a>(area: Rect, words: impl Fn(usize) -> Span<'a>, buf: &mut Buffer) {
+    let mut x = 1;
+    for (column, (_, width, least)) in COLUMNS.iter().enumerate() {
+        if area.width >= *least {
+            put_right(buf, cols(area, x, *width), words(column));
+            x += width;
+        }
+    }
+}
+
+fn cell(
+    column: &str,
+    workers: u32,
+    point: Option<&Point>,
+    live: Option<f64>,
+    tuning: &Tuning,
+    open: bool,
+    theme: &Theme,
+) -> Span<'static> {
+    let best = tuning.advice.workers() == Some(workers);
+    let strong = if best { theme.strong } else { theme.base };
+    if column == "w" {
+        return span(workers.to_string(), strong);
+    }
+    let measured = point.filter(|point| point.runs() > 0);
+    let words = match (column, measured) {
+        // What runs is shown, in the place of what is not known yet.
+        ("tasks/s", None) => live.map(format::rate),
+        ("n", _) => return runs(point, live.is_some(), theme),
+        (_, None) => None,
+        ("tasks/s", Some(point)) => point.rate.map(|rate| format::rate(rate.mean)),
+        ("±95 %", Some(point)) => {
+            point.rate.and_then(|rate| rate.ci95).map(|(low, high)| format!("±{}", format::rate((high - low) / 2.0)))
+        }
+        ("gain", Some(_)) => tuning.gain(workers).map(|gain| format!("{:+.0}%", gain * 100.0)),
+        ("cores", Some(point)) => Some(format!("{:.1}", point.cores_used)),
+        // A batch waits as one: what differs there is the work.
+        ("p95", Some(point)) if open => point.sojourn_p95.map(format::duration),
+        ("p95", Some(point)) => point.service_p95.map(format::duration),
+        ("start-up", Some(point)) => Some(format!("{:.0}%", point.worker_time.shares().1 * 100.0)),
+        ("memory", Some(point)) => point.peak_pss_bytes.map(format::bytes_short),
+        _ => None,
+    };
+    span(words.unwrap_or_else(|| "–".to_owned()), strong)
+}
+
+/// Counted runs; `+1` for one in which the user had a hand, `!` where one is suspect, `▶` while one is under way.
+fn runs(point: Option<&Point>, live: bool, theme: &Theme) -> Span<'static> {
+    let (runs, touched, suspect) =
+        point.map_or((0, 0, false), |point| (point.runs(), point.touched, !point.suspect.is_empty()));
+    let mut words = String::new();
+    if live {
+        words.push('▶');
+    }
+    words.push_str(&runs.to_string());
+    if touched > 0 {
+        words.push_str(&format!("+{touched}"));
+    }
+    if suspect {
+        words.push('!');
+    }
+    span(words, if suspect { theme.warn } else { theme.base })
+}

@@ -1,0 +1,205 @@
+//! Worker counts by key: what each key asks of the session, and what is said about it. No I/O, no clock.
+
+use crate::analysis::tuning::{RUNS, Tuning};
+use crate::session::view::{ArmView, Change, SessionCommand, SessionPhase, SessionView, Sweep};
+use crate::tui::format;
+use crate::tui::model::{self, Model};
+use crate::tui::state::{Effect, Question, UiState};
+use crate::workload::model::EngineKind;
+
+/// Somebody's commands are run only when that was agreed to: what is to be done with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A sweep; each count of each arm runs so many of them.
+    Sweep {
+        /// Commands.
+        each: u64,
+    },
+    /// So many runs of an arm with one count.
+    Measure {
+        /// Index of the arm.
+        arm: usize,
+        /// Worker count.
+        workers: u32,
+        /// Commands in all.
+        all: u64,
+    },
+}
+
+impl Asked {
+    /// The question.
+    pub fn lines(self) -> Vec<String> {
+        match self {
+            Self::Sweep { each } => {
+                vec![format!("Each count runs {} commands", format::count(each)), "in each engine. Sweep?".to_owned()]
+            }
+            Self::Measure { workers, all, .. } => vec![
+                format!("This runs {} commands", format::count(all)),
+                format!("with {workers} at a time. Run them?"),
+            ],
+        }
+    }
+}
+
+/// The arm in the chosen pane.
+fn chosen<'a>(ui: &UiState, model: &'a Model) -> Option<(usize, &'a SessionView, &'a ArmView)> {
+    let view = model.session.as_deref()?;
+    let arm = *ui.pair.get(ui.focus)?;
+    Some((arm, view, view.arms.get(arm)?))
+}
+
+fn none(ui: &mut UiState) -> Vec<Effect> {
+    ui.say("no workload is open")
+}
+
+/// `+ - ] [`: in any state. The session knows the count at the moment, so that keys in a row add up.
+pub(super) fn change(ui: &mut UiState, model: &Model, change: Change) -> Vec<Effect> {
+    let Some((arm, view, arm_view)) = chosen(ui, model) else { return none(ui) };
+    if arm_view.spec.kind == EngineKind::Serial {
+        return ui.say("serial has one worker: Tab chooses the other engine");
+    }
+    let more = matches!(change, Change::Double) || matches!(change, Change::By(by) if by > 0);
+    if more && arm_view.workers >= view.most_workers {
+        return ui.say(&format!("no more than {} workers may be started here", view.most_workers));
+    }
+    if !more && arm_view.workers == 1 {
+        return ui.say("one worker is the least");
+    }
+    if let Some(count) = ui.count.get_mut(ui.focus) {
+        *count = None;
+    }
+    vec![Effect::Send(SessionCommand::ChangeWorkers { arm, change })]
+}
+
+/// `E`.
+pub(super) fn same(ui: &mut UiState, model: &Model) -> Vec<Effect> {
+    let Some((arm, _, view)) = chosen(ui, model) else { return none(ui) };
+    let workers = view.workers;
+    ui.count = [None; 2];
+    ui.notice = Some(format!("{workers} worker{} in every engine", if workers == 1 { "" } else { "s" }));
+    vec![Effect::Send(SessionCommand::SameWorkers(arm))]
+}
+
+/// `m`.
+pub(super) fn baseline(ui: &mut UiState, model: &Model) -> Vec<Effect> {
+    let Some((arm, _, view)) = chosen(ui, model) else { return none(ui) };
+    ui.notice = Some(format!("compared with {}", model::label(view)));
+    vec![Effect::Send(SessionCommand::Baseline(arm))]
+}
+
+fn busy(ui: &mut UiState) -> Vec<Effect> {
+    ui.say("something is running: x stops it")
+}
+
+/// Tasks of one run.
+fn tasks(view: &SessionView) -> u64 {
+    let run = view.arms.iter().find_map(|arm| arm.latest()).map(|run| run.total);
+    run.or_else(|| format::task_count(&view.workload)).unwrap_or(0)
+}
+
+/// `s`: both arms on screen, in turn.
+pub(super) fn sweep(ui: &mut UiState, model: &Model) -> Vec<Effect> {
+    let Some((_, view, _)) = chosen(ui, model) else { return none(ui) };
+    if model::is_running(view) {
+        return busy(ui);
+    }
+    if !view.measures_by_itself {
+        ui.question = Some(Question::Commands(Asked::Sweep { each: tasks(view) * u64::from(RUNS) }));
+        return Vec::new();
+    }
+    begin_sweep(ui, view)
+}
+
+fn begin_sweep(ui: &mut UiState, view: &SessionView) -> Vec<Effect> {
+    let on_screen = if view.arms.len() < 2 { &ui.pair[..1] } else { &ui.pair[..] };
+    let arms = on_screen.iter().copied().filter(|arm| view.arms.get(*arm).is_some_and(can_resize)).collect::<Vec<_>>();
+    if arms.is_empty() {
+        return ui.say("serial has one worker: there is nothing to sweep");
+    }
+    ui.frozen = None;
+    ui.count = [None; 2];
+    vec![Effect::Send(SessionCommand::Sweep(Sweep { arms, counts: None, runs: RUNS }))]
+}
+
+fn can_resize(arm: &ArmView) -> bool {
+    arm.spec.kind != EngineKind::Serial
+}
+
+/// Enter on the main screen: the engines whose worker count was changed. [`pending`] has said how much that is.
+pub(super) fn measure_changed(model: &Model) -> Vec<Effect> {
+    match model.session.as_deref() {
+        Some(view) if pending(view).is_some() => vec![Effect::Send(SessionCommand::Measure(None))],
+        _ => Vec::new(),
+    }
+}
+
+/// Enter in the Tune view: the chosen count once more, or what was changed.
+pub(super) fn measure(ui: &mut UiState, model: &Model) -> Vec<Effect> {
+    let Some((arm, view, arm_view)) = chosen(ui, model) else { return none(ui) };
+    if model::is_running(view) {
+        return busy(ui);
+    }
+    let workers = ui.count.get(ui.focus).copied().flatten().unwrap_or(arm_view.workers);
+    if workers == arm_view.workers && pending(view).is_some() {
+        return vec![Effect::Send(SessionCommand::Measure(None))];
+    }
+    let repeats = u64::from(view.workload.measure.repeats.get());
+    if !view.measures_by_itself {
+        ui.question = Some(Question::Commands(Asked::Measure { arm, workers, all: tasks(view) * repeats }));
+        return Vec::new();
+    }
+    ui.frozen = None;
+    vec![Effect::Send(SessionCommand::Measure(Some((arm, workers))))]
+}
+
+/// The user agreed that commands are run.
+pub(super) fn agreed(ui: &mut UiState, model: &Model, asked: Asked) -> Vec<Effect> {
+    match (asked, model.session.as_deref()) {
+        (Asked::Sweep { .. }, Some(view)) => begin_sweep(ui, view),
+        (Asked::Measure { arm, workers, .. }, Some(_)) => {
+            vec![Effect::Send(SessionCommand::Measure(Some((arm, workers))))]
+        }
+        (_, None) => none(ui),
+    }
+}
+
+/// `j k`: through the counts that were tried.
+pub(super) fn step(ui: &mut UiState, model: &Model, by: isize) {
+    let Some((_, _, arm)) = chosen(ui, model) else { return };
+    let counts: Vec<u32> = counts(&arm.tuning, arm.workers);
+    let now = ui.count.get(ui.focus).copied().flatten().unwrap_or(arm.workers);
+    let place = counts.iter().position(|count| *count >= now).unwrap_or(0);
+    let next = counts.get(place.saturating_add_signed(by).min(counts.len().saturating_sub(1))).copied();
+    if let Some(count) = ui.count.get_mut(ui.focus) {
+        *count = next;
+    }
+}
+
+/// The counts that were tried and the one that is wanted, ascending.
+pub(super) fn counts(tuning: &Tuning, wanted: u32) -> Vec<u32> {
+    let mut counts: Vec<u32> = tuning.points.iter().map(|point| point.workers).chain([wanted]).collect();
+    counts.sort_unstable();
+    counts.dedup();
+    counts
+}
+
+/// What is to be measured because a worker count was changed, and what makes it begin; `None` while something runs.
+pub(super) fn pending(view: &SessionView) -> Option<String> {
+    if !view.phase.is_over() {
+        return None;
+    }
+    let changed: Vec<&ArmView> = view.arms.iter().filter(|arm| arm.owed > 0).collect();
+    let names: Vec<String> = changed.iter().map(|arm| format!("{} ×{}", model::label(arm), arm.workers)).collect();
+    let names = names.join(" and ");
+    let runs: u32 = changed.iter().map(|arm| arm.owed).sum();
+    let many = format!("{runs} run{}", if runs == 1 { "" } else { "s" });
+    match (&view.phase, view.measures_by_itself) {
+        _ if changed.is_empty() => None,
+        (SessionPhase::Finished, true) => Some(format!("{names} is measured as soon as the keys rest")),
+        (_, true) => Some(format!("Enter measures {names}: {many}")),
+        (_, false) => {
+            let commands = format::count(tasks(view) * u64::from(runs));
+            Some(format!("Enter measures {names}: {many}, {commands} commands"))
+        }
+    }
+}

@@ -13,7 +13,7 @@ use crate::engine::event::{RunState, Severity};
 use crate::engine::plan::{Surroundings, run_spec};
 use crate::metrics::kept::Runs;
 use crate::metrics::recorder::{self, Recorder};
-use crate::metrics::snapshot::Snapshot;
+use crate::metrics::snapshot::{RunId, Snapshot};
 use crate::metrics::track::Track;
 use crate::os::host::Host;
 use crate::session::handle::SessionHandle;
@@ -109,6 +109,8 @@ struct Conductor {
     uncounted: u32,
     /// Everything stands still (Ctrl-Z); a run that begins meanwhile does too.
     suspended: bool,
+    /// Runs that were started, of all arms.
+    started: u32,
 }
 
 struct Arm {
@@ -156,6 +158,7 @@ impl Conductor {
             schedule,
             uncounted: 0,
             suspended: false,
+            started: 0,
             spec,
         }
     }
@@ -344,7 +347,16 @@ impl Conductor {
         }
     }
 
+    /// The name of the run that is started now.
+    fn next_run(&mut self) -> RunId {
+        self.started += 1;
+        let (round, warmup) = (self.schedule.round(), self.schedule.warmup());
+        let to_warm_up = round <= warmup;
+        RunId { serial: self.started, round: if to_warm_up { round } else { round - warmup }, warmup: to_warm_up }
+    }
+
     fn start_run(&mut self, index: usize, counted: bool) {
+        let run = self.next_run();
         let Some(arm) = self.arms.get_mut(index) else { return };
         let workload = &self.spec.workload;
         let surroundings = &self.spec.surroundings;
@@ -361,6 +373,7 @@ impl Conductor {
             cores: surroundings.usable_cores,
             kind: arm.spec.kind,
             unbounded: arm.spec.workers == Workers::Unbounded,
+            run,
         });
         arm.track = Arc::default();
         match Run::start(spec, Box::new(recorder)) {

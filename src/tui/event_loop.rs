@@ -184,7 +184,11 @@ impl Dashboard {
                 }
                 // The size is asked for when the frame is drawn, so any number of these is one.
                 Event::Resize(..) => self.pacer.input(),
-                Event::FocusGained | Event::FocusLost | Event::Mouse(_) | Event::Paste(_) => {}
+                Event::Paste(text) => {
+                    self.ui.paste(&text);
+                    self.pacer.input();
+                }
+                Event::FocusGained | Event::FocusLost | Event::Mouse(_) => {}
             }
             event = self.input.waiting();
         }
@@ -246,6 +250,7 @@ impl Dashboard {
                 self.ui.asked = Escalation::default();
             }
             self.model.session = Some(view);
+            self.ui.settle(&self.model);
         }
         if self.ui.frozen.is_none() {
             self.pacer.data();

@@ -1,17 +1,21 @@
 //! The dashboard: draws a session's view and sends its commands; it never looks inside an engine and never waits for one.
 //!
-//! * [`model`], [`state`], [`keys`]: what is shown, what the user chose, what a key means. Pure.
+//! * [`model`], [`state`], [`keys`]: what is shown, what the user chose, what a key means. Pure. For the list of failures
+//!   also [`failures`], [`filter`], [`task_list`] and [`line_edit`].
 //! * [`draw`], [`widgets`], [`theme`], [`text`], [`mod@format`]: one frame from these. Pure.
 //! * `event_loop`, with `terminal`, `screen`, `input` and `pacer`: the only parts that touch the terminal, the
 //!   clock and signals.
 
 pub mod draw;
 mod event_loop;
+pub mod failures;
+pub mod filter;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod format;
 mod input;
 pub mod keys;
+pub mod line_edit;
 mod lints;
 pub mod model;
 mod pacer;
@@ -19,10 +23,12 @@ mod pacer;
 mod pty_tests;
 mod screen;
 pub mod state;
+pub mod task_list;
 mod terminal;
 pub mod text;
 pub mod theme;
 pub mod widgets;
+pub mod work;
 
 use std::sync::Arc;
 

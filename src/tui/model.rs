@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::analysis::verdict::Verdict;
-use crate::engine::outcome::AttemptReport;
 use crate::metrics::snapshot::{Snapshot, Track};
 use crate::session::view::{ArmView, Mode, SessionPhase, SessionView};
 use crate::tui::text;
@@ -206,49 +205,6 @@ pub fn verdict<'a>(view: &'a SessionView, panes: &[Pane<'_>]) -> Option<(&'a Ver
         .or_else(|| between(left.arm, right.arm).map(|verdict| (verdict, 0)))
 }
 
-/// Identity of an unsuccessful attempt: arm, task, attempt.
-pub type AttemptKey = (usize, u64, u32);
-
-/// An unsuccessful attempt in the list of all arms.
-#[derive(Clone, Copy, Debug)]
-pub struct Failure<'a> {
-    /// Index of its arm.
-    pub arm: usize,
-    /// What is known about it.
-    pub report: &'a AttemptReport,
-}
-
-impl Failure<'_> {
-    /// Its identity.
-    #[must_use]
-    pub fn key(&self) -> AttemptKey {
-        (self.arm, self.report.index, self.report.attempt)
-    }
-}
-
-/// The unsuccessful attempts that the newest frames still hold, newest first.
-#[must_use]
-pub fn failures(view: &SessionView) -> Vec<Failure<'_>> {
-    let mut list: Vec<Failure<'_>> = Vec::new();
-    for (arm, arm_view) in view.arms.iter().enumerate() {
-        let kept = arm_view.latest().map(|frame| frame.failures.as_slice()).unwrap_or_default();
-        list.extend(kept.iter().map(|report| Failure { arm, report }));
-    }
-    list.sort_by(|a, b| b.report.ended.cmp(&a.report.ended).then_with(|| a.key().cmp(&b.key())));
-    list
-}
-
-/// Where an attempt stands in the list; the last place if it is no longer kept, because the oldest go first.
-#[must_use]
-pub fn position(list: &[Failure<'_>], key: Option<AttemptKey>) -> usize {
-    match key {
-        None => 0,
-        Some(key) => {
-            list.iter().position(|failure| failure.key() == key).unwrap_or_else(|| list.len().saturating_sub(1))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -333,16 +289,6 @@ mod tests {
         assert!(!shown[0].second && shown[1].second);
         assert_eq!(next_arm(&view, 1, 0), 2);
         assert_eq!(next_arm(&view, 2, 0), 1);
-    }
-
-    #[test]
-    fn an_attempt_that_fell_out_of_the_list_leaves_the_choice_at_its_end() {
-        let view = fixture::with_failures();
-        let list = failures(&view);
-        assert!(list.windows(2).all(|pair| pair[0].report.ended >= pair[1].report.ended));
-        assert_eq!(position(&list, None), 0);
-        assert_eq!(position(&list, Some(list[2].key())), 2);
-        assert_eq!(position(&list, Some((9, 9, 9))), list.len() - 1);
     }
 
     #[test]

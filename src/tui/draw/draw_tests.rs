@@ -6,6 +6,7 @@ use super::*;
 use crate::tui::fixture;
 use crate::tui::state::{PickerFocus, Question};
 use crate::tui::theme::{ColorDepth, ThemeName};
+use crate::workload::model::{CommandLine, TaskClass, Work};
 
 const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 50)];
 
@@ -84,6 +85,8 @@ fn other_screens() {
     snapshot("tasks", &model, &ui, &SIZES);
     ui.screen = Screen::Detail;
     snapshot("detail", &model, &ui, &SIZES);
+    ui.screen = Screen::Tasks;
+    failing_commands(&ui);
     ui.screen = Screen::Main;
     ui.help = Some(0);
     snapshot("help", &model, &ui, &SIZES);
@@ -95,6 +98,27 @@ fn other_screens() {
     snapshot("picker", &model, &ui, &SIZES);
     ui.entry = 3;
     snapshot("picker_errors", &model, &ui, &[(80, 24)]);
+}
+
+/// Of several runs and classes, with a command line that is longer than a line; filtered, typed in, and known no longer.
+fn failing_commands(ui: &UiState) {
+    let mut view = fixture::failures_of_three_runs();
+    let workload = Arc::make_mut(&mut view.workload);
+    let argv =
+        ["fetch", "--page={index}", "it's try {attempt}", "https://example.org/a/very/long/path?with=parameters"];
+    let argv = argv.map(str::to_owned).to_vec();
+    workload.classes[0].work = Work::Command(CommandLine { argv });
+    workload.classes.push(TaskClass { name: "工作".to_owned(), ..workload.classes[0].clone() });
+    let later = fixture::next_run(&view, 1_234_567, 3);
+    let mut ui = ui.clone();
+    ui.settle(&model(view.clone()));
+    snapshot("tasks_runs", &model(view), &ui, &SIZES);
+    snapshot("tasks_gone", &model(later.clone()), &ui, &[(80, 24)]);
+    ui.tasks.filter.insert("status:failed,timeout \"not found\"");
+    snapshot("tasks_filter", &model(later.clone()), &ui, &[(80, 24), (120, 40)]);
+    ui.tasks.typing = true;
+    ui.tasks.filter.insert(" 工作 and more words than there is room for");
+    snapshot("tasks_typing", &model(later), &ui, &[(40, 10), (80, 24)]);
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub use model::Entry;
 pub use theme::ThemeName;
 
 use crate::session::handle::SessionHandle;
+use crate::session::view::SessionView;
 use crate::workload::model::Workload;
 
 /// Opens a session for a workload; must not start anything before it is told to run.
@@ -46,16 +47,38 @@ pub type Start = Box<dyn Fn(Arc<Workload>) -> anyhow::Result<SessionHandle> + Se
 pub struct Options {
     /// Opens a session.
     pub start: Start,
-    /// Opened and run at once; otherwise the picker comes first.
-    pub initial: Option<Arc<Workload>>,
     /// The workloads of the picker.
     pub catalogue: Vec<Entry>,
+    /// Which of them is opened and run at once; otherwise the picker comes first.
+    pub initial: Option<usize>,
     /// Colours to begin with.
     pub theme: ThemeName,
     /// Whether only ASCII is drawn.
     pub ascii: bool,
     /// Most frames per second for data, 1 to 30; keys are answered at once.
     pub fps: u32,
+}
+
+/// What the dashboard leaves to whoever started it.
+#[derive(Clone, Debug)]
+pub struct Left {
+    /// How it ended.
+    pub ended: Ended,
+    /// The comparison that was on screen last, or else the last one in which something was measured.
+    pub measured: Option<Measured>,
+}
+
+/// A comparison in which something was measured.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Index of its workload in the catalogue.
+    pub entry: usize,
+    /// Its last view.
+    pub view: Arc<SessionView>,
+    /// Workers of each arm when it was opened.
+    pub opened_with: Vec<u32>,
+    /// Whether a signal ended it before its time.
+    pub cut_short: bool,
 }
 
 /// How the dashboard ended. The terminal is given back in every case.

@@ -43,6 +43,13 @@ pub fn is_running(view: &SessionView) -> bool {
     matches!(view.phase, SessionPhase::Running | SessionPhase::Paused | SessionPhase::Stopping)
 }
 
+/// Whether there is something to tell of a session: a counted run, or a part of one.
+#[must_use]
+pub fn was_measured(view: &SessionView) -> bool {
+    let part = |arm: &ArmView| view.round > view.warmup && arm.counts().finished() > 0;
+    view.arms.iter().any(|arm| !arm.finished.is_empty() || part(arm))
+}
+
 /// Index of the arm that the others are compared with.
 #[must_use]
 pub fn baseline(view: &SessionView) -> usize {

@@ -13,6 +13,7 @@ use crate::commands::farewell::{self, Repeat};
 use crate::commands::{Exit, compare, list, prepare, write};
 use crate::report::{self, shell};
 use crate::session::conductor::{Ending, Session};
+use crate::tui::model::Brief;
 use crate::tui::{self, Entry, Left, Options, ThemeName};
 use crate::workload::model::Workload;
 use crate::workload::source::Source;
@@ -125,38 +126,49 @@ fn starter(place: prepare::Place, endings: Arc<Mutex<Vec<Ending>>>, changes: &Ch
 }
 
 fn catalogue(place: &prepare::Place, changes: &Changes) -> Vec<Entry> {
-    list::known(false, changes.allow_exec)
-        .into_iter()
-        .map(|known| Entry {
-            title: known.outcome.as_ref().map(|workload| workload.title.clone()).unwrap_or_default(),
-            summary: known
-                .outcome
-                .as_ref()
-                .map(|workload| summary(workload, place, changes.max_time))
-                .unwrap_or_default(),
+    let entry = |known: list::Known| match known.outcome {
+        Ok(workload) => entry(known.name, known.source, known.text, Arc::new(workload), place, changes.max_time),
+        Err(problems) => Entry {
             name: known.name,
+            title: String::new(),
             source: known.source,
-            outcome: known.outcome.map(Arc::new),
+            summary: Vec::new(),
+            brief: Brief::default(),
+            outcome: Err(problems),
             text: known.text,
-        })
-        .collect()
+        },
+    };
+    list::known(false, changes.allow_exec).into_iter().map(entry).collect()
+}
+
+fn entry(
+    name: String,
+    source: String,
+    text: String,
+    workload: Arc<Workload>,
+    place: &prepare::Place,
+    max_time: Option<Duration>,
+) -> Entry {
+    let plan = prepare::plan(&workload, place, max_time);
+    let arms = workload.engines.iter().zip(&plan.engines);
+    let brief = Brief {
+        arms: arms.map(|(arm, plan)| (arm.kind, arm.name.clone(), plan.workers)).collect(),
+        runs: workload.measure.repeats.get(),
+        at_least: plan.at_least_s.and_then(|least| Duration::try_from_secs_f64(least).ok()),
+    };
+    let title = workload.title.clone();
+    Entry { name, title, source, summary: report::plan::lines(&workload, &plan), brief, outcome: Ok(workload), text }
 }
 
 /// The workload that was named on the command line, with the changes that were asked for there.
 fn entry_of(file: &str, source: &Source, workload: Arc<Workload>, place: &prepare::Place, changes: &Changes) -> Entry {
-    let mut summary = summary(&workload, place, changes.max_time);
+    let name = file.to_owned();
+    let mut entry = entry(name.clone(), name, source.text.clone(), workload, place, changes.max_time);
     let changed = farewell::changes(changes, &[]);
     if !changed.is_empty() {
-        summary.push(format!("changed   by {}", shell::join(&changed)));
+        entry.summary.push(format!("changed   by {}", shell::join(&changed)));
     }
-    Entry {
-        name: file.to_owned(),
-        title: workload.title.clone(),
-        source: file.to_owned(),
-        summary,
-        outcome: Ok(workload),
-        text: source.text.clone(),
-    }
+    entry
 }
 
 /// Puts an entry in the place of the one that is the same file or bundled workload, or else before all others. Its index.
@@ -180,11 +192,6 @@ fn offer(catalogue: &mut Vec<Entry>, entry: Entry, source: &Source) -> usize {
             0
         }
     }
-}
-
-/// What is worth knowing of a workload before it is run, a line each.
-fn summary(workload: &Workload, place: &prepare::Place, max_time: Option<Duration>) -> Vec<String> {
-    report::plan::lines(workload, &prepare::plan(workload, place, max_time))
 }
 
 fn theme(theme: Theme) -> ThemeName {

@@ -22,10 +22,23 @@ pub struct Entry {
     pub source: String,
     /// What is worth knowing before it is run, a line each.
     pub summary: Vec<String>,
+    /// The same in a few words; of a file with errors nothing is known.
+    pub brief: Brief,
     /// The workload, or what is wrong with its file (rendered diagnostics).
     pub outcome: Result<Arc<Workload>, String>,
     /// The text of the file.
     pub text: String,
+}
+
+/// What running a workload means here, in a few words.
+#[derive(Clone, Debug, Default)]
+pub struct Brief {
+    /// Kind, name and workers of each arm; no number where there is no limit.
+    pub arms: Vec<(EngineKind, String, Option<u64>)>,
+    /// Counted runs of each.
+    pub runs: u32,
+    /// The least that all runs take together, where that can be told.
+    pub at_least: Option<Duration>,
 }
 
 /// Everything that is shown.

@@ -118,6 +118,17 @@ pub fn fit(text: &str, columns: usize) -> String {
     out
 }
 
+/// The same, with the end of the text instead of its start: paths of one folder differ at their end.
+#[must_use]
+pub fn fit_end(text: &str, columns: usize) -> String {
+    if text.width() <= columns || columns == 0 {
+        return fit(text, columns);
+    }
+    let mut starts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    let end = starts.find_map(|at| text.get(at..).filter(|end| end.width() < columns));
+    format!("…{}", end.unwrap_or_default())
+}
+
 /// The text in exactly `columns`, filled with spaces on the right.
 #[must_use]
 pub fn pad(text: &str, columns: usize) -> String {
@@ -221,6 +232,7 @@ mod tests {
     fn wide_characters_count_twice() {
         assert_eq!(width("工作"), 4);
         assert_eq!(fit("工作負載", 5), "工作…");
+        assert_eq!([fit_end("工作負載", 5), fit_end("工作", 4), fit_end("工", 1)], ["…負載", "工作", "…"]);
         assert_eq!(pad("工", 4), "工  ");
         assert_eq!(pad_left("工", 4), "  工");
         assert_eq!(wrap("aa bb 工作 cc", 5), ["aa bb", "工作", "cc"]);

@@ -100,6 +100,27 @@ fn other_screens() {
     snapshot("picker_errors", &model, &ui, &[(80, 24)]);
 }
 
+#[test]
+fn long_and_wide_names_in_the_picker() {
+    let mut view = fixture::finished();
+    Arc::make_mut(&mut view.workload).name = "工作負載-with-a-name-that-is-longer-than-its-place".to_owned();
+    let model = Model { catalogue: Arc::new(fixture::long_catalogue()), session: Some(Arc::new(view)) };
+    let ui = UiState { screen: Screen::Picker, entry: 1, ..UiState::default() };
+    snapshot("picker_long", &model, &ui, &SIZES);
+    // Whatever the size, a row says what there is or shows that something is left out, and stays within its frame.
+    for width in 64..220 {
+        let buf = render(&model, &ui, &theme(), (width, 24));
+        let edge = (width * 2 / 5).min(80) - 1;
+        for line in 3..6 {
+            let text: String = (0..edge).map(|x| buf[(x, line)].symbol()).collect();
+            assert!(text.contains("run") || text.contains(" ·") || text.contains('…'), "{width}: {text}");
+            assert!(["┃", "│"].contains(&buf[(edge, line)].symbol()), "{width}");
+        }
+        let head: String = (0..width).map(|x| buf[(x, 0)].symbol()).collect();
+        assert!(head.contains("1 with errors)  ") && head.trim_end().ends_with("FINISHED"), "{width}: {head}");
+    }
+}
+
 /// Of several runs and classes, with a command line that is longer than a line; filtered, typed in, and known no longer.
 fn failing_commands(ui: &UiState) {
     let mut view = fixture::failures_of_three_runs();

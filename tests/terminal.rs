@@ -308,3 +308,83 @@ fn where_only_ascii_can_be_shown_nothing_else_is() {
     stage.until("the result in its own signs", |screen| screen.contains("✓ ● pool  60 submitted"));
     stage.ended(0);
 }
+
+/// What a command of the stage's folder writes to its standard output, as JSON; `poolscope` is the program.
+fn repeated(stage: &Stage, command: &str) -> serde_json::Value {
+    let folder = std::path::Path::new(PROGRAM).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let output = std::process::Command::new("/bin/sh")
+        .args(["-c", &format!("{command} --format json --quiet")])
+        .current_dir(stage.folder.path())
+        .env("PATH", path)
+        .env("POOLSCOPE_CACHE_DIR", stage.folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{command}: {error}: {said}"))
+}
+
+/// The command that it left on the terminal.
+fn command_left(stage: &Stage) -> String {
+    stage.until("it says how to repeat it", |screen| {
+        screen.lines().any(|line| line.starts_with("  poolscope compare ")) && !screen.contains("LIVE")
+    });
+    let screen = stage.screen();
+    screen.lines().find(|line| line.starts_with("  poolscope compare ")).unwrap().trim().to_owned()
+}
+
+#[test]
+fn what_was_measured_stays_on_the_terminal_with_the_command_that_repeats_it() {
+    let script = format!("cp small.yaml 'my load.yaml'; exec {PROGRAM} 'my load.yaml' --set tasks.0.count=40 --seed 5");
+    let mut stage = Stage::run((200, 60), &[], &["/bin/sh", "-c", &script]);
+    stage.until("a run is live", |screen| screen.contains("LIVE"));
+    stage.press("+");
+    stage.until("all runs were made", |screen| screen.contains("FINISHED"));
+    let finished = stage.screen();
+    stage.press("q");
+    let command = command_left(&stage);
+    let screen = stage.screen();
+    for word in ["tasks/s", "40 tasks", "● pool", "■ process", "seed 5", "To repeat it:"] {
+        assert!(screen.contains(word), "{word}\n{screen}\nafter\n{finished}");
+    }
+    assert!(!screen.contains("ABORTED") && !screen.contains("stopped on request"), "{screen}");
+    let result = repeated(&stage, &command);
+    let workers = |arm: usize| result["arms"][arm]["workers"].as_u64().unwrap();
+    assert_eq!((workers(0), workers(1)), (3, 2), "{command}");
+    assert_eq!(result["workload"]["seed"], 5, "{result:#}");
+    for arm in [0, 1] {
+        let runs = result["arms"][arm]["runs"].as_array().unwrap();
+        assert!(runs.iter().all(|run| run["tasks"]["succeeded"] == 40), "{command}");
+    }
+    let hash = result["workload"]["stream_hash"].as_str().unwrap();
+    assert!(screen.contains(&format!("stream {}", &hash[..8])), "the same tasks: {hash}\n{screen}");
+    stage.ended(0);
+}
+
+#[test]
+fn leaving_early_tells_what_there_is_and_nothing_where_nothing_was_measured() {
+    // Interrupted in its second run.
+    let mut stage = Stage::open(120, 50);
+    stage.until("the other engine is live", |screen| screen.contains("replay"));
+    stage.press("\x03\x03");
+    let command = command_left(&stage);
+    assert_eq!(command, "poolscope compare small.yaml");
+    let screen = stage.screen();
+    assert!(screen.contains("stopped on request") && screen.contains("● pool"), "{screen}");
+    stage.ended(130);
+    // A signal is named.
+    let stage = Stage::open(120, 50);
+    stage.until("the other engine is live", |screen| screen.contains("replay"));
+    support::kill(stage.child.process_id().unwrap(), rustix::process::Signal::TERM);
+    let _command = command_left(&stage);
+    assert!(stage.screen().contains("SIGTERM"), "{}", stage.screen());
+    stage.ended(143);
+    // Nothing was started.
+    let mut stage = Stage::run((120, 50), &[], &[PROGRAM]);
+    stage.until("the workloads are listed", |screen| screen.contains("small.yaml"));
+    stage.press("q");
+    stage.until("the terminal is given back", |screen| !screen.contains("small.yaml"));
+    let said = stage.screen();
+    stage.ended(0);
+    assert_eq!(said.trim(), "");
+}

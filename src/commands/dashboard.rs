@@ -1,6 +1,7 @@
 //! `poolscope` and `poolscope FILE`: the dashboard; without a terminal the same as `compare`.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,11 +9,14 @@ use anyhow::Context as _;
 
 use crate::cli::{Changes, CompareArgs, DashboardArgs, Format, Output, Theme};
 use crate::commands::console::Console;
+use crate::commands::farewell::{self, Repeat};
 use crate::commands::{Exit, compare, list, prepare, write};
-use crate::report;
+use crate::report::{self, shell};
 use crate::session::conductor::{Ending, Session};
-use crate::tui::{self, Entry, Options, ThemeName};
+use crate::tui::model::Brief;
+use crate::tui::{self, Entry, Left, Options, ThemeName};
 use crate::workload::model::Workload;
+use crate::workload::source::Source;
 
 /// Shows the dashboard.
 ///
@@ -30,15 +34,15 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
         );
         return Ok(Exit::BadInput);
     }
-    let initial = match &arguments.file {
-        Some(file) => match prepare::workload(file, &arguments.changes, arguments.output.color) {
-            Ok(workload) => Some(workload),
+    let opened = match &arguments.file {
+        Some(file) => match prepare::source_and_workload(file, &arguments.changes, arguments.output.color) {
+            Ok(opened) => Some(opened),
             Err(exit) => return Ok(exit),
         },
         None => None,
     };
     let place = prepare::Place::detect();
-    if let Some(workload) = &initial
+    if let Some((_, workload)) = &opened
         && let Err(exit) = prepare::envelope(workload, &place, &arguments.changes, false)
     {
         return Ok(exit);
@@ -46,16 +50,27 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
     // Measured before the screen is taken: it may say something, and it must not be disturbed.
     place.surroundings(arguments.changes.i_know)?;
     let endings: Arc<Mutex<Vec<Ending>>> = Arc::default();
-    let catalogue = catalogue(&place, arguments.changes.max_time);
+    let mut catalogue = catalogue(&place, &arguments.changes);
+    let initial = opened.zip(arguments.file.as_deref()).map(|((source, workload), file)| {
+        let entry = entry_of(file, &source, workload, &place, &arguments.changes);
+        offer(&mut catalogue, entry, &source)
+    });
+    let names: Vec<String> = catalogue.iter().map(|entry| entry.name.clone()).collect();
     let options = Options {
         start: starter(place, Arc::clone(&endings), &arguments.changes),
-        initial,
         catalogue,
+        initial,
         theme: theme(arguments.theme),
         ascii: arguments.ascii || console.ascii(true),
         fps: u32::from(arguments.fps),
     };
-    let ended = tui::run(options)?;
+    let Left { ended, measured } = tui::run(options)?;
+    // With the terminal went whoever could read it.
+    if let Some(measured) = measured.filter(|_| ended.signal != Some(libc::SIGHUP)) {
+        let given = Some(measured.entry) == initial;
+        let file = names.get(measured.entry).map_or("", String::as_str);
+        farewell::say(&measured, ended.signal, &Repeat { file, given, changes: &arguments.changes }, arguments);
+    }
     let exit = match ended.signal {
         Some(signal) => Exit::Signal(signal),
         None if ended.left_behind => Exit::Aborted,
@@ -110,23 +125,73 @@ fn starter(place: prepare::Place, endings: Arc<Mutex<Vec<Ending>>>, changes: &Ch
     })
 }
 
-fn catalogue(place: &prepare::Place, max_time: Option<Duration>) -> Vec<Entry> {
-    list::known(false)
-        .into_iter()
-        .map(|known| Entry {
-            title: known.outcome.as_ref().map(|workload| workload.title.clone()).unwrap_or_default(),
-            summary: known.outcome.as_ref().map(|workload| summary(workload, place, max_time)).unwrap_or_default(),
+fn catalogue(place: &prepare::Place, changes: &Changes) -> Vec<Entry> {
+    let entry = |known: list::Known| match known.outcome {
+        Ok(workload) => entry(known.name, known.source, known.text, Arc::new(workload), place, changes.max_time),
+        Err(problems) => Entry {
             name: known.name,
+            title: String::new(),
             source: known.source,
-            outcome: known.outcome.map(Arc::new),
+            summary: Vec::new(),
+            brief: Brief::default(),
+            outcome: Err(problems),
             text: known.text,
-        })
-        .collect()
+        },
+    };
+    list::known(false, changes.allow_exec).into_iter().map(entry).collect()
 }
 
-/// What is worth knowing of a workload before it is run, a line each.
-fn summary(workload: &Workload, place: &prepare::Place, max_time: Option<Duration>) -> Vec<String> {
-    report::plan::lines(workload, &prepare::plan(workload, place, max_time))
+fn entry(
+    name: String,
+    source: String,
+    text: String,
+    workload: Arc<Workload>,
+    place: &prepare::Place,
+    max_time: Option<Duration>,
+) -> Entry {
+    let plan = prepare::plan(&workload, place, max_time);
+    let arms = workload.engines.iter().zip(&plan.engines);
+    let brief = Brief {
+        arms: arms.map(|(arm, plan)| (arm.kind, arm.name.clone(), plan.workers)).collect(),
+        runs: workload.measure.repeats.get(),
+        at_least: plan.at_least_s.and_then(|least| Duration::try_from_secs_f64(least).ok()),
+    };
+    let title = workload.title.clone();
+    Entry { name, title, source, summary: report::plan::lines(&workload, &plan), brief, outcome: Ok(workload), text }
+}
+
+/// The workload that was named on the command line, with the changes that were asked for there.
+fn entry_of(file: &str, source: &Source, workload: Arc<Workload>, place: &prepare::Place, changes: &Changes) -> Entry {
+    let name = file.to_owned();
+    let mut entry = entry(name.clone(), name, source.text.clone(), workload, place, changes.max_time);
+    let changed = farewell::changes(changes, &[]);
+    if !changed.is_empty() {
+        entry.summary.push(format!("changed   by {}", shell::join(&changed)));
+    }
+    entry
+}
+
+/// Puts an entry in the place of the one that is the same file or bundled workload, or else before all others. Its index.
+fn offer(catalogue: &mut Vec<Entry>, entry: Entry, source: &Source) -> usize {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let path = source.path.as_deref().and_then(real);
+    let same = |known: &Entry| match &path {
+        Some(path) => known.source != list::BUILT_IN && real(Path::new(&known.name)).as_ref() == Some(path),
+        None => known.source == list::BUILT_IN && source.name == format!("{}.yaml", known.name),
+    };
+    match catalogue.iter().position(same) {
+        Some(place) => {
+            if let Some(known) = catalogue.get_mut(place) {
+                let (name, source) = (known.name.clone(), known.source.clone());
+                *known = Entry { name, source, ..entry };
+            }
+            place
+        }
+        None => {
+            catalogue.insert(0, entry);
+            0
+        }
+    }
 }
 
 fn theme(theme: Theme) -> ThemeName {

@@ -61,7 +61,10 @@ fn text(results: &Results, output: &Output, standard: bool) -> String {
         Format::Json => report::json::text(results),
         Format::Text => {
             let colour = write::colored_stdout(output.color) && standard;
-            let text = report::text::render(results, report::text::Options { colour, width: write::stdout_width() });
+            let text = report::text::render(
+                results,
+                report::text::Options { colour, width: write::stdout_width(), ..Default::default() },
+            );
             write::shown_on(&text, standard).into_owned()
         }
     }
@@ -93,7 +96,8 @@ fn verdict(results: &Results, strict: bool, on_page: bool) -> Exit {
     exit
 }
 
-fn results(view: &SessionView, stream_hash: String, baseline: usize, signal: Option<i32>) -> Results {
+/// What was measured in a session; `signal` has ended it, if one has.
+pub(super) fn results(view: &SessionView, stream_hash: String, baseline: usize, signal: Option<i32>) -> Results {
     let warmup = view.place.is_warmup();
     let partial = |arm: &ArmView| {
         let run = arm.latest().filter(|run| run.state != RunState::Finished)?;

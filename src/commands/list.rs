@@ -17,6 +17,9 @@ use crate::workload::{bundled, source};
 /// Folder whose files are listed beside the bundled ones.
 pub(super) const FOLDER: &str = "workloads";
 
+/// What the source of a bundled workload is called.
+pub(super) const BUILT_IN: &str = "built in";
+
 /// A workload that can be named on the command line.
 pub(super) struct Known {
     /// Name to give.
@@ -30,8 +33,8 @@ pub(super) struct Known {
 }
 
 /// Everything that can be named: files of the current folder that look like workloads, those in ./workloads, and the
-/// bundled workloads. Opening runs nothing.
-pub(super) fn known(colored: bool) -> Vec<Known> {
+/// bundled workloads. Opening runs nothing. `allow_exec`: commands of a file that everybody may change may be run.
+pub(super) fn known(colored: bool, allow_exec: bool) -> Vec<Known> {
     let mut list = Vec::new();
     for (folder, all) in [("", false), (FOLDER, true)] {
         let paths = match files(Path::new(folder)) {
@@ -48,13 +51,13 @@ pub(super) fn known(colored: bool) -> Vec<Known> {
                 continue;
             }
         };
-        list.extend(paths.iter().filter_map(|path| file(path, all, colored)));
+        list.extend(paths.iter().filter_map(|path| file(path, all, colored, allow_exec)));
     }
     list.extend(bundled::all().iter().map(|bundled| {
         let outcome = load(bundled.text, bundled.name).map(|loaded| loaded.workload);
         Known {
             name: bundled.name.to_owned(),
-            source: "built in".to_owned(),
+            source: BUILT_IN.to_owned(),
             text: bundled.text.to_owned(),
             outcome: outcome.map_err(|diagnostics| diagnostics.render(colored)),
         }
@@ -63,14 +66,18 @@ pub(super) fn known(colored: bool) -> Vec<Known> {
 }
 
 /// A file that can be named. Unless `all` are wanted, `None` if it does not look like a workload.
-fn file(path: &Path, all: bool, colored: bool) -> Option<Known> {
+fn file(path: &Path, all: bool, colored: bool, allow_exec: bool) -> Option<Known> {
     // A name that the command line would take for something else is given with its folder.
     let shown = path.display().to_string();
     let shown = if typed_back(&shown) { shown } else { format!("./{shown}") };
     let (text, outcome) = match source::read(path) {
         Ok(source) if !all && !looks_like_a_workload(&source.text) => return None,
         Ok(source) => {
-            let outcome = source.load(&[]).map(|loaded| loaded.workload);
+            let allowed = |workload| match source.exec_refusal(&workload, allow_exec) {
+                Some(refusal) => Err(refusal.into()),
+                None => Ok(workload),
+            };
+            let outcome = source.load(&[]).and_then(|loaded| allowed(loaded.workload));
             (source.text, outcome.map_err(|diagnostics| diagnostics.render(colored)))
         }
         // What cannot be read does not look like anything.
@@ -125,7 +132,8 @@ pub fn execute(arguments: &ListArgs) -> anyhow::Result<Exit> {
         Ok(target) => target,
         Err(exit) => return Ok(exit),
     };
-    let list = known(false);
+    // Nothing is run from here.
+    let list = known(false, true);
     let text = match arguments.format {
         Format::Json => format!("{:#}\n", json(&list)),
         Format::Text => write::shown_on(&text(&list), target.is_standard()).into_owned(),
@@ -179,7 +187,7 @@ mod tests {
 
     #[test]
     fn every_bundled_workload_says_what_it_teaches() {
-        let list = known(false);
+        let list = known(false, true);
         let text = text(&list);
         for bundled in bundled::all() {
             assert!(text.lines().any(|line| line.starts_with(&format!("{} ", bundled.name))), "{}", bundled.name);

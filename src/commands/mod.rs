@@ -5,6 +5,7 @@ pub mod compare;
 mod console;
 pub mod dashboard;
 pub mod doctor;
+mod farewell;
 mod headless;
 mod in_place;
 pub mod list;

@@ -18,7 +18,7 @@ use crate::session::conductor::SessionSpec;
 use crate::worker::calibration::{Calibration, Origin};
 use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Workers, Workload};
 use crate::workload::plan::{self, Machine, Plan};
-use crate::workload::source;
+use crate::workload::source::{self, Source};
 
 /// What came of preparing: ready, or an exit whose reason was told.
 pub(super) type Prepared<T> = Result<T, Exit>;
@@ -66,13 +66,18 @@ fn room(limits::Room { limit, used, reserve }: limits::Room, each: u64) -> plan:
 
 /// Opens and loads a workload and applies what the command line changes. What is wrong is told on standard error.
 pub(super) fn workload(name: &str, changes: &Changes, color: Color) -> Prepared<Arc<Workload>> {
+    source_and_workload(name, changes, color).map(|(_, workload)| workload)
+}
+
+/// The same with where it came from.
+pub(super) fn source_and_workload(name: &str, changes: &Changes, color: Color) -> Prepared<(Source, Arc<Workload>)> {
     let colored = write::colored_stderr(color);
     let bad = |message: String| {
         write::say(&message);
         Exit::BadInput
     };
     announce(name);
-    let (_, loaded) =
+    let (source, loaded) =
         source::load(name, changes.allow_exec, &changes.set).map_err(|diagnostics| bad(diagnostics.render(colored)))?;
     for warning in &loaded.warnings {
         write::say(&warning.render(colored));
@@ -86,7 +91,7 @@ pub(super) fn workload(name: &str, changes: &Changes, color: Color) -> Prepared<
             engine.workers = Workers::Fixed(workers);
         }
     }
-    Ok(Arc::new(workload))
+    Ok((source, Arc::new(workload)))
 }
 
 /// Says what is waited for where somebody has to type it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::engine::event::{RunState, WorkerState};
 use crate::engine::outcome::{AttemptReport, Cause, Counts, Outcome};
 use crate::metrics::snapshot::{
-    Cpu, Latency, Memory, Overhead, Quantiles, Queue, RunEnd, Snapshot, WorkerRow, WorkerTime,
+    Cpu, Latency, Memory, Overhead, Quantiles, Queue, RunEnd, RunId, Snapshot, WorkerRow, WorkerTime,
 };
 
 /// A failed attempt of task `index`.
@@ -67,6 +67,7 @@ pub fn snapshot() -> Snapshot {
         max: millis(mean * 5),
     };
     Snapshot {
+        run: RunId::default(),
         at: millis(5600),
         paused: Duration::ZERO,
         state: RunState::Finished,

@@ -14,7 +14,7 @@ use crate::metrics::log::{Last, keep_begin, trimmed};
 use crate::metrics::results_hash::ResultsHash;
 use crate::metrics::sampler::{Live, Sampler};
 use crate::metrics::slots::Slots;
-use crate::metrics::snapshot::{Cpu, Memory, Note, Overhead, Queue, RunEnd, Snapshot, WorkerTime};
+use crate::metrics::snapshot::{Cpu, Memory, Note, Overhead, Queue, RunEnd, RunId, Snapshot, WorkerTime};
 use crate::metrics::suspect::{self, Evidence};
 use crate::metrics::windows::{Capacity, Level, Pauses, Rate};
 use crate::os::pressure::Pressure;
@@ -34,6 +34,8 @@ pub struct Config {
     pub kind: EngineKind,
     /// Whether there is no limit on the number of workers. Then there is no idle time either.
     pub unbounded: bool,
+    /// Which run of a session it is.
+    pub run: RunId,
 }
 
 /// Folds the events of one run.
@@ -67,7 +69,7 @@ impl Recorder {
     /// A recorder and where its snapshots appear; the first one is empty. Starts the sampler's thread.
     #[must_use]
     pub fn new(config: Config) -> (Self, watch::Receiver<Arc<Snapshot>>) {
-        let (publish, snapshots) = watch::channel(Arc::new(Snapshot::empty()));
+        let (publish, snapshots) = watch::channel(Arc::new(Snapshot { run: config.run, ..Snapshot::empty() }));
         let mut recorder = Self {
             config,
             publish,
@@ -142,6 +144,7 @@ impl Recorder {
         let worker_time = self.worker_time(now, wall, view);
         let suspect = self.suspect(over);
         Snapshot {
+            run: self.config.run,
             at: clock.elapsed(),
             paused: self.pauses.until(now),
             state: view.state,

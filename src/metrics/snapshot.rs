@@ -11,9 +11,23 @@ use crate::metrics::distribution::Distributions;
 pub use crate::metrics::track::Track;
 use crate::workload::model::{ClassId, TaskIndex};
 
+/// Which run of a session it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunId {
+    /// Its place among all runs of all arms since the session began, from 1: no two runs share one, and that of a later
+    /// run is higher.
+    pub serial: u32,
+    /// Its round among those of its kind, from 1: warm-up rounds and the others are counted apart.
+    pub round: u32,
+    /// Whether its round is one to warm up.
+    pub warmup: bool,
+}
+
 /// One run at one moment. Its size does not depend on the number of tasks.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
+    /// Which run it is.
+    pub run: RunId,
     /// Run clock, without the time in which the run was paused and nothing ran: all rates and the place of a replay are
     /// about this time.
     pub at: Duration,
@@ -66,6 +80,7 @@ impl Snapshot {
     #[must_use]
     pub fn empty() -> Self {
         Self {
+            run: RunId::default(),
             at: Duration::ZERO,
             paused: Duration::ZERO,
             state: RunState::Running,

@@ -16,6 +16,7 @@ use crate::engine::event::{RunState, Severity};
 use crate::engine::plan::{Surroundings, run_spec};
 use crate::metrics::kept::Runs;
 use crate::metrics::recorder::{self, Recorder};
+use crate::metrics::snapshot::RunId;
 use crate::os::host::Host;
 use crate::session::agenda::{Again, Agenda, Known, Sweeping, Turn};
 use crate::session::arm::{Arm, Live};
@@ -118,6 +119,8 @@ struct Conductor {
     rested: Instant,
     /// Everything stands still (Ctrl-Z); a run that begins meanwhile does too.
     suspended: bool,
+    /// Runs that were started, of all arms.
+    started: u32,
 }
 
 /// Something that happened.
@@ -163,6 +166,7 @@ impl Conductor {
             verdicts: Arc::default(),
             rested: Instant::now(),
             suspended: false,
+            started: 0,
             spec,
         }
     }
@@ -449,7 +453,21 @@ impl Conductor {
         }
     }
 
+    /// The name of the run that is started now.
+    fn next_run(&mut self, round: u32) -> RunId {
+        self.started += 1;
+        let (round, warmup) = match self.agenda.place() {
+            Some(Place::Round { round, warmup, .. }) if round > warmup => (round - warmup, false),
+            Some(Place::Round { round, .. }) => (round, true),
+            Some(place) => (round, place.is_warmup()),
+            None => (round, false),
+        };
+        RunId { serial: self.started, round, warmup }
+    }
+
     fn start_run(&mut self, Turn { arm: index, workers, counted }: Turn) {
+        let round = self.rounds.of(index);
+        let run = self.next_run(round);
         let Some(arm) = self.arms.get_mut(index) else { return };
         let workers = workers.unwrap_or(arm.workers);
         let workload = &self.spec.workload;
@@ -467,6 +485,7 @@ impl Conductor {
             cores: surroundings.usable_cores,
             kind: arm.spec.kind,
             unbounded: arm.spec.workers == Workers::Unbounded,
+            run,
         });
         match Run::start(spec, Box::new(recorder)) {
             Ok(run) => {
@@ -474,7 +493,6 @@ impl Conductor {
                 standing.into_iter().filter(|(stands, _)| *stands).for_each(|(_, command)| run.command(command));
                 // One that begins paused has the user's hand in it.
                 let touched = self.progress.paused;
-                let round = self.rounds.of(index);
                 arm.began(Live { run, snapshots, workers, round, counted, touched });
                 self.compare();
             }

@@ -24,20 +24,24 @@ use crate::tui::pacer::Pacer;
 use crate::tui::screen::Screen;
 use crate::tui::state::{self, Effect, UiState};
 use crate::tui::theme::{ColorDepth, Theme};
-use crate::tui::{Ended, Options, draw, keys, terminal};
+use crate::tui::{Ended, Left, Measured, Options, draw, keys, terminal};
 use crate::workload::model::Workload;
 
 /// Takes the terminal, shows the dashboard until the user or a signal ends it, gives the terminal back.
 ///
 /// # Errors
 /// When there is no terminal, or it cannot be read or written any more.
-pub fn run(options: Options) -> anyhow::Result<Ended> {
+pub fn run(options: Options) -> anyhow::Result<Left> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the dashboard")?;
     let guard = terminal::Guard::new().context("cannot use the terminal")?;
-    let ended = runtime.block_on(async { Dashboard::new(options)?.run().await });
+    let left = runtime.block_on(async {
+        let mut dashboard = Dashboard::new(options)?;
+        let ended = dashboard.run().await?;
+        Ok(Left { ended, measured: dashboard.measured() })
+    });
     drop(guard);
-    ended
+    left
 }
 
 /// Everything the loop holds.
@@ -47,6 +51,12 @@ struct Dashboard {
     model: Model,
     ui: UiState,
     session: Option<SessionHandle>,
+    /// Which entry it is of, and how many workers its arms had at first.
+    opened: (usize, Vec<u32>),
+    /// Whether the session under way is ended because the program was told to end.
+    cut_short: bool,
+    /// An earlier session in which something was measured.
+    earlier: Option<Measured>,
     /// Opened as soon as the session under way has ended.
     next: Option<usize>,
     screen: Screen,
@@ -80,6 +90,9 @@ impl Dashboard {
             model,
             ui: UiState { theme: options.theme, ..UiState::default() },
             session: None,
+            opened: (0, Vec::new()),
+            cut_short: false,
+            earlier: None,
             next: None,
             screen: Screen::new(),
             out,
@@ -92,9 +105,9 @@ impl Dashboard {
         })
     }
 
-    async fn run(mut self) -> anyhow::Result<Ended> {
-        if let Some(workload) = self.options.initial.take() {
-            self.open(workload);
+    async fn run(&mut self) -> anyhow::Result<Ended> {
+        if let Some(entry) = self.options.initial {
+            self.open_entry(entry);
         }
         self.pacer.input();
         match self.wait_and_act().await {
@@ -104,6 +117,7 @@ impl Dashboard {
                 terminal::give_back();
                 let running = self.session.as_mut().filter(|session| model::is_running(&session.view.borrow()));
                 let Some(session) = running else { return result };
+                self.cut_short = true;
                 match (end(session, &mut self.signals, &mut self.ui.asked, |_| {}).await, result) {
                     (ending::Ended::Whole, result) => result,
                     (ending::Ended::LeftBehind, Ok(ended)) => Ok(ended.at_once()),
@@ -184,7 +198,11 @@ impl Dashboard {
                 }
                 // The size is asked for when the frame is drawn, so any number of these is one.
                 Event::Resize(..) => self.pacer.input(),
-                Event::FocusGained | Event::FocusLost | Event::Mouse(_) | Event::Paste(_) => {}
+                Event::Paste(text) => {
+                    self.ui.paste(&text);
+                    self.pacer.input();
+                }
+                Event::FocusGained | Event::FocusLost | Event::Mouse(_) => {}
             }
             event = self.input.waiting();
         }
@@ -215,18 +233,30 @@ impl Dashboard {
 
     fn open_entry(&mut self, entry: usize) {
         if let Some(Ok(workload)) = self.model.catalogue.get(entry).map(|entry| entry.outcome.clone()) {
-            self.open(workload);
+            self.earlier = self.measured();
+            self.ui.entry = entry;
+            self.open(entry, workload);
         }
     }
 
+    /// The session under way, if something was measured in it, or else an earlier one.
+    fn measured(&self) -> Option<Measured> {
+        let newest = self.session.as_ref().map(|session| Arc::clone(&session.view.borrow()));
+        let view = newest.or_else(|| self.model.session.clone()).filter(|view| model::was_measured(view));
+        let (entry, opened_with) = self.opened.clone();
+        let cut_short = self.cut_short;
+        view.map(|view| Measured { entry, view, opened_with, cut_short }).or_else(|| self.earlier.clone())
+    }
+
     /// Opens a workload and runs it.
-    fn open(&mut self, workload: Arc<Workload>) {
+    fn open(&mut self, entry: usize, workload: Arc<Workload>) {
         self.session = None;
         self.pacer.input();
         match (self.options.start)(workload) {
             Ok(mut session) => {
                 let view = Arc::clone(&session.view.borrow_and_update());
                 self.ui.opened(&view);
+                self.opened = (entry, view.arms.iter().map(|arm| arm.workers).collect());
                 self.model.session = Some(view);
                 self.session = Some(session);
                 self.send(SessionCommand::Run(Mode::Interleaved));
@@ -246,6 +276,7 @@ impl Dashboard {
                 self.ui.asked = Escalation::default();
             }
             self.model.session = Some(view);
+            self.ui.settle(&self.model);
         }
         if self.ui.frozen.is_none() {
             self.pacer.data();

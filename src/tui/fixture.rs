@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::engine::event::{RunState, Severity, WorkerState};
 use crate::engine::outcome::Counts;
 use crate::metrics::snapshot::{
-    CPU_HISTORY, Cpu, Latency, Memory, Note, Overhead, Quantiles, Queue, Snapshot, Track, WorkerRow, WorkerTime,
+    CPU_HISTORY, Cpu, Latency, Memory, Note, Overhead, Quantiles, Queue, RunId, Snapshot, Track, WorkerRow, WorkerTime,
 };
 use crate::os::host::Host;
 use crate::workload::model::{
@@ -162,6 +162,7 @@ pub fn frame(engine: Engine, at: Duration) -> Snapshot {
         notes.push(note(14_102, Severity::Warning, "task #41 timed out after 2 s, attempt 2 of 2 follows"));
     }
     Snapshot {
+        run: RunId { serial: 1, round: 1, warmup: false },
         at,
         paused: Duration::ZERO,
         state: if over { RunState::Finished } else { RunState::Running },

@@ -75,6 +75,32 @@ pub enum Action {
     Yes,
     /// Disagree with a question.
     No,
+    /// Type the words of a filter.
+    Filter,
+    /// Sort by the column to the left.
+    SortLeft,
+    /// Sort by the column to the right.
+    SortRight,
+    /// Sort the other way round.
+    Invert,
+    /// The next attempt that fits.
+    NextMatch,
+    /// The one before.
+    PreviousMatch,
+    /// A character that is typed.
+    Type(char),
+    /// Take away the character before the cursor.
+    Erase,
+    /// Take away the character under the cursor.
+    EraseNext,
+    /// Take away the word before the cursor.
+    EraseWord,
+    /// Take away everything.
+    EraseAll,
+    /// The cursor to the left.
+    Left,
+    /// The cursor to the right.
+    Right,
 }
 
 /// Where keys are pressed; a set, so that a binding can hold in several places.
@@ -96,10 +122,12 @@ impl Context {
     pub const HELP: Self = Self(16);
     /// A question.
     pub const ASK: Self = Self(32);
+    /// A line of text that is typed: characters are characters.
+    pub const TYPE: Self = Self(128);
 
     const VIEWS: Self = Self(2 | 4 | 8 | 64);
     const LISTS: Self = Self(1 | 2 | 4 | 8 | 16 | 64);
-    const ALL: Self = Self(127);
+    const ALL: Self = Self(255);
     const NOT_ASK: Self = Self(31 | 64);
 
     const fn or(self, other: Self) -> Self {
@@ -243,6 +271,44 @@ pub const TABLE: &[Binding] = &[
         "one worker more, fewer",
         "workers",
     ),
+    bind(&[(ch('/'), A::Filter)], C::TASKS, Some(G::Lists), "filter the failed tasks", "filter"),
+    bind(
+        &[(ch('<'), A::SortLeft), (ch('>'), A::SortRight)],
+        C::TASKS,
+        Some(G::Lists),
+        "sort by another column",
+        "sort",
+    ),
+    bind(&[(ch('I'), A::Invert)], C::TASKS, Some(G::Lists), "sort the other way", "invert"),
+    bind(
+        &[(ch('n'), A::NextMatch), (ch('N'), A::PreviousMatch)],
+        C::TASKS.or(C::DETAIL),
+        Some(G::Lists),
+        "next, previous failure",
+        "next",
+    ),
+    bind(&[(code(KeyCode::Enter), A::Open)], C::TYPE, None, "keep the filter", "keep"),
+    bind(&[(code(KeyCode::Esc), A::Back)], C::TYPE, None, "no filter", "no filter"),
+    bind(&[(code(KeyCode::Up), A::Up), (code(KeyCode::Down), A::Down)], C::TYPE, None, "move in the list", "move"),
+    bind(&[(ctrl('u'), A::EraseAll)], C::TYPE, None, "empty the line", "empty"),
+    bind(
+        &[
+            (code(KeyCode::Backspace), A::Erase),
+            (ctrl('h'), A::Erase),
+            (code(KeyCode::Delete), A::EraseNext),
+            (ctrl('w'), A::EraseWord),
+            (code(KeyCode::Left), A::Left),
+            (code(KeyCode::Right), A::Right),
+            (code(KeyCode::Home), A::First),
+            (code(KeyCode::End), A::Last),
+            (ctrl('a'), A::First),
+            (ctrl('e'), A::Last),
+        ],
+        C::TYPE,
+        None,
+        "edit the line",
+        "",
+    ),
     bind(&[(ch('r'), A::Run)], C::VIEWS, Some(G::Run), "run / run again", "run"),
     bind(&[(ch('p'), A::Pause)], C::VIEWS, Some(G::Run), "pause, resume", "pause"),
     bind(&[(ch('x'), A::Stop)], C::VIEWS, Some(G::Run), "stop; again: kill", "stop"),
@@ -316,6 +382,9 @@ pub fn action(event: KeyEvent, context: Context) -> Option<Action> {
         return None;
     }
     let pressed = Key { code: event.code, ctrl: event.modifiers.contains(KeyModifiers::CONTROL) };
+    if let (KeyCode::Char(c), false, true) = (pressed.code, pressed.ctrl, context.meets(Context::TYPE)) {
+        return Some(Action::Type(c));
+    }
     TABLE
         .iter()
         .filter(|binding| binding.context.meets(context))
@@ -360,7 +429,7 @@ pub fn help(group: Group) -> impl Iterator<Item = &'static Binding> {
 mod tests {
     use super::*;
 
-    const CONTEXTS: [C; 7] = [C::PICKER, C::MAIN, C::TASKS, C::DETAIL, C::TUNE, C::HELP, C::ASK];
+    const CONTEXTS: [C; 8] = [C::PICKER, C::MAIN, C::TASKS, C::DETAIL, C::TUNE, C::HELP, C::ASK, C::TYPE];
 
     #[test]
     fn no_key_has_two_meanings_in_one_place() {
@@ -410,6 +479,18 @@ mod tests {
                 assert!(bound, "{wanted:?} in {context:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_typed_is_text() {
+        for binding in TABLE {
+            for (key, _) in binding.keys.iter().filter(|(key, _)| matches!(key.code, KeyCode::Char(_)) && !key.ctrl) {
+                let KeyCode::Char(c) = key.code else { continue };
+                assert_eq!(action(KeyEvent::new(key.code, KeyModifiers::NONE), C::TYPE), Some(A::Type(c)));
+            }
+        }
+        let end = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(action(end, C::TYPE), Some(A::Interrupt), "the way out stays");
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! The dashboard: draws a session's view and sends its commands; it never looks inside an engine and never waits for one.
 //!
-//! * [`model`], [`state`], [`keys`]: what is shown, what the user chose, what a key means. Pure.
+//! * [`model`], [`state`], [`keys`]: what is shown, what the user chose, what a key means. Pure. For the list of failures
+//!   also [`failures`], [`filter`], [`task_list`] and [`line_edit`].
 //! * [`draw`], [`widgets`], [`theme`], [`text`], [`mod@format`]: one frame from these. Pure.
 //! * `event_loop`, with `terminal`, `screen`, `input` and `pacer`: the only parts that touch the terminal, the
 //!   clock and signals.
 
 pub mod draw;
 mod event_loop;
+pub mod failures;
+pub mod filter;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod format;
 mod input;
 pub mod keys;
+pub mod line_edit;
 mod lints;
 pub mod model;
 mod pacer;
@@ -19,11 +23,13 @@ mod pacer;
 mod pty_tests;
 mod screen;
 pub mod state;
+pub mod task_list;
 mod terminal;
 pub mod text;
 pub mod theme;
 mod tune;
 pub mod widgets;
+pub mod work;
 
 use std::sync::Arc;
 
@@ -32,6 +38,7 @@ pub use model::Entry;
 pub use theme::ThemeName;
 
 use crate::session::handle::SessionHandle;
+use crate::session::view::SessionView;
 use crate::workload::model::Workload;
 
 /// Opens a session for a workload; must not start anything before it is told to run.
@@ -41,16 +48,38 @@ pub type Start = Box<dyn Fn(Arc<Workload>) -> anyhow::Result<SessionHandle> + Se
 pub struct Options {
     /// Opens a session.
     pub start: Start,
-    /// Opened and run at once; otherwise the picker comes first.
-    pub initial: Option<Arc<Workload>>,
     /// The workloads of the picker.
     pub catalogue: Vec<Entry>,
+    /// Which of them is opened and run at once; otherwise the picker comes first.
+    pub initial: Option<usize>,
     /// Colours to begin with.
     pub theme: ThemeName,
     /// Whether only ASCII is drawn.
     pub ascii: bool,
     /// Most frames per second for data, 1 to 30; keys are answered at once.
     pub fps: u32,
+}
+
+/// What the dashboard leaves to whoever started it.
+#[derive(Clone, Debug)]
+pub struct Left {
+    /// How it ended.
+    pub ended: Ended,
+    /// The comparison that was on screen last, or else the last one in which something was measured.
+    pub measured: Option<Measured>,
+}
+
+/// A comparison in which something was measured.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Index of its workload in the catalogue.
+    pub entry: usize,
+    /// Its last view.
+    pub view: Arc<SessionView>,
+    /// Workers of each arm when it was opened.
+    pub opened_with: Vec<u32>,
+    /// Whether a signal ended it before its time.
+    pub cut_short: bool,
 }
 
 /// How the dashboard ended. The terminal is given back in every case.

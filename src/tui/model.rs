@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::analysis::verdict::Verdict;
-use crate::engine::outcome::AttemptReport;
 use crate::metrics::snapshot::{Snapshot, Track};
 use crate::session::view::{ArmView, Mode, SessionPhase, SessionView};
 use crate::tui::text;
@@ -23,10 +22,23 @@ pub struct Entry {
     pub source: String,
     /// What is worth knowing before it is run, a line each.
     pub summary: Vec<String>,
+    /// The same in a few words; of a file with errors nothing is known.
+    pub brief: Brief,
     /// The workload, or what is wrong with its file (rendered diagnostics).
     pub outcome: Result<Arc<Workload>, String>,
     /// The text of the file.
     pub text: String,
+}
+
+/// What running a workload means here, in a few words.
+#[derive(Clone, Debug, Default)]
+pub struct Brief {
+    /// Kind, name and workers of each arm; no number where there is no limit.
+    pub arms: Vec<(EngineKind, String, Option<u64>)>,
+    /// Counted runs of each.
+    pub runs: u32,
+    /// The least that all runs take together, where that can be told.
+    pub at_least: Option<Duration>,
 }
 
 /// Everything that is shown.
@@ -42,6 +54,13 @@ pub struct Model {
 #[must_use]
 pub fn is_running(view: &SessionView) -> bool {
     matches!(view.phase, SessionPhase::Running | SessionPhase::Paused | SessionPhase::Stopping)
+}
+
+/// Whether there is something to tell of a session: a counted run, or a part of one.
+#[must_use]
+pub fn was_measured(view: &SessionView) -> bool {
+    let part = |arm: &ArmView| !view.place.is_warmup() && arm.counts().finished() > 0;
+    view.arms.iter().any(|arm| !arm.finished.is_empty() || part(arm))
 }
 
 /// The arms that the panes show at first: in file order when there are two, otherwise the baseline and the first one of
@@ -196,49 +215,6 @@ pub fn verdict<'a>(view: &'a SessionView, panes: &[Pane<'_>]) -> Option<(&'a Ver
         .or_else(|| between(left.arm, right.arm).map(|verdict| (verdict, 0)))
 }
 
-/// Identity of an unsuccessful attempt: arm, task, attempt.
-pub type AttemptKey = (usize, u64, u32);
-
-/// An unsuccessful attempt in the list of all arms.
-#[derive(Clone, Copy, Debug)]
-pub struct Failure<'a> {
-    /// Index of its arm.
-    pub arm: usize,
-    /// What is known about it.
-    pub report: &'a AttemptReport,
-}
-
-impl Failure<'_> {
-    /// Its identity.
-    #[must_use]
-    pub fn key(&self) -> AttemptKey {
-        (self.arm, self.report.index, self.report.attempt)
-    }
-}
-
-/// The unsuccessful attempts that the newest frames still hold, newest first.
-#[must_use]
-pub fn failures(view: &SessionView) -> Vec<Failure<'_>> {
-    let mut list: Vec<Failure<'_>> = Vec::new();
-    for (arm, arm_view) in view.arms.iter().enumerate() {
-        let kept = arm_view.latest().map(|frame| frame.failures.as_slice()).unwrap_or_default();
-        list.extend(kept.iter().map(|report| Failure { arm, report }));
-    }
-    list.sort_by(|a, b| b.report.ended.cmp(&a.report.ended).then_with(|| a.key().cmp(&b.key())));
-    list
-}
-
-/// Where an attempt stands in the list; the last place if it is no longer kept, because the oldest go first.
-#[must_use]
-pub fn position(list: &[Failure<'_>], key: Option<AttemptKey>) -> usize {
-    match key {
-        None => 0,
-        Some(key) => {
-            list.iter().position(|failure| failure.key() == key).unwrap_or_else(|| list.len().saturating_sub(1))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,16 +299,6 @@ mod tests {
         assert!(!shown[0].second && shown[1].second);
         assert_eq!(next_arm(&view, 1, 0), 2);
         assert_eq!(next_arm(&view, 2, 0), 1);
-    }
-
-    #[test]
-    fn an_attempt_that_fell_out_of_the_list_leaves_the_choice_at_its_end() {
-        let view = fixture::with_failures();
-        let list = failures(&view);
-        assert!(list.windows(2).all(|pair| pair[0].report.ended >= pair[1].report.ended));
-        assert_eq!(position(&list, None), 0);
-        assert_eq!(position(&list, Some(list[2].key())), 2);
-        assert_eq!(position(&list, Some((9, 9, 9))), list.len() - 1);
     }
 
     #[test]

@@ -78,14 +78,14 @@ fn child() {
     let panics = std::env::var_os("POOLSCOPE_TEST_PANIC").is_some();
     let options = Options {
         start: Box::new(move |_| if panics { panic!("drawn and quartered") } else { Ok(pretend()) }),
-        initial: fixture::catalogue()[0].outcome.clone().ok(),
         catalogue: fixture::catalogue(),
+        initial: Some(0),
         theme: ThemeName::Auto,
         ascii: false,
         fps: 10,
     };
     match run(options) {
-        Ok(ended) => std::process::exit(ended.signal.map_or(0, |signal| 128 + signal)),
+        Ok(left) => std::process::exit(left.ended.signal.map_or(0, |signal| 128 + signal)),
         Err(error) => {
             eprintln!("failed: {error:#}");
             std::process::exit(99);

@@ -8,7 +8,8 @@ use crate::session::view::{Change, Mode, SessionCommand, SessionPhase, SessionVi
 use crate::tui::Ended;
 use crate::tui::draw;
 use crate::tui::keys::{Action, Context};
-use crate::tui::model::{self, AttemptKey, Model};
+use crate::tui::model::{self, Model};
+use crate::tui::task_list::TaskList;
 use crate::tui::theme::ThemeName;
 use crate::tui::tune;
 
@@ -72,10 +73,10 @@ pub struct UiState {
     pub picker_focus: PickerFocus,
     /// How far the text beside the list is scrolled.
     pub preview_scroll: usize,
-    /// The chosen attempt; `None` is the newest.
-    pub attempt: Option<AttemptKey>,
-    /// How far its details are scrolled.
-    pub detail_scroll: usize,
+    /// The list of unsuccessful attempts.
+    pub tasks: TaskList,
+    /// The screen that the picker was opened from.
+    pub before_picker: Screen,
     /// Colours.
     pub theme: ThemeName,
     /// The picture that is kept, if it is frozen.
@@ -118,6 +119,7 @@ impl UiState {
             (None, Some(_), _) => Context::HELP,
             (None, None, Screen::Picker) => Context::PICKER,
             (None, None, Screen::Main) => Context::MAIN,
+            (None, None, Screen::Tasks) if self.tasks.typing => Context::TYPE,
             (None, None, Screen::Tasks) => Context::TASKS,
             (None, None, Screen::Detail) => Context::DETAIL,
             (None, None, Screen::Tune) => Context::TUNE,
@@ -127,7 +129,7 @@ impl UiState {
     /// The view that is drawn: the frozen one, or the newest.
     #[must_use]
     pub fn shown<'a>(&'a self, model: &'a Model) -> Option<&'a SessionView> {
-        self.frozen.as_deref().or(model.session.as_deref())
+        shown(self.frozen.as_ref(), model)
     }
 
     /// A session was opened: everything that belonged to the one before is forgotten.
@@ -139,8 +141,8 @@ impl UiState {
         self.pair = model::first_pair(view);
         self.worker = [None; 2];
         self.count = [None; 2];
-        self.attempt = None;
-        self.detail_scroll = 0;
+        self.tasks.opened();
+        self.before_picker = Screen::Main;
         self.frozen = None;
         self.asked = Escalation::default();
     }
@@ -148,8 +150,34 @@ impl UiState {
     /// Carries out an action.
     #[must_use]
     pub fn update(&mut self, model: &Model, action: Action) -> Vec<Effect> {
+        let effects = self.act(model, action);
+        self.settle(model);
+        effects
+    }
+
+    /// There may be something new to see. The first attempt that is listed stays the one that is looked at.
+    pub fn settle(&mut self, model: &Model) {
+        if matches!(self.screen, Screen::Tasks | Screen::Detail)
+            && let Some(view) = shown(self.frozen.as_ref(), model)
+        {
+            self.tasks.settle(view);
+        }
+    }
+
+    /// A text was pasted: it goes where text is typed, and nowhere else.
+    pub fn paste(&mut self, text: &str) {
+        if self.context() == Context::TYPE {
+            self.tasks.filter.insert(text.trim_end_matches(['\n', '\r']));
+        }
+    }
+
+    fn act(&mut self, model: &Model, action: Action) -> Vec<Effect> {
+        let typing = self.context() == Context::TYPE;
         self.notice = None;
         self.stopping = false;
+        if typing && self.tasks.edit(action) || self.tasks.act(action) {
+            return Vec::new();
+        }
         match action {
             Action::Interrupt => return self.interrupt(model),
             Action::Suspend => return vec![Effect::Suspend],
@@ -164,9 +192,12 @@ impl UiState {
             Action::Yes => return self.answer(model),
             Action::No => self.question = None,
             Action::Main => self.screen = Screen::Main,
-            Action::Tasks => self.screen = Screen::Tasks,
+            Action::Tasks => self.show_tasks(model),
             Action::Tune => self.screen = Screen::Tune,
-            Action::Picker => self.screen = Screen::Picker,
+            Action::Picker => {
+                self.before_picker = self.screen;
+                self.screen = Screen::Picker;
+            }
             Action::Open => return self.open(model),
             Action::Down => self.step(model, 1),
             Action::Up => self.step(model, -1),
@@ -189,6 +220,12 @@ impl UiState {
             Action::Sweep => return tune::sweep(self, model),
             Action::Baseline => return tune::baseline(self, model),
             Action::KillWorker => return self.kill_worker(model),
+            Action::NextMatch => self.step_attempt(model, 1),
+            Action::PreviousMatch => self.step_attempt(model, -1),
+            // They are the list's, where there is one.
+            Action::Filter | Action::SortLeft | Action::SortRight | Action::Invert => {}
+            Action::Type(_) | Action::Erase | Action::EraseNext | Action::EraseWord | Action::EraseAll => {}
+            Action::Left | Action::Right => {}
         }
         Vec::new()
     }
@@ -238,13 +275,14 @@ impl UiState {
         }
         match self.screen {
             Screen::Detail => self.screen = Screen::Tasks,
+            Screen::Tasks if self.tasks.back() => {}
             Screen::Tasks | Screen::Tune => self.screen = Screen::Main,
             Screen::Main => {
                 self.frozen = None;
                 self.worker = [None; 2];
             }
             Screen::Picker if self.picker_focus == PickerFocus::Preview => self.picker_focus = PickerFocus::List,
-            Screen::Picker if model.session.is_some() => self.screen = Screen::Main,
+            Screen::Picker if model.session.is_some() => self.screen = self.before_picker,
             Screen::Picker => {}
         }
     }
@@ -280,8 +318,7 @@ impl UiState {
                 None => self.say("there is no workload to run"),
             },
             Screen::Tasks => {
-                self.detail_scroll = 0;
-                if self.shown(model).is_some_and(|view| !model::failures(view).is_empty()) {
+                if shown(self.frozen.as_ref(), model).is_some_and(|view| self.tasks.open(view)) {
                     self.screen = Screen::Detail;
                 }
                 Vec::new()
@@ -336,20 +373,27 @@ impl UiState {
             }
             Screen::Main => self.step_worker(model, by),
             Screen::Tune => tune::step(self, model, by),
-            Screen::Tasks => {
-                let Some(view) = self.shown(model) else { return };
-                let list = model::failures(view);
-                let place = moved(model::position(&list, self.attempt), list.len());
-                self.attempt = list.get(place).map(model::Failure::key);
-                self.detail_scroll = 0;
-            }
+            Screen::Tasks => self.step_attempt(model, by),
             Screen::Detail => {
                 let Some(view) = self.shown(model) else { return };
-                let list = model::failures(view);
-                let chosen = list.get(model::position(&list, self.attempt));
-                let last = chosen.map_or(0, |failure| draw::detail::last_scroll(view, *failure, self.size));
-                self.detail_scroll = moved(self.detail_scroll, last + 1);
+                let chosen = self.tasks.opened_attempt(view);
+                let last = chosen.map_or(0, |failure| draw::detail::last_scroll(view, failure, self.size));
+                self.tasks.scroll = moved(self.tasks.scroll, last + 1);
             }
+        }
+    }
+
+    fn show_tasks(&mut self, model: &Model) {
+        let elsewhere = !matches!(self.screen, Screen::Tasks | Screen::Detail);
+        if let Some(view) = shown(self.frozen.as_ref(), model).filter(|_| elsewhere) {
+            self.tasks.enter(view);
+        }
+        self.screen = Screen::Tasks;
+    }
+
+    fn step_attempt(&mut self, model: &Model, by: isize) {
+        if let Some(view) = shown(self.frozen.as_ref(), model) {
+            self.tasks.step(view, by);
         }
     }
 
@@ -413,6 +457,10 @@ impl UiState {
             None => self.say("choose a worker first: j and k move"),
         }
     }
+}
+
+fn shown<'a>(frozen: Option<&'a Arc<SessionView>>, model: &'a Model) -> Option<&'a SessionView> {
+    frozen.or(model.session.as_ref()).map(|view| &**view)
 }
 
 #[cfg(test)]

@@ -231,10 +231,10 @@ fn scrolling_ends_where_the_text_ends() {
     for action in [Action::Help, Action::Tasks, Action::Open, Action::Last] {
         let _effects = ui.update(&model, action);
     }
-    assert!((1..60).contains(&ui.detail_scroll), "{}", ui.detail_scroll);
+    assert!((1..60).contains(&ui.tasks.scroll), "{}", ui.tasks.scroll);
     ui.size = (200, 60);
     let _scrolled = ui.update(&model, Action::Last);
-    assert_eq!(ui.detail_scroll, 0);
+    assert_eq!(ui.tasks.scroll, 0);
 }
 
 #[test]
@@ -250,4 +250,111 @@ fn escape_in_the_picker_goes_back_to_the_open_workload() {
     let mut alone = UiState::default();
     let _nothing = alone.update(&Model::default(), Action::Back);
     assert_eq!(alone.screen, Screen::Picker);
+}
+
+fn press(ui: &mut UiState, model: &Model, actions: &[Action]) {
+    for action in actions {
+        assert_eq!(ui.update(model, *action), [], "{action:?}");
+    }
+}
+
+fn chosen(ui: &UiState) -> (u32, u64) {
+    let failure = ui.tasks.chosen.as_deref().unwrap().failure();
+    (failure.run.serial, failure.report.index)
+}
+
+#[test]
+fn open_details_stay_whatever_fails_or_begins() {
+    let (mut ui, mut model) = open(fixture::failures_of_three_runs());
+    press(&mut ui, &model, &[Action::Tasks, Action::Down, Action::Open]);
+    assert_eq!((ui.screen, chosen(&ui)), (Screen::Detail, (6, 17)));
+    for failures in [1, 50] {
+        let view = fixture::next_run(&fixture::failures_of_three_runs(), 1000, failures);
+        model.session = Some(Arc::new(view));
+        ui.settle(&model);
+        let view = ui.shown(&model).unwrap();
+        let shown = ui.tasks.opened_attempt(view).unwrap();
+        assert_eq!((shown.run.serial, shown.report.index), (6, 17), "{failures}");
+    }
+    // All that was known is gone: another comparison began.
+    model.session = Some(Arc::new(fixture::first_run()));
+    ui.settle(&model);
+    assert_eq!(chosen(&ui), (6, 17));
+    assert!(ui.tasks.list(ui.shown(&model).unwrap()).gone);
+    press(&mut ui, &model, &[Action::Main, Action::Tasks]);
+    assert!(ui.tasks.chosen.is_none(), "who comes anew sees what there is");
+}
+
+#[test]
+fn the_choice_in_the_list_stays_too_even_the_first_one() {
+    let (mut ui, mut model) = open(fixture::failures_of_three_runs());
+    press(&mut ui, &model, &[Action::Tasks]);
+    assert_eq!(chosen(&ui), (6, 41));
+    press(&mut ui, &model, &[Action::NextMatch, Action::NextMatch, Action::PreviousMatch]);
+    assert_eq!(chosen(&ui), (6, 17));
+    model.session = Some(Arc::new(fixture::next_run(&fixture::failures_of_three_runs(), 1000, 9)));
+    ui.settle(&model);
+    let list = ui.tasks.list(ui.shown(&model).unwrap());
+    assert_eq!((chosen(&ui), list.place), ((6, 17), 9));
+    press(&mut ui, &model, &[Action::Up]);
+    assert_eq!(chosen(&ui), (8, 1000));
+    // An empty list takes the first that comes.
+    let (mut ui, mut model) = open(fixture::running());
+    press(&mut ui, &model, &[Action::Tasks, Action::Down, Action::Open]);
+    assert!(ui.tasks.chosen.is_none() && ui.screen == Screen::Tasks);
+    model.session = Some(Arc::new(fixture::with_failures()));
+    ui.settle(&model);
+    assert_eq!(chosen(&ui).1, 41);
+}
+
+#[test]
+fn an_attempt_that_is_known_no_longer_stays_open_until_something_else_is_chosen() {
+    let (mut ui, mut model) = open(fixture::failures_of_three_runs());
+    press(&mut ui, &model, &[Action::Tasks]);
+    model.session = Some(Arc::new(fixture::next_run(&fixture::failures_of_three_runs(), 1000, 2)));
+    ui.settle(&model);
+    assert!(ui.tasks.list(ui.shown(&model).unwrap()).gone);
+    press(&mut ui, &model, &[Action::Open]);
+    assert_eq!((ui.screen, chosen(&ui)), (Screen::Detail, (6, 41)));
+    press(&mut ui, &model, &[Action::NextMatch]);
+    assert_eq!((ui.screen, chosen(&ui)), (Screen::Detail, (6, 17)), "the one that follows it");
+    press(&mut ui, &model, &[Action::PreviousMatch]);
+    assert_eq!(chosen(&ui), (8, 1000));
+}
+
+#[test]
+fn typing_a_filter_triggers_no_key() {
+    let (mut ui, model) = open(fixture::failures_of_three_runs());
+    press(&mut ui, &model, &[Action::Tasks, Action::Filter]);
+    assert_eq!(ui.context(), Context::TYPE);
+    for c in "status:q x1".chars() {
+        let event = crossterm::event::KeyEvent::from(crossterm::event::KeyCode::Char(c));
+        let action = crate::tui::keys::action(event, ui.context()).unwrap();
+        assert_eq!(ui.update(&model, action), [], "{c}");
+    }
+    assert_eq!((ui.screen, ui.tasks.filter.text()), (Screen::Tasks, "status:q x1"));
+    press(&mut ui, &model, &[Action::EraseAll]);
+    ui.paste("status:\x1b[31mfailed\r\n");
+    assert_eq!(ui.tasks.filter.text(), "status:failed");
+    assert_eq!(ui.tasks.list(ui.shown(&model).unwrap()).shown.len(), 5);
+    press(&mut ui, &model, &[Action::Open, Action::Down, Action::Up]);
+    assert_eq!((ui.context(), chosen(&ui)), (Context::TASKS, (6, 17)), "kept, and moved in");
+    ui.paste("no line takes it");
+    press(&mut ui, &model, &[Action::Back]);
+    assert_eq!((ui.screen, ui.tasks.filter.text()), (Screen::Tasks, ""));
+    press(&mut ui, &model, &[Action::Filter, Action::Type('x'), Action::Back]);
+    assert_eq!((ui.context(), ui.tasks.filter.text()), (Context::TASKS, ""));
+    press(&mut ui, &model, &[Action::Back]);
+    assert_eq!(ui.screen, Screen::Main);
+}
+
+#[test]
+fn the_picker_keeps_its_place_and_goes_back_to_where_it_was_opened() {
+    let (mut ui, model) = open(fixture::failures_of_three_runs());
+    press(&mut ui, &model, &[Action::Tasks, Action::Down, Action::Picker, Action::Down, Action::Down, Action::Back]);
+    assert_eq!((ui.screen, chosen(&ui)), (Screen::Tasks, (6, 17)));
+    press(&mut ui, &model, &[Action::Picker]);
+    assert_eq!(ui.entry, 2);
+    press(&mut ui, &model, &[Action::Back, Action::Open, Action::Picker, Action::Back]);
+    assert_eq!((ui.screen, chosen(&ui)), (Screen::Detail, (6, 17)));
 }

@@ -118,6 +118,17 @@ pub fn fit(text: &str, columns: usize) -> String {
     out
 }
 
+/// The same, with the end of the text instead of its start: paths of one folder differ at their end.
+#[must_use]
+pub fn fit_end(text: &str, columns: usize) -> String {
+    if text.width() <= columns || columns == 0 {
+        return fit(text, columns);
+    }
+    let mut starts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    let end = starts.find_map(|at| text.get(at..).filter(|end| end.width() < columns));
+    format!("…{}", end.unwrap_or_default())
+}
+
 /// The text in exactly `columns`, filled with spaces on the right.
 #[must_use]
 pub fn pad(text: &str, columns: usize) -> String {
@@ -153,6 +164,32 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     }
     if !line.is_empty() {
         lines.push(line);
+    }
+    lines
+}
+
+/// The whole text on lines of at most `columns`: broken after a space where there is one, otherwise wherever it must be.
+/// Nothing is left out, for what is copied from the screen or has to be read to its end.
+#[must_use]
+pub fn fold(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while rest.width() > columns.max(1) {
+        let mut used = 0;
+        let fits = |&(_, c): &(usize, char)| {
+            used += c.width().unwrap_or(0);
+            used <= columns
+        };
+        let end = rest.char_indices().take_while(fits).last().map_or(0, |(at, c)| at + c.len_utf8());
+        let end = rest.get(..end).and_then(|head| head.rfind(' ')).map_or(end, |space| space + 1);
+        // One character goes on a line even where it does not fit.
+        let end = if end == 0 { rest.chars().next().map_or(rest.len(), char::len_utf8) } else { end };
+        let (line, after) = rest.split_at(end);
+        lines.push(line.to_owned());
+        rest = after;
+    }
+    if !rest.is_empty() || lines.is_empty() {
+        lines.push(rest.to_owned());
     }
     lines
 }
@@ -195,12 +232,28 @@ mod tests {
     fn wide_characters_count_twice() {
         assert_eq!(width("工作"), 4);
         assert_eq!(fit("工作負載", 5), "工作…");
+        assert_eq!([fit_end("工作負載", 5), fit_end("工作", 4), fit_end("工", 1)], ["…負載", "工作", "…"]);
         assert_eq!(pad("工", 4), "工  ");
         assert_eq!(pad_left("工", 4), "  工");
         assert_eq!(wrap("aa bb 工作 cc", 5), ["aa bb", "工作", "cc"]);
     }
 
+    #[test]
+    fn a_long_word_goes_on_below() {
+        assert_eq!(fold("ab cdefghij k", 5), ["ab ", "cdefg", "hij k"]);
+        assert_eq!(fold("工作負載", 3), ["工", "作", "負", "載"]);
+        assert_eq!(fold("工作", 1), ["工", "作"]);
+        assert_eq!(fold("", 5), [""]);
+    }
+
     proptest! {
+        #[test]
+        fn folding_loses_nothing(text in "[a-c 工é]{0,60}", columns in 2_usize..20) {
+            let lines = fold(&text, columns);
+            prop_assert_eq!(lines.concat(), text);
+            prop_assert!(lines.iter().all(|line| line.width() <= columns));
+        }
+
         #[test]
         fn cleaned_text_has_no_control_characters(text in "[\\PC\u{0}-\u{1f}\u{7f}-\u{9f}\u{202e}]{0,60}") {
             prop_assert!(!clean(&text).chars().any(|c| c.is_control() || is_deceptive(c)));

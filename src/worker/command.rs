@@ -19,7 +19,7 @@ use crate::os::spawn::{Program, is_transient};
 use crate::os::{dev_null, signals};
 use crate::worker::environment;
 use crate::worker::protocol::{Failure, Setup, TaskRun};
-use crate::workload::model::{CommandLine, TaskIndex};
+use crate::workload::model::CommandLine;
 
 /// How long a program that the system is short of something for is tried to be started again.
 const START_PATIENCE: Duration = Duration::from_secs(60);
@@ -34,14 +34,6 @@ fn patience(error: &std::io::Error) -> Duration {
         _ if is_transient(error) => START_PATIENCE,
         _ => Duration::ZERO,
     }
-}
-
-/// Arguments of one attempt: `{index}`, `{attempt}` and `{seed}` are filled in.
-#[must_use]
-pub fn arguments(command: &CommandLine, index: TaskIndex, attempt: u32, seed: u64) -> Vec<String> {
-    let values = [("{index}", index.to_string()), ("{attempt}", attempt.to_string()), ("{seed}", seed.to_string())];
-    let fill = |text: &String| values.iter().fold(text.clone(), |text, (name, value)| text.replace(name, value));
-    command.argv.iter().map(fill).collect()
 }
 
 /// Value of a program that succeeded: a hash of everything it wrote to its standard output.
@@ -65,7 +57,7 @@ pub struct Ran {
 /// ([`signals::terminated`]).
 pub fn run(command: &CommandLine, task: &TaskRun, setup: &Setup, started: impl FnOnce(u64, u32)) -> Ran {
     let attempt = u32::from(task.attempt);
-    let argv = arguments(command, task.first, attempt, setup.seed);
+    let argv = command.arguments(task.first, attempt, setup.seed);
     let mark = environment::task_mark(task.first, attempt);
     // The program shares the worker's group, so that whoever ends the worker's group ends it too. A SIGTERM for the
     // group is the program's to handle; the worker leaves when the program has.

@@ -5,7 +5,7 @@
 //! what a change brings is reported at the change. Whether the result is a workload is for the loader to say.
 
 use crate::workload::diagnostic::{Diagnostic, Diagnostics, Lines, Severity};
-use crate::workload::load::default_engines;
+use crate::workload::load::{WORKERS, default_engines};
 use crate::workload::scan::{self, Mark};
 use crate::workload::text::shortened;
 use crate::workload::yaml::{self, Tree};
@@ -165,6 +165,11 @@ impl Walk {
         }
         // As the loader writes key paths.
         self.path.push_str(&shortened(name, 40));
+        if self.path.starts_with("engines[") && WORKERS.contains(&name) {
+            // Under another of its names the setting would contradict the change.
+            entries
+                .retain(|(key, _)| !matches!(key, Tree::Text(key) if key != name && WORKERS.contains(&key.as_str())));
+        }
         let found = entries.iter().position(|(key, _)| matches!(key, Tree::Text(key) if key == name));
         let place = found.unwrap_or_else(|| {
             self.made.get_or_insert_with(|| self.path.clone());

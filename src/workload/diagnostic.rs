@@ -28,9 +28,11 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// The file, or the name of a bundled workload.
     pub file: String,
-    /// Line, from 1.
+    /// Line, from 1; 0 for a problem of a file as a whole, which has no place in its text.
+    #[serde(skip_serializing_if = "is_nowhere")]
     pub line: usize,
-    /// Column, from 1, in characters.
+    /// Column, from 1, in characters; 0 for a problem of a file as a whole.
+    #[serde(skip_serializing_if = "is_nowhere")]
     pub col: usize,
     /// Key path such as `tasks[0].service_time.min`; empty where the problem concerns the whole file.
     pub key: String,
@@ -51,6 +53,10 @@ pub struct Diagnostic {
     /// The line it is about, for the caret.
     #[serde(skip)]
     pub(crate) excerpt: Option<Excerpt>,
+}
+
+fn is_nowhere(place: &usize) -> bool {
+    *place == 0
 }
 
 /// Another place that belongs to a problem, for example where a key was given first.
@@ -100,7 +106,7 @@ impl Diagnostic {
     /// A problem of a file as a whole, without a place in its text (too large, not readable).
     #[must_use]
     pub fn of_file(file: &str, message: &str) -> Self {
-        Self::new(Severity::Error, &Lines::new(file, ""), Mark::START, "", message)
+        Self { line: 0, col: 0, ..Self::new(Severity::Error, &Lines::new(file, ""), Mark::START, "", message) }
     }
 
     /// Says what is allowed.
@@ -137,10 +143,15 @@ impl Diagnostic {
         self
     }
 
-    /// The problem in one line: `file:line:col: key.path: what is wrong; what is allowed; did you mean ...`.
+    /// The problem in one line: `file:line:col: key.path: what is wrong; what is allowed; did you mean ...`, without a place
+    /// where it has none.
     #[must_use]
     pub fn summary(&self) -> String {
-        let mut text = format!("{}:{}:{}: ", neutral(&self.file), self.line, self.col);
+        let mut text = neutral(&self.file).into_owned();
+        if self.line > 0 {
+            text.push_str(&format!(":{}:{}", self.line, self.col));
+        }
+        text.push_str(": ");
         if self.severity == Severity::Warning {
             text.push_str("warning: ");
         }

@@ -10,6 +10,7 @@
 pub mod arrivals;
 pub mod bundled;
 mod changes;
+pub mod command;
 pub mod diagnostic;
 pub mod dist;
 pub mod load;

@@ -42,8 +42,8 @@ pub enum SourceError {
     NotFound {
         /// What was asked for.
         name: String,
-        /// A bundled workload with a similar name.
-        suggestion: Option<&'static str>,
+        /// A file that is there, or a bundled workload, with a similar name.
+        suggestion: Option<String>,
     },
     /// It is there, but it is not a regular file.
     #[error("{kind}, not a regular file")]
@@ -136,10 +136,19 @@ pub fn open(name_or_path: &str) -> Result<Source, SourceError> {
         }
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             bundled(name_or_path)
-                .ok_or_else(|| SourceError::NotFound { name: name(), suggestion: bundled::nearest(name_or_path) })
+                .ok_or_else(|| SourceError::NotFound { name: name(), suggestion: nearest(path, name_or_path) })
         }
         Err(error) => bundled(name_or_path).ok_or_else(|| SourceError::Io { name: name(), error }),
     }
+}
+
+/// What may be meant by the name of a file that is not there: the same with the ending that was left out or is another
+/// one, or else a bundled workload.
+fn nearest(path: &Path, name: &str) -> Option<String> {
+    let with = |ending: &str| [format!("{name}.{ending}"), path.with_extension(ending).display().to_string()];
+    let files = ["yaml", "yml"].iter().flat_map(|ending| with(ending));
+    let file = files.into_iter().find(|file| !name.ends_with('/') && Path::new(file).is_file());
+    file.or_else(|| bundled::nearest(name).map(str::to_owned))
 }
 
 /// Reads a named pipe, or one that a shell made (`<(...)`), to its end. Waits for its writer, as `cat` does.

@@ -8,6 +8,7 @@ use poolscope::engine::event::RunState;
 use poolscope::engine::stream::Admission;
 use poolscope::engine::window::Chunk;
 use poolscope::metrics::recorder::{Config, Recorder};
+use poolscope::metrics::snapshot::RunId;
 use poolscope::workload::model::{EngineKind, Work};
 
 use crate::support;
@@ -37,7 +38,8 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) 
         folder: None,
     };
     let sample_interval = Some(Duration::from_millis(500));
-    let (recorder, snapshots) = Recorder::new(Config { sample_interval, cores: workers, kind, unbounded: false });
+    let (recorder, snapshots) =
+        Recorder::new(Config { sample_interval, cores: workers, kind, unbounded: false, run: RunId::default() });
     let begin = Instant::now();
     let run = Run::start(spec, Box::new(recorder)).expect("the engine starts");
     assert_eq!(run.join(), RunState::Finished);

@@ -78,7 +78,7 @@ impl Core {
     }
 
     fn try_start_program(&mut self, slot: u32, epoch: u32, ticket: Ticket, command: &CommandLine) -> io::Result<Link> {
-        let argv = command::arguments(command, ticket.first, ticket.attempt, self.seed);
+        let argv = command.arguments(ticket.first, ticket.attempt, self.seed);
         let mut program = self.program.with_arguments(&argv)?;
         let mark = environment::task_mark(ticket.first, ticket.attempt);
         program.set(environment::TASK.as_ref(), mark.as_ref())?;

@@ -13,7 +13,7 @@ fn at(millis: u64) -> Moment {
 }
 
 fn config(kind: EngineKind) -> Config {
-    Config { sample_interval: None, cores: 2, kind, unbounded: false }
+    Config { sample_interval: None, cores: 2, kind, unbounded: false, run: RunId::default() }
 }
 
 fn recorder() -> (Recorder, watch::Receiver<Arc<Snapshot>>) {

@@ -24,11 +24,13 @@ pub struct Options {
     pub colour: bool,
     /// Columns of the terminal or page. Arms that do not fit beside each other come below each other.
     pub width: usize,
+    /// Unsuccessful attempts that are told in full.
+    pub attempts: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { colour: false, width: 100 }
+        Self { colour: false, width: 100, attempts: FAILURES }
     }
 }
 
@@ -69,7 +71,7 @@ pub fn render(results: &Results, options: Options) -> String {
     out.push('\n');
     same_results(&mut out, results, paint);
     conservation(&mut out, results, paint);
-    failures(&mut out, results, paint);
+    failures(&mut out, results, options.attempts, paint);
     out
 }
 
@@ -257,16 +259,15 @@ fn conservation(out: &mut String, results: &Results, paint: Paint) {
 }
 
 /// The first unsuccessful attempts, and how many there are in all.
-fn failures(out: &mut String, results: &Results, paint: Paint) {
+fn failures(out: &mut String, results: &Results, most: usize, paint: Paint) {
     let all = results.arms.iter().flat_map(|arm| {
         let runs = arm.runs.iter().zip(1..);
         runs.flat_map(move |(run, number)| run.failures.iter().map(move |report| (arm, number, report)))
     });
     let total: u64 = results.arms.iter().map(figures::totals).map(|sum| sum.unsuccessful() + sum.retries).sum();
-    for (place, (arm, run, report)) in all.take(FAILURES).enumerate() {
+    for (place, (arm, run, report)) in all.take(most).enumerate() {
         if place == 0 {
-            let shown =
-                if total > FAILURES as u64 { format!(" (the first {FAILURES} of {total})") } else { String::new() };
+            let shown = if total > most as u64 { format!(" (the first {most} of {total})") } else { String::new() };
             let _ = write!(out, "\n{}{shown}\n", paint.with(Paint::BOLD, "Unsuccessful attempts"));
         }
         failure(out, results, arm, run, report, paint);

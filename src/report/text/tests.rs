@@ -36,12 +36,12 @@ fn arms_that_do_not_fit_come_below() {
         arm.spec.name = name.to_owned();
         results.arms.push(arm);
     }
-    let text = render(&results, Options { colour: false, width: 60 });
+    let text = render(&results, Options { width: 60, ..Options::default() });
     let table: Vec<_> = text.lines().take_while(|line| !line.contains("faster")).collect();
     assert!(table.iter().skip(3).all(|line| table::width(line) <= 60), "{text}");
     assert_eq!(table.iter().filter(|line| line.contains("wall time")).count(), 3, "two, one and one");
     assert!(text.contains("● 工作池") && text.contains("● process with a very lon…"), "{text}");
-    assert!(!render(&results, Options { colour: false, width: 0 }).is_empty());
+    assert!(!render(&results, Options { width: 0, ..Options::default() }).is_empty());
 }
 
 #[test]

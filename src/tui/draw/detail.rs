@@ -4,9 +4,10 @@ use ratatui::text::Line;
 
 use super::paint::span;
 use crate::session::view::SessionView;
-use crate::tui::model::Failure;
+use crate::tui::failures::Failure;
 use crate::tui::theme::{ColorDepth, Theme, ThemeName};
-use crate::tui::{format, text};
+use crate::tui::{format, text, work};
+use crate::workload::model::Work;
 
 /// Most lines of one output that are shown.
 const OUTPUT_LINES: usize = 200;
@@ -15,20 +16,25 @@ const OUTPUT_LINES: usize = 200;
 #[must_use]
 pub fn last_scroll(view: &SessionView, failure: Failure<'_>, (width, height): (u16, u16)) -> usize {
     let theme = Theme::new(ThemeName::Mono, ColorDepth::None, false);
-    lines(view, failure, width.saturating_sub(4), &theme).len().saturating_sub(usize::from(height.saturating_sub(5)))
+    lines(view, failure, true, width.saturating_sub(4), &theme)
+        .len()
+        .saturating_sub(usize::from(height.saturating_sub(5)))
 }
 
-/// The lines, wrapped to a width.
-pub fn lines(view: &SessionView, failure: Failure<'_>, width: u16, theme: &Theme) -> Vec<Line<'static>> {
+/// The lines, wrapped to a width. `gone`: the attempt is known no longer but to whoever looks at it.
+pub fn lines(view: &SessionView, failure: Failure<'_>, gone: bool, width: u16, theme: &Theme) -> Vec<Line<'static>> {
     let report = failure.report;
     let mut out = Vec::new();
     let mut field = |name: &'static str, value: &str| {
         let room = usize::from(width).saturating_sub(10).max(10);
-        for (index, part) in text::wrap(value, room).into_iter().enumerate() {
+        for (index, part) in text::fold(value, room).into_iter().enumerate() {
             let name = if index == 0 { name } else { "" };
             out.push(Line::from(vec![span(format!("{name:<9} "), theme.dim), span(part, theme.base)]));
         }
     };
+    if gone {
+        field("note", "no longer in the list: later ones have taken its place");
+    }
     field("why", &text::clean(&report.cause.to_string()));
     let end = match (report.exit, report.killed) {
         (Some(exit), true) => format!("{exit}; did not end in its grace period and was killed"),
@@ -53,6 +59,13 @@ pub fn lines(view: &SessionView, failure: Failure<'_>, width: u16, theme: &Theme
     times.push(format!("ended {:.3} s", report.ended.as_secs_f64()));
     field("times", &times.join(" · "));
     if let Some(class) = view.workload.classes.get(usize::from(report.class)) {
+        let (name, words) = work::lines(&class.work, view.workload.seed, report.index, report.attempt);
+        for (number, line) in words.iter().enumerate() {
+            field(if number == 0 { name } else { "" }, line);
+        }
+        if let (Work::Command(_), Some(folder)) = (&class.work, &view.workload.folder) {
+            field("in", &text::clean(&folder.display().to_string()));
+        }
         let mut limits = vec![text::clean(&class.name)];
         limits.extend(class.timeout.map(|limit| format!("timeout {}", format::duration(limit))));
         limits.extend(class.queue_timeout.map(|limit| format!("queue_timeout {}", format::duration(limit))));

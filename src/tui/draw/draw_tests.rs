@@ -6,6 +6,7 @@ use super::*;
 use crate::tui::fixture;
 use crate::tui::state::{PickerFocus, Question};
 use crate::tui::theme::{ColorDepth, ThemeName};
+use crate::workload::model::{CommandLine, TaskClass, Work};
 
 const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 50)];
 
@@ -84,6 +85,8 @@ fn other_screens() {
     snapshot("tasks", &model, &ui, &SIZES);
     ui.screen = Screen::Detail;
     snapshot("detail", &model, &ui, &SIZES);
+    ui.screen = Screen::Tasks;
+    failing_commands(&ui);
     ui.screen = Screen::Main;
     ui.help = Some(0);
     snapshot("help", &model, &ui, &SIZES);
@@ -106,6 +109,48 @@ fn tune_view() {
     ui.focus = 1;
     ui.count[1] = Some(2);
     snapshot("tune_process", &model, &ui, &[(80, 24)]);
+}
+
+#[test]
+fn long_and_wide_names_in_the_picker() {
+    let mut view = fixture::finished();
+    Arc::make_mut(&mut view.workload).name = "工作負載-with-a-name-that-is-longer-than-its-place".to_owned();
+    let model = Model { catalogue: Arc::new(fixture::long_catalogue()), session: Some(Arc::new(view)) };
+    let ui = UiState { screen: Screen::Picker, entry: 1, ..UiState::default() };
+    snapshot("picker_long", &model, &ui, &SIZES);
+    // Whatever the size, a row says what there is or shows that something is left out, and stays within its frame.
+    for width in 64..220 {
+        let buf = render(&model, &ui, &theme(), (width, 24));
+        let edge = (width * 2 / 5).min(80) - 1;
+        for line in 3..6 {
+            let text: String = (0..edge).map(|x| buf[(x, line)].symbol()).collect();
+            assert!(text.contains("run") || text.contains(" ·") || text.contains('…'), "{width}: {text}");
+            assert!(["┃", "│"].contains(&buf[(edge, line)].symbol()), "{width}");
+        }
+        let head: String = (0..width).map(|x| buf[(x, 0)].symbol()).collect();
+        assert!(head.contains("1 with errors)  ") && head.trim_end().ends_with("FINISHED"), "{width}: {head}");
+    }
+}
+
+/// Of several runs and classes, with a command line that is longer than a line; filtered, typed in, and known no longer.
+fn failing_commands(ui: &UiState) {
+    let mut view = fixture::failures_of_three_runs();
+    let workload = Arc::make_mut(&mut view.workload);
+    let argv =
+        ["fetch", "--page={index}", "it's try {attempt}", "https://example.org/a/very/long/path?with=parameters"];
+    let argv = argv.map(str::to_owned).to_vec();
+    workload.classes[0].work = Work::Command(CommandLine { argv });
+    workload.classes.push(TaskClass { name: "工作".to_owned(), ..workload.classes[0].clone() });
+    let later = fixture::next_run(&view, 1_234_567, 3);
+    let mut ui = ui.clone();
+    ui.settle(&model(view.clone()));
+    snapshot("tasks_runs", &model(view), &ui, &SIZES);
+    snapshot("tasks_gone", &model(later.clone()), &ui, &[(80, 24)]);
+    ui.tasks.filter.insert("status:failed,timeout \"not found\"");
+    snapshot("tasks_filter", &model(later.clone()), &ui, &[(80, 24), (120, 40)]);
+    ui.tasks.typing = true;
+    ui.tasks.filter.insert(" 工作 and more words than there is room for");
+    snapshot("tasks_typing", &model(later), &ui, &[(40, 10), (80, 24)]);
 }
 
 #[test]

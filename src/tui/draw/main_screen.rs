@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use super::charts::Chart;
 use super::paint::{cols, rows};
 use super::{Scene, banner, charts, footer, header, latency, notes, pane, progress, small, time_split};
-use crate::tui::model;
+use crate::tui::{failures, model};
 
 /// Draws the layout that fits.
 pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
@@ -29,7 +29,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         notes::draw_line(notes::alert(scene), rows(below, 0, 1), buf);
         compact(scene, rows(below, 1, below.height), buf);
     }
-    footer::draw(scene.ui, model::failures(scene.view).len(), model::is_running(scene.view), scene.theme, area, buf);
+    footer::draw(scene.ui, failures::count(scene.view), model::is_running(scene.view), scene.theme, area, buf);
 }
 
 /// The areas of so many panes side by side.

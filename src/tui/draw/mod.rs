@@ -3,6 +3,7 @@
 
 mod banner;
 mod charts;
+mod columns;
 pub mod detail;
 mod footer;
 mod header;

@@ -10,10 +10,11 @@ use ratatui::text::{Line, Span};
 
 use super::footer;
 use super::paint::{cols, fill, first_visible, panel, put, put_right, row, rows, span};
-use crate::tui::model::{Entry, Model};
+use crate::tui::model::{Brief, Entry, Model};
 use crate::tui::state::{PickerFocus, UiState};
-use crate::tui::text;
 use crate::tui::theme::Theme;
+use crate::tui::{format, text};
+use crate::workload::model::EngineKind;
 
 /// Draws the whole screen.
 pub fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: &mut Buffer) {
@@ -24,11 +25,12 @@ pub fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: &mut Bu
     };
     let head = format!(" Poolscope ▸ workloads ({}{errors})", model.catalogue.len());
     put(buf, row(area, 0), span(text::fit(&head, usize::from(area.width)), theme.strong));
+    let room = usize::from(area.width).saturating_sub(text::width(&head) + 2);
     if let Some(session) = model.session.as_deref() {
         let (word, style) = super::header::phase(session, theme);
-        let name = text::fit(&text::clean(&session.workload.name), 20);
+        let name = text::fit(&text::clean(&session.workload.name), room.saturating_sub(word.len() + 6).min(40));
         let open = vec![span("Esc ", theme.key), span(format!("{name} "), theme.base), span(format!("{word} "), style)];
-        if area.width >= 70 {
+        if room >= 20 {
             put_right(buf, row(area, 0), open);
         }
     }
@@ -36,7 +38,7 @@ pub fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: &mut Bu
     let body = rows(area, 2, area.height.saturating_sub(3));
     let chosen = ui.entry.min(model.catalogue.len().saturating_sub(1));
     if body.width >= 64 {
-        let left = (body.width * 2 / 5).min(48);
+        let left = (body.width * 2 / 5).min(80);
         list(model, ui, chosen, theme, cols(body, 0, left), buf);
         preview(model, ui, chosen, theme, cols(body, left, body.width), buf);
     } else if ui.picker_focus == PickerFocus::Preview {
@@ -56,8 +58,13 @@ fn list(model: &Model, ui: &UiState, chosen: usize, theme: &Theme, area: Rect, b
         put(buf, row(inner, 0), span(" no workload found", theme.warn));
         return;
     }
-    let names = model.catalogue.iter().map(|entry| text::width(&entry.name)).max().unwrap_or(0);
-    let names = names.clamp(6, usize::from(inner.width / 2));
+    let names = model.catalogue.iter().map(|entry| text::width(&text::clean(&entry.name))).max().unwrap_or(0);
+    let names = names.clamp(6, usize::from(inner.width / 2).max(6));
+    // A sign with a space on both sides, two spaces behind the name.
+    let room = usize::from(inner.width).saturating_sub(names + 5);
+    let facts: Vec<String> = model.catalogue.iter().map(|entry| facts(&entry.brief, theme, room)).collect();
+    let widest = facts.iter().map(|facts| text::width(facts)).max().unwrap_or(0);
+    let titles = room.saturating_sub(widest + 2);
     let height = usize::from(inner.height);
     let first = first_visible(chosen, model.catalogue.len(), height);
     for (line, (number, entry)) in (0..).zip(model.catalogue.iter().enumerate().skip(first).take(height)) {
@@ -67,15 +74,48 @@ fn list(model: &Model, ui: &UiState, chosen: usize, theme: &Theme, area: Rect, b
             (Ok(_), true) => ("▸", theme.strong),
             (Ok(_), false) => (" ", theme.base),
         };
-        let title = if entry.outcome.is_err() { "has errors".to_owned() } else { text::clean(&entry.title) };
-        let name = text::pad(&text::clean(&entry.name), names);
-        let room = usize::from(line.width).saturating_sub(names + 5);
-        let words = format!(" {sign} {name}  {}", text::fit(&title, room));
+        let name = text::pad(&text::fit_end(&text::clean(&entry.name), names), names);
+        let words = match (&entry.outcome, facts.get(number)) {
+            (Ok(_), Some(facts)) if titles >= LEAST_TITLE => {
+                let title = text::fit(&text::clean(&entry.title), titles);
+                format!(" {sign} {name}  {}  {title}", text::pad(facts, widest))
+            }
+            (Ok(_), Some(facts)) => format!(" {sign} {name}  {facts}"),
+            _ => format!(" {sign} {name}  {}", text::fit("has errors", room)),
+        };
         put(buf, line, span(words, style));
         if number == chosen {
             buf.set_style(line, theme.selected);
         }
     }
+}
+
+/// Columns of a title below which it says nothing.
+const LEAST_TITLE: usize = 14;
+
+/// `pool×4 process×4 · 5 runs` in so many columns: with signs for names where there is less room.
+fn facts(brief: &Brief, theme: &Theme, room: usize) -> String {
+    if brief.arms.is_empty() {
+        return String::new();
+    }
+    let list = |arm: fn(&Theme, EngineKind, &str, &str) -> String| {
+        let arms = brief.arms.iter().map(|(kind, name, workers)| {
+            let workers = workers.map_or_else(|| "∞".to_owned(), |workers| workers.to_string());
+            arm(theme, *kind, name, &workers)
+        });
+        arms.collect::<Vec<_>>().join(" ")
+    };
+    let named = list(|_, kind, name, workers| match kind {
+        EngineKind::Serial => text::clean(name),
+        _ => format!("{}×{workers}", text::clean(name)),
+    });
+    let signs = list(|theme, kind, _, workers| format!("{}{workers}", theme.mark(kind, false).sign));
+    let plural = if brief.runs == 1 { "" } else { "s" };
+    let runs = brief.runs;
+    let forms = [format!("{named} · {runs} run{plural}"), format!("{signs} · {runs} run{plural}")];
+    let short = format!("{signs} ·{runs}");
+    let fitting = forms.into_iter().find(|form| text::width(form) <= room);
+    fitting.unwrap_or_else(|| text::fit(&short, room))
 }
 
 /// Lines before the text of the file.
@@ -174,8 +214,10 @@ pub fn preview_len(entry: &Entry) -> usize {
 fn preview(model: &Model, ui: &UiState, chosen: usize, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let Some(entry) = model.catalogue.get(chosen) else { return };
     let focused = ui.picker_focus == PickerFocus::Preview;
-    let name = text::fit(&text::clean(&entry.name), usize::from(area.width / 2));
-    let inner = panel(buf, area, Line::styled(name, theme.strong), Line::default(), focused, theme);
+    let least = entry.brief.at_least.map(|least| format!("takes {} or more", format::eta(least))).unwrap_or_default();
+    let room = usize::from(area.width).saturating_sub(text::width(&least) + 9);
+    let name = text::fit_end(&text::clean(&entry.name), room);
+    let inner = panel(buf, area, Line::styled(name, theme.strong), Line::styled(least, theme.base), focused, theme);
     let inner = cols(inner, 1, inner.width.saturating_sub(2));
     let mut lines = introduction(entry, theme, usize::from(inner.width));
     lines.extend(file_lines(entry, theme));

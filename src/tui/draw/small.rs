@@ -9,7 +9,7 @@ use super::{LEAST, Scene, banner, footer, header, notes, pane, progress};
 use crate::session::view::SessionView;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::digits;
-use crate::tui::{format, model, text};
+use crate::tui::{failures, format, model, text};
 
 /// The one message of a terminal that is smaller than the least size.
 pub fn too_small(view: Option<&SessionView>, theme: &Theme, area: Rect, buf: &mut Buffer) {
@@ -77,7 +77,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         let below = rows(area, y, area.height - y - 1);
         pane::draw_compact(scene, scene.focus(), below, buf);
     }
-    footer::draw(scene.ui, model::failures(scene.view).len(), model::is_running(scene.view), theme, area, buf);
+    footer::draw(scene.ui, failures::count(scene.view), model::is_running(scene.view), theme, area, buf);
 }
 
 fn head(scene: &Scene<'_>, line: Rect, buf: &mut Buffer) {

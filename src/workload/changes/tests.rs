@@ -50,6 +50,17 @@ fn entries_of_lists_have_names_too() {
 }
 
 #[test]
+fn a_number_of_workers_can_be_changed_whatever_the_file_calls_it() {
+    for name in ["workers", "processes", "max_workers", "n_jobs", "max_procs"] {
+        let file = format!("{FILE}engines: [{{ kind: pool, {name}: 4 }}, {{ kind: process, name: p }}]\n");
+        let set = ["engines.0.workers=6", "engines.p.processes=2"].map(str::to_owned);
+        let changed = load_with(&file, "f.yaml", &set).unwrap_or_else(|problems| panic!("{problems}")).workload;
+        let workers: Vec<_> = changed.engines.iter().map(|engine| engine.workers).collect();
+        assert_eq!(workers, [6, 2].map(|count| Workers::Fixed(NonZeroU32::new(count).unwrap())), "{name}");
+    }
+}
+
+#[test]
 fn engines_that_a_file_does_not_name_can_be_changed() {
     let three = NonZeroU32::new(3).unwrap();
     let changed = with(&["engines.0.workers=3", "engines.pool.chunksize=3"]);

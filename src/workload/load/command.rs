@@ -25,7 +25,7 @@ pub(crate) fn read(map: &mut MapReader<'_>) -> Option<CommandLine> {
             if text.trim().is_empty() {
                 return field.wrong("the command is empty", "must be a shell command");
             }
-            Some(CommandLine { argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), text] })
+            Some(CommandLine::of_shell(text))
         }
         (true, _) => field.wrong("`shell: true` goes with one string", "must be one string, or leave `shell` out"),
         (false, Tree::Text(_)) => field.refuse(

@@ -14,7 +14,8 @@ const MOST_ENGINES: usize = 32;
 const KINDS: [(&str, EngineKind); 3] =
     [("pool", EngineKind::Pool), ("process", EngineKind::Process), ("serial", EngineKind::Serial)];
 const LATER_KINDS: [&str; 5] = ["thread", "mp_pool", "mp_process", "interpreter", "dask"];
-const WORKERS: [&str; 5] = ["workers", "processes", "max_workers", "n_jobs", "max_procs"];
+/// Names of the number of workers: ours, and those of libraries that people come from.
+pub(crate) const WORKERS: [&str; 5] = ["workers", "processes", "max_workers", "n_jobs", "max_procs"];
 
 /// The arms of a file that names none: one pool and one process engine, as many workers as cores.
 pub(crate) fn default_arms() -> Vec<EngineSpec> {

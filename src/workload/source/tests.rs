@@ -41,6 +41,23 @@ fn what_is_not_there_is_named_with_what_is() {
 }
 
 #[test]
+fn an_ending_that_was_left_out_is_proposed_and_no_place_is_told_in_what_is_not_there() {
+    let folder = folder();
+    let path = write(&folder, "mixd.yaml", b"version: 1\n");
+    let stem = path.with_extension("");
+    for asked in [stem.clone(), stem.with_extension("yml"), stem.with_extension("yam")] {
+        let problem = open(asked.to_str().unwrap()).unwrap_err().diagnostic();
+        // Also before a bundled workload with nearly that name.
+        assert_eq!(problem.suggestion.as_deref(), path.to_str(), "{asked:?}");
+        assert!(problem.summary().starts_with(&format!("{}: no such file", asked.display())), "{problem}");
+        assert!(!problem.render(false).contains(":1"), "{}", problem.render(false));
+    }
+    assert!(open(folder.path().to_str().unwrap()).unwrap_err().diagnostic().summary().contains(": a folder"));
+    let nothing = serde_json::to_value(open("/nonexistent/xyz").unwrap_err().diagnostic()).unwrap();
+    assert!(nothing.get("line").is_none() && nothing.get("col").is_none(), "{nothing}");
+}
+
+#[test]
 fn devices_and_folders_are_refused_and_a_look_at_a_pipe_does_not_wait() {
     let folder = folder();
     let fifo = named_pipe(&folder);

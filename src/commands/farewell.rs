@@ -1,0 +1,199 @@
+//! What the dashboard leaves on the terminal: what was measured last, and the command that measures it again.
+
+use std::path::Path;
+
+use crate::cli::{Changes, DashboardArgs};
+use crate::commands::{headless, write};
+use crate::report::{self, ascii, shell};
+use crate::session::stream::SharedStream;
+use crate::session::view::{Mode, SessionView};
+use crate::tui::Measured;
+use crate::workload::model::EngineKind;
+use crate::workload::source;
+use crate::workload::units::format_duration;
+
+/// Where a comparison came from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Repeat<'a> {
+    /// File or bundled workload, as it is named on the command line.
+    pub file: &'a str,
+    /// Whether it was named there, so that the changes to it were for it.
+    pub given: bool,
+    /// What was asked for on the command line.
+    pub changes: &'a Changes,
+}
+
+/// Writes both to standard output. Failures are not told one by one: they were on screen, and the command tells them.
+pub(super) fn say(measured: &Measured, signal: Option<i32>, repeat: &Repeat<'_>, arguments: &DashboardArgs) {
+    let view = &*measured.view;
+    let hash = SharedStream::new(&view.workload).hash().to_owned();
+    let results = headless::results(view, hash, view.baseline, signal.filter(|_| measured.cut_short));
+    let colour = write::colored_stdout(arguments.output.color);
+    let options = report::text::Options { colour, width: write::stdout_width(), attempts: 0 };
+    let text = report::text::render(&results, options);
+    let text = if arguments.ascii { ascii::text(&text) } else { write::shown_on(&text, true) };
+    let again = repeat.lines(view, &measured.opened_with);
+    // A terminal that is gone takes nothing, and nobody misses it.
+    if let Err(error) = write::stdout(&format!("{text}\n{again}")) {
+        write::say(&format!("error: {error:#}"));
+    }
+}
+
+impl Repeat<'_> {
+    /// A line that says what it is, and the command on a line of its own.
+    fn lines(&self, view: &SessionView, opened_with: &[u32]) -> String {
+        let piped =
+            source::is_standard_input(self.file) || source::is_named_pipe(self.file) || is_descriptor(self.file);
+        let again = if piped { "To repeat it, given the same workload once more:" } else { "To repeat it:" };
+        format!("{again}\n  {}\n", shell::join(&self.command(view, opened_with)))
+    }
+
+    /// The command line that makes the same comparison without the dashboard.
+    fn command(&self, view: &SessionView, opened_with: &[u32]) -> Vec<String> {
+        // What looks like an option is none behind its folder.
+        let folder = if self.file.starts_with('-') && !source::is_standard_input(self.file) { "./" } else { "" };
+        let mut words = vec!["poolscope".to_owned(), "compare".to_owned(), format!("{folder}{}", self.file)];
+        let counts = workers(view, opened_with, self.given && self.changes.workers.is_some());
+        let everywhere = Changes { set: Vec::new(), seed: None, workers: None, ..self.changes.clone() };
+        words.extend(changes(if self.given { self.changes } else { &everywhere }, &counts));
+        if view.mode == Mode::Together {
+            words.push("--together".to_owned());
+        }
+        words
+    }
+}
+
+/// A pipe that a shell made, as in `<(...)`.
+fn is_descriptor(file: &str) -> bool {
+    file.starts_with("/dev/fd/") || Path::new(file).starts_with("/proc")
+}
+
+/// Settings of the arms whose number of workers was changed. `all`: of every arm if of one, because an option for all of
+/// them would have the last word.
+fn workers(view: &SessionView, opened_with: &[u32], all: bool) -> Vec<String> {
+    let arms = || view.arms.iter().zip(opened_with).enumerate();
+    let any = arms().any(|(_, (arm, before))| arm.measured != *before);
+    let named = |(arm, before): &(&crate::session::view::ArmView, &u32)| {
+        arm.measured != **before || any && all && arm.spec.kind != EngineKind::Serial
+    };
+    arms()
+        .filter(|(_, arm)| named(arm))
+        .map(|(at, (arm, _))| format!("engines.{at}.workers={}", arm.measured))
+        .collect()
+}
+
+/// The options that change a workload, and then those that set the number of workers of single arms.
+pub(super) fn changes(changes: &Changes, workers: &[String]) -> Vec<String> {
+    // Every option is looked at: a new one does not get lost.
+    let Changes { set, seed, workers: everywhere, allow_exec, max_time, i_know } = changes;
+    let mut words = Vec::new();
+    let mut option = |name: &str, value: Option<String>| {
+        words.push(format!("--{name}"));
+        words.extend(value);
+    };
+    for change in set.iter().chain(workers) {
+        // What begins like an option is a value only in the same word.
+        match change.starts_with('-') {
+            true => option(&format!("set={change}"), None),
+            false => option("set", Some(change.clone())),
+        }
+    }
+    if let Some(seed) = seed {
+        option("seed", Some(seed.to_string()));
+    }
+    if let (Some(everywhere), []) = (everywhere, workers) {
+        option("workers", Some(everywhere.to_string()));
+    }
+    if *allow_exec {
+        option("allow-exec", None);
+    }
+    if let Some(max_time) = max_time {
+        option("max-time", Some(format_duration(*max_time)));
+    }
+    if *i_know {
+        option("i-know", None);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Verb};
+    use crate::tui::fixture;
+    use crate::tui::model;
+
+    /// Everything that can be asked for.
+    fn asked() -> Changes {
+        Changes {
+            set: vec!["total=100".to_owned(), "name=\"it's\"".to_owned(), "-x=1".to_owned()],
+            seed: Some(5),
+            workers: Some(4),
+            allow_exec: true,
+            max_time: Some(Duration::from_millis(5_400_500)),
+            i_know: true,
+        }
+    }
+
+    fn repeat<'a>(file: &'a str, given: bool, changes: &'a Changes) -> Repeat<'a> {
+        Repeat { file, given, changes }
+    }
+
+    /// The command line read back.
+    fn read(words: &[String]) -> (String, Changes, bool) {
+        match Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{words:?}: {error}")).command {
+            Some(Verb::Compare(arguments)) => (arguments.file, arguments.changes, arguments.together),
+            other => panic!("{words:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_asks_for_the_same_again() {
+        let (view, asked) = (fixture::finished(), asked());
+        let (file, changes, together) = read(&repeat("-my file.yaml", true, &asked).command(&view, &[4, 4]));
+        assert_eq!((file.as_str(), together), ("./-my file.yaml", false));
+        assert_eq!(format!("{changes:?}"), format!("{asked:?}"));
+        // What was not named is run as it is, within the same limits.
+        let (_, changes, _) = read(&repeat("mixed", false, &asked).command(&view, &[4, 4]));
+        assert_eq!((changes.set.len(), changes.seed, changes.workers), (0, None, None));
+        assert!(changes.allow_exec && changes.i_know && changes.max_time == asked.max_time);
+        let plain = Changes::default();
+        assert_eq!(repeat("mixed", true, &plain).command(&view, &[4, 4]), ["poolscope", "compare", "mixed"]);
+        let (_, _, together) = read(&repeat("mixed", true, &plain).command(&fixture::together(), &[4, 4]));
+        assert!(together);
+        let piped = repeat("/dev/fd/63", true, &plain).lines(&view, &[4, 4]);
+        assert!(piped.contains("given the same workload"), "{piped}");
+    }
+
+    #[test]
+    fn worker_counts_that_were_changed_are_in_it() {
+        let mut view = fixture::serial();
+        view.arms[1].measured = 6;
+        let plain = Changes::default();
+        let command = |changes: &Changes| repeat("f", true, changes).command(&view, &[1, 4])[3..].to_vec();
+        assert_eq!(command(&plain), ["--set", "engines.1.workers=6"]);
+        // The option would set all arms, and last.
+        let four = Changes { workers: Some(4), set: vec!["total=9".to_owned()], ..Changes::default() };
+        assert_eq!(command(&four), ["--set", "total=9", "--set", "engines.1.workers=6"]);
+        let mut view = fixture::three_arms();
+        view.arms[0].measured = 1;
+        let words = repeat("f", true, &four).command(&view, &[4, 2, 4]);
+        let counts = ["engines.0.workers=1", "engines.1.workers=2", "engines.2.workers=4"];
+        assert_eq!(read(&words).1.set[1..], counts);
+    }
+
+    #[test]
+    fn nothing_measured_is_nothing_to_tell() {
+        assert!(!model::was_measured(&fixture::ready()));
+        let mut warming_up = fixture::first_run();
+        warming_up.arms[0].finished = std::sync::Arc::default();
+        assert!(!model::was_measured(&warming_up), "the first round is one to warm up");
+        warming_up.place = crate::session::view::Place::Round { round: 2, rounds: 6, warmup: 1 };
+        assert!(model::was_measured(&warming_up));
+        assert!(model::was_measured(&fixture::finished()));
+    }
+}

@@ -1,0 +1,55 @@
+//! The command line of one attempt at a task: what is run, and what is shown of it. Nothing is run in here.
+
+use crate::workload::model::{CommandLine, TaskIndex};
+
+/// How a text becomes a command with `shell: true`.
+const SHELL: [&str; 2] = ["/bin/sh", "-c"];
+
+impl CommandLine {
+    /// A text for the shell.
+    #[must_use]
+    pub fn of_shell(text: String) -> Self {
+        let mut argv = SHELL.map(str::to_owned).to_vec();
+        argv.push(text);
+        Self { argv }
+    }
+
+    /// Program and arguments of one attempt: `{index}`, `{attempt}` and `{seed}` are filled in.
+    #[must_use]
+    pub fn arguments(&self, index: TaskIndex, attempt: u32, seed: u64) -> Vec<String> {
+        let values = [("{index}", index.to_string()), ("{attempt}", attempt.to_string()), ("{seed}", seed.to_string())];
+        let fill = |text: &String| values.iter().fold(text.clone(), |text, (name, value)| text.replace(name, value));
+        self.argv.iter().map(fill).collect()
+    }
+}
+
+/// The text that a program and its arguments give to the shell; `None` for any other program.
+#[must_use]
+pub fn shell_text(argv: &[String]) -> Option<&str> {
+    match argv {
+        [shell, option, text] if [shell, option] == SHELL => Some(text),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_is_filled_in_and_nothing_else() {
+        let argv = ["{index}", "a{index}-{attempt}", "{seed}{seed}", "{ index }", "{indx}"].map(str::to_owned).to_vec();
+        let command = CommandLine { argv };
+        assert_eq!(command.arguments(41, 2, 7), ["41", "a41-2", "77", "{ index }", "{indx}"]);
+    }
+
+    #[test]
+    fn a_text_for_the_shell_comes_back() {
+        let argv = CommandLine::of_shell("echo {index} | wc".to_owned()).arguments(3, 1, 0);
+        assert_eq!(shell_text(&argv), Some("echo 3 | wc"));
+        for other in [&["/bin/sh", "-c"][..], &["/bin/sh", "-c", "a", "b"], &["sh", "-c", "a"], &[]] {
+            let argv: Vec<String> = other.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(shell_text(&argv), None, "{argv:?}");
+        }
+    }
+}

@@ -20,6 +20,7 @@ use crate::os::host::Host;
 use crate::session::agenda::{Again, Agenda, Known, Sweeping, Turn};
 use crate::session::arm::{Arm, Live};
 use crate::session::handle::SessionHandle;
+use crate::session::kills::Kills;
 use crate::session::progress::Progress;
 use crate::session::schedule::Schedule;
 use crate::session::stream::SharedStream;
@@ -114,6 +115,7 @@ struct Conductor {
     agenda: Agenda,
     rounds: Rounds,
     verdicts: Arc<Vec<Verdict>>,
+    kills: Kills,
     /// When changed arms may be measured by themselves.
     rested: Instant,
     /// Everything stands still (Ctrl-Z); a run that begins meanwhile does too.
@@ -161,6 +163,7 @@ impl Conductor {
             agenda,
             rounds: Rounds::default(),
             verdicts: Arc::default(),
+            kills: Kills::new(),
             rested: Instant::now(),
             suspended: false,
             spec,
@@ -183,6 +186,7 @@ impl Conductor {
             baseline: self.spec.baseline,
             verdicts: Arc::clone(&self.verdicts),
             measures_by_itself: self.measures_by_itself(),
+            kills: self.kills.view(),
         }
     }
 
@@ -266,6 +270,7 @@ impl Conductor {
     fn broken(&mut self, arm: usize, reason: &str) {
         let name = self.arms.get(arm).map(|arm| arm.spec.name.as_str()).unwrap_or_default();
         self.progress.broken.get_or_insert(format!("{name}: {reason}"));
+        self.kills.forget_wishes();
         self.tell_all(Command::Kill);
     }
 
@@ -295,6 +300,7 @@ impl Conductor {
                 _ => {}
             },
             SessionCommand::Stop => {
+                self.kills.forget_wishes();
                 if !idle {
                     self.tell_all(if self.progress.stops == 0 { Command::Stop } else { Command::Kill });
                     self.progress.stops += 1;
@@ -310,14 +316,7 @@ impl Conductor {
                     self.spec.baseline = arm;
                 }
             }
-            SessionCommand::KillWorker { arm, slot } => {
-                if let Some(arm) = self.arms.get_mut(arm)
-                    && let Some(live) = &arm.live
-                {
-                    live.run.command(Command::KillWorker(slot));
-                    arm.had_a_hand();
-                }
-            }
+            SessionCommand::KillWorker { arm, slot } => self.wish_kill(arm, slot),
             SessionCommand::Suspend => {
                 self.suspended = true;
                 self.tell_all(Command::Suspend);
@@ -326,6 +325,27 @@ impl Conductor {
                 self.suspended = false;
                 self.tell_all(Command::Unsuspend);
             }
+        }
+    }
+
+    fn wish_kill(&mut self, index: usize, slot: Option<u32>) {
+        // What nothing follows on is not waited for, unless it is already.
+        if index >= self.arms.len() || !self.is_under_way() && !self.kills.waits(index) {
+            return;
+        }
+        self.kills.wish(index, slot);
+        self.grant_kill(index, true);
+    }
+
+    /// Kills a worker if the user wants one killed and there is one at work.
+    fn grant_kill(&mut self, index: usize, idle_too: bool) {
+        let Some(arm) = self.arms.get_mut(index) else { return };
+        let Some(live) = &arm.live else { return };
+        if let Some(newest) = arm.track.frames.last()
+            && let Some(victim) = self.kills.grant(index, newest, idle_too)
+        {
+            live.run.command(Command::KillWorker(victim));
+            arm.had_a_hand();
         }
     }
 
@@ -475,6 +495,9 @@ impl Conductor {
                 let touched = self.progress.paused;
                 let round = self.rounds.of(index);
                 arm.began(Live { run, snapshots, workers, round, counted, touched });
+                if let Some(place) = self.agenda.place() {
+                    self.kills.run_began(index, place);
+                }
                 self.compare();
             }
             Err(error) => {
@@ -492,8 +515,9 @@ impl Conductor {
         let snapshot = Arc::clone(&live.snapshots.borrow_and_update());
         let state = if gone && !snapshot.state.is_over() { RunState::Broken } else { snapshot.state };
         Arc::make_mut(&mut arm.track).push(Arc::clone(&snapshot));
+        self.kills.take_in(index, &snapshot);
         if !state.is_over() {
-            return;
+            return self.grant_kill(index, false);
         }
         let Some(live) = arm.live.take() else { return };
         match state {

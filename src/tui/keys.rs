@@ -233,7 +233,7 @@ pub const TABLE: &[Binding] = &[
     bind(&[(ch('o'), A::Picker)], C::VIEWS, Some(G::Everywhere), "other workload", "workloads"),
     bind(&[(code(KeyCode::Tab), A::NextPane)], C::MAIN.or(C::PICKER), Some(G::Everywhere), "next pane", "pane"),
     bind(&[(ch('T'), A::RunTogether)], C::VIEWS, Some(G::Run), "all at once: no measure", "together"),
-    bind(&[(ch('K'), A::KillWorker)], C::MAIN, Some(G::Run), "kill the chosen worker", "kill worker"),
+    bind(&[(ch('K'), A::KillWorker)], C::MAIN, Some(G::Run), "kill a busy worker", "kill worker"),
     bind(&[(ch('a'), A::CycleArm)], C::MAIN, Some(G::Look), "next engine in pane", "engine"),
     bind(&[(ch('t'), A::Theme)], C::NOT_ASK, Some(G::Look), "colours", "colours"),
     bind(&[(ctrl('c'), A::Interrupt)], C::ALL, Some(G::Everywhere), "stop, kill, leave", ""),

@@ -207,6 +207,7 @@ fn bundled_workloads_are_valid_and_listed() {
         "io-wait",
         "mixed",
         "open-loop",
+        "one-hang",
         "timeouts",
         "flaky",
         "commands",

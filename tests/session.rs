@@ -1,6 +1,8 @@
 //! A comparison from its first run to its verdict, and what does not count in it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "session/kills.rs"]
+mod kills;
 #[path = "support/mod.rs"]
 mod support;
 

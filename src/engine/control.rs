@@ -19,6 +19,6 @@ pub enum Command {
     Stop,
     /// End the run now: SIGKILL.
     Kill,
-    /// SIGKILL the worker in this slot, for demonstration.
-    KillWorker(u32),
+    /// SIGKILL the worker in this slot, or the first one found in a task, as soon as there is one. For demonstration.
+    KillWorker(Option<u32>),
 }

@@ -125,6 +125,17 @@ pub enum Event<'a> {
         /// Since its start.
         usage: Usage,
     },
+    /// A worker is ended although the run goes on: it gets its signal now.
+    WorkerEnding {
+        /// Its slot.
+        slot: u32,
+        /// Its process, if it has one by now.
+        pid: Option<u32>,
+        /// Why.
+        reason: EndReason,
+        /// Other slots whose workers hold a task now.
+        others: &'a [u32],
+    },
     /// A worker process ended and was reaped.
     WorkerExited {
         /// Its slot.
@@ -153,6 +164,18 @@ pub enum Event<'a> {
         severity: Severity,
         /// What happened.
         text: String,
+    },
+}
+
+/// Why a worker is ended although the run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// The user asked for it (`K`).
+    Request,
+    /// Its task worked longer than its `timeout`.
+    Timeout {
+        /// The limit.
+        limit: Duration,
     },
 }
 

@@ -99,6 +99,8 @@ pub fn snapshot() -> Snapshot {
         suspect: Vec::new(),
         notes: Arc::new(Vec::new()),
         failures: Arc::new(Vec::new()),
+        kills: Arc::default(),
+        timeouts: Arc::default(),
         end: Some(Arc::new(RunEnd { wall: millis(5500), tail_idle: millis(40), ..RunEnd::default() })),
     }
 }

@@ -52,6 +52,8 @@ impl Runs {
             row.cpu_history = Vec::new();
         }
         last.workers.shrink_to_fit();
+        // The session keeps what those cost.
+        (last.kills, last.timeouts) = Default::default();
         last.failures = first(&last.failures, FAILURES);
         self.runs.push(run);
         self.rounds.push(round);

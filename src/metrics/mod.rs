@@ -6,6 +6,7 @@ pub mod distribution;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod kept;
+pub mod kills;
 pub mod latency;
 pub mod log;
 pub mod recorder;

@@ -9,12 +9,13 @@ use tokio::sync::watch;
 
 use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity};
 use crate::engine::outcome::{AttemptReport, Outcome};
+use crate::metrics::kills::Kills;
 use crate::metrics::latency::{Latencies, ns};
 use crate::metrics::log::{Last, keep_begin, trimmed};
 use crate::metrics::results_hash::ResultsHash;
 use crate::metrics::sampler::{Live, Sampler};
 use crate::metrics::slots::Slots;
-use crate::metrics::snapshot::{Cpu, Memory, Note, Overhead, Queue, RunEnd, RunId, Snapshot, WorkerTime};
+use crate::metrics::snapshot::{Cpu, Kill, Memory, Note, Overhead, Queue, RunEnd, RunId, Snapshot, WorkerTime};
 use crate::metrics::suspect::{self, Evidence};
 use crate::metrics::windows::{Capacity, Level, Pauses, Rate};
 use crate::os::pressure::Pressure;
@@ -55,6 +56,7 @@ pub struct Recorder {
     depth: Level,
     notes: Last<Note>,
     failures: Last<AttemptReport>,
+    kills: Kills,
     pauses: Pauses,
     /// Last outcome of a task, pauses left out.
     last_outcome: Moment,
@@ -84,6 +86,7 @@ impl Recorder {
             depth: Level::default(),
             notes: Last::default(),
             failures: Last::default(),
+            kills: Kills::default(),
             pauses: Pauses::default(),
             last_outcome: Moment::ZERO,
             succeeded: 0,
@@ -116,12 +119,22 @@ impl Recorder {
             self.latencies.attempt(report);
         }
         self.slots.attempted(report);
+        self.kills.attempt(report);
         if let Some(times) = report.times() {
-            self.pauses.runs_since(Moment(ns(report.ended.saturating_sub(times.service))));
+            let began = Moment(ns(report.ended.saturating_sub(times.service)));
+            self.pauses.runs_since(began);
+            report.slot.into_iter().for_each(|slot| self.at_work(slot, Some(began)));
         }
         self.pauses.ran(now);
         if !matches!(report.outcome, Outcome::Cancelled | Outcome::Dropped | Outcome::Succeeded) {
             self.failures.push(trimmed(report));
+        }
+    }
+
+    /// The worker of a slot began a task at a moment.
+    fn at_work(&mut self, slot: u32, began: Option<Moment>) {
+        if let Some(began) = began.filter(|_| self.config.kind == EngineKind::Process) {
+            self.kills.replaced(slot, began);
         }
     }
 
@@ -166,6 +179,8 @@ impl Recorder {
             suspect,
             notes: self.notes.shared(),
             failures: self.failures.shared(),
+            kills: self.kills.requested.shared(),
+            timeouts: self.kills.timeouts.shared(),
             end: over.then(|| Arc::new(self.end(now, wall, view))),
         }
     }
@@ -266,6 +281,7 @@ impl Observer for Recorder {
                 self.pauses.ran(now);
                 self.succeeded += batch.records.len() as u64;
                 self.slots.succeeded(batch.slot, batch.records, &sums);
+                self.at_work(batch.slot, batch.records.first().map(|record| record.start));
                 self.last_outcome = self.pauses.clock(now);
             }
             Event::Attempt(report) => self.attempt(now, report),
@@ -279,9 +295,21 @@ impl Observer for Recorder {
                 self.slots.started(*slot, *pid, *restart, now);
                 self.tell_sampler(*slot);
             }
-            Event::WorkerReady { .. } => {}
+            Event::WorkerReady { slot, .. } => {
+                // A process that is its task says so with its result: it is there when it begins to work.
+                if self.config.kind != EngineKind::Process {
+                    self.kills.replaced(*slot, now);
+                }
+            }
+            Event::WorkerEnding { slot, pid, reason, others } => {
+                let at = self.pauses.clock(now).elapsed();
+                let pid_of = |slot: &u32| self.slots.get(*slot)?.pid;
+                let others = others.iter().filter_map(pid_of).collect();
+                self.kills.ending(now, Kill::new(at, *slot, *pid, *reason), others);
+            }
             Event::WorkerUsage { slot, pid, usage } => self.slots.reported(*slot, *pid, *usage),
-            Event::WorkerExited { slot, usage, peak_rss_bytes, .. } => {
+            Event::WorkerExited { slot, pid, usage, peak_rss_bytes, expected, .. } => {
+                self.kills.exited(now, *slot, *pid, *expected);
                 if self.slots.exited(now, *slot, *usage, *peak_rss_bytes) {
                     // Its task was given up, which is an outcome too.
                     self.pauses.ran(now);
@@ -318,6 +346,10 @@ impl Observer for Recorder {
             }
         }
         view.slots.iter().for_each(|slot| self.slots.seen(slot));
+        view.slots.iter().for_each(|slot| self.at_work(slot.slot, slot.task.map(|(.., start)| start)));
+        if view.state.is_over() {
+            self.kills.over();
+        }
         let clock = self.pauses.clock(now);
         self.capacity.set(clock, view.workers);
         self.depth.see(clock, view.counts.queued);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::engine::event::{RunState, Severity, WorkerState};
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::distribution::Distributions;
+pub use crate::metrics::kills::{Cost, Kill, Replaced};
 pub use crate::metrics::track::Track;
 use crate::workload::model::{ClassId, TaskIndex};
 
@@ -71,6 +72,10 @@ pub struct Snapshot {
     pub notes: Arc<Vec<Note>>,
     /// The last unsuccessful attempts, oldest first; bounded.
     pub failures: Arc<Vec<AttemptReport>>,
+    /// Workers killed on request and what each cost, oldest first; bounded.
+    pub kills: Arc<Vec<Kill>>,
+    /// Workers ended because their task timed out, likewise.
+    pub timeouts: Arc<Vec<Kill>>,
     /// What is known only when the run is over; `None` before.
     pub end: Option<Arc<RunEnd>>,
 }
@@ -102,6 +107,8 @@ impl Snapshot {
             suspect: Vec::new(),
             notes: Arc::default(),
             failures: Arc::default(),
+            kills: Arc::default(),
+            timeouts: Arc::default(),
             end: None,
         }
     }

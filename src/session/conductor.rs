@@ -21,6 +21,7 @@ use crate::os::host::Host;
 use crate::session::agenda::{Again, Agenda, Known, Sweeping, Turn};
 use crate::session::arm::{Arm, Live};
 use crate::session::handle::SessionHandle;
+use crate::session::kills::Kills;
 use crate::session::progress::Progress;
 use crate::session::schedule::Schedule;
 use crate::session::stream::SharedStream;
@@ -115,6 +116,7 @@ struct Conductor {
     agenda: Agenda,
     rounds: Rounds,
     verdicts: Arc<Vec<Verdict>>,
+    kills: Kills,
     /// When changed arms may be measured by themselves.
     rested: Instant,
     /// Everything stands still (Ctrl-Z); a run that begins meanwhile does too.
@@ -164,6 +166,7 @@ impl Conductor {
             agenda,
             rounds: Rounds::default(),
             verdicts: Arc::default(),
+            kills: Kills::new(),
             rested: Instant::now(),
             suspended: false,
             started: 0,
@@ -188,6 +191,7 @@ impl Conductor {
             verdicts: Arc::clone(&self.verdicts),
             most_workers: self.spec.surroundings.max_workers(),
             measures_by_itself: self.measures_by_itself(),
+            kills: self.kills.view(),
         }
     }
 
@@ -271,6 +275,7 @@ impl Conductor {
     fn broken(&mut self, arm: usize, reason: &str) {
         let name = self.arms.get(arm).map(|arm| arm.spec.name.as_str()).unwrap_or_default();
         self.progress.broken.get_or_insert(format!("{name}: {reason}"));
+        self.kills.forget_wishes();
         self.tell_all(Command::Kill);
     }
 
@@ -300,6 +305,7 @@ impl Conductor {
                 _ => {}
             },
             SessionCommand::Stop => {
+                self.kills.forget_wishes();
                 if !idle {
                     self.tell_all(if self.progress.stops == 0 { Command::Stop } else { Command::Kill });
                     self.progress.stops += 1;
@@ -315,14 +321,7 @@ impl Conductor {
                     self.spec.baseline = arm;
                 }
             }
-            SessionCommand::KillWorker { arm, slot } => {
-                if let Some(arm) = self.arms.get_mut(arm)
-                    && let Some(live) = &arm.live
-                {
-                    live.run.command(Command::KillWorker(slot));
-                    arm.had_a_hand();
-                }
-            }
+            SessionCommand::KillWorker { arm, slot } => self.wish_kill(arm, slot),
             SessionCommand::Suspend => {
                 self.suspended = true;
                 self.tell_all(Command::Suspend);
@@ -331,6 +330,27 @@ impl Conductor {
                 self.suspended = false;
                 self.tell_all(Command::Unsuspend);
             }
+        }
+    }
+
+    fn wish_kill(&mut self, index: usize, slot: Option<u32>) {
+        // What nothing follows on is not waited for, unless it is already.
+        if index >= self.arms.len() || !self.is_under_way() && !self.kills.waits(index) {
+            return;
+        }
+        self.kills.wish(index, slot);
+        self.grant_kill(index, true);
+    }
+
+    /// Kills a worker if the user wants one killed and there is one at work.
+    fn grant_kill(&mut self, index: usize, idle_too: bool) {
+        let Some(arm) = self.arms.get_mut(index) else { return };
+        let Some(live) = &arm.live else { return };
+        if let Some(newest) = arm.track.frames.last()
+            && let Some(victim) = self.kills.grant(index, newest, idle_too)
+        {
+            live.run.command(Command::KillWorker(victim));
+            arm.had_a_hand();
         }
     }
 
@@ -494,6 +514,9 @@ impl Conductor {
                 // One that begins paused has the user's hand in it.
                 let touched = self.progress.paused;
                 arm.began(Live { run, snapshots, workers, round, counted, touched });
+                if let Some(place) = self.agenda.place() {
+                    self.kills.run_began(index, place);
+                }
                 self.compare();
             }
             Err(error) => {
@@ -511,8 +534,9 @@ impl Conductor {
         let snapshot = Arc::clone(&live.snapshots.borrow_and_update());
         let state = if gone && !snapshot.state.is_over() { RunState::Broken } else { snapshot.state };
         Arc::make_mut(&mut arm.track).push(Arc::clone(&snapshot));
+        self.kills.take_in(index, &snapshot);
         if !state.is_over() {
-            return;
+            return self.grant_kill(index, false);
         }
         let Some(live) = arm.live.take() else { return };
         match state {

@@ -9,6 +9,7 @@ pub mod conductor;
 pub mod ending;
 pub mod escalation;
 pub mod handle;
+mod kills;
 mod progress;
 mod schedule;
 pub mod stream;

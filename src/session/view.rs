@@ -1,12 +1,13 @@
 //! A comparison as it is now: everything a screen or a progress line needs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::analysis::tuning::Tuning;
 use crate::analysis::verdict::Verdict;
 use crate::engine::outcome::Counts;
 use crate::metrics::kept::Runs;
-use crate::metrics::snapshot::{Snapshot, Track};
+use crate::metrics::snapshot::{Kill, Snapshot, Track};
 use crate::os::host::Host;
 use crate::workload::model::{EngineSpec, Workload};
 
@@ -34,6 +35,38 @@ pub struct SessionView {
     /// Whether an arm whose worker count was changed is measured again without being asked to: not where that would run
     /// somebody's commands.
     pub measures_by_itself: bool,
+    /// Workers killed on request and by timeouts.
+    pub kills: KillsView,
+}
+
+/// Workers that were killed, or are to be, in all runs of a session.
+#[derive(Clone, Debug, Default)]
+pub struct KillsView {
+    /// Arms of which a worker is killed as soon as one is busy.
+    pub waiting: Vec<usize>,
+    /// Those killed on request, oldest first; bounded.
+    pub requested: Arc<Vec<KillRecord>>,
+    /// Those ended because their task timed out, likewise.
+    pub timeouts: Arc<Vec<KillRecord>>,
+    /// Runs that have begun: the number of the newest one.
+    pub runs: u64,
+}
+
+/// A worker that was killed, and where.
+#[derive(Clone, Debug)]
+pub struct KillRecord {
+    /// Index into [`SessionView::arms`].
+    pub arm: usize,
+    /// Number of its run among all runs of the session, from 1.
+    pub run: u64,
+    /// Which run that was.
+    pub place: Place,
+    /// How many workers it had.
+    pub workers: u32,
+    /// Time since the session began.
+    pub since_start: Duration,
+    /// What happened, and what it cost.
+    pub kill: Kill,
 }
 
 /// Which run of how many it is.
@@ -213,12 +246,13 @@ pub enum SessionCommand {
     Sweep(Sweep),
     /// Compare the others with this arm.
     Baseline(usize),
-    /// SIGKILL the worker in a slot of a running arm.
+    /// SIGKILL a worker of an arm: at once if one is busy, otherwise as soon as one is, be it in the arm's next run. Until
+    /// then a second request takes the first one back.
     KillWorker {
         /// Index into [`SessionView::arms`].
         arm: usize,
-        /// Its slot.
-        slot: u32,
+        /// Its slot; `None` is the first busy one.
+        slot: Option<u32>,
     },
     /// Stop every worker and the clock (Ctrl-Z).
     Suspend,

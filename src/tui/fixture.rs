@@ -194,6 +194,8 @@ pub fn frame(engine: Engine, at: Duration) -> Snapshot {
         suspect: Vec::new(),
         notes: Arc::new(notes),
         failures: Arc::new(Vec::new()),
+        kills: Arc::default(),
+        timeouts: Arc::default(),
         end: None,
     }
 }

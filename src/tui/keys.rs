@@ -261,8 +261,8 @@ pub const TABLE: &[Binding] = &[
     bind(&[(ch('n'), A::No), (code(KeyCode::Esc), A::No)], C::ASK, None, "no", "no"),
     bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::PICKER, None, "run", "run"),
     bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::TASKS, Some(G::Lists), "details", "details"),
-    bind(&[(ch('s'), A::Sweep)], C::TUNE, Some(G::Workers), "in 3: find the best count", "sweep"),
-    bind(&[(code(KeyCode::Enter), A::Open)], C::TUNE, Some(G::Workers), "measure this count again", "again"),
+    bind(&[(ch('s'), A::Sweep)], C::TUNE, Some(G::Workers), "in 3: best count", "sweep"),
+    bind(&[(code(KeyCode::Enter), A::Open)], C::TUNE, Some(G::Workers), "in 3: measure again", "again"),
     bind(&[(code(KeyCode::Enter), A::Open)], C::MAIN, Some(G::Workers), "measure changed engines", ""),
     bind(
         &[(ch('+'), A::MoreWorkers), (ch('-'), A::FewerWorkers), (ch('='), A::MoreWorkers), (ch('_'), A::FewerWorkers)],
@@ -320,7 +320,7 @@ pub const TABLE: &[Binding] = &[
         "double, halve",
     ),
     bind(&[(ch('E'), A::SameWorkers)], C::VIEWS, Some(G::Workers), "as many in every engine", "same for all"),
-    bind(&[(ch('m'), A::Baseline)], C::MAIN.or(C::TUNE), Some(G::Workers), "compare with this engine", "baseline"),
+    bind(&[(ch('m'), A::Baseline)], C::MAIN.or(C::TUNE), Some(G::Workers), "compare with this one", "baseline"),
     bind(&[(code(KeyCode::Esc), A::Back)], C::DETAIL.or(C::TASKS).or(C::HELP), None, "back", "back"),
     bind(
         &[(code(KeyCode::Esc), A::Back)],
@@ -341,7 +341,7 @@ pub const TABLE: &[Binding] = &[
         "pane",
     ),
     bind(&[(ch('T'), A::RunTogether)], C::VIEWS, Some(G::Run), "all at once: no measure", "together"),
-    bind(&[(ch('K'), A::KillWorker)], C::MAIN, Some(G::Run), "kill the chosen worker", "kill worker"),
+    bind(&[(ch('K'), A::KillWorker)], C::MAIN, Some(G::Run), "kill a busy worker", "kill worker"),
     bind(&[(ch('a'), A::CycleArm)], C::MAIN.or(C::TUNE), Some(G::Look), "next engine in pane", "engine"),
     bind(&[(ch('t'), A::Theme)], C::NOT_ASK, Some(G::Look), "colours", "colours"),
     bind(&[(ctrl('c'), A::Interrupt)], C::ALL, Some(G::Everywhere), "stop, kill, leave", ""),

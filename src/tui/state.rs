@@ -439,23 +439,18 @@ impl UiState {
         vec![Effect::Send(SessionCommand::Stop)]
     }
 
-    /// The arm in the chosen pane, if it is running.
-    fn live_arm(&self, model: &Model) -> Option<usize> {
-        let arm = *self.pair.get(self.focus)?;
-        model.session.as_deref()?.arms.get(arm).filter(|view| view.live).map(|_| arm)
-    }
-
+    /// The chosen worker of the chosen pane's arm, or a busy one. What comes of it, be it a wait, has its own line.
     fn kill_worker(&mut self, model: &Model) -> Vec<Effect> {
-        let Some(arm) = self.live_arm(model) else {
-            return self.say("this engine is not running now: Tab chooses the other pane");
+        let Some(view) = model.session.as_deref() else { return self.say("no workload is open") };
+        let Some(arm) = self.pair.get(self.focus).copied().filter(|arm| *arm < view.arms.len()) else {
+            return Vec::new();
         };
-        let line = self.worker.get(self.focus).copied().flatten();
-        let frame = model.session.as_deref().and_then(|view| view.arms.get(arm)).and_then(|arm| arm.latest());
-        let slot = line.and_then(|line| frame.and_then(|frame| frame.workers.get(line))).map(|row| row.slot);
-        match slot {
-            Some(slot) => vec![Effect::Send(SessionCommand::KillWorker { arm, slot })],
-            None => self.say("choose a worker first: j and k move"),
+        if !model::is_running(view) && !view.kills.waiting.contains(&arm) {
+            return self.say("nothing runs: r, then K");
         }
+        let pane = model::panes(self.shown(model).unwrap_or(view), self.pair).get(self.focus).copied();
+        let row = self.worker.get(self.focus).copied().flatten().and_then(|line| pane?.frame?.workers.get(line));
+        vec![Effect::Send(SessionCommand::KillWorker { arm, slot: row.map(|row| row.slot) })]
     }
 }
 

@@ -134,15 +134,27 @@ fn commands_are_run_only_when_that_was_agreed_to() {
 }
 
 #[test]
-fn a_worker_is_killed_only_when_one_was_chosen() {
+fn the_chosen_worker_is_killed_or_a_busy_one_or_one_of_the_next_run() {
     let (mut ui, model) = open(fixture::running());
+    let any = |arm| [Effect::Send(SessionCommand::KillWorker { arm, slot: None })];
+    assert_eq!(ui.update(&model, Action::KillWorker), any(0), "the pool waits for its turn");
     let _moved = ui.update(&model, Action::NextPane);
-    assert_eq!(ui.update(&model, Action::KillWorker), []);
+    assert_eq!(ui.update(&model, Action::KillWorker), any(1));
     for action in [Action::Down, Action::Down, Action::Down, Action::Up] {
         let _moved = ui.update(&model, action);
     }
-    let expected = SessionCommand::KillWorker { arm: 1, slot: 1 };
+    let expected = SessionCommand::KillWorker { arm: 1, slot: Some(1) };
     assert_eq!(ui.update(&model, Action::KillWorker), [Effect::Send(expected)]);
+    assert_eq!(ui.notice, None, "the session says what comes of it");
+    for idle in [fixture::finished(), fixture::ready(), fixture::broken()] {
+        let (mut ui, model) = open(idle);
+        assert_eq!(ui.update(&model, Action::KillWorker), []);
+        assert_eq!(ui.notice.as_deref(), Some("nothing runs: r, then K"));
+    }
+    let mut waits = fixture::finished();
+    waits.kills.waiting = vec![0];
+    let (mut ui, model) = open(waits);
+    assert_eq!(ui.update(&model, Action::KillWorker), any(0), "it is taken back");
 }
 
 #[test]

@@ -24,6 +24,7 @@ static ALL: &[Bundled] = bundled![
     "io-wait",
     "mixed",
     "open-loop",
+    "one-hang",
     "timeouts",
     "flaky",
     "commands",

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use super::deadlines::LEAVE;
-use super::input::{Output, Stop};
-use super::slot::{Life, Why};
+use super::input::{Effect, Output, Stop};
+use super::slot::{Life, Slot, Why};
 use super::timers::Timer;
 use super::{Dispatcher, Policy};
 use crate::engine::control::Command;
 use crate::engine::event::{Event, Moment, RunState, Severity};
+
+/// How long it takes until a worker to be killed is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 impl Dispatcher {
     pub(super) fn control(&mut self, now: Moment, command: Command, out: &mut dyn Output) {
@@ -39,7 +42,10 @@ impl Dispatcher {
             }
             Command::Stop => self.end_run(now, RunState::Stopped, false, out),
             Command::Kill => self.end_run(now, RunState::Stopped, true, out),
-            Command::KillWorker(slot) => self.kill_worker(now, slot, out),
+            Command::KillWorker(victim) => {
+                self.to_kill.insert(victim);
+                self.kill_wanted(now, out);
+            }
         }
     }
 
@@ -63,14 +69,48 @@ impl Dispatcher {
         }
     }
 
-    fn kill_worker(&mut self, now: Moment, slot: u32, out: &mut dyn Output) {
-        let Some(entry) = self.slots.get(slot as usize) else { return };
-        if !matches!(entry.life, Life::Starting(_) | Life::Working | Life::Leaving) {
-            return;
+    /// Kills the workers that the user wants killed, as far as they are there; the others are looked for again soon.
+    pub(super) fn kill_wanted(&mut self, now: Moment, out: &mut dyn Output) {
+        if self.ending.is_some() {
+            self.to_kill.clear();
         }
+        for slot in std::mem::take(&mut self.to_kill) {
+            let waits = match slot {
+                // A slot that there is not will not come either.
+                Some(slot) => self.slots.get(slot as usize).is_some() && !self.kill_worker(now, slot, out),
+                None => {
+                    // The board says which of them is in a task.
+                    let busy = (0u32..).zip(&self.slots).filter(|(_, entry)| entry.is_alive() && entry.busy());
+                    busy.for_each(|(slot, entry)| out.effect(Effect::Probe { slot, epoch: entry.epoch }));
+                    true
+                }
+            };
+            if waits {
+                self.to_kill.insert(slot);
+            }
+        }
+        if !self.to_kill.is_empty() {
+            self.timers.set(now + LOOK_AGAIN, Timer::Kill);
+        }
+    }
+
+    /// A worker was found in a task: it may be the one that the user wants killed.
+    pub(super) fn found_busy(&mut self, now: Moment, slot: u32, out: &mut dyn Output) {
+        if self.to_kill.contains(&None) && self.kill_worker(now, slot, out) {
+            self.to_kill.remove(&None);
+        }
+    }
+
+    /// Says whether there was somebody to kill.
+    fn kill_worker(&mut self, now: Moment, slot: u32, out: &mut dyn Output) -> bool {
+        let reuse = self.policy == Policy::Reuse;
+        // A process that has done its task is as good as gone: the next one of its slot is meant.
+        let there = |entry: &&Slot| entry.is_alive() && (reuse || entry.busy());
+        let Some(entry) = self.slots.get(slot as usize).filter(there) else { return false };
         let pid = entry.pid.unwrap_or(0);
         self.note(now, Severity::Info, format!("worker {slot} (process {pid}) is killed on request"), out);
         self.end_worker(now, slot, Why::User, Duration::ZERO, out);
+        true
     }
 
     /// Ends the run before its last task: what waits is cancelled, what runs gets its grace period, or none.
@@ -139,10 +179,7 @@ impl Dispatcher {
     }
 
     pub(super) fn misbehaved(&mut self, now: Moment, slot: u32, epoch: u32, reason: String, out: &mut dyn Output) {
-        let Some(entry) = self.live(slot, epoch) else { return };
-        if !matches!(entry.life, Life::Starting(_) | Life::Working | Life::Leaving) {
-            return;
-        }
+        let Some(entry) = self.live(slot, epoch).filter(|entry| entry.is_alive()) else { return };
         let pid = entry.pid.unwrap_or(0);
         self.note(now, Severity::Warning, format!("worker {slot} (process {pid}) is ended: {reason}"), out);
         self.end_worker(now, slot, Why::Misbehaved(reason), Duration::ZERO, out);

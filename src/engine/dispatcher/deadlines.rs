@@ -12,7 +12,7 @@ use super::input::{Effect, Output, Stop};
 use super::slot::{Ending, Life, Overdue, Slot, Why};
 use super::timers::Timer;
 use super::{Dispatcher, Policy};
-use crate::engine::event::{InTask, Moment, Severity};
+use crate::engine::event::{EndReason, Event, InTask, Moment, Severity};
 use crate::engine::queue::Ticket;
 
 /// How long a worker without work may take to leave.
@@ -71,6 +71,9 @@ impl Dispatcher {
             self.expire_held(now, slot, task.is_some(), out);
         }
         self.judge(now, slot, task, out);
+        if task.is_some() {
+            self.found_busy(now, slot, out);
+        }
         let next = self.slots.get(slot as usize).and_then(|entry| self.next_look(now, entry, task));
         self.watch(slot, next);
     }
@@ -139,7 +142,14 @@ impl Dispatcher {
         let epoch = entry.epoch;
         let kill = grace.is_zero();
         let how = if kill { Stop::Kill } else { Stop::Terminate };
+        let pid = entry.pid;
+        let reason = why.reason();
         entry.life = Life::Ending(Box::new(Ending { why, killed: false, sent: how }));
+        if let Some(reason) = reason {
+            let held = (0u32..).zip(&self.slots).filter(|(other, entry)| *other != slot && entry.busy());
+            let others: Vec<u32> = held.map(|(other, _)| other).collect();
+            out.event(now, &Event::WorkerEnding { slot, pid, reason, others: &others });
+        }
         out.effect(Effect::Stop { slot, epoch, how });
         if kill {
             self.expect_gone(now, slot, epoch);
@@ -206,5 +216,16 @@ impl Dispatcher {
     fn note_worker(&self, now: Moment, slot: u32, what: &str, out: &mut dyn Output) {
         let pid = self.slots.get(slot as usize).and_then(|entry| entry.pid).unwrap_or(0);
         self.note(now, Severity::Warning, format!("worker {slot} (process {pid}) {what}"), out);
+    }
+}
+
+impl Why {
+    /// What is told about it, where it is the end of a worker in the middle of its work.
+    fn reason(&self) -> Option<EndReason> {
+        match self {
+            Self::User => Some(EndReason::Request),
+            Self::Timeout(overdue) => Some(EndReason::Timeout { limit: overdue.limit }),
+            Self::RunEnds | Self::Misbehaved(_) | Self::Silent | Self::Closed | Self::Outlived => None,
+        }
     }
 }

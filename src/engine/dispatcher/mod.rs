@@ -107,6 +107,8 @@ pub struct Dispatcher {
     start_blocked_until: Moment,
     /// Workers that died one after the other before they did anything.
     early_deaths: u32,
+    /// Workers that the user wants killed as soon as they are there; `None` is the first one found in a task.
+    to_kill: BTreeSet<Option<u32>>,
     /// How many more workers may be started before others have their turn.
     starts_left: u32,
     /// Whether there are workers to be started, or tasks to be given to new ones, when others have had their turn.
@@ -144,6 +146,7 @@ impl Dispatcher {
             shortages: 0,
             start_blocked_until: Moment::ZERO,
             early_deaths: 0,
+            to_kill: BTreeSet::new(),
             starts_left: 0,
             unfinished: false,
             views: Vec::new(),
@@ -272,6 +275,7 @@ impl Dispatcher {
             Timer::Stuck { slot, epoch } => self.stuck(slot, epoch, out),
             Timer::Leave { slot, epoch } => self.overstayed(now, slot, epoch, out),
             Timer::Start { slot, epoch } => self.start_again(now, slot, epoch, out),
+            Timer::Kill => self.kill_wanted(now, out),
             Timer::Retry(ticket) => {
                 self.retrying -= ticket.count;
                 if self.ending.is_some() {

@@ -143,6 +143,11 @@ impl Slot {
         !self.is_empty() || self.overdue().is_some()
     }
 
+    /// Whether there is a worker that is not being ended.
+    pub(super) fn is_alive(&self) -> bool {
+        matches!(self.life, Life::Starting(_) | Life::Working | Life::Leaving)
+    }
+
     /// The worker gave a sign of life.
     pub(super) fn hear(&mut self, now: Moment) {
         self.heard = now;

@@ -21,6 +21,8 @@ pub(super) enum Timer {
     Leave { slot: u32, epoch: u32 },
     /// Try again to start a worker.
     Start { slot: u32, epoch: u32 },
+    /// The user wants a worker killed, and there was none to be killed before.
+    Kill,
     /// The pause before another attempt is over.
     Retry(Ticket),
 }

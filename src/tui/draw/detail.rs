@@ -2,6 +2,7 @@
 
 use ratatui::text::Line;
 
+use super::kills::beside;
 use super::paint::span;
 use crate::session::view::SessionView;
 use crate::tui::failures::Failure;
@@ -53,6 +54,7 @@ pub fn lines(view: &SessionView, failure: Failure<'_>, gone: bool, width: u16, t
     place.extend(report.pid.map(|pid| format!("pid {pid}")));
     place.extend(report.peak_rss_bytes.map(|bytes| format!("largest RSS {}", format::bytes(bytes))));
     field("where", &place.join(" · "));
+    beside(view, failure).into_iter().for_each(|cost| field("cost", &cost));
     let known = [("wait", report.wait), ("start-up", report.startup), ("work", report.service)];
     let mut times: Vec<String> =
         known.iter().filter_map(|(name, time)| Some(format!("{name} {}", format::duration((*time)?)))).collect();

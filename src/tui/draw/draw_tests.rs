@@ -78,6 +78,43 @@ fn main_screen_in_every_situation() {
 }
 
 #[test]
+fn what_a_kill_has_cost_stays_readable_at_every_size() {
+    for (name, view) in [("killed", fixture::killed()), ("timed_out", fixture::timed_out())] {
+        let model = model(view);
+        snapshot(&format!("situation_{name}"), &model, &ui(&model), &[(120, 40), (200, 50)]);
+    }
+    let figures = [
+        "run 2, 4.2 s",
+        "POOL ×4",
+        "pid 41208",
+        "#312 LOST after 812 ms",
+        "replaced after 14 ms",
+        "3 others unaffected",
+    ];
+    for size in [(80, 24), (120, 40), (200, 50), (60, 30)] {
+        let model = model(fixture::killed());
+        let text = picture(&render(&model, &ui(&model), &theme(), size));
+        for figure in figures {
+            assert!(text.contains(figure), "{figure} at {size:?}\n{text}");
+        }
+    }
+    // Numbers and names as wide as they get, and every way it can end.
+    for name in ["工作工作工作工作工作工作", "pool-with-a-rather-long-name"] {
+        for view in fixture::kills_of_every_kind(name) {
+            let model = model(view);
+            let ui = ui(&model);
+            let scene_theme = theme();
+            let scene = Scene::new(model.session.as_deref().unwrap(), &ui, &scene_theme);
+            for width in [80, 120, 200] {
+                let lines = kills::lines(&scene, width, false);
+                assert!(lines.len() <= 3, "{lines:?}");
+                assert!(lines.iter().all(|line| line.width() <= usize::from(width)), "{lines:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn other_screens() {
     let model = model(fixture::with_failures());
     let mut ui = ui(&model);

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 
 use super::charts::Chart;
 use super::paint::{cols, rows};
-use super::{Scene, banner, charts, footer, header, latency, notes, pane, progress, small, time_split};
+use super::{Scene, banner, charts, footer, header, kills, latency, notes, pane, progress, small, time_split};
 use crate::tui::{failures, model};
 
 /// Draws the layout that fits.
@@ -19,15 +19,25 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     header::draw(scene, rows(area, 0, 2), buf);
     let bars = scene.panes.len() as u16;
     progress::draw(scene, rows(area, 2, bars), buf);
-    let mut y = 3 + bars;
+    let is_large = area.width >= 120 && area.height >= 36;
+    let killed = kills::lines(scene, area.width, is_large);
+    // What a kill has cost needs the line that is empty otherwise.
+    let mut y = 2 + bars + u16::from(killed.is_empty());
     banner::draw(scene, rows(area, y, 3), buf);
     y += 3;
     let below = rows(area, y, area.height.saturating_sub(y + 1));
-    if area.width >= 120 && area.height >= 36 {
-        large(scene, below, buf);
+    if is_large {
+        let taken = kills::draw(killed, below, buf);
+        large(scene, rows(below, taken, below.height), buf);
     } else {
-        notes::draw_line(notes::alert(scene), rows(below, 0, 1), buf);
-        compact(scene, rows(below, 1, below.height), buf);
+        let alert = notes::alert(scene);
+        // A mere remark gives way to news of a kill.
+        let gives_way =
+            !killed.is_empty() && (alert.is_none() || kills::are_news(scene) && alert == notes::lint(scene));
+        let alerts = u16::from(!gives_way);
+        notes::draw_line(alert, rows(below, 0, alerts), buf);
+        let taken = alerts + kills::draw(killed, rows(below, alerts, below.height), buf);
+        compact(scene, rows(below, taken, below.height), buf);
     }
     footer::draw(scene.ui, failures::count(scene.view), model::is_running(scene.view), scene.theme, area, buf);
 }

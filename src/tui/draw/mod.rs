@@ -8,6 +8,7 @@ pub mod detail;
 mod footer;
 mod header;
 pub mod help;
+mod kills;
 mod latency;
 mod main_screen;
 mod notes;

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::paint::{cols, fill, joined, put, put_right, row, rows, span};
-use super::{LEAST, Scene, banner, footer, header, notes, pane, progress};
+use super::{LEAST, Scene, banner, footer, header, kills, notes, pane, progress};
 use crate::session::view::SessionView;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::digits;
@@ -72,6 +72,10 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     if y + 1 < area.height {
         notes::draw_line(notes::alert(scene), row(area, y), buf);
         y += 1;
+    }
+    let killed = kills::lines(scene, area.width, false);
+    if usize::from(y) + killed.len() < usize::from(area.height) {
+        y += kills::draw(killed, rows(area, y, area.height), buf);
     }
     if y + 12 <= area.height {
         let below = rows(area, y, area.height - y - 1);

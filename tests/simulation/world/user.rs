@@ -33,7 +33,8 @@ impl World {
             8 => Command::Unsuspend,
             9 | 10 => {
                 self.faults.kills += 1;
-                Command::KillWorker(self.dice.below(8) as u32)
+                let slot = self.dice.below(8) as u32;
+                Command::KillWorker(self.dice.chance(50).then_some(slot))
             }
             _ => {
                 self.faults.stops += 1;

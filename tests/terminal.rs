@@ -221,12 +221,28 @@ fn two_interrupts_end_it_with_their_code() {
     stage.ended(130);
 }
 
+/// Runs a command in a PID namespace of its own, whoever we are.
+const CONTAINER: [&str; 6] = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"];
+
+/// Whether that is allowed here; says so where it is not.
+fn can_contain() -> bool {
+    let made = std::process::Command::new(CONTAINER[0]).args(&CONTAINER[1..]).arg("true").output();
+    let allowed = made.as_ref().is_ok_and(|output| output.status.success());
+    if !allowed {
+        eprintln!("not tried in a PID namespace, which cannot be made here: {made:?}");
+    }
+    allowed
+}
+
 #[test]
 fn where_nobody_would_continue_it_a_headless_run_is_not_stopped() {
     let script = format!("{PROGRAM} run small.yaml; echo exit=$?");
     // The leader of the session, and a child of a leader that does no job control.
-    for argv in [&[PROGRAM, "run", "small.yaml"][..], &["/bin/sh", "-c", &script]] {
-        let mut stage = Stage::run((100, 40), &[], argv);
+    let here = [vec![PROGRAM, "run", "small.yaml"], vec!["/bin/sh", "-c", &script]];
+    // The same two in a container, where their group and session have no number.
+    let contained = here.iter().map(|argv| [&CONTAINER[..], argv].concat()).filter(|_| can_contain());
+    for argv in here.iter().cloned().chain(contained) {
+        let mut stage = Stage::run((100, 40), &[], &argv);
         stage.until("it runs", |screen| screen.contains("round 1/1") && !screen.contains(" 0/60"));
         stage.press("\x1a");
         stage.until("it says so", |screen| screen.contains("cannot be suspended"));

@@ -1,6 +1,6 @@
 //! Job control: stopping ourselves so that the shell gets its terminal back.
 
-use rustix::process::{Pid, Signal, getpgid, getpid, getppid, getsid, kill_current_process_group};
+use rustix::process::{Pid, Signal, getppid, kill_current_process_group};
 
 /// Longest chain of wrappers (`sudo`, `time`, `cargo run`) between a shell and this program that is followed.
 const MOST_WRAPPERS: usize = 64;
@@ -10,16 +10,34 @@ const MOST_WRAPPERS: usize = 64;
 /// nobody would continue it.
 #[must_use]
 pub fn can_stop() -> bool {
-    let (Ok(group), Ok(session)) = (getpgid(None), getsid(None)) else { return false };
-    let mut ancestor = getppid();
-    for _ in 0..MOST_WRAPPERS {
-        let Some(pid) = ancestor else { return false };
-        if getpgid(Some(pid)) != Ok(group) {
-            return pid != getpid() && getsid(Some(pid)) == Ok(session);
-        }
-        ancestor = parent(pid);
+    let Some(own) = Place::of(None) else { return false };
+    let ancestors = std::iter::successors(getppid(), |pid| parent(*pid));
+    is_continued(own, ancestors.map_while(|pid| Place::of(Some(pid))))
+}
+
+/// Whether somebody would continue a process at this place whose ancestors are at those, the nearest first.
+fn is_continued(own: Place, ancestors: impl Iterator<Item = Place>) -> bool {
+    let outside = ancestors.take(MOST_WRAPPERS).find(|ancestor| ancestor.group != own.group);
+    outside.is_some_and(|ancestor| ancestor.session == own.session)
+}
+
+/// Where a process stands in job control: numbers to be compared, not processes to be addressed. Either is 0 where the
+/// leader is outside of our PID namespace (pid_namespaces(7)), as for whatever a container was started with; what has 0
+/// was born with it, so that two in one line of descent are in the same group or session.
+#[derive(Clone, Copy)]
+struct Place {
+    group: libc::pid_t,
+    session: libc::pid_t,
+}
+
+impl Place {
+    /// That of a process, or our own.
+    fn of(pid: Option<Pid>) -> Option<Self> {
+        let pid = pid.map_or(0, |pid| pid.as_raw_nonzero().get());
+        // SAFETY: plain system calls on a number. (Those of rustix hold that the answer is never 0.)
+        let (group, session) = unsafe { (libc::getpgid(pid), libc::getsid(pid)) };
+        (group >= 0 && session >= 0).then_some(Self { group, session })
     }
-    false
 }
 
 /// Parent of a process, where the system tells it.
@@ -47,7 +65,27 @@ pub fn raise_stop() -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::getpid;
+
     use super::*;
+
+    #[test]
+    fn only_an_ancestor_in_the_same_session_and_another_group_continues() {
+        let continued = |own: (i32, i32), ancestors: &[(i32, i32)]| {
+            let place = |(group, session)| Place { group, session };
+            is_continued(place(own), ancestors.iter().copied().map(place))
+        };
+        assert!(continued((7, 5), &[(5, 5), (1, 1)]), "a shell with job control");
+        assert!(continued((7, 5), &[(7, 5), (7, 5), (5, 5), (1, 1)]), "a shell behind two wrappers");
+        assert!(!continued((5, 5), &[(1, 1)]), "the leader of a session");
+        assert!(!continued((5, 5), &[(5, 5), (1, 1)]), "a child of a leader that does no job control");
+        assert!(!continued((5, 5), &[]), "nobody can be seen");
+        // A leader that is outside of the PID namespace.
+        assert!(!continued((0, 0), &[]), "what a container was started with");
+        assert!(!continued((0, 0), &[(0, 0)]), "its child");
+        assert!(!continued((5, 5), &[(0, 0)]), "a session of its own");
+        assert!(continued((7, 0), &[(0, 0)]), "a shell that does job control there");
+    }
 
     #[test]
     fn parents_are_found() {

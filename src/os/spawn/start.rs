@@ -335,6 +335,7 @@ unsafe fn prepare(shared: &Shared<'_>) -> Result<(), Failed> {
         }
         if setup.own_group {
             check(libc::setpgid(0, 0), Step::Prepare)?;
+            forget_pending_signals();
         }
         if setup.dies_with_parent {
             #[cfg(target_os = "linux")]
@@ -359,6 +360,21 @@ unsafe fn prepare(shared: &Shared<'_>) -> Result<(), Failed> {
         libc::sigemptyset(&raw mut none);
         check(libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()), Step::Prepare)
     }
+}
+
+/// Takes back what came while all signals were blocked: it was sent to the group that the child has just left (the
+/// terminal's Ctrl-C or Ctrl-Z), and would end or stop it, and this process with it, before its own program runs.
+///
+/// # Safety
+/// As in [`run_child`].
+unsafe fn forget_pending_signals() {
+    let (all, at_once) = (u64::MAX, libc::timespec { tv_sec: 0, tv_nsec: 0 });
+    let nobody = std::ptr::null_mut::<libc::siginfo_t>();
+    // SAFETY: a plain system call; the set is as long as it says (rt_sigtimedwait(2)).
+    let taken = || unsafe {
+        libc::syscall(libc::SYS_rt_sigtimedwait, &raw const all, nobody, &raw const at_once, size_of_val(&all))
+    };
+    while taken() > 0 {}
 }
 
 /// Gives the child its descriptors.

@@ -120,6 +120,42 @@ fn the_start_is_told_by_the_child_and_not_by_when_we_have_our_turn_again() {
     }
 }
 
+/// Set in a process of this test program that has a group for itself.
+const ALONE: &str = "POOLSCOPE_TEST_ALONE_IN_ITS_GROUP";
+
+#[test]
+fn a_signal_to_our_group_does_not_reach_a_child_that_leaves_it() {
+    if std::env::var_os(ALONE).is_some() {
+        return start_children_in_a_storm_of_signals();
+    }
+    let name = "os::spawn::tests::a_signal_to_our_group_does_not_reach_a_child_that_leaves_it";
+    let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+    alone.args(["--exact", name]).env(ALONE, "1");
+    std::os::unix::process::CommandExt::process_group(&mut alone, 0);
+    let alone = alone.output().unwrap();
+    assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stdout));
+}
+
+/// So many signals that most children get one in the few microseconds in which they are in our group.
+fn start_children_in_a_storm_of_signals() {
+    use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group};
+    assert_eq!(getpgrp(), getpid());
+    crate::os::signals::ignore(Signal::TERM);
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                kill_current_process_group(Signal::TERM).unwrap();
+            }
+        });
+        let program = Program::new(&["true"]).unwrap();
+        let ends: Vec<Exit> = (0..200).map(|_| output(&program, &[]).1).collect();
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        let hit = ends.iter().filter(|end| **end != Exit::Code(0)).count();
+        assert_eq!(hit, 0, "{ends:?}");
+    });
+}
+
 #[test]
 fn a_program_is_found_in_the_path() {
     assert_eq!(output(&Program::new(&["true"]).unwrap(), &[]).1, Exit::Code(0));

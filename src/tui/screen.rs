@@ -98,7 +98,8 @@ fn find_changes(shown: &Buffer, next: &Buffer, changes: &mut Vec<(u16, u16)>) {
     let lines = shown.content.chunks(width).zip(next.content.chunks(width));
     for (y, (old, new)) in (0..).zip(lines) {
         let Some(first) = old.iter().zip(new).position(|(old, new)| !same(old, new)) else { continue };
-        if old.iter().chain(new).all(|cell| columns(cell) == 1) {
+        let narrow = |line: &[Cell]| line.iter().all(|cell| columns(cell) == 1);
+        if narrow(old) && narrow(new) {
             let changed = (0..).zip(old.iter().zip(new)).skip(first).filter(|(_, (old, new))| !same(old, new));
             changes.extend(changed.map(|(x, _)| (x, y)));
         } else {

@@ -6,6 +6,8 @@
 //! * `event_loop`, with `terminal`, `screen`, `input` and `pacer`: the only parts that touch the terminal, the
 //!   clock and signals.
 
+#[cfg(test)]
+mod cost_tests;
 pub mod draw;
 mod event_loop;
 pub mod failures;

@@ -6,19 +6,26 @@ use std::time::{Duration, Instant};
 const LEAST_GAP: Duration = Duration::from_millis(16);
 
 /// Decides when to draw. Knows times only from its arguments.
+///
+/// Figures come about as often as frames may be drawn. So that they are drawn when they come, and the program does not wake
+/// up for them and again for the frame, a frame may come up to a gap early; those after it keep the rate (the generic cell
+/// rate algorithm, ITU-T I.371).
 #[derive(Clone, Copy, Debug)]
 pub struct Pacer {
     data_gap: Duration,
     last: Option<Instant>,
+    /// When the next frame for data would come in a steady rhythm.
+    next: Option<Instant>,
     input: bool,
     data: bool,
 }
 
 impl Pacer {
-    /// At most `fps` frames per second (1 to 30) for data.
+    /// At most `fps` frames per second (1 to 30) for data, and one more after a rest.
     #[must_use]
     pub fn new(fps: u32) -> Self {
-        Self { data_gap: Duration::from_secs(1) / fps.clamp(1, 30), last: None, input: false, data: false }
+        let data_gap = Duration::from_secs(1) / fps.clamp(1, 30);
+        Self { data_gap, last: None, next: None, input: false, data: false }
     }
 
     /// The user did something.
@@ -33,18 +40,20 @@ impl Pacer {
 
     /// A frame was drawn.
     pub fn drawn(&mut self, now: Instant) {
-        *self = Self { last: Some(now), input: false, data: false, ..*self };
+        // Frames for keys must not keep data waiting for longer than a gap.
+        let next = self.next.map_or(now, |next| next.clamp(now, now + self.data_gap)) + self.data_gap;
+        *self = Self { last: Some(now), next: Some(next), input: false, data: false, ..*self };
     }
 
     /// When the next frame is due; `None` when nothing changed.
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Instant> {
-        let gap = match (self.input, self.data) {
-            (true, _) => LEAST_GAP,
-            (false, true) => self.data_gap,
-            (false, false) => return None,
-        };
-        Some(self.last.map_or(now, |last| last + gap))
+        if !self.input && !self.data {
+            return None;
+        }
+        let (Some(last), Some(next)) = (self.last, self.next) else { return Some(now) };
+        let soonest = last + LEAST_GAP;
+        Some(if self.input { soonest } else { next.checked_sub(self.data_gap).map_or(soonest, |due| due.max(soonest)) })
     }
 }
 
@@ -68,36 +77,59 @@ mod tests {
         let now = Instant::now();
         let mut pacer = Pacer::new(10);
         pacer.drawn(now);
+        pacer.drawn(now);
         pacer.data();
         assert_eq!(pacer.due(now), Some(now + Duration::from_millis(100)));
         pacer.input();
         assert_eq!(pacer.due(now), Some(now + Duration::from_millis(16)));
     }
 
-    #[test]
-    fn a_flood_of_views_makes_ten_frames_a_second() {
+    /// Frames within ten seconds of views that come at these intervals.
+    fn frames(fps: u32, interval: Duration) -> Vec<Duration> {
         let start = Instant::now();
-        let mut pacer = Pacer::new(10);
-        let mut frames = 0;
-        for micros in (0..1_000_000).step_by(5) {
-            let now = start + Duration::from_micros(micros);
+        let mut pacer = Pacer::new(fps);
+        let mut frames = Vec::new();
+        let mut now = start;
+        while now < start + Duration::from_secs(10) {
             pacer.data();
             if pacer.due(now).is_some_and(|due| due <= now) {
-                frames += 1;
+                frames.push(now - start);
                 pacer.drawn(now);
             }
+            now += interval;
         }
-        assert_eq!(frames, 10);
+        frames
     }
 
     #[test]
-    fn odd_rates_are_brought_into_range() {
-        let now = Instant::now();
-        for (fps, millis) in [(0, 1000), (1, 1000), (1000, 33)] {
-            let mut pacer = Pacer::new(fps);
-            pacer.drawn(now);
+    fn a_flood_of_views_makes_ten_frames_a_second() {
+        assert!((100..=102).contains(&frames(10, Duration::from_micros(50)).len()));
+        for (fps, wanted) in [(0, 10), (1, 10), (30, 300), (1000, 300)] {
+            let drawn = frames(fps, Duration::from_micros(50)).len();
+            assert!((wanted..=wanted + 2).contains(&drawn), "{fps}: {drawn}");
+        }
+    }
+
+    #[test]
+    fn views_as_frequent_as_frames_are_drawn_when_they_come() {
+        for millis in [100, 101, 105, 110, 150] {
+            let interval = Duration::from_millis(millis);
+            let frames = frames(10, interval);
+            assert!(frames.windows(2).all(|pair| pair[1] - pair[0] == interval), "{millis}: {frames:?}");
+        }
+    }
+
+    #[test]
+    fn a_rhythm_beside_that_of_the_views_is_given_up() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut pacer = Pacer::new(10);
+        pacer.drawn(start);
+        // Views come 31 ms after the beat, sooner or later by some; none waits for the next beat.
+        for view in [31, 133, 229, 333, 430, 531] {
             pacer.data();
-            assert_eq!(pacer.due(now).unwrap().duration_since(now).as_millis(), millis);
+            assert!(pacer.due(at(view)).unwrap() <= at(view), "{view}");
+            pacer.drawn(at(view));
         }
     }
 }

@@ -10,6 +10,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// The text on one line, without escape sequences, control characters and characters that reorder or hide others.
 #[must_use]
 pub fn clean(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -90,16 +93,27 @@ fn skip_string(chars: &mut Peekable<Chars<'_>>) {
     }
 }
 
+/// Whether a text has nothing but characters that each take one column, whatever stands beside them: almost all that is
+/// drawn. What Unicode says of widths and clusters need not be looked up for it.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| {
+        matches!(c,
+            ' '..='~' | '\u{a1}'..='\u{ac}' | '\u{ae}'..='\u{17f}' | '\u{2010}'..='\u{2027}' | '\u{2190}'..='\u{22ff}'
+            | '\u{2500}'..='\u{25fc}' | '✓' | '✗' | '\u{2800}'..='\u{28ff}' | 'Δ')
+    })
+}
+
 /// Columns that a text takes.
 #[must_use]
 pub fn width(text: &str) -> usize {
-    text.width()
+    if is_plain(text) { text.chars().count() } else { text.width() }
 }
 
 /// The text in at most `columns`; what does not fit is replaced by an ellipsis.
 #[must_use]
 pub fn fit(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
+    if width(text) <= columns {
         return text.to_owned();
     }
     if columns == 0 {
@@ -133,7 +147,7 @@ pub fn fit_end(text: &str, columns: usize) -> String {
 #[must_use]
 pub fn pad(text: &str, columns: usize) -> String {
     let mut out = fit(text, columns);
-    let missing = columns.saturating_sub(out.width());
+    let missing = columns.saturating_sub(width(&out));
     out.extend(std::iter::repeat_n(' ', missing));
     out
 }
@@ -142,7 +156,7 @@ pub fn pad(text: &str, columns: usize) -> String {
 #[must_use]
 pub fn pad_left(text: &str, columns: usize) -> String {
     let text = fit(text, columns);
-    let missing = columns.saturating_sub(text.width());
+    let missing = columns.saturating_sub(width(&text));
     let mut out = " ".repeat(missing);
     out.push_str(&text);
     out
@@ -244,6 +258,16 @@ mod tests {
         assert_eq!(fold("工作負載", 3), ["工", "作", "負", "載"]);
         assert_eq!(fold("工作", 1), ["工", "作"]);
         assert_eq!(fold("", 5), [""]);
+    }
+
+    #[test]
+    fn plain_characters_take_one_column_each() {
+        let plain: Vec<char> = ('\0'..=char::MAX).filter(|c| is_plain(&c.to_string())).collect();
+        assert!(plain.len() > 1000);
+        for c in plain {
+            assert_eq!((c.width(), clean(&c.to_string())), (Some(1), c.to_string()), "{c:?}");
+        }
+        assert!(!["工", "\u{300}", "\u{ad}", "\t", "\u{202e}", "\u{fe0f}", "⚡"].into_iter().any(is_plain));
     }
 
     proptest! {

@@ -3,9 +3,8 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
-use ratatui::widgets::{Clear, Widget};
 
-use super::paint::{cols, panel, put, row, span};
+use super::paint::{clear, cols, panel, put, row, span};
 use crate::tui::keys::{self, Group};
 use crate::tui::text;
 use crate::tui::theme::{ColorDepth, Theme, ThemeName};
@@ -64,8 +63,7 @@ pub fn draw(scroll: usize, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let fitting = u16::try_from(longest + 2).unwrap_or(u16::MAX).clamp(3, place.height.max(3));
     place.y += place.height.saturating_sub(fitting) / 2;
     place.height = fitting;
-    Clear.render(place, buf);
-    buf.set_style(place, theme.base);
+    clear(buf, place, theme.base);
     let last = longest.saturating_sub(usize::from(place.height.saturating_sub(2)));
     let first = scroll.min(last);
     let right = if last > 0 { "j k scroll" } else { "" };

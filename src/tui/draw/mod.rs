@@ -57,13 +57,13 @@ impl<'a> Scene<'a> {
 /// The least size at which there is room for bars, ratio, rates and errors.
 pub const LEAST: (u16, u16) = (40, 10);
 
-/// Draws the screen that the state asks for.
+/// Draws the screen that the state asks for, over whatever stood in the area.
 pub fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let area = area.intersection(buf.area);
     if area.is_empty() {
         return;
     }
-    buf.set_style(area, theme.base);
+    paint::clear(buf, area, theme.base);
     let view = ui.shown(model);
     if area.width < LEAST.0 || area.height < LEAST.1 {
         small::too_small(view, theme, area, buf);

@@ -3,9 +3,8 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
-use ratatui::widgets::{Clear, Widget};
 
-use super::paint::{panel, put, row, span};
+use super::paint::{clear, panel, put, row, span};
 use crate::tui::model::Model;
 use crate::tui::state::Question;
 use crate::tui::text;
@@ -26,8 +25,7 @@ pub fn draw(question: Question, model: &Model, theme: &Theme, area: Rect, buf: &
     let width = 38.min(area.width);
     let height = 6.min(area.height);
     let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
-    Clear.render(place, buf);
-    buf.set_style(place, theme.base);
+    clear(buf, place, theme.base);
     let inner = panel(buf, place, Line::styled("?", theme.strong), Line::default(), true, theme);
     let room = usize::from(inner.width).saturating_sub(2);
     for (index, line) in (0..).zip(lines) {

@@ -26,7 +26,7 @@ pub fn lines(buf: &mut Buffer, area: Rect, series: &[Series], max: f64, ascii: b
     if area.is_empty() || max <= 0.0 {
         return;
     }
-    let mut cells = vec![0_u8; usize::from(area.width)];
+    let mut cells = vec![0_u8; usize::from(area.width) * usize::from(area.height)];
     for line in series {
         if ascii {
             signs(buf, area, line, max);
@@ -45,41 +45,38 @@ fn level(value: f64, max: f64, dots: usize) -> usize {
     dots.saturating_sub(1 + from_bottom)
 }
 
+/// `cells` is scratch space: the bits of each cell of the area.
 fn braille(buf: &mut Buffer, area: Rect, line: &Series, max: f64, cells: &mut [u8]) {
-    let dots = usize::from(area.height) * 4;
-    // One pass per line of cells keeps the scratch space as small as one line.
-    for row in 0..area.height {
-        cells.fill(0);
-        let mut previous: Option<usize> = None;
-        for (x, value) in line.values.iter().enumerate().take(cells.len() * 2) {
-            let Some(value) = value else {
-                previous = None;
-                continue;
-            };
-            let here = level(*value, max, dots);
-            let from = previous.unwrap_or(here);
-            previous = Some(here);
-            if line.dashed && x % 6 >= 4 {
-                continue;
-            }
-            // A jump is joined by a vertical stroke in its own column.
-            let (top, bottom) = (here.min(from + 1), here.max(from.saturating_sub(1)));
-            for dot in top.min(bottom)..=top.max(bottom) {
-                if dot / 4 == usize::from(row)
-                    && let Some(cell) = cells.get_mut(x / 2)
-                    && let Some(bit) = DOTS.get(x % 2).and_then(|column| column.get(dot % 4))
-                {
-                    *cell |= bit;
-                }
+    let (width, dots) = (usize::from(area.width), usize::from(area.height) * 4);
+    cells.fill(0);
+    let mut previous: Option<usize> = None;
+    for (x, value) in line.values.iter().enumerate().take(width * 2) {
+        let Some(value) = value else {
+            previous = None;
+            continue;
+        };
+        let here = level(*value, max, dots);
+        let from = previous.unwrap_or(here);
+        previous = Some(here);
+        if line.dashed && x % 6 >= 4 {
+            continue;
+        }
+        // A jump is joined by a vertical stroke in its own column.
+        let (top, bottom) = (here.min(from + 1), here.max(from.saturating_sub(1)));
+        for dot in top.min(bottom)..=top.max(bottom) {
+            if let Some(cell) = cells.get_mut(dot / 4 * width + x / 2)
+                && let Some(bit) = DOTS.get(x % 2).and_then(|column| column.get(dot % 4))
+            {
+                *cell |= bit;
             }
         }
-        for (x, bits) in (area.x..area.right()).zip(cells.iter()).filter(|(_, bits)| **bits != 0) {
-            let cell = &mut buf[(x, area.y + row)];
-            let under = cell.symbol().chars().next().map_or(0, u32::from);
-            let under = if (0x2800..=0x28ff).contains(&under) { (under - 0x2800) as u8 } else { 0 };
-            let symbol = char::from_u32(0x2800 + u32::from(bits | under)).unwrap_or(' ');
-            cell.set_char(symbol).set_style(line.style);
-        }
+    }
+    for (position, bits) in area.positions().zip(cells.iter()).filter(|(_, bits)| **bits != 0) {
+        let cell = &mut buf[position];
+        let under = cell.symbol().chars().next().map_or(0, u32::from);
+        let under = if (0x2800..=0x28ff).contains(&under) { (under - 0x2800) as u8 } else { 0 };
+        let symbol = char::from_u32(0x2800 + u32::from(bits | under)).unwrap_or(' ');
+        cell.set_char(symbol).set_style(line.style);
     }
 }
 

@@ -388,3 +388,58 @@ fn leaving_early_tells_what_there_is_and_nothing_where_nothing_was_measured() {
     stage.ended(0);
     assert_eq!(said.trim(), "");
 }
+
+#[test]
+fn the_picker_opens_at_what_is_open_and_goes_back_to_the_screen_before() {
+    let mut stage = Stage::run((80, 24), &[], &[PROGRAM, "timeouts", "--set", "measure.repeats=1"]);
+    stage.until("a run is live", |screen| screen.contains("LIVE"));
+    stage.press("2");
+    stage.until("the tasks are shown", |screen| screen.contains("Tasks that failed"));
+    stage.press("o");
+    stage.until("its row is chosen, with what it means", |screen| {
+        screen.lines().any(|line| line.contains("▸ timeouts") && line.contains(" 1 run"))
+            && screen.contains("by --set measure.repeats=1")
+    });
+    stage.press("\x1b");
+    stage.until("the tasks are shown again", |screen| screen.contains("Tasks that failed"));
+    stage.press("qy");
+    stage.ended(0);
+}
+
+const FAILING: &str = "
+version: 1
+name: failing
+tasks:
+  - { name: page, kind: command, command: [sh, -c, 'echo \"no page {index}\" >&2; exit 3', it's me], count: 6, retries: { max: 1, on: [error] } }
+  - { name: text, kind: command, shell: true, command: \"sleep 0.0{index} | exit 4\", count: 3 }
+engines: [{ kind: pool, workers: 1 }, { kind: process, workers: 1 }]
+measure: { warmup: 0, repeats: 3 }
+";
+
+#[test]
+fn failed_tasks_are_filtered_and_shown_with_their_command_line() {
+    let script = format!("cat >failing.yaml <<'END'\n{FAILING}END\nexec {PROGRAM} failing.yaml");
+    let mut stage = Stage::run((100, 30), &[], &["/bin/sh", "-c", &script]);
+    stage.until("all runs were made", |screen| screen.contains("FINISHED"));
+    stage.press("2/status:failed engine:pool run:2 \x1b[200~no page 4\n\x1b[201~");
+    stage.until("what was pasted is in it", |screen| screen.contains("2 of 90"));
+    stage.press("\r\r");
+    stage.until("its details are open", |screen| {
+        let command = r#"sh -c 'echo "no page 4" >&2; exit 3' 'it'\''s me'"#;
+        ["task 4 · try 2/2 · run 2 · ● POOL", command, "ended with exit code 3"]
+            .iter()
+            .all(|&word| screen.contains(word))
+    });
+    stage.press("n");
+    stage.until("the other attempt is open", |screen| screen.contains("task 4 · try 1/2 · run 2 · ● POOL"));
+    stage.press("\x1b");
+    stage.until("the list is shown", |screen| screen.contains("▸ #4"));
+    stage.press("\x1b");
+    stage.until("there is no filter", |screen| screen.contains("90 kept"));
+    stage.press("/class:text\r\r");
+    stage.until("a text for the shell is shown as one", |screen| {
+        screen.contains("| exit 4") && screen.contains("shell ")
+    });
+    stage.press("q");
+    stage.ended(0);
+}

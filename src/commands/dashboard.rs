@@ -166,7 +166,7 @@ fn entry_of(file: &str, source: &Source, workload: Arc<Workload>, place: &prepar
     let mut entry = entry(name.clone(), name, source.text.clone(), workload, place, changes.max_time);
     let changed = farewell::changes(changes, &[]);
     if !changed.is_empty() {
-        entry.summary.push(format!("changed   by {}", shell::join(&changed)));
+        entry.summary.insert(0, format!("changed   by {}", shell::join(&changed)));
     }
     entry
 }
@@ -201,5 +201,39 @@ fn theme(theme: Theme) -> ThemeName {
         Theme::Light => ThemeName::Light,
         Theme::HighContrast => ThemeName::HighContrast,
         Theme::Mono => ThemeName::Mono,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "version: 1\ntasks: [{ name: t, kind: kernel, kernel: noop, count: 5 }]\n";
+
+    fn opened(name: &str, changes: &Changes, place: &prepare::Place) -> (Entry, Source) {
+        let (source, workload) = prepare::source_and_workload(name, changes, crate::cli::Color::Never).unwrap();
+        (entry_of(name, &source, workload, place, changes), source)
+    }
+
+    #[test]
+    fn the_workload_that_was_named_has_one_place_in_the_picker() {
+        let place = prepare::Place::detect();
+        let changes = Changes { set: vec!["measure.repeats=2".to_owned()], ..Changes::default() };
+        let mut list = catalogue(&place, &changes);
+        let before = list.len();
+        let (entry, source) = opened("cpu_uniform.yml", &changes, &place);
+        let at = offer(&mut list, entry, &source);
+        assert_eq!((list.len(), list[at].name.as_str()), (before, "cpu-uniform"), "whatever it was called");
+        assert_eq!(list[at].brief.runs, 2, "with its changes");
+        assert!(list[at].summary.iter().any(|line| line.contains("--set measure.repeats=2")));
+        // A file of another folder is offered first, and only once.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("elsewhere.yaml");
+        std::fs::write(&path, FILE).unwrap();
+        for _ in 0..2 {
+            let (entry, source) = opened(path.to_str().unwrap(), &Changes::default(), &place);
+            assert_eq!(offer(&mut list, entry, &source), 0);
+            assert_eq!((list.len(), list[0].name.as_str()), (before + 1, path.to_str().unwrap()));
+        }
     }
 }

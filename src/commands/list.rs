@@ -227,6 +227,19 @@ mod tests {
     }
 
     #[test]
+    fn commands_of_a_file_that_everybody_may_change_are_offered_only_with_a_word() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.yaml");
+        std::fs::write(&path, "version: 1\ntasks: [{ name: t, kind: command, command: [\"true\"], count: 1 }]\n")
+            .unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+        let outcome = |allow_exec| file(&path, true, false, allow_exec).unwrap().outcome;
+        assert!(outcome(false).unwrap_err().contains("--allow-exec"));
+        assert!(outcome(true).is_ok());
+    }
+
+    #[test]
     fn a_folder_that_is_not_there_has_no_files_and_one_that_cannot_be_read_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["b.yaml", "a.yml", "c.txt"] {

@@ -222,10 +222,18 @@ impl UiState {
             Action::KillWorker => return self.kill_worker(model),
             Action::NextMatch => self.step_attempt(model, 1),
             Action::PreviousMatch => self.step_attempt(model, -1),
-            // They are the list's, where there is one.
-            Action::Filter | Action::SortLeft | Action::SortRight | Action::Invert => {}
-            Action::Type(_) | Action::Erase | Action::EraseNext | Action::EraseWord | Action::EraseAll => {}
-            Action::Left | Action::Right => {}
+            // They are the list's, which has had its turn.
+            Action::Filter
+            | Action::SortLeft
+            | Action::SortRight
+            | Action::Invert
+            | Action::Type(_)
+            | Action::Erase
+            | Action::EraseNext
+            | Action::EraseWord
+            | Action::EraseAll
+            | Action::Left
+            | Action::Right => {}
         }
         Vec::new()
     }

@@ -2,7 +2,7 @@
 //!
 //! * [`model`], [`state`], [`keys`]: what is shown, what the user chose, what a key means. Pure.
 //! * [`draw`], [`widgets`], [`theme`], [`text`], [`mod@format`]: one frame from these. Pure.
-//! * `event_loop`, with `terminal`, `screen`, `input` and `pacer`: the only parts that touch the terminal, the
+//! * `event_loop`, with `terminal`, `screen`, `input`, `notice` and `pacer`: the only parts that touch the terminal, the
 //!   clock and signals.
 
 pub mod draw;
@@ -12,8 +12,8 @@ pub(crate) mod fixture;
 pub mod format;
 mod input;
 pub mod keys;
-mod lints;
 pub mod model;
+mod notice;
 mod pacer;
 #[cfg(test)]
 mod pty_tests;

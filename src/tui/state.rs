@@ -73,9 +73,9 @@ pub struct UiState {
     pub theme: ThemeName,
     /// The picture that is kept, if it is frozen.
     pub frozen: Option<Arc<SessionView>>,
-    /// An answer to the last key, until the next one.
+    /// An answer to the last key, until the next one or until it has been there long enough.
     pub notice: Option<String>,
-    /// Whether that answer is about a stop: it is true no longer when nothing runs any more.
+    /// Whether that answer is about a stop: it stays while something runs, and is true no longer when nothing does.
     pub stopping: bool,
     /// Columns and lines of the screen.
     pub size: (u16, u16),

@@ -5,9 +5,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::banner::Statement;
 use super::charts::Chart;
+use super::notes::Message;
 use super::paint::{cols, rows};
-use super::{Scene, banner, charts, footer, header, latency, notes, pane, progress, small, time_split};
+use super::{Scene, banner, charts, footer, header, latency, notes, pane, progress, ranking, small, time_split};
 use crate::tui::model;
 
 /// Draws the layout that fits.
@@ -16,18 +18,33 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         small::draw(scene, area, buf);
         return;
     }
+    let statement = banner::statement(scene);
     header::draw(scene, rows(area, 0, 2), buf);
     let bars = scene.panes.len() as u16;
     progress::draw(scene, rows(area, 2, bars), buf);
-    let mut y = 3 + bars;
-    banner::draw(scene, rows(area, y, 3), buf);
-    y += 3;
+    let mut y = 2 + bars;
+    let unsaid = banner::draw(scene, &statement, rows(area, y + 1, 3), buf);
+    // Nothing moves when a run becomes suspect: its reason stands where otherwise nothing does.
+    let ranking = ranking::line(scene, usize::from(area.width).saturating_sub(2));
+    let suspect = notes::suspect(scene);
+    let (above, beside, unsaid) = match (ranking, suspect) {
+        (Some(ranking), suspect) => (Some((ranking, scene.theme.base)), suspect, unsaid),
+        (None, Some(suspect)) => (Some(suspect), None, unsaid),
+        (None, None) => (unsaid, None, None),
+    };
+    notes::draw_message(above, rows(area, y, 1), buf);
+    y += 4;
+    if beside.is_some() {
+        notes::draw_message(beside, rows(area, y, 1), buf);
+        y += 1;
+    }
     let below = rows(area, y, area.height.saturating_sub(y + 1));
     if area.width >= 120 && area.height >= 36 {
-        large(scene, below, buf);
+        large(scene, &statement, unsaid, below, buf);
     } else {
-        notes::draw_line(notes::alert(scene), rows(below, 0, 1), buf);
-        compact(scene, rows(below, 1, below.height), buf);
+        let lines = if area.height >= 27 { 2 } else { 1 };
+        notes::draw_message(notes::alert(scene, &statement, unsaid), rows(below, 0, lines), buf);
+        compact(scene, rows(below, lines, below.height), buf);
     }
     footer::draw(scene.ui, model::failures(scene.view).len(), model::is_running(scene.view), scene.theme, area, buf);
 }
@@ -47,13 +64,15 @@ fn compact(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-fn large(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+fn large(scene: &Scene<'_>, statement: &Statement, unsaid: Option<Message>, area: Rect, buf: &mut Buffer) {
     let wall = area.width >= 180 && area.height >= 38;
-    let shown_notes = if wall { notes::suspect(scene) } else { notes::suspect(scene).or_else(|| notes::lint(scene)) };
-    notes::draw_line(shown_notes, rows(area, 0, 1), buf);
+    let unsaid = notes::broken(scene).or(unsaid);
+    // A wall has the reasons in a panel.
+    let first = unsaid.or_else(|| notes::why(scene, statement).filter(|_| !wall));
+    notes::draw_message(first, rows(area, 0, 1), buf);
     let last_line = u16::from(!wall);
     if !wall {
-        notes::draw_line(notes::warning(scene), rows(area, area.height - 1, 1), buf);
+        notes::draw_message(notes::warning(scene), rows(area, area.height - 1, 1), buf);
     }
     let body = rows(area, 1, area.height - 1 - last_line);
     let tables = match (wall, scene.panes.len()) {
@@ -61,8 +80,7 @@ fn large(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         (true, _) => 8,
         (false, _) => 6,
     };
-    let most_workers = scene.panes.iter().filter_map(|pane| pane.frame).map(|frame| frame.workers.len()).max();
-    let wanted = u16::try_from(most_workers.unwrap_or(1)).unwrap_or(u16::MAX).saturating_add(5);
+    let wanted = pane::table_lines(scene, area.width / scene.panes.len().max(1) as u16).saturating_add(4);
     let least_charts = if wall { 10 } else { 8 };
     let panes = wanted.clamp(8, body.height.saturating_sub(tables + least_charts).max(8));
     let charts = body.height.saturating_sub(tables + panes);
@@ -75,7 +93,7 @@ fn large(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         let third = last.width / 3;
         latency::draw(scene, cols(last, 0, third), buf);
         time_split::draw(scene, cols(last, third, third), buf);
-        notes::draw_panel(scene, cols(last, third * 2, last.width), buf);
+        notes::draw_panel(scene, statement, cols(last, third * 2, last.width), buf);
     } else {
         let half = last.width / 2;
         latency::draw(scene, cols(last, 0, half), buf);

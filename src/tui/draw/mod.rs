@@ -4,19 +4,25 @@
 mod banner;
 mod charts;
 pub mod detail;
+mod figures;
 mod footer;
 mod header;
+mod heat_map;
 pub mod help;
 mod latency;
 mod main_screen;
 mod notes;
+mod offered;
 mod paint;
 mod pane;
 pub mod picker;
 mod progress;
 mod question;
+mod ranking;
 mod small;
 mod tasks;
+mod time_axis;
+mod time_left;
 mod time_split;
 mod worker_table;
 
@@ -94,6 +100,9 @@ fn to_ascii(area: Rect, buf: &mut Buffer) {
     }
 }
 
+#[cfg(test)]
+#[path = "main_tests.rs"]
+mod main_tests;
 #[cfg(test)]
 #[path = "draw_tests.rs"]
 mod tests;

@@ -37,14 +37,48 @@ pub fn span<'a>(content: impl Into<std::borrow::Cow<'a, str>>, style: Style) -> 
 
 /// Puts a line at the start of an area.
 pub fn put<'a>(buf: &mut Buffer, area: Rect, line: impl Into<Line<'a>>) {
-    line.into().render(area, buf);
+    let line = line.into();
+    #[cfg(test)]
+    written::remember(area, &line);
+    line.render(area, buf);
+}
+
+/// Which texts were put where, for tests that look for texts over others and for texts that were cut.
+#[cfg(test)]
+pub mod written {
+    use std::cell::RefCell;
+
+    use ratatui::layout::Rect;
+    use ratatui::text::Line;
+
+    /// A text and the area it was put into.
+    pub type Text = (Rect, String);
+
+    thread_local! {
+        static TEXTS: RefCell<Option<Vec<Text>>> = const { RefCell::new(None) };
+    }
+
+    pub fn remember(area: Rect, line: &Line<'_>) {
+        TEXTS.with_borrow_mut(|texts| {
+            if let Some(texts) = texts {
+                texts.push((area, line.spans.iter().map(|span| &*span.content).collect()));
+            }
+        });
+    }
+
+    /// All texts that are put while something is drawn.
+    pub fn during(draw: impl FnOnce()) -> Vec<Text> {
+        TEXTS.set(Some(Vec::new()));
+        draw();
+        TEXTS.take().unwrap_or_default()
+    }
 }
 
 /// Puts a line at the right end of an area.
 pub fn put_right<'a>(buf: &mut Buffer, area: Rect, line: impl Into<Line<'a>>) {
     let line = line.into();
     let width = u16::try_from(line.width()).unwrap_or(u16::MAX).min(area.width);
-    line.render(cols(area, area.width - width, width), buf);
+    put(buf, cols(area, area.width - width, width), line);
 }
 
 /// Fills an area with one symbol.

@@ -91,7 +91,7 @@ const fn column(title: &'static str, width: u16, right: bool, least: u16) -> Col
 /// From the left; a column is left out where the screen is narrower than its last number.
 const COLUMNS: [Column; 10] = [
     column("task", 8, false, 0),
-    column("engine", 11, false, 0),
+    column("engine", 13, false, 0),
     column("class", 10, false, 70),
     column("outcome", 8, false, 0),
     column("try", 4, true, 0),

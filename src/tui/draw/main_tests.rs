@@ -109,7 +109,7 @@ fn the_verdict_is_whole_for_every_shipped_pair_and_finding() {
     ];
     for name in names {
         for (finding, ratio, headline) in [
-            (Finding::Slower, 1.0 / 3.14, " IS FASTER"),
+            (Finding::Slower, 1.0 / 3.13, " IS FASTER"),
             (Finding::Slower, 1.0 / 12.3, " IS FASTER"),
             (Finding::Slower, 1.0 / 412.0, " IS FASTER"),
             (Finding::NoClearDifference, 1.02, "NO CLEAR DIFFERENCE"),
@@ -219,6 +219,11 @@ fn more_than_two_arms_are_ranked() {
         assert!(picture.contains("no clear difference") || picture.contains("tie"), "{picture}");
     }
     let mut view = fixture::three_arms();
+    let last_two =
+        Arc::make_mut(&mut view.verdicts).iter_mut().find(|verdict| (verdict.arm, verdict.baseline) == (2, 1));
+    last_two.unwrap().finding = Finding::NoClearDifference;
+    let picture = shown(view.clone(), CLASSROOM);
+    assert!(picture.contains("3 PROCESS ×4 ×0.32"), "small steps do not add up to a tie\n{picture}");
     view.arms[1].finished = Arc::default();
     let picture = shown(view, CLASSROOM);
     assert!(picture.contains("1 pool-auto ×4 49.4/s · 2 PROCESS ×4 ×0.32 · pool-工作-2 no run yet"), "{picture}");
@@ -279,7 +284,7 @@ fn differences_are_shown_where_both_figures_mean_something_and_judged_by_what_he
             assert!(style.is_none() && !line.contains("better") && !line.contains("worse"), "{line}");
         }
     }
-    let mut idle = running.clone();
+    let mut idle = running;
     let newest = Snapshot { throughput: 0.0, ..Snapshot::clone(idle.arms[1].latest().unwrap()) };
     Arc::make_mut(&mut idle.arms[1].track).frames.push(Arc::new(newest));
     assert!(figure(&idle, "  tasks/s  ").1.is_none(), "nothing to divide by");

@@ -12,7 +12,7 @@ struct Entry {
     place: Option<usize>,
     label: String,
     figure: String,
-    /// Whether it is not told apart from the one before.
+    /// Whether it is not told apart from the first one of its place.
     tie: bool,
 }
 
@@ -27,9 +27,10 @@ pub fn line(scene: &Scene<'_>, columns: usize) -> Option<String> {
     measured.sort_by(|a, b| b.2.total_cmp(&a.2));
     let (first, _, best) = *measured.first().filter(|_| measured.len() > 1)?;
     let mut entries: Vec<Entry> = Vec::new();
-    let (mut before, mut early) = (first, false);
+    // Everyone is held against the first of a place, so that small steps do not add up to a tie.
+    let (mut leader, mut early) = (first, false);
     for (number, (arm, arm_view, rate)) in (1..).zip(measured) {
-        let finding = model::between(view, arm, before).map(|verdict| verdict.finding);
+        let finding = model::between(view, arm, leader).map(|verdict| verdict.finding);
         let ratio = model::between(view, arm, first).and_then(|verdict| verdict.ratio);
         early |= number > 1 && matches!(finding, None | Some(Finding::TooEarly));
         let tie = finding == Some(Finding::NoClearDifference);
@@ -40,7 +41,9 @@ pub fn line(scene: &Scene<'_>, columns: usize) -> Option<String> {
             format!("×{}", format::ratio(ratio.unwrap_or(rate / best)))
         };
         entries.push(Entry { place, label: model::label(arm_view), figure, tie });
-        before = arm;
+        if !tie {
+            leader = arm;
+        }
     }
     let without = view.arms.iter().filter(|arm| rate(arm).is_none());
     entries.extend(without.map(|arm| {

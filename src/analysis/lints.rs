@@ -1,6 +1,6 @@
-//! What a run shows about its setting, as far as its measurements go. Each lint has its own rule and its own words.
+//! What a run shows about its setting, as far as its measurements go. Each lint has its own rule and its own words; the
+//! dashboard and reports say the same.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::engine::event::RunState;
@@ -14,16 +14,24 @@ const WORKING: f64 = 0.8;
 const TAIL: f64 = 0.1;
 /// Share of the usable cores beyond which the processor is the bottleneck.
 const SATURATED: f64 = 0.9;
-/// Finished tasks that a figure of a run under way needs.
+/// Finished tasks and time that the figures of a run under way need.
 const ENOUGH: u64 = 10;
+const LEAST_TIME: Duration = Duration::from_secs(1);
 
 /// One thing that the measurements show.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Lint {
     /// More than half of the worker time passes between dispatch and the first instruction; holds its share.
     StartupBound(f64),
-    /// Less than 80 % of the worker time is work; holds that share.
-    LowWorkingRatio(f64),
+    /// Less than 80 % of the worker time is work.
+    LowWorkingRatio {
+        /// Share of the worker time in tasks.
+        work: f64,
+        /// Between dispatch and the first instruction of a task.
+        startup: f64,
+        /// Neither.
+        idle: f64,
+    },
     /// There are more workers than cores and the cores are busy: more workers only wait for each other.
     MoreWorkersThanCores {
         /// Workers aimed at.
@@ -38,39 +46,42 @@ pub enum Lint {
 }
 
 impl Lint {
-    /// Its name, for a verdict and for machines. [`Display`](fmt::Display) says it with figures.
+    /// Its name, for machines. [`Lint::sentence`] says it to people.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::StartupBound(_) => "start-up bound",
-            Self::LowWorkingRatio(_) => "low working ratio",
+            Self::LowWorkingRatio { .. } => "low working ratio",
             Self::MoreWorkersThanCores { .. } => "more workers than cores",
             Self::UnevenTail(_) => "uneven tail",
             Self::Suspect(_) => "suspect",
         }
     }
-}
 
-impl fmt::Display for Lint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// A sentence about an arm, with its figures.
+    #[must_use]
+    pub fn sentence(&self, arm: &str) -> String {
         match self {
-            Self::StartupBound(share) => {
-                write!(
-                    f,
-                    "start-up bound: {:.0} % of worker time passes before the first instruction of a task",
-                    share * 100.0
-                )
+            Self::StartupBound(share) => format!("{arm} spends {} of its worker time on start-up", percent(*share)),
+            Self::LowWorkingRatio { work, startup, idle } => {
+                let (work, startup, idle) = (percent(*work), percent(*startup), percent(*idle));
+                format!("{arm} works only {work} of its worker time ({startup} start-up, {idle} idle)")
             }
-            Self::LowWorkingRatio(share) => write!(f, "workers work only {:.0} % of their time", share * 100.0),
             Self::MoreWorkersThanCores { workers, cores } => {
-                write!(f, "{workers} workers share {cores} busy core{}", if *cores == 1 { "" } else { "s" })
+                let plural = if *cores == 1 { "" } else { "s" };
+                format!("{arm} has {workers} workers on {cores} busy core{plural}: more workers cannot be faster")
             }
             Self::UnevenTail(share) => {
-                write!(f, "uneven tail: {:.0} % of worker time is idle while the last tasks run", share * 100.0)
+                format!("{arm} is idle {} of its worker time while the last tasks run", percent(*share))
             }
-            Self::Suspect(reason) => write!(f, "suspect: {reason}"),
+            Self::Suspect(reason) if reason.is_empty() => format!("{arm} has mostly suspect runs"),
+            Self::Suspect(reason) => format!("{arm} is suspect: {reason}"),
         }
     }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
 }
 
 /// Whether the figures of a run show anything about its setting: not where it was stopped, because its end is not that of
@@ -93,7 +104,10 @@ pub fn lints(run: &Snapshot, usable_cores: Option<u32>) -> Vec<Lint> {
 /// is left to [`lints`].
 #[must_use]
 pub fn together<'a>(runs: impl IntoIterator<Item = &'a Snapshot>, usable_cores: Option<u32>) -> Vec<Lint> {
-    let enough = |run: &&Snapshot| run.end.is_some() || run.counts.succeeded + run.counts.unsuccessful() >= ENOUGH;
+    let enough = |run: &&Snapshot| {
+        let ended = run.counts.succeeded + run.counts.unsuccessful();
+        run.end.is_some() || ended >= ENOUGH && run.at >= LEAST_TIME
+    };
     let runs: Vec<&Snapshot> = runs.into_iter().filter(|run| speaks(run)).filter(enough).collect();
     let mut lints = worker_time(&runs);
     lints.extend(usable_cores.and_then(|cores| too_many_workers(&runs, cores)));
@@ -110,7 +124,7 @@ fn worker_time(runs: &[&Snapshot]) -> Vec<Lint> {
     if startup > STARTUP {
         lints.push(Lint::StartupBound(startup));
     } else if work < WORKING {
-        lints.push(Lint::LowWorkingRatio(work));
+        lints.push(Lint::LowWorkingRatio { work, startup, idle });
     }
     let whole = (time.work + time.startup + time.idle).as_secs_f64();
     let tail: Duration = runs.iter().filter_map(|run| run.end.as_ref()).map(|end| end.tail_idle).sum();
@@ -143,7 +157,7 @@ mod tests {
     }
 
     fn words(run: &Snapshot) -> Vec<String> {
-        lints(run, Some(2)).iter().map(ToString::to_string).collect()
+        lints(run, Some(2)).iter().map(|lint| lint.sentence("pool")).collect()
     }
 
     #[test]
@@ -153,11 +167,8 @@ mod tests {
 
     #[test]
     fn start_up_over_half_of_the_time_explains_the_low_working_ratio() {
-        assert_eq!(
-            words(&with_time(32, 67, 1)),
-            ["start-up bound: 67 % of worker time passes before the first instruction of a task"]
-        );
-        assert_eq!(words(&with_time(50, 50, 0)), ["workers work only 50 % of their time"]);
+        assert_eq!(words(&with_time(32, 67, 1)), ["pool spends 67 % of its worker time on start-up"]);
+        assert_eq!(words(&with_time(50, 50, 0)), ["pool works only 50 % of its worker time (50 % start-up, 0 % idle)"]);
         assert_eq!(words(&with_time(80, 10, 10)), Vec::<String>::new());
         assert_eq!(words(&with_time(0, 0, 0)), Vec::<String>::new());
     }
@@ -168,7 +179,7 @@ mod tests {
         run.workers_target = 8;
         assert_eq!(words(&run), Vec::<String>::new(), "1.78 of 2 cores: they have room");
         run.cpu.cores_used_whole = 1.9;
-        assert_eq!(words(&run), ["8 workers share 2 busy cores"]);
+        assert_eq!(words(&run), ["pool has 8 workers on 2 busy cores: more workers cannot be faster"]);
         assert_eq!(lints(&run, None), []);
     }
 
@@ -176,7 +187,7 @@ mod tests {
     fn uneven_tail() {
         let mut run = with_time(85, 0, 15);
         run.end = Some(Arc::new(RunEnd { tail_idle: Duration::from_secs(12), ..RunEnd::default() }));
-        assert_eq!(words(&run), ["uneven tail: 12 % of worker time is idle while the last tasks run"]);
+        assert_eq!(words(&run), ["pool is idle 12 % of its worker time while the last tasks run"]);
     }
 
     #[test]
@@ -195,8 +206,8 @@ mod tests {
     #[test]
     fn runs_together_show_the_figures_of_all_of_them() {
         let runs = [with_time(20, 0, 80), with_time(60, 0, 40), with_time(70, 0, 30)];
-        let said: Vec<_> = together(&runs, None).iter().map(ToString::to_string).collect();
-        assert_eq!(said, ["workers work only 50 % of their time"], "neither 20 nor 70");
+        let said: Vec<_> = together(&runs, None).iter().map(|lint| lint.sentence("pool")).collect();
+        assert_eq!(said, ["pool works only 50 % of its worker time (0 % start-up, 50 % idle)"], "neither 20 nor 70");
         assert_eq!(together(&[], Some(2)), []);
     }
 
@@ -207,6 +218,11 @@ mod tests {
         run.counts.succeeded = 3;
         assert_eq!(words(&run), Vec::<String>::new());
         run.suspect.push("the run was suspended for 1.0 s".to_owned());
-        assert_eq!(words(&run), ["suspect: the run was suspended for 1.0 s"]);
+        assert_eq!(words(&run), ["pool is suspect: the run was suspended for 1.0 s"]);
+        run.suspect.clear();
+        (run.counts.succeeded, run.at) = (100, Duration::from_millis(900));
+        assert_eq!(words(&run), Vec::<String>::new());
+        run.at = Duration::from_secs(1);
+        assert_eq!(words(&run), ["pool spends 90 % of its worker time on start-up"]);
     }
 }

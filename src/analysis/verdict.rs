@@ -39,8 +39,8 @@ pub struct Verdict {
     pub apart: bool,
     /// What follows.
     pub finding: Finding,
-    /// Why it is so, as far as the measurements show: "start-up bound", ...
-    pub reasons: Vec<String>,
+    /// Why it is so, as far as the measurements show of the arm that is behind.
+    pub reasons: Vec<Lint>,
     /// Of the two arms, those of whose tasks more than a tenth did not succeed: the ratio is not one of equal work.
     pub unsuccessful: Vec<Unsuccessful>,
 }
@@ -96,6 +96,14 @@ impl RunFigure {
 
     fn usable(&self) -> bool {
         self.complete && self.throughput.is_finite() && self.throughput > 0.0
+    }
+}
+
+impl Verdict {
+    /// Index of the arm that is behind so far, which the reasons are about.
+    #[must_use]
+    pub fn behind(&self) -> usize {
+        if self.ratio.is_some_and(|ratio| ratio > 1.0) { self.baseline } else { self.arm }
     }
 }
 
@@ -217,11 +225,10 @@ fn live_ratio(baseline: &[Arc<Snapshot>], arm: &[Arc<Snapshot>]) -> Option<f64> 
 }
 
 /// What the runs show together; that they are suspect, if at least half of them are.
-fn reasons(runs: &[Arc<Snapshot>], usable_cores: Option<u32>) -> Vec<String> {
+fn reasons(runs: &[Arc<Snapshot>], usable_cores: Option<u32>) -> Vec<Lint> {
     let suspect = runs.iter().filter(|run| !run.suspect.is_empty()).count();
     let suspect = (suspect > 0 && suspect * 2 >= runs.len()).then(|| Lint::Suspect(String::new()));
-    let found = together(runs.iter().map(AsRef::as_ref), usable_cores).into_iter().chain(suspect);
-    found.map(|lint| lint.name().to_owned()).collect()
+    together(runs.iter().map(AsRef::as_ref), usable_cores).into_iter().chain(suspect).collect()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::analysis::failing::all_failed;
+use crate::analysis::lints::Lint;
 use crate::analysis::statistics::{Estimate, estimate};
 use crate::analysis::verdict::{Finding, Unsuccessful, Verdict};
 use crate::engine::event::RunState;
@@ -240,7 +241,7 @@ struct ComparisonOut<'a> {
     ci95: Option<[f64; 2]>,
     verdict: &'static str,
     pairs: usize,
-    reasons: &'a [String],
+    reasons: Vec<&'static str>,
     /// Arms of whose tasks more than a tenth did not succeed, with their share (additive to version 1).
     unsuccessful: Vec<UnsuccessfulOut<'a>>,
     /// Why there is no pair of runs, where there is none (additive to version 1).
@@ -457,7 +458,7 @@ fn comparison<'a>(verdict: &'a Verdict, results: &'a Results) -> Option<Comparis
             Finding::Slower => "slower",
         },
         pairs: verdict.pairs,
-        reasons: &verdict.reasons,
+        reasons: verdict.reasons.iter().map(Lint::name).collect(),
         unsuccessful: verdict.unsuccessful.iter().filter_map(share).collect(),
         no_pair_because: results.no_pair_because(verdict),
     })

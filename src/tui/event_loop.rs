@@ -20,6 +20,7 @@ use crate::session::suspension::{self, Resumed, suspend};
 use crate::session::view::{Mode, SessionCommand, SessionPhase, SessionView};
 use crate::tui::input::Input;
 use crate::tui::model::{self, Model};
+use crate::tui::notice::Notice;
 use crate::tui::pacer::Pacer;
 use crate::tui::screen::Screen;
 use crate::tui::state::{self, Effect, UiState};
@@ -64,6 +65,9 @@ struct Dashboard {
     pacer: Pacer,
     input: Input,
     signals: SignalWatch,
+    notice: Notice,
+    /// Whether a key was handled since the last look at the answer to it.
+    pressed: bool,
     /// The session under way gets until then to end, because the program leaves.
     leave_by: Option<Instant>,
     /// Our own suspension ends with a SIGCONT too.
@@ -79,6 +83,8 @@ enum Wake {
     SessionGone,
     /// What was to end before we leave has not.
     Overdue,
+    /// The answer to a key has been there long enough.
+    NoticeOver,
 }
 
 impl Dashboard {
@@ -99,6 +105,8 @@ impl Dashboard {
             pacer: Pacer::new(options.fps),
             input: Input::new().context("cannot read the terminal")?,
             signals: SignalWatch::new().context("cannot watch for signals")?,
+            notice: Notice::default(),
+            pressed: false,
             leave_by: None,
             expect_continue: false,
             options,
@@ -151,7 +159,14 @@ impl Dashboard {
                 Wake::View => self.new_view(),
                 Wake::SessionGone => self.session_gone(),
                 Wake::Overdue => return Ok(self.ui.leaving.unwrap_or(Ended::QUIT).at_once()),
+                Wake::NoticeOver => {
+                    self.ui.notice = None;
+                    self.pacer.input();
+                }
             }
+            let pressed = std::mem::take(&mut self.pressed);
+            let lasting = self.ui.stopping || self.ui.leaving.is_some();
+            self.notice.is(self.ui.notice.as_deref(), pressed, lasting, Instant::now());
             let running = self.model.session.as_deref().is_some_and(model::is_running);
             if let Some(ended) = self.ui.leaving {
                 if !running {
@@ -174,6 +189,7 @@ impl Dashboard {
             caught = self.signals.next() => Wake::Signal(caught),
             () = sleep_until(self.leave_by) => Wake::Overdue,
             () = sleep_until(due) => Wake::Frame,
+            () = sleep_until(self.notice.until()) => Wake::NoticeOver,
             event = self.input.next() => Wake::Input(event),
             changed = changed(session) => if changed { Wake::View } else { Wake::SessionGone },
         }
@@ -185,6 +201,7 @@ impl Dashboard {
         while let Some(current) = event {
             match current.context("cannot read the terminal")? {
                 Event::Key(key) => {
+                    self.pressed = true;
                     if let Some(action) = keys::action(key, self.ui.context()) {
                         self.pacer.input();
                         for effect in self.ui.update(&self.model, action) {

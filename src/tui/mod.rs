@@ -3,7 +3,7 @@
 //! * [`model`], [`state`], [`keys`]: what is shown, what the user chose, what a key means. Pure. For the list of failures
 //!   also [`failures`], [`filter`], [`task_list`] and [`line_edit`].
 //! * [`draw`], [`widgets`], [`theme`], [`text`], [`mod@format`]: one frame from these. Pure.
-//! * `event_loop`, with `terminal`, `screen`, `input` and `pacer`: the only parts that touch the terminal, the
+//! * `event_loop`, with `terminal`, `screen`, `input`, `notice` and `pacer`: the only parts that touch the terminal, the
 //!   clock and signals.
 
 #[cfg(test)]
@@ -18,8 +18,8 @@ pub mod format;
 mod input;
 pub mod keys;
 pub mod line_edit;
-mod lints;
 pub mod model;
+mod notice;
 mod pacer;
 #[cfg(test)]
 mod pty_tests;

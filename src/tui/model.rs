@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::analysis::verdict::Verdict;
 use crate::metrics::snapshot::{Snapshot, Track};
-use crate::session::view::{ArmView, Mode, SessionPhase, SessionView};
+use crate::session::view::{ArmView, Mode, Place, SessionPhase, SessionView};
 use crate::tui::text;
 use crate::workload::model::{Arrivals, EngineKind, Workload};
 
@@ -99,12 +99,16 @@ pub enum Role {
 }
 
 /// One arm as a pane shows it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Pane<'a> {
     /// Index into [`SessionView::arms`].
     pub arm: usize,
     /// The arm.
     pub view: &'a ArmView,
+    /// Its name with the worker count of the moment that is shown: `POOL ×6`.
+    pub label: String,
+    /// The worker count of its next run, where that is another one.
+    pub next_workers: Option<u32>,
     /// Whether the other pane shows the same kind of engine, so that this one needs another sign.
     pub second: bool,
     /// Which moment it is.
@@ -118,12 +122,6 @@ pub struct Pane<'a> {
 }
 
 impl Pane<'_> {
-    /// Its name: `POOL`, or what the file calls it.
-    #[must_use]
-    pub fn label(&self) -> String {
-        label(self.view)
-    }
-
     /// Kind of its engine.
     #[must_use]
     pub fn kind(&self) -> EngineKind {
@@ -146,6 +144,12 @@ impl Pane<'_> {
         frame.remaining(self.arrivals.last(frame.total))
     }
 
+    /// Workers that it has at the moment that is shown.
+    #[must_use]
+    pub fn workers(&self) -> u32 {
+        shown_workers(self.view, self.frame)
+    }
+
     /// Whether the run it shows is at its end.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -153,9 +157,15 @@ impl Pane<'_> {
     }
 }
 
-/// Name of an arm: the kind in capitals where the file says no more than that.
+/// Name of an arm with the worker count of the run that is shown: `POOL ×6`, or what the file calls it.
 #[must_use]
 pub fn label(arm: &ArmView) -> String {
+    labelled(arm, arm.measured)
+}
+
+/// Name of an arm without a count: the kind in capitals where the file says no more than that.
+#[must_use]
+pub fn name(arm: &ArmView) -> String {
     let name = text::clean(&arm.spec.name);
     let kind = match arm.spec.kind {
         EngineKind::Pool => "pool",
@@ -163,6 +173,38 @@ pub fn label(arm: &ArmView) -> String {
         EngineKind::Serial => "serial",
     };
     if name.eq_ignore_ascii_case(kind) { name.to_ascii_uppercase() } else { name }
+}
+
+/// Name of an arm with a worker count. A name that ends in the count says it already, and a serial engine has no count.
+#[must_use]
+pub fn labelled(arm: &ArmView, workers: u32) -> String {
+    let name = name(arm);
+    let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    let says_it = name.get(name.len() - digits..).and_then(|digits| digits.parse().ok()) == Some(workers);
+    if says_it || arm.spec.kind == EngineKind::Serial { name } else { format!("{name} ×{workers}") }
+}
+
+/// A label in at most so many columns: the name gives way, the count stays.
+#[must_use]
+pub fn short_label(label: &str, columns: usize) -> String {
+    let counted = label.rsplit_once(" ×").filter(|(_, count)| count.chars().all(|c| c.is_ascii_digit()));
+    match counted {
+        Some((name, count)) if text::width(label) > columns && columns > count.len() + 3 => {
+            format!("{} ×{count}", text::fit(name, columns - count.len() - 2))
+        }
+        _ => text::fit(label, columns),
+    }
+}
+
+fn shown_workers(arm: &ArmView, frame: Option<&Snapshot>) -> u32 {
+    frame.map(|frame| frame.workers_target).filter(|workers| *workers > 0).unwrap_or(arm.measured)
+}
+
+/// The worker count of an arm's next run, where that is another one than that of the run that is shown. A sweep decides
+/// on its own counts.
+fn next_workers(view: &SessionView, arm: &ArmView) -> Option<u32> {
+    let sweeps = is_running(view) && matches!(view.place, Place::Sweep { .. });
+    (arm.spec.kind != EngineKind::Serial && arm.workers != arm.measured && !sweeps).then_some(arm.workers)
 }
 
 /// The panes of a pair of arms at the moment the view is at; one where there is one arm.
@@ -175,17 +217,15 @@ pub fn panes(view: &SessionView, pair: [usize; 2]) -> Vec<Pane<'_>> {
         Mode::Together => None,
     };
     let shown = if view.arms.len() < 2 { &pair[..1] } else { &pair[..] };
-    let mut panes: Vec<Pane<'_>> = shown
-        .iter()
-        .filter_map(|&index| Some(pane(index, view.arms.get(index)?, now, &view.workload.arrivals)))
-        .collect();
+    let mut panes: Vec<Pane<'_>> =
+        shown.iter().filter_map(|&index| Some(pane(view, index, view.arms.get(index)?, now))).collect();
     if let [left, right] = panes.as_mut_slice() {
         right.second = left.kind() == right.kind();
     }
     panes
 }
 
-fn pane<'a>(index: usize, arm: &'a ArmView, now: Option<Duration>, arrivals: &'a Arrivals) -> Pane<'a> {
+fn pane<'a>(view: &'a SessionView, index: usize, arm: &'a ArmView, now: Option<Duration>) -> Pane<'a> {
     let frames = &arm.track.frames;
     let (role, position) = match (now, frames.last()) {
         (_, None) => (if arm.live { Role::Live } else { Role::Waiting }, 0),
@@ -195,7 +235,18 @@ fn pane<'a>(index: usize, arm: &'a ArmView, now: Option<Duration>, arrivals: &'a
         (Some(now), Some(_)) => (Role::Replay, end_at(&arm.track, now)),
     };
     let past = frames.get(..position).unwrap_or_default();
-    Pane { arm: index, view: arm, second: false, role, frame: past.last().map(|frame| &**frame), past, arrivals }
+    let frame = past.last().map(|frame| &**frame);
+    Pane {
+        arm: index,
+        view: arm,
+        label: labelled(arm, shown_workers(arm, frame)),
+        next_workers: next_workers(view, arm),
+        second: false,
+        role,
+        frame,
+        past,
+        arrivals: &view.workload.arrivals,
+    }
 }
 
 /// How many frames of a track lie at or before a moment; at least one if there is any.
@@ -203,16 +254,20 @@ fn end_at(track: &Track, moment: Duration) -> usize {
     track.frames.partition_point(|frame| frame.at <= moment).max(usize::from(!track.frames.is_empty()))
 }
 
-/// The verdict between the arms of two panes, and the pane that it is about (the other one is the baseline).
+/// The verdict between two arms, as it was made for one of them against the other.
+#[must_use]
+pub fn between(view: &SessionView, arm: usize, base: usize) -> Option<&Verdict> {
+    view.verdicts.iter().find(|verdict| verdict.arm == arm && verdict.baseline == base && arm != base)
+}
+
+/// The verdict between the arms of two panes, and the pane that it is about: the other one is the baseline, which is that
+/// of the session where it is on screen and the left one elsewhere.
 #[must_use]
 pub fn verdict<'a>(view: &'a SessionView, panes: &[Pane<'_>]) -> Option<(&'a Verdict, usize)> {
     let [left, right] = panes else { return None };
-    let between = |arm: usize, base: usize| {
-        view.verdicts.iter().find(|verdict| verdict.arm == arm && verdict.baseline == base && arm != base)
-    };
-    between(right.arm, left.arm)
-        .map(|verdict| (verdict, 1))
-        .or_else(|| between(left.arm, right.arm).map(|verdict| (verdict, 0)))
+    let about_right = || between(view, right.arm, left.arm).map(|verdict| (verdict, 1));
+    let about_left = || between(view, left.arm, right.arm).map(|verdict| (verdict, 0));
+    if right.arm == view.baseline { about_left().or_else(about_right) } else { about_right().or_else(about_left) }
 }
 
 #[cfg(test)]
@@ -299,6 +354,49 @@ mod tests {
         assert!(!shown[0].second && shown[1].second);
         assert_eq!(next_arm(&view, 1, 0), 2);
         assert_eq!(next_arm(&view, 2, 0), 1);
+    }
+
+    #[test]
+    fn labels_say_the_count_of_the_run_that_is_shown_and_the_next_one() {
+        let mut view = fixture::running();
+        (view.arms[0].workers, view.arms[0].spec.name) = (8, "pool-4".to_owned());
+        let shown = panes(&view, [0, 1]);
+        assert_eq!((shown[0].label.as_str(), shown[0].next_workers), ("pool-4", Some(8)), "it ends in its count");
+        assert_eq!((shown[1].label.as_str(), shown[1].next_workers), ("PROCESS ×4", None));
+        view.arms[0].spec.name = "pool-14".to_owned();
+        assert_eq!(label(&view.arms[0]), "pool-14 ×4", "14 is another count");
+        view.place = Place::Sweep { arm: 0, workers: 4, run: 1, runs: 3 };
+        assert_eq!(panes(&view, [0, 1])[0].next_workers, None, "a sweep goes its own way");
+        let serial = fixture::serial();
+        assert_eq!(panes(&serial, [0, 1])[0].label, "SERIAL");
+    }
+
+    #[test]
+    fn short_labels_keep_the_count() {
+        for (label, columns, short) in [
+            ("POOL ×4", 7, "POOL ×4"),
+            ("a-long-name ×12", 10, "a-lon… ×12"),
+            ("工作負載 ×4", 8, "工作… ×4"),
+            ("pool-chunked", 6, "pool-…"),
+            ("POOL ×400", 5, "POOL…"),
+        ] {
+            assert_eq!(short_label(label, columns), short);
+            assert!(text::width(short) <= columns);
+        }
+    }
+
+    #[test]
+    fn whatever_pair_is_on_screen_is_compared_with_the_baseline_if_it_is_there() {
+        let mut view = fixture::three_arms();
+        let found = |view: &SessionView, pair| {
+            let (verdict, about) = verdict(view, &panes(view, pair)).unwrap();
+            (verdict.arm, verdict.baseline, about)
+        };
+        assert_eq!(found(&view, [0, 1]), (1, 0, 1));
+        assert_eq!(found(&view, [1, 0]), (1, 0, 0));
+        assert_eq!(found(&view, [1, 2]), (2, 1, 1), "without the baseline the left one is the reference");
+        view.baseline = 2;
+        assert_eq!(found(&view, [1, 2]), (1, 2, 0));
     }
 
     #[test]

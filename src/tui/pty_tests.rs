@@ -213,6 +213,25 @@ fn it_starts_follows_the_size_asks_and_gives_the_terminal_back() {
 }
 
 #[test]
+fn an_answer_leaves_the_keys_alone_and_goes_by_itself() {
+    let mut stage = Stage::new(SCRIPT, false);
+    stage.shows("■ LIVE");
+    stage.press(" ");
+    stage.shows("FROZEN");
+    stage.press("t");
+    stage.until("the answer above the keys", |screen| {
+        let lines: Vec<String> = screen.rows(0, 80).collect();
+        lines[22].contains("colours: dark") && lines[23].contains("? help") && lines[23].contains("r run")
+    });
+    // Nothing moves any more, so that only the answer's own time can bring a frame.
+    stage.until("the answer is gone", |screen| !screen.contents().contains("colours: dark"));
+    stage.until("what it covered is back", |screen| screen.contents().contains('┘'));
+    stage.press("x");
+    stage.press(" ");
+    stage.shows("STOPPED");
+}
+
+#[test]
 fn signals_end_it_with_their_code() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
         let mut stage = Stage::new(SCRIPT, false);

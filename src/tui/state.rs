@@ -81,9 +81,9 @@ pub struct UiState {
     pub theme: ThemeName,
     /// The picture that is kept, if it is frozen.
     pub frozen: Option<Arc<SessionView>>,
-    /// An answer to the last key, until the next one.
+    /// An answer to the last key, until the next one or until it has been there long enough.
     pub notice: Option<String>,
-    /// Whether that answer is about a stop: it is true no longer when nothing runs any more.
+    /// Whether that answer is about a stop: it stays while something runs, and is true no longer when nothing does.
     pub stopping: bool,
     /// Columns and lines of the screen.
     pub size: (u16, u16),
@@ -456,7 +456,7 @@ impl UiState {
         if !model::is_running(view) && !view.kills.waiting.contains(&arm) {
             return self.say("nothing runs: r, then K");
         }
-        let pane = model::panes(self.shown(model).unwrap_or(view), self.pair).get(self.focus).copied();
+        let pane = model::panes(self.shown(model).unwrap_or(view), self.pair).into_iter().nth(self.focus);
         let row = self.worker.get(self.focus).copied().flatten().and_then(|line| pane?.frame?.workers.get(line));
         vec![Effect::Send(SessionCommand::KillWorker { arm, slot: row.map(|row| row.slot) })]
     }

@@ -189,7 +189,7 @@ pub(super) fn pending(view: &SessionView) -> Option<String> {
         return None;
     }
     let changed: Vec<&ArmView> = view.arms.iter().filter(|arm| arm.owed > 0).collect();
-    let names: Vec<String> = changed.iter().map(|arm| format!("{} ×{}", model::label(arm), arm.workers)).collect();
+    let names: Vec<String> = changed.iter().map(|arm| model::labelled(arm, arm.workers)).collect();
     let names = names.join(" and ");
     let runs: u32 = changed.iter().map(|arm| arm.owed).sum();
     let many = format!("{runs} run{}", if runs == 1 { "" } else { "s" });

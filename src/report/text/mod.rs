@@ -175,7 +175,7 @@ fn remarks(out: &mut String, results: &Results, paint: Paint) {
     let cores = Some(results.host.usable_cores());
     for arm in &results.arms {
         for lint in together(arm.runs.iter().map(AsRef::as_ref), cores) {
-            line(out, &format!("  {}: {lint}", label(arm)));
+            line(out, &format!("  {}", lint.sentence(&label(arm))));
         }
         for (run, number) in arm.runs.iter().zip(1..) {
             for reason in &run.suspect {

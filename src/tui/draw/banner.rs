@@ -1,12 +1,16 @@
 //! Who is faster, by how much, and whether that can be said; beside it the figures that explain it.
+//!
+//! Names give way where there is little room; figures are never cut: what has no place here is handed back.
 
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 
 use super::Scene;
+use super::figures::Figures;
+use super::notes::Message;
 use super::paint::{cols, put, row, span};
 use crate::analysis::failing::all_failed;
 use crate::analysis::verdict::{Finding, Verdict};
@@ -17,260 +21,255 @@ use crate::tui::model::{self, Pane};
 use crate::tui::widgets::digits;
 use crate::tui::{format, text};
 
+/// Columns that a name keeps when it is shortened.
+const LEAST_NAME: usize = 4;
+/// Widest ratio that is drawn in large digits, in columns.
+const LARGEST: usize = 17;
+
+/// Words around a name, which may be shortened.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    before: String,
+    name: String,
+    after: String,
+    style: Style,
+}
+
+impl Words {
+    fn about(name: &str, after: impl Into<String>, style: Style) -> Self {
+        Self { before: String::new(), name: name.to_owned(), after: after.into(), style }
+    }
+
+    fn plain(words: impl Into<String>, style: Style) -> Self {
+        Self { after: words.into(), style, ..Self::default() }
+    }
+
+    fn width(&self) -> usize {
+        text::width(&self.before) + text::width(&self.name) + text::width(&self.after)
+    }
+
+    /// Columns without which something else than a name would be cut.
+    fn least(&self) -> usize {
+        self.width() - text::width(&self.name).saturating_sub(LEAST_NAME)
+    }
+
+    /// In at most so many columns.
+    pub fn fit(&self, columns: usize) -> String {
+        let room = columns.saturating_sub(text::width(&self.before) + text::width(&self.after));
+        let whole = format!("{}{}{}", self.before, model::short_label(&self.name, room), self.after);
+        if text::width(&whole) <= columns { whole } else { text::fit(&whole, columns) }
+    }
+}
+
 /// What can be said, in a few words.
 pub struct Statement {
     /// The ratio in digits, if there is a finding.
     pub ratio: Option<String>,
     /// The finding.
-    pub headline: String,
+    pub headline: Words,
     /// The finding with its ratio, where there is no room for large digits.
-    pub one_line: String,
+    pub one_line: Words,
     /// How it looks.
     pub style: Style,
-    /// Its interval, or what is missing.
-    pub detail: String,
-    /// On how much it rests.
-    pub basis: String,
-    /// Why it is so.
-    pub reasons: String,
-    /// Of which arm so much did not succeed that the ratio is not one of equal work; empty is good.
-    pub caveat: String,
+    /// On what it rests, what is missing and what speaks against it, the most important first.
+    pub parts: Vec<Words>,
+    /// Whether the figures are of work; not where no task of an arm succeeded.
+    pub of_work: bool,
+}
+
+impl Statement {
+    /// The parts on at most so many lines of a width, as many on each as fit; and those without a place.
+    pub fn packed(&self, columns: usize, lines: usize) -> (Vec<Message>, Option<Message>) {
+        let mut packed: Vec<Message> = Vec::new();
+        let mut rest: Vec<&Words> = Vec::new();
+        for part in &self.parts {
+            let joins = packed
+                .last()
+                .is_some_and(|(line, style)| *style == part.style && text::width(line) + 2 + part.width() <= columns);
+            if let Some((line, _)) = packed.last_mut().filter(|_| joins) {
+                *line = format!("{line}, {}", part.fit(columns));
+            } else if packed.len() < lines && part.least() <= columns {
+                packed.push((part.fit(columns), part.style));
+            } else {
+                rest.push(part);
+            }
+        }
+        let style = rest.first().map(|part| part.style);
+        let rest = rest.into_iter().map(|part| part.fit(part.least() + 8)).collect::<Vec<_>>().join(", ");
+        (packed, style.map(|style| (rest, style)))
+    }
 }
 
 /// What can be said about the arms in the panes.
 pub fn statement(scene: &Scene<'_>) -> Statement {
     let theme = scene.theme;
-    let silent = |headline: &str, detail: String, basis: String| Statement {
-        ratio: None,
-        headline: headline.to_owned(),
-        one_line: headline.to_owned(),
-        style: theme.strong,
-        detail,
-        basis,
-        reasons: String::new(),
-        caveat: String::new(),
+    let plain = |words: &str| Words::plain(words, theme.base);
+    let silent = |headline: &str, parts: Vec<Words>| {
+        let headline = Words::plain(headline, theme.strong);
+        Statement { ratio: None, one_line: headline.clone(), headline, style: theme.strong, parts, of_work: true }
     };
     if let Some((headline, cause, names)) = nothing_succeeded(scene) {
-        return Statement { style: theme.bad, ..silent(&headline, cause, names) };
+        let parts =
+            vec![Words { name: cause, style: theme.base, ..Words::default() }, Words::about(&names, "", theme.base)];
+        return Statement { style: theme.bad, of_work: false, ..silent(&headline, parts) };
     }
     if scene.view.mode == Mode::Together {
-        return Statement {
-            style: theme.warn,
-            ..silent("SHARING CORES", "not a measurement".to_owned(), "r measures in turn".to_owned())
-        };
+        let parts = vec![plain("not a measurement"), plain("r measures in turn")];
+        return Statement { style: theme.warn, ..silent("SHARING CORES", parts) };
     }
     let [left, right] = scene.panes.as_slice() else {
-        return silent("ONE ENGINE", "nothing to compare".to_owned(), String::new());
+        return silent("ONE ENGINE", vec![plain("nothing to compare")]);
     };
-    if left.frame.is_none() && right.frame.is_none() {
-        return silent("NOT RUN YET", "r runs it".to_owned(), String::new());
+    if left.frame.is_none() && right.frame.is_none() && !model::is_running(scene.view) {
+        return silent("NOT RUN YET", vec![plain("r runs it")]);
     }
     let Some((verdict, about)) = model::verdict(scene.view, &scene.panes) else {
-        let base = scene.view.arms.get(scene.view.baseline).map(model::label).unwrap_or_default();
-        return silent("NOT COMPARED", so_far(left, right), format!("baseline: {base}"));
+        return silent("TOO EARLY", vec![so_far(scene, left, right)]);
     };
     let (arm, base) = if about == 1 { (right, left) } else { (left, right) };
-    let basis = pairs(scene, verdict);
-    let caveat = caveat(scene, verdict);
-    let reasons = verdict.reasons.iter().map(|reason| text::clean(reason)).collect::<Vec<_>>().join("; ");
-    match (verdict.finding, verdict.ratio) {
+    let mut against: Vec<Words> = caveat(scene, verdict).into_iter().chain(unequal(scene, left, right)).collect();
+    against.extend(verdict.apart.then(|| plain("measured apart")));
+    let of_runs = if against.is_empty() { " of runs" } else { "" };
+    let basis = Words::plain(format!("n = {} pairs{of_runs}", verdict.pairs), theme.base);
+    let mut statement = match (verdict.finding, verdict.ratio) {
         (Finding::Faster | Finding::Slower, Some(ratio)) => {
             let slower = verdict.finding == Finding::Slower;
             let winner = if slower { base } else { arm };
-            let factor = if slower { 1.0 / ratio } else { ratio };
+            let factor = format::ratio(if slower { 1.0 / ratio } else { ratio });
             let interval = verdict.ci95.map(|(low, high)| if slower { (1.0 / high, 1.0 / low) } else { (low, high) });
+            let style = scene.mark(winner).style.add_modifier(Modifier::BOLD);
+            let ci95 = interval.map(|range| Words::plain(ci(range), theme.base));
             Statement {
-                ratio: Some(format!("{}×", format::ratio(factor))),
-                headline: format!("{} IS FASTER", winner.label()),
-                one_line: format!("{} IS {}× FASTER", winner.label(), format::ratio(factor)),
-                style: scene.mark(winner).style.add_modifier(ratatui::style::Modifier::BOLD),
-                detail: interval.map(ci).unwrap_or_default(),
-                basis,
-                reasons,
-                caveat,
+                headline: Words::about(&winner.label, " IS FASTER", style),
+                one_line: Words::about(&winner.label, format!(" IS {factor}× FASTER"), style),
+                ratio: Some(format!("{factor}×")),
+                style,
+                parts: ci95.into_iter().chain([basis]).collect(),
+                of_work: true,
             }
         }
-        (Finding::NoClearDifference, _) => Statement {
-            reasons,
-            caveat,
-            ..silent("NO CLEAR DIFFERENCE", verdict.ci95.map(|range| arm_ci(arm, range)).unwrap_or_default(), basis)
-        },
-        _ => Statement { reasons, caveat, ..silent("TOO EARLY", so_far(left, right), basis) },
-    }
+        (Finding::NoClearDifference, _) => {
+            let of_arm = verdict.ci95.map(|range| Words::about(&arm.label, format!(" {}", ci(range)), theme.base));
+            silent("NO CLEAR DIFFERENCE", of_arm.into_iter().chain([basis]).collect())
+        }
+        _ if scene.view.phase.is_over() => silent("TOO FEW RUNS", missing(scene, verdict)),
+        _ => {
+            let pairs = match verdict.pairs {
+                0 => "no pair of runs yet",
+                _ => "n = 1 pair of runs",
+            };
+            silent("TOO EARLY", vec![so_far(scene, left, right), plain(pairs)])
+        }
+    };
+    statement.parts.extend(against);
+    statement
 }
 
 /// What to say of the arms on screen of which not one task succeeded, the cause at the first, and which they are.
-pub fn nothing_succeeded(scene: &Scene<'_>) -> Option<(String, String, String)> {
+fn nothing_succeeded(scene: &Scene<'_>) -> Option<(String, String, String)> {
     let found = scene.panes.iter().filter_map(|pane| {
         // A warm-up run that is over is not among the counted ones, but tells the same.
         let warm = |frame: &&Snapshot| pane.view.finished.is_empty() && frame.state == RunState::Finished;
         let last = pane.frame.filter(warm).map(|frame| [Arc::new(frame.clone())]);
         let runs = last.as_ref().map_or(&**pane.view.finished, <[_; 1]>::as_slice);
-        Some((pane.label(), all_failed(runs)?))
+        Some((pane.label.as_str(), all_failed(runs)?))
     });
     let found: Vec<_> = found.collect();
     let (_, first) = found.first()?;
-    let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
     Some((format!("ALL {} TASKS FAILED", first.tasks), text::clean(&first.cause), names.join(" and ")))
 }
 
 /// `POOL 33% failed`, or of both in the order of their panes `33%/12% failed`: there is little room.
-fn caveat(scene: &Scene<'_>, verdict: &Verdict) -> String {
-    let mut found = verdict.unsuccessful.clone();
-    found.sort_by_key(|found| found.arm);
+fn caveat(scene: &Scene<'_>, verdict: &Verdict) -> Option<Words> {
+    let mut found: Vec<_> = verdict.unsuccessful.iter().collect();
+    let place = |arm: usize| scene.panes.iter().position(|pane| pane.arm == arm);
+    found.sort_by_key(|found| place(found.arm));
     let shares: Vec<String> = found.iter().map(|found| format!("{:.0}%", found.share * 100.0)).collect();
-    let name = |arm: usize| scene.view.arms.get(arm).map(model::label).unwrap_or_default();
+    let shares = format!("{} failed", shares.join("/"));
+    let style = scene.theme.warn;
     match found.as_slice() {
-        [] => String::new(),
-        [one] => format!("{} {} failed", name(one.arm), shares.concat()),
-        _ => format!("{} failed", shares.join("/")),
+        [] => None,
+        [one] => {
+            let name = scene.panes.iter().find(|pane| pane.arm == one.arm).map_or("", |pane| &pane.label);
+            Some(Words::about(name, format!(" {shares}"), style))
+        }
+        _ => Some(Words::plain(shares, style)),
     }
 }
 
-fn pairs(scene: &Scene<'_>, verdict: &Verdict) -> String {
-    match verdict.pairs {
+/// Arms with different worker counts are told apart by more than their engine.
+fn unequal(scene: &Scene<'_>, left: &Pane<'_>, right: &Pane<'_>) -> Option<Words> {
+    let (a, b) = (left.workers(), right.workers());
+    (a != b).then(|| Words::plain(format!("{a} against {b} workers"), scene.theme.base))
+}
+
+/// What a comparison that is over lacks, and which key adds it.
+fn missing(scene: &Scene<'_>, verdict: &Verdict) -> Vec<Words> {
+    let style = scene.theme.base;
+    let what = match verdict.pairs {
         0 => {
             let reason = scene.panes.iter().find_map(|pane| uncounted(scene, pane));
-            reason.unwrap_or_else(|| "no pair of runs yet".to_owned())
+            reason.unwrap_or_else(|| Words::plain("no pair of runs, 2 needed", style))
         }
-        1 => "n = 1 pair of runs".to_owned(),
-        n => format!("n = {n} pairs of runs"),
-    }
+        _ => Words::plain("1 pair of runs, 2 needed", style),
+    };
+    vec![what, Words::plain("r runs again", style)]
 }
 
-/// Why an arm has no run that counts, when none will come any more.
-fn uncounted(scene: &Scene<'_>, pane: &Pane<'_>) -> Option<String> {
-    let last = pane.view.latest().filter(|_| scene.view.phase.is_over() && pane.view.finished.is_empty());
-    match last.map(|run| run.state) {
-        None => None,
-        Some(RunState::Finished) => Some(format!("{}: your hand was in it", pane.label())),
-        Some(_) => Some(format!("{} was stopped", pane.label())),
-    }
+/// Why an arm has no run that counts.
+fn uncounted(scene: &Scene<'_>, pane: &Pane<'_>) -> Option<Words> {
+    let last = pane.view.latest().filter(|_| pane.view.finished.is_empty())?;
+    let why = match last.state {
+        RunState::Finished => ": your hand was in it",
+        RunState::Broken => " broke",
+        _ => " was stopped",
+    };
+    Some(Words::about(&pane.label, why, scene.theme.base))
 }
 
 fn ci((low, high): (f64, f64)) -> String {
     format!("95% CI {}–{}", format::ratio(low), format::ratio(high))
 }
 
-fn arm_ci(arm: &Pane<'_>, range: (f64, f64)) -> String {
-    format!("{} {}", text::fit(&arm.label(), 10), ci(range))
-}
-
 /// The ratio of the two pictures as they are; a hint, not a finding.
-fn so_far(left: &Pane<'_>, right: &Pane<'_>) -> String {
+fn so_far(scene: &Scene<'_>, left: &Pane<'_>, right: &Pane<'_>) -> Words {
+    let style = scene.theme.base;
     let rate = |pane: &Pane<'_>| pane.frame.map_or(0.0, |frame| frame.throughput_whole);
     let (a, b) = (rate(left), rate(right));
     if a <= 0.0 || b <= 0.0 {
-        return "both must run first".to_owned();
+        return Words::plain("both must run first", style);
     }
     let (leader, factor) = if a >= b { (left, a / b) } else { (right, b / a) };
-    format!("so far {} {}×", text::fit(&leader.label(), 12), format::ratio(factor))
+    let before = "so far ".to_owned();
+    Words { before, ..Words::about(&leader.label, format!(" {}×", format::ratio(factor)), style) }
 }
 
-/// Three lines.
-pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
-    let statement = statement(scene);
-    let wide = area.width >= 120;
-    let mut words_at = 3;
-    if let Some(ratio) = &statement.ratio {
-        if scene.theme.ascii {
-            put(buf, cols(row(area, 1), 4, 14), span(format!("[ {ratio} ]"), statement.style));
-            words_at = 18;
-        } else {
-            let large = digits::large(ratio);
-            for (index, line) in (0..).zip(&large) {
-                put(buf, cols(row(area, index), 3, 24), span(line.clone(), statement.style));
-            }
-            words_at = 3 + large.first().map_or(0, |line| text::width(line)) as u16 + 4;
-        }
-    }
-    let figures_at = if wide { area.width / 2 - 8 } else { area.width.saturating_sub(39) };
+/// Large digits of a ratio, where it has any that are not too wide.
+pub fn large(scene: &Scene<'_>, statement: &Statement) -> Option<[String; 3]> {
+    let ratio = statement.ratio.as_ref().filter(|_| !scene.theme.ascii)?;
+    Some(digits::large(ratio)).filter(|lines| text::width(&lines[0]) <= LARGEST)
+}
+
+/// Three lines; returns what had no place in them.
+pub fn draw(scene: &Scene<'_>, statement: &Statement, area: Rect, buf: &mut Buffer) -> Option<Message> {
+    let figures = Figures::new(scene, area.width);
+    let figures_at = if area.width >= 120 { area.width / 2 - 8 } else { area.width.saturating_sub(figures.width()) };
+    let large = large(scene, statement);
+    let words_at = large.as_ref().map_or(3, |lines| 3 + text::width(&lines[0]) as u16 + 2);
     let words = cols(area, words_at, figures_at.saturating_sub(words_at + 1));
-    let mut lines = vec![(statement.headline, statement.style)];
-    let parts = [statement.detail.as_str(), statement.basis.as_str()];
-    let basis = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
-    if !statement.caveat.is_empty() {
-        lines.push((
-            if text::width(&basis) <= usize::from(words.width) { basis } else { statement.detail },
-            scene.theme.base,
-        ));
-        lines.push((statement.caveat, scene.theme.warn));
-    } else if text::width(&basis) <= usize::from(words.width) {
-        lines.push((basis, scene.theme.base));
-        lines.push((statement.reasons, scene.theme.base));
-    } else {
-        lines.push((statement.detail, scene.theme.base));
-        lines.push((statement.basis, scene.theme.base));
-    }
-    for (index, (line, style)) in (0..).zip(lines) {
-        put(buf, row(words, index), span(text::fit(&line, usize::from(words.width)), style));
-    }
-    figures(scene, cols(area, figures_at, area.width), buf);
-}
-
-/// Succeeded tasks per second: of the last second while it runs, of the whole run at its end.
-pub fn throughput(frame: &Snapshot) -> f64 {
-    if frame.state.is_over() { frame.throughput_whole } else { frame.throughput }
-}
-
-/// CPU time per wall time, likewise.
-pub fn cores_used(frame: &Snapshot) -> f64 {
-    if frame.state.is_over() { frame.cpu.cores_used_whole } else { frame.cpu.cores_used }
-}
-
-/// A figure of one frame as a number and as text; `None` where nothing was measured yet.
-type Figure = fn(&Snapshot) -> Option<(f64, String)>;
-
-fn rate(frame: &Snapshot) -> Option<(f64, String)> {
-    let value = throughput(frame);
-    Some((value, format::rate(value)))
-}
-
-fn startup(frame: &Snapshot) -> Option<(f64, String)> {
-    let mean = frame.latency.startup.mean;
-    (frame.latency.startup.count > 0).then(|| (mean.as_secs_f64(), format::duration(mean)))
-}
-
-fn cores(frame: &Snapshot) -> Option<(f64, String)> {
-    let value = cores_used(frame);
-    Some((value, format!("{value:.1}")))
-}
-
-fn figures(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
-    let busy = format!("cores busy of {}", scene.view.host.usable_cores());
-    let table: [(&str, Figure); 3] = [("tasks/s", rate), ("start-up per task", startup), (&busy, cores)];
-    let wide = area.width >= 60;
-    // A difference to an arm that did no work says nothing.
-    let comparable = nothing_succeeded(scene).is_none();
-    let label_width: u16 = if wide { 20 } else { 18 };
-    let value_width: u16 = if wide { 13 } else { 10 };
-    for (index, (label, figure)) in (0..).zip(table) {
-        let line = row(area, index);
-        put(buf, line, span(label, scene.theme.base));
-        let mut x = label_width;
-        let mut values = Vec::new();
-        for pane in &scene.panes {
-            let mark = scene.mark(pane);
-            let value = pane.frame.and_then(figure);
-            let shown = value.as_ref().map_or("–", |(_, shown)| shown.as_str());
-            put(buf, cols(line, x, 2), span(mark.sign, mark.style));
-            put(buf, cols(line, x + 2, value_width - 3), span(shown.to_owned(), scene.theme.strong));
-            values.push(value.map(|(number, _)| number));
-            x += value_width;
-        }
-        if let (true, [Some(left), Some(right)]) = (wide && comparable, values.as_slice()) {
-            put(buf, cols(line, x, 12), span(difference(*left, *right), scene.theme.base));
+    let room = usize::from(words.width);
+    if let Some(large) = &large {
+        for (index, line) in (0..).zip(large) {
+            put(buf, cols(row(area, index), 3, words_at - 3), span(line.as_str(), statement.style));
         }
     }
-}
-
-/// How the left figure differs from the right one: `▲ +212%`.
-pub fn difference(left: f64, right: f64) -> String {
-    let change = format::change(left, right);
-    match change.chars().next() {
-        None => String::new(),
-        Some('−') => format!("▼ {change}"),
-        Some('0') => format!("  {change}"),
-        Some(_) => format!("▲ {change}"),
+    let headline = if large.is_some() { &statement.headline } else { &statement.one_line };
+    put(buf, row(words, 0), span(headline.fit(room), statement.style));
+    let (lines, rest) = statement.packed(room, 2);
+    for (index, (line, style)) in (1..).zip(lines) {
+        put(buf, row(words, index), span(line, style));
     }
+    figures.draw(scene, statement.of_work, cols(area, figures_at, area.width), buf);
+    rest
 }

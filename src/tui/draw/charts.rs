@@ -6,13 +6,16 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::Scene;
-use super::banner;
-use super::paint::{cols, panel, put, put_right, row, rows, span};
+use super::offered::{self, Begin};
+use super::paint::{cols, fill, panel, put, put_right, row, rows, span};
+use super::{Scene, figures, time_axis};
 use crate::metrics::snapshot::Snapshot;
-use crate::tui::format;
 use crate::tui::model::Pane;
 use crate::tui::widgets::plot::{self, Series};
+use crate::tui::{format, text};
+
+/// The sign of the rate that is offered.
+const OFFERED: &str = "─";
 
 /// What a chart shows.
 #[derive(Clone, Copy)]
@@ -44,9 +47,9 @@ impl Chart {
 
     fn now(self, frame: &Snapshot) -> String {
         match self {
-            Self::Throughput => format::rate(banner::throughput(frame)),
+            Self::Throughput => format::rate(figures::throughput(frame)),
             Self::Queue => format::count(frame.queue.depth),
-            Self::Cores => format!("{:.1}", banner::cores_used(frame)),
+            Self::Cores => format!("{:.1}", figures::cores_used(frame)),
         }
     }
 }
@@ -61,6 +64,12 @@ pub fn span_of_time(scene: &Scene<'_>) -> Duration {
 pub fn shared_max(scene: &Scene<'_>, value: impl Fn(&Snapshot) -> f64) -> f64 {
     let values = scene.panes.iter().flat_map(|pane| &pane.view.track.frames).map(|frame| value(frame));
     plot::nice_max(values.filter(|value| value.is_finite()).fold(0.0, f64::max))
+}
+
+/// The end of the axis of rates: what was done and what was offered.
+pub fn rate_max(scene: &Scene<'_>) -> f64 {
+    let done = shared_max(scene, |frame| frame.throughput);
+    plot::nice_max(done.max(offered::highest(scene, span_of_time(scene))))
 }
 
 /// One value for each column of the time axis, up to the moment that the pane shows.
@@ -95,36 +104,62 @@ pub fn draw(scene: &Scene<'_>, chart: Chart, area: Rect, buf: &mut Buffer) {
         let value = pane.frame.map_or_else(|| "–".to_owned(), |frame| chart.now(frame));
         now.push(span(format!("{value}  "), theme.strong));
     }
-    if let Some(last) = now.last_mut() {
-        last.content = last.content.trim_end().to_owned().into();
+    let offers = matches!(chart, Chart::Throughput).then(|| offered::now(scene)).flatten();
+    match (offers, now.last_mut()) {
+        (Some(rate), _) => now.push(span(format!("{OFFERED} offered {}/s", axis_label(rate)), theme.base)),
+        (None, Some(last)) => last.content = last.content.trim_end().to_owned().into(),
+        (None, None) => {}
     }
     let title = Line::styled(chart.title(), theme.strong);
     let inner = panel(buf, area, title, Line::from(now), false, theme);
     let max = match chart {
+        Chart::Throughput => rate_max(scene),
         Chart::Cores => shared_max(scene, |frame| chart.value(frame)).max(f64::from(scene.view.host.usable_cores())),
-        Chart::Throughput | Chart::Queue => shared_max(scene, |frame| chart.value(frame)),
+        Chart::Queue => shared_max(scene, |frame| chart.value(frame)),
     };
-    let plot_height = inner.height.saturating_sub(1);
-    let body = cols(rows(inner, 0, plot_height), 6, inner.width.saturating_sub(7));
-    axis(scene, max, rows(inner, 0, plot_height), buf);
-    let series: Vec<Series> = scene
-        .panes
-        .iter()
-        .enumerate()
-        .map(|(index, pane)| {
-            let mark = scene.mark(pane);
-            Series {
-                values: resample(scene, pane, usize::from(body.width) * 2, |frame| chart.value(frame)),
-                sign: mark.sign,
-                style: mark.style,
-                dashed: index > 0,
-            }
-        })
-        .collect();
+    // Rates of stages have a line of their own, where no line of the plot can cross them.
+    let stages: Vec<Begin> = offered::stages(scene).collect();
+    let top = u16::from(stages.len() > 1);
+    let plot_height = inner.height.saturating_sub(1 + top);
+    let body = cols(rows(inner, top, plot_height), 6, inner.width.saturating_sub(7));
+    axis(scene, max, rows(inner, top, plot_height), buf);
+    let end = span_of_time(scene).as_secs_f64();
+    if top > 0 {
+        mark_stages(scene, &stages, end, rows(cols(inner, 6, body.width), 0, 1 + plot_height), buf);
+    }
+    let mut series = Vec::new();
+    if matches!(chart, Chart::Throughput) && !stages.is_empty() {
+        let points = usize::from(body.width) * 2;
+        let values = (0..points).map(|point| offered::rate_at(scene, (point as f64 + 0.5) / points as f64 * end));
+        series.push(Series { values: values.collect(), sign: OFFERED, style: theme.dim, dashed: false });
+    }
+    series.extend(scene.panes.iter().enumerate().map(|(index, pane)| {
+        let mark = scene.mark(pane);
+        Series {
+            values: resample(scene, pane, usize::from(body.width) * 2, |frame| chart.value(frame)),
+            sign: mark.sign,
+            style: mark.style,
+            dashed: index > 0,
+        }
+    }));
     plot::lines(buf, body, &series, max, theme.ascii);
-    let below = cols(row(inner, plot_height), 6, inner.width.saturating_sub(7));
-    put(buf, below, span("0 s", theme.dim));
-    put_right(buf, below, span(format::duration(span_of_time(scene)), theme.dim));
+    time_axis::draw(scene, end, cols(row(inner, top + plot_height), 6, body.width), buf);
+}
+
+/// A stroke where each stage begins, and its rate beside the upper end.
+fn mark_stages(scene: &Scene<'_>, stages: &[Begin], end: f64, area: Rect, buf: &mut Buffer) {
+    let style = scene.theme.dim;
+    let column = |at: f64| (at / end * f64::from(area.width)).min(f64::from(u16::MAX)) as u16;
+    for stage in stages.iter().filter(|stage| stage.at < end) {
+        let (from, until) = (column(stage.at), column(stage.end).min(area.width));
+        if stage.at > 0.0 {
+            fill(buf, cols(area, from, 1), "┊", style);
+        }
+        let label = format!("{}/s", axis_label(stage.rate));
+        if text::width(&label) + 2 <= usize::from(until.saturating_sub(from)) {
+            put(buf, cols(row(area, 0), from + 1, until - from - 1), span(label, style));
+        }
+    }
 }
 
 /// A round number without the digits that say nothing.
@@ -140,12 +175,10 @@ pub fn axis_label(value: f64) -> String {
 fn axis(scene: &Scene<'_>, max: f64, area: Rect, buf: &mut Buffer) {
     let style = scene.theme.dim;
     let last = area.height.saturating_sub(1);
-    for line in 0..area.height {
-        put(buf, cols(row(area, line), 5, 1), span("│", style));
-    }
+    fill(buf, cols(area, 5, 1), "│", style);
     let mut label = |line: u16, value: f64| {
         put_right(buf, cols(row(area, line), 0, 5), span(axis_label(value), style));
-        put(buf, cols(row(area, line), 5, 1), span("┤", style));
+        fill(buf, cols(row(area, line), 5, 1), "┤", style);
     };
     label(0, max);
     if area.height >= 5 {

@@ -62,7 +62,7 @@ fn width_of(view: &SessionView, list: &List<'_>, column: Column, width: u16) -> 
     let reports = || list.shown.iter().map(|failure| failure.report);
     let wide = match column {
         Column::Task => widest(&mut reports().map(|report| digits(report.index) + 1)),
-        Column::Engine => widest(&mut view.arms.iter().map(|arm| text::width(&model::label(arm)) + 2)).min(names),
+        Column::Engine => widest(&mut view.arms.iter().map(|arm| text::width(&model::name(arm)) + 2)).min(names),
         Column::Class => {
             widest(&mut view.workload.classes.iter().map(|class| text::width(&text::clean(&class.name)))).min(names)
         }

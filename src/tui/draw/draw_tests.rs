@@ -10,21 +10,21 @@ use crate::workload::model::{CommandLine, TaskClass, Work};
 
 const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 50)];
 
-fn theme() -> Theme {
+pub(super) fn theme() -> Theme {
     Theme::new(ThemeName::Dark, ColorDepth::Rgb, false)
 }
 
-fn model(view: SessionView) -> Model {
+pub(super) fn model(view: SessionView) -> Model {
     Model { catalogue: Arc::new(fixture::catalogue()), session: Some(Arc::new(view)) }
 }
 
-fn ui(model: &Model) -> UiState {
+pub(super) fn ui(model: &Model) -> UiState {
     let mut ui = UiState::default();
     ui.opened(model.session.as_deref().unwrap());
     ui
 }
 
-fn render(model: &Model, ui: &UiState, theme: &Theme, (width, height): (u16, u16)) -> Buffer {
+pub(super) fn render(model: &Model, ui: &UiState, theme: &Theme, (width, height): (u16, u16)) -> Buffer {
     let area = Rect::new(0, 0, width, height);
     let mut buf = Buffer::empty(area);
     draw(model, ui, theme, area, &mut buf);
@@ -32,7 +32,7 @@ fn render(model: &Model, ui: &UiState, theme: &Theme, (width, height): (u16, u16
 }
 
 /// The text of a buffer, without what a wide character covers.
-fn picture(buf: &Buffer) -> String {
+pub(super) fn picture(buf: &Buffer) -> String {
     let mut out = String::new();
     for line in buf.content().chunks(usize::from(buf.area.width)) {
         let mut covered = 0;
@@ -71,7 +71,13 @@ fn main_screen_in_every_situation() {
         let model = model(view);
         snapshot(&format!("situation_{name}"), &model, &ui(&model), &[(80, 24)]);
     }
-    for (name, view) in [("three_arms", fixture::three_arms()), ("one_arm", fixture::one_arm())] {
+    let large = [
+        ("three_arms", fixture::three_arms()),
+        ("one_arm", fixture::one_arm()),
+        ("open_loop", fixture::open_loop()),
+        ("many_workers", fixture::many_workers(64)),
+    ];
+    for (name, view) in large {
         let model = model(view);
         snapshot(&format!("situation_{name}"), &model, &ui(&model), &[(120, 40)]);
     }
@@ -321,13 +327,14 @@ fn what_matters_is_on_the_classroom_screen() {
         picture(&render(&model, &ui(&model), &theme(), (80, 24)))
     };
     let running = text(fixture::running());
-    for word in ["POOL IS FASTER", "95% CI 2.9–3.3", "LIVE", "replay", "780/1000", "TIMEOUTS 1", "49.4", "15.9"] {
+    for word in ["POOL ×4 IS FASTER", "95% CI 2.9–3.3", "LIVE", "replay", "780/1000", "TIMEOUTS 1", "49.4", "15.9"] {
         assert!(running.contains(word), "{word}\n{running}");
     }
     assert!(text(fixture::first_run()).contains("TOO EARLY"));
     assert!(text(fixture::no_difference()).contains("NO CLEAR DIFFERENCE"));
     assert!(text(fixture::together()).contains("not a measurement"));
-    assert!(text(fixture::suspect()).contains("SUSPECT: PROCESS other programs"));
+    let suspect = text(fixture::suspect());
+    assert!(suspect.contains("SUSPECT ■ PROCESS ×4: other programs used 1.7 of 4 cores"), "{suspect}");
     assert!(text(fixture::paused()).contains("PAUSED"));
     let broken = text(fixture::broken());
     assert!(broken.contains("BROKEN: pool: the worker program could not be started: permission denied"), "{broken}");

@@ -1,23 +1,24 @@
-//! The last line: the answer to the last key, or which keys there are.
+//! The last line: which keys there are. The answer to the last key stands above it and covers none of them.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::paint::{put, row, span};
+use super::paint::{fill, put, row, rows, span};
 use crate::tui::keys::{self, Action, Binding};
 use crate::tui::state::{Screen, UiState};
 use crate::tui::text;
 use crate::tui::theme::Theme;
+
+/// Most lines of an answer.
+const MOST_LINES: usize = 3;
 
 /// The last line of an area. `failures` stands behind the name of the list of failures; what was said of a stop has its
 /// place only while something is `running`.
 pub fn draw(ui: &UiState, failures: usize, running: bool, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let line = row(area, area.height.saturating_sub(1));
     if let Some(notice) = ui.notice.as_ref().filter(|_| running || !ui.stopping) {
-        let notice = text::fit(&text::clean(notice), usize::from(line.width).saturating_sub(2));
-        put(buf, line, span(format!(" {notice}"), theme.warn));
-        return;
+        answer(&text::clean(notice), theme, rows(area, 0, area.height.saturating_sub(1)), buf);
     }
     let shown = fitting(ui, failures, theme, usize::from(line.width));
     let mut spans: Vec<Span<'_>> = vec![Span::raw(" ")];
@@ -34,6 +35,18 @@ pub fn draw(ui: &UiState, failures: usize, running: bool, theme: &Theme, area: R
         spans.push(Span::raw(" "));
     }
     put(buf, line, Line::from(spans));
+}
+
+/// On the last lines of an area, whatever was there.
+fn answer(notice: &str, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let room = usize::from(area.width).saturating_sub(2);
+    let mut lines = text::wrap(notice, room);
+    lines.truncate(MOST_LINES.min(usize::from(area.height)));
+    let first = area.height.saturating_sub(u16::try_from(lines.len()).unwrap_or(u16::MAX));
+    for (index, line) in (first..).zip(lines) {
+        fill(buf, row(area, index), " ", theme.base);
+        put(buf, row(area, index), span(format!(" {line}"), theme.warn));
+    }
 }
 
 /// Keys without which nobody finds the others, or the way out.

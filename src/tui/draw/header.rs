@@ -1,4 +1,5 @@
-//! The first lines: what runs, where, which round, and whether what is seen is live.
+//! The first lines: what runs, where, which round, how long it will take, and whether what is seen is live and to be
+//! trusted.
 
 use std::time::Duration;
 
@@ -7,44 +8,53 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::Scene;
 use super::paint::{fill, put, put_right, row, span};
+use super::{Scene, time_left};
 use crate::session::view::{Mode, Place, SessionPhase, SessionView};
-use crate::tui::model::{Pane, Role};
+use crate::tui::model::{self, Role};
 use crate::tui::theme::Theme;
 use crate::tui::{format, text};
+
+/// Columns that the left side keeps for what the workload is.
+const LEAST_LEFT: usize = 24;
 
 /// Two lines: the header and a rule.
 pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let first = row(area, 0);
-    let right = right(scene, area.width);
-    let room = usize::from(area.width).saturating_sub(right.width() + 2);
-    put(buf, first, span(text::fit(&left(scene, area.width), room), scene.theme.strong));
+    let width = usize::from(area.width);
+    let most = width.saturating_sub(LEAST_LEFT + 2);
+    let right = Detail::ALL.into_iter().map(|detail| right(scene, detail)).find(|line| line.width() <= most);
+    let right = right.unwrap_or_else(|| self::right(scene, Detail::Least));
+    let room = width.saturating_sub(right.width() + 2);
+    put(buf, first, span(left(scene, room), scene.theme.strong));
     put_right(buf, first, right);
     fill(buf, row(area, 1), "─", scene.theme.border);
 }
 
-fn left(scene: &Scene<'_>, width: u16) -> String {
+/// What is run and on how many cores, as far as there is room.
+fn left(scene: &Scene<'_>, room: usize) -> String {
     let view = scene.view;
     let total = scene.panes.iter().filter_map(|pane| pane.frame).map(|frame| frame.total).max().filter(|n| *n > 0);
     let tasks = match total.or_else(|| format::task_count(&view.workload)) {
         Some(count) => format!("{} tasks", format::count(count)),
         None => "open arrivals".to_owned(),
     };
-    let mut counts: Vec<u32> = scene.panes.iter().map(|pane| workers(pane)).collect();
-    counts.dedup();
-    let workers = counts.iter().map(u32::to_string).collect::<Vec<_>>().join("/");
-    let plural = if workers == "1" { "" } else { "s" };
-    let cores = format::cores(&view.host, width >= 120);
-    let mut line = format!(" {} · {tasks} · {workers} worker{plural} · {cores}", text::clean(&view.workload.name));
-    if width >= 160 {
-        line.push_str(&format!(" · host {}", text::clean(&view.host.name)));
+    let mut line = text::fit(&format!(" {}", text::clean(&view.workload.name)), room);
+    let mut add = |piece: &str| {
+        let fits = text::width(&line) + 3 + text::width(piece) <= room;
+        if fits {
+            line.push_str(" · ");
+            line.push_str(piece);
+        }
+        fits
+    };
+    if add(&tasks) && !add(&format::cores(&view.host, true)) {
+        add(&format::cores(&view.host, false));
+    }
+    if room >= 100 {
+        add(&format!("host {}", text::clean(&view.host.name)));
     }
     line
-}
-
-fn workers(pane: &Pane<'_>) -> u32 {
-    pane.frame.map_or(pane.view.workers, |frame| frame.workers_target)
 }
 
 /// The word for where the comparison stands, and its style.
@@ -102,7 +112,7 @@ pub fn roles<'a>(scene: &Scene<'a>) -> Vec<Span<'a>> {
         .enumerate()
         .find(|(arm, view)| view.live && scene.panes.iter().all(|pane| pane.arm != *arm));
     if let Some((_, arm)) = hidden {
-        spans.push(span(format!("+ {} ", text::clean(&arm.spec.name)), scene.theme.base));
+        spans.push(span(format!("+ {} ", model::short_label(&model::label(arm), 14)), scene.theme.base));
         let (word, style) = role_word(Role::Live, scene.theme);
         spans.push(span(format!("{word} "), style));
     }
@@ -120,24 +130,62 @@ pub fn role_word(role: Role, theme: &Theme) -> (&'static str, Style) {
     }
 }
 
-fn right<'a>(scene: &Scene<'a>, width: u16) -> Line<'a> {
+/// How much the right side says; each says less than the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Detail {
+    All,
+    /// An arm that is suspect has its sign instead of its name.
+    Signs,
+    NoClock,
+    NoTimeLeft,
+    Least,
+}
+
+impl Detail {
+    const ALL: [Self; 5] = [Self::All, Self::Signs, Self::NoClock, Self::NoTimeLeft, Self::Least];
+}
+
+fn right<'a>(scene: &Scene<'a>, detail: Detail) -> Line<'a> {
     let theme = scene.theme;
     let (word, style) = phase(scene.view, theme);
-    let mut spans = Vec::new();
+    let mut spans = badge(scene, detail == Detail::All);
     if scene.ui.frozen.is_some() {
         spans.push(span("FROZEN ", theme.warn));
     }
     spans.push(span(word, style));
     let round = round(scene.view);
-    let round = if width < 100 { round.trim_start_matches("run ").to_owned() } else { round };
+    let round = if detail == Detail::All { round } else { round.trim_start_matches("run ").to_owned() };
     if !round.is_empty() {
         spans.push(span(format!(" {round}"), theme.base));
     }
-    if let Some(at) = clock(scene) {
+    if let Some(at) = clock(scene).filter(|_| detail < Detail::NoClock) {
         spans.push(span(format!("  {}", format::clock(at)), theme.strong));
     }
-    let roles = roles(scene);
+    if let Some(left) = time_left::of(scene).filter(|_| detail < Detail::NoTimeLeft) {
+        spans.push(span(format!("  {}", time_left::words(left)), theme.base));
+    }
+    let roles = if detail < Detail::Least { roles(scene) } else { Vec::new() };
     spans.push(span(if roles.is_empty() { " " } else { "  " }, theme.base));
     spans.extend(roles);
     Line::from(spans)
+}
+
+/// `SUSPECT` and the arms whose figures are not to be trusted, by their signs or their names; empty is good.
+pub fn badge<'a>(scene: &Scene<'a>, names: bool) -> Vec<Span<'a>> {
+    let suspect = || scene.panes.iter().filter(|pane| pane.frame.is_some_and(|frame| !frame.suspect.is_empty()));
+    let mut spans = Vec::new();
+    for pane in suspect() {
+        let mark = scene.mark(pane);
+        if spans.is_empty() {
+            spans.push(span("SUSPECT ", scene.theme.bad));
+        }
+        spans.push(span(format!("{} ", mark.sign), mark.style));
+        if names {
+            spans.push(span(format!("{} ", model::short_label(&pane.label, 20)), scene.theme.strong));
+        }
+    }
+    if !spans.is_empty() {
+        spans.push(span(" ", scene.theme.base));
+    }
+    spans
 }

@@ -23,15 +23,45 @@ fn group_lines(group: Group, width: usize, theme: &Theme) -> Vec<Line<'static>> 
     lines
 }
 
+/// What is measured, as the screens and reports call it.
+const TERMS: [(&str, &str); 6] = [
+    ("wait", "arrival to dispatch"),
+    ("start-up", "dispatch to first step"),
+    ("work", "the task alone (service)"),
+    ("sojourn", "arrival to end, all three"),
+    ("p95", "95 % of tasks are faster"),
+    ("95% CI", "range of the true ratio"),
+];
+
+fn term_lines(width: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::styled(" Words", theme.strong)];
+    for (term, meaning) in TERMS {
+        let term = span(format!("   {} ", text::pad(term, 9)), theme.strong);
+        lines.push(Line::from(vec![term, span(text::fit(meaning, width.saturating_sub(13)), theme.base)]));
+    }
+    lines.push(Line::default());
+    lines
+}
+
 fn columns(width: u16, theme: &Theme) -> Vec<Vec<Line<'static>>> {
     let lines = |groups: &[Group], width: u16| -> Vec<Line<'static>> {
         groups.iter().flat_map(|group| group_lines(*group, usize::from(width), theme)).collect()
     };
     if width >= 74 {
         let half = width / 2;
-        vec![lines(&[Group::Everywhere, Group::Look], half), lines(&[Group::Run, Group::Workers, Group::Lists], half)]
+        let mut columns = vec![
+            lines(&[Group::Everywhere, Group::Look], half),
+            lines(&[Group::Run, Group::Workers, Group::Lists], half),
+        ];
+        // The shorter column has room for the words.
+        if let Some(shorter) = columns.iter_mut().min_by_key(|column| column.len()) {
+            shorter.extend(term_lines(usize::from(half), theme));
+        }
+        columns
     } else {
-        vec![lines(&Group::ALL, width)]
+        let mut all = lines(&Group::ALL, width);
+        all.extend(term_lines(usize::from(width), theme));
+        vec![all]
     }
 }
 

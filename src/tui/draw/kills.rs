@@ -58,15 +58,17 @@ pub fn beside(view: &SessionView, failure: Failure<'_>) -> Option<String> {
     Some(format!("worker {}, {}", replaced(&record.kill), others(&record.kill)))
 }
 
-/// `POOL ×4` with its sign.
+/// `POOL ×4` with its sign, or without a count.
 fn arm(scene: &Scene<'_>, index: usize, workers: Option<u32>) -> Option<[Span<'static>; 2]> {
     let view = scene.view.arms.get(index)?;
     let mark = match scene.panes.iter().find(|pane| pane.arm == index) {
         Some(pane) => scene.mark(pane),
         None => scene.theme.mark(view.spec.kind, false),
     };
-    let count = workers.map(|workers| format!(" ×{workers}")).unwrap_or_default();
-    let name = format!("{}{count}", text::fit(&model::label(view), NAME));
+    let name = match workers {
+        Some(workers) => model::short_label(&model::labelled(view, workers), NAME + 6),
+        None => text::fit(&model::name(view), NAME),
+    };
     Some([span(format!("{} ", mark.sign), mark.style), span(name, scene.theme.strong)])
 }
 

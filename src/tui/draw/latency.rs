@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::Scene;
+use super::figures::{Better, same_moment};
 use super::paint::{cols, panel, put, put_right, row, span};
 use crate::metrics::snapshot::{Quantiles, Snapshot};
 use crate::tui::format;
@@ -40,11 +41,17 @@ pub fn short(scene: &Scene<'_>, frame: &Snapshot, room: u16) -> Vec<Span<'static
     pieces
 }
 
-/// A heading and the percentile below it.
-type Column = (&'static str, fn(&Quantiles) -> Duration);
+/// A heading, the percentile below it, and the values without which its difference is chance: ten beyond it would be
+/// better, one is the least.
+type Column = (&'static str, fn(&Quantiles) -> Duration, u64);
 
-const COLUMNS: [Column; 5] =
-    [("p50", |q| q.p50), ("p90", |q| q.p90), ("p95", |q| q.p95), ("p99", |q| q.p99), ("max", |q| q.max)];
+const COLUMNS: [Column; 5] = [
+    ("p50", |q| q.p50, 2),
+    ("p90", |q| q.p90, 10),
+    ("p95", |q| q.p95, 20),
+    ("p99", |q| q.p99, 100),
+    ("max", |q| q.max, 2),
+];
 
 /// A framed table: the leading latency of each arm and the difference; with more room also its parts.
 pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
@@ -54,7 +61,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let parts = inner.height >= 2 + 4 * scene.panes.len() as u16;
     let label = if parts { 16 } else { 4 };
     let width = (inner.width.saturating_sub(label + 1) / 5).min(12);
-    for (index, (name, _)) in (0..).zip(COLUMNS) {
+    for (index, (name, ..)) in (0..).zip(COLUMNS) {
         put_right(buf, cols(row(inner, 0), label + index * width, width), span(name, theme.dim));
     }
     let mut line = 1;
@@ -82,20 +89,23 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         }
     }
     if let [left, right] = leading_rows.as_slice()
-        && left.count > 0
-        && right.count > 0
+        && same_moment(scene)
     {
         put(buf, cols(row(inner, line), 1, 2), span("Δ", theme.strong));
-        for (index, (_, value)) in (0..).zip(COLUMNS) {
-            let change = format::change(value(left).as_secs_f64(), value(right).as_secs_f64());
+        for (index, (_, value, least)) in (0..).zip(COLUMNS) {
+            if left.count.min(right.count) < least {
+                continue;
+            }
+            let (a, b) = (value(left).as_secs_f64(), value(right).as_secs_f64());
+            let (_, style) = Better::Lower.judge(a, b, theme);
             let cell = cols(row(inner, line), label + index * width, width);
-            put_right(buf, cell, span(change, theme.strong));
+            put_right(buf, cell, span(format::change(a, b), style));
         }
     }
 }
 
 fn values(q: &Quantiles, label: u16, width: u16, line: Rect, scene: &Scene<'_>, buf: &mut Buffer) {
-    for (index, (_, value)) in (0..).zip(COLUMNS) {
+    for (index, (_, value, _)) in (0..).zip(COLUMNS) {
         put_right(buf, cols(line, label + index * width, width), span(shown(q, value(q)), scene.theme.base));
     }
 }

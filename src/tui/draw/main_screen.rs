@@ -5,9 +5,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::banner::Statement;
 use super::charts::Chart;
+use super::notes::Message;
 use super::paint::{cols, rows};
-use super::{Scene, banner, charts, footer, header, kills, latency, notes, pane, progress, small, time_split};
+use super::{Scene, banner, charts, footer, header, kills, latency, notes, pane, progress, ranking, small, time_split};
 use crate::tui::{failures, model};
 
 /// Draws the layout that fits.
@@ -16,27 +18,47 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         small::draw(scene, area, buf);
         return;
     }
+    let statement = banner::statement(scene);
     header::draw(scene, rows(area, 0, 2), buf);
     let bars = scene.panes.len() as u16;
     progress::draw(scene, rows(area, 2, bars), buf);
     let is_large = area.width >= 120 && area.height >= 36;
     let killed = kills::lines(scene, area.width, is_large);
+    // Nothing moves when a run becomes suspect: its reason stands where otherwise nothing does.
+    let ranking = ranking::line(scene, usize::from(area.width).saturating_sub(2));
+    let suspect = notes::suspect(scene);
     // What a kill has cost needs the line that is empty otherwise.
-    let mut y = 2 + bars + u16::from(killed.is_empty());
-    banner::draw(scene, rows(area, y, 3), buf);
-    y += 3;
+    let tight = !killed.is_empty() && ranking.is_none() && suspect.is_none();
+    let mut y = 2 + bars;
+    let unsaid = banner::draw(scene, &statement, rows(area, y + u16::from(!tight), 3), buf);
+    let (above, beside, unsaid) = match (ranking, suspect) {
+        (Some(ranking), suspect) => (Some((ranking, scene.theme.base)), suspect, unsaid),
+        (None, Some(suspect)) => (Some(suspect), None, unsaid),
+        (None, None) if tight => (None, None, unsaid),
+        (None, None) => (unsaid, None, None),
+    };
+    notes::draw_message(above, rows(area, y, u16::from(!tight)), buf);
+    y += 3 + u16::from(!tight);
+    if beside.is_some() {
+        notes::draw_message(beside, rows(area, y, 1), buf);
+        y += 1;
+    }
     let below = rows(area, y, area.height.saturating_sub(y + 1));
     if is_large {
         let taken = kills::draw(killed, below, buf);
-        large(scene, rows(below, taken, below.height), buf);
+        large(scene, &statement, unsaid, rows(below, taken, below.height), buf);
     } else {
-        let alert = notes::alert(scene);
+        let alert = notes::alert(scene, &statement, unsaid);
         // A mere remark gives way to news of a kill.
         let gives_way =
-            !killed.is_empty() && (alert.is_none() || kills::are_news(scene) && alert == notes::lint(scene));
-        let alerts = u16::from(!gives_way);
-        notes::draw_line(alert, rows(below, 0, alerts), buf);
-        let taken = alerts + kills::draw(killed, rows(below, alerts, below.height), buf);
+            !killed.is_empty() && (alert.is_none() || kills::are_news(scene) && alert == notes::why(scene, &statement));
+        let lines = match (gives_way, area.height >= 27) {
+            (true, _) => 0,
+            (false, true) => 2,
+            (false, false) => 1,
+        };
+        notes::draw_message(alert, rows(below, 0, lines), buf);
+        let taken = lines + kills::draw(killed, rows(below, lines, below.height), buf);
         compact(scene, rows(below, taken, below.height), buf);
     }
     footer::draw(scene.ui, failures::count(scene.view), model::is_running(scene.view), scene.theme, area, buf);
@@ -57,13 +79,15 @@ fn compact(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-fn large(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+fn large(scene: &Scene<'_>, statement: &Statement, unsaid: Option<Message>, area: Rect, buf: &mut Buffer) {
     let wall = area.width >= 180 && area.height >= 38;
-    let shown_notes = if wall { notes::suspect(scene) } else { notes::suspect(scene).or_else(|| notes::lint(scene)) };
-    notes::draw_line(shown_notes, rows(area, 0, 1), buf);
+    let unsaid = notes::broken(scene).or(unsaid);
+    // A wall has the reasons in a panel.
+    let first = unsaid.or_else(|| notes::why(scene, statement).filter(|_| !wall));
+    notes::draw_message(first, rows(area, 0, 1), buf);
     let last_line = u16::from(!wall);
     if !wall {
-        notes::draw_line(notes::warning(scene), rows(area, area.height - 1, 1), buf);
+        notes::draw_message(notes::warning(scene), rows(area, area.height - 1, 1), buf);
     }
     let body = rows(area, 1, area.height - 1 - last_line);
     let tables = match (wall, scene.panes.len()) {
@@ -71,8 +95,7 @@ fn large(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         (true, _) => 8,
         (false, _) => 6,
     };
-    let most_workers = scene.panes.iter().filter_map(|pane| pane.frame).map(|frame| frame.workers.len()).max();
-    let wanted = u16::try_from(most_workers.unwrap_or(1)).unwrap_or(u16::MAX).saturating_add(5);
+    let wanted = pane::table_lines(scene, area.width / scene.panes.len().max(1) as u16).saturating_add(4);
     let least_charts = if wall { 10 } else { 8 };
     let panes = wanted.clamp(8, body.height.saturating_sub(tables + least_charts).max(8));
     let charts = body.height.saturating_sub(tables + panes);
@@ -85,7 +108,7 @@ fn large(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         let third = last.width / 3;
         latency::draw(scene, cols(last, 0, third), buf);
         time_split::draw(scene, cols(last, third, third), buf);
-        notes::draw_panel(scene, cols(last, third * 2, last.width), buf);
+        notes::draw_panel(scene, statement, cols(last, third * 2, last.width), buf);
     } else {
         let half = last.width / 2;
         latency::draw(scene, cols(last, 0, half), buf);

@@ -5,20 +5,26 @@ mod banner;
 mod charts;
 mod columns;
 pub mod detail;
+mod figures;
 mod footer;
 mod header;
+mod heat_map;
 pub mod help;
 mod kills;
 mod latency;
 mod main_screen;
 mod notes;
+mod offered;
 mod paint;
 mod pane;
 pub mod picker;
 mod progress;
 mod question;
+mod ranking;
 mod small;
 mod tasks;
+mod time_axis;
+mod time_left;
 mod time_split;
 mod tune;
 mod worker_table;
@@ -98,6 +104,9 @@ fn to_ascii(area: Rect, buf: &mut Buffer) {
     }
 }
 
+#[cfg(test)]
+#[path = "main_tests.rs"]
+mod main_tests;
 #[cfg(test)]
 #[path = "draw_tests.rs"]
 mod tests;

@@ -7,43 +7,62 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
+use super::Scene;
+use super::banner::Statement;
 use super::paint::{panel, put, row, span};
-use super::{Scene, banner};
+use crate::analysis::lints::{Lint, together};
 use crate::engine::event::Severity;
 use crate::metrics::log::tells_of_strays;
 use crate::metrics::snapshot::Note;
 use crate::session::view::SessionPhase;
-use crate::tui::lints;
 use crate::tui::model::{self, Pane, Role};
 use crate::tui::{format, text};
 
 /// How long a warning of a running arm keeps its place on the one line that others want too.
 const RECENT: Duration = Duration::from_secs(10);
+/// Columns of the time and the sign before a note.
+const INDENT: usize = 13;
 
-/// The most important thing to say: broken, suspect, an error or warning, a lint, or why the verdict is so.
-pub fn alert(scene: &Scene<'_>) -> Option<(String, Style)> {
-    let theme = scene.theme;
-    if let SessionPhase::Broken(reason) = &scene.view.phase {
-        return Some((format!("BROKEN: {}", text::clean(reason)), theme.bad));
+/// Something to say, and how it looks.
+pub type Message = (String, Style);
+
+/// The most important thing to say: broken, what the banner has no room for, an error or warning, or why the arms are as
+/// fast as they are. Why figures are suspect has a place of its own ([`suspect`]).
+pub fn alert(scene: &Scene<'_>, statement: &Statement, unsaid: Option<Message>) -> Option<Message> {
+    let live = scene.panes.iter().any(|pane| pane.role == Role::Live);
+    broken(scene)
+        .or(unsaid)
+        .or_else(|| warning(scene).filter(|_| live))
+        .or_else(|| why(scene, statement))
+        .or_else(|| warning(scene))
+}
+
+/// Why no engine runs any more.
+pub fn broken(scene: &Scene<'_>) -> Option<Message> {
+    match &scene.view.phase {
+        SessionPhase::Broken(reason) => Some((format!("BROKEN: {}", text::clean(reason)), scene.theme.bad)),
+        _ => None,
     }
-    let recent = warning(scene).filter(|_| scene.panes.iter().any(|pane| pane.role == Role::Live));
-    suspect(scene).or(recent).or_else(|| lint(scene)).or_else(|| warning(scene))
 }
 
 /// Why the figures of a run should not be trusted.
-pub fn suspect(scene: &Scene<'_>) -> Option<(String, Style)> {
-    let found = scene.panes.iter().find_map(|pane| {
-        let reasons = &pane.frame?.suspect;
-        (!reasons.is_empty()).then(|| {
-            let reasons: Vec<String> = reasons.iter().map(|reason| text::clean(reason)).collect();
-            format!("SUSPECT: {} {}", pane.label(), reasons.join("; "))
+pub fn suspect(scene: &Scene<'_>) -> Option<Message> {
+    let found: Vec<String> = scene
+        .panes
+        .iter()
+        .filter_map(|pane| {
+            let reasons = &pane.frame?.suspect;
+            (!reasons.is_empty()).then(|| {
+                let reasons: Vec<String> = reasons.iter().map(|reason| text::clean(reason)).collect();
+                format!("{} {}: {}", scene.mark(pane).sign, pane.label, reasons.join("; "))
+            })
         })
-    });
-    found.map(|text| (text, scene.theme.bad))
+        .collect();
+    (!found.is_empty()).then(|| (format!("SUSPECT {}", found.join("; ")), scene.theme.bad))
 }
 
 /// The newest warning or error of the runs in the panes.
-pub fn warning(scene: &Scene<'_>) -> Option<(String, Style)> {
+pub fn warning(scene: &Scene<'_>) -> Option<Message> {
     let notes = scene.panes.iter().flat_map(|pane| notes(pane).map(move |note| (pane, note)));
     let recent = |(pane, note): &(&Pane<'_>, &Note)| {
         let now = pane.frame.map(|frame| frame.at).unwrap_or_default();
@@ -54,51 +73,76 @@ pub fn warning(scene: &Scene<'_>) -> Option<(String, Style)> {
     grave.map(|(pane, note)| {
         let style = if note.severity == Severity::Error { scene.theme.bad } else { scene.theme.warn };
         let at = note.at.as_secs_f64();
-        (format!("! {at:.1} s {} {} {}", scene.mark(pane).sign, pane.label(), text::clean(&note.text)), style)
+        (format!("! {at:.1} s {} {}: {}", scene.mark(pane).sign, pane.label, text::clean(&note.text)), style)
     })
 }
 
-/// The first remark on the figures, unless it was not work that was measured.
-pub fn lint(scene: &Scene<'_>) -> Option<(String, Style)> {
-    if banner::nothing_succeeded(scene).is_some() {
-        return None;
+/// The first reason why the arms are as fast as they are.
+pub fn why(scene: &Scene<'_>, statement: &Statement) -> Option<Message> {
+    reasons(scene, statement).into_iter().next().map(|(_, sentence)| (format!("why: {sentence}"), scene.theme.base))
+}
+
+/// What the runs of the arm that is behind show, or else what the runs in the panes do, each as a sign and a sentence;
+/// nothing where it was not work that was measured.
+fn reasons(scene: &Scene<'_>, statement: &Statement) -> Vec<(&'static str, String)> {
+    if !statement.of_work {
+        return Vec::new();
     }
-    let cores = scene.view.host.usable_cores();
-    let found = scene.panes.iter().find_map(|pane| {
-        let remark = lints::check(pane.frame?, cores).into_iter().next()?;
-        Some(format!("why: {} {} {remark}", scene.mark(pane).sign, pane.label()))
+    let said = |pane: &Pane<'_>, lint: &Lint| (scene.mark(pane).sign, text::clean(&lint.sentence(&pane.label)));
+    let verdict = model::verdict(scene.view, &scene.panes).map(|(verdict, _)| verdict);
+    let behind = verdict.and_then(|verdict| {
+        let pane = scene.panes.iter().find(|pane| pane.arm == verdict.behind())?;
+        // That a run is suspect is said elsewhere, with its reason.
+        let reasons = verdict.reasons.iter().filter(|lint| !matches!(lint, Lint::Suspect(_)));
+        Some(reasons.map(|lint| said(pane, lint)).collect::<Vec<_>>())
     });
-    let reasons = || {
-        let (verdict, _) = model::verdict(scene.view, &scene.panes)?;
-        let reasons: Vec<String> = verdict.reasons.iter().map(|reason| text::clean(reason)).collect();
-        (!reasons.is_empty()).then(|| format!("why: {}", reasons.join("; ")))
-    };
-    found.or_else(reasons).map(|text| (text, scene.theme.base))
+    let mut all = behind.unwrap_or_default();
+    let cores = Some(scene.view.host.usable_cores());
+    for pane in &scene.panes {
+        let shown = verdict.is_none_or(|verdict| verdict.reasons.is_empty() || verdict.behind() != pane.arm);
+        let lints = pane.frame.filter(|_| shown).map(|frame| together([frame], cores)).unwrap_or_default();
+        all.extend(lints.iter().map(|lint| said(pane, lint)));
+    }
+    all
 }
 
 fn notes<'a>(pane: &Pane<'a>) -> impl Iterator<Item = &'a Note> + use<'a> {
     pane.frame.map(|frame| frame.notes.as_slice()).unwrap_or_default().iter()
 }
 
-/// One line with one of the above.
-pub fn draw_line(message: Option<(String, Style)>, area: Rect, buf: &mut Buffer) {
-    if let Some((message, style)) = message {
-        let room = usize::from(area.width).saturating_sub(2);
-        put(buf, row(area, 0), span(format!(" {}", text::fit(&message, room)), style));
+/// A message on the lines of an area, whole if there is room.
+pub fn draw_message(message: Option<Message>, area: Rect, buf: &mut Buffer) {
+    let Some((message, style)) = message else { return };
+    let room = usize::from(area.width).saturating_sub(2);
+    for (index, line) in (0..area.height).zip(wrapped(&message, room, usize::from(area.height))) {
+        put(buf, row(area, index), span(format!(" {line}"), style));
     }
 }
 
-/// The last notes of both arms, newest first, after the remarks on the figures.
-pub fn draw_panel(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+/// A text on at most so many lines of a width; what is left over is cut.
+fn wrapped(words: &str, room: usize, lines: usize) -> Vec<String> {
+    if text::width(words) <= room {
+        return vec![words.to_owned()];
+    }
+    let mut wrapped = if lines > 1 { text::wrap(words, room) } else { Vec::new() };
+    if wrapped.len() <= lines && !wrapped.is_empty() {
+        return wrapped;
+    }
+    wrapped.truncate(lines.saturating_sub(1));
+    // What is on the lines before is one space longer than its words for each line.
+    let before: usize = wrapped.iter().map(|line| line.chars().count() + 1).sum();
+    let rest: String = words.split_whitespace().collect::<Vec<_>>().join(" ").chars().skip(before).collect();
+    wrapped.push(text::fit(&rest, room));
+    wrapped
+}
+
+/// The last notes of both arms, newest first, after the reasons. Long ones take several lines.
+pub fn draw_panel(scene: &Scene<'_>, statement: &Statement, area: Rect, buf: &mut Buffer) {
     let title = Line::styled("notes", scene.theme.strong);
     let inner = panel(buf, area, title, Line::default(), false, scene.theme);
-    let mut lines: Vec<(String, Style)> = Vec::new();
-    let cores = scene.view.host.usable_cores();
-    let explained = if banner::nothing_succeeded(scene).is_some() { &[] } else { scene.panes.as_slice() };
-    for pane in explained {
-        let remarks = pane.frame.map(|frame| lints::check(frame, cores)).unwrap_or_default();
-        let sign = scene.mark(pane).sign;
-        lines.extend(remarks.into_iter().map(|remark| (format!("{:>8} {sign} {remark}", "why:"), scene.theme.base)));
+    let mut lines: Vec<(String, String, Style)> = Vec::new();
+    for (sign, sentence) in reasons(scene, statement) {
+        lines.push((format!("{:>8} {sign}  ", "why:"), sentence, scene.theme.base));
     }
     let mut all: Vec<(&Pane<'_>, &Note)> =
         scene.panes.iter().flat_map(|pane| notes(pane).map(move |note| (pane, note))).collect();
@@ -107,12 +151,37 @@ pub fn draw_panel(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         let (flag, style) = match note.severity {
             Severity::Info => ("i", scene.theme.base),
             Severity::Warning => ("!", scene.theme.warn),
-            Severity::Error => ("ERROR", scene.theme.bad),
+            Severity::Error => ("E", scene.theme.bad),
         };
-        let at = format::clock(note.at);
-        lines.push((format!("{at:>8} {} {flag} {}", scene.mark(pane).sign, text::clean(&note.text)), style));
+        let head = format!("{:>8} {} {flag}", format::clock(note.at), scene.mark(pane).sign);
+        lines.push((head, text::clean(&note.text), style));
     }
-    for (index, (line, style)) in (0..inner.height).zip(lines) {
-        put(buf, row(inner, index), span(format!(" {}", text::fit(&line, usize::from(inner.width) - 1)), style));
+    let room = usize::from(inner.width).saturating_sub(INDENT + 2);
+    let mut y = 0;
+    for (head, words, style) in lines {
+        let left = usize::from(inner.height.saturating_sub(y));
+        if left == 0 {
+            return;
+        }
+        put(buf, row(inner, y), span(format!(" {head} "), style));
+        for line in wrapped(&words, room, left) {
+            let line_area = super::paint::cols(row(inner, y), INDENT as u16 + 1, inner.width);
+            put(buf, line_area, span(line, style));
+            y += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_wrap_and_only_what_has_no_line_is_cut() {
+        let words = "one two three four five";
+        assert_eq!(wrapped(words, 30, 1), [words]);
+        assert_eq!(wrapped(words, 9, 3), ["one two", "three", "four five"]);
+        assert_eq!(wrapped(words, 9, 2), ["one two", "three fo…"]);
+        assert_eq!(wrapped(words, 9, 1), ["one two …"]);
     }
 }

@@ -60,6 +60,8 @@ pub fn clear(buf: &mut Buffer, area: Rect, style: Style) {
 /// As ratatui does it, but without looking up what Unicode says of characters that are plain: half of the cost of a frame.
 pub fn put<'a>(buf: &mut Buffer, area: Rect, line: impl Into<Line<'a>>) {
     let line = line.into();
+    #[cfg(test)]
+    written::remember(area, &line);
     let area = Rect { height: 1, ..area.intersection(buf.area) };
     if width(&line) == 0 {
         return;
@@ -89,6 +91,37 @@ pub fn put<'a>(buf: &mut Buffer, area: Rect, line: impl Into<Line<'a>>) {
 fn width(line: &Line<'_>) -> u16 {
     let columns = line.spans.iter().map(|span| text::width(&span.content)).sum::<usize>();
     u16::try_from(columns).unwrap_or(u16::MAX)
+}
+
+/// Which texts were put where, for tests that look for texts over others and for texts that were cut.
+#[cfg(test)]
+pub mod written {
+    use std::cell::RefCell;
+
+    use ratatui::layout::Rect;
+    use ratatui::text::Line;
+
+    /// A text and the area it was put into.
+    pub type Text = (Rect, String);
+
+    thread_local! {
+        static TEXTS: RefCell<Option<Vec<Text>>> = const { RefCell::new(None) };
+    }
+
+    pub fn remember(area: Rect, line: &Line<'_>) {
+        TEXTS.with_borrow_mut(|texts| {
+            if let Some(texts) = texts {
+                texts.push((area, line.spans.iter().map(|span| &*span.content).collect()));
+            }
+        });
+    }
+
+    /// All texts that are put while something is drawn.
+    pub fn during(draw: impl FnOnce()) -> Vec<Text> {
+        TEXTS.set(Some(Vec::new()));
+        draw();
+        TEXTS.take().unwrap_or_default()
+    }
 }
 
 /// Puts a line at the right end of an area.

@@ -6,10 +6,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::paint::{cols, fill, joined, panel, put, put_right, row, rows, span};
-use super::{Scene, charts, latency, time_split, worker_table};
-use super::{banner, header};
+use super::{Scene, charts, figures, header, latency, offered, progress, time_split, worker_table};
 use crate::metrics::snapshot::Snapshot;
-use crate::tui::model::Pane;
+use crate::tui::model::{self, Pane};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::spark;
 use crate::tui::{format, text};
@@ -27,30 +26,46 @@ fn frame<'a>(
     let mark = scene.mark(pane);
     let focused = scene.panes.len() > 1 && scene.focus() == index;
     let bold = mark.style.add_modifier(ratatui::style::Modifier::BOLD);
-    let label = text::fit(&pane.label(), usize::from(area.width / 2));
+    let share = if pane.next_workers.is_some() { 3 } else { 2 };
+    let label = model::short_label(&pane.label, usize::from(area.width / share));
     let mut left = vec![span(if focused { "▸" } else { "" }, theme.strong), span(format!("{label} "), bold)];
+    // The answer to a key comes before everything else.
+    left.extend(pane.next_workers.map(|next| span(format!("→ {next} next "), theme.warn)));
     left.push(span(format!("{} ", mark.sign), mark.style));
-    let workers = pane.frame.map_or(pane.view.workers, |frame| frame.workers_target);
     let (role, style) = header::role_word(pane.role, theme);
-    let right = match worker_table::range(scene, index, pane, table_height) {
+    let range = worker_table::range(scene, index, pane, (area.width.saturating_sub(2), table_height));
+    let right = match range {
         Some(range) => vec![span(range, theme.base)],
+        None if pane.frame.is_none() => vec![span(progress::without_run(scene), style)],
         None => vec![span(role, style)],
     };
     let right = Line::from(right);
     let taken = left.iter().map(Span::width).sum::<usize>() + right.width() + 6;
     let room = usize::from(area.width).saturating_sub(taken);
     // What is live and which workers are seen matters more than what the engine is like.
-    let nature = natures(pane.kind(), workers).into_iter().find(|nature| text::width(nature) <= room);
+    let nature = natures(pane.kind(), pane.workers()).into_iter().find(|nature| text::width(nature) <= room);
     left.push(span(nature.unwrap_or_default(), theme.base));
     panel(buf, area, Line::from(left), right, focused, theme)
+}
+
+/// Lines that the longer of the tables in panes of a width would like to have: they stand side by side.
+pub fn table_lines(scene: &Scene<'_>, width: u16) -> u16 {
+    let workers = scene.panes.iter().filter_map(|pane| pane.frame).map(|frame| frame.workers.len());
+    workers.map(|workers| worker_table::lines(workers, width.saturating_sub(2))).max().unwrap_or(3)
 }
 
 /// What is special about a kind of engine, in fewer and fewer words.
 fn natures(kind: EngineKind, workers: u32) -> [String; 3] {
     match kind {
-        EngineKind::Pool => [format!("{workers} reused workers"), "reused workers".to_owned(), "reused".to_owned()],
+        EngineKind::Pool => {
+            let plural = if workers == 1 { "" } else { "s" };
+            [format!("{workers} reused worker{plural}"), format!("reused worker{plural}"), "reused".to_owned()]
+        }
         EngineKind::Process => [
-            format!("one process per task, {workers} at once"),
+            format!(
+                "one process per task, {} at once",
+                if workers == 1 { "one".to_owned() } else { workers.to_string() }
+            ),
             "one process per task".to_owned(),
             "one per task".to_owned(),
         ],
@@ -62,12 +77,9 @@ fn natures(kind: EngineKind, workers: u32) -> [String; 3] {
 pub fn draw_compact(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut Buffer) {
     let Some(pane) = scene.panes.get(index) else { return };
     let inner_height = area.height.saturating_sub(2);
-    // Lines of the two panes stand side by side, so the longer table counts for both.
-    let most = scene.panes.iter().filter_map(|pane| pane.frame).map(|frame| frame.workers.len()).max();
-    let workers = most.unwrap_or(1).min(200) as u16;
     // Seven lines below the table; what is left over makes the throughput taller.
-    let table = inner_height.saturating_sub(7).clamp(2, workers.max(2) + 1).min(inner_height);
-    let inner = frame(scene, index, pane, table.saturating_sub(1), area, buf);
+    let table = inner_height.saturating_sub(7).clamp(2, table_lines(scene, area.width).max(2)).min(inner_height);
+    let inner = frame(scene, index, pane, table, area, buf);
     worker_table::draw(scene, index, pane, rows(inner, 0, table), buf);
     let below = rows(inner, table, inner.height);
     let Some(frame) = pane.frame else { return };
@@ -93,7 +105,7 @@ pub fn draw_compact(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut Buffe
 pub fn draw_table(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut Buffer) {
     let Some(pane) = scene.panes.get(index) else { return };
     let table = area.height.saturating_sub(4);
-    let inner = frame(scene, index, pane, table.saturating_sub(1), area, buf);
+    let inner = frame(scene, index, pane, table, area, buf);
     worker_table::draw(scene, index, pane, rows(inner, 0, table), buf);
     let Some(frame) = pane.frame else { return };
     conservation(scene, frame, row(inner, table), buf);
@@ -114,10 +126,13 @@ fn divide(scene: &Scene<'_>, outer: Rect, y: u16, thick: bool, buf: &mut Buffer)
 
 fn throughput(scene: &Scene<'_>, pane: &Pane<'_>, frame: &Snapshot, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
-    let max = charts::shared_max(scene, |frame| frame.throughput);
-    put(buf, cols(row(area, 0), 1, 30), span(format!(" tasks/s (0–{}) ", charts::axis_label(max)), theme.base));
+    let max = charts::rate_max(scene);
+    let offered =
+        offered::now(scene).map(|rate| format!(", offered {}/s", charts::axis_label(rate))).unwrap_or_default();
+    let title = format!(" tasks/s (0–{}){offered} ", charts::axis_label(max));
+    put(buf, cols(row(area, 0), 1, area.width.saturating_sub(2)), span(title, theme.base));
     let body = cols(rows(area, 1, area.height), 1, area.width.saturating_sub(2));
-    let shown = format::rate(banner::throughput(frame));
+    let shown = format::rate(figures::throughput(frame));
     let columns = body.width.saturating_sub(8);
     let values = charts::resample(scene, pane, usize::from(columns), |frame| frame.throughput);
     spark::columns(buf, cols(body, 0, columns), &values, max, scene.mark(pane).style);
@@ -169,18 +184,19 @@ fn starts(pane: &Pane<'_>, frame: &Snapshot, theme: &Theme) -> Vec<Span<'static>
     pieces
 }
 
-/// The law that no task is lost or counted twice, with its numbers.
+/// The law that no task is lost or counted twice, with its numbers and as many words as there is room for.
 fn conservation(scene: &Scene<'_>, frame: &Snapshot, line: Rect, buf: &mut Buffer) {
     let counts = &frame.counts;
     let number = |value| format::count(value);
-    let law = format!(
-        "submitted {} = queued {} + running {} + ended {}",
-        number(counts.submitted),
-        number(counts.queued),
-        number(counts.running),
-        number(counts.finished())
-    );
+    let (queued, running, ended) = (number(counts.queued), number(counts.running), number(counts.finished()));
+    let all = number(counts.submitted);
     let (sign, style) =
         if counts.conserved() { ("✓", scene.theme.dim) } else { ("DOES NOT ADD UP", scene.theme.bad) };
-    put(buf, cols(line, 1, line.width.saturating_sub(2)), span(format!("{law} {sign}"), style));
+    let line = cols(line, 1, line.width.saturating_sub(2));
+    let fits = |law: &String| text::width(law) <= usize::from(line.width);
+    let law = Some(format!("submitted {all} = queued {queued} + running {running} + ended {ended} {sign}"))
+        .filter(fits)
+        .or_else(|| Some(format!("{all} = {queued} queued + {running} + {ended} ended {sign}")).filter(fits))
+        .unwrap_or_else(|| format!("{all} = {queued} + {running} + {ended} {sign}"));
+    put(buf, line, span(law, style));
 }

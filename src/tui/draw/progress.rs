@@ -6,19 +6,19 @@ use ratatui::layout::Rect;
 use super::Scene;
 use super::paint::{cols, put, row, span};
 use crate::engine::event::RunState;
-use crate::tui::model::{Pane, Role};
+use crate::tui::model::{self, Pane, Role};
 use crate::tui::widgets::bars::{self, Part};
 use crate::tui::{format, text};
 
 /// One line for each pane.
 pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let narrow = area.width < 60;
-    let most = usize::from(area.width / 5).clamp(4, 20);
-    let labels: Vec<String> = scene.panes.iter().map(|pane| text::fit(&pane.label(), most)).collect();
+    let most = usize::from(area.width / 5).clamp(10, 20);
+    let labels: Vec<String> = scene.panes.iter().map(|pane| model::short_label(&pane.label, most)).collect();
     let label_width = labels.iter().map(|label| text::width(label)).max().unwrap_or(0);
     let counts: Vec<String> = scene.panes.iter().map(|pane| counts(pane, narrow)).collect();
     let count_width = counts.iter().map(|count| text::width(count)).max().unwrap_or(0);
-    let ends: Vec<String> = scene.panes.iter().map(|pane| end(pane, narrow)).collect();
+    let ends: Vec<String> = scene.panes.iter().map(|pane| end(scene, pane, narrow)).collect();
     // The bars must not change their length whenever a time gets a digit.
     let end_width = ends.iter().map(|end| text::width(end)).max().unwrap_or(0).max(if narrow { 5 } else { 11 });
     for (index, pane) in scene.panes.iter().enumerate() {
@@ -58,9 +58,14 @@ fn counts(pane: &Pane<'_>, narrow: bool) -> String {
     }
 }
 
+/// The word for an arm without a run.
+pub fn without_run(scene: &Scene<'_>) -> &'static str {
+    if model::is_running(scene.view) { "waiting" } else { "not run" }
+}
+
 /// When it ends, or how it ended.
-fn end(pane: &Pane<'_>, narrow: bool) -> String {
-    let Some(frame) = pane.frame else { return if narrow { "–" } else { "waiting" }.to_owned() };
+fn end(scene: &Scene<'_>, pane: &Pane<'_>, narrow: bool) -> String {
+    let Some(frame) = pane.frame else { return if narrow { "–" } else { without_run(scene) }.to_owned() };
     match frame.state {
         RunState::Paused => return if narrow { "pause" } else { "paused" }.to_owned(),
         RunState::Suspended => return if narrow { "susp." } else { "suspended" }.to_owned(),

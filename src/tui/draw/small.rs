@@ -4,11 +4,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use super::banner::{self, Statement, Words};
+use super::notes::Message;
 use super::paint::{cols, fill, joined, put, put_right, row, rows, span};
-use super::{LEAST, Scene, banner, footer, header, kills, notes, pane, progress};
+use super::{LEAST, Scene, figures, footer, header, kills, notes, pane, progress, ranking};
 use crate::session::view::SessionView;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::digits;
 use crate::tui::{failures, format, model, text};
 
 /// The one message of a terminal that is smaller than the least size.
@@ -29,36 +30,29 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     head(scene, row(area, 0), buf);
     let bars = scene.panes.len() as u16;
     progress::draw(scene, rows(area, 1, bars), buf);
-    let mut statement = banner::statement(scene);
-    if !statement.caveat.is_empty() {
-        statement.basis = statement.caveat.clone();
-    }
+    let statement = banner::statement(scene);
     let mut y = 1 + bars;
     let tall = area.height >= LEAST.1 + 4;
     if tall {
-        fill(buf, row(area, y), "─", theme.border);
+        match ranking::line(scene, usize::from(area.width).saturating_sub(2)) {
+            Some(ranking) => notes::draw_message(Some((ranking, theme.base)), row(area, y), buf),
+            None => fill(buf, row(area, y), "─", theme.border),
+        }
         y += 1;
     }
-    match &statement.ratio {
-        Some(ratio) if tall && !theme.ascii => {
-            for (index, line) in (0..).zip(digits::large(ratio)) {
-                put(buf, cols(row(area, y + index), 2, 20), span(line, statement.style));
-            }
-            let words = cols(rows(area, y, 3), 20, area.width);
-            for (index, line) in (0..).zip([&statement.headline, &statement.detail, &statement.basis]) {
-                put(buf, row(words, index), span(text::fit(line, usize::from(words.width)), statement.style));
+    let unsaid = match banner::large(scene, &statement).filter(|_| tall) {
+        Some(large) => {
+            for (index, line) in (0..).zip(&large) {
+                put(buf, cols(row(area, y + index), 2, 18), span(line.as_str(), statement.style));
             }
             y += 3;
+            words(&statement, &statement.headline, 2, cols(rows(area, y - 3, 3), 20, area.width), buf)
         }
-        _ => {
-            let headline = format!(" {}", statement.one_line);
-            put(buf, row(area, y), span(text::fit(&headline, usize::from(area.width)), statement.style));
-            let detail = format!(" {}, {}", statement.detail, statement.basis);
-            let detail = detail.trim_end_matches([',', ' ']);
-            put(buf, row(area, y + 1), span(text::fit(detail, usize::from(area.width)), theme.base));
+        None => {
             y += 2;
+            words(&statement, &statement.one_line, 1, cols(rows(area, y - 2, 2), 1, area.width), buf)
         }
-    }
+    };
     for pane in &scene.panes {
         rates(scene, pane, row(area, y), buf);
         y += 1;
@@ -70,7 +64,8 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         }
     }
     if y + 1 < area.height {
-        notes::draw_line(notes::alert(scene), row(area, y), buf);
+        let suspect = notes::suspect(scene);
+        notes::draw_message(suspect.or_else(|| notes::alert(scene, &statement, unsaid)), row(area, y), buf);
         y += 1;
     }
     let killed = kills::lines(scene, area.width, false);
@@ -84,10 +79,21 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     footer::draw(scene.ui, failures::count(scene.view), model::is_running(scene.view), theme, area, buf);
 }
 
+/// The headline and, below it, the parts on so many lines; returns what had no place there.
+fn words(statement: &Statement, headline: &Words, lines: usize, area: Rect, buf: &mut Buffer) -> Option<Message> {
+    let room = usize::from(area.width);
+    put(buf, row(area, 0), span(headline.fit(room), statement.style));
+    let (packed, rest) = statement.packed(room, lines);
+    for (index, (line, style)) in (1..).zip(packed) {
+        put(buf, row(area, index), span(line, style));
+    }
+    rest
+}
+
 fn head(scene: &Scene<'_>, line: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
     let (word, style) = header::phase(scene.view, theme);
-    let mut right = vec![];
+    let mut right = header::badge(scene, false);
     if scene.ui.frozen.is_some() {
         right.push(span("FROZEN ", theme.warn));
     }
@@ -106,15 +112,23 @@ fn head(scene: &Scene<'_>, line: Rect, buf: &mut Buffer) {
 fn rates(scene: &Scene<'_>, pane: &model::Pane<'_>, line: Rect, buf: &mut Buffer) {
     let mark = scene.mark(pane);
     put(buf, cols(line, 1, 2), span(mark.sign, mark.style));
-    let words = match pane.frame {
-        None => "waiting".to_owned(),
+    let theme = scene.theme;
+    let mut pieces = Vec::new();
+    match pane.frame {
+        None => pieces.push(span(progress::without_run(scene), theme.strong)),
         Some(frame) => {
             let cores = scene.view.host.usable_cores();
-            let (rate, used) = (banner::throughput(frame), banner::cores_used(frame));
-            format!("{} tasks/s  cores {used:.1} of {cores}", format::rate(rate))
+            let (rate, used) = (figures::throughput(frame), figures::cores_used(frame));
+            pieces.push(span(format!("{} tasks/s", format::rate(rate)), theme.strong));
+            pieces.push(span(format!("cores {used:.1} of {cores}"), theme.strong));
         }
-    };
-    put(buf, cols(line, 3, line.width), span(words, scene.theme.strong));
+    }
+    // It answers a key, so it comes before what may be left out.
+    pieces.extend(pane.next_workers.map(|next| span(format!("→ {next} next"), theme.warn)));
+    if pieces.len() == 3 {
+        pieces.swap(1, 2);
+    }
+    put(buf, cols(line, 3, line.width), joined(pieces, line.width.saturating_sub(3)));
 }
 
 fn errors(scene: &Scene<'_>, pane: &model::Pane<'_>, line: Rect, buf: &mut Buffer) {

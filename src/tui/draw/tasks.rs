@@ -105,7 +105,7 @@ fn cell(scene: &Scene<'_>, failure: &Failure<'_>, column: Column) -> String {
     match column {
         Column::Task => format!("#{}", report.index),
         Column::Engine => {
-            let label = scene.view.arms.get(failure.arm).map(model::label).unwrap_or_default();
+            let label = scene.view.arms.get(failure.arm).map(model::name).unwrap_or_default();
             format!("{} {label}", mark(scene, failure.arm).sign)
         }
         Column::Run if failure.run.warmup => format!("w{}", failure.run.round),
@@ -187,7 +187,7 @@ fn draw_panel(scene: &Scene<'_>, failure: Failure<'_>, gone: bool, scroll: usize
     let theme = scene.theme;
     let report: &AttemptReport = failure.report;
     let mark = mark(scene, failure.arm);
-    let label = scene.view.arms.get(failure.arm).map(model::label).unwrap_or_default();
+    let label = scene.view.arms.get(failure.arm).map(model::name).unwrap_or_default();
     let run = if failure.run.warmup { "" } else { "run " };
     let run = format!("{run}{}", run_word(failure.run));
     let words = format!("task {} · try {}/{} · {run} · ", report.index, report.attempt, report.attempts_allowed);

@@ -1,15 +1,15 @@
-//! The workers of one arm, one line each. Only lines that are visible are built.
+//! The workers of one arm, one line each, or above a number of them a map of all and a few lines. Only lines that are
+//! visible are built.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::Scene;
 use super::paint::{cols, first_visible, put, put_right, row, rows, span};
+use super::{Scene, heat_map};
 use crate::engine::event::WorkerState;
 use crate::metrics::snapshot::{CPU_HISTORY, Snapshot, WorkerRow};
-use crate::session::view::SessionPhase;
-use crate::tui::model::Pane;
+use crate::tui::model::{self, Pane};
 use crate::tui::widgets::spark;
 use crate::tui::{format, text, theme};
 
@@ -38,22 +38,22 @@ impl Columns {
         let largest_task = frame.workers.iter().filter_map(|row| row.task).map(|(index, _)| index).max().unwrap_or(0);
         let done = digits(frame.workers.iter().map(|row| row.done).max().unwrap_or(0));
         let task = (digits(largest_task.max(frame.total)) + 1).clamp(5, 12);
-        let mut columns = Self {
-            slot: slots + 1,
-            pid: digits(u64::from(largest_pid)).max(5) + 1,
-            state: 8,
-            percent: 5,
-            ..Self::default()
-        };
-        let mut free = width.saturating_sub(columns.slot + columns.pid + columns.state + columns.percent);
+        let mut columns =
+            Self { slot: slots + 1, pid: digits(u64::from(largest_pid)).max(5) + 1, state: 8, ..Self::default() };
+        let mut free = width.saturating_sub(columns.slot + columns.pid + columns.state);
         let mut take = |want: u16| {
             let got = if free >= want { want } else { 0 };
             free -= got;
             got
         };
         columns.task = take(task + 1);
-        columns.spark = take(6);
         columns.done = take(done.max(4) + 1);
+        // Three samples are a picture; the number of the last is the first thing to go.
+        columns.spark = take(6);
+        if columns.spark == 0 {
+            columns.spark = take(4);
+        }
+        columns.percent = take(5);
         columns.rss = take(6);
         columns.task += take(8);
         columns.spark += take(6);
@@ -66,20 +66,56 @@ impl Columns {
     }
 }
 
-/// A head line, then the workers around the chosen one.
+/// Lines below a map of workers: a head, and the chosen one among its neighbours.
+const BELOW_MAP: u16 = 5;
+
+/// Lines that so many workers would like to have in a width.
+pub fn lines(workers: usize, width: u16) -> u16 {
+    if heat_map::applies(workers) {
+        heat_map::lines(workers, width).saturating_add(BELOW_MAP)
+    } else {
+        u16::try_from(workers.max(2)).unwrap_or(u16::MAX).saturating_add(1)
+    }
+}
+
+/// Lines of the map in so many lines: the last is left for the chosen worker.
+fn map_lines(workers: usize, (width, height): (u16, u16)) -> u16 {
+    heat_map::lines(workers, width).min(height.saturating_sub(1))
+}
+
+/// The place of the chosen worker.
+fn chosen(scene: &Scene<'_>, index: usize, workers: usize) -> Option<usize> {
+    scene.ui.worker.get(index).copied().flatten().map(|line| line.min(workers.max(1) - 1))
+}
+
+/// A head line, then the workers around the chosen one; many workers as a map, and below it the chosen one.
 pub fn draw(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &mut Buffer) {
     let Some(frame) = pane.frame else {
-        let ready = scene.view.phase == SessionPhase::Ready;
-        let words = if ready { "  not run yet" } else { "  waiting for its turn" };
+        let words = if model::is_running(scene.view) { "  waiting for its turn" } else { "  not run yet" };
         put(buf, row(area, 1), span(words, scene.theme.dim));
         return;
     };
+    let workers = frame.workers.len();
+    let chosen = chosen(scene, index, workers);
+    let mut area = area;
+    if heat_map::applies(workers) {
+        let map = map_lines(workers, (area.width, area.height));
+        heat_map::draw(scene, frame, scene.mark(pane).style, chosen, rows(area, 0, map), buf);
+        area = rows(area, map, area.height);
+        if area.height < 3 && chosen.is_none() {
+            put(buf, row(area, 0), span("j k choose a worker", scene.theme.dim));
+            return;
+        }
+    }
     let columns = Columns::new(area.width, frame);
-    head(scene, &columns, row(area, 0), buf);
-    let body = rows(area, 1, area.height);
+    // A single line is that of the chosen one.
+    let head_lines = u16::from(area.height > 2 || !heat_map::applies(workers));
+    if head_lines > 0 {
+        head(scene, &columns, row(area, 0), buf);
+    }
+    let body = rows(area, head_lines, area.height);
     let height = usize::from(body.height);
-    let chosen = scene.ui.worker.get(index).copied().flatten().map(|line| line.min(frame.workers.len().max(1) - 1));
-    let first = first_visible(chosen.unwrap_or(0), frame.workers.len(), height);
+    let first = first_visible(chosen.unwrap_or(0), workers, height);
     for (line, worker) in (0..).zip(frame.workers.iter().enumerate().skip(first).take(height)) {
         let (number, worker) = worker;
         let marked = chosen == Some(number);
@@ -95,16 +131,18 @@ pub fn draw(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
     }
 }
 
-/// Which workers are visible, where they are not all: `1-4 of 64`.
-pub fn range(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, height: u16) -> Option<String> {
+/// Which workers are visible in a table of a size, where they are not all: `1-4 of 64`.
+pub fn range(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, size: (u16, u16)) -> Option<String> {
     let workers = pane.frame?.workers.len();
-    let height = usize::from(height);
-    if workers <= height || height == 0 {
-        return None;
-    }
-    let chosen = scene.ui.worker.get(index).copied().flatten().unwrap_or(0);
-    let first = first_visible(chosen.min(workers - 1), workers, height);
-    Some(format!("{}-{} of {workers}", first + 1, first + height))
+    let chosen = chosen(scene, index, workers);
+    let (first, last) = if heat_map::applies(workers) {
+        heat_map::range(workers, size.0, map_lines(workers, size), chosen)
+    } else {
+        let height = usize::from(size.1.saturating_sub(1));
+        let first = first_visible(chosen.unwrap_or(0), workers, height);
+        (first + 1, (first + height).min(workers))
+    };
+    (last > 0 && last + 1 - first < workers).then(|| format!("{first}-{last} of {workers}"))
 }
 
 /// Calls `place` for each column that is shown, from the left, with its area and whether it is filled from the right.
@@ -238,5 +276,15 @@ mod tests {
         }
         let classroom = Columns::new(38, &frame);
         assert!(classroom.task > 0 && classroom.spark > 0, "{classroom:?}");
+    }
+
+    #[test]
+    fn ten_and_more_workers_keep_their_counts_and_their_pictures() {
+        for (workers, first_pid) in [(10, 41_207), (16, 4_123_456), (64, 41_207), (200, 4_123_456)] {
+            let mut frame = fixture::frame(fixture::Engine { workers, ..fixture::POOL }, Duration::from_secs(5));
+            frame.workers.iter_mut().for_each(|row| row.pid = Some(first_pid + row.slot));
+            let columns = Columns::new(38, &frame);
+            assert!(columns.task > 0 && columns.done > 0 && columns.spark > 0, "{workers}: {columns:?}");
+        }
     }
 }

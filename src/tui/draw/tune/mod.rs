@@ -57,7 +57,7 @@ fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
     let theme = scene.theme;
     let mark = scene.mark(pane);
     let tuning = &pane.view.tuning;
-    let name = text::fit(&pane.label(), 24);
+    let name = model::short_label(&pane.label, 24);
     let here = if scene.panes.len() > 1 && scene.focus() == index { "▸" } else { " " };
     let sweeping =
         matches!(scene.view.place, crate::session::view::Place::Sweep { .. }) && model::is_running(scene.view);

@@ -1,0 +1,371 @@
+//! The main screen says what it must, whole, and nothing that is not so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::paint::written;
+use super::tests::{model, picture, render, theme, ui};
+use super::*;
+use crate::analysis::verdict::{Finding, Unsuccessful, Verdict};
+use crate::metrics::snapshot::Snapshot;
+use crate::session::view::{Place, SessionPhase};
+use crate::tui::fixture::{self, Engine, LONG, POOL, PROCESS};
+use crate::tui::text;
+
+const CLASSROOM: (u16, u16) = (80, 24);
+
+fn shown(view: SessionView, size: (u16, u16)) -> String {
+    let model = model(view);
+    picture(&render(&model, &ui(&model), &theme(), size))
+}
+
+/// The text of a part of a line, without what a wide character covers.
+fn text_at(buf: &Buffer, area: Rect) -> String {
+    let mut out = String::new();
+    let mut covered = 0;
+    for x in area.x..area.right() {
+        if covered > 0 {
+            covered -= 1;
+            continue;
+        }
+        let symbol = buf[(x, area.y)].symbol();
+        out.push_str(symbol);
+        covered = text::width(symbol).saturating_sub(1);
+    }
+    out
+}
+
+/// Draws and tells the texts over which something lies in the end, and from the classroom size on those that were cut
+/// without a sign of it.
+fn spoilt_texts(model: &Model, ui: &UiState, size: (u16, u16)) -> Vec<String> {
+    let area = Rect::new(0, 0, size.0, size.1);
+    let mut buf = Buffer::empty(area);
+    let texts = written::during(|| draw(model, ui, &theme(), area, &mut buf));
+    assert!(texts.len() > 5, "nothing was put anywhere");
+    let spoilt = texts.into_iter().filter_map(|(place, words)| {
+        let place = place.intersection(area);
+        let words = words.trim_end();
+        if text::width(words) > usize::from(place.width) || place.height == 0 {
+            let classroom = size.0 >= CLASSROOM.0 && size.1 >= CLASSROOM.1;
+            return (classroom && !words.is_empty()).then(|| format!("{words:?} is cut to {} columns", place.width));
+        }
+        let there = text_at(&buf, Rect { width: text::width(words) as u16, height: 1, ..place });
+        (there.trim_end() != words).then(|| format!("{words:?} lies under {there:?}"))
+    });
+    spoilt.collect()
+}
+
+/// A view with long and wide names everywhere.
+fn renamed(mut view: SessionView, name: &str) -> SessionView {
+    for (number, arm) in view.arms.iter_mut().enumerate() {
+        arm.spec.name = format!("{name}{number}");
+    }
+    Arc::make_mut(&mut view.workload).name = name.repeat(3);
+    view
+}
+
+#[test]
+fn no_text_lies_over_another_and_none_is_cut_silently() {
+    let mut sizes =
+        vec![(80, 24), (80, 30), (100, 30), (119, 40), (120, 36), (120, 40), (160, 45), (200, 50), (220, 70)];
+    sizes.extend((40..=220).step_by(13).flat_map(|width| (10..=60).step_by(7).map(move |height| (width, height))));
+    let mut spoilt = std::collections::BTreeMap::new();
+    for (name, view) in fixture::every() {
+        for view in [view.clone(), renamed(view.clone(), "a-name-of-a-pool-"), renamed(view, "工作者の名前")] {
+            let model = model(view);
+            let mut ui = ui(&model);
+            for (turn, size) in sizes.iter().enumerate() {
+                ui.worker = if turn % 2 == 0 { [None; 2] } else { [Some(3), Some(1)] };
+                for text in spoilt_texts(&model, &ui, *size) {
+                    spoilt.entry(text).or_insert((name, *size));
+                }
+            }
+        }
+    }
+    assert!(spoilt.is_empty(), "{spoilt:#?}");
+}
+
+fn with_verdict(change: impl FnOnce(&mut Verdict)) -> SessionView {
+    let mut view = fixture::running();
+    change(&mut Arc::make_mut(&mut view.verdicts)[0]);
+    view
+}
+
+#[test]
+fn the_verdict_is_whole_for_every_shipped_pair_and_finding() {
+    let names = [
+        "pool",
+        "process",
+        "pool-2",
+        "pool-4",
+        "pool-8",
+        "process-4",
+        "process-8",
+        "pool-chunks",
+        "pool-fine",
+        "pool-chunked",
+    ];
+    for name in names {
+        for (finding, ratio, headline) in [
+            (Finding::Slower, 1.0 / 3.13, " IS FASTER"),
+            (Finding::Slower, 1.0 / 12.3, " IS FASTER"),
+            (Finding::Slower, 1.0 / 412.0, " IS FASTER"),
+            (Finding::NoClearDifference, 1.02, "NO CLEAR DIFFERENCE"),
+            (Finding::TooEarly, 1.3, "TOO EARLY"),
+        ] {
+            let mut view = with_verdict(|verdict| {
+                (verdict.finding, verdict.ratio) = (finding, Some(ratio));
+                verdict.ci95 = (finding != Finding::TooEarly).then_some((ratio * 0.9, ratio * 1.1));
+            });
+            view.arms[0].spec.name = name.to_owned();
+            let label = crate::tui::model::label(&view.arms[0]);
+            let picture = shown(view, CLASSROOM);
+            let headline = if headline.starts_with(' ') { format!("{label}{headline}") } else { headline.to_owned() };
+            assert!(picture.contains(&headline), "{headline}\n{picture}");
+            if finding == Finding::TooEarly {
+                assert!(picture.contains(&format!("so far {label} 3.1×")), "{label}\n{picture}");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+    #[test]
+    fn names_give_way_and_figures_do_not(
+        name in "[a-zA-Z工作負-]{1,40}",
+        workers in 1_u32..500,
+        ratio in 1.01..5000.0_f64,
+        spread in 1.001..1.5_f64,
+        pairs in 2_usize..200,
+        failed in prop::option::of(0.11..1.0_f64),
+        apart in any::<bool>(),
+    ) {
+        let (low, high) = (ratio / spread, ratio * spread);
+        let mut view = fixture::unequal(workers, workers);
+        view.arms[0].spec.name = name;
+        let verdict = &mut Arc::make_mut(&mut view.verdicts)[0];
+        (verdict.ratio, verdict.ci95, verdict.pairs) = (Some(1.0 / ratio), Some((1.0 / high, 1.0 / low)), pairs);
+        verdict.apart = apart;
+        verdict.unsuccessful = failed.map(|share| Unsuccessful { arm: 0, share }).into_iter().collect();
+        let picture = shown(view, CLASSROOM);
+        let mut wanted = vec![
+            format!("95% CI {}–{}", crate::tui::format::ratio(low), crate::tui::format::ratio(high)),
+            format!("n = {pairs} pairs"),
+            " FASTER".to_owned(),
+        ];
+        wanted.extend((workers != 4).then(|| format!("{workers} against 4 workers")));
+        wanted.extend(apart.then(|| "measured apart".to_owned()));
+        wanted.extend(failed.map(|share| format!("{:.0}% failed", share * 100.0)));
+        for words in wanted {
+            prop_assert!(picture.contains(&words), "{words}\n{picture}");
+        }
+    }
+}
+
+#[test]
+fn what_a_comparison_lacks_is_said_with_its_key() {
+    let lacking = |pairs: usize| {
+        let mut view = SessionView { phase: SessionPhase::Finished, ..fixture::finished() };
+        let verdict = &mut Arc::make_mut(&mut view.verdicts)[0];
+        *verdict = Verdict { pairs, ..fixture::verdict(Finding::TooEarly) };
+        shown(view, CLASSROOM)
+    };
+    for (pairs, words) in [(1, "1 pair of runs, 2 needed"), (0, "no pair of runs, 2 needed")] {
+        let picture = lacking(pairs);
+        assert!(picture.contains("TOO FEW RUNS") && picture.contains(words), "{picture}");
+        assert!(picture.contains("r runs again") && !picture.contains("so far"), "{picture}");
+    }
+}
+
+#[test]
+fn while_something_runs_nothing_is_said_not_to_run() {
+    let mut view = fixture::three_arms();
+    for arm in [0, 2] {
+        (view.arms[arm].track, view.arms[arm].finished) = (Arc::default(), Arc::default());
+    }
+    for verdict in Arc::make_mut(&mut view.verdicts) {
+        *verdict =
+            Verdict { arm: verdict.arm, baseline: verdict.baseline, pairs: 0, ..fixture::verdict(Finding::TooEarly) };
+    }
+    let picture = shown(view.clone(), CLASSROOM);
+    assert!(!picture.to_lowercase().contains("not run") && picture.contains("waiting for its turn"), "{picture}");
+    view.phase = SessionPhase::Stopped;
+    view.arms[1].live = false;
+    let picture = shown(view, CLASSROOM);
+    assert!(picture.contains("NOT RUN YET") && !picture.contains("waiting"), "{picture}");
+}
+
+#[test]
+fn counts_are_said_where_they_are_and_where_they_will_be() {
+    let picture = shown(fixture::unequal(1, 8), CLASSROOM);
+    for words in ["POOL ×1 IS FASTER", "1 against 4 workers", "POOL ×1 → 8 next ●", "PROCESS ×4"] {
+        assert!(picture.contains(words), "{words}\n{picture}");
+    }
+    assert!(!picture.contains("1/4 workers"), "{picture}");
+    let picture = shown(fixture::unequal(1, 1), CLASSROOM);
+    assert!(picture.contains("1 reused worker ") && !picture.contains("next"), "{picture}");
+    assert!(shown(fixture::unequal(6, 8), (40, 10)).contains("→ 8 next"));
+}
+
+#[test]
+fn more_than_two_arms_are_ranked() {
+    for size in [CLASSROOM, (120, 40), (200, 50)] {
+        let picture = shown(fixture::three_arms(), size);
+        let expected = "1 pool-auto ×4 49.4/s · 1 pool-工作-2 ×1.02";
+        assert!(picture.contains(expected) && picture.contains("3 PROCESS ×4 ×0.32"), "{picture}");
+        assert!(picture.contains("no clear difference") || picture.contains("tie"), "{picture}");
+    }
+    let mut view = fixture::three_arms();
+    let last_two =
+        Arc::make_mut(&mut view.verdicts).iter_mut().find(|verdict| (verdict.arm, verdict.baseline) == (2, 1));
+    last_two.unwrap().finding = Finding::NoClearDifference;
+    let picture = shown(view.clone(), CLASSROOM);
+    assert!(picture.contains("3 PROCESS ×4 ×0.32"), "small steps do not add up to a tie\n{picture}");
+    view.arms[1].finished = Arc::default();
+    let picture = shown(view, CLASSROOM);
+    assert!(picture.contains("1 pool-auto ×4 49.4/s · 2 PROCESS ×4 ×0.32 · pool-工作-2 no run yet"), "{picture}");
+    assert!(!shown(fixture::running(), CLASSROOM).contains("1 POOL"), "two are in the banner");
+}
+
+#[test]
+fn a_suspect_run_has_its_badge_and_its_reason_beside_the_lints() {
+    let mut view = fixture::suspect();
+    // A warning of the last seconds would have the line of the lints.
+    let track = Arc::make_mut(&mut view.arms[1].track);
+    Arc::make_mut(track.frames.last_mut().unwrap()).notes = Arc::default();
+    for size in [CLASSROOM, (120, 40)] {
+        let picture = shown(view.clone(), size);
+        let head = picture.lines().next().unwrap();
+        assert!(head.contains("SUSPECT ■"), "{picture}");
+        assert!(picture.contains("other programs used 1.7 of 4 cores"), "{picture}");
+        assert!(picture.contains("why: PROCESS ×4 spends 67 % of its worker time on start-up"), "{picture}");
+    }
+    assert!(shown(fixture::suspect(), (40, 10)).contains("SUSPECT ■"));
+}
+
+/// The line with a figure of both arms, and the style of the difference behind it.
+fn figure(view: &SessionView, label: &str) -> (String, Option<ratatui::style::Style>) {
+    let model = model(view.clone());
+    let buf = render(&model, &ui(&model), &theme(), (120, 40));
+    let picture = picture(&buf);
+    let (y, line) = picture.lines().enumerate().find(|(_, line)| line.contains(label)).unwrap();
+    let at = line.chars().position(|c| c == '▲' || c == '▼');
+    (line.to_owned(), at.map(|x| buf[(x as u16, y as u16)].style()))
+}
+
+#[test]
+fn differences_are_shown_where_both_figures_mean_something_and_judged_by_what_helps() {
+    let running = fixture::running();
+    let good = theme().good.fg;
+    let (line, style) = figure(&running, "  tasks/s  ");
+    assert!(line.contains("▲ +211% better") && style.and_then(|style| style.fg) == good, "{line}");
+    let (line, style) = figure(&running, "start-up per task");
+    assert!(
+        line.contains("▼ −99% better") && style.and_then(|style| style.fg) == good,
+        "less start-up is better: {line}"
+    );
+    let mut more_cores = running.clone();
+    let newest = Snapshot::clone(more_cores.arms[1].latest().unwrap());
+    let newest = Snapshot { cpu: crate::metrics::snapshot::Cpu { cores_used: 1.0, ..newest.cpu }, ..newest };
+    Arc::make_mut(&mut more_cores.arms[1].track).frames.push(Arc::new(newest));
+    let (line, style) = figure(&more_cores, "cores busy of 4   ");
+    assert!(line.contains('▲') && !line.contains("better") && style.and_then(|s| s.fg) == theme().base.fg, "{line}");
+    // The figures of a second, of an end beside a moment, and of an arm without any.
+    for view in [
+        fixture::running_at(Duration::from_millis(900)),
+        fixture::running_at(Duration::from_secs(40)),
+        fixture::first_run(),
+    ] {
+        for label in ["  tasks/s  ", "start-up per task", "cores busy of 4   "] {
+            let (line, style) = figure(&view, label);
+            assert!(style.is_none() && !line.contains("better") && !line.contains("worse"), "{line}");
+        }
+    }
+    let mut idle = running;
+    let newest = Snapshot { throughput: 0.0, ..Snapshot::clone(idle.arms[1].latest().unwrap()) };
+    Arc::make_mut(&mut idle.arms[1].track).frames.push(Arc::new(newest));
+    assert!(figure(&idle, "  tasks/s  ").1.is_none(), "nothing to divide by");
+}
+
+#[test]
+fn many_workers_are_a_map_with_their_counts_and_the_chosen_one_below() {
+    let model = model(fixture::many_workers(64));
+    let mut ui = ui(&model);
+    let picture = picture(&render(&model, &ui, &theme(), CLASSROOM));
+    for words in ["█ 63 busy  · 1 idle", "█ 62 busy  + 1 start  ░ 1 free", "j k choose a worker"] {
+        assert!(picture.contains(words), "{words}\n{picture}");
+    }
+    assert!(!picture.contains("· free"), "{picture}");
+    ui.worker = [Some(40), None];
+    let picture = super::tests::picture(&render(&model, &ui, &theme(), CLASSROOM));
+    assert!(picture.contains("▸40 41247 ▶ busy  #820"), "{picture}");
+    let few = shown(fixture::many_workers(16), (120, 50));
+    assert!(few.contains("15 41222 ▶ busy"), "sixteen are lines\n{few}");
+}
+
+#[test]
+fn an_answer_covers_no_key() {
+    let model = model(fixture::running());
+    let mut ui = ui(&model);
+    for size in [(40, 10), CLASSROOM, (120, 40)] {
+        let keys = |ui: &UiState| picture(&render(&model, ui, &theme(), size)).lines().last().unwrap().to_owned();
+        ui.notice = None;
+        let before = keys(&ui);
+        ui.notice =
+            Some("workers changed: the comparison counts anew from the next round on, and so on and so on".to_owned());
+        assert_eq!(keys(&ui), before);
+        let picture = picture(&render(&model, &ui, &theme(), size));
+        assert!(picture.contains("workers changed:") && picture.contains("so on"), "{picture}");
+    }
+}
+
+#[test]
+fn open_arrivals_show_what_is_offered_and_when_it_changes() {
+    let picture = shown(fixture::open_loop(), (120, 40));
+    for words in ["─ offered 40/s", "20/s", "40/s", "65/s", "┊", "time, s", "  100┤"] {
+        assert!(picture.contains(words), "{words}\n{picture}");
+    }
+    assert!(
+        shown(fixture::open_loop(), CLASSROOM).contains("tasks/s (0–100), offered 40/s"),
+        "65 are offered in the end"
+    );
+    let batch = shown(fixture::running(), (120, 40));
+    assert!(!batch.contains("offered") && !batch.contains('┊') && batch.contains("time, s"), "{batch}");
+}
+
+#[test]
+fn the_time_left_is_that_of_the_whole_comparison_and_a_sweep_says_which_run_it_is() {
+    let mut view = fixture::running();
+    let header = |view: &SessionView| shown(view.clone(), CLASSROOM).lines().next().unwrap().to_owned();
+    assert!(header(&view).contains("▶ run 2/5  00:15.8  ~") && header(&view).contains(" left  ● replay ■ LIVE"));
+    view.place = Place::Sweep { arm: 1, workers: 4, run: 2, runs: 3 };
+    assert!(header(&view).contains("sweep ×4 2/3") && !header(&view).contains("left"), "{}", header(&view));
+}
+
+#[test]
+fn the_words_of_the_help_screen_are_whole() {
+    let model = model(fixture::running());
+    let scrolled = |scroll| UiState { help: Some(scroll), ..ui(&model) };
+    let last = super::help::last_scroll(CLASSROOM);
+    let picture = [0, last].map(|scroll| picture(&render(&model, &scrolled(scroll), &theme(), CLASSROOM))).concat();
+    for words in
+        ["sojourn   arrival to end, all three", "work      the task alone (service)", "range of the true ratio"]
+    {
+        assert!(picture.contains(words), "{words}\n{picture}");
+    }
+}
+
+#[test]
+fn a_single_process_is_one_at_once() {
+    let one = |base: Engine| Engine { workers: 1, ..base };
+    let mut view = fixture::running();
+    view.arms = vec![
+        fixture::arm("pool", one(POOL), false, LONG),
+        fixture::arm("process", one(PROCESS), true, Duration::from_secs(9)),
+    ];
+    let picture = shown(view, (120, 40));
+    assert!(picture.contains("1 reused worker ") && picture.contains("one process per task, one at once"), "{picture}");
+}

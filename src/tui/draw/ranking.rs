@@ -1,0 +1,120 @@
+//! All arms in one line, fastest first, where there are more than the two on screen.
+
+use super::Scene;
+use crate::analysis::verdict::Finding;
+use crate::engine::event::RunState;
+use crate::session::view::{ArmView, Mode};
+use crate::tui::{format, model, text};
+
+/// An arm in its place.
+struct Entry {
+    /// From 1; `None` where nothing was measured yet.
+    place: Option<usize>,
+    label: String,
+    figure: String,
+    /// Whether it is not told apart from the first one of its place.
+    tie: bool,
+}
+
+/// The ranking in at most so many columns; `None` with fewer than three arms, or before two were measured.
+pub fn line(scene: &Scene<'_>, columns: usize) -> Option<String> {
+    let view = scene.view;
+    if view.arms.len() < 3 || view.mode == Mode::Together {
+        return None;
+    }
+    let mut measured: Vec<(usize, &ArmView, f64)> =
+        (0..).zip(&view.arms).filter_map(|(index, arm)| Some((index, arm, rate(arm)?))).collect();
+    measured.sort_by(|a, b| b.2.total_cmp(&a.2));
+    let (first, _, best) = *measured.first().filter(|_| measured.len() > 1)?;
+    let mut entries: Vec<Entry> = Vec::new();
+    // Everyone is held against the first of a place, so that small steps do not add up to a tie.
+    let (mut leader, mut early) = (first, false);
+    for (number, (arm, arm_view, rate)) in (1..).zip(measured) {
+        let finding = model::between(view, arm, leader).map(|verdict| verdict.finding);
+        let ratio = model::between(view, arm, first).and_then(|verdict| verdict.ratio);
+        early |= number > 1 && matches!(finding, None | Some(Finding::TooEarly));
+        let tie = finding == Some(Finding::NoClearDifference);
+        let place = if tie { entries.last().and_then(|entry| entry.place) } else { Some(number) };
+        let figure = if number == 1 {
+            format!("{}/s", format::rate(rate))
+        } else {
+            format!("×{}", format::ratio(ratio.unwrap_or(rate / best)))
+        };
+        entries.push(Entry { place, label: model::label(arm_view), figure, tie });
+        if !tie {
+            leader = arm;
+        }
+    }
+    let without = view.arms.iter().filter(|arm| rate(arm).is_none());
+    entries.extend(without.map(|arm| {
+        let figure = "no run yet".to_owned();
+        Entry { place: None, label: model::label(arm), figure, tie: false }
+    }));
+    let head = match (early, view.phase.is_over()) {
+        (false, _) => "",
+        (true, false) => "so far: ",
+        (true, true) => "too few runs: ",
+    };
+    Some(fitted(head, &entries, columns))
+}
+
+/// Mean rate of the counted runs with the count that is shown.
+fn rate(arm: &ArmView) -> Option<f64> {
+    let whole = || arm.finished.iter().filter(|run| run.state == RunState::Finished);
+    let runs = whole().count();
+    (runs > 0).then(|| whole().map(|run| run.throughput_whole).sum::<f64>() / runs as f64)
+}
+
+/// With fewer and fewer words; what then does not fit is counted.
+fn fitted(head: &str, entries: &[Entry], columns: usize) -> String {
+    let pieces = |name: usize, tie: &str| -> Vec<String> {
+        let words = |entry: &Entry| {
+            let tie = if entry.tie { tie } else { "" };
+            let place = entry.place.map_or_else(String::new, |place| format!("{place} "));
+            format!("{place}{} {}{tie}", model::short_label(&entry.label, name), entry.figure)
+        };
+        entries.iter().map(words).collect()
+    };
+    let forms = [(usize::MAX, " no clear difference"), (usize::MAX, " tie"), (12, " tie"), (8, " tie")];
+    let lines = forms.into_iter().map(|(name, tie)| format!("{head}{}", pieces(name, tie).join(" · ")));
+    if let Some(line) = lines.into_iter().find(|line| text::width(line) <= columns) {
+        return line;
+    }
+    let pieces = pieces(8, " tie");
+    let cut = |shown: usize| {
+        let shown_pieces = pieces.get(..shown).unwrap_or_default().join(" · ");
+        format!("{head}{shown_pieces} · {} more", pieces.len() - shown)
+    };
+    let line = (1..pieces.len()).rev().map(cut).find(|line| text::width(line) <= columns);
+    line.unwrap_or_else(|| text::fit(&cut(1), columns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(place: usize, label: &str, figure: &str, tie: bool) -> Entry {
+        let place = Some(place);
+        Entry { place, label: label.to_owned(), figure: figure.to_owned(), tie }
+    }
+
+    #[test]
+    fn words_go_before_figures_do() {
+        let entries = [
+            entry(1, "pool-8", "49.4/s", false),
+            entry(1, "process-8", "×0.98", true),
+            entry(3, "a-pool-with-a-long-name ×2", "×0.31", false),
+        ];
+        let widest = "1 pool-8 49.4/s · 1 process-8 ×0.98 no clear difference · 3 a-pool-with-a-long-name ×2 ×0.31";
+        assert_eq!(fitted("", &entries, 100), widest);
+        assert_eq!(
+            fitted("", &entries, 80),
+            "1 pool-8 49.4/s · 1 process-8 ×0.98 tie · 3 a-pool-with-a-long-name ×2 ×0.31"
+        );
+        assert_eq!(fitted("", &entries, 70), "1 pool-8 49.4/s · 1 process-8 ×0.98 tie · 3 a-pool-w… ×2 ×0.31");
+        assert_eq!(fitted("", &entries, 50), "1 pool-8 49.4/s · 1 process… ×0.98 tie · 1 more");
+        for columns in 0..120 {
+            assert!(text::width(&fitted("so far: ", &entries, columns)) <= columns);
+        }
+    }
+}

@@ -44,7 +44,6 @@ impl Dispatcher {
             Command::Kill => self.end_run(now, RunState::Stopped, true, out),
             Command::KillWorker(victim) => {
                 self.to_kill.insert(victim);
-                self.kill_wanted(now, out);
             }
         }
     }
@@ -69,8 +68,12 @@ impl Dispatcher {
         }
     }
 
-    /// Kills the workers that the user wants killed, as far as they are there; the others are looked for again soon.
+    /// Kills the workers that the user wants killed, as far as they are there. The others are looked for whenever something
+    /// has happened; what a worker is in happens without a word, so that is asked for again soon.
     pub(super) fn kill_wanted(&mut self, now: Moment, out: &mut dyn Output) {
+        if self.to_kill.is_empty() {
+            return;
+        }
         if self.ending.is_some() {
             self.to_kill.clear();
         }
@@ -78,19 +81,21 @@ impl Dispatcher {
             let waits = match slot {
                 // A slot that there is not will not come either.
                 Some(slot) => self.slots.get(slot as usize).is_some() && !self.kill_worker(now, slot, out),
-                None => {
-                    // The board says which of them is in a task.
-                    let busy = (0u32..).zip(&self.slots).filter(|(_, entry)| entry.is_alive() && entry.busy());
-                    busy.for_each(|(slot, entry)| out.effect(Effect::Probe { slot, epoch: entry.epoch }));
-                    true
-                }
+                None => true,
             };
             if waits {
                 self.to_kill.insert(slot);
             }
         }
-        if !self.to_kill.is_empty() {
-            self.timers.set(now + LOOK_AGAIN, Timer::Kill);
+        if self.to_kill.contains(&None) && self.look_again <= now {
+            // The board says which of them is in a task.
+            let busy = (0u32..).zip(&self.slots).filter(|(_, entry)| entry.is_alive() && entry.busy());
+            let probes: Vec<Effect> = busy.map(|(slot, entry)| Effect::Probe { slot, epoch: entry.epoch }).collect();
+            if !probes.is_empty() {
+                self.look_again = now + LOOK_AGAIN;
+                self.timers.set(self.look_again, Timer::Kill);
+                probes.into_iter().for_each(|probe| out.effect(probe));
+            }
         }
     }
 

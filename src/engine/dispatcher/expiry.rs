@@ -141,7 +141,12 @@ impl Dispatcher {
         }
         entry.hear(now);
         entry.proven = true;
-        self.queue.give_back(back.into_iter());
+        if self.ending.is_some() {
+            // Nobody takes it out of the queue any more.
+            self.counts.cancelled += back.iter().map(|ticket| ticket.count).sum::<u64>();
+        } else {
+            self.queue.give_back(back.into_iter());
+        }
         if next < end {
             let reason = format!("skipped task {next} that was not next");
             return self.misbehaved(now, slot, epoch, reason, out);

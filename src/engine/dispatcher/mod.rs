@@ -109,6 +109,8 @@ pub struct Dispatcher {
     early_deaths: u32,
     /// Workers that the user wants killed as soon as they are there; `None` is the first one found in a task.
     to_kill: BTreeSet<Option<u32>>,
+    /// Not before this it is asked again which worker is in a task.
+    look_again: Moment,
     /// How many more workers may be started before others have their turn.
     starts_left: u32,
     /// Whether there are workers to be started, or tasks to be given to new ones, when others have had their turn.
@@ -147,6 +149,7 @@ impl Dispatcher {
             start_blocked_until: Moment::ZERO,
             early_deaths: 0,
             to_kill: BTreeSet::new(),
+            look_again: Moment::ZERO,
             starts_left: 0,
             unfinished: false,
             views: Vec::new(),
@@ -265,6 +268,7 @@ impl Dispatcher {
             self.fit_slots(now, out);
         }
         self.pump(now, out);
+        self.kill_wanted(now, out);
     }
 
     fn timer(&mut self, now: Moment, timer: Timer, out: &mut dyn Output) {
@@ -275,7 +279,8 @@ impl Dispatcher {
             Timer::Stuck { slot, epoch } => self.stuck(slot, epoch, out),
             Timer::Leave { slot, epoch } => self.overstayed(now, slot, epoch, out),
             Timer::Start { slot, epoch } => self.start_again(now, slot, epoch, out),
-            Timer::Kill => self.kill_wanted(now, out),
+            // Every turn ends with it.
+            Timer::Kill => {}
             Timer::Retry(ticket) => {
                 self.retrying -= ticket.count;
                 if self.ending.is_some() {

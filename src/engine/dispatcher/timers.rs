@@ -21,7 +21,7 @@ pub(super) enum Timer {
     Leave { slot: u32, epoch: u32 },
     /// Try again to start a worker.
     Start { slot: u32, epoch: u32 },
-    /// The user wants a worker killed, and there was none to be killed before.
+    /// The user wants a worker killed that is in a task: it is asked again who is.
     Kill,
     /// The pause before another attempt is over.
     Retry(Ticket),

@@ -132,7 +132,7 @@ fn replaced(kill: &Kill) -> String {
     match kill.replaced {
         Replaced::Open => "not replaced yet".to_owned(),
         Replaced::After(time) => format!("replaced after {}", format::duration(time)),
-        Replaced::Never => "not replaced: the run ended".to_owned(),
+        Replaced::Never => "not replaced (run over)".to_owned(),
     }
 }
 

@@ -5,6 +5,10 @@ use std::time::{Duration, Instant};
 /// Frames follow each other no faster than this, whatever happens.
 const LEAST_GAP: Duration = Duration::from_millis(16);
 
+/// This part of a gap is given away each time: where a few more views came than frames may be drawn, the frames would
+/// otherwise follow the views by the same delay for ever.
+const GIVEN: u32 = 32;
+
 /// Decides when to draw. Knows times only from its arguments.
 ///
 /// Figures come about as often as frames may be drawn. So that they are drawn when they come, and the program does not wake
@@ -25,6 +29,7 @@ impl Pacer {
     #[must_use]
     pub fn new(fps: u32) -> Self {
         let data_gap = Duration::from_secs(1) / fps.clamp(1, 30);
+        let data_gap = data_gap - data_gap / GIVEN;
         Self { data_gap, last: None, next: None, input: false, data: false }
     }
 
@@ -79,7 +84,7 @@ mod tests {
         pacer.drawn(now);
         pacer.drawn(now);
         pacer.data();
-        assert_eq!(pacer.due(now), Some(now + Duration::from_millis(100)));
+        assert_eq!(pacer.due(now), Some(now + pacer.data_gap));
         pacer.input();
         assert_eq!(pacer.due(now), Some(now + Duration::from_millis(16)));
     }
@@ -103,10 +108,9 @@ mod tests {
 
     #[test]
     fn a_flood_of_views_makes_ten_frames_a_second() {
-        assert!((100..=102).contains(&frames(10, Duration::from_micros(50)).len()));
-        for (fps, wanted) in [(0, 10), (1, 10), (30, 300), (1000, 300)] {
+        for (fps, wanted) in [(10, 100), (0, 10), (1, 10), (30, 300), (1000, 300)] {
             let drawn = frames(fps, Duration::from_micros(50)).len();
-            assert!((wanted..=wanted + 2).contains(&drawn), "{fps}: {drawn}");
+            assert!((wanted..=wanted + wanted / 30 + 2).contains(&drawn), "{fps}: {drawn}");
         }
     }
 
@@ -124,12 +128,17 @@ mod tests {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut pacer = Pacer::new(10);
-        pacer.drawn(start);
-        // Views come 31 ms after the beat, sooner or later by some; none waits for the next beat.
-        for view in [31, 133, 229, 333, 430, 531] {
-            pacer.data();
-            assert!(pacer.due(at(view)).unwrap() <= at(view), "{view}");
-            pacer.drawn(at(view));
-        }
+        // More than may be drawn, and then views half way between the frames that this leads to.
+        (0..5).for_each(|_| pacer.drawn(start));
+        let waits: Vec<bool> = (1..40)
+            .map(|view| {
+                pacer.data();
+                let due = pacer.due(start).unwrap();
+                let view = at(view * 100 - 50);
+                pacer.drawn(due.max(view));
+                due > view
+            })
+            .collect();
+        assert!(waits[..5].iter().all(|waits| *waits) && !waits[25..].iter().any(|waits| *waits), "{waits:?}");
     }
 }

@@ -423,7 +423,7 @@ impl Conductor {
             .map(|(index, arm)| Known {
                 tuning: arm.tuning(),
                 bounds: self.bounds(index),
-                warm: arm.warm,
+                warmup: if arm.warm { 0 } else { self.spec.workload.measure.warmup },
                 last: arm.shown_workers(),
             })
             .collect();
@@ -450,7 +450,7 @@ impl Conductor {
 
     fn start_run(&mut self, Turn { arm: index, workers, counted }: Turn) {
         let Some(arm) = self.arms.get_mut(index) else { return };
-        let workers = workers.unwrap_or(arm.workers);
+        let workers = if arm.can_resize() { workers.unwrap_or(arm.workers) } else { 1 };
         let workload = &self.spec.workload;
         let surroundings = &self.spec.surroundings;
         let spec = run_spec(

@@ -22,6 +22,7 @@ pub mod ending;
 pub(crate) mod fixtures;
 pub mod json;
 pub mod plan;
+pub mod sweep;
 pub mod text;
 pub mod units;
 

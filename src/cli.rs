@@ -1,10 +1,13 @@
 //! The command line: definitions only.
 
+mod worker_counts;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+pub use crate::cli::worker_counts::{MOST, WorkerCounts};
 use crate::workload::units;
 
 const AFTER: &str = "\
@@ -14,6 +17,7 @@ Examples:
   poolscope ./run                             dashboard with a file that is called like a verb
   poolscope compare my.yaml --format json     all arms, headless
   poolscope run cpu-uniform --engine pool --workers 4
+  poolscope sweep io-wait                     how many workers?
 
 Exit codes:
     0  done
@@ -40,7 +44,20 @@ const AFTER_COMPARE: &str = "\
 Examples:
   poolscope compare heavy-tail                         all arms of a bundled workload
   poolscope compare my.yaml --engines pool,process --repeats 10
-  poolscope compare my.yaml --strict --quiet --format json > result.json";
+  poolscope compare my.yaml --strict --quiet --format json > result.json
+  poolscope compare my.yaml --workers 1..8             as sweep, with the repeats of the file";
+
+const AFTER_SWEEP: &str = "\
+Without --workers each engine is tried with 1, 2, 4, 8 ... workers until two gains are
+below 5 %, then between the last count that is not good enough and the first that is.
+Serial engines are left out; of engines that differ only in their workers one is enough.
+
+Examples:
+  poolscope sweep io-wait                              finds the count by itself
+  poolscope sweep my.yaml --workers 1..8               every count from 1 to 8
+  poolscope sweep my.yaml --workers 1,2,4..6 --engines pool,process
+  poolscope sweep my.yaml --workers 1..64x2 --repeats 5    1, 2, 4 ... 64
+  poolscope sweep my.yaml --format json > sweep.json   schema poolscope.sweep/1";
 
 const AFTER_CHECK: &str = "\
 Examples:
@@ -111,6 +128,9 @@ pub enum Verb {
     /// Run all arms, interleaved, headless
     #[command(after_help = AFTER_COMPARE)]
     Compare(CompareArgs),
+    /// Try worker counts, headless: throughput of each, and which to use
+    #[command(after_help = AFTER_SWEEP)]
+    Sweep(SweepArgs),
     /// Validate workload files and explain what they would do, without running anything
     #[command(after_help = AFTER_CHECK)]
     Check(CheckArgs),
@@ -132,9 +152,9 @@ pub struct Changes {
     /// Use this seed instead of the file's
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Use this many workers in every arm instead of what the file says
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    pub workers: Option<u32>,
+    /// Use this many workers in every arm instead of what the file says; sweep and compare try several: 1..8, 1,2,4..6
+    #[arg(long, value_name = "N")]
+    pub workers: Option<WorkerCounts>,
     /// Run a file that others may change and that contains commands
     #[arg(long)]
     pub allow_exec: bool,
@@ -149,7 +169,7 @@ pub struct Changes {
 /// How results are written.
 #[derive(Clone, Debug, Args)]
 pub struct Output {
-    /// Format of the result; json is schema poolscope.result/1
+    /// Format of the result; json is schema poolscope.result/1, of several worker counts poolscope.sweep/1
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// Write the result to this file instead of standard output, which is -
@@ -224,6 +244,28 @@ pub struct CompareArgs {
     /// Run all arms at the same time: a demonstration, not a measurement
     #[arg(long)]
     pub together: bool,
+    /// How the workload is changed before it is run.
+    #[command(flatten)]
+    pub changes: Changes,
+    /// How results are written.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Arguments of `sweep`.
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// Workload file or name of a bundled workload
+    pub file: String,
+    /// Arms to sweep: entries in `engines:` or kinds; all entries without this
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub engines: Vec<String>,
+    /// Counted runs of each worker count [default: 3]; without --workers up to three times as many where they differ too much to tell
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeats: Option<u32>,
+    /// Runs of each arm that are not counted
+    #[arg(long)]
+    pub warmup: Option<u32>,
     /// How the workload is changed before it is run.
     #[command(flatten)]
     pub changes: Changes,
@@ -346,6 +388,9 @@ mod tests {
             &["compare", "f", "--format", "json", "--output", "x", "--no-progress", "--color", "never", "--i-know"],
             &["check", "a", "b", "--format", "json", "--allow-exec", "--output", "x", "--max-time", "1h30m"],
             &["run", "-", "--max-time", "2h"],
+            &["sweep", "f", "--engines", "a,b", "--workers", "1,2,4..8", "--repeats", "1", "--warmup", "0", "--strict"],
+            &["sweep", "f", "--set", "total=3"],
+            &["compare", "f", "--workers", "1..8"],
             &["list", "--format", "json", "--output", "x"],
             &["new"],
             &["doctor", "--calibrate", "--output", "x"],
@@ -360,6 +405,11 @@ mod tests {
             &["run"],
             &["run", "f", "--workers", "0"],
             &["run", "f", "--seed", "-1"],
+            &["sweep"],
+            &["sweep", "f", "--workers", "8..1"],
+            &["sweep", "f", "--workers", ""],
+            &["sweep", "f", "--repeats", "0"],
+            &["sweep", "f", "--together"],
             &["run", "f", "--max-time", "5"],
             &["run", "f", "--max-time", "0s"],
             &["compare", "f", "--repeats", "0"],

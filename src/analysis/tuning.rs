@@ -3,32 +3,47 @@
 //!
 //! Pure; runs nothing.
 
+pub mod arms;
 mod why;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::analysis::failing::{AllFailed, all_failed};
 use crate::analysis::statistics::{Estimate, estimate};
+use crate::analysis::verdict::RunFigure;
+use crate::metrics::kept::Runs;
 use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerTime};
 
 /// A count is as good as the best one if it is within this share of it.
 pub const WITHIN: f64 = 0.05;
 /// Runs of each count that a sweep makes, unless it is told otherwise.
 pub const RUNS: u32 = 3;
+/// Where an interval is too wide to tell, its count gets up to so many times as many runs. With runs that scatter by 5 %,
+/// two times leave one sweep in three without an answer, three times one in twenty.
+const MORE: u32 = 3;
+/// A gain from which one run of each count tells that it is one.
+const STEEP: f64 = 0.3;
+/// A count whose rate is this share of the best one may turn out to be good enough.
+const NEAR: f64 = 0.8;
 /// Doublings in a row that gain less than [`WITHIN`], after which a sweep doubles no further.
 const FLAT: usize = 2;
 
 /// The rule of a recommendation and of a sweep, as it stands beside the result.
 pub const RULE: &str = "USE is the smallest count whose lower 95 % bound is within 5 % of the best, once a higher count was \
-tried. A sweep tries 1, 2, 4, 8 ... until two gains are below 5 %, then bisects.";
+tried and did not pay (it gained clearly less than half of what it could). A sweep tries 1, 2, 4, 8 ... until two gains are \
+below 5 %, then bisects.";
 
 /// What was measured of one arm at one worker count.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     /// Worker count.
     pub workers: u32,
-    /// Succeeded tasks per second; `None` without a counted run.
+    /// Succeeded tasks per second; `None` without a counted run. The interval is from the runs of this count alone: runs of
+    /// other counts scatter otherwise, on a busy machine by more than ten times.
     pub rate: Option<Estimate>,
+    /// What `rate` is made of.
+    pub figures: Vec<RunFigure>,
     /// Runs in which the user had a hand: shown, not averaged.
     pub touched: u32,
     /// Cores used, on average.
@@ -43,8 +58,12 @@ pub struct Point {
     pub peak_pss_bytes: Option<u64>,
     /// CPU time of the workers over all runs.
     pub cpu: Duration,
+    /// Tasks of one run.
+    pub tasks: u64,
     /// Tasks that did not succeed, over all runs.
     pub unsuccessful: u64,
+    /// If not one task succeeded.
+    pub all_failed: Option<AllFailed>,
     /// Why figures of its runs should not be trusted: the first reason of each suspect run.
     pub suspect: Vec<String>,
 }
@@ -57,6 +76,7 @@ impl Point {
         Self {
             workers,
             rate: estimate(&figures(|run| run.throughput_whole)),
+            figures: (0..).zip(runs).map(|(round, run)| RunFigure::of(run, round)).collect(),
             touched,
             cores_used: estimate(&figures(|run| run.cpu.cores_used_whole)).map_or(0.0, |cores| cores.mean),
             sojourn_p95: p95(runs.iter().map(|run| run.latency.sojourn)),
@@ -64,9 +84,18 @@ impl Point {
             worker_time: runs.iter().map(|run| run.worker_time).sum(),
             peak_pss_bytes: runs.iter().filter_map(|run| run.memory.peak_pss_bytes).max(),
             cpu: runs.iter().map(|run| run.cpu.user + run.cpu.system).sum(),
+            tasks: runs.iter().map(|run| run.total).max().unwrap_or(0),
             unsuccessful: runs.iter().map(|run| run.counts.unsuccessful()).sum(),
+            all_failed: all_failed(runs),
             suspect: runs.iter().filter_map(|run| run.suspect.first().cloned()).collect(),
         }
+    }
+
+    /// The same of runs whose rounds are known.
+    #[must_use]
+    pub fn of_runs(workers: u32, runs: &Runs, touched: u32) -> Self {
+        let figures = runs.iter().zip(runs.rounds()).map(|(run, round)| RunFigure::of(run, *round)).collect();
+        Self { figures, ..Self::of(workers, runs, touched) }
     }
 
     /// Mean rate in succeeded tasks per second; `None` where nothing succeeded.
@@ -81,6 +110,20 @@ impl Point {
         self.rate.and_then(|rate| rate.ci95).map(|(low, _)| low)
     }
 
+    /// Half the width of that interval as a share of the mean.
+    #[must_use]
+    pub fn precision(&self) -> Option<f64> {
+        let ((low, high), mean) = self.rate.and_then(|rate| rate.ci95).zip(self.mean())?;
+        Some((high - low) / 2.0 / mean)
+    }
+
+    /// Share of the tasks of all runs that did not succeed.
+    #[must_use]
+    pub fn unsuccessful_share(&self) -> f64 {
+        let all = self.tasks * u64::from(self.runs());
+        if all == 0 { 0.0 } else { self.unsuccessful as f64 / all as f64 }
+    }
+
     /// Counted runs.
     #[must_use]
     pub fn runs(&self) -> u32 {
@@ -93,7 +136,7 @@ impl Point {
 pub enum Advice {
     /// No count has a counted run in which a task succeeded.
     Nothing,
-    /// The best count tried is the highest one: a higher one may be better.
+    /// No higher count than the best was tried, or none that tells: a higher one may be better.
     Rising {
         /// That count.
         best: u32,
@@ -149,7 +192,7 @@ impl Tuning {
         let advice = advise(&points, bounds);
         let next = match advice {
             Advice::Nothing | Advice::Use { .. } => None,
-            Advice::Rising { best } => Some(higher(best, &points, bounds.most)),
+            Advice::Rising { best } => higher(best, &points, bounds.most),
             Advice::Unclear { best } => Some(best),
         };
         let why = why::sentence(&points, advice, next, bounds);
@@ -160,6 +203,18 @@ impl Tuning {
     #[must_use]
     pub fn point(&self, workers: u32) -> Option<&Point> {
         self.points.iter().find(|point| point.workers == workers)
+    }
+
+    /// What follows, in words.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        match (self.advice, self.points.as_slice()) {
+            (Advice::Rising { best }, [_]) => format!("{best} is the only count tried"),
+            (Advice::Rising { best }, [.., last]) if last.workers > best => {
+                format!("{best} is the best tried, with none far enough above it to tell")
+            }
+            (advice, _) => advice.to_string(),
+        }
     }
 
     /// How much faster a point is than the one with the next lower count, as a share: 0.33 is a third faster.
@@ -223,28 +278,50 @@ fn best(points: &[Point]) -> Option<(&Point, f64)> {
     measured(points).reduce(|best, next| if next.1 > best.1 { next } else { best })
 }
 
-/// The smallest count whose lower bound is within [`WITHIN`] of the best.
-fn smallest(points: &[Point], best: f64) -> Option<u32> {
-    let good = |point: &&Point| point.lower().is_some_and(|lower| lower >= (1.0 - WITHIN) * best);
-    points.iter().find(good).map(|point| point.workers)
+/// The point with the smallest count whose lower bound is within [`WITHIN`] of the best.
+fn smallest(points: &[Point], best: f64) -> Option<&Point> {
+    points.iter().find(|point| point.lower().is_some_and(|lower| lower >= (1.0 - WITHIN) * best))
 }
 
 fn advise(points: &[Point], bounds: Bounds) -> Advice {
     let Some((top, rate)) = best(points) else { return Advice::Nothing };
-    let highest = measured(points).last().map_or(top.workers, |(point, _)| point.workers);
+    let best = top.workers;
+    // One with which not one task succeeds does not pay either.
+    let highest = points.iter().rfind(|point| point.rate.is_some()).unwrap_or(top);
     match smallest(points, rate) {
-        Some(workers) if workers < highest || workers >= bounds.most => Advice::Use { workers, best: top.workers },
-        Some(_) => Advice::Rising { best: top.workers },
+        Some(point) if highest.workers >= bounds.most || did_not_pay(point, highest) => {
+            Advice::Use { workers: point.workers, best }
+        }
+        Some(_) => Advice::Rising { best },
         // One run of the highest count is enough to see that it still rises.
-        None if top.workers == highest && highest < bounds.most => Advice::Rising { best: top.workers },
-        None => Advice::Unclear { best: top.workers },
+        None if best == highest.workers && best < bounds.most && rises(points, top) => Advice::Rising { best },
+        None => Advice::Unclear { best },
     }
 }
 
-/// Half as many again as the best count, as many as may be; the step that a person would take.
-fn higher(best: u32, points: &[Point], most: u32) -> u32 {
+/// Whether a higher count shows that more workers do not pay. One more on top of twenty gains 5 % at best, which is no
+/// sign of an end: what counts is how much of the possible gain is there, and that the precision is enough to see that.
+fn did_not_pay(point: &Point, higher: &Point) -> bool {
+    let Some(mean) = point.mean().filter(|_| higher.workers > point.workers) else { return false };
+    let possible = f64::from(higher.workers) / f64::from(point.workers) - 1.0;
+    let at_most = higher.mean().map_or(0.0, |mean| mean * (1.0 + higher.precision().unwrap_or(0.0)));
+    at_most < mean * (1.0 + possible / 2.0)
+}
+
+/// Whether the best point is clearly faster than the next lower one, or the only one.
+fn rises(points: &[Point], top: &Point) -> bool {
+    let before = measured(points).take_while(|(point, _)| point.workers < top.workers).last();
+    let least = top.mean().map_or(0.0, |mean| mean * (1.0 - top.precision().unwrap_or(WITHIN)));
+    before.is_none_or(|(_, before)| least > before)
+}
+
+/// Half as many again as the best count, as many as may be; the step that a person would take. `None` where there is no
+/// higher one that was not tried.
+fn higher(best: u32, points: &[Point], most: u32) -> Option<u32> {
     let step = if points.len() < 2 || best < 4 { best.saturating_mul(2) } else { best.saturating_add(best / 2) };
-    step.clamp(1, most.max(1))
+    let highest = points.last().map_or(best, |point| point.workers);
+    let next = step.max(highest.saturating_add(1)).min(most);
+    (next > highest).then_some(next)
 }
 
 /// What a sweep does next.
@@ -256,28 +333,41 @@ pub enum Step {
     Done,
 }
 
-/// The next run of a sweep that makes `runs` runs of each count: 1, 2, 4, 8 ... until two gains in a row are below 5 %,
-/// then the counts between the largest that is not good enough and the smallest that is, halving the gap. What was
-/// measured before counts too. Where an interval is too wide to tell, its count gets up to twice as many runs.
+/// The next run of a sweep: 1, 2, 4, 8 ... until two gains in a row are below 5 %, then the counts between the largest that
+/// is not good enough and the smallest that is, halving the gap. What was measured before counts too. A count that may
+/// matter gets `runs` runs; one run is enough for a count from which the rate still rises steeply, and which is far from
+/// the best. Where an interval is too wide to tell, its count gets up to three times as many runs.
 #[must_use]
 pub fn next_step(points: &[Point], runs: u32, bounds: Bounds) -> Step {
     let point = |workers: u32| points.iter().find(|point| point.workers == workers);
     let lacks = |workers: u32, runs: u32| point(workers).is_none_or(|point| point.runs() < runs);
-    let mut before: Option<f64> = None;
+    let mut before: Option<(u32, f64)> = None;
     let mut flat = 0;
     for workers in doublings(bounds.most) {
-        if lacks(workers, runs) {
+        if lacks(workers, 1) {
             return Step::Run(workers);
         }
         let Some(mean) = point(workers).and_then(Point::mean) else { return Step::Done };
-        flat = if before.is_some_and(|before| mean < before * (1.0 + WITHIN)) { flat + 1 } else { 0 };
+        if let Some((lower, rate)) = before.filter(|(_, rate)| mean < rate * (1.0 + STEEP)) {
+            if let Some(lacking) = [lower, workers].into_iter().find(|workers| lacks(*workers, runs)) {
+                return Step::Run(lacking);
+            }
+            flat = if mean < rate * (1.0 + WITHIN) { flat + 1 } else { 0 };
+        } else {
+            flat = 0;
+        }
         if flat >= FLAT {
             break;
         }
-        before = Some(mean);
+        before = Some((workers, mean));
     }
     let Some((_, rate)) = best(points) else { return Step::Done };
-    let (good, enough, more) = (smallest(points, rate), (1.0 - WITHIN) * rate, runs.saturating_mul(2));
+    let good = smallest(points, rate).map(|point| point.workers);
+    let (enough, more) = ((1.0 - WITHIN) * rate, runs.saturating_mul(MORE));
+    let near = measured(points).find(|(point, mean)| *mean >= NEAR * rate && lacks(point.workers, runs));
+    if let Some((point, _)) = near {
+        return Step::Run(point.workers);
+    }
     // One whose mean is good enough and whose bound is not yet could be the smallest.
     let undecided = measured(points)
         .take_while(|(point, _)| good.is_none_or(|good| point.workers < good))
@@ -287,9 +377,6 @@ pub fn next_step(points: &[Point], runs: u32, bounds: Bounds) -> Step {
     }
     let Some(good) = good else { return Step::Done };
     let below = points.iter().map(|point| point.workers).filter(|workers| *workers < good).max().unwrap_or(0);
-    if lacks(below, runs) && below > 0 {
-        return Step::Run(below);
-    }
     let middle = below + (good - below) / 2;
     if below == 0 || middle == below { Step::Done } else { Step::Run(middle) }
 }

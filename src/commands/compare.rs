@@ -3,31 +3,22 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::cli::CompareArgs;
+use crate::cli::{CompareArgs, SweepArgs};
 use crate::commands::target::Target;
-use crate::commands::{Exit, headless, prepare, write};
-use crate::report::clean;
+use crate::commands::{Exit, headless, prepare, sweep, write};
 use crate::session::view::Mode;
-use crate::workload::model::EngineSpec;
 
 /// Compares the arms of a workload.
 ///
 /// # Errors
 /// See [`super::execute`].
 pub fn execute(arguments: &CompareArgs) -> anyhow::Result<Exit> {
+    if arguments.changes.workers.as_ref().is_some_and(|counts| counts.single().is_none()) {
+        return several(arguments);
+    }
     let prepared = || {
         let workload = prepare::workload(&arguments.file, &arguments.changes, arguments.output.color)?;
-        let arms: Vec<EngineSpec> = if arguments.engines.is_empty() {
-            workload.engines.clone()
-        } else {
-            arguments.engines.iter().map(|name| prepare::arm(&workload, name)).collect::<Result<_, _>>()?
-        };
-        let double =
-            arms.iter().enumerate().find(|(index, arm)| arms.iter().take(*index).any(|one| one.name == arm.name));
-        if let Some((_, arm)) = double {
-            write::say(&format!("error: --engines names {} twice", clean::line(&arm.name)));
-            return Err(Exit::BadInput);
-        }
+        let arms = prepare::arms(&workload, &arguments.engines)?;
         let mut changed = (*workload).clone();
         if let Some(repeats) = arguments.repeats.and_then(NonZeroU32::new) {
             changed.measure.repeats = repeats;
@@ -53,4 +44,22 @@ pub fn execute(arguments: &CompareArgs) -> anyhow::Result<Exit> {
         ),
         Err(exit) => Ok(exit),
     }
+}
+
+/// With several worker counts it is a sweep, each of them as often as arms are compared.
+fn several(arguments: &CompareArgs) -> anyhow::Result<Exit> {
+    if arguments.together {
+        write::say("error: --together runs every arm once at the same time; it takes one number of workers");
+        return Ok(Exit::BadInput);
+    }
+    let CompareArgs { file, engines, repeats, warmup, changes, output, .. } = arguments;
+    let arguments = SweepArgs {
+        file: file.clone(),
+        engines: engines.clone(),
+        repeats: *repeats,
+        warmup: *warmup,
+        changes: changes.clone(),
+        output: output.clone(),
+    };
+    sweep::with_repeats(&arguments, |workload| workload.measure.repeats.get())
 }

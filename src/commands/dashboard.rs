@@ -23,6 +23,9 @@ use crate::workload::source::Source;
 /// # Errors
 /// See [`super::execute`].
 pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
+    if let Err(exit) = prepare::one_count(&arguments.changes, "the dashboard", arguments.file.as_deref()) {
+        return Ok(exit);
+    }
     let console = Console::detect();
     if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) || console.is_dumb() {
         return without_terminal(arguments, console);

@@ -27,7 +27,7 @@ pub(super) struct Repeat<'a> {
 pub(super) fn say(measured: &Measured, signal: Option<i32>, repeat: &Repeat<'_>, arguments: &DashboardArgs) {
     let view = &*measured.view;
     let hash = SharedStream::new(&view.workload).hash().to_owned();
-    let results = headless::results(view, hash, view.baseline, signal.filter(|_| measured.cut_short));
+    let results = headless::results(view, hash, headless::ending(view, signal.filter(|_| measured.cut_short)));
     let colour = write::colored_stdout(arguments.output.color);
     let options = report::text::Options { colour, width: write::stdout_width(), attempts: 0 };
     let text = report::text::render(&results, options);
@@ -132,7 +132,7 @@ mod tests {
         Changes {
             set: vec!["total=100".to_owned(), "name=\"it's\"".to_owned(), "-x=1".to_owned()],
             seed: Some(5),
-            workers: Some(4),
+            workers: Some("4".parse().unwrap()),
             allow_exec: true,
             max_time: Some(Duration::from_millis(5_400_500)),
             i_know: true,
@@ -177,7 +177,8 @@ mod tests {
         let command = |changes: &Changes| repeat("f", true, changes).command(&view, &[1, 4])[3..].to_vec();
         assert_eq!(command(&plain), ["--set", "engines.1.workers=6"]);
         // The option would set all arms, and last.
-        let four = Changes { workers: Some(4), set: vec!["total=9".to_owned()], ..Changes::default() };
+        let four =
+            Changes { workers: Some("4".parse().unwrap()), set: vec!["total=9".to_owned()], ..Changes::default() };
         assert_eq!(command(&four), ["--set", "total=9", "--set", "engines.1.workers=6"]);
         let mut view = fixture::three_arms();
         view.arms[0].measured = 1;

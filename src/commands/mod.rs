@@ -14,6 +14,7 @@ mod prepare;
 mod programs;
 mod progress;
 pub mod run;
+pub mod sweep;
 mod target;
 mod write;
 
@@ -89,6 +90,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
         None => dashboard::execute(&cli.dashboard),
         Some(Verb::Run(arguments)) => run::execute(&arguments),
         Some(Verb::Compare(arguments)) => compare::execute(&arguments),
+        Some(Verb::Sweep(arguments)) => sweep::execute(&arguments),
         Some(Verb::Check(arguments)) => check::execute(&arguments),
         Some(Verb::List(arguments)) => list::execute(&arguments),
         Some(Verb::New(arguments)) => new::execute(&arguments),

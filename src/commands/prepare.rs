@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::cli::{Changes, Color};
+use crate::cli::{Changes, Color, WorkerCounts};
 use crate::commands::{Exit, write};
 use crate::engine::plan::Surroundings;
 use crate::os::board;
@@ -86,12 +86,27 @@ pub(super) fn source_and_workload(name: &str, changes: &Changes, color: Color) -
     if let Some(seed) = changes.seed {
         workload.seed = seed;
     }
-    if let Some(workers) = changes.workers.and_then(NonZeroU32::new) {
+    // Several counts are a sweep's.
+    if let Some(workers) = changes.workers.as_ref().and_then(WorkerCounts::single).and_then(NonZeroU32::new) {
         for engine in workload.engines.iter_mut().filter(|engine| engine.kind != EngineKind::Serial) {
             engine.workers = Workers::Fixed(workers);
         }
     }
     Ok((source, Arc::new(workload)))
+}
+
+/// Refuses several worker counts where one is needed; `who` needs it.
+pub(super) fn one_count(changes: &Changes, who: &str, file: Option<&str>) -> Prepared<()> {
+    match changes.workers.as_ref().filter(|counts| counts.single().is_none()) {
+        None => Ok(()),
+        Some(counts) => {
+            let (counts, file) = (clean::line(&counts.to_string()).into_owned(), clean::line(file.unwrap_or("FILE")));
+            write::say(&format!(
+                "error: {who} takes one number of workers; several are tried by poolscope sweep {file} --workers {counts}"
+            ));
+            Err(Exit::BadInput)
+        }
+    }
 }
 
 /// Says what is waited for where somebody has to type it.
@@ -109,6 +124,11 @@ pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes, to
     if together {
         plan.refusals.extend(all_at_once(&plan, place.machine()));
     }
+    judge(&plan, place, changes)
+}
+
+/// Refuses a plan that has refusals, unless it is asked for; tells warnings.
+pub(super) fn judge(plan: &Plan, place: &Place, changes: &Changes) -> Prepared<()> {
     for warning in &plan.warnings {
         write::say(&format!("warning: {}: {}", warning.key, warning.message));
     }
@@ -179,6 +199,20 @@ pub(super) fn arm(workload: &Workload, name: &str) -> Prepared<EngineSpec> {
         workload.engines.iter().find(|engine| engine.kind == kind).map_or(Workers::Auto, |engine| engine.workers);
     let defaults = EngineSpec::of_kind(kind, workers);
     Ok(EngineSpec { name: name.to_owned(), workers, chunksize: Chunksize::Auto, ..defaults })
+}
+
+/// The arms that names on the command line mean; without any, all entries of `engines:`.
+pub(super) fn arms(workload: &Workload, names: &[String]) -> Prepared<Vec<EngineSpec>> {
+    if names.is_empty() {
+        return Ok(workload.engines.clone());
+    }
+    let arms: Vec<EngineSpec> = names.iter().map(|name| arm(workload, name)).collect::<Result<_, _>>()?;
+    let double = arms.iter().enumerate().find(|(index, arm)| arms.iter().take(*index).any(|one| one.name == arm.name));
+    if let Some((_, arm)) = double {
+        write::say(&format!("error: --engines names {} twice", clean::line(&arm.name)));
+        return Err(Exit::BadInput);
+    }
+    Ok(arms)
 }
 
 /// A session over some of a workload's arms.

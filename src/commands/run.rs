@@ -14,6 +14,7 @@ use crate::session::view::Mode;
 /// See [`super::execute`].
 pub fn execute(arguments: &RunArgs) -> anyhow::Result<Exit> {
     let prepared = || {
+        prepare::one_count(&arguments.changes, "run", Some(&arguments.file))?;
         let workload = prepare::workload(&arguments.file, &arguments.changes, arguments.output.color)?;
         let first = workload.engines.first().map(|engine| engine.name.clone()).unwrap_or_default();
         let arm = prepare::arm(&workload, arguments.engine.as_ref().unwrap_or(&first))?;

@@ -53,7 +53,7 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
-struct WorkloadOut<'a> {
+pub(super) struct WorkloadOut<'a> {
     name: &'a str,
     title: &'a str,
     hash: &'a str,
@@ -63,7 +63,7 @@ struct WorkloadOut<'a> {
 }
 
 #[derive(Serialize)]
-struct HostOut<'a> {
+pub(super) struct HostOut<'a> {
     name: &'a str,
     cores_online: u32,
     cores_affinity: u32,
@@ -227,7 +227,7 @@ struct Summary {
 }
 
 #[derive(Serialize)]
-struct EstimateOut {
+pub(super) struct EstimateOut {
     mean: Option<f64>,
     ci95: Option<[f64; 2]>,
 }
@@ -268,14 +268,7 @@ fn document<'a>(results: &'a Results, verdicts: &'a [Verdict]) -> Document<'a> {
     Document {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION"),
-        workload: WorkloadOut {
-            name: &workload.name,
-            title: &workload.title,
-            hash: &workload.hash,
-            stream_hash,
-            seed: workload.seed,
-            tasks,
-        },
+        workload: workload_out(workload, stream_hash, tasks),
         host: host_out(host),
         arms: arms.iter().map(|arm| arm_out(arm, workload)).collect(),
         comparison: verdicts.iter().filter_map(|verdict| comparison(verdict, results)).collect(),
@@ -289,7 +282,12 @@ fn document<'a>(results: &'a Results, verdicts: &'a [Verdict]) -> Document<'a> {
 /// The document as text, indented, with a newline at its end. Characters that would control a terminal are escaped.
 #[must_use]
 pub fn text(results: &Results) -> String {
-    let mut plain = serde_json::to_string_pretty(&document(results, &results.verdicts())).unwrap_or_default();
+    pretty(&document(results, &results.verdicts()))
+}
+
+/// Any document as text of that kind.
+pub(super) fn pretty(document: &impl Serialize) -> String {
+    let mut plain = serde_json::to_string_pretty(document).unwrap_or_default();
     plain.push('\n');
     if !plain.contains(|character| character != '\n' && clean::is_control(character)) {
         return plain;
@@ -302,7 +300,12 @@ pub fn text(results: &Results) -> String {
     plain.chars().map(escape).collect()
 }
 
-fn host_out(host: &Host) -> HostOut<'_> {
+pub(super) fn workload_out<'a>(workload: &'a Workload, stream_hash: &'a str, tasks: u64) -> WorkloadOut<'a> {
+    let Workload { name, title, hash, seed, .. } = workload;
+    WorkloadOut { name, title, hash, stream_hash, seed: *seed, tasks }
+}
+
+pub(super) fn host_out(host: &Host) -> HostOut<'_> {
     HostOut {
         name: &host.name,
         cores_online: host.cores_online,
@@ -408,7 +411,7 @@ fn quantiles(summary: &Quantiles, whole: Option<&Distribution>, percentiles: &[f
 }
 
 /// Seconds, rounded once: adding whole seconds and a fraction would show digits that mean nothing.
-fn seconds(duration: Duration) -> f64 {
+pub(super) fn seconds(duration: Duration) -> f64 {
     duration.as_nanos() as f64 / 1e9
 }
 
@@ -451,17 +454,21 @@ fn comparison<'a>(verdict: &'a Verdict, results: &'a Results) -> Option<Comparis
         baseline: &arms.get(verdict.baseline)?.spec.name,
         ratio: verdict.ratio,
         ci95: verdict.ci95.map(<[f64; 2]>::from),
-        verdict: match verdict.finding {
-            Finding::TooEarly => "too_early",
-            Finding::NoClearDifference => "no_clear_difference",
-            Finding::Faster => "faster",
-            Finding::Slower => "slower",
-        },
+        verdict: finding_word(verdict.finding),
         pairs: verdict.pairs,
         reasons: verdict.reasons.iter().map(Lint::name).collect(),
         unsuccessful: verdict.unsuccessful.iter().filter_map(share).collect(),
         no_pair_because: results.no_pair_because(verdict),
     })
+}
+
+pub(super) fn finding_word(finding: Finding) -> &'static str {
+    match finding {
+        Finding::TooEarly => "too_early",
+        Finding::NoClearDifference => "no_clear_difference",
+        Finding::Faster => "faster",
+        Finding::Slower => "slower",
+    }
 }
 
 impl From<Option<Estimate>> for EstimateOut {

@@ -23,6 +23,7 @@ pub(crate) mod fixtures;
 pub mod json;
 pub mod plan;
 pub mod shell;
+pub mod sweep;
 pub mod text;
 pub mod units;
 

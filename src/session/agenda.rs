@@ -23,8 +23,8 @@ pub(super) struct Known<'a> {
     pub tuning: &'a Tuning,
     /// Bounds of its worker count.
     pub bounds: Bounds,
-    /// Whether it has run in this session: it needs no warm-up.
-    pub warm: bool,
+    /// Warm-up runs that it needs: none if it has run in this session.
+    pub warmup: u32,
     /// Worker count of its last run.
     pub last: u32,
 }
@@ -57,6 +57,8 @@ pub(super) struct Sweeping {
     given: usize,
     /// The arm that had the last turn, as a place in `sweep.arms`.
     last: usize,
+    /// Warm-up runs that each arm still needs, once that is known.
+    warmup: Option<Vec<(usize, u32)>>,
     /// Arms that were run once more with the recommended count.
     shown: Vec<usize>,
     place: Option<Place>,
@@ -83,12 +85,18 @@ impl Sweeping {
         let counts = sweep.counts.as_deref().unwrap_or_default();
         let cells = counts.iter().flat_map(|workers| sweep.arms.iter().map(move |arm| (*arm, *workers))).collect();
         let last = sweep.arms.len().saturating_sub(1);
-        Self { cells, given: 0, last, shown: Vec::new(), place: None, sweep }
+        Self { cells, given: 0, last, warmup: None, shown: Vec::new(), place: None, sweep }
     }
 
     fn next(&mut self, known: &[Known<'_>]) -> Option<Turn> {
         // What an arm has never done takes longer the first time.
-        let cold = self.sweep.arms.iter().copied().find(|arm| known.get(*arm).is_some_and(|arm| !arm.warm));
+        let needed = || self.sweep.arms.iter().map(|arm| (*arm, known.get(*arm).map_or(0, |arm| arm.warmup))).collect();
+        let mut warmup: Vec<(usize, u32)> = self.warmup.take().unwrap_or_else(needed);
+        let cold = warmup.iter_mut().find(|(_, runs)| *runs > 0).map(|(arm, runs)| {
+            *runs -= 1;
+            *arm
+        });
+        self.warmup = Some(warmup);
         let runs = self.sweep.runs;
         let (arm, workers, run) = match cold {
             Some(arm) => (arm, self.first_count(), 0),

@@ -128,7 +128,7 @@ impl Arm {
 
     /// Sums up again what was measured.
     pub fn sum_up(&mut self, bounds: Bounds) {
-        let points = self.counts.iter().map(|(workers, count)| Point::of(*workers, &count.runs, count.touched));
+        let points = self.counts.iter().map(|(workers, count)| Point::of_runs(*workers, &count.runs, count.touched));
         self.tuning = Arc::new(Tuning::of(points.collect(), bounds));
     }
 

@@ -23,9 +23,10 @@ use crate::session::arm::{Arm, Live};
 use crate::session::handle::SessionHandle;
 use crate::session::kills::Kills;
 use crate::session::progress::Progress;
-use crate::session::schedule::Schedule;
+use crate::session::schedule::{Rounds, Schedule};
 use crate::session::stream::SharedStream;
 use crate::session::view::{Change, Mode, Place, SessionCommand, SessionPhase, SessionView};
+use crate::session::wake::{Event, next};
 use crate::workload::model::{Arrivals, EngineSpec, Work, Workers, Workload};
 
 /// What to compare, and how.
@@ -123,32 +124,6 @@ struct Conductor {
     suspended: bool,
     /// Runs that were started, of all arms.
     started: u32,
-}
-
-/// Something that happened.
-enum Event {
-    Request(Option<SessionCommand>),
-    Snapshot(usize),
-    /// The keys have rested since the last change.
-    Rested,
-}
-
-/// Numbers the stretches of time in which no arm ran twice: runs of one such round can be compared in pairs.
-#[derive(Debug, Default)]
-struct Rounds {
-    number: u32,
-    ran: Vec<usize>,
-}
-
-impl Rounds {
-    fn of(&mut self, arm: usize) -> u32 {
-        if self.ran.is_empty() || self.ran.contains(&arm) {
-            self.number += 1;
-            self.ran.clear();
-        }
-        self.ran.push(arm);
-        self.number
-    }
 }
 
 impl Conductor {
@@ -448,7 +423,7 @@ impl Conductor {
             .map(|(index, arm)| Known {
                 tuning: arm.tuning(),
                 bounds: self.bounds(index),
-                warm: arm.warm,
+                warmup: if arm.warm { 0 } else { self.spec.workload.measure.warmup },
                 last: arm.shown_workers(),
             })
             .collect();
@@ -489,7 +464,7 @@ impl Conductor {
         let round = self.rounds.of(index);
         let run = self.next_run(round);
         let Some(arm) = self.arms.get_mut(index) else { return };
-        let workers = workers.unwrap_or(arm.workers);
+        let workers = if arm.can_resize() { workers.unwrap_or(arm.workers) } else { 1 };
         let workload = &self.spec.workload;
         let surroundings = &self.spec.surroundings;
         let spec = run_spec(
@@ -560,45 +535,5 @@ impl Conductor {
                 self.progress.stopped = true;
             }
         }
-    }
-}
-
-/// Waits for a request, for a new snapshot of any live run, or for a moment. The end of a run's thread without a last snapshot (a panic)
-/// shows as a closed channel, which [`Conductor::take_in`] must see too.
-async fn next(
-    arms: &mut [Arm],
-    requests: &mut mpsc::UnboundedReceiver<SessionCommand>,
-    rested: Option<Instant>,
-) -> Event {
-    let mut changes: Vec<_> = arms
-        .iter_mut()
-        .enumerate()
-        .filter_map(|(index, arm)| Some((index, arm.live.as_mut()?)))
-        .map(|(index, live)| {
-            Box::pin(async move {
-                let _ = live.snapshots.changed().await;
-                index
-            })
-        })
-        .collect();
-    let any = std::future::poll_fn(|context| {
-        for change in &mut changes {
-            if let std::task::Poll::Ready(index) = change.as_mut().poll(context) {
-                return std::task::Poll::Ready(index);
-            }
-        }
-        std::task::Poll::Pending
-    });
-    tokio::select! {
-        request = requests.recv() => Event::Request(request),
-        index = any => Event::Snapshot(index),
-        () = sleep_until(rested) => Event::Rested,
-    }
-}
-
-async fn sleep_until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -15,3 +15,4 @@ mod schedule;
 pub mod stream;
 pub mod suspension;
 pub mod view;
+mod wake;

@@ -81,6 +81,25 @@ impl Iterator for Schedule {
     }
 }
 
+/// Numbers the stretches of time in which no arm ran twice: runs of one such round can be compared in pairs.
+#[derive(Debug, Default)]
+pub(super) struct Rounds {
+    number: u32,
+    ran: Vec<usize>,
+}
+
+impl Rounds {
+    /// The number of the round in which an arm that is about to run does so.
+    pub fn of(&mut self, arm: usize) -> u32 {
+        if self.ran.is_empty() || self.ran.contains(&arm) {
+            self.number += 1;
+            self.ran.clear();
+        }
+        self.ran.push(arm);
+        self.number
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

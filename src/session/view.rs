@@ -121,8 +121,10 @@ impl std::fmt::Display for Place {
         match self {
             Self::Round { round, rounds, .. } => write!(f, "round {round}/{rounds}{warmup}"),
             Self::Again { run, runs, .. } => write!(f, "run {run}/{runs}"),
-            Self::Sweep { workers, run: 0, .. } => write!(f, "{workers} workers{warmup}"),
-            Self::Sweep { workers, run, runs, .. } => write!(f, "{workers} workers, run {run}/{}", runs.max(run)),
+            Self::Sweep { workers, run, runs, .. } => {
+                write!(f, "{workers} worker{}", if *workers == 1 { "" } else { "s" })?;
+                if *run == 0 { f.write_str(warmup) } else { write!(f, ", run {run}/{}", runs.max(run)) }
+            }
         }
     }
 }

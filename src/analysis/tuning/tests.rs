@@ -93,7 +93,8 @@ fn a_sweep_ends_at_the_most_workers_that_make_sense() {
 fn a_sweep_measures_the_best_again_where_it_cannot_tell() {
     let wide = |runs| [1, 2, 4].map(|workers| point(workers, 100.0 + f64::from(workers % 2), 0.2, runs)).to_vec();
     assert_eq!(next_step(&wide(3), RUNS, BOUNDS), Step::Run(1));
-    assert_eq!(next_step(&wide(6), RUNS, BOUNDS), Step::Done);
+    assert_eq!(next_step(&wide(8), RUNS, BOUNDS), Step::Run(1));
+    assert_eq!(next_step(&wide(9), RUNS, BOUNDS), Step::Done);
     // Four is clearly within 5 %, two could be, one is not.
     let mut points =
         vec![point(1, 50.0, 0.002, 3), point(2, 99.0, 0.1, 3), point(4, 100.0, 0.002, 3), point(8, 98.0, 0.002, 3)];
@@ -101,6 +102,61 @@ fn a_sweep_measures_the_best_again_where_it_cannot_tell() {
     points[1] = point(2, 99.0, 0.002, 4);
     assert_eq!(next_step(&points, RUNS, BOUNDS), Step::Done);
 }
+
+#[test]
+fn a_small_step_is_no_sign_of_an_end() {
+    // Each worker adds as much as the one before, though that is less than 5 %.
+    let tuning = Tuning::of(points(&[(28, 2800.0), (29, 2900.0), (30, 3000.0)]), BOUNDS);
+    assert_eq!((tuning.advice, tuning.next), (Advice::Rising { best: 30 }, Some(45)));
+    assert_eq!(advice(&[(29, 2900.0), (30, 2990.0)]), Advice::Rising { best: 30 });
+    assert_eq!(
+        advice(&[(29, 2900.0), (30, 2901.0)]),
+        Advice::Use { workers: 29, best: 30 },
+        "precise enough to see it"
+    );
+    let tuning = Tuning::of(points(&[(30, 2990.0), (31, 2985.0)]), BOUNDS);
+    assert_eq!(tuning.advice, Advice::Use { workers: 30, best: 30 });
+    let vague = vec![point(30, 2990.0, 0.015, 3), point(31, 2985.0, 0.015, 3)];
+    let tuning = Tuning::of(vague, BOUNDS);
+    assert_eq!((tuning.advice, tuning.next), (Advice::Rising { best: 30 }, Some(45)), "31 could be faster by 3 %");
+    assert!(
+        tuning.headline().contains("none far enough above") && !tuning.why.contains("more workers pay"),
+        "{tuning:?}"
+    );
+}
+
+#[test]
+fn one_count_is_called_so_and_the_next_was_not_tried() {
+    let tuning = Tuning::of(points(&[(8, 387.0)]), BOUNDS);
+    assert_eq!((tuning.headline().as_str(), tuning.next), ("8 is the only count tried", Some(16)));
+    let tuning = Tuning::of(vec![point(2, 100.0, 0.1, 3), point(4, 101.0, 0.1, 3)], BOUNDS);
+    assert_eq!(tuning.advice, Advice::Unclear { best: 4 }, "1 % more with ±25 % is no rise");
+    let tuning = Tuning::of(vec![point(2, 100.0, 0.1, 3), point(4, 150.0, 0.1, 3)], BOUNDS);
+    assert_eq!(tuning.advice, Advice::Rising { best: 4 });
+    let tuning = Tuning::of(points(&[(60, 600.0), (63, 640.0)]), BOUNDS);
+    assert_eq!((tuning.advice, tuning.next), (Advice::Rising { best: 63 }, Some(64)));
+}
+
+#[test]
+fn a_count_with_which_nothing_succeeds_does_not_pay() {
+    let tuning = Tuning::of(points(&[(1, 50.0), (2, 100.0), (4, 0.0)]), BOUNDS);
+    assert_eq!(tuning.advice, Advice::Use { workers: 2, best: 2 });
+    let broken = Tuning::of(vec![point(1, f64::NAN, 0.0, 3), point(2, f64::INFINITY, 0.0, 3)], BOUNDS);
+    assert_eq!(broken.advice, Advice::Nothing);
+    assert_eq!(next_step(&broken.points, RUNS, BOUNDS), Step::Done);
+}
+
+#[test]
+fn huge_counts_do_not_overflow() {
+    let bounds = Bounds { most: u32::MAX, ..BOUNDS };
+    let huge = points(&[(u32::MAX - 1, 10.0), (u32::MAX, 30.0)]);
+    assert!(matches!(Tuning::of(huge.clone(), bounds).advice, Advice::Use { workers: u32::MAX, .. }));
+    assert_eq!(next_step(&huge, RUNS, bounds), Step::Run(1));
+    let (order, advice) = sweep(f64::from, bounds);
+    assert!(order.contains(&u32::MAX) && matches!(advice, Advice::Use { .. }), "{order:?} {advice:?}");
+}
+
+mod simulation;
 
 mod sentences {
     use super::*;
@@ -132,6 +188,31 @@ mod sentences {
         let throttled =
             why(|point| point.suspect = vec!["the CPU quota of its cgroup held the run up (3 times)".into()], BOUNDS);
         assert!(throttled.starts_with("throttled"), "{throttled}");
+        let disturbed = || Point { suspect: vec!["other programs".into()], ..point(8, 387.0, 0.1, 3) };
+        let unclear = Tuning::of(vec![disturbed(), point(16, 380.0, 0.1, 3)], BOUNDS).why;
+        assert!(
+            unclear.contains("the 3 runs of 8 workers") && unclear.contains("(1 of them suspect: other programs)"),
+            "{unclear}"
+        );
+        let truth = |change: fn(&mut Point), higher: f64| {
+            let mut points = points(&[(8, 387.0), (16, higher)]);
+            let second = Duration::from_secs(1);
+            points[0].worker_time = WorkerTime { work: second * 98, startup: second, idle: second };
+            points[0].tasks = 1000;
+            change(&mut points[0]);
+            Tuning::of(points, BOUNDS).why
+        };
+        let none = truth(|_| {}, 387.0);
+        assert!(
+            none.starts_with("16 workers gain nothing although the cores have room") && !none.contains("pay"),
+            "{none}"
+        );
+        assert!(truth(|_| {}, 400.0).starts_with("16 workers gain no more than 3 %"));
+        assert!(truth(|_| {}, 300.0).starts_with("16 workers are slower by 22 %"));
+        let few = |point: &mut Point| (point.tasks, point.worker_time.idle) = (16, point.worker_time.work);
+        assert_eq!(truth(few, 387.0), "only 2 tasks for each of 8 workers: some idle while others still work");
+        let idle = truth(|point| point.worker_time.idle *= 300, 387.0);
+        assert!(idle.contains("handing out the tasks is the limit, and 16 workers gain nothing"), "{idle}");
         let open = why(|point| point.worker_time.idle *= 100, Bounds { open_arrivals: true, ..BOUNDS });
         assert!(open.contains("keep up with the arrivals"), "{open}");
     }

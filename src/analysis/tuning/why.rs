@@ -9,43 +9,51 @@ const IDLE: f64 = 0.5;
 /// Share of worker time that start-up may take, and that work should have.
 const STARTUP: f64 = 0.5;
 const WORKING: f64 = 0.8;
+/// Tasks for each worker below which the end of a run, when some have nothing left to do, is much of it.
+const FEW_TASKS: f64 = 8.0;
+/// A smaller gain than this share is none.
+const NOTHING: f64 = 0.015;
+/// A latency that is so many times that of another count is worth a word.
+const MUCH_LATER: f64 = 2.0;
 
 /// The sentence; empty while nothing is known.
 pub(super) fn sentence(points: &[Point], advice: Advice, next: Option<u32>, bounds: Bounds) -> String {
     let about = advice.workers().and_then(|workers| points.iter().find(|point| point.workers == workers));
     let Some(point) = about else { return String::new() };
-    match advice {
-        Advice::Nothing => String::new(),
-        Advice::Unclear { .. } => unclear(point),
-        Advice::Use { workers, .. } => {
-            let higher = points.iter().rev().find(|point| point.workers > workers).map(|point| point.workers);
-            settled(point, higher, bounds)
+    let higher = || points.iter().filter(|other| other.workers > point.workers && other.rate.is_some());
+    match (advice, next) {
+        (Advice::Nothing, _) => String::new(),
+        (Advice::Unclear { .. }, _) => unclear(point),
+        (Advice::Rising { .. }, Some(next)) if higher().next().is_none() => rising(point, next, bounds),
+        (Advice::Rising { .. }, Some(next)) => {
+            let most = higher().next_back().map_or(0, |point| point.workers);
+            format!("{}; {most} is too close to it to tell, {next} would", state(point, bounds))
         }
-        Advice::Rising { .. } => match next.filter(|next| *next > point.workers) {
-            Some(next) => rising(point, next, bounds),
-            None => settled(point, None, bounds),
-        },
+        (Advice::Rising { .. }, None) | (Advice::Use { .. }, _) => {
+            let mut sentence = settled(point, &higher().collect::<Vec<_>>(), bounds);
+            sentence.push_str(&latency(point, higher(), bounds));
+            sentence
+        }
     }
 }
 
 fn unclear(point: &Point) -> String {
-    let workers = workers(point.workers);
-    match (point.rate.and_then(|rate| rate.ci95), point.mean()) {
-        (Some((low, high)), Some(mean)) => {
-            format!("the runs of {workers} differ by ±{:.0} %: measure it again", (high - low) / 2.0 / mean * 100.0)
-        }
-        _ => format!("{workers} had one run, which has no interval: measure it again"),
-    }
+    let (workers, runs) = (workers(point.workers), point.runs());
+    let Some(share) = point.precision() else {
+        return format!("{workers} had one run, which has no interval: measure it again");
+    };
+    let disturbed = match point.suspect.first() {
+        Some(reason) => format!(" ({} of them suspect: {reason})", point.suspect.len()),
+        None => String::new(),
+    };
+    format!("the {runs} runs of {workers} tell its rate to ±{:.0} % only{disturbed}: measure it again", share * 100.0)
 }
 
 /// A higher count was not tried yet.
 fn rising(point: &Point, next: u32, bounds: Bounds) -> String {
-    if let Some(limit) = hard_limit(point, bounds) {
-        return format!("{limit}; {next} would tell");
-    }
     let (work, ..) = point.worker_time.shares();
-    if work <= WORKING {
-        return format!("{}; {next} would tell", working(point));
+    if hard_limit(point, bounds).is_some() || work <= WORKING {
+        return format!("{}; {next} would tell", state(point, bounds));
     }
     let room = if point.cores_used < IDLE * f64::from(bounds.cores) { "are idle" } else { "have room" };
     let waits = 1.0 - (point.cpu.as_secs_f64() / point.worker_time.work.as_secs_f64().max(1e-9)).clamp(0.0, 1.0);
@@ -54,20 +62,60 @@ fn rising(point: &Point, next: u32, bounds: Bounds) -> String {
 }
 
 /// Higher counts did not pay, or there can be none.
-fn settled(point: &Point, higher: Option<u32>, bounds: Bounds) -> String {
+fn settled(point: &Point, higher: &[&Point], bounds: Bounds) -> String {
     if let Some(limit) = hard_limit(point, bounds) {
         return limit;
     }
-    let (work, ..) = point.worker_time.shares();
-    match higher {
-        Some(higher) if work > WORKING => format!(
-            "{} gain nothing although the cores have room ({} busy): a disk, a lock or a server is the limit",
-            workers(higher),
-            busy(point, bounds)
-        ),
-        _ if work > WORKING => format!("{} are as many as there can be", workers(point.workers)),
-        _ => working(point),
+    let (work, _, idle) = point.worker_time.shares();
+    let each = point.tasks as f64 / f64::from(point.workers);
+    if idle > 1.0 - BUSY && each < FEW_TASKS {
+        let few = if each < 1.5 { "a single task".to_owned() } else { format!("only {each:.0} tasks") };
+        return format!("{few} for each of {}: some idle while others still work", workers(point.workers));
     }
+    if let [failed] = higher
+        && failed.all_failed.is_some()
+    {
+        return format!("with {} not one task succeeds", workers(failed.workers));
+    }
+    let Some(gain) = gain(point, higher) else {
+        return match higher {
+            [] if work > WORKING => format!("{} as many as there can be", is(point.workers)),
+            _ => working(point),
+        };
+    };
+    if idle > STARTUP && !bounds.open_arrivals {
+        return format!("{}: handing out the tasks is the limit, and {gain}", working(point));
+    }
+    if work > WORKING {
+        let busy = busy(point, bounds);
+        return format!(
+            "{gain} although the cores have room ({busy} busy): tasks wait for each other or for the same thing"
+        );
+    }
+    format!("{gain}: {}", working(point))
+}
+
+/// What the higher counts gain; `None` where nothing is known of any.
+fn gain(point: &Point, higher: &[&Point]) -> Option<String> {
+    let best = higher.iter().filter_map(|other| other.mean()).reduce(f64::max)?;
+    let gain = best / point.mean()? - 1.0;
+    let who = match higher {
+        [one] => one.workers.to_string(),
+        _ => "more".to_owned(),
+    };
+    Some(match gain {
+        gain if gain < -NOTHING => format!("{who} workers are slower by {} or more", percent(-gain)),
+        gain if gain < NOTHING => format!("{who} workers gain nothing"),
+        gain => format!("{who} workers gain no more than {}", percent(gain)),
+    })
+}
+
+/// With open arrivals a count that barely keeps up lets tasks queue for long.
+fn latency<'a>(point: &Point, mut higher: impl Iterator<Item = &'a Point>, bounds: Bounds) -> String {
+    let Some(own) = point.sojourn_p95.filter(|_| bounds.open_arrivals) else { return String::new() };
+    let times = |other: &Point| Some(own.as_secs_f64() / other.sojourn_p95?.as_secs_f64().max(1e-9));
+    let found = higher.find_map(|other| Some((other.workers, times(other).filter(|times| *times >= MUCH_LATER)?)));
+    found.map_or_else(String::new, |(workers, times)| format!("; its p95 is {times:.1} times that with {workers}"))
 }
 
 /// What no count can overcome.
@@ -84,19 +132,32 @@ fn hard_limit(point: &Point, bounds: Bounds) -> Option<String> {
     if saturated {
         return Some(format!("the cores are busy ({}): more workers only share them", busy(point, bounds)));
     }
+    let keep = if point.workers == 1 { "keeps" } else { "keep" };
     let keeps_up = bounds.open_arrivals && idle > 1.0 - BUSY;
-    keeps_up
-        .then(|| format!("{} keep up with the arrivals: idle {} of their time", workers(point.workers), percent(idle)))
+    keeps_up.then(|| {
+        let workers = workers(point.workers);
+        format!("{workers} {keep} up with the arrivals: idle {} of the time", percent(idle))
+    })
+}
+
+/// What is known of a count by itself.
+fn state(point: &Point, bounds: Bounds) -> String {
+    hard_limit(point, bounds).unwrap_or_else(|| working(point))
 }
 
 fn working(point: &Point) -> String {
     let (work, startup, idle) = point.worker_time.shares();
     let shares = (percent(work), percent(startup), percent(idle));
-    format!("{} work {} of their time ({} start-up, {} idle)", workers(point.workers), shares.0, shares.1, shares.2)
+    let verb = if point.workers == 1 { "works" } else { "work" };
+    format!("{} {verb} {} of the time ({} start-up, {} idle)", workers(point.workers), shares.0, shares.1, shares.2)
 }
 
 fn busy(point: &Point, bounds: Bounds) -> String {
     format!("{:.1} of {}", point.cores_used, bounds.cores)
+}
+
+fn is(count: u32) -> String {
+    format!("{} {}", workers(count), if count == 1 { "is" } else { "are" })
 }
 
 fn workers(count: u32) -> String {

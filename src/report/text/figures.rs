@@ -48,7 +48,7 @@ pub(super) fn write(out: &mut String, results: &Results, options: Options, paint
 
 fn column(results: &Results, rows: &[Row], arm: usize) -> usize {
     let cells = rows.iter().filter_map(|row| row.cells.get(arm)).map(|cell| table::width(cell)).max().unwrap_or(0);
-    let name = results.arms.get(arm).map_or(0, |arm| table::width(&label(arm))).min(COLUMN.1);
+    let name = results.arms.get(arm).map_or(0, |arm| table::width(&label(&arm.spec))).min(COLUMN.1);
     cells.max(name).max(COLUMN.0)
 }
 
@@ -64,7 +64,7 @@ fn block(
     let cell = |text: &str, width: usize| format!("{}{}", " ".repeat(GAP), table::pad_left(text, width));
     let mut head = " ".repeat(titles);
     for (arm, width) in results.arms.iter().zip(widths).skip(arms.start).take(arms.len()) {
-        head.push_str(&paint.with(Paint::BOLD, &cell(&table::fit(&label(arm), *width), *width)));
+        head.push_str(&paint.with(Paint::BOLD, &cell(&table::fit(&label(&arm.spec), *width), *width)));
     }
     line(out, &head);
     for row in rows {

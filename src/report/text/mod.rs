@@ -1,8 +1,8 @@
 //! Results as text for people: one column for each arm, then what follows from the figures, then what went wrong.
 
-mod failing;
+pub(in crate::report) mod failing;
 mod figures;
-mod table;
+pub(in crate::report) mod table;
 
 use std::fmt::Write;
 
@@ -14,8 +14,9 @@ use crate::engine::event::Severity;
 use crate::engine::outcome::AttemptReport;
 use crate::metrics::log::tells_of_strays;
 use crate::metrics::snapshot::Note;
+use crate::os::host::Host;
 use crate::report::{ArmResult, Results, clean, units};
-use crate::workload::model::EngineKind;
+use crate::workload::model::{EngineKind, EngineSpec, Workload};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +56,9 @@ pub fn render(results: &Results, options: Options) -> String {
     // Verdicts are about counted runs alone.
     let verdicts = results.verdicts();
     let shown = &results.shown();
-    header(&mut out, shown, paint);
-    failing::aborted(&mut out, results, paint);
+    let tasks = shown.arms.iter().flat_map(|arm| &arm.runs).map(|run| run.total).max();
+    header(&mut out, (&shown.workload, &shown.host, &shown.stream_hash), tasks, paint);
+    failing::aborted(&mut out, &results.ending, paint);
     figures::write(&mut out, shown, options, paint);
     failing::all_failed(&mut out, results, paint);
     for verdict in verdicts {
@@ -77,36 +79,41 @@ pub fn render(results: &Results, options: Options) -> String {
 
 /// Colours, or none.
 #[derive(Clone, Copy, Debug)]
-struct Paint(bool);
+pub(in crate::report) struct Paint(pub bool);
 
 impl Paint {
-    const BOLD: Style = Style::new().bold();
-    const DIM: Style = Style::new().dimmed();
-    const GOOD: Style = AnsiColor::Green.on_default();
-    const WARN: Style = AnsiColor::Yellow.on_default().bold();
-    const BAD: Style = AnsiColor::Red.on_default().bold();
+    pub const BOLD: Style = Style::new().bold();
+    pub const DIM: Style = Style::new().dimmed();
+    pub const GOOD: Style = AnsiColor::Green.on_default();
+    pub const WARN: Style = AnsiColor::Yellow.on_default().bold();
+    pub const BAD: Style = AnsiColor::Red.on_default().bold();
 
-    fn with(self, style: Style, text: &str) -> String {
+    pub fn with(self, style: Style, text: &str) -> String {
         if self.0 { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }
 
 /// What marks an arm wherever it appears: the shape of its kind, and its name.
-fn label(arm: &ArmResult) -> String {
-    let mark = match arm.spec.kind {
+pub(in crate::report) fn label(spec: &EngineSpec) -> String {
+    let mark = match spec.kind {
         EngineKind::Pool => '●',
         EngineKind::Process => '■',
         EngineKind::Serial => '▲',
     };
-    format!("{mark} {}", clean::line(&arm.spec.name))
+    format!("{mark} {}", clean::line(&spec.name))
 }
 
 fn name(results: &Results, arm: usize) -> String {
     results.arms.get(arm).map_or_else(|| "?".to_owned(), |arm| clean::line(&arm.spec.name).into_owned())
 }
 
-fn header(out: &mut String, results: &Results, paint: Paint) {
-    let Results { workload, host, stream_hash, .. } = results;
+/// What was run, and where: a workload, a host and the hash of the stream.
+pub(in crate::report) fn header(
+    out: &mut String,
+    (workload, host, stream_hash): (&Workload, &Host, &str),
+    tasks: Option<u64>,
+    paint: Paint,
+) {
     let title = clean::line(&workload.title);
     let name = clean::line(&workload.name);
     line(
@@ -117,7 +124,6 @@ fn header(out: &mut String, results: &Results, paint: Paint) {
             format!("{}: {title}", paint.with(Paint::BOLD, &name))
         },
     );
-    let tasks = results.arms.iter().flat_map(|arm| &arm.runs).map(|run| run.total).max();
     let tasks = tasks.map_or_else(|| "no run was finished".to_owned(), |tasks| plural(tasks, "task"));
     let mut cores = format!("{} usable", plural(u64::from(host.usable_cores()), "core"));
     if host.usable_cores() != host.cores_online {
@@ -137,9 +143,22 @@ fn header(out: &mut String, results: &Results, paint: Paint) {
 /// The verdict in plain words, from the point of view of whoever is ahead.
 fn verdict_line(out: &mut String, results: &Results, verdict: &Verdict, paint: Paint) {
     let (arm, baseline) = (name(results, verdict.arm), name(results, verdict.baseline));
-    let pairs = format!("{} of runs", plural(verdict.pairs as u64, "pair"));
+    let found = (verdict.finding, verdict.ratio, verdict.ci95, verdict.pairs);
+    finding_line(out, (&arm, &baseline), found, || results.no_pair_because(verdict), paint);
+}
+
+/// What came out of a comparison of an arm with a baseline: a finding, a ratio, its interval and the pairs of runs.
+pub(in crate::report) fn finding_line(
+    out: &mut String,
+    (arm, baseline): (&str, &str),
+    (finding, ratio, ci95, pairs): (Finding, Option<f64>, Option<(f64, f64)>, usize),
+    no_pair_because: impl FnOnce() -> Option<String>,
+    paint: Paint,
+) {
+    let count = pairs;
+    let pairs = format!("{} of runs", plural(pairs as u64, "pair"));
     let sure = |low: f64, high: f64| format!("95 % CI {}–{}, {pairs}", units::factor(low), units::factor(high));
-    let (headline, rest) = match (verdict.finding, verdict.ratio, verdict.ci95) {
+    let (headline, rest) = match (finding, ratio, ci95) {
         (Finding::Faster, Some(ratio), Some((low, high))) => {
             (format!("{arm} is {} faster than {baseline}", units::ratio(ratio)), format!(" ({})", sure(low, high)))
         }
@@ -151,7 +170,7 @@ fn verdict_line(out: &mut String, results: &Results, verdict: &Verdict, paint: P
             format!("no clear difference between {arm} and {baseline}"),
             format!(": ratio {} ({})", units::factor(ratio), sure(low, high)),
         ),
-        (_, Some(ratio), _) if verdict.pairs > 0 => (
+        (_, Some(ratio), _) if count > 0 => (
             format!("too early to compare {arm} with {baseline}"),
             format!(
                 ": ratio {} of one pair of runs, two are needed to tell chance from difference",
@@ -160,10 +179,10 @@ fn verdict_line(out: &mut String, results: &Results, verdict: &Verdict, paint: P
         ),
         _ => (
             format!("{arm} cannot be compared with {baseline}"),
-            results.no_pair_because(verdict).map_or_else(String::new, |reason| format!(": {reason}")),
+            no_pair_because().map_or_else(String::new, |reason| format!(": {reason}")),
         ),
     };
-    let style = match verdict.finding {
+    let style = match finding {
         Finding::Faster | Finding::Slower => Paint::BOLD,
         Finding::NoClearDifference | Finding::TooEarly => Paint::WARN,
     };
@@ -175,21 +194,21 @@ fn remarks(out: &mut String, results: &Results, paint: Paint) {
     let cores = Some(results.host.usable_cores());
     for arm in &results.arms {
         for lint in together(arm.runs.iter().map(AsRef::as_ref), cores) {
-            line(out, &format!("  {}", lint.sentence(&label(arm))));
+            line(out, &format!("  {}", lint.sentence(&label(&arm.spec))));
         }
         for (run, number) in arm.runs.iter().zip(1..) {
             for reason in &run.suspect {
                 let word = paint.with(Paint::WARN, "SUSPECT");
-                line(out, &format!("! {}, run {number}: {word}: {}", label(arm), clean::line(reason)));
+                line(out, &format!("! {}, run {number}: {word}: {}", label(&arm.spec), clean::line(reason)));
             }
             let last = run.notes.iter().rev().find(|note| tells_of_strays(note));
             if let Some(note) = last {
-                line(out, &format!("! {}, run {number}: {}", label(arm), clean::line(&note.text)));
+                line(out, &format!("! {}, run {number}: {}", label(&arm.spec), clean::line(&note.text)));
             }
             let grave = |note: &&Note| note.severity >= Severity::Warning && !tells_of_strays(note);
             for note in run.notes.iter().filter(grave).take(NOTES) {
                 let at = units::duration(note.at);
-                line(out, &format!("! {}, run {number}, after {at}: {}", label(arm), clean::line(&note.text)));
+                line(out, &format!("! {}, run {number}, after {at}: {}", label(&arm.spec), clean::line(&note.text)));
             }
         }
     }
@@ -225,7 +244,7 @@ fn summary_of(hashes: &[u64]) -> String {
 
 /// Every task is in exactly one state: the sums, and whether they add up.
 fn conservation(out: &mut String, results: &Results, paint: Paint) {
-    let width = results.arms.iter().map(|arm| table::width(&label(arm))).max().unwrap_or(0);
+    let width = results.arms.iter().map(|arm| table::width(&label(&arm.spec))).max().unwrap_or(0);
     for arm in results.arms.iter().filter(|arm| !arm.runs.is_empty()) {
         let counts = figures::totals(arm);
         let timed_out = match counts.queue_timed_out {
@@ -253,7 +272,7 @@ fn conservation(out: &mut String, results: &Results, paint: Paint) {
         } else {
             (paint.with(Paint::BAD, "✗"), "≠")
         };
-        let label = table::pad(&label(arm), width);
+        let label = table::pad(&label(&arm.spec), width);
         line(out, &format!("{mark} {label}  {} submitted {equals} {}", counts.submitted, terms.join(" + ")));
     }
 }
@@ -288,7 +307,7 @@ fn failure(out: &mut String, results: &Results, arm: &ArmResult, run: usize, rep
         out,
         &format!(
             "  {}, run {run}, task {} ({}){attempt}: {}: {}",
-            label(arm),
+            label(&arm.spec),
             report.index,
             clean::line(class),
             paint.with(Paint::BAD, &outcome),
@@ -300,11 +319,11 @@ fn failure(out: &mut String, results: &Results, arm: &ArmResult, run: usize, rep
     }
 }
 
-fn plural(count: u64, word: &str) -> String {
+pub(in crate::report) fn plural(count: u64, word: &str) -> String {
     format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
-fn line(out: &mut String, text: &str) {
+pub(in crate::report) fn line(out: &mut String, text: &str) {
     out.push_str(text.trim_end());
     out.push('\n');
 }

@@ -212,7 +212,13 @@ impl Plan {
     /// Refuses what takes longer than `limit`. Without one, several runs have [`MAX_TIME`] and a single run has none,
     /// but a warning.
     #[must_use]
-    pub fn limited(mut self, limit: Option<Duration>) -> Self {
+    pub fn limited(self, limit: Option<Duration>) -> Self {
+        self.limited_as(limit, "engines times repeats and warm-up")
+    }
+
+    /// The same, where so many runs are the product of something else.
+    #[must_use]
+    pub fn limited_as(mut self, limit: Option<Duration>, product: &str) -> Self {
         let runs = u64::from(self.runs_per_engine) * self.engines.len() as u64;
         let most = limit.unwrap_or(MAX_TIME);
         let Some(least) = self.at_least_s.filter(|least| *least > most.as_secs_f64()) else { return self };
@@ -220,7 +226,7 @@ impl Plan {
         let message = if runs == 1 {
             format!("the run takes at least {least}")
         } else {
-            format!("{runs} runs (engines times repeats and warm-up) take at least {least} together")
+            format!("{runs} runs ({product}) take at least {least} together")
         };
         let single = runs == 1 && limit.is_none();
         let message = if single { message } else { format!("{message}; --max-time is {}", format_duration(most)) };

@@ -1,0 +1,153 @@
+//! What a sweep may try: which arms have counts to be tried, which counts make sense, and whether the machine bears it.
+
+use std::num::NonZeroU32;
+
+use crate::cli::{Changes, MOST, WorkerCounts};
+use crate::commands::prepare::{self, Place, Prepared};
+use crate::commands::{Exit, write};
+use crate::report::clean;
+use crate::workload::model::{EngineKind, EngineSpec, Workers, Workload};
+use crate::workload::plan::{Machine, Plan, plan_stream};
+use crate::workload::stream::Stream;
+
+/// What is sure to be tried where the results lead.
+const SURE: [u32; 3] = [1, 2, 4];
+/// Tasks that are scheduled at most to foresee how long a sweep takes.
+const MOST_FORESEEN: u64 = 20_000_000;
+
+/// What may be tried.
+pub(super) struct Scope {
+    /// The counts, ascending; `None` is what the results lead to.
+    pub counts: Option<Vec<u32>>,
+    /// No more than so many workers.
+    pub most: u32,
+}
+
+/// The arms whose worker count can be another one, each of them once; those that are left out are told.
+pub(super) fn arms(all: Vec<EngineSpec>) -> Prepared<Vec<EngineSpec>> {
+    let same_but_workers = |one: &EngineSpec, other: &EngineSpec| {
+        let named = EngineSpec { name: other.name.clone(), workers: other.workers, ..one.clone() };
+        named == *other
+    };
+    let mut kept: Vec<EngineSpec> = Vec::new();
+    for arm in all {
+        let name = clean::line(&arm.name).into_owned();
+        if arm.kind == EngineKind::Serial {
+            write::say(&format!("note: {name} is left out: a serial engine has one worker"));
+        } else if let Some(same) = kept.iter().find(|one| same_but_workers(one, &arm)) {
+            let same = clean::line(&same.name);
+            write::say(&format!(
+                "note: {name} is left out: it differs from {same} in its workers alone, which are tried"
+            ));
+        } else {
+            kept.push(arm);
+        }
+    }
+    if kept.is_empty() {
+        write::say("error: there is no engine whose number of workers could be another one");
+        return Err(Exit::BadInput);
+    }
+    Ok(kept)
+}
+
+/// Checks what is to be tried before anything is started; tells what is cut. `workload` has the arms that take part and
+/// the runs of each count.
+pub(super) fn check(workload: &mut Workload, place: &Place, changes: &Changes) -> Prepared<Scope> {
+    let stream = Stream::new(workload);
+    let tasks = u32::try_from(stream.total()).unwrap_or(u32::MAX).max(1);
+    let scope = match &changes.workers {
+        Some(counts) => Scope { counts: Some(given(counts, tasks, workload.engines.len())?), most: u32::MAX },
+        None => Scope { counts: None, most: bearable(workload, &stream, tasks, place, changes) },
+    };
+    let counts = match &scope.counts {
+        Some(counts) => counts.clone(),
+        None => SURE.into_iter().filter(|count| *count <= scope.most.min(tasks)).collect(),
+    };
+    let plan = foreseen(workload, &stream, &counts, place.machine());
+    let plan = plan.limited_as(changes.max_time, "engines times worker counts times repeats, and warm-up");
+    prepare::judge(&plan, place, changes)?;
+    set_workers(workload, counts.first().copied().unwrap_or(1));
+    Ok(scope)
+}
+
+/// The counts of a list; more workers than tasks are no more than the tasks.
+fn given(counts: &WorkerCounts, tasks: u32, arms: usize) -> Prepared<Vec<u32>> {
+    let all = counts.all();
+    let mut kept: Vec<u32> = all.iter().map(|count| (*count).min(tasks)).collect();
+    kept.dedup();
+    let cut = all.iter().filter(|count| **count > tasks).count();
+    if cut > 0 {
+        let counts = if cut == 1 { "a larger count is".to_owned() } else { format!("{cut} larger counts are") };
+        let workers = if tasks == 1 { "1 worker".to_owned() } else { format!("{tasks} workers") };
+        write::say(&format!("note: there is work for {workers} at most ({tasks} tasks): {counts} not tried"));
+    }
+    let cells = kept.len().saturating_mul(arms);
+    if cells > MOST {
+        write::say(&format!(
+            "error: {} worker counts of {arms} engines are {cells} to be tried; {MOST} is the most. --engines takes fewer \
+             engines, and 1..64x2 tries 1, 2, 4 ... 64",
+            kept.len()
+        ));
+        return Err(Exit::BadInput);
+    }
+    Ok(kept)
+}
+
+/// The largest count that the limits of this machine allow; tells what the limit is if it is not that of processes.
+fn bearable(workload: &Workload, stream: &Stream, tasks: u32, place: &Place, changes: &Changes) -> u32 {
+    if changes.i_know {
+        return u32::MAX;
+    }
+    let machine = place.machine();
+    let refused = |count| plan_at(workload, stream, count, machine).refusals.into_iter().next();
+    let (mut good, mut bad) = (1, place.limits.safe_workers().min(tasks).max(1));
+    let Some(mut reason) = refused(bad).filter(|_| bad > 1) else { return bad };
+    while good + 1 < bad {
+        let middle = good + (bad - good) / 2;
+        match refused(middle) {
+            Some(refusal) => (bad, reason) = (middle, refusal),
+            None => good = middle,
+        }
+    }
+    write::say(&format!("note: no more than {good} workers are tried; with {bad}: {}", clean::line(&reason.message)));
+    good
+}
+
+fn set_workers(workload: &mut Workload, count: u32) {
+    for engine in &mut workload.engines {
+        engine.workers = Workers::Fixed(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN));
+    }
+}
+
+fn plan_at(workload: &Workload, stream: &Stream, count: u32, machine: Machine) -> Plan {
+    let mut workload = workload.clone();
+    set_workers(&mut workload, count);
+    plan_stream(&workload, stream, machine)
+}
+
+/// The plan of all counts together: what speaks against the smallest or the largest, and how long all take.
+fn foreseen(workload: &Workload, stream: &Stream, counts: &[u32], machine: Machine) -> Plan {
+    let mut once = workload.clone();
+    (once.measure.warmup, once.measure.repeats) = (0, NonZeroU32::MIN);
+    let at = |count: u32| plan_at(&once, stream, count, machine);
+    let (first, last) = (counts.first().copied().unwrap_or(1), counts.last().copied().unwrap_or(1));
+    let (smallest, mut plan) = (at(first), at(last));
+    let arms = workload.engines.len() as u64;
+    // No count takes less time than the largest one.
+    let one_by_one = stream.total().saturating_mul(counts.len() as u64 * arms) <= MOST_FORESEEN;
+    let time = |count: u32| {
+        let known = if count == first { smallest.at_least_s } else { plan.at_least_s };
+        if one_by_one { at(count).at_least_s } else { known }
+    };
+    let (runs, warmup) = (workload.measure.repeats.get(), workload.measure.warmup);
+    let all: f64 = counts.iter().filter_map(|count| time(*count)).sum();
+    let all = all * f64::from(runs) + smallest.at_least_s.unwrap_or(0.0) * f64::from(warmup);
+    plan.at_least_s = (all > 0.0).then_some(all);
+    plan.runs_per_engine = u32::try_from(counts.len()).unwrap_or(u32::MAX).saturating_mul(runs).saturating_add(warmup);
+    for refusal in smallest.refusals {
+        if !plan.refusals.contains(&refusal) {
+            plan.refusals.push(refusal);
+        }
+    }
+    plan
+}

@@ -1,0 +1,77 @@
+//! What a sweep over worker counts has shown, as text and as JSON.
+//!
+//! Nothing in here recommends: what follows from the figures is said by `analysis::tuning` alone.
+
+use std::sync::Arc;
+
+use crate::analysis::failing::AllFailed;
+use crate::analysis::tuning::Tuning;
+use crate::analysis::tuning::arms::{AtCounts, at_counts};
+use crate::os::host::Host;
+use crate::report::ending::{Ending, Partial};
+use crate::workload::model::{EngineSpec, Workload};
+
+#[cfg(test)]
+mod fixtures;
+pub mod json;
+pub mod text;
+
+/// Everything that a sweep measured.
+#[derive(Clone, Debug)]
+pub struct SweepResults {
+    /// What was run.
+    pub workload: Arc<Workload>,
+    /// Where.
+    pub host: Arc<Host>,
+    /// Hash of the stream of tasks, the same for every run.
+    pub stream_hash: String,
+    /// The arms that took part.
+    pub arms: Vec<SweptArm>,
+    /// Index into `arms` of the arm that the others are compared with.
+    pub baseline: usize,
+    /// Counted runs that each count was to get.
+    pub runs: u32,
+    /// How it came to its end.
+    pub ending: Ending,
+}
+
+/// What was measured of one arm.
+#[derive(Clone, Debug)]
+pub struct SweptArm {
+    /// Its entry in the workload file; its own worker count was not used.
+    pub spec: EngineSpec,
+    /// What each count has shown.
+    pub tuning: Arc<Tuning>,
+    /// The run in which it was aborted, with its worker count: shown, but not counted.
+    pub partial: Option<(u32, Partial)>,
+}
+
+impl SweepResults {
+    /// The arms of which not one task succeeded, with any count.
+    pub fn all_failed(&self) -> impl Iterator<Item = (&SweptArm, &AllFailed)> {
+        self.arms.iter().filter_map(|arm| Some((arm, arm.all_failed()?)))
+    }
+
+    /// Every arm but the baseline, compared with it at the counts that can be compared.
+    pub fn compared(&self) -> impl Iterator<Item = (&SweptArm, &SweptArm, AtCounts)> {
+        let baseline = self.arms.get(self.baseline);
+        let others = self.arms.iter().enumerate().filter(|(place, _)| *place != self.baseline).map(|(_, arm)| arm);
+        others.filter_map(move |arm| Some((baseline?, arm, at_counts(&baseline?.tuning, &arm.tuning)?)))
+    }
+
+    /// Tasks of one run, if there is a whole one or one that was cut off.
+    fn tasks(&self) -> Option<u64> {
+        let whole = self.arms.iter().flat_map(|arm| &arm.tuning.points).map(|point| point.tasks);
+        let cut_off = self.arms.iter().filter_map(|arm| Some(arm.partial.as_ref()?.1.run.total));
+        whole.chain(cut_off).max()
+    }
+}
+
+impl SweptArm {
+    fn all_failed(&self) -> Option<&AllFailed> {
+        let measured = self.tuning.points.iter().filter(|point| point.rate.is_some());
+        let mut failed = measured.map(|point| point.all_failed.as_ref());
+        let first = failed.next()??;
+        failed.all(|other| other.is_some()).then_some(first)
+    }
+}

@@ -1,0 +1,195 @@
+//! A sweep as text: a table for each arm with a row for each count, what follows, and the arms against each other.
+
+use super::{SweepResults, SweptArm};
+use crate::analysis::tuning::arms::{AtCounts, Basis};
+use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
+use crate::report::text::{Options, Paint, failing, finding_line, header, label, line, plural, table};
+use crate::report::{clean, units};
+
+/// Between two columns.
+const GAP: usize = 2;
+/// Where there is no figure.
+const NONE: &str = "–";
+/// Reasons of suspect runs that are told of an arm.
+const REASONS: usize = 3;
+
+/// The whole report, with a newline at its end.
+#[must_use]
+pub fn render(results: &SweepResults, options: Options) -> String {
+    let paint = Paint(options.colour);
+    let mut out = String::new();
+    header(&mut out, (&results.workload, &results.host, &results.stream_hash), results.tasks(), paint);
+    failing::aborted(&mut out, &results.ending, paint);
+    for arm in &results.arms {
+        one_arm(&mut out, arm, options.width, paint);
+        out.push('\n');
+    }
+    for (baseline, arm, found) in results.compared() {
+        compared(&mut out, baseline, arm, &found, paint);
+    }
+    wrapped(&mut out, "rule: ", RULE, options.width, paint, Paint::DIM);
+    out
+}
+
+fn one_arm(out: &mut String, arm: &SweptArm, width: usize, paint: Paint) {
+    let label = label(&arm.spec);
+    line(out, &paint.with(Paint::BOLD, &label));
+    let tuning = &arm.tuning;
+    if !tuning.points.is_empty() {
+        rows(out, tuning, width, paint);
+    }
+    if let Some(found) = arm.all_failed() {
+        failing::nothing_succeeded(out, &label, found, paint);
+    } else {
+        let style = match tuning.advice {
+            Advice::Use { .. } => Paint::GOOD,
+            _ => Paint::WARN,
+        };
+        let next = match (tuning.advice, tuning.next) {
+            (Advice::Rising { .. }, Some(next)) => format!(". Try {next}"),
+            _ => String::new(),
+        };
+        wrapped(out, "  ", &format!("{}{next}", tuning.headline()), width, paint, style);
+        if !tuning.why.is_empty() {
+            wrapped(out, "  why: ", &clean::line(&tuning.why), width, paint, anstyle::Style::new());
+        }
+        for point in &tuning.points {
+            if let Some(found) = &point.all_failed {
+                failing::nothing_succeeded(out, &at(&label, point.workers), found, paint);
+            }
+        }
+    }
+    suspect(out, &label, tuning, paint);
+    if let Some((workers, partial)) = &arm.partial {
+        let whole = tuning.point(*workers).map_or(0, |point| point.runs() as usize);
+        failing::cut_off(out, &at(&label, *workers), partial, whole, paint);
+    }
+}
+
+/// A column: its title, its cell for a point, and whether it is left out first where there is no room.
+struct Column {
+    title: &'static str,
+    cells: Vec<String>,
+    extra: bool,
+}
+
+fn rows(out: &mut String, tuning: &Tuning, width: usize, paint: Paint) {
+    let mut columns = columns(tuning);
+    let column_width = |column: &Column| {
+        column.cells.iter().map(|cell| table::width(cell)).max().unwrap_or(0).max(table::width(column.title))
+    };
+    let too_wide =
+        |columns: &[Column]| 2 + columns.iter().map(|column| column_width(column) + GAP).sum::<usize>() > width;
+    while too_wide(&columns)
+        && let Some(extra) = columns.iter().rposition(|column| column.extra)
+    {
+        columns.remove(extra);
+    }
+    let widths: Vec<usize> = columns.iter().map(column_width).collect();
+    let join = |cells: &mut dyn Iterator<Item = &str>| {
+        let cells =
+            cells.zip(&widths).map(|(cell, width)| format!("{}{}", " ".repeat(GAP), table::pad_left(cell, *width)));
+        cells.collect::<String>()
+    };
+    line(out, &paint.with(Paint::DIM, &format!("  {}", join(&mut columns.iter().map(|column| column.title)))));
+    for (row, point) in tuning.points.iter().enumerate() {
+        let cells = join(&mut columns.iter().filter_map(|column| column.cells.get(row)).map(String::as_str));
+        let about = tuning.advice.workers() == Some(point.workers);
+        let text = format!("{} {cells}", if about { "▸" } else { " " });
+        let text = if about { paint.with(Paint::BOLD, &text) } else { text };
+        let mut marks = Vec::new();
+        if !point.suspect.is_empty() {
+            marks.push(paint.with(Paint::WARN, "SUSPECT"));
+        }
+        if point.all_failed.is_some() {
+            marks.push(paint.with(Paint::BAD, "ALL FAILED"));
+        }
+        line(out, &format!("{text}  {}", marks.join(" ")));
+    }
+}
+
+fn columns(tuning: &Tuning) -> Vec<Column> {
+    let column = |title, extra, cell: &dyn Fn(&Point) -> Option<String>| Column {
+        title,
+        extra,
+        cells: tuning.points.iter().map(|point| cell(point).unwrap_or_else(|| NONE.to_owned())).collect(),
+    };
+    let mut columns = vec![
+        column("workers", false, &|point| Some(point.workers.to_string())),
+        column("tasks/s", false, &|point| Some(units::rate(point.rate?.mean))),
+        column("±95 %", false, &|point| Some(format!("±{}", units::rate(point.precision()? * point.mean()?)))),
+        column("gain", false, &|point| Some(signed(tuning.gain(point.workers)?))),
+        column("cores", false, &|point| point.rate.map(|_| format!("{:.1}", point.cores_used))),
+        column("p95", false, &|point| Some(units::duration(point.sojourn_p95?))),
+        column("n", false, &|point| Some(point.runs().to_string())),
+        column("start-up", true, &|point| point.rate.map(|_| units::percent(point.worker_time.shares().1))),
+        column("memory", true, &|point| Some(units::bytes(point.peak_pss_bytes?))),
+    ];
+    if tuning.points.iter().any(|point| point.unsuccessful > 0) {
+        columns.insert(7, column("unsuccessful", false, &|point| Some(units::percent(point.unsuccessful_share()))));
+    }
+    columns
+}
+
+fn signed(share: f64) -> String {
+    let percent = (share * 100.0).round();
+    // Neither +0 nor -0.
+    if percent == 0.0 { "0 %".to_owned() } else { format!("{percent:+.0} %") }
+}
+
+/// Which counts had suspect runs, and why.
+fn suspect(out: &mut String, label: &str, tuning: &Tuning, paint: Paint) {
+    let reasons =
+        tuning.points.iter().flat_map(|point| point.suspect.iter().map(move |reason| (point.workers, reason)));
+    let total = reasons.clone().count();
+    for (workers, reason) in reasons.take(REASONS) {
+        let word = paint.with(Paint::WARN, "SUSPECT");
+        line(out, &format!("! {}: {word}: {}", at(label, workers), clean::line(reason)));
+    }
+    if total > REASONS {
+        line(out, &format!("! {label}: {} more suspect", plural((total - REASONS) as u64, "run")));
+    }
+}
+
+fn compared(out: &mut String, baseline: &SweptArm, arm: &SweptArm, found: &AtCounts, paint: Paint) {
+    let name = |arm: &SweptArm, workers| format!("{} ×{workers}", clean::line(&arm.spec.name));
+    let names = (name(arm, found.arm), name(baseline, found.baseline));
+    let comparison = found.comparison;
+    let result = (comparison.finding, comparison.ratio, comparison.ci95, comparison.pairs);
+    finding_line(out, (&names.0, &names.1), result, || Some("they have no pair of runs".to_owned()), paint);
+    let about = match found.basis {
+        Basis::Best => "each with its best count",
+        Basis::Equal => "with equal counts: their best counts were not measured in pairs",
+        Basis::Apart => "each with its best count, measured at different times, which the interval allows for",
+    };
+    line(out, &paint.with(Paint::DIM, &format!("  {about}")));
+    out.push('\n');
+}
+
+fn at(label: &str, workers: u32) -> String {
+    format!("{label} ×{workers}")
+}
+
+/// A text in lines of the width, those after the first indented as far as it is by `lead`.
+fn wrapped(out: &mut String, lead: &str, text: &str, width: usize, paint: Paint, style: anstyle::Style) {
+    let indent = " ".repeat(table::width(lead));
+    let room = width.saturating_sub(indent.len()).max(20);
+    let mut current = String::new();
+    let mut lines = Vec::new();
+    for word in text.split(' ') {
+        if !current.is_empty() && table::width(&current) + 1 + table::width(word) > room {
+            lines.push(std::mem::take(&mut current));
+        }
+        if !current.is_empty() {
+            current.push(' ');
+        }
+        current.push_str(word);
+    }
+    lines.push(current);
+    for (place, text) in lines.iter().enumerate() {
+        line(out, &format!("{}{}", if place == 0 { lead } else { &indent }, paint.with(style, text)));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -164,6 +164,60 @@ fn given_counts_are_tried_in_turn() {
 }
 
 #[test]
+fn what_is_measured_apart_is_no_pair_of_a_round() {
+    let mut session = open();
+    send(&session, SessionCommand::Run(Mode::Interleaved));
+    finish(&mut session);
+    for arm in [0, 1] {
+        send(&session, SessionCommand::Measure(Some((arm, 2))));
+        let view = settle_after(&mut session, |view| counted(view)[arm] == 6);
+        let verdict = &view.verdicts[0];
+        assert_eq!((verdict.pairs, verdict.apart), (3, false), "the runs of the comparison alone are pairs");
+    }
+    send(&session, SessionCommand::Run(Mode::Interleaved));
+    let view = settle_after(&mut session, |view| counted(view) == [9, 9]);
+    assert_eq!((view.verdicts[0].pairs, view.verdicts[0].apart), (6, false));
+}
+
+#[test]
+fn a_change_during_a_sweep_starts_from_what_runs() {
+    let mut session = open();
+    send(&session, SessionCommand::Sweep(Sweep { arms: vec![0], counts: Some(vec![8]), runs: 1 }));
+    until(&mut session, "eight workers run", |view| view.arms[0].live && view.arms[0].measured == 8);
+    send(&session, SessionCommand::ChangeWorkers { arm: 0, change: Change::By(1) });
+    let view = until(&mut session, "the change is seen", |view| view.arms[0].workers != 2);
+    assert_eq!((view.arms[0].workers, view.arms[0].measured), (9, 9));
+    let view = settle(&mut session);
+    let points: Vec<_> = view.arms[0].tuning.points.iter().map(|p| (p.workers, p.runs(), p.touched)).collect();
+    assert_eq!(points, [(8, 0, 1), (9, 3, 0)]);
+}
+
+#[test]
+fn a_change_that_is_taken_back_is_none() {
+    let mut session = open();
+    send(&session, SessionCommand::Run(Mode::Interleaved));
+    finish(&mut session);
+    for by in [1, -1] {
+        send(&session, SessionCommand::ChangeWorkers { arm: 0, change: Change::By(by) });
+    }
+    send(&session, SessionCommand::ChangeWorkers { arm: 1, change: Change::To(3) });
+    let view = settle_after(&mut session, |view| view.arms[1].measured == 3);
+    assert_eq!(counted(&view), [3, 3], "the first arm was not measured again");
+}
+
+#[test]
+fn the_report_of_a_count_without_a_whole_run_is_that_of_the_count_before() {
+    let mut session = open();
+    send(&session, SessionCommand::Run(Mode::Interleaved));
+    finish(&mut session);
+    send(&session, SessionCommand::Measure(Some((0, 1))));
+    let view = until(&mut session, "one worker runs", |view| view.arms[0].live && view.arms[0].measured == 1);
+    let (workers, runs) = view.arms[0].told();
+    assert_eq!((workers, runs.len(), view.arms[0].finished.len()), (2, 3, 0));
+    assert_eq!(view.arms[0].others.len(), 1);
+}
+
+#[test]
 fn commands_are_not_run_again_without_being_asked() {
     let text = "version: 1\nname: t\ntasks: [{ name: t, kind: command, count: 4, command: [/bin/true] }]\n\
                 engines: [{ kind: pool, workers: 1 }]\nmeasure: { warmup: 0, repeats: 1 }\n";

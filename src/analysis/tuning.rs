@@ -21,7 +21,7 @@ pub const WITHIN: f64 = 0.05;
 pub const RUNS: u32 = 3;
 /// Where an interval is too wide to tell, its count gets up to so many times as many runs. With runs that scatter by 5 %,
 /// two times leave one sweep in three without an answer, three times one in twenty.
-const MORE: u32 = 3;
+pub const MORE: u32 = 3;
 /// A gain from which one run of each count tells that it is one.
 const STEEP: f64 = 0.3;
 /// A count whose rate is this share of the best one may turn out to be good enough.
@@ -30,9 +30,8 @@ const NEAR: f64 = 0.8;
 const FLAT: usize = 2;
 
 /// The rule of a recommendation and of a sweep, as it stands beside the result.
-pub const RULE: &str = "USE is the smallest count whose lower 95 % bound is within 5 % of the best, once a higher count was \
-tried and did not pay (it gained clearly less than half of what it could). A sweep tries 1, 2, 4, 8 ... until two gains are \
-below 5 %, then bisects.";
+pub const RULE: &str = "USE: the smallest count whose lower 95 % bound is within 5 % of the best, once a higher one was tried \
+and gained less than half of what it could. Sweep: 1, 2, 4, 8 ... until two gains are below 5 %, then bisect.";
 
 /// What was measured of one arm at one worker count.
 #[derive(Clone, Debug, PartialEq)]
@@ -292,6 +291,8 @@ fn advise(points: &[Point], bounds: Bounds) -> Advice {
         Some(point) if highest.workers >= bounds.most || did_not_pay(point, highest) => {
             Advice::Use { workers: point.workers, best }
         }
+        // A higher one is as good for sure, and this one only perhaps.
+        Some(point) if point.workers > best => Advice::Unclear { best },
         Some(_) => Advice::Rising { best },
         // One run of the highest count is enough to see that it still rises.
         None if best == highest.workers && best < bounds.most && rises(points, top) => Advice::Rising { best },
@@ -376,7 +377,7 @@ pub fn next_step(points: &[Point], runs: u32, bounds: Bounds) -> Step {
         return Step::Run(point.workers);
     }
     let Some(good) = good else { return Step::Done };
-    let below = points.iter().map(|point| point.workers).filter(|workers| *workers < good).max().unwrap_or(0);
+    let below = measured(points).map(|(point, _)| point.workers).filter(|workers| *workers < good).max().unwrap_or(0);
     let middle = below + (good - below) / 2;
     if below == 0 || middle == below { Step::Done } else { Step::Run(middle) }
 }

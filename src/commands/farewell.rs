@@ -1,9 +1,11 @@
 //! What the dashboard leaves on the terminal: what was measured last, and the command that measures it again.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::cli::{Changes, DashboardArgs};
 use crate::commands::{headless, write};
+use crate::report::sweep::SweptArm;
 use crate::report::{self, ascii, shell};
 use crate::session::stream::SharedStream;
 use crate::session::view::{Mode, SessionView};
@@ -30,13 +32,24 @@ pub(super) fn say(measured: &Measured, signal: Option<i32>, repeat: &Repeat<'_>,
     let results = headless::results(view, hash, headless::ending(view, signal.filter(|_| measured.cut_short)));
     let colour = write::colored_stdout(arguments.output.color);
     let options = report::text::Options { colour, width: write::stdout_width(), attempts: 0 };
-    let text = report::text::render(&results, options);
+    let mut text = report::text::render(&results, options);
+    let swept = swept(view);
+    if !swept.is_empty() {
+        text.push_str("\nWorker counts that were tried\n");
+        text.push_str(&report::sweep::text::counts(&swept, options));
+    }
     let text = if arguments.ascii { ascii::text(&text) } else { write::shown_on(&text, true) };
     let again = repeat.lines(view, &measured.opened_with);
     // A terminal that is gone takes nothing, and nobody misses it.
     if let Err(error) = write::stdout(&format!("{text}\n{again}")) {
         write::say(&format!("error: {error:#}"));
     }
+}
+
+/// The arms of which more than one worker count was tried.
+fn swept(view: &SessionView) -> Vec<SweptArm> {
+    let tried = view.arms.iter().filter(|arm| arm.tuning.points.len() > 1);
+    tried.map(|arm| SweptArm { spec: arm.spec.clone(), tuning: Arc::clone(&arm.tuning), partial: None }).collect()
 }
 
 impl Repeat<'_> {
@@ -72,13 +85,13 @@ fn is_descriptor(file: &str) -> bool {
 /// them would have the last word.
 fn workers(view: &SessionView, opened_with: &[u32], all: bool) -> Vec<String> {
     let arms = || view.arms.iter().zip(opened_with).enumerate();
-    let any = arms().any(|(_, (arm, before))| arm.measured != *before);
+    let any = arms().any(|(_, (arm, before))| arm.told().0 != *before);
     let named = |(arm, before): &(&crate::session::view::ArmView, &u32)| {
-        arm.measured != **before || any && all && arm.spec.kind != EngineKind::Serial
+        arm.told().0 != **before || any && all && arm.spec.kind != EngineKind::Serial
     };
     arms()
         .filter(|(_, arm)| named(arm))
-        .map(|(at, (arm, _))| format!("engines.{at}.workers={}", arm.measured))
+        .map(|(at, (arm, _))| format!("engines.{at}.workers={}", arm.told().0))
         .collect()
 }
 

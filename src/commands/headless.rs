@@ -149,12 +149,15 @@ pub(super) fn partial(view: &SessionView, arm: &ArmView) -> Option<Partial> {
 
 /// What was measured in a session.
 pub(super) fn results(view: &SessionView, stream_hash: String, ending: Ending) -> Results {
-    let arm = |arm: &ArmView| ArmResult {
-        spec: arm.spec.clone(),
-        workers: arm.measured,
-        runs: arm.finished.to_vec(),
-        rounds: arm.finished.rounds().to_vec(),
-        partial: partial(view, arm),
+    let arm = |arm: &ArmView| {
+        let (workers, runs) = arm.told();
+        ArmResult {
+            spec: arm.spec.clone(),
+            workers,
+            runs: runs.to_vec(),
+            rounds: runs.rounds().to_vec(),
+            partial: partial(view, arm).filter(|_| workers == arm.measured),
+        }
     };
     Results {
         workload: Arc::clone(&view.workload),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::analysis::tuning::{Advice, Bounds, Point, Step, Tuning, next_step};
+use crate::analysis::tuning::{Bounds, Point, Step, Tuning, next_step};
 use crate::session::schedule::Schedule;
 use crate::session::view::{Place, Sweep};
 
@@ -88,6 +88,11 @@ impl Sweeping {
         Self { cells, given: 0, last, warmup: None, shown: Vec::new(), place: None, sweep }
     }
 
+    /// The arms that take part.
+    pub fn arms(&self) -> &[usize] {
+        &self.sweep.arms
+    }
+
     fn next(&mut self, known: &[Known<'_>]) -> Option<Turn> {
         // What an arm has never done takes longer the first time.
         let needed = || self.sweep.arms.iter().map(|arm| (*arm, known.get(*arm).map_or(0, |arm| arm.warmup))).collect();
@@ -127,13 +132,12 @@ impl Sweeping {
             let workers = match next_step(&known.tuning.points, self.sweep.runs, known.bounds) {
                 Step::Run(workers) => Some(workers),
                 // The picture of the last run is that of the recommended count.
-                Step::Done => match known.tuning.advice {
-                    Advice::Use { workers, .. } if workers != known.last && !self.shown.contains(&arm) => {
-                        self.shown.push(arm);
-                        Some(workers)
-                    }
-                    _ => None,
-                },
+                Step::Done => {
+                    let wanted = known.tuning.advice.workers();
+                    let unseen = wanted.filter(|workers| *workers != known.last && !self.shown.contains(&arm));
+                    self.shown.extend(unseen.map(|_| arm));
+                    unseen
+                }
             };
             if let Some(workers) = workers {
                 self.last = place;

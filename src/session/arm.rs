@@ -27,6 +27,8 @@ pub(super) struct Arm {
     /// Worker count of the run in `track`.
     measured: Option<u32>,
     counts: BTreeMap<u32, Count>,
+    /// Worker count of the last run that counts.
+    counted: Option<u32>,
     /// Runs at the same time as those of other arms: shown, but no measurement.
     together: Arc<Runs>,
     tuning: Arc<Tuning>,
@@ -64,6 +66,7 @@ impl Arm {
             warm: false,
             measured: None,
             counts: BTreeMap::new(),
+            counted: None,
             together: Arc::default(),
             tuning: Arc::default(),
         }
@@ -88,7 +91,6 @@ impl Arm {
     pub fn began(&mut self, live: Live) {
         self.measured = Some(live.workers);
         self.track = Arc::default();
-        self.warm = true;
         self.live = Some(live);
     }
 
@@ -107,6 +109,8 @@ impl Arm {
 
     /// Keeps a run that was made to its end.
     pub fn keep(&mut self, live: &Live, end: Arc<Snapshot>, mode: Mode, percentiles: &[f64]) {
+        // What was made only in part has not warmed up.
+        self.warm = true;
         match mode {
             _ if !live.counted => {}
             Mode::Together => Arc::make_mut(&mut self.together).push(end, live.round, percentiles),
@@ -116,6 +120,7 @@ impl Arm {
                     count.touched += 1;
                 } else {
                     Arc::make_mut(&mut count.runs).push(end, live.round, percentiles);
+                    self.counted = Some(live.workers);
                 }
             }
         }
@@ -142,14 +147,32 @@ impl Arm {
         }
     }
 
+    /// The last count that has counted runs, and those.
+    fn before(&self, mode: Mode) -> Option<(u32, Arc<Runs>)> {
+        let workers = self.counted.filter(|_| mode == Mode::Interleaved)?;
+        Some((workers, Arc::clone(&self.counts.get(&workers)?.runs)))
+    }
+
+    /// The counted runs with other worker counts than that of the run that is shown.
+    fn others(&self, mode: Mode) -> Vec<Arc<Runs>> {
+        let shown = self.shown_workers();
+        let others = self.counts.iter().filter(|(workers, count)| **workers != shown && !count.runs.is_empty());
+        others.map(|(_, count)| Arc::clone(&count.runs)).filter(|_| mode == Mode::Interleaved).collect()
+    }
+
     pub fn shown_workers(&self) -> u32 {
         self.measured.unwrap_or(self.workers)
     }
 
-    /// Runs that it still needs with the count it was given, where a comparison makes `repeats`: at least one, so that it
-    /// is seen.
+    /// Runs that it still needs with the count it was given, where a comparison makes `repeats`: at least one where another
+    /// count is shown.
     pub fn owed(&self, repeats: u32) -> u32 {
-        if self.changed { repeats.saturating_sub(self.runs(self.workers)).max(1) } else { 0 }
+        let missing = repeats.saturating_sub(self.runs(self.workers));
+        match (self.changed, self.shown_workers() == self.workers) {
+            (false, _) => 0,
+            (true, true) => missing,
+            (true, false) => missing.max(1),
+        }
     }
 
     pub fn view(&self, mode: Mode, repeats: u32) -> ArmView {
@@ -161,6 +184,8 @@ impl Arm {
             live: self.live.is_some(),
             track: Arc::clone(&self.track),
             finished: self.finished(mode),
+            before: self.before(mode),
+            others: self.others(mode),
             tuning: Arc::clone(&self.tuning),
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::analysis::tuning::{Advice, Bounds};
+use crate::analysis::tuning::Bounds;
 use crate::analysis::verdict::{self, Counted, Verdict};
 use crate::engine::control::Command;
 use crate::engine::driver::Run;
@@ -25,7 +25,7 @@ use crate::session::kills::Kills;
 use crate::session::progress::Progress;
 use crate::session::schedule::{Rounds, Schedule};
 use crate::session::stream::SharedStream;
-use crate::session::view::{Change, Mode, Place, SessionCommand, SessionPhase, SessionView};
+use crate::session::view::{Change, Mode, Place, SessionCommand, SessionPhase, SessionView, Sweep};
 use crate::session::wake::{Event, next};
 use crate::workload::model::{Arrivals, EngineSpec, Work, Workers, Workload};
 
@@ -264,7 +264,7 @@ impl Conductor {
             SessionCommand::Run(mode) if idle => self.begin(mode),
             SessionCommand::Measure(None) if idle => self.measure_changed(),
             SessionCommand::Measure(Some((arm, workers))) if idle => self.measure_again(arm, workers),
-            SessionCommand::Sweep(sweep) if idle => self.begin_agenda(Agenda::Sweep(Sweeping::new(sweep))),
+            SessionCommand::Sweep(sweep) if idle => self.begin_sweep(sweep),
             // One thing at a time.
             SessionCommand::Run(_) | SessionCommand::Measure(_) | SessionCommand::Sweep(_) => {}
             SessionCommand::TogglePause => match self.phase() {
@@ -332,19 +332,24 @@ impl Conductor {
     fn change_workers(&mut self, index: usize, change: Change) {
         let most = self.spec.surroundings.max_workers();
         let Some(arm) = self.arms.get_mut(index).filter(|arm| arm.can_resize()) else { return };
+        // What runs may have another count, because a sweep tries it.
+        let now = if arm.live.is_some() { arm.shown_workers() } else { arm.workers };
         let wanted = match change {
-            Change::By(by) => arm.workers.saturating_add_signed(by),
-            Change::Double => arm.workers.saturating_mul(2),
-            Change::Halve => arm.workers / 2,
+            Change::By(by) => now.saturating_add_signed(by),
+            Change::Double => now.saturating_mul(2),
+            Change::Halve => now / 2,
             Change::To(workers) => workers,
         };
         let workers = wanted.clamp(1, most);
         self.rested = Instant::now() + REST;
-        if workers == arm.workers {
+        if workers == now && workers == arm.workers {
             return;
         }
         arm.workers = workers;
         arm.changed = true;
+        if workers == now {
+            return;
+        }
         if let (Some(live), Some(count)) = (&arm.live, NonZeroU32::new(workers)) {
             live.run.command(Command::Resize(count));
             arm.resized(workers);
@@ -353,11 +358,7 @@ impl Conductor {
     }
 
     fn begin(&mut self, mode: Mode) {
-        if mode != self.mode || mode == Mode::Together {
-            // What is seen of one mode is no replay for the other.
-            self.arms.iter_mut().for_each(|arm| arm.track = Arc::default());
-        }
-        self.mode = mode;
+        self.enter(mode);
         let warm = self.arms.iter().all(|arm| arm.warm);
         let mut schedule = Schedule::new(&self.spec.workload, self.arms.len(), warm);
         for arm in &mut self.arms {
@@ -382,11 +383,30 @@ impl Conductor {
         }
     }
 
+    /// What is seen of one mode is no replay for the other, and what was before is no pair with what comes.
+    fn enter(&mut self, mode: Mode) {
+        if mode != self.mode || mode == Mode::Together {
+            self.arms.iter_mut().for_each(|arm| arm.track = Arc::default());
+        }
+        self.mode = mode;
+        self.rounds.begin();
+    }
+
     fn begin_agenda(&mut self, agenda: Agenda) {
-        self.mode = Mode::Interleaved;
+        self.enter(Mode::Interleaved);
         self.progress = Progress { begun: true, ..Progress::default() };
         self.agenda = agenda;
         self.go_on();
+    }
+
+    fn begin_sweep(&mut self, sweep: Sweep) {
+        for arm in &sweep.arms {
+            if let Some(arm) = self.arms.get_mut(*arm) {
+                // It ends with the count that it finds.
+                arm.changed = false;
+            }
+        }
+        self.begin_agenda(Agenda::Sweep(Sweeping::new(sweep)));
     }
 
     /// Measures every arm whose worker count was changed.
@@ -435,9 +455,12 @@ impl Conductor {
     }
 
     fn agenda_is_over(&mut self) {
-        if let Agenda::Sweep(_) = self.agenda {
-            for arm in self.arms.iter_mut().filter(|arm| !arm.changed) {
-                if let Advice::Use { workers, .. } = arm.tuning().advice {
+        if let Agenda::Sweep(sweep) = &self.agenda {
+            for index in sweep.arms() {
+                let arm = self.arms.get_mut(*index).filter(|arm| !arm.changed);
+                if let Some((arm, workers)) =
+                    arm.and_then(|arm| arm.tuning().advice.workers().map(|count| (arm, count)))
+                {
                     arm.workers = workers;
                 }
             }
@@ -467,6 +490,7 @@ impl Conductor {
         let workers = if arm.can_resize() { workers.unwrap_or(arm.workers) } else { 1 };
         let workload = &self.spec.workload;
         let surroundings = &self.spec.surroundings;
+        let as_written = surroundings.workers(&arm.spec, self.stream.total());
         let spec = run_spec(
             workload,
             &arm.spec,
@@ -479,7 +503,8 @@ impl Conductor {
             sample_interval: Some(workload.measure.sample_interval),
             cores: surroundings.usable_cores,
             kind: arm.spec.kind,
-            unbounded: arm.spec.workers == Workers::Unbounded,
+            // One that was given a count has it.
+            unbounded: arm.spec.workers == Workers::Unbounded && workers == as_written,
             run,
         });
         match Run::start(spec, Box::new(recorder)) {

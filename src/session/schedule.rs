@@ -89,6 +89,11 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
+    /// What was before lies apart: the next run begins a round.
+    pub fn begin(&mut self) {
+        self.ran.clear();
+    }
+
     /// The number of the round in which an arm that is about to run does so.
     pub fn of(&mut self, arm: usize) -> u32 {
         if self.ran.is_empty() || self.ran.contains(&arm) {

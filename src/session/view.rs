@@ -146,6 +146,10 @@ pub struct ArmView {
     pub track: Arc<Track>,
     /// Ends of the counted runs with the count of the run that is shown.
     pub finished: Arc<Runs>,
+    /// The last worker count with counted runs, and those.
+    pub before: Option<(u32, Arc<Runs>)>,
+    /// Counted runs with other counts than that of the run that is shown.
+    pub others: Vec<Arc<Runs>>,
     /// What every count that was tried has shown.
     pub tuning: Arc<Tuning>,
 }
@@ -155,6 +159,16 @@ impl ArmView {
     #[must_use]
     pub fn latest(&self) -> Option<&Arc<Snapshot>> {
         self.track.frames.last()
+    }
+
+    /// The worker count and the runs that a report tells: those of the run that is shown, or where none of them counts yet
+    /// those of the count before.
+    #[must_use]
+    pub fn told(&self) -> (u32, &Runs) {
+        match &self.before {
+            Some((workers, runs)) if self.finished.is_empty() => (*workers, runs),
+            _ => (self.measured, &self.finished),
+        }
     }
 
     /// Counts of the newest frame.

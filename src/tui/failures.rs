@@ -64,7 +64,8 @@ pub fn run_word(run: RunId) -> String {
 fn runs(arm: &ArmView) -> impl Iterator<Item = &Snapshot> {
     let latest = arm.latest().map(|latest| &**latest);
     let is_latest = move |run: &&Snapshot| latest.is_some_and(|latest| latest.run == run.run);
-    arm.finished.iter().map(|run| &**run).filter(move |run| !is_latest(run)).chain(latest)
+    let others = arm.others.iter().flat_map(|runs| runs.iter());
+    others.chain(arm.finished.iter()).map(|run| &**run).filter(move |run| !is_latest(run)).chain(latest)
 }
 
 /// How many tasks were unsuccessful in these runs.

@@ -1,7 +1,7 @@
 //! Worker counts by key: what each key asks of the session, and what is said about it. No I/O, no clock.
 
-use crate::analysis::tuning::{RUNS, Tuning};
-use crate::session::view::{ArmView, Change, SessionCommand, SessionPhase, SessionView, Sweep};
+use crate::analysis::tuning::{MORE, RUNS, Tuning};
+use crate::session::view::{ArmView, Change, Mode, SessionCommand, SessionPhase, SessionView, Sweep};
 use crate::tui::format;
 use crate::tui::model::{self, Model};
 use crate::tui::state::{Effect, Question, UiState};
@@ -31,7 +31,10 @@ impl Asked {
     pub fn lines(self) -> Vec<String> {
         match self {
             Self::Sweep { each } => {
-                vec![format!("Each count runs {} commands", format::count(each)), "in each engine. Sweep?".to_owned()]
+                vec![
+                    format!("Each count runs up to {} commands", format::count(each)),
+                    "in each engine. Sweep?".to_owned(),
+                ]
             }
             Self::Measure { workers, all, .. } => vec![
                 format!("This runs {} commands", format::count(all)),
@@ -58,11 +61,13 @@ pub(super) fn change(ui: &mut UiState, model: &Model, change: Change) -> Vec<Eff
     if arm_view.spec.kind == EngineKind::Serial {
         return ui.say("serial has one worker: Tab chooses the other engine");
     }
+    // What runs may have another count, because a sweep tries it.
+    let now = if arm_view.live { arm_view.measured } else { arm_view.workers };
     let more = matches!(change, Change::Double) || matches!(change, Change::By(by) if by > 0);
-    if more && arm_view.workers >= view.most_workers {
+    if more && now >= view.most_workers {
         return ui.say(&format!("no more than {} workers may be started here", view.most_workers));
     }
-    if !more && arm_view.workers == 1 {
+    if !more && now == 1 {
         return ui.say("one worker is the least");
     }
     if let Some(count) = ui.count.get_mut(ui.focus) {
@@ -104,7 +109,7 @@ pub(super) fn sweep(ui: &mut UiState, model: &Model) -> Vec<Effect> {
         return busy(ui);
     }
     if !view.measures_by_itself {
-        ui.question = Some(Question::Commands(Asked::Sweep { each: tasks(view) * u64::from(RUNS) }));
+        ui.question = Some(Question::Commands(Asked::Sweep { each: tasks(view) * u64::from(RUNS * MORE) }));
         return Vec::new();
     }
     begin_sweep(ui, view)
@@ -195,7 +200,9 @@ pub(super) fn pending(view: &SessionView) -> Option<String> {
     let many = format!("{runs} run{}", if runs == 1 { "" } else { "s" });
     match (&view.phase, view.measures_by_itself) {
         _ if changed.is_empty() => None,
-        (SessionPhase::Finished, true) => Some(format!("{names} is measured as soon as the keys rest")),
+        (SessionPhase::Finished, true) if view.mode == Mode::Interleaved => {
+            Some(format!("{names} is measured as soon as the keys rest"))
+        }
         (_, true) => Some(format!("Enter measures {names}: {many}")),
         (_, false) => {
             let commands = format::count(tasks(view) * u64::from(runs));

@@ -20,15 +20,29 @@ pub fn render(results: &SweepResults, options: Options) -> String {
     let mut out = String::new();
     header(&mut out, (&results.workload, &results.host, &results.stream_hash), results.tasks(), paint);
     failing::aborted(&mut out, &results.ending, paint);
-    for arm in &results.arms {
-        one_arm(&mut out, arm, options.width, paint);
-        out.push('\n');
-    }
+    tables(&mut out, &results.arms, options.width, paint);
     for (baseline, arm, found) in results.compared() {
         compared(&mut out, baseline, arm, &found, paint);
     }
     wrapped(&mut out, "rule: ", RULE, options.width, paint, Paint::DIM);
     out
+}
+
+/// What was measured of each arm with each count, and the rule: where a report tells more than that.
+#[must_use]
+pub fn counts(arms: &[SweptArm], options: Options) -> String {
+    let paint = Paint(options.colour);
+    let mut out = String::new();
+    tables(&mut out, arms, options.width, paint);
+    wrapped(&mut out, "rule: ", RULE, options.width, paint, Paint::DIM);
+    out
+}
+
+fn tables(out: &mut String, arms: &[SweptArm], width: usize, paint: Paint) {
+    for arm in arms {
+        one_arm(out, arm, width, paint);
+        out.push('\n');
+    }
 }
 
 fn one_arm(out: &mut String, arm: &SweptArm, width: usize, paint: Paint) {

@@ -219,7 +219,7 @@ fn missing(scene: &Scene<'_>, verdict: &Verdict) -> Vec<Words> {
 
 /// Why an arm has no run that counts.
 fn uncounted(scene: &Scene<'_>, pane: &Pane<'_>) -> Option<Words> {
-    let last = pane.view.latest().filter(|_| pane.view.finished.is_empty())?;
+    let last = pane.view.latest().filter(|run| pane.view.finished.is_empty() && !run.run.warmup)?;
     let why = match last.state {
         RunState::Finished => ": your hand was in it",
         RunState::Broken => " broke",

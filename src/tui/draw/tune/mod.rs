@@ -29,7 +29,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     // The rule stands beside the result wherever there is room for both.
     let rule = text::wrap(RULE, room(below));
     let rule_height = u16::try_from(rule.len()).unwrap_or(u16::MAX);
-    if below.height >= rule_height + 10 {
+    if below.height >= rule_height + 9 {
         let place = rows(below, below.height - rule_height, rule_height);
         for (index, line) in (0..).zip(rule) {
             put(buf, row(place, index), span(format!(" {line}"), scene.theme.dim));
@@ -57,7 +57,7 @@ fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
     let theme = scene.theme;
     let mark = scene.mark(pane);
     let tuning = &pane.view.tuning;
-    let name = model::short_label(&pane.label, 24);
+    let name = text::fit(&model::name(pane.view), 24);
     let here = if scene.panes.len() > 1 && scene.focus() == index { "▸" } else { " " };
     let sweeping =
         matches!(scene.view.place, crate::session::view::Place::Sweep { .. }) && model::is_running(scene.view);

@@ -193,6 +193,23 @@ fn a_change_during_a_sweep_starts_from_what_runs() {
 }
 
 #[test]
+fn a_sweep_stops_what_runs_and_is_itself_stopped() {
+    let mut session = open();
+    send(&session, SessionCommand::Run(Mode::Interleaved));
+    until(&mut session, "it runs", |view| is_live(view, 0, 1));
+    send(&session, SessionCommand::Sweep(Sweep { arms: vec![1], counts: Some(vec![3]), runs: 1 }));
+    let view = until(&mut session, "three workers run", |view| view.arms[1].live && view.arms[1].measured == 3);
+    assert!(!view.arms[0].live);
+    finish(&mut session);
+    send(&session, SessionCommand::Run(Mode::Interleaved));
+    until(&mut session, "it runs again", |view| view.arms[0].live);
+    send(&session, SessionCommand::Sweep(Sweep { arms: vec![1], counts: Some(vec![5]), runs: 1 }));
+    send(&session, SessionCommand::Stop);
+    let view = until(&mut session, "it is stopped", |view| view.phase == SessionPhase::Stopped);
+    assert!(view.arms[1].tuning.point(5).is_none(), "a stop ends what would come too");
+}
+
+#[test]
 fn a_change_that_is_taken_back_is_none() {
     let mut session = open();
     send(&session, SessionCommand::Run(Mode::Interleaved));
@@ -212,8 +229,8 @@ fn the_report_of_a_count_without_a_whole_run_is_that_of_the_count_before() {
     finish(&mut session);
     send(&session, SessionCommand::Measure(Some((0, 1))));
     let view = until(&mut session, "one worker runs", |view| view.arms[0].live && view.arms[0].measured == 1);
-    let (workers, runs) = view.arms[0].told();
-    assert_eq!((workers, runs.len(), view.arms[0].finished.len()), (2, 3, 0));
+    let (workers, runs) = &view.arms[0].told;
+    assert_eq!((*workers, runs.len(), view.arms[0].finished.len()), (2, 3, 0));
     assert_eq!(view.arms[0].others.len(), 1);
 }
 

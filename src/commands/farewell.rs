@@ -85,14 +85,11 @@ fn is_descriptor(file: &str) -> bool {
 /// them would have the last word.
 fn workers(view: &SessionView, opened_with: &[u32], all: bool) -> Vec<String> {
     let arms = || view.arms.iter().zip(opened_with).enumerate();
-    let any = arms().any(|(_, (arm, before))| arm.told().0 != *before);
+    let any = arms().any(|(_, (arm, before))| arm.told.0 != *before);
     let named = |(arm, before): &(&crate::session::view::ArmView, &u32)| {
-        arm.told().0 != **before || any && all && arm.spec.kind != EngineKind::Serial
+        arm.told.0 != **before || any && all && arm.spec.kind != EngineKind::Serial
     };
-    arms()
-        .filter(|(_, arm)| named(arm))
-        .map(|(at, (arm, _))| format!("engines.{at}.workers={}", arm.told().0))
-        .collect()
+    arms().filter(|(_, arm)| named(arm)).map(|(at, (arm, _))| format!("engines.{at}.workers={}", arm.told.0)).collect()
 }
 
 /// The options that change a workload, and then those that set the number of workers of single arms.
@@ -185,7 +182,7 @@ mod tests {
     #[test]
     fn worker_counts_that_were_changed_are_in_it() {
         let mut view = fixture::serial();
-        view.arms[1].measured = 6;
+        view.arms[1].told.0 = 6;
         let plain = Changes::default();
         let command = |changes: &Changes| repeat("f", true, changes).command(&view, &[1, 4])[3..].to_vec();
         assert_eq!(command(&plain), ["--set", "engines.1.workers=6"]);
@@ -194,7 +191,7 @@ mod tests {
             Changes { workers: Some("4".parse().unwrap()), set: vec!["total=9".to_owned()], ..Changes::default() };
         assert_eq!(command(&four), ["--set", "total=9", "--set", "engines.1.workers=6"]);
         let mut view = fixture::three_arms();
-        view.arms[0].measured = 1;
+        view.arms[0].told.0 = 1;
         let words = repeat("f", true, &four).command(&view, &[4, 2, 4]);
         let counts = ["engines.0.workers=1", "engines.1.workers=2", "engines.2.workers=4"];
         assert_eq!(read(&words).1.set[1..], counts);

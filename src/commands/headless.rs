@@ -150,7 +150,7 @@ pub(super) fn partial(view: &SessionView, arm: &ArmView) -> Option<Partial> {
 /// What was measured in a session.
 pub(super) fn results(view: &SessionView, stream_hash: String, ending: Ending) -> Results {
     let arm = |arm: &ArmView| {
-        let (workers, runs) = arm.told();
+        let (workers, runs) = (arm.told.0, &arm.told.1);
         ArmResult {
             spec: arm.spec.clone(),
             workers,

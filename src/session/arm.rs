@@ -29,6 +29,8 @@ pub(super) struct Arm {
     counts: BTreeMap<u32, Count>,
     /// Worker count of the last run that counts.
     counted: Option<u32>,
+    /// Runs that do not count, because they were to warm up or the user had a hand in them, and in which something failed.
+    aside: Arc<Runs>,
     /// Runs at the same time as those of other arms: shown, but no measurement.
     together: Arc<Runs>,
     tuning: Arc<Tuning>,
@@ -67,6 +69,7 @@ impl Arm {
             measured: None,
             counts: BTreeMap::new(),
             counted: None,
+            aside: Arc::default(),
             together: Arc::default(),
             tuning: Arc::default(),
         }
@@ -112,17 +115,25 @@ impl Arm {
         // What was made only in part has not warmed up.
         self.warm = true;
         match mode {
-            _ if !live.counted => {}
+            _ if !live.counted => self.set_aside(live, end, percentiles),
             Mode::Together => Arc::make_mut(&mut self.together).push(end, live.round, percentiles),
             Mode::Interleaved => {
                 let count = self.counts.entry(live.workers).or_default();
                 if live.touched {
                     count.touched += 1;
+                    self.set_aside(live, end, percentiles);
                 } else {
                     Arc::make_mut(&mut count.runs).push(end, live.round, percentiles);
                     self.counted = Some(live.workers);
                 }
             }
+        }
+    }
+
+    /// Keeps a run that does not count where something failed in it: that stays known.
+    fn set_aside(&mut self, live: &Live, end: Arc<Snapshot>, percentiles: &[f64]) {
+        if !end.failures.is_empty() {
+            Arc::make_mut(&mut self.aside).push(end, live.round, percentiles);
         }
     }
 
@@ -147,17 +158,24 @@ impl Arm {
         }
     }
 
-    /// The last count that has counted runs, and those.
-    fn before(&self, mode: Mode) -> Option<(u32, Arc<Runs>)> {
-        let workers = self.counted.filter(|_| mode == Mode::Interleaved)?;
-        Some((workers, Arc::clone(&self.counts.get(&workers)?.runs)))
+    /// The worker count and the runs that a report tells: of the wanted count, or else of the one that is shown, or else
+    /// of the last one, whichever has counted runs.
+    fn told(&self, mode: Mode) -> (u32, Arc<Runs>) {
+        let wanted = [Some(self.workers), Some(self.shown_workers()), self.counted];
+        let counted = wanted.into_iter().flatten().find_map(|workers| {
+            let count = self.counts.get(&workers).filter(|count| !count.runs.is_empty())?;
+            Some((workers, Arc::clone(&count.runs)))
+        });
+        let shown = (self.shown_workers(), self.finished(mode));
+        counted.filter(|_| mode == Mode::Interleaved).unwrap_or(shown)
     }
 
-    /// The counted runs with other worker counts than that of the run that is shown.
+    /// The runs that are not among the finished ones: with other worker counts, and those that do not count.
     fn others(&self, mode: Mode) -> Vec<Arc<Runs>> {
         let shown = self.shown_workers();
         let others = self.counts.iter().filter(|(workers, count)| **workers != shown && !count.runs.is_empty());
-        others.map(|(_, count)| Arc::clone(&count.runs)).filter(|_| mode == Mode::Interleaved).collect()
+        let others = others.map(|(_, count)| &count.runs).filter(|_| mode == Mode::Interleaved);
+        others.chain([&self.aside]).filter(|runs| !runs.is_empty()).map(Arc::clone).collect()
     }
 
     pub fn shown_workers(&self) -> u32 {
@@ -184,7 +202,7 @@ impl Arm {
             live: self.live.is_some(),
             track: Arc::clone(&self.track),
             finished: self.finished(mode),
-            before: self.before(mode),
+            told: self.told(mode),
             others: self.others(mode),
             tuning: Arc::clone(&self.tuning),
         }

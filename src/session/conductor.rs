@@ -120,6 +120,8 @@ struct Conductor {
     kills: Kills,
     /// When changed arms may be measured by themselves.
     rested: Instant,
+    /// Begun as soon as what runs has been stopped for it.
+    next_sweep: Option<Sweep>,
     /// Everything stands still (Ctrl-Z); a run that begins meanwhile does too.
     suspended: bool,
     /// Runs that were started, of all arms.
@@ -143,6 +145,7 @@ impl Conductor {
             verdicts: Arc::default(),
             kills: Kills::new(),
             rested: Instant::now(),
+            next_sweep: None,
             suspended: false,
             started: 0,
             spec,
@@ -164,7 +167,7 @@ impl Conductor {
             place: self.agenda.place().unwrap_or(nowhere),
             baseline: self.spec.baseline,
             verdicts: Arc::clone(&self.verdicts),
-            most_workers: self.spec.surroundings.max_workers(),
+            most_workers: self.most_workers(),
             measures_by_itself: self.measures_by_itself(),
             kills: self.kills.view(),
         }
@@ -195,11 +198,16 @@ impl Conductor {
         };
     }
 
-    fn bounds(&self, arm: usize) -> Bounds {
+    /// Most workers that make sense: as many as may be started, and no more than there are tasks.
+    fn most_workers(&self) -> u32 {
         let tasks = u32::try_from(self.stream.total()).unwrap_or(u32::MAX).max(1);
+        self.spec.surroundings.max_workers().min(tasks)
+    }
+
+    fn bounds(&self, arm: usize) -> Bounds {
         let resizable = self.arms.get(arm).is_some_and(Arm::can_resize);
         Bounds {
-            most: if resizable { self.spec.surroundings.max_workers().min(tasks) } else { 1 },
+            most: if resizable { self.most_workers() } else { 1 },
             cores: self.spec.surroundings.usable_cores,
             open_arrivals: matches!(self.spec.workload.arrivals, Arrivals::Open(_)),
         }
@@ -265,8 +273,12 @@ impl Conductor {
             SessionCommand::Measure(None) if idle => self.measure_changed(),
             SessionCommand::Measure(Some((arm, workers))) if idle => self.measure_again(arm, workers),
             SessionCommand::Sweep(sweep) if idle => self.begin_sweep(sweep),
+            SessionCommand::Sweep(sweep) => {
+                self.stop();
+                self.next_sweep = Some(sweep);
+            }
             // One thing at a time.
-            SessionCommand::Run(_) | SessionCommand::Measure(_) | SessionCommand::Sweep(_) => {}
+            SessionCommand::Run(_) | SessionCommand::Measure(_) => {}
             SessionCommand::TogglePause => match self.phase() {
                 SessionPhase::Running => {
                     self.progress.paused = true;
@@ -281,9 +293,9 @@ impl Conductor {
             },
             SessionCommand::Stop => {
                 self.kills.forget_wishes();
+                self.next_sweep = None;
                 if !idle {
-                    self.tell_all(if self.progress.stops == 0 { Command::Stop } else { Command::Kill });
-                    self.progress.stops += 1;
+                    self.stop();
                 }
             }
             SessionCommand::ChangeWorkers { arm, change } => self.change_workers(arm, change),
@@ -329,8 +341,14 @@ impl Conductor {
         }
     }
 
+    /// Ends what runs; the second time it is killed.
+    fn stop(&mut self) {
+        self.tell_all(if self.progress.stops == 0 { Command::Stop } else { Command::Kill });
+        self.progress.stops += 1;
+    }
+
     fn change_workers(&mut self, index: usize, change: Change) {
-        let most = self.spec.surroundings.max_workers();
+        let most = self.most_workers();
         let Some(arm) = self.arms.get_mut(index).filter(|arm| arm.can_resize()) else { return };
         // What runs may have another count, because a sweep tries it.
         let now = if arm.live.is_some() { arm.shown_workers() } else { arm.workers };
@@ -559,6 +577,11 @@ impl Conductor {
                 live.run.join();
                 self.progress.stopped = true;
             }
+        }
+        if !self.is_under_way()
+            && let Some(sweep) = self.next_sweep.take()
+        {
+            self.begin_sweep(sweep);
         }
     }
 }

@@ -30,7 +30,7 @@ pub struct SessionView {
     pub baseline: usize,
     /// One verdict for every arm against every other one; empty with a single arm and while arms share the cores.
     pub verdicts: Arc<Vec<Verdict>>,
-    /// Most workers that an arm may have.
+    /// Most workers that an arm may be given: no more than may be started, and no more than there are tasks.
     pub most_workers: u32,
     /// Whether an arm whose worker count was changed is measured again without being asked to: not where that would run
     /// somebody's commands.
@@ -146,9 +146,9 @@ pub struct ArmView {
     pub track: Arc<Track>,
     /// Ends of the counted runs with the count of the run that is shown.
     pub finished: Arc<Runs>,
-    /// The last worker count with counted runs, and those.
-    pub before: Option<(u32, Arc<Runs>)>,
-    /// Counted runs with other counts than that of the run that is shown.
+    /// The worker count and the counted runs that a report tells.
+    pub told: (u32, Arc<Runs>),
+    /// Runs that are not among the finished ones: with other counts, and those that do not count.
     pub others: Vec<Arc<Runs>>,
     /// What every count that was tried has shown.
     pub tuning: Arc<Tuning>,
@@ -159,16 +159,6 @@ impl ArmView {
     #[must_use]
     pub fn latest(&self) -> Option<&Arc<Snapshot>> {
         self.track.frames.last()
-    }
-
-    /// The worker count and the runs that a report tells: those of the run that is shown, or where none of them counts yet
-    /// those of the count before.
-    #[must_use]
-    pub fn told(&self) -> (u32, &Runs) {
-        match &self.before {
-            Some((workers, runs)) if self.finished.is_empty() => (*workers, runs),
-            _ => (self.measured, &self.finished),
-        }
     }
 
     /// Counts of the newest frame.

@@ -106,10 +106,12 @@ fn a_sweep_and_a_measurement_begin_only_when_nothing_runs() {
     assert_eq!(ui.update(&model, Action::Open), sent(SessionCommand::Measure(Some((0, 6)))));
     let (mut ui, model) = open(fixture::running());
     ui.screen = Screen::Tune;
-    for action in [Action::Sweep, Action::Open] {
-        assert_eq!(ui.update(&model, action), []);
-        assert!(ui.notice.as_ref().is_some_and(|notice| notice.contains("running")));
-    }
+    assert_eq!(ui.update(&model, Action::Open), []);
+    assert!(ui.notice.as_ref().is_some_and(|notice| notice.contains("running")));
+    assert_eq!(ui.update(&model, Action::Sweep), []);
+    assert_eq!(ui.question, Some(Question::Commands(tune::Asked::SweepInstead)), "it is asked for first");
+    let sweep = Sweep { arms: vec![0, 1], counts: None, runs: crate::analysis::tuning::RUNS };
+    assert_eq!(ui.update(&model, Action::Yes), sent(SessionCommand::Sweep(sweep)));
 }
 
 #[test]

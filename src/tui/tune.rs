@@ -1,11 +1,11 @@
 //! Worker counts by key: what each key asks of the session, and what is said about it. No I/O, no clock.
 
-use crate::analysis::tuning::{MORE, RUNS, Tuning};
+use crate::analysis::tuning::{Bounds, MORE, RUNS, Step, Tuning, next_step};
 use crate::session::view::{ArmView, Change, Mode, SessionCommand, SessionPhase, SessionView, Sweep};
 use crate::tui::format;
 use crate::tui::model::{self, Model};
 use crate::tui::state::{Effect, Question, UiState};
-use crate::workload::model::EngineKind;
+use crate::workload::model::{Arrivals, EngineKind};
 
 /// Somebody's commands are run only when that was agreed to: what is to be done with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Asked {
         /// Commands.
         each: u64,
     },
+    /// A sweep in the place of what runs.
+    SweepInstead,
     /// So many runs of an arm with one count.
     Measure {
         /// Index of the arm.
@@ -36,6 +38,7 @@ impl Asked {
                     "in each engine. Sweep?".to_owned(),
                 ]
             }
+            Self::SweepInstead => vec!["Something is running.".to_owned(), "Stop it and sweep?".to_owned()],
             Self::Measure { workers, all, .. } => vec![
                 format!("This runs {} commands", format::count(all)),
                 format!("with {workers} at a time. Run them?"),
@@ -65,7 +68,7 @@ pub(super) fn change(ui: &mut UiState, model: &Model, change: Change) -> Vec<Eff
     let now = if arm_view.live { arm_view.measured } else { arm_view.workers };
     let more = matches!(change, Change::Double) || matches!(change, Change::By(by) if by > 0);
     if more && now >= view.most_workers {
-        return ui.say(&format!("no more than {} workers may be started here", view.most_workers));
+        return ui.say(&format!("no more than {} workers make sense here", view.most_workers));
     }
     if !more && now == 1 {
         return ui.say("one worker is the least");
@@ -81,7 +84,9 @@ pub(super) fn same(ui: &mut UiState, model: &Model) -> Vec<Effect> {
     let Some((arm, _, view)) = chosen(ui, model) else { return none(ui) };
     let workers = view.workers;
     ui.count = [None; 2];
-    ui.notice = Some(format!("{workers} worker{} in every engine", if workers == 1 { "" } else { "s" }));
+    let serial = model.session.as_deref().is_some_and(|view| !view.arms.iter().all(can_resize));
+    let but = if serial { " but serial" } else { "" };
+    ui.notice = Some(format!("{workers} worker{} in every engine{but}", if workers == 1 { "" } else { "s" }));
     vec![Effect::Send(SessionCommand::SameWorkers(arm))]
 }
 
@@ -105,8 +110,15 @@ fn tasks(view: &SessionView) -> u64 {
 /// `s`: both arms on screen, in turn.
 pub(super) fn sweep(ui: &mut UiState, model: &Model) -> Vec<Effect> {
     let Some((_, view, _)) = chosen(ui, model) else { return none(ui) };
+    if model::is_running(view) && view.measures_by_itself {
+        ui.question = Some(Question::Commands(Asked::SweepInstead));
+        return Vec::new();
+    }
     if model::is_running(view) {
         return busy(ui);
+    }
+    if on_screen(ui, view).all(|arm| arm_is_done(view, arm)) {
+        return ui.say("a sweep would try nothing more: Enter measures the chosen count again");
     }
     if !view.measures_by_itself {
         ui.question = Some(Question::Commands(Asked::Sweep { each: tasks(view) * u64::from(RUNS * MORE) }));
@@ -115,9 +127,23 @@ pub(super) fn sweep(ui: &mut UiState, model: &Model) -> Vec<Effect> {
     begin_sweep(ui, view)
 }
 
+/// The arms in the panes that have a worker count.
+fn on_screen(ui: &UiState, view: &SessionView) -> impl Iterator<Item = usize> {
+    let panes = view.arms.len().min(2);
+    let resizable: Vec<bool> = view.arms.iter().map(can_resize).collect();
+    ui.pair.into_iter().take(panes).filter(move |arm| resizable.get(*arm) == Some(&true))
+}
+
+/// Whether a sweep would find nothing to try any more.
+fn arm_is_done(view: &SessionView, arm: usize) -> bool {
+    let open_arrivals = matches!(view.workload.arrivals, Arrivals::Open(_));
+    let bounds = Bounds { most: view.most_workers, cores: view.host.usable_cores(), open_arrivals };
+    let points = view.arms.get(arm).map(|arm| arm.tuning.points.as_slice()).unwrap_or_default();
+    !points.is_empty() && next_step(points, RUNS, bounds) == Step::Done
+}
+
 fn begin_sweep(ui: &mut UiState, view: &SessionView) -> Vec<Effect> {
-    let on_screen = if view.arms.len() < 2 { &ui.pair[..1] } else { &ui.pair[..] };
-    let arms = on_screen.iter().copied().filter(|arm| view.arms.get(*arm).is_some_and(can_resize)).collect::<Vec<_>>();
+    let arms: Vec<usize> = on_screen(ui, view).collect();
     if arms.is_empty() {
         return ui.say("serial has one worker: there is nothing to sweep");
     }
@@ -160,7 +186,7 @@ pub(super) fn measure(ui: &mut UiState, model: &Model) -> Vec<Effect> {
 /// The user agreed that commands are run.
 pub(super) fn agreed(ui: &mut UiState, model: &Model, asked: Asked) -> Vec<Effect> {
     match (asked, model.session.as_deref()) {
-        (Asked::Sweep { .. }, Some(view)) => begin_sweep(ui, view),
+        (Asked::Sweep { .. } | Asked::SweepInstead, Some(view)) => begin_sweep(ui, view),
         (Asked::Measure { arm, workers, .. }, Some(_)) => {
             vec![Effect::Send(SessionCommand::Measure(Some((arm, workers))))]
         }

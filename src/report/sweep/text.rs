@@ -170,7 +170,14 @@ fn compared(out: &mut String, baseline: &SweptArm, arm: &SweptArm, found: &AtCou
     let names = (name(arm, found.arm), name(baseline, found.baseline));
     let comparison = found.comparison;
     let result = (comparison.finding, comparison.ratio, comparison.ci95, comparison.pairs);
-    finding_line(out, (&names.0, &names.1), result, || Some("they have no pair of runs".to_owned()), paint);
+    finding_line(
+        out,
+        (&names.0, &names.1),
+        result,
+        matches!(found.basis, Basis::Apart),
+        || Some("they have no pair of runs".to_owned()),
+        paint,
+    );
     let about = match found.basis {
         Basis::Best => "each with its best count",
         Basis::Equal => "with equal counts: their best counts were not measured in pairs",

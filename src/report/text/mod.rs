@@ -142,9 +142,15 @@ pub(in crate::report) fn header(
 
 /// The verdict in plain words, from the point of view of whoever is ahead.
 fn verdict_line(out: &mut String, results: &Results, verdict: &Verdict, paint: Paint) {
+    let count = |arm: usize| results.arms.get(arm).map(|arm| arm.workers);
     let (arm, baseline) = (name(results, verdict.arm), name(results, verdict.baseline));
+    let (arm, baseline) = match (count(verdict.arm), count(verdict.baseline)) {
+        // Where the counts differ they are part of what is compared.
+        (Some(one), Some(other)) if one != other => (format!("{arm} ×{one}"), format!("{baseline} ×{other}")),
+        _ => (arm, baseline),
+    };
     let found = (verdict.finding, verdict.ratio, verdict.ci95, verdict.pairs);
-    finding_line(out, (&arm, &baseline), found, || results.no_pair_because(verdict), paint);
+    finding_line(out, (&arm, &baseline), found, verdict.apart, || results.no_pair_because(verdict), paint);
 }
 
 /// What came out of a comparison of an arm with a baseline: a finding, a ratio, its interval and the pairs of runs.
@@ -152,11 +158,15 @@ pub(in crate::report) fn finding_line(
     out: &mut String,
     (arm, baseline): (&str, &str),
     (finding, ratio, ci95, pairs): (Finding, Option<f64>, Option<(f64, f64)>, usize),
+    apart: bool,
     no_pair_because: impl FnOnce() -> Option<String>,
     paint: Paint,
 ) {
     let count = pairs;
-    let pairs = format!("{} of runs", plural(pairs as u64, "pair"));
+    let pairs = match apart {
+        true => format!("{} each, measured apart", plural(pairs as u64, "run")),
+        false => format!("{} of runs", plural(pairs as u64, "pair")),
+    };
     let sure = |low: f64, high: f64| format!("95 % CI {}–{}, {pairs}", units::factor(low), units::factor(high));
     let (headline, rest) = match (finding, ratio, ci95) {
         (Finding::Faster, Some(ratio), Some((low, high))) => {

@@ -229,7 +229,15 @@ fn uncounted(scene: &Scene<'_>, pane: &Pane<'_>) -> Option<Words> {
 }
 
 fn ci((low, high): (f64, f64)) -> String {
-    format!("95% CI {}–{}", format::ratio(low), format::ratio(high))
+    format!("95% CI {}–{}", bound(low), bound(high))
+}
+
+/// An end of an interval; one that is not 1 does not look as if it were.
+fn bound(value: f64) -> String {
+    match format::ratio(value) {
+        rounded if rounded == "1.00" && value != 1.0 => format!("{value:.4}"),
+        rounded => rounded,
+    }
 }
 
 /// The ratio of the two pictures as they are; a hint, not a finding.

@@ -41,6 +41,7 @@ pub fn lines(view: &SessionView, failure: Failure<'_>, gone: bool, width: u16, t
         (Some(exit), true) => format!("{exit}; did not end in its grace period and was killed"),
         (Some(exit), false) => exit.to_string(),
         (None, true) => "killed after its grace period".to_owned(),
+        (None, false) if report.slot.is_none() => "it never ran".to_owned(),
         (None, false) => "its worker lives on".to_owned(),
     };
     field("exit", &end);

@@ -81,7 +81,7 @@ fn compact(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 
 fn large(scene: &Scene<'_>, statement: &Statement, unsaid: Option<Message>, area: Rect, buf: &mut Buffer) {
     let wall = area.width >= 180 && area.height >= 38;
-    let unsaid = notes::broken(scene).or(unsaid);
+    let unsaid = notes::broken(scene).or_else(|| notes::pending(scene)).or(unsaid);
     // A wall has the reasons in a panel.
     let first = unsaid.or_else(|| notes::why(scene, statement).filter(|_| !wall));
     notes::draw_message(first, rows(area, 0, 1), buf);

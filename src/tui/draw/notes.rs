@@ -16,7 +16,7 @@ use crate::metrics::log::tells_of_strays;
 use crate::metrics::snapshot::Note;
 use crate::session::view::SessionPhase;
 use crate::tui::model::{self, Pane, Role};
-use crate::tui::{format, text};
+use crate::tui::{format, text, tune};
 
 /// How long a warning of a running arm keeps its place on the one line that others want too.
 const RECENT: Duration = Duration::from_secs(10);
@@ -31,13 +31,19 @@ pub type Message = (String, Style);
 pub fn alert(scene: &Scene<'_>, statement: &Statement, unsaid: Option<Message>) -> Option<Message> {
     let live = scene.panes.iter().any(|pane| pane.role == Role::Live);
     broken(scene)
+        .or_else(|| pending(scene))
         .or(unsaid)
         .or_else(|| warning(scene).filter(|_| live))
         .or_else(|| why(scene, statement))
         .or_else(|| warning(scene))
 }
 
-/// Why no engine runs any more.
+/// What is to be measured because a worker count was changed.
+pub fn pending(scene: &Scene<'_>) -> Option<Message> {
+    tune::pending(scene.view).map(|pending| (pending, scene.theme.warn))
+}
+
+/// Why nothing goes on.
 pub fn broken(scene: &Scene<'_>) -> Option<Message> {
     match &scene.view.phase {
         SessionPhase::Broken(reason) => Some((format!("BROKEN: {}", text::clean(reason)), scene.theme.bad)),

@@ -180,7 +180,9 @@ fn starts(pane: &Pane<'_>, frame: &Snapshot, theme: &Theme) -> Vec<Span<'static>
     if let Some(pss) = frame.memory.pss_bytes {
         pieces.push(span(format!("PSS {}", format::bytes(pss)), theme.base));
     }
-    pieces.push(span(format!("RSS {}", format::bytes(frame.memory.rss_bytes)), theme.base));
+    // Nothing takes no memory: that is one that was not sampled yet.
+    let rss = (frame.memory.rss_bytes > 0).then(|| format::bytes(frame.memory.rss_bytes));
+    pieces.push(span(format!("RSS {}", rss.as_deref().unwrap_or("–")), theme.base));
     pieces
 }
 

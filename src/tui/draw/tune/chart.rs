@@ -70,6 +70,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             sign(scene, &axes, pane, point, buf);
         }
     }
+    name_cores(scene, &axes, cores, buf);
     counts(scene, &axes, row(area, area.height - 1), buf);
 }
 
@@ -94,10 +95,19 @@ fn mark_cores(scene: &Scene<'_>, axes: &Axes, cores: u32, buf: &mut Buffer) {
     let x = axes.x(cores);
     let style = scene.theme.dim;
     fill(buf, Rect { x, width: 1, ..axes.body }, "┊", style);
+}
+
+/// Beside the mark, on the lowest line on which nothing else stands there.
+fn name_cores(scene: &Scene<'_>, axes: &Axes, cores: u32, buf: &mut Buffer) {
     let words = format!("{cores} core{}", if cores == 1 { "" } else { "s" });
-    let place =
-        Rect { x: x + 1, width: axes.body.right().saturating_sub(x + 1), ..row(axes.body, axes.body.height - 1) };
-    put(buf, place, span(words, style));
+    let width = words.len() as u16;
+    let place = Rect { x: axes.x(cores) + 1, y: axes.body.y, width, height: 1 };
+    let free = (axes.body.y..axes.body.bottom()).rev().map(|y| Rect { y, ..place }).find(|place| {
+        place.intersection(axes.body) == *place && place.positions().all(|position| buf[position].symbol() == " ")
+    });
+    if let Some(place) = free {
+        put(buf, place, span(words, scene.theme.dim));
+    }
 }
 
 /// The points of an arm joined by straight lines, half a column at a time.

@@ -7,27 +7,40 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::paint::{cols, put, row, rows, span};
-use super::{Scene, footer, header};
+use super::{Scene, footer, header, notes};
 use crate::analysis::tuning::{Advice, RULE};
-use crate::tui::model::{self, Pane};
+use crate::tui::model::{self, Pane, Role};
 use crate::tui::{failures, text, tune};
 
 /// Least height at which there is room for a chart above the table.
 const CHART: u16 = 16;
 
+/// Least height of the chart where there is one.
+const LEAST_CHART: u16 = 6;
+/// Lines beside the table's own: the advice, the reason, the head and the rule.
+const OTHER: u16 = 7;
+
 /// The whole screen.
 pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     header::draw(scene, rows(area, 0, 2), buf);
     let body = rows(area, 2, area.height.saturating_sub(3));
-    let chart = if body.height >= CHART { (body.height * 2 / 5).min(20) } else { 0 };
+    // The chart gives way to the table, but not altogether.
+    let table = scene.panes.iter().map(|pane| tune::counts(&pane.view.tuning, pane.view.workers).len()).max();
+    let table = u16::try_from(table.unwrap_or(0)).unwrap_or(u16::MAX).saturating_add(OTHER);
+    let least = body.height.saturating_sub(table).clamp(LEAST_CHART, body.height);
+    let chart = if body.height >= CHART { (body.height * 2 / 5).min(20).min(least) } else { 0 };
     chart::draw(scene, rows(body, 0, chart), buf);
     let mut below = rows(body, chart, body.height);
-    if let Some(pending) = tune::pending(scene.view) {
-        put(buf, row(below, 0), span(format!(" {}", text::fit(&pending, room(below))), scene.theme.warn));
+    let live = scene.panes.iter().any(|pane| pane.role == Role::Live);
+    let pending = tune::pending(scene.view).map(|pending| (pending, scene.theme.warn));
+    // What keeps a run from going on, or has ended it.
+    let trouble = notes::broken(scene).or_else(|| notes::warning(scene).filter(|_| live));
+    if let Some(message) = pending.or(trouble) {
+        notes::draw_message(Some(message), row(below, 0), buf);
         below = rows(below, 1, below.height);
     }
     // The rule stands beside the result wherever there is room for both.
-    let rule = text::wrap(RULE, room(below));
+    let rule = text::wrap(&format!("{RULE} n: runs, ! suspect, +1 your hand was in it."), room(below));
     let rule_height = u16::try_from(rule.len()).unwrap_or(u16::MAX);
     if below.height >= rule_height + 9 {
         let place = rows(below, below.height - rule_height, rule_height);
@@ -63,7 +76,10 @@ fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
         matches!(scene.view.place, crate::session::view::Place::Sweep { .. }) && model::is_running(scene.view);
     let words = room(area).saturating_sub(text::width(&name) + 4);
     let advice = match tuning.advice {
-        Advice::Nothing => "nothing measured yet: s sweeps, or r runs it".to_owned(),
+        Advice::Nothing => match tuning.points.iter().find_map(|point| point.all_failed.as_ref()) {
+            Some(found) => format!("ALL {} TASKS FAILED: {}", found.tasks, text::clean(&found.cause)),
+            None => "nothing measured yet: s sweeps, or r runs it".to_owned(),
+        },
         Advice::Rising { best } if sweeping => format!("{best} is the best so far"),
         // The rule says the rest.
         Advice::Use { workers, .. } if text::width(&tuning.advice.to_string()) > words => format!("USE {workers}"),
@@ -71,6 +87,7 @@ fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
     };
     let style = match tuning.advice {
         Advice::Use { .. } => theme.good,
+        Advice::Nothing if tuning.points.iter().any(|point| point.all_failed.is_some()) => theme.bad,
         Advice::Nothing => theme.dim,
         Advice::Rising { .. } | Advice::Unclear { .. } => theme.warn,
     };

@@ -22,6 +22,9 @@ pub const RUNS: u32 = 3;
 /// Where an interval is too wide to tell, its count gets up to so many times as many runs. With runs that scatter by 5 %,
 /// two times leave one sweep in three without an answer, three times one in twenty.
 pub const MORE: u32 = 3;
+/// Short runs scatter more: a count gets so much time, and at most so many runs, where an interval is too wide to tell.
+const PATIENCE: Duration = Duration::from_secs(8);
+const MOST: u32 = 40;
 /// A gain from which one run of each count tells that it is one.
 const STEEP: f64 = 0.3;
 /// A count whose rate is this share of the best one may turn out to be good enough.
@@ -57,6 +60,8 @@ pub struct Point {
     pub peak_pss_bytes: Option<u64>,
     /// CPU time of the workers over all runs.
     pub cpu: Duration,
+    /// Wall time of all runs.
+    pub wall: Duration,
     /// Tasks of one run.
     pub tasks: u64,
     /// Tasks that did not succeed, over all runs.
@@ -83,6 +88,7 @@ impl Point {
             worker_time: runs.iter().map(|run| run.worker_time).sum(),
             peak_pss_bytes: runs.iter().filter_map(|run| run.memory.peak_pss_bytes).max(),
             cpu: runs.iter().map(|run| run.cpu.user + run.cpu.system).sum(),
+            wall: runs.iter().map(|run| run.wall()).sum(),
             tasks: runs.iter().map(|run| run.total).max().unwrap_or(0),
             unsuccessful: runs.iter().map(|run| run.counts.unsuccessful()).sum(),
             all_failed: all_failed(runs),
@@ -182,6 +188,9 @@ pub struct Bounds {
     pub cores: u32,
     /// Whether tasks arrive on a schedule of their own: no count can be faster than they come.
     pub open_arrivals: bool,
+    /// Whether runs cost nothing but time: short ones are then repeated more often where they tell too little. Somebody's
+    /// commands are not.
+    pub free: bool,
 }
 
 impl Tuning {
@@ -337,7 +346,7 @@ pub enum Step {
 /// The next run of a sweep: 1, 2, 4, 8 ... until two gains in a row are below 5 %, then the counts between the largest that
 /// is not good enough and the smallest that is, halving the gap. What was measured before counts too. A count that may
 /// matter gets `runs` runs; one run is enough for a count from which the rate still rises steeply, and which is far from
-/// the best. Where an interval is too wide to tell, its count gets up to three times as many runs.
+/// the best. Where an interval is too wide to tell, its count gets up to three times as many runs, or more of short ones.
 #[must_use]
 pub fn next_step(points: &[Point], runs: u32, bounds: Bounds) -> Step {
     let point = |workers: u32| points.iter().find(|point| point.workers == workers);
@@ -364,7 +373,11 @@ pub fn next_step(points: &[Point], runs: u32, bounds: Bounds) -> Step {
     }
     let Some((_, rate)) = best(points) else { return Step::Done };
     let good = smallest(points, rate).map(|point| point.workers);
-    let (enough, more) = ((1.0 - WITHIN) * rate, runs.saturating_mul(MORE));
+    let enough = (1.0 - WITHIN) * rate;
+    let may_have_more = |point: &Point| {
+        let short = bounds.free && point.wall < PATIENCE && point.runs() < MOST;
+        short || point.runs() < runs.saturating_mul(MORE)
+    };
     let near = measured(points).find(|(point, mean)| *mean >= NEAR * rate && lacks(point.workers, runs));
     if let Some((point, _)) = near {
         return Step::Run(point.workers);
@@ -372,7 +385,7 @@ pub fn next_step(points: &[Point], runs: u32, bounds: Bounds) -> Step {
     // One whose mean is good enough and whose bound is not yet could be the smallest.
     let undecided = measured(points)
         .take_while(|(point, _)| good.is_none_or(|good| point.workers < good))
-        .find(|(point, mean)| *mean >= enough && lacks(point.workers, more));
+        .find(|(point, mean)| *mean >= enough && may_have_more(point));
     if let Some((point, _)) = undecided {
         return Step::Run(point.workers);
     }

@@ -210,6 +210,7 @@ impl Conductor {
             most: if resizable { self.most_workers() } else { 1 },
             cores: self.spec.surroundings.usable_cores,
             open_arrivals: matches!(self.spec.workload.arrivals, Arrivals::Open(_)),
+            free: self.measures_by_itself(),
         }
     }
 

@@ -137,7 +137,12 @@ fn on_screen(ui: &UiState, view: &SessionView) -> impl Iterator<Item = usize> {
 /// Whether a sweep would find nothing to try any more.
 fn arm_is_done(view: &SessionView, arm: usize) -> bool {
     let open_arrivals = matches!(view.workload.arrivals, Arrivals::Open(_));
-    let bounds = Bounds { most: view.most_workers, cores: view.host.usable_cores(), open_arrivals };
+    let bounds = Bounds {
+        most: view.most_workers,
+        cores: view.host.usable_cores(),
+        open_arrivals,
+        free: view.measures_by_itself,
+    };
     let points = view.arms.get(arm).map(|arm| arm.tuning.points.as_slice()).unwrap_or_default();
     !points.is_empty() && next_step(points, RUNS, bounds) == Step::Done
 }

@@ -58,7 +58,7 @@ mod tests {
     use crate::analysis::tuning::Bounds;
     use crate::analysis::verdict::{Finding, RunFigure};
 
-    const BOUNDS: Bounds = Bounds { most: 64, cores: 2, open_arrivals: false };
+    const BOUNDS: Bounds = Bounds { most: 64, cores: 2, open_arrivals: false, free: false };
 
     /// Counts, their rate, and the rounds of their runs.
     fn tuning(counts: &[(u32, f64, [u32; 3])]) -> Tuning {

@@ -1,6 +1,6 @@
 use super::*;
 
-const BOUNDS: Bounds = Bounds { most: 64, cores: 2, open_arrivals: false };
+const BOUNDS: Bounds = Bounds { most: 64, cores: 2, open_arrivals: false, free: false };
 
 /// A point whose runs scatter by a share of their mean.
 fn point(workers: u32, mean: f64, scatter: f64, runs: usize) -> Point {
@@ -157,6 +157,20 @@ fn huge_counts_do_not_overflow() {
 }
 
 mod simulation;
+
+#[test]
+fn short_runs_that_tell_too_little_are_repeated_for_a_while() {
+    let wide = |runs: usize, wall: u64| {
+        let mut points = [1, 2, 4].map(|workers| point(workers, 100.0 + f64::from(workers % 2), 0.2, runs)).to_vec();
+        points.iter_mut().for_each(|point| point.wall = Duration::from_secs(wall));
+        points
+    };
+    let free = Bounds { free: true, ..BOUNDS };
+    assert_eq!(next_step(&wide(12, 2), RUNS, free), Step::Run(1));
+    assert_eq!(next_step(&wide(12, 2), RUNS, BOUNDS), Step::Done, "commands are not");
+    assert_eq!(next_step(&wide(12, 9), RUNS, free), Step::Done, "long runs are not");
+    assert_eq!(next_step(&wide(40, 2), RUNS, free), Step::Done, "there is an end");
+}
 
 mod sentences {
     use super::*;

@@ -20,7 +20,7 @@ pub fn tuning(counts: &[(u32, f64)]) -> Tuning {
         }
         Point::of_runs(*workers, &runs, 0)
     });
-    Tuning::of(points.collect(), Bounds { most: 64, cores: 2, open_arrivals: false })
+    Tuning::of(points.collect(), Bounds { most: 64, cores: 2, open_arrivals: false, free: false })
 }
 
 /// Two arms with 1, 2 and 4 workers: one is as fast as it gets with two, the other is not there yet.

@@ -86,7 +86,6 @@ fn cell(
         // What runs is shown, in the place of what is not known yet.
         ("tasks/s", None) => live.map(format::rate),
         ("n", _) => return runs(point, live.is_some(), theme),
-        (_, None) => None,
         ("tasks/s", Some(point)) => point.rate.map(|rate| format::rate(rate.mean)),
         ("±95 %", Some(point)) => {
             point.rate.and_then(|rate| rate.ci95).map(|(low, high)| format!("±{}", format::rate((high - low) / 2.0)))

@@ -8,11 +8,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::os::{child, inherited};
+use crate::os::{child, clock, inherited};
+
+/// How long a signal to stop may take to be obeyed: as long as it takes to fork(2) on a busy machine.
+const STOPPED_WITHIN: Duration = Duration::from_millis(5);
 
 /// Makes orphaned descendants children of this process.
 ///
@@ -186,10 +190,16 @@ pub fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
 /// Kills an orphan and everyone below it: a child that is born to it by now tells nothing of where it comes from once
 /// its parent is gone. Returns how many there were that had not been killed before.
 fn end_tree(pid: Pid, ticks: u64, killed: &mut BTreeMap<i32, u64>) -> io::Result<usize> {
-    // Nobody who has a signal pending can have another child (fork(2) is restarted), so what is listed is complete.
+    // Whoever has stopped has no other child, so what is listed then is complete.
     rustix::process::kill_process(pid, Signal::STOP)?;
+    wait_until_stopped(pid);
     let mut count = usize::from(killed.insert(raw(pid), ticks).is_none());
-    for child in children_of_process(pid) {
+    let children = children_of_process(pid);
+    for child in &children {
+        // All at once: the first is waited for, and meanwhile the others stop.
+        let _ = rustix::process::kill_process(*child, Signal::STOP);
+    }
+    for child in children {
         if let Some(stat) = Stat::of(child) {
             // One of another user cannot be stopped; it is found here when it has lost its parent.
             count += end_tree(child, stat.ticks, killed).unwrap_or(0);
@@ -197,6 +207,15 @@ fn end_tree(pid: Pid, ticks: u64, killed: &mut BTreeMap<i32, u64>) -> io::Result
     }
     rustix::process::kill_process(pid, Signal::KILL)?;
     Ok(count)
+}
+
+/// Waits, for a moment, until a process has stopped or ended. A signal does not undo a fork(2) that is half done: its child
+/// is not listed yet, and would be nobody's when its parent was killed.
+fn wait_until_stopped(pid: Pid) {
+    let deadline = clock::monotonic() + STOPPED_WITHIN.as_nanos() as u64;
+    while Stat::of(pid).is_some_and(|stat| !stat.stands_still) && clock::monotonic() < deadline {
+        std::thread::sleep(Duration::from_micros(50));
+    }
 }
 
 /// Children of all threads of a process.
@@ -223,6 +242,8 @@ struct Stat {
     /// Clock ticks since the machine was started; with the process id it names a process for good.
     ticks: u64,
     ended: bool,
+    /// Ended or stopped.
+    stands_still: bool,
 }
 
 impl Stat {
@@ -236,6 +257,7 @@ impl Stat {
             parent: fields.get(1)?.parse().ok()?,
             ticks,
             ended: matches!(fields.first(), Some(&("Z" | "X" | "x"))),
+            stands_still: matches!(fields.first(), Some(&("T" | "t" | "Z" | "X" | "x"))),
         })
     }
 }

@@ -111,7 +111,7 @@ pub fn draw(scene: &Scene<'_>, frame: &Snapshot, mark: Style, chosen: Option<usi
     }
 }
 
-/// `█ 41 busy  + 3 start  · 20 idle`.
+/// `▁█ 41 busy  + 3 start  · 20 idle`.
 fn counts(scene: &Scene<'_>, frame: &Snapshot, mark: Style, line: Rect, buf: &mut Buffer) {
     let mut numbers = [0_usize; STATES.len()];
     for worker in &frame.workers {
@@ -122,7 +122,8 @@ fn counts(scene: &Scene<'_>, frame: &Snapshot, mark: Style, line: Rect, buf: &mu
     }
     let pieces = STATES.into_iter().zip(numbers).filter(|(_, number)| *number > 0).map(|(state, number)| {
         let sign = match state {
-            WorkerState::Busy => "█",
+            // Both ends of the scale: the height is the CPU that it uses.
+            WorkerState::Busy => "▁█",
             WorkerState::Free => "░",
             other => theme::state_sign(other),
         };

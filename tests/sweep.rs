@@ -101,7 +101,10 @@ fn without_counts_the_results_lead() {
         counts.starts_with(&[1, 2]) && counts.contains(&4) && counts.iter().all(|count| *count <= 24),
         "{counts:?}"
     );
-    assert!(points(&document["arms"][0]).iter().all(|(_, runs)| (3..=10).contains(runs)), "{document}");
+    // One run where the rate rises steeply, three where the count may matter, more where they tell too little.
+    let points = points(&document["arms"][0]);
+    assert!(points.iter().all(|(_, runs)| (1..=41).contains(runs)), "{document}");
+    assert!(points.iter().any(|(_, runs)| *runs >= 3), "{document}");
     let advice = document["arms"][0]["recommendation"]["advice"].as_str().unwrap();
     assert!(["use", "unclear"].contains(&advice), "{advice}");
 }

@@ -15,8 +15,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::os::{child, clock, inherited};
 
-/// How long a signal to stop may take to be obeyed: as long as it takes to fork(2) on a busy machine.
-const STOPPED_WITHIN: Duration = Duration::from_millis(5);
+/// How long a look waits for one process to stop; on a busy machine that may take longer, and the next look finds it.
+const STOPPED_WITHIN: Duration = Duration::from_micros(500);
 
 /// Makes orphaned descendants children of this process.
 ///
@@ -192,8 +192,11 @@ pub fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
 fn end_tree(pid: Pid, ticks: u64, killed: &mut BTreeMap<i32, u64>) -> io::Result<usize> {
     // Whoever has stopped has no other child, so what is listed then is complete.
     rustix::process::kill_process(pid, Signal::STOP)?;
-    wait_until_stopped(pid);
     let mut count = usize::from(killed.insert(raw(pid), ticks).is_none());
+    if !stands_still(pid) {
+        // It is condemned; the next look ends it.
+        return Ok(count);
+    }
     let children = children_of_process(pid);
     for child in &children {
         // All at once: the first is waited for, and meanwhile the others stop.
@@ -209,11 +212,17 @@ fn end_tree(pid: Pid, ticks: u64, killed: &mut BTreeMap<i32, u64>) -> io::Result
     Ok(count)
 }
 
-/// Waits, for a moment, until a process has stopped or ended. A signal does not undo a fork(2) that is half done: its child
-/// is not listed yet, and would be nobody's when its parent was killed.
-fn wait_until_stopped(pid: Pid) {
+/// Whether a process that was told to stop does stand still, after a moment at most. A signal does not undo a fork(2) that is
+/// half done: its child is not listed yet, and would be nobody's when its parent was killed.
+fn stands_still(pid: Pid) -> bool {
     let deadline = clock::monotonic() + STOPPED_WITHIN.as_nanos() as u64;
-    while Stat::of(pid).is_some_and(|stat| !stat.stands_still) && clock::monotonic() < deadline {
+    loop {
+        if Stat::of(pid).is_none_or(|stat| stat.stands_still) {
+            return true;
+        }
+        if clock::monotonic() >= deadline {
+            return false;
+        }
         std::thread::sleep(Duration::from_micros(50));
     }
 }

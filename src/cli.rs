@@ -260,7 +260,8 @@ pub struct SweepArgs {
     /// Arms to sweep: entries in `engines:` or kinds; all entries without this
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub engines: Vec<String>,
-    /// Counted runs of each worker count [default: 3]; without --workers up to three times as many where they differ too much to tell
+    /// Counted runs of each worker count [default: 3]; without --workers one where the rate still rises steeply, and more
+    /// where they differ too much to tell: up to three times as many, up to 40 of short ones
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub repeats: Option<u32>,
     /// Runs of each arm that are not counted

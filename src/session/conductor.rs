@@ -580,7 +580,7 @@ impl Conductor {
             }
         }
         if !self.is_under_way()
-            && let Some(sweep) = self.next_sweep.take()
+            && let Some(sweep) = self.next_sweep.take().filter(|_| self.progress.broken.is_none())
         {
             self.begin_sweep(sweep);
         }

@@ -4,54 +4,10 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
 use serde_json::Value;
-
-/// One folder for the calibration of all tests.
-fn cache() -> &'static Path {
-    static CACHE: OnceLock<PathBuf> = OnceLock::new();
-    CACHE.get_or_init(|| {
-        support::hard_limit();
-        tempfile::tempdir().unwrap().keep()
-    })
-}
-
-fn poolscope(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_poolscope"));
-    command.args(arguments).env("POOLSCOPE_CACHE_DIR", cache()).env("NO_COLOR", "1");
-    command
-}
-
-fn run(arguments: &[&str]) -> Output {
-    poolscope(arguments).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-#[track_caller]
-fn code(output: &Output, code: i32) {
-    assert_eq!(output.status.code(), Some(code), "{}\n{}", text(&output.stdout), text(&output.stderr));
-}
-
-fn json(output: &Output) -> Value {
-    code(output, 0);
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output.stdout)))
-}
-
-fn file(content: &str) -> tempfile::NamedTempFile {
-    let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
-    std::fs::write(file.path(), content).unwrap();
-    file
-}
-
-fn path(file: &tempfile::NamedTempFile) -> &str {
-    file.path().to_str().unwrap()
-}
+use support::cli::*;
 
 const KERNELS: &str = "
 version: 1

@@ -5,11 +5,10 @@
 mod support;
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::process::Stdio;
 
 use serde_json::Value;
+use support::cli::*;
 
 const NAPS: &str = "
 version: 1
@@ -24,49 +23,6 @@ engines:
 measure: { warmup: 1, repeats: 2 }
 ";
 
-fn cache() -> &'static Path {
-    static CACHE: OnceLock<PathBuf> = OnceLock::new();
-    CACHE.get_or_init(|| {
-        support::hard_limit();
-        tempfile::tempdir().unwrap().keep()
-    })
-}
-
-fn poolscope(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_poolscope"));
-    command.args(arguments).env("POOLSCOPE_CACHE_DIR", cache()).env("NO_COLOR", "1");
-    command
-}
-
-fn run(arguments: &[&str]) -> Output {
-    poolscope(arguments).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-#[track_caller]
-fn code(output: &Output, code: i32) {
-    assert_eq!(output.status.code(), Some(code), "{}\n{}", text(&output.stdout), text(&output.stderr));
-}
-
-#[track_caller]
-fn json(output: &Output, wanted: i32) -> Value {
-    code(output, wanted);
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output.stdout)))
-}
-
-fn file(content: &str) -> tempfile::NamedTempFile {
-    let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
-    std::fs::write(file.path(), content).unwrap();
-    file
-}
-
-fn path(file: &tempfile::NamedTempFile) -> &str {
-    file.path().to_str().unwrap()
-}
-
 /// Counts and runs of an arm.
 fn points(arm: &Value) -> Vec<(u64, u64)> {
     let number = |point: &Value, name: &str| point[name].as_u64().unwrap();
@@ -77,7 +33,7 @@ fn points(arm: &Value) -> Vec<(u64, u64)> {
 fn given_counts_are_tried_as_often_as_asked_for() {
     let file = file(NAPS);
     let output = run(&["sweep", path(&file), "--workers", "1,2..3", "--repeats", "2", "--format", "json", "--quiet"]);
-    let document = json(&output, 0);
+    let document = json_after(&output, 0);
     assert_eq!((&document["schema"], &document["runs"]), (&"poolscope.sweep/1".into(), &2.into()));
     let arms = document["arms"].as_array().unwrap();
     assert_eq!(arms.iter().map(|arm| arm["name"].as_str().unwrap()).collect::<Vec<_>>(), ["pool", "process"]);
@@ -95,7 +51,7 @@ fn given_counts_are_tried_as_often_as_asked_for() {
 fn without_counts_the_results_lead() {
     let file = file(NAPS);
     let output = run(&["sweep", path(&file), "--engines", "pool", "--warmup", "0", "--format", "json", "--quiet"]);
-    let document = json(&output, 0);
+    let document = json_after(&output, 0);
     let counts: Vec<u64> = points(&document["arms"][0]).into_iter().map(|(workers, _)| workers).collect();
     assert!(
         counts.starts_with(&[1, 2]) && counts.contains(&4) && counts.iter().all(|count| *count <= 24),
@@ -138,9 +94,9 @@ fn the_page_has_a_table_for_each_arm_the_advice_and_the_rule() {
 fn compare_takes_its_repeats_from_the_file() {
     let file = file(NAPS);
     let arguments = ["compare", path(&file), "--workers", "1,2", "--engines", "pool", "--format", "json", "--quiet"];
-    assert_eq!(points(&json(&run(&arguments), 0)["arms"][0]), [(1, 2), (2, 2)]);
+    assert_eq!(points(&json(&run(&arguments))["arms"][0]), [(1, 2), (2, 2)]);
     let one = ["compare", path(&file), "--workers", "2", "--engines", "pool", "--format", "json", "--quiet"];
-    assert_eq!(json(&run(&one), 0)["schema"], "poolscope.result/1", "one number stays a comparison");
+    assert_eq!(json(&run(&one))["schema"], "poolscope.result/1", "one number stays a comparison");
 }
 
 #[test]
@@ -174,7 +130,7 @@ fn more_workers_than_tasks_are_cut_and_that_is_said() {
     let file = file(NAPS);
     let arguments = ["sweep", path(&file), "--workers", "8,24,30,64", "--repeats", "1", "--format", "json", "--quiet"];
     let output = run(&arguments);
-    assert_eq!(points(&json(&output, 0)["arms"][0]), [(8, 1), (24, 1)]);
+    assert_eq!(points(&json_after(&output, 0)["arms"][0]), [(8, 1), (24, 1)]);
     assert!(
         text(&output.stderr).contains("24 workers at most (24 tasks): 2 larger counts are not tried"),
         "{output:?}"
@@ -210,7 +166,7 @@ fn nothing_that_succeeds_is_an_error_with_its_cause() {
     let page = text(&output.stdout);
     assert!(page.contains("✗ ● pool: ALL 4 TASKS FAILED") && page.contains("not found"), "{page}");
     let output = run(&["sweep", path(&file), "--workers", "1,2", "--repeats", "1", "--format", "json", "--quiet"]);
-    let document = json(&output, 3);
+    let document = json_after(&output, 3);
     assert_eq!(document["arms"][0]["all_failed"]["tasks"], 4);
     assert_eq!(document["arms"][0]["recommendation"]["advice"], "nothing");
     assert!(text(&output.stderr).contains("pool: ALL 4 TASKS FAILED"), "{output:?}");

@@ -6,6 +6,7 @@
     reason = "each test program uses its own part of the support"
 )]
 
+pub mod cli;
 pub mod program;
 
 use std::collections::HashMap;

@@ -108,6 +108,15 @@ fn daemons_without_a_session_or_an_environment_are_ended() {
 }
 
 #[test]
+fn one_that_is_ended_while_it_starts_others_leaves_none_of_them() {
+    let nap = unique();
+    let storm = format!("i=0; while [ $i -lt 60 ]; do sleep {nap} & i=$((i+1)); done; wait");
+    for pause in ["", "sleep 0.02"] {
+        gone_while_the_run_goes_on(&format!("env -i setsid sh -c '{storm}' & {pause}"), "", &nap);
+    }
+}
+
+#[test]
 fn those_of_a_task_that_was_killed_are_ended_before_the_run_is_over() {
     let nap = unique();
     let script = format!("setsid sleep {nap} & env -i setsid sleep {nap} & exec sleep {}", unique());

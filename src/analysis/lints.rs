@@ -23,7 +23,7 @@ const LEAST_TIME: Duration = Duration::from_secs(1);
 pub enum Lint {
     /// More than half of the worker time passes between dispatch and the first instruction; holds its share.
     StartupBound(f64),
-    /// Less than 80 % of the worker time is work.
+    /// Less than 80 % of the worker time is work, although there were tasks to do.
     LowWorkingRatio {
         /// Share of the worker time in tasks.
         work: f64,
@@ -123,7 +123,7 @@ fn worker_time(runs: &[&Snapshot]) -> Vec<Lint> {
     let mut lints = Vec::new();
     if startup > STARTUP {
         lints.push(Lint::StartupBound(startup));
-    } else if work < WORKING {
+    } else if work < WORKING && (startup > idle || waited(runs)) {
         lints.push(Lint::LowWorkingRatio { work, startup, idle });
     }
     let whole = (time.work + time.startup + time.idle).as_secs_f64();
@@ -133,6 +133,11 @@ fn worker_time(runs: &[&Snapshot]) -> Vec<Lint> {
         lints.push(Lint::UnevenTail(tail));
     }
     lints
+}
+
+/// Whether tasks waited, on average at least one for each worker: workers that idle because nothing has arrived are right.
+fn waited(runs: &[&Snapshot]) -> bool {
+    runs.iter().any(|run| run.queue.mean >= f64::from(run.workers_target))
 }
 
 /// Workers that sleep or wait may well outnumber the cores; it is in the way only when the cores are busy.
@@ -171,6 +176,16 @@ mod tests {
         assert_eq!(words(&with_time(50, 50, 0)), ["pool works only 50 % of its worker time (50 % start-up, 0 % idle)"]);
         assert_eq!(words(&with_time(80, 10, 10)), Vec::<String>::new());
         assert_eq!(words(&with_time(0, 0, 0)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn idle_workers_are_no_fault_where_nothing_waits_for_them() {
+        let mut run = with_time(19, 0, 81);
+        assert_eq!(words(&run).len(), 1);
+        run.queue.mean = 0.4;
+        assert_eq!(words(&run), Vec::<String>::new());
+        run.worker_time = with_time(60, 30, 10).worker_time;
+        assert_eq!(words(&run).len(), 1, "start-up is one whoever waits");
     }
 
     #[test]

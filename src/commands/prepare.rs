@@ -224,11 +224,10 @@ pub(super) fn session(
 ) -> anyhow::Result<SessionSpec> {
     let preferred = workload.engines.get(workload.baseline).map(|engine| engine.name.clone());
     let baseline = arms.iter().position(|arm| Some(&arm.name) == preferred.as_ref()).unwrap_or(0);
-    Ok(SessionSpec {
-        workload,
-        arms,
-        baseline,
-        host: Arc::clone(&place.host),
-        surroundings: place.surroundings(i_know)?,
-    })
+    let mut surroundings = place.surroundings(i_know)?;
+    if !i_know {
+        // A key or a sweep gives no more workers than a file could ask for.
+        surroundings.max_processes = surroundings.max_processes.min(plan::most_workers(&workload, place.machine()));
+    }
+    Ok(SessionSpec { workload, arms, baseline, host: Arc::clone(&place.host), surroundings })
 }

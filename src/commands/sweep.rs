@@ -37,18 +37,17 @@ pub(super) fn with_repeats(arguments: &SweepArgs, repeats: fn(&Workload) -> u32)
         let runs = arguments.repeats.unwrap_or_else(|| repeats(&workload));
         changed.measure.repeats = NonZeroU32::new(runs).unwrap_or(NonZeroU32::MIN);
         changed.measure.warmup = arguments.warmup.unwrap_or(changed.measure.warmup);
-        let scope = scope::check(&mut changed, &place, changes)?;
+        let counts = scope::check(&mut changed, &place, changes)?;
         let target = Target::open(output.output.as_deref(), &[file])?;
-        Ok((Arc::new(changed), scope, runs, place, target))
+        Ok((Arc::new(changed), counts, runs, place, target))
     };
-    let (workload, scope, runs, place, target) = match prepared() {
+    let (workload, counts, runs, place, target) = match prepared() {
         Ok(prepared) => prepared,
         Err(exit) => return Ok(exit),
     };
     let arms = workload.engines.clone();
-    let sweep = Sweep { arms: (0..arms.len()).collect(), counts: scope.counts, runs };
-    let mut spec: SessionSpec = prepare::session(workload, arms, &place, changes.i_know)?;
-    spec.surroundings.max_processes = spec.surroundings.max_processes.min(scope.most);
+    let sweep = Sweep { arms: (0..arms.len()).collect(), counts, runs };
+    let spec: SessionSpec = prepare::session(workload, arms, &place, changes.i_know)?;
     let baseline = spec.baseline;
     let driven = drive(spec, SessionCommand::Sweep(sweep), output)?;
     let results = results(&driven, baseline, runs);

@@ -7,21 +7,13 @@ use crate::commands::prepare::{self, Place, Prepared};
 use crate::commands::{Exit, write};
 use crate::report::clean;
 use crate::workload::model::{EngineKind, EngineSpec, Workers, Workload};
-use crate::workload::plan::{Machine, Plan, plan_stream};
+use crate::workload::plan::{Machine, Plan, most_workers, plan_stream};
 use crate::workload::stream::Stream;
 
 /// What is sure to be tried where the results lead.
 const SURE: [u32; 3] = [1, 2, 4];
 /// Tasks that are scheduled at most to foresee how long a sweep takes.
 const MOST_FORESEEN: u64 = 20_000_000;
-
-/// What may be tried.
-pub(super) struct Scope {
-    /// The counts, ascending; `None` is what the results lead to.
-    pub counts: Option<Vec<u32>>,
-    /// No more than so many workers.
-    pub most: u32,
-}
 
 /// The arms whose worker count can be another one, each of them once; those that are left out are told.
 pub(super) fn arms(all: Vec<EngineSpec>) -> Prepared<Vec<EngineSpec>> {
@@ -51,23 +43,25 @@ pub(super) fn arms(all: Vec<EngineSpec>) -> Prepared<Vec<EngineSpec>> {
 }
 
 /// Checks what is to be tried before anything is started; tells what is cut. `workload` has the arms that take part and
-/// the runs of each count.
-pub(super) fn check(workload: &mut Workload, place: &Place, changes: &Changes) -> Prepared<Scope> {
+/// the runs of each count. Returns the counts, ascending; `None` where the results lead to them.
+pub(super) fn check(workload: &mut Workload, place: &Place, changes: &Changes) -> Prepared<Option<Vec<u32>>> {
     let stream = Stream::new(workload);
     let tasks = u32::try_from(stream.total()).unwrap_or(u32::MAX).max(1);
-    let scope = match &changes.workers {
-        Some(counts) => Scope { counts: Some(given(counts, tasks, workload.engines.len())?), most: u32::MAX },
-        None => Scope { counts: None, most: bearable(workload, &stream, tasks, place, changes) },
-    };
-    let counts = match &scope.counts {
-        Some(counts) => counts.clone(),
-        None => SURE.into_iter().filter(|count| *count <= scope.most.min(tasks)).collect(),
+    let (asked, counts) = match &changes.workers {
+        Some(counts) => {
+            let counts = given(counts, tasks, workload.engines.len())?;
+            (Some(counts.clone()), counts)
+        }
+        None => {
+            let most = bearable(workload, &stream, tasks, place, changes).min(tasks);
+            (None, SURE.into_iter().filter(|count| *count <= most).collect())
+        }
     };
     let plan = foreseen(workload, &stream, &counts, place.machine());
     let plan = plan.limited_as(changes.max_time, "engines times worker counts times repeats, and warm-up");
     prepare::judge(&plan, place, changes)?;
     set_workers(workload, counts.first().copied().unwrap_or(1));
-    Ok(scope)
+    Ok(asked)
 }
 
 /// The counts of a list; more workers than tasks are no more than the tasks.
@@ -98,19 +92,14 @@ fn bearable(workload: &Workload, stream: &Stream, tasks: u32, place: &Place, cha
     if changes.i_know {
         return u32::MAX;
     }
-    let machine = place.machine();
-    let refused = |count| plan_at(workload, stream, count, machine).refusals.into_iter().next();
-    let (mut good, mut bad) = (1, place.limits.safe_workers().min(tasks).max(1));
-    let Some(mut reason) = refused(bad).filter(|_| bad > 1) else { return bad };
-    while good + 1 < bad {
-        let middle = good + (bad - good) / 2;
-        match refused(middle) {
-            Some(refusal) => (bad, reason) = (middle, refusal),
-            None => good = middle,
-        }
+    let most = most_workers(workload, place.machine());
+    if most < place.limits.safe_workers().min(tasks) {
+        let more = most.saturating_add(1);
+        let refusal = plan_at(workload, stream, more, place.machine()).refusals.into_iter().next();
+        let reason = refusal.map(|refusal| format!("; with {more}: {}", clean::line(&refusal.message)));
+        write::say(&format!("note: no more than {most} workers are tried{}", reason.unwrap_or_default()));
     }
-    write::say(&format!("note: no more than {good} workers are tried; with {bad}: {}", clean::line(&reason.message)));
-    good
+    most
 }
 
 fn set_workers(workload: &mut Workload, count: u32) {

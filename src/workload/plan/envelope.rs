@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::workload::load::one_worker;
 use crate::workload::model::{Arrivals, EngineKind, Work, Workload};
 use crate::workload::plan::{EnginePlan, Machine, Note, Plan, Room};
+use crate::workload::service;
 use crate::workload::units::format_duration;
 
 /// Offered load over capacity from which a queue without bound fills memory before anything is learned.
@@ -21,6 +22,27 @@ pub(super) fn processes(workload: &Workload, kind: EngineKind, at_once: u64) -> 
 fn processes_each(workload: &Workload, kind: EngineKind) -> u64 {
     let commands = workload.classes.iter().any(|class| matches!(class.work, Work::Command(_)));
     if commands && kind != EngineKind::Process { 2 } else { 1 }
+}
+
+/// Most workers that any of the arms may have before [`refusals`] speaks against it; at least 1.
+#[must_use]
+pub fn most_workers(workload: &Workload, machine: Machine) -> u32 {
+    let by = |room: Room, each: u64| room.left() / each.max(1);
+    let each = workload.engines.iter().map(|engine| processes_each(workload, engine.kind)).max().unwrap_or(1);
+    let by_descriptors = machine.descriptors.map_or(u64::MAX, |room| by(room, room.each));
+    let by_memory = bearable_memory(machine).checked_div(memory_each(workload)).unwrap_or(u64::MAX);
+    let most = by(machine.processes, each).min(by_descriptors).min(by_memory);
+    u32::try_from(most).unwrap_or(u32::MAX).max(1)
+}
+
+/// Bytes that tasks may take together.
+fn bearable_memory(machine: Machine) -> u64 {
+    (machine.memory_bytes as f64 * MOST_MEMORY) as u64
+}
+
+/// Bytes that one task takes at most.
+pub(super) fn memory_each(workload: &Workload) -> u64 {
+    workload.classes.iter().map(|class| service::memory(&class.work)).max().unwrap_or(0)
 }
 
 /// Why so many workers are too many, with the largest number that works; `None` if they are not.
@@ -50,7 +72,7 @@ fn too_many(name: &str, processes: Room, descriptors: Option<Room>, wanted: u64)
 /// Why the plan should not be carried out on this machine.
 pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Vec<Note> {
     let mut notes = Vec::new();
-    let memory = (machine.memory_bytes as f64 * MOST_MEMORY) as u64;
+    let memory = bearable_memory(machine);
     for (index, (engine, spec)) in plan.engines.iter().zip(&workload.engines).enumerate() {
         let key = format!("engines[{index}].workers");
         let each = processes_each(workload, spec.kind);

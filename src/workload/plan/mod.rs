@@ -16,6 +16,7 @@ use crate::workload::service;
 use crate::workload::stream::Stream;
 use crate::workload::units::format_duration;
 
+pub use envelope::most_workers;
 pub use makespan::Makespan;
 
 /// What has to be known about a machine to plan for it.
@@ -300,7 +301,7 @@ fn engine(
         Arrivals::Batch => stream.total(),
     };
     let at_once = workers.unwrap_or(most);
-    let memory = workload.classes.iter().map(|class| service::memory(&class.work)).max().unwrap_or(0);
+    let memory = envelope::memory_each(workload);
     EnginePlan {
         name: spec.name.clone(),
         kind: spec.kind.word(),

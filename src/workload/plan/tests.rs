@@ -151,16 +151,21 @@ fn the_safety_envelope_refuses_with_numbers() {
         let text = format!(
             "version: 1\ntasks: [{{ name: t, kind: command, count: 99, command: [x] }}]\nengines: [{{ kind: pool, workers: {workers} }}]\n"
         );
-        plan(&load_text(&text, "test").unwrap().workload, Machine { descriptors, ..MACHINE }).refusals
+        let machine = Machine { descriptors, ..MACHINE };
+        let workload = load_text(&text, "test").unwrap().workload;
+        assert_eq!(most_workers(&workload, machine), 16, "what is refused and what a key may ask for agree");
+        plan(&workload, machine).refusals
     };
     assert_eq!(tight(16), []);
     assert!(tight(17)[0].message.contains("51 open files for 17 workers"), "{:?}", tight(17));
     assert!(tight(17)[0].message.contains("16 is the largest"), "{:?}", tight(17));
 
     let memory = |workers: u32| {
-        plan_of(&format!(
+        let text = format!(
             "version: 1\ntasks: [{{ name: t, kind: memory, bytes: 200MiB, count: 9 }}]\nengines: [{{ kind: pool, workers: {workers} }}]\n"
-        ))
+        );
+        assert_eq!(most_workers(&load_text(&text, "test").unwrap().workload, MACHINE), 4);
+        plan_of(&text)
     };
     assert_eq!(memory(4).refusals, []);
     assert!(memory(5).refusals[0].message.contains("80 %"), "{:?}", memory(5).refusals);

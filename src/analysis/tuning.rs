@@ -171,11 +171,13 @@ pub struct Tuning {
     pub why: String,
     /// The count that is worth trying next; `None` once a count can be recommended.
     pub next: Option<u32>,
+    /// Whether a sweep of the usual number of runs would try nothing more.
+    pub complete: bool,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { points: Vec::new(), advice: Advice::Nothing, why: String::new(), next: None }
+        Self { points: Vec::new(), advice: Advice::Nothing, why: String::new(), next: None, complete: false }
     }
 }
 
@@ -204,7 +206,8 @@ impl Tuning {
             Advice::Unclear { best } => Some(best),
         };
         let why = why::sentence(&points, advice, next, bounds);
-        Self { points, advice, why, next }
+        let complete = next_step(&points, RUNS, bounds) == Step::Done;
+        Self { points, advice, why, next, complete }
     }
 
     /// The point of a count.
@@ -216,9 +219,12 @@ impl Tuning {
     /// What follows, in words.
     #[must_use]
     pub fn headline(&self) -> String {
-        match (self.advice, self.points.as_slice()) {
-            (Advice::Rising { best }, [_]) => format!("{best} is the only count tried"),
-            (Advice::Rising { best }, [.., last]) if last.workers > best => {
+        let highest = tried(&self.points).next_back().map(|point| point.workers);
+        match (self.advice, highest) {
+            (Advice::Rising { best }, _) if tried(&self.points).count() == 1 => {
+                format!("{best} is the only count tried")
+            }
+            (Advice::Rising { best }, Some(highest)) if highest > best => {
                 format!("{best} is the best tried, with none far enough above it to tell")
             }
             (advice, _) => advice.to_string(),
@@ -277,6 +283,11 @@ fn p95(latencies: impl Iterator<Item = Quantiles>) -> Option<Duration> {
     p95.get(p95.len() / 2).copied()
 }
 
+/// The points with counted runs, be it that not one task of them succeeded.
+fn tried(points: &[Point]) -> impl DoubleEndedIterator<Item = &Point> {
+    points.iter().filter(|point| point.runs() > 0)
+}
+
 fn measured(points: &[Point]) -> impl Iterator<Item = (&Point, f64)> {
     points.iter().filter_map(|point| Some((point, point.mean()?)))
 }
@@ -295,7 +306,7 @@ fn advise(points: &[Point], bounds: Bounds) -> Advice {
     let Some((top, rate)) = best(points) else { return Advice::Nothing };
     let best = top.workers;
     // One with which not one task succeeds does not pay either.
-    let highest = points.iter().rfind(|point| point.rate.is_some()).unwrap_or(top);
+    let highest = tried(points).next_back().unwrap_or(top);
     match smallest(points, rate) {
         Some(point) if highest.workers >= bounds.most || did_not_pay(point, highest) => {
             Advice::Use { workers: point.workers, best }
@@ -328,8 +339,9 @@ fn rises(points: &[Point], top: &Point) -> bool {
 /// Half as many again as the best count, as many as may be; the step that a person would take. `None` where there is no
 /// higher one that was not tried.
 fn higher(best: u32, points: &[Point], most: u32) -> Option<u32> {
-    let step = if points.len() < 2 || best < 4 { best.saturating_mul(2) } else { best.saturating_add(best / 2) };
-    let highest = points.last().map_or(best, |point| point.workers);
+    let step =
+        if tried(points).count() < 2 || best < 4 { best.saturating_mul(2) } else { best.saturating_add(best / 2) };
+    let highest = tried(points).next_back().map_or(best, |point| point.workers);
     let next = step.max(highest.saturating_add(1)).min(most);
     (next > highest).then_some(next)
 }
@@ -357,7 +369,8 @@ pub fn next_step(points: &[Point], runs: u32, bounds: Bounds) -> Step {
         if lacks(workers, 1) {
             return Step::Run(workers);
         }
-        let Some(mean) = point(workers).and_then(Point::mean) else { return Step::Done };
+        // Where nothing succeeds, no higher count is of use.
+        let Some(mean) = point(workers).and_then(Point::mean) else { break };
         if let Some((lower, rate)) = before.filter(|(_, rate)| mean < rate * (1.0 + STEEP)) {
             if let Some(lacking) = [lower, workers].into_iter().find(|workers| lacks(*workers, runs)) {
                 return Step::Run(lacking);
@@ -371,7 +384,15 @@ pub fn next_step(points: &[Point], runs: u32, bounds: Bounds) -> Step {
         }
         before = Some((workers, mean));
     }
-    let Some((_, rate)) = best(points) else { return Step::Done };
+    let Some((top, rate)) = best(points) else { return Step::Done };
+    // The border of what works at all, which may lie above the best.
+    let failing = tried(points).find(|point| point.workers > top.workers && point.mean().is_none());
+    if let Some(failing) = failing {
+        let works = measured(points).map(|(point, _)| point.workers).filter(|workers| *workers < failing.workers).max();
+        if let Some(middle) = works.and_then(|works| between(works, failing.workers)) {
+            return Step::Run(middle);
+        }
+    }
     let good = smallest(points, rate).map(|point| point.workers);
     let enough = (1.0 - WITHIN) * rate;
     let may_have_more = |point: &Point| {
@@ -390,9 +411,14 @@ pub fn next_step(points: &[Point], runs: u32, bounds: Bounds) -> Step {
         return Step::Run(point.workers);
     }
     let Some(good) = good else { return Step::Done };
-    let below = measured(points).map(|(point, _)| point.workers).filter(|workers| *workers < good).max().unwrap_or(0);
-    let middle = below + (good - below) / 2;
-    if below == 0 || middle == below { Step::Done } else { Step::Run(middle) }
+    let below = tried(points).map(|point| point.workers).filter(|workers| *workers < good).max().unwrap_or(0);
+    between(below, good).filter(|_| below > 0).map_or(Step::Done, Step::Run)
+}
+
+/// The count in the middle of two, if there is one.
+fn between(low: u32, high: u32) -> Option<u32> {
+    let middle = low + (high - low) / 2;
+    (middle > low).then_some(middle)
 }
 
 /// 1, 2, 4, 8 ... and the most at last.

@@ -101,7 +101,12 @@ fn part(part: &str, most: usize) -> Result<Vec<u32>, WrongCounts> {
     }
     if let Some(factor) = factor {
         let steps = std::iter::successors(Some(first), |count| count.checked_mul(factor));
-        return Ok(steps.take_while(|count| *count <= last).collect());
+        let steps: Vec<u32> = steps.take_while(|count| *count <= last).collect();
+        return if steps.len() > most {
+            Err(WrongCounts::TooMany((MOST - most + steps.len()) as u64))
+        } else {
+            Ok(steps)
+        };
     }
     let many = u64::from(last - first) + 1;
     let before = (MOST - most) as u64;
@@ -185,6 +190,12 @@ mod tests {
             let wrong = counts(text).expect_err(text);
             assert!(wrong.contains(words), "{text}: {wrong}");
         }
+    }
+
+    #[test]
+    fn ranges_in_steps_are_counted_too() {
+        assert_eq!(counts("1..500").map(|counts| counts.len()), Ok(500));
+        assert!(counts("1..500,600..601x2").is_err_and(|wrong| wrong.contains("501")));
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use crate::commands::{headless, write};
 use crate::report::sweep::SweptArm;
 use crate::report::{self, ascii, shell};
 use crate::session::stream::SharedStream;
-use crate::session::view::{Mode, SessionView};
+use crate::session::view::{ArmView, Mode, SessionView};
 use crate::tui::Measured;
 use crate::workload::model::EngineKind;
 use crate::workload::source;
@@ -49,7 +49,12 @@ pub(super) fn say(measured: &Measured, signal: Option<i32>, repeat: &Repeat<'_>,
 /// The arms of which more than one worker count was tried.
 fn swept(view: &SessionView) -> Vec<SweptArm> {
     let tried = view.arms.iter().filter(|arm| arm.tuning.points.len() > 1);
-    tried.map(|arm| SweptArm { spec: arm.spec.clone(), tuning: Arc::clone(&arm.tuning), partial: None }).collect()
+    let arm = |arm: &ArmView| SweptArm {
+        spec: arm.spec.clone(),
+        tuning: Arc::clone(&arm.tuning),
+        partial: headless::partial(view, arm).map(|partial| (arm.measured, partial)),
+    };
+    tried.map(arm).collect()
 }
 
 impl Repeat<'_> {

@@ -46,7 +46,7 @@ pub(super) fn with_repeats(arguments: &SweepArgs, repeats: fn(&Workload) -> u32)
         Err(exit) => return Ok(exit),
     };
     let arms = workload.engines.clone();
-    let sweep = Sweep { arms: (0..arms.len()).collect(), counts, runs };
+    let sweep = Sweep { arms: (0..arms.len()).collect(), counts, runs, show_best: false };
     let spec: SessionSpec = prepare::session(workload, arms, &place, changes.i_know)?;
     let baseline = spec.baseline;
     let driven = drive(spec, SessionCommand::Sweep(sweep), output)?;

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -15,8 +16,19 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::os::{child, clock, inherited};
 
-/// How long a look waits for one process to stop; on a busy machine that may take longer, and the next look finds it.
-const STOPPED_WITHIN: Duration = Duration::from_micros(500);
+/// How long one look waits for processes to stop, all together; what takes longer, the next look finds stopped.
+const LOOK: Duration = Duration::from_micros(500);
+/// Whoever has not stopped by then is killed all the same: one that waits where no signal but that is heard (the parent of
+/// a vfork(2), a file system that does not answer) never stops.
+const STOPS_WITHIN: Duration = Duration::from_millis(100);
+
+/// A process that is to be ended, named for good by its start time.
+#[derive(Clone, Copy, Debug)]
+struct Condemned {
+    ticks: u64,
+    /// `CLOCK_MONOTONIC` in nanoseconds.
+    since: u64,
+}
 
 /// Makes orphaned descendants children of this process.
 ///
@@ -80,7 +92,7 @@ fn comes_after(pid: u32, other: u32) -> bool {
 }
 
 /// Orphans that were killed here and are still to be reaped, with their start times.
-static KILLED: Mutex<BTreeMap<i32, u64>> = Mutex::new(BTreeMap::new());
+static CONDEMNED: Mutex<BTreeMap<i32, Condemned>> = Mutex::new(BTreeMap::new());
 
 /// Processes that were there before us, with their start times: children that whoever became this program had, and their
 /// descendants. They are nobody's strays.
@@ -142,7 +154,7 @@ fn stat_of(pid: i32) -> Option<Stat> {
 pub struct Swept {
     /// Orphans that were killed.
     pub killed: usize,
-    /// Orphans that were killed before and are not gone yet.
+    /// Orphans that were condemned before and are not gone yet.
     pub dying: usize,
     /// Orphans that stay for now.
     pub kept: usize,
@@ -158,8 +170,9 @@ pub fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
     let mut swept = Swept::default();
     // Nobody is started or reaped by its owner in the meantime, and no other sweep is under way.
     let owned = child::owned();
-    let (mut killed, mut spared) = (lock(&KILLED), lock(&SPARED));
-    killed.retain(|pid, ticks| stat_of(*pid).is_some_and(|stat| stat.ticks == *ticks));
+    let (mut killed, mut spared) = (lock(&CONDEMNED), lock(&SPARED));
+    killed.retain(|pid, condemned| stat_of(*pid).is_some_and(|stat| stat.ticks == condemned.ticks));
+    let until = clock::monotonic() + LOOK.as_nanos() as u64;
     look_after_spared(&mut spared);
     for pid in children() {
         if owned.contains(&raw(pid)) {
@@ -178,7 +191,7 @@ pub fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
             swept.kept += usize::from(!is_spared);
             continue;
         }
-        match end_tree(pid, stat.ticks, &mut killed) {
+        match end_tree(pid, stat.ticks, until, &mut killed) {
             Ok(0) => swept.dying += 1,
             Ok(more) => swept.killed += more,
             Err(error) => swept.refused.push((orphan.pid(), error)),
@@ -188,13 +201,15 @@ pub fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
 }
 
 /// Kills an orphan and everyone below it: a child that is born to it by now tells nothing of where it comes from once
-/// its parent is gone. Returns how many there were that had not been killed before.
-fn end_tree(pid: Pid, ticks: u64, killed: &mut BTreeMap<i32, u64>) -> io::Result<usize> {
-    // Whoever has stopped has no other child, so what is listed then is complete.
+/// its parent is gone. Returns how many there were that had not been condemned before.
+fn end_tree(pid: Pid, ticks: u64, until: u64, killed: &mut BTreeMap<i32, Condemned>) -> io::Result<usize> {
+    // Whoever has stopped has no other child, so what is listed then is complete: a signal does not undo a fork(2) that is
+    // half done, and its child is not listed yet.
     rustix::process::kill_process(pid, Signal::STOP)?;
-    let mut count = usize::from(killed.insert(raw(pid), ticks).is_none());
-    if !stands_still(pid) {
-        // It is condemned; the next look ends it.
+    let now = clock::monotonic();
+    let mut count = usize::from(!killed.contains_key(&raw(pid)));
+    let since = killed.entry(raw(pid)).or_insert(Condemned { ticks, since: now }).since;
+    if !stands_still(pid, until) && now.saturating_sub(since) < STOPS_WITHIN.as_nanos() as u64 {
         return Ok(count);
     }
     let children = children_of_process(pid);
@@ -205,32 +220,36 @@ fn end_tree(pid: Pid, ticks: u64, killed: &mut BTreeMap<i32, u64>) -> io::Result
     for child in children {
         if let Some(stat) = Stat::of(child) {
             // One of another user cannot be stopped; it is found here when it has lost its parent.
-            count += end_tree(child, stat.ticks, killed).unwrap_or(0);
+            count += end_tree(child, stat.ticks, until, killed).unwrap_or(0);
         }
     }
     rustix::process::kill_process(pid, Signal::KILL)?;
     Ok(count)
 }
 
-/// Whether a process that was told to stop does stand still, after a moment at most. A signal does not undo a fork(2) that is
-/// half done: its child is not listed yet, and would be nobody's when its parent was killed.
-fn stands_still(pid: Pid) -> bool {
-    let deadline = clock::monotonic() + STOPPED_WITHIN.as_nanos() as u64;
+/// Whether a process that was told to stop does stand still, with all of its threads; waits for that until a moment of
+/// `CLOCK_MONOTONIC` in nanoseconds.
+fn stands_still(pid: Pid, until: u64) -> bool {
     loop {
-        if Stat::of(pid).is_none_or(|stat| stat.stands_still) {
+        if threads_of(pid).all(|thread| Stat::read(&thread.join("stat")).is_none_or(|stat| stat.stands_still)) {
             return true;
         }
-        if clock::monotonic() >= deadline {
+        if clock::monotonic() >= until {
             return false;
         }
         std::thread::sleep(Duration::from_micros(50));
     }
 }
 
+/// The folders of the threads of a process; none where it is gone.
+fn threads_of(pid: Pid) -> impl Iterator<Item = PathBuf> {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()));
+    threads.into_iter().flat_map(|threads| threads.flatten()).map(|thread| thread.path())
+}
+
 /// Children of all threads of a process.
 fn children_of_process(pid: Pid) -> Vec<Pid> {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())) else { return Vec::new() };
-    threads.flatten().flat_map(|thread| children_of(&thread.path().join("children").to_string_lossy())).collect()
+    threads_of(pid).flat_map(|thread| children_of(&thread.join("children").to_string_lossy())).collect()
 }
 
 /// Children of the main thread as the kernel lists them: it inherits the orphans; empty where there is no such list.
@@ -257,7 +276,11 @@ struct Stat {
 
 impl Stat {
     fn of(pid: Pid) -> Option<Self> {
-        let text = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+        Self::read(Path::new(&format!("/proc/{}/stat", pid.as_raw_nonzero())))
+    }
+
+    fn read(file: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(file).ok()?;
         // The name in parentheses may hold anything.
         let (_, rest) = text.rsplit_once(')')?;
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();

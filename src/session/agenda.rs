@@ -132,6 +132,7 @@ impl Sweeping {
             let workers = match next_step(&known.tuning.points, self.sweep.runs, known.bounds) {
                 Step::Run(workers) => Some(workers),
                 // The picture of the last run is that of the recommended count.
+                Step::Done if !self.sweep.show_best => None,
                 Step::Done => {
                     let wanted = known.tuning.advice.workers();
                     let unseen = wanted.filter(|workers| *workers != known.last && !self.shown.contains(&arm));

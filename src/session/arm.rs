@@ -11,7 +11,7 @@ use crate::metrics::kept::Runs;
 use crate::metrics::snapshot::Snapshot;
 use crate::metrics::track::Track;
 use crate::session::view::{ArmView, Mode};
-use crate::workload::model::{EngineKind, EngineSpec};
+use crate::workload::model::EngineSpec;
 
 /// One arm.
 pub(super) struct Arm {
@@ -77,7 +77,12 @@ impl Arm {
 
     /// Whether its worker count can be another one.
     pub fn can_resize(&self) -> bool {
-        self.spec.kind != EngineKind::Serial
+        self.spec.kind.has_worker_count()
+    }
+
+    /// The worker count that it has, or is to have: what runs may have another one, because a sweep tries it.
+    pub fn workers_now(&self) -> u32 {
+        if self.live.is_some() { self.shown_workers() } else { self.workers }
     }
 
     /// Counted runs with a worker count.

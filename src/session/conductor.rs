@@ -275,8 +275,10 @@ impl Conductor {
             SessionCommand::Measure(Some((arm, workers))) if idle => self.measure_again(arm, workers),
             SessionCommand::Sweep(sweep) if idle => self.begin_sweep(sweep),
             SessionCommand::Sweep(sweep) => {
-                self.stop();
-                self.next_sweep = Some(sweep);
+                self.kills.forget_wishes();
+                if self.next_sweep.replace(sweep).is_none() {
+                    self.stop();
+                }
             }
             // One thing at a time.
             SessionCommand::Run(_) | SessionCommand::Measure(_) => {}
@@ -294,15 +296,17 @@ impl Conductor {
             },
             SessionCommand::Stop => {
                 self.kills.forget_wishes();
-                self.next_sweep = None;
-                if !idle {
+                // What is being stopped for a sweep has been asked once already, by us.
+                let asked = self.next_sweep.take().is_some();
+                if !idle && !asked {
                     self.stop();
                 }
             }
             SessionCommand::ChangeWorkers { arm, change } => self.change_workers(arm, change),
             SessionCommand::SameWorkers(model) => {
-                let Some(workers) = self.arms.get(model).map(|arm| arm.workers) else { return };
-                (0..self.arms.len()).for_each(|arm| self.change_workers(arm, Change::To(workers)));
+                let Some(workers) = self.arms.get(model).map(Arm::workers_now) else { return };
+                let others = (0..self.arms.len()).filter(|arm| *arm != model);
+                others.for_each(|arm| self.change_workers(arm, Change::To(workers)));
             }
             SessionCommand::Baseline(arm) => {
                 if arm < self.arms.len() {
@@ -351,8 +355,7 @@ impl Conductor {
     fn change_workers(&mut self, index: usize, change: Change) {
         let most = self.most_workers();
         let Some(arm) = self.arms.get_mut(index).filter(|arm| arm.can_resize()) else { return };
-        // What runs may have another count, because a sweep tries it.
-        let now = if arm.live.is_some() { arm.shown_workers() } else { arm.workers };
+        let now = arm.workers_now();
         let wanted = match change {
             Change::By(by) => now.saturating_add_signed(by),
             Change::Double => now.saturating_mul(2),
@@ -447,7 +450,7 @@ impl Conductor {
 
     /// Measures an arm with a count as often as a comparison does, however often it was measured before.
     fn measure_again(&mut self, index: usize, workers: u32) {
-        let (repeats, most) = (self.repeats(), self.spec.surroundings.max_workers());
+        let (repeats, most) = (self.repeats(), self.most_workers());
         let Some(arm) = self.arms.get_mut(index) else { return };
         let workers = if arm.can_resize() { workers.clamp(1, most) } else { 1 };
         arm.workers = workers;

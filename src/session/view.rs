@@ -123,7 +123,11 @@ impl std::fmt::Display for Place {
             Self::Again { run, runs, .. } => write!(f, "run {run}/{runs}"),
             Self::Sweep { workers, run, runs, .. } => {
                 write!(f, "{workers} worker{}", if *workers == 1 { "" } else { "s" })?;
-                if *run == 0 { f.write_str(warmup) } else { write!(f, ", run {run}/{}", runs.max(run)) }
+                match run {
+                    0 => f.write_str(warmup),
+                    run if run > runs => write!(f, ", run {run}"),
+                    run => write!(f, ", run {run}/{runs}"),
+                }
             }
         }
     }
@@ -159,6 +163,12 @@ impl ArmView {
     #[must_use]
     pub fn latest(&self) -> Option<&Arc<Snapshot>> {
         self.track.frames.last()
+    }
+
+    /// The worker count that keys change: of what runs, or else the one that it is to have.
+    #[must_use]
+    pub fn workers_now(&self) -> u32 {
+        if self.live { self.measured } else { self.workers }
     }
 
     /// Counts of the newest frame.
@@ -226,6 +236,8 @@ pub struct Sweep {
     pub counts: Option<Vec<u32>>,
     /// Counted runs of each.
     pub runs: u32,
+    /// Whether one more run with the recommended count is made where the last one had another: for somebody who looks.
+    pub show_best: bool,
 }
 
 /// What a user may ask of a session.

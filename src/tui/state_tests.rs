@@ -98,7 +98,7 @@ fn bounds_of_worker_counts_are_told() {
 fn a_sweep_and_a_measurement_begin_only_when_nothing_runs() {
     let (mut ui, model) = open(fixture::tuned());
     ui.screen = Screen::Tune;
-    let sweep = Sweep { arms: vec![0, 1], counts: None, runs: crate::analysis::tuning::RUNS };
+    let sweep = Sweep { arms: vec![0, 1], counts: None, runs: crate::analysis::tuning::RUNS, show_best: true };
     assert_eq!(ui.update(&model, Action::Sweep), sent(SessionCommand::Sweep(sweep)));
     // The line of the wanted count is chosen at first; up goes to the one below it.
     assert_eq!(ui.update(&model, Action::Open), sent(SessionCommand::Measure(Some((0, 8)))));
@@ -110,7 +110,7 @@ fn a_sweep_and_a_measurement_begin_only_when_nothing_runs() {
     assert!(ui.notice.as_ref().is_some_and(|notice| notice.contains("running")));
     assert_eq!(ui.update(&model, Action::Sweep), []);
     assert_eq!(ui.question, Some(Question::Commands(tune::Asked::SweepInstead)), "it is asked for first");
-    let sweep = Sweep { arms: vec![0, 1], counts: None, runs: crate::analysis::tuning::RUNS };
+    let sweep = Sweep { arms: vec![0, 1], counts: None, runs: crate::analysis::tuning::RUNS, show_best: true };
     assert_eq!(ui.update(&model, Action::Yes), sent(SessionCommand::Sweep(sweep)));
 }
 

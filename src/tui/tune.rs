@@ -1,11 +1,10 @@
 //! Worker counts by key: what each key asks of the session, and what is said about it. No I/O, no clock.
 
-use crate::analysis::tuning::{Bounds, MORE, RUNS, Step, Tuning, next_step};
+use crate::analysis::tuning::{MORE, RUNS, Tuning};
 use crate::session::view::{ArmView, Change, Mode, SessionCommand, SessionPhase, SessionView, Sweep};
 use crate::tui::format;
 use crate::tui::model::{self, Model};
 use crate::tui::state::{Effect, Question, UiState};
-use crate::workload::model::{Arrivals, EngineKind};
 
 /// Somebody's commands are run only when that was agreed to: what is to be done with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,11 +60,10 @@ fn none(ui: &mut UiState) -> Vec<Effect> {
 /// `+ - ] [`: in any state. The session knows the count at the moment, so that keys in a row add up.
 pub(super) fn change(ui: &mut UiState, model: &Model, change: Change) -> Vec<Effect> {
     let Some((arm, view, arm_view)) = chosen(ui, model) else { return none(ui) };
-    if arm_view.spec.kind == EngineKind::Serial {
+    if !can_resize(arm_view) {
         return ui.say("serial has one worker: Tab chooses the other engine");
     }
-    // What runs may have another count, because a sweep tries it.
-    let now = if arm_view.live { arm_view.measured } else { arm_view.workers };
+    let now = arm_view.workers_now();
     let more = matches!(change, Change::Double) || matches!(change, Change::By(by) if by > 0);
     if more && now >= view.most_workers {
         return ui.say(&format!("no more than {} workers make sense here", view.most_workers));
@@ -82,7 +80,7 @@ pub(super) fn change(ui: &mut UiState, model: &Model, change: Change) -> Vec<Eff
 /// `E`.
 pub(super) fn same(ui: &mut UiState, model: &Model) -> Vec<Effect> {
     let Some((arm, _, view)) = chosen(ui, model) else { return none(ui) };
-    let workers = view.workers;
+    let workers = view.workers_now();
     ui.count = [None; 2];
     let serial = model.session.as_deref().is_some_and(|view| !view.arms.iter().all(can_resize));
     let but = if serial { " but serial" } else { "" };
@@ -110,6 +108,9 @@ fn tasks(view: &SessionView) -> u64 {
 /// `s`: both arms on screen, in turn.
 pub(super) fn sweep(ui: &mut UiState, model: &Model) -> Vec<Effect> {
     let Some((_, view, _)) = chosen(ui, model) else { return none(ui) };
+    if on_screen(ui, view).next().is_none() {
+        return ui.say("serial has one worker: there is nothing to sweep");
+    }
     if model::is_running(view) && view.measures_by_itself {
         ui.question = Some(Question::Commands(Asked::SweepInstead));
         return Vec::new();
@@ -117,7 +118,8 @@ pub(super) fn sweep(ui: &mut UiState, model: &Model) -> Vec<Effect> {
     if model::is_running(view) {
         return busy(ui);
     }
-    if on_screen(ui, view).all(|arm| arm_is_done(view, arm)) {
+    let complete = |arm: usize| view.arms.get(arm).is_some_and(|arm| arm.tuning.complete);
+    if on_screen(ui, view).all(complete) {
         return ui.say("a sweep would try nothing more: Enter measures the chosen count again");
     }
     if !view.measures_by_itself {
@@ -134,31 +136,20 @@ fn on_screen(ui: &UiState, view: &SessionView) -> impl Iterator<Item = usize> {
     ui.pair.into_iter().take(panes).filter(move |arm| resizable.get(*arm) == Some(&true))
 }
 
-/// Whether a sweep would find nothing to try any more.
-fn arm_is_done(view: &SessionView, arm: usize) -> bool {
-    let open_arrivals = matches!(view.workload.arrivals, Arrivals::Open(_));
-    let bounds = Bounds {
-        most: view.most_workers,
-        cores: view.host.usable_cores(),
-        open_arrivals,
-        free: view.measures_by_itself,
-    };
-    let points = view.arms.get(arm).map(|arm| arm.tuning.points.as_slice()).unwrap_or_default();
-    !points.is_empty() && next_step(points, RUNS, bounds) == Step::Done
-}
-
 fn begin_sweep(ui: &mut UiState, view: &SessionView) -> Vec<Effect> {
     let arms: Vec<usize> = on_screen(ui, view).collect();
-    if arms.is_empty() {
-        return ui.say("serial has one worker: there is nothing to sweep");
-    }
     ui.frozen = None;
     ui.count = [None; 2];
-    vec![Effect::Send(SessionCommand::Sweep(Sweep { arms, counts: None, runs: RUNS }))]
+    vec![Effect::Send(SessionCommand::Sweep(Sweep {
+        arms,
+        counts: None,
+        runs: RUNS,
+        show_best: view.measures_by_itself,
+    }))]
 }
 
 fn can_resize(arm: &ArmView) -> bool {
-    arm.spec.kind != EngineKind::Serial
+    arm.spec.kind.has_worker_count()
 }
 
 /// Enter on the main screen: the engines whose worker count was changed. [`pending`] has said how much that is.
@@ -232,7 +223,7 @@ pub(super) fn pending(view: &SessionView) -> Option<String> {
     match (&view.phase, view.measures_by_itself) {
         _ if changed.is_empty() => None,
         (SessionPhase::Finished, true) if view.mode == Mode::Interleaved => {
-            Some(format!("{names} is measured as soon as the keys rest"))
+            Some(format!("measured as soon as the keys rest: {names}"))
         }
         (_, true) => Some(format!("Enter measures {names}: {many}")),
         (_, false) => {

@@ -350,6 +350,14 @@ pub enum EngineKind {
     Serial,
 }
 
+impl EngineKind {
+    /// Whether it has a worker count that can be another one.
+    #[must_use]
+    pub fn has_worker_count(self) -> bool {
+        self != Self::Serial
+    }
+}
+
 /// Most tasks at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workers {

@@ -159,6 +159,30 @@ fn huge_counts_do_not_overflow() {
 mod simulation;
 
 #[test]
+fn a_sweep_finds_the_border_of_what_works_at_all() {
+    // As where a limit of the machine or of the command is reached.
+    let (order, advice) = sweep(|workers| if workers < 7 { 50.0 * f64::from(workers) } else { 0.0 }, BOUNDS);
+    assert_eq!(order, [1, 2, 4, 8, 6, 7, 5]);
+    assert_eq!(advice, Advice::Use { workers: 6, best: 6 });
+}
+
+#[test]
+fn a_count_whose_runs_do_not_count_was_not_tried() {
+    let mut touched = Point::of(8, &[], 1);
+    touched.tasks = 100;
+    let tuning = Tuning::of(points(&[(4, 191.0)]).into_iter().chain([touched]).collect(), BOUNDS);
+    assert_eq!((tuning.advice, tuning.next), (Advice::Rising { best: 4 }, Some(8)));
+    assert_eq!(tuning.headline(), "4 is the only count tried");
+    let most = Bounds { most: 8, ..BOUNDS };
+    let mut all = points(&[(2, 96.0), (4, 191.0)]);
+    all.push(Point::of(8, &[], 1));
+    let tuning = Tuning::of(all, most);
+    assert_eq!(tuning.headline(), "4 is the best tried, still rising");
+    assert!(tuning.next.is_some() && !tuning.why.contains("as many as there can be"), "{tuning:?}");
+    assert!(!tuning.complete);
+}
+
+#[test]
 fn short_runs_that_tell_too_little_are_repeated_for_a_while() {
     let wide = |runs: usize, wall: u64| {
         let mut points = [1, 2, 4].map(|workers| point(workers, 100.0 + f64::from(workers % 2), 0.2, runs)).to_vec();

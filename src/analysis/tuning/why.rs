@@ -104,7 +104,10 @@ fn gain(point: &Point, higher: &[&Point]) -> Option<String> {
         _ => "more".to_owned(),
     };
     Some(match gain {
-        gain if gain < -NOTHING => format!("{who} workers are slower by {} or more", percent(-gain)),
+        gain if gain < -NOTHING => {
+            let or_more = if higher.len() > 1 { " or more" } else { "" };
+            format!("{who} workers are slower by {}{or_more}", percent(-gain))
+        }
         gain if gain < NOTHING => format!("{who} workers gain nothing"),
         gain => format!("{who} workers gain no more than {}", percent(gain)),
     })

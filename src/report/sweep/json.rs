@@ -118,7 +118,7 @@ pub fn text(results: &SweepResults) -> String {
 }
 
 fn arm(arm: &SweptArm) -> ArmOut<'_> {
-    let Tuning { points, advice, why, next } = &*arm.tuning;
+    let Tuning { points, advice, why, next, complete: _ } = &*arm.tuning;
     let (workers, best) = match *advice {
         Advice::Nothing => (None, None),
         Advice::Rising { best } | Advice::Unclear { best } => (None, Some(best)),

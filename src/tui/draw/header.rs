@@ -78,7 +78,9 @@ pub fn round(view: &SessionView) -> String {
         Place::Round { round, rounds, warmup } => format!("run {}/{}", round - warmup, rounds.saturating_sub(warmup)),
         Place::Again { run, runs, .. } => format!("again {run}/{runs}"),
         Place::Sweep { workers, run: 0, .. } => format!("sweep ×{workers} warm-up"),
-        Place::Sweep { workers, run, runs, .. } => format!("sweep ×{workers} {run}/{}", runs.max(run)),
+        // Where the usual ones do not tell enough there are more, nobody knows how many.
+        Place::Sweep { workers, run, runs, .. } if run > runs => format!("sweep ×{workers} {run}"),
+        Place::Sweep { workers, run, runs, .. } => format!("sweep ×{workers} {run}/{runs}"),
     }
 }
 

@@ -24,7 +24,7 @@ fn processes_each(workload: &Workload, kind: EngineKind) -> u64 {
     if commands && kind != EngineKind::Process { 2 } else { 1 }
 }
 
-/// Most workers that any of the arms may have before [`refusals`] speaks against it; at least 1.
+/// Most workers that any of the arms may have before the plan is refused for it; at least 1.
 #[must_use]
 pub fn most_workers(workload: &Workload, machine: Machine) -> u32 {
     let by = |room: Room, each: u64| room.left() / each.max(1);

@@ -97,7 +97,7 @@ pub enum Event<'a> {
         count: u64,
         /// The limit they reached.
         limit: Duration,
-        /// Some of them one by one, at most [`crate::engine::queue::NAMED`].
+        /// Some of them one by one, at most [`crate::engine::dispatcher::queue::NAMED`].
         reports: &'a [AttemptReport],
     },
     /// A worker process was started.

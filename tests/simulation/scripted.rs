@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use poolscope::engine::control::Command;
 use poolscope::engine::dispatcher::input::{Ended, TaskFailure, TaskOutput};
-use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Plan, Policy, StartFailure, Stop};
+use poolscope::engine::dispatcher::queue::Ticket;
+use poolscope::engine::dispatcher::window::Chunk;
+use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Policy, Settings, StartFailure, Stop};
 use poolscope::engine::event::{InTask, Moment, Record, RunState, Usage};
 use poolscope::engine::outcome::Exit;
-use poolscope::engine::queue::Ticket;
 use poolscope::engine::stream::{Admission, ClassRules};
-use poolscope::engine::window::Chunk;
 use poolscope::workload::model::{Backoff, Retries};
 
 use crate::draws::{MS, Stream};
@@ -38,7 +38,7 @@ struct Script {
 
 impl Script {
     fn new(policy: Policy, workers: u32, chunk: Chunk, classes: Vec<ClassRules>, stream: Stream) -> Self {
-        let plan = Plan {
+        let plan = Settings {
             policy,
             workers,
             max_workers: 4096,

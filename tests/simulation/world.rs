@@ -10,12 +10,12 @@ use crate::limits::GONE_AT_STOP;
 use crate::told::Told;
 use poolscope::engine::control::Command;
 use poolscope::engine::dispatcher::input::{Ended, TaskFailure, TaskOutput};
-use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Plan, Policy, StartFailure, Stop};
+use poolscope::engine::dispatcher::queue::Ticket;
+use poolscope::engine::dispatcher::window::Chunk;
+use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Policy, Settings, StartFailure, Stop};
 use poolscope::engine::event::{InTask, Moment, Record, RunState, Usage};
 use poolscope::engine::outcome::Exit;
-use poolscope::engine::queue::Ticket;
 use poolscope::engine::stream::{Admission, ClassRules};
-use poolscope::engine::window::Chunk;
 use poolscope::workload::model::OnFull;
 
 mod user;
@@ -131,7 +131,7 @@ impl World {
             Admission::Open { times: Box::new(times.into_iter()), max_in_flight, on_full }
         };
         let start_timeout = Duration::from_millis(20 + dice.below(200));
-        let plan = Plan {
+        let plan = Settings {
             policy,
             workers: 1 + dice.below(6) as u32,
             max_workers: 16,

@@ -16,12 +16,12 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use poolscope::engine::control::Command;
-use poolscope::engine::dispatcher::{Plan, Policy};
+use poolscope::engine::dispatcher::window::Chunk;
+use poolscope::engine::dispatcher::{Policy, Settings};
 use poolscope::engine::driver::{Run, RunSpec};
 use poolscope::engine::event::{EngineView, Event, Moment, Observer, Record, RunState, SlotView, Usage};
 use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
 use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
-use poolscope::engine::window::Chunk;
 use poolscope::workload::model::{Backoff, ClassId, CommandLine, Retries, Work};
 
 /// Longest any of these tests may take.
@@ -134,7 +134,7 @@ impl Setting {
         hard_limit();
         let shared = Arc::new(Shared::default());
         let spec = RunSpec {
-            plan: Plan {
+            settings: Settings {
                 policy: self.policy,
                 workers: self.workers,
                 max_workers: 4096,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Dispatcher;
-use super::input::Output;
+use super::input::Sink;
 use crate::engine::event::{Moment, RunState};
 use crate::engine::outcome::Counts;
 use crate::engine::stream::Admission;
@@ -81,7 +81,7 @@ impl Dispatcher {
     }
 
     /// Admits every task whose time has come, and ends the waiting of those whose `queue_timeout` has run out.
-    pub(super) fn admit(&mut self, now: Moment, out: &mut dyn Output) {
+    pub(super) fn admit(&mut self, now: Moment, out: &mut dyn Sink) {
         if self.state.is_over() || self.state == RunState::Suspended {
             return;
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::deadlines::LEAVE;
-use super::input::{Effect, Output, Stop};
+use super::input::{Effect, Sink, Stop};
 use super::slot::{Life, Slot, Why};
 use super::timers::Timer;
 use super::{Dispatcher, Policy};
@@ -14,7 +14,7 @@ use crate::engine::event::{Event, Moment, RunState, Severity};
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 impl Dispatcher {
-    pub(super) fn control(&mut self, now: Moment, command: Command, out: &mut dyn Output) {
+    pub(super) fn control(&mut self, now: Moment, command: Command, out: &mut dyn Sink) {
         match command {
             _ if self.state.is_over() => {}
             Command::Resize(workers) => self.resize(now, workers.get(), out),
@@ -48,7 +48,7 @@ impl Dispatcher {
         }
     }
 
-    fn resize(&mut self, now: Moment, workers: u32, out: &mut dyn Output) {
+    fn resize(&mut self, now: Moment, workers: u32, out: &mut dyn Sink) {
         let workers = workers.min(self.max_workers);
         if workers == self.workers || self.ending.is_some() {
             return;
@@ -59,7 +59,7 @@ impl Dispatcher {
     }
 
     /// Windows may have run half empty during a pause.
-    fn give_out_again(&mut self, now: Moment, out: &mut dyn Output) {
+    fn give_out_again(&mut self, now: Moment, out: &mut dyn Sink) {
         self.pump(now, out);
         if self.policy == Policy::Reuse {
             for slot in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
@@ -70,7 +70,7 @@ impl Dispatcher {
 
     /// Kills the workers that the user wants killed, as far as they are there. The others are looked for whenever something
     /// has happened; what a worker is in happens without a word, so that is asked for again soon.
-    pub(super) fn kill_wanted(&mut self, now: Moment, out: &mut dyn Output) {
+    pub(super) fn kill_wanted(&mut self, now: Moment, out: &mut dyn Sink) {
         if self.to_kill.is_empty() {
             return;
         }
@@ -100,14 +100,14 @@ impl Dispatcher {
     }
 
     /// A worker was found in a task: it may be the one that the user wants killed.
-    pub(super) fn found_busy(&mut self, now: Moment, slot: u32, out: &mut dyn Output) {
+    pub(super) fn found_busy(&mut self, now: Moment, slot: u32, out: &mut dyn Sink) {
         if self.to_kill.contains(&None) && self.kill_worker(now, slot, out) {
             self.to_kill.remove(&None);
         }
     }
 
     /// Says whether there was somebody to kill.
-    fn kill_worker(&mut self, now: Moment, slot: u32, out: &mut dyn Output) -> bool {
+    fn kill_worker(&mut self, now: Moment, slot: u32, out: &mut dyn Sink) -> bool {
         let reuse = self.policy == Policy::Reuse;
         // A process that has done its task is as good as gone: the next one of its slot is meant.
         let there = |entry: &&Slot| entry.is_alive() && (reuse || entry.busy());
@@ -119,7 +119,7 @@ impl Dispatcher {
     }
 
     /// Ends the run before its last task: what waits is cancelled, what runs gets its grace period, or none.
-    pub(super) fn end_run(&mut self, now: Moment, ending: RunState, kill: bool, out: &mut dyn Output) {
+    pub(super) fn end_run(&mut self, now: Moment, ending: RunState, kill: bool, out: &mut dyn Sink) {
         if self.state == RunState::Suspended {
             self.state = self.before_suspend;
         }
@@ -163,7 +163,7 @@ impl Dispatcher {
     }
 
     /// Every task has its outcome: the workers may go.
-    pub(super) fn dismiss_all(&mut self, now: Moment, out: &mut dyn Output) {
+    pub(super) fn dismiss_all(&mut self, now: Moment, out: &mut dyn Sink) {
         self.idle.clear();
         for slot in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
             let Some(entry) = self.slots.get(slot as usize) else { return };
@@ -183,7 +183,7 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn misbehaved(&mut self, now: Moment, slot: u32, epoch: u32, reason: String, out: &mut dyn Output) {
+    pub(super) fn misbehaved(&mut self, now: Moment, slot: u32, epoch: u32, reason: String, out: &mut dyn Sink) {
         let Some(entry) = self.live(slot, epoch).filter(|entry| entry.is_alive()) else { return };
         let pid = entry.pid.unwrap_or(0);
         self.note(now, Severity::Warning, format!("worker {slot} (process {pid}) is ended: {reason}"), out);

@@ -8,12 +8,12 @@
 
 use std::time::Duration;
 
-use super::input::{Effect, Output, Stop};
-use super::slot::{Ending, Life, Overdue, Slot, Why};
+use super::input::{Effect, Sink, Stop};
+use super::slot::{Life, Overdue, Slot, Termination, Why};
 use super::timers::Timer;
 use super::{Dispatcher, Policy};
+use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::event::{EndReason, Event, InTask, Moment, Severity};
-use crate::engine::queue::Ticket;
 
 /// How long a worker without work may take to leave.
 pub(super) const LEAVE: Duration = Duration::from_secs(2);
@@ -50,7 +50,7 @@ impl Dispatcher {
     }
 
     /// It is time to look at a worker.
-    pub(super) fn look(&mut self, slot: u32, out: &mut dyn Output) {
+    pub(super) fn look(&mut self, slot: u32, out: &mut dyn Sink) {
         let Some(entry) = self.slots.get_mut(slot as usize) else { return };
         entry.watched_until = None;
         if entry.owes() || !entry.held.is_empty() {
@@ -59,7 +59,7 @@ impl Dispatcher {
     }
 
     /// The answer to a look: what the worker is in.
-    pub(super) fn progress(&mut self, now: Moment, slot: u32, epoch: u32, task: Option<InTask>, out: &mut dyn Output) {
+    pub(super) fn progress(&mut self, now: Moment, slot: u32, epoch: u32, task: Option<InTask>, out: &mut dyn Sink) {
         let Some(entry) = self.live(slot, epoch) else { return };
         let known = |index| entry.class_of(index).is_some() || entry.has_expired(index);
         let task = task.filter(|task| known(task.index));
@@ -79,7 +79,7 @@ impl Dispatcher {
     }
 
     /// Ends the worker if one of its limits is reached.
-    fn judge(&mut self, now: Moment, slot: u32, task: Option<InTask>, out: &mut dyn Output) {
+    fn judge(&mut self, now: Moment, slot: u32, task: Option<InTask>, out: &mut dyn Sink) {
         let Some(entry) = self.slots.get_mut(slot as usize) else { return };
         if !entry.owes() {
             return;
@@ -136,7 +136,7 @@ impl Dispatcher {
     }
 
     /// Ends a worker: SIGTERM and a grace period, or SIGKILL where that is zero.
-    pub(super) fn end_worker(&mut self, now: Moment, slot: u32, why: Why, grace: Duration, out: &mut dyn Output) {
+    pub(super) fn end_worker(&mut self, now: Moment, slot: u32, why: Why, grace: Duration, out: &mut dyn Sink) {
         self.idle.remove(&slot);
         let Some(entry) = self.slots.get_mut(slot as usize) else { return };
         let epoch = entry.epoch;
@@ -144,7 +144,7 @@ impl Dispatcher {
         let how = if kill { Stop::Kill } else { Stop::Terminate };
         let pid = entry.pid;
         let reason = why.reason();
-        entry.life = Life::Ending(Box::new(Ending { why, killed: false, sent: how }));
+        entry.life = Life::Ending(Box::new(Termination { why, killed: false, sent: how }));
         if let Some(reason) = reason {
             let held = (0u32..).zip(&self.slots).filter(|(other, entry)| *other != slot && entry.busy());
             let others: Vec<u32> = held.map(|(other, _)| other).collect();
@@ -158,7 +158,7 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn grace_over(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Output) {
+    pub(super) fn grace_over(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Sink) {
         let Some(entry) = self.live(slot, epoch) else { return };
         let Life::Ending(ending) = &mut entry.life else { return };
         // Its SIGKILL may have come first, because the user would not wait.
@@ -177,14 +177,14 @@ impl Dispatcher {
     }
 
     /// A killed worker is still there: it is given up.
-    pub(super) fn stuck(&mut self, slot: u32, epoch: u32, out: &mut dyn Output) {
+    pub(super) fn stuck(&mut self, slot: u32, epoch: u32, out: &mut dyn Sink) {
         if self.live(slot, epoch).is_some_and(|entry| matches!(entry.life, Life::Ending(_))) {
             out.effect(Effect::Abandon { slot, epoch });
         }
     }
 
     /// A worker without work did not leave.
-    pub(super) fn overstayed(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Output) {
+    pub(super) fn overstayed(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Sink) {
         let Some(entry) = self.live(slot, epoch) else { return };
         if !matches!(entry.life, Life::Leaving) || !entry.is_empty() {
             return;
@@ -203,7 +203,7 @@ impl Dispatcher {
     }
 
     /// A worker lives on without its socket.
-    pub(super) fn still_there(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Output) {
+    pub(super) fn still_there(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Sink) {
         let Some(entry) = self.live(slot, epoch) else { return };
         let ends_anyway = matches!(entry.life, Life::Leaving) && entry.is_empty();
         if ends_anyway || !matches!(entry.life, Life::Starting(_) | Life::Working | Life::Leaving) {
@@ -213,7 +213,7 @@ impl Dispatcher {
         self.end_worker(now, slot, Why::Closed, Duration::ZERO, out);
     }
 
-    fn note_worker(&self, now: Moment, slot: u32, what: &str, out: &mut dyn Output) {
+    fn note_worker(&self, now: Moment, slot: u32, what: &str, out: &mut dyn Sink) {
         let pid = self.slots.get(slot as usize).and_then(|entry| entry.pid).unwrap_or(0);
         self.note(now, Severity::Warning, format!("worker {slot} (process {pid}) {what}"), out);
     }

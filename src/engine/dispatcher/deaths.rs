@@ -1,7 +1,7 @@
 //! Workers that end: the task that was lost with one, the tasks that go back to the queue, the replacement.
 
-use super::input::{Ended, Output};
-use super::slot::{Ending, Life, Why};
+use super::input::{Ended, Sink};
+use super::slot::{Life, Termination, Why};
 use super::{Dispatcher, Policy};
 use crate::engine::event::{Event, Moment, Severity};
 use crate::engine::outcome::{Cause, Exit, Outcome};
@@ -12,7 +12,7 @@ const SIGKILL: i32 = libc::SIGKILL;
 const EARLY_DEATHS: u32 = 5;
 
 impl Dispatcher {
-    pub(super) fn exited(&mut self, now: Moment, slot: u32, epoch: u32, ended: &Ended, out: &mut dyn Output) {
+    pub(super) fn exited(&mut self, now: Moment, slot: u32, epoch: u32, ended: &Ended, out: &mut dyn Sink) {
         let Some(entry) = self.live(slot, epoch) else { return };
         let life = std::mem::take(&mut entry.life);
         let pid = entry.pid.unwrap_or(0);
@@ -69,7 +69,7 @@ impl Dispatcher {
     }
 
     /// Frees a slot whose worker is gone: what it still held goes back to the head of the queue.
-    fn release(&mut self, now: Moment, slot: u32, expected: bool, out: &mut dyn Output) {
+    fn release(&mut self, now: Moment, slot: u32, expected: bool, out: &mut dyn Sink) {
         let ending = self.ending.is_some();
         let Some(entry) = self.slots.get_mut(slot as usize) else { return };
         // What it took up is free for another.
@@ -89,7 +89,7 @@ impl Dispatcher {
         }
     }
 
-    fn ended_on_purpose(&mut self, now: Moment, slot: u32, ending: Ending, ended: &Ended, out: &mut dyn Output) {
+    fn ended_on_purpose(&mut self, now: Moment, slot: u32, ending: Termination, ended: &Ended, out: &mut dyn Sink) {
         match ending.why {
             // What it held is given out again.
             Why::RunEnds | Why::Silent | Why::Outlived => {}
@@ -140,7 +140,7 @@ impl Dispatcher {
     }
 
     /// The task that a worker was in is lost with it.
-    fn lose_task(&mut self, now: Moment, slot: u32, cause: &Cause, ended: &Ended, out: &mut dyn Output) {
+    fn lose_task(&mut self, now: Moment, slot: u32, cause: &Cause, ended: &Ended, out: &mut dyn Sink) {
         let policy = self.policy;
         let Some(entry) = self.slots.get_mut(slot as usize) else { return };
         // The board says which task it was. A process that was started for one task is that task, even if it died
@@ -169,7 +169,7 @@ impl Dispatcher {
     }
 
     /// The engine cannot go on: everything that is left is cancelled and every worker ended.
-    pub(super) fn give_up(&mut self, now: Moment, reason: &str, out: &mut dyn Output) {
+    pub(super) fn give_up(&mut self, now: Moment, reason: &str, out: &mut dyn Sink) {
         self.note(now, Severity::Error, reason.to_owned(), out);
         self.end_run(now, crate::engine::event::RunState::Broken, true, out);
     }

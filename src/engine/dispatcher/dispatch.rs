@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::input::{Effect, Output};
+use super::input::{Effect, Sink};
 use super::slot::{Held, Life};
 use super::{Dispatcher, Policy};
+use crate::engine::dispatcher::queue::Ticket;
+use crate::engine::dispatcher::window::Holding;
 use crate::engine::event::{Moment, RunState};
-use crate::engine::queue::Ticket;
 use crate::engine::stream::ClassRules;
-use crate::engine::window::Holding;
 use crate::workload::model::{Backoff, ClassId, Retries};
 
 /// Most runs in one message.
@@ -33,7 +33,7 @@ impl Dispatcher {
     }
 
     /// Gives work to everyone who waits for it.
-    pub(super) fn pump(&mut self, now: Moment, out: &mut dyn Output) {
+    pub(super) fn pump(&mut self, now: Moment, out: &mut dyn Sink) {
         while self.state == RunState::Running && !self.queue.is_empty() {
             if self.policy == Policy::OneTask && self.starts_left == 0 {
                 self.unfinished |= !self.idle.is_empty();
@@ -52,7 +52,7 @@ impl Dispatcher {
     }
 
     /// Fills a worker's window.
-    pub(super) fn refill(&mut self, now: Moment, slot: u32, out: &mut dyn Output) {
+    pub(super) fn refill(&mut self, now: Moment, slot: u32, out: &mut dyn Sink) {
         let Some(entry) = self.slots.get(slot as usize) else { return };
         if !matches!(entry.life, Life::Working) || entry.closed {
             return;

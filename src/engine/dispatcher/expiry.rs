@@ -7,11 +7,11 @@
 use std::time::Duration;
 
 use super::Dispatcher;
-use super::input::Output;
+use super::input::Sink;
 use super::slot::{Life, Slot};
+use crate::engine::dispatcher::queue::{Expired, Ticket};
 use crate::engine::event::{Event, Moment};
 use crate::engine::outcome::{AttemptReport, Cause, Outcome};
-use crate::engine::queue::{Expired, Ticket};
 use crate::workload::model::{ClassId, TaskIndex};
 
 /// How long a worker that is in no task is waited for before what it holds expires: it may just be reporting that it has
@@ -22,7 +22,7 @@ const AGAIN: Duration = Duration::from_millis(1);
 
 impl Dispatcher {
     /// Ends the waiting of tasks in the queue whose `queue_timeout` ran out; says whether there were any.
-    pub(super) fn expire_queue(&mut self, now: Moment, out: &mut dyn Output) -> bool {
+    pub(super) fn expire_queue(&mut self, now: Moment, out: &mut dyn Sink) -> bool {
         if self.queue.next_expiry().is_none_or(|at| at > now) {
             return false;
         }
@@ -52,7 +52,7 @@ impl Dispatcher {
 
     /// Ends the waiting of tasks in a worker's window. Those that it has begun were taken out of the reckoning before;
     /// `in_task` says whether they are known.
-    pub(super) fn expire_held(&mut self, now: Moment, slot: u32, in_task: bool, out: &mut dyn Output) {
+    pub(super) fn expire_held(&mut self, now: Moment, slot: u32, in_task: bool, out: &mut dyn Sink) {
         let Some(entry) = self.slots.get(slot as usize) else { return };
         let Some(first) = self.first_expiry(entry) else { return };
         // One that is being ended does not report any more.
@@ -80,7 +80,7 @@ impl Dispatcher {
         self.pump(now, out);
     }
 
-    fn expired(&mut self, now: Moment, class: ClassId, expired: &Expired, out: &mut dyn Output) {
+    fn expired(&mut self, now: Moment, class: ClassId, expired: &Expired, out: &mut dyn Sink) {
         let limit = self.rules(class).queue_timeout.unwrap_or_default();
         self.counts.timed_out += expired.count;
         self.counts.queue_timed_out += expired.count;
@@ -122,7 +122,7 @@ impl Dispatcher {
         epoch: u32,
         first: TaskIndex,
         count: u64,
-        out: &mut dyn Output,
+        out: &mut dyn Sink,
     ) {
         let Some(entry) = self.live(slot, epoch) else { return };
         let mut back: Vec<Ticket> = Vec::new();

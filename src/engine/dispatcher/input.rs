@@ -1,9 +1,9 @@
 //! What goes into a dispatcher and what comes out of it.
 
 use crate::engine::control::Command;
+use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::event::{Event, InTask, Moment, Record, RunState, Usage};
 use crate::engine::outcome::Exit;
-use crate::engine::queue::Ticket;
 use crate::workload::model::TaskIndex;
 
 /// Something that happened. `slot` and `epoch` name a worker: the epoch tells it from others that had its slot.
@@ -233,7 +233,7 @@ pub enum Effect {
 }
 
 /// Takes what comes out of a dispatcher.
-pub trait Output {
+pub trait Sink {
     /// Something is to be done.
     fn effect(&mut self, effect: Effect);
 

@@ -16,22 +16,24 @@ mod deaths;
 mod dispatch;
 mod expiry;
 pub mod input;
+pub mod queue;
 mod results;
 mod slot;
 mod staff;
 mod timers;
+pub mod window;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::engine::dispatcher::queue::Queue;
+use crate::engine::dispatcher::window::{Chunk, Estimates};
 use crate::engine::event::{EngineView, Event, Moment, RunState, Severity, SlotView, WorkerState};
 use crate::engine::outcome::Counts;
-use crate::engine::queue::Queue;
 use crate::engine::stream::{Admission, ClassRules, TaskStream};
-use crate::engine::window::{Chunk, Estimates};
 
 use arrivals::Arrivals;
-pub use input::{Effect, Ended, Input, Output, StartFailure, Stop};
+pub use input::{Effect, Ended, Input, Sink, StartFailure, Stop};
 use slot::{Life, Slot};
 use timers::{Timer, Timers};
 
@@ -50,7 +52,7 @@ const STARTS_AT_ONCE: u32 = 8;
 
 /// Everything a dispatcher needs to know beforehand.
 #[derive(Debug)]
-pub struct Plan {
+pub struct Settings {
     /// Reuse or one task.
     pub policy: Policy,
     /// Workers at the start; at least 1.
@@ -121,26 +123,26 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// A dispatcher that waits for [`Input::Begin`].
     #[must_use]
-    pub fn new(plan: Plan, stream: Box<dyn TaskStream>) -> Self {
+    pub fn new(settings: Settings, stream: Box<dyn TaskStream>) -> Self {
         let total = stream.total();
         Self {
-            policy: plan.policy,
-            chunk: plan.chunk,
-            start_timeout: plan.start_timeout,
-            seed: plan.seed,
-            max_workers: plan.max_workers.max(1),
-            workers: plan.workers.clamp(1, plan.max_workers.max(1)),
+            policy: settings.policy,
+            chunk: settings.chunk,
+            start_timeout: settings.start_timeout,
+            seed: settings.seed,
+            max_workers: settings.max_workers.max(1),
+            workers: settings.workers.clamp(1, settings.max_workers.max(1)),
             state: RunState::Running,
             before_suspend: RunState::Running,
             ending: None,
             stopped_at: None,
-            queue: Queue::new(stream, plan.classes.iter().map(|class| class.queue_timeout).collect()),
+            queue: Queue::new(stream, settings.classes.iter().map(|class| class.queue_timeout).collect()),
             slots: Vec::new(),
             idle: BTreeSet::new(),
             timers: Timers::default(),
-            arrivals: Arrivals::new(plan.admission, total),
-            estimates: Estimates::new(plan.classes.len()),
-            classes: plan.classes,
+            arrivals: Arrivals::new(settings.admission, total),
+            estimates: Estimates::new(settings.classes.len()),
+            classes: settings.classes,
             counts: Counts::default(),
             retrying: 0,
             failed_starts: 0,
@@ -160,7 +162,7 @@ impl Dispatcher {
     ///
     /// Whatever the input is, nothing is given out whose time is over, and every timer that is due goes off: a limit does
     /// not wait for its own [`Input::Wake`] while the driver is busy with others.
-    pub fn handle(&mut self, now: Moment, input: Input<'_>, out: &mut dyn Output) {
+    pub fn handle(&mut self, now: Moment, input: Input<'_>, out: &mut dyn Sink) {
         // What comes in answer to an effect is no turn for others.
         let answer = matches!(
             input,
@@ -245,7 +247,7 @@ impl Dispatcher {
         counts
     }
 
-    fn begin(&mut self, now: Moment, out: &mut dyn Output) {
+    fn begin(&mut self, now: Moment, out: &mut dyn Sink) {
         if self.arrivals.is_batch() {
             self.counts.submitted = self.queue.admit_batch();
         }
@@ -254,7 +256,7 @@ impl Dispatcher {
     }
 
     /// Does what is due by now.
-    fn catch_up(&mut self, now: Moment, out: &mut dyn Output) {
+    fn catch_up(&mut self, now: Moment, out: &mut dyn Sink) {
         if self.state.is_over() || self.state == RunState::Suspended {
             return;
         }
@@ -271,7 +273,7 @@ impl Dispatcher {
         self.kill_wanted(now, out);
     }
 
-    fn timer(&mut self, now: Moment, timer: Timer, out: &mut dyn Output) {
+    fn timer(&mut self, now: Moment, timer: Timer, out: &mut dyn Sink) {
         match timer {
             Timer::Watch { slot } => self.look(slot, out),
             Timer::Closed { slot, epoch } => self.still_there(now, slot, epoch, out),
@@ -293,7 +295,7 @@ impl Dispatcher {
     }
 
     /// Ends the run when there is nothing left to do.
-    fn settle(&mut self, now: Moment, out: &mut dyn Output) {
+    fn settle(&mut self, now: Moment, out: &mut dyn Sink) {
         if self.state.is_over() {
             return;
         }
@@ -316,7 +318,7 @@ impl Dispatcher {
         self.slots.get_mut(slot as usize).filter(|slot| slot.epoch == epoch)
     }
 
-    fn note(&self, now: Moment, severity: Severity, text: String, out: &mut dyn Output) {
+    fn note(&self, now: Moment, severity: Severity, text: String, out: &mut dyn Sink) {
         out.event(now, &Event::Note { severity, text });
     }
 }

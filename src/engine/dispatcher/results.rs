@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::input::{Output, TaskFailure};
+use super::input::{Sink, TaskFailure};
 use super::slot::{Held, Life, Slot};
 use super::timers::Timer;
 use super::{Dispatcher, Policy};
 use crate::engine::dispatcher::deadlines::LEAVE;
+use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::event::{Batch, Event, Moment, Record};
 use crate::engine::outcome::{AttemptReport, Cause, Exit, Outcome, Times};
-use crate::engine::queue::Ticket;
 
 impl Dispatcher {
-    pub(super) fn done(&mut self, now: Moment, slot: u32, epoch: u32, records: &[Record], out: &mut dyn Output) {
+    pub(super) fn done(&mut self, now: Moment, slot: u32, epoch: u32, records: &[Record], out: &mut dyn Sink) {
         let mut rest = records;
         if let Some(entry) = self.live(slot, epoch) {
             entry.hear(now);
@@ -72,14 +72,7 @@ impl Dispatcher {
         self.after_result(now, slot, out);
     }
 
-    pub(super) fn failed(
-        &mut self,
-        now: Moment,
-        slot: u32,
-        epoch: u32,
-        failure: Box<TaskFailure>,
-        out: &mut dyn Output,
-    ) {
+    pub(super) fn failed(&mut self, now: Moment, slot: u32, epoch: u32, failure: Box<TaskFailure>, out: &mut dyn Sink) {
         let Some(entry) = self.live(slot, epoch) else { return };
         if let Some(overdue) = entry.overdue_mut()
             && overdue.task.ticket.first == failure.index
@@ -137,7 +130,7 @@ impl Dispatcher {
     }
 
     /// A worker has reported: it gets more to do, or leaves.
-    pub(super) fn after_result(&mut self, now: Moment, slot: u32, out: &mut dyn Output) {
+    pub(super) fn after_result(&mut self, now: Moment, slot: u32, out: &mut dyn Sink) {
         let policy = self.policy;
         let Some(entry) = self.slots.get_mut(slot as usize) else { return };
         let empty = entry.is_empty();
@@ -192,7 +185,7 @@ impl Dispatcher {
         held: &Held,
         mut report: AttemptReport,
         may_retry: bool,
-        out: &mut dyn Output,
+        out: &mut dyn Sink,
     ) {
         let ticket = Ticket { count: 1, ..held.ticket };
         let retries = self.rules(ticket.class).retries;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::Policy;
 use super::input::{Stop, TaskFailure};
+use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::event::{Moment, WorkerState};
-use crate::engine::queue::Ticket;
 use crate::workload::model::{ClassId, TaskIndex};
 
 /// A stable place for workers, one after the other.
@@ -50,12 +50,12 @@ pub(super) enum Life {
     /// It was asked to leave after its task, or has done its only task.
     Leaving,
     /// It is being ended.
-    Ending(Box<Ending>),
+    Ending(Box<Termination>),
 }
 
 /// A worker that is being ended.
 #[derive(Debug)]
-pub(super) struct Ending {
+pub(super) struct Termination {
     pub why: Why,
     /// Whether it had to be killed after its grace period.
     pub killed: bool,

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::deadlines::LEAVE;
-use super::input::{Effect, Output, StartFailure};
+use super::input::{Effect, Sink, StartFailure};
 use super::slot::{Held, Life, Slot};
 use super::timers::Timer;
 use super::{Dispatcher, Policy};
+use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::event::{Event, Moment, Severity};
 use crate::engine::outcome::{Cause, Outcome};
-use crate::engine::queue::Ticket;
 
 /// First and longest pause before another try to start a worker.
 const START_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -18,7 +18,7 @@ const START_PATIENCE: Duration = Duration::from_secs(60);
 
 impl Dispatcher {
     /// Makes the table as long as the number of workers, and starts or dismisses workers to fit it.
-    pub(super) fn fit_slots(&mut self, now: Moment, out: &mut dyn Output) {
+    pub(super) fn fit_slots(&mut self, now: Moment, out: &mut dyn Sink) {
         if self.ending.is_some() {
             return;
         }
@@ -51,7 +51,7 @@ impl Dispatcher {
     }
 
     /// A slot may have become free: a worker takes its place if one is needed.
-    pub(super) fn occupy(&mut self, now: Moment, slot: u32, out: &mut dyn Output) {
+    pub(super) fn occupy(&mut self, now: Moment, slot: u32, out: &mut dyn Sink) {
         let free = self.slots.get(slot as usize).is_some_and(|entry| matches!(entry.life, Life::Free));
         if free && slot < self.workers && self.vacancies() > 0 {
             self.take_place(now, slot, out);
@@ -60,7 +60,7 @@ impl Dispatcher {
 
     /// Sees to it that a slot is ready for work: a reused worker is started, a free slot waits for its task. Says whether
     /// a worker took the place.
-    fn take_place(&mut self, now: Moment, slot: u32, out: &mut dyn Output) -> bool {
+    fn take_place(&mut self, now: Moment, slot: u32, out: &mut dyn Sink) -> bool {
         let free = self.slots.get(slot as usize).is_some_and(|entry| matches!(entry.life, Life::Free));
         if !free || self.ending.is_some() {
             return false;
@@ -78,7 +78,7 @@ impl Dispatcher {
         false
     }
 
-    pub(super) fn start(&mut self, now: Moment, slot: u32, task: Option<Ticket>, out: &mut dyn Output) {
+    pub(super) fn start(&mut self, now: Moment, slot: u32, task: Option<Ticket>, out: &mut dyn Sink) {
         let blocked = now < self.start_blocked_until;
         let Some(entry) = self.slots.get_mut(slot as usize) else { return };
         entry.epoch += 1;
@@ -106,7 +106,7 @@ impl Dispatcher {
         self.watch_sent(now, slot, task.as_slice());
     }
 
-    pub(super) fn started(&mut self, now: Moment, slot: u32, epoch: u32, pid: u32, out: &mut dyn Output) {
+    pub(super) fn started(&mut self, now: Moment, slot: u32, epoch: u32, pid: u32, out: &mut dyn Sink) {
         self.failed_starts = 0;
         self.start_blocked_until = Moment::ZERO;
         let Some(entry) = self.live(slot, epoch) else { return };
@@ -116,7 +116,7 @@ impl Dispatcher {
         out.event(now, &Event::WorkerStarted { slot, pid, restart });
     }
 
-    pub(super) fn ready(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Output) {
+    pub(super) fn ready(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Sink) {
         let policy = self.policy;
         let Some(entry) = self.live(slot, epoch) else { return };
         let Life::Starting(since) = entry.life else { return };
@@ -139,7 +139,7 @@ impl Dispatcher {
         slot: u32,
         epoch: u32,
         failure: StartFailure,
-        out: &mut dyn Output,
+        out: &mut dyn Sink,
     ) {
         let Some(entry) = self.live(slot, epoch) else { return };
         let held = entry.held.pop_front();
@@ -188,7 +188,7 @@ impl Dispatcher {
     }
 
     /// The system is short of something: for a while nobody is started, each time for longer.
-    fn block_starts(&mut self, now: Moment, reason: &str, out: &mut dyn Output) {
+    fn block_starts(&mut self, now: Moment, reason: &str, out: &mut dyn Sink) {
         if self.failed_starts == 0 {
             self.failing_since = now;
         }
@@ -204,7 +204,7 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn start_again(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Output) {
+    pub(super) fn start_again(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Sink) {
         let Some(entry) = self.live(slot, epoch) else { return };
         if matches!(entry.life, Life::Waiting) {
             entry.life = Life::Free;
@@ -214,7 +214,7 @@ impl Dispatcher {
     }
 
     /// Asks a worker to leave after its task.
-    pub(super) fn retire(&mut self, now: Moment, slot: u32, out: &mut dyn Output) {
+    pub(super) fn retire(&mut self, now: Moment, slot: u32, out: &mut dyn Sink) {
         let policy = self.policy;
         let Some(entry) = self.slots.get_mut(slot as usize) else { return };
         let epoch = entry.epoch;

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
+use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::event::Moment;
-use crate::engine::queue::Ticket;
 
 /// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

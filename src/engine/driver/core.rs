@@ -16,10 +16,10 @@ use super::links::{Link, Peer};
 use crate::engine::clock::RunClock;
 use crate::engine::control::Command;
 use crate::engine::dispatcher::input::TaskOutput;
-use crate::engine::dispatcher::{Dispatcher, Effect, Input, Output, Stop};
+use crate::engine::dispatcher::{Dispatcher, Effect, Input, Sink, Stop};
+use crate::engine::driver::guardian::Guardian;
+use crate::engine::driver::strays::Strays;
 use crate::engine::event::{Event, InTask, Moment, Observer, Record, RunState, Severity};
-use crate::engine::guardian::Guardian;
-use crate::engine::strays::Strays;
 use crate::os::board::Board;
 use crate::os::child::Reaped;
 use crate::os::clock::monotonic;
@@ -74,12 +74,12 @@ pub(super) struct Core {
     pub blocked: Vec<(u32, u32)>,
 }
 
-struct Sink<'a> {
+struct Outlet<'a> {
     effects: &'a mut VecDeque<Effect>,
     observer: &'a mut dyn Observer,
 }
 
-impl Output for Sink<'_> {
+impl Sink for Outlet<'_> {
     fn effect(&mut self, effect: Effect) {
         self.effects.push_back(effect);
     }
@@ -104,7 +104,7 @@ impl Core {
         environment::mark(&mut worker, &run)?;
         let mut program = Program::new(&["program"])?.in_folder(spec.folder.as_deref())?.dies_with_parent();
         environment::mark(&mut program, &run)?;
-        let (seed, workers) = (spec.plan.seed, spec.plan.workers);
+        let (seed, workers) = (spec.settings.seed, spec.settings.workers);
         let mut setup = Vec::new();
         let iterations_per_second = spec.iterations_per_second;
         let programs = spec.works.iter().any(|work| matches!(work, Work::Command(_)));
@@ -113,7 +113,7 @@ impl Core {
         let frame = Setup { protocol: protocol::VERSION, seed, iterations_per_second, caller, folder };
         protocol::put_setup(&mut setup, &frame);
         let mut core = Self {
-            dispatcher: Dispatcher::new(spec.plan, spec.stream),
+            dispatcher: Dispatcher::new(spec.settings, spec.stream),
             clock: RunClock::start(),
             observer,
             effects: VecDeque::new(),
@@ -225,7 +225,7 @@ impl Core {
 
     /// Feeds one input; its effects wait their turn.
     pub(super) fn handle(&mut self, now: Moment, input: Input<'_>) {
-        let mut sink = Sink { effects: &mut self.effects, observer: &mut *self.observer };
+        let mut sink = Outlet { effects: &mut self.effects, observer: &mut *self.observer };
         self.dispatcher.handle(now, input, &mut sink);
     }
 

@@ -60,13 +60,13 @@ pub(super) struct ProgramPeer {
     pub index: u64,
     /// Monotonic clock when it was started.
     pub started: u64,
-    pub stdout: Stream,
-    pub stderr: Stream,
+    pub stdout: OutputPipe,
+    pub stderr: OutputPipe,
 }
 
 /// One captured stream.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(super) struct OutputPipe {
     pub pipe: Rc<AsyncFd<OwnedFd>>,
     pub capture: Capture,
     pub open: bool,

@@ -5,11 +5,11 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
 
 use super::core::Core;
-use super::links::{Link, Peer, ProgramPeer, Stream};
+use super::links::{Link, OutputPipe, Peer, ProgramPeer};
 use crate::engine::dispatcher::input::{Ended, TaskFailure};
+use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::dispatcher::{Input, StartFailure};
 use crate::engine::event::{InTask, Record};
-use crate::engine::queue::Ticket;
 use crate::os::accounting::Exit;
 use crate::os::capture::Capture;
 use crate::os::child::Reaped;
@@ -28,7 +28,7 @@ pub(super) enum Which {
 }
 
 impl ProgramPeer {
-    pub(super) fn stream(&mut self, which: Which) -> &mut Stream {
+    pub(super) fn stream(&mut self, which: Which) -> &mut OutputPipe {
         match which {
             Which::Stdout => &mut self.stdout,
             Which::Stderr => &mut self.stderr,
@@ -36,8 +36,8 @@ impl ProgramPeer {
     }
 }
 
-fn stream(pipe: OwnedFd) -> io::Result<Stream> {
-    Ok(Stream { pipe: Rc::new(readiness::readable(pipe)?), capture: Capture::default(), open: true })
+fn stream(pipe: OwnedFd) -> io::Result<OutputPipe> {
+    Ok(OutputPipe { pipe: Rc::new(readiness::readable(pipe)?), capture: Capture::default(), open: true })
 }
 
 impl Core {
@@ -88,7 +88,7 @@ impl Core {
         let group = self.slot_group(slot)?;
         self.board.reset(slot);
         // What it leaves behind is told from what others do by when it can have begun.
-        self.board.begin(slot, board::InTask { index: ticket.first, started: monotonic() });
+        self.board.begin(slot, board::BoardEntry { index: ticket.first, started: monotonic() });
         let child = program.spawn_in(
             &[(self.null.as_fd(), 0), (stdout_end.as_fd(), 1), (stderr_end.as_fd(), 2)],
             group.as_ref().map(|group| group.as_fd()),

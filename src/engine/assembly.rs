@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 
-use crate::engine::dispatcher::{Plan, Policy};
+use crate::engine::dispatcher::window::{Chunk, cpython_chunksize};
+use crate::engine::dispatcher::{Policy, Settings};
 use crate::engine::driver::RunSpec;
 use crate::engine::stream::{Admission, ClassRules, TaskStream};
-use crate::engine::window::{Chunk, cpython_chunksize};
 use crate::os::board;
 use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Workers, Workload};
 
@@ -66,7 +66,7 @@ pub fn run_spec(
     };
     let serial = spec.kind == EngineKind::Serial;
     RunSpec {
-        plan: Plan {
+        settings: Settings {
             policy,
             workers,
             max_workers: if serial { 1 } else { surroundings.max_workers() },

@@ -58,11 +58,11 @@ pub fn run_spec(
         EngineKind::Pool | EngineKind::Serial => Policy::Reuse,
         EngineKind::Process => Policy::OneTask,
     };
-    let chunk = match (policy, spec.chunksize) {
-        (Policy::OneTask, _) => Chunk::One,
-        (Policy::Reuse, Chunksize::Auto) => Chunk::Adaptive,
-        (Policy::Reuse, Chunksize::Fixed(chunk)) => Chunk::Fixed(u64::from(chunk.get())),
-        (Policy::Reuse, Chunksize::Cpython) => Chunk::Fixed(cpython_chunksize(stream.total(), workers)),
+    let chunk = match spec.chunksize {
+        _ if !policy.keeps_workers() => Chunk::One,
+        Chunksize::Auto => Chunk::Adaptive,
+        Chunksize::Fixed(chunk) => Chunk::Fixed(u64::from(chunk.get())),
+        Chunksize::Cpython => Chunk::Fixed(cpython_chunksize(stream.total(), workers)),
     };
     let serial = spec.kind == EngineKind::Serial;
     RunSpec {
@@ -72,6 +72,7 @@ pub fn run_spec(
             max_workers: if serial { 1 } else { surroundings.max_workers() },
             chunk,
             start_timeout: spec.start_timeout,
+            initializer: None,
             classes: workload
                 .classes
                 .iter()

@@ -7,7 +7,7 @@ use poolscope::engine::dispatcher::input::{Ended, TaskFailure, TaskOutput};
 use poolscope::engine::dispatcher::queue::Ticket;
 use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Policy, Settings, StartFailure, Stop};
-use poolscope::engine::event::{InTask, Moment, Record, RunState, Usage};
+use poolscope::engine::event::{InTask, Moment, Record, RunState, Slot, Usage, WorkerId};
 use poolscope::engine::outcome::Exit;
 use poolscope::engine::stream::{Admission, ClassRules};
 use poolscope::workload::model::{Backoff, Retries};
@@ -17,6 +17,10 @@ use crate::told::Told;
 
 fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
+}
+
+fn id(slot: u32) -> WorkerId {
+    WorkerId { slot: Slot(slot), epoch: 1 }
 }
 
 fn rules(timeout: Option<u64>, queue_timeout: Option<u64>) -> ClassRules {
@@ -44,6 +48,7 @@ impl Script {
             max_workers: 4096,
             chunk,
             start_timeout: millis(10_000),
+            initializer: None,
             classes,
             admission: Admission::Batch,
             seed: 1,
@@ -72,8 +77,8 @@ impl Script {
     }
 
     fn ready(&mut self, slot: u32) -> Vec<Ticket> {
-        self.feed(Input::Started { slot, epoch: 1, pid: 1000 + slot });
-        self.feed(Input::Ready { slot, epoch: 1 });
+        self.feed(Input::Started { worker: id(slot), pid: 1000 + slot });
+        self.feed(Input::Hello { worker: id(slot) });
         self.sent()
     }
 
@@ -91,9 +96,9 @@ impl Script {
             let mut effects = self.wake();
             while let Some(effect) = effects.pop() {
                 match effect {
-                    Effect::Probe { slot, epoch } => {
+                    Effect::Probe { lane } => {
                         let task = task(self.now);
-                        self.feed(Input::Progress { slot, epoch, task });
+                        self.feed(Input::Progress { lane, task });
                         effects.extend(self.effects());
                     }
                     Effect::Stop { how, .. } => return Some((self.now, how)),
@@ -106,7 +111,7 @@ impl Script {
 
     fn done(&mut self, index: u64, start: u64, service: u64) {
         let records = [Record { index, start: Moment(start), service, value: 0 }];
-        self.feed(Input::Done { slot: 0, epoch: 1, records: &records });
+        self.feed(Input::Done { lane: id(0).lane(0), records: &records });
     }
 }
 
@@ -153,7 +158,7 @@ fn what_waits_in_a_window_expires_at_its_moment() {
     script.now = 1_001 * MS;
     script.done(0, 0, 500 * MS);
     script.done(1, 500 * MS, 500 * MS);
-    script.feed(Input::Skipped { slot: 0, epoch: 1, first: 2, count: 8 });
+    script.feed(Input::Skipped { lane: id(0).lane(0), first: 2, count: 8 });
     let counts = script.dispatcher.counts();
     assert_eq!((counts.succeeded, counts.timed_out, counts.queue_timed_out, counts.queued), (2, 8, 8, 0));
     assert_eq!(script.sent(), []);
@@ -166,7 +171,7 @@ fn what_a_worker_skips_too_early_is_given_out_again() {
     script.ready(0);
     script.now = 900 * MS;
     script.done(0, 0, 10 * MS);
-    script.feed(Input::Skipped { slot: 0, epoch: 1, first: 1, count: 2 });
+    script.feed(Input::Skipped { lane: id(0).lane(0), first: 1, count: 2 });
     let again = script.sent();
     assert_eq!((again.len(), again[0].first, again[0].count), (1, 1, 2));
     assert_eq!(script.dispatcher.counts().timed_out, 0);
@@ -185,7 +190,7 @@ fn retries_go_out_in_the_order_in_which_they_came_due() {
         // One after the other, and all at once.
         script.now = [0, MS, MS, MS, 2 * MS][index as usize];
         script.dispatcher.handle(Moment(script.now), Input::Control(Command::Pause), &mut script.told);
-        script.feed(Input::Failed { slot: 0, epoch: 1, failure: Box::new(failure) });
+        script.feed(Input::Failed { lane: id(0).lane(0), failure: Box::new(failure) });
     }
     script.feed(Input::Control(Command::Resume));
     let order: Vec<u64> = script.sent().iter().map(|ticket| ticket.first).collect();
@@ -205,8 +210,8 @@ fn no_more_workers_are_started_than_tasks_remain_and_a_few_at_a_time() {
             assert!(effects.iter().all(|effect| matches!(effect, Effect::Start { .. })));
             started += effects.len() as u64;
             for effect in effects {
-                let Effect::Start { slot, epoch, .. } = effect else { continue };
-                script.feed(Input::Started { slot, epoch, pid: 1000 + slot });
+                let Effect::Start { worker, .. } = effect else { continue };
+                script.feed(Input::Started { worker, pid: 1000 });
                 assert_eq!(script.effects(), [], "the answer to a start is no turn for others");
             }
             effects = if script.dispatcher.next_wake() == Some(Moment::ZERO) { script.wake() } else { Vec::new() };
@@ -222,7 +227,7 @@ fn a_silent_worker_is_ended_at_its_moment_and_its_task_given_to_another() {
         let mut script = Script::new(policy, 1, Chunk::One, vec![rules(None, None)], stream);
         script.effects();
         script.now = MS;
-        script.feed(Input::Started { slot: 0, epoch: 1, pid: 1 });
+        script.feed(Input::Started { worker: id(0), pid: 1 });
         assert_eq!(script.until_stop(60_000 * MS, |_| None), Some((10_001 * MS, Stop::Kill)), "{policy:?}");
     }
     // One that said hello and does not begin what it is sent.
@@ -263,7 +268,7 @@ fn what_ended_before_a_stop_keeps_its_outcome_and_what_was_in_work_is_cancelled(
             if succeeds {
                 script.done(0, 50 * MS, (end - 50) * MS);
             } else {
-                script.feed(Input::Failed { slot: 0, epoch: 1, failure: failure(0, 50 * MS, (end - 50) * MS) });
+                script.feed(Input::Failed { lane: id(0).lane(0), failure: failure(0, 50 * MS, (end - 50) * MS) });
             }
             let counts = script.dispatcher.counts();
             let expected = (u64::from(succeeds && counted), u64::from(!succeeds && counted));
@@ -282,7 +287,7 @@ fn a_worker_that_does_not_go_is_given_up_and_at_once_where_the_run_is_stopped() 
             script.ready(0);
             let task = Some(InTask { index: 0, started: Moment(0) });
             assert_eq!(script.until_stop(10_000 * MS, |_| task), Some((100 * MS, Stop::Terminate)), "{policy:?}");
-            assert_eq!(script.wake(), [Effect::Stop { slot: 0, epoch: 1, how: Stop::Kill }]);
+            assert_eq!(script.wake(), [Effect::Stop { worker: id(0), how: Stop::Kill }]);
             assert_eq!(script.now, 150 * MS);
             if let Some(at) = stopped {
                 script.now = at * MS;
@@ -292,17 +297,17 @@ fn a_worker_that_does_not_go_is_given_up_and_at_once_where_the_run_is_stopped() 
             while effects.is_empty() {
                 effects = script.wake();
             }
-            assert_eq!(effects, [Effect::Abandon { slot: 0, epoch: 1 }]);
+            assert_eq!(effects, [Effect::Abandon { worker: id(0) }]);
             assert_eq!(script.now, stopped.map_or(5_150 * MS, |at| (at + 800) * MS));
             let ended = Ended {
                 exit: Exit::Unknown,
-                task,
+                tasks: task.map(|task| (0, task)).into_iter().collect(),
                 usage: Usage::default(),
                 peak_rss_bytes: None,
                 out_of_memory: false,
                 output: TaskOutput::default(),
             };
-            script.feed(Input::Exited { slot: 0, epoch: 1, ended: Box::new(ended) });
+            script.feed(Input::Exited { worker: id(0), ended: Box::new(ended) });
             assert_eq!(script.dispatcher.counts().timed_out, 1, "its limit had come before the stop");
             assert!(script.dispatcher.state().is_over());
         }
@@ -314,8 +319,8 @@ fn a_start_that_fails_when_the_run_is_ending_costs_no_task_its_outcome() {
     let stream = Stream { total: 2, classes: 1, run: 2 };
     let mut script = Script::new(Policy::OneTask, 2, Chunk::One, vec![rules(None, None)], stream);
     assert_eq!(script.effects().len(), 2, "both are being started");
-    script.feed(Input::StartFailed { slot: 0, epoch: 1, failure: StartFailure::Engine("no program".to_owned()) });
-    script.feed(Input::StartFailed { slot: 1, epoch: 1, failure: StartFailure::Transient("EAGAIN".to_owned()) });
+    script.feed(Input::StartFailed { worker: id(0), failure: StartFailure::Engine("no program".to_owned()) });
+    script.feed(Input::StartFailed { worker: id(1), failure: StartFailure::Transient("EAGAIN".to_owned()) });
     let counts = script.dispatcher.counts();
     assert_eq!((counts.cancelled, counts.queued, script.dispatcher.state()), (2, 0, RunState::Broken));
 }

@@ -140,6 +140,7 @@ impl Setting {
                 max_workers: 4096,
                 chunk: self.chunk,
                 start_timeout: self.start_timeout,
+                initializer: None,
                 classes: self.classes.iter().map(|(_, _, rules)| *rules).collect(),
                 admission: self.admission,
                 seed: 1,

@@ -85,14 +85,14 @@ impl Dispatcher {
         if self.state.is_over() || self.state == RunState::Suspended {
             return;
         }
-        self.take_in(now);
+        self.admit_due(now);
         // What expires leaves room, and what was blocked until now may have expired outside.
         while self.expire_queue(now, out) {
-            self.take_in(now);
+            self.admit_due(now);
         }
     }
 
-    fn take_in(&mut self, now: Moment) {
+    fn admit_due(&mut self, now: Moment) {
         while let Some(at) = self.arrivals.next.filter(|at| *at <= now) {
             if self.blocked() {
                 return;

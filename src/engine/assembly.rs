@@ -62,7 +62,7 @@ pub fn run_spec(
         _ if !policy.keeps_workers() => Chunk::One,
         Chunksize::Auto => Chunk::Adaptive,
         Chunksize::Fixed(chunk) => Chunk::Fixed(u64::from(chunk.get())),
-        Chunksize::Cpython => Chunk::Fixed(cpython_chunksize(stream.total(), workers)),
+        Chunksize::Cpython => Chunk::Fixed(cpython_chunksize(stream.total().unwrap_or(0), workers)),
     };
     let serial = spec.kind == EngineKind::Serial;
     RunSpec {

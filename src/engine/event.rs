@@ -322,8 +322,8 @@ pub struct EngineView<'a> {
     pub state: RunState,
     /// Exact counts.
     pub counts: Counts,
-    /// Tasks the run will have in all.
-    pub total: u64,
+    /// Tasks the run will have in all, where that is known.
+    pub total: Option<u64>,
     /// How long the task that has waited longest has waited.
     pub oldest: Duration,
     /// Number of workers aimed at.

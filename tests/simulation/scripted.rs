@@ -119,7 +119,8 @@ impl Script {
 fn a_shorter_limit_behind_a_longer_one_is_met() {
     // One message: five quick tasks that may take 15 s, then five that may take one and hang.
     let classes = vec![rules(Some(15_000), None), rules(Some(1_000), None)];
-    let mut script = Script::new(Policy::Reuse, 1, Chunk::Fixed(10), classes, Stream { total: 10, classes: 2, run: 5 });
+    let mut script =
+        Script::new(Policy::Reuse, 1, Chunk::Fixed(10), classes, Stream { known: true, total: 10, classes: 2, run: 5 });
     assert_eq!(script.ready(0).len(), 2);
     let in_task = |index: u64, started| Some(InTask { index, started: Moment(started) });
     // The long one is in work for 700 ms, the short one from then on.
@@ -131,8 +132,13 @@ fn a_shorter_limit_behind_a_longer_one_is_met() {
 fn a_shorter_limit_that_comes_later_is_met_and_a_class_without_one_hides_nothing() {
     for first in [Some(15_000), None] {
         let classes = vec![rules(first, None), rules(Some(100), None)];
-        let mut script =
-            Script::new(Policy::Reuse, 1, Chunk::Fixed(1), classes, Stream { total: 2, classes: 2, run: 1 });
+        let mut script = Script::new(
+            Policy::Reuse,
+            1,
+            Chunk::Fixed(1),
+            classes,
+            Stream { known: true, total: 2, classes: 2, run: 1 },
+        );
         assert_eq!(script.ready(0).len(), 1);
         script.now = 40 * MS;
         script.done(0, 0, 40 * MS);
@@ -145,8 +151,13 @@ fn a_shorter_limit_that_comes_later_is_met_and_a_class_without_one_hides_nothing
 #[test]
 fn what_waits_in_a_window_expires_at_its_moment() {
     let classes = vec![rules(None, Some(1_000))];
-    let mut script =
-        Script::new(Policy::Reuse, 1, Chunk::Fixed(10), classes, Stream { total: 10, classes: 1, run: 10 });
+    let mut script = Script::new(
+        Policy::Reuse,
+        1,
+        Chunk::Fixed(10),
+        classes,
+        Stream { known: true, total: 10, classes: 1, run: 10 },
+    );
     let sent = script.ready(0);
     assert_eq!((sent.len(), sent[0].count, sent[0].expires), (1, 10, Some(Moment(1_000 * MS))));
     let stop = script.until_stop(1_000 * MS, |now| {
@@ -167,7 +178,8 @@ fn what_waits_in_a_window_expires_at_its_moment() {
 #[test]
 fn what_a_worker_skips_too_early_is_given_out_again() {
     let classes = vec![rules(None, Some(1_000))];
-    let mut script = Script::new(Policy::Reuse, 1, Chunk::Fixed(3), classes, Stream { total: 3, classes: 1, run: 3 });
+    let mut script =
+        Script::new(Policy::Reuse, 1, Chunk::Fixed(3), classes, Stream { known: true, total: 3, classes: 1, run: 3 });
     script.ready(0);
     script.now = 900 * MS;
     script.done(0, 0, 10 * MS);
@@ -180,7 +192,8 @@ fn what_a_worker_skips_too_early_is_given_out_again() {
 #[test]
 fn retries_go_out_in_the_order_in_which_they_came_due() {
     let classes = vec![rules(None, None)];
-    let mut script = Script::new(Policy::Reuse, 1, Chunk::Fixed(5), classes, Stream { total: 5, classes: 1, run: 5 });
+    let mut script =
+        Script::new(Policy::Reuse, 1, Chunk::Fixed(5), classes, Stream { known: true, total: 5, classes: 1, run: 5 });
     script.ready(0);
     for index in 0..5 {
         let start = Moment(0);
@@ -201,7 +214,7 @@ fn retries_go_out_in_the_order_in_which_they_came_due() {
 #[test]
 fn no_more_workers_are_started_than_tasks_remain_and_a_few_at_a_time() {
     for (tasks, expected) in [(4, 4), (100, 100)] {
-        let stream = Stream { total: tasks, classes: 1, run: 1 };
+        let stream = Stream { known: true, total: tasks, classes: 1, run: 1 };
         let mut script = Script::new(Policy::Reuse, 4096, Chunk::Adaptive, vec![rules(None, None)], stream);
         let mut started = 0;
         let mut effects = script.effects();
@@ -222,7 +235,7 @@ fn no_more_workers_are_started_than_tasks_remain_and_a_few_at_a_time() {
 
 #[test]
 fn a_silent_worker_is_ended_at_its_moment_and_its_task_given_to_another() {
-    let stream = Stream { total: 1, classes: 1, run: 1 };
+    let stream = Stream { known: true, total: 1, classes: 1, run: 1 };
     for policy in [Policy::Reuse, Policy::OneTask] {
         let mut script = Script::new(policy, 1, Chunk::One, vec![rules(None, None)], stream);
         script.effects();
@@ -241,7 +254,7 @@ fn a_silent_worker_is_ended_at_its_moment_and_its_task_given_to_another() {
 fn one_look_is_not_enough_to_call_a_worker_silent() {
     // Whoever looks for the first time after 30 s (this process did not run in between) may look at a worker that is about
     // to report a task of 29 s.
-    let stream = Stream { total: 1, classes: 1, run: 1 };
+    let stream = Stream { known: true, total: 1, classes: 1, run: 1 };
     let mut script = Script::new(Policy::Reuse, 1, Chunk::One, vec![rules(None, None)], stream);
     script.ready(0);
     script.now = 30_000 * MS;
@@ -260,7 +273,8 @@ fn what_ended_before_a_stop_keeps_its_outcome_and_what_was_in_work_is_cancelled(
             [(99, true, true), (100, true, true), (101, true, false), (99, false, true), (101, false, false)]
         {
             let classes = vec![ClassRules { grace_period: millis(500), ..rules(None, None) }];
-            let mut script = Script::new(policy, 1, Chunk::Fixed(3), classes, Stream { total: 3, classes: 1, run: 3 });
+            let mut script =
+                Script::new(policy, 1, Chunk::Fixed(3), classes, Stream { known: true, total: 3, classes: 1, run: 3 });
             script.ready(0);
             script.now = 100 * MS;
             script.feed(Input::Control(Command::Stop));
@@ -280,7 +294,7 @@ fn what_ended_before_a_stop_keeps_its_outcome_and_what_was_in_work_is_cancelled(
 
 #[test]
 fn a_worker_that_does_not_go_is_given_up_and_at_once_where_the_run_is_stopped() {
-    let stream = Stream { total: 1, classes: 1, run: 1 };
+    let stream = Stream { known: true, total: 1, classes: 1, run: 1 };
     for policy in [Policy::Reuse, Policy::OneTask] {
         for stopped in [None, Some(1_000)] {
             let mut script = Script::new(policy, 1, Chunk::One, vec![rules(Some(100), None)], stream);
@@ -316,7 +330,7 @@ fn a_worker_that_does_not_go_is_given_up_and_at_once_where_the_run_is_stopped() 
 
 #[test]
 fn a_start_that_fails_when_the_run_is_ending_costs_no_task_its_outcome() {
-    let stream = Stream { total: 2, classes: 1, run: 2 };
+    let stream = Stream { known: true, total: 2, classes: 1, run: 2 };
     let mut script = Script::new(Policy::OneTask, 2, Chunk::One, vec![rules(None, None)], stream);
     assert_eq!(script.effects().len(), 2, "both are being started");
     script.feed(Input::StartFailed { worker: id(0), failure: StartFailure::Engine("no program".to_owned()) });

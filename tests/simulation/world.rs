@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::draws::{Dice, MS, Stream, rules};
 use crate::faults::Faults;
 use crate::limits::GONE_AT_STOP;
+use crate::submits::Shared;
 use crate::told::Told;
 use poolscope::engine::control::Command;
 use poolscope::engine::dispatcher::queue::Ticket;
@@ -92,6 +93,7 @@ enum Happening {
     Seen(LaneId),
     CloseSocket(WorkerId),
     Finish(LaneId),
+    Submit,
     Die(WorkerId, i32),
     Leave(WorkerId),
     User,
@@ -110,6 +112,7 @@ pub struct World {
     /// How late a wake may come.
     pub lateness: u64,
     pub stream: Stream,
+    caller: Shared,
     pub rules: Vec<ClassRules>,
     /// Intended arrival of each task.
     pub arrivals: Vec<u64>,
@@ -139,7 +142,8 @@ pub struct World {
 impl World {
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let stream = Stream { total: dice.below(60), classes: 1 + dice.below(3), run: 1 + dice.below(20) };
+        let known = dice.chance(80);
+        let stream = Stream { known, total: dice.below(60), classes: 1 + dice.below(3), run: 1 + dice.below(20) };
         let rules: Vec<_> = (0..stream.classes).map(|_| rules(&mut dice)).collect();
         let policy =
             [Policy::Reuse, Policy::Reuse, Policy::OneTask, Policy::OneTask, Policy::OneWorker][dice.below(5) as usize];
@@ -150,7 +154,12 @@ impl World {
         };
         let mut arrivals = vec![0; stream.total as usize];
         let on_full = if dice.chance(50) { OnFull::Drop } else { OnFull::Block };
-        let admission = if dice.chance(60) {
+        let caller = Shared::default();
+        let admission = if !known {
+            let capacity = dice.chance(50).then(|| 1 + dice.below(10));
+            caller.with(|caller| (caller.later, caller.capacity) = (stream.total, capacity));
+            Admission::Submitted { submitter: Box::new(caller.clone()), capacity }
+        } else if dice.chance(70) {
             Admission::Batch
         } else {
             let mut at = 0;
@@ -195,6 +204,7 @@ impl World {
             depth: 0,
             dispatcher: Dispatcher::new(plan, Box::new(stream)),
             stream,
+            caller,
             rules,
             told: Told::default(),
             workers: HashMap::new(),
@@ -235,6 +245,11 @@ impl World {
         }
         self.depth += 1;
         self.dispatcher.handle(Moment(self.now), input, &mut self.told);
+        self.caller.with(|caller| {
+            for (arrival, at) in self.arrivals.iter_mut().zip(&caller.submitted) {
+                *arrival = *at;
+            }
+        });
         let counts = self.dispatcher.counts();
         assert!(counts.conserved(), "seed {}: {counts:?}", self.seed);
         while let Some(effect) = self.told.effects.pop_front() {
@@ -254,6 +269,9 @@ impl World {
         let gap = 1 + self.dice.below(100 * MS);
         if self.users_left > 0 {
             self.later(gap, Happening::User);
+        }
+        if !self.stream.known {
+            self.later(0, Happening::Submit);
         }
         self.feed(Input::Begin);
         let mut steps = 0;
@@ -311,6 +329,11 @@ impl World {
         if told.over == Some(RunState::Finished) {
             assert_eq!(counts.submitted, self.stream.total, "seed {}: tasks were lost", self.seed);
             assert_eq!(counts.cancelled, 0);
+        }
+        if !self.stream.known && counts.cancelled == 0 {
+            let told_to_caller = self.caller.with(|caller| caller.ended);
+            assert_eq!(told_to_caller, counts.finished(), "seed {}: the caller was not told everything", self.seed);
+            self.faults.submitted += counts.submitted;
         }
         self.faults.expired += told.expired;
         self.faults.timeouts += told.timed_out;
@@ -401,7 +424,7 @@ impl World {
         assert!(!self.workers.keys().any(|other| other.slot == id.slot), "two workers in slot {}", id.slot);
         let at_work = self.workers.values().filter(|worker| !worker.leaving && !worker.stopped).count() as u64;
         // A process that has done its task is still there when the next one is started for another.
-        let more = self.policy.keeps_workers() && at_work >= self.remaining;
+        let more = self.policy.keeps_workers() && self.stream.known && at_work >= self.remaining;
         assert!(!more, "seed {}: more workers than tasks remain", self.seed);
         let worker = Worker {
             ignores_term: self.trouble(),
@@ -494,6 +517,21 @@ impl World {
         self.feed(Input::Closed { worker: id });
     }
 
+    /// The caller has more to submit.
+    fn submit(&mut self) {
+        let count = 1 + self.dice.below(10);
+        let left = self.caller.with(|caller| {
+            let count = count.min(caller.later);
+            (caller.ready, caller.later) = (caller.ready + count, caller.later - count);
+            caller.later
+        });
+        if left > 0 {
+            let gap = self.dice.below(10 * MS);
+            self.later(gap, Happening::Submit);
+        }
+        self.feed(Input::Control(Command::Submit));
+    }
+
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Hello(id) => self.hello(id),
@@ -507,6 +545,7 @@ impl World {
                 self.report_all(id);
                 self.die(id, Exit::Code(0));
             }
+            Happening::Submit => self.submit(),
             Happening::User => self.user(),
         }
     }

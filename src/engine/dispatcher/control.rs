@@ -18,6 +18,8 @@ impl Dispatcher {
     pub(super) fn control(&mut self, now: Moment, command: Command, out: &mut dyn Sink) {
         match command {
             _ if self.state.is_over() => {}
+            // Whoever submits is asked in every turn.
+            Command::Submit => {}
             Command::Resize(workers) => self.resize(now, workers.get(), out),
             Command::Pause => {
                 if self.state == RunState::Running && self.ending.is_none() {

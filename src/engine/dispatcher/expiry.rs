@@ -87,7 +87,7 @@ impl Dispatcher {
         self.counts.queue_timed_out += expired.count;
         let reports: Vec<AttemptReport> =
             expired.named.iter().map(|index| self.expired_report(now, class, *index, limit)).collect();
-        out.event(now, &Event::Expired { class, count: expired.count, limit, reports: &reports });
+        self.tell(now, &Event::Expired { class, count: expired.count, limit, reports: &reports }, out);
     }
 
     fn expired_report(&self, now: Moment, class: ClassId, index: TaskIndex, limit: Duration) -> AttemptReport {

@@ -232,7 +232,7 @@ impl Dispatcher {
         EngineView {
             state: self.state,
             counts: self.counts(),
-            total: self.queue.total(),
+            total: self.arrivals.total(self.queue.total()),
             oldest: self.queue.oldest().map_or(Duration::ZERO, |arrival| now.since(arrival)),
             workers: self.workers,
             slots: &self.views,
@@ -283,6 +283,8 @@ impl Dispatcher {
             self.unfinished = false;
             self.fit_table(now, out);
         }
+        // Whatever has happened may have left room.
+        self.admit(now, out);
         self.pump(now, out);
         self.kill_wanted(now, out);
     }

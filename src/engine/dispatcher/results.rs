@@ -69,7 +69,7 @@ impl Dispatcher {
             self.estimates.observe(before.ticket.class, counted as u64, nanos);
             let Ticket { class, attempt, arrival, .. } = before.ticket;
             let batch = Batch { slot: slot.0, class, attempt, arrival, sent: before.sent, free_since, records: batch };
-            out.event(now, &Event::Succeeded(batch));
+            self.tell(now, &Event::Succeeded(batch), out);
         }
         self.after_result(now, slot, out);
     }
@@ -206,7 +206,7 @@ impl Dispatcher {
                 Outcome::Succeeded => self.counts.succeeded += 1,
             }
         }
-        out.event(now, &Event::Attempt(&report));
+        self.tell(now, &Event::Attempt(&report), out);
     }
 }
 

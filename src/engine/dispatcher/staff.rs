@@ -44,7 +44,8 @@ impl Dispatcher {
 
     /// How many more workers there may be: never more than tasks that are still to be done, now or later.
     fn vacancies(&self) -> u32 {
-        let left = self.queue.total().saturating_sub(self.counts.finished());
+        let total = self.arrivals.total(self.queue.total());
+        let left = total.map_or(u64::MAX, |total| total.saturating_sub(self.counts.finished()));
         if !self.policy.keeps_workers() || left >= u64::from(self.workers) {
             return u32::MAX;
         }

@@ -7,7 +7,7 @@ use crate::engine::dispatcher::{Policy, Settings};
 use crate::engine::driver::RunSpec;
 use crate::engine::stream::{Admission, ClassRules, TaskStream};
 use crate::os::board;
-use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Workers, Workload};
+use crate::workload::model::{Chunksize, EngineKind, EngineSpec, OnTimeout, Workers, Workload};
 
 /// What is the same for every run of a session.
 #[derive(Clone, Debug)]
@@ -78,6 +78,7 @@ pub fn run_spec(
                 .iter()
                 .map(|class| ClassRules {
                     timeout: class.timeout,
+                    on_timeout: OnTimeout::Kill,
                     queue_timeout: class.queue_timeout,
                     grace_period: class.grace_period,
                     retries: class.retries,

@@ -189,6 +189,13 @@ pub enum Event<'a> {
         /// Other slots whose workers hold a task now.
         others: &'a [u32],
     },
+    /// A ghost is gone: a worker has come to the end of a task whose caller had given up, or has ended in it.
+    GhostEnded {
+        /// Its slot.
+        slot: u32,
+        /// From the moment at which the caller gave up until now.
+        after: Duration,
+    },
     /// A worker process ended and was reaped.
     WorkerExited {
         /// Its slot.
@@ -244,6 +251,8 @@ pub enum WorkerState {
     Idle,
     /// Working on a task.
     Busy,
+    /// Busy with a task whose caller has given up.
+    Ghost,
     /// Asked to finish its task and leave.
     Retiring,
     /// Being ended: signal sent, not gone yet.
@@ -259,6 +268,7 @@ impl WorkerState {
             Self::Starting => "start",
             Self::Idle => "idle",
             Self::Busy => "busy",
+            Self::Ghost => "ghost",
             Self::Retiring => "retire",
             Self::Ending => "end",
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::event::{Event, Moment};
-use crate::workload::model::{ClassId, OnFull, Retries, TaskIndex};
+use crate::workload::model::{ClassId, OnFull, OnTimeout, Retries, TaskIndex};
 
 /// The seeded stream of tasks as an engine sees it. The same stream for every arm of a comparison.
 pub trait TaskStream: Send {
@@ -34,12 +34,22 @@ pub struct StreamRun {
 pub struct ClassRules {
     /// See [`crate::workload::model::TaskClass::timeout`].
     pub timeout: Option<Duration>,
+    /// What happens when that runs out.
+    pub on_timeout: OnTimeout,
     /// See [`crate::workload::model::TaskClass::queue_timeout`].
     pub queue_timeout: Option<Duration>,
     /// See [`crate::workload::model::TaskClass::grace_period`].
     pub grace_period: Duration,
     /// See [`crate::workload::model::TaskClass::retries`].
     pub retries: Retries,
+}
+
+impl ClassRules {
+    /// Whether a worker may go on with a task of which nobody wants to know any more.
+    #[must_use]
+    pub fn abandons(&self) -> bool {
+        self.timeout.is_some() && self.on_timeout == OnTimeout::Abandon
+    }
 }
 
 /// What a submitter wants to submit now.

@@ -318,6 +318,8 @@ impl Observer for Recorder {
                 }
                 self.tell_sampler(*slot);
             }
+            // Its processor time is in that of its worker.
+            Event::GhostEnded { .. } => {}
             Event::Resized { workers } => {
                 self.capacity.set(self.pauses.clock(now), *workers);
                 let plural = if *workers == 1 { "" } else { "s" };

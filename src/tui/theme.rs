@@ -322,6 +322,7 @@ pub fn state_sign(state: WorkerState) -> &'static str {
         WorkerState::Free | WorkerState::Idle => "·",
         WorkerState::Starting => "+",
         WorkerState::Busy => "▶",
+        WorkerState::Ghost => "?",
         WorkerState::Retiring => "▽",
         WorkerState::Ending => "×",
     }

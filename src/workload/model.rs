@@ -358,6 +358,17 @@ impl EngineKind {
     }
 }
 
+/// What happens to a task that works longer than its `timeout`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnTimeout {
+    /// It is ended, and its worker with it.
+    #[default]
+    Kill,
+    /// The caller gives up and its worker goes on: it is a ghost until it has done the task, as after a
+    /// `multiprocessing.pool.AsyncResult.get(timeout)`.
+    Abandon,
+}
+
 /// Most tasks at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workers {

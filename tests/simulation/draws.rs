@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use poolscope::engine::stream::{ClassRules, StreamRun, TaskStream};
-use poolscope::workload::model::{Backoff, ClassId, Retries};
+use poolscope::workload::model::{Backoff, ClassId, OnTimeout, Retries};
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 
@@ -61,6 +61,7 @@ pub fn rules(dice: &mut Dice) -> ClassRules {
     let grace = if dice.chance(30) { 0 } else { dice.below(50) };
     ClassRules {
         timeout: dice.chance(60).then(|| Duration::from_millis(1 + dice.below(60))),
+        on_timeout: if dice.chance(20) { OnTimeout::Abandon } else { OnTimeout::Kill },
         queue_timeout: dice.chance(20).then(|| Duration::from_millis(1 + dice.below(200))),
         grace_period: Duration::from_millis(grace),
         retries: Retries {

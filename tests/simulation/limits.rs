@@ -46,7 +46,7 @@ impl World {
         let seed = self.seed;
         // What a late wake is late by, everything else may be.
         let now = self.now.saturating_sub(self.lateness);
-        for (number, lane) in &worker.lanes {
+        for (number, lane) in worker.lanes.iter().filter(|(_, lane)| !lane.ghost) {
             let Some(current) = lane.current.filter(|current| !self.told.ended.contains(&current.index)) else {
                 continue;
             };

@@ -10,7 +10,7 @@ use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Policy, Settings,
 use poolscope::engine::event::{InTask, Moment, Record, RunState, Slot, Usage, WorkerId};
 use poolscope::engine::outcome::Exit;
 use poolscope::engine::stream::{Admission, ClassRules};
-use poolscope::workload::model::{Backoff, Retries};
+use poolscope::workload::model::{Backoff, OnTimeout, Retries};
 
 use crate::draws::{MS, Stream};
 use crate::told::Told;
@@ -27,6 +27,7 @@ fn rules(timeout: Option<u64>, queue_timeout: Option<u64>) -> ClassRules {
     let backoff = Backoff { delay: Duration::ZERO, factor: 1.0, max_delay: Duration::ZERO, jitter: false };
     ClassRules {
         timeout: timeout.map(millis),
+        on_timeout: OnTimeout::Kill,
         queue_timeout: queue_timeout.map(millis),
         grace_period: millis(50),
         retries: Retries { max: 1, on_crash: true, on_timeout: false, on_error: true, backoff },

@@ -20,6 +20,9 @@ pub struct Told {
     pub retries: u64,
     /// Tasks whose waiting has ended, and when.
     pub expiries: Vec<(u64, u64)>,
+    /// Attempts that were given up and may still be at work.
+    pub abandoned: Vec<u64>,
+    pub ghosts_ended: u64,
     /// Workers that were said to have been silent.
     pub silent: u64,
 }
@@ -44,6 +47,10 @@ impl Sink for Told {
                 }
             }
             Event::Attempt(report) => {
+                use poolscope::engine::outcome::Outcome::{Failed, Lost, TimedOut};
+                if report.outcome == TimedOut && report.exit.is_none() {
+                    self.abandoned.push(report.index);
+                }
                 let attempts = self.attempts.entry(report.index).or_default();
                 *attempts += 1;
                 assert_eq!(report.attempt, *attempts, "attempts of task {} are counted", report.index);
@@ -52,7 +59,6 @@ impl Sink for Told {
                     self.retries += 1;
                     return;
                 }
-                use poolscope::engine::outcome::Outcome::{Failed, Lost, TimedOut};
                 self.final_outcome(report.index);
                 match report.outcome {
                     Failed => self.failed += 1,
@@ -70,6 +76,7 @@ impl Sink for Told {
                     self.expiries.push((report.index, now.0));
                 }
             }
+            Event::GhostEnded { .. } => self.ghosts_ended += 1,
             Event::Note { text, .. } if text.contains("and is ended") && text.contains("said nothing") => {
                 self.silent += 1;
             }

@@ -22,7 +22,7 @@ use poolscope::engine::driver::{Run, RunSpec};
 use poolscope::engine::event::{EngineView, Event, Moment, Observer, Record, RunState, SlotView, Usage};
 use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
 use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
-use poolscope::workload::model::{Backoff, ClassId, CommandLine, Retries, Work};
+use poolscope::workload::model::{Backoff, ClassId, CommandLine, OnTimeout, Retries, Work};
 
 /// Longest any of these tests may take.
 pub const WALL: Duration = Duration::from_secs(60);
@@ -72,6 +72,7 @@ impl TaskStream for Blocks {
 pub fn rules() -> ClassRules {
     ClassRules {
         timeout: None,
+        on_timeout: OnTimeout::Kill,
         queue_timeout: None,
         grace_period: Duration::from_millis(200),
         retries: Retries {

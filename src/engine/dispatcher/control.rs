@@ -112,7 +112,9 @@ impl Dispatcher {
     fn kill_worker(&mut self, now: Moment, slot: Slot, out: &mut dyn Sink) -> bool {
         let keeps_workers = self.policy.keeps_workers();
         // A process that has done its task is as good as gone: the next one of its slot is meant.
-        let there = |(worker, lane): &(&Worker, &Lane)| worker.is_alive() && (keeps_workers || lane.busy());
+        let there = |(worker, lane): &(&Worker, &Lane)| {
+            worker.is_alive() && (keeps_workers || lane.busy() || lane.ghost.is_some())
+        };
         let Some((worker, _)) = self.table.at(slot).filter(there) else { return false };
         let pid = worker.pid.unwrap_or(0);
         let Some(id) = self.table.lane_id(slot).map(|lane| lane.worker) else { return false };
@@ -162,12 +164,17 @@ impl Dispatcher {
         }
     }
 
-    /// Every task has its outcome: the workers may go.
+    /// Every task has its outcome: the workers may go, and ghosts must.
     pub(super) fn dismiss_all(&mut self, now: Moment, out: &mut dyn Sink) {
         self.idle.clear();
         for id in self.table.ids().collect::<Vec<_>>() {
+            let haunted = self.table.lanes_of(id).iter().any(|lane| lane.ghost.is_some());
             let Some(worker) = self.table.worker_mut(id) else { return };
             match worker.life {
+                // Nobody waits for a ghost.
+                Life::Working | Life::Leaving if haunted => {
+                    self.end_worker(now, id, Why::RunEnds, Duration::ZERO, out);
+                }
                 Life::Starting(_) | Life::Initializing(_) | Life::Working => {
                     self.retire(now, id, out);
                     self.timers.set(now + LEAVE, Timer::Leave(id));

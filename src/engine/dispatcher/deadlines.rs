@@ -15,6 +15,7 @@ use super::queue::Ticket;
 use super::timers::Timer;
 use super::worker::{Life, Termination, Why, Worker};
 use crate::engine::event::{EndReason, Event, InTask, LaneId, Moment, Severity, Slot, WorkerId};
+use crate::workload::model::OnTimeout;
 
 /// How long a worker without work may take to leave.
 pub(super) const LEAVE: Duration = Duration::from_secs(2);
@@ -106,7 +107,10 @@ impl Dispatcher {
         let rules = self.rules(class);
         let Some(limit) = rules.timeout.filter(|limit| task.started + *limit <= now) else { return };
         let Some((_, lane)) = self.table.lane_mut(id) else { return };
-        if let Some(held) = lane.take_task(task.index) {
+        let Some(held) = lane.take_task(task.index) else { return };
+        if rules.on_timeout == OnTimeout::Abandon {
+            self.abandon(now, id, &held, task.started, limit, out);
+        } else {
             lane.overdue = Some(Overdue { task: held, started: task.started, limit, last_words: None });
             self.end_worker(now, id.worker, Why::Timeout { limit }, rules.grace_period, out);
         }
@@ -194,7 +198,7 @@ impl Dispatcher {
     /// A worker without work did not leave.
     pub(super) fn overstayed(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
         let Some(worker) = self.table.worker(id) else { return };
-        if !matches!(worker.life, Life::Leaving) || !self.holds_nothing(id) {
+        if !matches!(worker.life, Life::Leaving) || !self.is_at_rest(id) {
             return;
         }
         self.note_worker(now, id, &format!("did not leave within {LEAVE:?} and is ended"), out);
@@ -213,7 +217,7 @@ impl Dispatcher {
     /// A worker lives on without its socket.
     pub(super) fn still_there(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
         let Some(worker) = self.table.worker(id).filter(|worker| worker.is_alive()) else { return };
-        if matches!(worker.life, Life::Leaving) && self.holds_nothing(id) {
+        if matches!(worker.life, Life::Leaving) && self.is_at_rest(id) {
             return;
         }
         self.note_worker(now, id, "closed its socket, lived on and is ended", out);

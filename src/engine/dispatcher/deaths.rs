@@ -113,6 +113,9 @@ impl Dispatcher {
         for slot in self.table.slots_of(id).map(Slot) {
             if let Some((_, lane)) = self.table.at_mut(slot) {
                 lane.free_since = now;
+                if let Some(ghost) = lane.ghost.take() {
+                    out.event(now, &Event::GhostEnded { slot: slot.0, after: now.since(ghost.since) });
+                }
                 open.extend(lane.held.drain(..).filter(|held| !held.expired).map(|held| held.ticket));
             }
             self.watch(slot, None);

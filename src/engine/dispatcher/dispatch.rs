@@ -10,13 +10,14 @@ use super::worker::Life;
 use crate::engine::dispatcher::window::Holding;
 use crate::engine::event::{Moment, RunState, Slot};
 use crate::engine::stream::ClassRules;
-use crate::workload::model::{Backoff, ClassId, Retries};
+use crate::workload::model::{Backoff, ClassId, OnTimeout, Retries};
 
 /// Most runs in one message.
 const MOST_RUNS: usize = 1024;
 
 const NO_RULES: ClassRules = ClassRules {
     timeout: None,
+    on_timeout: OnTimeout::Kill,
     queue_timeout: None,
     grace_period: Duration::ZERO,
     retries: Retries {
@@ -52,8 +53,8 @@ impl Dispatcher {
 
     /// Fills a lane's window.
     pub(super) fn refill(&mut self, now: Moment, slot: Slot, out: &mut dyn Sink) {
-        let Some((worker, _)) = self.table.at(slot) else { return };
-        if !matches!(worker.life, Life::Working) || worker.closed || slot.0 >= self.workers {
+        let Some((worker, lane)) = self.table.at(slot) else { return };
+        if !matches!(worker.life, Life::Working) || worker.closed || lane.ghost.is_some() || slot.0 >= self.workers {
             return;
         }
         let mut tickets = Vec::new();
@@ -61,7 +62,7 @@ impl Dispatcher {
             self.fill(now, slot, &mut tickets);
         }
         if tickets.is_empty() {
-            if self.table.at(slot).is_some_and(|(_, lane)| lane.is_empty()) {
+            if self.table.at(slot).is_some_and(|(_, lane)| lane.is_at_rest()) {
                 self.idle.insert(slot);
             }
             return;
@@ -84,6 +85,7 @@ impl Dispatcher {
             holding.nanos += held.ticket.count.saturating_mul(held.estimate);
         }
         let waiting = self.queue.len();
+        let one_by_one = self.lanes_are_sent_one;
         let mut room = None;
         while tickets.len() < MOST_RUNS {
             let Some(class) = self.queue.next_class() else { return };
@@ -96,6 +98,7 @@ impl Dispatcher {
                     self.chunk.room(holding, estimate, waiting, self.workers, first)
                 }
             };
+            let most = if one_by_one { most.min(1_u64.saturating_sub(holding.tasks)) } else { most };
             if most == 0 {
                 return;
             }

@@ -118,6 +118,9 @@ impl Dispatcher {
     /// between) go back to the head of the queue.
     pub(super) fn skipped(&mut self, now: Moment, id: LaneId, first: TaskIndex, count: u64, out: &mut dyn Sink) {
         let Some((worker, lane)) = self.table.lane_mut(id) else { return };
+        if lane.taken_back.iter().any(|held| held.contains(first)) {
+            return;
+        }
         let mut back: Vec<Ticket> = Vec::new();
         let (mut next, end) = (first, first.saturating_add(count));
         while next < end {

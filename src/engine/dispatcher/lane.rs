@@ -15,6 +15,10 @@ pub(super) struct Lane {
     pub held: VecDeque<Held>,
     /// The task for which its worker is being ended.
     pub overdue: Option<Overdue>,
+    /// The task that it is still in although its caller has given up.
+    pub ghost: Option<Ghost>,
+    /// What it held besides a ghost and was given to others: nobody hears what its worker may still say of it.
+    pub taken_back: Vec<Held>,
     /// End of the task before the first of `held`.
     pub free_since: Moment,
     /// When it is looked at next: never later than the first moment at which a limit of it can be reached.
@@ -33,6 +37,16 @@ pub(super) struct Overdue {
     pub limit: Duration,
     /// What it said while it was being ended.
     pub last_words: Option<Box<TaskFailure>>,
+}
+
+/// A task whose caller has given up and whose worker goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ghost {
+    pub index: TaskIndex,
+    pub class: ClassId,
+    pub started: Moment,
+    /// When the caller gave up.
+    pub since: Moment,
 }
 
 /// Tasks that a worker holds.
@@ -81,7 +95,12 @@ impl Lane {
         self.open().next().is_none()
     }
 
-    /// Whether a task is being worked on here.
+    /// Whether it has nothing to do.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.is_empty() && self.ghost.is_none()
+    }
+
+    /// Whether a task is being worked on here that has no outcome yet.
     pub(super) fn busy(&self) -> bool {
         !self.is_empty() || self.overdue.is_some()
     }

@@ -6,7 +6,7 @@
 //! testable by simulation, and what makes a difference between engines the difference of their [`Policy`] alone.
 //!
 //! `staff` starts and dismisses workers, `dispatch` gives out work, `results` takes it in, `deaths` deals with workers
-//! that end, `deadlines` with time that runs out, `expiry` with waiting that lasts too long, `control` with what the user
+//! that end, `deadlines` with time that runs out, `expiry` with waiting that lasts too long, `ghosts` with workers whose caller has given up, `control` with what the user
 //! asks for, `arrivals` with tasks that come.
 
 mod arrivals;
@@ -15,6 +15,7 @@ mod deadlines;
 mod deaths;
 mod dispatch;
 mod expiry;
+mod ghosts;
 pub mod input;
 mod lane;
 mod policy;
@@ -88,6 +89,9 @@ pub struct Dispatcher {
     classes: Vec<ClassRules>,
     seed: u64,
     max_workers: u32,
+    /// Whether a lane is given a task only when it has none: nothing that it has not begun could be taken back from a
+    /// worker that others share.
+    lanes_are_sent_one: bool,
     /// Number of lanes aimed at.
     workers: u32,
     state: RunState,
@@ -141,6 +145,7 @@ impl Dispatcher {
             initializer: settings.initializer,
             seed: settings.seed,
             max_workers: settings.max_workers.max(1),
+            lanes_are_sent_one: settings.policy.shares_worker() && settings.classes.iter().any(ClassRules::abandons),
             workers: settings.workers.clamp(1, settings.max_workers.max(1)),
             state: RunState::Running,
             before_suspend: RunState::Running,
@@ -244,6 +249,7 @@ impl Dispatcher {
         let is_there = state != WorkerState::Free && (!self.policy.shares_worker() || lane.busy());
         let task = if lane.busy() { task(slot) } else { None };
         let task = task.and_then(|task| Some((task.index, lane.class_of(task.index)?, task.started)));
+        let task = task.or(lane.ghost.map(|ghost| (ghost.index, ghost.class, ghost.started)));
         // A process that is its task says hello with its result: it has started when it is in its task.
         if !self.policy.keeps_workers() && state == WorkerState::Starting && task.is_some() {
             state = WorkerState::Busy;

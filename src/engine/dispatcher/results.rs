@@ -20,6 +20,10 @@ impl Dispatcher {
         }
         let slot = id.slot();
         while let Some(record) = rest.first() {
+            if self.is_unheard(now, id, record.index, out) {
+                rest = &rest[1..];
+                continue;
+            }
             let Some((worker, lane)) = self.table.lane_mut(id) else { return };
             if lane.overdue.as_ref().is_some_and(|overdue| overdue.task.ticket.first == record.index) {
                 // It finished while it was being ended: its outcome stands.
@@ -76,6 +80,9 @@ impl Dispatcher {
 
     pub(super) fn failed(&mut self, now: Moment, id: LaneId, failure: Box<TaskFailure>, out: &mut dyn Sink) {
         let slot = id.slot();
+        if self.is_unheard(now, id, failure.index, out) {
+            return self.after_result(now, slot, out);
+        }
         let Some((worker, lane)) = self.table.lane_mut(id) else { return };
         if let Some(overdue) = &mut lane.overdue
             && overdue.task.ticket.first == failure.index
@@ -136,7 +143,7 @@ impl Dispatcher {
     pub(super) fn after_result(&mut self, now: Moment, slot: Slot, out: &mut dyn Sink) {
         let keeps_workers = self.policy.keeps_workers();
         let Some(id) = self.table.lane_id(slot).map(|lane| lane.worker) else { return };
-        let empty = self.holds_nothing(id);
+        let empty = self.is_at_rest(id);
         let Some(worker) = self.table.worker_mut(id) else { return };
         match worker.life {
             Life::Working if keeps_workers => self.refill(now, slot, out),

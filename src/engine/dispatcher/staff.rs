@@ -49,8 +49,10 @@ impl Dispatcher {
         if !self.policy.keeps_workers() || left >= u64::from(self.workers) {
             return u32::MAX;
         }
-        let places = self.table.workers().iter().take(self.workers as usize);
-        let taken = places.filter(|worker| !worker.is_free()).count() as u64;
+        // A ghost does nothing of what is left.
+        let of_use = |id: &WorkerId| self.table.lanes_of(*id).iter().any(|lane| lane.ghost.is_none());
+        let places = self.table.ids().zip(self.table.workers()).take(self.workers as usize);
+        let taken = places.filter(|(id, worker)| !worker.is_free() && of_use(id)).count() as u64;
         u32::try_from(left.saturating_sub(taken)).unwrap_or(u32::MAX)
     }
 
@@ -72,7 +74,7 @@ impl Dispatcher {
             return false;
         }
         // A lane of a worker that is there already.
-        if self.policy.shares_worker() && matches!(worker.life, Life::Working) && lane.is_empty() && !worker.closed {
+        if self.policy.shares_worker() && matches!(worker.life, Life::Working) && lane.is_at_rest() && !worker.closed {
             self.idle.insert(slot);
         }
         if !worker.is_free() {
@@ -107,6 +109,8 @@ impl Dispatcher {
             lane.hear(now);
             lane.free_since = now;
             lane.held.clear();
+            lane.ghost = None;
+            lane.taken_back.clear();
         }
         if let Some((lane, ticket)) = self.table.lanes_of_mut(id).first_mut().zip(task) {
             lane.held.push_back(Held::new(ticket, now, 0));
@@ -273,7 +277,7 @@ impl Dispatcher {
     /// Asks a worker to leave after its task.
     pub(super) fn retire(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
         let keeps_workers = self.policy.keeps_workers();
-        let idle = self.holds_nothing(id);
+        let idle = self.is_at_rest(id);
         let Some(worker) = self.table.worker_mut(id) else { return };
         match worker.life {
             Life::Waiting => worker.life = Life::Free,

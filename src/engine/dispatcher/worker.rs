@@ -104,6 +104,7 @@ impl Worker {
         match &self.life {
             Life::Free | Life::Waiting => WorkerState::Free,
             Life::Starting(_) | Life::Initializing(_) => WorkerState::Starting,
+            Life::Working | Life::Leaving if lane.ghost.is_some() => WorkerState::Ghost,
             Life::Working if lane.busy() => WorkerState::Busy,
             Life::Working => WorkerState::Idle,
             // The end of a process that has done its only task is part of its life, not a departure.

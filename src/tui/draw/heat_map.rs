@@ -17,10 +17,11 @@ const LINES: usize = 16;
 /// Cells of a busy worker, from idling to a whole core.
 const LEVELS: [&str; 4] = ["▁", "▄", "▆", "█"];
 /// In the order in which they are counted.
-const STATES: [WorkerState; 6] = [
+const STATES: [WorkerState; 7] = [
     WorkerState::Busy,
     WorkerState::Starting,
     WorkerState::Idle,
+    WorkerState::Ghost,
     WorkerState::Retiring,
     WorkerState::Ending,
     WorkerState::Free,
@@ -82,7 +83,7 @@ fn sign(worker: &WorkerRow) -> &'static str {
 fn style(state: WorkerState, scene: &Scene<'_>, mark: Style) -> Style {
     match state {
         WorkerState::Busy => mark,
-        WorkerState::Starting | WorkerState::Ending => scene.theme.warn,
+        WorkerState::Starting | WorkerState::Ending | WorkerState::Ghost => scene.theme.warn,
         WorkerState::Retiring => scene.theme.base,
         WorkerState::Idle | WorkerState::Free => scene.theme.dim,
     }

@@ -203,7 +203,7 @@ fn state_style(state: WorkerState, scene: &Scene<'_>, mark: Style) -> Style {
     match state {
         WorkerState::Busy => mark,
         WorkerState::Starting | WorkerState::Retiring => scene.theme.base,
-        WorkerState::Ending => scene.theme.warn,
+        WorkerState::Ending | WorkerState::Ghost => scene.theme.warn,
         WorkerState::Idle | WorkerState::Free => scene.theme.dim,
     }
 }

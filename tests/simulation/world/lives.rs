@@ -119,6 +119,7 @@ impl World {
         }
         let Some(lane) = self.lane(id) else { return };
         let Some(Current { index, started, .. }) = lane.current.take() else { return };
+        lane.ghost = false;
         let service = self.now - started;
         if self.trouble() {
             self.report(id);

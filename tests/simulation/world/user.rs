@@ -19,6 +19,7 @@ impl World {
         let at_work = self.workers.values().filter(|worker| !worker.stopped);
         let in_work = at_work
             .flat_map(|worker| worker.lanes.values())
+            .filter(|lane| !lane.ghost)
             .filter_map(|lane| lane.current.map(|current| current.index).or(lane.beginning.map(|(index, _)| index)));
         self.cut_short.extend(in_work.filter(|index| !self.told.ended.contains(index)));
     }

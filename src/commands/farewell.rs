@@ -10,7 +10,6 @@ use crate::report::{self, ascii, shell};
 use crate::session::stream::SharedStream;
 use crate::session::view::{ArmView, Mode, SessionView};
 use crate::tui::Measured;
-use crate::workload::model::EngineKind;
 use crate::workload::source;
 use crate::workload::units::format_duration;
 
@@ -92,7 +91,7 @@ fn workers(view: &SessionView, opened_with: &[u32], all: bool) -> Vec<String> {
     let arms = || view.arms.iter().zip(opened_with).enumerate();
     let any = arms().any(|(_, (arm, before))| arm.told.0 != *before);
     let named = |(arm, before): &(&crate::session::view::ArmView, &u32)| {
-        arm.told.0 != **before || any && all && arm.spec.kind != EngineKind::Serial
+        arm.told.0 != **before || any && all && arm.spec.kind.has_worker_count()
     };
     arms().filter(|(_, arm)| named(arm)).map(|(at, (arm, _))| format!("engines.{at}.workers={}", arm.told.0)).collect()
 }

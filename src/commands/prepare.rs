@@ -88,7 +88,7 @@ pub(super) fn source_and_workload(name: &str, changes: &Changes, color: Color) -
     }
     // Several counts are a sweep's.
     if let Some(workers) = changes.workers.as_ref().and_then(WorkerCounts::single).and_then(NonZeroU32::new) {
-        for engine in workload.engines.iter_mut().filter(|engine| engine.kind != EngineKind::Serial) {
+        for engine in workload.engines.iter_mut().filter(|engine| engine.kind.has_worker_count()) {
             engine.workers = Workers::Fixed(workers);
         }
     }
@@ -181,18 +181,15 @@ pub(super) fn arm(workload: &Workload, name: &str) -> Prepared<EngineSpec> {
     if let Some(engine) = workload.engines.iter().find(|engine| engine.name == name) {
         return Ok(engine.clone());
     }
-    let kind = match name {
-        "pool" => EngineKind::Pool,
-        "process" => EngineKind::Process,
-        "serial" => EngineKind::Serial,
-        _ => {
-            let known: Vec<&str> = workload.engines.iter().map(|engine| engine.name.as_str()).collect();
-            write::say(&format!(
-                "error: no engine {name:?}: this workload has {}; a kind (pool, process, serial) runs with its defaults",
-                known.join(", ")
-            ));
-            return Err(Exit::BadInput);
-        }
+    let Some(kind) = EngineKind::from_word(name) else {
+        let known: Vec<&str> = workload.engines.iter().map(|engine| engine.name.as_str()).collect();
+        let kinds: Vec<&str> = EngineKind::in_files().map(EngineKind::word).collect();
+        write::say(&format!(
+            "error: no engine {name:?}: this workload has {}; a kind ({}) runs with its defaults",
+            known.join(", "),
+            kinds.join(", ")
+        ));
+        return Err(Exit::BadInput);
     };
     // `--workers` has changed every entry of the file alike; a kind that is not in it takes the same.
     let workers =

@@ -7,7 +7,7 @@ use crate::engine::dispatcher::{Policy, Settings};
 use crate::engine::driver::RunSpec;
 use crate::engine::stream::{Admission, ClassRules, TaskStream};
 use crate::os::board;
-use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Workers, Workload};
+use crate::workload::model::{Chunksize, EngineSpec, Workers, Workload};
 
 /// What is the same for every run of a session.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl Surroundings {
     /// The number of workers an entry asks for.
     #[must_use]
     pub fn workers(&self, spec: &EngineSpec, tasks: u64) -> u32 {
-        if spec.kind == EngineKind::Serial {
+        if !spec.kind.has_worker_count() {
             return 1;
         }
         let workers = match spec.workers {
@@ -54,17 +54,14 @@ pub fn run_spec(
     admission: Admission,
     surroundings: &Surroundings,
 ) -> RunSpec {
-    let policy = match spec.kind {
-        EngineKind::Pool | EngineKind::Serial => Policy::Reuse,
-        EngineKind::Process => Policy::OneTask,
-    };
+    let policy = if spec.kind.process_per_task() { Policy::OneTask } else { Policy::Reuse };
     let chunk = match (policy, spec.chunksize) {
         (Policy::OneTask, _) => Chunk::One,
         (Policy::Reuse, Chunksize::Auto) => Chunk::Adaptive,
         (Policy::Reuse, Chunksize::Fixed(chunk)) => Chunk::Fixed(u64::from(chunk.get())),
         (Policy::Reuse, Chunksize::Cpython) => Chunk::Fixed(cpython_chunksize(stream.total(), workers)),
     };
-    let serial = spec.kind == EngineKind::Serial;
+    let serial = !spec.kind.has_worker_count();
     RunSpec {
         settings: Settings {
             policy,

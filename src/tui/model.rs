@@ -167,21 +167,16 @@ pub fn label(arm: &ArmView) -> String {
 #[must_use]
 pub fn name(arm: &ArmView) -> String {
     let name = text::clean(&arm.spec.name);
-    let kind = match arm.spec.kind {
-        EngineKind::Pool => "pool",
-        EngineKind::Process => "process",
-        EngineKind::Serial => "serial",
-    };
-    if name.eq_ignore_ascii_case(kind) { name.to_ascii_uppercase() } else { name }
+    if name.eq_ignore_ascii_case(arm.spec.kind.word()) { name.to_ascii_uppercase() } else { name }
 }
 
-/// Name of an arm with a worker count. A name that ends in the count says it already, and a serial engine has no count.
+/// Name of an arm with a worker count. A name that ends in the count says it already, and an engine that has one worker has no count.
 #[must_use]
 pub fn labelled(arm: &ArmView, workers: u32) -> String {
     let name = name(arm);
     let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
     let says_it = name.get(name.len() - digits..).and_then(|digits| digits.parse().ok()) == Some(workers);
-    if says_it || arm.spec.kind == EngineKind::Serial { name } else { format!("{name} ×{workers}") }
+    if says_it || !arm.spec.kind.has_worker_count() { name } else { format!("{name} ×{workers}") }
 }
 
 /// A label in at most so many columns: the name gives way, the count stays.
@@ -204,7 +199,7 @@ fn shown_workers(arm: &ArmView, frame: Option<&Snapshot>) -> u32 {
 /// on its own counts.
 fn next_workers(view: &SessionView, arm: &ArmView) -> Option<u32> {
     let sweeps = is_running(view) && matches!(view.place, Place::Sweep { .. });
-    (arm.spec.kind != EngineKind::Serial && arm.workers != arm.measured && !sweeps).then_some(arm.workers)
+    (arm.spec.kind.has_worker_count() && arm.workers != arm.measured && !sweeps).then_some(arm.workers)
 }
 
 /// The panes of a pair of arms at the moment the view is at; one where there is one arm.

@@ -6,7 +6,7 @@ use crate::cli::{Changes, MOST, WorkerCounts};
 use crate::commands::prepare::{self, Place, Prepared};
 use crate::commands::{Exit, write};
 use crate::report::clean;
-use crate::workload::model::{EngineKind, EngineSpec, Workers, Workload};
+use crate::workload::model::{EngineSpec, Workers, Workload};
 use crate::workload::plan::{Machine, Plan, most_workers, plan_stream};
 use crate::workload::stream::Stream;
 
@@ -24,8 +24,8 @@ pub(super) fn arms(all: Vec<EngineSpec>) -> Prepared<Vec<EngineSpec>> {
     let mut kept: Vec<EngineSpec> = Vec::new();
     for arm in all {
         let name = clean::line(&arm.name).into_owned();
-        if arm.kind == EngineKind::Serial {
-            write::say(&format!("note: {name} is left out: a serial engine has one worker"));
+        if !arm.kind.has_worker_count() {
+            write::say(&format!("note: {name} is left out: a {} engine has one worker", arm.kind.word()));
         } else if let Some(same) = kept.iter().find(|one| same_but_workers(one, &arm)) {
             let same = clean::line(&same.name);
             write::say(&format!(

@@ -20,9 +20,11 @@ use poolscope::workload::load::load;
 use poolscope::workload::model::{EngineKind, EngineSpec, Workers};
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/external/thread_pool.py");
-const NAPS: &str = "{ name: nap, kind: sleep, count: 40, grace_period: 400ms, service_time: { dist: constant, value: 10ms } }";
+const NAPS: &str =
+    "{ name: nap, kind: sleep, count: 40, grace_period: 400ms, service_time: { dist: constant, value: 10ms } }";
 /// As many that a run does not end by itself.
-const MANY: &str = "{ name: nap, kind: sleep, count: 20000, grace_period: 400ms, service_time: { dist: constant, value: 10ms } }";
+const MANY: &str =
+    "{ name: nap, kind: sleep, count: 20000, grace_period: 400ms, service_time: { dist: constant, value: 10ms } }";
 
 /// The pool of `naps` beside the program with these faults, or the program alone.
 fn open(tasks: &str, pool: bool, argv: &[&str]) -> Session {
@@ -136,7 +138,7 @@ fn arrivals_reach_a_program_at_their_time() {
     let mut session = open(NAPS, false, &with(&[]));
     drop(session);
     let text = "version: 1\nname: open\nseed: 1\ntasks: [{ name: nap, kind: sleep, count: 30, service_time: { dist: constant, value: 1ms } }]\n\
-                arrivals: { mode: open, process: constant, stages: [{ rate: 60/s }] }\nengines: [{ kind: pool }]\n\
+                arrivals: { mode: open, process: constant, stages: [{ duration: 500ms, rate: 60/s }] }\nengines: [{ kind: pool }]\n\
                 measure: { warmup: 0, repeats: 1 }\n";
     let mut workload = load(text, "open.yaml").unwrap().workload;
     workload.engines = vec![EngineSpec::of_kind(EngineKind::External, Workers::Auto)];
@@ -152,8 +154,12 @@ fn arrivals_reach_a_program_at_their_time() {
     send(&session, SessionCommand::Run(Mode::Interleaved));
     let view = until(&mut session, "it is over", |view| view.phase.is_over());
     let run = &view.arms[0].finished[0];
-    assert_eq!(run.counts.succeeded, 30, "{:?} {:?} {}", run.counts, run.notes, run.total);
-    assert!(run.end.as_ref().unwrap().wall >= Duration::from_millis(480), "the last one arrives after half a second");
+    assert_eq!(run.counts.succeeded, run.total);
+    assert!(run.total > 20);
+    assert!(
+        run.end.as_ref().unwrap().wall >= Duration::from_millis(450),
+        "the last one arrives after about half a second"
+    );
 }
 
 #[test]
@@ -212,7 +218,8 @@ fn what_a_program_cannot_do_is_refused() {
     let limited = "{ name: nap, kind: sleep, count: 4, timeout: 1s, service_time: { dist: constant, value: 1ms } }";
     let (reason, _) = broken(limited, &["can=lanes"]);
     assert!(reason.contains("a timeout, which the program cannot do"), "{reason}");
-    let again = "{ name: nap, kind: sleep, count: 4, retries: { max: 2 }, service_time: { dist: constant, value: 1ms } }";
+    let again =
+        "{ name: nap, kind: sleep, count: 4, retries: { max: 2 }, service_time: { dist: constant, value: 1ms } }";
     let view = run(again, &[]);
     let SessionPhase::Broken(reason) = &view.phase else { panic!("{:?}", view.phase) };
     assert!(reason.chain().contains("has retries, which an external arm cannot do"), "{}", reason.chain());
@@ -250,7 +257,8 @@ fn a_pause_gives_out_nothing_and_a_suspension_stops_the_clock() {
     send(&session, SessionCommand::TogglePause);
     let state = |view: &SessionView| view.arms[0].latest().map(|frame| frame.state);
     let resting = |view: &Arc<SessionView>| {
-        state(view) == Some(RunState::Paused) && view.arms[0].latest().unwrap().workers.iter().all(|row| row.task.is_none())
+        state(view) == Some(RunState::Paused)
+            && view.arms[0].latest().unwrap().workers.iter().all(|row| row.task.is_none())
     };
     let paused = |view: &SessionView| view.arms[0].latest().unwrap().paused;
     let rested = until(&mut session, "it pauses and nothing runs", resting);

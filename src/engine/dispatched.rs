@@ -54,11 +54,11 @@ impl ArmRun for DispatchedRun {
 /// What the driver needs for a run.
 fn run_spec(RunRequest { workload, spec, workers, stream, admission, context }: RunRequest<'_>) -> RunSpec {
     let policy = if spec.kind.process_per_task() { Policy::OneTask } else { Policy::Reuse };
-    let chunk = match (policy, spec.chunksize) {
-        (Policy::OneTask, _) => Chunk::One,
-        (Policy::Reuse, Chunksize::Auto) => Chunk::Adaptive,
-        (Policy::Reuse, Chunksize::Fixed(chunk)) => Chunk::Fixed(u64::from(chunk.get())),
-        (Policy::Reuse, Chunksize::Cpython) => Chunk::Fixed(cpython_chunksize(stream.total(), workers)),
+    let chunk = match spec.chunksize {
+        _ if !policy.keeps_workers() => Chunk::One,
+        Chunksize::Auto => Chunk::Adaptive,
+        Chunksize::Fixed(chunk) => Chunk::Fixed(u64::from(chunk.get())),
+        Chunksize::Cpython => Chunk::Fixed(cpython_chunksize(stream.total().unwrap_or(0), workers)),
     };
     RunSpec {
         settings: Settings {
@@ -67,6 +67,7 @@ fn run_spec(RunRequest { workload, spec, workers, stream, admission, context }: 
             max_workers: if spec.kind.has_worker_count() { context.max_workers() } else { 1 },
             chunk,
             start_timeout: spec.start_timeout,
+            initializer: None,
             classes: workload
                 .classes
                 .iter()

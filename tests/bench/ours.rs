@@ -25,6 +25,7 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) 
             max_workers: 64,
             chunk,
             start_timeout: Duration::from_secs(10),
+            initializer: None,
             classes: vec![support::rules()],
             admission: Admission::Batch,
             seed: 1,

@@ -9,4 +9,5 @@ mod faults;
 mod lateness;
 mod silence;
 mod stops;
+mod submits;
 mod unendable;

@@ -14,6 +14,8 @@ use crate::os::child::Child;
 #[derive(Debug)]
 pub(super) struct Link {
     pub epoch: u32,
+    /// How many lanes it has.
+    pub lanes: u16,
     pub child: Child,
     /// Whether it was told to end.
     pub stopped: bool,

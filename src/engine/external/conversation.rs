@@ -84,7 +84,8 @@ impl Conversation {
     pub(super) fn new(spec: Spec, observer: Box<dyn Observer>) -> Self {
         let timeouts = spec.classes.iter().map(|class| class.timeout).collect();
         let mut ledger = Ledger::new(timeouts, observer);
-        let feed = Feed::new(spec.stream, spec.admission, &mut ledger.counts);
+        let feed = spec.feed;
+        ledger.counts.submitted = feed.submitted_at_start();
         let mut new = Self {
             ledger,
             feed,
@@ -265,7 +266,7 @@ impl Conversation {
                 self.state = self.before;
                 self.ledger.observer.event(self.ledger.clock.now(), &Event::Suspended(stood));
             }
-            Command::Suspend | Command::Unsuspend => {}
+            Command::Suspend | Command::Unsuspend | Command::Submit => {}
             _ if ending => {}
             command => match self.can {
                 None => self.early.push(command),
@@ -314,7 +315,7 @@ impl Conversation {
                     self.say(&ToProgram::KillWorker { worker });
                 }
             }
-            Command::Suspend | Command::Unsuspend | Command::Stop | Command::Kill => {}
+            Command::Submit | Command::Suspend | Command::Unsuspend | Command::Stop | Command::Kill => {}
         }
     }
 
@@ -361,7 +362,7 @@ impl Conversation {
         let view = EngineView {
             state: self.state,
             counts,
-            total: self.feed.total(),
+            total: Some(self.feed.total()),
             oldest: oldest.map_or(Duration::ZERO, |arrival| now.since(arrival)),
             workers: self.workers,
             slots: &self.slots,

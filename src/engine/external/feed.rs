@@ -47,20 +47,24 @@ impl Arrivals {
 }
 
 impl Feed {
-    pub(super) fn new(stream: Box<dyn TaskStream>, admission: Admission, counts: &mut Counts) -> Self {
-        let total = stream.total();
+    /// `None` where tasks are submitted while the run goes on.
+    pub(super) fn new(stream: Box<dyn TaskStream>, admission: Admission) -> Option<Self> {
+        let total = stream.total()?;
         let arrivals = match admission {
-            Admission::Batch => {
-                counts.submitted = total;
-                None
-            }
+            Admission::Batch => None,
+            Admission::Submitted { .. } => return None,
             Admission::Open { times, max_in_flight, on_full } => {
                 let mut arrivals = Arrivals { times, next: None, position: 0, max_in_flight, on_full };
                 arrivals.draw(total);
                 Some(arrivals)
             }
         };
-        Self { stream, total, arrivals, given: 0, waiting: VecDeque::new() }
+        Some(Self { stream, total, arrivals, given: 0, waiting: VecDeque::new() })
+    }
+
+    /// Tasks that are there from the start.
+    pub(super) fn submitted_at_start(&self) -> u64 {
+        if self.arrivals.is_none() { self.total } else { 0 }
     }
 
     pub(super) fn total(&self) -> u64 {

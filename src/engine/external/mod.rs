@@ -49,7 +49,7 @@ impl Arm for External {
 
     fn start(&self, request: RunRequest<'_>, observer: Box<dyn Observer>) -> Result<Box<dyn ArmRun>, StartError> {
         refuse_unsupported(request.workload)?;
-        let spec = run::Spec::new(&self.argv, request, self.capabilities.clone());
+        let spec = run::Spec::new(&self.argv, request, self.capabilities.clone())?;
         let (commands, requests) = mpsc::unbounded_channel();
         let (ready, started) = std::sync::mpsc::channel();
         // The program dies with the thread that starts it.

@@ -23,8 +23,8 @@ use crate::engine::driver::guardian::Guardian;
 use crate::engine::event::{Observer, RunState, Severity};
 use crate::engine::external::SaidCapabilities;
 use crate::engine::external::conversation::Conversation;
+use crate::engine::external::feed::Feed;
 use crate::engine::external::protocol::SOCKET_FD;
-use crate::engine::stream::{Admission, TaskStream};
 use crate::os::capture::Capture;
 use crate::os::child::{Child, Reaped};
 use crate::os::clock::monotonic;
@@ -60,16 +60,17 @@ pub(super) struct Spec {
     pub(super) workers: u32,
     pub(super) most_workers: u32,
     pub(super) silence: Duration,
-    pub(super) stream: Box<dyn TaskStream>,
-    pub(super) admission: Admission,
+    pub(super) feed: Feed,
     pub(super) said: SaidCapabilities,
 }
 
 impl Spec {
-    pub(super) fn new(argv: &[OsString], request: RunRequest<'_>, said: SaidCapabilities) -> Self {
+    pub(super) fn new(argv: &[OsString], request: RunRequest<'_>, said: SaidCapabilities) -> Result<Self, StartError> {
         let RunRequest { workload, spec, workers, stream, admission, context } = request;
+        let feed = Feed::new(stream, admission);
+        let feed = feed.ok_or(StartError::Unsupported { what: "tasks that are submitted while it runs" })?;
         let Workload { classes, folder, seed, .. } = workload;
-        Self {
+        Ok(Self {
             argv: argv.to_vec(),
             folder: folder.clone(),
             worker_program: context.worker_program.clone(),
@@ -79,10 +80,9 @@ impl Spec {
             workers,
             most_workers: context.max_workers(),
             silence: spec.start_timeout,
-            stream,
-            admission,
+            feed,
             said,
-        }
+        })
     }
 }
 

@@ -26,13 +26,13 @@ const NAPS: &str =
 const MANY: &str =
     "{ name: nap, kind: sleep, count: 20000, grace_period: 400ms, service_time: { dist: constant, value: 10ms } }";
 
-/// The pool of `naps` beside the program with these faults, or the program alone.
-fn open(tasks: &str, pool: bool, argv: &[&str]) -> Session {
+const BATCH: &str = "engines: [{ kind: pool, workers: 2 }]";
+
+/// A session over tasks (and how they arrive): a pool, if wanted, and this program.
+fn open_as(tasks: &str, engines: &str, pool: bool, argv: &[&str]) -> Session {
     support::hard_limit();
-    let text = format!(
-        "version: 1\nname: naps\nseed: 1\ntasks: [{tasks}]\nengines: [{{ kind: pool, workers: 2 }}]\n\
-         measure: {{ warmup: 0, repeats: 2 }}\n"
-    );
+    let text =
+        format!("version: 1\nname: naps\nseed: 1\ntasks: [{tasks}]\n{engines}\nmeasure: {{ warmup: 0, repeats: 2 }}\n");
     let mut workload = load(&text, "naps.yaml").unwrap().workload;
     let two = Workers::Fixed(NonZeroU32::new(2).unwrap());
     let entry = EngineSpec {
@@ -40,7 +40,7 @@ fn open(tasks: &str, pool: bool, argv: &[&str]) -> Session {
         start_timeout: Duration::from_secs(2),
         ..EngineSpec::of_kind(EngineKind::External, two)
     };
-    let external = ArmSpec { entry: entry.clone(), arm: Arc::new(External::new(argv.iter().copied())) };
+    let external = ArmSpec { entry, arm: Arc::new(External::new(argv.iter().copied())) };
     let ours = workload.engines.iter().filter(|_| pool).cloned().map(ArmSpec::dispatched);
     let arms: Vec<ArmSpec> = ours.chain([external]).collect();
     workload.engines = arms.iter().map(|arm| arm.entry.clone()).collect();
@@ -52,6 +52,10 @@ fn open(tasks: &str, pool: bool, argv: &[&str]) -> Session {
     };
     let host = Arc::new(Host::detect());
     Session::start(SessionSpec { workload: Arc::new(workload), arms, baseline: 0, host, context }).unwrap()
+}
+
+fn open(tasks: &str, pool: bool, argv: &[&str]) -> Session {
+    open_as(tasks, BATCH, pool, argv)
 }
 
 fn with(faults: &[&str]) -> Vec<&'static str> {
@@ -127,7 +131,7 @@ fn a_program_is_compared_with_a_pool_in_the_same_figures() {
 }
 
 #[test]
-fn memory_is_given_as_it_is_wanted() {
+fn tasks_are_given_as_they_are_wanted() {
     let tasks = "{ name: n, kind: kernel, kernel: noop, count: 20000 }";
     let view = run(tasks, &[]);
     assert_eq!((&view.phase, view.arms[0].counts().succeeded), (&SessionPhase::Finished, 20_000));
@@ -135,22 +139,9 @@ fn memory_is_given_as_it_is_wanted() {
 
 #[test]
 fn arrivals_reach_a_program_at_their_time() {
-    let mut session = open(NAPS, false, &with(&[]));
-    drop(session);
-    let text = "version: 1\nname: open\nseed: 1\ntasks: [{ name: nap, kind: sleep, count: 30, service_time: { dist: constant, value: 1ms } }]\n\
-                arrivals: { mode: open, process: constant, stages: [{ duration: 500ms, rate: 60/s }] }\nengines: [{ kind: pool }]\n\
-                measure: { warmup: 0, repeats: 1 }\n";
-    let mut workload = load(text, "open.yaml").unwrap().workload;
-    workload.engines = vec![EngineSpec::of_kind(EngineKind::External, Workers::Auto)];
-    let arms = vec![ArmSpec { entry: workload.engines[0].clone(), arm: Arc::new(External::new(with(&[]))) }];
-    let context = RunContext {
-        usable_cores: 2,
-        max_processes: 64,
-        iterations_per_second: 5e8,
-        worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
-    };
-    let host = Arc::new(Host::detect());
-    session = Session::start(SessionSpec { workload: Arc::new(workload), arms, baseline: 0, host, context }).unwrap();
+    let tasks = "{ name: nap, kind: sleep, service_time: { dist: constant, value: 1ms } }";
+    let arrivals = "arrivals: { mode: open, process: constant, stages: [{ duration: 500ms, rate: 60/s }] }";
+    let mut session = open_as(tasks, &format!("{arrivals}\n{BATCH}"), false, &with(&[]));
     send(&session, SessionCommand::Run(Mode::Interleaved));
     let view = until(&mut session, "it is over", |view| view.phase.is_over());
     let run = &view.arms[0].finished[0];
@@ -191,6 +182,9 @@ fn a_program_that_dies_breaks_the_run_and_nothing_is_lost_sight_of() {
     assert!((1..=2).contains(&last.counts.lost), "what was in a lane: {:?}", last.counts);
     assert_eq!(last.counts.succeeded + last.counts.lost + last.counts.cancelled, 40);
     assert_eq!(last.failures.len() as u64, last.counts.lost);
+    let (reason, last) = broken(NAPS, &["leave=5"]);
+    let left = 40 - last.counts.succeeded;
+    assert!(reason.contains(&format!("exit code 0 while {left} tasks had no outcome")), "{reason}");
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
         fps: u32::from(arguments.fps),
     };
     let Left { ended, measured } = tui::run(options)?;
-    // With the terminal went whoever could read it.
+    // Where the terminal is gone, so is its user.
     if let Some(measured) = measured.filter(|_| ended.signal != Some(libc::SIGHUP)) {
         let given = Some(measured.entry) == initial;
         let file = names.get(measured.entry).map_or("", String::as_str);

@@ -2,7 +2,7 @@
 //!
 //! An [`Arm`] is asked to start a run and hands back an [`ArmRun`], which takes commands and comes to an end; everything
 //! that happens in between is told to the run's [`Observer`]. Two implementations: [`crate::engine::dispatched`] (our
-//! dispatcher on our worker processes) and [`crate::engine::external`] (somebody's program that dispatches by itself).
+//! dispatcher on our worker processes) and [`crate::engine::external`] (a program that dispatches by itself).
 //! A session knows these traits alone, and asks for [`Capabilities`] instead of what kind of engine it is.
 
 use std::fmt::Debug;

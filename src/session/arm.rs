@@ -33,7 +33,7 @@ pub(super) struct ArmState {
     counts: BTreeMap<u32, Count>,
     /// Worker count of the last run that counts.
     counted: Option<u32>,
-    /// Runs that do not count, because they were to warm up or the user had a hand in them, and in which something failed.
+    /// Runs that do not count, because they were to warm up or the user changed something in them, and in which something failed.
     aside: Arc<Runs>,
     /// Runs at the same time as those of other arms: shown, but no measurement.
     together: Arc<Runs>,
@@ -50,7 +50,7 @@ pub(super) struct LiveRun {
     pub round: u32,
     /// Whether its figures count.
     pub counted: bool,
-    /// Whether the user had a hand in it.
+    /// Whether the user has changed something in it.
     pub touched: bool,
 }
 

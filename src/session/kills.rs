@@ -1,4 +1,4 @@
-//! Kills on request: waiting that wait until there is somebody to kill, and what the kills of all runs cost.
+//! Kills on request, which wait until there is a worker to kill, and what the kills of all runs cost.
 //!
 //! Counts and measures nothing: each run's recorder says what a kill cost; here its word is kept when the run is gone.
 
@@ -192,9 +192,9 @@ mod tests {
     #[test]
     fn a_request_waits_for_a_worker_in_a_task_and_a_second_one_takes_it_back() {
         let mut kills = KillRequests::new();
-        let nobody = Snapshot { workers: Vec::new(), ..at_work() };
+        let none = Snapshot { workers: Vec::new(), ..at_work() };
         kills.request(1, None);
-        assert_eq!((kills.view().waiting, kills.victim(1, &nobody, true)), (vec![1], None));
+        assert_eq!((kills.view().waiting, kills.victim(1, &none, true)), (vec![1], None));
         assert_eq!(kills.victim(0, &at_work(), true), None, "of another arm");
         assert_eq!(kills.victim(1, &Snapshot { state: RunState::Paused, ..at_work() }, true), None);
         assert_eq!(kills.victim(1, &at_work(), false), Some(None));

@@ -35,7 +35,7 @@ pub struct SessionView {
     /// Most workers that an arm may be given: no more than may be started, and no more than there are tasks.
     pub most_workers: u32,
     /// Whether an arm whose worker count was changed is measured again without being asked to: not where that would run
-    /// somebody's commands.
+    /// the user's commands.
     pub measures_by_itself: bool,
     /// Workers killed on request and by timeouts.
     pub kills: KillsView,
@@ -240,7 +240,7 @@ pub struct Sweep {
     pub counts: Option<Vec<u32>>,
     /// Counted runs of each.
     pub runs: u32,
-    /// Whether one more run with the recommended count is made where the last one had another: for somebody who looks.
+    /// Whether one more run with the recommended count is made where the last one had another: for a screen.
     pub show_best: bool,
 }
 

@@ -1,6 +1,6 @@
 """An external arm: a pool of threads in one process, written from src/engine/external/protocol.rs alone.
 
-Arguments are faults that a test asks for: `die=N` (exit 7 after N tasks), `nonsense=N`, `silent=N`, `lie=N` (a task twice),
+Arguments are faults that a test asks for: `die=N` (exit 7 after N tasks), `leave=N` (exit 0 then), `nonsense=N`, `silent=N`, `lie=N` (a task twice),
 `deaf` (heeds no stop), `can=a,b` (what it says it can), `hold` (keeps what it was sent and never begins it), `count` (ends with
 its own counts), `miscount` (and one too many).
 """
@@ -44,6 +44,8 @@ def work(lane, task, nanoseconds):
     if fault("die"):
         print("out of cheese", file=sys.stderr, flush=True)
         os._exit(7)
+    if fault("leave"):
+        os._exit(0)
     if fault("nonsense"):
         say("succeeded", lane=lane, tasks="many")
     if fault("silent"):

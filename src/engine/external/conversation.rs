@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::engine::control::{Capabilities, Command};
 use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity, SlotView};
 use crate::engine::external::SaidCapabilities;
+use crate::engine::external::contradiction::Contradiction;
 use crate::engine::external::feed::Feed;
-use crate::engine::external::ledger::{Contradiction, Ledger};
+use crate::engine::external::ledger::Ledger;
 use crate::engine::external::protocol::{Class, FromProgram, MOST_GIVEN, MOST_LINE, ToProgram, VERSION};
 use crate::engine::external::run::Spec;
 use crate::engine::outcome::Exit;
@@ -132,7 +133,7 @@ impl Conversation {
         &self.outbox
     }
 
-    /// So many bytes were written, or nobody will ever read them.
+    /// So many bytes were written, or the program will never read them.
     pub(super) fn sent(&mut self, count: usize) {
         self.outbox.drain(..count.min(self.outbox.len()));
     }
@@ -256,7 +257,6 @@ impl Conversation {
                 self.kill = true;
             }
             Command::Stop if !ending => self.stop(),
-            Command::Stop => {}
             Command::Suspend if self.state != RunState::Suspended => {
                 self.before = std::mem::replace(&mut self.state, RunState::Suspended);
                 self.ledger.clock.suspend();
@@ -266,7 +266,7 @@ impl Conversation {
                 self.state = self.before;
                 self.ledger.observer.event(self.ledger.clock.now(), &Event::Suspended(stood));
             }
-            Command::Suspend | Command::Unsuspend | Command::Submit => {}
+            Command::Stop | Command::Suspend | Command::Unsuspend | Command::Submit => {}
             _ if ending => {}
             command => match self.can {
                 None => self.early.push(command),

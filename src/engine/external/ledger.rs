@@ -6,73 +6,12 @@ use std::time::Duration;
 
 use crate::engine::clock::RunClock;
 use crate::engine::event::{Batch, EndReason, Event, Moment, Observer, Record, SlotView, Usage, WorkerState};
+use crate::engine::external::contradiction::Contradiction;
 use crate::engine::external::protocol::{FromProgram, Told, exit};
 use crate::engine::outcome::{AttemptReport, Cause, Counts, Exit, Outcome, Times};
 use crate::engine::stream::StreamRun;
 use crate::os::board;
 use crate::workload::model::{ClassId, TaskIndex};
-
-/// What a program has said that cannot be.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum Contradiction {
-    /// An outcome of a task that has none to come.
-    #[error("it reports task {task}, which it was not given or has reported before")]
-    NotGiven {
-        /// Which one.
-        task: TaskIndex,
-    },
-    /// A lane that belongs to no living worker.
-    #[error("it reports task {task} in lane {lane}, which belongs to no worker")]
-    NoLane {
-        /// Which task.
-        task: TaskIndex,
-        /// Which lane.
-        lane: u32,
-    },
-    /// Two tasks in a lane.
-    #[error("it reports task {task} in lane {lane}, which is in task {other}")]
-    Busy {
-        /// Which task.
-        task: TaskIndex,
-        /// Which lane.
-        lane: u32,
-        /// What the lane was in.
-        other: TaskIndex,
-    },
-    /// Times that cannot be.
-    #[error("it reports task {task} {how}")]
-    Times {
-        /// Which task.
-        task: TaskIndex,
-        /// What is wrong with its times.
-        how: &'static str,
-    },
-    /// A timeout where there is no limit.
-    #[error("it reports that task {task} has timed out, which has no timeout")]
-    NoTimeout {
-        /// Which task.
-        task: TaskIndex,
-    },
-    /// A worker that cannot be.
-    #[error("it reports worker {worker}, {how}")]
-    Worker {
-        /// Its number.
-        worker: u32,
-        /// What is wrong with it.
-        how: &'static str,
-    },
-    /// Other counts than ours.
-    #[error("it has counted {told}, and reported {reported}")]
-    Counts {
-        /// What it says.
-        told: String,
-        /// What it has reported.
-        reported: String,
-    },
-    /// A line out of its turn.
-    #[error("{0}")]
-    Order(&'static str),
-}
 
 type Heard = Result<(), Contradiction>;
 
@@ -541,3 +480,7 @@ fn check_times(task: TaskIndex, given: Given, free_since: u64, start: u64, servi
     };
     Err(Contradiction::Times { task, how })
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

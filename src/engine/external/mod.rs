@@ -1,18 +1,19 @@
 //! An arm that is not ours to dispatch: a program that is given the stream of tasks over a socket and says what becomes
-//! of them. CPython's own `Pool`, a cluster or somebody's script can be compared with our engines this way.
+//! of them. CPython's own `Pool`, a cluster or a script can be compared with our engines this way.
 //!
 //! * [`protocol`]: what the two sides say to each other; all that is needed to write such a program.
-//! * [`feed`]: which task may be given next. Pure.
-//! * [`ledger`]: what was given and reported, held against the rules, counted and told to the observer. Pure.
-//! * [`conversation`]: lines and commands, and every limit. No I/O.
-//! * [`run`]: the program itself, from its start until it was reaped: its socket and its output.
+//! * `feed`: which task may be given next. Pure.
+//! * `ledger`: what was given and reported, held against the rules (`contradiction`), counted and told to the observer.
+//! * `conversation`: lines and commands, and every limit. No I/O.
+//! * `run`: the program itself, from its start until it was reaped: its socket and its output.
 //!
 //! Nothing in here decides where or in which order a task runs: that is the program's part. Nothing believes its counts:
 //! they are derived from what it reports task by task.
 
+mod contradiction;
 mod conversation;
 mod feed;
-pub mod ledger;
+mod ledger;
 pub mod protocol;
 mod run;
 

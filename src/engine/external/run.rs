@@ -182,7 +182,7 @@ impl Process {
                 Ok(count) => talk.sent(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // Nobody listens any more; the end of the process says why.
+                // The program has closed its end; the end of its process says why.
                 Err(_) => talk.sent(usize::MAX),
             }
         }

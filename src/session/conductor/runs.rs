@@ -172,7 +172,7 @@ impl Conductor {
             Ok(run) => {
                 let standing = [(self.lifecycle.paused, Command::Pause), (self.suspended, Command::Suspend)];
                 standing.into_iter().filter(|(stands, _)| *stands).for_each(|(_, command)| run.command(command));
-                // One that begins paused has the user's hand in it.
+                // The user has paused it before it began.
                 let touched = self.lifecycle.paused;
                 arm.began(LiveRun { run, snapshots, workers, round, counted, touched });
                 if let Some(position) = self.agenda.position() {

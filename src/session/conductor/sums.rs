@@ -47,7 +47,7 @@ impl Conductor {
         }
     }
 
-    /// Commands are somebody's own: they are run as often as was asked for.
+    /// Commands are the user's own: they are run as often as was asked for.
     pub(super) fn measures_by_itself(&self) -> bool {
         self.spec.workload.classes.iter().all(|class| !matches!(class.work, Work::Command(_)))
     }

@@ -5,7 +5,8 @@
 //!
 //! # The tour
 //! * [`workload`]: WHAT runs. The file, its loader, the seeded stream of tasks.
-//! * [`engine`]: HOW it runs. One pure dispatcher under two worker policies, and the driver that carries out its effects.
+//! * [`engine`]: HOW it runs. An arm is whatever can run the stream: one pure dispatcher under two worker policies with the
+//!   driver that carries out its effects, or a program of somebody else.
 //! * [`worker`]: the child's side. Protocol, entry, kernels.
 //! * [`os`]: processes, signals, shared memory, CPU and memory readings. Knows no tasks.
 //! * [`metrics`]: folds events into bounded aggregates and publishes snapshots.

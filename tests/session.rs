@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use poolscope::analysis::tuning::Advice;
-use poolscope::engine::assembly::Surroundings;
+use poolscope::engine::context::RunContext;
 use poolscope::os::host::Host;
-use poolscope::session::conductor::{Session, SessionSpec};
-use poolscope::session::view::{Change, Mode, Place, SessionCommand, SessionPhase, SessionView, Sweep};
+use poolscope::session::conductor::{ArmSpec, Session, SessionSpec};
+use poolscope::session::view::{Change, Mode, RunPosition, SessionCommand, SessionPhase, SessionView, Sweep};
 use poolscope::workload::load::load;
 
 const WORKLOAD: &str = "
@@ -32,14 +32,14 @@ fn open() -> Session {
 fn open_with(text: &str, worker_program: &str) -> Session {
     support::hard_limit();
     let workload = Arc::new(load(text, "naps.yaml").unwrap().workload);
-    let surroundings = Surroundings {
+    let context = RunContext {
         usable_cores: 2,
         max_processes: 64,
         iterations_per_second: 5e8,
         worker_program: worker_program.into(),
     };
-    let arms = workload.engines.clone();
-    Session::start(SessionSpec { workload, arms, baseline: 0, host: Arc::new(Host::detect()), surroundings }).unwrap()
+    let arms = workload.engines.iter().cloned().map(ArmSpec::dispatched).collect();
+    Session::start(SessionSpec { workload, arms, baseline: 0, host: Arc::new(Host::detect()), context }).unwrap()
 }
 
 fn until(session: &mut Session, what: &str, condition: impl FnMut(&Arc<SessionView>) -> bool) -> Arc<SessionView> {
@@ -76,7 +76,7 @@ fn counted(view: &SessionView) -> Vec<usize> {
 }
 
 fn is_live(view: &SessionView, arm: usize, round: u32) -> bool {
-    matches!(view.place, Place::Round { round: now, .. } if now == round)
+    matches!(view.position, RunPosition::Round { round: now, .. } if now == round)
         && view.arms[arm].live
         && view.arms[arm].counts().succeeded > 0
 }
@@ -333,13 +333,13 @@ fn together_a_broken_engine_stays_the_reason() {
     let mut session = open_with(WORKLOAD, "/no/such/program");
     send(&session, SessionCommand::Run(Mode::Together));
     let view = until(&mut session, "it is over", over);
-    assert!(matches!(&view.phase, SessionPhase::Broken(reason) if reason.contains(": ")), "{:?}", view.phase);
+    assert!(matches!(&view.phase, SessionPhase::Broken(reason) if reason.chain().contains(": ")), "{:?}", view.phase);
 }
 
 #[test]
 fn a_session_that_does_not_end_is_left_within_the_grace_period_and_a_second() {
     use poolscope::os::signal_watch::SignalWatch;
-    use poolscope::session::ending::{Ended, end};
+    use poolscope::session::ending::{SessionEnd, end};
     use poolscope::session::escalation::{Escalation, Level};
     use poolscope::session::handle::SessionHandle;
     let mut real = open();
@@ -353,6 +353,6 @@ fn a_session_that_does_not_end_is_left_within_the_grace_period_and_a_second() {
         let mut signals = SignalWatch::new().unwrap();
         end(&mut hung, &mut signals, &mut Escalation::default(), |level| levels.push(level)).await
     });
-    assert_eq!((ended, levels), (Ended::LeftBehind, vec![Level::Stop, Level::Kill]));
+    assert_eq!((ended, levels), (SessionEnd::LeftBehind, vec![Level::Stop, Level::Kill]));
     assert_eq!((asked.try_recv(), asked.try_recv()), (Ok(SessionCommand::Stop), Ok(SessionCommand::Stop)));
 }

@@ -19,8 +19,8 @@ pub fn execute(arguments: &CheckArgs) -> anyhow::Result<Exit> {
         Ok(target) => target,
         Err(exit) => return Ok(exit),
     };
-    let place = prepare::Place::detect();
-    let checks: Vec<Check> = arguments.files.iter().map(|name| Check::of(name, arguments, &place)).collect();
+    let platform = prepare::Platform::detect();
+    let checks: Vec<Check> = arguments.files.iter().map(|name| Check::of(name, arguments, &platform)).collect();
     let text = match arguments.format {
         Format::Text => {
             let texts: Vec<&str> = checks.iter().map(|check| check.text.as_str()).collect();
@@ -42,7 +42,7 @@ struct Check {
 }
 
 impl Check {
-    fn of(name: &str, arguments: &CheckArgs, place: &prepare::Place) -> Self {
+    fn of(name: &str, arguments: &CheckArgs, platform: &prepare::Platform) -> Self {
         let colored = write::colored_stdout(arguments.color) && arguments.output.is_none();
         prepare::announce(name);
         let (source, loaded) = match source::load(name, arguments.allow_exec, &[]) {
@@ -55,7 +55,7 @@ impl Check {
                 };
             }
         };
-        let plan = prepare::plan(&loaded.workload, place, arguments.max_time);
+        let plan = prepare::plan(&loaded.workload, platform, arguments.max_time);
         let valid = plan.refusals.is_empty() || arguments.i_know;
         let mut text = String::new();
         for warning in &loaded.warnings {

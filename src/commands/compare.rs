@@ -4,9 +4,11 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::cli::{CompareArgs, SweepArgs};
+use crate::commands::headless::{self, Job};
+use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::target::Target;
-use crate::commands::{Exit, headless, prepare, sweep, write};
-use crate::session::view::Mode;
+use crate::commands::{Exit, measured, sweep, write};
+use crate::session::view::{Mode, SessionCommand};
 
 /// Compares the arms of a workload.
 ///
@@ -16,34 +18,24 @@ pub fn execute(arguments: &CompareArgs) -> anyhow::Result<Exit> {
     if arguments.changes.workers.as_ref().is_some_and(|counts| counts.single().is_none()) {
         return several(arguments);
     }
-    let prepared = || {
-        let workload = prepare::workload(&arguments.file, &arguments.changes, arguments.output.color)?;
-        let arms = prepare::arms(&workload, &arguments.engines)?;
-        let mut changed = (*workload).clone();
-        if let Some(repeats) = arguments.repeats.and_then(NonZeroU32::new) {
-            changed.measure.repeats = repeats;
-        }
-        if let Some(warmup) = arguments.warmup {
-            changed.measure.warmup = warmup;
-        }
-        let baseline = changed.engines.get(changed.baseline).map(|engine| engine.name.clone());
-        changed.baseline = arms.iter().position(|arm| Some(&arm.name) == baseline.as_ref()).unwrap_or(0);
-        changed.engines.clone_from(&arms);
-        let place = prepare::Place::detect();
-        prepare::envelope(&changed, &place, &arguments.changes, arguments.together)?;
-        let target = Target::open(arguments.output.output.as_deref(), &[&arguments.file])?;
-        Ok((Arc::new(changed), arms, place, target))
-    };
-    let mode = if arguments.together { Mode::Together } else { Mode::Interleaved };
-    match prepared() {
-        Ok((workload, arms, place, target)) => headless::execute(
-            prepare::session(workload, arms, &place, arguments.changes.i_know)?,
-            mode,
-            &arguments.output,
-            target,
-        ),
-        Err(exit) => Ok(exit),
+    headless::execute(prepared(arguments), &arguments.changes, &arguments.output, measured::results)
+}
+
+fn prepared(arguments: &CompareArgs) -> Prepared<Job> {
+    let CompareArgs { file, changes, output, together, .. } = arguments;
+    let workload = prepare::workload(file, changes, output.color)?;
+    let mut changed = prepare::with_arms(&workload, prepare::arms(&workload, &arguments.engines)?);
+    if let Some(repeats) = arguments.repeats.and_then(NonZeroU32::new) {
+        changed.measure.repeats = repeats;
     }
+    if let Some(warmup) = arguments.warmup {
+        changed.measure.warmup = warmup;
+    }
+    let platform = Platform::detect();
+    prepare::envelope(&changed, &platform, changes, *together)?;
+    let target = Target::open(output.output.as_deref(), &[file])?;
+    let mode = if *together { Mode::Together } else { Mode::Interleaved };
+    Ok(Job { workload: Arc::new(changed), platform, command: SessionCommand::Run(mode), target })
 }
 
 /// With several worker counts it is a sweep, each of them as often as arms are compared.

@@ -5,8 +5,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::Context as _;
-
 use crate::cli::{Changes, CompareArgs, DashboardArgs, Format, Output, Theme};
 use crate::commands::console::Console;
 use crate::commands::farewell::{self, Repeat};
@@ -44,23 +42,23 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
         },
         None => None,
     };
-    let place = prepare::Place::detect();
+    let platform = prepare::Platform::detect();
     if let Some((_, workload)) = &opened
-        && let Err(exit) = prepare::envelope(workload, &place, &arguments.changes, false)
+        && let Err(exit) = prepare::envelope(workload, &platform, &arguments.changes, false)
     {
         return Ok(exit);
     }
     // Measured before the screen is taken: it may say something, and it must not be disturbed.
-    place.surroundings(arguments.changes.i_know)?;
+    platform.run_context(arguments.changes.i_know)?;
     let endings: Arc<Mutex<Vec<JoinOnDrop>>> = Arc::default();
-    let mut catalogue = catalogue(&place, &arguments.changes);
+    let mut catalogue = catalogue(&platform, &arguments.changes);
     let initial = opened.zip(arguments.file.as_deref()).map(|((source, workload), file)| {
-        let entry = entry_of(file, &source, workload, &place, &arguments.changes);
+        let entry = entry_of(file, &source, workload, &platform, &arguments.changes);
         offer(&mut catalogue, entry, &source)
     });
     let names: Vec<String> = catalogue.iter().map(|entry| entry.name.clone()).collect();
     let options = Options {
-        start: starter(place, Arc::clone(&endings), &arguments.changes),
+        start: starter(platform, Arc::clone(&endings), &arguments.changes),
         catalogue,
         initial,
         theme: theme(arguments.theme),
@@ -68,7 +66,7 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
         fps: u32::from(arguments.fps),
     };
     let Left { ended, measured } = tui::run(options)?;
-    // With the terminal went whoever could read it.
+    // Where the terminal is gone, so is its user.
     if let Some(measured) = measured.filter(|_| ended.signal != Some(libc::SIGHUP)) {
         let given = Some(measured.entry) == initial;
         let file = names.get(measured.entry).map_or("", String::as_str);
@@ -111,16 +109,14 @@ fn without_terminal(arguments: &DashboardArgs, console: Console) -> anyhow::Resu
     })
 }
 
-fn starter(place: prepare::Place, endings: Arc<Mutex<Vec<JoinOnDrop>>>, changes: &Changes) -> tui::Start {
+fn starter(platform: prepare::Platform, endings: Arc<Mutex<Vec<JoinOnDrop>>>, changes: &Changes) -> tui::Start {
     let Changes { i_know, max_time, .. } = *changes;
     Box::new(move |workload: Arc<Workload>| {
-        let plan = prepare::plan(&workload, &place, max_time);
+        let plan = prepare::plan(&workload, &platform, max_time);
         if let (Some(refusal), false) = (plan.refusals.first(), i_know) {
             anyhow::bail!("{}: {}; --i-know runs it all the same", refusal.key, refusal.message);
         }
-        let arms = workload.engines.clone();
-        let session =
-            Session::start(prepare::session(workload, arms, &place, i_know)?).context("starting the session")?;
+        let session = Session::start(prepare::session(workload, &platform, i_know)?)?;
         let (handle, ending) = session.into_parts();
         // A poisoned list is only a list.
         endings.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(ending);
@@ -128,9 +124,9 @@ fn starter(place: prepare::Place, endings: Arc<Mutex<Vec<JoinOnDrop>>>, changes:
     })
 }
 
-fn catalogue(place: &prepare::Place, changes: &Changes) -> Vec<Entry> {
+fn catalogue(platform: &prepare::Platform, changes: &Changes) -> Vec<Entry> {
     let entry = |known: list::Known| match known.outcome {
-        Ok(workload) => entry(known.name, known.source, known.text, Arc::new(workload), place, changes.max_time),
+        Ok(workload) => entry(known.name, known.source, known.text, Arc::new(workload), platform, changes.max_time),
         Err(problems) => Entry {
             name: known.name,
             title: String::new(),
@@ -149,10 +145,10 @@ fn entry(
     source: String,
     text: String,
     workload: Arc<Workload>,
-    place: &prepare::Place,
+    platform: &prepare::Platform,
     max_time: Option<Duration>,
 ) -> Entry {
-    let plan = prepare::plan(&workload, place, max_time);
+    let plan = prepare::plan(&workload, platform, max_time);
     let arms = workload.engines.iter().zip(&plan.engines);
     let brief = Brief {
         arms: arms.map(|(arm, plan)| (arm.kind, arm.name.clone(), plan.workers)).collect(),
@@ -164,9 +160,15 @@ fn entry(
 }
 
 /// The workload that was named on the command line, with the changes that were asked for there.
-fn entry_of(file: &str, source: &Source, workload: Arc<Workload>, place: &prepare::Place, changes: &Changes) -> Entry {
+fn entry_of(
+    file: &str,
+    source: &Source,
+    workload: Arc<Workload>,
+    platform: &prepare::Platform,
+    changes: &Changes,
+) -> Entry {
     let name = file.to_owned();
-    let mut entry = entry(name.clone(), name, source.text.clone(), workload, place, changes.max_time);
+    let mut entry = entry(name.clone(), name, source.text.clone(), workload, platform, changes.max_time);
     let changed = farewell::changes(changes, &[]);
     if !changed.is_empty() {
         entry.summary.insert(0, format!("changed   by {}", shell::join(&changed)));
@@ -213,18 +215,18 @@ mod tests {
 
     const FILE: &str = "version: 1\ntasks: [{ name: t, kind: kernel, kernel: noop, count: 5 }]\n";
 
-    fn opened(name: &str, changes: &Changes, place: &prepare::Place) -> (Entry, Source) {
+    fn opened(name: &str, changes: &Changes, platform: &prepare::Platform) -> (Entry, Source) {
         let (source, workload) = prepare::source_and_workload(name, changes, crate::cli::Color::Never).unwrap();
-        (entry_of(name, &source, workload, place, changes), source)
+        (entry_of(name, &source, workload, platform, changes), source)
     }
 
     #[test]
     fn the_workload_that_was_named_has_one_place_in_the_picker() {
-        let place = prepare::Place::detect();
+        let platform = prepare::Platform::detect();
         let changes = Changes { set: vec!["measure.repeats=2".to_owned()], ..Changes::default() };
-        let mut list = catalogue(&place, &changes);
+        let mut list = catalogue(&platform, &changes);
         let before = list.len();
-        let (entry, source) = opened("cpu_uniform.yml", &changes, &place);
+        let (entry, source) = opened("cpu_uniform.yml", &changes, &platform);
         let at = offer(&mut list, entry, &source);
         assert_eq!((list.len(), list[at].name.as_str()), (before, "cpu-uniform"), "whatever it was called");
         assert_eq!(list[at].brief.runs, 2, "with its changes");
@@ -234,7 +236,7 @@ mod tests {
         let path = folder.path().join("elsewhere.yaml");
         std::fs::write(&path, FILE).unwrap();
         for _ in 0..2 {
-            let (entry, source) = opened(path.to_str().unwrap(), &Changes::default(), &place);
+            let (entry, source) = opened(path.to_str().unwrap(), &Changes::default(), &platform);
             assert_eq!(offer(&mut list, entry, &source), 0);
             assert_eq!((list.len(), list[0].name.as_str()), (before + 1, path.to_str().unwrap()));
         }

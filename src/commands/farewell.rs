@@ -4,13 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::cli::{Changes, DashboardArgs};
-use crate::commands::{headless, write};
+use crate::commands::{measured, write};
 use crate::report::sweep::SweptArm;
 use crate::report::{self, ascii, shell};
 use crate::session::stream::SharedStream;
 use crate::session::view::{ArmView, Mode, SessionView};
 use crate::tui::Measured;
-use crate::workload::model::EngineKind;
 use crate::workload::source;
 use crate::workload::units::format_duration;
 
@@ -29,7 +28,7 @@ pub(super) struct Repeat<'a> {
 pub(super) fn say(measured: &Measured, signal: Option<i32>, repeat: &Repeat<'_>, arguments: &DashboardArgs) {
     let view = &*measured.view;
     let hash = SharedStream::new(&view.workload).hash().to_owned();
-    let results = headless::results(view, hash, headless::ending(view, signal.filter(|_| measured.cut_short)));
+    let results = measured::results_of(view, hash, measured::ending(view, signal.filter(|_| measured.cut_short)));
     let colour = write::colored_stdout(arguments.output.color);
     let options = report::text::Options { colour, width: write::stdout_width(), attempts: 0 };
     let mut text = report::text::render(&results, options);
@@ -52,7 +51,7 @@ fn swept(view: &SessionView) -> Vec<SweptArm> {
     let arm = |arm: &ArmView| SweptArm {
         spec: arm.spec.clone(),
         tuning: Arc::clone(&arm.tuning),
-        partial: headless::partial(view, arm).map(|partial| (arm.measured, partial)),
+        partial: measured::partial(view, arm).map(|partial| (arm.measured, partial)),
     };
     tried.map(arm).collect()
 }
@@ -92,7 +91,7 @@ fn workers(view: &SessionView, opened_with: &[u32], all: bool) -> Vec<String> {
     let arms = || view.arms.iter().zip(opened_with).enumerate();
     let any = arms().any(|(_, (arm, before))| arm.told.0 != *before);
     let named = |(arm, before): &(&crate::session::view::ArmView, &u32)| {
-        arm.told.0 != **before || any && all && arm.spec.kind != EngineKind::Serial
+        arm.told.0 != **before || any && all && arm.spec.kind.has_worker_count()
     };
     arms().filter(|(_, arm)| named(arm)).map(|(at, (arm, _))| format!("engines.{at}.workers={}", arm.told.0)).collect()
 }
@@ -208,7 +207,7 @@ mod tests {
         let mut warming_up = fixture::first_run();
         warming_up.arms[0].finished = std::sync::Arc::default();
         assert!(!model::was_measured(&warming_up), "the first round is one to warm up");
-        warming_up.place = crate::session::view::Place::Round { round: 2, rounds: 6, warmup: 1 };
+        warming_up.position = crate::session::view::RunPosition::Round { round: 2, rounds: 6, warmup: 1 };
         assert!(model::was_measured(&warming_up));
         assert!(model::was_measured(&fixture::finished()));
     }

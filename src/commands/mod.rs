@@ -1,14 +1,19 @@
 //! One file per verb of the command line. The only place that may use everything.
+//!
+//! The way of a command that runs something can be read in `headless::execute`; the dashboard prepares and starts its
+//! sessions by the same functions of `prepare`.
 
 pub mod check;
 pub mod compare;
 mod console;
 pub mod dashboard;
 pub mod doctor;
+mod drive;
 mod farewell;
 mod headless;
 mod in_place;
 pub mod list;
+mod measured;
 pub mod new;
 mod prepare;
 mod programs;

@@ -5,16 +5,14 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-
 use crate::cli::{Changes, Color, WorkerCounts};
 use crate::commands::{Exit, write};
-use crate::engine::assembly::Surroundings;
+use crate::engine::context::RunContext;
 use crate::os::board;
 use crate::os::host::Host;
 use crate::os::limits::{self, DESCRIPTORS_PER_WORKER, Limits};
 use crate::report::clean;
-use crate::session::conductor::SessionSpec;
+use crate::session::conductor::{ArmSpec, SessionSpec};
 use crate::worker::calibration::{Calibration, Origin};
 use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Workers, Workload};
 use crate::workload::plan::{self, Machine, Plan};
@@ -23,14 +21,19 @@ use crate::workload::source::{self, Source};
 /// What came of preparing: ready, or an exit whose reason was told.
 pub(super) type Prepared<T> = Result<T, Exit>;
 
+/// Workers are made of this program's own file.
+#[derive(Debug, thiserror::Error)]
+#[error("finding this program's own file")]
+pub(super) struct OwnProgramUnknown(#[from] std::io::Error);
+
 /// The machine a workload is run on.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct Platform {
     pub host: Arc<Host>,
     pub limits: Limits,
 }
 
-impl Place {
+impl Platform {
     pub(super) fn detect() -> Self {
         Self { host: Arc::new(Host::detect()), limits: Limits::read() }
     }
@@ -46,16 +49,16 @@ impl Place {
 
     /// Loads or measures the calibration; a cache that cannot be used is told on standard error.
     /// `i_know` lifts the safety limit on processes.
-    pub(super) fn surroundings(&self, i_know: bool) -> anyhow::Result<Surroundings> {
+    pub(super) fn run_context(&self, i_know: bool) -> Result<RunContext, OwnProgramUnknown> {
         let (calibration, origin) = Calibration::load_or_measure(&self.host.cpu_model);
         if let Origin::NotStored(reason) = origin {
             write::say(&format!("note: the calibration could not be stored and is measured at every start ({reason})"));
         }
-        Ok(Surroundings {
+        Ok(RunContext {
             usable_cores: self.host.usable_cores(),
             max_processes: if i_know { board::SLOTS } else { self.limits.safe_workers() },
             iterations_per_second: calibration.iterations_per_second,
-            worker_program: std::env::current_exe().context("finding this program's own file")?.into_os_string(),
+            worker_program: std::env::current_exe()?.into_os_string(),
         })
     }
 }
@@ -88,7 +91,7 @@ pub(super) fn source_and_workload(name: &str, changes: &Changes, color: Color) -
     }
     // Several counts are a sweep's.
     if let Some(workers) = changes.workers.as_ref().and_then(WorkerCounts::single).and_then(NonZeroU32::new) {
-        for engine in workload.engines.iter_mut().filter(|engine| engine.kind != EngineKind::Serial) {
+        for engine in workload.engines.iter_mut().filter(|engine| engine.kind.has_worker_count()) {
             engine.workers = Workers::Fixed(workers);
         }
     }
@@ -119,16 +122,16 @@ pub(super) fn announce(name: &str) {
 }
 
 /// Refuses a plan that this machine cannot bear, unless it is asked for; tells warnings. `together`: all arms at once.
-pub(super) fn envelope(workload: &Workload, place: &Place, changes: &Changes, together: bool) -> Prepared<()> {
-    let mut plan = plan(workload, place, changes.max_time);
+pub(super) fn envelope(workload: &Workload, platform: &Platform, changes: &Changes, together: bool) -> Prepared<()> {
+    let mut plan = plan(workload, platform, changes.max_time);
     if together {
-        plan.refusals.extend(all_at_once(&plan, place.machine()));
+        plan.refusals.extend(all_at_once(&plan, platform.machine()));
     }
-    judge(&plan, place, changes)
+    judge(&plan, platform, changes)
 }
 
 /// Refuses a plan that has refusals, unless it is asked for; tells warnings.
-pub(super) fn judge(plan: &Plan, place: &Place, changes: &Changes) -> Prepared<()> {
+pub(super) fn judge(plan: &Plan, platform: &Platform, changes: &Changes) -> Prepared<()> {
     for warning in &plan.warnings {
         write::say(&format!("warning: {}: {}", warning.key, warning.message));
     }
@@ -144,7 +147,7 @@ pub(super) fn judge(plan: &Plan, place: &Place, changes: &Changes) -> Prepared<(
         return Err(Exit::BadInput);
     }
     // Workers that there is no room for wait for it, but one has to be there.
-    let descriptors = place.machine().descriptors.filter(|room| room.left() < room.each);
+    let descriptors = platform.machine().descriptors.filter(|room| room.left() < room.each);
     if let Some(room) = descriptors {
         let least = room.used + room.reserve + room.each;
         write::say(&format!("error: a limit of {} open files is too low: one worker needs {least}", room.limit));
@@ -172,8 +175,8 @@ fn all_at_once(plan: &Plan, machine: Machine) -> Vec<plan::Note> {
 }
 
 /// What a workload would do here, and whether that is within limits.
-pub(super) fn plan(workload: &Workload, place: &Place, max_time: Option<Duration>) -> Plan {
-    plan::plan(workload, place.machine()).limited(max_time)
+pub(super) fn plan(workload: &Workload, platform: &Platform, max_time: Option<Duration>) -> Plan {
+    plan::plan(workload, platform.machine()).limited(max_time)
 }
 
 /// The arm that a name on the command line means: an entry of `engines:`, or a kind with its defaults.
@@ -181,18 +184,15 @@ pub(super) fn arm(workload: &Workload, name: &str) -> Prepared<EngineSpec> {
     if let Some(engine) = workload.engines.iter().find(|engine| engine.name == name) {
         return Ok(engine.clone());
     }
-    let kind = match name {
-        "pool" => EngineKind::Pool,
-        "process" => EngineKind::Process,
-        "serial" => EngineKind::Serial,
-        _ => {
-            let known: Vec<&str> = workload.engines.iter().map(|engine| engine.name.as_str()).collect();
-            write::say(&format!(
-                "error: no engine {name:?}: this workload has {}; a kind (pool, process, serial) runs with its defaults",
-                known.join(", ")
-            ));
-            return Err(Exit::BadInput);
-        }
+    let Some(kind) = EngineKind::from_word(name) else {
+        let known: Vec<&str> = workload.engines.iter().map(|engine| engine.name.as_str()).collect();
+        let kinds: Vec<&str> = EngineKind::in_files().map(EngineKind::word).collect();
+        write::say(&format!(
+            "error: no engine {name:?}: this workload has {}; a kind ({}) runs with its defaults",
+            known.join(", "),
+            kinds.join(", ")
+        ));
+        return Err(Exit::BadInput);
     };
     // `--workers` has changed every entry of the file alike; a kind that is not in it takes the same.
     let workers =
@@ -215,19 +215,25 @@ pub(super) fn arms(workload: &Workload, names: &[String]) -> Prepared<Vec<Engine
     Ok(arms)
 }
 
-/// A session over some of a workload's arms.
+/// The workload with these arms as its engines; the baseline stays the same arm where it takes part.
+pub(super) fn with_arms(workload: &Workload, arms: Vec<EngineSpec>) -> Workload {
+    let preferred = workload.engines.get(workload.baseline).map(|engine| &engine.name);
+    let baseline = arms.iter().position(|arm| Some(&arm.name) == preferred).unwrap_or(0);
+    Workload { engines: arms, baseline, ..workload.clone() }
+}
+
+/// A session over all arms of a workload.
 pub(super) fn session(
     workload: Arc<Workload>,
-    arms: Vec<EngineSpec>,
-    place: &Place,
+    platform: &Platform,
     i_know: bool,
-) -> anyhow::Result<SessionSpec> {
-    let preferred = workload.engines.get(workload.baseline).map(|engine| engine.name.clone());
-    let baseline = arms.iter().position(|arm| Some(&arm.name) == preferred.as_ref()).unwrap_or(0);
-    let mut surroundings = place.surroundings(i_know)?;
+) -> Result<SessionSpec, OwnProgramUnknown> {
+    let mut context = platform.run_context(i_know)?;
     if !i_know {
         // A key or a sweep gives no more workers than a file could ask for.
-        surroundings.max_processes = surroundings.max_processes.min(plan::most_workers(&workload, place.machine()));
+        context.max_processes = context.max_processes.min(plan::most_workers(&workload, platform.machine()));
     }
-    Ok(SessionSpec { workload, arms, baseline, host: Arc::clone(&place.host), surroundings })
+    let arms = workload.engines.iter().cloned().map(ArmSpec::dispatched).collect();
+    let (baseline, host) = (workload.baseline, Arc::clone(&platform.host));
+    Ok(SessionSpec { workload, arms, baseline, host, context })
 }

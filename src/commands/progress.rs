@@ -43,7 +43,7 @@ impl Progress {
     pub(super) fn show(&mut self, view: &SessionView) {
         let Some(arm) = view.arms.iter().find(|arm| arm.live) else { return };
         let Some(run) = arm.latest() else { return };
-        let title = format!("{}  {}", view.place, clean::line(&arm.spec.name));
+        let title = format!("{}  {}", view.position, clean::line(&arm.spec.name));
         let done = run.done();
         let left = run.remaining(view.workload.arrivals.last(run.total));
         let eta = left.map_or(String::new(), |left| format!("  ETA {}", FormattedDuration(left)));

@@ -67,8 +67,8 @@ impl Target {
         }
         let name = path.display().to_string();
         let place = match resolve(path)? {
-            Place::StandardOutput => return Ok(Self::Standard),
-            Place::Descriptor(path) => {
+            Destination::StandardOutput => return Ok(Self::Standard),
+            Destination::Descriptor(path) => {
                 // What is behind it may be a file that others write to as well.
                 let append = OpenOptions::new().append(true).custom_flags(libc::O_NOCTTY).open(path);
                 let file = append.map_err(plain)?;
@@ -77,7 +77,7 @@ impl Target {
                 }
                 return Ok(Self::Stream { file, name });
             }
-            Place::Path(place) => place,
+            Destination::Path(place) => place,
         };
         let there = match fs::metadata(&place) {
             Ok(metadata) if metadata.is_dir() => return Err("it is a folder".to_owned()),
@@ -156,7 +156,7 @@ pub(super) fn tolerate_closed(written: io::Result<()>) -> io::Result<()> {
 }
 
 /// What a path leads to.
-enum Place {
+enum Destination {
     /// A path whose last part is no link; there may be nothing yet.
     Path(PathBuf),
     /// An open descriptor, of this process or another, as the path that opens what is behind it.
@@ -166,7 +166,7 @@ enum Place {
 }
 
 /// Follows links, also one that leads to where nothing is yet.
-fn resolve(path: &Path) -> Result<Place, String> {
+fn resolve(path: &Path) -> Result<Destination, String> {
     if path.as_os_str().as_bytes().ends_with(b"/") {
         return Err(if path.is_dir() { "it is a folder" } else { "there is no such folder" }.to_owned());
     }
@@ -181,16 +181,16 @@ fn resolve(path: &Path) -> Result<Place, String> {
         })?;
         let place = folder.join(name);
         if has_own_descriptors(&folder) && name == "1" {
-            return Ok(Place::StandardOutput);
+            return Ok(Destination::StandardOutput);
         }
         // Its links lead to what is open, wherever that is and even if it has no name.
         if folder == Path::new("/dev/fd") || folder.starts_with("/proc") && folder.ends_with("fd") {
-            return Ok(Place::Descriptor(place));
+            return Ok(Destination::Descriptor(place));
         }
         match fs::read_link(&place) {
             Ok(link) => path = folder.join(link),
             // No link, or nothing at all. What else is wrong shows when it is opened.
-            Err(_) => return Ok(Place::Path(place)),
+            Err(_) => return Ok(Destination::Path(place)),
         }
     }
     Err("too many links lead on from there".to_owned())

@@ -133,7 +133,7 @@ impl Recorder {
 
     /// The worker of a slot began a task at a moment.
     fn at_work(&mut self, slot: u32, began: Option<Moment>) {
-        if let Some(began) = began.filter(|_| self.config.kind == EngineKind::Process) {
+        if let Some(began) = began.filter(|_| self.config.kind.process_per_task()) {
             self.kills.replaced(slot, began);
         }
     }
@@ -227,7 +227,7 @@ impl Recorder {
             let totals = self.slots.get(slot.slot).copied().unwrap_or_default();
             match slot.task {
                 Some((.., start)) => work += now.since(start.max(totals.last_end)).as_nanos(),
-                None if self.config.kind == EngineKind::Process && rows::starting(slot) => {
+                None if self.config.kind.process_per_task() && rows::starting(slot) => {
                     startup += now.since(totals.started).as_nanos();
                 }
                 None => {}
@@ -298,7 +298,7 @@ impl Observer for Recorder {
             }
             Event::WorkerReady { slot, .. } => {
                 // A process that is its task says so with its result: it is there when it begins to work.
-                if self.config.kind != EngineKind::Process {
+                if !self.config.kind.process_per_task() {
                     self.kills.replaced(*slot, now);
                 }
             }

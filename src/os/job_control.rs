@@ -10,13 +10,13 @@ const MOST_WRAPPERS: usize = 64;
 /// nobody would continue it.
 #[must_use]
 pub fn can_stop() -> bool {
-    let Some(own) = Place::of(None) else { return false };
+    let Some(own) = JobIds::of(None) else { return false };
     let ancestors = std::iter::successors(getppid(), |pid| parent(*pid));
-    is_continued(own, ancestors.map_while(|pid| Place::of(Some(pid))))
+    is_continued(own, ancestors.map_while(|pid| JobIds::of(Some(pid))))
 }
 
-/// Whether somebody would continue a process at this place whose ancestors are at those, the nearest first.
-fn is_continued(own: Place, ancestors: impl Iterator<Item = Place>) -> bool {
+/// Whether a shell would continue a process with these ids whose ancestors have those, the nearest first.
+fn is_continued(own: JobIds, ancestors: impl Iterator<Item = JobIds>) -> bool {
     let outside = ancestors.take(MOST_WRAPPERS).find(|ancestor| ancestor.group != own.group);
     outside.is_some_and(|ancestor| ancestor.session == own.session)
 }
@@ -25,12 +25,12 @@ fn is_continued(own: Place, ancestors: impl Iterator<Item = Place>) -> bool {
 /// leader is outside of our PID namespace (pid_namespaces(7)), as for whatever a container was started with; what has 0
 /// was born with it, so that two in one line of descent are in the same group or session.
 #[derive(Clone, Copy)]
-struct Place {
+struct JobIds {
     group: libc::pid_t,
     session: libc::pid_t,
 }
 
-impl Place {
+impl JobIds {
     /// That of a process, or our own.
     fn of(pid: Option<Pid>) -> Option<Self> {
         let pid = pid.map_or(0, |pid| pid.as_raw_nonzero().get());
@@ -51,7 +51,7 @@ fn parent(pid: Pid) -> Option<Pid> {
 /// Stops the whole foreground job, as the terminal would have done on Ctrl-Z.
 ///
 /// May return a moment before the stop takes effect, because another thread may be the one that the kernel gives the
-/// signal to: whoever must not go on before `fg` waits for SIGCONT.
+/// signal to: a caller that must not go on before `fg` waits for SIGCONT.
 ///
 /// The group rather than the process alone, because the shell waits for the program it started, which may be a wrapper
 /// (`cargo run`, `sudo`). SIGSTOP rather than SIGTSTP, because the latter is caught here and could be ignored there.
@@ -72,8 +72,8 @@ mod tests {
     #[test]
     fn only_an_ancestor_in_the_same_session_and_another_group_continues() {
         let continued = |own: (i32, i32), ancestors: &[(i32, i32)]| {
-            let place = |(group, session)| Place { group, session };
-            is_continued(place(own), ancestors.iter().copied().map(place))
+            let ids = |(group, session)| JobIds { group, session };
+            is_continued(ids(own), ancestors.iter().copied().map(ids))
         };
         assert!(continued((7, 5), &[(5, 5), (1, 1)]), "a shell with job control");
         assert!(continued((7, 5), &[(7, 5), (7, 5), (5, 5), (1, 1)]), "a shell behind two wrappers");

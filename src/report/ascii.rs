@@ -5,13 +5,15 @@ use std::borrow::Cow;
 use unicode_width::UnicodeWidthChar as _;
 
 /// ASCII characters, and the signs that each stands for.
-const ASCII: [(char, &str); 22] = [
+const ASCII: [(char, &str); 24] = [
     ('o', "●"),
     ('@', "○"),
     ('=', "■▒"),
     ('%', "□▓▇"),
     ('^', "▲↑▴"),
     ('A', "△"),
+    ('$', "◆"),
+    ('&', "◇"),
     ('v', "▼▽↓▾"),
     ('#', "█"),
     ('.', "░▂"),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::analysis::tuning::{Bounds, Point, Step, Tuning, next_step};
 use crate::session::schedule::Schedule;
-use crate::session::view::{Place, Sweep};
+use crate::session::view::{RunPosition, Sweep};
 
 /// The run that is next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(super) struct Turn {
 }
 
 /// What an agenda needs to know of an arm.
-pub(super) struct Known<'a> {
+pub(super) struct ArmFacts<'a> {
     /// What was measured.
     pub tuning: &'a Tuning,
     /// Bounds of its worker count.
@@ -44,7 +44,7 @@ pub(super) enum Agenda {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Again {
     waiting: VecDeque<(usize, u32, u32, u32)>,
-    place: Option<Place>,
+    position: Option<RunPosition>,
 }
 
 /// A sweep under way.
@@ -61,13 +61,13 @@ pub(super) struct Sweeping {
     warmup: Option<Vec<(usize, u32)>>,
     /// Arms that were run once more with the recommended count.
     shown: Vec<usize>,
-    place: Option<Place>,
+    position: Option<RunPosition>,
 }
 
 impl Again {
     /// (arm, workers, runs) for each arm.
     pub fn new(arms: impl IntoIterator<Item = (usize, u32, u32)>) -> Self {
-        Self { waiting: arms.into_iter().map(|(arm, workers, runs)| (arm, workers, 1, runs)).collect(), place: None }
+        Self { waiting: arms.into_iter().map(|(arm, workers, runs)| (arm, workers, 1, runs)).collect(), position: None }
     }
 
     fn next(&mut self) -> Option<Turn> {
@@ -75,7 +75,7 @@ impl Again {
         if run < runs {
             self.waiting.push_back((arm, workers, run + 1, runs));
         }
-        self.place = Some(Place::Again { arm, run, runs });
+        self.position = Some(RunPosition::Again { arm, run, runs });
         Some(Turn { arm, workers: Some(workers), counted: true })
     }
 }
@@ -85,7 +85,7 @@ impl Sweeping {
         let counts = sweep.counts.as_deref().unwrap_or_default();
         let cells = counts.iter().flat_map(|workers| sweep.arms.iter().map(move |arm| (*arm, *workers))).collect();
         let last = sweep.arms.len().saturating_sub(1);
-        Self { cells, given: 0, last, warmup: None, shown: Vec::new(), place: None, sweep }
+        Self { cells, given: 0, last, warmup: None, shown: Vec::new(), position: None, sweep }
     }
 
     /// The arms that take part.
@@ -93,7 +93,7 @@ impl Sweeping {
         &self.sweep.arms
     }
 
-    fn next(&mut self, known: &[Known<'_>]) -> Option<Turn> {
+    fn next(&mut self, known: &[ArmFacts<'_>]) -> Option<Turn> {
         // What an arm has never done takes longer the first time.
         let needed = || self.sweep.arms.iter().map(|arm| (*arm, known.get(*arm).map_or(0, |arm| arm.warmup))).collect();
         let mut warmup: Vec<(usize, u32)> = self.warmup.take().unwrap_or_else(needed);
@@ -114,7 +114,7 @@ impl Sweeping {
             }
             None => self.found(known)?,
         };
-        self.place = Some(Place::Sweep { arm, workers, run, runs });
+        self.position = Some(RunPosition::Sweep { arm, workers, run, runs });
         Some(Turn { arm, workers: Some(workers), counted: cold.is_none() })
     }
 
@@ -123,7 +123,7 @@ impl Sweeping {
     }
 
     /// The arms have their turns one after the other, so that what changes slowly meets all of them.
-    fn found(&mut self, known: &[Known<'_>]) -> Option<(usize, u32, u32)> {
+    fn found(&mut self, known: &[ArmFacts<'_>]) -> Option<(usize, u32, u32)> {
         let arms = self.sweep.arms.len();
         for place in (1..=arms).map(|step| (self.last + step) % arms.max(1)) {
             let Some((arm, known)) = self.sweep.arms.get(place).and_then(|arm| Some((*arm, known.get(*arm)?))) else {
@@ -152,7 +152,7 @@ impl Sweeping {
 
 impl Agenda {
     /// The next run, if there is one.
-    pub fn next(&mut self, known: &[Known<'_>]) -> Option<Turn> {
+    pub fn next(&mut self, known: &[ArmFacts<'_>]) -> Option<Turn> {
         match self {
             Self::Rounds(schedule) => schedule.next(),
             Self::Again(again) => again.next(),
@@ -161,11 +161,11 @@ impl Agenda {
     }
 
     /// Which run is under way; `None` where none was given out yet and it makes no sense to say so.
-    pub fn place(&self) -> Option<Place> {
+    pub fn position(&self) -> Option<RunPosition> {
         match self {
-            Self::Rounds(schedule) => Some(schedule.place()),
-            Self::Again(again) => again.place,
-            Self::Sweep(sweep) => sweep.place,
+            Self::Rounds(schedule) => Some(schedule.position()),
+            Self::Again(again) => again.position,
+            Self::Sweep(sweep) => sweep.position,
         }
     }
 }

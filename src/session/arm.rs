@@ -6,21 +6,25 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::analysis::tuning::{Bounds, Point, Tuning};
-use crate::engine::driver::Run;
+use crate::engine::arm::{Arm, ArmRun};
+use crate::engine::control::Capabilities;
 use crate::metrics::kept::Runs;
 use crate::metrics::snapshot::Snapshot;
 use crate::metrics::track::Track;
+use crate::session::conductor::ArmSpec;
 use crate::session::view::{ArmView, Mode};
 use crate::workload::model::EngineSpec;
 
-/// One arm.
-pub(super) struct Arm {
+/// What is known of one arm.
+pub(super) struct ArmState {
     pub spec: EngineSpec,
+    /// What runs it.
+    pub program: Arc<dyn Arm>,
     /// The worker count it is to have.
     pub workers: u32,
     /// Whether the user changed that count after a run with it was made or planned.
     pub changed: bool,
-    pub live: Option<Live>,
+    pub live: Option<LiveRun>,
     pub track: Arc<Track>,
     /// Whether any run was made: the next one needs no warm-up.
     pub warm: bool,
@@ -29,7 +33,7 @@ pub(super) struct Arm {
     counts: BTreeMap<u32, Count>,
     /// Worker count of the last run that counts.
     counted: Option<u32>,
-    /// Runs that do not count, because they were to warm up or the user had a hand in them, and in which something failed.
+    /// Runs that do not count, because they were to warm up or the user changed something in them, and in which something failed.
     aside: Arc<Runs>,
     /// Runs at the same time as those of other arms: shown, but no measurement.
     together: Arc<Runs>,
@@ -37,8 +41,8 @@ pub(super) struct Arm {
 }
 
 /// The run under way.
-pub(super) struct Live {
-    pub run: Run,
+pub(super) struct LiveRun {
+    pub run: Box<dyn ArmRun>,
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// Worker count that it began with.
     pub workers: u32,
@@ -46,7 +50,7 @@ pub(super) struct Live {
     pub round: u32,
     /// Whether its figures count.
     pub counted: bool,
-    /// Whether the user had a hand in it.
+    /// Whether the user has changed something in it.
     pub touched: bool,
 }
 
@@ -57,10 +61,11 @@ struct Count {
     touched: u32,
 }
 
-impl Arm {
-    pub fn new(spec: EngineSpec, workers: u32) -> Self {
+impl ArmState {
+    pub fn new(ArmSpec { entry, arm }: ArmSpec, workers: u32) -> Self {
         Self {
-            spec,
+            spec: entry,
+            program: arm,
             workers,
             changed: false,
             live: None,
@@ -76,13 +81,19 @@ impl Arm {
     }
 
     /// Whether its worker count can be another one.
-    pub fn can_resize(&self) -> bool {
+    pub fn has_worker_count(&self) -> bool {
         self.spec.kind.has_worker_count()
     }
 
-    /// The worker count that it has, or is to have: what runs may have another one, because a sweep tries it.
+    /// What may be asked of the run under way, or of the next one.
+    pub fn capabilities(&self) -> Capabilities {
+        self.live.as_ref().map_or_else(|| self.program.capabilities(), |live| live.run.capabilities())
+    }
+
+    /// The worker count that keys change: that of a run under way where it can have another one (a sweep may try one), or
+    /// else the one that the arm is to have.
     pub fn workers_now(&self) -> u32 {
-        if self.live.is_some() { self.shown_workers() } else { self.workers }
+        if self.live.is_some() && self.capabilities().resize { self.shown_workers() } else { self.workers }
     }
 
     /// Counted runs with a worker count.
@@ -96,7 +107,7 @@ impl Arm {
     }
 
     /// A run with so many workers begins.
-    pub fn began(&mut self, live: Live) {
+    pub fn began(&mut self, live: LiveRun) {
         self.measured = Some(live.workers);
         self.track = Arc::default();
         self.live = Some(live);
@@ -105,18 +116,18 @@ impl Arm {
     /// The live run has another number of workers now.
     pub fn resized(&mut self, workers: u32) {
         self.measured = Some(workers);
-        self.had_a_hand();
+        self.touch();
     }
 
-    /// The user had a hand in the live run: it is shown, and not averaged.
-    pub fn had_a_hand(&mut self) {
+    /// The user has changed something in the live run: it is shown, and not averaged.
+    pub fn touch(&mut self) {
         if let Some(live) = &mut self.live {
             live.touched = true;
         }
     }
 
     /// Keeps a run that was made to its end.
-    pub fn keep(&mut self, live: &Live, end: Arc<Snapshot>, mode: Mode, percentiles: &[f64]) {
+    pub fn keep(&mut self, live: &LiveRun, end: Arc<Snapshot>, mode: Mode, percentiles: &[f64]) {
         // What was made only in part has not warmed up.
         self.warm = true;
         match mode {
@@ -136,7 +147,7 @@ impl Arm {
     }
 
     /// Keeps a run that does not count where something failed in it: that stays known.
-    fn set_aside(&mut self, live: &Live, end: Arc<Snapshot>, percentiles: &[f64]) {
+    fn set_aside(&mut self, live: &LiveRun, end: Arc<Snapshot>, percentiles: &[f64]) {
         if !end.failures.is_empty() {
             Arc::make_mut(&mut self.aside).push(end, live.round, percentiles);
         }
@@ -205,6 +216,7 @@ impl Arm {
             measured: self.shown_workers(),
             owed: self.owed(repeats),
             live: self.live.is_some(),
+            capabilities: self.capabilities(),
             track: Arc::clone(&self.track),
             finished: self.finished(mode),
             told: self.told(mode),

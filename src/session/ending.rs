@@ -13,10 +13,10 @@ const KILL_BEFORE: Duration = Duration::from_millis(500);
 /// What became of a session that was asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Ended {
+pub enum SessionEnd {
     /// It has ended.
     Whole,
-    /// It has not, and is not waited for any longer: whoever waits for its thread may wait for ever.
+    /// It has not, and is not waited for any longer: joining its thread could take for ever.
     LeftBehind,
 }
 
@@ -33,7 +33,7 @@ pub async fn end(
     signals: &mut SignalWatch,
     escalation: &mut Escalation,
     mut told: impl FnMut(Level),
-) -> Ended {
+) -> SessionEnd {
     let now = Instant::now();
     let leave_at = leave_by(now, grace_period(&session.view.borrow()));
     let kill_at = leave_at.checked_sub(KILL_BEFORE).unwrap_or(leave_at);
@@ -43,7 +43,7 @@ pub async fn end(
         if let Some(level) = asked.take() {
             told(level);
             if level == Level::Leave {
-                return Ended::LeftBehind;
+                return SessionEnd::LeftBehind;
             }
             killed |= level == Level::Kill;
             // Each one is a level for the session too. One that is gone has ended.
@@ -51,13 +51,13 @@ pub async fn end(
         }
         tokio::select! {
             biased;
-            // Gone is over.
-            _ = session.view.wait_for(|view| view.phase.is_over()) => return Ended::Whole,
+            // A session that is gone is over.
+            _ = session.view.wait_for(|view| view.phase.is_over()) => return SessionEnd::Whole,
             caught = signals.next() => if let Caught::End(_) = caught {
                 asked = escalation.signal(Instant::now());
             },
             () = tokio::time::sleep_until(kill_at.into()), if !killed => asked = Some(escalation.key().min(Level::Kill)),
-            () = tokio::time::sleep_until(leave_at.into()) => return Ended::LeftBehind,
+            () = tokio::time::sleep_until(leave_at.into()) => return SessionEnd::LeftBehind,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Kills on request: wishes that wait until there is somebody to kill, and what the kills of all runs cost.
+//! Kills on request, which wait until there is a worker to kill, and what the kills of all runs cost.
 //!
 //! Counts and measures nothing: each run's recorder says what a kill cost; here its word is kept when the run is gone.
 
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::event::RunState;
 use crate::metrics::snapshot::{Kill, Snapshot, WorkerRow};
-use crate::session::view::{KillRecord, KillsView, Place};
+use crate::session::view::{KillRecord, KillsView, RunPosition};
 
 /// Kills on request that are kept.
 const REQUESTED: usize = 20;
@@ -16,10 +16,10 @@ const TIMEOUTS: usize = 5;
 
 /// See the module docs.
 #[derive(Debug)]
-pub(super) struct Kills {
+pub(super) struct KillRequests {
     began: Instant,
-    /// Arms of which somebody is to be killed, and in which slot.
-    wishes: Vec<(usize, Option<u32>)>,
+    /// Arms of which a worker is to be killed, and in which slot.
+    waiting: Vec<(usize, Option<u32>)>,
     /// Runs that have begun.
     runs: u64,
     /// The run that each arm is in, or was in last.
@@ -32,7 +32,7 @@ pub(super) struct Kills {
 struct Current {
     arm: usize,
     run: u64,
-    place: Place,
+    position: RunPosition,
     /// When the last kill before the one that was asked for last happened.
     asked_after: Option<Option<Duration>>,
 }
@@ -42,11 +42,11 @@ fn last(snapshot: &Snapshot) -> Option<Duration> {
     snapshot.kills.last().map(|kill| kill.at)
 }
 
-impl Kills {
+impl KillRequests {
     pub fn new() -> Self {
         Self {
             began: Instant::now(),
-            wishes: Vec::new(),
+            waiting: Vec::new(),
             runs: 0,
             current: Vec::new(),
             requested: Arc::default(),
@@ -56,35 +56,35 @@ impl Kills {
 
     pub fn view(&self) -> KillsView {
         KillsView {
-            waiting: self.wishes.iter().map(|(arm, _)| *arm).collect(),
+            waiting: self.waiting.iter().map(|(arm, _)| *arm).collect(),
             requested: Arc::clone(&self.requested),
             timeouts: Arc::clone(&self.timeouts),
             runs: self.runs,
         }
     }
 
-    /// Whether somebody of this arm is to be killed.
+    /// Whether a worker of this arm is to be killed.
     pub fn waits(&self, arm: usize) -> bool {
-        self.wishes.iter().any(|(of, _)| *of == arm)
+        self.waiting.iter().any(|(of, _)| *of == arm)
     }
 
-    /// The user wants somebody killed, or does not any more.
-    pub fn wish(&mut self, arm: usize, slot: Option<u32>) {
-        match self.wishes.iter().position(|(of, _)| *of == arm) {
-            Some(place) => drop(self.wishes.remove(place)),
-            None => self.wishes.push((arm, slot)),
+    /// The user wants a worker killed, or does not any more.
+    pub fn request(&mut self, arm: usize, slot: Option<u32>) {
+        match self.waiting.iter().position(|(of, _)| *of == arm) {
+            Some(at) => drop(self.waiting.remove(at)),
+            None => self.waiting.push((arm, slot)),
         }
     }
 
-    pub fn forget_wishes(&mut self) {
-        self.wishes.clear();
+    pub fn forget_requests(&mut self) {
+        self.waiting.clear();
     }
 
-    /// Whom to kill now, if somebody of this arm is to be killed and there is a worker in a task, or, where one was chosen
+    /// Which worker to kill now, if one of this arm is to be killed and there is one in a task, or, where one was chosen
     /// and `idle_too`, a worker. `None` is the first one that is found in a task.
-    pub fn grant(&mut self, arm: usize, now: &Snapshot, idle_too: bool) -> Option<Option<u32>> {
-        let place = self.wishes.iter().position(|(of, _)| *of == arm)?;
-        let (_, slot) = *self.wishes.get(place)?;
+    pub fn victim(&mut self, arm: usize, now: &Snapshot, idle_too: bool) -> Option<Option<u32>> {
+        let at = self.waiting.iter().position(|(of, _)| *of == arm)?;
+        let (_, slot) = *self.waiting.get(at)?;
         // A slot that this run has not got is as good as any.
         let slot = slot.filter(|slot| now.workers.iter().any(|row| row.slot == *slot));
         let mut meant = now.workers.iter().filter(|row| slot.is_none_or(|slot| row.slot == slot));
@@ -92,7 +92,7 @@ impl Kills {
         if now.state != RunState::Running || !meant.any(there) {
             return None;
         }
-        self.wishes.remove(place);
+        self.waiting.remove(at);
         if let Some(current) = self.current.iter_mut().find(|current| current.arm == arm) {
             current.asked_after = Some(last(now));
         }
@@ -100,29 +100,29 @@ impl Kills {
     }
 
     /// A run begins.
-    pub fn run_began(&mut self, arm: usize, place: Place) {
+    pub fn run_began(&mut self, arm: usize, position: RunPosition) {
         self.runs += 1;
         self.current.retain(|current| current.arm != arm);
-        self.current.push(Current { arm, run: self.runs, place, asked_after: None });
+        self.current.push(Current { arm, run: self.runs, position, asked_after: None });
     }
 
     /// Keeps what a run tells of its kills.
-    pub fn take_in(&mut self, arm: usize, snapshot: &Snapshot) {
+    pub fn keep(&mut self, arm: usize, snapshot: &Snapshot) {
         let Some(current) = self.current.iter().find(|current| current.arm == arm).copied() else { return };
         let since_start = |kill: &Kill| self.began.elapsed().saturating_sub(snapshot.at.saturating_sub(kill.at));
         let record = |kill: &Kill| KillRecord {
             arm,
             run: current.run,
-            place: current.place,
+            position: current.position,
             workers: snapshot.workers_target,
             since_start: since_start(kill),
             kill: kill.clone(),
         };
         merge(&mut self.requested, snapshot.kills.iter().map(record), REQUESTED);
         merge(&mut self.timeouts, snapshot.timeouts.iter().map(record), TIMEOUTS);
-        // It came when nobody was at work any more: there is another run.
+        // The kill came when no worker was in a task any more: there is another run.
         if snapshot.state == RunState::Finished && current.asked_after.is_some_and(|before| before == last(snapshot)) {
-            self.wishes.push((arm, None));
+            self.waiting.push((arm, None));
         }
     }
 }
@@ -131,9 +131,9 @@ impl Kills {
 fn merge(kept: &mut Arc<Vec<KillRecord>>, records: impl Iterator<Item = KillRecord>, most: usize) {
     for record in records {
         match kept.iter().position(|known| known.is_of_same_kill(&record)) {
-            Some(place) if kept.get(place).is_some_and(|known| known.kill == record.kill) => {}
-            Some(place) => {
-                if let Some(known) = Arc::make_mut(kept).get_mut(place) {
+            Some(at) if kept.get(at).is_some_and(|known| known.kill == record.kill) => {}
+            Some(at) => {
+                if let Some(known) = Arc::make_mut(kept).get_mut(at) {
                     known.kill = record.kill;
                 }
             }
@@ -167,7 +167,7 @@ mod tests {
     use crate::metrics::fixtures::snapshot;
     use crate::metrics::snapshot::{Cost, Replaced};
 
-    const PLACE: Place = Place::Round { round: 1, rounds: 1, warmup: 0 };
+    const POSITION: RunPosition = RunPosition::Round { round: 1, rounds: 1, warmup: 0 };
 
     fn kill(at: u64) -> Kill {
         Kill::new(Duration::from_millis(at), 1, Some(70), EndReason::Request)
@@ -190,56 +190,56 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_waits_for_somebody_at_work_and_a_second_one_takes_it_back() {
-        let mut kills = Kills::new();
-        let nobody = Snapshot { workers: Vec::new(), ..at_work() };
-        kills.wish(1, None);
-        assert_eq!((kills.view().waiting, kills.grant(1, &nobody, true)), (vec![1], None));
-        assert_eq!(kills.grant(0, &at_work(), true), None, "of another arm");
-        assert_eq!(kills.grant(1, &Snapshot { state: RunState::Paused, ..at_work() }, true), None);
-        assert_eq!(kills.grant(1, &at_work(), false), Some(None));
-        assert_eq!(kills.grant(1, &at_work(), true), None, "once");
-        kills.wish(1, None);
-        kills.wish(1, Some(0));
-        assert_eq!(kills.grant(1, &at_work(), true), None, "taken back");
-        kills.wish(1, Some(0));
-        assert_eq!(kills.grant(1, &at_work(), false), None, "in the next run it is to be at work");
-        assert_eq!(kills.grant(1, &at_work(), true), Some(Some(0)), "seen idle and chosen");
-        kills.wish(1, Some(9));
-        assert_eq!(kills.grant(1, &at_work(), false), Some(None), "no such slot in this run");
+    fn a_request_waits_for_a_worker_in_a_task_and_a_second_one_takes_it_back() {
+        let mut kills = KillRequests::new();
+        let none = Snapshot { workers: Vec::new(), ..at_work() };
+        kills.request(1, None);
+        assert_eq!((kills.view().waiting, kills.victim(1, &none, true)), (vec![1], None));
+        assert_eq!(kills.victim(0, &at_work(), true), None, "of another arm");
+        assert_eq!(kills.victim(1, &Snapshot { state: RunState::Paused, ..at_work() }, true), None);
+        assert_eq!(kills.victim(1, &at_work(), false), Some(None));
+        assert_eq!(kills.victim(1, &at_work(), true), None, "once");
+        kills.request(1, None);
+        kills.request(1, Some(0));
+        assert_eq!(kills.victim(1, &at_work(), true), None, "taken back");
+        kills.request(1, Some(0));
+        assert_eq!(kills.victim(1, &at_work(), false), None, "in the next run it is to be at work");
+        assert_eq!(kills.victim(1, &at_work(), true), Some(Some(0)), "seen idle and chosen");
+        kills.request(1, Some(9));
+        assert_eq!(kills.victim(1, &at_work(), false), Some(None), "no such slot in this run");
     }
 
     #[test]
     fn a_kill_that_came_too_late_waits_for_the_next_run() {
-        let mut kills = Kills::new();
-        kills.run_began(0, PLACE);
-        kills.wish(0, None);
-        assert_eq!(kills.grant(0, &at_work(), true), Some(None));
-        kills.take_in(0, &with(vec![kill(5)], RunState::Finished));
+        let mut kills = KillRequests::new();
+        kills.run_began(0, POSITION);
+        kills.request(0, None);
+        assert_eq!(kills.victim(0, &at_work(), true), Some(None));
+        kills.keep(0, &with(vec![kill(5)], RunState::Finished));
         assert!(!kills.waits(0), "it was carried out");
-        kills.run_began(0, PLACE);
-        kills.wish(0, None);
-        assert_eq!(kills.grant(0, &at_work(), true), Some(None));
-        kills.take_in(0, &with(Vec::new(), RunState::Finished));
+        kills.run_began(0, POSITION);
+        kills.request(0, None);
+        assert_eq!(kills.victim(0, &at_work(), true), Some(None));
+        kills.keep(0, &with(Vec::new(), RunState::Finished));
         assert!(kills.waits(0));
     }
 
     #[test]
     fn records_outlive_their_run_are_brought_up_to_date_and_bounded() {
-        let mut kills = Kills::new();
-        kills.run_began(0, PLACE);
-        kills.take_in(0, &with(vec![kill(5)], RunState::Running));
+        let mut kills = KillRequests::new();
+        kills.run_began(0, POSITION);
+        kills.keep(0, &with(vec![kill(5)], RunState::Running));
         let done = Kill { cost: Cost::Nothing, replaced: Replaced::Never, ..kill(5) };
-        kills.take_in(0, &with(vec![done.clone()], RunState::Finished));
-        kills.run_began(0, PLACE);
-        kills.take_in(0, &with(Vec::new(), RunState::Running));
+        kills.keep(0, &with(vec![done.clone()], RunState::Finished));
+        kills.run_began(0, POSITION);
+        kills.keep(0, &with(Vec::new(), RunState::Running));
         assert_eq!(kills.view().requested.iter().map(|record| record.kill.clone()).collect::<Vec<_>>(), [done]);
         for run in 0..40u64 {
-            kills.run_began(0, PLACE);
+            kills.run_began(0, POSITION);
             // What a run told before it tells again.
             let told: Vec<Kill> = (0..=run % 3).map(kill).collect();
-            kills.take_in(0, &with(told.clone(), RunState::Running));
-            kills.take_in(0, &with(told, RunState::Finished));
+            kills.keep(0, &with(told.clone(), RunState::Running));
+            kills.keep(0, &with(told, RunState::Finished));
         }
         let view = kills.view();
         assert_eq!(view.requested.len(), REQUESTED);

@@ -4,7 +4,7 @@ use rand_core::{Rng as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 
 use crate::session::agenda::Turn;
-use crate::session::view::Place;
+use crate::session::view::RunPosition;
 use crate::workload::model::{RunOrder, Workload};
 
 /// The order of the runs of one comparison.
@@ -48,8 +48,8 @@ impl Schedule {
 
     /// The round under way, and how many there are.
     #[must_use]
-    pub fn place(&self) -> Place {
-        Place::Round { round: self.round(), rounds: self.rounds, warmup: self.warmup }
+    pub fn position(&self) -> RunPosition {
+        RunPosition::Round { round: self.round(), rounds: self.rounds, warmup: self.warmup }
     }
 
     fn order_of(&self, round: u32) -> Vec<usize> {

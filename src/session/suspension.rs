@@ -29,7 +29,7 @@ pub enum Resumed {
 }
 
 /// Stops everything until the shell continues it. To be called only where [`job_control::can_stop`]; a terminal is given
-/// back before and taken again afterwards by whoever has it.
+/// back before and taken again afterwards by the caller.
 ///
 /// # Errors
 /// When the program cannot be stopped; everything goes on then.

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use crate::analysis::tuning::Tuning;
 use crate::analysis::verdict::Verdict;
+use crate::engine::control::Capabilities;
 use crate::engine::outcome::Counts;
 use crate::metrics::kept::Runs;
 use crate::metrics::snapshot::{Kill, Snapshot, Track};
 use crate::os::host::Host;
+use crate::session::error::SessionError;
 use crate::workload::model::{EngineSpec, Workload};
 
 /// A comparison as it is now.
@@ -25,7 +27,7 @@ pub struct SessionView {
     /// How runs follow each other.
     pub mode: Mode,
     /// Which run is under way, or was the last one.
-    pub place: Place,
+    pub position: RunPosition,
     /// Index of the arm that the others are compared with.
     pub baseline: usize,
     /// One verdict for every arm against every other one; empty with a single arm and while arms share the cores.
@@ -33,7 +35,7 @@ pub struct SessionView {
     /// Most workers that an arm may be given: no more than may be started, and no more than there are tasks.
     pub most_workers: u32,
     /// Whether an arm whose worker count was changed is measured again without being asked to: not where that would run
-    /// somebody's commands.
+    /// the user's commands.
     pub measures_by_itself: bool,
     /// Workers killed on request and by timeouts.
     pub kills: KillsView,
@@ -60,7 +62,7 @@ pub struct KillRecord {
     /// Number of its run among all runs of the session, from 1.
     pub run: u64,
     /// Which run that was.
-    pub place: Place,
+    pub position: RunPosition,
     /// How many workers it had.
     pub workers: u32,
     /// Time since the session began.
@@ -71,7 +73,7 @@ pub struct KillRecord {
 
 /// Which run of how many it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum RunPosition {
     /// A round of the comparison, in which every arm runs once.
     Round {
         /// From 1, warm-up first; 0 before the first.
@@ -103,7 +105,7 @@ pub enum Place {
     },
 }
 
-impl Place {
+impl RunPosition {
     /// Whether its figures do not count.
     #[must_use]
     pub fn is_warmup(self) -> bool {
@@ -115,7 +117,7 @@ impl Place {
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for RunPosition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let warmup = if self.is_warmup() { " (warm-up)" } else { "" };
         match self {
@@ -146,6 +148,8 @@ pub struct ArmView {
     pub owed: u32,
     /// Whether a run of this arm is under way.
     pub live: bool,
+    /// What may be asked of that run, or of the next one as far as is known.
+    pub capabilities: Capabilities,
     /// The run under way, or else the last one; empty before the first.
     pub track: Arc<Track>,
     /// Ends of the counted runs with the count of the run that is shown.
@@ -165,10 +169,10 @@ impl ArmView {
         self.track.frames.last()
     }
 
-    /// The worker count that keys change: of what runs, or else the one that it is to have.
+    /// The worker count that keys change: of what runs and can have another one, or else the one that it is to have.
     #[must_use]
     pub fn workers_now(&self) -> u32 {
-        if self.live { self.measured } else { self.workers }
+        if self.live && self.capabilities.resize { self.measured } else { self.workers }
     }
 
     /// Counts of the newest frame.
@@ -193,8 +197,8 @@ pub enum SessionPhase {
     Finished,
     /// Ended on request; what was measured before stays. Nothing runs any more, as in `Finished` and `Broken`.
     Stopped,
-    /// An engine could not go on: the first reason.
-    Broken(String),
+    /// An arm could not go on: the first reason.
+    Broken(Arc<SessionError>),
 }
 
 impl SessionPhase {
@@ -236,7 +240,7 @@ pub struct Sweep {
     pub counts: Option<Vec<u32>>,
     /// Counted runs of each.
     pub runs: u32,
-    /// Whether one more run with the recommended count is made where the last one had another: for somebody who looks.
+    /// Whether one more run with the recommended count is made where the last one had another: for a screen.
     pub show_best: bool,
 }
 

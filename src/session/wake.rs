@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use crate::session::arm::Arm;
+use crate::session::arm::ArmState;
 use crate::session::view::SessionCommand;
 
 /// Something that happened.
@@ -18,7 +18,7 @@ pub(super) enum Wakeup {
 /// Waits for a request, for a new snapshot of any live run, or for a moment. The end of a run's thread without a last snapshot (a panic)
 /// shows as a closed channel, which the conductor must see too.
 pub(super) async fn next(
-    arms: &mut [Arm],
+    arms: &mut [ArmState],
     requests: &mut mpsc::UnboundedReceiver<SessionCommand>,
     rested: Option<Instant>,
 ) -> Wakeup {

@@ -14,6 +14,7 @@ use rustix::termios::tcgetwinsize;
 use crate::os::job_control;
 use crate::os::signal_watch::{Caught, SignalWatch};
 use crate::session::ending::{self, end, grace_period};
+use crate::session::error::SessionError;
 use crate::session::escalation::{Escalation, leave_by};
 use crate::session::handle::SessionHandle;
 use crate::session::suspension::{self, Resumed, suspend};
@@ -127,9 +128,9 @@ impl Dashboard {
                 let Some(session) = running else { return result };
                 self.cut_short = true;
                 match (end(session, &mut self.signals, &mut self.ui.asked, |_| {}).await, result) {
-                    (ending::Ended::Whole, result) => result,
-                    (ending::Ended::LeftBehind, Ok(ended)) => Ok(ended.at_once()),
-                    (ending::Ended::LeftBehind, Err(error)) => {
+                    (ending::SessionEnd::Whole, result) => result,
+                    (ending::SessionEnd::LeftBehind, Ok(ended)) => Ok(ended.at_once()),
+                    (ending::SessionEnd::LeftBehind, Err(error)) => {
                         eprintln!("error: {error:#}");
                         Ok(Ended::QUIT.at_once())
                     }
@@ -362,7 +363,7 @@ impl Dashboard {
 /// A view of a session that went away in the middle.
 fn abandoned(view: &SessionView) -> SessionView {
     let mut view = view.clone();
-    view.phase = SessionPhase::Broken("the session ended in the middle of a run".to_owned());
+    view.phase = SessionPhase::Broken(Arc::new(SessionError::Gone));
     for arm in &mut view.arms {
         arm.live = false;
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::analysis::verdict::Verdict;
 use crate::metrics::snapshot::{Snapshot, Track};
-use crate::session::view::{ArmView, Mode, Place, SessionPhase, SessionView};
+use crate::session::view::{ArmView, Mode, RunPosition, SessionPhase, SessionView};
 use crate::tui::text;
 use crate::workload::model::{Arrivals, EngineKind, Workload};
 
@@ -59,7 +59,7 @@ pub fn is_running(view: &SessionView) -> bool {
 /// Whether there is something to tell of a session: a counted run, or a part of one.
 #[must_use]
 pub fn was_measured(view: &SessionView) -> bool {
-    let part = |arm: &ArmView| !view.place.is_warmup() && arm.counts().finished() > 0;
+    let part = |arm: &ArmView| !view.position.is_warmup() && arm.counts().finished() > 0;
     view.arms.iter().any(|arm| !arm.finished.is_empty() || part(arm))
 }
 
@@ -167,21 +167,16 @@ pub fn label(arm: &ArmView) -> String {
 #[must_use]
 pub fn name(arm: &ArmView) -> String {
     let name = text::clean(&arm.spec.name);
-    let kind = match arm.spec.kind {
-        EngineKind::Pool => "pool",
-        EngineKind::Process => "process",
-        EngineKind::Serial => "serial",
-    };
-    if name.eq_ignore_ascii_case(kind) { name.to_ascii_uppercase() } else { name }
+    if name.eq_ignore_ascii_case(arm.spec.kind.word()) { name.to_ascii_uppercase() } else { name }
 }
 
-/// Name of an arm with a worker count. A name that ends in the count says it already, and a serial engine has no count.
+/// Name of an arm with a worker count. A name that ends in the count says it already, and an engine that has one worker has no count.
 #[must_use]
 pub fn labelled(arm: &ArmView, workers: u32) -> String {
     let name = name(arm);
     let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
     let says_it = name.get(name.len() - digits..).and_then(|digits| digits.parse().ok()) == Some(workers);
-    if says_it || arm.spec.kind == EngineKind::Serial { name } else { format!("{name} ×{workers}") }
+    if says_it || !arm.spec.kind.has_worker_count() { name } else { format!("{name} ×{workers}") }
 }
 
 /// A label in at most so many columns: the name gives way, the count stays.
@@ -203,8 +198,8 @@ fn shown_workers(arm: &ArmView, frame: Option<&Snapshot>) -> u32 {
 /// The worker count of an arm's next run, where that is another one than that of the run that is shown. A sweep decides
 /// on its own counts.
 fn next_workers(view: &SessionView, arm: &ArmView) -> Option<u32> {
-    let sweeps = is_running(view) && matches!(view.place, Place::Sweep { .. });
-    (arm.spec.kind != EngineKind::Serial && arm.workers != arm.measured && !sweeps).then_some(arm.workers)
+    let sweeps = is_running(view) && matches!(view.position, RunPosition::Sweep { .. });
+    (arm.spec.kind.has_worker_count() && arm.workers != arm.measured && !sweeps).then_some(arm.workers)
 }
 
 /// The panes of a pair of arms at the moment the view is at; one where there is one arm.
@@ -365,7 +360,7 @@ mod tests {
         assert_eq!((shown[1].label.as_str(), shown[1].next_workers), ("PROCESS ×4", None));
         view.arms[0].spec.name = "pool-14".to_owned();
         assert_eq!(label(&view.arms[0]), "pool-14 ×4", "14 is another count");
-        view.place = Place::Sweep { arm: 0, workers: 4, run: 1, runs: 3 };
+        view.position = RunPosition::Sweep { arm: 0, workers: 4, run: 1, runs: 3 };
         assert_eq!(panes(&view, [0, 1])[0].next_workers, None, "a sweep goes its own way");
         let serial = fixture::serial();
         assert_eq!(panes(&serial, [0, 1])[0].label, "SERIAL");

@@ -431,10 +431,19 @@ impl UiState {
     }
 
     fn pause(&mut self, model: &Model) -> Vec<UiEffect> {
+        if let Some(name) = self.cannot_pause(model) {
+            return self.say(&format!("{name} cannot pause"));
+        }
         match model.session.as_deref().map(|view| &view.phase) {
             Some(SessionPhase::Running | SessionPhase::Paused) => vec![UiEffect::Send(SessionCommand::TogglePause)],
             _ => self.say("nothing is running"),
         }
+    }
+
+    /// The arm that runs and cannot pause.
+    fn cannot_pause(&self, model: &Model) -> Option<String> {
+        let mut live = model.session.as_deref()?.arms.iter().filter(|arm| arm.live);
+        live.find(|arm| !arm.capabilities.pause).map(model::name)
     }
 
     fn stop(&mut self, model: &Model) -> Vec<UiEffect> {
@@ -453,6 +462,9 @@ impl UiState {
         let Some(arm) = self.pair.get(self.focus).copied().filter(|arm| *arm < view.arms.len()) else {
             return Vec::new();
         };
+        if let Some(of) = view.arms.get(arm).filter(|of| !of.capabilities.kill_worker) {
+            return self.say(&format!("{} cannot kill one of its workers", model::name(of)));
+        }
         if !model::is_running(view) && !view.kills.waiting.contains(&arm) {
             return self.say("nothing runs: r, then K");
         }

@@ -7,7 +7,7 @@ use ratatui::style::{Color, Modifier, Style};
 
 use crate::engine::event::WorkerState;
 pub use crate::report::ascii::sign as ascii_for;
-use crate::workload::model::EngineKind;
+use crate::workload::model::{EngineKind, Hue, KindRow};
 
 /// Which colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -153,9 +153,10 @@ struct Palette {
     good: Tone,
     warn: Tone,
     bad: Tone,
-    pool: Tone,
-    process: Tone,
-    serial: Tone,
+    blue: Tone,
+    orange: Tone,
+    pink: Tone,
+    violet: Tone,
     second: Tone,
     depth: ColorDepth,
 }
@@ -168,9 +169,10 @@ const AUTO: Palette = Palette {
     good: tone(0x00875F, Color::Green),
     warn: tone(0xA36A00, Color::Yellow),
     bad: tone(0xD7404A, Color::LightRed),
-    pool: tone(0x1F7DC0, Color::LightBlue),
-    process: tone(0xB86A00, Color::Yellow),
-    serial: tone(0xB85C94, Color::LightMagenta),
+    blue: tone(0x1F7DC0, Color::LightBlue),
+    orange: tone(0xB86A00, Color::Yellow),
+    pink: tone(0xB85C94, Color::LightMagenta),
+    violet: tone(0x7A6FD0, Color::Magenta),
     second: tone(0x008670, Color::Cyan),
     depth: ColorDepth::Rgb,
 };
@@ -183,9 +185,10 @@ const DARK: Palette = Palette {
     good: tone(0x5FD787, Color::LightGreen),
     warn: tone(0xFFD75F, Color::LightYellow),
     bad: tone(0xFF8787, Color::LightRed),
-    pool: tone(0x56B4E9, Color::LightBlue),
-    process: tone(0xE69F00, Color::Yellow),
-    serial: tone(0xE08BC0, Color::LightMagenta),
+    blue: tone(0x56B4E9, Color::LightBlue),
+    orange: tone(0xE69F00, Color::Yellow),
+    pink: tone(0xE08BC0, Color::LightMagenta),
+    violet: tone(0xB4A7FF, Color::Magenta),
     second: tone(0x2FC99B, Color::LightCyan),
     depth: ColorDepth::Rgb,
 };
@@ -198,9 +201,10 @@ const LIGHT: Palette = Palette {
     good: tone(0x006B47, Color::Green),
     warn: tone(0x7A4F00, Color::Red),
     bad: tone(0xB00020, Color::Red),
-    pool: tone(0x0072B2, Color::Blue),
-    process: tone(0xA14A00, Color::Red),
-    serial: tone(0x8F3F73, Color::Magenta),
+    blue: tone(0x0072B2, Color::Blue),
+    orange: tone(0xA14A00, Color::Red),
+    pink: tone(0x8F3F73, Color::Magenta),
+    violet: tone(0x5A48A8, Color::Blue),
     second: tone(0x006A55, Color::Cyan),
     depth: ColorDepth::Rgb,
 };
@@ -213,9 +217,10 @@ const HIGH_CONTRAST: Palette = Palette {
     good: tone(0x87FFAF, Color::LightGreen),
     warn: tone(0xFFFF5F, Color::LightYellow),
     bad: tone(0xFFAFAF, Color::LightRed),
-    pool: tone(0x87D7FF, Color::LightCyan),
-    process: tone(0xFFB733, Color::LightYellow),
-    serial: tone(0xFFAFFF, Color::LightMagenta),
+    blue: tone(0x87D7FF, Color::LightCyan),
+    orange: tone(0xFFB733, Color::LightYellow),
+    pink: tone(0xFFAFFF, Color::LightMagenta),
+    violet: tone(0xD7D7FF, Color::LightBlue),
     second: tone(0x5FFFD7, Color::LightGreen),
     depth: ColorDepth::Rgb,
 };
@@ -264,19 +269,24 @@ impl Theme {
     /// How an engine looks; `second` tells two engines of the same kind apart.
     #[must_use]
     pub fn mark(&self, kind: EngineKind, second: bool) -> Mark {
-        let (sign, bar, tone) = match (kind, second) {
-            (EngineKind::Pool, false) => ("●", "█", self.palette.pool),
-            (EngineKind::Pool, true) => ("○", "▓", self.palette.second),
-            (EngineKind::Process, false) => ("■", "▒", self.palette.process),
-            (EngineKind::Process, true) => ("□", "▓", self.palette.second),
-            (EngineKind::Serial, false) => ("▲", "▓", self.palette.serial),
-            (EngineKind::Serial, true) => ("△", "▒", self.palette.second),
-        };
+        let KindRow { signs, bars, hue, .. } = kind.row();
+        let palette = &self.palette;
+        let [sign, bar] = [signs, bars].map(|[first, other]| if second { *other } else { *first });
+        let tone = if second { palette.second } else { palette.tone_of(*hue) };
         Mark { sign, bar, style: self.palette.style(self.base, tone) }
     }
 }
 
 impl Palette {
+    fn tone_of(&self, hue: Hue) -> Tone {
+        match hue {
+            Hue::Blue => self.blue,
+            Hue::Orange => self.orange,
+            Hue::Pink => self.pink,
+            Hue::Violet => self.violet,
+        }
+    }
+
     fn color(&self, tone: Tone) -> Color {
         let (r, g, b) = tone.rgb;
         match self.depth {

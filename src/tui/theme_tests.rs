@@ -25,7 +25,7 @@ fn seen(color: Color) -> (u8, u8, u8) {
 
 fn accents(theme: &Theme) -> Vec<(&'static str, Style)> {
     let mut styles = vec![("good", theme.good), ("warn", theme.warn), ("bad", theme.bad)];
-    for kind in [EngineKind::Pool, EngineKind::Process, EngineKind::Serial] {
+    for kind in EngineKind::all() {
         styles.push((theme.mark(kind, false).sign, theme.mark(kind, false).style));
         styles.push((theme.mark(kind, true).sign, theme.mark(kind, true).style));
     }
@@ -86,10 +86,8 @@ fn no_color_means_no_color() {
 #[test]
 fn engines_differ_without_colour() {
     let theme = Theme::new(ThemeName::Mono, ColorDepth::None, false);
-    let marks: Vec<Mark> = [EngineKind::Pool, EngineKind::Process, EngineKind::Serial]
-        .into_iter()
-        .flat_map(|kind| [theme.mark(kind, false), theme.mark(kind, true)])
-        .collect();
+    let marks: Vec<Mark> =
+        EngineKind::all().flat_map(|kind| [theme.mark(kind, false), theme.mark(kind, true)]).collect();
     for (i, a) in marks.iter().enumerate() {
         for b in &marks[i + 1..] {
             assert_ne!(a.sign, b.sign);
@@ -98,7 +96,7 @@ fn engines_differ_without_colour() {
         }
     }
     let bar = |kind, second| theme.mark(kind, second).bar;
-    for kind in [EngineKind::Pool, EngineKind::Process, EngineKind::Serial] {
+    for kind in EngineKind::all() {
         assert_ne!(bar(kind, false), bar(kind, true));
     }
 }

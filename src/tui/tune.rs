@@ -60,8 +60,8 @@ fn none(ui: &mut UiState) -> Vec<UiEffect> {
 /// `+ - ] [`: in any state. The session knows the count at the moment, so that keys in a row add up.
 pub(super) fn change(ui: &mut UiState, model: &Model, change: Change) -> Vec<UiEffect> {
     let Some((arm, view, arm_view)) = chosen(ui, model) else { return none(ui) };
-    if !can_resize(arm_view) {
-        return ui.say("serial has one worker: Tab chooses the other engine");
+    if !has_worker_count(arm_view) {
+        return ui.say(&format!("{} has one worker: Tab chooses the other engine", arm_view.spec.kind.word()));
     }
     let now = arm_view.workers_now();
     let more = matches!(change, Change::Double) || matches!(change, Change::By(by) if by > 0);
@@ -74,6 +74,9 @@ pub(super) fn change(ui: &mut UiState, model: &Model, change: Change) -> Vec<UiE
     if let Some(count) = ui.count.get_mut(ui.focus) {
         *count = None;
     }
+    if arm_view.live && !arm_view.capabilities.resize {
+        ui.notice = Some(format!("{} cannot be resized while it runs: its next run", model::name(arm_view)));
+    }
     vec![UiEffect::Send(SessionCommand::ChangeWorkers { arm, change })]
 }
 
@@ -82,8 +85,9 @@ pub(super) fn same(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
     let Some((arm, _, view)) = chosen(ui, model) else { return none(ui) };
     let workers = view.workers_now();
     ui.count = [None; 2];
-    let serial = model.session.as_deref().is_some_and(|view| !view.arms.iter().all(can_resize));
-    let but = if serial { " but serial" } else { "" };
+    let others = model.session.as_deref().map(|view| view.arms.as_slice()).unwrap_or_default();
+    let single = others.iter().find(|arm| !has_worker_count(arm));
+    let but = single.map(|arm| format!(" but {}", arm.spec.kind.word())).unwrap_or_default();
     ui.notice = Some(format!("{workers} worker{} in every engine{but}", if workers == 1 { "" } else { "s" }));
     vec![UiEffect::Send(SessionCommand::SameWorkers(arm))]
 }
@@ -109,7 +113,8 @@ fn tasks(view: &SessionView) -> u64 {
 pub(super) fn sweep(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
     let Some((_, view, _)) = chosen(ui, model) else { return none(ui) };
     if on_screen(ui, view).next().is_none() {
-        return ui.say("serial has one worker: there is nothing to sweep");
+        let kind = view.arms.get(ui.pair[0]).map_or("it", |arm| arm.spec.kind.word());
+        return ui.say(&format!("{kind} has one worker: there is nothing to sweep"));
     }
     if model::is_running(view) && view.measures_by_itself {
         ui.question = Some(Question::Commands(Asked::SweepInstead));
@@ -132,7 +137,7 @@ pub(super) fn sweep(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
 /// The arms in the panes that have a worker count.
 fn on_screen(ui: &UiState, view: &SessionView) -> impl Iterator<Item = usize> {
     let panes = view.arms.len().min(2);
-    let resizable: Vec<bool> = view.arms.iter().map(can_resize).collect();
+    let resizable: Vec<bool> = view.arms.iter().map(has_worker_count).collect();
     ui.pair.into_iter().take(panes).filter(move |arm| resizable.get(*arm) == Some(&true))
 }
 
@@ -148,7 +153,7 @@ fn begin_sweep(ui: &mut UiState, view: &SessionView) -> Vec<UiEffect> {
     }))]
 }
 
-fn can_resize(arm: &ArmView) -> bool {
+fn has_worker_count(arm: &ArmView) -> bool {
     arm.spec.kind.has_worker_count()
 }
 

@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod kind;
+
+pub use kind::{EngineKind, Hue, KindRow, WorkerCounts};
+
 /// One workload file: what the tasks are, when they arrive, which engines run them and how it is measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workload {
@@ -337,26 +341,6 @@ pub struct EngineSpec {
 
 /// The `start_timeout` of an engine that states none.
 pub const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How tasks are executed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EngineKind {
-    /// Reused worker processes.
-    Pool,
-    /// One process per task.
-    Process,
-    /// One reused worker process, one task after the other: the baseline without parallelism.
-    Serial,
-}
-
-impl EngineKind {
-    /// Whether it has a worker count that can be another one.
-    #[must_use]
-    pub fn has_worker_count(self) -> bool {
-        self != Self::Serial
-    }
-}
 
 /// What happens to a task that works longer than its `timeout`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

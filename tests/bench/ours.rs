@@ -16,10 +16,8 @@ use crate::support;
 /// Runs so many tasks of one kind, every one of them timed and counted; tasks per second from the start to the last process's
 /// end.
 pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) -> f64 {
-    let (policy, chunk) = match kind {
-        EngineKind::Process => (Policy::OneTask, Chunk::One),
-        EngineKind::Pool | EngineKind::Serial => (Policy::Reuse, Chunk::Adaptive),
-    };
+    let (policy, chunk) =
+        if kind.process_per_task() { (Policy::OneTask, Chunk::One) } else { (Policy::Reuse, Chunk::Adaptive) };
     let spec = RunSpec {
         settings: Settings {
             policy,

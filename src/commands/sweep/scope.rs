@@ -3,10 +3,10 @@
 use std::num::NonZeroU32;
 
 use crate::cli::{Changes, MOST, WorkerCounts};
-use crate::commands::prepare::{self, Place, Prepared};
+use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::{Exit, write};
 use crate::report::clean;
-use crate::workload::model::{EngineKind, EngineSpec, Workers, Workload};
+use crate::workload::model::{EngineSpec, Workers, Workload};
 use crate::workload::plan::{Machine, Plan, most_workers, plan_stream};
 use crate::workload::stream::Stream;
 
@@ -24,8 +24,8 @@ pub(super) fn arms(all: Vec<EngineSpec>) -> Prepared<Vec<EngineSpec>> {
     let mut kept: Vec<EngineSpec> = Vec::new();
     for arm in all {
         let name = clean::line(&arm.name).into_owned();
-        if arm.kind == EngineKind::Serial {
-            write::say(&format!("note: {name} is left out: a serial engine has one worker"));
+        if !arm.kind.has_worker_count() {
+            write::say(&format!("note: {name} is left out: a {} engine has one worker", arm.kind.word()));
         } else if let Some(same) = kept.iter().find(|one| same_but_workers(one, &arm)) {
             let same = clean::line(&same.name);
             write::say(&format!(
@@ -44,7 +44,7 @@ pub(super) fn arms(all: Vec<EngineSpec>) -> Prepared<Vec<EngineSpec>> {
 
 /// Checks what is to be tried before anything is started; tells what is cut. `workload` has the arms that take part and
 /// the runs of each count. Returns the counts, ascending; `None` where the results lead to them.
-pub(super) fn check(workload: &mut Workload, place: &Place, changes: &Changes) -> Prepared<Option<Vec<u32>>> {
+pub(super) fn check(workload: &mut Workload, platform: &Platform, changes: &Changes) -> Prepared<Option<Vec<u32>>> {
     let stream = Stream::new(workload);
     let tasks = u32::try_from(stream.total()).unwrap_or(u32::MAX).max(1);
     let (asked, counts) = match &changes.workers {
@@ -53,13 +53,13 @@ pub(super) fn check(workload: &mut Workload, place: &Place, changes: &Changes) -
             (Some(counts.clone()), counts)
         }
         None => {
-            let most = bearable(workload, &stream, tasks, place, changes).min(tasks);
+            let most = bearable(workload, &stream, tasks, platform, changes).min(tasks);
             (None, SURE.into_iter().filter(|count| *count <= most).collect())
         }
     };
-    let plan = foreseen(workload, &stream, &counts, place.machine());
+    let plan = foreseen(workload, &stream, &counts, platform.machine());
     let plan = plan.limited_as(changes.max_time, "engines times worker counts times repeats, and warm-up");
-    prepare::judge(&plan, place, changes)?;
+    prepare::judge(&plan, platform, changes)?;
     set_workers(workload, counts.first().copied().unwrap_or(1));
     Ok(asked)
 }
@@ -88,14 +88,14 @@ fn given(counts: &WorkerCounts, tasks: u32, arms: usize) -> Prepared<Vec<u32>> {
 }
 
 /// The largest count that the limits of this machine allow; tells what the limit is if it is not that of processes.
-fn bearable(workload: &Workload, stream: &Stream, tasks: u32, place: &Place, changes: &Changes) -> u32 {
+fn bearable(workload: &Workload, stream: &Stream, tasks: u32, platform: &Platform, changes: &Changes) -> u32 {
     if changes.i_know {
         return u32::MAX;
     }
-    let most = most_workers(workload, place.machine());
-    if most < place.limits.safe_workers().min(tasks) {
+    let most = most_workers(workload, platform.machine());
+    if most < platform.limits.safe_workers().min(tasks) {
         let more = most.saturating_add(1);
-        let refusal = plan_at(workload, stream, more, place.machine()).refusals.into_iter().next();
+        let refusal = plan_at(workload, stream, more, platform.machine()).refusals.into_iter().next();
         let reason = refusal.map(|refusal| format!("; with {more}: {}", clean::line(&refusal.message)));
         write::say(&format!("note: no more than {most} workers are tried{}", reason.unwrap_or_default()));
     }

@@ -1,7 +1,7 @@
 //! The dispatcher: a pure state machine without I/O and without a clock.
 //!
 //! It is fed [`Input`]s with the time at which they happened and answers with [`Effect`]s and [`Event`]s through an
-//! [`Output`]. It owns the queue, the worker table, the windows, the deadlines, the retries and the law that every task
+//! [`Sink`]. It owns the queue, the worker table, the windows, the deadlines, the retries and the law that every task
 //! has exactly one outcome. It must never read a clock, touch a process or know who observes: that is what makes it
 //! testable by simulation, and what makes a difference between engines the difference of their [`Policy`] alone.
 //!

@@ -5,7 +5,7 @@
 //! no borrow is held across an `await`. Nothing in here decides anything: that is the dispatcher's part.
 
 mod core;
-mod guardian;
+pub(in crate::engine) mod guardian;
 mod links;
 mod programs;
 mod strays;
@@ -14,7 +14,6 @@ mod workers;
 
 use std::cell::RefCell;
 use std::ffi::OsString;
-use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::thread::JoinHandle;
@@ -22,6 +21,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::engine::arm::StartError;
 use crate::engine::control::Command;
 use crate::engine::dispatcher::Settings;
 use crate::engine::event::{Observer, RunState};
@@ -65,14 +65,14 @@ impl Run {
     ///
     /// # Errors
     /// When the thread, its runtime or the status board cannot be made; nothing was started then.
-    pub fn start(spec: RunSpec, observer: Box<dyn Observer>) -> io::Result<Self> {
+    pub fn start(spec: RunSpec, observer: Box<dyn Observer>) -> Result<Self, StartError> {
         let (commands, requests) = mpsc::unbounded_channel();
         let (ready, started) = std::sync::mpsc::channel();
         let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
-                Err(error) => {
-                    let _ = ready.send(Err(error));
+                Err(source) => {
+                    let _ = ready.send(Err(StartError::Runtime { source }));
                     return RunState::Broken;
                 }
             };
@@ -83,17 +83,18 @@ impl Run {
                         let _ = ready.send(Ok(()));
                         watch::drive(Rc::new(RefCell::new(core)), requests).await
                     }
-                    Err(error) => {
-                        let _ = ready.send(Err(error));
+                    Err(source) => {
+                        let _ = ready.send(Err(StartError::Setup { source }));
                         RunState::Broken
                     }
                 }
             })
-        })?;
+        });
+        let thread = thread.map_err(|source| StartError::Thread { source })?;
         match started.recv() {
             Ok(Ok(())) => Ok(Self { commands, thread: Some(thread) }),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(io::Error::other("the engine's thread ended before it began")),
+            Err(_) => Err(StartError::Gone),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::metrics::log::tells_of_strays;
 use crate::metrics::snapshot::Note;
 use crate::os::host::Host;
 use crate::report::{ArmResult, Results, clean, units};
-use crate::workload::model::{EngineKind, EngineSpec, Workload};
+use crate::workload::model::{EngineSpec, Workload};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,12 +95,7 @@ impl Paint {
 
 /// What marks an arm wherever it appears: the shape of its kind, and its name.
 pub(in crate::report) fn label(spec: &EngineSpec) -> String {
-    let mark = match spec.kind {
-        EngineKind::Pool => '●',
-        EngineKind::Process => '■',
-        EngineKind::Serial => '▲',
-    };
-    format!("{mark} {}", clean::line(&spec.name))
+    format!("{} {}", spec.kind.row().signs[0], clean::line(&spec.name))
 }
 
 fn name(results: &Results, arm: usize) -> String {

@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{fill, put, put_right, row, span};
 use super::{Scene, time_left};
-use crate::session::view::{Mode, Place, SessionPhase, SessionView};
+use crate::session::view::{Mode, RunPosition, SessionPhase, SessionView};
 use crate::tui::model::{self, Role};
 use crate::tui::theme::Theme;
 use crate::tui::{format, text};
@@ -72,15 +72,17 @@ pub fn phase(view: &SessionView, theme: &Theme) -> (&'static str, Style) {
 
 /// Which run it is: `warm-up 1/1`, `run 2/5` or `sweep ×8 1/3`; nothing before the first.
 pub fn round(view: &SessionView) -> String {
-    match view.place {
-        Place::Round { round: 0, .. } => String::new(),
-        Place::Round { round, warmup, .. } if round <= warmup => format!("warm-up {round}/{warmup}"),
-        Place::Round { round, rounds, warmup } => format!("run {}/{}", round - warmup, rounds.saturating_sub(warmup)),
-        Place::Again { run, runs, .. } => format!("again {run}/{runs}"),
-        Place::Sweep { workers, run: 0, .. } => format!("sweep ×{workers} warm-up"),
+    match view.position {
+        RunPosition::Round { round: 0, .. } => String::new(),
+        RunPosition::Round { round, warmup, .. } if round <= warmup => format!("warm-up {round}/{warmup}"),
+        RunPosition::Round { round, rounds, warmup } => {
+            format!("run {}/{}", round - warmup, rounds.saturating_sub(warmup))
+        }
+        RunPosition::Again { run, runs, .. } => format!("again {run}/{runs}"),
+        RunPosition::Sweep { workers, run: 0, .. } => format!("sweep ×{workers} warm-up"),
         // Where the usual ones do not tell enough there are more, nobody knows how many.
-        Place::Sweep { workers, run, runs, .. } if run > runs => format!("sweep ×{workers} {run}"),
-        Place::Sweep { workers, run, runs, .. } => format!("sweep ×{workers} {run}/{runs}"),
+        RunPosition::Sweep { workers, run, runs, .. } if run > runs => format!("sweep ×{workers} {run}"),
+        RunPosition::Sweep { workers, run, runs, .. } => format!("sweep ×{workers} {run}/{runs}"),
     }
 }
 

@@ -12,7 +12,7 @@ use super::paint::{put, row, span};
 use crate::engine::event::EndReason;
 use crate::engine::outcome::Outcome;
 use crate::metrics::snapshot::{Cost, Kill, Replaced};
-use crate::session::view::{KillRecord, Place, SessionView};
+use crate::session::view::{KillRecord, RunPosition, SessionView};
 use crate::tui::failures::Failure;
 use crate::tui::model;
 use crate::tui::{format, text};
@@ -88,7 +88,7 @@ fn waiting(scene: &Scene<'_>, index: usize) -> Option<Line<'static>> {
 fn pieces(scene: &Scene<'_>, record: &KillRecord) -> Vec<Vec<Span<'static>>> {
     let (theme, kill) = (scene.theme, &record.kill);
     let by = if kill.reason == EndReason::Request { "K" } else { "!" };
-    let when = format!("{}, {:.1} s ", run(record.place), kill.at.as_secs_f64());
+    let when = format!("{}, {:.1} s ", run(record.position), kill.at.as_secs_f64());
     let mut head = vec![span(format!("{by} "), theme.strong), span(when, theme.base)];
     head.extend(arm(scene, record.arm, Some(record.workers)).into_iter().flatten());
     let who =
@@ -99,13 +99,13 @@ fn pieces(scene: &Scene<'_>, record: &KillRecord) -> Vec<Vec<Span<'static>>> {
     vec![head, vec![span(task, style)], vec![span(replaced(kill), theme.base)], vec![span(others(kill), theme.base)]]
 }
 
-fn run(place: Place) -> String {
-    match place {
-        Place::Round { round, warmup, .. } if round <= warmup => "warm-up".to_owned(),
-        Place::Round { round, warmup, .. } => format!("run {}", round - warmup),
-        Place::Again { run, .. } => format!("again {run}"),
-        Place::Sweep { run: 0, .. } => "sweep warm-up".to_owned(),
-        Place::Sweep { run, .. } => format!("sweep {run}"),
+fn run(position: RunPosition) -> String {
+    match position {
+        RunPosition::Round { round, warmup, .. } if round <= warmup => "warm-up".to_owned(),
+        RunPosition::Round { round, warmup, .. } => format!("run {}", round - warmup),
+        RunPosition::Again { run, .. } => format!("again {run}"),
+        RunPosition::Sweep { run: 0, .. } => "sweep warm-up".to_owned(),
+        RunPosition::Sweep { run, .. } => format!("sweep {run}"),
     }
 }
 

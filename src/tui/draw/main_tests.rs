@@ -10,7 +10,7 @@ use super::tests::{model, picture, render, theme, ui};
 use super::*;
 use crate::analysis::verdict::{Finding, Unsuccessful, Verdict};
 use crate::metrics::snapshot::Snapshot;
-use crate::session::view::{Place, SessionPhase};
+use crate::session::view::{RunPosition, SessionPhase};
 use crate::tui::fixture::{self, Engine, LONG, POOL, PROCESS};
 use crate::tui::text;
 
@@ -341,7 +341,7 @@ fn the_time_left_is_that_of_the_whole_comparison_and_a_sweep_says_which_run_it_i
     let mut view = fixture::running();
     let header = |view: &SessionView| shown(view.clone(), CLASSROOM).lines().next().unwrap().to_owned();
     assert!(header(&view).contains("▶ run 2/5  00:15.8  ~") && header(&view).contains(" left  ● replay ■ LIVE"));
-    view.place = Place::Sweep { arm: 1, workers: 4, run: 2, runs: 3 };
+    view.position = RunPosition::Sweep { arm: 1, workers: 4, run: 2, runs: 3 };
     assert!(header(&view).contains("sweep ×4 2/3") && !header(&view).contains("left"), "{}", header(&view));
 }
 

@@ -46,7 +46,7 @@ pub fn pending(scene: &Scene<'_>) -> Option<Message> {
 /// Why nothing goes on.
 pub fn broken(scene: &Scene<'_>) -> Option<Message> {
     match &scene.view.phase {
-        SessionPhase::Broken(reason) => Some((format!("BROKEN: {}", text::clean(reason)), scene.theme.bad)),
+        SessionPhase::Broken(reason) => Some((format!("BROKEN: {}", text::clean(&reason.chain())), scene.theme.bad)),
         _ => None,
     }
 }

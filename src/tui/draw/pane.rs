@@ -12,7 +12,6 @@ use crate::tui::model::{self, Pane};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::spark;
 use crate::tui::{format, text};
-use crate::workload::model::EngineKind;
 
 fn frame<'a>(
     scene: &Scene<'a>,
@@ -43,7 +42,7 @@ fn frame<'a>(
     let taken = left.iter().map(Span::width).sum::<usize>() + right.width() + 6;
     let room = usize::from(area.width).saturating_sub(taken);
     // What is live and which workers are seen matters more than what the engine is like.
-    let nature = natures(pane.kind(), pane.workers()).into_iter().find(|nature| text::width(nature) <= room);
+    let nature = (pane.kind().row().nature)(pane.workers()).into_iter().find(|nature| text::width(nature) <= room);
     left.push(span(nature.unwrap_or_default(), theme.base));
     panel(buf, area, Line::from(left), right, focused, theme)
 }
@@ -52,25 +51,6 @@ fn frame<'a>(
 pub fn table_lines(scene: &Scene<'_>, width: u16) -> u16 {
     let workers = scene.panes.iter().filter_map(|pane| pane.frame).map(|frame| frame.workers.len());
     workers.map(|workers| worker_table::lines(workers, width.saturating_sub(2))).max().unwrap_or(3)
-}
-
-/// What is special about a kind of engine, in fewer and fewer words.
-fn natures(kind: EngineKind, workers: u32) -> [String; 3] {
-    match kind {
-        EngineKind::Pool => {
-            let plural = if workers == 1 { "" } else { "s" };
-            [format!("{workers} reused worker{plural}"), format!("reused worker{plural}"), "reused".to_owned()]
-        }
-        EngineKind::Process => [
-            format!(
-                "one process per task, {} at once",
-                if workers == 1 { "one".to_owned() } else { workers.to_string() }
-            ),
-            "one process per task".to_owned(),
-            "one per task".to_owned(),
-        ],
-        EngineKind::Serial => ["one task at a time".to_owned(), "one at a time".to_owned(), String::new()],
-    }
 }
 
 /// The classroom pane: workers, throughput, queue, latency, time and counts in one frame.
@@ -172,7 +152,7 @@ pub fn counts(frame: &Snapshot, theme: &Theme) -> Vec<Span<'static>> {
 
 fn starts(pane: &Pane<'_>, frame: &Snapshot, theme: &Theme) -> Vec<Span<'static>> {
     let mut pieces = Vec::new();
-    if pane.kind() == EngineKind::Process {
+    if pane.kind().process_per_task() {
         pieces.push(span(format!("started {}", format::count(frame.worker_starts)), theme.base));
     }
     let style = if frame.worker_restarts > 0 { theme.warn } else { theme.base };

@@ -105,9 +105,9 @@ fn facts(brief: &Brief, theme: &Theme, room: usize) -> String {
         });
         arms.collect::<Vec<_>>().join(" ")
     };
-    let named = list(|_, kind, name, workers| match kind {
-        EngineKind::Serial => text::clean(name),
-        _ => format!("{}×{workers}", text::clean(name)),
+    let named = list(|_, kind, name, workers| match kind.has_worker_count() {
+        true => format!("{}×{workers}", text::clean(name)),
+        false => text::clean(name),
     });
     let signs = list(|theme, kind, _, workers| format!("{}{workers}", theme.mark(kind, false).sign));
     let plural = if brief.runs == 1 { "" } else { "s" };

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::Scene;
-use crate::session::view::{ArmView, Mode, Place};
+use crate::session::view::{ArmView, Mode, RunPosition};
 use crate::tui::model;
 use crate::workload::model::{Arrivals, RunOrder};
 
 /// Time until the last round is over; `None` where it cannot be told yet, and where there are no rounds.
 pub fn of(scene: &Scene<'_>) -> Option<Duration> {
     let view = scene.view;
-    let Place::Round { round: round @ 1.., rounds, .. } = view.place else { return None };
+    let RunPosition::Round { round: round @ 1.., rounds, .. } = view.position else { return None };
     if view.mode == Mode::Together || !model::is_running(view) {
         return None;
     }
@@ -73,7 +73,7 @@ mod tests {
         view.arms[1].finished = fixture::arm("process", fixture::PROCESS, false, fixture::LONG).finished;
         let expected = 47 + 3 * (20 + 63);
         assert!(left(&view).is_some_and(|left| left.abs_diff(expected) <= 3), "{:?}", left(&view));
-        view.place = Place::Sweep { arm: 1, workers: 4, run: 1, runs: 3 };
+        view.position = RunPosition::Sweep { arm: 1, workers: 4, run: 1, runs: 3 };
         assert_eq!(left(&view), None);
         assert_eq!(left(&fixture::finished()), None);
         assert_eq!(left(&fixture::first_run()), None, "nothing is known of the process");

@@ -6,13 +6,11 @@ use std::num::NonZeroU32;
 use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
 use crate::workload::load::{keys, task};
-use crate::workload::model::{Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, Workers};
+use crate::workload::model::{Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, WorkerCounts, Workers};
 use crate::workload::scan::Mark;
 use crate::workload::yaml::Tree;
 
 const MOST_ENGINES: usize = 32;
-const KINDS: [(&str, EngineKind); 3] =
-    [("pool", EngineKind::Pool), ("process", EngineKind::Process), ("serial", EngineKind::Serial)];
 const LATER_KINDS: [&str; 5] = ["thread", "mp_pool", "mp_process", "interpreter", "dask"];
 /// Names of the number of workers: ours, and those of libraries that people come from.
 pub(crate) const WORKERS: [&str; 5] = ["workers", "processes", "max_workers", "n_jobs", "max_procs"];
@@ -30,31 +28,18 @@ pub(crate) fn default_tree() -> Tree {
 }
 
 impl EngineSpec {
-    /// An arm with the defaults of its kind, named like it. `workers` beyond one means nothing to `serial`.
+    /// An arm with the defaults of its kind, named like it. `workers` means nothing to a kind that has one worker.
     #[must_use]
     pub fn of_kind(kind: EngineKind, workers: Workers) -> Self {
-        let workers = if kind == EngineKind::Serial { Workers::Fixed(NonZeroU32::MIN) } else { workers };
+        let workers = if kind.has_worker_count() { workers } else { Workers::Fixed(NonZeroU32::MIN) };
         Self {
             name: kind.word().to_owned(),
             kind,
             workers,
-            chunksize: default_chunksize(kind),
+            chunksize: kind.default_chunksize(),
             start_timeout: DEFAULT_START_TIMEOUT,
         }
     }
-}
-
-impl EngineKind {
-    /// The word used in YAML, JSON and on screen.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
-    }
-}
-
-/// A process per task holds one task by definition.
-fn default_chunksize(kind: EngineKind) -> Chunksize {
-    if kind == EngineKind::Process { Chunksize::Fixed(NonZeroU32::MIN) } else { Chunksize::Auto }
 }
 
 /// Reads the list; the second value is the index of the baseline.
@@ -111,7 +96,8 @@ fn entry<'a>(field: &Field<'a>) -> Option<Entry<'a>> {
     }
     let mut map = field.map()?;
     let kind_field = map.required("kind");
-    let kind = kind_field.as_ref().and_then(|field| field.choice("kind of engine", &KINDS, &LATER_KINDS));
+    let kinds: Vec<(&str, EngineKind)> = EngineKind::in_files().map(|kind| (kind.word(), kind)).collect();
+    let kind = kind_field.as_ref().and_then(|field| field.choice("kind of engine", &kinds, &LATER_KINDS));
     let name_field = map.get("name");
     let name = match &name_field {
         Some(field) => field.name(),
@@ -153,28 +139,29 @@ fn entry<'a>(field: &Field<'a>) -> Option<Entry<'a>> {
 fn workers(map: &mut MapReader<'_>, kind: EngineKind) -> Option<Workers> {
     let default = EngineSpec::of_kind(kind, Workers::Auto).workers;
     let Some(field) = map.one_of(&WORKERS) else { return Some(default) };
-    let others = if kind == EngineKind::Process { ", auto or unbounded" } else { " or auto" };
+    let counts = kind.row().workers;
+    let others = if counts == WorkerCounts::AnyOrUnbounded { ", auto or unbounded" } else { " or auto" };
     let workers = match field.tree {
         Tree::Text(word) if word == "auto" => Workers::Auto,
-        Tree::Text(word) if word == "unbounded" && kind == EngineKind::Process => Workers::Unbounded,
+        Tree::Text(word) if word == "unbounded" && counts == WorkerCounts::AnyOrUnbounded => Workers::Unbounded,
         Tree::Text(word) if word == "unbounded" => {
             return field.wrong("only a process engine can be unbounded", "must be an integer >= 1 or auto");
         }
         _ => Workers::Fixed(NonZeroU32::new(u32::try_from(field.integer_or(1, u32::MAX.into(), others)?).ok()?)?),
     };
-    match (kind, workers) {
-        (EngineKind::Serial, Workers::Fixed(one)) if one == NonZeroU32::MIN => Some(workers),
-        (EngineKind::Serial, _) => field.wrong("serial runs one task at a time", "must be 1, or leave it out"),
-        _ => Some(workers),
+    if counts == WorkerCounts::One && workers != default {
+        let message = format!("{} runs one task at a time", kind.word());
+        return field.wrong(&message, "must be 1, or leave it out");
     }
+    Some(workers)
 }
 
 fn chunksize(map: &mut MapReader<'_>, kind: EngineKind) -> Option<Chunksize> {
-    let Some(field) = map.get("chunksize") else { return Some(default_chunksize(kind)) };
-    if kind == EngineKind::Process {
+    let Some(field) = map.get("chunksize") else { return Some(kind.default_chunksize()) };
+    if kind.row().chunksize.is_none() {
         let context = field.context;
         let mark = field.key.unwrap_or_else(|| field.mark());
-        let error = context.error(mark, &field.path, "does not apply to a process engine");
+        let error = context.error(mark, &field.path, &format!("does not apply to a {} engine", kind.word()));
         return field.refuse(error.allowed("leave it out: a process does one task"));
     }
     match field.tree {

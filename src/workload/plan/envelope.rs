@@ -21,7 +21,7 @@ pub(super) fn processes(workload: &Workload, kind: EngineKind, at_once: u64) -> 
 
 fn processes_each(workload: &Workload, kind: EngineKind) -> u64 {
     let commands = workload.classes.iter().any(|class| matches!(class.work, Work::Command(_)));
-    if commands && kind != EngineKind::Process { 2 } else { 1 }
+    if commands && !kind.process_per_task() { 2 } else { 1 }
 }
 
 /// Most workers that any of the arms may have before the plan is refused for it; at least 1.

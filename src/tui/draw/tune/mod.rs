@@ -73,7 +73,7 @@ fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
     let name = text::fit(&model::name(pane.view), 24);
     let here = if scene.panes.len() > 1 && scene.focus() == index { "▸" } else { " " };
     let sweeping =
-        matches!(scene.view.place, crate::session::view::Place::Sweep { .. }) && model::is_running(scene.view);
+        matches!(scene.view.position, crate::session::view::RunPosition::Sweep { .. }) && model::is_running(scene.view);
     let words = room(area).saturating_sub(text::width(&name) + 4);
     let advice = match tuning.advice {
         Advice::Nothing => match tuning.points.iter().find_map(|point| point.all_failed.as_ref()) {

@@ -1,11 +1,14 @@
 //! What has happened to a session since it began, and which phase follows from it.
 
+use std::sync::Arc;
+
+use crate::session::error::SessionError;
 use crate::session::view::SessionPhase;
 
 /// What has happened to a comparison since it began. Facts alone, each of which stays: so in whatever order the runs of
 /// several arms end, the same follows.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Progress {
+pub(super) struct Lifecycle {
     /// Whether it began at all.
     pub begun: bool,
     /// Whether no work is given out.
@@ -15,10 +18,10 @@ pub(super) struct Progress {
     /// Whether a run was ended before its last task.
     pub stopped: bool,
     /// The first reason why an engine could not go on.
-    pub broken: Option<String>,
+    pub broken: Option<Arc<SessionError>>,
 }
 
-impl Progress {
+impl Lifecycle {
     pub fn may_go_on(&self) -> bool {
         self.stops == 0 && !self.stopped && self.broken.is_none()
     }
@@ -29,7 +32,7 @@ impl Progress {
             _ if under_way && !self.may_go_on() => SessionPhase::Stopping,
             _ if under_way && self.paused => SessionPhase::Paused,
             _ if under_way => SessionPhase::Running,
-            Some(reason) => SessionPhase::Broken(reason.clone()),
+            Some(reason) => SessionPhase::Broken(Arc::clone(reason)),
             None if !self.may_go_on() => SessionPhase::Stopped,
             None => SessionPhase::Finished,
         }
@@ -37,5 +40,5 @@ impl Progress {
 }
 
 #[cfg(test)]
-#[path = "progress_tests.rs"]
+#[path = "lifecycle_tests.rs"]
 mod tests;

@@ -8,12 +8,16 @@ enum End {
     Broken,
 }
 
-fn apply(progress: &mut Progress, end: End) {
+fn first() -> Arc<SessionError> {
+    Arc::new(SessionError::Broke { arm: "pool".to_owned(), reason: Some("the first".to_owned()) })
+}
+
+fn apply(lifecycle: &mut Lifecycle, end: End) {
     match end {
         End::Finished => {}
-        End::Stopped => progress.stopped = true,
+        End::Stopped => lifecycle.stopped = true,
         End::Broken => {
-            progress.broken.get_or_insert("the first".to_owned());
+            lifecycle.broken.get_or_insert(first());
         }
     }
 }
@@ -23,16 +27,16 @@ fn in_whatever_order_runs_end_the_comparison_ends_the_same_and_not_before_the_la
     let ends = [End::Finished, End::Stopped, End::Broken];
     for number in 0..27 {
         let [a, b, c] = [number / 9, number / 3 % 3, number % 3].map(|end| ends[end]);
-        let mut progress = Progress { begun: true, ..Progress::default() };
+        let mut lifecycle = Lifecycle { begun: true, ..Lifecycle::default() };
         for (count, end) in [a, b, c].into_iter().enumerate() {
-            apply(&mut progress, end);
-            let phase = progress.phase(count < 2);
+            apply(&mut lifecycle, end);
+            let phase = lifecycle.phase(count < 2);
             if count < 2 {
-                let wanted = if progress.may_go_on() { SessionPhase::Running } else { SessionPhase::Stopping };
+                let wanted = if lifecycle.may_go_on() { SessionPhase::Running } else { SessionPhase::Stopping };
                 assert_eq!(phase, wanted, "{a:?} {b:?} {c:?} after {count}");
             } else {
                 let wanted = match [a, b, c] {
-                    all if all.contains(&End::Broken) => SessionPhase::Broken("the first".to_owned()),
+                    all if all.contains(&End::Broken) => SessionPhase::Broken(first()),
                     all if all.contains(&End::Stopped) => SessionPhase::Stopped,
                     _ => SessionPhase::Finished,
                 };
@@ -44,10 +48,10 @@ fn in_whatever_order_runs_end_the_comparison_ends_the_same_and_not_before_the_la
 
 #[test]
 fn a_pause_ends_with_what_was_paused_and_a_stop_is_shown_over_it() {
-    let mut progress = Progress { begun: true, paused: true, ..Progress::default() };
-    assert_eq!(progress.phase(true), SessionPhase::Paused);
-    progress.stops = 1;
-    assert_eq!(progress.phase(true), SessionPhase::Stopping);
-    assert_eq!(progress.phase(false), SessionPhase::Stopped);
-    assert_eq!(Progress::default().phase(false), SessionPhase::Ready);
+    let mut lifecycle = Lifecycle { begun: true, paused: true, ..Lifecycle::default() };
+    assert_eq!(lifecycle.phase(true), SessionPhase::Paused);
+    lifecycle.stops = 1;
+    assert_eq!(lifecycle.phase(true), SessionPhase::Stopping);
+    assert_eq!(lifecycle.phase(false), SessionPhase::Stopped);
+    assert_eq!(Lifecycle::default().phase(false), SessionPhase::Ready);
 }

@@ -1,0 +1,111 @@
+//! Drives a session without a dashboard: to its end, or until a signal asks for that.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::cli::Output;
+use crate::commands::Exit;
+use crate::commands::console::Console;
+use crate::commands::measured::ending;
+use crate::commands::progress::Progress;
+use crate::os::job_control;
+use crate::os::signal_watch::{Caught, SignalWatch};
+use crate::report::ending::Ending;
+use crate::session::conductor::{Session, SessionSpec};
+use crate::session::ending::{SessionEnd, end};
+use crate::session::escalation::{Escalation, Level};
+use crate::session::stream::SharedStream;
+use crate::session::suspension::{self, suspend};
+use crate::session::view::{SessionCommand, SessionView};
+
+/// A session that has come to its end, or that was left.
+pub(super) struct Driven {
+    /// The last view of it.
+    pub view: Arc<SessionView>,
+    /// How it came to its end.
+    pub ending: Ending,
+    /// Hash of the stream of tasks.
+    pub stream_hash: String,
+    left_behind: bool,
+}
+
+impl Driven {
+    /// What is left of this process is its exit code. Workers of a session that was left behind end with it.
+    pub fn leave(&self, exit: Exit) -> anyhow::Result<Exit> {
+        if self.left_behind {
+            std::process::exit(exit.code().into());
+        }
+        Ok(exit)
+    }
+}
+
+/// Lets a session do what it is asked for, to its end or until a signal comes.
+///
+/// # Errors
+/// See [`super::execute`].
+pub(super) fn drive(spec: SessionSpec, command: SessionCommand, output: &Output) -> anyhow::Result<Driven> {
+    let stream_hash = SharedStream::new(&spec.workload).hash().to_owned();
+    let mut session = Session::start(spec)?;
+    let progress = Progress::new(output, Console::detect());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let watched = runtime.block_on(watch(&mut session, command, progress))?;
+    let view = Arc::clone(&session.handle.view.borrow());
+    let left_behind = matches!(watched, Watched::Signalled(_, SessionEnd::LeftBehind));
+    if left_behind {
+        // Waiting for its thread could take for ever.
+        std::mem::forget(session);
+    } else {
+        drop(session);
+    }
+    let signal = match watched {
+        Watched::ToItsEnd => None,
+        Watched::Signalled(number, _) => Some(number),
+    };
+    let ending = ending(&view, signal);
+    Ok(Driven { view, ending, stream_hash, left_behind })
+}
+
+/// How a session was watched.
+#[derive(Clone, Copy)]
+enum Watched {
+    ToItsEnd,
+    /// Until this signal came.
+    Signalled(i32, SessionEnd),
+}
+
+/// Watches a session to its end, or ends it when a signal asks for that.
+async fn watch(session: &mut Session, command: SessionCommand, mut progress: Progress) -> anyhow::Result<Watched> {
+    let mut signals = SignalWatch::new().context("watching for signals")?;
+    let handle = &mut session.handle;
+    handle.commands.send(command).context("the session is gone")?;
+    let watched = loop {
+        tokio::select! {
+            caught = signals.next() => match caught {
+                Caught::End(number) => {
+                    let told = |level| progress.note(match level {
+                        Level::Stop => "stopping: running tasks are asked to end; once more to kill",
+                        Level::Kill => "killing; once more to leave at once",
+                        Level::Leave => "leaving",
+                    });
+                    break Watched::Signalled(number, end(handle, &mut signals, &mut Escalation::default(), told).await);
+                }
+                Caught::Stop if !job_control::can_stop() => progress.note(suspension::NOT_HERE),
+                Caught::Stop => if let Err(error) = suspend(Some(&mut *handle), &mut signals).await {
+                    progress.note(&format!("cannot be suspended: {error}"));
+                },
+                Caught::Continue => {}
+            },
+            changed = handle.view.changed() => {
+                changed.context("the session is gone")?;
+                let view = Arc::clone(&handle.view.borrow_and_update());
+                progress.show(&view);
+                if view.phase.is_over() {
+                    break Watched::ToItsEnd;
+                }
+            }
+        }
+    };
+    progress.finish();
+    Ok(watched)
+}

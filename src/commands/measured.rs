@@ -1,0 +1,53 @@
+//! What was measured in a session, in the words of a report.
+
+use std::sync::Arc;
+
+use crate::commands::drive::Driven;
+use crate::engine::event::RunState;
+use crate::report::ending::{Ending, Partial};
+use crate::report::{ArmResult, Results};
+use crate::session::view::{ArmView, Mode, SessionPhase, SessionView};
+
+/// How a session came to its end; `signal` has ended it, if one has.
+pub(super) fn ending(view: &SessionView, signal: Option<i32>) -> Ending {
+    match (signal, &view.phase) {
+        (Some(_), _) => Ending::Stopped(signal),
+        (None, SessionPhase::Broken(reason)) => Ending::Broken(reason.chain()),
+        (None, SessionPhase::Finished) => Ending::Finished,
+        (None, _) => Ending::Stopped(None),
+    }
+}
+
+/// The run in which an arm was cut off.
+pub(super) fn partial(view: &SessionView, arm: &ArmView) -> Option<Partial> {
+    let run = arm.latest().filter(|run| run.state != RunState::Finished)?;
+    Some(Partial { run: Arc::clone(run), warmup: view.position.is_warmup() })
+}
+
+/// What was measured in a session that was driven.
+pub(super) fn results(driven: &Driven) -> Results {
+    results_of(&driven.view, driven.stream_hash.clone(), driven.ending.clone())
+}
+
+/// What was measured in a session.
+pub(super) fn results_of(view: &SessionView, stream_hash: String, ending: Ending) -> Results {
+    let arm = |arm: &ArmView| {
+        let (workers, runs) = (arm.told.0, &arm.told.1);
+        ArmResult {
+            spec: arm.spec.clone(),
+            workers,
+            runs: runs.to_vec(),
+            rounds: runs.rounds().to_vec(),
+            partial: partial(view, arm).filter(|_| workers == arm.measured),
+        }
+    };
+    Results {
+        workload: Arc::clone(&view.workload),
+        host: Arc::clone(&view.host),
+        stream_hash,
+        arms: view.arms.iter().map(arm).collect(),
+        baseline: view.baseline,
+        sharing_cores: view.mode == Mode::Together,
+        ending,
+    }
+}

@@ -1,0 +1,91 @@
+//! The arm whose tasks our dispatcher gives to our worker processes: from an entry of a workload's `engines:` to a
+//! [`Run`] of the driver.
+
+use crate::engine::arm::{Arm, ArmRun, RunRequest, StartError};
+use crate::engine::control::{Capabilities, Command};
+use crate::engine::dispatcher::window::{Chunk, cpython_chunksize};
+use crate::engine::dispatcher::{Policy, Settings};
+use crate::engine::driver::{Run, RunSpec};
+use crate::engine::event::{Observer, RunState};
+use crate::engine::stream::ClassRules;
+use crate::workload::model::{Chunksize, EngineKind, OnTimeout};
+
+/// An arm of one of our own kinds.
+#[derive(Clone, Copy, Debug)]
+pub struct Dispatched(pub EngineKind);
+
+impl Arm for Dispatched {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            resize: self.0.has_worker_count(),
+            pause: true,
+            kill_worker: true,
+            process_per_task: self.0.process_per_task(),
+            lanes: false,
+        }
+    }
+
+    fn start(&self, request: RunRequest<'_>, observer: Box<dyn Observer>) -> Result<Box<dyn ArmRun>, StartError> {
+        let capabilities = self.capabilities();
+        Ok(Box::new(DispatchedRun { run: Run::start(run_spec(request), observer)?, capabilities }))
+    }
+}
+
+#[derive(Debug)]
+struct DispatchedRun {
+    run: Run,
+    capabilities: Capabilities,
+}
+
+impl ArmRun for DispatchedRun {
+    fn command(&self, command: Command) {
+        self.run.command(command);
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    fn join(self: Box<Self>) -> RunState {
+        self.run.join()
+    }
+}
+
+/// What the driver needs for a run.
+fn run_spec(RunRequest { workload, spec, workers, stream, admission, context }: RunRequest<'_>) -> RunSpec {
+    let policy = if spec.kind.process_per_task() { Policy::OneTask } else { Policy::Reuse };
+    let chunk = match spec.chunksize {
+        _ if !policy.keeps_workers() => Chunk::One,
+        Chunksize::Auto => Chunk::Adaptive,
+        Chunksize::Fixed(chunk) => Chunk::Fixed(u64::from(chunk.get())),
+        Chunksize::Cpython => Chunk::Fixed(cpython_chunksize(stream.total().unwrap_or(0), workers)),
+    };
+    RunSpec {
+        settings: Settings {
+            policy,
+            workers,
+            max_workers: if spec.kind.has_worker_count() { context.max_workers() } else { 1 },
+            chunk,
+            start_timeout: spec.start_timeout,
+            initializer: None,
+            classes: workload
+                .classes
+                .iter()
+                .map(|class| ClassRules {
+                    timeout: class.timeout,
+                    on_timeout: OnTimeout::Kill,
+                    queue_timeout: class.queue_timeout,
+                    grace_period: class.grace_period,
+                    retries: class.retries,
+                })
+                .collect(),
+            admission,
+            seed: workload.seed,
+        },
+        works: workload.classes.iter().map(|class| class.work.clone()).collect(),
+        stream,
+        iterations_per_second: context.iterations_per_second,
+        worker_program: context.worker_program.clone(),
+        folder: workload.folder.clone(),
+    }
+}

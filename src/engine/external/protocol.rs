@@ -1,0 +1,184 @@
+//! The lines that Poolscope and the program of an external arm exchange.
+//!
+//! This document is all that is needed to write such a program, in any language. The program is started with a connected
+//! stream socket as **descriptor 3**, in the folder of the workload file, with standard input empty; what it writes to
+//! standard output and standard error is kept for messages. Both sides write **JSON objects, one on each line**, in UTF-8,
+//! each with a `type`; a line has at most [`MOST_LINE`] bytes. Unknown fields are to be ignored. Times are nanoseconds of
+//! `CLOCK_MONOTONIC` (`time.monotonic_ns()` in Python on Linux), lengths of time are nanoseconds too.
+//!
+//! # From Poolscope
+//! | `type` | fields | meaning |
+//! |---|---|---|
+//! | `start` | `version` (1), `workers`, `total`, `seed`, `iterations_per_second`, `silence`, `classes` | The first line. `classes` is a list of `{ name, work, timeout, grace }`: `work` is what a task of the class does, as in the workload file; `timeout` is null or the limit on the work of a task. |
+//! | `tasks` | `class`, `first`, `count`, `service` | Tasks with the indices `first` to `first + count - 1`, of the class with this number (from 0). `service` is null or a list with the drawn service time of each: CPU and sleep together. |
+//! | `end` | | No more tasks will come. |
+//! | `pause`, `resume` | | Begin no task until `resume`. Only to a program that said that it can. |
+//! | `resize` | `workers` | Have so many workers. Likewise. |
+//! | `kill_worker` | `worker` | Kill this worker (SIGKILL). Likewise. |
+//! | `stop` | | End: running tasks have the longest `grace` of the classes, then everything is killed. |
+//!
+//! # From the program
+//! | `type` | fields | meaning |
+//! |---|---|---|
+//! | `hello` | `version` (1), `can` | The first line. `can` is a list of `pause`, `resize`, `kill_worker`, `timeout`, `lanes` (a worker may have several). |
+//! | `want` | `tasks` | So many more tasks may be sent. Without it none are: this is how memory stays flat on both sides. At most [`MOST_GIVEN`] tasks are without an outcome at any time. |
+//! | `alive` | | Nothing to say. After `silence` without a line the program is taken for hung and killed. |
+//! | `worker_started` | `worker`, `pid`, `lanes`, `restart` | A worker with a number chosen by the program, its process and its lanes: rows of the table, numbers from 0 that no other living worker has. `restart`: it replaces one that died. The program itself may be the worker. |
+//! | `worker_ready` | `worker` | It can work. |
+//! | `worker_usage` | `worker`, `user`, `system` | CPU time since its start. |
+//! | `worker_exited` | `worker`, `code` or `signal`, `user`, `system`, `peak_rss_bytes`, `expected` | Its process is gone; what is not known may be left out. Tasks that were in its lanes are lost. For a worker that is the program itself this is left out: Poolscope sees its end. |
+//! | `started` | `lane`, `task`, `at` | A task began. May be left out where only the end of a task is known. |
+//! | `succeeded` | `lane`, `tasks` | `tasks` is a list of `[index, start, service, value]`, in the order in which the lane did them; `value` is an unsigned number. |
+//! | `failed` | `lane`, `task`, `start`, `service`, `message`, `code` or `signal` | An error, or the exit of its program. `lane`, `start` and `service` are left out for a task that never began. |
+//! | `timed_out` | `lane`, `task`, `start`, `service` | It reached its `timeout`. |
+//! | `lost` | `lane`, `task`, `start`, `service`, `signal` | Its worker died under it and the worker's number is not known; otherwise `worker_exited` says it. |
+//! | `counts` | `succeeded`, `failed`, `timed_out`, `lost` | What the program has counted so far. Poolscope counts by itself; if the two differ, one of them is wrong, and the run is broken. |
+//!
+//! # Rules
+//! * A task has one attempt and exactly one outcome. What was not given cannot be reported, and nothing twice.
+//! * A lane does one task at a time: a task starts at the end of the one before it in its lane, or later, and not before
+//!   it was given; nothing ends in the future.
+//! * When `end` has come and every task has its outcome, the program ends its workers, reports that, and exits with 0.
+//! * A program that breaks a rule, falls silent, or ends early is killed with its process group, and the run is broken:
+//!   tasks in a lane are lost, the others cancelled.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::outcome::Exit;
+use crate::workload::model::{ClassId, TaskIndex, Work};
+
+/// Version of the protocol.
+pub const VERSION: u32 = 1;
+/// The descriptor of the socket.
+pub const SOCKET_FD: std::os::fd::RawFd = 3;
+/// Longest line in bytes.
+pub const MOST_LINE: usize = 1 << 20;
+/// Most tasks that are given and have no outcome yet.
+pub const MOST_GIVEN: u64 = 1 << 18;
+
+/// A line to the program.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum ToProgram<'a> {
+    Start {
+        version: u32,
+        workers: u32,
+        total: u64,
+        seed: u64,
+        iterations_per_second: f64,
+        silence: u64,
+        classes: &'a [Class<'a>],
+    },
+    Tasks {
+        class: ClassId,
+        first: TaskIndex,
+        count: u64,
+        service: Option<Vec<u64>>,
+    },
+    End,
+    Pause,
+    Resume,
+    Resize {
+        workers: u32,
+    },
+    KillWorker {
+        worker: u32,
+    },
+    Stop,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Class<'a> {
+    pub name: &'a str,
+    pub work: &'a Work,
+    pub timeout: Option<u64>,
+    pub grace: u64,
+}
+
+/// A line from the program.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum FromProgram {
+    Hello {
+        version: u32,
+        #[serde(default)]
+        can: Vec<String>,
+    },
+    Want {
+        tasks: u64,
+    },
+    Alive,
+    WorkerStarted {
+        worker: u32,
+        pid: u32,
+        lanes: Vec<u32>,
+        #[serde(default)]
+        restart: bool,
+    },
+    WorkerReady {
+        worker: u32,
+    },
+    WorkerUsage {
+        worker: u32,
+        user: u64,
+        system: u64,
+    },
+    WorkerExited {
+        worker: u32,
+        code: Option<i32>,
+        signal: Option<i32>,
+        user: Option<u64>,
+        system: Option<u64>,
+        peak_rss_bytes: Option<u64>,
+        #[serde(default)]
+        expected: bool,
+    },
+    Started {
+        lane: u32,
+        task: TaskIndex,
+        at: u64,
+    },
+    Succeeded {
+        lane: u32,
+        tasks: Vec<(TaskIndex, u64, u64, u64)>,
+    },
+    Failed {
+        task: TaskIndex,
+        lane: Option<u32>,
+        start: Option<u64>,
+        service: Option<u64>,
+        #[serde(default)]
+        message: String,
+        code: Option<i32>,
+        signal: Option<i32>,
+    },
+    TimedOut {
+        task: TaskIndex,
+        lane: u32,
+        start: u64,
+        service: u64,
+    },
+    Lost {
+        task: TaskIndex,
+        lane: Option<u32>,
+        start: Option<u64>,
+        service: Option<u64>,
+        signal: Option<i32>,
+    },
+    Counts(Told),
+}
+
+/// What the program has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(super) struct Told {
+    pub succeeded: u64,
+    pub failed: u64,
+    pub timed_out: u64,
+    pub lost: u64,
+}
+
+/// How a process ended, as far as that was told.
+pub(super) fn exit(code: Option<i32>, signal: Option<i32>) -> Option<Exit> {
+    signal.map(Exit::Signal).or(code.map(Exit::Code))
+}

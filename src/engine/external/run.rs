@@ -1,0 +1,309 @@
+//! One run of an external program, from its start until it was reaped and everything it was given has an outcome.
+//!
+//! The loop waits for whatever comes first (a line, room in the socket, the end of the process, a command, a limit) and
+//! hands it to the [`Conversation`]. It decides nothing about tasks.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::engine::arm::{RunRequest, StartError};
+use crate::engine::control::Command;
+use crate::engine::driver::guardian::Guardian;
+use crate::engine::event::{Observer, RunState, Severity};
+use crate::engine::external::SaidCapabilities;
+use crate::engine::external::conversation::Conversation;
+use crate::engine::external::feed::Feed;
+use crate::engine::external::protocol::SOCKET_FD;
+use crate::os::capture::Capture;
+use crate::os::child::{Child, Reaped};
+use crate::os::clock::monotonic;
+use crate::os::pipe::{Drained, drain, pipe};
+use crate::os::spawn::Program;
+use crate::os::{dev_null, orphans, readiness};
+use crate::worker::environment;
+use crate::workload::model::{TaskClass, Workload};
+
+/// How often the observer is told the state.
+const STATE_INTERVAL: Duration = Duration::from_millis(100);
+/// How long a process that was killed may take to be gone.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a program may live that has closed its socket.
+const SOCKET_CLOSED: Duration = Duration::from_millis(500);
+
+/// Bytes read at once.
+const READ: usize = 64 * 1024;
+/// Bytes that are read at most after the end of the process.
+const MOST_LEFT: usize = 1 << 28;
+
+/// Tells the runs of one process apart.
+static RUNS: AtomicU32 = AtomicU32::new(0);
+
+/// Everything a run needs.
+pub(super) struct Spec {
+    argv: Vec<OsString>,
+    folder: Option<PathBuf>,
+    worker_program: OsString,
+    pub(super) classes: Vec<TaskClass>,
+    pub(super) seed: u64,
+    pub(super) iterations_per_second: f64,
+    pub(super) workers: u32,
+    pub(super) most_workers: u32,
+    pub(super) silence: Duration,
+    pub(super) feed: Feed,
+    pub(super) said: SaidCapabilities,
+}
+
+impl Spec {
+    pub(super) fn new(argv: &[OsString], request: RunRequest<'_>, said: SaidCapabilities) -> Result<Self, StartError> {
+        let RunRequest { workload, spec, workers, stream, admission, context } = request;
+        let feed = Feed::new(stream, admission);
+        let feed = feed.ok_or(StartError::Unsupported { what: "tasks that are submitted while it runs" })?;
+        let Workload { classes, folder, seed, .. } = workload;
+        Ok(Self {
+            argv: argv.to_vec(),
+            folder: folder.clone(),
+            worker_program: context.worker_program.clone(),
+            classes: classes.clone(),
+            seed: *seed,
+            iterations_per_second: context.iterations_per_second,
+            workers,
+            most_workers: context.max_workers(),
+            silence: spec.start_timeout,
+            feed,
+            said,
+        })
+    }
+}
+
+/// The process and what connects it with us.
+struct Process {
+    child: Child,
+    end: AsyncFd<OwnedFd>,
+    socket: UnixStream,
+    output: AsyncFd<OwnedFd>,
+    captured: Capture,
+    /// Ends what the program has started if this process is killed.
+    guardian: io::Result<Guardian>,
+    run: String,
+}
+
+/// Makes a runtime and the run; `ready` hears whether the program was started.
+pub(super) fn on_this_thread(
+    spec: Spec,
+    observer: Box<dyn Observer>,
+    requests: mpsc::UnboundedReceiver<Command>,
+    ready: &std::sync::mpsc::Sender<Result<(), StartError>>,
+) -> RunState {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(source) => {
+            let _ = ready.send(Err(StartError::Runtime { source }));
+            return RunState::Broken;
+        }
+    };
+    runtime.block_on(async {
+        match Process::start(&spec) {
+            Ok(process) => {
+                let _ = ready.send(Ok(()));
+                drive(process, Conversation::new(spec, observer), requests).await
+            }
+            Err(error) => {
+                let _ = ready.send(Err(error));
+                RunState::Broken
+            }
+        }
+    })
+}
+
+impl Process {
+    fn start(spec: &Spec) -> Result<Self, StartError> {
+        let setup = |source| StartError::Setup { source };
+        // The clock tells it from one of another process with the same id, in another namespace or before.
+        let number = RUNS.fetch_add(1, Ordering::Relaxed);
+        let run = format!("{}.external{number}.{:x}", std::process::id(), monotonic());
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(setup)?;
+        ours.set_nonblocking(true).map_err(setup)?;
+        let (output, output_end) = pipe().map_err(setup)?;
+        let null = dev_null::open().map_err(setup)?;
+        let guardian = Guardian::start(&spec.worker_program, &run, None);
+        let spawn = || {
+            let mut program = Program::new(&spec.argv)?.in_folder(spec.folder.as_deref())?.dies_with_parent();
+            environment::mark(&mut program, &run)?;
+            let descriptors =
+                [(null.as_fd(), 0), (output_end.as_fd(), 1), (output_end.as_fd(), 2), (theirs.as_fd(), SOCKET_FD)];
+            program.spawn(&descriptors)
+        };
+        let mut child = spawn().map_err(|source| StartError::Program {
+            program: spec.argv.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            source,
+        })?;
+        let pidfd = child.take_pidfd().ok_or_else(|| setup(io::Error::other("the process has no descriptor")))?;
+        Ok(Self {
+            end: readiness::readable(pidfd).map_err(setup)?,
+            socket: UnixStream::from_std(ours).map_err(setup)?,
+            output: readiness::readable(output).map_err(setup)?,
+            captured: Capture::default(),
+            child,
+            guardian,
+            run,
+        })
+    }
+
+    /// Reads what is there; whether the other end is closed.
+    fn read(&self, talk: &mut Conversation) -> bool {
+        let mut buffer = [0; READ];
+        // Others have their turn, however much it says.
+        for _ in 0..4 {
+            match self.socket.try_read(&mut buffer) {
+                Ok(0) => return true,
+                Ok(count) => talk.hear(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(_) => return true,
+            }
+        }
+        false
+    }
+
+    fn write(&self, talk: &mut Conversation) {
+        while !talk.outbox().is_empty() {
+            match self.socket.try_write(talk.outbox()) {
+                Ok(count) => talk.sent(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // The program has closed its end; the end of its process says why.
+                Err(_) => talk.sent(usize::MAX),
+            }
+        }
+    }
+
+    /// Reads what is there without the runtime, which has not looked yet.
+    fn read_rest(&self, talk: &mut Conversation) {
+        let mut buffer = vec![0; READ];
+        for _ in 0..MOST_LEFT / READ {
+            match rustix::io::read(self.socket.as_fd(), &mut buffer) {
+                Ok(0) => return,
+                Ok(count) => talk.hear(&buffer[..count]),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn command(&self, talk: &mut Conversation, command: Command) {
+        match command {
+            Command::Suspend => {
+                self.signal(&[Signal::STOP]);
+                talk.command(command);
+                // A session that is about to stop this whole process waits until it sees this.
+                talk.tell_state();
+            }
+            Command::Unsuspend => {
+                talk.command(command);
+                self.signal(&[Signal::CONT]);
+            }
+            Command::Stop | Command::Kill if talk.is_suspended() => {
+                self.command(talk, Command::Unsuspend);
+                self.command(talk, command);
+            }
+            command => talk.command(command),
+        }
+    }
+
+    fn signal(&self, signals: &[Signal]) {
+        for signal in signals {
+            // One that is gone needs none, and one that may not be signalled is left behind in the end.
+            let _ = self.child.signal(*signal);
+        }
+    }
+
+    /// Processes that left the program's group and lost their parent carry its mark.
+    fn end_strays(&self) {
+        let mut swept = orphans::sweep(|orphan| orphan.variable(environment::RUN).as_deref() != Some(&self.run));
+        let deadline = monotonic() + PATIENCE.as_nanos() as u64;
+        while swept.killed + swept.dying > 0 && monotonic() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+            swept = orphans::sweep(|orphan| orphan.variable(environment::RUN).as_deref() != Some(&self.run));
+        }
+    }
+}
+
+/// Runs a run from its beginning to its end.
+async fn drive(
+    mut process: Process,
+    mut talk: Conversation,
+    mut requests: mpsc::UnboundedReceiver<Command>,
+) -> RunState {
+    if let Err(error) = &process.guardian {
+        talk.note(
+            Severity::Warning,
+            format!("no guardian could be started ({error}): the program may outlive a killed Poolscope"),
+        );
+    }
+    let mut states = interval(STATE_INTERVAL);
+    states.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let (mut asked, mut open, mut output_open, mut killed) = (true, true, true, None);
+    let reaped = loop {
+        talk.give();
+        process.write(&mut talk);
+        if talk.is_to_be_killed() && killed.is_none() {
+            process.signal(&[Signal::KILL]);
+            killed = Some(monotonic() + PATIENCE.as_nanos() as u64);
+        }
+        if killed.is_some_and(|by| monotonic() > by) {
+            process.child.abandon();
+            talk.note(
+                Severity::Warning,
+                format!("process {} could not be ended and is left behind", process.child.pid()),
+            );
+            break Reaped::UNKNOWN;
+        }
+        let interest =
+            if talk.outbox().is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+        let left = talk.until_limit().min(killed.map_or(Duration::MAX, |_| STATE_INTERVAL));
+        tokio::select! {
+            request = requests.recv(), if asked => match request {
+                Some(command) => process.command(&mut talk, command),
+                None => asked = false,
+            },
+            ready = process.socket.ready(interest), if open => {
+                if ready.is_err() || process.read(&mut talk) {
+                    open = false;
+                    talk.socket_closed(SOCKET_CLOSED);
+                }
+            }
+            ready = process.output.readable(), if output_open => {
+                if let Ok(mut ready) = ready {
+                    output_open = drain(process.output.get_ref(), &mut process.captured) == Drained::Open;
+                    ready.clear_ready();
+                }
+            }
+            ready = process.end.readable() => match process.child.try_reap() {
+                Ok(Some(reaped)) => break reaped,
+                Ok(None) => if let Ok(mut ready) = ready { ready.clear_ready() },
+                Err(error) => {
+                    talk.note(Severity::Warning, format!("the end of a process cannot be told: {error}"));
+                    break Reaped::UNKNOWN;
+                }
+            },
+            _ = states.tick() => talk.tell_state(),
+            () = sleep(left) => talk.check_limits(),
+        }
+    };
+    // What it said before its end counts; a descendant may hold the other end, so nobody waits for that.
+    process.read_rest(&mut talk);
+    drain(process.output.get_ref(), &mut process.captured);
+    process.end_strays();
+    talk.conclude(process.child.pid(), reaped, &process.captured.text())
+}

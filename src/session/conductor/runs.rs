@@ -1,0 +1,233 @@
+//! Which run begins now, and what becomes of the runs under way.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Conductor;
+use crate::engine::arm::RunRequest;
+use crate::engine::control::Command;
+use crate::engine::event::{RunState, Severity};
+use crate::metrics::recorder::{self, Recorder};
+use crate::metrics::snapshot::RunId;
+use crate::session::agenda::{Again, Agenda, ArmFacts, Sweeping, Turn};
+use crate::session::arm::LiveRun;
+use crate::session::error::SessionError;
+use crate::session::lifecycle::Lifecycle;
+use crate::session::schedule::Schedule;
+use crate::session::view::{Mode, RunPosition, Sweep};
+use crate::workload::model::Workers;
+
+impl Conductor {
+    pub(super) fn begin(&mut self, mode: Mode) {
+        self.enter(mode);
+        let warm = self.arms.iter().all(|arm| arm.warm);
+        let mut schedule = Schedule::new(&self.spec.workload, self.arms.len(), warm);
+        for arm in &mut self.arms {
+            arm.changed = false;
+        }
+        match mode {
+            Mode::Interleaved => self.begin_agenda(Agenda::Rounds(schedule)),
+            Mode::Together => {
+                schedule.skip_to_single_round();
+                self.agenda = Agenda::Rounds(schedule);
+                self.lifecycle = Lifecycle { begun: true, ..Lifecycle::default() };
+                for arm in 0..self.arms.len() {
+                    // What could not be started with the others is no comparison with them.
+                    if self.lifecycle.broken.is_none() {
+                        if let Some(arm) = self.arms.get_mut(arm) {
+                            arm.forget_together();
+                        }
+                        self.start_run(Turn { arm, workers: None, counted: true });
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is seen of one mode is no replay for the other, and what was before is no pair with what comes.
+    pub(super) fn enter(&mut self, mode: Mode) {
+        if mode != self.mode || mode == Mode::Together {
+            self.arms.iter_mut().for_each(|arm| arm.track = Arc::default());
+        }
+        self.mode = mode;
+        self.rounds.begin();
+    }
+
+    pub(super) fn begin_agenda(&mut self, agenda: Agenda) {
+        self.enter(Mode::Interleaved);
+        self.lifecycle = Lifecycle { begun: true, ..Lifecycle::default() };
+        self.agenda = agenda;
+        self.go_on();
+    }
+
+    pub(super) fn begin_sweep(&mut self, sweep: Sweep) {
+        for arm in &sweep.arms {
+            if let Some(arm) = self.arms.get_mut(*arm) {
+                // It ends with the count that it finds.
+                arm.changed = false;
+            }
+        }
+        self.begin_agenda(Agenda::Sweep(Sweeping::new(sweep)));
+    }
+
+    /// Measures every arm whose worker count was changed.
+    pub(super) fn measure_changed(&mut self) {
+        let repeats = self.repeats();
+        let owed: Vec<(usize, u32, u32)> = (0..)
+            .zip(&self.arms)
+            .map(|(index, arm)| (index, arm.workers, arm.owed(repeats)))
+            .filter(|(_, _, runs)| *runs > 0)
+            .collect();
+        if owed.is_empty() {
+            return;
+        }
+        for arm in &mut self.arms {
+            arm.changed = false;
+        }
+        self.begin_agenda(Agenda::Again(Again::new(owed)));
+    }
+
+    /// Measures an arm with a count as often as a comparison does, however often it was measured before.
+    pub(super) fn measure_again(&mut self, index: usize, workers: u32) {
+        let (repeats, most) = (self.repeats(), self.most_workers());
+        let Some(arm) = self.arms.get_mut(index) else { return };
+        let workers = if arm.has_worker_count() { workers.clamp(1, most) } else { 1 };
+        arm.workers = workers;
+        arm.changed = false;
+        self.begin_agenda(Agenda::Again(Again::new([(index, workers, repeats)])));
+    }
+
+    /// Starts the next run, if there is one.
+    pub(super) fn go_on(&mut self) {
+        let facts: Vec<ArmFacts<'_>> = (0..)
+            .zip(&self.arms)
+            .map(|(index, arm)| ArmFacts {
+                tuning: arm.tuning(),
+                bounds: self.bounds(index),
+                warmup: if arm.warm { 0 } else { self.spec.workload.measure.warmup },
+                last: arm.shown_workers(),
+            })
+            .collect();
+        let turn = self.agenda.next(&facts);
+        match turn {
+            Some(turn) => self.start_run(turn),
+            None => self.agenda_is_over(),
+        }
+    }
+
+    pub(super) fn agenda_is_over(&mut self) {
+        if let Agenda::Sweep(sweep) = &self.agenda {
+            for index in sweep.arms() {
+                let arm = self.arms.get_mut(*index).filter(|arm| !arm.changed);
+                if let Some((arm, workers)) =
+                    arm.and_then(|arm| arm.tuning().advice.workers().map(|count| (arm, count)))
+                {
+                    arm.workers = workers;
+                }
+            }
+        }
+        // What was changed meanwhile is measured at once where the keys rest already.
+        if self.waits_for_rest() && self.rested <= Instant::now() {
+            self.measure_changed();
+        }
+    }
+
+    /// The name of the run that is started now.
+    pub(super) fn next_run(&mut self, round: u32) -> RunId {
+        self.started += 1;
+        let (round, warmup) = match self.agenda.position() {
+            Some(RunPosition::Round { round, warmup, .. }) if round > warmup => (round - warmup, false),
+            Some(RunPosition::Round { round, .. }) => (round, true),
+            Some(position) => (round, position.is_warmup()),
+            None => (round, false),
+        };
+        RunId { serial: self.started, round, warmup }
+    }
+
+    pub(super) fn start_run(&mut self, Turn { arm: index, workers, counted }: Turn) {
+        let round = self.rounds.of(index);
+        let run = self.next_run(round);
+        let Some(arm) = self.arms.get_mut(index) else { return };
+        let workers = if arm.has_worker_count() { workers.unwrap_or(arm.workers) } else { 1 };
+        let workload = &self.spec.workload;
+        let context = &self.spec.context;
+        let as_written = context.workers(&arm.spec, self.stream.total());
+        let request = RunRequest {
+            workload,
+            spec: &arm.spec,
+            workers,
+            stream: Box::new(self.stream.clone()),
+            admission: self.stream.admission(workload),
+            context,
+        };
+        let (recorder, snapshots) = Recorder::new(recorder::Config {
+            sample_interval: Some(workload.measure.sample_interval),
+            cores: context.usable_cores,
+            kind: arm.spec.kind,
+            // One that was given a count has it.
+            unbounded: arm.spec.workers == Workers::Unbounded && workers == as_written,
+            run,
+        });
+        match arm.program.start(request, Box::new(recorder)) {
+            Ok(run) => {
+                let standing = [(self.lifecycle.paused, Command::Pause), (self.suspended, Command::Suspend)];
+                standing.into_iter().filter(|(stands, _)| *stands).for_each(|(_, command)| run.command(command));
+                // The user has paused it before it began.
+                let touched = self.lifecycle.paused;
+                arm.began(LiveRun { run, snapshots, workers, round, counted, touched });
+                if let Some(position) = self.agenda.position() {
+                    self.kills.run_began(index, position);
+                }
+                self.compare();
+            }
+            Err(source) => {
+                arm.track = Arc::default();
+                let arm = arm.spec.name.clone();
+                self.broken(SessionError::NotStarted { arm, source });
+            }
+        }
+    }
+
+    pub(super) fn snapshot_arrived(&mut self, index: usize) {
+        let Some(arm) = self.arms.get_mut(index) else { return };
+        let Some(live) = &mut arm.live else { return };
+        // The recorder goes with the engine's thread: without a last word, that thread has panicked.
+        let gone = live.snapshots.has_changed().is_err();
+        let snapshot = Arc::clone(&live.snapshots.borrow_and_update());
+        let state = if gone && !snapshot.state.is_over() { RunState::Broken } else { snapshot.state };
+        Arc::make_mut(&mut arm.track).push(Arc::clone(&snapshot));
+        self.kills.keep(index, &snapshot);
+        if !state.is_over() {
+            return self.carry_out_kill(index, false);
+        }
+        let Some(live) = arm.live.take() else { return };
+        match state {
+            RunState::Finished => {
+                arm.keep(&live, snapshot, self.mode, &self.spec.workload.measure.percentiles);
+                // It is over: this does not wait for long.
+                live.run.join();
+                self.sum_up();
+                if self.mode == Mode::Interleaved && self.lifecycle.may_go_on() {
+                    self.go_on();
+                }
+            }
+            RunState::Broken => {
+                live.run.join();
+                let last = snapshot.notes.iter().rev().find(|note| note.severity == Severity::Error);
+                let reason = last.map(|note| note.text.clone());
+                let arm = arm.spec.name.clone();
+                self.broken(SessionError::Broke { arm, reason });
+            }
+            // The user has ended it, or we did because another one broke.
+            _ => {
+                live.run.join();
+                self.lifecycle.stopped = true;
+            }
+        }
+        if !self.is_under_way()
+            && let Some(sweep) = self.next_sweep.take().filter(|_| self.lifecycle.broken.is_none())
+        {
+            self.begin_sweep(sweep);
+        }
+    }
+}

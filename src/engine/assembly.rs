@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use crate::engine::dispatcher::window::{Chunk, cpython_chunksize};
 use crate::engine::dispatcher::{Policy, Settings};
-use crate::engine::driver::RunSpec;
+use crate::engine::driver::{RunSpec, WorkerOrders};
 use crate::engine::stream::{Admission, ClassRules, TaskStream};
 use crate::os::board;
 use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Workers, Workload};
@@ -91,5 +91,6 @@ pub fn run_spec(
         iterations_per_second: surroundings.iterations_per_second,
         worker_program: surroundings.worker_program.clone(),
         folder: workload.folder.clone(),
+        orders: WorkerOrders::default(),
     }
 }

@@ -309,6 +309,7 @@ impl Observer for Recorder {
                 self.kills.ending(now, Kill::new(at, *slot, *pid, *reason), others);
             }
             Event::WorkerUsage { slot, pid, usage } => self.slots.reported(*slot, *pid, *usage),
+            Event::WorkerInitialized { .. } | Event::Returned { .. } => {}
             Event::WorkerExited { slot, pid, usage, peak_rss_bytes, expected, .. } => {
                 self.kills.exited(now, *slot, *pid, *expected);
                 if self.slots.exited(now, *slot, *usage, *peak_rss_bytes) {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use poolscope::os::accounting::{Exit, Usage};
 use poolscope::worker::protocol::{
-    self, Failure, Frame, FromWorker, HEADER, Hello, MAX_PAYLOAD, ProtocolError, Setup, TaskRun, ToWorker, WireRecord,
-    decode_from_worker, decode_to_worker, split,
+    self, Failure, Fault, FaultKind, Frame, FromWorker, HEADER, Hello, Initialize, Initialized, MAX_PAYLOAD, Piece,
+    ProtocolError, Setup, Started, TaskRun, Tells, ToWorker, Trigger, WireRecord, decode_from_worker, decode_to_worker,
+    split,
 };
 use poolscope::workload::model::{Kernel, Work};
 use proptest::prelude::*;
@@ -68,46 +69,155 @@ fn frames(mut bytes: &[u8]) -> Vec<Frame<'_>> {
     frames
 }
 
+fn faults() -> impl Strategy<Value = Vec<Fault>> {
+    let kind = prop_oneof![
+        Just(FaultKind::Crash),
+        Just(FaultKind::Hang),
+        any::<u64>().prop_map(FaultKind::Leak),
+        Just(FaultKind::IgnoreSigterm),
+        Just(FaultKind::BadResult),
+    ];
+    let at = prop_oneof![any::<u64>().prop_map(Trigger::Index), (0.0..=1.0).prop_map(Trigger::Rate)];
+    let fault = (kind, at, any::<Option<u16>>()).prop_map(|(kind, at, class)| Fault { kind, at, class });
+    prop::collection::vec(fault, 0..5)
+}
+
+fn setup() -> impl Strategy<Value = Setup> {
+    (any::<u64>(), 1..=u16::MAX, any::<bool>(), any::<Option<Vec<u8>>>(), faults()).prop_map(
+        |(seed, lanes, grows, folder, faults)| Setup { lanes, grows, folder, faults, ..Setup::of(seed, 1.5e9) },
+    )
+}
+
+fn hello() -> impl Strategy<Value = Hello> {
+    let tells = prop_oneof![Just(Tells::Board), Just(Tells::Started), Just(Tells::Nothing)];
+    (any::<u32>(), any::<u16>(), tells).prop_map(|(pid, lanes, tells)| Hello {
+        protocol: protocol::VERSION,
+        pid,
+        lanes,
+        tells,
+    })
+}
+
+fn initialized() -> impl Strategy<Value = Initialized> {
+    (any::<Option<String>>(), any::<[u64; 3]>()).prop_map(|(error, [wall_ns, cpu_ns, rss_bytes])| Initialized {
+        error,
+        wall_ns,
+        cpu_ns,
+        rss_bytes,
+    })
+}
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..2000)
+}
+
+prop_compose! {
+    /// One of each frame that a worker says, of this lane.
+    fn said()(
+        hello in hello(), usage in usage(), records in records(), failure in failure(), initialized in initialized(),
+        skipped in prop::collection::vec(any::<(u64, u64)>(), 1..50), lane in any::<u16>(), bytes in bytes(),
+        started in (any::<u64>(), any::<u64>(), any::<u32>())
+    ) -> (u16, Hello, Usage, Vec<WireRecord>, Failure, Initialized, Vec<(u64, u64)>, Vec<u8>, Started) {
+        let started = Started { index: started.0, at: started.1, program: (started.2 != 0).then_some(started.2) };
+        (lane, hello, usage, records, failure, initialized, skipped, bytes, started)
+    }
+}
+
+/// One of each frame that a parent says, and where each begins.
+fn to_worker(lane: u16, setup: &Setup, runs: &[TaskRun], bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    protocol::put_setup(&mut out, setup);
+    protocol::put_initialize(&mut out, &Initialize { cpu_ns: 1, memory_bytes: 2, fail_rate: 0.5, start: 3 });
+    protocol::put_class(&mut out, lane, &Work::Kernel(Kernel::Primes { n: 7 }));
+    protocol::put_payload(&mut out, lane, 5, bytes);
+    protocol::put_tasks(&mut out, lane, true, runs);
+    protocol::put_retire(&mut out, lane);
+    out
+}
+
 proptest! {
     #[test]
     fn what_a_worker_says_comes_back(
-        usage in usage(), records in records(), failure in failure(), pid in any::<u32>(),
-        skipped in prop::collection::vec(any::<(u64, u64)>(), 1..50)
+        (lane, hello, usage, records, failure, initialized, skipped, bytes, started) in said()
     ) {
-        let mut bytes = Vec::new();
-        let hello = Hello { protocol: protocol::VERSION, pid };
-        protocol::put_hello(&mut bytes, &hello);
-        protocol::put_done(&mut bytes, &usage, &records);
-        protocol::put_failed(&mut bytes, &failure);
-        protocol::put_skipped(&mut bytes, &skipped);
-        let frames = frames(&bytes);
-        prop_assert_eq!(frames.len(), 4);
+        let mut out = Vec::new();
+        protocol::put_hello(&mut out, &hello);
+        protocol::put_done(&mut out, lane, &usage, &records);
+        protocol::put_failed(&mut out, lane, &failure);
+        protocol::put_skipped(&mut out, lane, &skipped);
+        protocol::put_initialized(&mut out, &initialized);
+        protocol::put_result(&mut out, lane, 9, &bytes);
+        protocol::put_started(&mut out, lane, &started);
+        let frames = frames(&out);
+        prop_assert_eq!(frames.len(), 7);
+        let lanes: Vec<u16> = frames.iter().map(|frame| frame.lane).collect();
+        prop_assert_eq!(lanes, [0, lane, lane, lane, 0, lane, lane]);
         prop_assert_eq!(decode_from_worker(frames[0]).unwrap(), FromWorker::Hello(hello));
         let FromWorker::Done(done) = decode_from_worker(frames[1]).unwrap() else { panic!("a done frame") };
         prop_assert_eq!(done.usage, usage);
         prop_assert_eq!(done.records().collect::<Vec<_>>(), records);
         prop_assert_eq!(decode_from_worker(frames[2]).unwrap(), FromWorker::Failed(failure));
         prop_assert_eq!(decode_from_worker(frames[3]).unwrap(), FromWorker::Skipped(skipped));
+        prop_assert_eq!(decode_from_worker(frames[4]).unwrap(), FromWorker::Initialized(initialized));
+        let piece = Piece { index: 9, more: false, bytes: &bytes };
+        prop_assert_eq!(decode_from_worker(frames[5]).unwrap(), FromWorker::Result(piece));
+        prop_assert_eq!(decode_from_worker(frames[6]).unwrap(), FromWorker::Started(started));
     }
 
     #[test]
-    fn what_a_parent_says_comes_back(runs in runs(), seed in any::<u64>(), id in any::<u16>(), n in any::<u64>()) {
-        let setup = Setup { protocol: protocol::VERSION, seed, iterations_per_second: 1.5e9, caller: None, folder: None };
-        let work = Work::Kernel(Kernel::Primes { n });
-        let mut bytes = Vec::new();
-        protocol::put_setup(&mut bytes, &setup);
-        protocol::put_class(&mut bytes, id, &work);
-        protocol::put_tasks(&mut bytes, &runs);
-        let frames = frames(&bytes);
-        prop_assert_eq!(decode_to_worker(frames[0]).unwrap(), ToWorker::Setup(setup));
-        prop_assert_eq!(decode_to_worker(frames[1]).unwrap(), ToWorker::Class(id, work));
-        prop_assert_eq!(decode_to_worker(frames[2]).unwrap(), ToWorker::Tasks(runs));
+    fn what_a_parent_says_comes_back(
+        setup in setup(), runs in runs(), lane in any::<u16>(), bytes in bytes()
+    ) {
+        let out = to_worker(lane, &setup, &runs, &bytes);
+        let frames = frames(&out);
+        let lanes: Vec<u16> = frames.iter().map(|frame| frame.lane).collect();
+        prop_assert_eq!(lanes, [0, 0, 0, lane, lane, lane]);
+        prop_assert_eq!(decode_to_worker(frames[0]).unwrap(), ToWorker::Setup(Box::new(setup)));
+        let initialize = Initialize { cpu_ns: 1, memory_bytes: 2, fail_rate: 0.5, start: 3 };
+        prop_assert_eq!(decode_to_worker(frames[1]).unwrap(), ToWorker::Initialize(initialize));
+        prop_assert_eq!(
+            decode_to_worker(frames[2]).unwrap(), ToWorker::Class(lane, Work::Kernel(Kernel::Primes { n: 7 }))
+        );
+        let piece = Piece { index: 5, more: false, bytes: &bytes };
+        prop_assert_eq!(decode_to_worker(frames[3]).unwrap(), ToWorker::Payload(piece));
+        prop_assert_eq!(decode_to_worker(frames[4]).unwrap(), ToWorker::Tasks { whole: true, runs });
+        prop_assert_eq!(decode_to_worker(frames[5]).unwrap(), ToWorker::Retire);
+    }
+
+    #[test]
+    fn changed_bytes_are_refused_or_mean_something_else_and_are_never_a_panic(
+        setup in setup(), runs in runs(), bytes in bytes(), said in said(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20)
+    ) {
+        let (lane, hello, usage, records, failure, initialized, skipped, _, started) = said;
+        let mut both = [to_worker(lane, &setup, &runs, &bytes), Vec::new()];
+        protocol::put_hello(&mut both[1], &hello);
+        protocol::put_failed(&mut both[1], lane, &failure);
+        protocol::put_initialized(&mut both[1], &initialized);
+        protocol::put_skipped(&mut both[1], lane, &skipped);
+        protocol::put_started(&mut both[1], lane, &started);
+        protocol::put_result(&mut both[1], lane, 9, &bytes);
+        protocol::put_done(&mut both[1], lane, &usage, &records);
+        for mut out in both {
+            for (place, byte) in &changes {
+                let place = place.index(out.len());
+                out[place] = *byte;
+            }
+            let mut rest = &out[..];
+            while let Ok(Some(frame)) = split(rest) {
+                let _ = decode_to_worker(frame);
+                if let Ok(FromWorker::Done(done)) = decode_from_worker(frame) {
+                    prop_assert_eq!(done.records().count(), (frame.payload.len() - 48) / 32);
+                }
+                rest = &rest[frame.length()..];
+            }
+        }
     }
 
     #[test]
     fn a_frame_is_whole_only_with_its_last_byte(runs in runs(), rest in prop::collection::vec(any::<u8>(), 0..40)) {
         let mut bytes = Vec::new();
-        protocol::put_tasks(&mut bytes, &runs);
+        protocol::put_tasks(&mut bytes, 0, false, &runs);
         let length = bytes.len();
         for cut in [0, 1, HEADER - 1, HEADER, length - 1] {
             prop_assert_eq!(split(&bytes[..cut]).unwrap(), None);
@@ -117,8 +227,10 @@ proptest! {
     }
 
     #[test]
-    fn noise_is_refused_and_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), kind in any::<u8>()) {
-        let frame = Frame { kind, payload: &bytes };
+    fn noise_is_refused_and_never_a_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..400), kind in any::<u8>(), flags in any::<u8>()
+    ) {
+        let frame = Frame { kind, flags, lane: 0, payload: &bytes };
         // Both sides of the protocol have to live with whatever comes.
         let _ = decode_to_worker(frame);
         let _ = decode_from_worker(frame);
@@ -131,8 +243,98 @@ proptest! {
 }
 
 #[test]
-fn another_version_is_refused_by_name() {
-    let mut bytes = Vec::new();
-    protocol::put_hello(&mut bytes, &Hello { protocol: 99, pid: 1 });
-    assert_eq!(decode_from_worker(frames(&bytes)[0]), Err(ProtocolError::Version(99)));
+fn another_version_is_refused_by_name_whatever_else_it_says() {
+    let frame = |payload: &'static [u8]| Frame { kind: 1, flags: 0, lane: 0, payload };
+    let other = frame(br#"{"protocol": 99, "pid": "of another kind"}"#);
+    assert_eq!(decode_from_worker(other), Err(ProtocolError::Version(99)));
+    assert_eq!(decode_to_worker(other), Err(ProtocolError::Version(99)));
+    assert_eq!(decode_from_worker(frame(b"{}")), Err(ProtocolError::Malformed("hello")));
+    let ours = frame(br#"{"protocol": 2, "pid": 1, "new": [], "tells": "nothing"}"#);
+    assert!(matches!(decode_from_worker(ours), Ok(FromWorker::Hello(Hello { lanes: 1, tells: Tells::Nothing, .. }))));
+}
+
+#[test]
+fn an_unknown_flag_is_refused_in_every_kind_of_frame() {
+    for kind in 1..=7 {
+        let frame = Frame { kind, flags: 0x82, lane: 0, payload: &[0; 24] };
+        assert!(matches!(decode_to_worker(frame), Err(ProtocolError::Malformed(_))) || kind == 7);
+        assert!(matches!(decode_from_worker(frame), Err(ProtocolError::Malformed(_))));
+    }
+}
+
+#[test]
+fn what_is_too_long_for_a_frame_travels_in_pieces() {
+    for length in [0, 1, MAX_PAYLOAD - 8, MAX_PAYLOAD - 7, 3 * MAX_PAYLOAD] {
+        let bytes: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
+        let mut out = Vec::new();
+        protocol::put_payload(&mut out, 4, 77, &bytes);
+        let (mut whole, mut last) = (Vec::new(), Vec::new());
+        for frame in frames(&out) {
+            let ToWorker::Payload(piece) = decode_to_worker(frame).unwrap() else { panic!("a payload frame") };
+            assert_eq!((frame.lane, piece.index), (4, 77));
+            whole.extend_from_slice(piece.bytes);
+            last.push(!piece.more);
+        }
+        assert!(whole == bytes, "{length}");
+        assert_eq!(last.iter().position(|last| *last), Some(last.len() - 1), "{length}: only the last one is the last");
+    }
+}
+
+type Put<'a> = &'a dyn Fn(&mut Vec<u8>);
+
+/// The frames of the document's example: direction and name, and bytes.
+fn example() -> Vec<(String, Vec<u8>)> {
+    let document = include_str!("../src/worker/PROTOCOL.md");
+    let example = document.split("# An example").nth(1).unwrap().split("```").nth(1).unwrap();
+    let mut frames: Vec<(String, Vec<u8>)> = Vec::new();
+    for line in example.lines().skip(1) {
+        if line.starts_with("->") || line.starts_with("<-") {
+            frames.push((line.to_owned(), Vec::new()));
+            continue;
+        }
+        let bytes = &mut frames.last_mut().unwrap().1;
+        if line.starts_with('{') {
+            bytes.extend_from_slice(line.as_bytes());
+        } else {
+            let hex = line.split(';').next().unwrap();
+            bytes.extend(hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()));
+        }
+    }
+    frames
+}
+
+#[test]
+fn the_documents_example_is_what_the_program_says_and_understands() {
+    let usage = Usage { user: Duration::from_nanos(1000), minor_faults: 2, ..Usage::default() };
+    let record = |index, start| WireRecord { index, start, service: 50, value: index };
+    let failure =
+        Failure { index: 9, start: 2_000_000, service: 1, message: Some("no".to_owned()), ..Failure::default() };
+    let hello = Hello { protocol: 2, pid: 4711, lanes: 1, tells: Tells::Board };
+    let run = TaskRun { first: 7, count: 2, class: 0, attempt: 1, begin_by: 0 };
+    let put: [(&str, Put<'_>); 10] = [
+        ("-> setup", &|out| protocol::put_setup(out, &Setup::of(1, 5e8))),
+        ("-> class", &|out| protocol::put_class(out, 0, &Work::Kernel(Kernel::Noop))),
+        ("<- hello", &|out| protocol::put_hello(out, &hello)),
+        ("-> tasks", &|out| protocol::put_tasks(out, 0, false, &[run])),
+        ("<- done", &|out| protocol::put_done(out, 0, &usage, &[record(7, 1_000_000), record(8, 1_000_050)])),
+        ("-> payload", &|out| protocol::put_payload(out, 3, 9, b"abc")),
+        ("<- started", &|out| protocol::put_started(out, 3, &Started { index: 9, at: 2_000_000, program: None })),
+        ("<- result", &|out| protocol::put_result(out, 3, 9, b"abc")),
+        ("<- skipped", &|out| protocol::put_skipped(out, 0, &[(10, 5)])),
+        ("-> retire", &|out| protocol::put_retire(out, 0)),
+    ];
+    let mut example = example();
+    let failed = example.iter().position(|(name, _)| name == "<- failed").unwrap();
+    let (_, bytes) = example.remove(failed);
+    // What may be left out is left out here.
+    assert_eq!(decode_from_worker(frames(&bytes)[0]), Ok(FromWorker::Failed(failure)));
+    assert_eq!(frames(&bytes)[0].lane, 3);
+    let names: Vec<&str> = example.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, put.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    for ((name, bytes), (_, put)) in example.iter().zip(put) {
+        let mut ours = Vec::new();
+        put(&mut ours);
+        assert_eq!(bytes, &ours, "{name}: {:?}", String::from_utf8_lossy(&ours));
+        assert_eq!(frames(bytes).len(), 1, "{name}");
+    }
 }

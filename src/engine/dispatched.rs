@@ -5,7 +5,7 @@ use crate::engine::arm::{Arm, ArmRun, RunRequest, StartError};
 use crate::engine::control::{Capabilities, Command};
 use crate::engine::dispatcher::window::{Chunk, cpython_chunksize};
 use crate::engine::dispatcher::{Policy, Settings};
-use crate::engine::driver::{Run, RunSpec};
+use crate::engine::driver::{Run, RunSpec, WorkerOrders};
 use crate::engine::event::{Observer, RunState};
 use crate::engine::stream::ClassRules;
 use crate::workload::model::{Chunksize, EngineKind, OnTimeout};
@@ -82,6 +82,7 @@ fn run_spec(RunRequest { workload, spec, workers, stream, admission, context }: 
             admission,
             seed: workload.seed,
         },
+        orders: WorkerOrders::default(),
         works: workload.classes.iter().map(|class| class.work.clone()).collect(),
         stream,
         iterations_per_second: context.iterations_per_second,

@@ -169,7 +169,27 @@ pub enum Event<'a> {
         /// From the decision to start it until now.
         took: Duration,
     },
-    /// CPU time of a live worker since its own start, as it measures it itself.
+    /// A worker's initializer went well.
+    WorkerInitialized {
+        /// Its slot.
+        slot: u32,
+        /// How long it took.
+        wall: Duration,
+        /// CPU time that it took.
+        cpu: Duration,
+        /// Resident memory of the worker afterwards, where known.
+        rss_bytes: Option<u64>,
+    },
+    /// The bytes that a task returns. They count if it then succeeds.
+    Returned {
+        /// Its slot.
+        slot: u32,
+        /// Which task.
+        index: TaskIndex,
+        /// What it returns.
+        bytes: &'a [u8],
+    },
+    /// CPU time of a live worker since its own start, as it measures it itself; of a lane, where the worker has several.
     WorkerUsage {
         /// Its slot.
         slot: u32,

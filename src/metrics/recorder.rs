@@ -318,8 +318,8 @@ impl Observer for Recorder {
                 }
                 self.tell_sampler(*slot);
             }
-            // Its processor time is in that of its worker.
-            Event::GhostEnded { .. } => {}
+            // Their time is part of what is counted already; the bytes are the caller's.
+            Event::WorkerInitialized { .. } | Event::Returned { .. } | Event::GhostEnded { .. } => {}
             Event::Resized { workers } => {
                 self.capacity.set(self.pauses.clock(now), *workers);
                 let plural = if *workers == 1 { "" } else { "s" };

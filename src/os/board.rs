@@ -2,11 +2,12 @@
 //! started; the parent reads it without a message, even after the worker died. The parent writes one flag, the recall.
 //!
 //! One 64-byte line per slot, so that workers never share a cache line. A line is guarded by a sequence number: odd
-//! while it is being written (a seqlock with a single writer).
+//! while it is being written (a seqlock with a single writer). The layout is part of the worker protocol.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -25,6 +26,36 @@ struct Line {
     started: AtomicU64,
     entered: AtomicU64,
     program: AtomicU32,
+}
+
+impl Line {
+    fn begin(&self, task: BoardEntry) {
+        self.write(|line| {
+            line.task.store(task.index, Ordering::Relaxed);
+            line.started.store(task.started, Ordering::Relaxed);
+            line.entered.store(task.started, Ordering::Relaxed);
+            line.program.store(0, Ordering::Relaxed);
+        });
+    }
+
+    fn program_started(&self, at: u64, pid: u32) {
+        self.write(|line| {
+            line.started.store(at, Ordering::Relaxed);
+            line.program.store(pid, Ordering::Relaxed);
+        });
+    }
+
+    fn end(&self) {
+        self.write(|line| line.task.store(NO_TASK, Ordering::Relaxed));
+    }
+
+    fn write(&self, store: impl FnOnce(&Self)) {
+        let sequence = self.sequence.load(Ordering::Relaxed);
+        self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
+        fence(Ordering::Release);
+        store(self);
+        self.sequence.store(sequence.wrapping_add(2), Ordering::Release);
+    }
 }
 
 /// When a worker took up the task that it is in, and with which program.
@@ -118,36 +149,19 @@ impl Board {
         line.task.store(NO_TASK, Ordering::Release);
     }
 
-    /// Worker: a task begins.
+    /// A task begins: the worker says so, or the parent for a worker that does not use the board.
     pub fn begin(&self, slot: u32, task: BoardEntry) {
-        self.write(slot, |line| {
-            line.task.store(task.index, Ordering::Relaxed);
-            line.started.store(task.started, Ordering::Relaxed);
-            line.entered.store(task.started, Ordering::Relaxed);
-            line.program.store(0, Ordering::Relaxed);
-        });
+        self.line(slot).begin(task);
     }
 
-    /// Worker: the program that is the task was started, which takes time: its work begins only now.
+    /// The program that is the task was started, which takes time: its work begins only now.
     pub fn program_started(&self, slot: u32, at: u64, pid: u32) {
-        self.write(slot, |line| {
-            line.started.store(at, Ordering::Relaxed);
-            line.program.store(pid, Ordering::Relaxed);
-        });
+        self.line(slot).program_started(at, pid);
     }
 
-    /// Worker: no task is being worked on.
+    /// No task is being worked on.
     pub fn end(&self, slot: u32) {
-        self.write(slot, |line| line.task.store(NO_TASK, Ordering::Relaxed));
-    }
-
-    fn write(&self, slot: u32, store: impl FnOnce(&Line)) {
-        let line = self.line(slot);
-        let sequence = line.sequence.load(Ordering::Relaxed);
-        line.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::Release);
-        store(line);
-        line.sequence.store(sequence.wrapping_add(2), Ordering::Release);
+        self.line(slot).end();
     }
 
     /// Parent: the slots that were cleared at least once: the only ones that mean anything.
@@ -192,10 +206,54 @@ impl Board {
         self.line(slot).recall.store(1, Ordering::Release);
     }
 
-    /// Worker: whether it was asked to leave.
+    /// Worker: the line of one slot, which a lane writes to.
     #[must_use]
-    pub fn recalled(&self, slot: u32) -> bool {
-        self.line(slot).recall.load(Ordering::Acquire) != 0
+    pub fn own_line(self: &Arc<Self>, slot: u32) -> OwnLine {
+        OwnLine { line: NonNull::from(self.line(slot)), _board: Arc::clone(self) }
+    }
+}
+
+/// A lane's own line: what [`Board`] does, without looking for it.
+#[derive(Debug)]
+pub struct OwnLine {
+    line: NonNull<Line>,
+    /// Keeps the mapping that the line is in.
+    _board: Arc<Board>,
+}
+
+// SAFETY: every access to the line is through atomics, and the board it is in may be used by any thread.
+unsafe impl Send for OwnLine {}
+
+impl OwnLine {
+    fn line(&self) -> &Line {
+        // SAFETY: the line lies within the board's mapping, which lives as long as this value.
+        unsafe { self.line.as_ref() }
+    }
+
+    /// A task begins.
+    pub fn begin(&self, task: BoardEntry) {
+        self.line().begin(task);
+    }
+
+    /// The program that is the task was started, which takes time: its work begins only now.
+    pub fn program_started(&self, at: u64, pid: u32) {
+        self.line().program_started(at, pid);
+    }
+
+    /// No task is being worked on.
+    pub fn end(&self) {
+        self.line().end();
+    }
+
+    /// Asks itself to leave, as the parent does.
+    pub fn recall(&self) {
+        self.line().recall.store(1, Ordering::Release);
+    }
+
+    /// Whether the lane was asked to leave.
+    #[must_use]
+    pub fn recalled(&self) -> bool {
+        self.line().recall.load(Ordering::Acquire) != 0
     }
 }
 
@@ -213,32 +271,54 @@ mod tests {
     #[test]
     fn a_second_mapping_sees_what_a_worker_writes() {
         let parent = Board::create().unwrap();
-        let worker = Board::map(parent.fd().unwrap()).unwrap();
+        let worker = Arc::new(Board::map(parent.fd().unwrap()).unwrap()).own_line(7);
         parent.reset(7);
         assert_eq!(parent.task(7), None);
-        worker.begin(7, BoardEntry { index: 0, started: 5 });
+        worker.begin(BoardEntry { index: 0, started: 5 });
         assert_eq!(parent.task(7), Some(BoardEntry { index: 0, started: 5 }));
         assert_eq!(parent.task(6), Some(BoardEntry { index: 0, started: 0 }), "an unused slot is zeroed memory");
-        worker.end(7);
+        worker.program_started(9, 77);
+        assert_eq!(parent.entered(7), Some(Entered { index: 0, at: 5, program: Some(77) }));
+        worker.end();
         assert_eq!(parent.task(7), None);
-        assert!(!worker.recalled(7));
+        assert!(!worker.recalled());
         parent.recall(7);
-        assert!(worker.recalled(7));
+        assert!(worker.recalled());
         parent.reset(7);
-        assert!(!worker.recalled(7));
+        assert!(!worker.recalled());
+    }
+
+    /// What the document says: workers in other languages write to these very bytes.
+    #[test]
+    fn the_layout_is_the_documented_one() {
+        use std::mem::offset_of;
+        assert_eq!((size_of::<Line>(), align_of::<Line>(), BYTES), (64, 64, 4096 * 64));
+        let offsets = [
+            offset_of!(Line, sequence),
+            offset_of!(Line, recall),
+            offset_of!(Line, task),
+            offset_of!(Line, started),
+            offset_of!(Line, entered),
+            offset_of!(Line, program),
+        ];
+        assert_eq!(offsets, [0, 4, 8, 16, 24, 32]);
     }
 
     #[test]
     fn a_reader_never_sees_half_a_write() {
         let board = Board::create().unwrap();
         board.reset(0);
+        let mut read = 0;
         std::thread::scope(|scope| {
-            scope.spawn(|| (0..200_000u64).for_each(|n| board.begin(0, BoardEntry { index: n, started: n * 3 })));
-            for _ in 0..200_000 {
+            let writer =
+                scope.spawn(|| (1..=200_000u64).for_each(|n| board.begin(0, BoardEntry { index: n, started: n * 3 })));
+            while !writer.is_finished() || read == 0 {
                 if let Some(task) = board.task(0) {
                     assert_eq!(task.started, task.index * 3);
+                    read += 1;
                 }
             }
         });
+        assert_eq!(board.task(0), Some(BoardEntry { index: 200_000, started: 600_000 }));
     }
 }

@@ -268,6 +268,10 @@ pub fn own_usage(of: UsageOf) -> Usage {
         let who = match of {
             UsageOf::Process => libc::RUSAGE_SELF,
             UsageOf::Children => libc::RUSAGE_CHILDREN,
+            #[cfg(target_os = "linux")]
+            UsageOf::Thread => libc::RUSAGE_THREAD,
+            #[cfg(not(target_os = "linux"))]
+            UsageOf::Thread => return thread_usage(),
         };
         libc::getrusage(who, &raw mut rusage);
         rusage
@@ -282,6 +286,16 @@ pub enum UsageOf {
     Process,
     /// Children that were reaped.
     Children,
+    /// The calling thread alone.
+    Thread,
+}
+
+/// Elsewhere a thread's faults and switches cannot be told, and its CPU time has one number: all of it counts as user time.
+#[cfg(not(target_os = "linux"))]
+fn thread_usage() -> Usage {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let user = Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0));
+    Usage { user, ..Usage::NONE }
 }
 
 fn own_peak_rss_kib() -> u64 {

@@ -1,5 +1,7 @@
 //! Signals: names, dispositions, and what this process does about them.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 /// The usual name without `SIG`, as `kill -l` prints it; `?` for an unknown number.
 #[must_use]
 pub fn name(signal: i32) -> &'static str {
@@ -135,8 +137,28 @@ extern "C" fn remember_termination(_: libc::c_int) {
     TERMINATED.store(true, std::sync::atomic::Ordering::Relaxed);
 }
 
-/// From now on SIGTERM is remembered instead of ending the process; interrupted calls go on.
+/// What this process does about SIGTERM.
+struct Termination {
+    /// How many threads want it remembered.
+    catchers: u32,
+    ignored: bool,
+}
+
+static TERMINATION: Mutex<Termination> = Mutex::new(Termination { catchers: 0, ignored: false });
+
+fn termination() -> MutexGuard<'static, Termination> {
+    // Two plain values, which nobody leaves half changed.
+    TERMINATION.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on SIGTERM is remembered instead of ending the process; interrupted calls go on. Until as many
+/// [`release_termination`] have followed.
 pub fn catch_termination() {
+    let mut state = termination();
+    state.catchers += 1;
+    if state.catchers > 1 || state.ignored {
+        return;
+    }
     // SAFETY: the handler only stores to an atomic, which is async-signal-safe; the struct is plain data.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
@@ -146,10 +168,27 @@ pub fn catch_termination() {
     }
 }
 
-/// From now on SIGTERM ends the process again.
+/// From now on SIGTERM ends the process again, unless another thread wants it remembered or it is ignored.
 pub fn release_termination() {
+    let mut state = termination();
+    state.catchers = state.catchers.saturating_sub(1);
+    if state.catchers > 0 || state.ignored {
+        return;
+    }
     // SAFETY: SIG_DFL is a valid disposition.
     unsafe { libc::signal(libc::SIGTERM, libc::SIG_DFL) };
+}
+
+/// Whether any thread wants SIGTERM remembered.
+#[must_use]
+pub fn termination_is_caught() -> bool {
+    termination().catchers > 0
+}
+
+/// Ignores SIGTERM for good.
+pub fn ignore_termination() {
+    termination().ignored = true;
+    ignore(rustix::process::Signal::TERM);
 }
 
 /// Whether SIGTERM was remembered.

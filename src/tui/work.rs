@@ -25,7 +25,7 @@ pub fn lines(work: &Work, seed: u64, index: TaskIndex, attempt: u32) -> (&'stati
         Work::Io(io) => of_io(*io),
         Work::Memory(memory) => of_memory(*memory),
         Work::Kernel(kernel) => format!("kernel {}", of_kernel(kernel)),
-        Work::Cpu(_) | Work::Sleep(_) | Work::Command(_) => work.word().to_owned(),
+        Work::Cpu(_) | Work::Sleep(_) | Work::Command(_) | Work::Echo => work.word().to_owned(),
     };
     let drawn = drawn.map(|time| format!(" · {time} of work drawn for this task")).unwrap_or_default();
     ("task", vec![format!("{words}{drawn}")])

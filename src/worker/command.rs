@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
+use crate::os::accounting::Usage;
 use crate::os::capture::Capture;
 use crate::os::child::{Child, Reaped};
 use crate::os::clock::monotonic;
@@ -49,6 +50,8 @@ pub struct Ran {
     pub started: u64,
     /// The same when it ended.
     pub ended: u64,
+    /// What it used.
+    pub usage: Usage,
     /// Its value, or why it did not succeed, without index and times.
     pub result: Result<u64, Box<Failure>>,
 }
@@ -70,7 +73,7 @@ pub fn run(command: &CommandLine, task: &TaskRun, setup: &Setup, started: impl F
         }
         Err(failure) => {
             let at = monotonic();
-            Ran { started: at, ended: at, result: Err(failure) }
+            Ran { started: at, ended: at, usage: Usage::NONE, result: Err(failure) }
         }
     };
     signals::release_termination();
@@ -146,7 +149,7 @@ impl Running {
                 ..Failure::default()
             }))
         };
-        Ran { started, ended, result }
+        Ran { started, ended, usage: reaped.usage, result }
     }
 
     /// Waits until it writes something or ends.

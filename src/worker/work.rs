@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::os::pages::Pages;
 use crate::worker::calibration::Calibration;
@@ -33,9 +34,9 @@ pub enum WorkError {
         /// How many were asked for.
         bytes: u64,
     },
-    /// The work is a program, which is not run here.
-    #[error("a program is not native work")]
-    Program,
+    /// The work needs more than its seed and index: a program, or bytes that came with the task.
+    #[error("this work cannot be done from a seed and an index alone")]
+    NeedsMore,
 }
 
 /// Works on one task. The result depends on the work, the seed, the index and, for CPU work, on the calibration alone.
@@ -58,14 +59,18 @@ pub fn run(work: &Work, seed: u64, index: TaskIndex, calibration: Calibration) -
             };
             Ok(sum.rotate_left(7) ^ value)
         }),
-        Work::Command(_) => Err(WorkError::Program),
+        Work::Command(_) | Work::Echo => Err(WorkError::NeedsMore),
     }
 }
 
 fn cpu(dist: &Dist, seed: u64, index: TaskIndex, phase: u32, calibration: Calibration) -> u64 {
     let time = dist.draw(seed, index, u64::from(phase));
-    let iterations = time.as_secs_f64() * calibration.iterations_per_second;
-    spin(iterations as u64, index)
+    spin(iterations(time, calibration), index)
+}
+
+/// Iterations of the CPU kernel that take a calibrated idle core so long.
+pub(super) fn iterations(time: Duration, calibration: Calibration) -> u64 {
+    (time.as_secs_f64() * calibration.iterations_per_second) as u64
 }
 
 fn sleep(dist: &Dist, seed: u64, index: TaskIndex, phase: u32) -> u64 {
@@ -159,7 +164,7 @@ fn memory(work: &MemoryWork) -> Result<u64, WorkError> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::*;
     use crate::workload::model::Kernel;

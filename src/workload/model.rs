@@ -107,6 +107,8 @@ pub enum Work {
     Kernel(Kernel),
     /// An external program.
     Command(CommandLine),
+    /// Returns the bytes that came with it. No file can ask for it: it is how carrying them is tried.
+    Echo,
 }
 
 /// One phase of [`Work::Mixed`].

@@ -35,6 +35,10 @@ pub enum Purpose {
     Data = 6,
     /// Order of the runs (`order: randomized`); index = round.
     Rounds = 7,
+    /// Faults that a worker is told to have; draw number = attempt * 65536 + place in the list.
+    Fault = 8,
+    /// Whether a worker's initializer fails; index = how manieth worker.
+    Initializer = 9,
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

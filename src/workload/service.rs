@@ -93,7 +93,9 @@ fn timed(work: &Work) -> Option<impl Iterator<Item = (Part, u64, &Dist)>> {
         Work::Mixed(phases) if phases.iter().any(|phase| matches!(phase, Phase::Cpu(_) | Phase::Sleep(_))) => {
             (None, Some(phases))
         }
-        Work::Mixed(_) | Work::Io(_) | Work::Memory(_) | Work::Kernel(_) | Work::Command(_) => return None,
+        Work::Mixed(_) | Work::Io(_) | Work::Memory(_) | Work::Kernel(_) | Work::Command(_) | Work::Echo => {
+            return None;
+        }
     };
     let phases = phases.into_iter().flatten().zip(0_u64..).filter_map(|(phase, position)| match phase {
         Phase::Cpu(dist) => Some((Part::Cpu, position, dist)),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::dispatcher::{Policy, Settings};
-use poolscope::engine::driver::{Run, RunSpec};
+use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
 use poolscope::engine::event::RunState;
 use poolscope::engine::stream::Admission;
 use poolscope::metrics::recorder::{Config, Recorder};
@@ -35,6 +35,7 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) 
         iterations_per_second: 1e9,
         worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
         folder: None,
+        orders: WorkerOrders::default(),
     };
     let sample_interval = Some(Duration::from_millis(500));
     let (recorder, snapshots) =

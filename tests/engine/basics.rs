@@ -5,7 +5,7 @@ use poolscope::engine::event::RunState;
 use poolscope::engine::outcome::Exit;
 use poolscope::workload::model::{Kernel, Work};
 
-use crate::support::{Setting, both, pool, process, rules, shell};
+use crate::support::{Setting, every, foreign, foreigners, pool, process, rules, shell};
 
 const NOOP: Work = Work::Kernel(Kernel::Noop);
 
@@ -24,12 +24,15 @@ fn check_all_succeed(setting: Setting, count: u64) {
 #[test]
 fn a_pool_runs_every_task_once() {
     check_all_succeed(pool(2), 50_000);
+    foreigners(2).for_each(|setting| check_all_succeed(setting, 5_000));
 }
 
 #[test]
 fn a_pool_with_chunks_runs_every_task_once() {
     for chunk in [1, 7, 5000] {
-        check_all_succeed(Setting { chunk: Chunk::Fixed(chunk), ..pool(3) }, 2_000);
+        for setting in [pool(3)].into_iter().chain(foreigners(3)) {
+            check_all_succeed(Setting { chunk: Chunk::Fixed(chunk), ..setting }, 2_000);
+        }
     }
 }
 
@@ -44,16 +47,22 @@ fn a_process_for_each_task() {
 }
 
 #[test]
+fn a_foreign_worker_for_each_task() {
+    for tells in ["board", "started", "nothing"] {
+        check_all_succeed(foreign::with(tells, process(2)), 10);
+    }
+}
+
+#[test]
 fn an_empty_workload_ends_at_once() {
-    for setting in both(2) {
+    for setting in every(2) {
         check_all_succeed(setting, 0);
     }
 }
 
 #[test]
 fn programs_run_in_both_engines_with_the_same_result() {
-    let values: Vec<Vec<u64>> = both(2)
-        .into_iter()
+    let values: Vec<Vec<u64>> = every(2)
         .map(|setting| {
             let story = setting.tasks(12, shell("echo {index} {seed}; exit 0"), rules()).start().finish();
             assert_eq!(story.counts.succeeded, 12, "{:?}", story.attempts);
@@ -62,6 +71,6 @@ fn programs_run_in_both_engines_with_the_same_result() {
             records.iter().map(|record| record.value).collect()
         })
         .collect();
-    assert_eq!(values[0], values[1]);
+    assert!(values.iter().all(|other| *other == values[0]), "{values:?}");
     assert_ne!(values[0][0], values[0][1], "the index is filled in");
 }

@@ -9,7 +9,7 @@ use poolscope::engine::stream::ClassRules;
 use poolscope::workload::model::{Dist, Retries, Work};
 use rustix::process::Signal;
 
-use crate::support::{Story, both, eventually, kill, lives, program, rules, shell};
+use crate::support::{Story, eventually, every, kill, lives, program, rules, shell};
 
 fn sleep(millis: u64) -> Work {
     Work::Sleep(Dist::Constant(Duration::from_millis(millis)))
@@ -33,7 +33,7 @@ fn busy_pid(story: &Story) -> Option<u32> {
 
 #[test]
 fn a_killed_worker_costs_only_its_task() {
-    for setting in both(2) {
+    for setting in every(2) {
         let running = setting.tasks(1, sleep(600_000), rules()).tasks(40, sleep(5), rules()).start();
         let story = running.until("the long task runs", |story| {
             story.slots.iter().any(|slot| slot.task.is_some_and(|task| task.0 == 0))
@@ -54,7 +54,7 @@ fn a_killed_worker_costs_only_its_task() {
 
 #[test]
 fn several_workers_killed_at_once_and_their_tasks_tried_again() {
-    for setting in both(4) {
+    for setting in every(4) {
         let running = setting.tasks(60, sleep(20), retrying(50)).start();
         for _ in 0..5 {
             let story = running.until("workers are busy", |story| {
@@ -78,7 +78,7 @@ fn several_workers_killed_at_once_and_their_tasks_tried_again() {
 #[test]
 fn a_timeout_ends_only_its_task_and_the_worker_is_replaced() {
     let limited = ClassRules { timeout: Some(Duration::from_millis(100)), ..rules() };
-    for setting in both(2) {
+    for setting in every(2) {
         let reuse = setting.policy == poolscope::engine::dispatcher::Policy::Reuse;
         let story = setting.tasks(2, sleep(600_000), limited).tasks(20, sleep(2), limited).start().finish();
         assert_eq!((story.counts.timed_out, story.counts.succeeded), (2, 20), "{:?}", story.attempts);
@@ -99,7 +99,7 @@ fn a_timeout_ends_only_its_task_and_the_worker_is_replaced() {
 fn a_program_that_ignores_sigterm_is_killed_after_its_grace_period() {
     let limited =
         ClassRules { timeout: Some(Duration::from_millis(200)), grace_period: Duration::from_millis(100), ..rules() };
-    for setting in both(1) {
+    for setting in every(1) {
         let stubborn = shell("trap '' TERM; echo started >&2; while :; do sleep 0.05; done");
         let story = setting.tasks(1, stubborn, limited).start().finish();
         assert_eq!(story.counts.timed_out, 1);
@@ -114,7 +114,7 @@ fn a_program_that_ignores_sigterm_is_killed_after_its_grace_period() {
 #[test]
 fn timeouts_are_tried_again_as_often_as_allowed() {
     let limited = ClassRules { timeout: Some(Duration::from_millis(30)), ..retrying(2) };
-    for setting in both(1) {
+    for setting in every(1) {
         let story = setting.tasks(1, sleep(600_000), limited).start().finish();
         assert_eq!((story.counts.timed_out, story.counts.retries), (1, 2));
         let attempts: Vec<(u32, bool)> = story.attempts.iter().map(|a| (a.attempt, a.retried)).collect();
@@ -124,7 +124,7 @@ fn timeouts_are_tried_again_as_often_as_allowed() {
 
 #[test]
 fn a_failing_program_says_why() {
-    for setting in both(2) {
+    for setting in every(2) {
         let story = setting
             .tasks(3, shell("echo out; echo it is broken >&2; exit 7"), rules())
             .tasks(1, program(&["/no/such/program"]), retrying(5))
@@ -146,7 +146,7 @@ fn a_failing_program_says_why() {
 
 #[test]
 fn a_hundred_thousand_lines_of_output_are_bounded_and_block_nobody() {
-    for setting in both(2) {
+    for setting in every(2) {
         let chatty =
             shell("i=0; while [ $i -lt 100000 ]; do echo \"line $i\"; i=$((i+1)); done; echo last >&2; exit 1");
         let story = setting.tasks(2, chatty, rules()).start().finish();
@@ -161,7 +161,7 @@ fn a_hundred_thousand_lines_of_output_are_bounded_and_block_nobody() {
 
 #[test]
 fn grandchildren_that_keep_the_pipe_open_are_ended_and_not_waited_for() {
-    for setting in both(2) {
+    for setting in every(2) {
         let marks = tempfile::tempdir().unwrap();
         let path = marks.path().display();
         // One stays in the group, the other leaves it and becomes a daemon.
@@ -185,7 +185,7 @@ fn grandchildren_that_keep_the_pipe_open_are_ended_and_not_waited_for() {
 
 #[test]
 fn resizing_loses_nothing_and_concurrency_follows() {
-    for setting in both(2) {
+    for setting in every(2) {
         let running = setting.tasks(2_000, sleep(3), rules()).start();
         let resize = |workers: u32| running.command(Command::Resize(std::num::NonZeroU32::new(workers).unwrap()));
         let busy = |story: &Story| story.slots.iter().filter(|slot| slot.pid.is_some()).count();
@@ -206,7 +206,7 @@ fn resizing_loses_nothing_and_concurrency_follows() {
 
 #[test]
 fn pause_gives_out_nothing_and_resume_goes_on() {
-    for setting in both(2) {
+    for setting in every(2) {
         let running = setting.tasks(400, sleep(5), rules()).start();
         running.until("some are done", |story| story.succeeded > 10);
         running.command(Command::Pause);
@@ -222,7 +222,7 @@ fn pause_gives_out_nothing_and_resume_goes_on() {
 
 #[test]
 fn stop_cancels_what_waits_and_ends_what_runs() {
-    for setting in both(2) {
+    for setting in every(2) {
         let running = setting.tasks(10_000, sleep(60_000), rules()).start();
         running.until("tasks run", |story| story.counts.running == 2 && busy_pid(story).is_some());
         let begin = Instant::now();
@@ -237,7 +237,7 @@ fn stop_cancels_what_waits_and_ends_what_runs() {
 
 #[test]
 fn suspended_time_is_no_time() {
-    for setting in both(1) {
+    for setting in every(1) {
         let limited = ClassRules { timeout: Some(Duration::from_millis(600)), ..rules() };
         let running = setting.tasks(1, sleep(300), limited).start();
         let story = running.until("the task runs", |story| busy_pid(story).is_some());
@@ -260,7 +260,7 @@ fn suspended_time_is_no_time() {
 
 #[test]
 fn a_dropped_run_leaves_nobody_behind() {
-    for setting in both(3) {
+    for setting in every(3) {
         let running = setting.tasks(100, shell("sleep 600"), rules()).start();
         let story = running.until("programs run", |story| story.counts.running == 3);
         drop(running);
@@ -288,7 +288,7 @@ fn workers_that_talk_nonsense_or_die_at_once_break_the_engine_instead_of_spinnin
         "exit 9",
     ] {
         let program = script(text);
-        for mut setting in both(2) {
+        for mut setting in every(2) {
             setting.worker_program = program.as_os_str().to_owned();
             let begin = Instant::now();
             let story = setting.tasks(1_000, sleep(1), rules()).start().finish();
@@ -305,7 +305,7 @@ fn workers_that_talk_nonsense_or_die_at_once_break_the_engine_instead_of_spinnin
 
 #[test]
 fn a_worker_program_that_does_not_exist_breaks_the_engine_with_its_name() {
-    for mut setting in both(2) {
+    for mut setting in every(2) {
         setting.worker_program = "/no/such/worker".into();
         let story = setting.tasks(10, sleep(1), rules()).start().finish();
         assert_eq!((story.state, story.counts.cancelled), (Some(RunState::Broken), 10));

@@ -9,7 +9,7 @@ use poolscope::engine::outcome::{Cause, Outcome};
 use poolscope::engine::stream::ClassRules;
 use poolscope::workload::model::{Dist, Kernel, Retries, Work};
 
-use crate::support::{Control, Setting, both, pool, process, rules, shell};
+use crate::support::{Control, Setting, both, every, foreigners, pool, process, rules, shell};
 
 fn sleep(millis: u64) -> Work {
     Work::Sleep(Dist::Constant(Duration::from_millis(millis)))
@@ -24,11 +24,17 @@ fn engines(workers: u32) -> [Setting; 3] {
     [Setting { chunk: Chunk::Fixed(10), ..pool(workers) }, pool(workers), process(workers)]
 }
 
+/// The same, and pools of workers in another language that may send everything at once.
+fn every_engine(workers: u32) -> impl Iterator<Item = Setting> {
+    let foreign = foreigners(workers).map(|setting| Setting { chunk: Chunk::Fixed(10), ..setting });
+    engines(workers).into_iter().chain(foreign)
+}
+
 #[test]
 fn a_short_limit_is_met_behind_a_long_one_or_none() {
     const LIMIT: Duration = Duration::from_millis(300);
     for first in [Some(Duration::from_secs(15)), None] {
-        for setting in engines(1) {
+        for setting in every_engine(1) {
             let (chunk, control) = (setting.chunk, Control::start());
             let setting = setting.tasks(5, sleep(1), within(first)).tasks(1, sleep(600_000), within(Some(LIMIT)));
             let story = setting.start().finish();
@@ -44,7 +50,7 @@ fn a_short_limit_is_met_behind_a_long_one_or_none() {
 fn limits_of_tasks_that_come_while_a_worker_is_watched_are_met() {
     // Tasks of all lengths around their limits, one after the other on one worker: each is ended at its own.
     let limits = [40, 900, 20, 150].map(Duration::from_millis);
-    for setting in engines(1) {
+    for setting in every_engine(1) {
         let (chunk, control) = (setting.chunk, Control::start());
         let tasks = limits.iter().fold(setting, |setting, limit| {
             let quick = setting.tasks(3, sleep(3), within(Some(*limit * 10)));
@@ -69,7 +75,7 @@ fn a_grace_period_is_as_long_as_it_is() {
         retries: Retries { max: 0, ..rules().retries },
         ..rules()
     };
-    for setting in both(1) {
+    for setting in every(1) {
         let control = Control::start();
         let story = setting.tasks(1, shell("trap '' TERM; while :; do sleep 0.01; done"), limits).start().finish();
         let allowance = control.allowance();
@@ -87,7 +93,7 @@ fn a_grace_period_is_as_long_as_it_is() {
 fn waiting_ends_at_its_limit_wherever_a_task_waits() {
     const LIMIT: Duration = Duration::from_millis(500);
     let limited = ClassRules { queue_timeout: Some(LIMIT), ..rules() };
-    for setting in engines(1) {
+    for setting in every_engine(1) {
         let (chunk, control) = (setting.chunk, Control::start());
         let story = setting.tasks(10, sleep(300), limited).start().finish();
         let allowance = control.allowance();
@@ -111,7 +117,7 @@ fn waiting_behind_a_task_that_is_ended_ends_at_its_own_limit() {
     let hangs = ClassRules { timeout: Some(Duration::from_millis(400)), ..rules() };
     let impatient = ClassRules { queue_timeout: Some(Duration::from_millis(100)), ..rules() };
     let patient = ClassRules { queue_timeout: Some(Duration::from_secs(10)), ..rules() };
-    for setting in engines(1) {
+    for setting in every_engine(1) {
         let (chunk, control) = (setting.chunk, Control::start());
         let setting = setting.tasks(1, sleep(600_000), hangs).tasks(4, sleep(1), impatient).tasks(4, sleep(1), patient);
         let story = setting.start().finish();

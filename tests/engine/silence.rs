@@ -9,7 +9,7 @@ use poolscope::engine::dispatcher::Policy;
 use poolscope::engine::event::RunState;
 use poolscope::engine::outcome::Exit;
 use poolscope::os::accounting::Usage;
-use poolscope::worker::protocol::{self, Hello, Setup, TaskRun, WireRecord};
+use poolscope::worker::protocol::{self, Hello, Setup, TaskRun, Tells, WireRecord};
 use poolscope::workload::model::{Kernel, Work};
 use tempfile::TempDir;
 
@@ -103,17 +103,16 @@ fn a_worker_that_begins_nothing_is_replaced_and_its_tasks_are_not_lost() {
 fn put_frames(folder: &Path) -> usize {
     let put = |name: &str, bytes: &[u8]| std::fs::File::create(folder.join(name)).unwrap().write_all(bytes).unwrap();
     let mut hello = Vec::new();
-    protocol::put_hello(&mut hello, &Hello { protocol: protocol::VERSION, pid: 1 });
+    protocol::put_hello(&mut hello, &Hello { protocol: protocol::VERSION, pid: 1, lanes: 1, tells: Tells::Board });
     put("hello", &hello);
     let mut done = Vec::new();
     let record = WireRecord { index: 0, start: 1, service: 1, value: TOLD };
-    protocol::put_done(&mut done, &Usage::default(), &[record]);
+    protocol::put_done(&mut done, 0, &Usage::default(), &[record]);
     put("done", &done);
     let mut sent = Vec::new();
-    let setup = Setup { protocol: protocol::VERSION, seed: 1, iterations_per_second: 5e8, caller: None, folder: None };
-    protocol::put_setup(&mut sent, &setup);
+    protocol::put_setup(&mut sent, &Setup::of(1, 5e8));
     protocol::put_class(&mut sent, 0, &NOOP);
-    protocol::put_tasks(&mut sent, &[TaskRun { first: 0, count: 1, class: 0, attempt: 1, begin_by: 0 }]);
+    protocol::put_tasks(&mut sent, 0, false, &[TaskRun { first: 0, count: 1, class: 0, attempt: 1, begin_by: 0 }]);
     sent.len()
 }
 

@@ -7,6 +7,7 @@
 )]
 
 pub mod cli;
+pub mod foreign;
 pub mod program;
 
 use std::collections::HashMap;
@@ -17,8 +18,8 @@ use std::time::{Duration, Instant};
 
 use poolscope::engine::control::Command;
 use poolscope::engine::dispatcher::window::Chunk;
-use poolscope::engine::dispatcher::{Policy, Settings};
-use poolscope::engine::driver::{Run, RunSpec};
+use poolscope::engine::dispatcher::{InitializerRules, Policy, Settings};
+use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
 use poolscope::engine::event::{EngineView, Event, Moment, Observer, Record, RunState, SlotView, Usage};
 use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
 use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
@@ -102,6 +103,8 @@ pub struct Setting {
     pub admission: Admission,
     pub worker_program: OsString,
     pub start_timeout: Duration,
+    pub initializer: Option<InitializerRules>,
+    pub orders: WorkerOrders,
 }
 
 pub fn pool(workers: u32) -> Setting {
@@ -113,6 +116,8 @@ pub fn pool(workers: u32) -> Setting {
         admission: Admission::Batch,
         worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
         start_timeout: Duration::from_secs(10),
+        initializer: None,
+        orders: WorkerOrders::default(),
     }
 }
 
@@ -123,6 +128,16 @@ pub fn process(workers: u32) -> Setting {
 /// Both engines.
 pub fn both(workers: u32) -> [Setting; 2] {
     [pool(workers), process(workers)]
+}
+
+/// Pools of workers in another language, by how they tell which task they are in.
+pub fn foreigners(workers: u32) -> impl Iterator<Item = Setting> {
+    ["board", "started", "nothing"].into_iter().map(move |tells| foreign::with(tells, pool(workers)))
+}
+
+/// Both engines, and pools of workers in another language.
+pub fn every(workers: u32) -> impl Iterator<Item = Setting> {
+    both(workers).into_iter().chain(foreigners(workers))
 }
 
 impl Setting {
@@ -141,7 +156,7 @@ impl Setting {
                 max_workers: 4096,
                 chunk: self.chunk,
                 start_timeout: self.start_timeout,
-                initializer: None,
+                initializer: self.initializer,
                 classes: self.classes.iter().map(|(_, _, rules)| *rules).collect(),
                 admission: self.admission,
                 seed: 1,
@@ -151,6 +166,7 @@ impl Setting {
             iterations_per_second: 5e8,
             worker_program: self.worker_program,
             folder: None,
+            orders: self.orders,
         };
         let observer = Box::new(Remember(Arc::clone(&shared)));
         Running { run: Run::start(spec, observer).expect("the engine starts"), shared }
@@ -175,8 +191,21 @@ pub struct Story {
     pub at: Moment,
     pub slots: Vec<SlotView>,
     pub last_end: Moment,
+    /// What tasks returned.
+    pub returned: Vec<(u64, Vec<u8>)>,
+    /// Initializers that went well: slot, how long each took, and its CPU time.
+    pub initialized: Vec<(u32, Duration, Duration)>,
+    /// How many records came together.
+    pub batches: Vec<usize>,
     /// When each process was started and when it was gone, by pid.
     pub lives: HashMap<u32, (Moment, Option<Moment>)>,
+}
+
+impl Story {
+    /// When the first process was started.
+    pub fn first_start(&self) -> Moment {
+        self.lives.values().map(|life| life.0).min().unwrap_or_default()
+    }
 }
 
 #[derive(Default)]
@@ -194,6 +223,7 @@ impl Observer for Remember {
             Event::Succeeded(batch) => {
                 story.succeeded += batch.records.len() as u64;
                 story.last_end = now;
+                story.batches.push(batch.records.len());
                 if story.records.len() < 100_000 {
                     story.records.extend_from_slice(batch.records);
                 }
@@ -216,6 +246,8 @@ impl Observer for Remember {
                 }
                 story.exits.push((*slot, *pid, *exit, *usage, *expected));
             }
+            Event::Returned { index, bytes, .. } => story.returned.push((*index, bytes.to_vec())),
+            Event::WorkerInitialized { slot, wall, cpu, .. } => story.initialized.push((*slot, *wall, *cpu)),
             Event::Note { text, .. } => story.notes.push(text.clone()),
             Event::Suspended(time) => story.suspended += *time,
             _ => {}

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU32;
 use std::os::unix::ffi::OsStrExt as _;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,8 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::Notify;
 
-use super::RunSpec;
 use super::links::{Link, Peer};
+use super::{RunSpec, WorkerOrders};
 use crate::engine::clock::RunClock;
 use crate::engine::control::Command;
 use crate::engine::dispatcher::input::TaskOutput;
@@ -45,6 +46,9 @@ pub(super) struct Core {
     pub works: Vec<Work>,
     pub seed: u64,
     pub setup: Vec<u8>,
+    pub orders: WorkerOrders,
+    /// Workers that were started so far.
+    pub starts: u64,
     /// Starts workers; the slot is filled in.
     pub worker: Program,
     /// Environment of programs that are tasks.
@@ -111,7 +115,15 @@ impl Core {
         let programs = spec.works.iter().any(|work| matches!(work, Work::Command(_)));
         let caller = inherited::caller().filter(|_| programs);
         let folder = spec.folder.as_ref().filter(|_| programs).map(|folder| folder.as_os_str().as_bytes().to_vec());
-        let frame = Setup { protocol: protocol::VERSION, seed, iterations_per_second, caller, folder };
+        let shares_worker = spec.settings.policy.shares_worker();
+        let frame = Setup {
+            lanes: spec.settings.policy.lanes_of_a_worker(NonZeroU32::new(workers).unwrap_or(NonZeroU32::MIN)),
+            grows: shares_worker,
+            caller,
+            folder,
+            faults: spec.orders.faults.clone(),
+            ..Setup::of(seed, iterations_per_second)
+        };
         protocol::put_setup(&mut setup, &frame);
         let mut core = Self {
             policy: spec.settings.policy,
@@ -124,6 +136,8 @@ impl Core {
             null: dev_null::open()?,
             seed,
             setup,
+            orders: spec.orders,
+            starts: 0,
             worker,
             program,
             guardian: None,

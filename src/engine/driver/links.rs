@@ -1,5 +1,7 @@
 //! The driver's side of a child process.
 
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -9,6 +11,9 @@ use tokio::task::AbortHandle;
 
 use crate::os::capture::Capture;
 use crate::os::child::Child;
+use crate::os::readiness;
+use crate::worker::protocol::{LaneNumber, TaskRun, Tells};
+use crate::workload::model::TaskIndex;
 
 /// A child in a slot.
 #[derive(Debug)]
@@ -34,7 +39,7 @@ impl Drop for Link {
 #[derive(Debug)]
 pub(super) enum Peer {
     /// Speaks the worker protocol.
-    Worker(WorkerPeer),
+    Worker(Box<WorkerPeer>),
     /// Is the task itself.
     Program(Box<ProgramPeer>),
 }
@@ -53,7 +58,14 @@ pub(super) struct WorkerPeer {
     pub closing: bool,
     /// Classes it was told of.
     pub knows: Vec<bool>,
-    pub stderr: OwnedFd,
+    /// What it writes to its standard output and error.
+    pub output: OutputPipe,
+    /// How it tells which task it is in.
+    pub tells: Tells,
+    /// What it was sent, by lane, where it does not tell.
+    pub held: BTreeMap<LaneNumber, VecDeque<TaskRun>>,
+    /// Bytes that tasks return and that are not complete yet, by lane.
+    pub returning: BTreeMap<LaneNumber, (TaskIndex, Vec<u8>)>,
 }
 
 /// A program that is a task.
@@ -72,4 +84,10 @@ pub(super) struct OutputPipe {
     pub pipe: Rc<AsyncFd<OwnedFd>>,
     pub capture: Capture,
     pub open: bool,
+}
+
+impl OutputPipe {
+    pub(super) fn new(pipe: OwnedFd) -> io::Result<Self> {
+        Ok(Self { pipe: Rc::new(readiness::readable(pipe)?), capture: Capture::default(), open: true })
+    }
 }

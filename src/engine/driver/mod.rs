@@ -5,9 +5,11 @@
 //! no borrow is held across an `await`. Nothing in here decides anything: that is the dispatcher's part.
 
 mod core;
+mod frames;
 pub(in crate::engine) mod guardian;
 mod links;
 mod programs;
+mod progress;
 mod strays;
 mod watch;
 mod workers;
@@ -26,7 +28,8 @@ use crate::engine::control::Command;
 use crate::engine::dispatcher::Settings;
 use crate::engine::event::{Observer, RunState};
 use crate::engine::stream::TaskStream;
-use crate::workload::model::Work;
+use crate::worker::protocol::{Fault, Initialize};
+use crate::workload::model::{TaskIndex, Work};
 
 /// How often the observer is told the state.
 const STATE_INTERVAL: Duration = Duration::from_millis(100);
@@ -45,7 +48,25 @@ pub struct RunSpec {
     pub worker_program: OsString,
     /// Where processes are started; `None` for the folder of this process.
     pub folder: Option<PathBuf>,
+    /// What workers are told beyond tasks.
+    pub orders: WorkerOrders,
 }
+
+/// What workers are told beyond tasks.
+#[derive(Default)]
+pub struct WorkerOrders {
+    /// What each does before its first task; the dispatcher's settings say how long it may take.
+    pub initialize: Option<Initialize>,
+    /// What they do wrong.
+    pub faults: Vec<Fault>,
+    /// Whether what is sent together is reported together, as `multiprocessing.Pool.map` does.
+    pub whole_chunks: bool,
+    /// The bytes that come with a task, for tasks that have any.
+    pub payload: Option<Payload>,
+}
+
+/// Tells the bytes that come with a task; `None` for a task without.
+pub type Payload = Box<dyn Fn(TaskIndex) -> Option<Vec<u8>> + Send>;
 
 impl std::fmt::Debug for RunSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

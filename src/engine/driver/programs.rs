@@ -1,8 +1,7 @@
 //! Programs that are tasks themselves: the process engine runs them directly.
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::rc::Rc;
+use std::os::fd::AsFd as _;
 
 use super::core::Core;
 use super::links::{Link, OutputPipe, Peer, ProgramPeer};
@@ -11,16 +10,15 @@ use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::dispatcher::{Input, StartFailure};
 use crate::engine::event::{InTask, Record, WorkerId};
 use crate::os::accounting::Exit;
-use crate::os::capture::Capture;
+use crate::os::board;
 use crate::os::child::Reaped;
 use crate::os::clock::monotonic;
 use crate::os::pipe::{Drained, drain, pipe};
 use crate::os::spawn::is_transient;
-use crate::os::{board, readiness};
 use crate::worker::{command, environment};
 use crate::workload::model::{CommandLine, TaskIndex};
 
-/// Which of a program's streams.
+/// Which of a program's streams. A worker has one for both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
     Stdout,
@@ -34,10 +32,6 @@ impl ProgramPeer {
             Which::Stderr => &mut self.stderr,
         }
     }
-}
-
-fn stream(pipe: OwnedFd) -> io::Result<OutputPipe> {
-    Ok(OutputPipe { pipe: Rc::new(readiness::readable(pipe)?), capture: Capture::default(), open: true })
 }
 
 impl Core {
@@ -84,7 +78,7 @@ impl Core {
         program.set(environment::TASK.as_ref(), mark.as_ref())?;
         let (stdout, stdout_end) = pipe()?;
         let (stderr, stderr_end) = pipe()?;
-        let (stdout, stderr) = (stream(stdout)?, stream(stderr)?);
+        let (stdout, stderr) = (OutputPipe::new(stdout)?, OutputPipe::new(stderr)?);
         let group = self.slot_group(worker.slot.0)?;
         self.board.reset(worker.slot.0);
         // What it leaves behind is told from what others do by when it can have begun.
@@ -113,8 +107,11 @@ impl Core {
 
     /// Takes in what a stream holds; says whether it may give more later.
     pub(super) fn read_stream(&mut self, worker: WorkerId, which: Which) -> bool {
-        let Some(Link { peer: Peer::Program(program), .. }) = self.link(worker) else { return false };
-        let stream = program.stream(which);
+        let stream = match self.link(worker).map(|link| &mut link.peer) {
+            Some(Peer::Program(program)) => program.stream(which),
+            Some(Peer::Worker(peer)) => &mut peer.output,
+            None => return false,
+        };
         if stream.open {
             stream.open = drain(stream.pipe.get_ref(), &mut stream.capture) == Drained::Open;
         }

@@ -108,6 +108,9 @@ fn watch_child(core: &Shared, borrowed: &mut Core, worker: WorkerId) -> io::Resu
         Peer::Worker(peer) => {
             let reader = spawn_local(watch_socket(Rc::clone(core), worker, Rc::clone(&peer.socket)));
             link.readers.push(reader.abort_handle());
+            let output = Rc::clone(&peer.output.pipe);
+            let reader = spawn_local(watch_stream(Rc::clone(core), worker, Which::Stderr, output));
+            link.readers.push(reader.abort_handle());
         }
         Peer::Program(program) => {
             for (which, stream) in [(Which::Stdout, &program.stdout), (Which::Stderr, &program.stderr)] {

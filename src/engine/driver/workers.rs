@@ -1,23 +1,25 @@
 //! Workers: processes that speak the worker protocol.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsFd as _;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::core::Core;
-use super::links::{Link, Peer, WorkerPeer};
+use super::links::{Link, OutputPipe, Peer, WorkerPeer};
+use super::programs::Which;
 use crate::engine::clock::RunClock;
-use crate::engine::dispatcher::input::{Ended, TaskFailure, TaskOutput};
+use crate::engine::dispatcher::input::Ended;
 use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::dispatcher::{Input, StartFailure};
-use crate::engine::event::{Event, LaneId, Record, WorkerId};
+use crate::engine::event::{LaneId, WorkerId};
 use crate::os::accounting::Exit;
-use crate::os::capture::Capture;
 use crate::os::child::Reaped;
-use crate::os::pipe::{drain, pipe};
+use crate::os::pipe::pipe;
 use crate::os::spawn::is_transient;
-use crate::worker::protocol::{self, BOARD_FD, Failure, FromWorker, SOCKET_FD, TaskRun};
+use crate::worker::protocol::{self, BOARD_FD, Initialize, LaneNumber, SOCKET_FD, TaskRun, Tells};
 use crate::workload::model::Work;
 
 /// How often a socket is read before others have their turn.
@@ -68,9 +70,13 @@ impl Core {
         match self.start_worker(worker, lanes, task) {
             Ok(link) => {
                 let pid = link.child.pid();
+                let all_sent = matches!(&link.peer, Peer::Worker(peer) if peer.outbox.is_empty());
                 self.place(worker, link);
                 self.unwatched.push(worker);
                 self.handle(self.clock.now(), Input::Started { worker, pid });
+                if !all_sent {
+                    self.flush(worker);
+                }
             }
             Err(error) => {
                 let reason = format!("a worker could not be started: {error}");
@@ -83,14 +89,18 @@ impl Core {
 
     fn start_worker(&mut self, worker: WorkerId, lanes: u16, task: Option<Ticket>) -> io::Result<Link> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-        let (stderr, stderr_end) = pipe()?;
-        // What nobody reads before the end must not block the one who writes it.
-        rustix::io::ioctl_fionbio(&stderr_end, true)?;
-        self.board.reset(worker.slot.0);
+        let (output, output_end) = pipe()?;
+        (0..lanes).for_each(|number| self.board.reset(worker.lane(number).slot().0));
         let mut knows = vec![false; self.works.len()];
         let mut outbox = self.setup.clone();
+        if let Some(initialize) = self.orders.initialize {
+            protocol::put_initialize(&mut outbox, &Initialize { start: self.starts, ..initialize });
+        }
+        let mut held = BTreeMap::new();
         if let Some(ticket) = task {
-            self.put_tasks(&mut outbox, &mut knows, &[ticket]);
+            let runs = self.put_tasks(&mut outbox, &mut knows, 0, &[ticket]);
+            // How it tells which task it is in is not known before its hello.
+            held.insert(0, VecDeque::from(runs));
         }
         ours.set_nonblocking(true)?;
         // The first frames are there before the worker is: it never waits for them.
@@ -108,18 +118,36 @@ impl Core {
         let group = self.slot_group(worker.slot.0)?;
         let descriptors = [
             (self.null.as_fd(), 0),
-            (self.null.as_fd(), 1),
-            (stderr_end.as_fd(), 2),
+            (output_end.as_fd(), 1),
+            (output_end.as_fd(), 2),
             (theirs.as_fd(), SOCKET_FD),
             (self.board.fd().ok_or_else(|| io::Error::other("the board has no descriptor"))?, BOARD_FD),
         ];
         let child = self.worker.spawn_in(&descriptors, group.as_ref().map(|group| group.as_fd()))?;
-        let socket = Rc::new(tokio::net::UnixStream::from_std(ours)?);
-        let peer = WorkerPeer { socket, inbox: Vec::new(), outbox, sending: false, closing, knows, stderr };
-        Ok(Link { epoch: worker.epoch, lanes, child, stopped: false, peer: Peer::Worker(peer), readers: Vec::new() })
+        self.starts += 1;
+        let peer = WorkerPeer {
+            socket: Rc::new(tokio::net::UnixStream::from_std(ours)?),
+            inbox: Vec::new(),
+            outbox,
+            sending: false,
+            closing,
+            knows,
+            output: OutputPipe::new(output)?,
+            tells: Tells::Board,
+            held,
+            returning: BTreeMap::new(),
+        };
+        Ok(Link {
+            epoch: worker.epoch,
+            lanes,
+            child,
+            stopped: false,
+            peer: Peer::Worker(Box::new(peer)),
+            readers: Vec::new(),
+        })
     }
 
-    fn put_tasks(&self, out: &mut Vec<u8>, knows: &mut [bool], tickets: &[Ticket]) {
+    fn put_tasks(&self, out: &mut Vec<u8>, knows: &mut [bool], lane: LaneNumber, tickets: &[Ticket]) -> Vec<TaskRun> {
         for ticket in tickets {
             let class = usize::from(ticket.class);
             if let (Some(known), Some(work)) = (knows.get_mut(class), self.works.get(class))
@@ -128,16 +156,32 @@ impl Core {
                 protocol::put_class(out, ticket.class, work);
             }
         }
-        protocol::put_tasks(out, &runs(tickets, &self.clock));
+        if let Some(payload) = &self.orders.payload {
+            for index in tickets.iter().flat_map(|ticket| ticket.first..ticket.first + ticket.count) {
+                if let Some(bytes) = payload(index) {
+                    protocol::put_payload(out, lane, index, &bytes);
+                }
+            }
+        }
+        let runs = runs(tickets, &self.clock);
+        protocol::put_tasks(out, lane, self.orders.whole_chunks, &runs);
+        runs
     }
 
     pub(super) fn send(&mut self, lane: LaneId, tickets: &[Ticket]) {
         let worker = lane.worker;
-        let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else { return };
+        let Some(Link { peer: Peer::Worker(peer), lanes, .. }) = self.link(worker) else { return };
+        let new = *lanes..=lane.number;
+        *lanes = (*lanes).max(lane.number.saturating_add(1));
         let (mut outbox, mut knows) = (std::mem::take(&mut peer.outbox), std::mem::take(&mut peer.knows));
-        self.put_tasks(&mut outbox, &mut knows, tickets);
+        let told = peer.tells != Tells::Nothing;
+        new.for_each(|number| self.board.reset(worker.lane(number).slot().0));
+        let runs = self.put_tasks(&mut outbox, &mut knows, lane.number, tickets);
         if let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) {
             (peer.outbox, peer.knows) = (outbox, knows);
+        }
+        if !told {
+            self.suppose_sent(lane, &runs);
         }
         self.flush(worker);
     }
@@ -174,13 +218,13 @@ impl Core {
     }
 
     pub(super) fn retire(&mut self, worker: WorkerId) {
-        let board = &self.board;
-        let Some(Some(link)) = self.links.get_mut(worker.slot.index()) else { return };
-        let Link { epoch: of, peer: Peer::Worker(peer), .. } = link else { return };
-        if *of != worker.epoch {
-            return;
+        let board = Arc::clone(&self.board);
+        let Some(Link { peer: Peer::Worker(peer), lanes, .. }) = self.link(worker) else { return };
+        for number in 0..*lanes {
+            board.recall(worker.lane(number).slot().0);
+            // For those that do not look at the board, and to wake those that wait.
+            protocol::put_retire(&mut peer.outbox, number);
         }
-        board.recall(worker.slot.0);
         peer.closing = true;
         self.flush(worker);
     }
@@ -233,98 +277,19 @@ impl Core {
         received
     }
 
-    /// Works through whole frames; says how many bytes they took up.
-    fn take_frames(&mut self, worker: WorkerId, bytes: &[u8]) -> Result<usize, String> {
-        let mut records = std::mem::take(&mut self.records);
-        records.clear();
-        let mut used = 0;
-        let mut usage = None;
-        let result = loop {
-            let frame = match protocol::split(&bytes[used..]) {
-                Ok(Some(frame)) => frame,
-                Ok(None) => break Ok(used),
-                Err(error) => break Err(error.to_string()),
-            };
-            used += frame.length();
-            match protocol::decode_from_worker(frame) {
-                Ok(FromWorker::Done(done)) => {
-                    usage = Some(done.usage);
-                    records.extend(done.records().map(|record| self.record(record)));
-                }
-                Ok(FromWorker::Hello(_)) => {
-                    self.flush_records(worker, &mut records);
-                    self.feed(Input::Hello { worker });
-                }
-                Ok(FromWorker::Skipped(runs)) => {
-                    self.flush_records(worker, &mut records);
-                    for (first, count) in runs {
-                        self.feed(Input::Skipped { lane: worker.lane(0), first, count });
-                    }
-                }
-                Ok(FromWorker::Failed(failure)) => {
-                    self.flush_records(worker, &mut records);
-                    let failure = Box::new(self.failure(failure));
-                    self.feed(Input::Failed { lane: worker.lane(0), failure });
-                }
-                Err(error) => break Err(error.to_string()),
-            }
-        };
-        self.flush_records(worker, &mut records);
-        self.records = records;
-        self.look_for_strays();
-        if let Some(usage) = usage
-            && let Some(pid) = self.link(worker).map(|link| link.child.pid())
-        {
-            self.observer.event(self.clock.now(), &Event::WorkerUsage { slot: worker.slot.0, pid, usage });
-        }
-        result
-    }
-
-    fn flush_records(&mut self, worker: WorkerId, records: &mut Vec<Record>) {
-        if !records.is_empty() {
-            self.feed(Input::Done { lane: worker.lane(0), records });
-            records.clear();
-        }
-    }
-
-    fn record(&self, wire: protocol::WireRecord) -> Record {
-        let start = self.clock.moment(wire.start);
-        let end = self.clock.moment(wire.start.saturating_add(wire.service));
-        Record { index: wire.index, start, service: end.0 - start.0, value: wire.value }
-    }
-
-    fn failure(&self, failure: Failure) -> TaskFailure {
-        let start = self.clock.moment(failure.start);
-        let end = self.clock.moment(failure.start.saturating_add(failure.service));
-        TaskFailure {
-            index: failure.index,
-            start,
-            service: end.0 - start.0,
-            message: failure.message,
-            exit: failure.exit,
-            not_started: failure.not_started,
-            output: TaskOutput {
-                stdout: failure.stdout_tail,
-                stderr: failure.stderr_tail,
-                omitted: failure.output_omitted_bytes,
-            },
-        }
-    }
-
     /// A worker has ended: what it said is taken in first, then its end.
     pub(super) fn worker_ended(&mut self, worker: WorkerId, reaped: Reaped) {
         // The other end is closed, so reading comes to an end without waiting.
         while self.receive(worker, Read::Directly) == Received::More {}
+        self.read_stream(worker, Which::Stderr);
         let tasks = self.in_tasks(worker);
         let out_of_memory = reaped.exit == Exit::Signal(libc::SIGKILL)
             && self.link(worker).is_some_and(|link| !link.stopped)
             && self.out_of_memory();
         let Some(Some(link)) = self.links.get_mut(worker.slot.index()).map(Option::take) else { return };
-        let mut stderr = Capture::default();
-        if let Peer::Worker(peer) = &link.peer {
-            drain(&peer.stderr, &mut stderr);
-        }
-        self.board.reset(worker.slot.0);
+        let Peer::Worker(peer) = &link.peer else { return };
+        let output = &peer.output.capture;
+        (0..link.lanes).for_each(|number| self.board.reset(worker.lane(number).slot().0));
         self.look_for_strays();
         let ended = Ended {
             exit: reaped.exit,
@@ -332,7 +297,7 @@ impl Core {
             usage: reaped.usage,
             peak_rss_bytes: reaped.peak_rss_bytes,
             out_of_memory,
-            output: Self::output_of(String::new(), stderr.text(), stderr.omitted()),
+            output: Self::output_of(String::new(), output.text(), output.omitted()),
         };
         self.feed(Input::Exited { worker, ended: Box::new(ended) });
     }

@@ -116,7 +116,7 @@ fn longest(class: &TaskClass, tasks: u64) -> Duration {
                 Phase::Io(_) | Phase::Memory(_) => Duration::ZERO,
             })
             .sum(),
-        Work::Io(_) | Work::Memory(_) | Work::Kernel(_) | Work::Command(_) => Duration::ZERO,
+        Work::Io(_) | Work::Memory(_) | Work::Kernel(_) | Work::Command(_) | Work::Echo => Duration::ZERO,
     };
     let attempts = if class.retries.on_timeout { 1 + class.retries.max } else { 1 };
     match class.timeout {

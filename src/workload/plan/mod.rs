@@ -257,6 +257,7 @@ impl Work {
             Self::Memory(_) => "memory",
             Self::Mixed(_) => "mixed",
             Self::Kernel(_) => "kernel",
+            Self::Echo => "echo",
             Self::Command(_) => "command",
         }
     }

@@ -1,0 +1,180 @@
+//! Bytes into messages: whatever comes, it is understood or refused.
+
+use std::time::Duration;
+
+use super::messages::{DoneFrame, FromWorker, Hello, Piece, Setup, Started, TaskRun, ToWorker};
+use super::{Frame, MORE, ProtocolError, RECORD, RUN, SKIPPED, STARTED, USAGE, VERSION, WHOLE};
+use crate::os::accounting::Usage;
+
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes)
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    bytes.get(at..at + 2).and_then(|b| b.try_into().ok()).map_or(0, u16::from_le_bytes)
+}
+
+/// What a flag means is not known to a peer that does not know it: it cannot go on as if it were not there.
+fn flag(frame: Frame<'_>, known: u8, kind: &'static str) -> Result<bool, ProtocolError> {
+    if frame.flags & !known == 0 { Ok(frame.flags != 0) } else { Err(ProtocolError::Malformed(kind)) }
+}
+
+fn json<'a, T: serde::Deserialize<'a>>(payload: &'a [u8], kind: &'static str) -> Result<T, ProtocolError> {
+    serde_json::from_slice(payload).map_err(|_| ProtocolError::Malformed(kind))
+}
+
+fn piece<'a>(frame: Frame<'a>, kind: &'static str) -> Result<Piece<'a>, ProtocolError> {
+    let more = flag(frame, MORE, kind)?;
+    let bytes = frame.payload.get(8..).ok_or(ProtocolError::Malformed(kind))?;
+    Ok(Piece { index: u64_at(frame.payload, 0), more, bytes })
+}
+
+/// The first frame of either side. Of another version only the number can be relied on.
+fn first<'a, T: serde::Deserialize<'a>>(payload: &'a [u8], kind: &'static str) -> Result<T, ProtocolError> {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        protocol: u32,
+    }
+    json(payload, kind).map_err(|malformed| match serde_json::from_slice(payload) {
+        Ok(Version { protocol }) if protocol != VERSION => ProtocolError::Version(protocol),
+        _ => malformed,
+    })
+}
+
+fn version(protocol: u32) -> Result<(), ProtocolError> {
+    if protocol == VERSION { Ok(()) } else { Err(ProtocolError::Version(protocol)) }
+}
+
+/// Whom a frame to a worker concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concerns {
+    /// The process.
+    Worker,
+    /// Each of its lanes.
+    EveryLane,
+    /// The lane that its head names.
+    OneLane,
+}
+
+/// Says whom a frame to a worker concerns, without decoding it.
+#[must_use]
+pub fn concerns(frame: Frame<'_>) -> Concerns {
+    match frame.kind {
+        2 => Concerns::EveryLane,
+        3 | 5 | 6 => Concerns::OneLane,
+        _ => Concerns::Worker,
+    }
+}
+
+/// Decodes a frame that a worker received.
+///
+/// # Errors
+/// Whatever [`ProtocolError`] names.
+pub fn decode_to_worker(frame: Frame<'_>) -> Result<ToWorker<'_>, ProtocolError> {
+    let payload = frame.payload;
+    match frame.kind {
+        1 => {
+            flag(frame, 0, "setup")?;
+            let setup: Box<Setup> = first(payload, "setup")?;
+            version(setup.protocol)?;
+            if setup.lanes == 0 { Err(ProtocolError::Malformed("setup")) } else { Ok(ToWorker::Setup(setup)) }
+        }
+        2 => {
+            flag(frame, 0, "class")?;
+            let work = payload.get(2..).ok_or(ProtocolError::Malformed("class"))?;
+            Ok(ToWorker::Class(u16_at(payload, 0), json(work, "class")?))
+        }
+        3 => {
+            let whole = flag(frame, WHOLE, "tasks")?;
+            if payload.is_empty() || !payload.len().is_multiple_of(RUN) {
+                return Err(ProtocolError::Malformed("tasks"));
+            }
+            let runs = payload.chunks_exact(RUN).map(|b| TaskRun {
+                first: u64_at(b, 0),
+                count: u32_at(b, 8),
+                class: u16_at(b, 12),
+                attempt: u16_at(b, 14),
+                begin_by: u64_at(b, 16),
+            });
+            Ok(ToWorker::Tasks { whole, runs: runs.collect() })
+        }
+        4 => {
+            flag(frame, 0, "initialize")?;
+            Ok(ToWorker::Initialize(json(payload, "initialize")?))
+        }
+        5 => Ok(ToWorker::Payload(piece(frame, "payload")?)),
+        6 => {
+            flag(frame, 0, "retire")?;
+            if payload.is_empty() { Ok(ToWorker::Retire) } else { Err(ProtocolError::Malformed("retire")) }
+        }
+        kind => Err(ProtocolError::UnknownKind(kind)),
+    }
+}
+
+/// Decodes a frame that the parent received.
+///
+/// # Errors
+/// Whatever [`ProtocolError`] names.
+pub fn decode_from_worker(frame: Frame<'_>) -> Result<FromWorker<'_>, ProtocolError> {
+    let payload = frame.payload;
+    match frame.kind {
+        1 => {
+            flag(frame, 0, "hello")?;
+            let hello: Hello = first(payload, "hello")?;
+            version(hello.protocol)?;
+            Ok(FromWorker::Hello(hello))
+        }
+        2 => {
+            flag(frame, 0, "done")?;
+            if payload.len() < USAGE || !(payload.len() - USAGE).is_multiple_of(RECORD) {
+                return Err(ProtocolError::Malformed("done"));
+            }
+            let (usage, records) = payload.split_at(USAGE);
+            let nanos = |at| Duration::from_nanos(u64_at(usage, at));
+            Ok(FromWorker::Done(DoneFrame {
+                usage: Usage {
+                    user: nanos(0),
+                    system: nanos(8),
+                    minor_faults: u64_at(usage, 16),
+                    major_faults: u64_at(usage, 24),
+                    voluntary_switches: u64_at(usage, 32),
+                    involuntary_switches: u64_at(usage, 40),
+                },
+                records,
+            }))
+        }
+        3 => {
+            flag(frame, 0, "failed")?;
+            Ok(FromWorker::Failed(json(payload, "failed")?))
+        }
+        4 => {
+            flag(frame, 0, "skipped")?;
+            if payload.is_empty() || !payload.len().is_multiple_of(SKIPPED) {
+                return Err(ProtocolError::Malformed("skipped"));
+            }
+            Ok(FromWorker::Skipped(payload.chunks_exact(SKIPPED).map(|b| (u64_at(b, 0), u64_at(b, 8))).collect()))
+        }
+        5 => {
+            flag(frame, 0, "initialized")?;
+            Ok(FromWorker::Initialized(json(payload, "initialized")?))
+        }
+        6 => Ok(FromWorker::Result(piece(frame, "result")?)),
+        7 => {
+            flag(frame, 0, "started")?;
+            if payload.len() != STARTED {
+                return Err(ProtocolError::Malformed("started"));
+            }
+            let program = u32_at(payload, 16);
+            Ok(FromWorker::Started(Started {
+                index: u64_at(payload, 0),
+                at: u64_at(payload, 8),
+                program: (program != 0).then_some(program),
+            }))
+        }
+        kind => Err(ProtocolError::UnknownKind(kind)),
+    }
+}

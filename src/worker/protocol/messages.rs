@@ -1,0 +1,292 @@
+//! What frames carry. The document has the meaning of every field; here are the types.
+
+use serde::{Deserialize, Serialize};
+
+use super::decode::u64_at;
+use super::{RECORD, VERSION};
+use crate::os::accounting::{Exit, Usage};
+use crate::os::inherited::Caller;
+use crate::workload::model::{ClassId, TaskIndex, Work};
+
+/// Which of a worker's lanes.
+pub type LaneNumber = u16;
+
+fn one() -> LaneNumber {
+    1
+}
+
+/// First frame to a worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Setup {
+    /// Protocol version of the parent.
+    pub protocol: u32,
+    /// Seed of the workload.
+    pub seed: u64,
+    /// What a calibrated idle core does: iterations of the CPU kernel in a second.
+    pub iterations_per_second: f64,
+    /// Lanes at the start; at least 1.
+    #[serde(default = "one")]
+    pub lanes: LaneNumber,
+    /// Whether more may be opened later.
+    #[serde(default)]
+    pub grows: bool,
+    /// Umask and limits for programs that the worker starts; absent where they are its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<Caller>,
+    /// Folder that programs are started in, as bytes; absent where it is the worker's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<Vec<u8>>,
+    /// What the worker is to do wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
+}
+
+impl Setup {
+    /// One lane, nothing of the caller's, no faults.
+    #[must_use]
+    pub fn of(seed: u64, iterations_per_second: f64) -> Self {
+        Self {
+            protocol: VERSION,
+            seed,
+            iterations_per_second,
+            lanes: 1,
+            grows: false,
+            caller: None,
+            folder: None,
+            faults: Vec::new(),
+        }
+    }
+}
+
+/// Something that a worker is to do wrong, for lessons and tests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What.
+    pub kind: FaultKind,
+    /// In which tasks.
+    pub at: Trigger,
+    /// Only in tasks of this class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<ClassId>,
+}
+
+/// What goes wrong in a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// The worker process ends with SIGABRT.
+    Crash,
+    /// The task never ends.
+    Hang,
+    /// So many bytes are written to and never given back.
+    Leak(u64),
+    /// The worker ignores SIGTERM from then on.
+    IgnoreSigterm,
+    /// The task succeeds with the bits of its value flipped.
+    BadResult,
+}
+
+/// In which tasks something goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// With this probability, drawn for each attempt.
+    Rate(f64),
+    /// In each attempt of this task.
+    Index(TaskIndex),
+}
+
+/// What a worker does before its first task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Initialize {
+    /// Work, as the time that it takes a calibrated idle core.
+    pub cpu_ns: u64,
+    /// Memory that is written to and kept.
+    pub memory_bytes: u64,
+    /// Probability of its failing.
+    pub fail_rate: f64,
+    /// The how manieth worker of the run this is, from 0: what the failing is drawn with.
+    pub start: u64,
+}
+
+/// How the initializer went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Initialized {
+    /// Why it failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// How long it took.
+    pub wall_ns: u64,
+    /// CPU time that it took.
+    pub cpu_ns: u64,
+    /// Resident set of the worker after it; 0 where it cannot be told.
+    pub rss_bytes: u64,
+}
+
+/// How a worker tells which task it is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tells {
+    /// On the status board.
+    Board,
+    /// With a `started` frame.
+    Started,
+    /// Not at all.
+    #[default]
+    Nothing,
+}
+
+/// First frame from a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Protocol version of the worker.
+    pub protocol: u32,
+    /// Its process.
+    pub pid: u32,
+    /// Most lanes that it can have.
+    #[serde(default = "one")]
+    pub lanes: LaneNumber,
+    /// How it tells which task it is in.
+    #[serde(default)]
+    pub tells: Tells,
+}
+
+/// Tasks with consecutive indices, of one class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskRun {
+    /// First index.
+    pub first: TaskIndex,
+    /// How many; at least 1.
+    pub count: u32,
+    /// Their class.
+    pub class: ClassId,
+    /// 1 for the first attempt.
+    pub attempt: u16,
+    /// `CLOCK_MONOTONIC` in nanoseconds from which on they are not to be begun any more; 0 for never.
+    pub begin_by: u64,
+}
+
+/// One successful task. Times are of the worker's `CLOCK_MONOTONIC`, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireRecord {
+    /// Which task.
+    pub index: TaskIndex,
+    /// Its first instruction.
+    pub start: u64,
+    /// How long it took.
+    pub service: u64,
+    /// Its result.
+    pub value: u64,
+}
+
+/// One unsuccessful task. Times are of the worker's `CLOCK_MONOTONIC`, in nanoseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which task.
+    pub index: TaskIndex,
+    /// Its first instruction.
+    pub start: u64,
+    /// How long it took.
+    pub service: u64,
+    /// The error, where the task did not end as a program of its own.
+    pub message: Option<String>,
+    /// How its program ended, where it has one.
+    pub exit: Option<Exit>,
+    /// Whether trying again cannot help: its program could not be started.
+    #[serde(default)]
+    pub not_started: bool,
+    /// End of its standard output.
+    #[serde(default)]
+    pub stdout_tail: String,
+    /// End of its standard error.
+    #[serde(default)]
+    pub stderr_tail: String,
+    /// Bytes of output that were left out.
+    #[serde(default)]
+    pub output_omitted_bytes: u64,
+}
+
+/// A piece of the bytes that travel with a task or with its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// Which task.
+    pub index: TaskIndex,
+    /// Whether the next frame of this kind on the same lane goes on with them.
+    pub more: bool,
+    /// The bytes.
+    pub bytes: &'a [u8],
+}
+
+/// A task has begun. Only from a worker that does not use the status board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// Which task.
+    pub index: TaskIndex,
+    /// `CLOCK_MONOTONIC` in nanoseconds at its first instruction.
+    pub at: u64,
+    /// The program that is the task; `None` where it is not a program.
+    pub program: Option<u32>,
+}
+
+/// A frame to a worker.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ToWorker<'a> {
+    /// First of all.
+    Setup(Box<Setup>),
+    /// A class, before its first task.
+    Class(ClassId, Work),
+    /// Tasks for a lane to work on, in this order.
+    Tasks {
+        /// Whether they are reported only when all of them are done.
+        whole: bool,
+        /// The tasks.
+        runs: Vec<TaskRun>,
+    },
+    /// To be done before the first task.
+    Initialize(Initialize),
+    /// What travels with a task of a lane, before it is sent.
+    Payload(Piece<'a>),
+    /// A lane is to leave after the task that it is in.
+    Retire,
+}
+
+/// A frame from a worker.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FromWorker<'a> {
+    /// First of all.
+    Hello(Hello),
+    /// Successful tasks.
+    Done(DoneFrame<'a>),
+    /// An unsuccessful task.
+    Failed(Failure),
+    /// Tasks that were not begun: first index and count of each run of them.
+    Skipped(Vec<(TaskIndex, u64)>),
+    /// The initializer's end.
+    Initialized(Initialized),
+    /// What a task returns, before its record.
+    Result(Piece<'a>),
+    /// A task has begun.
+    Started(Started),
+}
+
+/// A `done` frame that is decoded while it is read: it is the hot path.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DoneFrame<'a> {
+    /// The lane's own accounting since its start.
+    pub usage: Usage,
+    pub(super) records: &'a [u8],
+}
+
+impl<'a> DoneFrame<'a> {
+    /// The records, in order.
+    pub fn records(&self) -> impl ExactSizeIterator<Item = WireRecord> + use<'a> {
+        self.records.chunks_exact(RECORD).map(|bytes| WireRecord {
+            index: u64_at(bytes, 0),
+            start: u64_at(bytes, 8),
+            service: u64_at(bytes, 16),
+            value: u64_at(bytes, 24),
+        })
+    }
+}

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use poolscope::engine::control::Command;
 use poolscope::engine::dispatcher::{Plan, Policy};
 use poolscope::engine::driver::{Run, RunSpec};
-use poolscope::engine::event::{EngineView, Event, Moment, Observer, Record, RunState, SlotView, Usage};
+use poolscope::engine::event::{EngineView, Event, Moment, Observer, Observers, Record, RunState, SlotView, Usage};
 use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
 use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
 use poolscope::engine::window::Chunk;
@@ -130,7 +130,17 @@ impl Setting {
         self
     }
 
+    /// Whether a worker takes one task after the other.
+    pub fn workers_are_kept(&self) -> bool {
+        self.policy == Policy::Reuse
+    }
+
     pub fn start(self) -> Running {
+        self.start_with(Observers::default())
+    }
+
+    /// Starts it with others that observe it too; they are told first.
+    pub fn start_with(self, others: Observers) -> Running {
         hard_limit();
         let shared = Arc::new(Shared::default());
         let spec = RunSpec {
@@ -150,8 +160,9 @@ impl Setting {
             worker_program: self.worker_program,
             folder: None,
         };
-        let observer = Box::new(Remember(Arc::clone(&shared)));
-        Running { run: Run::start(spec, observer).expect("the engine starts"), shared }
+        let remember = Box::new(Remember(Arc::clone(&shared)));
+        let observers: Observers = [Box::new(others) as Box<dyn Observer>, remember].into_iter().collect();
+        Running { run: Run::start(spec, Box::new(observers)).expect("the engine starts"), shared }
     }
 }
 

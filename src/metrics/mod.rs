@@ -9,6 +9,8 @@ pub mod kept;
 pub mod kills;
 pub mod latency;
 pub mod log;
+pub mod nanos;
+pub mod quantiles;
 pub mod recorder;
 pub mod results_hash;
 pub mod sampler;

@@ -7,7 +7,8 @@ use crate::analysis::tuning::Tuning;
 use crate::analysis::verdict::Verdict;
 use crate::engine::outcome::Counts;
 use crate::metrics::kept::Runs;
-use crate::metrics::snapshot::{Kill, Snapshot, Track};
+use crate::metrics::snapshot::{Kill, Snapshot};
+use crate::metrics::track::Track;
 use crate::os::host::Host;
 use crate::workload::model::{EngineSpec, Workload};
 

@@ -12,6 +12,7 @@ pub mod log;
 pub mod nanos;
 pub mod quantiles;
 pub mod recorder;
+pub mod recording;
 pub mod results_hash;
 pub mod sampler;
 pub mod slots;

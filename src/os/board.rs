@@ -208,6 +208,9 @@ impl Drop for Board {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -230,15 +233,26 @@ mod tests {
 
     #[test]
     fn a_reader_never_sees_half_a_write() {
+        const DIFFERENT: u32 = 20_000;
         let board = Board::create().unwrap();
         board.reset(0);
+        let (stop, deadline) = (AtomicBool::new(false), Instant::now() + Duration::from_secs(60));
+        let mut different = 0;
         std::thread::scope(|scope| {
-            scope.spawn(|| (0..200_000u64).for_each(|n| board.begin(0, InTask { index: n, started: n * 3 })));
-            for _ in 0..200_000 {
-                if let Some(task) = board.task(0) {
-                    assert_eq!(task.started, task.index * 3);
-                }
+            scope.spawn(|| {
+                let tasks = (0..).map(|n: u64| InTask { index: n, started: n * 3 });
+                tasks.take_while(|_| !stop.load(Ordering::Relaxed)).for_each(|task| board.begin(0, task));
+            });
+            let mut last = None;
+            let mut torn = None;
+            while different < DIFFERENT && torn.is_none() && Instant::now() < deadline {
+                let Some(task) = board.task(0) else { continue };
+                different += u32::from(last.replace(task.index) != Some(task.index));
+                torn = (task.started != task.index * 3).then_some(task);
             }
+            stop.store(true, Ordering::Relaxed);
+            assert_eq!(torn, None);
         });
+        assert_eq!(different, DIFFERENT, "so many were read while they were written");
     }
 }

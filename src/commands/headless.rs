@@ -9,7 +9,7 @@ use crate::cli::{Format, Output};
 use crate::commands::console::Console;
 use crate::commands::progress::Progress;
 use crate::commands::target::Target;
-use crate::commands::{Exit, write};
+use crate::commands::{Exit, process, write};
 use crate::engine::event::RunState;
 use crate::os::job_control;
 use crate::os::signal_watch::{Caught, SignalWatch};
@@ -180,7 +180,7 @@ enum Followed {
 
 /// Follows a session to its end, or ends it when a signal asks for that.
 async fn follow(session: &mut Session, command: SessionCommand, mut progress: Progress) -> anyhow::Result<Followed> {
-    let mut signals = SignalWatch::new().context("watching for signals")?;
+    let mut signals = SignalWatch::new(process()?).context("watching for signals")?;
     let handle = &mut session.handle;
     handle.commands.send(command).context("the session is gone")?;
     let followed = loop {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Gid, Uid, fchown};
 
 use crate::commands::{Exit, in_place, write};
+use crate::os::process_owner::ProcessOwner;
 use crate::os::{signals, standard_output};
 
 /// Room that must be left on the disk before anything is started.
@@ -126,7 +127,7 @@ impl Target {
             Self::Standard => return to_standard_output(text),
             Self::Stream { mut file, name } => {
                 // The other side may never read.
-                signals::release_ending();
+                release_ending();
                 (name, tolerate_closed(file.write_all(text.as_bytes())))
             }
             Self::File(replacement) => (replacement.name.clone(), signals::without_ending(|| replacement.put(text))),
@@ -139,8 +140,15 @@ impl Target {
     }
 }
 
+/// Nothing is left to do but to write.
+fn release_ending() {
+    if let Some(process) = ProcessOwner::current() {
+        signals::release_ending(process);
+    }
+}
+
 fn to_standard_output(text: &str) -> Exit {
-    signals::release_ending();
+    release_ending();
     match write::stdout(text) {
         Ok(()) => Exit::Done,
         Err(error) => {

@@ -12,6 +12,7 @@ use crate::os::accounting::Usage;
 use crate::os::board::{Board, InTask};
 use crate::os::child::{UsageOf, own_usage};
 use crate::os::clock::monotonic;
+use crate::os::process_owner::ProcessOwner;
 use crate::os::{early, inherited, signals};
 use crate::worker::calibration::Calibration;
 use crate::worker::protocol::{
@@ -58,6 +59,7 @@ pub fn take_over() {
 }
 
 fn work_for(slot: u32, parent: u32) -> io::Result<()> {
+    let _own = ProcessOwner::claim();
     // Whoever does not listen any more is an error of the write, not the end of this process.
     signals::ignore(rustix::process::Signal::PIPE);
     if !signals::die_with_parent(parent) {

@@ -75,10 +75,10 @@ prop_compose! {
         let note = |n: u32| Note { at: time(6), severity: Severity::Warning, text: format!("note {n}") };
         snapshot.notes = Arc::new(notes.into_iter().map(note).collect());
         let kill = |n: u32| Kill {
-            cost: if n % 2 == 0 { Cost::Nothing } else {
+            cost: if n.is_multiple_of(2) { Cost::Nothing } else {
                 Cost::Attempt { index: 1, class: 2, outcome: Outcome::Lost, retried: true, ran: Some(time(7)) }
             },
-            replaced: if n % 3 == 0 { Replaced::Never } else { Replaced::After(time(6)) },
+            replaced: if n.is_multiple_of(3) { Replaced::Never } else { Replaced::After(time(6)) },
             ..Kill::new(time(0), n, Some(n), if n == 1 { EndReason::Request } else { EndReason::Timeout { limit: time(7) } })
         };
         let kills: Vec<Kill> = kills.into_iter().map(kill).collect();

@@ -16,6 +16,7 @@ use std::ptr;
 
 use crate::os::child::{self, Child};
 use crate::os::inherited;
+use crate::os::process_owner::ProcessOwner;
 pub(super) use start::Started;
 use start::{Failed, Setup, Step};
 
@@ -216,6 +217,7 @@ impl Program {
             own_group: self.group == Group::Own,
             dies_with_parent: self.dies_with_parent,
             caller: inherited::caller().filter(|_| !self.is_ours),
+            of_a_guest: ProcessOwner::current().is_none(),
         };
         // SAFETY: every pointer is to live, NUL-terminated data, and the arrays of pointers end with a null pointer.
         unsafe { start::start(&setup, group) }

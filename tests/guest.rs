@@ -201,8 +201,9 @@ fn doomed_host() {
     let running = pool(1).tasks(1, leaves, rules()).start();
     running.until("it runs", |story| story.counts.running == 1);
     // The child of the host is started when the run is under way.
-    let _child = Command::new("sleep").arg(mine).spawn().unwrap();
+    let mut child = Command::new("sleep").arg(mine).spawn().unwrap();
     running.finish();
+    child.wait().unwrap();
 }
 
 #[test]

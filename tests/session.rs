@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use poolscope::analysis::tuning::Advice;
-use poolscope::engine::plan::Surroundings;
+use poolscope::engine::assembly::Surroundings;
 use poolscope::os::host::Host;
 use poolscope::session::conductor::{Session, SessionSpec};
 use poolscope::session::view::{Change, Mode, Place, SessionCommand, SessionPhase, SessionView, Sweep};

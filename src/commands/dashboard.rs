@@ -12,7 +12,7 @@ use crate::commands::console::Console;
 use crate::commands::farewell::{self, Repeat};
 use crate::commands::{Exit, compare, list, prepare, process, write};
 use crate::report::{self, shell};
-use crate::session::conductor::{Ending, Session};
+use crate::session::conductor::{JoinOnDrop, Session};
 use crate::tui::model::Brief;
 use crate::tui::{self, Entry, Left, Options, ThemeName};
 use crate::workload::model::Workload;
@@ -52,7 +52,7 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
     }
     // Measured before the screen is taken: it may say something, and it must not be disturbed.
     place.surroundings(arguments.changes.i_know)?;
-    let endings: Arc<Mutex<Vec<Ending>>> = Arc::default();
+    let endings: Arc<Mutex<Vec<JoinOnDrop>>> = Arc::default();
     let mut catalogue = catalogue(&place, &arguments.changes);
     let initial = opened.zip(arguments.file.as_deref()).map(|((source, workload), file)| {
         let entry = entry_of(file, &source, workload, &place, &arguments.changes);
@@ -112,7 +112,7 @@ fn without_terminal(arguments: &DashboardArgs, console: Console) -> anyhow::Resu
     })
 }
 
-fn starter(place: prepare::Place, endings: Arc<Mutex<Vec<Ending>>>, changes: &Changes) -> tui::Start {
+fn starter(place: prepare::Place, endings: Arc<Mutex<Vec<JoinOnDrop>>>, changes: &Changes) -> tui::Start {
     let Changes { i_know, max_time, .. } = *changes;
     Box::new(move |workload: Arc<Workload>| {
         let plan = prepare::plan(&workload, &place, max_time);

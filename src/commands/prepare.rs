@@ -9,7 +9,7 @@ use anyhow::Context as _;
 
 use crate::cli::{Changes, Color, WorkerCounts};
 use crate::commands::{Exit, write};
-use crate::engine::plan::Surroundings;
+use crate::engine::assembly::Surroundings;
 use crate::os::board;
 use crate::os::host::Host;
 use crate::os::limits::{self, DESCRIPTORS_PER_WORKER, Limits};

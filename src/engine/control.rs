@@ -5,6 +5,10 @@ use std::num::NonZeroU32;
 /// A request to a running engine. Requests that make no sense in its state are ignored; the snapshot shows the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
+    /// A submitter has something to submit, or has closed: it is asked (see [`Admission::Submitted`]).
+    ///
+    /// [`Admission::Submitted`]: crate::engine::stream::Admission::Submitted
+    Submit,
     /// Change the number of workers. Nothing is lost: a worker that must go finishes its task first.
     Resize(NonZeroU32),
     /// Stop giving out work; what runs is finished.

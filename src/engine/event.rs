@@ -37,6 +37,59 @@ impl std::ops::Add<Duration> for Moment {
     }
 }
 
+/// The stable place of a lane, a row of the table: lanes have it one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Slot(pub u32);
+
+impl Slot {
+    /// Its row.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl std::fmt::Display for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A worker process, named by the slot of its first lane and the number of workers that had it before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId {
+    /// The slot of its first lane.
+    pub slot: Slot,
+    /// Counts the workers that had that slot.
+    pub epoch: u32,
+}
+
+/// A lane of a worker: it runs one task at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId {
+    /// Whose.
+    pub worker: WorkerId,
+    /// 0 for its first one.
+    pub number: u16,
+}
+
+impl WorkerId {
+    /// One of its lanes.
+    #[must_use]
+    pub fn lane(self, number: u16) -> LaneId {
+        LaneId { worker: self, number }
+    }
+}
+
+impl LaneId {
+    /// Its place.
+    #[must_use]
+    pub fn slot(self) -> Slot {
+        Slot(self.worker.slot.0.saturating_add(u32::from(self.number)))
+    }
+}
+
 /// One successful task as its worker reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -97,7 +150,7 @@ pub enum Event<'a> {
         count: u64,
         /// The limit they reached.
         limit: Duration,
-        /// Some of them one by one, at most [`crate::engine::queue::NAMED`].
+        /// Some of them one by one, at most [`crate::engine::dispatcher::queue::NAMED`].
         reports: &'a [AttemptReport],
     },
     /// A worker process was started.
@@ -270,8 +323,8 @@ pub struct EngineView<'a> {
     pub state: RunState,
     /// Exact counts.
     pub counts: Counts,
-    /// Tasks the run will have in all.
-    pub total: u64,
+    /// Tasks the run will have in all, where that is known.
+    pub total: Option<u64>,
     /// How long the task that has waited longest has waited.
     pub oldest: Duration,
     /// Number of workers aimed at.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use crate::engine::event::{Event, Moment};
 use crate::workload::model::{ClassId, OnFull, Retries, TaskIndex};
 
 /// The seeded stream of tasks as an engine sees it. The same stream for every arm of a comparison.
 pub trait TaskStream: Send {
-    /// How many tasks there are.
-    fn total(&self) -> u64;
+    /// How many tasks there are; `None` where nobody knows yet (see [`Admission::Submitted`]).
+    fn total(&self) -> Option<u64>;
 
     /// How many tasks are of this class.
     fn class_total(&self, class: ClassId) -> u64;
@@ -41,6 +42,30 @@ pub struct ClassRules {
     pub retries: Retries,
 }
 
+/// What a submitter wants to submit now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Submission {
+    /// The next so many tasks of the stream; it is asked again at once.
+    Tasks(u64),
+    /// Nothing at the moment: it is asked again after the next thing that happens, its own [`Command::Submit`] included.
+    ///
+    /// [`Command::Submit`]: crate::engine::control::Command::Submit
+    Nothing,
+    /// No more will come.
+    Closed,
+}
+
+/// Submits tasks while a run goes on, as a caller does who waits for results in between: a submit mode, a reader of an
+/// endless file, a user of the library. It is asked on the engine's thread and must neither wait nor take long.
+pub trait Submitter: Send {
+    /// What it submits at `now`, at most `room` tasks: more would exceed the capacity of the queue. What is submitted
+    /// must be there in the stream.
+    fn submit(&mut self, now: Moment, room: u64) -> Submission;
+
+    /// What became of tasks: [`Event::Succeeded`], [`Event::Attempt`] and [`Event::Expired`], as the observer is told.
+    fn told(&mut self, now: Moment, event: &Event<'_>);
+}
+
 /// When tasks are admitted to the queue.
 pub enum Admission {
     /// All at the start.
@@ -54,12 +79,22 @@ pub enum Admission {
         /// What happens to an arrival beyond that.
         on_full: OnFull,
     },
+    /// Whenever somebody submits them.
+    Submitted {
+        /// Who.
+        submitter: Box<dyn Submitter>,
+        /// Most tasks that wait and run together; nothing more is asked for while there are so many.
+        capacity: Option<u64>,
+    },
 }
 
 impl std::fmt::Debug for Admission {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Batch => f.write_str("Batch"),
+            Self::Submitted { capacity, .. } => {
+                f.debug_struct("Submitted").field("capacity", capacity).finish_non_exhaustive()
+            }
             Self::Open { max_in_flight, on_full, .. } => f
                 .debug_struct("Open")
                 .field("max_in_flight", max_in_flight)

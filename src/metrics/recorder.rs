@@ -163,7 +163,8 @@ impl Recorder {
             paused: self.pauses.until(now),
             state: view.state,
             counts,
-            total: view.total,
+            // As long as nobody knows, those that there are.
+            total: view.total.unwrap_or(view.counts.submitted),
             throughput,
             throughput_whole: per_second(counts.succeeded, wall.elapsed()),
             queue: self.queue(wall, view),

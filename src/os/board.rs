@@ -40,7 +40,7 @@ pub struct Entered {
 
 /// What a worker is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InTask {
+pub struct BoardEntry {
     /// The task's index.
     pub index: u64,
     /// `CLOCK_MONOTONIC` in nanoseconds at its first instruction.
@@ -119,7 +119,7 @@ impl Board {
     }
 
     /// Worker: a task begins.
-    pub fn begin(&self, slot: u32, task: InTask) {
+    pub fn begin(&self, slot: u32, task: BoardEntry) {
         self.write(slot, |line| {
             line.task.store(task.index, Ordering::Relaxed);
             line.started.store(task.started, Ordering::Relaxed);
@@ -159,7 +159,7 @@ impl Board {
     /// Parent: what the worker in this slot is in. A worker that died in the middle of writing (a few instructions) is
     /// taken to be in no task.
     #[must_use]
-    pub fn task(&self, slot: u32) -> Option<InTask> {
+    pub fn task(&self, slot: u32) -> Option<BoardEntry> {
         self.read(slot).map(|(task, _)| task)
     }
 
@@ -169,7 +169,7 @@ impl Board {
         self.read(slot).map(|(_, entered)| entered)
     }
 
-    fn read(&self, slot: u32) -> Option<(InTask, Entered)> {
+    fn read(&self, slot: u32) -> Option<(BoardEntry, Entered)> {
         let line = self.line(slot);
         for _ in 0..1000 {
             let before = line.sequence.load(Ordering::Acquire);
@@ -180,7 +180,7 @@ impl Board {
             fence(Ordering::Acquire);
             if before.is_multiple_of(2) && line.sequence.load(Ordering::Relaxed) == before {
                 let entered = Entered { index, at, program: (program != 0).then_some(program) };
-                return (index != NO_TASK).then_some((InTask { index, started }, entered));
+                return (index != NO_TASK).then_some((BoardEntry { index, started }, entered));
             }
             std::hint::spin_loop();
         }
@@ -219,9 +219,9 @@ mod tests {
         let worker = Board::map(parent.fd().unwrap()).unwrap();
         parent.reset(7);
         assert_eq!(parent.task(7), None);
-        worker.begin(7, InTask { index: 0, started: 5 });
-        assert_eq!(parent.task(7), Some(InTask { index: 0, started: 5 }));
-        assert_eq!(parent.task(6), Some(InTask { index: 0, started: 0 }), "an unused slot is zeroed memory");
+        worker.begin(7, BoardEntry { index: 0, started: 5 });
+        assert_eq!(parent.task(7), Some(BoardEntry { index: 0, started: 5 }));
+        assert_eq!(parent.task(6), Some(BoardEntry { index: 0, started: 0 }), "an unused slot is zeroed memory");
         worker.end(7);
         assert_eq!(parent.task(7), None);
         assert!(!worker.recalled(7));
@@ -240,7 +240,7 @@ mod tests {
         let mut different = 0;
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let tasks = (0..).map(|n: u64| InTask { index: n, started: n * 3 });
+                let tasks = (0..).map(|n: u64| BoardEntry { index: n, started: n * 3 });
                 tasks.take_while(|_| !stop.load(Ordering::Relaxed)).for_each(|task| board.begin(0, task));
             });
             let mut last = None;

@@ -10,10 +10,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::analysis::tuning::Bounds;
 use crate::analysis::verdict::{self, Counted, Verdict};
+use crate::engine::assembly::{Surroundings, run_spec};
 use crate::engine::control::Command;
 use crate::engine::driver::Run;
 use crate::engine::event::{RunState, Severity};
-use crate::engine::plan::{Surroundings, run_spec};
 use crate::metrics::kept::Runs;
 use crate::metrics::recorder::{self, Recorder};
 use crate::metrics::snapshot::RunId;
@@ -26,7 +26,7 @@ use crate::session::progress::Progress;
 use crate::session::schedule::{Rounds, Schedule};
 use crate::session::stream::SharedStream;
 use crate::session::view::{Change, Mode, Place, SessionCommand, SessionPhase, SessionView, Sweep};
-use crate::session::wake::{Event, next};
+use crate::session::wake::{Wakeup, next};
 use crate::workload::model::{Arrivals, EngineSpec, Work, Workers, Workload};
 
 /// What to compare, and how.
@@ -72,21 +72,21 @@ impl Session {
 impl Session {
     /// The user interface's end, and what is to be waited for once that end was dropped.
     #[must_use]
-    pub fn into_parts(mut self) -> (SessionHandle, Ending) {
+    pub fn into_parts(mut self) -> (SessionHandle, JoinOnDrop) {
         let (closed, _) = mpsc::unbounded_channel();
         let (_, nothing) = watch::channel(Arc::clone(&self.handle.view.borrow()));
         let handle = std::mem::replace(&mut self.handle, SessionHandle { view: nothing, commands: closed });
-        (handle, Ending { thread: self.thread.take() })
+        (handle, JoinOnDrop { thread: self.thread.take() })
     }
 }
 
 /// Waits, when it is dropped, until a session whose handle is gone has ended everything it started.
 #[derive(Debug)]
-pub struct Ending {
+pub struct JoinOnDrop {
     thread: Option<JoinHandle<()>>,
 }
 
-impl Drop for Ending {
+impl Drop for JoinOnDrop {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -222,14 +222,14 @@ impl Conductor {
         loop {
             let rested = self.waits_for_rest().then_some(self.rested);
             match next(&mut self.arms, &mut requests, rested).await {
-                Event::Request(None) => {
+                Wakeup::Request(None) => {
                     // Dropping a run ends it at once.
                     self.arms.clear();
                     return;
                 }
-                Event::Request(Some(command)) => self.obey(command),
-                Event::Snapshot(arm) => self.take_in(arm),
-                Event::Rested => self.measure_changed(),
+                Wakeup::Request(Some(command)) => self.obey(command),
+                Wakeup::Snapshot(arm) => self.take_in(arm),
+                Wakeup::Rested => self.measure_changed(),
             }
             sender.send_replace(Arc::new(self.view()));
         }

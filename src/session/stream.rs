@@ -42,8 +42,8 @@ impl SharedStream {
 }
 
 impl TaskStream for SharedStream {
-    fn total(&self) -> u64 {
-        self.0.total()
+    fn total(&self) -> Option<u64> {
+        Some(self.0.total())
     }
 
     fn class_total(&self, class: ClassId) -> u64 {

@@ -8,7 +8,7 @@ use crate::session::arm::Arm;
 use crate::session::view::SessionCommand;
 
 /// Something that happened.
-pub(super) enum Event {
+pub(super) enum Wakeup {
     Request(Option<SessionCommand>),
     Snapshot(usize),
     /// The keys have rested since the last change.
@@ -21,7 +21,7 @@ pub(super) async fn next(
     arms: &mut [Arm],
     requests: &mut mpsc::UnboundedReceiver<SessionCommand>,
     rested: Option<Instant>,
-) -> Event {
+) -> Wakeup {
     let mut changes: Vec<_> = arms
         .iter_mut()
         .enumerate()
@@ -42,9 +42,9 @@ pub(super) async fn next(
         std::task::Poll::Pending
     });
     tokio::select! {
-        request = requests.recv() => Event::Request(request),
-        index = any => Event::Snapshot(index),
-        () = sleep_until(rested) => Event::Rested,
+        request = requests.recv() => Wakeup::Request(request),
+        index = any => Wakeup::Snapshot(index),
+        () = sleep_until(rested) => Wakeup::Rested,
     }
 }
 

@@ -9,7 +9,7 @@ use ratatui::buffer::Buffer;
 use super::draw;
 use super::fixture::{self, Engine, POOL, PROCESS};
 use super::model::Model;
-use super::screen::Screen;
+use super::screen::TerminalScreen;
 use super::state::UiState;
 use super::theme::{ColorDepth, Theme, ThemeName};
 use crate::session::view::{Mode, SessionView};
@@ -35,7 +35,7 @@ fn bytes(models: &[Model]) -> Vec<usize> {
     if let Some(view) = models.first().and_then(|model| model.session.as_deref()) {
         ui.opened(view);
     }
-    let mut screen = Screen::new();
+    let mut screen = TerminalScreen::new();
     let mut out = Vec::new();
     let frame = |model: &Model| {
         out.clear();

@@ -18,12 +18,12 @@ use crate::session::escalation::{Escalation, leave_by};
 use crate::session::handle::SessionHandle;
 use crate::session::suspension::{self, Resumed, suspend};
 use crate::session::view::{Mode, SessionCommand, SessionPhase, SessionView};
-use crate::tui::input::Input;
+use crate::tui::input::TerminalInput;
 use crate::tui::model::{self, Model};
 use crate::tui::notice::Notice;
 use crate::tui::pacer::Pacer;
-use crate::tui::screen::Screen;
-use crate::tui::state::{self, Effect, UiState};
+use crate::tui::screen::TerminalScreen;
+use crate::tui::state::{self, UiEffect, UiState};
 use crate::tui::theme::{ColorDepth, Theme};
 use crate::tui::{Ended, Left, Measured, Options, draw, keys, terminal};
 use crate::workload::model::Workload;
@@ -60,10 +60,10 @@ struct Dashboard {
     earlier: Option<Measured>,
     /// Opened as soon as the session under way has ended.
     next: Option<usize>,
-    screen: Screen,
+    screen: TerminalScreen,
     out: File,
     pacer: Pacer,
-    input: Input,
+    input: TerminalInput,
     signals: SignalWatch,
     notice: Notice,
     /// Whether a key was handled since the last look at the answer to it.
@@ -100,10 +100,10 @@ impl Dashboard {
             cut_short: false,
             earlier: None,
             next: None,
-            screen: Screen::new(),
+            screen: TerminalScreen::new(),
             out,
             pacer: Pacer::new(options.fps),
-            input: Input::new().context("cannot read the terminal")?,
+            input: TerminalInput::new().context("cannot read the terminal")?,
             signals: SignalWatch::new(options.process).context("cannot watch for signals")?,
             notice: Notice::default(),
             pressed: false,
@@ -226,17 +226,17 @@ impl Dashboard {
         Ok(None)
     }
 
-    async fn carry_out(&mut self, effect: Effect) -> anyhow::Result<Option<Ended>> {
+    async fn carry_out(&mut self, effect: UiEffect) -> anyhow::Result<Option<Ended>> {
         match effect {
-            Effect::Leave(ended) => return Ok(Some(ended)),
-            Effect::Send(command) => self.send(command),
-            Effect::Open(entry) => self.open_entry(entry),
-            Effect::OpenNext(entry) => {
+            UiEffect::Leave(ended) => return Ok(Some(ended)),
+            UiEffect::Send(command) => self.send(command),
+            UiEffect::Open(entry) => self.open_entry(entry),
+            UiEffect::OpenNext(entry) => {
                 self.next = Some(entry);
                 self.send(SessionCommand::Stop);
             }
-            Effect::Suspend => self.suspend().await?,
-            Effect::Redraw => self.screen.invalidate(),
+            UiEffect::Suspend => self.suspend().await?,
+            UiEffect::Redraw => self.screen.invalidate(),
         }
         Ok(None)
     }
@@ -338,7 +338,7 @@ impl Dashboard {
         let resumed = suspend(self.session.as_mut(), &mut self.signals).await;
         self.expect_continue = matches!(resumed, Ok(Resumed::NotYet));
         terminal::take(self.options.process).context("cannot take the terminal again")?;
-        self.input = Input::new().context("cannot read the terminal")?;
+        self.input = TerminalInput::new().context("cannot read the terminal")?;
         self.screen.invalidate();
         self.new_view();
         if let Err(error) = resumed {

@@ -15,12 +15,12 @@ const WAITING: usize = 1024;
 
 /// Events until it is dropped. To be dropped before the process is stopped, and made anew afterwards.
 #[derive(Debug)]
-pub struct Input {
+pub struct TerminalInput {
     events: mpsc::Receiver<io::Result<Event>>,
     _until_dropped: oneshot::Sender<()>,
 }
 
-impl Input {
+impl TerminalInput {
     /// Begins to read.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ const BYTES: usize = 64 * 1024;
 
 /// What the terminal shows, and what it shall show next.
 #[derive(Debug)]
-pub struct Screen {
+pub struct TerminalScreen {
     shown: Buffer,
     next: Buffer,
     /// Where they differ; kept for its memory, as `bytes` is.
@@ -28,7 +28,7 @@ pub struct Screen {
     whole: bool,
 }
 
-impl Screen {
+impl TerminalScreen {
     /// A screen of which nothing is known.
     #[must_use]
     pub fn new() -> Self {
@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    fn written(screen: &mut Screen, size: (u16, u16), words: &str) -> String {
+    fn written(screen: &mut TerminalScreen, size: (u16, u16), words: &str) -> String {
         let mut out = Vec::new();
         screen.present(&mut out, size, text(words)).unwrap();
         String::from_utf8(out).unwrap()
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn only_changes_are_written_between_synchronisation_marks() {
-        let mut screen = Screen::new();
+        let mut screen = TerminalScreen::new();
         let first = written(&mut screen, (20, 2), "hello");
         assert!(first.starts_with("\x1b[?2026h\x1b[2J") && first.ends_with("\x1b[?2026l"), "{first:?}");
         assert_eq!(written(&mut screen, (20, 2), "hello"), "");
@@ -174,11 +174,11 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_shown_does_not_depend_on_what_was_shown_before(frames in prop::collection::vec("[a-c ─█工⚡é]{0,9}", 1..6)) {
-            let (mut screen, mut terminal) = (Screen::new(), new_terminal());
+            let (mut screen, mut terminal) = (TerminalScreen::new(), new_terminal());
             for frame in &frames {
                 terminal.process(written(&mut screen, (12, 2), frame).as_bytes());
                 let mut afresh = new_terminal();
-                afresh.process(written(&mut Screen::new(), (12, 2), frame).as_bytes());
+                afresh.process(written(&mut TerminalScreen::new(), (12, 2), frame).as_bytes());
                 prop_assert_eq!(seen(&terminal), seen(&afresh));
                 prop_assert_eq!(written(&mut screen, (12, 2), frame), "");
             }
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_resize_or_foreign_output_draws_everything() {
-        let mut screen = Screen::new();
+        let mut screen = TerminalScreen::new();
         let _first = written(&mut screen, (20, 2), "hello");
         assert!(written(&mut screen, (21, 2), "hello").contains("hello"));
         screen.invalidate();
@@ -205,7 +205,7 @@ mod tests {
                 Ok(())
             }
         }
-        let mut screen = Screen::new();
+        let mut screen = TerminalScreen::new();
         assert!(screen.present(&mut Broken, (20, 2), text("hello")).is_err());
         assert!(written(&mut screen, (20, 2), "hello").contains("hello"));
     }

@@ -95,7 +95,7 @@ pub struct UiState {
 
 /// What must be done outside the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum UiEffect {
     /// Tell the session.
     Send(SessionCommand),
     /// Open an entry of the catalogue and run it.
@@ -149,7 +149,7 @@ impl UiState {
 
     /// Carries out an action.
     #[must_use]
-    pub fn update(&mut self, model: &Model, action: Action) -> Vec<Effect> {
+    pub fn update(&mut self, model: &Model, action: Action) -> Vec<UiEffect> {
         let effects = self.act(model, action);
         self.settle(model);
         effects
@@ -171,7 +171,7 @@ impl UiState {
         }
     }
 
-    fn act(&mut self, model: &Model, action: Action) -> Vec<Effect> {
+    fn act(&mut self, model: &Model, action: Action) -> Vec<UiEffect> {
         let typing = self.context() == Context::TYPE;
         self.notice = None;
         self.stopping = false;
@@ -180,8 +180,8 @@ impl UiState {
         }
         match action {
             Action::Interrupt => return self.interrupt(model),
-            Action::Suspend => return vec![Effect::Suspend],
-            Action::Redraw => return vec![Effect::Redraw],
+            Action::Suspend => return vec![UiEffect::Suspend],
+            Action::Redraw => return vec![UiEffect::Redraw],
             Action::Theme => {
                 self.theme = self.theme.next();
                 self.notice = Some(format!("colours: {}", self.theme.word()));
@@ -238,7 +238,7 @@ impl UiState {
         Vec::new()
     }
 
-    pub(super) fn say(&mut self, text: &str) -> Vec<Effect> {
+    pub(super) fn say(&mut self, text: &str) -> Vec<UiEffect> {
         self.notice = Some(text.to_owned());
         Vec::new()
     }
@@ -248,33 +248,33 @@ impl UiState {
     }
 
     /// First stops, then kills, then leaves: a comparison that hangs must not hold the terminal.
-    fn interrupt(&mut self, model: &Model) -> Vec<Effect> {
+    fn interrupt(&mut self, model: &Model) -> Vec<UiEffect> {
         self.question = None;
         if !model.session.as_deref().is_some_and(model::is_running) {
-            return vec![Effect::Leave(Ended::INTERRUPTED)];
+            return vec![UiEffect::Leave(Ended::INTERRUPTED)];
         }
         match self.asked.key() {
             Level::Stop => {
                 self.notice = Some("stopping; ^C again kills and leaves".to_owned());
                 self.stopping = true;
-                vec![Effect::Send(SessionCommand::Stop)]
+                vec![UiEffect::Send(SessionCommand::Stop)]
             }
             Level::Kill => {
                 self.leaving = Some(Ended::INTERRUPTED);
                 self.notice = Some("killing; ^C again leaves at once".to_owned());
                 self.stopping = true;
-                vec![Effect::Send(SessionCommand::Stop)]
+                vec![UiEffect::Send(SessionCommand::Stop)]
             }
-            Level::Leave => vec![Effect::Leave(Ended::INTERRUPTED.at_once())],
+            Level::Leave => vec![UiEffect::Leave(Ended::INTERRUPTED.at_once())],
         }
     }
 
-    fn quit(&mut self, model: &Model) -> Vec<Effect> {
+    fn quit(&mut self, model: &Model) -> Vec<UiEffect> {
         if model.session.as_deref().is_some_and(model::is_running) {
             self.question = Some(Question::Quit);
             return Vec::new();
         }
-        vec![Effect::Leave(Ended::QUIT)]
+        vec![UiEffect::Leave(Ended::QUIT)]
     }
 
     fn back(&mut self, model: &Model) {
@@ -295,24 +295,24 @@ impl UiState {
         }
     }
 
-    fn answer(&mut self, model: &Model) -> Vec<Effect> {
+    fn answer(&mut self, model: &Model) -> Vec<UiEffect> {
         match self.question.take() {
             Some(Question::Quit) => {
                 self.leaving = Some(Ended::QUIT);
                 self.asked.key();
                 self.notice = Some("stopping, then leaving; ^C leaves sooner".to_owned());
-                vec![Effect::Send(SessionCommand::Stop)]
+                vec![UiEffect::Send(SessionCommand::Stop)]
             }
             Some(Question::Replace(entry)) => {
                 self.notice = Some("stopping the comparison under way".to_owned());
-                vec![Effect::OpenNext(entry)]
+                vec![UiEffect::OpenNext(entry)]
             }
             Some(Question::Commands(asked)) => tune::agreed(self, model, asked),
             None => Vec::new(),
         }
     }
 
-    fn open(&mut self, model: &Model) -> Vec<Effect> {
+    fn open(&mut self, model: &Model) -> Vec<UiEffect> {
         match self.screen {
             Screen::Picker => match model.catalogue.get(self.entry) {
                 Some(entry) if entry.outcome.is_err() => {
@@ -322,7 +322,7 @@ impl UiState {
                     self.question = Some(Question::Replace(self.entry));
                     Vec::new()
                 }
-                Some(_) => vec![Effect::Open(self.entry)],
+                Some(_) => vec![UiEffect::Open(self.entry)],
                 None => self.say("there is no workload to run"),
             },
             Screen::Tasks => {
@@ -419,7 +419,7 @@ impl UiState {
         }
     }
 
-    fn run(&mut self, model: &Model, mode: Mode) -> Vec<Effect> {
+    fn run(&mut self, model: &Model, mode: Mode) -> Vec<UiEffect> {
         let Some(view) = model.session.as_deref() else { return self.say("no workload is open") };
         if model::is_running(view) {
             return self.say("already running: x stops it, then r runs it again");
@@ -427,28 +427,28 @@ impl UiState {
         self.frozen = None;
         self.asked = Escalation::default();
         self.screen = Screen::Main;
-        vec![Effect::Send(SessionCommand::Run(mode))]
+        vec![UiEffect::Send(SessionCommand::Run(mode))]
     }
 
-    fn pause(&mut self, model: &Model) -> Vec<Effect> {
+    fn pause(&mut self, model: &Model) -> Vec<UiEffect> {
         match model.session.as_deref().map(|view| &view.phase) {
-            Some(SessionPhase::Running | SessionPhase::Paused) => vec![Effect::Send(SessionCommand::TogglePause)],
+            Some(SessionPhase::Running | SessionPhase::Paused) => vec![UiEffect::Send(SessionCommand::TogglePause)],
             _ => self.say("nothing is running"),
         }
     }
 
-    fn stop(&mut self, model: &Model) -> Vec<Effect> {
+    fn stop(&mut self, model: &Model) -> Vec<UiEffect> {
         if !model.session.as_deref().is_some_and(model::is_running) {
             return self.say("nothing is running");
         }
         self.asked.key();
         self.notice = Some("stopping; x again kills".to_owned());
         self.stopping = true;
-        vec![Effect::Send(SessionCommand::Stop)]
+        vec![UiEffect::Send(SessionCommand::Stop)]
     }
 
     /// The chosen worker of the chosen pane's arm, or a busy one. What comes of it, be it a wait, has its own line.
-    fn kill_worker(&mut self, model: &Model) -> Vec<Effect> {
+    fn kill_worker(&mut self, model: &Model) -> Vec<UiEffect> {
         let Some(view) = model.session.as_deref() else { return self.say("no workload is open") };
         let Some(arm) = self.pair.get(self.focus).copied().filter(|arm| *arm < view.arms.len()) else {
             return Vec::new();
@@ -458,7 +458,7 @@ impl UiState {
         }
         let pane = model::panes(self.shown(model).unwrap_or(view), self.pair).into_iter().nth(self.focus);
         let row = self.worker.get(self.focus).copied().flatten().and_then(|line| pane?.frame?.workers.get(line));
-        vec![Effect::Send(SessionCommand::KillWorker { arm, slot: row.map(|row| row.slot) })]
+        vec![UiEffect::Send(SessionCommand::KillWorker { arm, slot: row.map(|row| row.slot) })]
     }
 }
 

@@ -13,27 +13,27 @@ fn open(view: SessionView) -> (UiState, Model) {
 #[test]
 fn quitting_asks_only_while_something_runs() {
     let (mut ui, model) = open(fixture::finished());
-    assert_eq!(ui.update(&model, Action::Quit), [Effect::Leave(Ended::QUIT)]);
+    assert_eq!(ui.update(&model, Action::Quit), [UiEffect::Leave(Ended::QUIT)]);
     let (mut ui, model) = open(fixture::running());
     assert_eq!(ui.update(&model, Action::Quit), []);
     assert_eq!(ui.context(), Context::ASK);
     assert_eq!(ui.update(&model, Action::No), []);
     assert!(ui.question.is_none() && ui.leaving.is_none());
     let _asked = ui.update(&model, Action::Quit);
-    assert_eq!(ui.update(&model, Action::Yes), [Effect::Send(SessionCommand::Stop)]);
+    assert_eq!(ui.update(&model, Action::Yes), [UiEffect::Send(SessionCommand::Stop)]);
     assert_eq!(ui.leaving, Some(Ended::QUIT));
 }
 
 #[test]
 fn interrupts_stop_then_kill_then_leave() {
     let (mut ui, model) = open(fixture::running());
-    assert_eq!(ui.update(&model, Action::Interrupt), [Effect::Send(SessionCommand::Stop)]);
+    assert_eq!(ui.update(&model, Action::Interrupt), [UiEffect::Send(SessionCommand::Stop)]);
     assert_eq!(ui.leaving, None);
-    assert_eq!(ui.update(&model, Action::Interrupt), [Effect::Send(SessionCommand::Stop)]);
+    assert_eq!(ui.update(&model, Action::Interrupt), [UiEffect::Send(SessionCommand::Stop)]);
     assert_eq!(ui.leaving, Some(Ended::INTERRUPTED));
-    assert_eq!(ui.update(&model, Action::Interrupt), [Effect::Leave(Ended::INTERRUPTED.at_once())]);
+    assert_eq!(ui.update(&model, Action::Interrupt), [UiEffect::Leave(Ended::INTERRUPTED.at_once())]);
     let (mut ui, model) = open(fixture::finished());
-    assert_eq!(ui.update(&model, Action::Interrupt), [Effect::Leave(Ended::INTERRUPTED)]);
+    assert_eq!(ui.update(&model, Action::Interrupt), [UiEffect::Leave(Ended::INTERRUPTED)]);
 }
 
 #[test]
@@ -49,8 +49,8 @@ fn escape_closes_but_never_leaves() {
     }
 }
 
-fn sent(command: SessionCommand) -> Vec<Effect> {
-    vec![Effect::Send(command)]
+fn sent(command: SessionCommand) -> Vec<UiEffect> {
+    vec![UiEffect::Send(command)]
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn commands_are_run_only_when_that_was_agreed_to() {
 #[test]
 fn the_chosen_worker_is_killed_or_a_busy_one_or_one_of_the_next_run() {
     let (mut ui, model) = open(fixture::running());
-    let any = |arm| [Effect::Send(SessionCommand::KillWorker { arm, slot: None })];
+    let any = |arm| [UiEffect::Send(SessionCommand::KillWorker { arm, slot: None })];
     assert_eq!(ui.update(&model, Action::KillWorker), any(0), "the pool waits for its turn");
     let _moved = ui.update(&model, Action::NextPane);
     assert_eq!(ui.update(&model, Action::KillWorker), any(1));
@@ -146,7 +146,7 @@ fn the_chosen_worker_is_killed_or_a_busy_one_or_one_of_the_next_run() {
         let _moved = ui.update(&model, action);
     }
     let expected = SessionCommand::KillWorker { arm: 1, slot: Some(1) };
-    assert_eq!(ui.update(&model, Action::KillWorker), [Effect::Send(expected)]);
+    assert_eq!(ui.update(&model, Action::KillWorker), [UiEffect::Send(expected)]);
     assert_eq!(ui.notice, None, "the session says what comes of it");
     for idle in [fixture::finished(), fixture::ready(), fixture::broken()] {
         let (mut ui, model) = open(idle);
@@ -181,8 +181,8 @@ fn a_run_is_not_started_twice() {
     assert_eq!(ui.update(&model, Action::Run), []);
     assert!(ui.notice.is_some());
     let (mut ui, model) = open(fixture::finished());
-    assert_eq!(ui.update(&model, Action::Run), [Effect::Send(SessionCommand::Run(Mode::Interleaved))]);
-    assert_eq!(ui.update(&model, Action::RunTogether), [Effect::Send(SessionCommand::Run(Mode::Together))]);
+    assert_eq!(ui.update(&model, Action::Run), [UiEffect::Send(SessionCommand::Run(Mode::Interleaved))]);
+    assert_eq!(ui.update(&model, Action::RunTogether), [UiEffect::Send(SessionCommand::Run(Mode::Together))]);
     assert_eq!(ui.update(&model, Action::Pause), []);
     assert_eq!(ui.update(&model, Action::Stop), []);
 }
@@ -197,10 +197,10 @@ fn a_workload_with_errors_is_not_opened_and_a_running_one_not_replaced_without_a
     ui.entry = 0;
     assert_eq!(ui.update(&model, Action::Open), []);
     assert_eq!(ui.question, Some(Question::Replace(0)));
-    assert_eq!(ui.update(&model, Action::Yes), [Effect::OpenNext(0)]);
+    assert_eq!(ui.update(&model, Action::Yes), [UiEffect::OpenNext(0)]);
     let (mut ui, model) = open(fixture::finished());
     ui.screen = Screen::Picker;
-    assert_eq!(ui.update(&model, Action::Open), [Effect::Open(0)]);
+    assert_eq!(ui.update(&model, Action::Open), [UiEffect::Open(0)]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::analysis::tuning::{MORE, RUNS, Tuning};
 use crate::session::view::{ArmView, Change, Mode, SessionCommand, SessionPhase, SessionView, Sweep};
 use crate::tui::format;
 use crate::tui::model::{self, Model};
-use crate::tui::state::{Effect, Question, UiState};
+use crate::tui::state::{Question, UiEffect, UiState};
 
 /// Somebody's commands are run only when that was agreed to: what is to be done with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +53,12 @@ fn chosen<'a>(ui: &UiState, model: &'a Model) -> Option<(usize, &'a SessionView,
     Some((arm, view, view.arms.get(arm)?))
 }
 
-fn none(ui: &mut UiState) -> Vec<Effect> {
+fn none(ui: &mut UiState) -> Vec<UiEffect> {
     ui.say("no workload is open")
 }
 
 /// `+ - ] [`: in any state. The session knows the count at the moment, so that keys in a row add up.
-pub(super) fn change(ui: &mut UiState, model: &Model, change: Change) -> Vec<Effect> {
+pub(super) fn change(ui: &mut UiState, model: &Model, change: Change) -> Vec<UiEffect> {
     let Some((arm, view, arm_view)) = chosen(ui, model) else { return none(ui) };
     if !can_resize(arm_view) {
         return ui.say("serial has one worker: Tab chooses the other engine");
@@ -74,28 +74,28 @@ pub(super) fn change(ui: &mut UiState, model: &Model, change: Change) -> Vec<Eff
     if let Some(count) = ui.count.get_mut(ui.focus) {
         *count = None;
     }
-    vec![Effect::Send(SessionCommand::ChangeWorkers { arm, change })]
+    vec![UiEffect::Send(SessionCommand::ChangeWorkers { arm, change })]
 }
 
 /// `E`.
-pub(super) fn same(ui: &mut UiState, model: &Model) -> Vec<Effect> {
+pub(super) fn same(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
     let Some((arm, _, view)) = chosen(ui, model) else { return none(ui) };
     let workers = view.workers_now();
     ui.count = [None; 2];
     let serial = model.session.as_deref().is_some_and(|view| !view.arms.iter().all(can_resize));
     let but = if serial { " but serial" } else { "" };
     ui.notice = Some(format!("{workers} worker{} in every engine{but}", if workers == 1 { "" } else { "s" }));
-    vec![Effect::Send(SessionCommand::SameWorkers(arm))]
+    vec![UiEffect::Send(SessionCommand::SameWorkers(arm))]
 }
 
 /// `m`.
-pub(super) fn baseline(ui: &mut UiState, model: &Model) -> Vec<Effect> {
+pub(super) fn baseline(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
     let Some((arm, _, view)) = chosen(ui, model) else { return none(ui) };
     ui.notice = Some(format!("compared with {}", model::label(view)));
-    vec![Effect::Send(SessionCommand::Baseline(arm))]
+    vec![UiEffect::Send(SessionCommand::Baseline(arm))]
 }
 
-fn busy(ui: &mut UiState) -> Vec<Effect> {
+fn busy(ui: &mut UiState) -> Vec<UiEffect> {
     ui.say("something is running: x stops it")
 }
 
@@ -106,7 +106,7 @@ fn tasks(view: &SessionView) -> u64 {
 }
 
 /// `s`: both arms on screen, in turn.
-pub(super) fn sweep(ui: &mut UiState, model: &Model) -> Vec<Effect> {
+pub(super) fn sweep(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
     let Some((_, view, _)) = chosen(ui, model) else { return none(ui) };
     if on_screen(ui, view).next().is_none() {
         return ui.say("serial has one worker: there is nothing to sweep");
@@ -136,11 +136,11 @@ fn on_screen(ui: &UiState, view: &SessionView) -> impl Iterator<Item = usize> {
     ui.pair.into_iter().take(panes).filter(move |arm| resizable.get(*arm) == Some(&true))
 }
 
-fn begin_sweep(ui: &mut UiState, view: &SessionView) -> Vec<Effect> {
+fn begin_sweep(ui: &mut UiState, view: &SessionView) -> Vec<UiEffect> {
     let arms: Vec<usize> = on_screen(ui, view).collect();
     ui.frozen = None;
     ui.count = [None; 2];
-    vec![Effect::Send(SessionCommand::Sweep(Sweep {
+    vec![UiEffect::Send(SessionCommand::Sweep(Sweep {
         arms,
         counts: None,
         runs: RUNS,
@@ -153,22 +153,22 @@ fn can_resize(arm: &ArmView) -> bool {
 }
 
 /// Enter on the main screen: the engines whose worker count was changed. [`pending`] has said how much that is.
-pub(super) fn measure_changed(model: &Model) -> Vec<Effect> {
+pub(super) fn measure_changed(model: &Model) -> Vec<UiEffect> {
     match model.session.as_deref() {
-        Some(view) if pending(view).is_some() => vec![Effect::Send(SessionCommand::Measure(None))],
+        Some(view) if pending(view).is_some() => vec![UiEffect::Send(SessionCommand::Measure(None))],
         _ => Vec::new(),
     }
 }
 
 /// Enter in the Tune view: the chosen count once more, or what was changed.
-pub(super) fn measure(ui: &mut UiState, model: &Model) -> Vec<Effect> {
+pub(super) fn measure(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
     let Some((arm, view, arm_view)) = chosen(ui, model) else { return none(ui) };
     if model::is_running(view) {
         return busy(ui);
     }
     let workers = ui.count.get(ui.focus).copied().flatten().unwrap_or(arm_view.workers);
     if workers == arm_view.workers && pending(view).is_some() {
-        return vec![Effect::Send(SessionCommand::Measure(None))];
+        return vec![UiEffect::Send(SessionCommand::Measure(None))];
     }
     let repeats = u64::from(view.workload.measure.repeats.get());
     if !view.measures_by_itself {
@@ -176,15 +176,15 @@ pub(super) fn measure(ui: &mut UiState, model: &Model) -> Vec<Effect> {
         return Vec::new();
     }
     ui.frozen = None;
-    vec![Effect::Send(SessionCommand::Measure(Some((arm, workers))))]
+    vec![UiEffect::Send(SessionCommand::Measure(Some((arm, workers))))]
 }
 
 /// The user agreed that commands are run.
-pub(super) fn agreed(ui: &mut UiState, model: &Model, asked: Asked) -> Vec<Effect> {
+pub(super) fn agreed(ui: &mut UiState, model: &Model, asked: Asked) -> Vec<UiEffect> {
     match (asked, model.session.as_deref()) {
         (Asked::Sweep { .. } | Asked::SweepInstead, Some(view)) => begin_sweep(ui, view),
         (Asked::Measure { arm, workers, .. }, Some(_)) => {
-            vec![Effect::Send(SessionCommand::Measure(Some((arm, workers))))]
+            vec![UiEffect::Send(SessionCommand::Measure(Some((arm, workers))))]
         }
         (_, None) => none(ui),
     }

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use crate::os::accounting::Usage;
-use crate::os::board::{Board, InTask};
+use crate::os::board::{Board, BoardEntry};
 use crate::os::child::{UsageOf, own_usage};
 use crate::os::clock::monotonic;
 use crate::os::process_owner::ProcessOwner;
@@ -193,7 +193,7 @@ impl Worker {
             if self.board.recalled(self.slot) {
                 return Ok(Next::Leave);
             }
-            self.board.begin(self.slot, InTask { index, started: start });
+            self.board.begin(self.slot, BoardEntry { index, started: start });
             let (outcome, end) = match work {
                 Work::Command(line) => {
                     let (board, slot) = (&self.board, self.slot);

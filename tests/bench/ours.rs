@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use poolscope::engine::dispatcher::{Plan, Policy};
+use poolscope::engine::dispatcher::window::Chunk;
+use poolscope::engine::dispatcher::{Policy, Settings};
 use poolscope::engine::driver::{Run, RunSpec};
 use poolscope::engine::event::RunState;
 use poolscope::engine::stream::Admission;
-use poolscope::engine::window::Chunk;
 use poolscope::metrics::recorder::{Config, Recorder};
 use poolscope::metrics::snapshot::RunId;
 use poolscope::workload::model::{EngineKind, Work};
@@ -21,12 +21,13 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) 
         EngineKind::Pool | EngineKind::Serial => (Policy::Reuse, Chunk::Adaptive),
     };
     let spec = RunSpec {
-        plan: Plan {
+        settings: Settings {
             policy,
             workers,
             max_workers: 64,
             chunk,
             start_timeout: Duration::from_secs(10),
+            initializer: None,
             classes: vec![support::rules()],
             admission: Admission::Batch,
             seed: 1,

@@ -1,8 +1,8 @@
 //! Every task gets its result, in every engine.
 
+use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::event::RunState;
 use poolscope::engine::outcome::Exit;
-use poolscope::engine::window::Chunk;
 use poolscope::workload::model::{Kernel, Work};
 
 use crate::support::{Setting, both, pool, process, rules, shell};

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
+use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::event::RunState;
 use poolscope::engine::outcome::{Cause, Outcome};
 use poolscope::engine::stream::ClassRules;
-use poolscope::engine::window::Chunk;
 use poolscope::workload::model::{Dist, Kernel, Retries, Work};
 
 use crate::support::{Control, Setting, both, pool, process, rules, shell};

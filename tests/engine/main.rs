@@ -10,4 +10,5 @@ mod lateness;
 mod observers;
 mod silence;
 mod stops;
+mod submits;
 mod unendable;

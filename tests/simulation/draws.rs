@@ -30,6 +30,8 @@ impl Dice {
 #[derive(Clone, Copy)]
 pub struct Stream {
     pub total: u64,
+    /// Whether the dispatcher is told how many there are.
+    pub known: bool,
     pub classes: u64,
     pub run: u64,
 }
@@ -41,8 +43,8 @@ impl Stream {
 }
 
 impl TaskStream for Stream {
-    fn total(&self) -> u64 {
-        self.total
+    fn total(&self) -> Option<u64> {
+        self.known.then_some(self.total)
     }
 
     fn class_total(&self, class: ClassId) -> u64 {

@@ -22,6 +22,11 @@ pub struct Faults {
     pub silences: u64,
     pub cut_short: u64,
     pub abandoned: u64,
+    pub submitted: u64,
+    pub engine_failures: u64,
+    pub failed_initializers: u64,
+    pub shared_deaths: u64,
+    pub late_wakes: u64,
 }
 
 impl Faults {
@@ -46,6 +51,11 @@ impl Faults {
             ("a silence", self.silences),
             ("a task cut short", self.cut_short),
             ("a worker that never goes", self.abandoned),
+            ("a task submitted by a caller", self.submitted),
+            ("a death of a worker in several tasks", self.shared_deaths),
+            ("a failed initializer", self.failed_initializers),
+            ("a failure of the engine itself", self.engine_failures),
+            ("a late wake", self.late_wakes),
         ]
     }
 
@@ -70,6 +80,11 @@ impl Faults {
             silences: self.silences + other.silences,
             cut_short: self.cut_short + other.cut_short,
             abandoned: self.abandoned + other.abandoned,
+            submitted: self.submitted + other.submitted,
+            shared_deaths: self.shared_deaths + other.shared_deaths,
+            failed_initializers: self.failed_initializers + other.failed_initializers,
+            engine_failures: self.engine_failures + other.engine_failures,
+            late_wakes: self.late_wakes + other.late_wakes,
         }
     }
 }

@@ -1,12 +1,11 @@
 //! Every limit is met at its very moment: asserted from above after every input, whatever happens. The only delays are
 //! those of the world itself: a board that shows a task late, a worker that is in no task.
 
-use poolscope::engine::dispatcher::Policy;
-use poolscope::engine::event::RunState;
+use poolscope::engine::event::{RunState, WorkerId};
 use poolscope::workload::model::OnFull;
 
 use crate::draws::MS;
-use crate::world::{Worker, World};
+use crate::world::{Current, Worker, World};
 
 /// How long a worker that is in no task is given to report before what it holds expires.
 const REPORTING: u64 = 5 * MS;
@@ -28,7 +27,11 @@ impl World {
         for (name, worker) in &self.workers {
             let Some(killed) = worker.killed else { continue };
             let at_stop = self.stopped_at.map_or(u64::MAX, |stopped| killed.max(stopped) + GONE_AT_STOP);
-            assert!(self.now < at_stop.min(killed + GONE), "seed {}: {name:?} is waited for for ever", self.seed);
+            assert!(
+                self.now < at_stop.min(killed + GONE) + self.lateness,
+                "seed {}: {name:?} is waited for for ever",
+                self.seed
+            );
         }
         if !matches!(self.dispatcher.state(), RunState::Running | RunState::Paused) {
             return;
@@ -39,19 +42,30 @@ impl World {
         self.nobody_waits_too_long();
     }
 
-    fn worker_meets_its_limits(&self, name: (u32, u32), worker: &Worker) {
-        let (seed, now) = (self.seed, self.now);
-        if let Some(current) = worker.current.filter(|current| !self.told.ended.contains(&current.index)) {
-            let rules = self.rules[usize::from(self.stream.class(current.index))];
-            if let Some(limit) = rules.timeout {
-                let due = current.started.max(current.seen) + nanos(limit);
+    fn worker_meets_its_limits(&self, name: WorkerId, worker: &Worker) {
+        let seed = self.seed;
+        // What a late wake is late by, everything else may be.
+        let now = self.now.saturating_sub(self.lateness);
+        for (number, lane) in &worker.lanes {
+            let Some(current) = lane.current.filter(|current| !self.told.ended.contains(&current.index)) else {
+                continue;
+            };
+            let Current { index, started, seen } = current;
+            if let Some(limit) = self.rules[usize::from(self.stream.class(index))].timeout {
+                let due = started.max(seen) + nanos(limit);
                 assert!(
                     worker.stopped || now < due,
-                    "seed {seed}: {name:?} in {} since {}",
-                    current.index,
-                    current.started
+                    "seed {seed}: lane {number} of {name:?} in {index} since {started}"
                 );
             }
+        }
+        if let Some(limit) = self.initializer.and_then(|rules| rules.timeout)
+            && let Some(since) = worker.initializing_since
+        {
+            let due = since + nanos(limit);
+            // One that was asked to leave has the time for that.
+            let told_to_go = worker.stopped || worker.leaving;
+            assert!(told_to_go || now < due, "seed {seed}: {name:?} is being initialized since {since}");
         }
         if let Some(due) = worker.gone_by {
             assert!(worker.killed.is_some() || now < due, "seed {seed}: {name:?} outlives its grace period");
@@ -59,11 +73,11 @@ impl World {
         if worker.stopped {
             return;
         }
-        let gone_anyway = worker.leaving && worker.tasks.is_empty();
+        let gone_anyway = worker.leaving && worker.holds_nothing();
         if let Some(since) = worker.silent_since.filter(|_| !gone_anyway) {
             assert!(now < since + self.start_timeout, "seed {seed}: {name:?} is silent since {since}");
         }
-        if let Some(since) = worker.closed_since.filter(|_| !gone_anyway || worker.current.is_some()) {
+        if let Some(since) = worker.closed_since.filter(|_| !gone_anyway || worker.is_in_task()) {
             assert!(now < since + CLOSING, "seed {seed}: {name:?} lives on without a socket since {since}");
         }
     }
@@ -75,7 +89,7 @@ impl World {
         }
         // What a living worker has done by its board does not expire, reported or not.
         for worker in self.workers.values().filter(|worker| !worker.stopped) {
-            for record in &worker.unreported {
+            for record in worker.lanes.values().flat_map(|lane| &lane.unreported) {
                 let end = record.start.0 + record.service;
                 let limit = self.rules[usize::from(self.stream.class(record.index))].queue_timeout.map_or(0, nanos);
                 let due = self.arrivals[record.index as usize] + limit;
@@ -95,19 +109,20 @@ impl World {
             if self.now < due || left_the_queue || self.told.ended.contains(&index) {
                 continue;
             }
-            let holder = self.workers.values().find(|worker| worker.tasks.iter().any(|(held, _)| *held == index));
-            // A process that is started for a task has taken it out of the queue.
-            let allowed = match (holder, self.policy) {
-                (Some(_), Policy::OneTask) => continue,
-                (Some(worker), Policy::Reuse) => match worker.current {
+            let mut lanes = self.workers.values().flat_map(|worker| worker.lanes.values());
+            let holder = lanes.find(|lane| lane.tasks.iter().any(|(held, _)| *held == index));
+            let allowed = match holder {
+                // A process that is started for a task has taken it out of the queue.
+                Some(_) if !self.policy.keeps_workers() => continue,
+                Some(lane) => match lane.current {
                     None => due + REPORTING,
                     // One that was in no task at the last look is found in it at the next.
                     Some(current) => due.max(current.seen + AGAIN),
                 },
-                (None, _) => due,
+                None => due,
             };
             assert!(
-                self.now < allowed,
+                self.now < allowed + self.lateness,
                 "seed {}: task {index} waits since {}",
                 self.seed,
                 self.arrivals[index as usize]

@@ -10,6 +10,7 @@ mod draws;
 mod faults;
 mod limits;
 mod scripted;
+mod submits;
 mod told;
 mod world;
 

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use poolscope::engine::control::Command;
 use poolscope::engine::dispatcher::input::{Ended, TaskFailure, TaskOutput};
-use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Plan, Policy, StartFailure, Stop};
-use poolscope::engine::event::{InTask, Moment, Record, RunState, Usage};
+use poolscope::engine::dispatcher::queue::Ticket;
+use poolscope::engine::dispatcher::window::Chunk;
+use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Policy, Settings, StartFailure, Stop};
+use poolscope::engine::event::{InTask, Moment, Record, RunState, Slot, Usage, WorkerId};
 use poolscope::engine::outcome::Exit;
-use poolscope::engine::queue::Ticket;
 use poolscope::engine::stream::{Admission, ClassRules};
-use poolscope::engine::window::Chunk;
 use poolscope::workload::model::{Backoff, Retries};
 
 use crate::draws::{MS, Stream};
@@ -17,6 +17,10 @@ use crate::told::Told;
 
 fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
+}
+
+fn id(slot: u32) -> WorkerId {
+    WorkerId { slot: Slot(slot), epoch: 1 }
 }
 
 fn rules(timeout: Option<u64>, queue_timeout: Option<u64>) -> ClassRules {
@@ -38,12 +42,13 @@ struct Script {
 
 impl Script {
     fn new(policy: Policy, workers: u32, chunk: Chunk, classes: Vec<ClassRules>, stream: Stream) -> Self {
-        let plan = Plan {
+        let plan = Settings {
             policy,
             workers,
             max_workers: 4096,
             chunk,
             start_timeout: millis(10_000),
+            initializer: None,
             classes,
             admission: Admission::Batch,
             seed: 1,
@@ -72,8 +77,8 @@ impl Script {
     }
 
     fn ready(&mut self, slot: u32) -> Vec<Ticket> {
-        self.feed(Input::Started { slot, epoch: 1, pid: 1000 + slot });
-        self.feed(Input::Ready { slot, epoch: 1 });
+        self.feed(Input::Started { worker: id(slot), pid: 1000 + slot });
+        self.feed(Input::Hello { worker: id(slot) });
         self.sent()
     }
 
@@ -91,9 +96,9 @@ impl Script {
             let mut effects = self.wake();
             while let Some(effect) = effects.pop() {
                 match effect {
-                    Effect::Probe { slot, epoch } => {
+                    Effect::Probe { lane } => {
                         let task = task(self.now);
-                        self.feed(Input::Progress { slot, epoch, task });
+                        self.feed(Input::Progress { lane, task });
                         effects.extend(self.effects());
                     }
                     Effect::Stop { how, .. } => return Some((self.now, how)),
@@ -106,7 +111,7 @@ impl Script {
 
     fn done(&mut self, index: u64, start: u64, service: u64) {
         let records = [Record { index, start: Moment(start), service, value: 0 }];
-        self.feed(Input::Done { slot: 0, epoch: 1, records: &records });
+        self.feed(Input::Done { lane: id(0).lane(0), records: &records });
     }
 }
 
@@ -114,7 +119,8 @@ impl Script {
 fn a_shorter_limit_behind_a_longer_one_is_met() {
     // One message: five quick tasks that may take 15 s, then five that may take one and hang.
     let classes = vec![rules(Some(15_000), None), rules(Some(1_000), None)];
-    let mut script = Script::new(Policy::Reuse, 1, Chunk::Fixed(10), classes, Stream { total: 10, classes: 2, run: 5 });
+    let mut script =
+        Script::new(Policy::Reuse, 1, Chunk::Fixed(10), classes, Stream { known: true, total: 10, classes: 2, run: 5 });
     assert_eq!(script.ready(0).len(), 2);
     let in_task = |index: u64, started| Some(InTask { index, started: Moment(started) });
     // The long one is in work for 700 ms, the short one from then on.
@@ -126,8 +132,13 @@ fn a_shorter_limit_behind_a_longer_one_is_met() {
 fn a_shorter_limit_that_comes_later_is_met_and_a_class_without_one_hides_nothing() {
     for first in [Some(15_000), None] {
         let classes = vec![rules(first, None), rules(Some(100), None)];
-        let mut script =
-            Script::new(Policy::Reuse, 1, Chunk::Fixed(1), classes, Stream { total: 2, classes: 2, run: 1 });
+        let mut script = Script::new(
+            Policy::Reuse,
+            1,
+            Chunk::Fixed(1),
+            classes,
+            Stream { known: true, total: 2, classes: 2, run: 1 },
+        );
         assert_eq!(script.ready(0).len(), 1);
         script.now = 40 * MS;
         script.done(0, 0, 40 * MS);
@@ -140,8 +151,13 @@ fn a_shorter_limit_that_comes_later_is_met_and_a_class_without_one_hides_nothing
 #[test]
 fn what_waits_in_a_window_expires_at_its_moment() {
     let classes = vec![rules(None, Some(1_000))];
-    let mut script =
-        Script::new(Policy::Reuse, 1, Chunk::Fixed(10), classes, Stream { total: 10, classes: 1, run: 10 });
+    let mut script = Script::new(
+        Policy::Reuse,
+        1,
+        Chunk::Fixed(10),
+        classes,
+        Stream { known: true, total: 10, classes: 1, run: 10 },
+    );
     let sent = script.ready(0);
     assert_eq!((sent.len(), sent[0].count, sent[0].expires), (1, 10, Some(Moment(1_000 * MS))));
     let stop = script.until_stop(1_000 * MS, |now| {
@@ -153,7 +169,7 @@ fn what_waits_in_a_window_expires_at_its_moment() {
     script.now = 1_001 * MS;
     script.done(0, 0, 500 * MS);
     script.done(1, 500 * MS, 500 * MS);
-    script.feed(Input::Skipped { slot: 0, epoch: 1, first: 2, count: 8 });
+    script.feed(Input::Skipped { lane: id(0).lane(0), first: 2, count: 8 });
     let counts = script.dispatcher.counts();
     assert_eq!((counts.succeeded, counts.timed_out, counts.queue_timed_out, counts.queued), (2, 8, 8, 0));
     assert_eq!(script.sent(), []);
@@ -162,11 +178,12 @@ fn what_waits_in_a_window_expires_at_its_moment() {
 #[test]
 fn what_a_worker_skips_too_early_is_given_out_again() {
     let classes = vec![rules(None, Some(1_000))];
-    let mut script = Script::new(Policy::Reuse, 1, Chunk::Fixed(3), classes, Stream { total: 3, classes: 1, run: 3 });
+    let mut script =
+        Script::new(Policy::Reuse, 1, Chunk::Fixed(3), classes, Stream { known: true, total: 3, classes: 1, run: 3 });
     script.ready(0);
     script.now = 900 * MS;
     script.done(0, 0, 10 * MS);
-    script.feed(Input::Skipped { slot: 0, epoch: 1, first: 1, count: 2 });
+    script.feed(Input::Skipped { lane: id(0).lane(0), first: 1, count: 2 });
     let again = script.sent();
     assert_eq!((again.len(), again[0].first, again[0].count), (1, 1, 2));
     assert_eq!(script.dispatcher.counts().timed_out, 0);
@@ -175,7 +192,8 @@ fn what_a_worker_skips_too_early_is_given_out_again() {
 #[test]
 fn retries_go_out_in_the_order_in_which_they_came_due() {
     let classes = vec![rules(None, None)];
-    let mut script = Script::new(Policy::Reuse, 1, Chunk::Fixed(5), classes, Stream { total: 5, classes: 1, run: 5 });
+    let mut script =
+        Script::new(Policy::Reuse, 1, Chunk::Fixed(5), classes, Stream { known: true, total: 5, classes: 1, run: 5 });
     script.ready(0);
     for index in 0..5 {
         let start = Moment(0);
@@ -185,7 +203,7 @@ fn retries_go_out_in_the_order_in_which_they_came_due() {
         // One after the other, and all at once.
         script.now = [0, MS, MS, MS, 2 * MS][index as usize];
         script.dispatcher.handle(Moment(script.now), Input::Control(Command::Pause), &mut script.told);
-        script.feed(Input::Failed { slot: 0, epoch: 1, failure: Box::new(failure) });
+        script.feed(Input::Failed { lane: id(0).lane(0), failure: Box::new(failure) });
     }
     script.feed(Input::Control(Command::Resume));
     let order: Vec<u64> = script.sent().iter().map(|ticket| ticket.first).collect();
@@ -196,7 +214,7 @@ fn retries_go_out_in_the_order_in_which_they_came_due() {
 #[test]
 fn no_more_workers_are_started_than_tasks_remain_and_a_few_at_a_time() {
     for (tasks, expected) in [(4, 4), (100, 100)] {
-        let stream = Stream { total: tasks, classes: 1, run: 1 };
+        let stream = Stream { known: true, total: tasks, classes: 1, run: 1 };
         let mut script = Script::new(Policy::Reuse, 4096, Chunk::Adaptive, vec![rules(None, None)], stream);
         let mut started = 0;
         let mut effects = script.effects();
@@ -205,8 +223,8 @@ fn no_more_workers_are_started_than_tasks_remain_and_a_few_at_a_time() {
             assert!(effects.iter().all(|effect| matches!(effect, Effect::Start { .. })));
             started += effects.len() as u64;
             for effect in effects {
-                let Effect::Start { slot, epoch, .. } = effect else { continue };
-                script.feed(Input::Started { slot, epoch, pid: 1000 + slot });
+                let Effect::Start { worker, .. } = effect else { continue };
+                script.feed(Input::Started { worker, pid: 1000 });
                 assert_eq!(script.effects(), [], "the answer to a start is no turn for others");
             }
             effects = if script.dispatcher.next_wake() == Some(Moment::ZERO) { script.wake() } else { Vec::new() };
@@ -217,12 +235,12 @@ fn no_more_workers_are_started_than_tasks_remain_and_a_few_at_a_time() {
 
 #[test]
 fn a_silent_worker_is_ended_at_its_moment_and_its_task_given_to_another() {
-    let stream = Stream { total: 1, classes: 1, run: 1 };
+    let stream = Stream { known: true, total: 1, classes: 1, run: 1 };
     for policy in [Policy::Reuse, Policy::OneTask] {
         let mut script = Script::new(policy, 1, Chunk::One, vec![rules(None, None)], stream);
         script.effects();
         script.now = MS;
-        script.feed(Input::Started { slot: 0, epoch: 1, pid: 1 });
+        script.feed(Input::Started { worker: id(0), pid: 1 });
         assert_eq!(script.until_stop(60_000 * MS, |_| None), Some((10_001 * MS, Stop::Kill)), "{policy:?}");
     }
     // One that said hello and does not begin what it is sent.
@@ -236,7 +254,7 @@ fn a_silent_worker_is_ended_at_its_moment_and_its_task_given_to_another() {
 fn one_look_is_not_enough_to_call_a_worker_silent() {
     // Whoever looks for the first time after 30 s (this process did not run in between) may look at a worker that is about
     // to report a task of 29 s.
-    let stream = Stream { total: 1, classes: 1, run: 1 };
+    let stream = Stream { known: true, total: 1, classes: 1, run: 1 };
     let mut script = Script::new(Policy::Reuse, 1, Chunk::One, vec![rules(None, None)], stream);
     script.ready(0);
     script.now = 30_000 * MS;
@@ -255,7 +273,8 @@ fn what_ended_before_a_stop_keeps_its_outcome_and_what_was_in_work_is_cancelled(
             [(99, true, true), (100, true, true), (101, true, false), (99, false, true), (101, false, false)]
         {
             let classes = vec![ClassRules { grace_period: millis(500), ..rules(None, None) }];
-            let mut script = Script::new(policy, 1, Chunk::Fixed(3), classes, Stream { total: 3, classes: 1, run: 3 });
+            let mut script =
+                Script::new(policy, 1, Chunk::Fixed(3), classes, Stream { known: true, total: 3, classes: 1, run: 3 });
             script.ready(0);
             script.now = 100 * MS;
             script.feed(Input::Control(Command::Stop));
@@ -263,7 +282,7 @@ fn what_ended_before_a_stop_keeps_its_outcome_and_what_was_in_work_is_cancelled(
             if succeeds {
                 script.done(0, 50 * MS, (end - 50) * MS);
             } else {
-                script.feed(Input::Failed { slot: 0, epoch: 1, failure: failure(0, 50 * MS, (end - 50) * MS) });
+                script.feed(Input::Failed { lane: id(0).lane(0), failure: failure(0, 50 * MS, (end - 50) * MS) });
             }
             let counts = script.dispatcher.counts();
             let expected = (u64::from(succeeds && counted), u64::from(!succeeds && counted));
@@ -275,14 +294,14 @@ fn what_ended_before_a_stop_keeps_its_outcome_and_what_was_in_work_is_cancelled(
 
 #[test]
 fn a_worker_that_does_not_go_is_given_up_and_at_once_where_the_run_is_stopped() {
-    let stream = Stream { total: 1, classes: 1, run: 1 };
+    let stream = Stream { known: true, total: 1, classes: 1, run: 1 };
     for policy in [Policy::Reuse, Policy::OneTask] {
         for stopped in [None, Some(1_000)] {
             let mut script = Script::new(policy, 1, Chunk::One, vec![rules(Some(100), None)], stream);
             script.ready(0);
             let task = Some(InTask { index: 0, started: Moment(0) });
             assert_eq!(script.until_stop(10_000 * MS, |_| task), Some((100 * MS, Stop::Terminate)), "{policy:?}");
-            assert_eq!(script.wake(), [Effect::Stop { slot: 0, epoch: 1, how: Stop::Kill }]);
+            assert_eq!(script.wake(), [Effect::Stop { worker: id(0), how: Stop::Kill }]);
             assert_eq!(script.now, 150 * MS);
             if let Some(at) = stopped {
                 script.now = at * MS;
@@ -292,17 +311,17 @@ fn a_worker_that_does_not_go_is_given_up_and_at_once_where_the_run_is_stopped() 
             while effects.is_empty() {
                 effects = script.wake();
             }
-            assert_eq!(effects, [Effect::Abandon { slot: 0, epoch: 1 }]);
+            assert_eq!(effects, [Effect::Abandon { worker: id(0) }]);
             assert_eq!(script.now, stopped.map_or(5_150 * MS, |at| (at + 800) * MS));
             let ended = Ended {
                 exit: Exit::Unknown,
-                task,
+                tasks: task.map(|task| (0, task)).into_iter().collect(),
                 usage: Usage::default(),
                 peak_rss_bytes: None,
                 out_of_memory: false,
                 output: TaskOutput::default(),
             };
-            script.feed(Input::Exited { slot: 0, epoch: 1, ended: Box::new(ended) });
+            script.feed(Input::Exited { worker: id(0), ended: Box::new(ended) });
             assert_eq!(script.dispatcher.counts().timed_out, 1, "its limit had come before the stop");
             assert!(script.dispatcher.state().is_over());
         }
@@ -311,11 +330,11 @@ fn a_worker_that_does_not_go_is_given_up_and_at_once_where_the_run_is_stopped() 
 
 #[test]
 fn a_start_that_fails_when_the_run_is_ending_costs_no_task_its_outcome() {
-    let stream = Stream { total: 2, classes: 1, run: 2 };
+    let stream = Stream { known: true, total: 2, classes: 1, run: 2 };
     let mut script = Script::new(Policy::OneTask, 2, Chunk::One, vec![rules(None, None)], stream);
     assert_eq!(script.effects().len(), 2, "both are being started");
-    script.feed(Input::StartFailed { slot: 0, epoch: 1, failure: StartFailure::Engine("no program".to_owned()) });
-    script.feed(Input::StartFailed { slot: 1, epoch: 1, failure: StartFailure::Transient("EAGAIN".to_owned()) });
+    script.feed(Input::StartFailed { worker: id(0), failure: StartFailure::Engine("no program".to_owned()) });
+    script.feed(Input::StartFailed { worker: id(1), failure: StartFailure::Transient("EAGAIN".to_owned()) });
     let counts = script.dispatcher.counts();
     assert_eq!((counts.cancelled, counts.queued, script.dispatcher.state()), (2, 0, RunState::Broken));
 }

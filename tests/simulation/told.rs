@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use poolscope::engine::dispatcher::{Effect, Output};
+use poolscope::engine::dispatcher::{Effect, Sink};
 use poolscope::engine::event::{Event, Moment, RunState};
 
 /// Everything a dispatcher has told.
@@ -30,7 +30,7 @@ impl Told {
     }
 }
 
-impl Output for Told {
+impl Sink for Told {
     fn effect(&mut self, effect: Effect) {
         self.effects.push_back(effect);
     }

@@ -1,34 +1,32 @@
 //! Virtual workers, a virtual user and virtual time around a real dispatcher.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::draws::{Dice, MS, Stream, rules};
 use crate::faults::Faults;
 use crate::limits::GONE_AT_STOP;
+use crate::submits::Shared;
 use crate::told::Told;
 use poolscope::engine::control::Command;
-use poolscope::engine::dispatcher::input::{Ended, TaskFailure, TaskOutput};
-use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Plan, Policy, StartFailure, Stop};
-use poolscope::engine::event::{InTask, Moment, Record, RunState, Usage};
+use poolscope::engine::dispatcher::queue::Ticket;
+use poolscope::engine::dispatcher::window::Chunk;
+use poolscope::engine::dispatcher::{
+    Dispatcher, Effect, InitializerRules, Input, Policy, Settings, StartFailure, Stop,
+};
+use poolscope::engine::event::{InTask, LaneId, Moment, Record, RunState, WorkerId};
 use poolscope::engine::outcome::Exit;
-use poolscope::engine::queue::Ticket;
 use poolscope::engine::stream::{Admission, ClassRules};
-use poolscope::engine::window::Chunk;
 use poolscope::workload::model::OnFull;
 
+mod lives;
 mod user;
 
 #[derive(Default)]
 pub struct Worker {
-    /// What it was sent: task, and until when it may begin it, by a clock that does not stand still.
-    pub tasks: VecDeque<(u64, Option<u64>)>,
-    /// What its board says.
-    pub current: Option<Current>,
-    /// What it has begun without its board saying so yet: task and start.
-    beginning: Option<(u64, u64)>,
-    pub unreported: Vec<Record>,
+    /// By number, as far as they were sent anything.
+    pub lanes: BTreeMap<u16, Lane>,
     pub leaving: bool,
     ignores_term: bool,
     started_for_one: bool,
@@ -37,6 +35,8 @@ pub struct Worker {
     pub silent_since: Option<u64>,
     /// It closed its socket and lives on, since then.
     pub closed_since: Option<u64>,
+    /// Since when it runs its initializer.
+    pub initializing_since: Option<u64>,
     /// Until when it must be gone or killed: it was told to end, politely.
     pub gone_by: Option<u64>,
     /// Whether it was told to end.
@@ -45,6 +45,35 @@ pub struct Worker {
     pub killed: Option<u64>,
     /// Nothing ends it.
     never_goes: bool,
+}
+
+#[derive(Default)]
+pub struct Lane {
+    /// What it was sent: task, and until when it may begin it, by a clock that does not stand still.
+    pub tasks: VecDeque<(u64, Option<u64>)>,
+    /// What its board says.
+    pub current: Option<Current>,
+    /// What it has begun without its board saying so yet: task and start.
+    pub beginning: Option<(u64, u64)>,
+    pub unreported: Vec<Record>,
+}
+
+impl Lane {
+    fn in_no_task(&self) -> bool {
+        self.current.is_none() && self.beginning.is_none()
+    }
+}
+
+impl Worker {
+    /// Whether it was sent nothing that it has not begun.
+    pub fn holds_nothing(&self) -> bool {
+        self.lanes.values().all(|lane| lane.tasks.is_empty())
+    }
+
+    /// Whether its board shows a task.
+    pub fn is_in_task(&self) -> bool {
+        self.lanes.values().any(|lane| lane.current.is_some())
+    }
 }
 
 /// A task that a worker's board shows.
@@ -58,13 +87,15 @@ pub struct Current {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Happening {
-    Ready(u32, u32),
-    Begin(u32, u32),
-    Seen(u32, u32),
-    CloseSocket(u32, u32),
-    Finish(u32, u32),
-    Die(u32, u32, i32),
-    Leave(u32, u32),
+    Hello(WorkerId),
+    Initialized(WorkerId),
+    Begin(LaneId),
+    Seen(LaneId),
+    CloseSocket(WorkerId),
+    Finish(LaneId),
+    Submit,
+    Die(WorkerId, i32),
+    Leave(WorkerId),
     User,
 }
 
@@ -77,7 +108,11 @@ pub struct World {
     pub dispatcher: Dispatcher,
     pub policy: Policy,
     pub start_timeout: u64,
+    pub initializer: Option<InitializerRules>,
+    /// How late a wake may come.
+    pub lateness: u64,
     pub stream: Stream,
+    caller: Shared,
     pub rules: Vec<ClassRules>,
     /// Intended arrival of each task.
     pub arrivals: Vec<u64>,
@@ -85,7 +120,7 @@ pub struct World {
     pub told: Told,
     /// Tasks that were ever begun.
     pub begun: HashSet<u64>,
-    pub workers: HashMap<(u32, u32), Worker>,
+    pub workers: HashMap<WorkerId, Worker>,
     /// Tasks without an outcome when the input that is being worked on came in.
     remaining: u64,
     /// Inputs within inputs.
@@ -107,9 +142,11 @@ pub struct World {
 impl World {
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let stream = Stream { total: dice.below(60), classes: 1 + dice.below(3), run: 1 + dice.below(20) };
+        let known = dice.chance(80);
+        let stream = Stream { known, total: dice.below(60), classes: 1 + dice.below(3), run: 1 + dice.below(20) };
         let rules: Vec<_> = (0..stream.classes).map(|_| rules(&mut dice)).collect();
-        let policy = if dice.chance(50) { Policy::Reuse } else { Policy::OneTask };
+        let policy =
+            [Policy::Reuse, Policy::Reuse, Policy::OneTask, Policy::OneTask, Policy::OneWorker][dice.below(5) as usize];
         let chunk = match (policy, dice.below(3)) {
             (Policy::OneTask, _) => Chunk::One,
             (_, 0) => Chunk::Fixed(1 + dice.below(10)),
@@ -117,7 +154,12 @@ impl World {
         };
         let mut arrivals = vec![0; stream.total as usize];
         let on_full = if dice.chance(50) { OnFull::Drop } else { OnFull::Block };
-        let admission = if dice.chance(60) {
+        let caller = Shared::default();
+        let admission = if !known {
+            let capacity = dice.chance(50).then(|| 1 + dice.below(10));
+            caller.with(|caller| (caller.later, caller.capacity) = (stream.total, capacity));
+            Admission::Submitted { submitter: Box::new(caller.clone()), capacity }
+        } else if dice.chance(70) {
             Admission::Batch
         } else {
             let mut at = 0;
@@ -131,12 +173,17 @@ impl World {
             Admission::Open { times: Box::new(times.into_iter()), max_in_flight, on_full }
         };
         let start_timeout = Duration::from_millis(20 + dice.below(200));
-        let plan = Plan {
+        let initializer = dice.chance(20).then(|| InitializerRules {
+            timeout: dice.chance(50).then(|| Duration::from_millis(1 + dice.below(30))),
+            max_failures: dice.below(20) as u32,
+        });
+        let plan = Settings {
             policy,
             workers: 1 + dice.below(6) as u32,
             max_workers: 16,
             chunk,
             start_timeout,
+            initializer,
             classes: rules.clone(),
             admission,
             seed,
@@ -148,6 +195,8 @@ impl World {
             stood: 0,
             policy,
             start_timeout: start_timeout.as_nanos() as u64,
+            initializer,
+            lateness: if dice.chance(20) { dice.below(20 * MS) } else { 0 },
             arrivals,
             on_full,
             begun: HashSet::new(),
@@ -155,6 +204,7 @@ impl World {
             depth: 0,
             dispatcher: Dispatcher::new(plan, Box::new(stream)),
             stream,
+            caller,
             rules,
             told: Told::default(),
             workers: HashMap::new(),
@@ -195,6 +245,11 @@ impl World {
         }
         self.depth += 1;
         self.dispatcher.handle(Moment(self.now), input, &mut self.told);
+        self.caller.with(|caller| {
+            for (arrival, at) in self.arrivals.iter_mut().zip(&caller.submitted) {
+                *arrival = *at;
+            }
+        });
         let counts = self.dispatcher.counts();
         assert!(counts.conserved(), "seed {}: {counts:?}", self.seed);
         while let Some(effect) = self.told.effects.pop_front() {
@@ -215,6 +270,9 @@ impl World {
         if self.users_left > 0 {
             self.later(gap, Happening::User);
         }
+        if !self.stream.known {
+            self.later(0, Happening::Submit);
+        }
         self.feed(Input::Begin);
         let mut steps = 0;
         while self.told.over.is_none() {
@@ -227,7 +285,8 @@ impl World {
                 (Some(wake), Some(next)) if wake <= next => self.wake(wake),
                 (_, Some(_)) => {
                     let Some(Reverse((at, _, happening))) = self.agenda.pop() else { continue };
-                    self.now = at;
+                    // A late wake may have gone before it.
+                    self.now = self.now.max(at);
                     self.happen(happening);
                 }
                 (None, None) => match self.dispatcher.state() {
@@ -243,6 +302,10 @@ impl World {
 
     fn wake(&mut self, at: u64) {
         self.now = at;
+        if self.lateness > 0 && self.dice.chance(20) {
+            self.faults.late_wakes += 1;
+            self.now += self.dice.below(self.lateness);
+        }
         self.feed(Input::Wake);
     }
 
@@ -267,6 +330,11 @@ impl World {
             assert_eq!(counts.submitted, self.stream.total, "seed {}: tasks were lost", self.seed);
             assert_eq!(counts.cancelled, 0);
         }
+        if !self.stream.known && counts.cancelled == 0 {
+            let told_to_caller = self.caller.with(|caller| caller.ended);
+            assert_eq!(told_to_caller, counts.finished(), "seed {}: the caller was not told everything", self.seed);
+            self.faults.submitted += counts.submitted;
+        }
         self.faults.expired += told.expired;
         self.faults.timeouts += told.timed_out;
         self.faults.retries += told.retries;
@@ -275,48 +343,50 @@ impl World {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Start { slot, epoch, task } => self.start(slot, epoch, task),
-            Effect::Send { slot, epoch, tickets } => self.send(slot, epoch, &tickets),
-            Effect::Probe { slot, epoch } => {
-                let task = self.in_task(slot, epoch);
-                self.feed(Input::Progress { slot, epoch, task });
+            Effect::Start { worker: id, task, .. } => self.start(id, task),
+            Effect::Send { lane, tickets } => self.send(lane, &tickets),
+            Effect::Probe { lane } => {
+                let task = self.in_task(lane);
+                self.feed(Input::Progress { lane, task });
             }
-            Effect::Retire { slot, epoch } => {
-                let Some(worker) = self.workers.get_mut(&(slot, epoch)) else { return };
+            Effect::Retire { worker: id } => {
+                let Some(worker) = self.workers.get_mut(&id) else { return };
                 worker.leaving = true;
-                let idle = worker.current.is_none();
+                let idle = !worker.is_in_task();
                 let slow = self.dice.chance(2);
                 let delay = if slow { 3000 * MS } else { self.dice.below(MS) };
                 if idle {
-                    self.later(delay, Happening::Leave(slot, epoch));
+                    self.later(delay, Happening::Leave(id));
                 }
             }
-            Effect::Stop { slot, epoch, how } => {
+            Effect::Stop { worker: id, how } => {
                 let delay = self.dice.below(MS);
                 let now = self.now;
-                let Some(worker) = self.workers.get_mut(&(slot, epoch)) else { return };
+                let Some(worker) = self.workers.get_mut(&id) else { return };
                 worker.stopped = true;
                 match how {
                     Stop::Terminate => {
                         // Whose grace period it is is known if it was in a task.
-                        let class = worker.current.map(|current| usize::from(self.stream.class(current.index)));
-                        worker.gone_by = class.map(|class| now + self.rules[class].grace_period.as_nanos() as u64);
+                        let current = worker.lanes.values().filter_map(|lane| lane.current);
+                        let grace = current
+                            .map(|current| self.rules[usize::from(self.stream.class(current.index))].grace_period);
+                        worker.gone_by = grace.max().map(|grace| now + grace.as_nanos() as u64);
                     }
                     Stop::Kill => _ = worker.killed.get_or_insert(now),
                 }
                 match how {
                     _ if worker.never_goes => {}
                     Stop::Terminate if worker.ignores_term => self.faults.ignored_terms += 1,
-                    Stop::Terminate => self.later(delay, Happening::Die(slot, epoch, 15)),
-                    Stop::Kill => self.later(delay, Happening::Die(slot, epoch, 9)),
+                    Stop::Terminate => self.later(delay, Happening::Die(id, 15)),
+                    Stop::Kill => self.later(delay, Happening::Die(id, 9)),
                 }
             }
-            Effect::Abandon { slot, epoch } => {
-                let Some(worker) = self.workers.get(&(slot, epoch)) else { return };
+            Effect::Abandon { worker: id } => {
+                let Some(worker) = self.workers.get(&id) else { return };
                 let early = worker.killed.is_none_or(|at| self.now < at + GONE_AT_STOP);
-                assert!(!early, "seed {}: {:?} was given up too early", self.seed, (slot, epoch));
+                assert!(!early, "seed {}: {:?} was given up too early", self.seed, (id));
                 self.faults.abandoned += 1;
-                self.die(slot, epoch, Exit::Unknown);
+                self.die(id, Exit::Unknown);
             }
             Effect::Over(state) => {
                 assert!(self.told.over.replace(state).is_none(), "over twice");
@@ -324,25 +394,37 @@ impl World {
         }
     }
 
-    fn in_task(&self, slot: u32, epoch: u32) -> Option<InTask> {
-        let Current { index, started, .. } = self.workers.get(&(slot, epoch))?.current?;
+    fn lane(&mut self, id: LaneId) -> Option<&mut Lane> {
+        self.workers.get_mut(&id.worker).map(|worker| worker.lanes.entry(id.number).or_default())
+    }
+
+    fn in_task(&self, id: LaneId) -> Option<InTask> {
+        let Current { index, started, .. } = self.workers.get(&id.worker)?.lanes.get(&id.number)?.current?;
         Some(InTask { index, started: Moment(started) })
     }
 
-    fn start(&mut self, slot: u32, epoch: u32, task: Option<Ticket>) {
+    fn in_tasks(&self, id: WorkerId) -> Vec<(u16, InTask)> {
+        let numbers = self.workers.get(&id).into_iter().flat_map(|worker| worker.lanes.keys());
+        numbers.filter_map(|number| Some((*number, self.in_task(id.lane(*number))?))).collect()
+    }
+
+    fn start(&mut self, id: WorkerId, task: Option<Ticket>) {
         if self.trouble() {
             self.faults.failed_starts += 1;
-            let failure = if task.is_some() && self.dice.chance(30) {
+            let failure = if self.dice.chance(1) {
+                self.faults.engine_failures += 1;
+                StartFailure::Engine("no such worker program".to_owned())
+            } else if task.is_some() && self.dice.chance(30) {
                 StartFailure::Task("no such program".to_owned())
             } else {
                 StartFailure::Transient("EAGAIN".to_owned())
             };
-            return self.feed(Input::StartFailed { slot, epoch, failure });
+            return self.feed(Input::StartFailed { worker: id, failure });
         }
-        assert!(!self.workers.keys().any(|(other, _)| *other == slot), "two workers in slot {slot}");
+        assert!(!self.workers.keys().any(|other| other.slot == id.slot), "two workers in slot {}", id.slot);
         let at_work = self.workers.values().filter(|worker| !worker.leaving && !worker.stopped).count() as u64;
         // A process that has done its task is still there when the next one is started for another.
-        let more = self.policy == Policy::Reuse && at_work >= self.remaining;
+        let more = self.policy.keeps_workers() && self.stream.known && at_work >= self.remaining;
         assert!(!more, "seed {}: more workers than tasks remain", self.seed);
         let worker = Worker {
             ignores_term: self.trouble(),
@@ -350,33 +432,33 @@ impl World {
             started_for_one: task.is_some(),
             ..Worker::default()
         };
-        self.workers.insert((slot, epoch), worker);
+        self.workers.insert(id, worker);
         if let Some(ticket) = task {
             assert_eq!(ticket.expires, None, "a task that is being started does not wait any more");
-            self.take_in(slot, epoch, &[ticket]);
+            self.take_tickets(id.lane(0), &[ticket]);
         }
         let delay = self.dice.below(3 * MS);
         if self.trouble() && self.dice.chance(30) {
-            self.falls_silent(slot, epoch);
+            self.falls_silent(id);
         } else if self.trouble() && self.dice.chance(30) {
-            self.later(delay, Happening::CloseSocket(slot, epoch));
+            self.later(delay, Happening::CloseSocket(id));
         } else if self.trouble() {
-            self.later(delay, Happening::Die(slot, epoch, 11));
+            self.later(delay, Happening::Die(id, 11));
         } else {
-            self.later(delay, Happening::Ready(slot, epoch));
+            self.later(delay, Happening::Hello(id));
         }
-        self.feed(Input::Started { slot, epoch, pid: slot + 1000 });
+        self.feed(Input::Started { worker: id, pid: id.slot.0 + 1000 });
     }
 
-    fn take_in(&mut self, slot: u32, epoch: u32, tickets: &[Ticket]) {
+    fn take_tickets(&mut self, id: LaneId, tickets: &[Ticket]) {
         for ticket in tickets {
             assert!(ticket.count > 0, "an empty ticket");
             for index in ticket.first..ticket.first + ticket.count {
                 assert_eq!(ticket.class, self.stream.class(index));
                 assert!(!self.told.ended.contains(&index), "task {index} was given out after its end");
-                let elsewhere = self.workers.iter().any(|(_, worker)| {
-                    worker.tasks.iter().any(|(held, _)| *held == index)
-                        || worker.current.is_some_and(|current| current.index == index)
+                let elsewhere = self.workers.values().flat_map(|worker| worker.lanes.values()).any(|lane| {
+                    lane.tasks.iter().any(|(held, _)| *held == index)
+                        || lane.current.is_some_and(|current| current.index == index)
                 });
                 assert!(!elsewhere, "task {index} was given out twice");
                 if let Some(limit) = self.rules[usize::from(ticket.class)].queue_timeout
@@ -387,198 +469,84 @@ impl World {
                     assert!(self.now < due, "seed {}: task {index} was given out after its queue_timeout", self.seed);
                 }
                 let begin_by = ticket.expires.map(|at| at.0 + self.stood);
-                if let Some(worker) = self.workers.get_mut(&(slot, epoch)) {
-                    worker.tasks.push_back((index, begin_by));
+                if let Some(lane) = self.lane(id) {
+                    lane.tasks.push_back((index, begin_by));
                 }
             }
         }
     }
 
-    fn send(&mut self, slot: u32, epoch: u32, tickets: &[Ticket]) {
-        let Some(worker) = self.workers.get(&(slot, epoch)) else { return };
+    fn send(&mut self, id: LaneId, tickets: &[Ticket]) {
+        let Some(worker) = self.workers.get(&id.worker) else { return };
         assert!(worker.ready, "work was sent to a worker that is not ready");
         assert_eq!(worker.closed_since, None, "work was sent to a worker whose socket is closed");
-        let idle = worker.current.is_none() && worker.beginning.is_none() && worker.tasks.is_empty();
-        self.take_in(slot, epoch, tickets);
+        assert!(id.number == 0 || self.policy.shares_worker(), "a worker of its own has one lane");
+        let idle = worker.lanes.get(&id.number).is_none_or(|lane| lane.in_no_task() && lane.tasks.is_empty());
+        self.take_tickets(id, tickets);
         if !idle {
             return;
         }
         if self.trouble() && self.dice.chance(30) {
-            self.falls_silent(slot, epoch);
+            self.falls_silent(id.worker);
         } else if self.trouble() {
             let delay = self.dice.below(8 * MS);
-            self.later(delay, Happening::Begin(slot, epoch));
+            self.later(delay, Happening::Begin(id));
         } else {
-            self.begin(slot, epoch);
+            self.begin(id);
         }
     }
 
-    fn falls_silent(&mut self, slot: u32, epoch: u32) {
+    fn falls_silent(&mut self, id: WorkerId) {
         self.faults.silences += 1;
         let now = self.now;
-        if let Some(worker) = self.workers.get_mut(&(slot, epoch)) {
+        if let Some(worker) = self.workers.get_mut(&id) {
             worker.silent_since.get_or_insert(now);
         }
     }
 
-    fn close_socket(&mut self, slot: u32, epoch: u32) {
+    fn close_socket(&mut self, id: WorkerId) {
         let now = self.now;
-        let Some(worker) = self.workers.get_mut(&(slot, epoch)) else { return };
+        let Some(worker) = self.workers.get_mut(&id) else { return };
         worker.closed_since = Some(now);
-        worker.unreported.clear();
+        worker.lanes.values_mut().for_each(|lane| lane.unreported.clear());
         self.faults.closed_sockets += 1;
         if self.dice.chance(50) {
             let delay = self.dice.below(10 * MS);
-            self.later(delay, Happening::Leave(slot, epoch));
+            self.later(delay, Happening::Leave(id));
         }
-        self.feed(Input::Closed { slot, epoch });
+        self.feed(Input::Closed { worker: id });
     }
 
-    fn begin(&mut self, slot: u32, epoch: u32) {
-        let (now, clock) = (self.now, self.now + self.stood);
-        let Some(worker) = self.workers.get_mut(&(slot, epoch)) else { return };
-        let stands_still = worker.closed_since.is_some() || worker.silent_since.is_some();
-        if worker.current.is_some() || worker.beginning.is_some() || stands_still {
-            return;
+    /// The caller has more to submit.
+    fn submit(&mut self) {
+        let count = 1 + self.dice.below(10);
+        let left = self.caller.with(|caller| {
+            let count = count.min(caller.later);
+            (caller.ready, caller.later) = (caller.ready + count, caller.later - count);
+            caller.later
+        });
+        if left > 0 {
+            let gap = self.dice.below(10 * MS);
+            self.later(gap, Happening::Submit);
         }
-        let Some((index, begin_by)) = worker.tasks.pop_front() else { return };
-        if begin_by.is_some_and(|at| clock >= at) {
-            self.report(slot, epoch);
-            self.faults.skips += 1;
-            self.feed(Input::Skipped { slot, epoch, first: index, count: 1 });
-            return self.begin(slot, epoch);
-        }
-        self.begun.insert(index);
-        worker.beginning = Some((index, now));
-        if self.trouble() && self.dice.chance(30) {
-            // Between reading its clock and writing its board, somebody else has its turn.
-            let delay = self.dice.below(8 * MS);
-            self.later(delay, Happening::Seen(slot, epoch));
-        } else {
-            self.seen(slot, epoch);
-        }
-    }
-
-    /// The board shows the task that a worker has begun.
-    fn seen(&mut self, slot: u32, epoch: u32) {
-        let now = self.now;
-        let Some(worker) = self.workers.get_mut(&(slot, epoch)) else { return };
-        let Some((index, started)) = worker.beginning.take() else { return };
-        worker.current = Some(Current { index, started, seen: now });
-        let class = usize::from(self.stream.class(index));
-        let can_hang = self.rules[class].timeout.is_some();
-        let service = self.dice.below(30 * MS);
-        if self.trouble() {
-            self.later(service, Happening::Die(slot, epoch, 11));
-        } else if can_hang && self.trouble() {
-            self.faults.hangs += 1;
-        } else if self.trouble() && self.dice.chance(30) {
-            self.later(service, Happening::CloseSocket(slot, epoch));
-        } else {
-            self.later(service, Happening::Finish(slot, epoch));
-        }
+        self.feed(Input::Control(Command::Submit));
     }
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::Ready(slot, epoch) => {
-                let Some(worker) = self.workers.get_mut(&(slot, epoch)) else { return };
-                worker.ready = true;
-                self.feed(Input::Ready { slot, epoch });
-                if self.workers.get(&(slot, epoch)).is_some_and(|worker| worker.started_for_one) {
-                    self.begin(slot, epoch);
-                }
+            Happening::Hello(id) => self.hello(id),
+            Happening::Initialized(id) => self.initialized(id),
+            Happening::Begin(id) => self.begin(id),
+            Happening::Seen(id) => self.seen(id),
+            Happening::CloseSocket(id) => self.close_socket(id),
+            Happening::Finish(id) => self.finish(id),
+            Happening::Die(id, signal) => self.die(id, Exit::Signal(signal)),
+            Happening::Leave(id) => {
+                self.report_all(id);
+                self.die(id, Exit::Code(0));
             }
-            Happening::Begin(slot, epoch) => self.begin(slot, epoch),
-            Happening::Seen(slot, epoch) => self.seen(slot, epoch),
-            Happening::CloseSocket(slot, epoch) => self.close_socket(slot, epoch),
-            Happening::Finish(slot, epoch) => self.finish(slot, epoch),
-            Happening::Die(slot, epoch, signal) => self.die(slot, epoch, Exit::Signal(signal)),
-            Happening::Leave(slot, epoch) => {
-                self.report(slot, epoch);
-                self.die(slot, epoch, Exit::Code(0));
-            }
+            Happening::Submit => self.submit(),
             Happening::User => self.user(),
         }
-    }
-
-    fn report(&mut self, slot: u32, epoch: u32) {
-        let Some(worker) = self.workers.get_mut(&(slot, epoch)) else { return };
-        let records = std::mem::take(&mut worker.unreported);
-        if worker.closed_since.is_some() {
-            return;
-        }
-        if !records.is_empty() {
-            self.feed(Input::Done { slot, epoch, records: &records });
-        }
-    }
-
-    fn finish(&mut self, slot: u32, epoch: u32) {
-        let Some(worker) = self.workers.get_mut(&(slot, epoch)) else { return };
-        if worker.closed_since.is_some() {
-            return;
-        }
-        let Some(Current { index, started, .. }) = worker.current.take() else { return };
-        let service = self.now - started;
-        if self.trouble() {
-            self.report(slot, epoch);
-            self.faults.errors += 1;
-            let failure = TaskFailure {
-                index,
-                start: Moment(started),
-                service,
-                message: self.dice.chance(50).then(|| "boom".to_owned()),
-                exit: Some(Exit::Code(1)),
-                not_started: false,
-                output: TaskOutput::default(),
-            };
-            self.feed(Input::Failed { slot, epoch, failure: Box::new(failure) });
-        } else if self.dice.chance(self.trouble / 10) {
-            self.report(slot, epoch);
-            self.faults.misbehaviour += 1;
-            let record = Record { index: index + 1_000_000, start: Moment(started), service, value: 0 };
-            self.misbehaved.insert(index);
-            self.feed(Input::Done { slot, epoch, records: &[record] });
-            return;
-        } else if let Some(worker) = self.workers.get_mut(&(slot, epoch)) {
-            worker.unreported.push(Record { index, start: Moment(started), service, value: index });
-        }
-        let Some(worker) = self.workers.get(&(slot, epoch)) else { return };
-        if worker.started_for_one || worker.leaving {
-            self.report(slot, epoch);
-            let delay = self.dice.below(MS);
-            self.later(delay, Happening::Leave(slot, epoch));
-            return;
-        }
-        if worker.tasks.is_empty() || self.dice.chance(50) {
-            self.report(slot, epoch);
-        }
-        if self.workers.get(&(slot, epoch)).is_some_and(|worker| worker.current.is_none()) {
-            self.begin(slot, epoch);
-        }
-    }
-
-    fn die(&mut self, slot: u32, epoch: u32, exit: Exit) {
-        let keeps_reports = self.dice.chance(50);
-        if keeps_reports {
-            self.report(slot, epoch);
-        }
-        let task = self.in_task(slot, epoch);
-        let Some(worker) = self.workers.remove(&(slot, epoch)) else { return };
-        if exit != Exit::Code(0) {
-            self.faults.deaths += 1;
-        }
-        if !worker.unreported.is_empty() {
-            self.faults.lost_reports += 1;
-        }
-        let ended = Ended {
-            exit,
-            task,
-            usage: Usage::default(),
-            peak_rss_bytes: None,
-            out_of_memory: false,
-            output: TaskOutput::default(),
-        };
-        self.feed(Input::Exited { slot, epoch, ended: Box::new(ended) });
     }
 }

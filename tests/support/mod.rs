@@ -16,12 +16,12 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use poolscope::engine::control::Command;
-use poolscope::engine::dispatcher::{Plan, Policy};
+use poolscope::engine::dispatcher::window::Chunk;
+use poolscope::engine::dispatcher::{Policy, Settings};
 use poolscope::engine::driver::{Run, RunSpec};
 use poolscope::engine::event::{EngineView, Event, Moment, Observer, Observers, Record, RunState, SlotView, Usage};
 use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
 use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
-use poolscope::engine::window::Chunk;
 use poolscope::workload::model::{Backoff, ClassId, CommandLine, Retries, Work};
 
 /// Longest any of these tests may take.
@@ -44,8 +44,8 @@ pub fn hard_limit() {
 pub struct Blocks(pub Vec<u64>);
 
 impl TaskStream for Blocks {
-    fn total(&self) -> u64 {
-        self.0.iter().sum()
+    fn total(&self) -> Option<u64> {
+        Some(self.0.iter().sum())
     }
 
     fn class_total(&self, class: ClassId) -> u64 {
@@ -144,12 +144,13 @@ impl Setting {
         hard_limit();
         let shared = Arc::new(Shared::default());
         let spec = RunSpec {
-            plan: Plan {
+            settings: Settings {
                 policy: self.policy,
                 workers: self.workers,
                 max_workers: 4096,
                 chunk: self.chunk,
                 start_timeout: self.start_timeout,
+                initializer: None,
                 classes: self.classes.iter().map(|(_, _, rules)| *rules).collect(),
                 admission: self.admission,
                 seed: 1,
@@ -178,6 +179,8 @@ pub struct Story {
     pub notes: Vec<String>,
     pub suspended: Duration,
     pub counts: Counts,
+    /// Most tasks that were seen to wait and run together.
+    pub most_in_system: u64,
     pub state: Option<RunState>,
     pub at: Moment,
     pub slots: Vec<SlotView>,
@@ -233,6 +236,7 @@ impl Observer for Remember {
     fn state(&mut self, now: Moment, view: &EngineView<'_>) {
         assert!(view.counts.conserved(), "{:?}", view.counts);
         let mut story = self.0.story.lock().unwrap();
+        story.most_in_system = story.most_in_system.max(view.counts.queued + view.counts.running);
         story.counts = view.counts;
         story.state = Some(view.state);
         story.slots = view.slots.to_vec();

@@ -1,24 +1,34 @@
-//! Tasks that come: an open workload's arrivals do not wait for the engine.
+//! Tasks that come: all at once, at their own times without waiting for the engine, or as somebody submits them.
 
 use std::time::Duration;
 
 use super::Dispatcher;
-use super::input::Output;
-use crate::engine::event::{Moment, RunState};
+use super::input::Sink;
+use crate::engine::event::{Event, Moment, RunState};
 use crate::engine::outcome::Counts;
-use crate::engine::stream::Admission;
+use crate::engine::stream::{Admission, Submission, Submitter};
 use crate::workload::model::OnFull;
 
 /// The arrivals that are still to come.
 pub(super) struct Arrivals {
-    times: Option<Box<dyn Iterator<Item = Duration> + Send>>,
-    /// The next one, drawn from `times` already.
+    source: Source,
+    /// Who submits, if anybody does: told of outcomes after the last submission too.
+    submitter: Option<Box<dyn Submitter>>,
+    /// The next one that is known.
     next: Option<Moment>,
     /// Position in the stream of the next one.
     position: u64,
     total: u64,
     max_in_flight: Option<u64>,
     on_full: OnFull,
+}
+
+enum Source {
+    Batch,
+    Times(Box<dyn Iterator<Item = Duration> + Send>),
+    Submitter,
+    /// No more will come.
+    Closed,
 }
 
 impl std::fmt::Debug for Arrivals {
@@ -28,37 +38,47 @@ impl std::fmt::Debug for Arrivals {
 }
 
 impl Arrivals {
-    pub(super) fn new(admission: Admission, total: u64) -> Self {
-        let mut arrivals = match admission {
-            Admission::Batch => {
-                Self { times: None, next: None, position: 0, total, max_in_flight: None, on_full: OnFull::Block }
-            }
-            Admission::Open { times, max_in_flight, on_full } => {
-                Self { times: Some(times), next: None, position: 0, total, max_in_flight, on_full }
+    pub(super) fn new(admission: Admission, total: Option<u64>) -> Self {
+        let mut submitter = None;
+        let (source, max_in_flight, on_full) = match admission {
+            Admission::Batch => (Source::Batch, None, OnFull::Block),
+            Admission::Open { times, max_in_flight, on_full } => (Source::Times(times), max_in_flight, on_full),
+            Admission::Submitted { submitter: somebody, capacity } => {
+                submitter = Some(somebody);
+                (Source::Submitter, capacity, OnFull::Block)
             }
         };
+        let total = total.unwrap_or(u64::MAX);
+        let mut arrivals = Self { source, submitter, next: None, position: 0, total, max_in_flight, on_full };
         arrivals.draw();
         arrivals
     }
 
     pub(super) fn is_batch(&self) -> bool {
-        self.times.is_none() && self.position == 0
+        matches!(self.source, Source::Batch)
     }
 
     pub(super) fn exhausted(&self) -> bool {
-        self.next.is_none()
+        self.next.is_none() && !matches!(self.source, Source::Submitter)
     }
 
     /// No more will come.
     pub(super) fn end(&mut self) {
-        self.next = None;
+        (self.next, self.source) = (None, Source::Closed);
+    }
+
+    /// Tasks that there will have been at the end, where that is known.
+    pub(super) fn total(&self, of_stream: Option<u64>) -> Option<u64> {
+        match self.source {
+            Source::Submitter => None,
+            Source::Closed if self.submitter.is_some() => Some(self.position),
+            _ => of_stream,
+        }
     }
 
     fn draw(&mut self) {
-        self.next = (self.position < self.total)
-            .then(|| self.times.as_mut().and_then(Iterator::next))
-            .flatten()
-            .map(|time| Moment::ZERO + time);
+        let Source::Times(times) = &mut self.source else { return };
+        self.next = (self.position < self.total).then(|| times.next()).flatten().map(|time| Moment::ZERO + time);
     }
 }
 
@@ -81,18 +101,49 @@ impl Dispatcher {
     }
 
     /// Admits every task whose time has come, and ends the waiting of those whose `queue_timeout` has run out.
-    pub(super) fn admit(&mut self, now: Moment, out: &mut dyn Output) {
+    pub(super) fn admit(&mut self, now: Moment, out: &mut dyn Sink) {
         if self.state.is_over() || self.state == RunState::Suspended {
             return;
         }
-        self.take_in(now);
+        self.ask_submitter(now);
+        self.admit_due(now);
         // What expires leaves room, and what was blocked until now may have expired outside.
         while self.expire_queue(now, out) {
-            self.take_in(now);
+            self.ask_submitter(now);
+            self.admit_due(now);
         }
     }
 
-    fn take_in(&mut self, now: Moment) {
+    /// Takes whatever somebody wants to submit, as far as there is room.
+    fn ask_submitter(&mut self, now: Moment) {
+        while let (Source::Submitter, Some(submitter)) = (&self.arrivals.source, &mut self.arrivals.submitter) {
+            let room =
+                self.arrivals.max_in_flight.map_or(u64::MAX, |most| most.saturating_sub(in_system(&self.counts)));
+            if room == 0 {
+                return;
+            }
+            match submitter.submit(now, room) {
+                Submission::Tasks(0) | Submission::Nothing => return,
+                Submission::Closed => self.arrivals.end(),
+                Submission::Tasks(count) => {
+                    let count = count.min(room);
+                    self.queue.admit_next(self.arrivals.position, count, now);
+                    self.counts.submitted += count;
+                    self.arrivals.position += count;
+                }
+            }
+        }
+    }
+
+    /// Tells what became of tasks.
+    pub(super) fn tell(&mut self, now: Moment, event: &Event<'_>, out: &mut dyn Sink) {
+        out.event(now, event);
+        if let Some(submitter) = &mut self.arrivals.submitter {
+            submitter.told(now, event);
+        }
+    }
+
+    fn admit_due(&mut self, now: Moment) {
         while let Some(at) = self.arrivals.next.filter(|at| *at <= now) {
             if self.blocked() {
                 return;

@@ -2,21 +2,24 @@
 
 use std::time::Duration;
 
+use super::Dispatcher;
 use super::deadlines::LEAVE;
-use super::input::{Effect, Output, Stop};
-use super::slot::{Life, Slot, Why};
+use super::input::{Effect, Sink, Stop};
+use super::lane::Lane;
 use super::timers::Timer;
-use super::{Dispatcher, Policy};
+use super::worker::{Life, Why, Worker};
 use crate::engine::control::Command;
-use crate::engine::event::{Event, Moment, RunState, Severity};
+use crate::engine::event::{Event, Moment, RunState, Severity, Slot, WorkerId};
 
 /// How long it takes until a worker to be killed is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 impl Dispatcher {
-    pub(super) fn control(&mut self, now: Moment, command: Command, out: &mut dyn Output) {
+    pub(super) fn control(&mut self, now: Moment, command: Command, out: &mut dyn Sink) {
         match command {
             _ if self.state.is_over() => {}
+            // Whoever submits is asked in every turn.
+            Command::Submit => {}
             Command::Resize(workers) => self.resize(now, workers.get(), out),
             Command::Pause => {
                 if self.state == RunState::Running && self.ending.is_none() {
@@ -43,34 +46,32 @@ impl Dispatcher {
             Command::Stop => self.end_run(now, RunState::Stopped, false, out),
             Command::Kill => self.end_run(now, RunState::Stopped, true, out),
             Command::KillWorker(victim) => {
-                self.to_kill.insert(victim);
+                self.to_kill.insert(victim.map(Slot));
             }
         }
     }
 
-    fn resize(&mut self, now: Moment, workers: u32, out: &mut dyn Output) {
+    fn resize(&mut self, now: Moment, workers: u32, out: &mut dyn Sink) {
         let workers = workers.min(self.max_workers);
         if workers == self.workers || self.ending.is_some() {
             return;
         }
         self.workers = workers;
         out.event(now, &Event::Resized { workers });
-        self.fit_slots(now, out);
+        self.fit_table(now, out);
     }
 
     /// Windows may have run half empty during a pause.
-    fn give_out_again(&mut self, now: Moment, out: &mut dyn Output) {
+    fn give_out_again(&mut self, now: Moment, out: &mut dyn Sink) {
         self.pump(now, out);
-        if self.policy == Policy::Reuse {
-            for slot in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
-                self.refill(now, slot, out);
-            }
+        if self.policy.keeps_workers() {
+            self.table.slots().for_each(|slot| self.refill(now, slot, out));
         }
     }
 
     /// Kills the workers that the user wants killed, as far as they are there. The others are looked for whenever something
     /// has happened; what a worker is in happens without a word, so that is asked for again soon.
-    pub(super) fn kill_wanted(&mut self, now: Moment, out: &mut dyn Output) {
+    pub(super) fn kill_wanted(&mut self, now: Moment, out: &mut dyn Sink) {
         if self.to_kill.is_empty() {
             return;
         }
@@ -80,7 +81,7 @@ impl Dispatcher {
         for slot in std::mem::take(&mut self.to_kill) {
             let waits = match slot {
                 // A slot that there is not will not come either.
-                Some(slot) => self.slots.get(slot as usize).is_some() && !self.kill_worker(now, slot, out),
+                Some(slot) => self.table.at(slot).is_some() && !self.kill_worker(now, slot, out),
                 None => true,
             };
             if waits {
@@ -89,8 +90,9 @@ impl Dispatcher {
         }
         if self.to_kill.contains(&None) && self.look_again <= now {
             // The board says which of them is in a task.
-            let busy = (0u32..).zip(&self.slots).filter(|(_, entry)| entry.is_alive() && entry.busy());
-            let probes: Vec<Effect> = busy.map(|(slot, entry)| Effect::Probe { slot, epoch: entry.epoch }).collect();
+            let busy = self.table.rows().filter(|(_, worker, lane)| worker.is_alive() && lane.busy());
+            let lanes = busy.filter_map(|(slot, ..)| self.table.lane_id(slot));
+            let probes: Vec<Effect> = lanes.map(|lane| Effect::Probe { lane }).collect();
             if !probes.is_empty() {
                 self.look_again = now + LOOK_AGAIN;
                 self.timers.set(self.look_again, Timer::Kill);
@@ -100,26 +102,27 @@ impl Dispatcher {
     }
 
     /// A worker was found in a task: it may be the one that the user wants killed.
-    pub(super) fn found_busy(&mut self, now: Moment, slot: u32, out: &mut dyn Output) {
+    pub(super) fn found_busy(&mut self, now: Moment, slot: Slot, out: &mut dyn Sink) {
         if self.to_kill.contains(&None) && self.kill_worker(now, slot, out) {
             self.to_kill.remove(&None);
         }
     }
 
     /// Says whether there was somebody to kill.
-    fn kill_worker(&mut self, now: Moment, slot: u32, out: &mut dyn Output) -> bool {
-        let reuse = self.policy == Policy::Reuse;
+    fn kill_worker(&mut self, now: Moment, slot: Slot, out: &mut dyn Sink) -> bool {
+        let keeps_workers = self.policy.keeps_workers();
         // A process that has done its task is as good as gone: the next one of its slot is meant.
-        let there = |entry: &&Slot| entry.is_alive() && (reuse || entry.busy());
-        let Some(entry) = self.slots.get(slot as usize).filter(there) else { return false };
-        let pid = entry.pid.unwrap_or(0);
+        let there = |(worker, lane): &(&Worker, &Lane)| worker.is_alive() && (keeps_workers || lane.busy());
+        let Some((worker, _)) = self.table.at(slot).filter(there) else { return false };
+        let pid = worker.pid.unwrap_or(0);
+        let Some(id) = self.table.lane_id(slot).map(|lane| lane.worker) else { return false };
         self.note(now, Severity::Info, format!("worker {slot} (process {pid}) is killed on request"), out);
-        self.end_worker(now, slot, Why::User, Duration::ZERO, out);
+        self.end_worker(now, id, Why::User, Duration::ZERO, out);
         true
     }
 
     /// Ends the run before its last task: what waits is cancelled, what runs gets its grace period, or none.
-    pub(super) fn end_run(&mut self, now: Moment, ending: RunState, kill: bool, out: &mut dyn Output) {
+    pub(super) fn end_run(&mut self, now: Moment, ending: RunState, kill: bool, out: &mut dyn Sink) {
         if self.state == RunState::Suspended {
             self.state = self.before_suspend;
         }
@@ -134,59 +137,51 @@ impl Dispatcher {
         let retries: u64 = self.timers.take_retries().iter().map(|ticket| ticket.count).sum();
         self.retrying -= retries;
         self.counts.cancelled += retries;
-        for slot in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
-            let Some(entry) = self.slots.get(slot as usize) else { return };
-            let held = entry.open().next().map(|held| held.ticket.class);
-            let grace = held.map_or(Duration::ZERO, |class| self.rules(class).grace_period);
-            match &entry.life {
-                Life::Waiting => {
-                    if let Some(entry) = self.slots.get_mut(slot as usize) {
-                        entry.life = Life::Free;
-                    }
-                }
-                Life::Starting(_) | Life::Working | Life::Leaving => {
-                    let grace = if kill { Duration::ZERO } else { grace };
-                    self.end_worker(now, slot, Why::RunEnds, grace, out);
-                }
-                Life::Ending(ending) => {
-                    let (epoch, sent) = (entry.epoch, ending.sent);
-                    match sent {
-                        // It was given longer than whoever stops a run waits.
-                        Stop::Kill => self.expect_gone(now, slot, epoch),
-                        Stop::Terminate if kill => self.grace_over(now, slot, epoch, out),
-                        Stop::Terminate => {}
-                    }
-                }
-                Life::Free => {}
+        for id in self.table.ids().collect::<Vec<_>>() {
+            self.end_with_run(now, id, kill, out);
+        }
+    }
+
+    fn end_with_run(&mut self, now: Moment, id: WorkerId, kill: bool, out: &mut dyn Sink) {
+        let held = self.table.lanes_of(id).iter().filter_map(|lane| lane.open().next());
+        let grace = held.map(|held| self.rules(held.ticket.class).grace_period).max().unwrap_or_default();
+        let Some(worker) = self.table.worker_mut(id) else { return };
+        match &worker.life {
+            Life::Waiting => worker.life = Life::Free,
+            Life::Starting(_) | Life::Initializing(_) | Life::Working | Life::Leaving => {
+                let grace = if kill { Duration::ZERO } else { grace };
+                self.end_worker(now, id, Why::RunEnds, grace, out);
             }
+            Life::Ending(ending) => match ending.sent {
+                // It was given longer than whoever stops a run waits.
+                Stop::Kill => self.expect_gone(now, id),
+                Stop::Terminate if kill => self.grace_over(now, id, out),
+                Stop::Terminate => {}
+            },
+            Life::Free => {}
         }
     }
 
     /// Every task has its outcome: the workers may go.
-    pub(super) fn dismiss_all(&mut self, now: Moment, out: &mut dyn Output) {
+    pub(super) fn dismiss_all(&mut self, now: Moment, out: &mut dyn Sink) {
         self.idle.clear();
-        for slot in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
-            let Some(entry) = self.slots.get(slot as usize) else { return };
-            let epoch = entry.epoch;
-            match entry.life {
-                Life::Starting(_) | Life::Working => {
-                    self.retire(now, slot, out);
-                    self.timers.set(now + LEAVE, Timer::Leave { slot, epoch });
+        for id in self.table.ids().collect::<Vec<_>>() {
+            let Some(worker) = self.table.worker_mut(id) else { return };
+            match worker.life {
+                Life::Starting(_) | Life::Initializing(_) | Life::Working => {
+                    self.retire(now, id, out);
+                    self.timers.set(now + LEAVE, Timer::Leave(id));
                 }
-                Life::Waiting => {
-                    if let Some(entry) = self.slots.get_mut(slot as usize) {
-                        entry.life = Life::Free;
-                    }
-                }
+                Life::Waiting => worker.life = Life::Free,
                 _ => {}
             }
         }
     }
 
-    pub(super) fn misbehaved(&mut self, now: Moment, slot: u32, epoch: u32, reason: String, out: &mut dyn Output) {
-        let Some(entry) = self.live(slot, epoch).filter(|entry| entry.is_alive()) else { return };
-        let pid = entry.pid.unwrap_or(0);
-        self.note(now, Severity::Warning, format!("worker {slot} (process {pid}) is ended: {reason}"), out);
-        self.end_worker(now, slot, Why::Misbehaved(reason), Duration::ZERO, out);
+    pub(super) fn misbehaved(&mut self, now: Moment, id: WorkerId, reason: String, out: &mut dyn Sink) {
+        let Some(worker) = self.table.worker(id).filter(|worker| worker.is_alive()) else { return };
+        let pid = worker.pid.unwrap_or(0);
+        self.note(now, Severity::Warning, format!("worker {} (process {pid}) is ended: {reason}", id.slot), out);
+        self.end_worker(now, id, Why::Misbehaved(reason), Duration::ZERO, out);
     }
 }

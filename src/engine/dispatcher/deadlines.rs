@@ -8,12 +8,13 @@
 
 use std::time::Duration;
 
-use super::input::{Effect, Output, Stop};
-use super::slot::{Ending, Life, Overdue, Slot, Why};
+use super::Dispatcher;
+use super::input::{Effect, Sink, Stop};
+use super::lane::{Lane, Overdue};
+use super::queue::Ticket;
 use super::timers::Timer;
-use super::{Dispatcher, Policy};
-use crate::engine::event::{EndReason, Event, InTask, Moment, Severity};
-use crate::engine::queue::Ticket;
+use super::worker::{Life, Termination, Why, Worker};
+use crate::engine::event::{EndReason, Event, InTask, LaneId, Moment, Severity, Slot, WorkerId};
 
 /// How long a worker without work may take to leave.
 pub(super) const LEAVE: Duration = Duration::from_secs(2);
@@ -26,196 +27,202 @@ const CLOSING: Duration = Duration::from_millis(50);
 
 impl Dispatcher {
     /// A worker was sent tasks, or is being started: it is looked at no later than their limits ask for.
-    pub(super) fn watch_sent(&mut self, now: Moment, slot: u32, tickets: &[Ticket]) {
-        let Some(entry) = self.slots.get(slot as usize) else { return };
-        let mut at = entry.heard + self.start_timeout / 2;
+    pub(super) fn watch_sent(&mut self, now: Moment, slot: Slot, tickets: &[Ticket]) {
+        let Some((_, lane)) = self.table.at(slot) else { return };
+        let mut at = lane.heard + self.start_timeout / 2;
         for ticket in tickets {
             if let Some(limit) = self.rules(ticket.class).timeout {
                 at = at.min(now + limit);
             }
             // A process that is started for a task takes it out of the queue.
-            if let Some(expires) = ticket.expires.filter(|_| self.policy == Policy::Reuse) {
+            if let Some(expires) = ticket.expires.filter(|_| self.policy.keeps_workers()) {
                 at = at.min(expires);
             }
         }
-        if entry.watched_until.is_none_or(|until| at < until) {
+        if lane.watched_until.is_none_or(|until| at < until) {
             self.watch(slot, Some(at));
         }
     }
 
-    pub(super) fn watch(&mut self, slot: u32, at: Option<Moment>) {
-        let Some(entry) = self.slots.get_mut(slot as usize) else { return };
-        let before = std::mem::replace(&mut entry.watched_until, at);
+    pub(super) fn watch(&mut self, slot: Slot, at: Option<Moment>) {
+        let Some((_, lane)) = self.table.at_mut(slot) else { return };
+        let before = std::mem::replace(&mut lane.watched_until, at);
         self.timers.watch(slot, before, at);
     }
 
-    /// It is time to look at a worker.
-    pub(super) fn look(&mut self, slot: u32, out: &mut dyn Output) {
-        let Some(entry) = self.slots.get_mut(slot as usize) else { return };
-        entry.watched_until = None;
-        if entry.owes() || !entry.held.is_empty() {
-            out.effect(Effect::Probe { slot, epoch: entry.epoch });
+    /// It is time to look at a lane.
+    pub(super) fn look(&mut self, slot: Slot, out: &mut dyn Sink) {
+        let Some(id) = self.table.lane_id(slot) else { return };
+        let Some((worker, lane)) = self.table.at_mut(slot) else { return };
+        lane.watched_until = None;
+        if worker.owes(lane) || !lane.held.is_empty() {
+            out.effect(Effect::Probe { lane: id });
         }
     }
 
-    /// The answer to a look: what the worker is in.
-    pub(super) fn progress(&mut self, now: Moment, slot: u32, epoch: u32, task: Option<InTask>, out: &mut dyn Output) {
-        let Some(entry) = self.live(slot, epoch) else { return };
-        let known = |index| entry.class_of(index).is_some() || entry.has_expired(index);
+    /// The answer to a look: what the lane is in.
+    pub(super) fn progress(&mut self, now: Moment, id: LaneId, task: Option<InTask>, out: &mut dyn Sink) {
+        let slot = id.slot();
+        let Some((_, lane)) = self.table.lane_mut(id) else { return };
+        let known = |index| lane.class_of(index).is_some() || lane.has_expired(index);
         let task = task.filter(|task| known(task.index));
         if let Some(task) = task {
-            entry.hear(now);
-            entry.begun(task.index);
+            lane.hear(now);
+            lane.begun(task.index);
         }
-        if self.policy == Policy::Reuse {
+        if self.policy.keeps_workers() {
             self.expire_held(now, slot, task.is_some(), out);
         }
-        self.judge(now, slot, task, out);
+        self.judge(now, id, task, out);
         if task.is_some() {
             self.found_busy(now, slot, out);
         }
-        let next = self.slots.get(slot as usize).and_then(|entry| self.next_look(now, entry, task));
+        let next = self.table.at(slot).and_then(|(worker, lane)| self.next_look(now, worker, lane, task));
         self.watch(slot, next);
     }
 
     /// Ends the worker if one of its limits is reached.
-    fn judge(&mut self, now: Moment, slot: u32, task: Option<InTask>, out: &mut dyn Output) {
-        let Some(entry) = self.slots.get_mut(slot as usize) else { return };
-        if !entry.owes() {
+    fn judge(&mut self, now: Moment, id: LaneId, task: Option<InTask>, out: &mut dyn Sink) {
+        let Some((worker, lane)) = self.table.lane_mut(id) else { return };
+        // An initializer has its own limit; a process that is its task may be in it before it says hello.
+        let may_begin = task.is_some() && worker.is_new();
+        if !worker.owes(lane) && !may_begin {
             return;
         }
         let Some(task) = task else {
             // One that is in no task at one look may just be about to report. One that is silent is in none at two.
-            let quiet_since = *entry.quiet_since.get_or_insert(now);
-            if entry.heard + self.start_timeout <= now && quiet_since + self.start_timeout / 2 <= now {
+            let quiet_since = *lane.quiet_since.get_or_insert(now);
+            if lane.heard + self.start_timeout <= now && quiet_since + self.start_timeout / 2 <= now {
                 let text = format!("said nothing for {:?} and is ended", self.start_timeout);
-                self.note_worker(now, slot, &text, out);
-                self.end_worker(now, slot, Why::Silent, Duration::ZERO, out);
+                self.note_worker(now, id.worker, &text, out);
+                self.end_worker(now, id.worker, Why::Silent, Duration::ZERO, out);
             }
             return;
         };
-        let Some(class) = entry.class_of(task.index) else {
+        let Some(class) = lane.class_of(task.index) else {
             // It began at the last moment what was given up at that moment.
-            return self.end_worker(now, slot, Why::Outlived, Duration::ZERO, out);
+            return self.end_worker(now, id.worker, Why::Outlived, Duration::ZERO, out);
         };
         let rules = self.rules(class);
         let Some(limit) = rules.timeout.filter(|limit| task.started + *limit <= now) else { return };
-        let held = self.slots.get_mut(slot as usize).and_then(|entry| entry.take_task(task.index));
-        if let Some(task_held) = held {
-            let overdue = Overdue { task: task_held, started: task.started, limit, last_words: None };
-            self.end_worker(now, slot, Why::Timeout(overdue), rules.grace_period, out);
+        let Some((_, lane)) = self.table.lane_mut(id) else { return };
+        if let Some(held) = lane.take_task(task.index) {
+            lane.overdue = Some(Overdue { task: held, started: task.started, limit, last_words: None });
+            self.end_worker(now, id.worker, Why::Timeout { limit }, rules.grace_period, out);
         }
     }
 
-    /// The first moment at which a limit of this worker can be reached, if `task` is what it is in now.
-    fn next_look(&self, now: Moment, entry: &Slot, task: Option<InTask>) -> Option<Moment> {
-        let silence = match entry.quiet_since {
-            Some(since) => (entry.heard + self.start_timeout).max(since + self.start_timeout / 2),
-            None => entry.heard + self.start_timeout / 2,
+    /// The first moment at which a limit of this lane can be reached, if `task` is what it is in now.
+    fn next_look(&self, now: Moment, worker: &Worker, lane: &Lane, task: Option<InTask>) -> Option<Moment> {
+        let owes = worker.owes(lane);
+        let silence = match lane.quiet_since {
+            Some(since) => (lane.heard + self.start_timeout).max(since + self.start_timeout / 2),
+            None => lane.heard + self.start_timeout / 2,
         };
-        let mut next = entry.owes().then_some(silence);
+        let mut next = owes.then_some(silence);
         let mut at = |moment: Moment| next = Some(next.map_or(moment, |next| next.min(moment)));
-        if entry.owes() {
+        if owes || worker.is_new() {
             let limit = |class| self.rules(class).timeout;
             if let Some(task) = task
-                && let Some(limit) = entry.class_of(task.index).and_then(limit)
+                && let Some(limit) = lane.class_of(task.index).and_then(limit)
             {
                 at(task.started + limit);
             }
-            entry
-                .open()
-                .filter_map(|held| limit(held.ticket.class))
-                .min()
-                .into_iter()
-                .for_each(|limit| at(now + limit));
+            lane.open().filter_map(|held| limit(held.ticket.class)).min().into_iter().for_each(|limit| at(now + limit));
         }
-        if let Some(expires) = self.held_expiry(now, entry) {
+        if let Some(expires) = self.held_expiry(now, lane) {
             at(expires);
         }
         next
     }
 
     /// Ends a worker: SIGTERM and a grace period, or SIGKILL where that is zero.
-    pub(super) fn end_worker(&mut self, now: Moment, slot: u32, why: Why, grace: Duration, out: &mut dyn Output) {
-        self.idle.remove(&slot);
-        let Some(entry) = self.slots.get_mut(slot as usize) else { return };
-        let epoch = entry.epoch;
+    pub(super) fn end_worker(&mut self, now: Moment, id: WorkerId, why: Why, grace: Duration, out: &mut dyn Sink) {
+        let own = self.table.slots_of(id);
+        own.clone().for_each(|slot| _ = self.idle.remove(&Slot(slot)));
+        let Some(worker) = self.table.worker_mut(id) else { return };
         let kill = grace.is_zero();
         let how = if kill { Stop::Kill } else { Stop::Terminate };
-        let pid = entry.pid;
+        let pid = worker.pid;
         let reason = why.reason();
-        entry.life = Life::Ending(Box::new(Ending { why, killed: false, sent: how }));
+        worker.life = Life::Ending(Box::new(Termination { why, killed: false, sent: how }));
         if let Some(reason) = reason {
-            let held = (0u32..).zip(&self.slots).filter(|(other, entry)| *other != slot && entry.busy());
-            let others: Vec<u32> = held.map(|(other, _)| other).collect();
+            let overdue = (own.start..).zip(self.table.lanes_of(id)).find(|(_, lane)| lane.overdue.is_some());
+            let slot = overdue.map_or(own.start, |(slot, _)| slot);
+            let held = self.table.rows().filter(|(other, _, lane)| other.0 != slot && lane.busy());
+            let others: Vec<u32> = held.map(|(other, ..)| other.0).collect();
             out.event(now, &Event::WorkerEnding { slot, pid, reason, others: &others });
         }
-        out.effect(Effect::Stop { slot, epoch, how });
+        out.effect(Effect::Stop { worker: id, how });
         if kill {
-            self.expect_gone(now, slot, epoch);
+            self.expect_gone(now, id);
         } else {
-            self.timers.set(now + grace, Timer::Grace { slot, epoch });
+            self.timers.set(now + grace, Timer::Grace(id));
         }
     }
 
-    pub(super) fn grace_over(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Output) {
-        let Some(entry) = self.live(slot, epoch) else { return };
-        let Life::Ending(ending) = &mut entry.life else { return };
+    pub(super) fn grace_over(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
+        let Some(worker) = self.table.worker_mut(id) else { return };
+        let Life::Ending(ending) = &mut worker.life else { return };
         // Its SIGKILL may have come first, because the user would not wait.
         if ending.sent == Stop::Kill {
             return;
         }
         (ending.killed, ending.sent) = (true, Stop::Kill);
-        out.effect(Effect::Stop { slot, epoch, how: Stop::Kill });
-        self.expect_gone(now, slot, epoch);
+        out.effect(Effect::Stop { worker: id, how: Stop::Kill });
+        self.expect_gone(now, id);
     }
 
     /// A worker was killed: it is waited for so long and no longer.
-    pub(super) fn expect_gone(&mut self, now: Moment, slot: u32, epoch: u32) {
+    pub(super) fn expect_gone(&mut self, now: Moment, id: WorkerId) {
         let patience = if self.stopped_at.is_some() { GONE_AT_STOP } else { GONE };
-        self.timers.set(now + patience, Timer::Stuck { slot, epoch });
+        self.timers.set(now + patience, Timer::Stuck(id));
     }
 
     /// A killed worker is still there: it is given up.
-    pub(super) fn stuck(&mut self, slot: u32, epoch: u32, out: &mut dyn Output) {
-        if self.live(slot, epoch).is_some_and(|entry| matches!(entry.life, Life::Ending(_))) {
-            out.effect(Effect::Abandon { slot, epoch });
+    pub(super) fn stuck(&mut self, id: WorkerId, out: &mut dyn Sink) {
+        if self.table.worker(id).is_some_and(|worker| matches!(worker.life, Life::Ending(_))) {
+            out.effect(Effect::Abandon { worker: id });
         }
+    }
+
+    /// Whether none of a worker's lanes holds anything without an outcome.
+    pub(super) fn holds_nothing(&self, id: WorkerId) -> bool {
+        self.table.lanes_of(id).iter().all(Lane::is_empty)
     }
 
     /// A worker without work did not leave.
-    pub(super) fn overstayed(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Output) {
-        let Some(entry) = self.live(slot, epoch) else { return };
-        if !matches!(entry.life, Life::Leaving) || !entry.is_empty() {
+    pub(super) fn overstayed(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
+        let Some(worker) = self.table.worker(id) else { return };
+        if !matches!(worker.life, Life::Leaving) || !self.holds_nothing(id) {
             return;
         }
-        self.note_worker(now, slot, &format!("did not leave within {LEAVE:?} and is ended"), out);
-        self.end_worker(now, slot, Why::RunEnds, Duration::ZERO, out);
+        self.note_worker(now, id, &format!("did not leave within {LEAVE:?} and is ended"), out);
+        self.end_worker(now, id, Why::RunEnds, Duration::ZERO, out);
     }
 
     /// A worker's socket is closed. One that is ending is gone in a moment; until then it gets nothing more.
-    pub(super) fn closed(&mut self, now: Moment, slot: u32, epoch: u32) {
-        let Some(entry) = self.live(slot, epoch) else { return };
-        if !std::mem::replace(&mut entry.closed, true) {
-            self.idle.remove(&slot);
-            self.timers.set(now + CLOSING, Timer::Closed { slot, epoch });
+    pub(super) fn closed(&mut self, now: Moment, id: WorkerId) {
+        let Some(worker) = self.table.worker_mut(id) else { return };
+        if !std::mem::replace(&mut worker.closed, true) {
+            self.table.slots_of(id).for_each(|slot| _ = self.idle.remove(&Slot(slot)));
+            self.timers.set(now + CLOSING, Timer::Closed(id));
         }
     }
 
     /// A worker lives on without its socket.
-    pub(super) fn still_there(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Output) {
-        let Some(entry) = self.live(slot, epoch) else { return };
-        let ends_anyway = matches!(entry.life, Life::Leaving) && entry.is_empty();
-        if ends_anyway || !matches!(entry.life, Life::Starting(_) | Life::Working | Life::Leaving) {
+    pub(super) fn still_there(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
+        let Some(worker) = self.table.worker(id).filter(|worker| worker.is_alive()) else { return };
+        if matches!(worker.life, Life::Leaving) && self.holds_nothing(id) {
             return;
         }
-        self.note_worker(now, slot, "closed its socket, lived on and is ended", out);
-        self.end_worker(now, slot, Why::Closed, Duration::ZERO, out);
+        self.note_worker(now, id, "closed its socket, lived on and is ended", out);
+        self.end_worker(now, id, Why::Closed, Duration::ZERO, out);
     }
 
-    fn note_worker(&self, now: Moment, slot: u32, what: &str, out: &mut dyn Output) {
-        let pid = self.slots.get(slot as usize).and_then(|entry| entry.pid).unwrap_or(0);
-        self.note(now, Severity::Warning, format!("worker {slot} (process {pid}) {what}"), out);
+    fn note_worker(&self, now: Moment, id: WorkerId, what: &str, out: &mut dyn Sink) {
+        let pid = self.table.worker(id).and_then(|worker| worker.pid).unwrap_or(0);
+        self.note(now, Severity::Warning, format!("worker {} (process {pid}) {what}", id.slot), out);
     }
 }
 
@@ -224,8 +231,13 @@ impl Why {
     fn reason(&self) -> Option<EndReason> {
         match self {
             Self::User => Some(EndReason::Request),
-            Self::Timeout(overdue) => Some(EndReason::Timeout { limit: overdue.limit }),
-            Self::RunEnds | Self::Misbehaved(_) | Self::Silent | Self::Closed | Self::Outlived => None,
+            Self::Timeout { limit } => Some(EndReason::Timeout { limit: *limit }),
+            Self::RunEnds
+            | Self::NotInitialized(_)
+            | Self::Misbehaved(_)
+            | Self::Silent
+            | Self::Closed
+            | Self::Outlived => None,
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Workers that end: the task that was lost with one, the tasks that go back to the queue, the replacement.
 
-use super::input::{Ended, Output};
-use super::slot::{Ending, Life, Why};
-use super::{Dispatcher, Policy};
-use crate::engine::event::{Event, Moment, Severity};
+use super::Dispatcher;
+use super::input::{Ended, Sink};
+use super::lane::Overdue;
+use super::queue::Ticket;
+use super::worker::{Life, Termination, Why};
+use crate::engine::event::{Event, Moment, Severity, Slot, WorkerId};
 use crate::engine::outcome::{Cause, Exit, Outcome};
+use crate::workload::model::TaskIndex;
 
 /// How a worker ends that was killed.
 const SIGKILL: i32 = libc::SIGKILL;
@@ -12,45 +15,55 @@ const SIGKILL: i32 = libc::SIGKILL;
 const EARLY_DEATHS: u32 = 5;
 
 impl Dispatcher {
-    pub(super) fn exited(&mut self, now: Moment, slot: u32, epoch: u32, ended: &Ended, out: &mut dyn Output) {
-        let Some(entry) = self.live(slot, epoch) else { return };
-        let life = std::mem::take(&mut entry.life);
-        let pid = entry.pid.unwrap_or(0);
-        let proven = entry.proven;
-        if let Some(task) = ended.task {
-            entry.begun(task.index);
+    pub(super) fn exited(&mut self, now: Moment, id: WorkerId, ended: &Ended, out: &mut dyn Sink) {
+        let empty = self.holds_nothing(id);
+        let Some(worker) = self.table.worker_mut(id) else { return };
+        let life = std::mem::take(&mut worker.life);
+        let pid = worker.pid.unwrap_or(0);
+        let proven = worker.proven;
+        for (number, task) in &ended.tasks {
+            if let Some((_, lane)) = self.table.lane_mut(id.lane(*number)) {
+                lane.begun(task.index);
+            }
         }
         let mut how = format!("with {}{}", ended.exit, last_line(&ended.output.stderr));
         let expected = match &life {
-            Life::Leaving => ended.exit.is_success() || entry.is_empty(),
+            Life::Leaving => ended.exit.is_success() || empty,
             Life::Ending(ending) => matches!(ending.why, Why::RunEnds),
             _ => false,
         };
         match life {
             Life::Ending(ending) => {
-                if !proven && matches!(ending.why, Why::Misbehaved(_) | Why::Silent | Why::Closed) {
-                    self.early_deaths += 1;
+                match &ending.why {
+                    Why::Misbehaved(_) | Why::Closed if !proven => self.early_deaths += 1,
+                    Why::Silent => {
+                        self.early_deaths += u32::from(!proven);
+                        how = format!("because it said nothing for {:?}", self.start_timeout);
+                    }
+                    Why::NotInitialized(reason) => self.initializer_failed(now, id, reason, out),
+                    _ => {}
                 }
-                if matches!(ending.why, Why::Silent) {
-                    how = format!("because it said nothing for {:?}", self.start_timeout);
-                }
-                self.ended_on_purpose(now, slot, *ending, ended, out);
+                self.ended_on_purpose(now, id, *ending, ended, out);
             }
             Life::Leaving if ended.exit.is_success() => {}
             Life::Free | Life::Waiting => return,
+            Life::Initializing(_) => {
+                let reason = format!("its worker ended {how}");
+                self.initializer_failed(now, id, &reason, out);
+                self.lose_tasks(now, id, &death(ended), ended, out);
+            }
             Life::Starting(_) | Life::Working | Life::Leaving => {
-                let cause = Cause::WorkerDied { exit: ended.exit, by_user: false, out_of_memory: ended.out_of_memory };
-                self.lose_task(now, slot, &cause, ended, out);
-                if !proven && ended.task.is_none() && !expected {
+                self.lose_tasks(now, id, &death(ended), ended, out);
+                if !proven && ended.tasks.is_empty() && !expected {
                     self.early_deaths += 1;
                 }
             }
         }
-        self.release(now, slot, expected, out);
+        self.release(now, id, expected, out);
         out.event(
             now,
             &Event::WorkerExited {
-                slot,
+                slot: id.slot.0,
                 pid,
                 exit: ended.exit,
                 usage: ended.usage,
@@ -63,97 +76,165 @@ impl Dispatcher {
                 format!("{} workers in a row ended before they did anything, the last one {how}", self.early_deaths);
             return self.give_up(now, &reason, out);
         }
+        if let Some(rules) = self.initializer
+            && self.failed_initializers > rules.max_failures
+        {
+            let reason = format!(
+                "the initializer failed {} times in a row; no more workers are started",
+                self.failed_initializers
+            );
+            return self.give_up(now, &reason, out);
+        }
         self.admit(now, out);
-        self.occupy(now, slot, out);
+        self.occupy(now, id, out);
         self.pump(now, out);
     }
 
-    /// Frees a slot whose worker is gone: what it still held goes back to the head of the queue.
-    fn release(&mut self, now: Moment, slot: u32, expected: bool, out: &mut dyn Output) {
+    fn initializer_failed(&mut self, now: Moment, id: WorkerId, reason: &str, out: &mut dyn Sink) {
+        self.failed_initializers += 1;
+        // Often enough to be seen, rarely enough to leave room for other notes.
+        if self.failed_initializers.is_power_of_two() {
+            let text = format!("the initializer of worker {} failed: {reason}", id.slot);
+            self.note(now, Severity::Warning, text, out);
+        }
+    }
+
+    /// Frees the place of a worker that is gone: what its lanes still held goes back to the head of the queue.
+    fn release(&mut self, now: Moment, id: WorkerId, expected: bool, out: &mut dyn Sink) {
         let ending = self.ending.is_some();
-        let Some(entry) = self.slots.get_mut(slot as usize) else { return };
+        let keeps_workers = self.policy.keeps_workers();
+        let Some(worker) = self.table.worker_mut(id) else { return };
         // What it took up is free for another.
         self.start_blocked_until = Moment::ZERO;
-        entry.pid = None;
-        entry.life = Life::Free;
-        entry.replaces = !expected && self.policy == Policy::Reuse;
-        entry.free_since = now;
-        let held = std::mem::take(&mut entry.held);
-        self.watch(slot, None);
-        let open = held.into_iter().filter(|held| !held.expired).map(|held| held.ticket);
+        worker.pid = None;
+        worker.life = Life::Free;
+        worker.replaces = !expected && keeps_workers;
+        let mut open: Vec<Ticket> = Vec::new();
+        for slot in self.table.slots_of(id).map(Slot) {
+            if let Some((_, lane)) = self.table.at_mut(slot) {
+                lane.free_since = now;
+                open.extend(lane.held.drain(..).filter(|held| !held.expired).map(|held| held.ticket));
+            }
+            self.watch(slot, None);
+        }
         if ending {
-            self.counts.cancelled += open.map(|ticket| ticket.count).sum::<u64>();
+            self.counts.cancelled += open.iter().map(|ticket| ticket.count).sum::<u64>();
         } else {
-            self.queue.give_back(open);
+            self.queue.give_back(open.into_iter());
             self.expire_queue(now, out);
         }
     }
 
-    fn ended_on_purpose(&mut self, now: Moment, slot: u32, ending: Ending, ended: &Ended, out: &mut dyn Output) {
+    fn ended_on_purpose(&mut self, now: Moment, id: WorkerId, ending: Termination, ended: &Ended, out: &mut dyn Sink) {
+        let mut was_overdue = Vec::new();
+        for slot in self.table.slots_of(id).map(Slot) {
+            if let Some(overdue) = self.table.at_mut(slot).and_then(|(_, lane)| lane.overdue.take()) {
+                was_overdue.push(slot);
+                self.timed_out(now, slot, overdue, ending.killed, ended, out);
+            }
+        }
         match ending.why {
             // What it held is given out again.
-            Why::RunEnds | Why::Silent | Why::Outlived => {}
+            Why::RunEnds | Why::Silent | Why::Outlived | Why::NotInitialized(_) => {}
+            // So is what waited for the overdue task. What other lanes were in is lost with their worker.
+            Why::Timeout { .. } => {
+                let cause = Cause::Error { message: "its worker was ended for another task's timeout".to_owned() };
+                for (number, task) in &ended.tasks {
+                    let slot = id.lane(*number).slot();
+                    if !was_overdue.contains(&slot) {
+                        self.lose_task(now, slot, task.index, Some(task.started), &cause, ended, out);
+                    }
+                }
+            }
             Why::Closed if matches!(ended.exit, Exit::Signal(SIGKILL) | Exit::Unknown) => {
                 // What it was in can never be reported; what it had not begun is given out again.
-                if ended.task.is_some() {
+                if !ended.tasks.is_empty() {
                     let cause = Cause::Error { message: "its worker closed its socket and lived on".to_owned() };
-                    self.lose_task(now, slot, &cause, ended, out);
+                    self.lose_tasks(now, id, &cause, ended, out);
                 }
             }
-            Why::Closed => {
-                // It was about to end by itself.
-                let cause = Cause::WorkerDied { exit: ended.exit, by_user: false, out_of_memory: ended.out_of_memory };
-                self.lose_task(now, slot, &cause, ended, out);
-            }
+            // It was about to end by itself.
+            Why::Closed => self.lose_tasks(now, id, &death(ended), ended, out),
             Why::User => {
                 let cause = Cause::WorkerDied { exit: ended.exit, by_user: true, out_of_memory: false };
-                self.lose_task(now, slot, &cause, ended, out);
+                self.lose_tasks(now, id, &cause, ended, out);
             }
             Why::Misbehaved(reason) => {
-                let Some(entry) = self.slots.get_mut(slot as usize) else { return };
-                let victim = entry.open().next().map(|held| held.ticket.first);
-                let Some(first) = victim.and_then(|index| entry.take_task(index)) else { return };
-                let cause = Cause::Error { message: format!("its worker broke the protocol: {reason}") };
-                let report = self.report(now, slot, &first, Outcome::Failed, cause);
-                let may_retry = self.rules(first.ticket.class).retries.on_error;
-                self.attempt_over(now, &first, report, may_retry, out);
-            }
-            Why::Timeout(overdue) => {
-                let held = overdue.task;
-                let cause = Cause::Timeout { limit: overdue.limit };
-                let mut report = self.report(now, slot, &held, Outcome::TimedOut, cause);
-                let service = u64::try_from(now.since(overdue.started).as_nanos()).unwrap_or(u64::MAX);
-                if let Some(entry) = self.slots.get(slot as usize) {
-                    report.set_times(entry.times(&held, overdue.started, service));
+                for slot in self.table.slots_of(id).map(Slot) {
+                    self.misunderstood(now, slot, &reason, out);
                 }
-                report.exit = Some(ended.exit);
-                report.killed = ending.killed;
-                report.peak_rss_bytes = ended.peak_rss_bytes;
-                let output = overdue.last_words.map_or_else(|| ended.output.clone(), |words| words.output);
-                report.stdout_tail = output.stdout;
-                report.stderr_tail = output.stderr;
-                report.output_omitted_bytes = output.omitted;
-                let may_retry = self.rules(held.ticket.class).retries.on_timeout;
-                self.attempt_over(now, &held, report, may_retry, out);
             }
         }
     }
 
-    /// The task that a worker was in is lost with it.
-    fn lose_task(&mut self, now: Moment, slot: u32, cause: &Cause, ended: &Ended, out: &mut dyn Output) {
-        let policy = self.policy;
-        let Some(entry) = self.slots.get_mut(slot as usize) else { return };
-        // The board says which task it was. A process that was started for one task is that task, even if it died
+    fn misunderstood(&mut self, now: Moment, slot: Slot, reason: &str, out: &mut dyn Sink) {
+        let Some((_, lane)) = self.table.at_mut(slot) else { return };
+        let victim = lane.open().next().map(|held| held.ticket.first);
+        let Some(first) = victim.and_then(|index| lane.take_task(index)) else { return };
+        let cause = Cause::Error { message: format!("its worker broke the protocol: {reason}") };
+        let report = self.report(now, slot, &first, Outcome::Failed, cause);
+        let may_retry = self.rules(first.ticket.class).retries.on_error;
+        self.attempt_over(now, &first, report, may_retry, out);
+    }
+
+    fn timed_out(
+        &mut self,
+        now: Moment,
+        slot: Slot,
+        overdue: Overdue,
+        killed: bool,
+        ended: &Ended,
+        out: &mut dyn Sink,
+    ) {
+        let held = overdue.task;
+        let cause = Cause::Timeout { limit: overdue.limit };
+        let mut report = self.report(now, slot, &held, Outcome::TimedOut, cause);
+        let service = u64::try_from(now.since(overdue.started).as_nanos()).unwrap_or(u64::MAX);
+        if let Some((_, lane)) = self.table.at(slot) {
+            report.set_times(lane.times(&held, overdue.started, service));
+        }
+        report.exit = Some(ended.exit);
+        report.killed = killed;
+        report.peak_rss_bytes = ended.peak_rss_bytes;
+        let output = overdue.last_words.map_or_else(|| ended.output.clone(), |words| words.output);
+        report.stdout_tail = output.stdout;
+        report.stderr_tail = output.stderr;
+        report.output_omitted_bytes = output.omitted;
+        let may_retry = self.rules(held.ticket.class).retries.on_timeout;
+        self.attempt_over(now, &held, report, may_retry, out);
+    }
+
+    /// The tasks that a worker was in are lost with it.
+    fn lose_tasks(&mut self, now: Moment, id: WorkerId, cause: &Cause, ended: &Ended, out: &mut dyn Sink) {
+        // The board says which tasks it was in. A process that was started for one task is that task, even if it died
         // before it began.
-        let index = match (ended.task, policy) {
-            (Some(task), _) => Some(task.index),
-            (None, Policy::OneTask) => entry.held.front().map(|held| held.ticket.first),
-            (None, Policy::Reuse) => None,
-        };
-        let Some(held) = index.and_then(|index| entry.take_task(index)) else { return };
-        let times = ended.task.map(|task| {
-            let service = u64::try_from(now.since(task.started).as_nanos()).unwrap_or(u64::MAX);
-            entry.times(&held, task.started, service)
+        if !self.policy.keeps_workers() && ended.tasks.is_empty() {
+            let only = self.table.lanes_of(id).first().and_then(|lane| lane.held.front());
+            if let Some(index) = only.map(|held| held.ticket.first) {
+                self.lose_task(now, id.slot, index, None, cause, ended, out);
+            }
+        }
+        for (number, task) in &ended.tasks {
+            self.lose_task(now, id.lane(*number).slot(), task.index, Some(task.started), cause, ended, out);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all of them are facts of one death")]
+    fn lose_task(
+        &mut self,
+        now: Moment,
+        slot: Slot,
+        index: TaskIndex,
+        started: Option<Moment>,
+        cause: &Cause,
+        ended: &Ended,
+        out: &mut dyn Sink,
+    ) {
+        let Some((_, lane)) = self.table.at_mut(slot) else { return };
+        let Some(held) = lane.take_task(index) else { return };
+        let times = started.map(|started| {
+            let service = u64::try_from(now.since(started).as_nanos()).unwrap_or(u64::MAX);
+            lane.times(&held, started, service)
         });
         let mut report = self.report(now, slot, &held, Outcome::Lost, cause.clone());
         if let Some(times) = times {
@@ -169,10 +250,14 @@ impl Dispatcher {
     }
 
     /// The engine cannot go on: everything that is left is cancelled and every worker ended.
-    pub(super) fn give_up(&mut self, now: Moment, reason: &str, out: &mut dyn Output) {
+    pub(super) fn give_up(&mut self, now: Moment, reason: &str, out: &mut dyn Sink) {
         self.note(now, Severity::Error, reason.to_owned(), out);
         self.end_run(now, crate::engine::event::RunState::Broken, true, out);
     }
+}
+
+fn death(ended: &Ended) -> Cause {
+    Cause::WorkerDied { exit: ended.exit, by_user: false, out_of_memory: ended.out_of_memory }
 }
 
 fn last_line(text: &str) -> String {

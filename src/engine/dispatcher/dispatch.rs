@@ -1,14 +1,15 @@
-//! Giving out work: which slot gets how many tasks.
+//! Giving out work: which lane gets how many tasks.
 
 use std::time::Duration;
 
-use super::input::{Effect, Output};
-use super::slot::{Held, Life};
-use super::{Dispatcher, Policy};
-use crate::engine::event::{Moment, RunState};
-use crate::engine::queue::Ticket;
+use super::Dispatcher;
+use super::input::{Effect, Sink};
+use super::lane::Held;
+use super::queue::Ticket;
+use super::worker::Life;
+use crate::engine::dispatcher::window::Holding;
+use crate::engine::event::{Moment, RunState, Slot};
 use crate::engine::stream::ClassRules;
-use crate::engine::window::Holding;
 use crate::workload::model::{Backoff, ClassId, Retries};
 
 /// Most runs in one message.
@@ -33,53 +34,52 @@ impl Dispatcher {
     }
 
     /// Gives work to everyone who waits for it.
-    pub(super) fn pump(&mut self, now: Moment, out: &mut dyn Output) {
+    pub(super) fn pump(&mut self, now: Moment, out: &mut dyn Sink) {
         while self.state == RunState::Running && !self.queue.is_empty() {
-            if self.policy == Policy::OneTask && self.starts_left == 0 {
+            let keeps_workers = self.policy.keeps_workers();
+            if !keeps_workers && self.starts_left == 0 {
                 self.unfinished |= !self.idle.is_empty();
                 return;
             }
             let Some(slot) = self.idle.pop_first() else { return };
-            match self.policy {
-                Policy::Reuse => self.refill(now, slot, out),
-                Policy::OneTask => {
-                    if let Some(ticket) = self.queue.take(1) {
-                        self.start(now, slot, Some(ticket), out);
-                    }
-                }
+            if keeps_workers {
+                self.refill(now, slot, out);
+            } else if let Some(ticket) = self.queue.take(1) {
+                self.start(now, slot, Some(ticket), out);
             }
         }
     }
 
-    /// Fills a worker's window.
-    pub(super) fn refill(&mut self, now: Moment, slot: u32, out: &mut dyn Output) {
-        let Some(entry) = self.slots.get(slot as usize) else { return };
-        if !matches!(entry.life, Life::Working) || entry.closed {
+    /// Fills a lane's window.
+    pub(super) fn refill(&mut self, now: Moment, slot: Slot, out: &mut dyn Sink) {
+        let Some((worker, _)) = self.table.at(slot) else { return };
+        if !matches!(worker.life, Life::Working) || worker.closed || slot.0 >= self.workers {
             return;
         }
-        let epoch = entry.epoch;
         let mut tickets = Vec::new();
         if self.state == RunState::Running {
             self.fill(now, slot, &mut tickets);
         }
         if tickets.is_empty() {
-            if self.slots.get(slot as usize).is_some_and(super::slot::Slot::is_empty) {
+            if self.table.at(slot).is_some_and(|(_, lane)| lane.is_empty()) {
                 self.idle.insert(slot);
             }
             return;
         }
         self.idle.remove(&slot);
         self.watch_sent(now, slot, &tickets);
-        out.effect(Effect::Send { slot, epoch, tickets });
+        if let Some(lane) = self.table.lane_id(slot) {
+            out.effect(Effect::Send { lane, tickets });
+        }
     }
 
-    fn fill(&mut self, now: Moment, slot: u32, tickets: &mut Vec<Ticket>) {
-        let Some(entry) = self.slots.get_mut(slot as usize) else { return };
+    fn fill(&mut self, now: Moment, slot: Slot, tickets: &mut Vec<Ticket>) {
+        let Some((_, lane)) = self.table.at_mut(slot) else { return };
         let mut holding = Holding { tasks: 0, nanos: 0 };
-        if entry.held.is_empty() {
-            entry.hear(now);
+        if lane.held.is_empty() {
+            lane.hear(now);
         }
-        for held in entry.open() {
+        for held in lane.open() {
             holding.tasks += held.ticket.count;
             holding.nanos += held.ticket.count.saturating_mul(held.estimate);
         }
@@ -103,7 +103,7 @@ impl Dispatcher {
             room = Some(most - ticket.count);
             holding.tasks += ticket.count;
             holding.nanos += ticket.count.saturating_mul(estimate);
-            entry.held.push_back(Held::new(ticket, now, estimate));
+            lane.held.push_back(Held::new(ticket, now, estimate));
             tickets.push(ticket);
         }
     }

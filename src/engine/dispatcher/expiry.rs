@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use super::Dispatcher;
-use super::input::Output;
-use super::slot::{Life, Slot};
-use crate::engine::event::{Event, Moment};
+use super::input::Sink;
+use super::lane::Lane;
+use super::worker::Life;
+use crate::engine::dispatcher::queue::{Expired, Ticket};
+use crate::engine::event::{Event, LaneId, Moment, Slot};
 use crate::engine::outcome::{AttemptReport, Cause, Outcome};
-use crate::engine::queue::{Expired, Ticket};
 use crate::workload::model::{ClassId, TaskIndex};
 
 /// How long a worker that is in no task is waited for before what it holds expires: it may just be reporting that it has
@@ -22,7 +23,7 @@ const AGAIN: Duration = Duration::from_millis(1);
 
 impl Dispatcher {
     /// Ends the waiting of tasks in the queue whose `queue_timeout` ran out; says whether there were any.
-    pub(super) fn expire_queue(&mut self, now: Moment, out: &mut dyn Output) -> bool {
+    pub(super) fn expire_queue(&mut self, now: Moment, out: &mut dyn Sink) -> bool {
         if self.queue.next_expiry().is_none_or(|at| at > now) {
             return false;
         }
@@ -37,32 +38,32 @@ impl Dispatcher {
     }
 
     /// When something in a worker's window expires that the worker has not begun.
-    pub(super) fn held_expiry(&self, now: Moment, entry: &Slot) -> Option<Moment> {
-        let first = self.first_expiry(entry)?;
+    pub(super) fn held_expiry(&self, now: Moment, lane: &Lane) -> Option<Moment> {
+        let first = self.first_expiry(lane)?;
         // Whatever else it is looked at for in between, it is looked at when its patience is over.
         let moments = [first, first + REPORTING, now + AGAIN];
         moments.into_iter().filter(|at| *at > now).min()
     }
 
-    fn first_expiry(&self, entry: &Slot) -> Option<Moment> {
+    fn first_expiry(&self, lane: &Lane) -> Option<Moment> {
         // What a run leaves behind is cancelled; a process that is started for a task takes it out of the queue.
-        let waits = self.ending.is_none() && self.policy == super::Policy::Reuse;
-        entry.open().filter_map(|held| held.ticket.expires).min().filter(|_| waits)
+        let waits = self.ending.is_none() && self.policy.keeps_workers();
+        lane.open().filter_map(|held| held.ticket.expires).min().filter(|_| waits)
     }
 
     /// Ends the waiting of tasks in a worker's window. Those that it has begun were taken out of the reckoning before;
     /// `in_task` says whether they are known.
-    pub(super) fn expire_held(&mut self, now: Moment, slot: u32, in_task: bool, out: &mut dyn Output) {
-        let Some(entry) = self.slots.get(slot as usize) else { return };
-        let Some(first) = self.first_expiry(entry) else { return };
+    pub(super) fn expire_held(&mut self, now: Moment, slot: Slot, in_task: bool, out: &mut dyn Sink) {
+        let Some((worker, lane)) = self.table.at(slot) else { return };
+        let Some(first) = self.first_expiry(lane) else { return };
         // One that is being ended does not report any more.
-        let patience = if in_task || matches!(entry.life, Life::Ending(_)) { Duration::ZERO } else { REPORTING };
+        let patience = if in_task || matches!(worker.life, Life::Ending(_)) { Duration::ZERO } else { REPORTING };
         if first + patience > now {
             return;
         }
-        let Some(entry) = self.slots.get_mut(slot as usize) else { return };
+        let Some((_, lane)) = self.table.at_mut(slot) else { return };
         let mut gone: Vec<Expired> = vec![Expired::default(); self.classes.len()];
-        for held in entry.held.iter_mut().filter(|held| !held.expired) {
+        for held in lane.held.iter_mut().filter(|held| !held.expired) {
             if held.ticket.expires.is_some_and(|at| at <= now) {
                 held.expired = true;
                 if let Some(gone) = gone.get_mut(usize::from(held.ticket.class)) {
@@ -80,13 +81,13 @@ impl Dispatcher {
         self.pump(now, out);
     }
 
-    fn expired(&mut self, now: Moment, class: ClassId, expired: &Expired, out: &mut dyn Output) {
+    fn expired(&mut self, now: Moment, class: ClassId, expired: &Expired, out: &mut dyn Sink) {
         let limit = self.rules(class).queue_timeout.unwrap_or_default();
         self.counts.timed_out += expired.count;
         self.counts.queue_timed_out += expired.count;
         let reports: Vec<AttemptReport> =
             expired.named.iter().map(|index| self.expired_report(now, class, *index, limit)).collect();
-        out.event(now, &Event::Expired { class, count: expired.count, limit, reports: &reports });
+        self.tell(now, &Event::Expired { class, count: expired.count, limit, reports: &reports }, out);
     }
 
     fn expired_report(&self, now: Moment, class: ClassId, index: TaskIndex, limit: Duration) -> AttemptReport {
@@ -115,32 +116,24 @@ impl Dispatcher {
 
     /// A worker did not begin tasks whose time had passed. Those that have not expired here (the clock stood still in
     /// between) go back to the head of the queue.
-    pub(super) fn skipped(
-        &mut self,
-        now: Moment,
-        slot: u32,
-        epoch: u32,
-        first: TaskIndex,
-        count: u64,
-        out: &mut dyn Output,
-    ) {
-        let Some(entry) = self.live(slot, epoch) else { return };
+    pub(super) fn skipped(&mut self, now: Moment, id: LaneId, first: TaskIndex, count: u64, out: &mut dyn Sink) {
+        let Some((worker, lane)) = self.table.lane_mut(id) else { return };
         let mut back: Vec<Ticket> = Vec::new();
         let (mut next, end) = (first, first.saturating_add(count));
         while next < end {
-            let Some(held) = entry.held.front_mut().filter(|held| held.ticket.first == next) else { break };
+            let Some(held) = lane.held.front_mut().filter(|held| held.ticket.first == next) else { break };
             let (part, rest) = held.split(held.ticket.count.min(end - next));
             match rest {
                 Some(rest) => *held = rest,
-                None => drop(entry.held.pop_front()),
+                None => drop(lane.held.pop_front()),
             }
             next += part.ticket.count;
             if !part.expired {
                 back.push(part.ticket);
             }
         }
-        entry.hear(now);
-        entry.proven = true;
+        lane.hear(now);
+        worker.proven = true;
         if self.ending.is_some() {
             // Nobody takes it out of the queue any more.
             self.counts.cancelled += back.iter().map(|ticket| ticket.count).sum::<u64>();
@@ -149,9 +142,9 @@ impl Dispatcher {
         }
         if next < end {
             let reason = format!("skipped task {next} that was not next");
-            return self.misbehaved(now, slot, epoch, reason, out);
+            return self.misbehaved(now, id.worker, reason, out);
         }
         self.expire_queue(now, out);
-        self.after_result(now, slot, out);
+        self.after_result(now, id.slot(), out);
     }
 }

@@ -1,12 +1,12 @@
 //! What goes into a dispatcher and what comes out of it.
 
 use crate::engine::control::Command;
-use crate::engine::event::{Event, InTask, Moment, Record, RunState, Usage};
+use crate::engine::dispatcher::queue::Ticket;
+use crate::engine::event::{Event, InTask, LaneId, Moment, Record, RunState, Usage, WorkerId};
 use crate::engine::outcome::Exit;
-use crate::engine::queue::Ticket;
 use crate::workload::model::TaskIndex;
 
-/// Something that happened. `slot` and `epoch` name a worker: the epoch tells it from others that had its slot.
+/// Something that happened.
 #[derive(Debug)]
 pub enum Input<'a> {
     /// The run begins.
@@ -19,63 +19,56 @@ pub enum Input<'a> {
     Broken(String),
     /// A worker process was started.
     Started {
-        /// Its place.
-        slot: u32,
-        /// Its life.
-        epoch: u32,
+        /// Which worker.
+        worker: WorkerId,
         /// Its process.
         pid: u32,
     },
     /// A worker process could not be started.
     StartFailed {
-        /// Its place.
-        slot: u32,
-        /// Its life.
-        epoch: u32,
+        /// Which worker.
+        worker: WorkerId,
         /// Why.
         failure: StartFailure,
     },
-    /// A worker said hello.
-    Ready {
-        /// Its place.
-        slot: u32,
-        /// Its life.
-        epoch: u32,
+    /// A worker said hello: it is there, and ready unless it has an initializer to run.
+    Hello {
+        /// Which worker.
+        worker: WorkerId,
+    },
+    /// A worker has run its initializer.
+    Initialized {
+        /// Which worker.
+        worker: WorkerId,
+        /// What became of it, in its own words if it failed.
+        result: Result<(), String>,
     },
     /// Tasks succeeded, in the order in which they were sent.
     Done {
-        /// Their worker's place.
-        slot: u32,
-        /// Its life.
-        epoch: u32,
+        /// Where they ran.
+        lane: LaneId,
         /// The tasks.
         records: &'a [Record],
     },
     /// A task reported that it did not succeed.
     Failed {
-        /// Its worker's place.
-        slot: u32,
-        /// Its life.
-        epoch: u32,
+        /// Where it ran.
+        lane: LaneId,
         /// What it said.
         failure: Box<TaskFailure>,
     },
     /// Answer to [`Effect::Probe`].
     Progress {
-        /// The worker's place.
-        slot: u32,
-        /// Its life.
-        epoch: u32,
+        /// Which lane was asked for.
+        lane: LaneId,
         /// What it is in.
         task: Option<InTask>,
     },
     /// A worker did not begin these tasks, because the time up to which it was to begin them had passed; in the order in
     /// which they were sent.
     Skipped {
-        /// Their worker's place.
-        slot: u32,
-        /// Its life.
-        epoch: u32,
+        /// Where they were to run.
+        lane: LaneId,
         /// First of them.
         first: TaskIndex,
         /// How many, with consecutive indices.
@@ -84,26 +77,20 @@ pub enum Input<'a> {
     /// A worker will never say anything more, or does not listen any more: its end of the socket is closed, in one
     /// direction at least. All it had said before was handed in before.
     Closed {
-        /// Its place.
-        slot: u32,
-        /// Its life.
-        epoch: u32,
+        /// Which worker.
+        worker: WorkerId,
     },
     /// A worker sent something that cannot be understood.
     Misbehaved {
-        /// Its place.
-        slot: u32,
-        /// Its life.
-        epoch: u32,
-        /// What.
+        /// Which worker.
+        worker: WorkerId,
+        /// What is wrong with it.
         reason: String,
     },
     /// A worker ended and was reaped; all it had said before was handed in before.
     Exited {
-        /// Its place.
-        slot: u32,
-        /// Its life.
-        epoch: u32,
+        /// Which worker.
+        worker: WorkerId,
         /// How.
         ended: Box<Ended>,
     },
@@ -155,8 +142,8 @@ pub struct TaskOutput {
 pub struct Ended {
     /// Its exit status.
     pub exit: Exit,
-    /// The task that it was in according to the status board.
-    pub task: Option<InTask>,
+    /// The tasks that its lanes were in according to the status board, with the numbers of the lanes.
+    pub tasks: Vec<(u16, InTask)>,
     /// The kernel's accounting of its whole life.
     pub usage: Usage,
     /// Largest resident set, where known.
@@ -182,58 +169,48 @@ pub enum Effect {
     /// Start a worker; with `task` it is started for this one task, which has left the queue with that and does not
     /// expire any more. Answered by `Started` or `StartFailed`.
     Start {
-        /// Where.
-        slot: u32,
-        /// Its life.
-        epoch: u32,
+        /// Which worker.
+        worker: WorkerId,
+        /// Lanes that it is to have at first.
+        lanes: u16,
         /// The task it is started for.
         task: Option<Ticket>,
     },
-    /// Send tasks to a worker, in this order.
+    /// Send tasks to a lane, in this order. A worker makes the lanes that it is sent tasks for.
     Send {
-        /// Where.
-        slot: u32,
-        /// Its life.
-        epoch: u32,
+        /// Where they are to run.
+        lane: LaneId,
         /// The tasks.
         tickets: Vec<Ticket>,
     },
-    /// Say what a worker is in, at once. Answered by `Progress`.
+    /// Say what a lane is in, at once. Answered by `Progress`.
     Probe {
-        /// Where.
-        slot: u32,
-        /// Its life.
-        epoch: u32,
+        /// Which lane.
+        lane: LaneId,
     },
     /// Ask a worker to leave after its task.
     Retire {
-        /// Where.
-        slot: u32,
-        /// Its life.
-        epoch: u32,
+        /// Which worker.
+        worker: WorkerId,
     },
     /// End a worker.
     Stop {
-        /// Where.
-        slot: u32,
-        /// Its life.
-        epoch: u32,
+        /// Which worker.
+        worker: WorkerId,
         /// How.
         how: Stop,
     },
     /// Leave a worker behind that cannot be ended: nobody waits for it any more. Answered by `Exited`.
     Abandon {
-        /// Where.
-        slot: u32,
-        /// Its life.
-        epoch: u32,
+        /// Which worker.
+        worker: WorkerId,
     },
     /// The run is over and every worker is gone.
     Over(RunState),
 }
 
 /// Takes what comes out of a dispatcher.
-pub trait Output {
+pub trait Sink {
     /// Something is to be done.
     fn effect(&mut self, effect: Effect);
 

@@ -16,33 +16,30 @@ mod deaths;
 mod dispatch;
 mod expiry;
 pub mod input;
+mod lane;
+mod policy;
+pub mod queue;
 mod results;
-mod slot;
 mod staff;
 mod timers;
+pub mod window;
+mod worker;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::engine::event::{EngineView, Event, Moment, RunState, Severity, SlotView, WorkerState};
+use crate::engine::dispatcher::queue::Queue;
+use crate::engine::dispatcher::window::{Chunk, Estimates};
+use crate::engine::event::{EngineView, Event, InTask, Moment, RunState, Severity, Slot, SlotView, WorkerState};
 use crate::engine::outcome::Counts;
-use crate::engine::queue::Queue;
 use crate::engine::stream::{Admission, ClassRules, TaskStream};
-use crate::engine::window::{Chunk, Estimates};
 
 use arrivals::Arrivals;
-pub use input::{Effect, Ended, Input, Output, StartFailure, Stop};
-use slot::{Life, Slot};
+pub use input::{Effect, Ended, Input, Sink, StartFailure, Stop};
+use lane::Lane;
+pub use policy::Policy;
 use timers::{Timer, Timers};
-
-/// What happens to a worker around a task: the only difference between the engines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
-    /// Workers are started once and reused (pool, serial).
-    Reuse,
-    /// A worker is started for each task, with the task, and ends with it (process).
-    OneTask,
-}
+use worker::{Table, Worker};
 
 /// Workers that are started before others have their turn: starting one takes the driver about a millisecond, in which it
 /// can neither signal a worker nor hear the user.
@@ -50,18 +47,20 @@ const STARTS_AT_ONCE: u32 = 8;
 
 /// Everything a dispatcher needs to know beforehand.
 #[derive(Debug)]
-pub struct Plan {
-    /// Reuse or one task.
+pub struct Settings {
+    /// What happens to a worker around a task.
     pub policy: Policy,
-    /// Workers at the start; at least 1.
+    /// Lanes at the start, with a worker each unless the policy shares one; at least 1.
     pub workers: u32,
-    /// Most workers a resize may ask for.
+    /// Most lanes a resize may ask for.
     pub max_workers: u32,
     /// How many tasks a worker may hold.
     pub chunk: Chunk,
     /// How long a worker may say nothing while something is due from it: its first word after its start, or the beginning
     /// of a task that it was given.
     pub start_timeout: Duration,
+    /// What a worker runs before its first task; `None` if nothing.
+    pub initializer: Option<InitializerRules>,
     /// One entry for each class.
     pub classes: Vec<ClassRules>,
     /// When tasks are admitted.
@@ -70,16 +69,26 @@ pub struct Plan {
     pub seed: u64,
 }
 
+/// What the dispatcher needs to know of an initializer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InitializerRules {
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// How often it may fail, in a row, before the engine gives up.
+    pub max_failures: u32,
+}
+
 /// The state machine. See the module docs.
 #[derive(Debug)]
 pub struct Dispatcher {
     policy: Policy,
     chunk: Chunk,
     start_timeout: Duration,
+    initializer: Option<InitializerRules>,
     classes: Vec<ClassRules>,
     seed: u64,
     max_workers: u32,
-    /// Number of workers aimed at.
+    /// Number of lanes aimed at.
     workers: u32,
     state: RunState,
     /// State to return to after a suspension.
@@ -89,9 +98,9 @@ pub struct Dispatcher {
     /// When the run began to be ended before its last task. What was in work then is cancelled, whatever comes of it.
     stopped_at: Option<Moment>,
     queue: Queue,
-    slots: Vec<Slot>,
-    /// Slots that could take a task now: idle workers (reuse), free slots (one task).
-    idle: BTreeSet<u32>,
+    table: Table,
+    /// Slots that could take a task now: idle lanes, or free places where a worker is started for each task.
+    idle: BTreeSet<Slot>,
     timers: Timers,
     arrivals: Arrivals,
     estimates: Estimates,
@@ -107,8 +116,10 @@ pub struct Dispatcher {
     start_blocked_until: Moment,
     /// Workers that died one after the other before they did anything.
     early_deaths: u32,
+    /// Initializers that failed one after the other.
+    failed_initializers: u32,
     /// Workers that the user wants killed as soon as they are there; `None` is the first one found in a task.
-    to_kill: BTreeSet<Option<u32>>,
+    to_kill: BTreeSet<Option<Slot>>,
     /// Not before this it is asked again which worker is in a task.
     look_again: Moment,
     /// How many more workers may be started before others have their turn.
@@ -121,26 +132,27 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// A dispatcher that waits for [`Input::Begin`].
     #[must_use]
-    pub fn new(plan: Plan, stream: Box<dyn TaskStream>) -> Self {
+    pub fn new(settings: Settings, stream: Box<dyn TaskStream>) -> Self {
         let total = stream.total();
         Self {
-            policy: plan.policy,
-            chunk: plan.chunk,
-            start_timeout: plan.start_timeout,
-            seed: plan.seed,
-            max_workers: plan.max_workers.max(1),
-            workers: plan.workers.clamp(1, plan.max_workers.max(1)),
+            policy: settings.policy,
+            chunk: settings.chunk,
+            start_timeout: settings.start_timeout,
+            initializer: settings.initializer,
+            seed: settings.seed,
+            max_workers: settings.max_workers.max(1),
+            workers: settings.workers.clamp(1, settings.max_workers.max(1)),
             state: RunState::Running,
             before_suspend: RunState::Running,
             ending: None,
             stopped_at: None,
-            queue: Queue::new(stream, plan.classes.iter().map(|class| class.queue_timeout).collect()),
-            slots: Vec::new(),
+            queue: Queue::new(stream, settings.classes.iter().map(|class| class.queue_timeout).collect()),
+            table: Table::new(settings.policy),
             idle: BTreeSet::new(),
             timers: Timers::default(),
-            arrivals: Arrivals::new(plan.admission, total),
-            estimates: Estimates::new(plan.classes.len()),
-            classes: plan.classes,
+            arrivals: Arrivals::new(settings.admission, total),
+            estimates: Estimates::new(settings.classes.len()),
+            classes: settings.classes,
             counts: Counts::default(),
             retrying: 0,
             failed_starts: 0,
@@ -148,6 +160,7 @@ impl Dispatcher {
             shortages: 0,
             start_blocked_until: Moment::ZERO,
             early_deaths: 0,
+            failed_initializers: 0,
             to_kill: BTreeSet::new(),
             look_again: Moment::ZERO,
             starts_left: 0,
@@ -160,11 +173,11 @@ impl Dispatcher {
     ///
     /// Whatever the input is, nothing is given out whose time is over, and every timer that is due goes off: a limit does
     /// not wait for its own [`Input::Wake`] while the driver is busy with others.
-    pub fn handle(&mut self, now: Moment, input: Input<'_>, out: &mut dyn Output) {
+    pub fn handle(&mut self, now: Moment, input: Input<'_>, out: &mut dyn Sink) {
         // What comes in answer to an effect is no turn for others.
         let answer = matches!(
             input,
-            Input::Started { .. } | Input::StartFailed { .. } | Input::Ready { .. } | Input::Progress { .. }
+            Input::Started { .. } | Input::StartFailed { .. } | Input::Hello { .. } | Input::Progress { .. }
         );
         if !answer {
             self.starts_left = STARTS_AT_ONCE;
@@ -175,16 +188,17 @@ impl Dispatcher {
             Input::Wake => {}
             Input::Control(command) => self.control(now, command, out),
             Input::Broken(reason) => self.give_up(now, &reason, out),
-            Input::Started { slot, epoch, pid } => self.started(now, slot, epoch, pid, out),
-            Input::StartFailed { slot, epoch, failure } => self.start_failed(now, slot, epoch, failure, out),
-            Input::Ready { slot, epoch } => self.ready(now, slot, epoch, out),
-            Input::Done { slot, epoch, records } => self.done(now, slot, epoch, records, out),
-            Input::Failed { slot, epoch, failure } => self.failed(now, slot, epoch, failure, out),
-            Input::Skipped { slot, epoch, first, count } => self.skipped(now, slot, epoch, first, count, out),
-            Input::Closed { slot, epoch } => self.closed(now, slot, epoch),
-            Input::Progress { slot, epoch, task } => self.progress(now, slot, epoch, task, out),
-            Input::Misbehaved { slot, epoch, reason } => self.misbehaved(now, slot, epoch, reason, out),
-            Input::Exited { slot, epoch, ended } => self.exited(now, slot, epoch, &ended, out),
+            Input::Started { worker, pid } => self.started(now, worker, pid, out),
+            Input::StartFailed { worker, failure } => self.start_failed(now, worker, failure, out),
+            Input::Hello { worker } => self.hello(now, worker, out),
+            Input::Initialized { worker, result } => self.initialized(now, worker, result, out),
+            Input::Done { lane, records } => self.done(now, lane, records, out),
+            Input::Failed { lane, failure } => self.failed(now, lane, failure, out),
+            Input::Skipped { lane, first, count } => self.skipped(now, lane, first, count, out),
+            Input::Closed { worker } => self.closed(now, worker),
+            Input::Progress { lane, task } => self.progress(now, lane, task, out),
+            Input::Misbehaved { worker, reason } => self.misbehaved(now, worker, reason, out),
+            Input::Exited { worker, ended } => self.exited(now, worker, &ended, out),
         }
         self.catch_up(now, out);
         self.settle(now, out);
@@ -209,52 +223,54 @@ impl Dispatcher {
         self.state
     }
 
-    /// The state for an observer. `task` tells what a slot's worker is in.
-    pub fn view(&mut self, now: Moment, task: impl Fn(u32) -> Option<crate::engine::event::InTask>) -> EngineView<'_> {
+    /// The state for an observer. `task` tells what the lane in a slot is in.
+    pub fn view(&mut self, now: Moment, task: impl Fn(Slot) -> Option<InTask>) -> EngineView<'_> {
         let mut views = std::mem::take(&mut self.views);
         views.clear();
-        views.extend(self.slots.iter().zip(0u32..).filter_map(|(slot, number)| {
-            let mut state = slot.state(self.policy);
-            let hidden = state == WorkerState::Free && number >= self.workers;
-            let task = if slot.busy() { task(number) } else { None };
-            let task = task.and_then(|task| Some((task.index, slot.class_of(task.index)?, task.started)));
-            // A process that is its task says hello with its result: it has started when it is in its task.
-            if self.policy == Policy::OneTask && state == WorkerState::Starting && task.is_some() {
-                state = WorkerState::Busy;
-            }
-            (!hidden).then_some(SlotView { slot: number, pid: slot.pid, state, task })
-        }));
+        views.extend(self.table.rows().filter_map(|(slot, worker, lane)| self.row(slot, worker, lane, &task)));
         self.views = views;
         EngineView {
             state: self.state,
             counts: self.counts(),
-            total: self.queue.total(),
+            total: self.arrivals.total(self.queue.total()),
             oldest: self.queue.oldest().map_or(Duration::ZERO, |arrival| now.since(arrival)),
             workers: self.workers,
             slots: &self.views,
         }
     }
 
+    fn row(&self, slot: Slot, worker: &Worker, lane: &Lane, task: impl Fn(Slot) -> Option<InTask>) -> Option<SlotView> {
+        let mut state = worker.state(lane, self.policy);
+        let is_there = state != WorkerState::Free && (!self.policy.shares_worker() || lane.busy());
+        let task = if lane.busy() { task(slot) } else { None };
+        let task = task.and_then(|task| Some((task.index, lane.class_of(task.index)?, task.started)));
+        // A process that is its task says hello with its result: it has started when it is in its task.
+        if !self.policy.keeps_workers() && state == WorkerState::Starting && task.is_some() {
+            state = WorkerState::Busy;
+        }
+        (is_there || slot.0 < self.workers).then_some(SlotView { slot: slot.0, pid: worker.pid, state, task })
+    }
+
     /// Exact counts; waiting and running tasks are counted afresh, so that the conservation law says something.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let mut counts = self.counts;
-        counts.running = self.slots.iter().filter(|slot| slot.busy()).count() as u64;
-        let held: u64 = self.slots.iter().map(Slot::tasks).sum();
+        counts.running = self.table.lanes().iter().filter(|lane| lane.busy()).count() as u64;
+        let held: u64 = self.table.lanes().iter().map(Lane::tasks).sum();
         counts.queued = self.queue.len() + self.retrying + held - counts.running;
         counts
     }
 
-    fn begin(&mut self, now: Moment, out: &mut dyn Output) {
+    fn begin(&mut self, now: Moment, out: &mut dyn Sink) {
         if self.arrivals.is_batch() {
             self.counts.submitted = self.queue.admit_batch();
         }
         self.admit(now, out);
-        self.fit_slots(now, out);
+        self.fit_table(now, out);
     }
 
     /// Does what is due by now.
-    fn catch_up(&mut self, now: Moment, out: &mut dyn Output) {
+    fn catch_up(&mut self, now: Moment, out: &mut dyn Sink) {
         if self.state.is_over() || self.state == RunState::Suspended {
             return;
         }
@@ -265,20 +281,23 @@ impl Dispatcher {
         }
         if self.unfinished && self.starts_left > 0 {
             self.unfinished = false;
-            self.fit_slots(now, out);
+            self.fit_table(now, out);
         }
+        // Whatever has happened may have left room.
+        self.admit(now, out);
         self.pump(now, out);
         self.kill_wanted(now, out);
     }
 
-    fn timer(&mut self, now: Moment, timer: Timer, out: &mut dyn Output) {
+    fn timer(&mut self, now: Moment, timer: Timer, out: &mut dyn Sink) {
         match timer {
             Timer::Watch { slot } => self.look(slot, out),
-            Timer::Closed { slot, epoch } => self.still_there(now, slot, epoch, out),
-            Timer::Grace { slot, epoch } => self.grace_over(now, slot, epoch, out),
-            Timer::Stuck { slot, epoch } => self.stuck(slot, epoch, out),
-            Timer::Leave { slot, epoch } => self.overstayed(now, slot, epoch, out),
-            Timer::Start { slot, epoch } => self.start_again(now, slot, epoch, out),
+            Timer::Closed(worker) => self.still_there(now, worker, out),
+            Timer::Initializer(worker) => self.initializer_overdue(now, worker, out),
+            Timer::Grace(worker) => self.grace_over(now, worker, out),
+            Timer::Stuck(worker) => self.stuck(worker, out),
+            Timer::Leave(worker) => self.overstayed(now, worker, out),
+            Timer::Start(worker) => self.start_again(now, worker, out),
             // Every turn ends with it.
             Timer::Kill => {}
             Timer::Retry(ticket) => {
@@ -293,30 +312,26 @@ impl Dispatcher {
     }
 
     /// Ends the run when there is nothing left to do.
-    fn settle(&mut self, now: Moment, out: &mut dyn Output) {
+    fn settle(&mut self, now: Moment, out: &mut dyn Sink) {
         if self.state.is_over() {
             return;
         }
         if self.ending.is_none() && self.arrivals.exhausted() && self.queue.is_empty() && self.retrying == 0 {
-            let held: u64 = self.slots.iter().map(Slot::tasks).sum();
+            let held: u64 = self.table.lanes().iter().map(Lane::tasks).sum();
             if held == 0 {
                 self.ending = Some(RunState::Finished);
                 self.dismiss_all(now, out);
             }
         }
         if let Some(ending) = self.ending
-            && self.slots.iter().all(|slot| matches!(slot.life, Life::Free))
+            && self.table.workers().iter().all(Worker::is_free)
         {
             self.state = ending;
             out.effect(Effect::Over(ending));
         }
     }
 
-    fn live(&mut self, slot: u32, epoch: u32) -> Option<&mut Slot> {
-        self.slots.get_mut(slot as usize).filter(|slot| slot.epoch == epoch)
-    }
-
-    fn note(&self, now: Moment, severity: Severity, text: String, out: &mut dyn Output) {
+    fn note(&self, now: Moment, severity: Severity, text: String, out: &mut dyn Sink) {
         out.event(now, &Event::Note { severity, text });
     }
 }

@@ -2,31 +2,33 @@
 
 use std::time::Duration;
 
-use super::input::{Output, TaskFailure};
-use super::slot::{Held, Life, Slot};
+use super::Dispatcher;
+use super::input::{Sink, TaskFailure};
+use super::lane::{Held, Lane};
 use super::timers::Timer;
-use super::{Dispatcher, Policy};
+use super::worker::Life;
 use crate::engine::dispatcher::deadlines::LEAVE;
-use crate::engine::event::{Batch, Event, Moment, Record};
+use crate::engine::dispatcher::queue::Ticket;
+use crate::engine::event::{Batch, Event, LaneId, Moment, Record, Slot};
 use crate::engine::outcome::{AttemptReport, Cause, Exit, Outcome, Times};
-use crate::engine::queue::Ticket;
 
 impl Dispatcher {
-    pub(super) fn done(&mut self, now: Moment, slot: u32, epoch: u32, records: &[Record], out: &mut dyn Output) {
+    pub(super) fn done(&mut self, now: Moment, id: LaneId, records: &[Record], out: &mut dyn Sink) {
         let mut rest = records;
-        if let Some(entry) = self.live(slot, epoch) {
-            entry.hear(now);
+        if let Some((_, lane)) = self.table.lane_mut(id) {
+            lane.hear(now);
         }
+        let slot = id.slot();
         while let Some(record) = rest.first() {
-            let Some(entry) = self.live(slot, epoch) else { return };
-            if entry.overdue().is_some_and(|overdue| overdue.task.ticket.first == record.index) {
+            let Some((worker, lane)) = self.table.lane_mut(id) else { return };
+            if lane.overdue.as_ref().is_some_and(|overdue| overdue.task.ticket.first == record.index) {
                 // It finished while it was being ended: its outcome stands.
                 rest = &rest[1..];
                 continue;
             }
-            let Some(held) = entry.held.front_mut() else {
+            let Some(held) = lane.held.front_mut() else {
                 let reason = format!("result of task {} that was not given to it", record.index);
-                return self.misbehaved(now, slot, epoch, reason, out);
+                return self.misbehaved(now, id.worker, reason, out);
             };
             let most = usize::try_from(held.ticket.count).unwrap_or(usize::MAX).min(rest.len());
             let fitting = rest[..most]
@@ -36,7 +38,7 @@ impl Dispatcher {
                 .count();
             if fitting == 0 {
                 let reason = format!("result of task {} where {} was next", record.index, held.ticket.first);
-                return self.misbehaved(now, slot, epoch, reason, out);
+                return self.misbehaved(now, id.worker, reason, out);
             }
             let (batch, later) = rest.split_at(fitting);
             rest = later;
@@ -44,12 +46,12 @@ impl Dispatcher {
             held.ticket.first += fitting as u64;
             held.ticket.count -= fitting as u64;
             if held.ticket.count == 0 {
-                entry.held.pop_front();
+                lane.held.pop_front();
             }
-            let free_since = entry.free_since;
+            let free_since = lane.free_since;
             let end = batch.last().map_or(free_since, end_of);
-            entry.free_since = end;
-            entry.proven = true;
+            lane.free_since = end;
+            worker.proven = true;
             if before.expired {
                 // It was begun at the last moment: its outcome stands.
                 continue;
@@ -66,38 +68,32 @@ impl Dispatcher {
             let nanos = u64::try_from(batch.last().map_or(begin, end_of).since(begin).as_nanos()).unwrap_or(u64::MAX);
             self.estimates.observe(before.ticket.class, counted as u64, nanos);
             let Ticket { class, attempt, arrival, .. } = before.ticket;
-            let batch = Batch { slot, class, attempt, arrival, sent: before.sent, free_since, records: batch };
-            out.event(now, &Event::Succeeded(batch));
+            let batch = Batch { slot: slot.0, class, attempt, arrival, sent: before.sent, free_since, records: batch };
+            self.tell(now, &Event::Succeeded(batch), out);
         }
         self.after_result(now, slot, out);
     }
 
-    pub(super) fn failed(
-        &mut self,
-        now: Moment,
-        slot: u32,
-        epoch: u32,
-        failure: Box<TaskFailure>,
-        out: &mut dyn Output,
-    ) {
-        let Some(entry) = self.live(slot, epoch) else { return };
-        if let Some(overdue) = entry.overdue_mut()
+    pub(super) fn failed(&mut self, now: Moment, id: LaneId, failure: Box<TaskFailure>, out: &mut dyn Sink) {
+        let slot = id.slot();
+        let Some((worker, lane)) = self.table.lane_mut(id) else { return };
+        if let Some(overdue) = &mut lane.overdue
             && overdue.task.ticket.first == failure.index
         {
             overdue.last_words = Some(failure);
             return;
         }
-        let Some(next) = entry.held.pop_front_if(|held| held.ticket.first == failure.index) else {
+        let Some(next) = lane.held.pop_front_if(|held| held.ticket.first == failure.index) else {
             let reason = format!("error of task {} that was not next", failure.index);
-            return self.misbehaved(now, slot, epoch, reason, out);
+            return self.misbehaved(now, id.worker, reason, out);
         };
         let (held, rest) = next.split(1);
-        rest.into_iter().for_each(|rest| entry.held.push_front(rest));
-        let report_times = entry.times(&held, failure.start, failure.service);
-        entry.hear(now);
+        rest.into_iter().for_each(|rest| lane.held.push_front(rest));
+        let report_times = lane.times(&held, failure.start, failure.service);
+        lane.hear(now);
         let end = Moment(failure.start.0.saturating_add(failure.service));
-        entry.free_since = end;
-        entry.proven = true;
+        lane.free_since = end;
+        worker.proven = true;
         self.early_deaths = 0;
         if held.expired {
             // It was begun at the last moment: its outcome stands.
@@ -136,23 +132,20 @@ impl Dispatcher {
         self.stopped_at.map_or(records.len(), |stopped| records.partition_point(|record| end_of(record) <= stopped))
     }
 
-    /// A worker has reported: it gets more to do, or leaves.
-    pub(super) fn after_result(&mut self, now: Moment, slot: u32, out: &mut dyn Output) {
-        let policy = self.policy;
-        let Some(entry) = self.slots.get_mut(slot as usize) else { return };
-        let empty = entry.is_empty();
-        match (&entry.life, policy) {
-            (Life::Working, Policy::Reuse) => self.refill(now, slot, out),
+    /// A lane has reported: it gets more to do, or its worker leaves.
+    pub(super) fn after_result(&mut self, now: Moment, slot: Slot, out: &mut dyn Sink) {
+        let keeps_workers = self.policy.keeps_workers();
+        let Some(id) = self.table.lane_id(slot).map(|lane| lane.worker) else { return };
+        let empty = self.holds_nothing(id);
+        let Some(worker) = self.table.worker_mut(id) else { return };
+        match worker.life {
+            Life::Working if keeps_workers => self.refill(now, slot, out),
             // A worker that reports before its hello was handed in has said all there is to say.
-            (Life::Working | Life::Starting(_), Policy::OneTask) if empty => {
-                entry.life = Life::Leaving;
-                let epoch = entry.epoch;
-                self.timers.set(now + LEAVE, Timer::Leave { slot, epoch });
+            Life::Working | Life::Starting(_) | Life::Initializing(_) if empty && !keeps_workers => {
+                worker.life = Life::Leaving;
+                self.timers.set(now + LEAVE, Timer::Leave(id));
             }
-            (Life::Leaving, Policy::Reuse) if empty => {
-                let epoch = entry.epoch;
-                self.timers.set(now + LEAVE, Timer::Leave { slot, epoch });
-            }
+            Life::Leaving if empty && keeps_workers => self.timers.set(now + LEAVE, Timer::Leave(id)),
             _ => {}
         }
         // Room in the system lets a blocked arrival in.
@@ -161,7 +154,7 @@ impl Dispatcher {
     }
 
     /// A report about an attempt, with what is known in any case.
-    pub(super) fn report(&self, now: Moment, slot: u32, held: &Held, outcome: Outcome, cause: Cause) -> AttemptReport {
+    pub(super) fn report(&self, now: Moment, slot: Slot, held: &Held, outcome: Outcome, cause: Cause) -> AttemptReport {
         AttemptReport {
             index: held.ticket.first,
             class: held.ticket.class,
@@ -170,8 +163,8 @@ impl Dispatcher {
             outcome,
             cause,
             retried: false,
-            slot: Some(slot),
-            pid: self.slots.get(slot as usize).and_then(|slot| slot.pid),
+            slot: Some(slot.0),
+            pid: self.table.at(slot).and_then(|(worker, _)| worker.pid),
             ended: now.elapsed(),
             wait: None,
             startup: None,
@@ -192,7 +185,7 @@ impl Dispatcher {
         held: &Held,
         mut report: AttemptReport,
         may_retry: bool,
-        out: &mut dyn Output,
+        out: &mut dyn Sink,
     ) {
         let ticket = Ticket { count: 1, ..held.ticket };
         let retries = self.rules(ticket.class).retries;
@@ -213,7 +206,7 @@ impl Dispatcher {
                 Outcome::Succeeded => self.counts.succeeded += 1,
             }
         }
-        out.event(now, &Event::Attempt(&report));
+        self.tell(now, &Event::Attempt(&report), out);
     }
 }
 
@@ -221,7 +214,7 @@ fn end_of(record: &Record) -> Moment {
     Moment(record.start.0.saturating_add(record.service))
 }
 
-impl Slot {
+impl Lane {
     /// Wait, startup and service of a task that began at `start`.
     pub(super) fn times(&self, held: &Held, start: Moment, service: u64) -> Times {
         let dispatched = held.sent.max(self.free_since);

@@ -1,15 +1,17 @@
 //! The workers: who is started, when, and who is asked to leave.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::Dispatcher;
 use super::deadlines::LEAVE;
-use super::input::{Effect, Output, StartFailure};
-use super::slot::{Held, Life, Slot};
+use super::input::{Effect, Sink, StartFailure};
+use super::lane::Held;
+use super::queue::Ticket;
 use super::timers::Timer;
-use super::{Dispatcher, Policy};
-use crate::engine::event::{Event, Moment, Severity};
+use super::worker::{Life, Why, Worker};
+use crate::engine::event::{Event, Moment, Severity, Slot, WorkerId};
 use crate::engine::outcome::{Cause, Outcome};
-use crate::engine::queue::Ticket;
 
 /// First and longest pause before another try to start a worker.
 const START_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -17,21 +19,22 @@ const START_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
 impl Dispatcher {
-    /// Makes the table as long as the number of workers, and starts or dismisses workers to fit it.
-    pub(super) fn fit_slots(&mut self, now: Moment, out: &mut dyn Output) {
+    /// Makes the table as long as the number of lanes aimed at, and starts or dismisses workers to fit it.
+    pub(super) fn fit_table(&mut self, now: Moment, out: &mut dyn Sink) {
         if self.ending.is_some() {
             return;
         }
-        while self.slots.len() < self.workers as usize {
-            self.slots.push(Slot::default());
-        }
-        let slots = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
-        for slot in self.workers..slots {
+        self.table.grow(self.workers);
+        let beyond: Vec<Slot> = self.table.slots().skip(self.workers as usize).collect();
+        for slot in beyond {
             self.idle.remove(&slot);
-            self.retire(now, slot, out);
+            // A worker that others share stays; what its lane holds is finished.
+            if let Some(lane) = self.table.lane_id(slot).filter(|_| !self.policy.shares_worker()) {
+                self.retire(now, lane.worker, out);
+            }
         }
         let mut vacancies = self.vacancies();
-        for slot in 0..self.workers {
+        for slot in (0..self.workers).map(Slot) {
             if vacancies > 0 && self.take_place(now, slot, out) {
                 vacancies -= 1;
             }
@@ -41,154 +44,208 @@ impl Dispatcher {
 
     /// How many more workers there may be: never more than tasks that are still to be done, now or later.
     fn vacancies(&self) -> u32 {
-        let left = self.queue.total().saturating_sub(self.counts.finished());
-        if self.policy == Policy::OneTask || left >= u64::from(self.workers) {
+        let total = self.arrivals.total(self.queue.total());
+        let left = total.map_or(u64::MAX, |total| total.saturating_sub(self.counts.finished()));
+        if !self.policy.keeps_workers() || left >= u64::from(self.workers) {
             return u32::MAX;
         }
-        let places = self.slots.iter().take(self.workers as usize);
-        let taken = places.filter(|slot| !matches!(slot.life, Life::Free)).count() as u64;
+        let places = self.table.workers().iter().take(self.workers as usize);
+        let taken = places.filter(|worker| !worker.is_free()).count() as u64;
         u32::try_from(left.saturating_sub(taken)).unwrap_or(u32::MAX)
     }
 
-    /// A slot may have become free: a worker takes its place if one is needed.
-    pub(super) fn occupy(&mut self, now: Moment, slot: u32, out: &mut dyn Output) {
-        let free = self.slots.get(slot as usize).is_some_and(|entry| matches!(entry.life, Life::Free));
-        if free && slot < self.workers && self.vacancies() > 0 {
-            self.take_place(now, slot, out);
+    /// A place may have become free: a worker takes it if one is needed.
+    pub(super) fn occupy(&mut self, now: Moment, worker: WorkerId, out: &mut dyn Sink) {
+        let slots = self.table.slots_of(worker);
+        for slot in slots.take_while(|slot| *slot < self.workers).map(Slot).collect::<Vec<_>>() {
+            if self.table.at(slot).is_some_and(|(worker, _)| worker.is_free()) && self.vacancies() > 0 {
+                self.take_place(now, slot, out);
+            }
         }
     }
 
-    /// Sees to it that a slot is ready for work: a reused worker is started, a free slot waits for its task. Says whether
-    /// a worker took the place.
-    fn take_place(&mut self, now: Moment, slot: u32, out: &mut dyn Output) -> bool {
-        let free = self.slots.get(slot as usize).is_some_and(|entry| matches!(entry.life, Life::Free));
-        if !free || self.ending.is_some() {
+    /// Sees to it that a slot is ready for work: a worker that is kept is started, a place for others waits for its task.
+    /// Says whether a worker took the place.
+    fn take_place(&mut self, now: Moment, slot: Slot, out: &mut dyn Sink) -> bool {
+        let Some((worker, lane)) = self.table.at(slot) else { return false };
+        if self.ending.is_some() {
             return false;
         }
-        match self.policy {
-            Policy::Reuse if self.starts_left == 0 => self.unfinished = true,
-            Policy::Reuse => {
-                self.start(now, slot, None, out);
-                return true;
-            }
-            Policy::OneTask => {
-                self.idle.insert(slot);
-            }
+        // A lane of a worker that is there already.
+        if self.policy.shares_worker() && matches!(worker.life, Life::Working) && lane.is_empty() && !worker.closed {
+            self.idle.insert(slot);
+        }
+        if !worker.is_free() {
+            return false;
+        }
+        if !self.policy.keeps_workers() {
+            self.idle.insert(slot);
+        } else if self.starts_left == 0 {
+            self.unfinished = true;
+        } else {
+            self.start(now, slot, None, out);
+            return true;
         }
         false
     }
 
-    pub(super) fn start(&mut self, now: Moment, slot: u32, task: Option<Ticket>, out: &mut dyn Output) {
+    pub(super) fn start(&mut self, now: Moment, slot: Slot, task: Option<Ticket>, out: &mut dyn Sink) {
         let blocked = now < self.start_blocked_until;
-        let Some(entry) = self.slots.get_mut(slot as usize) else { return };
-        entry.epoch += 1;
+        let Some((worker, _)) = self.table.at_mut(slot) else { return };
+        worker.epoch += 1;
+        worker.life = if blocked { Life::Waiting } else { Life::Starting(now) };
+        if !blocked {
+            (worker.pid, worker.closed, worker.proven) = (None, false, false);
+        }
+        let Some(id) = self.table.lane_id(slot).map(|lane| lane.worker) else { return };
         if blocked {
-            entry.life = Life::Waiting;
-            let epoch = entry.epoch;
             self.queue.give_back(task.into_iter());
-            self.timers.set(self.start_blocked_until, Timer::Start { slot, epoch });
+            self.timers.set(self.start_blocked_until, Timer::Start(id));
             return;
         }
-        entry.life = Life::Starting(now);
-        entry.pid = None;
-        entry.hear(now);
-        entry.closed = false;
-        entry.proven = false;
-        entry.free_since = now;
-        entry.held.clear();
-        if let Some(ticket) = task {
-            entry.held.push_back(Held::new(ticket, now, 0));
+        for lane in self.table.lanes_of_mut(id) {
+            lane.hear(now);
+            lane.free_since = now;
+            lane.held.clear();
         }
-        let epoch = entry.epoch;
+        if let Some((lane, ticket)) = self.table.lanes_of_mut(id).first_mut().zip(task) {
+            lane.held.push_back(Held::new(ticket, now, 0));
+        }
         self.starts_left = self.starts_left.saturating_sub(1);
         let in_work = task.map(|ticket| Ticket { expires: None, ..ticket });
-        out.effect(Effect::Start { slot, epoch, task: in_work });
-        self.watch_sent(now, slot, task.as_slice());
+        let lanes = self.policy.lanes_of_a_worker(NonZeroU32::new(self.workers).unwrap_or(NonZeroU32::MIN));
+        out.effect(Effect::Start { worker: id, lanes, task: in_work });
+        self.watch_sent(now, id.slot, task.as_slice());
     }
 
-    pub(super) fn started(&mut self, now: Moment, slot: u32, epoch: u32, pid: u32, out: &mut dyn Output) {
+    pub(super) fn started(&mut self, now: Moment, id: WorkerId, pid: u32, out: &mut dyn Sink) {
         self.failed_starts = 0;
         self.start_blocked_until = Moment::ZERO;
-        let Some(entry) = self.live(slot, epoch) else { return };
-        entry.pid = Some(pid);
-        entry.hear(now);
-        let restart = std::mem::take(&mut entry.replaces);
-        out.event(now, &Event::WorkerStarted { slot, pid, restart });
+        let Some(worker) = self.table.worker_mut(id) else { return };
+        worker.pid = Some(pid);
+        let restart = std::mem::take(&mut worker.replaces);
+        self.hear_all(now, id);
+        out.event(now, &Event::WorkerStarted { slot: id.slot.0, pid, restart });
     }
 
-    pub(super) fn ready(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Output) {
-        let policy = self.policy;
-        let Some(entry) = self.live(slot, epoch) else { return };
-        let Life::Starting(since) = entry.life else { return };
-        entry.life = Life::Working;
-        entry.hear(now);
-        out.event(now, &Event::WorkerReady { slot, took: now.since(since) });
-        if policy == Policy::Reuse {
-            entry.free_since = now;
-            if slot >= self.workers {
-                self.retire(now, slot, out);
-            } else {
-                self.refill(now, slot, out);
+    fn hear_all(&mut self, now: Moment, id: WorkerId) {
+        self.table.lanes_of_mut(id).iter_mut().for_each(|lane| lane.hear(now));
+    }
+
+    /// A worker said hello: it is ready, unless it has an initializer to run.
+    pub(super) fn hello(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
+        let Some(worker) = self.table.worker_mut(id) else { return };
+        let Life::Starting(since) = worker.life else { return };
+        match self.initializer {
+            None => self.ready(now, id, out),
+            Some(rules) => {
+                worker.life = Life::Initializing(since);
+                self.hear_all(now, id);
+                if let Some(limit) = rules.timeout {
+                    self.timers.set(now + limit, Timer::Initializer(id));
+                }
             }
         }
     }
 
-    pub(super) fn start_failed(
-        &mut self,
-        now: Moment,
-        slot: u32,
-        epoch: u32,
-        failure: StartFailure,
-        out: &mut dyn Output,
-    ) {
-        let Some(entry) = self.live(slot, epoch) else { return };
-        let held = entry.held.pop_front();
-        self.watch(slot, None);
-        let stopped = self.stopped_at.is_some();
-        let Some(entry) = self.live(slot, epoch) else { return };
-        if stopped {
-            entry.life = Life::Free;
+    pub(super) fn initialized(&mut self, now: Moment, id: WorkerId, result: Result<(), String>, out: &mut dyn Sink) {
+        let Some(worker) = self.table.worker(id) else { return };
+        if !matches!(worker.life, Life::Initializing(_)) {
+            let reason = "answer of an initializer that was not asked for".to_owned();
+            return self.misbehaved(now, id, reason, out);
+        }
+        match result {
+            Ok(()) => {
+                self.failed_initializers = 0;
+                self.ready(now, id, out);
+            }
+            Err(reason) => self.end_worker(now, id, Why::NotInitialized(reason), Duration::ZERO, out),
+        }
+    }
+
+    /// An initializer has reached its own limit.
+    pub(super) fn initializer_overdue(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
+        let is_in_it = |worker: &&Worker| matches!(worker.life, Life::Initializing(_));
+        if self.table.worker(id).filter(is_in_it).is_none() {
+            return;
+        }
+        let limit = self.initializer.and_then(|rules| rules.timeout).unwrap_or_default();
+        let why = Why::NotInitialized(format!("it took longer than its timeout of {limit:?}"));
+        self.end_worker(now, id, why, Duration::ZERO, out);
+    }
+
+    fn ready(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
+        let Some(worker) = self.table.worker_mut(id) else { return };
+        let (Life::Starting(since) | Life::Initializing(since)) = worker.life else { return };
+        worker.life = Life::Working;
+        self.hear_all(now, id);
+        out.event(now, &Event::WorkerReady { slot: id.slot.0, took: now.since(since) });
+        if !self.policy.keeps_workers() {
+            return;
+        }
+        if id.slot.0 >= self.workers {
+            return self.retire(now, id, out);
+        }
+        for slot in self.table.slots_of(id).map(Slot).collect::<Vec<_>>() {
+            if let Some((_, lane)) = self.table.at_mut(slot) {
+                lane.free_since = now;
+            }
+            self.refill(now, slot, out);
+        }
+    }
+
+    pub(super) fn start_failed(&mut self, now: Moment, id: WorkerId, failure: StartFailure, out: &mut dyn Sink) {
+        if self.table.worker(id).is_none() {
+            return;
+        }
+        let held = self.table.lanes_of_mut(id).first_mut().and_then(|lane| lane.held.pop_front());
+        self.watch(id.slot, None);
+        let life = match failure {
+            StartFailure::Transient(_) if self.stopped_at.is_none() => Life::Waiting,
+            _ => Life::Free,
+        };
+        if let Some(worker) = self.table.worker_mut(id) {
+            worker.life = life;
+        }
+        if self.stopped_at.is_some() {
             self.counts.cancelled += held.map_or(0, |held| held.ticket.count);
             return;
         }
         match failure {
             StartFailure::Engine(reason) => {
-                entry.life = Life::Free;
                 self.queue.give_back(held.map(|held| held.ticket).into_iter());
                 self.give_up(now, &reason, out);
             }
             StartFailure::Task(message) => {
-                entry.life = Life::Free;
                 // The system was not short of anything.
                 self.failed_starts = 0;
                 self.start_blocked_until = Moment::ZERO;
                 if let Some(held) = held {
-                    let report = self.report(now, slot, &held, Outcome::Failed, Cause::NotStarted { message });
+                    let report = self.report(now, id.slot, &held, Outcome::Failed, Cause::NotStarted { message });
                     // Another attempt would find the same: no retry.
                     self.attempt_over(now, &held, report, false, out);
                 }
-                self.occupy(now, slot, out);
+                self.occupy(now, id, out);
                 self.pump(now, out);
             }
             StartFailure::Transient(reason) => {
-                entry.life = Life::Waiting;
                 self.queue.give_back(held.map(|held| held.ticket).into_iter());
                 // Several that were asked for at the same time are one failure.
                 if now >= self.start_blocked_until {
                     self.block_starts(now, &reason, out);
                 }
-                let anyone = self.slots.iter().any(|slot| slot.pid.is_some());
+                let anyone = self.table.workers().iter().any(|worker| worker.pid.is_some());
                 if !anyone && now.since(self.failing_since) > START_PATIENCE {
                     self.give_up(now, &format!("no worker could be started for {START_PATIENCE:?}: {reason}"), out);
                     return;
                 }
-                self.timers.set(self.start_blocked_until, Timer::Start { slot, epoch });
+                self.timers.set(self.start_blocked_until, Timer::Start(id));
             }
         }
     }
 
     /// The system is short of something: for a while nobody is started, each time for longer.
-    fn block_starts(&mut self, now: Moment, reason: &str, out: &mut dyn Output) {
+    fn block_starts(&mut self, now: Moment, reason: &str, out: &mut dyn Sink) {
         if self.failed_starts == 0 {
             self.failing_since = now;
         }
@@ -204,30 +261,29 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn start_again(&mut self, now: Moment, slot: u32, epoch: u32, out: &mut dyn Output) {
-        let Some(entry) = self.live(slot, epoch) else { return };
-        if matches!(entry.life, Life::Waiting) {
-            entry.life = Life::Free;
-            self.occupy(now, slot, out);
+    pub(super) fn start_again(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
+        let Some(worker) = self.table.worker_mut(id) else { return };
+        if matches!(worker.life, Life::Waiting) {
+            worker.life = Life::Free;
+            self.occupy(now, id, out);
             self.pump(now, out);
         }
     }
 
     /// Asks a worker to leave after its task.
-    pub(super) fn retire(&mut self, now: Moment, slot: u32, out: &mut dyn Output) {
-        let policy = self.policy;
-        let Some(entry) = self.slots.get_mut(slot as usize) else { return };
-        let epoch = entry.epoch;
-        match entry.life {
-            Life::Waiting => entry.life = Life::Free,
+    pub(super) fn retire(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
+        let keeps_workers = self.policy.keeps_workers();
+        let idle = self.holds_nothing(id);
+        let Some(worker) = self.table.worker_mut(id) else { return };
+        match worker.life {
+            Life::Waiting => worker.life = Life::Free,
             // A process with its only task is left to finish it.
-            Life::Starting(_) | Life::Working if policy == Policy::Reuse => {
-                entry.life = Life::Leaving;
-                let idle = entry.is_empty();
-                self.idle.remove(&slot);
-                out.effect(Effect::Retire { slot, epoch });
+            Life::Starting(_) | Life::Initializing(_) | Life::Working if keeps_workers => {
+                worker.life = Life::Leaving;
+                self.table.slots_of(id).for_each(|slot| _ = self.idle.remove(&Slot(slot)));
+                out.effect(Effect::Retire { worker: id });
                 if idle {
-                    self.timers.set(now + LEAVE, Timer::Leave { slot, epoch });
+                    self.timers.set(now + LEAVE, Timer::Leave(id));
                 }
             }
             _ => {}

@@ -1,26 +1,28 @@
-//! Pending timers, as data. A timer about a worker carries its epoch, so that a stale one is harmless.
+//! Pending timers, as data. A timer about a worker names it for good, so that a stale one is harmless.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
-use crate::engine::event::Moment;
-use crate::engine::queue::Ticket;
+use crate::engine::dispatcher::queue::Ticket;
+use crate::engine::event::{Moment, Slot, WorkerId};
 
 /// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
-    /// Look at a worker.
-    Watch { slot: u32 },
+    /// Look at a lane.
+    Watch { slot: Slot },
+    /// An initializer should have come to its end.
+    Initializer(WorkerId),
     /// The grace period after SIGTERM is over.
-    Grace { slot: u32, epoch: u32 },
+    Grace(WorkerId),
     /// A killed worker should be gone.
-    Stuck { slot: u32, epoch: u32 },
+    Stuck(WorkerId),
     /// A worker whose socket is closed should be gone.
-    Closed { slot: u32, epoch: u32 },
+    Closed(WorkerId),
     /// A worker without work should have left.
-    Leave { slot: u32, epoch: u32 },
+    Leave(WorkerId),
     /// Try again to start a worker.
-    Start { slot: u32, epoch: u32 },
+    Start(WorkerId),
     /// The user wants a worker killed that is in a task: it is asked again who is.
     Kill,
     /// The pause before another attempt is over.
@@ -65,9 +67,9 @@ impl Entry {
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<Entry>>,
     sequence: u64,
-    /// When each worker is looked at next: one entry for each, which moves, so that their number stays small however
+    /// When each lane is looked at next: one entry for each, which moves, so that their number stays small however
     /// often they move.
-    watches: BTreeSet<(Moment, u32)>,
+    watches: BTreeSet<(Moment, Slot)>,
 }
 
 impl Timers {
@@ -76,8 +78,8 @@ impl Timers {
         self.heap.push(Reverse(Entry { at, sequence: self.sequence, timer }));
     }
 
-    /// Moves the look at a worker.
-    pub(super) fn watch(&mut self, slot: u32, from: Option<Moment>, to: Option<Moment>) {
+    /// Moves the look at a lane.
+    pub(super) fn watch(&mut self, slot: Slot, from: Option<Moment>, to: Option<Moment>) {
         if let Some(at) = from {
             self.watches.remove(&(at, slot));
         }

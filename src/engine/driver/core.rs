@@ -16,10 +16,10 @@ use super::links::{Link, Peer};
 use crate::engine::clock::RunClock;
 use crate::engine::control::Command;
 use crate::engine::dispatcher::input::TaskOutput;
-use crate::engine::dispatcher::{Dispatcher, Effect, Input, Output, Stop};
-use crate::engine::event::{Event, InTask, Moment, Observer, Record, RunState, Severity};
-use crate::engine::guardian::Guardian;
-use crate::engine::strays::Strays;
+use crate::engine::dispatcher::{Dispatcher, Effect, Input, Policy, Sink, Stop};
+use crate::engine::driver::guardian::Guardian;
+use crate::engine::driver::strays::Strays;
+use crate::engine::event::{Event, InTask, LaneId, Moment, Observer, Record, RunState, Severity, Slot, WorkerId};
 use crate::os::board::Board;
 use crate::os::child::Reaped;
 use crate::os::clock::monotonic;
@@ -35,6 +35,7 @@ static RUNS: AtomicU32 = AtomicU32::new(0);
 /// See the module docs of [`super`].
 pub(super) struct Core {
     pub dispatcher: Dispatcher,
+    policy: Policy,
     pub clock: RunClock,
     pub observer: Box<dyn Observer>,
     effects: VecDeque<Effect>,
@@ -68,18 +69,18 @@ pub(super) struct Core {
     /// Reused buffers of the hot path.
     pub buffer: Vec<u8>,
     pub records: Vec<Record>,
-    /// Children whose local tasks are still to be started: (slot, epoch).
-    pub newcomers: Vec<(u32, u32)>,
-    /// Workers whose socket is full: (slot, epoch).
-    pub blocked: Vec<(u32, u32)>,
+    /// Workers whose local tasks are still to be started.
+    pub unwatched: Vec<WorkerId>,
+    /// Workers whose socket is full.
+    pub blocked: Vec<WorkerId>,
 }
 
-struct Sink<'a> {
+struct Outlet<'a> {
     effects: &'a mut VecDeque<Effect>,
     observer: &'a mut dyn Observer,
 }
 
-impl Output for Sink<'_> {
+impl Sink for Outlet<'_> {
     fn effect(&mut self, effect: Effect) {
         self.effects.push_back(effect);
     }
@@ -108,7 +109,7 @@ impl Core {
         environment::mark(&mut worker, &run)?;
         let mut program = Program::new(&["program"])?.in_folder(spec.folder.as_deref())?.dies_with_parent();
         environment::mark(&mut program, &run)?;
-        let (seed, workers) = (spec.plan.seed, spec.plan.workers);
+        let (seed, workers) = (spec.settings.seed, spec.settings.workers);
         let mut setup = Vec::new();
         let iterations_per_second = spec.iterations_per_second;
         let programs = spec.works.iter().any(|work| matches!(work, Work::Command(_)));
@@ -117,7 +118,8 @@ impl Core {
         let frame = Setup { protocol: protocol::VERSION, seed, iterations_per_second, caller, folder };
         protocol::put_setup(&mut setup, &frame);
         let mut core = Self {
-            dispatcher: Dispatcher::new(spec.plan, spec.stream),
+            policy: spec.settings.policy,
+            dispatcher: Dispatcher::new(spec.settings, spec.stream),
             clock: RunClock::start(),
             observer,
             effects: VecDeque::new(),
@@ -141,7 +143,7 @@ impl Core {
             over_notice: Rc::new(Notify::new()),
             buffer: vec![0; READ],
             records: Vec::new(),
-            newcomers: Vec::new(),
+            unwatched: Vec::new(),
             blocked: Vec::new(),
             works: spec.works,
         };
@@ -232,7 +234,7 @@ impl Core {
 
     /// Feeds one input; its effects wait their turn.
     pub(super) fn handle(&mut self, now: Moment, input: Input<'_>) {
-        let mut sink = Sink { effects: &mut self.effects, observer: &mut *self.observer };
+        let mut sink = Outlet { effects: &mut self.effects, observer: &mut *self.observer };
         self.dispatcher.handle(now, input, &mut sink);
     }
 
@@ -243,15 +245,15 @@ impl Core {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Start { slot, epoch, task } => self.start(slot, epoch, task),
-            Effect::Send { slot, epoch, tickets } => self.send(slot, epoch, &tickets),
-            Effect::Probe { slot, epoch } => {
-                let task = self.in_task(slot, epoch);
-                self.handle(self.clock.now(), Input::Progress { slot, epoch, task });
+            Effect::Start { worker, lanes, task } => self.start(worker, lanes, task),
+            Effect::Send { lane, tickets } => self.send(lane, &tickets),
+            Effect::Probe { lane } => {
+                let task = self.in_task(lane);
+                self.handle(self.clock.now(), Input::Progress { lane, task });
             }
-            Effect::Retire { slot, epoch } => self.retire(slot, epoch),
-            Effect::Stop { slot, epoch, how } => self.stop(slot, epoch, how),
-            Effect::Abandon { slot, epoch } => self.abandon(slot, epoch),
+            Effect::Retire { worker } => self.retire(worker),
+            Effect::Stop { worker, how } => self.stop(worker, how),
+            Effect::Abandon { worker } => self.abandon(worker),
             Effect::Over(state) => {
                 self.over = Some(state);
                 self.over_notice.notify_one();
@@ -259,27 +261,33 @@ impl Core {
         }
     }
 
-    pub(super) fn link(&mut self, slot: u32, epoch: u32) -> Option<&mut Link> {
-        self.links.get_mut(slot as usize)?.as_mut().filter(|link| link.epoch == epoch)
+    pub(super) fn link(&mut self, worker: WorkerId) -> Option<&mut Link> {
+        self.links.get_mut(worker.slot.index())?.as_mut().filter(|link| link.epoch == worker.epoch)
     }
 
-    pub(super) fn place(&mut self, slot: u32, link: Link) {
-        let slot = slot as usize;
+    pub(super) fn place(&mut self, worker: WorkerId, link: Link) {
+        let slot = worker.slot.index();
         if self.links.len() <= slot {
             self.links.resize_with(slot + 1, || None);
         }
         self.links[slot] = Some(link);
     }
 
-    /// What the child in a slot is in.
-    pub(super) fn in_task(&self, slot: u32, epoch: u32) -> Option<InTask> {
-        let link = self.links.get(slot as usize)?.as_ref().filter(|link| link.epoch == epoch)?;
-        task_of(link, slot, &self.board, &self.clock)
+    /// What a lane is in.
+    pub(super) fn in_task(&self, lane: LaneId) -> Option<InTask> {
+        let link = self.links.get(lane.worker.slot.index())?.as_ref().filter(|link| link.epoch == lane.worker.epoch)?;
+        task_of(link, lane.slot(), &self.board, &self.clock)
     }
 
-    fn stop(&mut self, slot: u32, epoch: u32, how: Stop) {
+    /// What all lanes of a worker are in.
+    pub(super) fn in_tasks(&mut self, worker: WorkerId) -> Vec<(u16, InTask)> {
+        let lanes = self.link(worker).map_or(0, |link| link.lanes);
+        (0..lanes).filter_map(|number| Some((number, self.in_task(worker.lane(number))?))).collect()
+    }
+
+    fn stop(&mut self, worker: WorkerId, how: Stop) {
         use rustix::process::Signal;
-        let Some(link) = self.link(slot, epoch) else { return };
+        let Some(link) = self.link(worker) else { return };
         link.stopped = true;
         let signals: &[Signal] = match how {
             Stop::Terminate => &[Signal::TERM, Signal::CONT],
@@ -292,13 +300,13 @@ impl Core {
             self.note(Severity::Warning, format!("a worker could not be signalled: {error}"));
         }
         if futile {
-            self.abandon(slot, epoch);
+            self.abandon(worker);
         }
     }
 
     /// Leaves a child behind that cannot be ended, unless it has ended in this very moment.
-    fn abandon(&mut self, slot: u32, epoch: u32) {
-        let Some(link) = self.link(slot, epoch) else { return };
+    fn abandon(&mut self, worker: WorkerId) {
+        let Some(link) = self.link(worker) else { return };
         let (pid, is_program) = (link.child.pid(), matches!(link.peer, Peer::Program(_)));
         let ended = link.child.try_reap().ok().flatten();
         if ended.is_none() {
@@ -308,9 +316,9 @@ impl Core {
         }
         let reaped = ended.unwrap_or(Reaped::UNKNOWN);
         if is_program {
-            self.program_ended(slot, epoch, reaped, monotonic());
+            self.program_ended(worker, reaped, monotonic());
         } else {
-            self.worker_ended(slot, epoch, reaped);
+            self.worker_ended(worker, reaped);
         }
     }
 
@@ -321,7 +329,7 @@ impl Core {
                 self.feed(Input::Control(command));
                 self.signal_all(rustix::process::Signal::STOP);
                 self.clock.suspend();
-                // Whoever is about to stop this whole process waits to see this.
+                // The session that is about to stop this whole process waits to see this.
                 self.tell_state();
             }
             Command::Unsuspend if self.clock.is_suspended() => {
@@ -351,7 +359,11 @@ impl Core {
     pub(super) fn tell_state(&mut self) {
         let now = self.clock.now();
         let (board, clock, links) = (&self.board, &self.clock, &self.links);
-        let task = |slot: u32| task_of(links.get(slot as usize)?.as_ref()?, slot, board, clock);
+        let shared = self.policy.shares_worker();
+        let task = |slot: Slot| {
+            let first = if shared { 0 } else { slot.index() };
+            task_of(links.get(first)?.as_ref()?, slot, board, clock)
+        };
         let view = self.dispatcher.view(now, task);
         debug_assert!(view.counts.conserved(), "{:?}", view.counts);
         self.observer.state(now, &view);
@@ -371,9 +383,9 @@ impl Core {
 }
 
 /// What a child is in: a worker's board says it, a program is its task.
-fn task_of(link: &Link, slot: u32, board: &Board, clock: &RunClock) -> Option<InTask> {
+fn task_of(link: &Link, slot: Slot, board: &Board, clock: &RunClock) -> Option<InTask> {
     let (index, started) = match &link.peer {
-        Peer::Worker(_) => board.task(slot).map(|task| (task.index, task.started))?,
+        Peer::Worker(_) => board.task(slot.0).map(|task| (task.index, task.started))?,
         Peer::Program(program) => (program.index, program.started),
     };
     Some(InTask { index, started: clock.moment(started) })

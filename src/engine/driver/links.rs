@@ -14,6 +14,8 @@ use crate::os::child::Child;
 #[derive(Debug)]
 pub(super) struct Link {
     pub epoch: u32,
+    /// How many lanes it has.
+    pub lanes: u16,
     pub child: Child,
     /// Whether it was told to end.
     pub stopped: bool,
@@ -60,13 +62,13 @@ pub(super) struct ProgramPeer {
     pub index: u64,
     /// Monotonic clock when it was started.
     pub started: u64,
-    pub stdout: Stream,
-    pub stderr: Stream,
+    pub stdout: OutputPipe,
+    pub stderr: OutputPipe,
 }
 
 /// One captured stream.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(super) struct OutputPipe {
     pub pipe: Rc<AsyncFd<OwnedFd>>,
     pub capture: Capture,
     pub open: bool,

@@ -5,8 +5,10 @@
 //! no borrow is held across an `await`. Nothing in here decides anything: that is the dispatcher's part.
 
 mod core;
+mod guardian;
 mod links;
 mod programs;
+mod strays;
 mod watch;
 mod workers;
 
@@ -21,7 +23,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::engine::control::Command;
-use crate::engine::dispatcher::Plan;
+use crate::engine::dispatcher::Settings;
 use crate::engine::event::{Observer, RunState};
 use crate::engine::stream::TaskStream;
 use crate::os::threads;
@@ -33,7 +35,7 @@ const STATE_INTERVAL: Duration = Duration::from_millis(100);
 /// Everything a run needs.
 pub struct RunSpec {
     /// What the dispatcher needs.
-    pub plan: Plan,
+    pub settings: Settings,
     /// The tasks.
     pub stream: Box<dyn TaskStream>,
     /// What the tasks of each class do.
@@ -48,7 +50,7 @@ pub struct RunSpec {
 
 impl std::fmt::Debug for RunSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunSpec").field("plan", &self.plan).field("works", &self.works).finish_non_exhaustive()
+        f.debug_struct("RunSpec").field("settings", &self.settings).field("works", &self.works).finish_non_exhaustive()
     }
 }
 

@@ -5,11 +5,11 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
 
 use super::core::Core;
-use super::links::{Link, Peer, ProgramPeer, Stream};
+use super::links::{Link, OutputPipe, Peer, ProgramPeer};
 use crate::engine::dispatcher::input::{Ended, TaskFailure};
+use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::dispatcher::{Input, StartFailure};
-use crate::engine::event::{InTask, Record};
-use crate::engine::queue::Ticket;
+use crate::engine::event::{InTask, Record, WorkerId};
 use crate::os::accounting::Exit;
 use crate::os::capture::Capture;
 use crate::os::child::Reaped;
@@ -28,7 +28,7 @@ pub(super) enum Which {
 }
 
 impl ProgramPeer {
-    pub(super) fn stream(&mut self, which: Which) -> &mut Stream {
+    pub(super) fn stream(&mut self, which: Which) -> &mut OutputPipe {
         match which {
             Which::Stdout => &mut self.stdout,
             Which::Stderr => &mut self.stderr,
@@ -36,20 +36,20 @@ impl ProgramPeer {
     }
 }
 
-fn stream(pipe: OwnedFd) -> io::Result<Stream> {
-    Ok(Stream { pipe: Rc::new(readiness::readable(pipe)?), capture: Capture::default(), open: true })
+fn stream(pipe: OwnedFd) -> io::Result<OutputPipe> {
+    Ok(OutputPipe { pipe: Rc::new(readiness::readable(pipe)?), capture: Capture::default(), open: true })
 }
 
 impl Core {
-    pub(super) fn start_program(&mut self, slot: u32, epoch: u32, ticket: Ticket, command: &CommandLine) {
-        match self.try_start_program(slot, epoch, ticket, command) {
+    pub(super) fn start_program(&mut self, worker: WorkerId, ticket: Ticket, command: &CommandLine) {
+        match self.try_start_program(worker, ticket, command) {
             Ok(link) => {
                 let pid = link.child.pid();
-                self.place(slot, link);
-                self.newcomers.push((slot, epoch));
+                self.place(worker, link);
+                self.unwatched.push(worker);
                 let now = self.clock.now();
-                self.handle(now, Input::Started { slot, epoch, pid });
-                self.handle(now, Input::Ready { slot, epoch });
+                self.handle(now, Input::Started { worker, pid });
+                self.handle(now, Input::Hello { worker });
             }
             Err(error) => {
                 let program = command.argv.first().map_or("", String::as_str);
@@ -58,7 +58,7 @@ impl Core {
                 } else {
                     StartFailure::Task(format!("{program}: {error}"))
                 };
-                self.handle(self.clock.now(), Input::StartFailed { slot, epoch, failure });
+                self.handle(self.clock.now(), Input::StartFailed { worker, failure });
             }
         }
     }
@@ -77,7 +77,7 @@ impl Core {
         too_long
     }
 
-    fn try_start_program(&mut self, slot: u32, epoch: u32, ticket: Ticket, command: &CommandLine) -> io::Result<Link> {
+    fn try_start_program(&mut self, worker: WorkerId, ticket: Ticket, command: &CommandLine) -> io::Result<Link> {
         let argv = command.arguments(ticket.first, ticket.attempt, self.seed);
         let mut program = self.program.with_arguments(&argv)?;
         let mark = environment::task_mark(ticket.first, ticket.attempt);
@@ -85,28 +85,35 @@ impl Core {
         let (stdout, stdout_end) = pipe()?;
         let (stderr, stderr_end) = pipe()?;
         let (stdout, stderr) = (stream(stdout)?, stream(stderr)?);
-        let group = self.slot_group(slot)?;
-        self.board.reset(slot);
+        let group = self.slot_group(worker.slot.0)?;
+        self.board.reset(worker.slot.0);
         // What it leaves behind is told from what others do by when it can have begun.
-        self.board.begin(slot, board::InTask { index: ticket.first, started: monotonic() });
+        self.board.begin(worker.slot.0, board::BoardEntry { index: ticket.first, started: monotonic() });
         let child = program.spawn_in(
             &[(self.null.as_fd(), 0), (stdout_end.as_fd(), 1), (stderr_end.as_fd(), 2)],
             group.as_ref().map(|group| group.as_fd()),
         );
         if child.is_err() {
-            self.board.reset(slot);
+            self.board.reset(worker.slot.0);
         }
         let (index, child) = (ticket.first, child?);
         let started = child.started_at();
         self.written_since.remove(&index);
-        self.board.program_started(slot, started, child.pid());
+        self.board.program_started(worker.slot.0, started, child.pid());
         let peer = ProgramPeer { index, started, stdout, stderr };
-        Ok(Link { epoch, child, stopped: false, peer: Peer::Program(Box::new(peer)), readers: Vec::new() })
+        Ok(Link {
+            epoch: worker.epoch,
+            lanes: 1,
+            child,
+            stopped: false,
+            peer: Peer::Program(Box::new(peer)),
+            readers: Vec::new(),
+        })
     }
 
     /// Takes in what a stream holds; says whether it may give more later.
-    pub(super) fn read_stream(&mut self, slot: u32, epoch: u32, which: Which) -> bool {
-        let Some(Link { peer: Peer::Program(program), .. }) = self.link(slot, epoch) else { return false };
+    pub(super) fn read_stream(&mut self, worker: WorkerId, which: Which) -> bool {
+        let Some(Link { peer: Peer::Program(program), .. }) = self.link(worker) else { return false };
         let stream = program.stream(which);
         if stream.open {
             stream.open = drain(stream.pipe.get_ref(), &mut stream.capture) == Drained::Open;
@@ -116,15 +123,15 @@ impl Core {
 
     /// A program has ended at this reading of the monotonic clock. What it wrote is in its pipes; whoever else holds them
     /// is not waited for, and what it left behind is seen to elsewhere.
-    pub(super) fn program_ended(&mut self, slot: u32, epoch: u32, reaped: Reaped, at: u64) {
+    pub(super) fn program_ended(&mut self, worker: WorkerId, reaped: Reaped, at: u64) {
         for which in [Which::Stdout, Which::Stderr] {
-            self.read_stream(slot, epoch, which);
+            self.read_stream(worker, which);
         }
-        if self.link(slot, epoch).is_none() {
+        if self.link(worker).is_none() {
             return;
         }
-        let Some(link) = self.links.get_mut(slot as usize).and_then(Option::take) else { return };
-        self.board.reset(slot);
+        let Some(link) = self.links.get_mut(worker.slot.index()).and_then(Option::take) else { return };
+        self.board.reset(worker.slot.0);
         self.look_for_strays();
         let Peer::Program(program) = &link.peer else { return };
         let start = self.clock.moment(program.started);
@@ -141,7 +148,7 @@ impl Core {
             if reaped.exit.is_success() {
                 let value = command::value(&program.stdout.capture);
                 let records = [Record { index, start, service, value }];
-                self.feed(Input::Done { slot, epoch, records: &records });
+                self.feed(Input::Done { lane: worker.lane(0), records: &records });
             } else {
                 let failure = TaskFailure {
                     index,
@@ -152,18 +159,18 @@ impl Core {
                     not_started: false,
                     output: output.clone(),
                 };
-                self.feed(Input::Failed { slot, epoch, failure: Box::new(failure) });
+                self.feed(Input::Failed { lane: worker.lane(0), failure: Box::new(failure) });
             }
         }
         let out_of_memory = reaped.exit == Exit::Signal(libc::SIGKILL) && !link.stopped && self.out_of_memory();
         let ended = Ended {
             exit: reaped.exit,
-            task: lost.then_some(InTask { index: program.index, started: start }),
+            tasks: lost.then_some((0, InTask { index: program.index, started: start })).into_iter().collect(),
             usage: reaped.usage,
             peak_rss_bytes: reaped.peak_rss_bytes,
             out_of_memory,
             output,
         };
-        self.feed(Input::Exited { slot, epoch, ended: Box::new(ended) });
+        self.feed(Input::Exited { worker, ended: Box::new(ended) });
     }
 }

@@ -18,7 +18,7 @@ use super::programs::Which;
 use super::workers::{Read, Received};
 use crate::engine::control::Command;
 use crate::engine::dispatcher::Input;
-use crate::engine::event::{RunState, Severity};
+use crate::engine::event::{RunState, Severity, WorkerId};
 use crate::os::child::Reaped;
 use crate::os::clock::monotonic;
 use crate::os::readiness;
@@ -58,7 +58,7 @@ pub(super) async fn drive(core: Shared, mut requests: mpsc::UnboundedReceiver<Co
             request = requests.recv(), if asked => match request {
                 Some(command) => {
                     core.borrow_mut().control(command);
-                    attend(&core);
+                    spawn_watchers(&core);
                 }
                 None => asked = false,
             },
@@ -76,60 +76,60 @@ pub(super) async fn drive(core: Shared, mut requests: mpsc::UnboundedReceiver<Co
 /// Feeds one input, then sees to the children that came of it.
 fn feed(core: &Shared, input: Input<'_>) {
     core.borrow_mut().feed(input);
-    attend(core);
+    spawn_watchers(core);
 }
 
 /// Starts the local tasks of new children and of full sockets.
-fn attend(core: &Shared) {
+fn spawn_watchers(core: &Shared) {
     loop {
         let mut borrowed = core.borrow_mut();
-        let newcomers = std::mem::take(&mut borrowed.newcomers);
+        let unwatched = std::mem::take(&mut borrowed.unwatched);
         let blocked = std::mem::take(&mut borrowed.blocked);
-        if newcomers.is_empty() && blocked.is_empty() {
+        if unwatched.is_empty() && blocked.is_empty() {
             return;
         }
-        for (slot, epoch) in newcomers {
-            if let Err(error) = watch_child(core, &mut borrowed, slot, epoch) {
+        for worker in unwatched {
+            if let Err(error) = watch_child(core, &mut borrowed, worker) {
                 borrowed.feed(Input::Broken(format!("a worker cannot be watched: {error}")));
             }
         }
-        for (slot, epoch) in blocked {
-            if let Some(Link { peer: Peer::Worker(peer), .. }) = borrowed.link(slot, epoch) {
-                spawn_local(send_rest(Rc::clone(core), slot, epoch, Rc::clone(&peer.socket)));
+        for worker in blocked {
+            if let Some(Link { peer: Peer::Worker(peer), .. }) = borrowed.link(worker) {
+                spawn_local(send_rest(Rc::clone(core), worker, Rc::clone(&peer.socket)));
             }
         }
     }
 }
 
-fn watch_child(core: &Shared, borrowed: &mut Core, slot: u32, epoch: u32) -> io::Result<()> {
-    let Some(link) = borrowed.link(slot, epoch) else { return Ok(()) };
+fn watch_child(core: &Shared, borrowed: &mut Core, worker: WorkerId) -> io::Result<()> {
+    let Some(link) = borrowed.link(worker) else { return Ok(()) };
     let pidfd = link.child.take_pidfd().ok_or_else(|| io::Error::other("its pidfd is gone"))?;
     match &link.peer {
         Peer::Worker(peer) => {
-            let reader = spawn_local(watch_socket(Rc::clone(core), slot, epoch, Rc::clone(&peer.socket)));
+            let reader = spawn_local(watch_socket(Rc::clone(core), worker, Rc::clone(&peer.socket)));
             link.readers.push(reader.abort_handle());
         }
         Peer::Program(program) => {
             for (which, stream) in [(Which::Stdout, &program.stdout), (Which::Stderr, &program.stderr)] {
-                let reader = spawn_local(watch_stream(Rc::clone(core), slot, epoch, which, Rc::clone(&stream.pipe)));
+                let reader = spawn_local(watch_stream(Rc::clone(core), worker, which, Rc::clone(&stream.pipe)));
                 link.readers.push(reader.abort_handle());
             }
         }
     }
     let pidfd = readiness::readable(pidfd)?;
-    spawn_local(watch_end(Rc::clone(core), slot, epoch, pidfd));
+    spawn_local(watch_end(Rc::clone(core), worker, pidfd));
     Ok(())
 }
 
-async fn watch_socket(core: Shared, slot: u32, epoch: u32, socket: Rc<tokio::net::UnixStream>) {
+async fn watch_socket(core: Shared, worker: WorkerId, socket: Rc<tokio::net::UnixStream>) {
     while socket.readable().await.is_ok() {
-        let received = core.borrow_mut().receive(slot, epoch, Read::WhenReady);
-        attend(&core);
+        let received = core.borrow_mut().receive(worker, Read::WhenReady);
+        spawn_watchers(&core);
         match received {
             Received::End => {
                 // Also of a worker that ends in this very moment; its end follows.
-                if core.borrow_mut().link(slot, epoch).is_some() {
-                    feed(&core, Input::Closed { slot, epoch });
+                if core.borrow_mut().link(worker).is_some() {
+                    feed(&core, Input::Closed { worker });
                 }
                 return;
             }
@@ -140,7 +140,7 @@ async fn watch_socket(core: Shared, slot: u32, epoch: u32, socket: Rc<tokio::net
     }
 }
 
-async fn send_rest(core: Shared, slot: u32, epoch: u32, socket: Rc<tokio::net::UnixStream>) {
+async fn send_rest(core: Shared, worker: WorkerId, socket: Rc<tokio::net::UnixStream>) {
     loop {
         if socket.writable().await.is_err() {
             return;
@@ -148,8 +148,8 @@ async fn send_rest(core: Shared, slot: u32, epoch: u32, socket: Rc<tokio::net::U
         // Tell the runtime that the socket is full, so that the next wait is one.
         let full = socket.try_io(tokio::io::Interest::WRITABLE, || {
             let mut core = core.borrow_mut();
-            core.flush(slot, epoch);
-            match core.link(slot, epoch) {
+            core.flush(worker);
+            match core.link(worker) {
                 Some(Link { peer: Peer::Worker(peer), .. }) if peer.sending => {
                     Err(io::Error::from(io::ErrorKind::WouldBlock))
                 }
@@ -158,15 +158,15 @@ async fn send_rest(core: Shared, slot: u32, epoch: u32, socket: Rc<tokio::net::U
         });
         if full.is_ok() {
             core.borrow_mut().carry_on();
-            attend(&core);
+            spawn_watchers(&core);
             return;
         }
     }
 }
 
-async fn watch_stream(core: Shared, slot: u32, epoch: u32, which: Which, pipe: Rc<AsyncFd<OwnedFd>>) {
+async fn watch_stream(core: Shared, worker: WorkerId, which: Which, pipe: Rc<AsyncFd<OwnedFd>>) {
     while let Ok(mut ready) = pipe.readable().await {
-        let open = core.borrow_mut().read_stream(slot, epoch, which);
+        let open = core.borrow_mut().read_stream(worker, which);
         if !open {
             return;
         }
@@ -174,11 +174,11 @@ async fn watch_stream(core: Shared, slot: u32, epoch: u32, which: Which, pipe: R
     }
 }
 
-async fn watch_end(core: Shared, slot: u32, epoch: u32, pidfd: AsyncFd<OwnedFd>) {
+async fn watch_end(core: Shared, worker: WorkerId, pidfd: AsyncFd<OwnedFd>) {
     let (reaped, at) = loop {
         let Ok(mut ready) = pidfd.readable().await else { return };
         let at = monotonic();
-        let result = match core.borrow_mut().link(slot, epoch) {
+        let result = match core.borrow_mut().link(worker) {
             Some(link) => link.child.try_reap(),
             None => return,
         };
@@ -192,13 +192,13 @@ async fn watch_end(core: Shared, slot: u32, epoch: u32, pidfd: AsyncFd<OwnedFd>)
             }
         }
     };
-    let is_program = matches!(core.borrow_mut().link(slot, epoch), Some(Link { peer: Peer::Program(_), .. }));
+    let is_program = matches!(core.borrow_mut().link(worker), Some(Link { peer: Peer::Program(_), .. }));
     if is_program {
-        core.borrow_mut().program_ended(slot, epoch, reaped, at);
+        core.borrow_mut().program_ended(worker, reaped, at);
     } else {
-        core.borrow_mut().worker_ended(slot, epoch, reaped);
+        core.borrow_mut().worker_ended(worker, reaped);
     }
-    attend(&core);
+    spawn_watchers(&core);
 }
 
 /// Looks for strays when a task has ended, and now and then for those that end by themselves.

@@ -9,9 +9,9 @@ use super::core::Core;
 use super::links::{Link, Peer, WorkerPeer};
 use crate::engine::clock::RunClock;
 use crate::engine::dispatcher::input::{Ended, TaskFailure, TaskOutput};
+use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::dispatcher::{Input, StartFailure};
-use crate::engine::event::{Event, Record};
-use crate::engine::queue::Ticket;
+use crate::engine::event::{Event, LaneId, Record, WorkerId};
 use crate::os::accounting::Exit;
 use crate::os::capture::Capture;
 use crate::os::child::Reaped;
@@ -57,36 +57,36 @@ fn runs(tickets: &[Ticket], clock: &RunClock) -> Vec<TaskRun> {
 }
 
 impl Core {
-    pub(super) fn start(&mut self, slot: u32, epoch: u32, task: Option<Ticket>) {
+    pub(super) fn start(&mut self, worker: WorkerId, lanes: u16, task: Option<Ticket>) {
         let program = task.and_then(|ticket| match self.works.get(usize::from(ticket.class)) {
             Some(Work::Command(command)) => Some((ticket, command.clone())),
             _ => None,
         });
         if let Some((ticket, command)) = program {
-            return self.start_program(slot, epoch, ticket, &command);
+            return self.start_program(worker, ticket, &command);
         }
-        match self.start_worker(slot, epoch, task) {
+        match self.start_worker(worker, lanes, task) {
             Ok(link) => {
                 let pid = link.child.pid();
-                self.place(slot, link);
-                self.newcomers.push((slot, epoch));
-                self.handle(self.clock.now(), Input::Started { slot, epoch, pid });
+                self.place(worker, link);
+                self.unwatched.push(worker);
+                self.handle(self.clock.now(), Input::Started { worker, pid });
             }
             Err(error) => {
                 let reason = format!("a worker could not be started: {error}");
                 let failure =
                     if is_transient(&error) { StartFailure::Transient(reason) } else { StartFailure::Engine(reason) };
-                self.handle(self.clock.now(), Input::StartFailed { slot, epoch, failure });
+                self.handle(self.clock.now(), Input::StartFailed { worker, failure });
             }
         }
     }
 
-    fn start_worker(&mut self, slot: u32, epoch: u32, task: Option<Ticket>) -> io::Result<Link> {
+    fn start_worker(&mut self, worker: WorkerId, lanes: u16, task: Option<Ticket>) -> io::Result<Link> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         let (stderr, stderr_end) = pipe()?;
         // What nobody reads before the end must not block the one who writes it.
         rustix::io::ioctl_fionbio(&stderr_end, true)?;
-        self.board.reset(slot);
+        self.board.reset(worker.slot.0);
         let mut knows = vec![false; self.works.len()];
         let mut outbox = self.setup.clone();
         if let Some(ticket) = task {
@@ -104,8 +104,8 @@ impl Core {
         if closing && outbox.is_empty() {
             ours.shutdown(Shutdown::Write)?;
         }
-        self.worker.set_argument(2, slot.to_string().as_ref())?;
-        let group = self.slot_group(slot)?;
+        self.worker.set_argument(2, worker.slot.to_string().as_ref())?;
+        let group = self.slot_group(worker.slot.0)?;
         let descriptors = [
             (self.null.as_fd(), 0),
             (self.null.as_fd(), 1),
@@ -116,7 +116,7 @@ impl Core {
         let child = self.worker.spawn_in(&descriptors, group.as_ref().map(|group| group.as_fd()))?;
         let socket = Rc::new(tokio::net::UnixStream::from_std(ours)?);
         let peer = WorkerPeer { socket, inbox: Vec::new(), outbox, sending: false, closing, knows, stderr };
-        Ok(Link { epoch, child, stopped: false, peer: Peer::Worker(peer), readers: Vec::new() })
+        Ok(Link { epoch: worker.epoch, lanes, child, stopped: false, peer: Peer::Worker(peer), readers: Vec::new() })
     }
 
     fn put_tasks(&self, out: &mut Vec<u8>, knows: &mut [bool], tickets: &[Ticket]) {
@@ -131,19 +131,20 @@ impl Core {
         protocol::put_tasks(out, &runs(tickets, &self.clock));
     }
 
-    pub(super) fn send(&mut self, slot: u32, epoch: u32, tickets: &[Ticket]) {
-        let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(slot, epoch) else { return };
+    pub(super) fn send(&mut self, lane: LaneId, tickets: &[Ticket]) {
+        let worker = lane.worker;
+        let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else { return };
         let (mut outbox, mut knows) = (std::mem::take(&mut peer.outbox), std::mem::take(&mut peer.knows));
         self.put_tasks(&mut outbox, &mut knows, tickets);
-        if let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(slot, epoch) {
+        if let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) {
             (peer.outbox, peer.knows) = (outbox, knows);
         }
-        self.flush(slot, epoch);
+        self.flush(worker);
     }
 
     /// Sends what the socket takes; the rest waits for a local task that sends it when there is room.
-    pub(super) fn flush(&mut self, slot: u32, epoch: u32) {
-        let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(slot, epoch) else { return };
+    pub(super) fn flush(&mut self, worker: WorkerId) {
+        let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else { return };
         while !peer.outbox.is_empty() {
             // Not through the runtime: it believes that a new socket cannot be written to until it has looked.
             match rustix::io::write(peer.socket.as_fd(), &peer.outbox) {
@@ -153,7 +154,7 @@ impl Core {
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => {
                     if !std::mem::replace(&mut peer.sending, true) {
-                        self.blocked.push((slot, epoch));
+                        self.blocked.push(worker);
                     }
                     return;
                 }
@@ -161,7 +162,7 @@ impl Core {
                 Err(_) => {
                     peer.outbox.clear();
                     peer.sending = false;
-                    return self.handle(self.clock.now(), Input::Closed { slot, epoch });
+                    return self.handle(self.clock.now(), Input::Closed { worker });
                 }
             }
         }
@@ -172,24 +173,24 @@ impl Core {
         }
     }
 
-    pub(super) fn retire(&mut self, slot: u32, epoch: u32) {
+    pub(super) fn retire(&mut self, worker: WorkerId) {
         let board = &self.board;
-        let Some(Some(link)) = self.links.get_mut(slot as usize) else { return };
+        let Some(Some(link)) = self.links.get_mut(worker.slot.index()) else { return };
         let Link { epoch: of, peer: Peer::Worker(peer), .. } = link else { return };
-        if *of != epoch {
+        if *of != worker.epoch {
             return;
         }
-        board.recall(slot);
+        board.recall(worker.slot.0);
         peer.closing = true;
-        self.flush(slot, epoch);
+        self.flush(worker);
     }
 
     /// Takes in what a worker has sent.
-    pub(super) fn receive(&mut self, slot: u32, epoch: u32, read: Read) -> Received {
+    pub(super) fn receive(&mut self, worker: WorkerId, read: Read) -> Received {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut received = Received::More;
         for _ in 0..TURNS {
-            let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(slot, epoch) else {
+            let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else {
                 received = Received::End;
                 break;
             };
@@ -215,14 +216,14 @@ impl Core {
                 Ok(count) => count,
             };
             peer.inbox.clear();
-            match self.take_frames(slot, epoch, &buffer[..begin + count]) {
+            match self.take_frames(worker, &buffer[..begin + count]) {
                 Ok(used) => {
-                    if let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(slot, epoch) {
+                    if let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) {
                         peer.inbox.extend_from_slice(&buffer[used..begin + count]);
                     }
                 }
                 Err(reason) => {
-                    self.feed(Input::Misbehaved { slot, epoch, reason });
+                    self.feed(Input::Misbehaved { worker, reason });
                     received = Received::End;
                     break;
                 }
@@ -233,7 +234,7 @@ impl Core {
     }
 
     /// Works through whole frames; says how many bytes they took up.
-    fn take_frames(&mut self, slot: u32, epoch: u32, bytes: &[u8]) -> Result<usize, String> {
+    fn take_frames(&mut self, worker: WorkerId, bytes: &[u8]) -> Result<usize, String> {
         let mut records = std::mem::take(&mut self.records);
         records.clear();
         let mut used = 0;
@@ -251,37 +252,37 @@ impl Core {
                     records.extend(done.records().map(|record| self.record(record)));
                 }
                 Ok(FromWorker::Hello(_)) => {
-                    self.flush_records(slot, epoch, &mut records);
-                    self.feed(Input::Ready { slot, epoch });
+                    self.flush_records(worker, &mut records);
+                    self.feed(Input::Hello { worker });
                 }
                 Ok(FromWorker::Skipped(runs)) => {
-                    self.flush_records(slot, epoch, &mut records);
+                    self.flush_records(worker, &mut records);
                     for (first, count) in runs {
-                        self.feed(Input::Skipped { slot, epoch, first, count });
+                        self.feed(Input::Skipped { lane: worker.lane(0), first, count });
                     }
                 }
                 Ok(FromWorker::Failed(failure)) => {
-                    self.flush_records(slot, epoch, &mut records);
+                    self.flush_records(worker, &mut records);
                     let failure = Box::new(self.failure(failure));
-                    self.feed(Input::Failed { slot, epoch, failure });
+                    self.feed(Input::Failed { lane: worker.lane(0), failure });
                 }
                 Err(error) => break Err(error.to_string()),
             }
         };
-        self.flush_records(slot, epoch, &mut records);
+        self.flush_records(worker, &mut records);
         self.records = records;
         self.look_for_strays();
         if let Some(usage) = usage
-            && let Some(pid) = self.link(slot, epoch).map(|link| link.child.pid())
+            && let Some(pid) = self.link(worker).map(|link| link.child.pid())
         {
-            self.observer.event(self.clock.now(), &Event::WorkerUsage { slot, pid, usage });
+            self.observer.event(self.clock.now(), &Event::WorkerUsage { slot: worker.slot.0, pid, usage });
         }
         result
     }
 
-    fn flush_records(&mut self, slot: u32, epoch: u32, records: &mut Vec<Record>) {
+    fn flush_records(&mut self, worker: WorkerId, records: &mut Vec<Record>) {
         if !records.is_empty() {
-            self.feed(Input::Done { slot, epoch, records });
+            self.feed(Input::Done { lane: worker.lane(0), records });
             records.clear();
         }
     }
@@ -311,28 +312,28 @@ impl Core {
     }
 
     /// A worker has ended: what it said is taken in first, then its end.
-    pub(super) fn worker_ended(&mut self, slot: u32, epoch: u32, reaped: Reaped) {
+    pub(super) fn worker_ended(&mut self, worker: WorkerId, reaped: Reaped) {
         // The other end is closed, so reading comes to an end without waiting.
-        while self.receive(slot, epoch, Read::Directly) == Received::More {}
-        let task = self.in_task(slot, epoch);
+        while self.receive(worker, Read::Directly) == Received::More {}
+        let tasks = self.in_tasks(worker);
         let out_of_memory = reaped.exit == Exit::Signal(libc::SIGKILL)
-            && self.link(slot, epoch).is_some_and(|link| !link.stopped)
+            && self.link(worker).is_some_and(|link| !link.stopped)
             && self.out_of_memory();
-        let Some(Some(link)) = self.links.get_mut(slot as usize).map(Option::take) else { return };
+        let Some(Some(link)) = self.links.get_mut(worker.slot.index()).map(Option::take) else { return };
         let mut stderr = Capture::default();
         if let Peer::Worker(peer) = &link.peer {
             drain(&peer.stderr, &mut stderr);
         }
-        self.board.reset(slot);
+        self.board.reset(worker.slot.0);
         self.look_for_strays();
         let ended = Ended {
             exit: reaped.exit,
-            task,
+            tasks,
             usage: reaped.usage,
             peak_rss_bytes: reaped.peak_rss_bytes,
             out_of_memory,
             output: Self::output_of(String::new(), stderr.text(), stderr.omitted()),
         };
-        self.feed(Input::Exited { slot, epoch, ended: Box::new(ended) });
+        self.feed(Input::Exited { worker, ended: Box::new(ended) });
     }
 }

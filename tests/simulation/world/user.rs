@@ -12,10 +12,14 @@ use crate::draws::MS;
 impl World {
     /// What is in work when a run is stopped has no outcome but that, unless its worker was being ended before.
     fn remember_what_is_in_work(&mut self) {
+        // What ended while a wake was late may be in work still by its board.
+        if self.lateness > 0 {
+            return;
+        }
         let at_work = self.workers.values().filter(|worker| !worker.stopped);
-        let in_work = at_work.filter_map(|worker| {
-            worker.current.map(|current| current.index).or(worker.beginning.map(|(index, _)| index))
-        });
+        let in_work = at_work
+            .flat_map(|worker| worker.lanes.values())
+            .filter_map(|lane| lane.current.map(|current| current.index).or(lane.beginning.map(|(index, _)| index)));
         self.cut_short.extend(in_work.filter(|index| !self.told.ended.contains(index)));
     }
 

@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 
-use crate::engine::dispatcher::{Plan, Policy};
+use crate::engine::dispatcher::window::{Chunk, cpython_chunksize};
+use crate::engine::dispatcher::{Policy, Settings};
 use crate::engine::driver::RunSpec;
 use crate::engine::stream::{Admission, ClassRules, TaskStream};
-use crate::engine::window::{Chunk, cpython_chunksize};
 use crate::os::board;
 use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Workers, Workload};
 
@@ -58,20 +58,21 @@ pub fn run_spec(
         EngineKind::Pool | EngineKind::Serial => Policy::Reuse,
         EngineKind::Process => Policy::OneTask,
     };
-    let chunk = match (policy, spec.chunksize) {
-        (Policy::OneTask, _) => Chunk::One,
-        (Policy::Reuse, Chunksize::Auto) => Chunk::Adaptive,
-        (Policy::Reuse, Chunksize::Fixed(chunk)) => Chunk::Fixed(u64::from(chunk.get())),
-        (Policy::Reuse, Chunksize::Cpython) => Chunk::Fixed(cpython_chunksize(stream.total(), workers)),
+    let chunk = match spec.chunksize {
+        _ if !policy.keeps_workers() => Chunk::One,
+        Chunksize::Auto => Chunk::Adaptive,
+        Chunksize::Fixed(chunk) => Chunk::Fixed(u64::from(chunk.get())),
+        Chunksize::Cpython => Chunk::Fixed(cpython_chunksize(stream.total().unwrap_or(0), workers)),
     };
     let serial = spec.kind == EngineKind::Serial;
     RunSpec {
-        plan: Plan {
+        settings: Settings {
             policy,
             workers,
             max_workers: if serial { 1 } else { surroundings.max_workers() },
             chunk,
             start_timeout: spec.start_timeout,
+            initializer: None,
             classes: workload
                 .classes
                 .iter()

@@ -25,6 +25,13 @@ pub struct Ticket {
     pub expires: Option<Moment>,
 }
 
+/// The end of a piece of the stream that was admitted as a whole, and when.
+#[derive(Clone, Copy, Debug)]
+struct Admitted {
+    end: u64,
+    arrival: Moment,
+}
+
 /// Tasks of one class whose `queue_timeout` ran out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expired {
@@ -54,8 +61,10 @@ pub struct Queue {
     stream: Box<dyn TaskStream>,
     /// First position of the stream that was neither taken nor expired; for a batch only.
     cursor: u64,
-    /// End of the admitted part of a batch: all of it or nothing.
+    /// End of the part of the stream that was admitted as a whole, and not one by one.
     batch_end: u64,
+    /// The pieces in which that was, as far as the cursor has not passed them.
+    batches: VecDeque<Admitted>,
     /// For each class: tasks of the batch taken so far, tasks in all (counted when first needed), and whether the rest of
     /// them expired.
     taken: Vec<u64>,
@@ -90,6 +99,7 @@ impl Queue {
             stream,
             cursor: 0,
             batch_end: 0,
+            batches: VecDeque::new(),
             taken: vec![0; classes],
             totals: vec![OnceCell::new(); classes],
             expired: vec![false; classes],
@@ -107,16 +117,36 @@ impl Queue {
         self.limits.get(usize::from(class)).copied().flatten().map(|limit| arrival + limit)
     }
 
-    /// Tasks of the whole stream.
+    /// Tasks of the whole stream, where that is known.
     #[must_use]
-    pub fn total(&self) -> u64 {
+    pub fn total(&self) -> Option<u64> {
         self.stream.total()
     }
 
     /// Admits the whole stream at time zero.
     pub fn admit_batch(&mut self) -> u64 {
-        self.batch_end = self.stream.total();
+        self.batch_end = self.stream.total().unwrap_or(0);
+        self.batches.push_back(Admitted { end: self.batch_end, arrival: Moment::ZERO });
         self.batch_end
+    }
+
+    /// Admits the `count` tasks from this position on, which is where the last ones ended. Without limits of their own they
+    /// take up no room each.
+    pub fn admit_next(&mut self, position: u64, count: u64, arrival: Moment) {
+        if self.limits.iter().any(Option::is_some) {
+            return (position..position.saturating_add(count)).for_each(|position| self.admit(position, arrival));
+        }
+        self.batch_end = position.saturating_add(count);
+        match self.batches.back_mut() {
+            Some(last) if last.arrival == arrival => last.end = self.batch_end,
+            _ => self.batches.push_back(Admitted { end: self.batch_end, arrival }),
+        }
+    }
+
+    /// When the task at the cursor arrived.
+    fn batch_arrival(&self) -> Moment {
+        let batch = self.batches.iter().find(|batch| batch.end > self.cursor);
+        batch.map_or(Moment::ZERO, |batch| batch.arrival)
     }
 
     /// Admits the task at this position.
@@ -145,12 +175,13 @@ impl Queue {
     /// Earliest intended arrival among the waiting tasks.
     #[must_use]
     pub fn oldest(&self) -> Option<Moment> {
+        let mut batch = None;
         if self.batch_end - self.cursor > self.expired_ahead {
-            return Some(Moment::ZERO);
+            batch = Some(self.batch_arrival());
         }
         let returned = self.returned.iter().map(|ticket| ticket.arrival).min();
         let arrived = self.arrived.first_key_value().map(|(_, ticket)| ticket.arrival);
-        returned.into_iter().chain(arrived).min()
+        [batch, returned, arrived].into_iter().flatten().min()
     }
 
     /// Class of the task that [`Queue::take`] would give next.
@@ -186,12 +217,16 @@ impl Queue {
         if self.cursor >= self.batch_end {
             return None;
         }
-        let run = self.stream.run_at(self.cursor, most.min(self.batch_end - self.cursor));
+        while self.batches.front().is_some_and(|batch| batch.end <= self.cursor) {
+            self.batches.pop_front();
+        }
+        let Admitted { end, arrival } = *self.batches.front()?;
+        let run = self.stream.run_at(self.cursor, most.min(end - self.cursor));
         self.cursor += run.count;
         if let Some(taken) = self.taken.get_mut(usize::from(run.class)) {
             *taken += run.count;
         }
-        let (arrival, expires) = (Moment::ZERO, self.expiry(run.class, Moment::ZERO));
+        let expires = self.expiry(run.class, arrival);
         Some(Ticket { first: run.first, count: run.count, class: run.class, attempt: 1, arrival, expires })
     }
 
@@ -229,6 +264,7 @@ impl Queue {
     pub fn clear(&mut self) -> u64 {
         let len = self.len();
         self.cursor = self.batch_end;
+        self.batches.clear();
         self.expired_ahead = 0;
         self.arrived.clear();
         self.returned.clear();

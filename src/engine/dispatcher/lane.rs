@@ -1,85 +1,28 @@
-//! One row of the worker table.
+//! A lane: what runs one task at a time, and what it was given.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::Policy;
-use super::input::{Stop, TaskFailure};
-use crate::engine::event::{Moment, WorkerState};
-use crate::engine::queue::Ticket;
+use super::input::TaskFailure;
+use crate::engine::dispatcher::queue::Ticket;
+use crate::engine::event::Moment;
 use crate::workload::model::{ClassId, TaskIndex};
 
-/// A stable place for workers, one after the other.
+/// What runs one task at a time, and what it was given.
 #[derive(Debug, Default)]
-pub(super) struct Slot {
-    /// Counts the workers that had this slot.
-    pub epoch: u32,
-    pub life: Life,
-    pub pid: Option<u32>,
-    /// What the worker holds, in the order in which it works on it. The task that `life` says is being ended is not in
-    /// here any more.
+pub(super) struct Lane {
+    /// What it holds, in the order in which its worker works on it. The overdue task is not in here any more.
     pub held: VecDeque<Held>,
+    /// The task for which its worker is being ended.
+    pub overdue: Option<Overdue>,
     /// End of the task before the first of `held`.
     pub free_since: Moment,
-    /// Whether the next worker here replaces one that died or was killed.
-    pub replaces: bool,
-    /// When the worker is looked at next: never later than the first moment at which a limit of it can be reached.
+    /// When it is looked at next: never later than the first moment at which a limit of it can be reached.
     pub watched_until: Option<Moment>,
-    /// Last sign of life of a worker that owes us something.
+    /// Last sign of life while something is due from it.
     pub heard: Moment,
     /// When it was first found in no task since then.
     pub quiet_since: Option<Moment>,
-    /// Whether its socket is closed.
-    pub closed: bool,
-    /// Whether the worker did anything yet.
-    pub proven: bool,
-}
-
-/// What a slot's worker is up to.
-#[derive(Debug, Default)]
-pub(super) enum Life {
-    /// There is none.
-    #[default]
-    Free,
-    /// There will be one as soon as the system lets us.
-    Waiting,
-    /// Its process is starting since then.
-    Starting(Moment),
-    /// It is there for work.
-    Working,
-    /// It was asked to leave after its task, or has done its only task.
-    Leaving,
-    /// It is being ended.
-    Ending(Box<Ending>),
-}
-
-/// A worker that is being ended.
-#[derive(Debug)]
-pub(super) struct Ending {
-    pub why: Why,
-    /// Whether it had to be killed after its grace period.
-    pub killed: bool,
-    /// The last signal it was sent.
-    pub sent: Stop,
-}
-
-/// Why a worker is being ended.
-#[derive(Debug)]
-pub(super) enum Why {
-    /// A task worked too long.
-    Timeout(Overdue),
-    /// The user asked for it.
-    User,
-    /// The run is being ended.
-    RunEnds,
-    /// It cannot be understood.
-    Misbehaved(String),
-    /// It said nothing for too long.
-    Silent,
-    /// It closed its socket and lived on.
-    Closed,
-    /// It began a task that had its outcome already.
-    Outlived,
 }
 
 /// A task that worked too long.
@@ -122,10 +65,10 @@ impl Held {
     }
 }
 
-impl Slot {
-    /// Tasks without an outcome that this slot answers for.
+impl Lane {
+    /// Tasks without an outcome that this lane answers for.
     pub(super) fn tasks(&self) -> u64 {
-        self.open().map(|held| held.ticket.count).sum::<u64>() + u64::from(self.overdue().is_some())
+        self.open().map(|held| held.ticket.count).sum::<u64>() + u64::from(self.overdue.is_some())
     }
 
     /// What is held and has no outcome yet, in the order in which the worker works on it.
@@ -140,12 +83,7 @@ impl Slot {
 
     /// Whether a task is being worked on here.
     pub(super) fn busy(&self) -> bool {
-        !self.is_empty() || self.overdue().is_some()
-    }
-
-    /// Whether there is a worker that is not being ended.
-    pub(super) fn is_alive(&self) -> bool {
-        matches!(self.life, Life::Starting(_) | Life::Working | Life::Leaving)
+        !self.is_empty() || self.overdue.is_some()
     }
 
     /// The worker gave a sign of life.
@@ -154,38 +92,9 @@ impl Slot {
         self.quiet_since = None;
     }
 
-    /// Whether it is a living worker from which something is due: its first word, or a word about what it holds.
-    pub(super) fn owes(&self) -> bool {
-        match self.life {
-            Life::Starting(_) => true,
-            Life::Working | Life::Leaving => !self.held.is_empty(),
-            Life::Free | Life::Waiting | Life::Ending(_) => false,
-        }
-    }
-
-    pub(super) fn overdue(&self) -> Option<&Overdue> {
-        match &self.life {
-            Life::Ending(ending) => match &ending.why {
-                Why::Timeout(overdue) => Some(overdue),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    pub(super) fn overdue_mut(&mut self) -> Option<&mut Overdue> {
-        match &mut self.life {
-            Life::Ending(ending) => match &mut ending.why {
-                Why::Timeout(overdue) => Some(overdue),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// Class of a task that this slot answers for.
+    /// Class of a task that this lane answers for.
     pub(super) fn class_of(&self, index: TaskIndex) -> Option<ClassId> {
-        let overdue = self.overdue().map(|overdue| &overdue.task);
+        let overdue = self.overdue.as_ref().map(|overdue| &overdue.task);
         self.open().chain(overdue).find(|held| held.contains(index)).map(|held| held.ticket.class)
     }
 
@@ -206,19 +115,6 @@ impl Slot {
         held.ticket.expires = None;
         if let Some(rest) = rest {
             self.held.insert(position + 1, rest);
-        }
-    }
-
-    pub(super) fn state(&self, policy: Policy) -> WorkerState {
-        match &self.life {
-            Life::Free | Life::Waiting => WorkerState::Free,
-            Life::Starting(_) => WorkerState::Starting,
-            Life::Working if self.busy() => WorkerState::Busy,
-            Life::Working => WorkerState::Idle,
-            // The end of a process that has done its only task is part of its life, not a departure.
-            Life::Leaving if policy == Policy::OneTask => WorkerState::Ending,
-            Life::Leaving => WorkerState::Retiring,
-            Life::Ending(_) => WorkerState::Ending,
         }
     }
 

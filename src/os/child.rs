@@ -34,6 +34,16 @@ pub struct Child {
     started: u64,
     leads_group: bool,
     reaped: bool,
+    parent: Parent,
+}
+
+/// Who waits for a child, and so is told how it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parent {
+    /// This process.
+    Us,
+    /// Another one, such as a fork server, which hands on what it was told. If it ends before, the child becomes ours.
+    Other(Option<Reaped>),
 }
 
 /// What the kernel says about a child that ended.
@@ -62,7 +72,28 @@ impl Child {
         owned.insert(pid);
         drop(owned);
         let pid = Pid::from_raw(pid).ok_or_else(|| io::Error::other("the system returned no process id"))?;
-        Ok(Self { pid, pidfd: Some(pidfd), started: at, leads_group, reaped: false })
+        Ok(Self { pid, pidfd: Some(pidfd), started: at, leads_group, reaped: false, parent: Parent::Us })
+    }
+
+    /// Takes charge of a process that another one has started for us and will wait for. That one must not reap it before
+    /// [`Child::told`] could be called: until then its pid cannot be anybody else's.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn of_another(pid: u32, started: u64, leads_group: bool) -> io::Result<Self> {
+        let mut owned = owned();
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(missing)?;
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
+        owned.insert(pid.as_raw_nonzero().get());
+        Ok(Self { pid, pidfd: Some(pidfd), started, leads_group, reaped: false, parent: Parent::Other(None) })
+    }
+
+    /// Its parent tells how it ended: the next look finds it ended. Without effect on a child of our own.
+    pub fn told(&mut self, reaped: Reaped) {
+        if let Parent::Other(end) = &mut self.parent {
+            end.get_or_insert(reaped);
+        }
     }
 
     /// Process id.
@@ -116,7 +147,7 @@ impl Child {
         self.reap(WaitIdOptions::NOHANG)
     }
 
-    /// Waits until the child ends and reaps it.
+    /// Waits until the child ends and reaps it. The end of another's child is not waited for but asked for.
     ///
     /// # Errors
     /// As [`Child::try_reap`].
@@ -133,8 +164,14 @@ impl Child {
             Ok(None) => Ok(None),
             Ok(Some(_)) => self.take().map(Some),
             Err(rustix::io::Errno::CHILD) => {
-                self.forget();
-                Ok(Some(Reaped::UNKNOWN))
+                let end = match self.parent {
+                    Parent::Us => Some(Reaped::UNKNOWN),
+                    Parent::Other(end) => end,
+                };
+                if end.is_some() {
+                    self.forget();
+                }
+                Ok(end)
             }
             Err(error) => Err(error.into()),
         }
@@ -196,7 +233,11 @@ impl Child {
                 (Some(pidfd), Ok(left)) => {
                     let mut ends = [PollFd::new(pidfd, PollFlags::IN)];
                     // An interrupted wait is looked into like any other.
-                    let _ = rustix::event::poll(&mut ends, Some(&left));
+                    let ended = rustix::event::poll(&mut ends, Some(&left)).is_ok_and(|ready| ready > 0);
+                    if ended && self.parent == Parent::Other(None) {
+                        // Its parent does the rest.
+                        return;
+                    }
                 }
                 _ => std::thread::sleep(Duration::from_millis(1)),
             }
@@ -285,6 +326,43 @@ mod tests {
         assert_eq!(run("kill -TERM $$").exit, Exit::Signal(libc::SIGTERM));
     }
 
+    /// A shell that starts `sleep` and lives on, and that `sleep`.
+    fn grandchild() -> (std::process::Child, u32) {
+        use std::io::BufRead as _;
+        let shell = "sleep 600 >/dev/null & echo $!; wait; cat";
+        let mut command = std::process::Command::new("/bin/sh");
+        command.args(["-c", shell]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut parent = command.spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(parent.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        (parent, line.trim().parse().unwrap())
+    }
+
+    #[test]
+    fn another_ones_child_ends_when_its_parent_says_so() {
+        let (mut parent, pid) = grandchild();
+        let mut child = Child::of_another(pid, 0, false).unwrap();
+        assert_eq!(child.try_reap().unwrap(), None, "it lives");
+        child.signal(Signal::KILL).unwrap();
+        let mut ends = [PollFd::from_borrowed_fd(child.pidfd().unwrap(), PollFlags::IN)];
+        let limit = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
+        assert_eq!(rustix::event::poll(&mut ends, Some(&limit)).unwrap(), 1);
+        assert_eq!(child.try_reap().unwrap(), None, "how it ended is for its parent to say");
+        let end = Reaped { exit: Exit::Signal(libc::SIGKILL), ..Reaped::UNKNOWN };
+        child.told(end);
+        assert_eq!(child.try_reap().unwrap(), Some(end));
+        drop(parent.stdin.take());
+        parent.wait().unwrap();
+    }
+
+    #[test]
+    fn nobody_takes_charge_of_a_process_that_is_not_there() {
+        let mut gone = std::process::Command::new("/bin/true").spawn().unwrap();
+        gone.wait().unwrap();
+        assert!(Child::of_another(gone.id(), 0, false).is_err());
+        assert!(Child::of_another(0, 0, false).is_err());
+    }
+
     #[test]
     fn a_missing_program_is_an_error_of_the_start() {
         let error = Program::new(&["/no/such/program"]).unwrap().spawn(&[]).unwrap_err();
@@ -293,14 +371,14 @@ mod tests {
     }
 
     #[test]
-    fn stragglers_of_the_group_end_with_their_leader() {
+    fn strays_of_the_group_end_with_their_leader() {
         let path = tempfile::NamedTempFile::new().unwrap();
         let script = format!("sleep 600 & echo $! > {}; exit 3", path.path().display());
         assert_eq!(run(&script).exit, Exit::Code(3));
-        let straggler: i32 = std::fs::read_to_string(path.path()).unwrap().trim().parse().unwrap();
+        let stray: i32 = std::fs::read_to_string(path.path()).unwrap().trim().parse().unwrap();
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
         loop {
-            let state = std::fs::read_to_string(format!("/proc/{straggler}/stat")).unwrap_or_default();
+            let state = std::fs::read_to_string(format!("/proc/{stray}/stat")).unwrap_or_default();
             if state.is_empty() || state.contains(") Z") {
                 break;
             }

@@ -37,7 +37,7 @@ impl Submitter for Channel {
             Event::Attempt(report) if !report.retried => vec![report.index],
             _ => Vec::new(),
         };
-        ended.into_iter().for_each(|index| self.ended.send(index).expect("the caller listens"));
+        ended.into_iter().for_each(|index| self.ended.send(index).unwrap());
     }
 }
 
@@ -54,9 +54,9 @@ fn a_caller_who_waits_for_each_outcome_has_one_task_in_the_system() {
         let setting = Setting { admission, ..setting };
         let running = setting.tasks(1_000_000_000, Work::Kernel(Kernel::Noop), rules()).start();
         for index in 0..50 {
-            submit.send(1).expect("the engine listens");
+            submit.send(1).unwrap();
             running.command(Command::Submit);
-            let ended = outcomes.recv_timeout(crate::support::WALL).expect("an outcome");
+            let ended = outcomes.recv_timeout(crate::support::WALL).unwrap();
             assert_eq!(ended, index, "one after the other");
         }
         drop(submit);
@@ -73,7 +73,7 @@ fn more_than_there_is_room_for_waits_with_the_caller() {
         let (admission, submit, outcomes) = caller(Some(3));
         let setting = Setting { admission, ..setting };
         let running = setting.tasks(1_000_000_000, shell("sleep 0.05; exit {index}"), rules()).start();
-        submit.send(20).expect("the engine listens");
+        submit.send(20).unwrap();
         drop(submit);
         running.command(Command::Submit);
         let story = running.finish();
@@ -91,7 +91,7 @@ fn a_hundred_million_tasks_are_submitted_in_no_time_and_stopped() {
         let (admission, submit, _outcomes) = caller(None);
         let setting = Setting { admission, ..setting };
         let running = setting.tasks(100_000_000, shell("sleep 100"), rules()).start();
-        submit.send(100_000_000).expect("the engine listens");
+        submit.send(100_000_000).unwrap();
         running.command(Command::Submit);
         running.until("two tasks run", |story| story.started.len() >= 2 && story.counts.submitted == 100_000_000);
         running.command(Command::Stop);

@@ -13,8 +13,6 @@ use crate::commands::{Exit, in_place, write};
 use crate::os::process_owner::ProcessOwner;
 use crate::os::{signals, standard_output};
 
-/// Room that must be left on the disk before anything is started.
-pub(super) const ROOM: usize = 16 * 1024;
 /// Links that are followed, as many as the kernel does (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
@@ -128,7 +126,7 @@ impl Target {
             Self::Stream { mut file, name } => {
                 // The other side may never read.
                 release_ending();
-                (name, tolerate_closed(file.write_all(text.as_bytes())))
+                (name, write::tolerate_closed(file.write_all(text.as_bytes())))
             }
             Self::File(replacement) => (replacement.name.clone(), signals::without_ending(|| replacement.put(text))),
             Self::InPlace { path, name } => (name, signals::without_ending(|| in_place::write(&path, text))),
@@ -156,11 +154,6 @@ fn to_standard_output(text: &str) -> Exit {
             Exit::Aborted
         }
     }
-}
-
-/// A reader that has gone is no error.
-pub(super) fn tolerate_closed(written: io::Result<()>) -> io::Result<()> {
-    written.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }
 
 /// What a path leads to.
@@ -240,7 +233,7 @@ fn reserve(folder: &Path) -> io::Result<File> {
             Ok::<_, io::Error>(file)
         })?,
     };
-    file.write_all(&[0; ROOM])?;
+    file.write_all(&[0; in_place::ROOM])?;
     Ok(file)
 }
 

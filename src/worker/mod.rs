@@ -12,3 +12,4 @@ pub mod kernels;
 pub mod protocol;
 pub mod spin;
 pub mod work;
+pub mod work_error;

@@ -14,10 +14,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::ptr;
 
-use crate::os::child::{self, Child};
+use crate::os::child::{self, Child, Started};
 use crate::os::inherited;
 use crate::os::process_owner::ProcessOwner;
-pub(super) use start::Started;
 use start::{Failed, Setup, Step};
 
 /// Where programs are looked for without `PATH` (`confstr(_CS_PATH)`, execvp(3)).

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
+use crate::os::child::Started;
 use crate::os::clock;
 use crate::os::inherited::Caller;
 use crate::os::signals::{self, Blocked};
@@ -90,15 +91,6 @@ struct Shared<'a> {
     started: u64,
     /// Written by the child.
     failed: Option<Failed>,
-}
-
-/// A child that runs its own program.
-#[derive(Debug)]
-pub(in crate::os) struct Started {
-    pub pid: libc::pid_t,
-    pub pidfd: OwnedFd,
-    /// `CLOCK_MONOTONIC` in nanoseconds right before the program took over.
-    pub at: u64,
 }
 
 /// Whether clone3 was found to be refused.

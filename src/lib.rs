@@ -4,17 +4,26 @@
 //! happened, live in a terminal or as text and JSON.
 //!
 //! # The tour
-//! * [`workload`]: WHAT runs. The file, its loader, the seeded stream of tasks.
-//! * [`engine`]: HOW it runs. An arm is whatever can run the stream: one pure dispatcher under two worker policies with the
-//!   driver that carries out its effects, or a program of somebody else.
-//! * [`worker`]: the child's side. Protocol, entry, kernels.
-//! * [`os`]: processes, signals, shared memory, CPU and memory readings. Knows no tasks.
-//! * [`metrics`]: folds events into bounded aggregates and publishes snapshots.
-//! * [`analysis`]: statistics and verdicts, pure functions.
-//! * [`session`]: one comparison in progress; the same for headless commands and the dashboard.
-//! * [`report`]: text and JSON.
-//! * [`tui`]: the dashboard.
-//! * [`commands`]: one file per verb of the command line.
+//! Who lives where, and who may use whom. A test reads this table and holds the code to it.
+//!
+//! | part | what it is | may use |
+//! |---|---|---|
+//! | [`workload`] | WHAT runs: the file, its loader, the seeded stream of tasks | |
+//! | [`os`] | processes, signals, shared memory, CPU and memory readings; knows no tasks | |
+//! | [`worker`] | the child's side: protocol, entry, kernels | `workload`, `os` |
+//! | [`engine`] | HOW it runs: an arm is whatever can run the stream; one pure dispatcher with the driver that carries out its effects, or somebody's program | `workload`, `worker`, `os` |
+//! | [`metrics`] | folds events into bounded aggregates and publishes snapshots | `workload`, `os`, `vocabulary` |
+//! | [`analysis`] | statistics and verdicts, pure functions | `workload`, `os`, `vocabulary`, `metrics` |
+//! | [`report`] | text and JSON | `workload`, `os`, `vocabulary`, `metrics`, `analysis` |
+//! | [`session`] | one comparison in progress; the same for headless commands and the dashboard | `workload`, `os`, `worker`, `engine`, `metrics`, `analysis` |
+//! | [`tui`] | the dashboard | `workload`, `os`, `vocabulary`, `metrics`, `analysis`, `report`, `session` |
+//! | [`cli`] | the arguments, as they are typed | `workload` |
+//! | [`commands`] | one file per verb of the command line | `workload`, `os`, `worker`, `engine`, `metrics`, `analysis`, `report`, `session`, `tui`, `cli` |
+//!
+//! The *vocabulary* of an engine is what those know who observe or command it, and not how it works: `engine::event`,
+//! `engine::outcome`, `engine::control`.
+//!
+//! As a library this is a guest in whoever's process: see [`os::process_owner`].
 
 #[cfg(not(unix))]
 compile_error!(

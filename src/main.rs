@@ -5,15 +5,21 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use poolscope::commands::{self, Exit};
+use poolscope::os::process_owner::ProcessOwner;
+use poolscope::os::{heap, inherited, orphans, standard_output};
 use poolscope::worker::entry;
 
+poolscope::on_load!(standard_output::look);
 // A worker's start-up is a hot path of the process engine.
 poolscope::before_main!(entry::take_over);
 
 fn main() -> ExitCode {
     entry::take_over();
-    poolscope::os::inherited::settle();
-    poolscope::os::heap::give_back();
+    let process = ProcessOwner::claim();
+    inherited::settle(process);
+    // Where there are no subreapers, orphans are left to the guardian of each run.
+    let _ = orphans::take_in(process);
+    heap::give_back(process);
     match commands::execute(poolscope::cli::Cli::parse()) {
         Ok(exit) => exit.into(),
         Err(error) => {

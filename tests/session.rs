@@ -338,6 +338,7 @@ fn together_a_broken_engine_stays_the_reason() {
 
 #[test]
 fn a_session_that_does_not_end_is_left_within_the_grace_period_and_a_second() {
+    use poolscope::os::process_owner::ProcessOwner;
     use poolscope::os::signal_watch::SignalWatch;
     use poolscope::session::ending::{SessionEnd, end};
     use poolscope::session::escalation::{Escalation, Level};
@@ -350,7 +351,7 @@ fn a_session_that_does_not_end_is_left_within_the_grace_period_and_a_second() {
     let mut levels = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let ended = runtime.block_on(async {
-        let mut signals = SignalWatch::new().unwrap();
+        let mut signals = SignalWatch::new(ProcessOwner::claim()).unwrap();
         end(&mut hung, &mut signals, &mut Escalation::default(), |level| levels.push(level)).await
     });
     assert_eq!((ended, levels), (SessionEnd::LeftBehind, vec![Level::Stop, Level::Kill]));

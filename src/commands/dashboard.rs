@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cli::{Changes, CompareArgs, DashboardArgs, Format, Output, Theme};
 use crate::commands::console::Console;
 use crate::commands::farewell::{self, Repeat};
-use crate::commands::{Exit, compare, list, prepare, write};
+use crate::commands::{Exit, compare, list, prepare, process, write};
 use crate::report::{self, shell};
 use crate::session::conductor::{JoinOnDrop, Session};
 use crate::tui::model::Brief;
@@ -58,6 +58,7 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
     });
     let names: Vec<String> = catalogue.iter().map(|entry| entry.name.clone()).collect();
     let options = Options {
+        process: process()?,
         start: starter(platform, Arc::clone(&endings), &arguments.changes),
         catalogue,
         initial,

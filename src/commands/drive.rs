@@ -5,10 +5,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::cli::Output;
-use crate::commands::Exit;
 use crate::commands::console::Console;
 use crate::commands::measured::ending;
 use crate::commands::progress::Progress;
+use crate::commands::{Exit, process};
 use crate::os::job_control;
 use crate::os::signal_watch::{Caught, SignalWatch};
 use crate::report::ending::Ending;
@@ -76,7 +76,7 @@ enum Watched {
 
 /// Watches a session to its end, or ends it when a signal asks for that.
 async fn watch(session: &mut Session, command: SessionCommand, mut progress: Progress) -> anyhow::Result<Watched> {
-    let mut signals = SignalWatch::new().context("watching for signals")?;
+    let mut signals = SignalWatch::new(process()?).context("watching for signals")?;
     let handle = &mut session.handle;
     handle.commands.send(command).context("the session is gone")?;
     let watched = loop {

@@ -9,7 +9,8 @@ use std::path::Path;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::process::{Resource, getrlimit};
 
-use crate::commands::target::ROOM;
+/// Room that must be left on the disk before anything is started.
+pub(super) const ROOM: usize = 16 * 1024;
 
 /// Whether there seems to be room for a result, without touching what is there.
 ///

@@ -25,7 +25,10 @@ mod write;
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+
 use crate::cli::{Cli, Verb};
+use crate::os::process_owner::ProcessOwner;
 use crate::worker::environment;
 
 /// How the program ends, as its exit code says it.
@@ -76,6 +79,11 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
     }
+}
+
+/// The claim to this process, which `main` has made.
+fn process() -> anyhow::Result<ProcessOwner> {
+    ProcessOwner::current().context("the program has not claimed its process")
 }
 
 /// Does what the command line asks for.

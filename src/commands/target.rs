@@ -10,10 +10,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Gid, Uid, fchown};
 
 use crate::commands::{Exit, in_place, write};
+use crate::os::process_owner::ProcessOwner;
 use crate::os::{signals, standard_output};
 
-/// Room that must be left on the disk before anything is started.
-pub(super) const ROOM: usize = 16 * 1024;
 /// Links that are followed, as many as the kernel does (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
@@ -126,8 +125,8 @@ impl Target {
             Self::Standard => return to_standard_output(text),
             Self::Stream { mut file, name } => {
                 // The other side may never read.
-                signals::release_ending();
-                (name, tolerate_closed(file.write_all(text.as_bytes())))
+                release_ending();
+                (name, write::tolerate_closed(file.write_all(text.as_bytes())))
             }
             Self::File(replacement) => (replacement.name.clone(), signals::without_ending(|| replacement.put(text))),
             Self::InPlace { path, name } => (name, signals::without_ending(|| in_place::write(&path, text))),
@@ -139,8 +138,15 @@ impl Target {
     }
 }
 
+/// Nothing is left to do but to write.
+fn release_ending() {
+    if let Some(process) = ProcessOwner::current() {
+        signals::release_ending(process);
+    }
+}
+
 fn to_standard_output(text: &str) -> Exit {
-    signals::release_ending();
+    release_ending();
     match write::stdout(text) {
         Ok(()) => Exit::Done,
         Err(error) => {
@@ -148,11 +154,6 @@ fn to_standard_output(text: &str) -> Exit {
             Exit::Aborted
         }
     }
-}
-
-/// A reader that has gone is no error.
-pub(super) fn tolerate_closed(written: io::Result<()>) -> io::Result<()> {
-    written.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }
 
 /// What a path leads to.
@@ -232,7 +233,7 @@ fn reserve(folder: &Path) -> io::Result<File> {
             Ok::<_, io::Error>(file)
         })?,
     };
-    file.write_all(&[0; ROOM])?;
+    file.write_all(&[0; in_place::ROOM])?;
     Ok(file)
 }
 

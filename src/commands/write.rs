@@ -7,7 +7,6 @@ use anyhow::Context as _;
 
 use crate::cli::Color;
 use crate::commands::console::Console;
-use crate::commands::target::tolerate_closed;
 use crate::os::standard_output;
 use crate::report::ascii;
 
@@ -21,6 +20,11 @@ pub(super) fn stdout(text: &str) -> anyhow::Result<()> {
     }
     let mut out = io::stdout().lock();
     tolerate_closed(out.write_all(text.as_bytes()).and_then(|()| out.flush())).context("writing to standard output")
+}
+
+/// A reader that has gone is no error.
+pub(super) fn tolerate_closed(written: io::Result<()>) -> io::Result<()> {
+    written.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }
 
 /// A text for people as it can be shown.

@@ -248,7 +248,8 @@ pub enum Event<'a> {
 }
 
 /// Why a worker is ended although the run goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// The user asked for it (`K`).
     Request,
@@ -369,4 +370,30 @@ pub trait Observer: Send {
 
     /// The state at `now`; called about ten times a second and once at the end, when every worker is gone.
     fn state(&mut self, now: Moment, view: &EngineView<'_>);
+}
+
+/// Several observers side by side: each is told everything, in this order, before the engine goes on.
+#[derive(Default)]
+pub struct Observers(Vec<Box<dyn Observer>>);
+
+impl FromIterator<Box<dyn Observer>> for Observers {
+    fn from_iter<I: IntoIterator<Item = Box<dyn Observer>>>(observers: I) -> Self {
+        Self(observers.into_iter().collect())
+    }
+}
+
+impl std::fmt::Debug for Observers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Observers({})", self.0.len())
+    }
+}
+
+impl Observer for Observers {
+    fn event(&mut self, now: Moment, event: &Event<'_>) {
+        self.0.iter_mut().for_each(|observer| observer.event(now, event));
+    }
+
+    fn state(&mut self, now: Moment, view: &EngineView<'_>) {
+        self.0.iter_mut().for_each(|observer| observer.state(now, view));
+    }
 }

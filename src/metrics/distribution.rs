@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use crate::metrics::latency::nanos;
-use crate::metrics::snapshot::Quantiles;
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::nanos::nanos;
+use crate::metrics::quantiles::Quantiles;
 
 /// How often each time occurred, each rounded up by at most 0.1 %; count, sum and maximum are exact.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Distribution {
     /// (largest time of the bucket in nanoseconds, how many), ascending, counts above 0.
     buckets: Vec<(u64, u64)>,
@@ -16,7 +18,7 @@ pub struct Distribution {
 }
 
 /// The distributions of the four latencies.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Distributions {
     /// Intended arrival to dispatch.
     pub wait: Distribution,

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::event::{EndReason, Moment};
 use crate::engine::outcome::{AttemptReport, Cause, Outcome};
 use crate::workload::model::{ClassId, TaskIndex};
@@ -18,7 +20,7 @@ const TIMEOUTS: usize = 5;
 const WATCHED: Duration = Duration::from_secs(1);
 
 /// A worker that was ended although the run went on, and what that cost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kill {
     /// Run clock when it got its signal, as in [`crate::metrics::snapshot::Snapshot::at`].
     pub at: Duration,
@@ -39,7 +41,7 @@ pub struct Kill {
 }
 
 /// What was lost with a worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cost {
     /// It is not gone yet.
     Open,
@@ -62,7 +64,7 @@ pub enum Cost {
 
 /// When the place of a worker was taken by the next one: by a reused worker when it is ready, by a process with its task
 /// when it begins that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Replaced {
     /// Not yet.
     Open,

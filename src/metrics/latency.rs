@@ -8,8 +8,9 @@ use hdrhistogram::Histogram;
 use crate::engine::event::{Batch, Moment};
 use crate::engine::outcome::AttemptReport;
 use crate::metrics::distribution::{Distribution, Distributions};
+use crate::metrics::nanos::{nanos, ns};
+use crate::metrics::quantiles::{Latency, Quantiles};
 use crate::metrics::results_hash::ResultsHash;
-use crate::metrics::snapshot::{Latency, Quantiles};
 
 /// Largest time that is told apart: an hour. Longer ones count as this in percentiles; mean and maximum stay exact.
 pub const LARGEST: u64 = 3_600_000_000_000;
@@ -216,21 +217,6 @@ impl Latencies {
     pub fn waited(&self) -> Duration {
         self.wait.sum()
     }
-}
-
-/// Whole nanoseconds of a duration, saturating.
-#[must_use]
-pub fn ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// A duration of so many nanoseconds, saturating.
-#[must_use]
-pub fn nanos(nanos: u128) -> Duration {
-    u64::try_from(nanos).map_or_else(
-        |_| Duration::from_secs(u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX)),
-        Duration::from_nanos,
-    )
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use tokio::sync::watch;
 use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity};
 use crate::engine::outcome::{AttemptReport, Outcome};
 use crate::metrics::kills::Kills;
-use crate::metrics::latency::{Latencies, ns};
+use crate::metrics::latency::Latencies;
 use crate::metrics::log::{Last, keep_begin, trimmed};
+use crate::metrics::nanos::{nanos, ns};
 use crate::metrics::results_hash::ResultsHash;
 use crate::metrics::sampler::{Live, Sampler};
 use crate::metrics::slots::Slots;
@@ -235,7 +236,7 @@ impl Recorder {
         }
         let whole = if self.config.unbounded { 0 } else { self.capacity.until(wall) };
         let idle = whole.saturating_sub(work + startup);
-        let [work, startup, idle] = [work, startup, idle].map(super::latency::nanos);
+        let [work, startup, idle] = [work, startup, idle].map(nanos);
         WorkerTime { work, startup, idle }
     }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::engine::event::{Moment, Record, SlotView, Usage};
 use crate::engine::outcome::AttemptReport;
-use crate::metrics::latency::{BatchSums, ns};
+use crate::metrics::latency::BatchSums;
+use crate::metrics::nanos::ns;
 use crate::metrics::sampler::Account;
 use crate::workload::model::TaskIndex;
 

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::event::{RunState, Severity, WorkerState};
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::distribution::Distributions;
 pub use crate::metrics::kills::{Cost, Kill, Replaced};
-pub use crate::metrics::track::Track;
+pub use crate::metrics::quantiles::{Latency, Quantiles};
 use crate::workload::model::{ClassId, TaskIndex};
 
 /// Which run of a session it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunId {
     /// Its place among all runs of all arms since the session began, from 1: no two runs share one, and that of a later
     /// run is higher.
@@ -25,7 +25,7 @@ pub struct RunId {
 }
 
 /// One run at one moment. Its size does not depend on the number of tasks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     /// Which run it is.
     pub run: RunId,
@@ -161,7 +161,7 @@ pub struct RunEnd {
 }
 
 /// A line for people.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Note {
     /// Run clock.
     pub at: Duration,
@@ -172,7 +172,7 @@ pub struct Note {
 }
 
 /// Waiting tasks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Queue {
     /// Waiting now.
     pub depth: u64,
@@ -184,40 +184,8 @@ pub struct Queue {
     pub oldest: Duration,
 }
 
-/// Distribution of the four latencies.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Latency {
-    /// Intended arrival to dispatch.
-    pub wait: Quantiles,
-    /// Dispatch to the first instruction of the task.
-    pub startup: Quantiles,
-    /// The work itself.
-    pub service: Quantiles,
-    /// Intended arrival to end.
-    pub sojourn: Quantiles,
-}
-
-/// Summary of one distribution; all zero when `count` is 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Quantiles {
-    /// How many values.
-    pub count: u64,
-    /// Arithmetic mean.
-    pub mean: Duration,
-    /// Median.
-    pub p50: Duration,
-    /// 90th percentile.
-    pub p90: Duration,
-    /// 95th percentile.
-    pub p95: Duration,
-    /// 99th percentile.
-    pub p99: Duration,
-    /// Largest.
-    pub max: Duration,
-}
-
 /// Where the time of the workers (number of workers x wall time) went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WorkerTime {
     /// In tasks.
     pub work: Duration,
@@ -253,7 +221,7 @@ impl std::iter::Sum for WorkerTime {
 pub const CPU_HISTORY: usize = 30;
 
 /// One slot.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkerRow {
     /// Stable place.
     pub slot: u32,
@@ -286,7 +254,7 @@ pub struct WorkerRow {
 }
 
 /// Processor time of all workers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cpu {
     /// In user mode.
     pub user: Duration,
@@ -299,7 +267,7 @@ pub struct Cpu {
 }
 
 /// Memory of all workers, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     /// Proportional set size now; `None` where the system does not tell.
     pub pss_bytes: Option<u64>,
@@ -312,7 +280,7 @@ pub struct Memory {
 }
 
 /// What Poolscope itself costs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Overhead {
     /// CPU time of this process / wall time over the last second (1.0 is one core).
     pub cores_used: f64,

@@ -18,7 +18,7 @@ const KEPT_LINES: usize = 8;
 ///
 /// When it is full, its older half is thinned out to even gaps: the past becomes coarser while the recent part (300
 /// frames, half a minute at ten a second) stays as dense as it was recorded. A run of any length fits.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Track {
     /// Frames in order of time, no two at the same time.
     pub frames: Vec<Arc<Snapshot>>,

@@ -93,7 +93,7 @@ impl Pauses {
     /// The run clock without them.
     #[must_use]
     pub fn clock(&self, now: Moment) -> Moment {
-        Moment(now.0.saturating_sub(crate::metrics::latency::ns(self.until(now))))
+        Moment(now.0.saturating_sub(crate::metrics::nanos::ns(self.until(now))))
     }
 }
 

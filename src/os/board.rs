@@ -266,6 +266,9 @@ impl Drop for Board {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -306,19 +309,26 @@ mod tests {
 
     #[test]
     fn a_reader_never_sees_half_a_write() {
+        const DIFFERENT: u32 = 20_000;
         let board = Board::create().unwrap();
         board.reset(0);
-        let mut read = 0;
+        let (stop, deadline) = (AtomicBool::new(false), Instant::now() + Duration::from_secs(60));
+        let mut different = 0;
         std::thread::scope(|scope| {
-            let writer =
-                scope.spawn(|| (1..=200_000u64).for_each(|n| board.begin(0, BoardEntry { index: n, started: n * 3 })));
-            while !writer.is_finished() || read == 0 {
-                if let Some(task) = board.task(0) {
-                    assert_eq!(task.started, task.index * 3);
-                    read += 1;
-                }
+            scope.spawn(|| {
+                let tasks = (0..).map(|n: u64| BoardEntry { index: n, started: n * 3 });
+                tasks.take_while(|_| !stop.load(Ordering::Relaxed)).for_each(|task| board.begin(0, task));
+            });
+            let mut last = None;
+            let mut torn = None;
+            while different < DIFFERENT && torn.is_none() && Instant::now() < deadline {
+                let Some(task) = board.task(0) else { continue };
+                different += u32::from(last.replace(task.index) != Some(task.index));
+                torn = (task.started != task.index * 3).then_some(task);
             }
+            stop.store(true, Ordering::Relaxed);
+            assert_eq!(torn, None);
         });
-        assert_eq!(board.task(0), Some(BoardEntry { index: 200_000, started: 600_000 }));
+        assert_eq!(different, DIFFERENT, "so many were read while they were written");
     }
 }

@@ -10,7 +10,6 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use crate::os::accounting::{Exit, Usage};
-use crate::os::spawn::Started;
 
 /// Children of this process that have an owner. Locked while one is started, so that nobody takes a child that has
 /// ended already for an orphan before its owner is known.
@@ -23,6 +22,15 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 pub(super) fn owned() -> MutexGuard<'static, BTreeSet<i32>> {
     // Whoever panicked with the lock did not leave the set half changed.
     OWNED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A child that runs its own program.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub pid: libc::pid_t,
+    pub pidfd: OwnedFd,
+    /// `CLOCK_MONOTONIC` in nanoseconds right before the program took over.
+    pub at: u64,
 }
 
 /// A child that was not reaped yet. Its pid cannot be used again by the system until it is, so signals always reach it or

@@ -27,6 +27,24 @@ macro_rules! before_main {
     };
 }
 
+/// Has a function called when the program is loaded, before the standard library's runtime is set up. It must need nothing
+/// of that, nor arguments or the environment. To be used in the program itself, as [`before_main`].
+#[macro_export]
+macro_rules! on_load {
+    ($run:path) => {
+        const _: () = {
+            extern "C" fn on_load() {
+                $run();
+            }
+            // SAFETY: the section holds pointers to functions that are called once each before `main`.
+            #[used]
+            #[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func"))]
+            #[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".init_array"))]
+            static ON_LOAD: extern "C" fn() = on_load;
+        };
+    };
+}
+
 /// Ends this process at once: no destructors, no handlers, no flushing (`_exit(2)`).
 pub fn leave(code: i32) -> ! {
     // SAFETY: ends the process whatever state it is in.

@@ -7,11 +7,11 @@
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use crate::os::{orphans, signals};
+use crate::os::process_owner::ProcessOwner;
+use crate::os::signals;
 
 /// What the caller of the program had, for the processes that it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,6 @@ pub struct Caller {
 }
 
 static CALLER: OnceLock<Caller> = OnceLock::new();
-static IS_PROGRAM: AtomicBool = AtomicBool::new(false);
 
 /// The caller's settings, where this process has changed its own; `None` where it has not.
 #[must_use]
@@ -45,12 +44,6 @@ pub fn set_caller(caller: Option<Caller>) {
     }
 }
 
-/// Whether this process is the program: every child of it that nobody owns was left behind by a task.
-#[must_use]
-pub fn is_program() -> bool {
-    IS_PROGRAM.load(Ordering::Relaxed)
-}
-
 /// Puts right what the program was started with. To be called once, before anything else is set up.
 ///
 /// * Signals get their default, and none stays blocked: an ignored SIGCHLD would take the ends of children away, an
@@ -58,9 +51,8 @@ pub fn is_program() -> bool {
 /// * Files that are written can be read by their owner, whatever the umask says; the rest of it holds.
 /// * As many descriptors may be open, and files be as large, as the hard limits allow; descriptors beyond the first three
 ///   are not passed on.
-/// * Children that were there before are nobody's strays ([`orphans::spare_children`]).
 /// * A file that becomes too large (`RLIMIT_FSIZE`) is an error instead of the end.
-pub fn settle() {
+pub fn settle(process: ProcessOwner) {
     // SAFETY: plain system calls on values, and on plain data that lives here.
     unsafe {
         for signal in 1..=signals::LAST {
@@ -69,7 +61,7 @@ pub fn settle() {
                 signals::reset(signal);
             }
         }
-        signals::report_file_size();
+        signals::report_file_size(process);
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
@@ -87,8 +79,6 @@ pub fn settle() {
         // Nobody that is started gets what was open here.
         libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int);
     }
-    orphans::spare_children();
-    IS_PROGRAM.store(true, Ordering::Relaxed);
 }
 
 /// Raises a soft limit to the hard one; what it was before.

@@ -2,6 +2,8 @@
 
 use rustix::process::{Pid, Signal, getppid, kill_current_process_group};
 
+use crate::os::process_owner::ProcessOwner;
+
 /// Longest chain of wrappers (`sudo`, `time`, `cargo run`) between a shell and this program that is followed.
 const MOST_WRAPPERS: usize = 64;
 
@@ -59,7 +61,7 @@ fn parent(pid: Pid) -> Option<Pid> {
 ///
 /// # Errors
 /// When the signal could not be sent.
-pub fn raise_stop() -> std::io::Result<()> {
+pub fn raise_stop(_: ProcessOwner) -> std::io::Result<()> {
     Ok(kill_current_process_group(Signal::STOP)?)
 }
 

@@ -5,6 +5,8 @@
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
+use crate::os::process_owner::ProcessOwner;
+
 /// Crashes. Each ends the process afterwards, as it would have without us.
 const CRASHES: [libc::c_int; 7] =
     [libc::SIGABRT, libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS];
@@ -21,7 +23,7 @@ static ARMED: AtomicBool = AtomicBool::new(false);
 static ACT: AtomicPtr<LastAct> = AtomicPtr::new(std::ptr::null_mut());
 
 /// From now on such an end writes this to the terminal, and sets the modes that it has now.
-pub fn arm(farewell: &'static [u8]) {
+pub fn arm(_: ProcessOwner, farewell: &'static [u8]) {
     static ONCE: Once = Once::new();
     // SAFETY: plain data that the call fills in.
     let mut modes: libc::termios = unsafe { std::mem::zeroed() };

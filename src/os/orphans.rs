@@ -1,7 +1,7 @@
 //! Orphans: descendants whose parent ended before them, such as a program that put itself in the background.
 //!
-//! A process that made itself a subreaper (`PR_SET_CHILD_SUBREAPER`, prctl(2)) inherits them, so none can get away by
-//! leaving its group or its session. What they are is told by their start time, by the control group they were born in
+//! The program makes itself a subreaper (`PR_SET_CHILD_SUBREAPER`, prctl(2)) and so inherits them: none can get away by
+//! leaving its group or its session. A guest in somebody's process ([`crate::os::process_owner`]) leaves that as it is. What they are is told by their start time, by the control group they were born in
 //! and by their environment; who may stay is decided by the caller of [`sweep`]. Only children of this process are ever
 //! signalled or reaped here, by their own pid, and never one that has an owner ([`crate::os::child`]).
 
@@ -14,7 +14,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitOptions};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::os::{child, clock, inherited};
+use crate::os::process_owner::ProcessOwner;
+use crate::os::{child, clock};
 
 /// How long one look waits for processes to stop, all together; what takes longer, the next look finds stopped.
 const LOOK: Duration = Duration::from_micros(500);
@@ -30,11 +31,13 @@ struct Condemned {
     since: u64,
 }
 
-/// Makes orphaned descendants children of this process.
+/// Takes orphaned descendants in: they become children of this process. Those that it has now are spared: a shell that
+/// becomes the program by `exec` may have started others before.
 ///
 /// # Errors
 /// `Unsupported` where the system has no subreapers.
-pub fn become_subreaper() -> io::Result<()> {
+pub fn take_in(_: ProcessOwner) -> io::Result<()> {
+    spare_children();
     #[cfg(target_os = "linux")]
     {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
@@ -42,6 +45,16 @@ pub fn become_subreaper() -> io::Result<()> {
     }
     #[cfg(not(target_os = "linux"))]
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Whether orphaned descendants become children of this process, whoever has arranged that.
+#[must_use]
+pub fn arrive_here() -> bool {
+    #[cfg(target_os = "linux")]
+    let subreaper = rustix::process::child_subreaper().is_ok_and(|flag| flag.is_some());
+    #[cfg(not(target_os = "linux"))]
+    let subreaper = false;
+    subreaper || std::process::id() == 1
 }
 
 /// A child of this process that nobody here has started.
@@ -98,9 +111,7 @@ static CONDEMNED: Mutex<BTreeMap<i32, Condemned>> = Mutex::new(BTreeMap::new());
 /// descendants. They are nobody's strays.
 static SPARED: Mutex<BTreeMap<i32, u64>> = Mutex::new(BTreeMap::new());
 
-/// Spares the children that this process has now. For the start of the program: a shell that becomes it by `exec` may
-/// have started others before.
-pub fn spare_children() {
+fn spare_children() {
     let own = rustix::process::getpid();
     let mut spared = lock(&SPARED);
     for child in children_of_process(own) {
@@ -165,7 +176,7 @@ pub struct Swept {
 /// Looks at every orphan: those that have ended are reaped, those that `keep` does not want are killed (and reaped by the
 /// sweep after their end; killing one may orphan its own children, which are found then).
 ///
-/// In a process that is not the program ([`inherited::is_program`]) a child that ended may be anybody's and is let be.
+/// In somebody else's process a child that ended may be anybody's and is let be.
 pub fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
     let mut swept = Swept::default();
     // Nobody is started or reaped by its owner in the meantime, and no other sweep is under way.
@@ -181,7 +192,7 @@ pub fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
         let Some(stat) = Stat::of(pid) else { continue };
         let (was_killed, is_spared) = (killed.contains_key(&raw(pid)), spared.contains_key(&raw(pid)));
         if stat.ended {
-            if was_killed || inherited::is_program() {
+            if was_killed || ProcessOwner::current().is_some() {
                 let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
             }
             continue;

@@ -7,6 +7,7 @@ use std::task::Poll;
 use futures_util::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::os::process_owner::ProcessOwner;
 use crate::os::signals;
 
 /// What a signal asks for.
@@ -23,6 +24,7 @@ pub enum Caught {
 /// Watches as long as the process lives: tokio never gives a signal back.
 #[derive(Debug)]
 pub struct SignalWatch {
+    process: ProcessOwner,
     /// With their numbers; what comes first is more urgent.
     ending: Vec<(i32, Signal)>,
     stop: Signal,
@@ -35,15 +37,21 @@ impl SignalWatch {
     ///
     /// # Errors
     /// When a handler cannot be installed.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(process: ProcessOwner) -> io::Result<Self> {
         let watch = |number| signal(SignalKind::from_raw(number));
         let heeded =
             signals::ENDING.into_iter().filter(|number| *number != libc::SIGHUP || !signals::is_ignored(*number));
         Ok(Self {
+            process,
             ending: heeded.map(|number| Ok((number, watch(number)?))).collect::<io::Result<_>>()?,
             stop: watch(libc::SIGTSTP)?,
             resume: watch(libc::SIGCONT)?,
         })
+    }
+
+    /// Whoever watches has claimed this process.
+    pub fn process(&self) -> ProcessOwner {
+        self.process
     }
 
     /// Forgets that we were continued before.
@@ -58,7 +66,7 @@ impl SignalWatch {
 
     /// The next signal.
     pub async fn next(&mut self) -> Caught {
-        let Self { ending, stop, resume } = self;
+        let Self { ending, stop, resume, .. } = self;
         tokio::select! {
             biased;
             number = first(ending) => Caught::End(number),

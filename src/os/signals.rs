@@ -1,4 +1,9 @@
 //! Signals: names, dispositions, and what this process does about them.
+//!
+//! Dispositions are the whole process's: what changes them is for the program, which has claimed it, and for workers and
+//! guardians, which are processes of their own.
+
+use crate::os::process_owner::ProcessOwner;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -85,7 +90,7 @@ pub fn reset(signal: libc::c_int) {
 
 /// From now on the signals that ask a process to end do so again, whoever watched them; one that is ignored stays so.
 /// For a process that has nothing left to do but to write to somebody who may not read.
-pub fn release_ending() {
+pub fn release_ending(_: ProcessOwner) {
     for signal in ENDING {
         if !is_ignored(signal) {
             // SAFETY: SIG_DFL is a valid disposition.
@@ -97,24 +102,76 @@ pub fn release_ending() {
 /// Does something that must not be cut in two by a signal that asks the process to end: it comes right afterwards.
 /// Holds for a process of one thread.
 pub fn without_ending<T>(work: impl FnOnce() -> T) -> T {
-    // SAFETY: the sets are plain data that the calls initialise; the mask is this thread's own and is put back below.
-    let before = unsafe {
-        let (mut ending, mut before): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
-        libc::sigemptyset(&raw mut ending);
-        for signal in ENDING {
-            libc::sigaddset(&raw mut ending, signal);
-        }
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const ending, &raw mut before);
-        before
-    };
-    let done = work();
-    // SAFETY: the mask was this thread's own a moment ago.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
-    done
+    let _blocked = Blocked::these(&ENDING);
+    work()
+}
+
+/// Signals that a thread gets for what it does itself. Blocked, they would end the process all the same, but not through
+/// the handler that is there for them.
+const FAULTS: [libc::c_int; 7] =
+    [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS, libc::SIGABRT];
+
+/// Signals are blocked on this thread while this lives; then its mask is what it was.
+#[derive(Debug)]
+#[must_use = "dropping it puts the mask back"]
+pub struct Blocked {
+    before: libc::sigset_t,
+    /// The mask is one thread's.
+    _here: std::marker::PhantomData<*const ()>,
+}
+
+impl Blocked {
+    /// Every signal, beside those that are blocked already.
+    pub fn all() -> Self {
+        // SAFETY: the call fills in plain data.
+        Self::set(|set| unsafe {
+            libc::sigfillset(set);
+        })
+    }
+
+    /// Every signal but those of this thread's own faults.
+    pub fn all_but_faults() -> Self {
+        // SAFETY: the calls change plain data that the first of them fills in.
+        Self::set(|set| unsafe {
+            libc::sigfillset(set);
+            FAULTS.into_iter().for_each(|signal| {
+                libc::sigdelset(set, signal);
+            });
+        })
+    }
+
+    /// These signals.
+    pub fn these(signals: &[libc::c_int]) -> Self {
+        // SAFETY: as above.
+        Self::set(|set| unsafe {
+            libc::sigemptyset(set);
+            signals.iter().for_each(|signal| {
+                libc::sigaddset(set, *signal);
+            });
+        })
+    }
+
+    fn set(fill: impl FnOnce(*mut libc::sigset_t)) -> Self {
+        // SAFETY: the sets are plain data that the calls fill in, which cannot fail for these arguments.
+        let before = unsafe {
+            let (mut set, mut before): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
+            fill(&raw mut set);
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut before);
+            before
+        };
+        Self { before, _here: std::marker::PhantomData }
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        // SAFETY: the mask was this very thread's.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, std::ptr::null_mut()) };
+    }
 }
 
 /// From now on a file that grows beyond the limit on its size (`ulimit -f`) is an error of the write, not our end.
-pub fn report_file_size() {
+pub fn report_file_size(_: ProcessOwner) {
     // SAFETY: SIG_IGN is a valid disposition. Programs that are started get default signals all the same.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }

@@ -4,18 +4,8 @@ use std::collections::VecDeque;
 
 use crate::analysis::tuning::{Bounds, Point, Step, Tuning, next_step};
 use crate::session::schedule::Schedule;
+pub(super) use crate::session::schedule::Turn;
 use crate::session::view::{RunPosition, Sweep};
-
-/// The run that is next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Turn {
-    /// Index of the arm.
-    pub arm: usize,
-    /// With this many workers; `None` is as many as the arm is to have.
-    pub workers: Option<u32>,
-    /// Whether its figures count.
-    pub counted: bool,
-}
 
 /// What an agenda needs to know of an arm.
 pub(super) struct ArmFacts<'a> {

@@ -3,9 +3,19 @@
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 
-use crate::session::agenda::Turn;
 use crate::session::view::RunPosition;
 use crate::workload::model::{RunOrder, Workload};
+
+/// The run that is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// Index of the arm.
+    pub arm: usize,
+    /// With this many workers; `None` is as many as the arm is to have.
+    pub workers: Option<u32>,
+    /// Whether its figures count.
+    pub counted: bool,
+}
 
 /// The order of the runs of one comparison.
 #[derive(Clone, Debug)]

@@ -46,7 +46,7 @@ pub async fn suspend(session: Option<&mut SessionHandle>, signals: &mut SignalWa
 
 async fn stop(signals: &mut SignalWatch) -> io::Result<Resumed> {
     signals.forget_continued();
-    job_control::raise_stop()?;
+    job_control::raise_stop(signals.process())?;
     // The call can return before the stop takes effect. Only the signal says that it is over.
     let seen = tokio::time::timeout(CONTINUED, signals.continued()).await;
     Ok(if seen.is_ok() { Resumed::Seen } else { Resumed::NotYet })

@@ -36,7 +36,7 @@ use crate::workload::model::Workload;
 pub fn run(options: Options) -> anyhow::Result<Left> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the dashboard")?;
-    let guard = terminal::Guard::new().context("cannot use the terminal")?;
+    let guard = terminal::Guard::new(options.process).context("cannot use the terminal")?;
     let left = runtime.block_on(async {
         let mut dashboard = Dashboard::new(options)?;
         let ended = dashboard.run().await?;
@@ -105,7 +105,7 @@ impl Dashboard {
             out,
             pacer: Pacer::new(options.fps),
             input: TerminalInput::new().context("cannot read the terminal")?,
-            signals: SignalWatch::new().context("cannot watch for signals")?,
+            signals: SignalWatch::new(options.process).context("cannot watch for signals")?,
             notice: Notice::default(),
             pressed: false,
             leave_by: None,
@@ -338,7 +338,7 @@ impl Dashboard {
         terminal::give_back();
         let resumed = suspend(self.session.as_mut(), &mut self.signals).await;
         self.expect_continue = matches!(resumed, Ok(Resumed::NotYet));
-        terminal::take().context("cannot take the terminal again")?;
+        terminal::take(self.options.process).context("cannot take the terminal again")?;
         self.input = TerminalInput::new().context("cannot read the terminal")?;
         self.screen.invalidate();
         self.new_view();
@@ -352,7 +352,7 @@ impl Dashboard {
     fn continued(&mut self) -> anyhow::Result<()> {
         if !std::mem::take(&mut self.expect_continue) {
             terminal::give_back();
-            terminal::take().context("cannot take the terminal again")?;
+            terminal::take(self.options.process).context("cannot take the terminal again")?;
         }
         self.screen.invalidate();
         self.pacer.input();

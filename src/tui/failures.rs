@@ -6,7 +6,6 @@ use std::cmp::Ordering;
 use crate::engine::outcome::{AttemptReport, Outcome};
 use crate::metrics::snapshot::{RunId, Snapshot};
 use crate::session::view::{ArmView, SessionView};
-use crate::tui::filter::Filter;
 
 /// Most attempts that are listed: those of the latest runs.
 const MOST: usize = 2000;
@@ -244,14 +243,14 @@ pub struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    /// The list of a view. `kept` was chosen; without it the first one is.
+    /// The list of those of a view that fit. `kept` was chosen; without it the first one is.
     #[must_use]
-    pub fn new(view: &'a SessionView, filter: &Filter, sort: Sort, kept: Option<&'a Kept>) -> Self {
+    pub fn new(view: &'a SessionView, fits: impl Fn(&Failure<'a>) -> bool, sort: Sort, kept: Option<&'a Kept>) -> Self {
         let mut shown = all(view);
         let total = shown.len();
         let kept = kept.map(Kept::failure);
         let gone = kept.is_some_and(|kept| !shown.iter().any(|failure| failure.is(&kept)));
-        shown.retain(|failure| filter.fits(view, failure));
+        shown.retain(&fits);
         shown.sort_by(|a, b| sort.order(a, b));
         let Some(kept) = kept else {
             let chosen = shown.first().copied();
@@ -259,7 +258,7 @@ impl<'a> List<'a> {
         };
         let place = shown.partition_point(|failure| sort.order(failure, &kept) == Ordering::Less);
         let stands = shown.get(place).is_some_and(|failure| failure.is(&kept));
-        let stays = gone && filter.fits(view, &kept);
+        let stays = gone && fits(&kept);
         let place = place.min(shown.len().saturating_sub(1));
         let chosen = if stays { Some(kept) } else { shown.get(place).copied() };
         Self { stands: stands || !stays && chosen.is_some(), gone: stays, shown, total, place, chosen }

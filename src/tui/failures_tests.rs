@@ -1,6 +1,7 @@
 //! Which attempts are listed, in which order, and which one is looked at whatever happens meanwhile.
 
 use super::*;
+use crate::tui::filter::Filter;
 use crate::tui::fixture;
 
 fn tasks(list: &[Failure<'_>]) -> Vec<(u32, u64)> {
@@ -8,7 +9,7 @@ fn tasks(list: &[Failure<'_>]) -> Vec<(u32, u64)> {
 }
 
 fn list<'a>(view: &'a SessionView, sort: Sort, kept: Option<&'a Kept>) -> List<'a> {
-    List::new(view, &Filter::default(), sort, kept)
+    Filter::default().list(view, sort, kept)
 }
 
 #[test]
@@ -87,10 +88,10 @@ fn a_choice_that_the_filter_hides_gives_way_to_the_nearest() {
     let view = fixture::failures_of_three_runs();
     let kept = all(&view)[1].keep();
     let filter = Filter::new("status:timeout");
-    let list = List::new(&view, &filter, Sort::default(), Some(&kept));
+    let list = filter.list(&view, Sort::default(), Some(&kept));
     assert!(list.stands && !list.gone);
     assert_eq!((list.shown.len(), list.total), (5, 11));
     assert_eq!(list.chosen.map(|failure| failure.run.serial), Some(4));
-    let list = List::new(&view, &Filter::new("#999"), Sort::default(), Some(&kept));
+    let list = Filter::new("#999").list(&view, Sort::default(), Some(&kept));
     assert!(!list.stands && list.chosen.is_none() && list.shown.is_empty());
 }

@@ -4,7 +4,7 @@
 //! keep words together. Upper and lower case are the same.
 
 use crate::session::view::SessionView;
-use crate::tui::failures::{Failure, run_word};
+use crate::tui::failures::{Failure, Kept, List, Sort, run_word};
 use crate::tui::{model, text};
 
 /// A filter ready to be asked; without words everything fits.
@@ -29,6 +29,12 @@ impl Filter {
     #[must_use]
     pub fn new(typed: &str) -> Self {
         Self { terms: words(&typed.to_lowercase()).into_iter().filter_map(term).collect() }
+    }
+
+    /// The list of those of a view that fit. `kept` was chosen; without it the first one is.
+    #[must_use]
+    pub fn list<'a>(&self, view: &'a SessionView, sort: Sort, kept: Option<&'a Kept>) -> List<'a> {
+        List::new(view, |failure| self.fits(view, failure), sort, kept)
     }
 
     /// Whether an attempt is to be listed.

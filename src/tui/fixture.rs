@@ -7,8 +7,9 @@ use std::time::Duration;
 use crate::engine::event::{RunState, Severity, WorkerState};
 use crate::engine::outcome::Counts;
 use crate::metrics::snapshot::{
-    CPU_HISTORY, Cpu, Latency, Memory, Note, Overhead, Quantiles, Queue, RunId, Snapshot, Track, WorkerRow, WorkerTime,
+    CPU_HISTORY, Cpu, Latency, Memory, Note, Overhead, Quantiles, Queue, RunId, Snapshot, WorkerRow, WorkerTime,
 };
+use crate::metrics::track::Track;
 use crate::os::host::Host;
 use crate::workload::model::{
     Arrivals, Backoff, Chunksize, Dist, EngineKind, EngineSpec, LatencyFrom, Measure, Order, Retries, RunOrder, Share,

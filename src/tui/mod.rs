@@ -39,6 +39,7 @@ pub use event_loop::run;
 pub use model::Entry;
 pub use theme::ThemeName;
 
+use crate::os::process_owner::ProcessOwner;
 use crate::session::handle::SessionHandle;
 use crate::session::view::SessionView;
 use crate::workload::model::Workload;
@@ -48,6 +49,8 @@ pub type Start = Box<dyn Fn(Arc<Workload>) -> anyhow::Result<SessionHandle> + Se
 
 /// What the dashboard is started with.
 pub struct Options {
+    /// The terminal, signals and panics of the whole process are the dashboard's as long as it is shown.
+    pub process: ProcessOwner,
     /// Opens a session.
     pub start: Start,
     /// The workloads of the picker.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::analysis::verdict::Verdict;
-use crate::metrics::snapshot::{Snapshot, Track};
+use crate::metrics::snapshot::Snapshot;
+use crate::metrics::track::Track;
 use crate::session::view::{ArmView, Mode, RunPosition, SessionPhase, SessionView};
 use crate::tui::text;
 use crate::workload::model::{Arrivals, EngineKind, Workload};

@@ -13,6 +13,7 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::{mpsc, watch};
 
+use crate::os::process_owner::ProcessOwner;
 use crate::session::handle::SessionHandle;
 use crate::session::view::{SessionCommand, SessionPhase};
 use crate::tui::{Options, ThemeName, fixture, run};
@@ -77,6 +78,7 @@ fn child() {
     std::fs::write(scratch("pid"), std::process::id().to_string()).unwrap();
     let panics = std::env::var_os("POOLSCOPE_TEST_PANIC").is_some();
     let options = Options {
+        process: ProcessOwner::claim(),
         start: Box::new(move |_| if panics { panic!("drawn and quartered") } else { Ok(pretend()) }),
         catalogue: fixture::catalogue(),
         initial: Some(0),

@@ -32,7 +32,7 @@ impl TaskList {
     /// The list of a view.
     #[must_use]
     pub fn list<'a>(&'a self, view: &'a SessionView) -> List<'a> {
-        List::new(view, &Filter::new(self.filter.text()), self.sort, self.chosen.as_deref())
+        Filter::new(self.filter.text()).list(view, self.sort, self.chosen.as_deref())
     }
 
     /// The attempt whose details are open: the chosen one even where the filter hides it.

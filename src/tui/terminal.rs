@@ -18,6 +18,7 @@ use crossterm::terminal::{
 };
 
 use crate::os::last_act;
+use crate::os::process_owner::ProcessOwner;
 
 /// Whether the terminal is ours.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -53,15 +54,15 @@ impl Guard {
     ///
     /// # Errors
     /// When standard input or output is no terminal, or it refuses.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(process: ProcessOwner) -> io::Result<Self> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             return Err(io::Error::other("the dashboard needs a terminal for its input and its output"));
         }
-        install_panic_hook();
+        install_panic_hook(process);
         *UI_THREAD.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
         // Colours are our theme's business: it knows NO_COLOR, and crossterm would put a bare reset for each colour.
         crossterm::style::force_color_output(true);
-        take()?;
+        take(process)?;
         Ok(Self(()))
     }
 }
@@ -80,9 +81,9 @@ impl Drop for Guard {
 ///
 /// # Errors
 /// When it refuses; then it is given back.
-pub fn take() -> io::Result<()> {
+pub fn take(process: ProcessOwner) -> io::Result<()> {
     TAKEN.store(true, Ordering::SeqCst);
-    last_act::arm(FAREWELL);
+    last_act::arm(process, FAREWELL);
     let taken = enable_raw_mode()
         .and_then(|()| execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide, Clear(ClearType::All)));
     if taken.is_err() {
@@ -120,7 +121,7 @@ pub fn new_panic() -> Option<String> {
 
 /// A panic that ends the program gives the terminal back before its message is printed. That of another thread must not
 /// touch the screen: its message is kept for later.
-fn install_panic_hook() {
+fn install_panic_hook(_: ProcessOwner) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let previous = std::panic::take_hook();

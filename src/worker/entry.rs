@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use crate::os::board::Board;
+use crate::os::process_owner::ProcessOwner;
 use crate::os::{early, inherited, signals};
 use crate::worker::protocol::{BOARD_FD, SOCKET_FD};
 use crate::worker::{guardian, serve};
@@ -39,6 +40,7 @@ pub fn take_over() {
 }
 
 fn work_for(first_line: u32, parent: u32) -> io::Result<()> {
+    let _own = ProcessOwner::claim();
     // Whoever does not listen any more is an error of the write, not the end of this process.
     signals::ignore(rustix::process::Signal::PIPE);
     if !signals::die_with_parent(parent) {

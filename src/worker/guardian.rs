@@ -23,7 +23,8 @@ const LOOK: Duration = Duration::from_millis(20);
 const SHARE: u32 = 50;
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Waits for the end of standard input, then kills every process of the run. `spared` lists those that were there before
+/// Waits for the end of standard input, then kills every process of the run. `program` is 0 where only what carries the
+/// run's mark is the run's. `spared` lists those that were there before
 /// Poolscope; `groups` is empty where there are none.
 pub fn main(run: &str, program: u32, spared: &str, groups: &Path) {
     // Ctrl-C is for the foreground group; the guardian leads its own, but a plain `kill` must not stop it either.

@@ -17,3 +17,4 @@ pub mod protocol;
 mod serve;
 pub mod spin;
 pub mod work;
+pub mod work_error;

@@ -3,41 +3,15 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::os::pages::Pages;
 use crate::worker::calibration::Calibration;
 use crate::worker::kernels;
 use crate::worker::spin::spin;
+pub use crate::worker::work_error::WorkError;
 use crate::workload::model::{Dist, IoWork, MemoryWork, Phase, TaskIndex, Work};
-
-/// Why native work did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkError {
-    /// A file could not be written or read back.
-    #[error("io task, {step} in {}: {source}", folder.display())]
-    Io {
-        /// What was being done.
-        step: &'static str,
-        /// Where the temporary file is, or should have been.
-        folder: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// What was read back is not what was written.
-    #[error("io task: the file does not hold what was written to it")]
-    Corrupt,
-    /// There is not enough memory.
-    #[error("not enough memory: {bytes} bytes could not be allocated")]
-    OutOfMemory {
-        /// How many were asked for.
-        bytes: u64,
-    },
-    /// The work needs more than its seed and index: a program, or bytes that came with the task.
-    #[error("this work cannot be done from a seed and an index alone")]
-    NeedsMore,
-}
 
 /// Works on one task. The result depends on the work, the seed, the index and, for CPU work, on the calibration alone.
 ///
@@ -217,7 +191,7 @@ mod tests {
     fn a_full_disk_is_an_error_that_says_where() {
         let source = write(&mut Disk(100_000), 100_001, 0).unwrap_err();
         assert_eq!(source.raw_os_error(), Some(libc::ENOSPC));
-        let error = WorkError::Io { step: "writing", folder: PathBuf::from("/scratch"), source };
+        let error = WorkError::Io { step: "writing", folder: Path::new("/scratch").to_owned(), source };
         assert_eq!(error.to_string(), "io task, writing in /scratch: No space left on device (os error 28)");
         assert!(write(&mut Disk(100_001), 100_001, 0).is_ok());
     }

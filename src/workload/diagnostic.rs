@@ -5,7 +5,6 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::workload::lookalike;
-use crate::workload::render;
 use crate::workload::scan::Mark;
 use crate::workload::text::neutral;
 
@@ -166,12 +165,6 @@ impl Diagnostic {
         }
         text
     }
-
-    /// The problem with its source line and a caret; ends with a line feed.
-    #[must_use]
-    pub fn render(&self, color: bool) -> String {
-        render::render(self, color)
-    }
 }
 
 impl fmt::Display for Diagnostic {
@@ -192,6 +185,16 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
+    /// All problems with their source lines and carets.
+    #[must_use]
+    pub fn render(&self, color: bool) -> String {
+        let mut text = self.list.iter().map(|diagnostic| diagnostic.render(color)).collect::<Vec<_>>().join("\n");
+        if self.omitted > 0 {
+            text.push_str(&format!("\n... and {} more problems\n", self.omitted));
+        }
+        text
+    }
+
     /// Sorts a list of problems by place.
     #[must_use]
     pub fn new(mut list: Vec<Diagnostic>) -> Self {
@@ -226,16 +229,6 @@ impl Diagnostics {
     #[must_use]
     pub fn errors(&self) -> usize {
         self.list.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count()
-    }
-
-    /// All problems with their source lines and carets.
-    #[must_use]
-    pub fn render(&self, color: bool) -> String {
-        let mut text = self.list.iter().map(|diagnostic| diagnostic.render(color)).collect::<Vec<_>>().join("\n");
-        if self.omitted > 0 {
-            text.push_str(&format!("\n... and {} more problems\n", self.omitted));
-        }
-        text
     }
 }
 

@@ -5,8 +5,16 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snip
 use crate::workload::diagnostic::{Diagnostic, Excerpt, Related, Severity};
 use crate::workload::text::neutral;
 
+impl Diagnostic {
+    /// The problem with its source line and a caret; ends with a line feed.
+    #[must_use]
+    pub fn render(&self, color: bool) -> String {
+        render(self, color)
+    }
+}
+
 /// One diagnostic, ended with a line feed.
-pub(crate) fn render(diagnostic: &Diagnostic, color: bool) -> String {
+fn render(diagnostic: &Diagnostic, color: bool) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,

@@ -7,6 +7,7 @@ mod support;
 mod basics;
 mod faults;
 mod lateness;
+mod observers;
 mod orders;
 mod silence;
 mod stops;

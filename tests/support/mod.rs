@@ -20,7 +20,7 @@ use poolscope::engine::control::Command;
 use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::dispatcher::{InitializerRules, Policy, Settings};
 use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
-use poolscope::engine::event::{EngineView, Event, Moment, Observer, Record, RunState, SlotView, Usage};
+use poolscope::engine::event::{EngineView, Event, Moment, Observer, Observers, Record, RunState, SlotView, Usage};
 use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
 use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
 use poolscope::workload::model::{Backoff, ClassId, CommandLine, OnTimeout, Retries, Work};
@@ -146,7 +146,17 @@ impl Setting {
         self
     }
 
+    /// Whether a worker takes one task after the other.
+    pub fn workers_are_kept(&self) -> bool {
+        self.policy == Policy::Reuse
+    }
+
     pub fn start(self) -> Running {
+        self.start_with(Observers::default())
+    }
+
+    /// Starts it with others that observe it too; they are told first.
+    pub fn start_with(self, others: Observers) -> Running {
         hard_limit();
         let shared = Arc::new(Shared::default());
         let spec = RunSpec {
@@ -168,8 +178,9 @@ impl Setting {
             folder: None,
             orders: self.orders,
         };
-        let observer = Box::new(Remember(Arc::clone(&shared)));
-        Running { run: Run::start(spec, observer).expect("the engine starts"), shared }
+        let remember = Box::new(Remember(Arc::clone(&shared)));
+        let observers: Observers = [Box::new(others) as Box<dyn Observer>, remember].into_iter().collect();
+        Running { run: Run::start(spec, Box::new(observers)).expect("the engine starts"), shared }
     }
 }
 

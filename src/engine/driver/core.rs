@@ -94,6 +94,10 @@ impl Sink for Outlet<'_> {
     }
 }
 
+/// What a guest in somebody's process cannot do.
+const STRAYS_AT_THE_END: &str =
+    "processes that tasks leave behind are ended with the run: this process does not take orphans in";
+
 /// Bytes read from a socket at once.
 const READ: usize = 256 * 1024;
 
@@ -168,6 +172,9 @@ impl Core {
     fn guard(&mut self, worker_program: &OsString, run: &str, workers: u32) {
         let strays = Strays::watch(run, &self.board, workers);
         let groups = strays.groups().map(|groups| groups.folder().to_owned());
+        if !strays.are_found() {
+            self.note(Severity::Info, STRAYS_AT_THE_END.to_owned());
+        }
         self.strays = Some(strays);
         match Guardian::start(worker_program, run, groups.as_deref()) {
             Ok(guardian) => self.guardian = Some(guardian),

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::os::child::Child;
+use crate::os::process_owner::ProcessOwner;
 use crate::os::spawn::Program;
 use crate::os::{dev_null, orphans, pipe};
 use crate::worker::entry::GUARDIAN;
@@ -30,7 +31,8 @@ impl Guardian {
         let (read, line) = pipe::pipe()?;
         rustix::io::ioctl_fionbio(&read, false)?;
         let null = dev_null::open()?;
-        let own = std::process::id().to_string();
+        // In somebody else's process, what descends from it may be anybody's.
+        let own = ProcessOwner::current().map_or(0, |_| std::process::id()).to_string();
         let groups = groups.unwrap_or(Path::new("")).as_os_str();
         let spared = orphans::spared();
         let argv =

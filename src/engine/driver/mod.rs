@@ -28,6 +28,7 @@ use crate::engine::control::Command;
 use crate::engine::dispatcher::Settings;
 use crate::engine::event::{Observer, RunState};
 use crate::engine::stream::TaskStream;
+use crate::os::threads;
 use crate::worker::protocol::{Fault, Initialize};
 use crate::workload::model::{TaskIndex, Work};
 
@@ -89,7 +90,7 @@ impl Run {
     pub fn start(spec: RunSpec, observer: Box<dyn Observer>) -> Result<Self, StartError> {
         let (commands, requests) = mpsc::unbounded_channel();
         let (ready, started) = std::sync::mpsc::channel();
-        let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
+        let thread = threads::start("engine", move || {
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
                 Err(source) => {

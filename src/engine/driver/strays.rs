@@ -1,7 +1,8 @@
 //! Strays: processes that a task left behind. They are ended when their task is over, in every engine by this one rule.
 //!
-//! Every program that is a task descends from this process, which is a subreaper, so whoever loses its parent arrives
-//! here as an orphan ([`crate::os::orphans`]). Which task an orphan belongs to is told by the control group it was born
+//! Every program that is a task descends from this process, which as the program's own is a subreaper, so whoever loses its
+//! parent arrives here as an orphan ([`crate::os::orphans`]). In somebody else's process it may arrive elsewhere: then the
+//! end of the run is the end of strays ([`crate::os::process_owner`]). Which task an orphan belongs to is told by the control group it was born
 //! in, where there are any, else by the marks in its environment, and where these were cleared by its start: it cannot
 //! belong to a task that began later. It may live as long as a task that it can belong to is running. Looking for strays
 //! is never part of a task's service time.
@@ -10,9 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::os::board::Board;
+use crate::os::clock;
 use crate::os::orphans::{self, Orphan, Swept};
+use crate::os::process_owner::ProcessOwner;
 use crate::os::slot_groups::SlotGroups;
-use crate::os::{clock, inherited};
 use crate::worker::environment;
 
 /// Runs under way whose tasks are programs: several where arms run together.
@@ -28,6 +30,8 @@ struct Territory {
     run: String,
     board: Arc<Board>,
     groups: Option<SlotGroups>,
+    /// Whether orphans arrive in this process.
+    arrive: bool,
     /// Whether the run is over: nothing of it may live on.
     over: AtomicBool,
 }
@@ -40,11 +44,14 @@ impl Strays {
     /// Begins to watch. Control groups are made for so many slots where that is possible.
     #[must_use]
     pub fn watch(run: &str, board: &Arc<Board>, slots: u32) -> Self {
-        // Where there are no subreapers, orphans are left to the guardian.
-        let _ = orphans::become_subreaper();
         let groups = SlotGroups::make(&format!("poolscope-{run}"), slots).ok();
-        let territory =
-            Arc::new(Territory { run: run.to_owned(), board: Arc::clone(board), groups, over: AtomicBool::new(false) });
+        let territory = Arc::new(Territory {
+            run: run.to_owned(),
+            board: Arc::clone(board),
+            groups,
+            arrive: orphans::arrive_here(),
+            over: AtomicBool::new(false),
+        });
         runs().push(Arc::clone(&territory));
         Self(territory)
     }
@@ -55,8 +62,17 @@ impl Strays {
         self.0.groups.as_ref()
     }
 
+    /// Whether strays are found while the run goes on.
+    #[must_use]
+    pub fn are_found(&self) -> bool {
+        self.0.arrive
+    }
+
     /// Ends the strays of tasks that are over, of every run.
     pub fn sweep(&self) -> Swept {
+        if !self.0.arrive {
+            return Swept::default();
+        }
         let runs = runs();
         orphans::sweep(|orphan| may_live(orphan, &runs))
     }
@@ -123,11 +139,12 @@ fn may_live(orphan: &Orphan, runs: &[Arc<Territory>]) -> bool {
     }
     // Nothing tells whose it is. In somebody else's process it may be anybody's, and so it may where orphans of all the
     // others arrive; where every run has its groups, it is none of ours.
-    let anybodys = !inherited::is_program() || std::process::id() == 1 || runs.iter().all(|run| run.groups.is_some());
+    let anybodys =
+        ProcessOwner::current().is_none() || std::process::id() == 1 || runs.iter().all(|run| run.groups.is_some());
     anybodys || runs.iter().any(|run| run.can_be_of_any(orphan, None))
 }
 
 /// Whether a mark names a run of this process, or this process is the program, whose children are all ours.
 fn is_ours(mark: &str) -> bool {
-    inherited::is_program() || mark.starts_with(&format!("{}.", std::process::id()))
+    ProcessOwner::current().is_some() || mark.starts_with(&format!("{}.", std::process::id()))
 }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use crate::metrics::snapshot::{CPU_HISTORY, Memory, Overhead};
 use crate::os::pressure::{self, Pressure};
 use crate::os::readings::{self, MemoryReading};
+use crate::os::threads;
 
 use gauges::Gauges;
 
@@ -152,9 +153,7 @@ impl Sampler {
         let (alive, ended) = channel();
         let theirs = Arc::clone(&shared);
         let interval = interval.clamp(INTERVALS.0, INTERVALS.1);
-        std::thread::Builder::new()
-            .name("sampler".to_owned())
-            .spawn(move || run(&theirs, &ended, interval, Gauges::new(cores), readings))?;
+        threads::start("sampler", move || run(&theirs, &ended, interval, Gauges::new(cores), readings))?;
         Ok(Self { shared, _alive: alive, stale: false })
     }
 

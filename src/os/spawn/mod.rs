@@ -14,9 +14,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::ptr;
 
-use crate::os::child::{self, Child};
+use crate::os::child::{self, Child, Started};
 use crate::os::inherited;
-pub(super) use start::Started;
+use crate::os::process_owner::ProcessOwner;
 use start::{Failed, Setup, Step};
 
 /// Where programs are looked for without `PATH` (`confstr(_CS_PATH)`, execvp(3)).
@@ -216,6 +216,7 @@ impl Program {
             own_group: self.group == Group::Own,
             dies_with_parent: self.dies_with_parent,
             caller: inherited::caller().filter(|_| !self.is_ours),
+            of_a_guest: ProcessOwner::current().is_none(),
         };
         // SAFETY: every pointer is to live, NUL-terminated data, and the arrays of pointers end with a null pointer.
         unsafe { start::start(&setup, group) }

@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
+use crate::os::child::Started;
 use crate::os::clock;
 use crate::os::inherited::Caller;
-use crate::os::signals;
+use crate::os::signals::{self, Blocked};
 
 /// Resets caught signals to their default in the child (clone3(2), since Linux 5.5).
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
@@ -26,7 +27,7 @@ const STACK: usize = 64 * 1024;
 /// Lowest number that a descriptor is moved to when its own number is needed.
 const ABOVE_TARGETS: RawFd = 10;
 
-/// Signals that may be ignored in this process; caught ones are reset by the kernel.
+/// Signals that may be ignored in a process that is ours; caught ones are reset by the kernel.
 const IGNORABLE: [libc::c_int; 8] = [
     libc::SIGPIPE,
     libc::SIGHUP,
@@ -55,6 +56,9 @@ pub(super) struct Setup {
     pub dies_with_parent: bool,
     /// Umask and limits of the caller, where the child is not to have those of this process.
     pub caller: Option<Caller>,
+    /// Whether this process is somebody else's, who may have ignored any signal, and have descriptors open that are passed
+    /// on.
+    pub of_a_guest: bool,
 }
 
 /// Which part of the start failed.
@@ -87,15 +91,6 @@ struct Shared<'a> {
     started: u64,
     /// Written by the child.
     failed: Option<Failed>,
-}
-
-/// A child that runs its own program.
-#[derive(Debug)]
-pub(in crate::os) struct Started {
-    pub pid: libc::pid_t,
-    pub pidfd: OwnedFd,
-    /// `CLOCK_MONOTONIC` in nanoseconds right before the program took over.
-    pub at: u64,
 }
 
 /// Whether clone3 was found to be refused.
@@ -151,9 +146,9 @@ pub(super) unsafe fn start(setup: &Setup, group: Option<BorrowedFd<'_>>) -> Resu
         failed: None,
     };
     // No handler of ours may run in the child: it shares our memory.
-    let mask = Mask::block_all();
+    let blocked = Blocked::all();
     let made = clone_child(&mut shared, stack, group);
-    drop(mask);
+    drop(blocked);
     let (pid, pidfd) = made?;
     // SAFETY: the kernel has just made this descriptor for us.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
@@ -280,29 +275,6 @@ unsafe fn clone3(arguments: &CloneArguments, argument: *mut libc::c_void) -> Res
     if result < 0 { Err(i32::try_from(-result).unwrap_or(libc::EINVAL)) } else { Ok(result as libc::pid_t) }
 }
 
-/// All signals are blocked while this lives.
-struct Mask(libc::sigset_t);
-
-impl Mask {
-    fn block_all() -> Self {
-        // SAFETY: the sets are plain data that the calls fill in; the calls cannot fail for these arguments.
-        unsafe {
-            let mut all: libc::sigset_t = std::mem::zeroed();
-            let mut before: libc::sigset_t = std::mem::zeroed();
-            libc::sigfillset(&raw mut all);
-            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
-            Self(before)
-        }
-    }
-}
-
-impl Drop for Mask {
-    fn drop(&mut self) {
-        // SAFETY: the set was filled in by `block_all`.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut()) };
-    }
-}
-
 /// The child from its first instruction to its own program, which it does not return from.
 extern "C" fn run_child(argument: *mut libc::c_void) -> libc::c_int {
     let shared: *mut Shared<'_> = argument.cast();
@@ -328,7 +300,7 @@ unsafe fn prepare(shared: &Shared<'_>) -> Result<(), Failed> {
         |result: libc::c_int, step: Step| if result < 0 { Err(Failed { step, errno: errno() }) } else { Ok(()) };
     // SAFETY: plain system calls on values and on pointers that `Setup` says are valid.
     unsafe {
-        if shared.signals_cleared {
+        if shared.signals_cleared && !setup.of_a_guest {
             IGNORABLE.iter().for_each(|signal| signals::reset(*signal));
         } else {
             (1..=signals::LAST).for_each(signals::reset);
@@ -347,6 +319,10 @@ unsafe fn prepare(shared: &Shared<'_>) -> Result<(), Failed> {
         }
         if !setup.folder.is_null() {
             check(libc::chdir(setup.folder), Step::Folder)?;
+        }
+        if setup.of_a_guest {
+            // Where the system cannot (before Linux 5.11), the child has them too.
+            libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int);
         }
         descriptors(setup)?;
         if let Some(caller) = &setup.caller {

@@ -10,7 +10,7 @@ use ratatui::style::{Modifier, Style};
 
 use super::Scene;
 use super::figures::Figures;
-use super::notes::Message;
+use super::paint::Message;
 use super::paint::{cols, put, row, span};
 use crate::analysis::failing::all_failed;
 use crate::analysis::verdict::{Finding, Verdict};

@@ -91,7 +91,7 @@ mod tests {
     fn there_is_room_for_the_reason_at_every_width() {
         let view = fixture::failures_of_three_runs();
         for by in Column::ALL {
-            let list = List::new(&view, &Filter::default(), Sort { by, inverted: false }, None);
+            let list = Filter::default().list(&view, Sort { by, inverted: false }, None);
             for width in 40..220 {
                 let shown = fitting(&view, &list, by, width);
                 let used = MARKER + 1 + shown.iter().map(|column| column.width + 1).sum::<u16>();
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn what_all_have_in_common_is_no_column() {
         let view = fixture::with_failures();
-        let list = List::new(&view, &Filter::default(), Sort::default(), None);
+        let list = Filter::default().list(&view, Sort::default(), None);
         let shown: Vec<Column> = fitting(&view, &list, Column::Ended, 200).iter().map(|column| column.of).collect();
         assert!(!shown.contains(&Column::Class) && !shown.contains(&Column::Run), "{shown:?}");
         assert!(shown.contains(&Column::Try) && shown.contains(&Column::Start));

@@ -9,6 +9,7 @@ use ratatui::text::Line;
 
 use super::Scene;
 use super::banner::Statement;
+pub use super::paint::Message;
 use super::paint::{panel, put, row, span};
 use crate::analysis::lints::{Lint, together};
 use crate::engine::event::Severity;
@@ -22,9 +23,6 @@ use crate::tui::{format, text, tune};
 const RECENT: Duration = Duration::from_secs(10);
 /// Columns of the time and the sign before a note.
 const INDENT: usize = 13;
-
-/// Something to say, and how it looks.
-pub type Message = (String, Style);
 
 /// The most important thing to say: broken, what the banner has no room for, an error or warning, or why the arms are as
 /// fast as they are. Why figures are suspect has a place of its own ([`suspect`]).

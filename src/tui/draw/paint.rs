@@ -10,6 +10,9 @@ use ratatui::widgets::Widget;
 use crate::tui::text;
 use crate::tui::theme::Theme;
 
+/// Something to say, and how it looks.
+pub type Message = (String, Style);
+
 /// One line of an area, counted from its top; empty beyond its end.
 #[must_use]
 pub fn row(area: Rect, index: u16) -> Rect {

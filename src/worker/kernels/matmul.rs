@@ -1,7 +1,7 @@
 //! Product of two square integer matrices.
 
 use super::{Numbers, room};
-use crate::worker::work::WorkError;
+use crate::worker::work_error::WorkError;
 
 /// Wrapping sum of the elements of the product of two n x n matrices.
 pub(super) fn element_sum(n: u32, numbers: &mut Numbers) -> Result<u64, WorkError> {

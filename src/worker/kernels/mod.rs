@@ -8,7 +8,7 @@ mod primes;
 mod sha256;
 mod sort;
 
-use crate::worker::work::WorkError;
+use crate::worker::work_error::WorkError;
 use crate::workload::model::{Kernel, TaskIndex};
 
 /// Runs a kernel for one task.

@@ -1,7 +1,7 @@
 //! Sorts generated numbers.
 
 use super::{Numbers, room};
-use crate::worker::work::WorkError;
+use crate::worker::work_error::WorkError;
 
 /// Sum over the sorted list of value times place (from 1), wrapping.
 pub(super) fn checksum(n: u64, numbers: &mut Numbers) -> Result<u64, WorkError> {

@@ -1,0 +1,331 @@
+//! Frames as they are written: a snapshot in which what it shares with those before it is only named.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{MOST_BYTES, ReadError, WriteError};
+use crate::engine::event::RunState;
+use crate::engine::outcome::{AttemptReport, Counts};
+use crate::metrics::distribution::Distributions;
+use crate::metrics::snapshot::{
+    CPU_HISTORY, Cpu, Kill, Latency, Memory, Note, Overhead, Queue, RunEnd, RunId, Snapshot, WorkerRow, WorkerTime,
+};
+
+/// A [`Snapshot`] as it is written.
+#[derive(Serialize, Deserialize)]
+struct Frame {
+    run: RunId,
+    at: Duration,
+    paused: Duration,
+    state: RunState,
+    counts: Counts,
+    total: u64,
+    throughput: f64,
+    throughput_whole: f64,
+    queue: Queue,
+    latency: Latency,
+    worker_time: WorkerTime,
+    workers_target: u32,
+    /// With what is new in their CPU history.
+    workers: Vec<(WorkerRow, Past)>,
+    cpu: Cpu,
+    memory: Memory,
+    worker_starts: u64,
+    worker_restarts: u64,
+    overhead: Overhead,
+    results_hash: u64,
+    suspect: Vec<String>,
+    notes: List,
+    failures: List,
+    kills: List,
+    timeouts: List,
+    end: Option<End>,
+}
+
+/// A [`RunEnd`] as it is written.
+#[derive(Serialize, Deserialize)]
+struct End {
+    wall: Duration,
+    distributions: Distributions,
+    so_far: Option<Distributions>,
+    tail_idle: Duration,
+    unreaped: u64,
+}
+
+/// A shared list as it is written.
+#[derive(Serialize, Deserialize)]
+enum List {
+    /// The one with this number, in the order in which lists of its kind appeared.
+    Known(u32),
+    /// The next one: the numbers of its entries, and those of its entries that are new. They have the next numbers.
+    New { entries: Vec<u32>, new: Vec<Vec<u8>> },
+}
+
+/// How the CPU history of a row follows from that of the row at the same place in the frame before (of an empty one, where
+/// there is none): the oldest are left out, others come.
+#[derive(Serialize, Deserialize)]
+struct Past {
+    left_out: u8,
+    new: Vec<u8>,
+}
+
+impl Past {
+    fn between(before: &[u8], now: &[u8]) -> Self {
+        let kept = |left_out: &usize| before.get(*left_out..).is_some_and(|rest| now.starts_with(rest));
+        // None of them may be left; a history is shorter than what a byte can count.
+        let left_out = (0..before.len()).find(kept).unwrap_or(before.len());
+        let new = now.get(before.len() - left_out..).unwrap_or_default().to_vec();
+        Self { left_out: u8::try_from(left_out).unwrap_or(u8::MAX), new }
+    }
+
+    fn after(self, before: &[u8]) -> Vec<u8> {
+        let mut now = before.get(usize::from(self.left_out)..).unwrap_or_default().to_vec();
+        now.extend(self.new);
+        now
+    }
+}
+
+/// What was written before.
+#[derive(Default)]
+pub(super) struct Encoder {
+    histories: Vec<Vec<u8>>,
+    notes: Written<Note>,
+    failures: Written<AttemptReport>,
+    kills: Written<Kill>,
+    budget: Budget,
+}
+
+impl Encoder {
+    pub fn encode(&mut self, snapshot: &Snapshot) -> Result<Vec<u8>, WriteError> {
+        let Snapshot { run, at, paused, state, counts, total, throughput, throughput_whole, .. } = *snapshot;
+        let Snapshot { queue, worker_time, workers_target, cpu, memory, .. } = *snapshot;
+        let Snapshot { worker_starts, worker_restarts, overhead, results_hash, .. } = *snapshot;
+        let budget = &mut self.budget;
+        if snapshot.workers.iter().any(|row| row.cpu_history.len() > CPU_HISTORY) {
+            return Err(WriteError::TooLarge { what: HISTORY, most: CPU_HISTORY as u64 });
+        }
+        let frame = Frame {
+            run,
+            at,
+            paused,
+            state,
+            counts,
+            total,
+            throughput,
+            throughput_whole,
+            queue,
+            latency: snapshot.latency.clone(),
+            worker_time,
+            workers_target,
+            workers: rows(&mut self.histories, &snapshot.workers),
+            cpu,
+            memory,
+            worker_starts,
+            worker_restarts,
+            overhead,
+            results_hash,
+            suspect: snapshot.suspect.clone(),
+            notes: self.notes.name(&snapshot.notes, budget)?,
+            failures: self.failures.name(&snapshot.failures, budget)?,
+            kills: self.kills.name(&snapshot.kills, budget)?,
+            timeouts: self.kills.name(&snapshot.timeouts, budget)?,
+            end: snapshot.end.as_deref().map(End::from),
+        };
+        Ok(postcard::to_stdvec(&frame)?)
+    }
+}
+
+fn rows(histories: &mut Vec<Vec<u8>>, rows: &[WorkerRow]) -> Vec<(WorkerRow, Past)> {
+    histories.resize(rows.len(), Vec::new());
+    let both = histories.iter_mut().zip(rows);
+    both.map(|(history, row)| {
+        let past = Past::between(history, &row.cpu_history);
+        history.clone_from(&row.cpu_history);
+        (WorkerRow { cpu_history: Vec::new(), ..row.clone() }, past)
+    })
+    .collect()
+}
+
+/// What was read before.
+#[derive(Default)]
+pub(super) struct Decoder {
+    histories: Vec<Vec<u8>>,
+    notes: Read<Note>,
+    failures: Read<AttemptReport>,
+    kills: Read<Kill>,
+    budget: Budget,
+}
+
+impl Decoder {
+    pub fn decode(&mut self, bytes: &[u8]) -> Result<Snapshot, ReadError> {
+        let frame: Frame = decode("a frame", bytes)?;
+        let Self { histories, notes, failures, kills, budget } = self;
+        histories.resize(frame.workers.len(), Vec::new());
+        let mut workers = Vec::with_capacity(frame.workers.len());
+        for (history, (row, past)) in histories.iter_mut().zip(frame.workers) {
+            *history = past.after(history);
+            if history.len() > CPU_HISTORY {
+                return Err(ReadError::TooLarge { what: HISTORY, most: CPU_HISTORY as u64 });
+            }
+            workers.push(WorkerRow { cpu_history: history.clone(), ..row });
+        }
+        Ok(Snapshot {
+            run: frame.run,
+            at: frame.at,
+            paused: frame.paused,
+            state: frame.state,
+            counts: frame.counts,
+            total: frame.total,
+            throughput: frame.throughput,
+            throughput_whole: frame.throughput_whole,
+            queue: frame.queue,
+            latency: frame.latency,
+            worker_time: frame.worker_time,
+            workers_target: frame.workers_target,
+            workers,
+            cpu: frame.cpu,
+            memory: frame.memory,
+            worker_starts: frame.worker_starts,
+            worker_restarts: frame.worker_restarts,
+            overhead: frame.overhead,
+            results_hash: frame.results_hash,
+            suspect: frame.suspect,
+            notes: notes.find(frame.notes, budget)?,
+            failures: failures.find(frame.failures, budget)?,
+            kills: kills.find(frame.kills, budget)?,
+            timeouts: kills.find(frame.timeouts, budget)?,
+            end: frame.end.map(|end| Arc::new(end.into())),
+        })
+    }
+}
+
+/// Reads a value; fields that follow it are of a newer program.
+pub(super) fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, ReadError> {
+    let value = postcard::take_from_bytes(bytes).map(|(value, _newer)| value);
+    value.map_err(|source| ReadError::Damaged { what, source: Some(source) })
+}
+
+/// Bytes that may still be taken for the entries of lists: each of these may be in many of them.
+struct Budget(u64);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(MOST_BYTES)
+    }
+}
+
+impl Budget {
+    /// Whether there is room for an entry of so many bytes.
+    fn take(&mut self, bytes: u64) -> bool {
+        // What a list takes for it itself.
+        const ENTRY: u64 = 64;
+        self.0.checked_sub(bytes.saturating_add(ENTRY)).is_some_and(|left| {
+            self.0 = left;
+            true
+        })
+    }
+}
+
+const ENTRIES: &str = "bytes in lists";
+const HISTORY: &str = "entries in a CPU history";
+
+/// The lists of a kind that were written.
+struct Written<T> {
+    /// Numbers of entries, by their bytes.
+    entries: HashMap<Vec<u8>, u32>,
+    /// Numbers of lists, by the numbers of their entries.
+    lists: HashMap<Vec<u32>, u32>,
+    /// The last one, which the next frame has most probably too.
+    last: Option<(Arc<Vec<T>>, u32)>,
+}
+
+impl<T> Default for Written<T> {
+    fn default() -> Self {
+        Self { entries: HashMap::new(), lists: HashMap::new(), last: None }
+    }
+}
+
+impl<T: Serialize> Written<T> {
+    fn name(&mut self, list: &Arc<Vec<T>>, budget: &mut Budget) -> Result<List, WriteError> {
+        if let Some((_, number)) = self.last.as_ref().filter(|(last, _)| Arc::ptr_eq(last, list)) {
+            return Ok(List::Known(*number));
+        }
+        let (mut entries, mut new, mut size) = (Vec::with_capacity(list.len()), Vec::new(), Vec::new());
+        for entry in list.iter() {
+            let bytes = postcard::to_stdvec(entry)?;
+            size.push(bytes.len() as u64);
+            let next = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+            let number = *self.entries.entry(bytes.clone()).or_insert(next);
+            if number == next {
+                new.push(bytes);
+            }
+            entries.push(number);
+        }
+        let next = u32::try_from(self.lists.len()).unwrap_or(u32::MAX);
+        let number = *self.lists.entry(entries.clone()).or_insert(next);
+        self.last = Some((Arc::clone(list), number));
+        if number != next {
+            return Ok(List::Known(number));
+        }
+        if size.into_iter().all(|bytes| budget.take(bytes)) {
+            Ok(List::New { entries, new })
+        } else {
+            Err(WriteError::TooLarge { what: ENTRIES, most: MOST_BYTES })
+        }
+    }
+}
+
+/// The lists of a kind that were read.
+struct Read<T> {
+    /// With the number of their bytes.
+    entries: Vec<(T, u64)>,
+    lists: Vec<Arc<Vec<T>>>,
+}
+
+impl<T> Default for Read<T> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), lists: Vec::new() }
+    }
+}
+
+impl<T: DeserializeOwned + Clone> Read<T> {
+    fn find(&mut self, list: List, budget: &mut Budget) -> Result<Arc<Vec<T>>, ReadError> {
+        let missing = || ReadError::damaged("a frame names something that was not there before");
+        let (numbers, new) = match list {
+            List::Known(number) => return self.lists.get(number as usize).cloned().ok_or_else(missing),
+            List::New { entries, new } => (entries, new),
+        };
+        for bytes in new {
+            self.entries.push((decode("an entry of a list", &bytes)?, bytes.len() as u64));
+        }
+        let mut entries = Vec::new();
+        for number in numbers {
+            let (entry, bytes) = self.entries.get(number as usize).ok_or_else(missing)?;
+            if !budget.take(*bytes) {
+                return Err(ReadError::TooLarge { what: ENTRIES, most: MOST_BYTES });
+            }
+            entries.push(entry.clone());
+        }
+        let list = Arc::new(entries);
+        self.lists.push(Arc::clone(&list));
+        Ok(list)
+    }
+}
+
+impl From<&RunEnd> for End {
+    fn from(end: &RunEnd) -> Self {
+        let RunEnd { wall, distributions, so_far, tail_idle, unreaped } = end.clone();
+        Self { wall, distributions, so_far: so_far.map(Arc::unwrap_or_clone), tail_idle, unreaped }
+    }
+}
+
+impl From<End> for RunEnd {
+    fn from(end: End) -> Self {
+        let End { wall, distributions, so_far, tail_idle, unreaped } = end;
+        Self { wall, distributions, so_far: so_far.map(Arc::new), tail_idle, unreaped }
+    }
+}

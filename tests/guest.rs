@@ -18,6 +18,7 @@ use poolscope::os::host::Host;
 use poolscope::os::limits::Limits;
 use poolscope::workload::model::EngineKind;
 use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, getpid, getrlimit, setrlimit};
+use support::program::without_clone3;
 use support::{Story, both, eventually, hard_limit, kill, lives, pool, rules, shell};
 
 /// A descriptor of the host that is passed on to every program that it starts.
@@ -209,14 +210,24 @@ fn doomed_host() {
 #[test]
 fn children_of_a_host_that_is_killed_live_on() {
     let _host = host(false);
+    // With control groups where they can be made, and without them, where the guardian looks at who is there.
+    for grouped in [true, false] {
+        kill_a_host(grouped);
+    }
+}
+
+fn kill_a_host(grouped: bool) {
     let (mine, task) = (nap(), nap());
-    let mut doomed = Command::new(std::env::current_exe().unwrap())
+    let mut doomed = Command::new(std::env::current_exe().unwrap());
+    doomed
         .args(["--exact", "doomed_host", "--ignored", "--nocapture"])
         .env("POOLSCOPE_TEST_NAPS", format!("{mine} {task}"))
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+        .stdout(Stdio::null());
+    if !grouped {
+        without_clone3(&mut doomed);
+    }
+    let mut doomed = doomed.spawn().unwrap();
     eventually("all three are there", || sleepers(&mine).len() == 1 && sleepers(&task).len() == 2);
     let guardians = || {
         let list = std::fs::read_dir("/proc").unwrap().flatten();

@@ -6,7 +6,6 @@ use anyhow::Context as _;
 
 use crate::cli::Output;
 use crate::commands::console::Console;
-use crate::commands::measured::ending;
 use crate::commands::progress::Progress;
 use crate::commands::{Exit, process};
 use crate::os::job_control;
@@ -17,7 +16,7 @@ use crate::session::ending::{SessionEnd, end};
 use crate::session::escalation::{Escalation, Level};
 use crate::session::stream::SharedStream;
 use crate::session::suspension::{self, suspend};
-use crate::session::view::{SessionCommand, SessionView};
+use crate::session::view::{SessionCommand, SessionPhase, SessionView};
 
 /// A session that has come to its end, or that was left.
 pub(super) struct Driven {
@@ -108,4 +107,14 @@ async fn watch(session: &mut Session, command: SessionCommand, mut progress: Pro
     };
     progress.finish();
     Ok(watched)
+}
+
+/// How a session came to its end; `signal` has ended it, if one has.
+pub(super) fn ending(view: &SessionView, signal: Option<i32>) -> Ending {
+    match (signal, &view.phase) {
+        (Some(_), _) => Ending::Stopped(signal),
+        (None, SessionPhase::Broken(reason)) => Ending::Broken(reason.chain()),
+        (None, SessionPhase::Finished) => Ending::Finished,
+        (None, _) => Ending::Stopped(None),
+    }
 }

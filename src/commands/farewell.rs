@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::cli::{Changes, DashboardArgs};
-use crate::commands::{measured, write};
+use crate::commands::{drive, measured, write};
 use crate::report::sweep::SweptArm;
 use crate::report::{self, ascii, shell};
 use crate::session::stream::SharedStream;
@@ -28,7 +28,7 @@ pub(super) struct Repeat<'a> {
 pub(super) fn say(measured: &Measured, signal: Option<i32>, repeat: &Repeat<'_>, arguments: &DashboardArgs) {
     let view = &*measured.view;
     let hash = SharedStream::new(&view.workload).hash().to_owned();
-    let results = measured::results_of(view, hash, measured::ending(view, signal.filter(|_| measured.cut_short)));
+    let results = measured::results_of(view, hash, drive::ending(view, signal.filter(|_| measured.cut_short)));
     let colour = write::colored_stdout(arguments.output.color);
     let options = report::text::Options { colour, width: write::stdout_width(), attempts: 0 };
     let mut text = report::text::render(&results, options);

@@ -6,17 +6,7 @@ use crate::commands::drive::Driven;
 use crate::engine::event::RunState;
 use crate::report::ending::{Ending, Partial};
 use crate::report::{ArmResult, Results};
-use crate::session::view::{ArmView, Mode, SessionPhase, SessionView};
-
-/// How a session came to its end; `signal` has ended it, if one has.
-pub(super) fn ending(view: &SessionView, signal: Option<i32>) -> Ending {
-    match (signal, &view.phase) {
-        (Some(_), _) => Ending::Stopped(signal),
-        (None, SessionPhase::Broken(reason)) => Ending::Broken(reason.chain()),
-        (None, SessionPhase::Finished) => Ending::Finished,
-        (None, _) => Ending::Stopped(None),
-    }
-}
+use crate::session::view::{ArmView, Mode, SessionView};
 
 /// The run in which an arm was cut off.
 pub(super) fn partial(view: &SessionView, arm: &ArmView) -> Option<Partial> {

@@ -28,7 +28,7 @@ macro_rules! before_main {
 }
 
 /// Has a function called when the program is loaded, before the standard library's runtime is set up. It must need nothing
-/// of that, nor arguments or the environment. To be used in the program itself, as [`before_main`].
+/// of that, nor arguments or the environment. To be used in the program itself, as `before_main`.
 #[macro_export]
 macro_rules! on_load {
     ($run:path) => {

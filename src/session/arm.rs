@@ -11,7 +11,7 @@ use crate::engine::control::Capabilities;
 use crate::metrics::kept::Runs;
 use crate::metrics::snapshot::Snapshot;
 use crate::metrics::track::Track;
-use crate::session::conductor::ArmSpec;
+use crate::session::arm_spec::ArmSpec;
 use crate::session::view::{ArmView, Mode};
 use crate::workload::model::EngineSpec;
 

@@ -5,6 +5,7 @@
 
 mod agenda;
 mod arm;
+pub mod arm_spec;
 pub mod conductor;
 pub mod ending;
 pub mod error;

@@ -10,7 +10,7 @@ use crate::engine::external::contradiction::Contradiction;
 use crate::engine::external::feed::Feed;
 use crate::engine::external::ledger::Ledger;
 use crate::engine::external::protocol::{Class, FromProgram, MOST_GIVEN, MOST_LINE, ToProgram, VERSION};
-use crate::engine::external::run::Spec;
+use crate::engine::external::spec::Spec;
 use crate::engine::outcome::Exit;
 use crate::os::child::Reaped;
 use crate::os::clock::monotonic;

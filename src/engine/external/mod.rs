@@ -16,6 +16,7 @@ mod feed;
 mod ledger;
 pub mod protocol;
 mod run;
+mod spec;
 
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,7 +51,7 @@ impl Arm for External {
 
     fn start(&self, request: RunRequest<'_>, observer: Box<dyn Observer>) -> Result<Box<dyn ArmRun>, StartError> {
         refuse_unsupported(request.workload)?;
-        let spec = run::Spec::new(&self.argv, request, self.capabilities.clone())?;
+        let spec = spec::Spec::new(&self.argv, request, self.capabilities.clone())?;
         let (commands, requests) = mpsc::unbounded_channel();
         let (ready, started) = std::sync::mpsc::channel();
         // The program dies with the thread that starts it.

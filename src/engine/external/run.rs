@@ -3,10 +3,8 @@
 //! The loop waits for whatever comes first (a line, room in the socket, the end of the process, a command, a limit) and
 //! hands it to the [`Conversation`]. It decides nothing about tasks.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -17,14 +15,13 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::engine::arm::{RunRequest, StartError};
+use crate::engine::arm::StartError;
 use crate::engine::control::Command;
 use crate::engine::driver::guardian::Guardian;
 use crate::engine::event::{Observer, RunState, Severity};
-use crate::engine::external::SaidCapabilities;
 use crate::engine::external::conversation::Conversation;
-use crate::engine::external::feed::Feed;
 use crate::engine::external::protocol::SOCKET_FD;
+pub(super) use crate::engine::external::spec::Spec;
 use crate::os::capture::Capture;
 use crate::os::child::{Child, Reaped};
 use crate::os::clock::monotonic;
@@ -32,7 +29,6 @@ use crate::os::pipe::{Drained, drain, pipe};
 use crate::os::spawn::Program;
 use crate::os::{dev_null, orphans, readiness};
 use crate::worker::environment;
-use crate::workload::model::{TaskClass, Workload};
 
 /// How often the observer is told the state.
 const STATE_INTERVAL: Duration = Duration::from_millis(100);
@@ -48,43 +44,6 @@ const MOST_LEFT: usize = 1 << 28;
 
 /// Tells the runs of one process apart.
 static RUNS: AtomicU32 = AtomicU32::new(0);
-
-/// Everything a run needs.
-pub(super) struct Spec {
-    argv: Vec<OsString>,
-    folder: Option<PathBuf>,
-    worker_program: OsString,
-    pub(super) classes: Vec<TaskClass>,
-    pub(super) seed: u64,
-    pub(super) iterations_per_second: f64,
-    pub(super) workers: u32,
-    pub(super) most_workers: u32,
-    pub(super) silence: Duration,
-    pub(super) feed: Feed,
-    pub(super) said: SaidCapabilities,
-}
-
-impl Spec {
-    pub(super) fn new(argv: &[OsString], request: RunRequest<'_>, said: SaidCapabilities) -> Result<Self, StartError> {
-        let RunRequest { workload, spec, workers, stream, admission, context } = request;
-        let feed = Feed::new(stream, admission);
-        let feed = feed.ok_or(StartError::Unsupported { what: "tasks that are submitted while it runs" })?;
-        let Workload { classes, folder, seed, .. } = workload;
-        Ok(Self {
-            argv: argv.to_vec(),
-            folder: folder.clone(),
-            worker_program: context.worker_program.clone(),
-            classes: classes.clone(),
-            seed: *seed,
-            iterations_per_second: context.iterations_per_second,
-            workers,
-            most_workers: context.max_workers(),
-            silence: spec.start_timeout,
-            feed,
-            said,
-        })
-    }
-}
 
 /// The process and what connects it with us.
 struct Process {

@@ -15,12 +15,11 @@ use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use crate::analysis::verdict::Verdict;
-use crate::engine::arm::Arm;
 use crate::engine::context::RunContext;
-use crate::engine::dispatched::Dispatched;
 use crate::os::host::Host;
 use crate::session::agenda::Agenda;
 use crate::session::arm::{ArmState, LiveRun};
+pub use crate::session::arm_spec::ArmSpec;
 use crate::session::error::SessionStartError;
 use crate::session::handle::SessionHandle;
 use crate::session::kills::KillRequests;
@@ -29,25 +28,7 @@ use crate::session::schedule::{Rounds, Schedule};
 use crate::session::stream::SharedStream;
 use crate::session::view::{Mode, RunPosition, SessionCommand, SessionPhase, SessionView, Sweep};
 use crate::session::wake::{Wakeup, next};
-use crate::workload::model::{EngineSpec, Workload};
-
-/// An arm that takes part in a comparison: its entry, and what can run the stream.
-#[derive(Clone, Debug)]
-pub struct ArmSpec {
-    /// Its entry in the workload's `engines`.
-    pub entry: EngineSpec,
-    /// What runs it.
-    pub arm: Arc<dyn Arm>,
-}
-
-impl ArmSpec {
-    /// An arm of one of our own kinds.
-    #[must_use]
-    pub fn dispatched(entry: EngineSpec) -> Self {
-        let arm = Arc::new(Dispatched(entry.kind));
-        Self { entry, arm }
-    }
-}
+use crate::workload::model::Workload;
 
 /// What to compare, and how.
 #[derive(Clone, Debug)]

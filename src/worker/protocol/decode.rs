@@ -2,21 +2,10 @@
 
 use std::time::Duration;
 
+use super::frame::{u16_at, u32_at, u64_at};
 use super::messages::{DoneFrame, FromWorker, Hello, Piece, Setup, Started, TaskRun, ToWorker};
 use super::{Frame, MORE, ProtocolError, RECORD, RUN, SKIPPED, STARTED, USAGE, VERSION, WHOLE};
 use crate::os::accounting::Usage;
-
-pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes)
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    bytes.get(at..at + 2).and_then(|b| b.try_into().ok()).map_or(0, u16::from_le_bytes)
-}
 
 /// What a flag means is not known to a peer that does not know it: it cannot go on as if it were not there.
 fn flag(frame: Frame<'_>, known: u8, kind: &'static str) -> Result<bool, ProtocolError> {

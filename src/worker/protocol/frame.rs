@@ -63,3 +63,16 @@ pub fn split(bytes: &[u8]) -> Result<Option<Frame<'_>>, ProtocolError> {
     let lane = u16::from_le_bytes([lane0, lane1]);
     Ok(rest.get(..length).map(|payload| Frame { kind, flags, lane, payload }))
 }
+
+/// The little-endian number at this place; 0 beyond the end.
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
+}
+
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes)
+}
+
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    bytes.get(at..at + 2).and_then(|b| b.try_into().ok()).map_or(0, u16::from_le_bytes)
+}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::decode::u64_at;
+use super::frame::u64_at;
 use super::{RECORD, VERSION};
 use crate::os::accounting::{Exit, Usage};
 use crate::os::inherited::Caller;

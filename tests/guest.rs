@@ -70,7 +70,7 @@ fn own() -> Vec<String> {
         let kept = text.lines().filter(|line| names.iter().any(|name| line.starts_with(name)));
         kept.map(str::to_owned).collect::<Vec<_>>()
     };
-    let mut own = lines("/proc/self/status", &["SigIgn", "SigCgt", "SigBlk", "Umask"]);
+    let mut own = lines("/proc/self/status", &["SigIgn", "SigCgt", "Umask"]);
     own.extend(lines("/proc/thread-self/status", &["SigBlk"]));
     own.extend(lines("/proc/self/limits", &["Max"]));
     // SAFETY: plain data that the call fills in.
@@ -81,7 +81,7 @@ fn own() -> Vec<String> {
     };
     own.push(format!("handler {handler:x}, subreaper {:?}", rustix::process::child_subreaper().unwrap()));
     own.push(format!("folder {:?}", std::env::current_dir().unwrap()));
-    own.extend(std::env::vars().map(|(name, value)| format!("{name}={value}")));
+    own.push(format!("{} variables", std::env::vars_os().count()));
     own
 }
 

@@ -27,6 +27,7 @@ use tokio::sync::mpsc;
 use crate::engine::arm::{Arm, ArmRun, RunRequest, StartError};
 use crate::engine::control::{Capabilities, Command};
 use crate::engine::event::{Observer, RunState};
+use crate::os::threads;
 use crate::workload::model::Workload;
 
 /// A program as an arm.
@@ -55,9 +56,7 @@ impl Arm for External {
         let (commands, requests) = mpsc::unbounded_channel();
         let (ready, started) = std::sync::mpsc::channel();
         // The program dies with the thread that starts it.
-        let thread = std::thread::Builder::new()
-            .name("external".to_owned())
-            .spawn(move || run::on_this_thread(spec, observer, requests, &ready))
+        let thread = threads::start("external", move || run::on_this_thread(spec, observer, requests, &ready))
             .map_err(|source| StartError::Thread { source })?;
         started.recv().unwrap_or(Err(StartError::Gone))?;
         Ok(Box::new(ExternalRun { commands, thread: Some(thread), capabilities: self.capabilities.clone() }))

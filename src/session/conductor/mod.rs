@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use crate::analysis::verdict::Verdict;
 use crate::engine::context::RunContext;
 use crate::os::host::Host;
+use crate::os::threads;
 use crate::session::agenda::Agenda;
 use crate::session::arm::{ArmState, LiveRun};
 pub use crate::session::arm_spec::ArmSpec;
@@ -64,9 +65,7 @@ impl Session {
         let (sender, view) = watch::channel(Arc::new(conductor.view()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|source| SessionStartError::Runtime { source })?;
-        let thread = std::thread::Builder::new()
-            .name("session".to_owned())
-            .spawn(move || runtime.block_on(conductor.conduct(requests, &sender)))
+        let thread = threads::start("session", move || runtime.block_on(conductor.conduct(requests, &sender)))
             .map_err(|source| SessionStartError::Thread { source })?;
         Ok(Self { handle: SessionHandle { view, commands }, thread: Some(thread) })
     }

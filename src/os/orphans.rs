@@ -19,16 +19,16 @@ use crate::os::{child, clock};
 
 /// How long one look waits for processes to stop, all together; what takes longer, the next look finds stopped.
 const LOOK: Duration = Duration::from_micros(500);
-/// Whoever has not stopped by then is killed all the same: one that waits where no signal but that is heard (the parent of
-/// a vfork(2), a file system that does not answer) never stops.
-const STOPS_WITHIN: Duration = Duration::from_millis(100);
+/// A process that waits for so long where no signal but SIGKILL is heard (the parent of a vfork(2), a file system that does
+/// not answer) is killed although it has not stopped. One that only has not had its turn yet may be in the middle of a fork.
+const DEAF_FOR: Duration = Duration::from_millis(100);
 
 /// A process that is to be ended, named for good by its start time.
 #[derive(Clone, Copy, Debug)]
 struct Condemned {
     ticks: u64,
-    /// `CLOCK_MONOTONIC` in nanoseconds.
-    since: u64,
+    /// Since when every look found it where only SIGKILL is heard: `CLOCK_MONOTONIC` in nanoseconds.
+    deaf_since: Option<u64>,
 }
 
 /// Takes orphaned descendants in: they become children of this process. Those that it has now are spared: a shell that
@@ -219,9 +219,14 @@ fn end_tree(pid: Pid, ticks: u64, until: u64, killed: &mut BTreeMap<i32, Condemn
     rustix::process::kill_process(pid, Signal::STOP)?;
     let now = clock::monotonic();
     let mut count = usize::from(!killed.contains_key(&raw(pid)));
-    let since = killed.entry(raw(pid)).or_insert(Condemned { ticks, since: now }).since;
-    if !stands_still(pid, until) && now.saturating_sub(since) < STOPS_WITHIN.as_nanos() as u64 {
-        return Ok(count);
+    let stands = stands_still(pid, until);
+    let condemned = killed.entry(raw(pid)).or_insert(Condemned { ticks, deaf_since: None });
+    if stands != Stands::Still {
+        let deaf_since = condemned.deaf_since.take().unwrap_or(now);
+        condemned.deaf_since = (stands == Stands::Deaf).then_some(deaf_since);
+        if stands == Stands::Not || now.saturating_sub(deaf_since) < DEAF_FOR.as_nanos() as u64 {
+            return Ok(count);
+        }
     }
     let children = children_of_process(pid);
     for child in &children {
@@ -238,15 +243,24 @@ fn end_tree(pid: Pid, ticks: u64, until: u64, killed: &mut BTreeMap<i32, Condemn
     Ok(count)
 }
 
-/// Whether a process that was told to stop does stand still, with all of its threads; waits for that until a moment of
-/// `CLOCK_MONOTONIC` in nanoseconds.
-fn stands_still(pid: Pid, until: u64) -> bool {
+/// Whether a process that was told to stop has done so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stands {
+    /// With all of its threads, or it is gone.
+    Still,
+    /// Some of its threads wait where only SIGKILL is heard, the others stand still.
+    Deaf,
+    /// It has not had its turn yet.
+    Not,
+}
+
+/// Waits for a process to stand still, until a moment of `CLOCK_MONOTONIC` in nanoseconds.
+fn stands_still(pid: Pid, until: u64) -> Stands {
     loop {
-        if threads_of(pid).all(|thread| Stat::read(&thread.join("stat")).is_none_or(|stat| stat.stands_still)) {
-            return true;
-        }
-        if clock::monotonic() >= until {
-            return false;
+        let threads = threads_of(pid).filter_map(|thread| Stat::read(&thread.join("stat")));
+        let stands = threads.map(|stat| stat.stands).max().unwrap_or(Stands::Still);
+        if stands == Stands::Still || clock::monotonic() >= until {
+            return stands;
         }
         std::thread::sleep(Duration::from_micros(50));
     }
@@ -281,8 +295,7 @@ struct Stat {
     /// Clock ticks since the machine was started; with the process id it names a process for good.
     ticks: u64,
     ended: bool,
-    /// Ended or stopped.
-    stands_still: bool,
+    stands: Stands,
 }
 
 impl Stat {
@@ -300,7 +313,11 @@ impl Stat {
             parent: fields.get(1)?.parse().ok()?,
             ticks,
             ended: matches!(fields.first(), Some(&("Z" | "X" | "x"))),
-            stands_still: matches!(fields.first(), Some(&("T" | "t" | "Z" | "X" | "x"))),
+            stands: match fields.first() {
+                Some(&("T" | "t" | "Z" | "X" | "x")) => Stands::Still,
+                Some(&"D") => Stands::Deaf,
+                _ => Stands::Not,
+            },
         })
     }
 }

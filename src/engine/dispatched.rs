@@ -87,6 +87,7 @@ fn run_spec(RunRequest { workload, spec, workers, stream, admission, context }: 
         stream,
         iterations_per_second: context.iterations_per_second,
         worker_program: context.worker_program.clone(),
+        own_program: context.worker_program.clone(),
         folder: workload.folder.clone(),
     }
 }

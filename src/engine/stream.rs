@@ -72,7 +72,9 @@ pub trait Submitter: Send {
     /// must be there in the stream.
     fn submit(&mut self, now: Moment, room: u64) -> Submission;
 
-    /// What became of tasks: [`Event::Succeeded`], [`Event::Attempt`] and [`Event::Expired`], as the observer is told.
+    /// What became of tasks: [`Event::Succeeded`], [`Event::Attempt`] and [`Event::Expired`], and what they returned
+    /// ([`Event::Returned`], before that), as the observer is told. Tasks that are cancelled with the run are not told one by
+    /// one: the submitter is dropped at the end of the run.
     fn told(&mut self, now: Moment, event: &Event<'_>);
 }
 

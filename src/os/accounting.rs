@@ -72,11 +72,13 @@ impl Usage {
 
 impl std::ops::AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
-        self.user += other.user;
-        self.system += other.system;
-        self.minor_faults += other.minor_faults;
-        self.major_faults += other.major_faults;
-        self.voluntary_switches += other.voluntary_switches;
-        self.involuntary_switches += other.involuntary_switches;
+        // A worker says what it likes.
+        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
+        self.user = self.user.saturating_add(other.user);
+        self.system = self.system.saturating_add(other.system);
+        add(&mut self.minor_faults, other.minor_faults);
+        add(&mut self.major_faults, other.major_faults);
+        add(&mut self.voluntary_switches, other.voluntary_switches);
+        add(&mut self.involuntary_switches, other.involuntary_switches);
     }
 }

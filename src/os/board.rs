@@ -101,10 +101,19 @@ impl Board {
     /// When the system has no descriptor or memory left.
     pub fn create() -> io::Result<Self> {
         #[cfg(target_os = "linux")]
-        let fd = rustix::fs::memfd_create("poolscope-board", rustix::fs::MemfdFlags::CLOEXEC)?;
+        let fd = {
+            let flags = rustix::fs::MemfdFlags::CLOEXEC | rustix::fs::MemfdFlags::ALLOW_SEALING;
+            rustix::fs::memfd_create("poolscope-board", flags)?
+        };
         #[cfg(not(target_os = "linux"))]
         let fd = crate::os::temporary::unlinked_file()?;
         rustix::fs::ftruncate(&fd, BYTES as u64)?;
+        // A worker that cut it short would have whoever looks at it next ended by SIGBUS.
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::SealFlags;
+            rustix::fs::fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+        }
         let mut board = Self::map(fd.as_fd())?;
         board.fd = Some(fd);
         Ok(board)

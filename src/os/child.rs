@@ -135,15 +135,19 @@ impl Child {
         if self.reaped {
             return Ok(());
         }
-        let sent = if self.leads_group {
-            rustix::process::kill_process_group(self.pid, signal)
-        } else {
-            rustix::process::kill_process(self.pid, signal)
-        };
-        match sent {
+        let sent = |result| match result {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(io::Error::from(error)),
+        };
+        let mut result = Ok(());
+        if self.leads_group {
+            result = sent(rustix::process::kill_process_group(self.pid, signal));
         }
+        // It may have gone to another group.
+        if !self.leads_group || group_of(self.pid) != self.pid.as_raw_nonzero().get() {
+            result = result.and(sent(rustix::process::kill_process(self.pid, signal)));
+        }
+        result
     }
 
     /// Reaps the child if it has ended: looks first, ends whatever is left of its group while its pid is still its own,
@@ -251,6 +255,12 @@ impl Child {
             }
         }
     }
+}
+
+/// The process group of a process, 0 where it is not known here.
+fn group_of(pid: Pid) -> i32 {
+    // SAFETY: takes and returns numbers only.
+    unsafe { libc::getpgid(pid.as_raw_nonzero().get()) }.max(0)
 }
 
 impl Drop for Child {

@@ -9,6 +9,8 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::os::orphans::Family;
@@ -19,9 +21,9 @@ use crate::worker::environment;
 pub const PATIENCE: Duration = Duration::from_millis(500);
 /// How often it looks at who lives below Poolscope.
 const LOOK: Duration = Duration::from_millis(20);
-/// Looking may take a part in so many of the time, up to the longest pause.
+/// Looking may take a part in so many of a processor's time, up to the longest pause.
 const SHARE: u32 = 50;
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Waits for the end of standard input, then kills every process of the run. `program` is 0 where only what carries the
 /// run's mark is the run's. `spared` lists those that were there before
@@ -33,9 +35,10 @@ pub fn main(run: &str, program: u32, spared: &str, groups: &Path) {
     let mut family = Family::sparing(spared);
     let mut pause = LOOK;
     while !line_ended((!grouped).then_some(pause)) {
-        let begin = Instant::now();
+        let begin = own_time();
         family.look(program);
-        pause = LOOK.max(begin.elapsed() * SHARE).min(LONGEST_PAUSE);
+        // On a busy machine a look takes long that does not take much.
+        pause = LOOK.max(own_time().saturating_sub(begin) * SHARE).min(LONGEST_PAUSE);
     }
     if grouped {
         slot_groups::end(groups);
@@ -47,6 +50,12 @@ pub fn main(run: &str, program: u32, spared: &str, groups: &Path) {
     while family.end(&mark, gone) > 0 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Processor time of this process.
+fn own_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// Whether standard input ended with a word: without one Poolscope itself has ended.

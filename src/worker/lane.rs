@@ -120,8 +120,9 @@ impl<'a> Lane<'a> {
                 self.report()?;
                 let initialized = initializer::run(&initialize, self.setup);
                 protocol::put_initialized(&mut self.outbox, &initialized);
+                // Before its first task, so that its limit and what went wrong with it are not those of the task.
+                self.report()?;
                 if let Some(error) = initialized.error {
-                    self.report()?;
                     return Err(io::Error::other(error));
                 }
             }
@@ -237,7 +238,7 @@ impl<'a> Lane<'a> {
             }
         }
         self.line.end();
-        if whole && last && monotonic() >= self.report_at(false) {
+        if whole && last {
             self.report()?;
         }
         Ok(Next::Go)

@@ -9,7 +9,7 @@ mod encode;
 mod frame;
 mod messages;
 
-pub use decode::{Concerns, concerns, decode_from_worker, decode_to_worker};
+pub use decode::{Concerns, concerns, decode_from_worker, decode_to_worker, is_hello};
 pub use encode::{
     put_class, put_done, put_failed, put_hello, put_initialize, put_initialized, put_payload, put_result, put_retire,
     put_setup, put_skipped, put_started, put_tasks,

@@ -34,6 +34,7 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) 
         works: vec![work],
         iterations_per_second: 1e9,
         worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
+        own_program: env!("CARGO_BIN_EXE_poolscope").into(),
         folder: None,
         orders: WorkerOrders::default(),
     };

@@ -175,6 +175,7 @@ impl Setting {
             works: self.classes.into_iter().map(|(_, work, _)| work).collect(),
             iterations_per_second: 5e8,
             worker_program: self.worker_program,
+            own_program: env!("CARGO_BIN_EXE_poolscope").into(),
             folder: None,
             orders: self.orders,
         };

@@ -66,7 +66,7 @@ impl Dispatcher {
         let slot = id.slot();
         let Some((_, lane)) = self.table.lane_mut(id) else { return };
         let known = |index| lane.class_of(index).is_some() || lane.has_expired(index);
-        let task = task.filter(|task| known(task.index));
+        let task = task.filter(|task| known(task.index)).map(|task| lane.found_in(now, task));
         if let Some(task) = task {
             lane.hear(now);
             lane.begun(task.index);

@@ -21,8 +21,11 @@ impl Dispatcher {
         let life = std::mem::take(&mut worker.life);
         let pid = worker.pid.unwrap_or(0);
         let proven = worker.proven;
+        let mut was_in_task = false;
         for (number, task) in &ended.tasks {
             if let Some((_, lane)) = self.table.lane_mut(id.lane(*number)) {
+                // Its board may say what it likes.
+                was_in_task |= lane.class_of(task.index).is_some();
                 lane.begun(task.index);
             }
         }
@@ -54,7 +57,7 @@ impl Dispatcher {
             }
             Life::Starting(_) | Life::Working | Life::Leaving => {
                 self.lose_tasks(now, id, &death(ended), ended, out);
-                if !proven && ended.tasks.is_empty() && !expected {
+                if !proven && !was_in_task && !expected {
                     self.early_deaths += 1;
                 }
             }
@@ -207,11 +210,16 @@ impl Dispatcher {
         self.attempt_over(now, &held, report, may_retry, out);
     }
 
+    fn is_in_known_task(&self, id: WorkerId, ended: &Ended) -> bool {
+        let known = |index| self.table.lanes_of(id).first().is_some_and(|lane| lane.class_of(index).is_some());
+        ended.tasks.iter().any(|(_, task)| known(task.index))
+    }
+
     /// The tasks that a worker was in are lost with it.
     fn lose_tasks(&mut self, now: Moment, id: WorkerId, cause: &Cause, ended: &Ended, out: &mut dyn Sink) {
         // The board says which tasks it was in. A process that was started for one task is that task, even if it died
         // before it began.
-        if !self.policy.keeps_workers() && ended.tasks.is_empty() {
+        if !self.policy.keeps_workers() && !self.is_in_known_task(id, ended) {
             let only = self.table.lanes_of(id).first().and_then(|lane| lane.held.front());
             if let Some(index) = only.map(|held| held.ticket.first) {
                 self.lose_task(now, id.slot, index, None, cause, ended, out);

@@ -82,7 +82,7 @@ impl Dispatcher {
         }
         for held in lane.open() {
             holding.tasks += held.ticket.count;
-            holding.nanos += held.ticket.count.saturating_mul(held.estimate);
+            holding.nanos = holding.nanos.saturating_add(held.ticket.count.saturating_mul(held.estimate));
         }
         let waiting = self.queue.len();
         let one_by_one = self.lanes_are_sent_one;
@@ -105,7 +105,7 @@ impl Dispatcher {
             let Some(ticket) = self.queue.take(most) else { return };
             room = Some(most - ticket.count);
             holding.tasks += ticket.count;
-            holding.nanos += ticket.count.saturating_mul(estimate);
+            holding.nanos = holding.nanos.saturating_add(ticket.count.saturating_mul(estimate));
             lane.held.push_back(Held::new(ticket, now, estimate));
             tickets.push(ticket);
         }

@@ -121,6 +121,8 @@ impl Dispatcher {
         if lane.taken_back.iter().any(|held| held.contains(first)) {
             return;
         }
+        let leaves = !matches!(worker.life, Life::Working);
+        let mut unasked = false;
         let mut back: Vec<Ticket> = Vec::new();
         let (mut next, end) = (first, first.saturating_add(count));
         while next < end {
@@ -132,16 +134,21 @@ impl Dispatcher {
             }
             next += part.ticket.count;
             if !part.expired {
+                // Whether it was told until when is not known any more of what it was given back before.
+                unasked |= part.ticket.expires.is_none();
                 back.push(part.ticket);
             }
         }
         lane.hear(now);
-        worker.proven = true;
         if self.ending.is_some() {
             // Nobody takes it out of the queue any more.
             self.counts.cancelled += back.iter().map(|ticket| ticket.count).sum::<u64>();
         } else {
             self.queue.give_back(back.into_iter());
+        }
+        if (unasked || count == 0) && !leaves {
+            let reason = format!("skipped task {first}, which may be begun at any time");
+            return self.misbehaved(now, id.worker, reason, out);
         }
         if next < end {
             let reason = format!("skipped task {next} that was not next");

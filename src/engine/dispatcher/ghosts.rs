@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Dispatcher;
 use super::input::Sink;
 use super::lane::{Ghost, Held, Lane};
+use super::worker::Life;
 use crate::engine::event::{Event, LaneId, Moment, WorkerId};
 use crate::engine::outcome::{Cause, Outcome};
 use crate::workload::model::TaskIndex;
@@ -24,15 +25,20 @@ impl Dispatcher {
         out: &mut dyn Sink,
     ) {
         let slot = id.slot();
+        let shared = self.policy.shares_worker();
         let Some((worker, lane)) = self.table.lane_mut(id) else { return };
         let (index, class) = (task.ticket.first, task.ticket.class);
         lane.ghost = Some(Ghost { index, class, started, since: now });
         let service = u64::try_from(now.since(started).as_nanos()).unwrap_or(u64::MAX);
         let times = lane.times(task, started, service);
         worker.proven = true;
+        if worker.is_new() {
+            // One that is its task says hello with its result; that it is in its task says as much.
+            worker.life = Life::Working;
+        }
         lane.taken_back = lane.held.drain(..).collect();
         let open = lane.taken_back.iter().filter(|held| !held.expired).map(|held| held.ticket).collect::<Vec<_>>();
-        let leaves = !lane.taken_back.is_empty();
+        let leaves = !open.is_empty() && !shared;
         let mut report = self.report(now, slot, task, Outcome::TimedOut, Cause::Timeout { limit });
         report.set_times(times);
         if leaves {

@@ -57,6 +57,15 @@ pub enum Input<'a> {
         /// What it said.
         failure: Box<TaskFailure>,
     },
+    /// A task returned bytes; its record follows.
+    Returned {
+        /// Where it ran.
+        lane: LaneId,
+        /// Which task.
+        index: TaskIndex,
+        /// What it returns.
+        bytes: &'a [u8],
+    },
     /// Answer to [`Effect::Probe`].
     Progress {
         /// Which lane was asked for.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::input::TaskFailure;
 use crate::engine::dispatcher::queue::Ticket;
-use crate::engine::event::Moment;
+use crate::engine::event::{InTask, Moment};
 use crate::workload::model::{ClassId, TaskIndex};
 
 /// What runs one task at a time, and what it was given.
@@ -21,6 +21,8 @@ pub(super) struct Lane {
     pub taken_back: Vec<Held>,
     /// End of the task before the first of `held`.
     pub free_since: Moment,
+    /// The task that it was found in last, and the earliest moment that was told as its start.
+    pub found_in: Option<InTask>,
     /// When it is looked at next: never later than the first moment at which a limit of it can be reached.
     pub watched_until: Option<Moment>,
     /// Last sign of life while something is due from it.
@@ -98,6 +100,14 @@ impl Lane {
     /// Whether it has nothing to do.
     pub(super) fn is_at_rest(&self) -> bool {
         self.is_empty() && self.ghost.is_none()
+    }
+
+    /// It was found in this task: it cannot have begun later than now, nor later than was told before.
+    pub(super) fn found_in(&mut self, now: Moment, task: InTask) -> InTask {
+        let before = self.found_in.filter(|before| before.index == task.index).map_or(now, |before| before.started);
+        let task = InTask { started: task.started.min(before).min(now), ..task };
+        self.found_in = Some(task);
+        task
     }
 
     /// Whether a task is being worked on here that has no outcome yet.

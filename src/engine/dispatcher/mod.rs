@@ -200,6 +200,7 @@ impl Dispatcher {
             Input::Done { lane, records } => self.done(now, lane, records, out),
             Input::Failed { lane, failure } => self.failed(now, lane, failure, out),
             Input::Skipped { lane, first, count } => self.skipped(now, lane, first, count, out),
+            Input::Returned { lane, index, bytes } => self.returned(now, lane, index, bytes, out),
             Input::Closed { worker } => self.closed(now, worker),
             Input::Progress { lane, task } => self.progress(now, lane, task, out),
             Input::Misbehaved { worker, reason } => self.misbehaved(now, worker, reason, out),

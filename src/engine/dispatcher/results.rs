@@ -11,6 +11,7 @@ use crate::engine::dispatcher::deadlines::LEAVE;
 use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::event::{Batch, Event, LaneId, Moment, Record, Slot};
 use crate::engine::outcome::{AttemptReport, Cause, Exit, Outcome, Times};
+use crate::workload::model::TaskIndex;
 
 impl Dispatcher {
     pub(super) fn done(&mut self, now: Moment, id: LaneId, records: &[Record], out: &mut dyn Sink) {
@@ -76,6 +77,23 @@ impl Dispatcher {
             self.tell(now, &Event::Succeeded(batch), out);
         }
         self.after_result(now, slot, out);
+    }
+
+    /// Bytes that a task returns are told if somebody waits for them.
+    pub(super) fn returned(&mut self, now: Moment, id: LaneId, index: TaskIndex, bytes: &[u8], out: &mut dyn Sink) {
+        let Some((_, lane)) = self.table.lane_mut(id) else { return };
+        lane.hear(now);
+        let given_up = lane.ghost.is_some_and(|ghost| ghost.index == index)
+            || lane.taken_back.iter().any(|held| held.contains(index))
+            || lane.has_expired(index);
+        if given_up {
+            return;
+        }
+        if lane.class_of(index).is_none() {
+            let reason = format!("bytes of task {index}, which was not given to it");
+            return self.misbehaved(now, id.worker, reason, out);
+        }
+        self.tell(now, &Event::Returned { slot: id.slot().0, index, bytes }, out);
     }
 
     pub(super) fn failed(&mut self, now: Moment, id: LaneId, failure: Box<TaskFailure>, out: &mut dyn Sink) {

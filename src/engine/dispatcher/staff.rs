@@ -110,6 +110,7 @@ impl Dispatcher {
             lane.free_since = now;
             lane.held.clear();
             lane.ghost = None;
+            lane.found_in = None;
             lane.taken_back.clear();
         }
         if let Some((lane, ticket)) = self.table.lanes_of_mut(id).first_mut().zip(task) {
@@ -154,6 +155,10 @@ impl Dispatcher {
 
     pub(super) fn initialized(&mut self, now: Moment, id: WorkerId, result: Result<(), String>, out: &mut dyn Sink) {
         let Some(worker) = self.table.worker(id) else { return };
+        if matches!(worker.life, Life::Leaving | Life::Ending(_)) {
+            // It was asked to leave meanwhile.
+            return;
+        }
         if !matches!(worker.life, Life::Initializing(_)) {
             let reason = "answer of an initializer that was not asked for".to_owned();
             return self.misbehaved(now, id, reason, out);
@@ -281,8 +286,10 @@ impl Dispatcher {
         let Some(worker) = self.table.worker_mut(id) else { return };
         match worker.life {
             Life::Waiting => worker.life = Life::Free,
+            // It has not done anything yet, and nobody knows for how long it would be at it.
+            Life::Initializing(_) if keeps_workers => self.end_worker(now, id, Why::RunEnds, Duration::ZERO, out),
             // A process with its only task is left to finish it.
-            Life::Starting(_) | Life::Initializing(_) | Life::Working if keeps_workers => {
+            Life::Starting(_) | Life::Working if keeps_workers => {
                 worker.life = Life::Leaving;
                 self.table.slots_of(id).for_each(|slot| _ = self.idle.remove(&Slot(slot)));
                 out.effect(Effect::Retire { worker: id });

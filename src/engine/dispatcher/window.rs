@@ -91,7 +91,7 @@ impl Chunk {
             }
             Self::Adaptive => {
                 let window = WINDOW.as_nanos() as u64;
-                if first && holding.tasks > 0 && holding.nanos * 2 > window {
+                if first && holding.tasks > 0 && holding.nanos.saturating_mul(2) > window {
                     return 0;
                 }
                 let by_time = window.saturating_sub(holding.nanos) / estimate.max(1);

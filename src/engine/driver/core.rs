@@ -37,6 +37,8 @@ static RUNS: AtomicU32 = AtomicU32::new(0);
 pub(super) struct Core {
     pub dispatcher: Dispatcher,
     policy: Policy,
+    /// When what is being read was read: nothing that is told can have happened later.
+    pub heard: Moment,
     pub clock: RunClock,
     pub observer: Box<dyn Observer>,
     effects: VecDeque<Effect>,
@@ -131,6 +133,7 @@ impl Core {
         protocol::put_setup(&mut setup, &frame);
         let mut core = Self {
             policy: spec.settings.policy,
+            heard: Moment::ZERO,
             dispatcher: Dispatcher::new(spec.settings, spec.stream),
             clock: RunClock::start(),
             observer,
@@ -162,21 +165,21 @@ impl Core {
             works: spec.works,
         };
         if programs {
-            core.guard(&spec.worker_program, &run, workers);
+            core.guard(&spec.own_program, &run, workers);
         }
         core.clock = RunClock::start();
         Ok(core)
     }
 
     /// Programs can leave their group and start others: they are watched over.
-    fn guard(&mut self, worker_program: &OsString, run: &str, workers: u32) {
+    fn guard(&mut self, own_program: &OsString, run: &str, workers: u32) {
         let strays = Strays::watch(run, &self.board, workers);
         let groups = strays.groups().map(|groups| groups.folder().to_owned());
         if !strays.are_found() {
             self.note(Severity::Info, STRAYS_AT_THE_END.to_owned());
         }
         self.strays = Some(strays);
-        match Guardian::start(worker_program, run, groups.as_deref()) {
+        match Guardian::start(own_program, run, groups.as_deref()) {
             Ok(guardian) => self.guardian = Some(guardian),
             Err(error) => self.note(
                 Severity::Warning,

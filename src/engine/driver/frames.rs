@@ -23,6 +23,7 @@ struct Batch {
 impl Core {
     /// Works through whole frames; says how many bytes they took up.
     pub(super) fn take_frames(&mut self, worker: WorkerId, bytes: &[u8]) -> Result<usize, String> {
+        self.heard = self.clock.now();
         let mut records = std::mem::take(&mut self.records);
         records.clear();
         let mut batch = Batch { lane: 0, records, usage: None };
@@ -34,6 +35,11 @@ impl Core {
                 Err(error) => break Err(error.to_string()),
             };
             used += frame.length();
+            if !matches!(self.link(worker), Some(Link { peer: Peer::Worker(peer), .. }) if peer.greeted)
+                && !protocol::is_hello(frame)
+            {
+                break Err("something before its hello".to_owned());
+            }
             if frame.lane != batch.lane {
                 self.hand_in(worker, &mut batch);
                 let lanes = self.link(worker).map_or(0, |link| link.lanes);
@@ -112,6 +118,9 @@ impl Core {
         if hello.lanes < *lanes {
             return Err(format!("it can have {} lanes and was asked for {lanes}", hello.lanes));
         }
+        if std::mem::replace(&mut peer.greeted, true) {
+            return Err("a second hello".to_owned());
+        }
         peer.tells = hello.tells;
         let held = std::mem::take(&mut peer.held);
         if hello.tells == Tells::Nothing {
@@ -150,8 +159,7 @@ impl Core {
         if piece.more {
             peer.returning.insert(number, (index, bytes));
         } else {
-            let slot = worker.lane(number).slot().0;
-            self.observer.event(self.clock.now(), &Event::Returned { slot, index, bytes: &bytes });
+            self.feed(Input::Returned { lane: worker.lane(number), index, bytes: &bytes });
         }
         Ok(())
     }
@@ -159,12 +167,14 @@ impl Core {
     fn record(&self, wire: protocol::WireRecord) -> Record {
         let start = self.clock.moment(wire.start);
         let end = self.clock.moment(wire.start.saturating_add(wire.service));
+        let (start, end) = (start.min(self.heard), end.min(self.heard));
         Record { index: wire.index, start, service: end.0 - start.0, value: wire.value }
     }
 
     fn failure(&self, failure: Failure) -> TaskFailure {
         let start = self.clock.moment(failure.start);
         let end = self.clock.moment(failure.start.saturating_add(failure.service));
+        let (start, end) = (start.min(self.heard), end.min(self.heard));
         TaskFailure {
             index: failure.index,
             start,

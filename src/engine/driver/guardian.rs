@@ -27,7 +27,7 @@ impl Guardian {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(worker_program: &OsStr, run: &str, groups: Option<&Path>) -> io::Result<Self> {
+    pub fn start(own_program: &OsStr, run: &str, groups: Option<&Path>) -> io::Result<Self> {
         let (read, line) = pipe::pipe()?;
         rustix::io::ioctl_fionbio(&read, false)?;
         let null = dev_null::open()?;
@@ -37,7 +37,7 @@ impl Guardian {
         let spared = orphans::spared();
         let argv =
             [OsStr::new("poolscope-guardian"), GUARDIAN.as_ref(), run.as_ref(), own.as_ref(), spared.as_ref(), groups];
-        let program = Program::new(&argv)?.executable(worker_program)?.is_ours();
+        let program = Program::new(&argv)?.executable(own_program)?.is_ours();
         let child = program.spawn(&[(read.as_fd(), 0), (null.as_fd(), 1), (null.as_fd(), 2)])?;
         Ok(Self { line: Some(line), child })
     }

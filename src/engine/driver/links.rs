@@ -52,6 +52,8 @@ pub(super) struct WorkerPeer {
     pub inbox: Vec<u8>,
     /// What the socket did not take yet.
     pub outbox: Vec<u8>,
+    /// Bytes from its beginning that were sent.
+    pub sent: usize,
     /// Whether a local task is waiting to send the outbox.
     pub sending: bool,
     /// Whether no more is to be sent after the outbox.
@@ -60,6 +62,8 @@ pub(super) struct WorkerPeer {
     pub knows: Vec<bool>,
     /// What it writes to its standard output and error.
     pub output: OutputPipe,
+    /// Whether it said hello.
+    pub greeted: bool,
     /// How it tells which task it is in.
     pub tells: Tells,
     /// What it was sent, by lane, where it does not tell.

@@ -47,6 +47,8 @@ pub struct RunSpec {
     pub iterations_per_second: f64,
     /// The program that is started as a worker: this one, unless a test says otherwise.
     pub worker_program: OsString,
+    /// Poolscope's own program, which is started as the guardian of what programs leave behind.
+    pub own_program: OsString,
     /// Where processes are started; `None` for the folder of this process.
     pub folder: Option<PathBuf>,
     /// What workers are told beyond tasks.

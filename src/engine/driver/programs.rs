@@ -44,6 +44,10 @@ impl Core {
                 let now = self.clock.now();
                 self.handle(now, Input::Started { worker, pid });
                 self.handle(now, Input::Hello { worker });
+                if self.orders.initialize.is_some() {
+                    // A program is its own beginning: there is nothing of ours in it to be initialized.
+                    self.handle(now, Input::Initialized { worker, result: Ok(()) });
+                }
             }
             Err(error) => {
                 let program = command.argv.first().map_or("", String::as_str);

@@ -34,7 +34,7 @@ impl Core {
             Some(program) if self.board.task(slot).is_some_and(|task| task.index == started.index) => {
                 self.board.program_started(slot, started.at, program);
             }
-            _ => self.board.begin(slot, BoardEntry { index: started.index, started: started.at }),
+            _ => self.board.begin(slot, BoardEntry { index: started.index, started: started.at.min(monotonic()) }),
         }
     }
 
@@ -63,8 +63,11 @@ impl Core {
             }
             Tells::Nothing => {
                 let next = peer.held.get_mut(&lane.number).and_then(|held| advance(held, count));
+                // It is not believed that it has ended before it can have begun, or not yet.
+                let begun = self.board.task(slot).map_or(0, |task| task.started);
+                let started = ended.max(begun).min(monotonic());
                 match next {
-                    Some(index) => self.board.begin(slot, BoardEntry { index, started: ended }),
+                    Some(index) => self.board.begin(slot, BoardEntry { index, started }),
                     None => self.board.end(slot),
                 }
             }

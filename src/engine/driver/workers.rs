@@ -24,6 +24,8 @@ use crate::workload::model::Work;
 
 /// How often a socket is read before others have their turn.
 const TURNS: usize = 4;
+/// Turns of reading after the end of a worker: more than a socket holds (net.core.wmem_max, socket(7)).
+const MOST_LEFT: usize = 64;
 
 /// How a socket is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,10 +131,12 @@ impl Core {
             socket: Rc::new(tokio::net::UnixStream::from_std(ours)?),
             inbox: Vec::new(),
             outbox,
+            sent: 0,
             sending: false,
             closing,
             knows,
             output: OutputPipe::new(output)?,
+            greeted: false,
             tells: Tells::Board,
             held,
             returning: BTreeMap::new(),
@@ -189,12 +193,10 @@ impl Core {
     /// Sends what the socket takes; the rest waits for a local task that sends it when there is room.
     pub(super) fn flush(&mut self, worker: WorkerId) {
         let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else { return };
-        while !peer.outbox.is_empty() {
+        while peer.sent < peer.outbox.len() {
             // Not through the runtime: it believes that a new socket cannot be written to until it has looked.
-            match rustix::io::write(peer.socket.as_fd(), &peer.outbox) {
-                Ok(sent) => {
-                    peer.outbox.drain(..sent);
-                }
+            match rustix::io::write(peer.socket.as_fd(), &peer.outbox[peer.sent..]) {
+                Ok(sent) => peer.sent += sent,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => {
                     if !std::mem::replace(&mut peer.sending, true) {
@@ -204,13 +206,14 @@ impl Core {
                 }
                 // Nobody listens any more. What it was sent is given to others when it is gone.
                 Err(_) => {
+                    (peer.sent, peer.sending) = (0, false);
                     peer.outbox.clear();
-                    peer.sending = false;
                     return self.handle(self.clock.now(), Input::Closed { worker });
                 }
             }
         }
-        peer.sending = false;
+        (peer.sent, peer.sending) = (0, false);
+        peer.outbox.clear();
         if peer.closing {
             // Not connected any more is as good as shut down.
             let _ = rustix::net::shutdown(peer.socket.as_fd(), rustix::net::Shutdown::Write);
@@ -279,8 +282,12 @@ impl Core {
 
     /// A worker has ended: what it said is taken in first, then its end.
     pub(super) fn worker_ended(&mut self, worker: WorkerId, reaped: Reaped) {
-        // The other end is closed, so reading comes to an end without waiting.
-        while self.receive(worker, Read::Directly) == Received::More {}
+        // What it has sent is in the socket. Somebody else who holds its end may go on for ever.
+        for _ in 0..MOST_LEFT {
+            if self.receive(worker, Read::Directly) != Received::More {
+                break;
+            }
+        }
         self.read_stream(worker, Which::Stderr);
         let tasks = self.in_tasks(worker);
         let out_of_memory = reaped.exit == Exit::Signal(libc::SIGKILL)

@@ -29,6 +29,8 @@ const TOLD: usize = 200;
 pub(super) enum Broke {
     #[error("the program said nothing for {0:?}")]
     Silent(Duration),
+    #[error("the program has nothing left to do and did not end within {0:?}")]
+    Stays(Duration),
     #[error("the program has closed its socket and goes on")]
     SocketClosed,
     #[error("the program said something that is no line of the protocol: {line}")]
@@ -76,6 +78,8 @@ pub(super) struct Conversation {
     /// When it is killed: the end of the grace period.
     kill_at: Option<Moment>,
     closed_at: Option<Moment>,
+    /// When it must have ended, having nothing left to do.
+    end_by: Option<Moment>,
     kill: bool,
     broke: Option<Broke>,
     slots: Vec<SlotView>,
@@ -107,6 +111,7 @@ impl Conversation {
             heard: Moment::ZERO,
             kill_at: None,
             closed_at: None,
+            end_by: None,
             kill: false,
             broke: None,
             slots: Vec::new(),
@@ -177,6 +182,15 @@ impl Conversation {
         if self.can.is_some() && self.feed.is_exhausted() && !std::mem::replace(&mut self.end_was_sent, true) {
             self.say(&ToProgram::End);
         }
+        self.must_end_by();
+    }
+
+    /// By when a program that has nothing left to do must have ended.
+    fn must_end_by(&mut self) {
+        let done = self.end_was_sent && self.ledger.outstanding() == 0;
+        if done && self.end_by.is_none() {
+            self.end_by = Some(self.ledger.clock.now() + self.silence);
+        }
     }
 
     /// Takes what the program has sent.
@@ -200,6 +214,7 @@ impl Conversation {
             return;
         }
         self.inbox = inbox;
+        self.must_end_by();
     }
 
     fn hear_line(&mut self, bytes: &[u8]) -> Result<(), Broke> {
@@ -321,6 +336,8 @@ impl Conversation {
 
     /// The program cannot say any more.
     pub(super) fn socket_closed(&mut self, patience: Duration) {
+        // One that has done everything may take as long to end as it may to say something.
+        let patience = if self.ledger.outstanding() == 0 { patience.max(self.silence) } else { patience };
         self.closed_at = Some(self.ledger.clock.now() + patience);
     }
 
@@ -328,7 +345,9 @@ impl Conversation {
         let goes_on = self.state != RunState::Stopping;
         let silence = (self.closed_at.is_none() && goes_on).then(|| self.heard + self.silence);
         let arrival = self.feed.next_arrival(&self.ledger.counts).filter(|_| goes_on);
-        [silence, arrival, self.kill_at, self.closed_at].into_iter().flatten()
+        let closed = self.closed_at.filter(|_| goes_on);
+        let end_by = self.end_by.filter(|_| goes_on);
+        [silence, arrival, self.kill_at, closed, end_by].into_iter().flatten()
     }
 
     /// Time until the next moment at which something is due.
@@ -346,9 +365,13 @@ impl Conversation {
         }
         if self.kill_at.is_some_and(|at| at <= now) {
             self.kill = true;
+        } else if self.state == RunState::Stopping {
+            // Its grace period is all that counts.
+        } else if self.end_by.is_some_and(|at| at <= now) {
+            self.breaks(Broke::Stays(self.silence));
         } else if self.closed_at.is_some_and(|at| at <= now) {
             self.breaks(Broke::SocketClosed);
-        } else if self.closed_at.is_none() && self.heard + self.silence <= now && self.state != RunState::Stopping {
+        } else if self.closed_at.is_none() && self.heard + self.silence <= now {
             self.breaks(Broke::Silent(self.silence));
         }
     }

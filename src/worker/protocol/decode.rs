@@ -104,6 +104,12 @@ pub fn decode_to_worker(frame: Frame<'_>) -> Result<ToWorker<'_>, ProtocolError>
     }
 }
 
+/// Whether a frame from a worker is its hello.
+#[must_use]
+pub fn is_hello(frame: Frame<'_>) -> bool {
+    frame.kind == 1
+}
+
 /// Decodes a frame that the parent received.
 ///
 /// # Errors

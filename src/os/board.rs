@@ -281,6 +281,15 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn a_worker_cannot_cut_it_short() {
+        let board = Board::create().unwrap();
+        let theirs = board.fd().unwrap();
+        assert!(rustix::fs::ftruncate(theirs, 0).is_err() && rustix::fs::ftruncate(theirs, 1 << 30).is_err());
+        assert_eq!(board.task(0), Some(BoardEntry { index: 0, started: 0 }), "it is all there");
+    }
+
+    #[test]
     fn a_second_mapping_sees_what_a_worker_writes() {
         let parent = Board::create().unwrap();
         let worker = Arc::new(Board::map(parent.fd().unwrap()).unwrap()).own_line(7);

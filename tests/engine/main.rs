@@ -6,6 +6,7 @@ mod support;
 
 mod basics;
 mod faults;
+mod ghosts;
 mod lateness;
 mod observers;
 mod orders;

@@ -71,6 +71,12 @@ impl World {
                 self.later(takes, Happening::Die(id, 11));
             }
         }
+        // One that is its task is in it before anybody hears its hello.
+        let silently = self.workers.get(&id).is_some_and(|worker| worker.started_for_one && worker.ready);
+        if silently && self.dice.chance(50) {
+            self.begin(id.lane(0));
+            return;
+        }
         self.feed(Input::Hello { worker: id });
         self.begin_only_task(id);
     }

@@ -9,6 +9,7 @@ mod faults;
 mod lateness;
 mod observers;
 mod orders;
+mod perl;
 mod silence;
 mod stops;
 mod submits;

@@ -283,3 +283,30 @@ fn nothing_of_a_program_is_left_when_its_session_is_dropped() {
     drop(session);
     assert!(!support::lives(pid));
 }
+
+#[test]
+fn a_program_with_a_process_for_each_worker_is_run_and_can_do_nothing_but_run() {
+    let argv = ["perl", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/external/forks.pl")];
+    let tasks = format!("{NAPS}, {{ name: none, kind: kernel, kernel: noop, count: 4 }}");
+    let mut session = open(&tasks, true, &argv);
+    send(&session, SessionCommand::Run(Mode::Interleaved));
+    let view = until(&mut session, "it is over", |view| view.phase.is_over());
+    assert_eq!(view.phase, SessionPhase::Finished);
+    for run in view.arms[1].finished.iter() {
+        assert_eq!((run.counts.succeeded, run.counts.failed, run.total), (40, 4, 44), "{:?}", run.failures);
+        assert_eq!(run.workers.len(), 2);
+        assert!(run.workers.iter().all(|row| row.done > 0 && row.busy > Duration::ZERO), "{:?}", run.workers);
+        assert_eq!(run.end.as_ref().unwrap().unreaped, 0);
+    }
+
+    let mut session = open(MANY, false, &argv);
+    send(&session, SessionCommand::Run(Mode::Interleaved));
+    let view = until(&mut session, "tasks run", |view| view.arms[0].counts().succeeded > 10);
+    let pids: Vec<u32> = view.arms[0].latest().unwrap().workers.iter().filter_map(|row| row.pid).collect();
+    assert_eq!(pids.len(), 2, "a process for each worker");
+    send(&session, SessionCommand::Stop);
+    let view = until(&mut session, "it is over", |view| view.phase.is_over());
+    assert_eq!(view.phase, SessionPhase::Stopped);
+    assert!(view.arms[0].counts().conserved() && view.arms[0].counts().cancelled > 0);
+    assert!(pids.iter().all(|pid| !support::lives(*pid)));
+}

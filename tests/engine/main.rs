@@ -10,6 +10,7 @@ mod ghosts;
 mod lateness;
 mod observers;
 mod orders;
+mod perl;
 mod silence;
 mod stops;
 mod submits;

@@ -1,4 +1,4 @@
-//! The worker in another language, ready to be started as a worker program.
+//! The workers in other languages, ready to be started as worker programs.
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,14 +20,23 @@ fn python() -> &'static str {
     })
 }
 
-/// The program of a worker that tells in this way (`board`, `started`, `nothing`) which task it is in.
+/// The program of a worker in Python that tells in this way (`board`, `started`, `nothing`) which task it is in.
 pub fn program(tells: &str) -> OsString {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("foreign-{tells}-{}", std::process::id()));
+    written(tells, &format!("'{}' -I -S", python()), "py")
+}
+
+/// The same in Perl, which has no mapped files: `started` or `nothing`.
+pub fn perl(tells: &str) -> OsString {
+    written(tells, "perl", "pl")
+}
+
+fn written(tells: &str, interpreter: &str, ending: &str) -> OsString {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("foreign-{ending}-{tells}-{}", std::process::id()));
     static WRITTEN: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _one_at_a_time = WRITTEN.lock().unwrap();
     if !path.exists() {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/workers/foreign.py");
-        let text = format!("#!/bin/sh\nexec '{}' -I -S '{script}' {tells} \"$@\"\n", python());
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/workers/foreign");
+        let text = format!("#!/bin/sh\nexec {interpreter} '{script}.{ending}' {tells} \"$@\"\n");
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }

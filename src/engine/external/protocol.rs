@@ -1,21 +1,24 @@
 //! The lines that Poolscope and the program of an external arm exchange.
 //!
-//! This document is all that is needed to write such a program, in any language. The program is started with a connected
+//! This document is all that is needed to write such a program, in any language (`tests/external/forks.pl` was written from
+//! it). A caller of the library names it with its arguments: `External::new`. It is started as the leader of a process group,
+//! with a connected
 //! stream socket as **descriptor 3**, in the folder of the workload file, with standard input empty; what it writes to
 //! standard output and standard error is kept for messages. Both sides write **JSON objects, one on each line**, in UTF-8,
 //! each with a `type`; a line has at most [`MOST_LINE`] bytes. Unknown fields are to be ignored. Times are nanoseconds of
-//! `CLOCK_MONOTONIC` (`time.monotonic_ns()` in Python on Linux), lengths of time are nanoseconds too.
+//! `CLOCK_MONOTONIC` (`time.monotonic_ns()` in Python on Linux), lengths of time are nanoseconds too; all numbers are integers
+//! without exponent, but for `iterations_per_second`.
 //!
 //! # From Poolscope
 //! | `type` | fields | meaning |
 //! |---|---|---|
-//! | `start` | `version` (1), `workers`, `total`, `seed`, `iterations_per_second`, `silence`, `classes` | The first line. `classes` is a list of `{ name, work, timeout, grace }`: `work` is what a task of the class does, as in the workload file; `timeout` is null or the limit on the work of a task. |
-//! | `tasks` | `class`, `first`, `count`, `service` | Tasks with the indices `first` to `first + count - 1`, of the class with this number (from 0). `service` is null or a list with the drawn service time of each: CPU and sleep together. |
+//! | `start` | `version` (1), `workers`, `total`, `seed`, `iterations_per_second`, `silence`, `classes` | The first line. `classes` is a list of `{ name, work, timeout, grace }`: `work` is what a task of the class does, as `class` in `src/worker/PROTOCOL.md`; `timeout` is null or the limit on the work of a task. |
+//! | `tasks` | `class`, `first`, `count`, `service` | Tasks with the indices `first` to `first + count - 1`, of the class with this number (from 0). `service` is null, where nothing is drawn, or a list with the drawn service time of each: CPU and sleep together. |
 //! | `end` | | No more tasks will come. |
 //! | `pause`, `resume` | | Begin no task until `resume`. Only to a program that said that it can. |
 //! | `resize` | `workers` | Have so many workers. Likewise. |
 //! | `kill_worker` | `worker` | Kill this worker (SIGKILL). Likewise. |
-//! | `stop` | | End: running tasks have the longest `grace` of the classes, then everything is killed. |
+//! | `stop` | | End: running tasks have the longest `grace` of the classes, then everything is killed. Tasks without an outcome are cancelled then, and any exit code will do. |
 //!
 //! # From the program
 //! | `type` | fields | meaning |
@@ -38,7 +41,11 @@
 //! * A task has one attempt and exactly one outcome. What was not given cannot be reported, and nothing twice.
 //! * A lane does one task at a time: a task starts at the end of the one before it in its lane, or later, and not before
 //!   it was given; nothing ends in the future.
-//! * When `end` has come and every task has its outcome, the program ends its workers, reports that, and exits with 0.
+//! * When `end` has come and every task has its outcome, the program ends its workers, reports that, and exits with 0, all
+//!   within `silence`. One that closes its socket before it has nothing left to do must have ended 500 ms later.
+//! * CPU time is what `worker_exited` says, or else the last `worker_usage`; only of the program itself the kernel is asked.
+//! * `worker_ready`, `counts`, `started` and a `message` may be left out; an unknown `type` breaks the run.
+//! * A workload with `retries` or a `queue_timeout` is refused, and one with a `timeout` for a program that cannot do that.
 //! * A program that breaks a rule, falls silent, or ends early is killed with its process group, and the run is broken:
 //!   tasks in a lane are lost, the others cancelled.
 

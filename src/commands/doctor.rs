@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::{DoctorArgs, Format};
+use crate::commands::calibration::Origin;
 use crate::commands::target::Target;
 use crate::commands::{Exit, write};
 use crate::os::host::Host;
 use crate::os::limits::{DESCRIPTORS_PER_WORKER, Limits, Room};
 use crate::os::probes::{Probes, SLEEPS};
 use crate::report::{clean, units};
-use crate::worker::calibration::{Calibration, Origin};
+use crate::worker::calibration::Calibration;
 
 struct Facts {
     host: Host,

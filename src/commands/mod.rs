@@ -3,6 +3,7 @@
 //! The way of a command that runs something can be read in `headless::execute`; the dashboard prepares and starts its
 //! sessions by the same functions of `prepare`.
 
+mod calibration;
 pub mod check;
 pub mod compare;
 mod console;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::{Changes, Color, WorkerCounts};
+use crate::commands::calibration::Origin;
 use crate::commands::{Exit, write};
 use crate::engine::context::RunContext;
 use crate::os::board;
@@ -13,7 +14,7 @@ use crate::os::host::Host;
 use crate::os::limits::{self, DESCRIPTORS_PER_WORKER, Limits};
 use crate::report::clean;
 use crate::session::conductor::{ArmSpec, SessionSpec};
-use crate::worker::calibration::{Calibration, Origin};
+use crate::worker::calibration::Calibration;
 use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Workers, Workload};
 use crate::workload::plan::{self, Machine, Plan};
 use crate::workload::source::{self, Source};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::engine::clock::RunClock;
-use crate::engine::event::{Batch, EndReason, Event, Moment, Observer, Record, SlotView, Usage, WorkerState};
+use crate::engine::event::{Batch, EndReason, Event, Moment, Observer, Record, Severity, SlotView, Usage, WorkerState};
 use crate::engine::external::contradiction::Contradiction;
 use crate::engine::external::protocol::{FromProgram, Told, exit};
 use crate::engine::outcome::{AttemptReport, Cause, Counts, Exit, Outcome, Times};
@@ -430,6 +430,15 @@ impl Ledger {
         }
         let left: Vec<u32> = self.workers.keys().copied().collect();
         for number in left {
+            let Some(worker) = self.workers.get(&number) else { continue };
+            if worker.pid != pid && well && !stopped {
+                let text = format!(
+                    "worker {number} (process {}) was not reported as ended: its CPU time is not known",
+                    worker.pid
+                );
+                let note = Event::Note { severity: Severity::Warning, text };
+                self.observer.event(self.clock.now(), &note);
+            }
             let Some(worker) = self.workers.get(&number) else { continue };
             let (exit, usage, peak) = if worker.pid == pid { own } else { (Exit::Unknown, worker.usage, None) };
             self.worker_exited(number, exit, usage, peak, stopped || well);

@@ -98,7 +98,7 @@ pub struct DashboardArgs {
     pub ascii: bool,
     /// How the workload is changed before it is run.
     #[command(flatten)]
-    pub changes: Changes,
+    pub changes: ChangeArgs,
     /// How results are written where there is no terminal.
     #[command(flatten)]
     pub output: Output,
@@ -145,7 +145,7 @@ pub enum Verb {
 
 /// How the workload is changed before it is run.
 #[derive(Clone, Debug, Default, Args)]
-pub struct Changes {
+pub struct ChangeArgs {
     /// Set a field of the file, e.g. --set measure.repeats=3 or --set total=100
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -221,7 +221,7 @@ pub struct RunArgs {
     pub engine: Option<String>,
     /// How the workload is changed before it is run.
     #[command(flatten)]
-    pub changes: Changes,
+    pub changes: ChangeArgs,
     /// How results are written.
     #[command(flatten)]
     pub output: Output,
@@ -246,7 +246,7 @@ pub struct CompareArgs {
     pub together: bool,
     /// How the workload is changed before it is run.
     #[command(flatten)]
-    pub changes: Changes,
+    pub changes: ChangeArgs,
     /// How results are written.
     #[command(flatten)]
     pub output: Output,
@@ -269,7 +269,7 @@ pub struct SweepArgs {
     pub warmup: Option<u32>,
     /// How the workload is changed before it is run.
     #[command(flatten)]
-    pub changes: Changes,
+    pub changes: ChangeArgs,
     /// How results are written.
     #[command(flatten)]
     pub output: Output,

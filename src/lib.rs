@@ -3,6 +3,58 @@
 //! Poolscope loads a workload from YAML, runs the same seeded stream of tasks through each engine and shows what
 //! happened, live in a terminal or as text and JSON.
 //!
+//! # As a library
+//! What a program uses is listed below; everything else is there for Poolscope's own program, tests and benchmarks, may
+//! change at any time and shows in these pages only with `--cfg rooms`. A run of one arm, from the text of a workload
+//! to its last snapshot:
+//!
+//! ```standalone_crate
+//! use poolscope::{Arm as _, Dispatched, Host, Recorder, RecorderConfig, RunContext, RunId, RunRequest, SharedStream};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Workers are this same program started again: there it does their work and does not return.
+//! poolscope::take_over();
+//! let text = "
+//!     version: 1
+//!     name: naps
+//!     tasks: [{ name: nap, kind: sleep, count: 20, service_time: { dist: constant, value: 1ms } }]
+//!     engines: [{ kind: pool, workers: 2 }]
+//! ";
+//! let workload = poolscope::load(text, "naps")?.workload;
+//! let (spec, stream) = (&workload.engines[0], SharedStream::new(&workload));
+//! let context = RunContext {
+//!     usable_cores: Host::detect().usable_cores(),
+//!     max_processes: 100,
+//!     iterations_per_second: 1e9,
+//!     worker_program: std::env::current_exe()?.into(),
+//! };
+//! let (recorder, snapshots) = Recorder::new(RecorderConfig {
+//!     sample_interval: None,
+//!     cores: context.usable_cores,
+//!     kind: spec.kind,
+//!     unbounded: false,
+//!     run: RunId::default(),
+//! });
+//! let run = Dispatched(spec.kind).start(
+//!     RunRequest {
+//!         workload: &workload,
+//!         spec,
+//!         workers: 2,
+//!         admission: stream.admission(&workload),
+//!         stream: Box::new(stream),
+//!         context: &context,
+//!     },
+//!     Box::new(recorder),
+//! )?;
+//! run.join();
+//! assert_eq!(snapshots.borrow().counts.succeeded, 20);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Session`] runs several arms in turn and compares them. Poolscope is a guest in the process of the program that
+//! uses it; what that means, and what a program of its own may claim, is said at [`ProcessOwner`].
+//!
 //! # The tour
 //! Who lives where, and who may use whom. A test reads this table and holds the code to it.
 //!
@@ -11,7 +63,7 @@
 //! | [`workload`] | WHAT runs: the file, its loader, the seeded stream of tasks | |
 //! | [`os`] | processes, signals, shared memory, CPU and memory readings; knows no tasks | |
 //! | [`worker`] | the child's side: protocol, entry, kernels | `workload`, `os` |
-//! | [`engine`] | HOW it runs: an arm is whatever can run the stream; one pure dispatcher with the driver that carries out its effects, or somebody's program | `workload`, `worker`, `os` |
+//! | [`engine`] | HOW it runs: an arm is whatever can run the stream; one pure dispatcher with the driver that carries out its effects, or another program | `workload`, `worker`, `os` |
 //! | [`metrics`] | folds events into bounded aggregates and publishes snapshots | `workload`, `os`, `vocabulary` |
 //! | [`analysis`] | statistics and verdicts, pure functions | `workload`, `os`, `vocabulary`, `metrics` |
 //! | [`report`] | text and JSON | `workload`, `os`, `vocabulary`, `metrics`, `analysis` |
@@ -22,22 +74,62 @@
 //!
 //! The *vocabulary* of an engine is what those know who observe or command it, and not how it works: `engine::event`,
 //! `engine::outcome`, `engine::control`.
-//!
-//! As a library this is a guest in whoever's process: see [`os::process_owner`].
+
+#![cfg_attr(rooms, allow(missing_docs))]
+#![warn(unreachable_pub)]
+#![allow(rustdoc::private_intra_doc_links, reason = "they are for readers of the source")]
 
 #[cfg(not(unix))]
 compile_error!(
     "Poolscope needs a Unix system (Linux or macOS): it starts, signals and accounts for processes the POSIX way."
 );
 
+// Public for `main.rs`, tests and benchmarks.
+#[cfg_attr(not(rooms), doc(hidden))]
 pub mod analysis;
+#[cfg_attr(not(rooms), doc(hidden))]
 pub mod cli;
+#[cfg_attr(not(rooms), doc(hidden))]
 pub mod commands;
+#[cfg_attr(not(rooms), doc(hidden))]
 pub mod engine;
+#[cfg_attr(not(rooms), doc(hidden))]
 pub mod metrics;
+#[cfg_attr(not(rooms), doc(hidden))]
 pub mod os;
-pub mod report;
+mod report;
+#[cfg_attr(not(rooms), doc(hidden))]
 pub mod session;
-pub mod tui;
+mod tui;
+#[cfg_attr(not(rooms), doc(hidden))]
 pub mod worker;
+#[cfg_attr(not(rooms), doc(hidden))]
 pub mod workload;
+
+// WHAT runs.
+pub use workload::diagnostic::{Diagnostic, Diagnostics};
+pub use workload::load::{Loaded, load};
+pub use workload::model::{EngineKind, EngineSpec, Workload};
+// One run of one arm.
+pub use engine::arm::{Arm, ArmRun, RunRequest, StartError};
+pub use engine::context::RunContext;
+pub use engine::control::{Capabilities, Command};
+pub use engine::dispatched::Dispatched;
+pub use engine::external::External;
+pub use engine::stream::{Admission, Submission, Submitter, TaskStream};
+pub use session::stream::SharedStream;
+// What is told of it.
+pub use engine::event::{EngineView, Event, Moment, Observer, Observers, RunState};
+pub use engine::outcome::{AttemptReport, Counts, Outcome};
+pub use metrics::recorder::{Recorder, RecorderConfig};
+pub use metrics::recording::{Header, ReadError, Recording, WriteError};
+pub use metrics::snapshot::{RunId, Snapshot};
+pub use metrics::track::Track;
+// A comparison of several arms.
+pub use session::conductor::{ArmSpec, Session, SessionSpec};
+pub use session::handle::SessionHandle;
+pub use session::view::{ArmView, SessionCommand, SessionPhase, SessionView};
+// The machine and the process.
+pub use os::host::Host;
+pub use os::process_owner::ProcessOwner;
+pub use worker::entry::take_over;

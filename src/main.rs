@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use poolscope::commands::{self, Exit};
+use poolscope::commands::{self, ExitReason};
 use poolscope::os::process_owner::ProcessOwner;
 use poolscope::os::{heap, inherited, orphans, standard_output};
 use poolscope::worker::entry;
@@ -18,14 +18,14 @@ fn main() -> ExitCode {
     let process = ProcessOwner::claim();
     inherited::settle(process);
     // Where there are no subreapers, orphans are left to the guardian of each run.
-    let _ = orphans::take_in(process);
+    let _ = orphans::become_subreaper(process);
     heap::give_back(process);
     match commands::execute(poolscope::cli::Cli::parse()) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            // Nobody may be listening.
+            // Standard error may be closed.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
-            Exit::Aborted.into()
+            ExitReason::Aborted.into()
         }
     }
 }

@@ -16,7 +16,7 @@ mod tasks;
 mod unseen;
 
 use harness::*;
-use poolscope::workload::diagnostic::Severity;
+use poolscope::workload::diagnostic::DiagnosticSeverity;
 use poolscope::workload::load::load;
 
 #[test]
@@ -209,7 +209,7 @@ fn a_flood_of_problems_is_cut_and_counted() {
 fn limits_that_can_never_be_reached_are_warnings() {
     let loaded = accepted(&cpu("timeout: 1h"));
     let warning = &loaded.warnings[0];
-    assert_eq!((loaded.warnings.len(), warning.severity), (1, Severity::Warning));
+    assert_eq!((loaded.warnings.len(), warning.severity), (1, DiagnosticSeverity::Warning));
     assert_eq!(warning.key, "tasks[0].timeout");
     assert!(warning.summary().contains("warning: tasks[0].timeout: `timeout` can never be reached"), "{warning}");
     assert_eq!(accepted(&cpu("queue_timeout: 1h")).warnings[0].key, "tasks[0].queue_timeout");

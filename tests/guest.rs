@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use poolscope::engine::event::{Observer, Observers, RunState};
-use poolscope::metrics::recorder::{Config, Recorder};
+use poolscope::metrics::recorder::{Recorder, RecorderConfig};
 use poolscope::metrics::snapshot::RunId;
 use poolscope::os::host::Host;
 use poolscope::os::limits::Limits;
@@ -88,7 +88,8 @@ fn own() -> Vec<String> {
 fn recorder(kind: EngineKind) -> Observers {
     let run = RunId::default();
     let interval = Some(Duration::from_millis(20));
-    let (recorder, _) = Recorder::new(Config { sample_interval: interval, cores: 2, kind, unbounded: false, run });
+    let (recorder, _) =
+        Recorder::new(RecorderConfig { sample_interval: interval, cores: 2, kind, unbounded: false, run });
     [Box::new(recorder) as Box<dyn Observer>].into_iter().collect()
 }
 

@@ -341,7 +341,7 @@ fn a_session_that_does_not_end_is_left_within_the_grace_period_and_a_second() {
     use poolscope::os::process_owner::ProcessOwner;
     use poolscope::os::signal_watch::SignalWatch;
     use poolscope::session::ending::{SessionEnd, end};
-    use poolscope::session::escalation::{Escalation, Level};
+    use poolscope::session::escalation::{Escalation, StopLevel};
     use poolscope::session::handle::SessionHandle;
     let mut real = open();
     let view = until(&mut real, "it is there", |_| true);
@@ -354,6 +354,6 @@ fn a_session_that_does_not_end_is_left_within_the_grace_period_and_a_second() {
         let mut signals = SignalWatch::new(ProcessOwner::claim()).unwrap();
         end(&mut hung, &mut signals, &mut Escalation::default(), |level| levels.push(level)).await
     });
-    assert_eq!((ended, levels), (SessionEnd::LeftBehind, vec![Level::Stop, Level::Kill]));
+    assert_eq!((ended, levels), (SessionEnd::LeftBehind, vec![StopLevel::Stop, StopLevel::Kill]));
     assert_eq!((asked.try_recv(), asked.try_recv()), (Ok(SessionCommand::Stop), Ok(SessionCommand::Stop)));
 }

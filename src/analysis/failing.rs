@@ -7,7 +7,7 @@ use crate::engine::outcome::{AttemptReport, Cause};
 use crate::metrics::snapshot::Snapshot;
 
 /// Beyond this share of unsuccessful tasks, a throughput is not that of the work.
-pub const NOTABLE: f64 = 0.1;
+pub(crate) const NOTABLE: f64 = 0.1;
 
 /// An arm of which not one task succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct AllFailed {
 
 /// Whether not one task of these runs succeeded, although at least one run was made to its end.
 #[must_use]
-pub fn all_failed(runs: &[Arc<Snapshot>]) -> Option<AllFailed> {
+pub(crate) fn all_failed(runs: &[Arc<Snapshot>]) -> Option<AllFailed> {
     let whole = || runs.iter().filter(|run| run.state == RunState::Finished);
     let tasks = whole().map(|run| ended(run)).max().filter(|tasks| *tasks > 0)?;
     if runs.iter().any(|run| run.counts.succeeded > 0) {
@@ -31,7 +31,7 @@ pub fn all_failed(runs: &[Arc<Snapshot>]) -> Option<AllFailed> {
 
 /// Share of the ended tasks that did not succeed, from 0 to 1.
 #[must_use]
-pub fn unsuccessful_share(runs: &[Arc<Snapshot>]) -> f64 {
+pub(crate) fn unsuccessful_share(runs: &[Arc<Snapshot>]) -> f64 {
     let (ended, succeeded) =
         runs.iter().fold((0, 0), |(all, good), run| (all + ended(run), good + run.counts.succeeded));
     if ended == 0 { 0.0 } else { (ended - succeeded.min(ended)) as f64 / ended as f64 }
@@ -69,7 +69,7 @@ fn most_frequent_cause(runs: &[Arc<Snapshot>]) -> String {
 
 /// Why an attempt failed, without numbers that only programmers know; of a program that said something, the last of it.
 #[must_use]
-pub fn plain_cause(report: &AttemptReport) -> String {
+pub(crate) fn plain_cause(report: &AttemptReport) -> String {
     match &report.cause {
         Cause::NotStarted { message } => plain_error(message),
         Cause::Exited { .. } => {

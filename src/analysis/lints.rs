@@ -48,7 +48,7 @@ pub enum Lint {
 impl Lint {
     /// Its name, for machines. [`Lint::sentence`] says it to people.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::StartupBound(_) => "start-up bound",
             Self::LowWorkingRatio { .. } => "low working ratio",
@@ -60,7 +60,7 @@ impl Lint {
 
     /// A sentence about an arm, with its figures.
     #[must_use]
-    pub fn sentence(&self, arm: &str) -> String {
+    pub(crate) fn sentence(&self, arm: &str) -> String {
         match self {
             Self::StartupBound(share) => format!("{arm} spends {} of its worker time on start-up", percent(*share)),
             Self::LowWorkingRatio { work, startup, idle } => {
@@ -87,23 +87,24 @@ fn percent(share: f64) -> String {
 /// Whether the figures of a run show anything about its setting: not where it was stopped, because its end is not that of
 /// its work, and not where not one task succeeded, because that was not the work.
 #[must_use]
-pub fn speaks(run: &Snapshot) -> bool {
+pub(crate) fn speaks(run: &Snapshot) -> bool {
     let cut_off = matches!(run.state, RunState::Stopping | RunState::Stopped | RunState::Broken);
     run.counts.succeeded > 0 && !cut_off
 }
 
 /// Everything that a run shows. `usable_cores` adds the lint about too many workers; `None` where it is not known.
+#[cfg(test)]
 #[must_use]
-pub fn lints(run: &Snapshot, usable_cores: Option<u32>) -> Vec<Lint> {
+pub(crate) fn lints(run: &Snapshot, usable_cores: Option<u32>) -> Vec<Lint> {
     let mut lints = together([run], usable_cores);
     lints.extend(run.suspect.iter().cloned().map(Lint::Suspect));
     lints
 }
 
 /// What the runs of an arm show together, in the same figures as a table of all of them. Whether single runs are suspect
-/// is left to [`lints`].
+/// is told run by run.
 #[must_use]
-pub fn together<'a>(runs: impl IntoIterator<Item = &'a Snapshot>, usable_cores: Option<u32>) -> Vec<Lint> {
+pub(crate) fn together<'a>(runs: impl IntoIterator<Item = &'a Snapshot>, usable_cores: Option<u32>) -> Vec<Lint> {
     let enough = |run: &&Snapshot| {
         let ended = run.counts.succeeded + run.counts.unsuccessful();
         run.end.is_some() || ended >= ENOUGH && run.at >= LEAST_TIME

@@ -1,7 +1,7 @@
 //! Statistics and verdicts: pure functions over what was measured.
 
-pub mod failing;
-pub mod lints;
-pub mod statistics;
+pub(crate) mod failing;
+pub(crate) mod lints;
+pub(crate) mod statistics;
 pub mod tuning;
-pub mod verdict;
+pub(crate) mod verdict;

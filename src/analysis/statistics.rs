@@ -5,11 +5,9 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 /// A mean with what is known about its precision.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// The mean.
     pub mean: f64,
     /// 95 % confidence interval; `None` below two measurements.
     pub ci95: Option<(f64, f64)>,
-    /// How many measurements.
     pub count: usize,
 }
 
@@ -19,7 +17,7 @@ pub struct Estimate {
 /// The Probable Error of a Mean, Biometrika 6, 1908). It assumes that means of measurements are about normal, which
 /// whole runs on a quiet machine are.
 #[must_use]
-pub fn estimate(values: &[f64]) -> Option<Estimate> {
+pub(crate) fn estimate(values: &[f64]) -> Option<Estimate> {
     if values.is_empty() {
         return None;
     }
@@ -39,7 +37,7 @@ pub fn estimate(values: &[f64]) -> Option<Estimate> {
 /// interval of the logarithms, raised again (Fleming and Wallace, How not to lie with statistics, CACM 29, 1986, for the
 /// geometric mean of ratios).
 #[must_use]
-pub fn estimate_ratio(ratios: &[f64]) -> Option<Estimate> {
+pub(crate) fn estimate_ratio(ratios: &[f64]) -> Option<Estimate> {
     let logarithms: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
     let Estimate { mean, ci95, count } = estimate(&logarithms)?;
     Some(Estimate { mean: mean.exp(), ci95: ci95.map(|(low, high)| (low.exp(), high.exp())), count })

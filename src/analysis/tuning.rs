@@ -3,7 +3,7 @@
 //!
 //! Pure; runs nothing.
 
-pub mod arms;
+pub(crate) mod arms;
 mod why;
 
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use crate::metrics::kept::Runs;
 use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerTime};
 
 /// A count is as good as the best one if it is within this share of it.
-pub const WITHIN: f64 = 0.05;
+pub(crate) const WITHIN: f64 = 0.05;
 /// Runs of each count that a sweep makes, unless it is told otherwise.
-pub const RUNS: u32 = 3;
+pub(crate) const RUNS: u32 = 3;
 /// Where an interval is too wide to tell, its count gets up to so many times as many runs. With runs that scatter by 5 %,
 /// two times leave one sweep in three without an answer, three times one in twenty.
-pub const MORE: u32 = 3;
+pub(crate) const MORE: u32 = 3;
 /// Short runs scatter more: a count gets so much time, and at most so many runs, where an interval is too wide to tell.
 const PATIENCE: Duration = Duration::from_secs(8);
 const MOST: u32 = 40;
@@ -33,7 +33,7 @@ const NEAR: f64 = 0.8;
 const FLAT: usize = 2;
 
 /// The rule of a recommendation and of a sweep, as it stands beside the result.
-pub const RULE: &str = "USE: the smallest count whose lower 95 % bound is within 5 % of the best, once a higher one was tried \
+pub(crate) const RULE: &str = "USE: the smallest count whose lower 95 % bound is within 5 % of the best, once a higher one was tried \
 and gained less than half of what it could. Sweep: 1, 2, 4, 8 ... until two gains are below 5 %, then bisect.";
 
 /// What was measured of one arm at one worker count.
@@ -75,7 +75,7 @@ pub struct Point {
 impl Point {
     /// Sums up the counted runs of one worker count.
     #[must_use]
-    pub fn of(workers: u32, runs: &[Arc<Snapshot>], touched: u32) -> Self {
+    pub(crate) fn of(workers: u32, runs: &[Arc<Snapshot>], touched: u32) -> Self {
         let figures = |figure: fn(&Snapshot) -> f64| runs.iter().map(|run| figure(run)).collect::<Vec<f64>>();
         Self {
             workers,
@@ -98,33 +98,33 @@ impl Point {
 
     /// The same of runs whose rounds are known.
     #[must_use]
-    pub fn of_runs(workers: u32, runs: &Runs, touched: u32) -> Self {
+    pub(crate) fn of_runs(workers: u32, runs: &Runs, touched: u32) -> Self {
         let figures = runs.iter().zip(runs.rounds()).map(|(run, round)| RunFigure::of(run, *round)).collect();
         Self { figures, ..Self::of(workers, runs, touched) }
     }
 
     /// Mean rate in succeeded tasks per second; `None` where nothing succeeded.
     #[must_use]
-    pub fn mean(&self) -> Option<f64> {
+    pub(crate) fn mean(&self) -> Option<f64> {
         self.rate.map(|rate| rate.mean).filter(|mean| mean.is_finite() && *mean > 0.0)
     }
 
     /// Lower end of the 95 % interval of the rate; `None` below two runs.
     #[must_use]
-    pub fn lower(&self) -> Option<f64> {
+    pub(crate) fn lower(&self) -> Option<f64> {
         self.rate.and_then(|rate| rate.ci95).map(|(low, _)| low)
     }
 
     /// Half the width of that interval as a share of the mean.
     #[must_use]
-    pub fn precision(&self) -> Option<f64> {
+    pub(crate) fn precision(&self) -> Option<f64> {
         let ((low, high), mean) = self.rate.and_then(|rate| rate.ci95).zip(self.mean())?;
         Some((high - low) / 2.0 / mean)
     }
 
     /// Share of the tasks of all runs that did not succeed.
     #[must_use]
-    pub fn unsuccessful_share(&self) -> f64 {
+    pub(crate) fn unsuccessful_share(&self) -> f64 {
         let all = self.tasks * u64::from(self.runs());
         if all == 0 { 0.0 } else { self.unsuccessful as f64 / all as f64 }
     }
@@ -183,22 +183,22 @@ impl Default for Tuning {
 
 /// What an arm runs on and with: the bounds of its worker count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// Most workers that make sense: no more than may be started, and no more than there are tasks.
-    pub most: u32,
+    pub(crate) most: u32,
     /// Cores that they share.
-    pub cores: u32,
+    pub(crate) cores: u32,
     /// Whether tasks arrive on a schedule of their own: no count can be faster than they come.
-    pub open_arrivals: bool,
-    /// Whether runs cost nothing but time: short ones are then repeated more often where they tell too little. Somebody's
-    /// commands are not.
-    pub free: bool,
+    pub(crate) open_arrivals: bool,
+    /// Whether runs cost nothing but time: short ones are then repeated more often where they tell too little. Runs of
+    /// commands are not free.
+    pub(crate) free: bool,
 }
 
 impl Tuning {
     /// Sums up what was measured. `points` are ascending in their counts.
     #[must_use]
-    pub fn of(points: Vec<Point>, bounds: Bounds) -> Self {
+    pub(crate) fn of(points: Vec<Point>, bounds: Bounds) -> Self {
         let advice = advise(&points, bounds);
         let next = match advice {
             Advice::Nothing | Advice::Use { .. } => None,
@@ -218,7 +218,7 @@ impl Tuning {
 
     /// What follows, in words.
     #[must_use]
-    pub fn headline(&self) -> String {
+    pub(crate) fn headline(&self) -> String {
         let highest = tried(&self.points).next_back().map(|point| point.workers);
         match (self.advice, highest) {
             (Advice::Rising { best }, _) if tried(&self.points).count() == 1 => {
@@ -233,7 +233,7 @@ impl Tuning {
 
     /// How much faster a point is than the one with the next lower count, as a share: 0.33 is a third faster.
     #[must_use]
-    pub fn gain(&self, workers: u32) -> Option<f64> {
+    pub(crate) fn gain(&self, workers: u32) -> Option<f64> {
         let place = self.points.iter().position(|point| point.workers == workers)?;
         let before = self.points.get(place.checked_sub(1)?)?.mean()?;
         Some(self.points.get(place)?.mean()? / before - 1.0)
@@ -243,7 +243,7 @@ impl Tuning {
 impl Advice {
     /// The count it is about.
     #[must_use]
-    pub fn workers(self) -> Option<u32> {
+    pub(crate) fn workers(self) -> Option<u32> {
         match self {
             Self::Nothing => None,
             Self::Rising { best } | Self::Unclear { best } => Some(best),
@@ -253,7 +253,7 @@ impl Advice {
 
     /// For machines: `use`, `rising`, `unclear`, `nothing`.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
             Self::Rising { .. } => "rising",
@@ -348,7 +348,7 @@ fn higher(best: u32, points: &[Point], most: u32) -> Option<u32> {
 
 /// What a sweep does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Make another run with this many workers.
     Run(u32),
     /// Nothing more is to be tried.
@@ -360,7 +360,7 @@ pub enum Step {
 /// matter gets `runs` runs; one run is enough for a count from which the rate still rises steeply, and which is far from
 /// the best. Where an interval is too wide to tell, its count gets up to three times as many runs, or more of short ones.
 #[must_use]
-pub fn next_step(points: &[Point], runs: u32, bounds: Bounds) -> Step {
+pub(crate) fn next_step(points: &[Point], runs: u32, bounds: Bounds) -> Step {
     let point = |workers: u32| points.iter().find(|point| point.workers == workers);
     let lacks = |workers: u32, runs: u32| point(workers).is_none_or(|point| point.runs() < runs);
     let mut before: Option<(u32, f64)> = None;

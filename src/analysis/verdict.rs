@@ -67,11 +67,11 @@ pub struct RunFigure {
 
 /// The counted runs of an arm, and the round that each was made in.
 #[derive(Clone, Copy, Debug)]
-pub struct Counted<'a> {
+pub(crate) struct Counted<'a> {
     /// Oldest first.
-    pub runs: &'a [Arc<Snapshot>],
+    pub(crate) runs: &'a [Arc<Snapshot>],
     /// As many; without them, run i was made in round i.
-    pub rounds: &'a [u32],
+    pub(crate) rounds: &'a [u32],
 }
 
 impl<'a> From<&'a Runs> for Counted<'a> {
@@ -90,7 +90,7 @@ impl Counted<'_> {
 impl RunFigure {
     /// The figure of a run.
     #[must_use]
-    pub fn of(run: &Snapshot, round: u32) -> Self {
+    pub(crate) fn of(run: &Snapshot, round: u32) -> Self {
         Self { throughput: run.throughput_whole, complete: run.state == RunState::Finished, round }
     }
 
@@ -102,23 +102,12 @@ impl RunFigure {
 impl Verdict {
     /// Index of the arm that is behind so far, which the reasons are about.
     #[must_use]
-    pub fn behind(&self) -> usize {
+    pub(crate) fn behind(&self) -> usize {
         if self.ratio.is_some_and(|ratio| ratio > 1.0) { self.baseline } else { self.arm }
     }
 }
 
 impl Finding {
-    /// The words used in JSON and on screen.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::TooEarly => "too early",
-            Self::NoClearDifference => "no clear difference",
-            Self::Faster => "faster",
-            Self::Slower => "slower",
-        }
-    }
-
     /// What an interval of the ratio says: a difference only where 1 lies outside of it.
     fn of(ci95: Option<(f64, f64)>) -> Self {
         match ci95 {
@@ -132,17 +121,17 @@ impl Finding {
 
 /// Ratio of throughputs over pairs of runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// Geometric mean; `None` without a pair.
-    pub ratio: Option<f64>,
+    pub(crate) ratio: Option<f64>,
     /// 95 % confidence interval; `None` below two pairs.
-    pub ci95: Option<(f64, f64)>,
+    pub(crate) ci95: Option<(f64, f64)>,
     /// Pairs of complete runs.
-    pub pairs: usize,
+    pub(crate) pairs: usize,
     /// Whether they are not of the same rounds.
-    pub apart: bool,
+    pub(crate) apart: bool,
     /// What follows.
-    pub finding: Finding,
+    pub(crate) finding: Finding,
 }
 
 /// Compares the runs of an arm with those of the baseline in pairs. Two runs of the same round were made right after each
@@ -150,7 +139,7 @@ pub struct Comparison {
 /// runs of both, run i is paired with run i: the interval is then wider by what changed in between. See
 /// [`estimate_ratio`] for the interval.
 #[must_use]
-pub fn compare(baseline: &[RunFigure], arm: &[RunFigure]) -> Comparison {
+pub(crate) fn compare(baseline: &[RunFigure], arm: &[RunFigure]) -> Comparison {
     let usable = |figures: &[RunFigure]| figures.iter().copied().filter(RunFigure::usable).collect::<Vec<_>>();
     let ratio = |(baseline, arm): (&RunFigure, &RunFigure)| arm.throughput / baseline.throughput;
     let together: Vec<f64> = baseline
@@ -170,7 +159,7 @@ pub fn compare(baseline: &[RunFigure], arm: &[RunFigure]) -> Comparison {
 
 /// A verdict for every arm against every other one, so that any two can be looked at.
 #[must_use]
-pub fn every_pair(arms: &[Counted<'_>], usable_cores: Option<u32>) -> Vec<Verdict> {
+pub(crate) fn every_pair(arms: &[Counted<'_>], usable_cores: Option<u32>) -> Vec<Verdict> {
     (0..arms.len()).flat_map(|baseline| verdicts(arms, baseline, usable_cores)).collect()
 }
 
@@ -183,7 +172,7 @@ pub fn every_pair(arms: &[Counted<'_>], usable_cores: Option<u32>) -> Vec<Verdic
 ///
 /// `usable_cores` adds the reason "more workers than cores".
 #[must_use]
-pub fn verdicts(arms: &[Counted<'_>], baseline: usize, usable_cores: Option<u32>) -> Vec<Verdict> {
+pub(crate) fn verdicts(arms: &[Counted<'_>], baseline: usize, usable_cores: Option<u32>) -> Vec<Verdict> {
     let Some(reference) = arms.get(baseline) else { return Vec::new() };
     let baseline_figures = reference.figures();
     let others = arms.iter().enumerate().filter(|(arm, _)| *arm != baseline);

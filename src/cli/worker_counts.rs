@@ -44,13 +44,13 @@ const FORM: &str = "a number, a list or a range: 4, 1,2,4 or 1..8";
 impl WorkerCounts {
     /// The counts, ascending; at least one.
     #[must_use]
-    pub fn all(&self) -> &[u32] {
+    pub(crate) fn all(&self) -> &[u32] {
         &self.0
     }
 
     /// The count if it is a single one.
     #[must_use]
-    pub fn single(&self) -> Option<u32> {
+    pub(crate) fn single(&self) -> Option<u32> {
         match self.0.as_slice() {
             [count] => Some(*count),
             _ => None,

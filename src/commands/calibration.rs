@@ -19,17 +19,15 @@ const ROUND: Duration = Duration::from_millis(10);
 
 /// Where a calibration comes from.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// Measured by an earlier start of the program.
     Stored {
-        /// The file.
         path: PathBuf,
         /// When it was measured, if the file says so.
         measured: Option<Timestamp>,
     },
     /// Measured just now and stored for the next start.
     Measured {
-        /// The file.
         path: PathBuf,
         /// Why the stored one could not be used; `None` if there was none, or if it was not asked for.
         because: Option<String>,
@@ -81,7 +79,7 @@ impl Unusable {
 impl Calibration {
     /// Measures for about 200 ms.
     #[must_use]
-    pub fn measure() -> Self {
+    pub(crate) fn measure() -> Self {
         let mut iterations: u64 = 100_000;
         let mut best = 0.0f64;
         let mut rounds = 0;
@@ -101,7 +99,7 @@ impl Calibration {
 
     /// Takes the stored calibration of this machine, or measures and stores one.
     #[must_use]
-    pub fn load_or_measure(cpu_model: &str) -> (Self, Origin) {
+    pub(crate) fn load_or_measure(cpu_model: &str) -> (Self, Origin) {
         match cache_file() {
             Some(path) => Self::load_or_measure_at(&path, cpu_model),
             None => (Self::measure(), Origin::NotStored("HOME is not set".to_owned())),
@@ -110,7 +108,7 @@ impl Calibration {
 
     /// Measures anew and stores the result.
     #[must_use]
-    pub fn measure_again(cpu_model: &str) -> (Self, Origin) {
+    pub(crate) fn measure_again(cpu_model: &str) -> (Self, Origin) {
         let calibration = Self::measure();
         let origin = match cache_file() {
             Some(path) => calibration.store(&path, cpu_model, None),
@@ -267,7 +265,7 @@ mod tests {
 
     #[test]
     fn twice_the_work_takes_twice_as_long() {
-        // Of this thread's own CPU time: whoever else uses the processor does not matter.
+        // Of this thread's own CPU time: other use of the processor does not matter.
         let clock = || {
             let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
             time.tv_sec as f64 + time.tv_nsec as f64 / 1e9

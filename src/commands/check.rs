@@ -4,16 +4,16 @@ use serde_json::{Value, json};
 
 use crate::cli::{CheckArgs, Format};
 use crate::commands::target::Target;
-use crate::commands::{Exit, prepare, programs, write};
+use crate::commands::{ExitReason, prepare, programs, write};
 use crate::report::{clean, plan};
-use crate::workload::diagnostic::Severity;
+use crate::workload::diagnostic::DiagnosticSeverity;
 use crate::workload::source;
 
 /// Checks every file; one bad one is bad input.
 ///
 /// # Errors
 /// See [`super::execute`].
-pub fn execute(arguments: &CheckArgs) -> anyhow::Result<Exit> {
+pub(crate) fn execute(arguments: &CheckArgs) -> anyhow::Result<ExitReason> {
     let inputs: Vec<&str> = arguments.files.iter().map(String::as_str).collect();
     let target = match Target::open(arguments.output.as_deref(), &inputs) {
         Ok(target) => target,
@@ -32,7 +32,7 @@ pub fn execute(arguments: &CheckArgs) -> anyhow::Result<Exit> {
         }
     };
     let valid = checks.iter().all(|check| check.valid);
-    Ok(target.deliver(&text).or_graver(if valid { Exit::Done } else { Exit::BadInput }))
+    Ok(target.deliver(&text).or_graver(if valid { ExitReason::Done } else { ExitReason::BadInput }))
 }
 
 struct Check {
@@ -59,7 +59,7 @@ impl Check {
         let valid = plan.refusals.is_empty() || arguments.i_know;
         let mut text = String::new();
         for warning in &loaded.warnings {
-            debug_assert_eq!(warning.severity, Severity::Warning);
+            debug_assert_eq!(warning.severity, DiagnosticSeverity::Warning);
             text.push_str(warning.render(colored).trim_end());
             text.push('\n');
         }

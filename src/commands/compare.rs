@@ -7,14 +7,14 @@ use crate::cli::{CompareArgs, SweepArgs};
 use crate::commands::headless::{self, Job};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::target::Target;
-use crate::commands::{Exit, measured, sweep, write};
+use crate::commands::{ExitReason, measured, sweep, write};
 use crate::session::view::{Mode, SessionCommand};
 
 /// Compares the arms of a workload.
 ///
 /// # Errors
 /// See [`super::execute`].
-pub fn execute(arguments: &CompareArgs) -> anyhow::Result<Exit> {
+pub(crate) fn execute(arguments: &CompareArgs) -> anyhow::Result<ExitReason> {
     if arguments.changes.workers.as_ref().is_some_and(|counts| counts.single().is_none()) {
         return several(arguments);
     }
@@ -39,10 +39,10 @@ fn prepared(arguments: &CompareArgs) -> Prepared<Job> {
 }
 
 /// With several worker counts it is a sweep, each of them as often as arms are compared.
-fn several(arguments: &CompareArgs) -> anyhow::Result<Exit> {
+fn several(arguments: &CompareArgs) -> anyhow::Result<ExitReason> {
     if arguments.together {
         write::say("error: --together runs every arm once at the same time; it takes one number of workers");
-        return Ok(Exit::BadInput);
+        return Ok(ExitReason::BadInput);
     }
     let CompareArgs { file, engines, repeats, warmup, changes, output, .. } = arguments;
     let arguments = SweepArgs {

@@ -10,7 +10,7 @@ pub(super) struct Console {
 
 impl Console {
     /// Asks the environment.
-    pub fn detect() -> Self {
+    pub(crate) fn detect() -> Self {
         Self::of(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
@@ -28,12 +28,12 @@ impl Console {
     }
 
     /// Whether it is as good as no terminal: nothing can be drawn on it.
-    pub fn is_dumb(self) -> bool {
+    pub(crate) fn is_dumb(self) -> bool {
         self.dumb
     }
 
     /// Whether only ASCII can be shown, on the terminal or elsewhere.
-    pub fn ascii(self, on_terminal: bool) -> bool {
+    pub(crate) fn ascii(self, on_terminal: bool) -> bool {
         self.narrow_locale || on_terminal && self.few_characters
     }
 }

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::cli::{Changes, CompareArgs, DashboardArgs, Format, Output, Theme};
+use crate::cli::{ChangeArgs, CompareArgs, DashboardArgs, Format, Output, Theme};
 use crate::commands::console::Console;
 use crate::commands::farewell::{self, Repeat};
-use crate::commands::{Exit, compare, list, prepare, process, write};
+use crate::commands::{ExitReason, compare, list, prepare, process, write};
 use crate::report::{self, shell};
 use crate::session::conductor::{JoinOnDrop, Session};
 use crate::tui::model::Brief;
-use crate::tui::{self, Entry, Left, Options, ThemeName};
+use crate::tui::{self, CatalogueEntry, DashboardOptions, Left, ThemeName};
 use crate::workload::model::Workload;
 use crate::workload::source::Source;
 
@@ -20,7 +20,7 @@ use crate::workload::source::Source;
 ///
 /// # Errors
 /// See [`super::execute`].
-pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
+pub(crate) fn execute(arguments: &DashboardArgs) -> anyhow::Result<ExitReason> {
     if let Err(exit) = prepare::one_count(&arguments.changes, "the dashboard", arguments.file.as_deref()) {
         return Ok(exit);
     }
@@ -33,7 +33,7 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
         write::say(
             "error: --output, --format json and --strict are for headless runs: poolscope compare FILE --output ...",
         );
-        return Ok(Exit::BadInput);
+        return Ok(ExitReason::BadInput);
     }
     let opened = match &arguments.file {
         Some(file) => match prepare::source_and_workload(file, &arguments.changes, arguments.output.color) {
@@ -57,7 +57,7 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
         offer(&mut catalogue, entry, &source)
     });
     let names: Vec<String> = catalogue.iter().map(|entry| entry.name.clone()).collect();
-    let options = Options {
+    let options = DashboardOptions {
         process: process()?,
         start: starter(platform, Arc::clone(&endings), &arguments.changes),
         catalogue,
@@ -74,9 +74,9 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
         farewell::say(&measured, ended.signal, &Repeat { file, given, changes: &arguments.changes }, arguments);
     }
     let exit = match ended.signal {
-        Some(signal) => Exit::Signal(signal),
-        None if ended.left_behind => Exit::Aborted,
-        None => Exit::Done,
+        Some(signal) => ExitReason::Signal(signal),
+        None if ended.left_behind => ExitReason::Aborted,
+        None => ExitReason::Done,
     };
     if ended.left_behind {
         // Its workers end with this process; waiting for its thread could take for ever.
@@ -87,12 +87,12 @@ pub fn execute(arguments: &DashboardArgs) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-fn without_terminal(arguments: &DashboardArgs, console: Console) -> anyhow::Result<Exit> {
+fn without_terminal(arguments: &DashboardArgs, console: Console) -> anyhow::Result<ExitReason> {
     let Some(file) = &arguments.file else {
         write::say(
             "error: the dashboard needs a terminal that it can draw on; without one: poolscope compare FILE, poolscope list, or --help",
         );
-        return Ok(Exit::BadInput);
+        return Ok(ExitReason::BadInput);
     };
     if !arguments.output.quiet {
         let dumb =
@@ -110,8 +110,8 @@ fn without_terminal(arguments: &DashboardArgs, console: Console) -> anyhow::Resu
     })
 }
 
-fn starter(platform: prepare::Platform, endings: Arc<Mutex<Vec<JoinOnDrop>>>, changes: &Changes) -> tui::Start {
-    let Changes { i_know, max_time, .. } = *changes;
+fn starter(platform: prepare::Platform, endings: Arc<Mutex<Vec<JoinOnDrop>>>, changes: &ChangeArgs) -> tui::Start {
+    let ChangeArgs { i_know, max_time, .. } = *changes;
     Box::new(move |workload: Arc<Workload>| {
         let plan = prepare::plan(&workload, &platform, max_time);
         if let (Some(refusal), false) = (plan.refusals.first(), i_know) {
@@ -125,10 +125,10 @@ fn starter(platform: prepare::Platform, endings: Arc<Mutex<Vec<JoinOnDrop>>>, ch
     })
 }
 
-fn catalogue(platform: &prepare::Platform, changes: &Changes) -> Vec<Entry> {
-    let entry = |known: list::Known| match known.outcome {
+fn catalogue(platform: &prepare::Platform, changes: &ChangeArgs) -> Vec<CatalogueEntry> {
+    let entry = |known: list::ListedWorkload| match known.outcome {
         Ok(workload) => entry(known.name, known.source, known.text, Arc::new(workload), platform, changes.max_time),
-        Err(problems) => Entry {
+        Err(problems) => CatalogueEntry {
             name: known.name,
             title: String::new(),
             source: known.source,
@@ -148,7 +148,7 @@ fn entry(
     workload: Arc<Workload>,
     platform: &prepare::Platform,
     max_time: Option<Duration>,
-) -> Entry {
+) -> CatalogueEntry {
     let plan = prepare::plan(&workload, platform, max_time);
     let arms = workload.engines.iter().zip(&plan.engines);
     let brief = Brief {
@@ -157,7 +157,15 @@ fn entry(
         at_least: plan.at_least_s.and_then(|least| Duration::try_from_secs_f64(least).ok()),
     };
     let title = workload.title.clone();
-    Entry { name, title, source, summary: report::plan::lines(&workload, &plan), brief, outcome: Ok(workload), text }
+    CatalogueEntry {
+        name,
+        title,
+        source,
+        summary: report::plan::lines(&workload, &plan),
+        brief,
+        outcome: Ok(workload),
+        text,
+    }
 }
 
 /// The workload that was named on the command line, with the changes that were asked for there.
@@ -166,8 +174,8 @@ fn entry_of(
     source: &Source,
     workload: Arc<Workload>,
     platform: &prepare::Platform,
-    changes: &Changes,
-) -> Entry {
+    changes: &ChangeArgs,
+) -> CatalogueEntry {
     let name = file.to_owned();
     let mut entry = entry(name.clone(), name, source.text.clone(), workload, platform, changes.max_time);
     let changed = farewell::changes(changes, &[]);
@@ -178,10 +186,10 @@ fn entry_of(
 }
 
 /// Puts an entry in the place of the one that is the same file or bundled workload, or else before all others. Its index.
-fn offer(catalogue: &mut Vec<Entry>, entry: Entry, source: &Source) -> usize {
+fn offer(catalogue: &mut Vec<CatalogueEntry>, entry: CatalogueEntry, source: &Source) -> usize {
     let real = |path: &Path| std::fs::canonicalize(path).ok();
     let path = source.path.as_deref().and_then(real);
-    let same = |known: &Entry| match &path {
+    let same = |known: &CatalogueEntry| match &path {
         Some(path) => known.source != list::BUILT_IN && real(Path::new(&known.name)).as_ref() == Some(path),
         None => known.source == list::BUILT_IN && source.name == format!("{}.yaml", known.name),
     };
@@ -189,7 +197,7 @@ fn offer(catalogue: &mut Vec<Entry>, entry: Entry, source: &Source) -> usize {
         Some(place) => {
             if let Some(known) = catalogue.get_mut(place) {
                 let (name, source) = (known.name.clone(), known.source.clone());
-                *known = Entry { name, source, ..entry };
+                *known = CatalogueEntry { name, source, ..entry };
             }
             place
         }
@@ -216,7 +224,7 @@ mod tests {
 
     const FILE: &str = "version: 1\ntasks: [{ name: t, kind: kernel, kernel: noop, count: 5 }]\n";
 
-    fn opened(name: &str, changes: &Changes, platform: &prepare::Platform) -> (Entry, Source) {
+    fn opened(name: &str, changes: &ChangeArgs, platform: &prepare::Platform) -> (CatalogueEntry, Source) {
         let (source, workload) = prepare::source_and_workload(name, changes, crate::cli::Color::Never).unwrap();
         (entry_of(name, &source, workload, platform, changes), source)
     }
@@ -224,7 +232,7 @@ mod tests {
     #[test]
     fn the_workload_that_was_named_has_one_place_in_the_picker() {
         let platform = prepare::Platform::detect();
-        let changes = Changes { set: vec!["measure.repeats=2".to_owned()], ..Changes::default() };
+        let changes = ChangeArgs { set: vec!["measure.repeats=2".to_owned()], ..ChangeArgs::default() };
         let mut list = catalogue(&platform, &changes);
         let before = list.len();
         let (entry, source) = opened("cpu_uniform.yml", &changes, &platform);
@@ -237,7 +245,7 @@ mod tests {
         let path = folder.path().join("elsewhere.yaml");
         std::fs::write(&path, FILE).unwrap();
         for _ in 0..2 {
-            let (entry, source) = opened(path.to_str().unwrap(), &Changes::default(), &platform);
+            let (entry, source) = opened(path.to_str().unwrap(), &ChangeArgs::default(), &platform);
             assert_eq!(offer(&mut list, entry, &source), 0);
             assert_eq!((list.len(), list[0].name.as_str()), (before + 1, path.to_str().unwrap()));
         }

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use crate::cli::{DoctorArgs, Format};
 use crate::commands::calibration::Origin;
 use crate::commands::target::Target;
-use crate::commands::{Exit, write};
+use crate::commands::{ExitReason, write};
 use crate::os::host::Host;
-use crate::os::limits::{DESCRIPTORS_PER_WORKER, Limits, Room};
+use crate::os::limits::{DESCRIPTORS_PER_WORKER, Headroom, Limits};
 use crate::os::probes::{Probes, SLEEPS};
 use crate::report::{clean, units};
 use crate::worker::calibration::Calibration;
@@ -31,7 +31,7 @@ struct Facts {
 ///
 /// # Errors
 /// See [`super::execute`].
-pub fn execute(arguments: &DoctorArgs) -> anyhow::Result<Exit> {
+pub(crate) fn execute(arguments: &DoctorArgs) -> anyhow::Result<ExitReason> {
     let target = match Target::open(arguments.output.as_deref(), &[]) {
         Ok(target) => target,
         Err(exit) => return Ok(exit),
@@ -100,8 +100,8 @@ impl Facts {
 
     fn limits(&self) -> String {
         let Limits { processes, descriptors, group_processes, .. } = self.limits;
-        let limit = |room: Option<Room>, what: &str| match room {
-            Some(Room { limit, used, .. }) => format!("{limit} {what} ({used} in use)"),
+        let limit = |room: Option<Headroom>, what: &str| match room {
+            Some(Headroom { limit, used, .. }) => format!("{limit} {what} ({used} in use)"),
             None => format!("no limit of {what}"),
         };
         let group = group_processes.map_or(String::new(), |left| format!(", {left} more processes in the cgroup"));
@@ -241,7 +241,7 @@ mod tests {
         };
         let limits = Limits {
             processes: None,
-            descriptors: Some(Room { limit: 1024, used: 4, reserve: 40 }),
+            descriptors: Some(Headroom { limit: 1024, used: 4, reserve: 40 }),
             group_processes: Some(100),
             memory_available: Some(512 << 20),
         };

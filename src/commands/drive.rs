@@ -7,13 +7,13 @@ use anyhow::Context as _;
 use crate::cli::Output;
 use crate::commands::console::Console;
 use crate::commands::progress::Progress;
-use crate::commands::{Exit, process};
+use crate::commands::{ExitReason, process};
 use crate::os::job_control;
 use crate::os::signal_watch::{Caught, SignalWatch};
 use crate::report::ending::Ending;
 use crate::session::conductor::{Session, SessionSpec};
 use crate::session::ending::{SessionEnd, end};
-use crate::session::escalation::{Escalation, Level};
+use crate::session::escalation::{Escalation, StopLevel};
 use crate::session::stream::SharedStream;
 use crate::session::suspension::{self, suspend};
 use crate::session::view::{SessionCommand, SessionPhase, SessionView};
@@ -21,17 +21,17 @@ use crate::session::view::{SessionCommand, SessionPhase, SessionView};
 /// A session that has come to its end, or that was left.
 pub(super) struct Driven {
     /// The last view of it.
-    pub view: Arc<SessionView>,
+    pub(crate) view: Arc<SessionView>,
     /// How it came to its end.
-    pub ending: Ending,
+    pub(crate) ending: Ending,
     /// Hash of the stream of tasks.
-    pub stream_hash: String,
+    pub(crate) stream_hash: String,
     left_behind: bool,
 }
 
 impl Driven {
     /// What is left of this process is its exit code. Workers of a session that was left behind end with it.
-    pub fn leave(&self, exit: Exit) -> anyhow::Result<Exit> {
+    pub(crate) fn leave(&self, exit: ExitReason) -> anyhow::Result<ExitReason> {
         if self.left_behind {
             std::process::exit(exit.code().into());
         }
@@ -83,9 +83,9 @@ async fn watch(session: &mut Session, command: SessionCommand, mut progress: Pro
             caught = signals.next() => match caught {
                 Caught::End(number) => {
                     let told = |level| progress.note(match level {
-                        Level::Stop => "stopping: running tasks are asked to end; once more to kill",
-                        Level::Kill => "killing; once more to leave at once",
-                        Level::Leave => "leaving",
+                        StopLevel::Stop => "stopping: running tasks are asked to end; once more to kill",
+                        StopLevel::Kill => "killing; once more to leave at once",
+                        StopLevel::Leave => "leaving",
                     });
                     break Watched::Signalled(number, end(handle, &mut signals, &mut Escalation::default(), told).await);
                 }

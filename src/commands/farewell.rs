@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cli::{Changes, DashboardArgs};
+use crate::cli::{ChangeArgs, DashboardArgs};
 use crate::commands::{drive, measured, write};
 use crate::report::sweep::SweptArm;
 use crate::report::{self, ascii, shell};
@@ -17,11 +17,11 @@ use crate::workload::units::format_duration;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Repeat<'a> {
     /// File or bundled workload, as it is named on the command line.
-    pub file: &'a str,
+    pub(crate) file: &'a str,
     /// Whether it was named there, so that the changes to it were for it.
-    pub given: bool,
+    pub(crate) given: bool,
     /// What was asked for on the command line.
-    pub changes: &'a Changes,
+    pub(crate) changes: &'a ChangeArgs,
 }
 
 /// Writes both to standard output. Failures are not told one by one: they were on screen, and the command tells them.
@@ -30,7 +30,7 @@ pub(super) fn say(measured: &Measured, signal: Option<i32>, repeat: &Repeat<'_>,
     let hash = SharedStream::new(&view.workload).hash().to_owned();
     let results = measured::results_of(view, hash, drive::ending(view, signal.filter(|_| measured.cut_short)));
     let colour = write::colored_stdout(arguments.output.color);
-    let options = report::text::Options { colour, width: write::stdout_width(), attempts: 0 };
+    let options = report::text::TextOptions { colour, width: write::stdout_width(), attempts: 0 };
     let mut text = report::text::render(&results, options);
     let swept = swept(view);
     if !swept.is_empty() {
@@ -39,7 +39,7 @@ pub(super) fn say(measured: &Measured, signal: Option<i32>, repeat: &Repeat<'_>,
     }
     let text = if arguments.ascii { ascii::text(&text) } else { write::shown_on(&text, true) };
     let again = repeat.lines(view, &measured.opened_with);
-    // A terminal that is gone takes nothing, and nobody misses it.
+    // A terminal that is gone takes nothing, which is no loss.
     if let Err(error) = write::stdout(&format!("{text}\n{again}")) {
         write::say(&format!("error: {error:#}"));
     }
@@ -71,7 +71,7 @@ impl Repeat<'_> {
         let folder = if self.file.starts_with('-') && !source::is_standard_input(self.file) { "./" } else { "" };
         let mut words = vec!["poolscope".to_owned(), "compare".to_owned(), format!("{folder}{}", self.file)];
         let counts = workers(view, opened_with, self.given && self.changes.workers.is_some());
-        let everywhere = Changes { set: Vec::new(), seed: None, workers: None, ..self.changes.clone() };
+        let everywhere = ChangeArgs { set: Vec::new(), seed: None, workers: None, ..self.changes.clone() };
         words.extend(changes(if self.given { self.changes } else { &everywhere }, &counts));
         if view.mode == Mode::Together {
             words.push("--together".to_owned());
@@ -97,9 +97,9 @@ fn workers(view: &SessionView, opened_with: &[u32], all: bool) -> Vec<String> {
 }
 
 /// The options that change a workload, and then those that set the number of workers of single arms.
-pub(super) fn changes(changes: &Changes, workers: &[String]) -> Vec<String> {
+pub(super) fn changes(changes: &ChangeArgs, workers: &[String]) -> Vec<String> {
     // Every option is looked at: a new one does not get lost.
-    let Changes { set, seed, workers: everywhere, allow_exec, max_time, i_know } = changes;
+    let ChangeArgs { set, seed, workers: everywhere, allow_exec, max_time, i_know } = changes;
     let mut words = Vec::new();
     let mut option = |name: &str, value: Option<String>| {
         words.push(format!("--{name}"));
@@ -142,8 +142,8 @@ mod tests {
     use crate::tui::model;
 
     /// Everything that can be asked for.
-    fn asked() -> Changes {
-        Changes {
+    fn asked() -> ChangeArgs {
+        ChangeArgs {
             set: vec!["total=100".to_owned(), "name=\"it's\"".to_owned(), "-x=1".to_owned()],
             seed: Some(5),
             workers: Some("4".parse().unwrap()),
@@ -153,12 +153,12 @@ mod tests {
         }
     }
 
-    fn repeat<'a>(file: &'a str, given: bool, changes: &'a Changes) -> Repeat<'a> {
+    fn repeat<'a>(file: &'a str, given: bool, changes: &'a ChangeArgs) -> Repeat<'a> {
         Repeat { file, given, changes }
     }
 
     /// The command line read back.
-    fn read(words: &[String]) -> (String, Changes, bool) {
+    fn read(words: &[String]) -> (String, ChangeArgs, bool) {
         match Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{words:?}: {error}")).command {
             Some(Verb::Compare(arguments)) => (arguments.file, arguments.changes, arguments.together),
             other => panic!("{words:?}: {other:?}"),
@@ -175,7 +175,7 @@ mod tests {
         let (_, changes, _) = read(&repeat("mixed", false, &asked).command(&view, &[4, 4]));
         assert_eq!((changes.set.len(), changes.seed, changes.workers), (0, None, None));
         assert!(changes.allow_exec && changes.i_know && changes.max_time == asked.max_time);
-        let plain = Changes::default();
+        let plain = ChangeArgs::default();
         assert_eq!(repeat("mixed", true, &plain).command(&view, &[4, 4]), ["poolscope", "compare", "mixed"]);
         let (_, _, together) = read(&repeat("mixed", true, &plain).command(&fixture::together(), &[4, 4]));
         assert!(together);
@@ -187,12 +187,15 @@ mod tests {
     fn worker_counts_that_were_changed_are_in_it() {
         let mut view = fixture::serial();
         view.arms[1].told.0 = 6;
-        let plain = Changes::default();
-        let command = |changes: &Changes| repeat("f", true, changes).command(&view, &[1, 4])[3..].to_vec();
+        let plain = ChangeArgs::default();
+        let command = |changes: &ChangeArgs| repeat("f", true, changes).command(&view, &[1, 4])[3..].to_vec();
         assert_eq!(command(&plain), ["--set", "engines.1.workers=6"]);
         // The option would set all arms, and last.
-        let four =
-            Changes { workers: Some("4".parse().unwrap()), set: vec!["total=9".to_owned()], ..Changes::default() };
+        let four = ChangeArgs {
+            workers: Some("4".parse().unwrap()),
+            set: vec!["total=9".to_owned()],
+            ..ChangeArgs::default()
+        };
         assert_eq!(command(&four), ["--set", "total=9", "--set", "engines.1.workers=6"]);
         let mut view = fixture::three_arms();
         view.arms[0].told.0 = 1;

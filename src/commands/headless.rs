@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::analysis::failing::AllFailed;
-use crate::cli::{Changes, Format, Output};
+use crate::cli::{ChangeArgs, Format, Output};
 use crate::commands::drive::{Driven, drive};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::target::Target;
-use crate::commands::{Exit, write};
+use crate::commands::{ExitReason, write};
 use crate::report::ending::Ending;
-use crate::report::text::Options;
+use crate::report::text::TextOptions;
 use crate::report::{self, Results};
 use crate::report::{clean, sweep};
 use crate::session::view::SessionCommand;
@@ -18,13 +18,12 @@ use crate::workload::model::Workload;
 /// What a verb has made of its arguments: everything was checked, and nothing was started.
 pub(super) struct Job {
     /// The workload as it is run: its engines are the arms that take part.
-    pub workload: Arc<Workload>,
-    /// The machine.
-    pub platform: Platform,
+    pub(crate) workload: Arc<Workload>,
+    pub(crate) platform: Platform,
     /// What the session is asked for.
-    pub command: SessionCommand,
+    pub(crate) command: SessionCommand,
     /// Where the result goes.
-    pub target: Target,
+    pub(crate) target: Target,
 }
 
 /// Prepares, runs and reports.
@@ -33,10 +32,10 @@ pub(super) struct Job {
 /// See [`super::execute`].
 pub(super) fn execute<R: Report>(
     prepared: Prepared<Job>,
-    changes: &Changes,
+    changes: &ChangeArgs,
     output: &Output,
     results: impl FnOnce(&Driven) -> R,
-) -> anyhow::Result<Exit> {
+) -> anyhow::Result<ExitReason> {
     let Job { workload, platform, command, target } = match prepared {
         Ok(job) => job,
         Err(exit) => return Ok(exit),
@@ -52,10 +51,9 @@ pub(super) fn execute<R: Report>(
 
 /// Results that can be written and judged.
 pub(super) trait Report {
-    /// As JSON.
     fn json(&self) -> String;
     /// As text for people.
-    fn text(&self, options: Options) -> String;
+    fn text(&self, options: TextOptions) -> String;
     /// How the session came to its end.
     fn ending(&self) -> &Ending;
     /// Names of the arms of which not one task succeeded, and why not.
@@ -69,7 +67,7 @@ impl Report for Results {
         report::json::text(self)
     }
 
-    fn text(&self, options: Options) -> String {
+    fn text(&self, options: TextOptions) -> String {
         report::text::render(self, options)
     }
 
@@ -91,7 +89,7 @@ impl Report for sweep::SweepResults {
         sweep::json::text(self)
     }
 
-    fn text(&self, options: Options) -> String {
+    fn text(&self, options: TextOptions) -> String {
         sweep::text::render(self, options)
     }
 
@@ -113,38 +111,38 @@ fn page(results: &impl Report, output: &Output, standard: bool) -> String {
         Format::Json => results.json(),
         Format::Text => {
             let colour = write::colored_stdout(output.color) && standard;
-            let text = results.text(Options { colour, width: write::stdout_width(), ..Options::default() });
+            let text = results.text(TextOptions { colour, width: write::stdout_width(), ..TextOptions::default() });
             write::shown_on(&text, standard).into_owned()
         }
     }
 }
 
 /// The exit code of what was measured; says why it is none of success, unless the page did.
-fn verdict(results: &impl Report, strict: bool, on_page: bool) -> Exit {
+fn verdict(results: &impl Report, strict: bool, on_page: bool) -> ExitReason {
     let failed = results.all_failed();
     let failed = failed.iter().map(|(name, found)| all_failed(name, found, on_page));
-    let exit = failed.fold(ended(results.ending()), Exit::or_graver);
-    if strict && results.is_suspect() { exit.or_graver(Exit::Suspect) } else { exit }
+    let exit = failed.fold(ended(results.ending()), ExitReason::or_graver);
+    if strict && results.is_suspect() { exit.or_graver(ExitReason::Suspect) } else { exit }
 }
 
 /// The exit code of an ending; says what broke.
-fn ended(ending: &Ending) -> Exit {
+fn ended(ending: &Ending) -> ExitReason {
     match ending {
-        Ending::Finished => Exit::Done,
-        Ending::Stopped(Some(signal)) => Exit::Signal(*signal),
-        Ending::Stopped(None) => Exit::Aborted,
+        Ending::Finished => ExitReason::Done,
+        Ending::Stopped(Some(signal)) => ExitReason::Signal(*signal),
+        Ending::Stopped(None) => ExitReason::Aborted,
         Ending::Broken(reason) => {
             write::say(&format!("error: {}", clean::line(reason)));
-            Exit::Aborted
+            ExitReason::Aborted
         }
     }
 }
 
 /// The exit code of an arm of which not one task succeeded; says so, unless the page did.
-fn all_failed(name: &str, AllFailed { tasks, cause }: &AllFailed, on_page: bool) -> Exit {
+fn all_failed(name: &str, AllFailed { tasks, cause }: &AllFailed, on_page: bool) -> ExitReason {
     if !on_page {
         let (name, cause) = (clean::line(name), clean::line(cause));
         write::say(&format!("error: {name}: ALL {tasks} TASKS FAILED: {cause}"));
     }
-    Exit::Aborted
+    ExitReason::Aborted
 }

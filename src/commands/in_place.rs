@@ -1,5 +1,6 @@
-//! Writes over a file that cannot be replaced: its folder is closed to us, it is a mount point, or it is somebody else's in a
-//! shared folder. What was there stays if that fails; only an end in the middle of it (`kill -9`) can leave a mixture.
+//! Writes over a file that cannot be replaced: its folder is closed to us, it is a mount point, or it is another user's
+//! in a shared folder. What was there stays if that fails; only an end in the middle of it (`kill -9`) can leave a
+//! mixture.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};

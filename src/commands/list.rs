@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::cli::{Format, ListArgs};
 use crate::commands::target::Target;
-use crate::commands::{Exit, write};
+use crate::commands::{ExitReason, write};
 use crate::report::clean;
 use crate::workload::load::load;
 use crate::workload::model::Workload;
@@ -21,28 +21,28 @@ pub(super) const FOLDER: &str = "workloads";
 pub(super) const BUILT_IN: &str = "built in";
 
 /// A workload that can be named on the command line.
-pub(super) struct Known {
+pub(super) struct ListedWorkload {
     /// Name to give.
-    pub name: String,
+    pub(crate) name: String,
     /// A path, or "built in".
-    pub source: String,
+    pub(crate) source: String,
     /// Its text; empty if it could not be read.
-    pub text: String,
+    pub(crate) text: String,
     /// The workload, or what is wrong, rendered.
-    pub outcome: Result<Workload, String>,
+    pub(crate) outcome: Result<Workload, String>,
 }
 
 /// Everything that can be named: files of the current folder that look like workloads, those in ./workloads, and the
 /// bundled workloads. Opening runs nothing. `allow_exec`: commands of a file that everybody may change may be run.
-pub(super) fn known(colored: bool, allow_exec: bool) -> Vec<Known> {
+pub(super) fn known(colored: bool, allow_exec: bool) -> Vec<ListedWorkload> {
     let mut list = Vec::new();
     for (folder, all) in [("", false), (FOLDER, true)] {
         let paths = match files(Path::new(folder)) {
             Ok(paths) => paths,
-            // Nobody said that there is anything in the current folder.
+            // The user did not say that there is anything in the current folder.
             Err(_) if !all => continue,
             Err(error) => {
-                list.push(Known {
+                list.push(ListedWorkload {
                     name: folder.to_owned(),
                     source: folder.to_owned(),
                     text: String::new(),
@@ -55,7 +55,7 @@ pub(super) fn known(colored: bool, allow_exec: bool) -> Vec<Known> {
     }
     list.extend(bundled::all().iter().map(|bundled| {
         let outcome = load(bundled.text, bundled.name).map(|loaded| loaded.workload);
-        Known {
+        ListedWorkload {
             name: bundled.name.to_owned(),
             source: BUILT_IN.to_owned(),
             text: bundled.text.to_owned(),
@@ -66,7 +66,7 @@ pub(super) fn known(colored: bool, allow_exec: bool) -> Vec<Known> {
 }
 
 /// A file that can be named. Unless `all` are wanted, `None` if it does not look like a workload.
-fn file(path: &Path, all: bool, colored: bool, allow_exec: bool) -> Option<Known> {
+fn file(path: &Path, all: bool, colored: bool, allow_exec: bool) -> Option<ListedWorkload> {
     // A name that the command line would take for something else is given with its folder.
     let shown = path.display().to_string();
     let shown = if typed_back(&shown) { shown } else { format!("./{shown}") };
@@ -87,7 +87,7 @@ fn file(path: &Path, all: bool, colored: bool, allow_exec: bool) -> Option<Known
     // The bundled files, seen from the project's own folder, are not listed twice.
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let same = bundled::get(&stem).is_some_and(|bundled| bundled.name == stem && bundled.text == text);
-    (!same).then(|| Known { name: shown.clone(), source: shown, text, outcome })
+    (!same).then(|| ListedWorkload { name: shown.clone(), source: shown, text, outcome })
 }
 
 /// Whether a name means this file wherever a workload is asked for.
@@ -127,7 +127,7 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// See [`super::execute`].
-pub fn execute(arguments: &ListArgs) -> anyhow::Result<Exit> {
+pub(crate) fn execute(arguments: &ListArgs) -> anyhow::Result<ExitReason> {
     let target = match Target::open(arguments.output.as_deref(), &[]) {
         Ok(target) => target,
         Err(exit) => return Ok(exit),
@@ -141,7 +141,7 @@ pub fn execute(arguments: &ListArgs) -> anyhow::Result<Exit> {
     Ok(target.deliver(&text))
 }
 
-fn json(list: &[Known]) -> Value {
+fn json(list: &[ListedWorkload]) -> Value {
     let workloads = list.iter().map(|known| match &known.outcome {
         Ok(workload) => json!({
             "name": known.name, "source": known.source, "title": workload.title, "teaches": workload.teaches,
@@ -152,7 +152,7 @@ fn json(list: &[Known]) -> Value {
     json!({ "schema": "poolscope.list/1", "workloads": workloads.collect::<Vec<_>>() })
 }
 
-fn text(list: &[Known]) -> String {
+fn text(list: &[ListedWorkload]) -> String {
     // A file may be called anything.
     let names: Vec<_> = list.iter().map(|known| clean::line(&known.name)).collect();
     let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
@@ -180,9 +180,9 @@ fn text(list: &[Known]) -> String {
 mod tests {
     use super::*;
 
-    fn broken(name: &str) -> Known {
+    fn broken(name: &str) -> ListedWorkload {
         let outcome = Err("\nf.yaml:1:1: tasks: missing\n  |\n1 | x\n".to_owned());
-        Known { name: name.to_owned(), source: name.to_owned(), text: String::new(), outcome }
+        ListedWorkload { name: name.to_owned(), source: name.to_owned(), text: String::new(), outcome }
     }
 
     #[test]

@@ -4,23 +4,23 @@
 //! sessions by the same functions of `prepare`.
 
 mod calibration;
-pub mod check;
-pub mod compare;
+pub(crate) mod check;
+pub(crate) mod compare;
 mod console;
-pub mod dashboard;
-pub mod doctor;
+pub(crate) mod dashboard;
+pub(crate) mod doctor;
 mod drive;
 mod farewell;
 mod headless;
 mod in_place;
-pub mod list;
+pub(crate) mod list;
 mod measured;
-pub mod new;
+pub(crate) mod new;
 mod prepare;
 mod programs;
 mod progress;
-pub mod run;
-pub mod sweep;
+pub(crate) mod run;
+pub(crate) mod sweep;
 mod target;
 mod write;
 
@@ -34,7 +34,7 @@ use crate::worker::environment;
 
 /// How the program ends, as its exit code says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub enum ExitReason {
     /// 0: done.
     Done,
     /// 2: the input is bad and nothing was started.
@@ -47,10 +47,9 @@ pub enum Exit {
     Signal(i32),
 }
 
-impl Exit {
-    /// The number.
+impl ExitReason {
     #[must_use]
-    pub fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::BadInput => 2,
@@ -61,10 +60,10 @@ impl Exit {
     }
 }
 
-impl Exit {
+impl ExitReason {
     /// The one of two that is told: a signal, then 2, 3, 1 and 4.
     #[must_use]
-    pub fn or_graver(self, other: Self) -> Self {
+    pub(crate) fn or_graver(self, other: Self) -> Self {
         let rank = |exit: Self| match exit {
             Self::Signal(_) => 4,
             Self::BadInput => 3,
@@ -76,8 +75,8 @@ impl Exit {
     }
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
+impl From<ExitReason> for ExitCode {
+    fn from(exit: ExitReason) -> Self {
         Self::from(exit.code())
     }
 }
@@ -90,8 +89,8 @@ fn process() -> anyhow::Result<ProcessOwner> {
 /// Does what the command line asks for.
 ///
 /// # Errors
-/// What could not be done, for people; the exit code is that of [`Exit::Aborted`].
-pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
+/// What could not be done, for people; the exit code is that of [`ExitReason::Aborted`].
+pub fn execute(cli: Cli) -> anyhow::Result<ExitReason> {
     let depth = environment::depth();
     if depth > environment::MAX_DEPTH {
         anyhow::bail!(

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use crate::cli::NewArgs;
-use crate::commands::{Exit, write};
+use crate::commands::{ExitReason, write};
 use crate::workload::load::load;
 
 /// The file, with `NAME` for its name and `PATH` for how the command line calls it.
@@ -17,10 +17,10 @@ const STARTER: &str = include_str!("starter.yaml");
 ///
 /// # Errors
 /// See [`super::execute`].
-pub fn execute(arguments: &NewArgs) -> anyhow::Result<Exit> {
+pub(crate) fn execute(arguments: &NewArgs) -> anyhow::Result<ExitReason> {
     let refuse = |message: String| {
         write::say(&format!("error: {message}"));
-        Ok(Exit::BadInput)
+        Ok(ExitReason::BadInput)
     };
     let Some((path, text)) = starter(&arguments.name) else {
         return refuse(format!(
@@ -35,7 +35,7 @@ pub fn execute(arguments: &NewArgs) -> anyhow::Result<Exit> {
         Err(Refused::NotWritten(error)) => return Err(error).with_context(|| format!("writing {path}")),
     }
     write::stdout(&format!("{path} written; look at it, then: poolscope {}\n", argument(&path)))?;
-    Ok(Exit::Done)
+    Ok(ExitReason::Done)
 }
 
 /// Path and text of the file for a name; `None` if a workload cannot be called that.

@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::{Changes, Color, WorkerCounts};
+use crate::cli::{ChangeArgs, Color, WorkerCounts};
 use crate::commands::calibration::Origin;
-use crate::commands::{Exit, write};
+use crate::commands::{ExitReason, write};
 use crate::engine::context::RunContext;
 use crate::os::board;
 use crate::os::host::Host;
@@ -20,7 +20,7 @@ use crate::workload::plan::{self, Machine, Plan};
 use crate::workload::source::{self, Source};
 
 /// What came of preparing: ready, or an exit whose reason was told.
-pub(super) type Prepared<T> = Result<T, Exit>;
+pub(super) type Prepared<T> = Result<T, ExitReason>;
 
 /// Workers are made of this program's own file.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +30,8 @@ pub(super) struct OwnProgramUnknown(#[from] std::io::Error);
 /// The machine a workload is run on.
 #[derive(Clone, Debug)]
 pub(super) struct Platform {
-    pub host: Arc<Host>,
-    pub limits: Limits,
+    pub(crate) host: Arc<Host>,
+    pub(crate) limits: Limits,
 }
 
 impl Platform {
@@ -64,21 +64,21 @@ impl Platform {
     }
 }
 
-fn room(limits::Room { limit, used, reserve }: limits::Room, each: u64) -> plan::Room {
+fn room(limits::Headroom { limit, used, reserve }: limits::Headroom, each: u64) -> plan::Room {
     plan::Room { limit, used, reserve, each }
 }
 
 /// Opens and loads a workload and applies what the command line changes. What is wrong is told on standard error.
-pub(super) fn workload(name: &str, changes: &Changes, color: Color) -> Prepared<Arc<Workload>> {
+pub(super) fn workload(name: &str, changes: &ChangeArgs, color: Color) -> Prepared<Arc<Workload>> {
     source_and_workload(name, changes, color).map(|(_, workload)| workload)
 }
 
 /// The same with where it came from.
-pub(super) fn source_and_workload(name: &str, changes: &Changes, color: Color) -> Prepared<(Source, Arc<Workload>)> {
+pub(super) fn source_and_workload(name: &str, changes: &ChangeArgs, color: Color) -> Prepared<(Source, Arc<Workload>)> {
     let colored = write::colored_stderr(color);
     let bad = |message: String| {
         write::say(&message);
-        Exit::BadInput
+        ExitReason::BadInput
     };
     announce(name);
     let (source, loaded) =
@@ -100,7 +100,7 @@ pub(super) fn source_and_workload(name: &str, changes: &Changes, color: Color) -
 }
 
 /// Refuses several worker counts where one is needed; `who` needs it.
-pub(super) fn one_count(changes: &Changes, who: &str, file: Option<&str>) -> Prepared<()> {
+pub(super) fn one_count(changes: &ChangeArgs, who: &str, file: Option<&str>) -> Prepared<()> {
     match changes.workers.as_ref().filter(|counts| counts.single().is_none()) {
         None => Ok(()),
         Some(counts) => {
@@ -108,12 +108,12 @@ pub(super) fn one_count(changes: &Changes, who: &str, file: Option<&str>) -> Pre
             write::say(&format!(
                 "error: {who} takes one number of workers; several are tried by poolscope sweep {file} --workers {counts}"
             ));
-            Err(Exit::BadInput)
+            Err(ExitReason::BadInput)
         }
     }
 }
 
-/// Says what is waited for where somebody has to type it.
+/// Says what is waited for where the user has to type it.
 pub(super) fn announce(name: &str) {
     if source::is_standard_input(name) && std::io::stdin().is_terminal() {
         write::say("reading the workload from the terminal; Ctrl-D ends it");
@@ -123,16 +123,16 @@ pub(super) fn announce(name: &str) {
 }
 
 /// Refuses a plan that this machine cannot bear, unless it is asked for; tells warnings. `together`: all arms at once.
-pub(super) fn envelope(workload: &Workload, platform: &Platform, changes: &Changes, together: bool) -> Prepared<()> {
+pub(super) fn envelope(workload: &Workload, platform: &Platform, changes: &ChangeArgs, together: bool) -> Prepared<()> {
     let mut plan = plan(workload, platform, changes.max_time);
     if together {
         plan.refusals.extend(all_at_once(&plan, platform.machine()));
     }
-    judge(&plan, platform, changes)
+    check_limits(&plan, platform, changes)
 }
 
 /// Refuses a plan that has refusals, unless it is asked for; tells warnings.
-pub(super) fn judge(plan: &Plan, platform: &Platform, changes: &Changes) -> Prepared<()> {
+pub(super) fn check_limits(plan: &Plan, platform: &Platform, changes: &ChangeArgs) -> Prepared<()> {
     for warning in &plan.warnings {
         write::say(&format!("warning: {}: {}", warning.key, warning.message));
     }
@@ -145,24 +145,24 @@ pub(super) fn judge(plan: &Plan, platform: &Platform, changes: &Changes) -> Prep
         plan.engines.iter().find(|engine| engine.workers.is_some_and(|workers| workers > board::SLOTS.into()));
     if let Some(engine) = too_many {
         write::say(&format!("error: {}: no more than {} workers are possible", engine.name, board::SLOTS));
-        return Err(Exit::BadInput);
+        return Err(ExitReason::BadInput);
     }
     // Workers that there is no room for wait for it, but one has to be there.
     let descriptors = platform.machine().descriptors.filter(|room| room.left() < room.each);
     if let Some(room) = descriptors {
         let least = room.used + room.reserve + room.each;
         write::say(&format!("error: a limit of {} open files is too low: one worker needs {least}", room.limit));
-        return Err(Exit::BadInput);
+        return Err(ExitReason::BadInput);
     }
     if plan.refusals.is_empty() || changes.i_know {
         return Ok(());
     }
     write::say("nothing was started; --i-know runs it all the same");
-    Err(Exit::BadInput)
+    Err(ExitReason::BadInput)
 }
 
 /// Why the arms cannot run at the same time, though each could by itself.
-fn all_at_once(plan: &Plan, machine: Machine) -> Vec<plan::Note> {
+fn all_at_once(plan: &Plan, machine: Machine) -> Vec<plan::PlanNote> {
     let workers: u64 = plan.engines.iter().filter_map(|engine| engine.workers).sum();
     let processes: u64 = plan.engines.iter().map(|engine| engine.peak_processes).sum();
     let needs = [(Some(machine.processes), processes, "processes"), (machine.descriptors, workers, "open files")];
@@ -170,7 +170,7 @@ fn all_at_once(plan: &Plan, machine: Machine) -> Vec<plan::Note> {
         let room = room?;
         let need = count.saturating_mul(room.each);
         let message = format!("all arms together need {need} {what}; {} are left for workers", room.left());
-        (need > room.left()).then(|| plan::Note { key: "--together".to_owned(), message })
+        (need > room.left()).then(|| plan::PlanNote { key: "--together".to_owned(), message })
     });
     short.collect()
 }
@@ -193,7 +193,7 @@ pub(super) fn arm(workload: &Workload, name: &str) -> Prepared<EngineSpec> {
             known.join(", "),
             kinds.join(", ")
         ));
-        return Err(Exit::BadInput);
+        return Err(ExitReason::BadInput);
     };
     // `--workers` has changed every entry of the file alike; a kind that is not in it takes the same.
     let workers =
@@ -211,7 +211,7 @@ pub(super) fn arms(workload: &Workload, names: &[String]) -> Prepared<Vec<Engine
     let double = arms.iter().enumerate().find(|(index, arm)| arms.iter().take(*index).any(|one| one.name == arm.name));
     if let Some((_, arm)) = double {
         write::say(&format!("error: --engines names {} twice", clean::line(&arm.name)));
-        return Err(Exit::BadInput);
+        return Err(ExitReason::BadInput);
     }
     Ok(arms)
 }

@@ -17,8 +17,9 @@ const LINE_INTERVAL: Duration = Duration::from_secs(5);
 /// Shows how far a session is.
 pub(super) enum Progress {
     /// Nothing at all, or nothing but answers to signals.
-    Silent { quiet: bool },
-    /// A bar.
+    Silent {
+        quiet: bool,
+    },
     Bar(ProgressBar),
     /// Lines: when the last one was written, and which run it was about.
     Lines(Instant, String),

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::cli::RunArgs;
-use crate::commands::Exit;
+use crate::commands::ExitReason;
 use crate::commands::headless::{self, Job};
 use crate::commands::measured;
 use crate::commands::prepare::{self, Platform, Prepared};
@@ -15,7 +15,7 @@ use crate::session::view::{Mode, SessionCommand};
 ///
 /// # Errors
 /// See [`super::execute`].
-pub fn execute(arguments: &RunArgs) -> anyhow::Result<Exit> {
+pub(crate) fn execute(arguments: &RunArgs) -> anyhow::Result<ExitReason> {
     headless::execute(prepared(arguments), &arguments.changes, &arguments.output, measured::results)
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::analysis::tuning::RUNS;
 use crate::cli::SweepArgs;
-use crate::commands::Exit;
+use crate::commands::ExitReason;
 use crate::commands::drive::Driven;
 use crate::commands::headless::{self, Job};
 use crate::commands::measured::partial;
@@ -21,12 +21,12 @@ use crate::workload::model::Workload;
 ///
 /// # Errors
 /// See [`super::execute`].
-pub fn execute(arguments: &SweepArgs) -> anyhow::Result<Exit> {
+pub(crate) fn execute(arguments: &SweepArgs) -> anyhow::Result<ExitReason> {
     with_repeats(arguments, |_| RUNS)
 }
 
 /// The same, with so many runs of each count if the command line does not say.
-pub(super) fn with_repeats(arguments: &SweepArgs, repeats: fn(&Workload) -> u32) -> anyhow::Result<Exit> {
+pub(super) fn with_repeats(arguments: &SweepArgs, repeats: fn(&Workload) -> u32) -> anyhow::Result<ExitReason> {
     headless::execute(prepared(arguments, repeats), &arguments.changes, &arguments.output, results)
 }
 

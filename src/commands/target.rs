@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Gid, Uid, fchown};
 
-use crate::commands::{Exit, in_place, write};
+use crate::commands::{ExitReason, in_place, write};
 use crate::os::process_owner::ProcessOwner;
 use crate::os::{signals, standard_output};
 
@@ -45,17 +45,17 @@ pub(super) struct Replacement {
 impl Target {
     /// Finds out whether a result can be written; `inputs` are the files that must not be overwritten with it. What
     /// speaks against it is told.
-    pub fn open(path: Option<&Path>, inputs: &[&str]) -> Result<Self, Exit> {
+    pub(crate) fn open(path: Option<&Path>, inputs: &[&str]) -> Result<Self, ExitReason> {
         let target = match path {
             None => Self::Standard,
             Some(path) => Self::of(path, inputs).map_err(|reason| {
                 write::say(&format!("error: the result cannot be written to {}: {reason}", path.display()));
-                Exit::BadInput
+                ExitReason::BadInput
             })?,
         };
         if target.is_standard() && standard_output::was_closed() {
             write::say("error: standard output is closed; --output PATH writes the result to a file");
-            return Err(Exit::BadInput);
+            return Err(ExitReason::BadInput);
         }
         Ok(target)
     }
@@ -115,12 +115,12 @@ impl Target {
     }
 
     /// Whether it goes to standard output.
-    pub fn is_standard(&self) -> bool {
+    pub(crate) fn is_standard(&self) -> bool {
         matches!(self, Self::Standard)
     }
 
     /// Writes the result. What goes wrong is told; the result is on standard output then.
-    pub fn deliver(self, text: &str) -> Exit {
+    pub(crate) fn deliver(self, text: &str) -> ExitReason {
         let (name, written) = match self {
             Self::Standard => return to_standard_output(text),
             Self::Stream { mut file, name } => {
@@ -131,10 +131,10 @@ impl Target {
             Self::File(replacement) => (replacement.name.clone(), signals::without_ending(|| replacement.put(text))),
             Self::InPlace { path, name } => (name, signals::without_ending(|| in_place::write(&path, text))),
         };
-        let Err(error) = written else { return Exit::Done };
+        let Err(error) = written else { return ExitReason::Done };
         write::say(&format!("error: writing {name}: {}; the result goes to standard output", plain(error)));
         let _told = to_standard_output(text);
-        Exit::Aborted
+        ExitReason::Aborted
     }
 }
 
@@ -145,13 +145,13 @@ fn release_ending() {
     }
 }
 
-fn to_standard_output(text: &str) -> Exit {
+fn to_standard_output(text: &str) -> ExitReason {
     release_ending();
     match write::stdout(text) {
-        Ok(()) => Exit::Done,
+        Ok(()) => ExitReason::Done,
         Err(error) => {
             write::say(&format!("error: {error:#}"));
-            Exit::Aborted
+            ExitReason::Aborted
         }
     }
 }
@@ -287,7 +287,8 @@ impl Replacement {
         let Err(error) = moved else { return Ok(()) };
         let _ = fs::remove_file(&temporary);
         if kept.is_some() && error.kind() == io::ErrorKind::Other {
-            // It cannot be replaced (it is a mount point, or someone else's in a shared folder), but it can be written to.
+            // It cannot be replaced (it is a mount point, or another user's in a shared folder), but it can be written
+            // to.
             return in_place::write(&path, text);
         }
         Err(error)

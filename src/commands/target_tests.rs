@@ -30,11 +30,11 @@ fn a_file_is_there_whole_with_its_mode_kept_and_nothing_beside_it() {
     let path = folder.path().join("result");
     let target = open(&path).unwrap();
     assert!(names(folder.path()).is_empty(), "finding out leaves nothing behind");
-    assert_eq!(target.deliver("one"), Exit::Done);
+    assert_eq!(target.deliver("one"), ExitReason::Done);
     fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
     let target = open(&path).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "one", "finding out touches nothing");
-    assert_eq!(target.deliver("two"), Exit::Done);
+    assert_eq!(target.deliver("two"), ExitReason::Done);
     assert_eq!((fs::read_to_string(&path).unwrap().as_str(), mode(&path)), ("two", 0o640));
     assert_eq!(names(folder.path()), ["result"]);
 }
@@ -44,7 +44,7 @@ fn a_new_file_has_the_mode_that_others_get() {
     let folder = tempfile::tempdir().unwrap();
     let (ours, others) = (folder.path().join("ours"), folder.path().join("others"));
     fs::write(&others, "").unwrap();
-    assert_eq!(open(&ours).unwrap().deliver("x"), Exit::Done);
+    assert_eq!(open(&ours).unwrap().deliver("x"), ExitReason::Done);
     assert_eq!(mode(&ours), mode(&others));
 }
 
@@ -57,10 +57,10 @@ fn links_are_written_through() {
     symlink("deep/real", at("relative")).unwrap();
     symlink(at("relative"), at("link")).unwrap();
     symlink("deep/new", at("dangling")).unwrap();
-    assert_eq!(open(&at("link")).unwrap().deliver("new"), Exit::Done);
+    assert_eq!(open(&at("link")).unwrap().deliver("new"), ExitReason::Done);
     assert_eq!(fs::read_to_string(at("deep/real")).unwrap(), "new");
     assert!(at("link").is_symlink() && at("relative").is_symlink());
-    assert_eq!(open(&at("dangling")).unwrap().deliver("x"), Exit::Done);
+    assert_eq!(open(&at("dangling")).unwrap().deliver("x"), ExitReason::Done);
     assert_eq!(fs::read_to_string(at("deep/new")).unwrap(), "x");
     assert_eq!(names(&at("deep")), ["new", "real"]);
 }

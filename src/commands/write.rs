@@ -37,7 +37,7 @@ pub(super) fn shown_on(text: &str, standard: bool) -> Cow<'_, str> {
     shown(text, standard && io::stdout().is_terminal())
 }
 
-/// Says something to people, on standard error. Nobody may be listening.
+/// Says something to people, on standard error. It may be closed.
 pub(super) fn say(text: &str) {
     let mut err = io::stderr().lock();
     let _ = writeln!(err, "{}", shown(text, err.is_terminal()));

@@ -38,9 +38,9 @@ pub trait ArmRun: Debug + Send {
     fn join(self: Box<Self>) -> RunState;
 }
 
-/// What is to be run.
+/// What an arm needs to know to start a run.
 pub struct RunRequest<'a> {
-    /// What the tasks are.
+    /// Says what the tasks of each class do.
     pub workload: &'a Workload,
     /// The arm's entry in the workload's `engines`.
     pub spec: &'a EngineSpec,
@@ -48,7 +48,7 @@ pub struct RunRequest<'a> {
     pub workers: u32,
     /// The tasks in their order.
     pub stream: Box<dyn TaskStream>,
-    /// When they are admitted.
+    /// When its tasks are admitted to the queue.
     pub admission: Admission,
     /// What is the same for every run of the session.
     pub context: &'a RunContext,

@@ -8,7 +8,7 @@ use crate::os::clock::monotonic;
 
 /// A run's clock. See the module docs.
 #[derive(Debug)]
-pub struct RunClock {
+pub(crate) struct RunClock {
     origin: u64,
     /// Closed suspensions: when each began, and the sum of all up to its end. Monotonic nanoseconds.
     suspensions: Vec<Suspension>,
@@ -25,19 +25,19 @@ struct Suspension {
 impl RunClock {
     /// A clock that starts now.
     #[must_use]
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { origin: monotonic(), suspensions: Vec::new(), suspended_at: None }
     }
 
     /// The run clock now.
     #[must_use]
-    pub fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Moment {
         self.moment(monotonic())
     }
 
     /// The run clock at a reading of the monotonic clock.
     #[must_use]
-    pub fn moment(&self, monotonic: u64) -> Moment {
+    pub(crate) fn moment(&self, monotonic: u64) -> Moment {
         let monotonic = self.suspended_at.map_or(monotonic, |begin| monotonic.min(begin));
         let mut excluded = 0;
         for suspension in self.suspensions.iter().rev() {
@@ -55,24 +55,24 @@ impl RunClock {
 
     /// The monotonic clock at a future moment, if nothing is suspended until then.
     #[must_use]
-    pub fn monotonic(&self, moment: Moment) -> u64 {
+    pub(crate) fn monotonic(&self, moment: Moment) -> u64 {
         let excluded = self.suspensions.last().map_or(0, |last| last.total_after);
         moment.0.saturating_add(self.origin).saturating_add(excluded)
     }
 
     /// Whether the clock stands still.
     #[must_use]
-    pub fn is_suspended(&self) -> bool {
+    pub(crate) fn is_suspended(&self) -> bool {
         self.suspended_at.is_some()
     }
 
     /// Stops the clock.
-    pub fn suspend(&mut self) {
+    pub(crate) fn suspend(&mut self) {
         self.suspended_at.get_or_insert_with(monotonic);
     }
 
     /// Starts it again; says how long it stood.
-    pub fn resume(&mut self) -> Duration {
+    pub(crate) fn resume(&mut self) -> Duration {
         let Some(begin) = self.suspended_at.take() else { return Duration::ZERO };
         let end = monotonic();
         let before = self.suspensions.last().map_or(0, |last| last.total_after);

@@ -39,7 +39,7 @@ pub struct Capabilities {
     pub kill_worker: bool,
     /// Each of its tasks has a process of its own.
     pub process_per_task: bool,
-    /// A worker of it can have several lanes: whoever kills one ends the tasks of all of them.
+    /// A worker of it can have several lanes: a kill ends the tasks of all of them.
     pub lanes: bool,
 }
 

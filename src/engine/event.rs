@@ -43,9 +43,9 @@ impl std::ops::Add<Duration> for Moment {
 pub struct Slot(pub u32);
 
 impl Slot {
-    /// Its row.
+    /// As an index into the rows.
     #[must_use]
-    pub fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         self.0 as usize
     }
 }
@@ -68,7 +68,6 @@ pub struct WorkerId {
 /// A lane of a worker: it runs one task at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LaneId {
-    /// Whose.
     pub worker: WorkerId,
     /// 0 for its first one.
     pub number: u16,
@@ -83,9 +82,9 @@ impl WorkerId {
 }
 
 impl LaneId {
-    /// Its place.
+    /// Lanes of a worker have consecutive slots.
     #[must_use]
-    pub fn slot(self) -> Slot {
+    pub(crate) fn slot(self) -> Slot {
         Slot(self.worker.slot.0.saturating_add(u32::from(self.number)))
     }
 }
@@ -93,20 +92,20 @@ impl LaneId {
 /// One successful task as its worker reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Which task.
+    /// Of the task in the stream.
     pub index: TaskIndex,
     /// Run clock at its first instruction.
     pub start: Moment,
-    /// Nanoseconds of work.
+    /// Work, in nanoseconds.
     pub service: u64,
-    /// Its result.
+    /// Result of the task, for the hash of all results.
     pub value: u64,
 }
 
 /// Successful tasks of one class, given out in one message, in the order they ran.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
-    /// Where they ran.
+    /// Of the lane that ran them.
     pub slot: u32,
     /// Their class.
     pub class: ClassId,
@@ -119,7 +118,7 @@ pub struct Batch<'a> {
     pub sent: Moment,
     /// End of the worker's task before the first of these.
     pub free_since: Moment,
-    /// The tasks.
+    /// In the order in which they ran.
     pub records: &'a [Record],
 }
 
@@ -144,36 +143,36 @@ pub enum Event<'a> {
     Attempt(&'a AttemptReport),
     /// So many tasks of a class waited longer than its `queue_timeout`.
     Expired {
-        /// Their class.
+        /// Common to all of them.
         class: ClassId,
-        /// How many.
+        /// How many tasks they are.
         count: u64,
-        /// The limit they reached.
+        /// The `queue_timeout` of the class.
         limit: Duration,
         /// Some of them one by one, at most [`crate::engine::dispatcher::queue::NAMED`].
         reports: &'a [AttemptReport],
     },
     /// A worker process was started.
     WorkerStarted {
-        /// Its slot.
+        /// Of its first lane.
         slot: u32,
-        /// Its process.
+        /// Process id.
         pid: u32,
         /// Whether it replaces one that died or was killed.
         restart: bool,
     },
     /// A worker is ready to work.
     WorkerReady {
-        /// Its slot.
+        /// Of its first lane.
         slot: u32,
         /// From the decision to start it until now.
         took: Duration,
     },
     /// A worker's initializer went well.
     WorkerInitialized {
-        /// Its slot.
+        /// Of its first lane.
         slot: u32,
-        /// How long it took.
+        /// Wall-clock time of the initializer.
         wall: Duration,
         /// CPU time that it took.
         cpu: Duration,
@@ -182,47 +181,47 @@ pub enum Event<'a> {
     },
     /// The bytes that a task returns. They count if it then succeeds.
     Returned {
-        /// Its slot.
+        /// Of the lane that ran the task.
         slot: u32,
-        /// Which task.
+        /// Of the task in the stream.
         index: TaskIndex,
-        /// What it returns.
+        /// All of them; the engine does not look at what they mean.
         bytes: &'a [u8],
     },
     /// CPU time of a live worker since its own start, as it measures it itself; of a lane, where the worker has several.
     WorkerUsage {
-        /// Its slot.
+        /// Of the lane, or of the first one of the worker.
         slot: u32,
-        /// Its process.
+        /// Process id.
         pid: u32,
-        /// Since its start.
+        /// User and system time.
         usage: Usage,
     },
     /// A worker is ended although the run goes on: it gets its signal now.
     WorkerEnding {
-        /// Its slot.
+        /// Of its first lane.
         slot: u32,
-        /// Its process, if it has one by now.
+        /// Process id, if it has one by now.
         pid: Option<u32>,
-        /// Why.
+        /// What ended it.
         reason: EndReason,
         /// Other slots whose workers hold a task now.
         others: &'a [u32],
     },
     /// A ghost is gone: a worker has come to the end of a task whose caller had given up, or has ended in it.
     GhostEnded {
-        /// Its slot.
+        /// Of the lane that was in the task.
         slot: u32,
         /// From the moment at which the caller gave up until now.
         after: Duration,
     },
     /// A worker process ended and was reaped.
     WorkerExited {
-        /// Its slot.
+        /// Of its first lane.
         slot: u32,
-        /// Its process.
+        /// Process id.
         pid: u32,
-        /// How it ended.
+        /// Exit code or signal.
         exit: Exit,
         /// The kernel's own accounting of its whole life (`wait4`).
         usage: Usage,
@@ -233,16 +232,16 @@ pub enum Event<'a> {
     },
     /// The number of workers aimed at was changed.
     Resized {
-        /// New number.
+        /// The number from now on.
         workers: u32,
     },
     /// The run stood still for so long, and its clock with it.
     Suspended(Duration),
     /// A line for people.
     Note {
-        /// How grave.
+        /// Whether something went wrong, and whether the figures are still good.
         severity: Severity,
-        /// What happened.
+        /// What happened, in words.
         text: String,
     },
 }
@@ -255,7 +254,7 @@ pub enum EndReason {
     Request,
     /// Its task worked longer than its `timeout`.
     Timeout {
-        /// The limit.
+        /// The `timeout` of its class.
         limit: Duration,
     },
 }
@@ -283,7 +282,7 @@ pub enum WorkerState {
 impl WorkerState {
     /// The word used in JSON and on screen.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Free => "free",
             Self::Starting => "start",
@@ -299,11 +298,9 @@ impl WorkerState {
 /// One slot as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotView {
-    /// Stable place.
     pub slot: u32,
-    /// Its process, if it has one.
+    /// Process id, if it has one.
     pub pid: Option<u32>,
-    /// What it does.
     pub state: WorkerState,
     /// The task it is in, with its class and the run clock at its first instruction, where known.
     pub task: Option<(TaskIndex, ClassId, Moment)>,
@@ -312,7 +309,7 @@ pub struct SlotView {
 /// A task that is being worked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InTask {
-    /// Which one.
+    /// Of the task in the stream.
     pub index: TaskIndex,
     /// Run clock at its first instruction.
     pub started: Moment,
@@ -322,7 +319,7 @@ pub struct InTask {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
-    /// Working.
+    /// Tasks are given out, or will be.
     Running,
     /// No work is given out.
     Paused,

@@ -1,14 +1,14 @@
 //! HOW it runs. Pool and process are two policies of one dispatcher.
 //!
-//! An [`arm::Arm`] is whatever can run the stream: [`dispatched`] is ours, [`external`] a program of somebody else.
+//! An [`arm::Arm`] is whatever can run the stream: [`dispatched`] is ours, [`external`] another program's.
 //! `dispatcher` is a pure state machine (no clock, no I/O), `driver` carries out its effects on real processes, and an
 //! [`event::Observer`] is told what happened. Nothing in here knows who observes: never use `metrics`, `tui` or `report`.
 
-pub mod arm;
-pub mod clock;
+pub(crate) mod arm;
+pub(crate) mod clock;
 pub mod context;
 pub mod control;
-pub mod dispatched;
+pub(crate) mod dispatched;
 pub mod dispatcher;
 pub mod driver;
 pub mod event;
@@ -18,7 +18,7 @@ pub mod stream;
 
 /// An error and everything that it comes from, in one line.
 #[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

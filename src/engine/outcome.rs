@@ -95,7 +95,7 @@ impl Counts {
 pub enum Cause {
     /// The task reported an error of its own.
     Error {
-        /// What it said.
+        /// The error in the task's own words.
         message: String,
     },
     /// Its program ended with this status.
@@ -110,12 +110,12 @@ pub enum Cause {
     },
     /// It worked longer than its `timeout`.
     Timeout {
-        /// The limit.
+        /// The `timeout` of its class.
         limit: Duration,
     },
     /// It waited longer than its `queue_timeout`.
     QueueTimeout {
-        /// The limit.
+        /// The `queue_timeout` of its class.
         limit: Duration,
     },
     /// Its worker process died while working on it.
@@ -153,24 +153,24 @@ pub struct Times {
     pub wait: Duration,
     /// Dispatch to first instruction.
     pub startup: Duration,
-    /// Work.
+    /// First instruction to the last.
     pub service: Duration,
 }
 
 /// All that is known about one unsuccessful attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptReport {
-    /// Which task.
+    /// Of the task in the stream.
     pub index: TaskIndex,
-    /// Its class.
+    /// Of the task.
     pub class: ClassId,
     /// 1 for the first attempt.
     pub attempt: u32,
-    /// Attempts allowed.
+    /// The first one and all retries.
     pub attempts_allowed: u32,
     /// What it would count as; final unless `retried`.
     pub outcome: Outcome,
-    /// Why.
+    /// Why it has that outcome.
     pub cause: Cause,
     /// Whether another attempt follows.
     pub retried: bool,

@@ -7,7 +7,7 @@ use crate::workload::model::{ClassId, OnFull, OnTimeout, Retries, TaskIndex};
 
 /// The seeded stream of tasks as an engine sees it. The same stream for every arm of a comparison.
 pub trait TaskStream: Send {
-    /// How many tasks there are; `None` where nobody knows yet (see [`Admission::Submitted`]).
+    /// How many tasks there are; `None` where that is not known yet (see [`Admission::Submitted`]).
     fn total(&self) -> Option<u64>;
 
     /// How many tasks are of this class.
@@ -21,11 +21,8 @@ pub trait TaskStream: Send {
 /// Tasks with consecutive indices, of one class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamRun {
-    /// First index.
     pub first: TaskIndex,
-    /// How many.
     pub count: u64,
-    /// Their class.
     pub class: ClassId,
 }
 
@@ -45,9 +42,9 @@ pub struct ClassRules {
 }
 
 impl ClassRules {
-    /// Whether a worker may go on with a task of which nobody wants to know any more.
+    /// Whether a worker may go on with a task whose caller has given up.
     #[must_use]
-    pub fn abandons(&self) -> bool {
+    pub(crate) fn abandons(&self) -> bool {
         self.timeout.is_some() && self.on_timeout == OnTimeout::Abandon
     }
 }
@@ -91,9 +88,9 @@ pub enum Admission {
         /// What happens to an arrival beyond that.
         on_full: OnFull,
     },
-    /// Whenever somebody submits them.
+    /// Whenever the submitter submits them.
     Submitted {
-        /// Who.
+        /// Asked on the engine's thread.
         submitter: Box<dyn Submitter>,
         /// Most tasks that wait and run together; nothing more is asked for while there are so many.
         capacity: Option<u64>,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::nanos::nanos;
-use crate::metrics::quantiles::Quantiles;
+#[cfg(test)]
+use crate::metrics::{nanos::nanos, quantiles::Quantiles};
 
 /// How often each time occurred, each rounded up by at most 0.1 %; count, sum and maximum are exact.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,20 +37,21 @@ impl Distribution {
     }
 
     /// (nanoseconds, how many), ascending.
+    #[cfg(test)]
     #[must_use]
-    pub fn buckets(&self) -> &[(u64, u64)] {
+    pub(crate) fn buckets(&self) -> &[(u64, u64)] {
         &self.buckets
     }
 
     /// How many times were recorded.
     #[must_use]
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
     /// The time that at least the share `q` (0 to 1) of all times do not exceed (nearest rank); zero when empty.
     #[must_use]
-    pub fn quantile(&self, q: f64) -> Duration {
+    pub(crate) fn quantile(&self, q: f64) -> Duration {
         let rank = ((q.clamp(0.0, 1.0) * self.count as f64).ceil() as u64).max(1);
         let mut seen = 0u64;
         for (value, count) in &self.buckets {
@@ -63,8 +64,9 @@ impl Distribution {
     }
 
     /// Percentiles, mean and maximum.
+    #[cfg(test)]
     #[must_use]
-    pub fn summary(&self) -> Quantiles {
+    pub(crate) fn summary(&self) -> Quantiles {
         if self.count == 0 {
             return Quantiles::default();
         }
@@ -81,7 +83,7 @@ impl Distribution {
 
     /// As much of it as is needed for some quantiles (0 to 1): they, the count, the mean and the maximum stay exact.
     #[must_use]
-    pub fn reduced(&self, quantiles: impl IntoIterator<Item = f64>) -> Self {
+    pub(crate) fn reduced(&self, quantiles: impl IntoIterator<Item = f64>) -> Self {
         let mut bounds: Vec<u64> =
             quantiles.into_iter().map(|q| u64::try_from(self.quantile(q).as_nanos()).unwrap_or(u64::MAX)).collect();
         bounds.sort_unstable();
@@ -109,7 +111,7 @@ impl Distribution {
     }
 
     /// Adds another distribution: what several runs took together.
-    pub fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         let mut merged: Vec<(u64, u64)> = Vec::with_capacity(self.buckets.len() + other.buckets.len());
         let (mut mine, mut theirs) = (self.buckets.iter().peekable(), other.buckets.iter().peekable());
         loop {
@@ -129,15 +131,6 @@ impl Distribution {
         self.count = self.count.saturating_add(other.count);
         self.sum = self.sum.saturating_add(other.sum);
         self.max = self.max.max(other.max);
-    }
-
-    /// Cumulative distribution: (nanoseconds, share of all times that do not exceed it), ascending.
-    pub fn cumulative(&self) -> impl Iterator<Item = (u64, f64)> + '_ {
-        let all = self.count.max(1) as f64;
-        self.buckets.iter().scan(0u64, move |seen, (value, count)| {
-            *seen = seen.saturating_add(*count);
-            Some((*value, *seen as f64 / all))
-        })
     }
 }
 
@@ -185,12 +178,6 @@ mod tests {
             assert_eq!(reduced.buckets().iter().map(|(_, count)| count).sum::<u64>(), whole.count());
         }
         assert_eq!(Distribution::default().reduced([0.5]), Distribution::default());
-    }
-
-    #[test]
-    fn cumulative_share_ends_at_one() {
-        let points: Vec<_> = of(&[10, 20, 20, 40]).cumulative().collect();
-        assert_eq!(points, [(10, 0.25), (20, 0.75), (40, 1.0)]);
     }
 
     #[test]

@@ -6,11 +6,11 @@ use std::time::Duration;
 use crate::engine::event::{RunState, WorkerState};
 use crate::engine::outcome::{AttemptReport, Cause, Counts, Outcome};
 use crate::metrics::snapshot::{
-    Cpu, Latency, Memory, Overhead, Quantiles, Queue, RunEnd, RunId, Snapshot, WorkerRow, WorkerTime,
+    Cpu, Latency, Memory, Overhead, Quantiles, QueueFigures, RunEnd, RunId, Snapshot, WorkerRow, WorkerTime,
 };
 
 /// A failed attempt of task `index`.
-pub fn attempt(index: u64) -> AttemptReport {
+pub(crate) fn attempt(index: u64) -> AttemptReport {
     AttemptReport {
         index,
         class: 0,
@@ -35,7 +35,7 @@ pub fn attempt(index: u64) -> AttemptReport {
 }
 
 /// One worker that has done everything.
-pub fn row(slot: u32) -> WorkerRow {
+pub(crate) fn row(slot: u32) -> WorkerRow {
     WorkerRow {
         slot,
         pid: None,
@@ -55,7 +55,7 @@ pub fn row(slot: u32) -> WorkerRow {
 }
 
 /// A finished run of two workers: 1000 tasks in 5.5 s.
-pub fn snapshot() -> Snapshot {
+pub(crate) fn snapshot() -> Snapshot {
     let millis = Duration::from_millis;
     let quantiles = |mean| Quantiles {
         count: 1000,
@@ -75,7 +75,7 @@ pub fn snapshot() -> Snapshot {
         total: 1000,
         throughput: 180.0,
         throughput_whole: 1000.0 / 5.5,
-        queue: Queue { depth: 0, max: 998, mean: 499.5, oldest: Duration::ZERO },
+        queue: QueueFigures { depth: 0, max: 998, mean: 499.5, oldest: Duration::ZERO },
         latency: Latency {
             wait: quantiles(2600),
             startup: quantiles(1),

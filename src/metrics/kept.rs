@@ -10,9 +10,9 @@ use crate::metrics::distribution::{Distribution, Distributions};
 use crate::metrics::snapshot::Snapshot;
 
 /// Runs of an arm that are kept with their whole distributions.
-pub const WHOLE: usize = 8;
+pub(crate) const WHOLE: usize = 8;
 /// Unsuccessful attempts that are kept of a run, and of an older one.
-pub const FAILURES: usize = 20;
+pub(crate) const FAILURES: usize = 20;
 const OLD_FAILURES: usize = 2;
 /// Notes that are kept of an older run.
 const OLD_NOTES: usize = 3;
@@ -40,12 +40,12 @@ impl std::ops::Deref for Runs {
 impl Runs {
     /// The round that each run was made in; runs of several arms in the same round were made right after each other.
     #[must_use]
-    pub fn rounds(&self) -> &[u32] {
+    pub(crate) fn rounds(&self) -> &[u32] {
         &self.rounds
     }
 
     /// Adds a run that is over. `percentiles` (above 0, at most 100) are those that will be asked for.
-    pub fn push(&mut self, mut run: Arc<Snapshot>, round: u32, percentiles: &[f64]) {
+    pub(crate) fn push(&mut self, mut run: Arc<Snapshot>, round: u32, percentiles: &[f64]) {
         let last = Arc::make_mut(&mut run);
         for row in &mut last.workers {
             // It was for the live picture.
@@ -69,7 +69,7 @@ impl Runs {
 
 /// The latencies of all runs of an arm together; `None` if there is no run, or one that is not over.
 #[must_use]
-pub fn together(runs: &[Arc<Snapshot>]) -> Option<Distributions> {
+pub(crate) fn together(runs: &[Arc<Snapshot>]) -> Option<Distributions> {
     let mut all: Option<Distributions> = None;
     for run in runs {
         let end = run.end.as_ref()?;
@@ -107,7 +107,7 @@ fn first<T: Clone>(list: &[T], most: usize) -> Arc<Vec<T>> {
 
 impl Distributions {
     /// Adds the latencies of other tasks.
-    pub fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.wait.merge(&other.wait);
         self.startup.merge(&other.startup);
         self.service.merge(&other.service);

@@ -24,7 +24,6 @@ const WATCHED: Duration = Duration::from_secs(1);
 pub struct Kill {
     /// Run clock when it got its signal, as in [`crate::metrics::snapshot::Snapshot::at`].
     pub at: Duration,
-    /// Its slot.
     pub slot: u32,
     /// Its process, if it had one by then.
     pub pid: Option<u32>,
@@ -47,11 +46,8 @@ pub enum Cost {
     Open,
     /// Nothing: it was in no task.
     Nothing,
-    /// The attempt that it was in.
     Attempt {
-        /// Of which task.
         index: TaskIndex,
-        /// Its class.
         class: ClassId,
         /// What became of the task, unless it is tried again.
         outcome: Outcome,
@@ -77,24 +73,24 @@ pub enum Replaced {
 impl Kill {
     /// A worker gets its signal.
     #[must_use]
-    pub fn new(at: Duration, slot: u32, pid: Option<u32>, reason: EndReason) -> Self {
+    pub(crate) fn new(at: Duration, slot: u32, pid: Option<u32>, reason: EndReason) -> Self {
         Self { at, slot, pid, reason, cost: Cost::Open, replaced: Replaced::Open, others: 0, others_ended: 0 }
     }
 
     /// Other busy workers that did not die with it.
     #[must_use]
-    pub fn others_unaffected(&self) -> u32 {
+    pub(crate) fn others_unaffected(&self) -> u32 {
         self.others.saturating_sub(self.others_ended)
     }
 }
 
 /// The newest ends of workers in one run.
 #[derive(Debug)]
-pub struct Kills {
+pub(crate) struct Kills {
     /// Those on request.
-    pub requested: Followed,
+    pub(crate) requested: Followed,
     /// Those because of a timeout.
-    pub timeouts: Followed,
+    pub(crate) timeouts: Followed,
 }
 
 impl Default for Kills {
@@ -105,7 +101,7 @@ impl Default for Kills {
 
 impl Kills {
     /// A worker gets its signal, while workers with these pids are busy.
-    pub fn ending(&mut self, now: Moment, mut kill: Kill, others: Vec<u32>) {
+    pub(crate) fn ending(&mut self, now: Moment, mut kill: Kill, others: Vec<u32>) {
         kill.others = u32::try_from(others.len()).unwrap_or(u32::MAX);
         match kill.reason {
             EndReason::Request => self.requested.push(now, kill, others),
@@ -114,7 +110,7 @@ impl Kills {
     }
 
     /// An attempt did not succeed.
-    pub fn attempt(&mut self, report: &AttemptReport) {
+    pub(crate) fn attempt(&mut self, report: &AttemptReport) {
         let list = match report.cause {
             Cause::WorkerDied { by_user: true, .. } => &mut self.requested,
             Cause::Timeout { .. } => &mut self.timeouts,
@@ -130,7 +126,7 @@ impl Kills {
     }
 
     /// A worker was reaped.
-    pub fn exited(&mut self, now: Moment, slot: u32, pid: u32, expected: bool) {
+    pub(crate) fn exited(&mut self, now: Moment, slot: u32, pid: u32, expected: bool) {
         for list in [&mut self.requested, &mut self.timeouts] {
             list.change(
                 |entry| entry.is_of(Some(slot), Some(pid)),
@@ -151,7 +147,7 @@ impl Kills {
     }
 
     /// A slot has a worker that is ready, or in a task, since a moment.
-    pub fn replaced(&mut self, slot: u32, at: Moment) {
+    pub(crate) fn replaced(&mut self, slot: u32, at: Moment) {
         for list in [&mut self.requested, &mut self.timeouts] {
             list.change(
                 |entry| entry.gone && entry.kill.slot == slot && at >= entry.since,
@@ -161,7 +157,7 @@ impl Kills {
     }
 
     /// The run is over.
-    pub fn over(&mut self) {
+    pub(crate) fn over(&mut self) {
         for list in [&mut self.requested, &mut self.timeouts] {
             list.change(|_| true, |entry| entry.kill.replaced = Replaced::Never);
         }
@@ -170,9 +166,9 @@ impl Kills {
 
 /// The newest entries of a kind, of which those whose place is not taken yet are followed.
 #[derive(Debug)]
-pub struct Followed {
+pub(crate) struct Followed {
     most: usize,
-    entries: Vec<Entry>,
+    entries: Vec<PendingKill>,
     /// Entries whose place is not taken yet.
     open: usize,
     shared: Arc<Vec<Kill>>,
@@ -180,16 +176,15 @@ pub struct Followed {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct PendingKill {
     kill: Kill,
     since: Moment,
-    /// Whether it was reaped.
     gone: bool,
     /// Processes of the others.
     others: Vec<u32>,
 }
 
-impl Entry {
+impl PendingKill {
     fn is_of(&self, slot: Option<u32>, pid: Option<u32>) -> bool {
         // One that got its signal before its pid was known is the only one of its slot that is not gone.
         !self.gone && Some(self.kill.slot) == slot && (self.kill.pid.is_none() || self.kill.pid == pid)
@@ -209,7 +204,7 @@ impl Followed {
         if self.entries.len() >= self.most {
             self.entries.remove(0);
         }
-        self.entries.push(Entry { kill, since, gone: false, others });
+        self.entries.push(PendingKill { kill, since, gone: false, others });
         self.count();
     }
 
@@ -218,7 +213,7 @@ impl Followed {
         self.open = self.entries.iter().filter(|entry| entry.is_open()).count();
     }
 
-    fn change(&mut self, which: impl Fn(&Entry) -> bool, change: impl Fn(&mut Entry)) {
+    fn change(&mut self, which: impl Fn(&PendingKill) -> bool, change: impl Fn(&mut PendingKill)) {
         if self.open == 0 {
             return;
         }
@@ -233,7 +228,7 @@ impl Followed {
     }
 
     /// All of them, oldest first; the same list as before if nothing has changed.
-    pub fn shared(&mut self) -> Arc<Vec<Kill>> {
+    pub(crate) fn shared(&mut self) -> Arc<Vec<Kill>> {
         if std::mem::take(&mut self.changed) {
             self.shared = Arc::new(self.entries.iter().map(|entry| entry.kill.clone()).collect());
         }

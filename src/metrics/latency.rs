@@ -13,7 +13,7 @@ use crate::metrics::quantiles::{Latency, Quantiles};
 use crate::metrics::results_hash::ResultsHash;
 
 /// Largest time that is told apart: an hour. Longer ones count as this in percentiles; mean and maximum stay exact.
-pub const LARGEST: u64 = 3_600_000_000_000;
+pub(crate) const LARGEST: u64 = 3_600_000_000_000;
 /// Significant digits of a percentile: 3 means it is at most 0.1 % too high.
 const DIGITS: u8 = 3;
 /// The percentiles of [`Quantiles`].
@@ -24,7 +24,7 @@ const QUANTILES: [f64; 4] = [0.5, 0.9, 0.95, 0.99];
 /// Successive times of one batch mostly fall into the same bucket (its tasks begin and end within a millisecond of each
 /// other while they waited for seconds), so equal buckets are counted here and written to the histogram together.
 #[derive(Debug)]
-pub struct Recorded {
+pub(crate) struct Recorded {
     histogram: Histogram<u64>,
     sum: u128,
     max: u64,
@@ -37,7 +37,7 @@ pub struct Recorded {
 impl Recorded {
     /// Empty, for times up to [`LARGEST`].
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // The bounds are constants that hdrhistogram accepts (low >= 1, high >= 2 low, at most 5 digits).
         #[expect(clippy::expect_used, reason = "constant arguments, checked by every test of this module")]
         let histogram = Histogram::new_with_bounds(1, LARGEST, DIGITS).expect("constant bounds are valid");
@@ -46,7 +46,7 @@ impl Recorded {
 
     /// Adds one time, in nanoseconds.
     #[inline]
-    pub fn record(&mut self, nanos: u64) {
+    pub(crate) fn record(&mut self, nanos: u64) {
         self.sum += u128::from(nanos);
         self.max = self.max.max(nanos);
         if self.low <= nanos && nanos <= self.high {
@@ -58,7 +58,7 @@ impl Recorded {
 
     /// Adds one time that rarely falls into the bucket of the one before.
     #[inline]
-    pub fn record_scattered(&mut self, nanos: u64) {
+    pub(crate) fn record_scattered(&mut self, nanos: u64) {
         self.sum += u128::from(nanos);
         self.max = self.max.max(nanos);
         self.histogram.saturating_record(nanos);
@@ -82,20 +82,19 @@ impl Recorded {
         }
     }
 
-    /// How many times.
     #[must_use]
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.histogram.len().saturating_add(self.pending)
     }
 
     /// Sum of all times.
     #[must_use]
-    pub fn sum(&self) -> Duration {
+    pub(crate) fn sum(&self) -> Duration {
         nanos(self.sum)
     }
 
     /// Percentiles so far.
-    pub fn quantiles(&mut self) -> Quantiles {
+    pub(crate) fn quantiles(&mut self) -> Quantiles {
         self.flush();
         let count = self.histogram.len();
         if count == 0 {
@@ -109,7 +108,7 @@ impl Recorded {
     }
 
     /// Everything, in a form that is small when few different times occurred.
-    pub fn distribution(&mut self) -> Distribution {
+    pub(crate) fn distribution(&mut self) -> Distribution {
         self.flush();
         let buckets = self.histogram.iter_recorded().map(|bucket| {
             let value = bucket.value_iterated_to();
@@ -127,18 +126,18 @@ impl Default for Recorded {
 
 /// What one batch adds to its slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BatchSums {
+pub(crate) struct BatchSums {
     /// Nanoseconds of work.
-    pub work: u64,
+    pub(crate) work: u64,
     /// Nanoseconds between dispatch and first instruction.
-    pub startup: u64,
+    pub(crate) startup: u64,
     /// End of the last task.
-    pub end: Moment,
+    pub(crate) end: Moment,
 }
 
 /// The four latencies.
 #[derive(Debug, Default)]
-pub struct Latencies {
+pub(crate) struct Latencies {
     wait: Recorded,
     startup: Recorded,
     service: Recorded,
@@ -151,7 +150,7 @@ impl Latencies {
     /// A task is dispatched when its worker is free for it: the first one at the later of its batch's sending and the
     /// end of the worker's task before, each following one when the one before it ends.
     #[inline]
-    pub fn batch(&mut self, batch: &Batch<'_>, hash: &mut ResultsHash) -> BatchSums {
+    pub(crate) fn batch(&mut self, batch: &Batch<'_>, hash: &mut ResultsHash) -> BatchSums {
         let (arrival, sent) = (batch.arrival.0, batch.sent.0);
         let mut free = batch.free_since.0;
         let mut sums = BatchSums::default();
@@ -175,7 +174,7 @@ impl Latencies {
 
     /// Records an attempt that did not succeed, if it started: what did not happen is not measured. Its sojourn counts only if no other attempt follows: a task has
     /// one.
-    pub fn attempt(&mut self, report: &AttemptReport) {
+    pub(crate) fn attempt(&mut self, report: &AttemptReport) {
         let Some(times) = report.times() else { return };
         let (wait, startup, service) = (ns(times.wait), ns(times.startup), ns(times.service));
         self.wait.record(wait);
@@ -187,7 +186,7 @@ impl Latencies {
     }
 
     /// Percentiles so far.
-    pub fn summary(&mut self) -> Latency {
+    pub(crate) fn summary(&mut self) -> Latency {
         Latency {
             wait: self.wait.quantiles(),
             startup: self.startup.quantiles(),
@@ -197,7 +196,7 @@ impl Latencies {
     }
 
     /// Everything, for the end of a run.
-    pub fn distributions(&mut self) -> Distributions {
+    pub(crate) fn distributions(&mut self) -> Distributions {
         Distributions {
             wait: self.wait.distribution(),
             startup: self.startup.distribution(),
@@ -208,13 +207,13 @@ impl Latencies {
 
     /// How many waits were recorded: attempts that ran.
     #[must_use]
-    pub fn waits(&self) -> u64 {
+    pub(crate) fn waits(&self) -> u64 {
         self.wait.count()
     }
 
     /// Sum of all waits: the integral of the queue depth over time (Little's identity).
     #[must_use]
-    pub fn waited(&self) -> Duration {
+    pub(crate) fn waited(&self) -> Duration {
         self.wait.sum()
     }
 }

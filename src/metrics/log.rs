@@ -7,13 +7,13 @@ use crate::engine::outcome::{AttemptReport, Cause};
 use crate::metrics::snapshot::Note;
 
 /// Notes and attempts that are kept.
-pub const KEPT: usize = 200;
+pub(crate) const KEPT: usize = 200;
 /// Most bytes of a text that is kept.
 const TEXT: usize = 2048;
 
 /// The last [`KEPT`] entries. The shared list is made anew only when it is asked for after a change.
 #[derive(Debug)]
-pub struct Last<T> {
+pub(crate) struct Last<T> {
     entries: VecDeque<T>,
     shared: Arc<Vec<T>>,
     changed: bool,
@@ -27,7 +27,7 @@ impl<T> Default for Last<T> {
 
 impl<T: Clone> Last<T> {
     /// Adds an entry; the oldest one goes when there are too many.
-    pub fn push(&mut self, entry: T) {
+    pub(crate) fn push(&mut self, entry: T) {
         if self.entries.len() >= KEPT {
             self.entries.pop_front();
         }
@@ -36,7 +36,7 @@ impl<T: Clone> Last<T> {
     }
 
     /// All entries, oldest first; the same list as before if nothing was added.
-    pub fn shared(&mut self) -> Arc<Vec<T>> {
+    pub(crate) fn shared(&mut self) -> Arc<Vec<T>> {
         if self.changed {
             self.shared = Arc::new(self.entries.iter().cloned().collect());
             self.changed = false;
@@ -47,7 +47,7 @@ impl<T: Clone> Last<T> {
 
 /// A copy of a report whose texts are no longer than they must be.
 #[must_use]
-pub fn trimmed(report: &AttemptReport) -> AttemptReport {
+pub(crate) fn trimmed(report: &AttemptReport) -> AttemptReport {
     let mut report = report.clone();
     keep_end(&mut report.stdout_tail);
     keep_end(&mut report.stderr_tail);
@@ -58,7 +58,7 @@ pub fn trimmed(report: &AttemptReport) -> AttemptReport {
 }
 
 /// Cuts a text after at most 2 KiB.
-pub fn keep_begin(text: &mut String) {
+pub(crate) fn keep_begin(text: &mut String) {
     if text.len() > TEXT {
         text.truncate(text.floor_char_boundary(TEXT));
         text.shrink_to_fit();
@@ -74,9 +74,10 @@ fn keep_end(text: &mut String) {
     }
 }
 
-/// Whether a note tells of processes that tasks left behind: nothing is wrong with the figures, but nobody would guess it.
+/// Whether a note tells of processes that tasks left behind: nothing is wrong with the figures, but a user would not
+/// guess it.
 #[must_use]
-pub fn tells_of_strays(note: &Note) -> bool {
+pub(crate) fn tells_of_strays(note: &Note) -> bool {
     note.text.contains("left processes behind")
 }
 

@@ -2,21 +2,21 @@
 //!
 //! Knows the vocabulary of `engine` (events, outcomes) and nothing of how engines work.
 
-pub mod distribution;
+pub(crate) mod distribution;
 #[cfg(test)]
 pub(crate) mod fixtures;
-pub mod kept;
-pub mod kills;
-pub mod latency;
-pub mod log;
-pub mod nanos;
-pub mod quantiles;
+pub(crate) mod kept;
+pub(crate) mod kills;
+pub(crate) mod latency;
+pub(crate) mod log;
+pub(crate) mod nanos;
+pub(crate) mod quantiles;
 pub mod recorder;
 pub mod recording;
-pub mod results_hash;
-pub mod sampler;
-pub mod slots;
+pub(crate) mod results_hash;
+pub(crate) mod sampler;
+pub(crate) mod slots;
 pub mod snapshot;
-pub mod suspect;
+pub(crate) mod suspect;
 pub mod track;
-pub mod windows;
+pub(crate) mod windows;

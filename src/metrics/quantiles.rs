@@ -20,11 +20,9 @@ pub struct Latency {
 /// Summary of one distribution; all zero when `count` is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quantiles {
-    /// How many values.
     pub count: u64,
     /// Arithmetic mean.
     pub mean: Duration,
-    /// Median.
     pub p50: Duration,
     /// 90th percentile.
     pub p90: Duration,
@@ -32,6 +30,5 @@ pub struct Quantiles {
     pub p95: Duration,
     /// 99th percentile.
     pub p99: Duration,
-    /// Largest.
     pub max: Duration,
 }

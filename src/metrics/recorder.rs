@@ -16,7 +16,7 @@ use crate::metrics::nanos::{nanos, ns};
 use crate::metrics::results_hash::ResultsHash;
 use crate::metrics::sampler::{Live, Sampler};
 use crate::metrics::slots::Slots;
-use crate::metrics::snapshot::{Cpu, Kill, Memory, Note, Overhead, Queue, RunEnd, RunId, Snapshot, WorkerTime};
+use crate::metrics::snapshot::{Cpu, Kill, Memory, Note, Overhead, QueueFigures, RunEnd, RunId, Snapshot, WorkerTime};
 use crate::metrics::suspect::{self, Evidence};
 use crate::metrics::windows::{Capacity, Level, Pauses, Rate};
 use crate::os::pressure::Pressure;
@@ -26,7 +26,7 @@ mod rows;
 
 /// What a recorder needs to know beforehand.
 #[derive(Clone, Copy, Debug)]
-pub struct Config {
+pub struct RecorderConfig {
     /// How often live CPU is read, ten times a second for a dashboard; `None` starts no sampler: no bars, no memory and
     /// no reasons for suspicion from the machine, but the same results.
     pub sample_interval: Option<Duration>,
@@ -43,7 +43,7 @@ pub struct Config {
 /// Folds the events of one run.
 #[derive(Debug)]
 pub struct Recorder {
-    config: Config,
+    config: RecorderConfig,
     publish: watch::Sender<Arc<Snapshot>>,
     latencies: Latencies,
     hash: ResultsHash,
@@ -71,7 +71,7 @@ pub struct Recorder {
 impl Recorder {
     /// A recorder and where its snapshots appear; the first one is empty. Starts the sampler's thread.
     #[must_use]
-    pub fn new(config: Config) -> (Self, watch::Receiver<Arc<Snapshot>>) {
+    pub fn new(config: RecorderConfig) -> (Self, watch::Receiver<Arc<Snapshot>>) {
         let (publish, snapshots) = watch::channel(Arc::new(Snapshot { run: config.run, ..Snapshot::empty() }));
         let mut recorder = Self {
             config,
@@ -163,7 +163,7 @@ impl Recorder {
             paused: self.pauses.until(now),
             state: view.state,
             counts,
-            // As long as nobody knows, those that there are.
+            // As long as the total is not known, those that there are.
             total: view.total.unwrap_or(view.counts.submitted),
             throughput,
             throughput_whole: per_second(counts.succeeded, wall.elapsed()),
@@ -187,7 +187,7 @@ impl Recorder {
         }
     }
 
-    fn queue(&self, wall: Moment, view: &EngineView<'_>) -> Queue {
+    fn queue(&self, wall: Moment, view: &EngineView<'_>) -> QueueFigures {
         let counts = &view.counts;
         let mut mean = self.depth.mean();
         // When every task that came has left the queue once, the sum of their waits is the integral of its depth: exact,
@@ -203,7 +203,7 @@ impl Recorder {
         {
             mean = (self.latencies.waited() + self.expired_wait).as_secs_f64() / seconds;
         }
-        Queue { depth: counts.queued, max: self.depth.max, mean, oldest: view.oldest }
+        QueueFigures { depth: counts.queued, max: self.depth.max, mean, oldest: view.oldest }
     }
 
     fn cpu(&self, over: bool, wall: Duration) -> Cpu {

@@ -3,20 +3,20 @@
 use crate::workload::model::TaskIndex;
 
 /// Sum (wrapping) of a mixed 64-bit value for every (index, result) pair: equal sets of pairs give equal sums, whatever
-/// their order. It tells different results apart; it is no protection against somebody who wants a collision.
+/// their order. It tells different results apart; it is no protection against an intended collision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ResultsHash(u64);
+pub(crate) struct ResultsHash(u64);
 
 impl ResultsHash {
     /// Adds one result.
     #[inline]
-    pub fn add(&mut self, index: TaskIndex, value: u64) {
+    pub(crate) fn add(&mut self, index: TaskIndex, value: u64) {
         self.0 = self.0.wrapping_add(mix(index, value));
     }
 
     /// The hash so far.
     #[must_use]
-    pub fn value(self) -> u64 {
+    pub(crate) fn value(self) -> u64 {
         self.0
     }
 }

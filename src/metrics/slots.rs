@@ -14,88 +14,88 @@ const MOST: usize = 1 << 16;
 
 /// Totals of one slot.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct SlotTotals {
+pub(crate) struct SlotTotals {
     /// Tasks that succeeded.
-    pub done: u64,
+    pub(crate) done: u64,
     /// Processes started.
-    pub starts: u64,
+    pub(crate) starts: u64,
     /// Of these, in place of one that died or was killed.
-    pub restarts: u64,
+    pub(crate) restarts: u64,
     /// Processes reaped.
-    pub exits: u64,
+    pub(crate) exits: u64,
     /// Nanoseconds in tasks.
-    pub busy: u64,
+    pub(crate) busy: u64,
     /// Its live process.
-    pub pid: Option<u32>,
+    pub(crate) pid: Option<u32>,
     /// When that process was started.
-    pub started: Moment,
+    pub(crate) started: Moment,
     /// End of its last task.
-    pub last_end: Moment,
+    pub(crate) last_end: Moment,
     /// The task it was last seen in and nothing was heard of since, and that task's first instruction.
     in_task: Option<(TaskIndex, Moment)>,
     /// What its reaped processes used.
-    pub exited: Usage,
+    pub(crate) exited: Usage,
     /// What its live process used, as it said itself.
-    pub reported: Usage,
+    pub(crate) reported: Usage,
 }
 
 impl SlotTotals {
     /// Exact CPU time: reaped processes and what the live one said.
     #[must_use]
-    pub fn cpu(&self) -> Duration {
+    pub(crate) fn cpu(&self) -> Duration {
         self.exited.cpu() + self.reported.cpu()
     }
 
     /// What the sampler needs to know.
     #[must_use]
-    pub fn account(&self) -> Account {
+    pub(crate) fn account(&self) -> Account {
         Account { pid: self.pid, exited: self.exited.cpu(), reported: self.reported.cpu() }
     }
 }
 
 /// All slots there have been, and their sums.
 #[derive(Debug, Default)]
-pub struct Slots {
+pub(crate) struct Slots {
     slots: Vec<SlotTotals>,
     /// Nanoseconds in tasks.
-    pub work: u64,
+    pub(crate) work: u64,
     /// Nanoseconds between dispatch and first instruction.
-    pub startup: u64,
+    pub(crate) startup: u64,
     /// Processes started.
-    pub starts: u64,
+    pub(crate) starts: u64,
     /// Of these, in place of one that died or was killed.
-    pub restarts: u64,
+    pub(crate) restarts: u64,
     /// Processes reaped.
-    pub exits: u64,
+    pub(crate) exits: u64,
     /// Largest resident set of a reaped process.
-    pub peak_rss: u64,
+    pub(crate) peak_rss: u64,
     /// What all reaped processes used.
-    pub exited: Usage,
+    pub(crate) exited: Usage,
 }
 
 impl Slots {
     /// Totals of a slot; none before anything happened in it.
     #[must_use]
-    pub fn get(&self, slot: u32) -> Option<&SlotTotals> {
+    pub(crate) fn get(&self, slot: u32) -> Option<&SlotTotals> {
         self.slots.get(slot as usize)
     }
 
     /// All slots that anything happened in, and those between them, in order.
     #[must_use]
-    pub fn all(&self) -> &[SlotTotals] {
+    pub(crate) fn all(&self) -> &[SlotTotals] {
         &self.slots
     }
 
     /// What all processes used, as exactly as is known now.
     #[must_use]
-    pub fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         let mut usage = self.exited;
         self.slots.iter().for_each(|slot| usage += slot.reported);
         usage
     }
 
     /// Successful tasks.
-    pub fn succeeded(&mut self, slot: u32, records: &[Record], sums: &BatchSums) {
+    pub(crate) fn succeeded(&mut self, slot: u32, records: &[Record], sums: &BatchSums) {
         self.work = self.work.saturating_add(sums.work);
         self.startup = self.startup.saturating_add(sums.startup);
         if let Some(totals) = self.slot(slot) {
@@ -108,7 +108,7 @@ impl Slots {
     }
 
     /// An attempt that did not succeed. One that never started (no such program) has no times to add.
-    pub fn attempted(&mut self, report: &AttemptReport) {
+    pub(crate) fn attempted(&mut self, report: &AttemptReport) {
         let Some(slot) = report.slot else { return };
         if let Some(totals) = self.slot(slot) {
             totals.in_task.take_if(|(index, _)| *index == report.index);
@@ -120,7 +120,7 @@ impl Slots {
     }
 
     /// What a slot is in now.
-    pub fn seen(&mut self, view: &SlotView) {
+    pub(crate) fn seen(&mut self, view: &SlotView) {
         if let Some(totals) = self.slots.get_mut(view.slot as usize) {
             totals.in_task = view.task.map(|(index, _, start)| (index, start));
         }
@@ -145,7 +145,7 @@ impl Slots {
     }
 
     /// A process was started.
-    pub fn started(&mut self, slot: u32, pid: u32, restart: bool, now: Moment) {
+    pub(crate) fn started(&mut self, slot: u32, pid: u32, restart: bool, now: Moment) {
         self.starts += 1;
         self.restarts += u64::from(restart);
         if let Some(totals) = self.slot(slot) {
@@ -158,14 +158,14 @@ impl Slots {
     }
 
     /// The live process of a slot said what it has used. Late words of an earlier process are not heard.
-    pub fn reported(&mut self, slot: u32, pid: u32, usage: Usage) {
+    pub(crate) fn reported(&mut self, slot: u32, pid: u32, usage: Usage) {
         if let Some(totals) = self.slot(slot).filter(|totals| totals.pid == Some(pid)) {
             totals.reported = usage;
         }
     }
 
     /// A process was reaped. Whether it was cut off in a task.
-    pub fn exited(&mut self, now: Moment, slot: u32, usage: Usage, peak_rss: Option<u64>) -> bool {
+    pub(crate) fn exited(&mut self, now: Moment, slot: u32, usage: Usage, peak_rss: Option<u64>) -> bool {
         self.exits += 1;
         self.exited += usage;
         self.peak_rss = self.peak_rss.max(peak_rss.unwrap_or(0));

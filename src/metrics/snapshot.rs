@@ -9,7 +9,7 @@ use crate::engine::event::{RunState, Severity, WorkerState};
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::distribution::Distributions;
 pub use crate::metrics::kills::{Cost, Kill, Replaced};
-pub use crate::metrics::quantiles::{Latency, Quantiles};
+pub(crate) use crate::metrics::quantiles::{Latency, Quantiles};
 use crate::workload::model::{ClassId, TaskIndex};
 
 /// Which run of a session it is.
@@ -27,7 +27,7 @@ pub struct RunId {
 /// One run at one moment. Its size does not depend on the number of tasks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
-    /// Which run it is.
+    /// The run that this is a moment of.
     pub run: RunId,
     /// Run clock, without the time in which the run was paused and nothing ran: all rates and the place of a replay are
     /// about this time.
@@ -45,7 +45,7 @@ pub struct Snapshot {
     /// Succeeded tasks per second since the start.
     pub throughput_whole: f64,
     /// Waiting tasks.
-    pub queue: Queue,
+    pub queue: QueueFigures,
     /// Distribution of the four latencies.
     pub latency: Latency,
     /// Where the time of the workers went.
@@ -93,7 +93,7 @@ impl Snapshot {
             total: 0,
             throughput: 0.0,
             throughput_whole: 0.0,
-            queue: Queue::default(),
+            queue: QueueFigures::default(),
             latency: Latency::default(),
             worker_time: WorkerTime::default(),
             workers_target: 0,
@@ -165,7 +165,6 @@ pub struct RunEnd {
 pub struct Note {
     /// Run clock.
     pub at: Duration,
-    /// How grave.
     pub severity: Severity,
     /// What happened; not yet cleaned for a terminal.
     pub text: String,
@@ -173,7 +172,7 @@ pub struct Note {
 
 /// Waiting tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Queue {
+pub struct QueueFigures {
     /// Waiting now.
     pub depth: u64,
     /// Most that waited.
@@ -187,18 +186,18 @@ pub struct Queue {
 /// Where the time of the workers (number of workers x wall time) went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WorkerTime {
-    /// In tasks.
+    /// Spent in tasks, of all workers together.
     pub work: Duration,
     /// Between dispatch and the first instruction of a task.
     pub startup: Duration,
-    /// Neither.
+    /// Neither in a task nor starting one.
     pub idle: Duration,
 }
 
 impl WorkerTime {
     /// Shares of work, start-up and idle time, adding up to 1; all zero before there is any time.
     #[must_use]
-    pub fn shares(&self) -> (f64, f64, f64) {
+    pub(crate) fn shares(&self) -> (f64, f64, f64) {
         let all = (self.work + self.startup + self.idle).as_secs_f64();
         if all <= 0.0 {
             return (0.0, 0.0, 0.0);
@@ -218,7 +217,7 @@ impl std::iter::Sum for WorkerTime {
 }
 
 /// Number of CPU samples that a [`WorkerRow`] keeps.
-pub const CPU_HISTORY: usize = 30;
+pub(crate) const CPU_HISTORY: usize = 30;
 
 /// One slot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -227,11 +226,8 @@ pub struct WorkerRow {
     pub slot: u32,
     /// Its process, if it has one.
     pub pid: Option<u32>,
-    /// What it does.
     pub state: WorkerState,
-    /// The task it is in.
     pub task: Option<(TaskIndex, ClassId)>,
-    /// How long it has been in that task.
     pub task_for: Duration,
     /// Live CPU in percent of one core over the last sample interval; `None` where it cannot be read.
     pub cpu_percent: Option<f32>,

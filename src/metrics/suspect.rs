@@ -25,30 +25,30 @@ const CLOCK_STEP: f64 = 0.5;
 
 /// What a run was like for the machine.
 #[derive(Clone, Debug, Default)]
-pub struct Evidence<'a> {
+pub(crate) struct Evidence<'a> {
     /// Readings when it began and now; `None` where none were made.
-    pub readings: Option<(&'a Pressure, &'a Pressure)>,
+    pub(crate) readings: Option<(&'a Pressure, &'a Pressure)>,
     /// CPU time of its workers.
-    pub workers_cpu: Duration,
+    pub(crate) workers_cpu: Duration,
     /// Page faults of its workers that needed I/O.
-    pub major_faults: u64,
+    pub(crate) major_faults: u64,
     /// How long it stood still on request.
-    pub suspended: Duration,
+    pub(crate) suspended: Duration,
     /// Longest delay of a sample.
-    pub sampler_lag: Duration,
+    pub(crate) sampler_lag: Duration,
 }
 
 impl Evidence<'_> {
     /// The longest delay of a sample that is not explained by a suspension.
     #[must_use]
-    pub fn lag(&self) -> Duration {
+    pub(crate) fn lag(&self) -> Duration {
         self.sampler_lag.saturating_sub(self.suspended)
     }
 }
 
 /// One sentence for each reason; empty is good.
 #[must_use]
-pub fn reasons(evidence: &Evidence<'_>) -> Vec<String> {
+pub(crate) fn reasons(evidence: &Evidence<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
     if !evidence.suspended.is_zero() {
         reasons.push(format!("the run was suspended for {:.1} s", evidence.suspended.as_secs_f64()));

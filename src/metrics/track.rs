@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::metrics::snapshot::Snapshot;
 
 /// Most frames of a track.
-pub const MAX_FRAMES: usize = 600;
+pub(crate) const MAX_FRAMES: usize = 600;
 /// Most worker rows in all frames of a track together (about 300 bytes each).
 const MAX_ROWS: usize = 24_000;
 /// Frames that are kept however many workers there are.

@@ -10,7 +10,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 
 /// Growth of a counter over the last second.
 #[derive(Debug)]
-pub struct Rate {
+pub(crate) struct Rate {
     /// (time, counter), oldest first; spans at least the window once there was so much time.
     points: VecDeque<(Moment, u64)>,
 }
@@ -23,7 +23,7 @@ impl Default for Rate {
 
 impl Rate {
     /// Notes the counter and tells its growth per second over the last second, or since the start if that is less.
-    pub fn advance(&mut self, now: Moment, counter: u64) -> f64 {
+    pub(crate) fn advance(&mut self, now: Moment, counter: u64) -> f64 {
         // The clock stands still while a run is suspended: the last point is replaced then, but never the first.
         if self.points.len() > 1 && self.points.back().is_some_and(|(time, _)| *time >= now) {
             self.points.pop_back();
@@ -44,7 +44,7 @@ impl Rate {
 /// The pauses of a run, as far as nothing ran in them: that time counts for nothing. Tasks that were under way when a pause
 /// began go on, and as their work counts, so does the time it takes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Pauses {
+pub(crate) struct Pauses {
     /// When the run was paused, if it is.
     paused: Option<Moment>,
     /// The last time that something was seen to run.
@@ -57,7 +57,7 @@ pub struct Pauses {
 
 impl Pauses {
     /// Whether the run is paused now, and whether anything runs all the same.
-    pub fn see(&mut self, now: Moment, paused: bool, running: bool) {
+    pub(crate) fn see(&mut self, now: Moment, paused: bool, running: bool) {
         if !paused {
             self.runs_since(now);
             self.paused = None;
@@ -73,12 +73,12 @@ impl Pauses {
     }
 
     /// Something ran until `end`.
-    pub fn ran(&mut self, end: Moment) {
+    pub(crate) fn ran(&mut self, end: Moment) {
         self.ran = self.ran.max(end);
     }
 
     /// Something has run since `start`: a standstill was over by then.
-    pub fn runs_since(&mut self, start: Moment) {
+    pub(crate) fn runs_since(&mut self, start: Moment) {
         if let Some(since) = self.since.take() {
             self.over += start.since(since);
         }
@@ -86,20 +86,20 @@ impl Pauses {
 
     /// How long they were until `now`.
     #[must_use]
-    pub fn until(&self, now: Moment) -> Duration {
+    pub(crate) fn until(&self, now: Moment) -> Duration {
         self.over + self.since.map_or(Duration::ZERO, |since| now.since(since))
     }
 
     /// The run clock without them.
     #[must_use]
-    pub fn clock(&self, now: Moment) -> Moment {
+    pub(crate) fn clock(&self, now: Moment) -> Moment {
         Moment(now.0.saturating_sub(crate::metrics::nanos::ns(self.until(now))))
     }
 }
 
 /// Integral of the number of workers over time.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Capacity {
+pub(crate) struct Capacity {
     workers: Option<u32>,
     /// Workers before the last change.
     before: u32,
@@ -110,7 +110,7 @@ pub struct Capacity {
 
 impl Capacity {
     /// The number of workers is so many from `now` on; the first number counts from the start of the run.
-    pub fn set(&mut self, now: Moment, workers: u32) {
+    pub(crate) fn set(&mut self, now: Moment, workers: u32) {
         match self.workers {
             Some(same) if same == workers => {}
             Some(before) => {
@@ -123,7 +123,7 @@ impl Capacity {
 
     /// Nanoseconds that all workers had until `time`.
     #[must_use]
-    pub fn until(&self, time: Moment) -> u128 {
+    pub(crate) fn until(&self, time: Moment) -> u128 {
         let Some(workers) = self.workers else { return 0 };
         if time >= self.since {
             self.sum + u128::from(workers) * u128::from(time.0 - self.since.0)
@@ -135,18 +135,17 @@ impl Capacity {
 
 /// Largest value and time-weighted mean of a level that is seen from time to time and taken to change evenly between.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Level {
+pub(crate) struct Level {
     last: Option<(Moment, u64)>,
     first: Moment,
     /// Level x nanoseconds.
     area: f64,
     /// Largest value.
-    pub max: u64,
+    pub(crate) max: u64,
 }
 
 impl Level {
-    /// The level now.
-    pub fn see(&mut self, now: Moment, level: u64) {
+    pub(crate) fn see(&mut self, now: Moment, level: u64) {
         self.max = self.max.max(level);
         match self.last {
             Some((time, before)) => {
@@ -159,7 +158,7 @@ impl Level {
 
     /// Time-weighted mean between the first and the last sight.
     #[must_use]
-    pub fn mean(&self) -> f64 {
+    pub(crate) fn mean(&self) -> f64 {
         let Some((last, level)) = self.last else { return 0.0 };
         let span = last.since(self.first).as_nanos() as f64;
         if span > 0.0 { self.area / span } else { level as f64 }

@@ -13,7 +13,7 @@ pub enum Exit {
     Code(i32),
     /// This signal ended it.
     Signal(i32),
-    /// It is gone, and nobody was told how: somebody else reaped it, or it could not be ended and was left behind.
+    /// It is gone, and how is not known: a host reaped it, or it could not be ended and was left behind.
     Unknown,
 }
 
@@ -54,7 +54,7 @@ pub struct Usage {
 
 impl Usage {
     /// Nothing used.
-    pub const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         user: Duration::ZERO,
         system: Duration::ZERO,
         minor_faults: 0,

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// Most slots a board has.
-pub const SLOTS: u32 = 4096;
+pub(crate) const SLOTS: u32 = 4096;
 
 const NO_TASK: u64 = u64::MAX;
 
@@ -123,7 +123,7 @@ impl Board {
     ///
     /// # Errors
     /// When the descriptor is not a board.
-    pub fn map(fd: BorrowedFd<'_>) -> io::Result<Self> {
+    pub(crate) fn map(fd: BorrowedFd<'_>) -> io::Result<Self> {
         if rustix::fs::fstat(fd)?.st_size < BYTES as i64 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the status board is too small"));
         }
@@ -159,23 +159,23 @@ impl Board {
     }
 
     /// A task begins: the worker says so, or the parent for a worker that does not use the board.
-    pub fn begin(&self, slot: u32, task: BoardEntry) {
+    pub(crate) fn begin(&self, slot: u32, task: BoardEntry) {
         self.line(slot).begin(task);
     }
 
     /// The program that is the task was started, which takes time: its work begins only now.
-    pub fn program_started(&self, slot: u32, at: u64, pid: u32) {
+    pub(crate) fn program_started(&self, slot: u32, at: u64, pid: u32) {
         self.line(slot).program_started(at, pid);
     }
 
     /// No task is being worked on.
-    pub fn end(&self, slot: u32) {
+    pub(crate) fn end(&self, slot: u32) {
         self.line(slot).end();
     }
 
     /// Parent: the slots that were cleared at least once: the only ones that mean anything.
     #[must_use]
-    pub fn used(&self) -> std::ops::Range<u32> {
+    pub(crate) fn used(&self) -> std::ops::Range<u32> {
         0..self.used.load(Ordering::Relaxed)
     }
 
@@ -217,14 +217,14 @@ impl Board {
 
     /// Worker: the line of one slot, which a lane writes to.
     #[must_use]
-    pub fn own_line(self: &Arc<Self>, slot: u32) -> OwnLine {
+    pub(crate) fn own_line(self: &Arc<Self>, slot: u32) -> OwnLine {
         OwnLine { line: NonNull::from(self.line(slot)), _board: Arc::clone(self) }
     }
 }
 
 /// A lane's own line: what [`Board`] does, without looking for it.
 #[derive(Debug)]
-pub struct OwnLine {
+pub(crate) struct OwnLine {
     line: NonNull<Line>,
     /// Keeps the mapping that the line is in.
     _board: Arc<Board>,
@@ -240,28 +240,28 @@ impl OwnLine {
     }
 
     /// A task begins.
-    pub fn begin(&self, task: BoardEntry) {
+    pub(crate) fn begin(&self, task: BoardEntry) {
         self.line().begin(task);
     }
 
     /// The program that is the task was started, which takes time: its work begins only now.
-    pub fn program_started(&self, at: u64, pid: u32) {
+    pub(crate) fn program_started(&self, at: u64, pid: u32) {
         self.line().program_started(at, pid);
     }
 
     /// No task is being worked on.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         self.line().end();
     }
 
     /// Asks itself to leave, as the parent does.
-    pub fn recall(&self) {
+    pub(crate) fn recall(&self) {
         self.line().recall.store(1, Ordering::Release);
     }
 
     /// Whether the lane was asked to leave.
     #[must_use]
-    pub fn recalled(&self) -> bool {
+    pub(crate) fn recalled(&self) -> bool {
         self.line().recall.load(Ordering::Acquire) != 0
     }
 }

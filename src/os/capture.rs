@@ -45,7 +45,7 @@ impl Capture {
 
     /// Bytes that were written and not kept.
     #[must_use]
-    pub fn omitted(&self) -> u64 {
+    pub(crate) fn omitted(&self) -> u64 {
         self.written - (self.head.len() + self.tail.len()) as u64
     }
 

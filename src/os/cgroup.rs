@@ -7,26 +7,26 @@ use std::path::{Component, Path, PathBuf};
 
 /// CPU time per wall time; `None` without a limit.
 #[must_use]
-pub fn cpu_quota() -> Option<f64> {
+pub(crate) fn cpu_quota() -> Option<f64> {
     Groups::of_this_process()?.cpu_quota()
 }
 
 /// Bytes that can still be allocated: the limit less what is in use and could not be dropped at once; `None` without a
 /// limit.
 #[must_use]
-pub fn memory_left() -> Option<u64> {
+pub(crate) fn memory_left() -> Option<u64> {
     Groups::of_this_process()?.memory_left()
 }
 
 /// Processes and threads that can still be started; `None` without a limit.
 #[must_use]
-pub fn processes_left() -> Option<u64> {
+pub(crate) fn processes_left() -> Option<u64> {
     Groups::of_this_process()?.processes_left()
 }
 
 /// Folder of the version 2 group of this process, if the hierarchy is mounted where it can be seen.
 #[must_use]
-pub fn own_folder() -> Option<PathBuf> {
+pub(crate) fn own_folder() -> Option<PathBuf> {
     Groups::of_this_process()?.folders(Hierarchy::Two).into_iter().next()
 }
 
@@ -80,8 +80,8 @@ impl<R: Fn(&Path) -> Option<String>> Groups<R> {
         two.into_iter().chain(one).min()
     }
 
-    /// Smallest distance between a limit and its use. What `memory.stat` calls `droppable` is in use only until somebody
-    /// needs the room.
+    /// Smallest distance between a limit and its use. What `memory.stat` calls `droppable` is in use only until some
+    /// process needs the room.
     fn left(&self, hierarchy: Hierarchy, limit: &str, used: &str, droppable: Option<&str>) -> Option<u64> {
         let left = self.folders(hierarchy).into_iter().filter_map(|folder| {
             let limit: u64 = self.text(&folder, limit)?.trim().parse().ok()?;

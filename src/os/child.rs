@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use crate::os::accounting::{Exit, Usage};
 
-/// Children of this process that have an owner. Locked while one is started, so that nobody takes a child that has
+/// Children of this process that have an owner. Locked while one is started, so that no sweep takes a child that has
 /// ended already for an orphan before its owner is known.
 static OWNED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
@@ -20,17 +20,17 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The children that have an owner, for as long as no other can be started or reaped.
 pub(super) fn owned() -> MutexGuard<'static, BTreeSet<i32>> {
-    // Whoever panicked with the lock did not leave the set half changed.
+    // A thread that panicked with the lock did not leave the set half changed.
     OWNED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A child that runs its own program.
 #[derive(Debug)]
-pub(super) struct Started {
-    pub pid: libc::pid_t,
-    pub pidfd: OwnedFd,
+pub(super) struct StartedChild {
+    pub(crate) pid: libc::pid_t,
+    pub(crate) pidfd: OwnedFd,
     /// `CLOCK_MONOTONIC` in nanoseconds right before the program took over.
-    pub at: u64,
+    pub(crate) at: u64,
 }
 
 /// A child that was not reaped yet. Its pid cannot be used again by the system until it is, so signals always reach it or
@@ -57,7 +57,6 @@ enum Parent {
 /// What the kernel says about a child that ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reaped {
-    /// How it ended.
     pub exit: Exit,
     /// CPU time, faults and switches of its whole life, with the children it waited for (`wait4(2)`).
     pub usage: Usage,
@@ -66,14 +65,14 @@ pub struct Reaped {
 }
 
 impl Reaped {
-    /// The end of a child that nobody can tell anything about: somebody else reaped it, or it cannot be waited for.
-    pub const UNKNOWN: Self = Self { exit: Exit::Unknown, usage: Usage::NONE, peak_rss_bytes: None };
+    /// The end of a child of which nothing can be told: a host reaped it, or it cannot be waited for.
+    pub(crate) const UNKNOWN: Self = Self { exit: Exit::Unknown, usage: Usage::NONE, peak_rss_bytes: None };
 }
 
 impl Child {
     /// Takes charge of a child that was just started; `owned` was locked before that.
     pub(super) fn adopt(
-        Started { pid, pidfd, at }: Started,
+        StartedChild { pid, pidfd, at }: StartedChild,
         leads_group: bool,
         mut owned: MutexGuard<'_, BTreeSet<i32>>,
     ) -> io::Result<Self> {
@@ -88,7 +87,8 @@ impl Child {
     ///
     /// # Errors
     /// When there is no such process.
-    pub fn of_another(pid: u32, started: u64, leads_group: bool) -> io::Result<Self> {
+    #[cfg_attr(not(test), expect(dead_code, reason = "for workers that a fork server starts"))]
+    pub(crate) fn of_another(pid: u32, started: u64, leads_group: bool) -> io::Result<Self> {
         let mut owned = owned();
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(missing)?;
@@ -98,7 +98,8 @@ impl Child {
     }
 
     /// Its parent tells how it ended: the next look finds it ended. Without effect on a child of our own.
-    pub fn told(&mut self, reaped: Reaped) {
+    #[cfg_attr(not(test), expect(dead_code, reason = "for workers that a fork server starts"))]
+    pub(crate) fn told(&mut self, reaped: Reaped) {
         if let Parent::Other(end) = &mut self.parent {
             end.get_or_insert(reaped);
         }
@@ -112,18 +113,18 @@ impl Child {
 
     /// `CLOCK_MONOTONIC` in nanoseconds right before its program took over.
     #[must_use]
-    pub fn started_at(&self) -> u64 {
+    pub(crate) fn started_at(&self) -> u64 {
         self.started
     }
 
     /// Becomes readable when the child ends (`pidfd_open(2)`).
     #[must_use]
-    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
-    /// Hands the pidfd over to whoever waits for the end. `None` the second time.
-    pub fn take_pidfd(&mut self) -> Option<OwnedFd> {
+    /// Hands the pidfd over to the task that waits for the end. `None` the second time.
+    pub(crate) fn take_pidfd(&mut self) -> Option<OwnedFd> {
         self.pidfd.take()
     }
 
@@ -151,11 +152,11 @@ impl Child {
     }
 
     /// Reaps the child if it has ended: looks first, ends whatever is left of its group while its pid is still its own,
-    /// then takes it away. One that somebody else reaped has ended, and how is not known.
+    /// then takes it away. One that a host reaped has ended, and how is not known.
     ///
     /// # Errors
     /// What the system says, other than that.
-    pub fn try_reap(&mut self) -> io::Result<Option<Reaped>> {
+    pub(crate) fn try_reap(&mut self) -> io::Result<Option<Reaped>> {
         self.reap(WaitIdOptions::NOHANG)
     }
 
@@ -189,12 +190,12 @@ impl Child {
         }
     }
 
-    /// Leaves it behind: it is neither ended nor waited for any more, and whoever reaps orphans may have it.
-    pub fn abandon(&mut self) {
+    /// Leaves it behind: it is neither ended nor waited for any more, and the sweep for orphans may have it.
+    pub(crate) fn abandon(&mut self) {
         self.forget();
     }
 
-    /// Nobody has to reap it any more.
+    /// It need not be reaped any more.
     fn forget(&mut self) {
         self.reaped = true;
         owned().remove(&self.pid.as_raw_nonzero().get());
@@ -202,7 +203,7 @@ impl Child {
 
     fn take(&mut self) -> io::Result<Reaped> {
         if self.leads_group {
-            // Some of the group may belong to somebody else by now: that does not keep the child from being reaped.
+            // Some of the group may belong to another user by now: that does not keep the child from being reaped.
             let _ = self.signal(Signal::KILL);
         }
         let own_peak = own_peak_rss_kib();
@@ -234,7 +235,7 @@ impl Child {
     }
 
     /// Waits at most so long for its end and reaps it then.
-    pub fn wait_at_most(&mut self, patience: Duration) {
+    pub(crate) fn wait_at_most(&mut self, patience: Duration) {
         let deadline = Instant::now() + patience;
         while let Ok(None) = self.try_reap() {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -271,7 +272,7 @@ impl Drop for Child {
         let _ = self.signal(Signal::KILL);
         self.wait_at_most(DROP_PATIENCE);
         if !self.reaped {
-            // A program of another user, or one that the kernel does not let go: nobody owns it from here on.
+            // A program of another user, or one that the kernel does not let go: it has no owner from here on.
             self.forget();
         }
     }

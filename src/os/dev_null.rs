@@ -7,6 +7,6 @@ use std::io;
 ///
 /// # Errors
 /// When there is none or no descriptor is left.
-pub fn open() -> io::Result<File> {
+pub(crate) fn open() -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open("/dev/null")
 }

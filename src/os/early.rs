@@ -46,13 +46,13 @@ macro_rules! on_load {
 }
 
 /// Ends this process at once: no destructors, no handlers, no flushing (`_exit(2)`).
-pub fn leave(code: i32) -> ! {
+pub(crate) fn leave(code: i32) -> ! {
     // SAFETY: ends the process whatever state it is in.
     unsafe { libc::_exit(code) }
 }
 
 /// Ends this process as a crash does (SIGABRT), and leaves no picture of its memory behind.
-pub fn abort_without_core() -> ! {
+pub(crate) fn abort_without_core() -> ! {
     let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     // Where that is refused there is one file more.
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
@@ -61,7 +61,7 @@ pub fn abort_without_core() -> ! {
 
 /// Whether this program was linked statically: started without a loader (`getauxval(3)`).
 #[must_use]
-pub fn linked_statically() -> bool {
+pub(crate) fn linked_statically() -> bool {
     #[cfg(target_os = "linux")]
     // SAFETY: only reads what the kernel told this process when it started.
     let linked_statically = unsafe { libc::getauxval(libc::AT_BASE) } == 0;

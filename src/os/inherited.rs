@@ -1,8 +1,8 @@
 //! What a process was started with: descriptors, signals, umask and limits.
 //!
-//! Whoever starts Poolscope may have left behind ignored or blocked signals, an odd umask, or low limits. For the
-//! program itself they are put right once, at its start ([`settle`]); what belongs to the caller is kept for the
-//! processes that are started ([`caller`]). A library in somebody else's process changes none of it.
+//! The program that starts Poolscope may have left behind ignored or blocked signals, an odd umask, or low limits. For
+//! the program itself they are put right once, at its start ([`settle`]); what belongs to the caller is kept for the
+//! processes that are started ([`caller`]). A library in a host's process changes none of it.
 
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
@@ -16,7 +16,6 @@ use crate::os::signals;
 /// What the caller of the program had, for the processes that it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
-    /// Its umask.
     pub umask: u32,
     /// Its soft limit of open descriptors (`RLIMIT_NOFILE`).
     pub descriptors: u64,
@@ -32,12 +31,12 @@ static CALLER: OnceLock<Caller> = OnceLock::new();
 
 /// The caller's settings, where this process has changed its own; `None` where it has not.
 #[must_use]
-pub fn caller() -> Option<Caller> {
+pub(crate) fn caller() -> Option<Caller> {
     CALLER.get().copied()
 }
 
 /// Takes over the caller's settings from the process that has changed them: for a worker, which starts programs too.
-pub fn set_caller(caller: Option<Caller>) {
+pub(crate) fn set_caller(caller: Option<Caller>) {
     if let Some(caller) = caller {
         // The first one stands: a process has one caller.
         let _ = CALLER.set(caller);
@@ -76,7 +75,7 @@ pub fn settle(process: ProcessOwner) {
             file_size: files.rlim_cur,
             most_file_size: files.rlim_max,
         }));
-        // Nobody that is started gets what was open here.
+        // No child gets what was open here.
         libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int);
     }
 }
@@ -102,10 +101,10 @@ unsafe fn raise(resource: libc::__rlimit_resource_t) -> libc::rlimit {
 ///
 /// # Errors
 /// When there is none of this number.
-pub fn take(number: i32) -> io::Result<OwnedFd> {
+pub(crate) fn take(number: i32) -> io::Result<OwnedFd> {
     // SAFETY: the descriptor is only looked at; an invalid one is reported by the call.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
     rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC)?;
-    // SAFETY: the descriptor is open, as was just seen, and nobody else in this process knows of it.
+    // SAFETY: the descriptor is open, as was just seen, and nothing else in this process knows of it.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }

@@ -9,9 +9,9 @@ const MOST_WRAPPERS: usize = 64;
 
 /// Whether there is a shell to come back to: the nearest ancestor outside of our process group must be in our session.
 /// Otherwise the group is orphaned (POSIX.1-2024, 3.243), as that of a session's leader always is, and once stopped
-/// nobody would continue it.
+/// no shell would continue it.
 #[must_use]
-pub fn can_stop() -> bool {
+pub(crate) fn can_stop() -> bool {
     let Some(own) = JobIds::of(None) else { return false };
     let ancestors = std::iter::successors(getppid(), |pid| parent(*pid));
     is_continued(own, ancestors.map_while(|pid| JobIds::of(Some(pid))))
@@ -61,7 +61,7 @@ fn parent(pid: Pid) -> Option<Pid> {
 ///
 /// # Errors
 /// When the signal could not be sent.
-pub fn raise_stop(_: ProcessOwner) -> std::io::Result<()> {
+pub(crate) fn raise_stop(_: ProcessOwner) -> std::io::Result<()> {
     Ok(kill_current_process_group(Signal::STOP)?)
 }
 

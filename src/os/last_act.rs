@@ -1,6 +1,6 @@
-//! Gives a terminal back when a signal that cannot be waited for ends the process: a crash, or one that nobody watches.
-//! Only what may be done in a signal handler (signal-safety(7)) is done there; everything else belongs to whoever took the
-//! terminal.
+//! Gives a terminal back when a signal that cannot be waited for ends the process: a crash, or one that is not watched.
+//! Only what may be done in a signal handler (signal-safety(7)) is done there; everything else belongs to the code that
+//! took the terminal.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -23,7 +23,7 @@ static ARMED: AtomicBool = AtomicBool::new(false);
 static ACT: AtomicPtr<LastAct> = AtomicPtr::new(std::ptr::null_mut());
 
 /// From now on such an end writes this to the terminal, and sets the modes that it has now.
-pub fn arm(_: ProcessOwner, farewell: &'static [u8]) {
+pub(crate) fn arm(_: ProcessOwner, farewell: &'static [u8]) {
     static ONCE: Once = Once::new();
     // SAFETY: plain data that the call fills in.
     let mut modes: libc::termios = unsafe { std::mem::zeroed() };
@@ -38,7 +38,7 @@ pub fn arm(_: ProcessOwner, farewell: &'static [u8]) {
 }
 
 /// The terminal was given back.
-pub fn disarm() {
+pub(crate) fn disarm() {
     ARMED.store(false, Ordering::SeqCst);
 }
 

@@ -15,12 +15,11 @@ const OTHERS_SHARE: u64 = 10;
 /// output, files that are read for a moment, and those of a worker that is being started.
 const OWN_DESCRIPTORS: u64 = 40;
 /// Descriptors that each worker takes: its socket or the pipe of its output, its standard error, its end.
-pub const DESCRIPTORS_PER_WORKER: u64 = 3;
+pub(crate) const DESCRIPTORS_PER_WORKER: u64 = 3;
 
 /// What is left of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    /// The limit.
+pub struct Headroom {
     pub limit: u64,
     /// What is in use now.
     pub used: u64,
@@ -28,10 +27,10 @@ pub struct Room {
     pub reserve: u64,
 }
 
-impl Room {
+impl Headroom {
     /// What workers may take.
     #[must_use]
-    pub fn left(&self) -> u64 {
+    pub(crate) fn left(&self) -> u64 {
         self.limit.saturating_sub(self.used).saturating_sub(self.reserve)
     }
 
@@ -48,9 +47,9 @@ impl Room {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Processes and threads of this user (`RLIMIT_NPROC`); it does not hold for a privileged user.
-    pub processes: Option<Room>,
+    pub processes: Option<Headroom>,
     /// Open descriptors of this process (`RLIMIT_NOFILE`).
-    pub descriptors: Option<Room>,
+    pub descriptors: Option<Headroom>,
     /// Processes and threads that the control group lets start from now on (`pids.max` less `pids.current`).
     pub group_processes: Option<u64>,
     /// Bytes that can be allocated without swapping: the smaller of what the system and the control group have left;
@@ -64,10 +63,10 @@ impl Limits {
     pub fn read() -> Self {
         let processes = getrlimit(Resource::Nproc).current.filter(|_| !is_privileged());
         Self {
-            processes: processes.map(|limit| Room::of_processes(limit, processes_of_user())),
+            processes: processes.map(|limit| Headroom::of_processes(limit, processes_of_user())),
             descriptors: getrlimit(Resource::Nofile)
                 .current
-                .map(|limit| Room::of_descriptors(limit, open_descriptors())),
+                .map(|limit| Headroom::of_descriptors(limit, open_descriptors())),
             group_processes: cgroup::processes_left(),
             memory_available: memory_available(),
         }
@@ -75,15 +74,15 @@ impl Limits {
 
     /// The tightest limit on processes.
     #[must_use]
-    pub fn process_room(&self) -> Room {
-        let group = self.group_processes.map(|left| Room::of_processes(left, 0));
-        let most = Room { limit: MOST_PROCESSES, used: 0, reserve: 0 };
-        self.processes.into_iter().chain(group).chain([most]).min_by_key(Room::left).unwrap_or(most)
+    pub(crate) fn process_room(&self) -> Headroom {
+        let group = self.group_processes.map(|left| Headroom::of_processes(left, 0));
+        let most = Headroom { limit: MOST_PROCESSES, used: 0, reserve: 0 };
+        self.processes.into_iter().chain(group).chain([most]).min_by_key(Headroom::left).unwrap_or(most)
     }
 
     /// Most workers a run may have at once: as many as there is room for processes and descriptors, and at least 1.
     #[must_use]
-    pub fn safe_workers(&self) -> u32 {
+    pub(crate) fn safe_workers(&self) -> u32 {
         let by_descriptors = self.descriptors.map_or(u64::MAX, |room| room.left() / DESCRIPTORS_PER_WORKER);
         u32::try_from(self.process_room().left().min(by_descriptors)).unwrap_or(u32::MAX).max(1)
     }
@@ -137,8 +136,8 @@ mod tests {
     #[test]
     fn what_is_kept_follows_from_what_is_used_and_left() {
         let safe = |processes: Option<(u64, u64)>, group_processes, descriptors: Option<(u64, u64)>| {
-            let processes = processes.map(|(limit, used)| Room::of_processes(limit, used));
-            let descriptors = descriptors.map(|(limit, used)| Room::of_descriptors(limit, used));
+            let processes = processes.map(|(limit, used)| Headroom::of_processes(limit, used));
+            let descriptors = descriptors.map(|(limit, used)| Headroom::of_descriptors(limit, used));
             Limits { processes, descriptors, group_processes, memory_available: None }.safe_workers()
         };
         assert_eq!(safe(None, None, None), 4096);

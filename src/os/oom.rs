@@ -3,7 +3,7 @@
 /// Processes killed for want of memory since the system started, or in this cgroup; `None` where that is not told
 /// (`/proc/vmstat`, since Linux 4.13).
 #[must_use]
-pub fn kills() -> Option<u64> {
+pub(crate) fn kills() -> Option<u64> {
     std::fs::read_to_string("/proc/vmstat").ok().and_then(|text| parse(&text))
 }
 

@@ -1,9 +1,10 @@
 //! Orphans: descendants whose parent ended before them, such as a program that put itself in the background.
 //!
 //! The program makes itself a subreaper (`PR_SET_CHILD_SUBREAPER`, prctl(2)) and so inherits them: none can get away by
-//! leaving its group or its session. A guest in somebody's process ([`crate::os::process_owner`]) leaves that as it is. What they are is told by their start time, by the control group they were born in
-//! and by their environment; who may stay is decided by the caller of [`sweep`]. Only children of this process are ever
-//! signalled or reaped here, by their own pid, and never one that has an owner ([`crate::os::child`]).
+//! leaving its group or its session. A guest in a host's process ([`crate::os::process_owner`]) leaves that as it is.
+//! What they are is told by their start time, by the control group they were born in and by their environment; who may
+//! stay is decided by the caller of [`sweep`]. Only children of this process are ever signalled or reaped here, by
+//! their own pid, and never one that has an owner ([`crate::os::child`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -36,7 +37,7 @@ struct Condemned {
 ///
 /// # Errors
 /// `Unsupported` where the system has no subreapers.
-pub fn take_in(_: ProcessOwner) -> io::Result<()> {
+pub fn become_subreaper(_: ProcessOwner) -> io::Result<()> {
     spare_children();
     #[cfg(target_os = "linux")]
     {
@@ -47,9 +48,9 @@ pub fn take_in(_: ProcessOwner) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Whether orphaned descendants become children of this process, whoever has arranged that.
+/// Whether orphaned descendants become children of this process, by its own arrangement or a host's.
 #[must_use]
-pub fn arrive_here() -> bool {
+pub(crate) fn arrive_here() -> bool {
     #[cfg(target_os = "linux")]
     let subreaper = rustix::process::child_subreaper().is_ok_and(|flag| flag.is_some());
     #[cfg(not(target_os = "linux"))]
@@ -57,9 +58,9 @@ pub fn arrive_here() -> bool {
     subreaper || std::process::id() == 1
 }
 
-/// A child of this process that nobody here has started.
+/// A child of this process that Poolscope has not started.
 #[derive(Debug)]
-pub struct Orphan {
+pub(crate) struct Orphan {
     pid: Pid,
     started: u64,
     environment: OnceLock<Vec<u8>>,
@@ -68,7 +69,7 @@ pub struct Orphan {
 impl Orphan {
     /// Its process id.
     #[must_use]
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
@@ -76,7 +77,7 @@ impl Orphan {
     /// `CLOCK_MONOTONIC` in nanoseconds from before the program was started. The kernel tells start times in ticks; within
     /// one, the process ids tell, which are given out in order.
     #[must_use]
-    pub fn can_descend_from(&self, program: Option<u32>, at: u64) -> bool {
+    pub(crate) fn can_descend_from(&self, program: Option<u32>, at: u64) -> bool {
         let certain = at <= self.started;
         let possible = at <= self.started.saturating_add(tick());
         certain || possible && program.is_none_or(|program| comes_after(self.pid(), program))
@@ -84,14 +85,14 @@ impl Orphan {
 
     /// Value of a variable in the environment that it was started with. `None` also in the middle of an exec.
     #[must_use]
-    pub fn variable(&self, name: &str) -> Option<String> {
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
         let environment = self.environment.get_or_init(|| environment(self.pid).unwrap_or_default());
         value(environment, name)
     }
 
     /// Its control group (version 2), as a path from the root of the hierarchy.
     #[must_use]
-    pub fn control_group(&self) -> Option<String> {
+    pub(crate) fn control_group(&self) -> Option<String> {
         let text = std::fs::read_to_string(format!("/proc/{}/cgroup", self.pid.as_raw_nonzero())).ok()?;
         text.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
     }
@@ -107,8 +108,8 @@ fn comes_after(pid: u32, other: u32) -> bool {
 /// Orphans that were killed here and are still to be reaped, with their start times.
 static CONDEMNED: Mutex<BTreeMap<i32, Condemned>> = Mutex::new(BTreeMap::new());
 
-/// Processes that were there before us, with their start times: children that whoever became this program had, and their
-/// descendants. They are nobody's strays.
+/// Processes that were there before us, with their start times: children that this process had before it ran this
+/// program, and their descendants. They are no strays.
 static SPARED: Mutex<BTreeMap<i32, u64>> = Mutex::new(BTreeMap::new());
 
 fn spare_children() {
@@ -124,7 +125,7 @@ fn spare_children() {
 /// Process ids that are spared, with their start times, for a process that looks at our descendants
 /// ([`Family::sparing`]).
 #[must_use]
-pub fn spared() -> String {
+pub(crate) fn spared() -> String {
     let list: Vec<String> = lock(&SPARED).iter().map(|(pid, ticks)| format!("{pid}:{ticks}")).collect();
     list.join(",")
 }
@@ -148,7 +149,7 @@ fn look_after_spared(spared: &mut BTreeMap<i32, u64>) {
 }
 
 fn lock<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
-    // Whoever panicked with the lock did not leave the list half changed.
+    // A thread that panicked with the lock did not leave the list half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -162,24 +163,24 @@ fn stat_of(pid: i32) -> Option<Stat> {
 
 /// What came of a [`sweep`].
 #[derive(Debug, Default)]
-pub struct Swept {
+pub(crate) struct Swept {
     /// Orphans that were killed.
-    pub killed: usize,
+    pub(crate) killed: usize,
     /// Orphans that were condemned before and are not gone yet.
-    pub dying: usize,
+    pub(crate) dying: usize,
     /// Orphans that stay for now.
-    pub kept: usize,
+    pub(crate) kept: usize,
     /// Orphans that could not be killed, with the reason.
-    pub refused: Vec<(u32, io::Error)>,
+    pub(crate) refused: Vec<(u32, io::Error)>,
 }
 
 /// Looks at every orphan: those that have ended are reaped, those that `keep` does not want are killed (and reaped by the
 /// sweep after their end; killing one may orphan its own children, which are found then).
 ///
-/// In somebody else's process a child that ended may be anybody's and is let be.
-pub fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
+/// In a host's process a child that ended may be the host's own and is let be.
+pub(crate) fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
     let mut swept = Swept::default();
-    // Nobody is started or reaped by its owner in the meantime, and no other sweep is under way.
+    // No child is started or reaped by its owner in the meantime, and no other sweep is under way.
     let owned = child::owned();
     let (mut killed, mut spared) = (lock(&CONDEMNED), lock(&SPARED));
     killed.retain(|pid, condemned| stat_of(*pid).is_some_and(|stat| stat.ticks == condemned.ticks));
@@ -214,8 +215,8 @@ pub fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
 /// Kills an orphan and everyone below it: a child that is born to it by now tells nothing of where it comes from once
 /// its parent is gone. Returns how many there were that had not been condemned before.
 fn end_tree(pid: Pid, ticks: u64, until: u64, killed: &mut BTreeMap<i32, Condemned>) -> io::Result<usize> {
-    // Whoever has stopped has no other child, so what is listed then is complete: a signal does not undo a fork(2) that is
-    // half done, and its child is not listed yet.
+    // A process that has stopped gets no other child, so what is listed then is complete: a signal does not undo a
+    // fork(2) that is half done, and its child is not listed yet.
     rustix::process::kill_process(pid, Signal::STOP)?;
     let now = clock::monotonic();
     let mut count = usize::from(!killed.contains_key(&raw(pid)));
@@ -356,7 +357,7 @@ fn value(environment: &[u8], name: &str) -> Option<String> {
 /// The descendants of another process, as they were seen. For one that outlives it: once a process has ended, nothing tells
 /// any more who descended from it.
 #[derive(Debug, Default)]
-pub struct Family {
+pub(crate) struct Family {
     members: BTreeMap<i32, u64>,
     spared: BTreeMap<i32, u64>,
 }
@@ -364,7 +365,7 @@ pub struct Family {
 impl Family {
     /// A family without these processes and their descendants, as [`spared`] lists them.
     #[must_use]
-    pub fn sparing(list: &str) -> Self {
+    pub(crate) fn sparing(list: &str) -> Self {
         let entry = |entry: &str| {
             let (pid, ticks) = entry.split_once(':')?;
             Some((pid.parse().ok()?, ticks.parse().ok()?))
@@ -373,7 +374,7 @@ impl Family {
     }
 
     /// Looks at the descendants that this process has now; says how many are known.
-    pub fn look(&mut self, ancestor: u32) -> usize {
+    pub(crate) fn look(&mut self, ancestor: u32) -> usize {
         let own = rustix::process::getpid();
         self.members.retain(|pid, ticks| stat_of(*pid).is_some_and(|stat| stat.ticks == *ticks));
         let mut seen = BTreeSet::new();
@@ -391,9 +392,9 @@ impl Family {
         self.members.len()
     }
 
-    /// Kills every process that carries this variable (`NAME=value`), and whoever descends from these; where the ancestor
-    /// is gone, every member of the family too. Returns how many there were; not reaped: they are not ours.
-    pub fn end(&self, variable: &str, ancestor_is_gone: bool) -> usize {
+    /// Kills every process that carries this variable (`NAME=value`), and all that descend from these; where the
+    /// ancestor is gone, every member of the family too. Returns how many there were; not reaped: they are not ours.
+    pub(crate) fn end(&self, variable: &str, ancestor_is_gone: bool) -> usize {
         let own = rustix::process::getpid();
         let Ok(processes) = std::fs::read_dir("/proc") else { return 0 };
         let all: Vec<(Pid, Stat)> = processes

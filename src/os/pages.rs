@@ -16,7 +16,7 @@ const STRIDE: usize = 4096;
 /// so a reused worker would touch old pages where a fresh process has to fault in new ones, and the same task would not
 /// be the same work in every engine.
 #[derive(Debug)]
-pub struct Pages {
+pub(crate) struct Pages {
     start: NonNull<c_void>,
     length: usize,
 }
@@ -26,7 +26,7 @@ impl Pages {
     ///
     /// # Errors
     /// When the address space or a limit does not allow it, and for zero bytes.
-    pub fn map(length: usize) -> io::Result<Self> {
+    pub(crate) fn map(length: usize) -> io::Result<Self> {
         // SAFETY: without an address of ours and without MAP_FIXED nothing that exists is replaced.
         let start =
             unsafe { mmap_anonymous(ptr::null_mut(), length, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE) }?;
@@ -35,11 +35,11 @@ impl Pages {
     }
 
     /// Writes `value` to one byte of every page; the sum of these bytes as they are read back.
-    pub fn touch(&mut self, value: u8) -> u64 {
+    pub(crate) fn touch(&mut self, value: u8) -> u64 {
         (0..self.length).step_by(STRIDE).fold(0, |sum, offset| {
             // The write comes first: reading a new page maps the shared page of zeros, and the write would fault again.
             // SAFETY: the offset lies within the mapping, which is readable and writable and belongs to this value alone.
-            // Volatile, because nobody else would miss the writes.
+            // Volatile: the compiler would leave out writes that are never read.
             let byte = unsafe {
                 let place = self.start.as_ptr().cast::<u8>().add(offset);
                 place.write_volatile(value);

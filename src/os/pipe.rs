@@ -22,14 +22,14 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 pub enum Drained {
     /// Every writer has closed it.
     Closed,
-    /// Somebody may still write.
+    /// A writer may still write.
     Open,
 }
 
 /// Most that a pipe holds without privileges (`/proc/sys/fs/pipe-max-size`, pipe(7)).
 const MOST_HELD: usize = 1 << 20;
 
-/// Reads what is there without waiting, and no more than a pipe can hold: somebody who writes faster than this reads does
+/// Reads what is there without waiting, and no more than a pipe can hold: a writer that is faster than this reader does
 /// not hold the reader here.
 pub fn drain(fd: &OwnedFd, capture: &mut Capture) -> Drained {
     let mut buffer = [0u8; 16 * 1024];

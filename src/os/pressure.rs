@@ -10,40 +10,39 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// One reading.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Pressure {
+pub(crate) struct Pressure {
     /// Monotonic clock, which stands still while the machine sleeps.
-    pub monotonic: Duration,
+    pub(crate) monotonic: Duration,
     /// Clock since boot, which does not (Linux).
-    pub boot: Option<Duration>,
+    pub(crate) boot: Option<Duration>,
     /// Time of day, since 1970.
-    pub wall: Duration,
+    pub(crate) wall: Duration,
     /// CPU time of this process, all threads.
-    pub own_cpu: Duration,
+    pub(crate) own_cpu: Duration,
     /// The processors that this process may use (`/proc/stat`).
-    pub processors: Option<Processors>,
+    pub(crate) processors: Option<Processors>,
     /// How often the CPU quota of this process's cgroups held it up (`nr_throttled` of `cpu.stat`, all levels).
-    pub throttled: Option<u64>,
+    pub(crate) throttled: Option<u64>,
     /// Pages swapped in since boot (`pswpin` of `/proc/vmstat`).
-    pub swapped_in: Option<u64>,
+    pub(crate) swapped_in: Option<u64>,
     /// Time in which something waited for memory (`some` of `/proc/pressure/memory`).
-    pub memory_stall: Option<Duration>,
+    pub(crate) memory_stall: Option<Duration>,
 }
 
 /// Time of some processors since boot, summed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Processors {
-    /// How many.
-    pub count: u32,
+pub(crate) struct Processors {
+    pub(crate) count: u32,
     /// In programs and the kernel on behalf of programs (user, nice, system; without interrupts).
-    pub busy: Duration,
+    pub(crate) busy: Duration,
     /// Taken by the hypervisor for other machines (steal).
-    pub stolen: Duration,
+    pub(crate) stolen: Duration,
 }
 
 impl Pressure {
     /// Reads everything now: half a dozen small files, well under a millisecond.
     #[must_use]
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         Self {
             monotonic: clock(ClockId::Monotonic),
             boot: boot_clock(),
@@ -59,7 +58,7 @@ impl Pressure {
 
 /// CPU time of this process so far, all threads, user and system.
 #[must_use]
-pub fn own_cpu() -> Duration {
+pub(crate) fn own_cpu() -> Duration {
     clock(ClockId::ProcessCPUTime)
 }
 

@@ -6,39 +6,39 @@ use crate::os::slot_groups::SlotGroups;
 use crate::os::{early, readings, signals};
 
 /// Sleeps that are measured.
-pub const SLEEPS: u32 = 20;
+pub(crate) const SLEEPS: u32 = 20;
 /// How long each of them should take.
 const NAP: Duration = Duration::from_millis(1);
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probes {
+pub(crate) struct Probes {
     /// Resolution that the system states for its monotonic clock; without high-resolution timers the length of a tick.
-    pub clock_resolution: Duration,
+    pub(crate) clock_resolution: Duration,
     /// Smallest step of the monotonic clock that was seen; `None` if it was never seen to move.
-    pub clock_step: Option<Duration>,
+    pub(crate) clock_step: Option<Duration>,
     /// Median lateness of a sleep of 1 ms.
-    pub sleep_late: Duration,
+    pub(crate) sleep_late: Duration,
     /// Largest lateness of a sleep of 1 ms.
-    pub sleep_latest: Duration,
+    pub(crate) sleep_latest: Duration,
     /// Whether this program, which is every worker's program too, starts without a loader.
-    pub linked_statically: bool,
+    pub(crate) linked_statically: bool,
     /// Whether the exit of a process can be waited for without a race (`pidfd_open`).
-    pub pidfd: bool,
+    pub(crate) pidfd: bool,
     /// Whether the CPU time of a live process can be read.
-    pub cpu_clock: bool,
+    pub(crate) cpu_clock: bool,
     /// Whether the proportional set size of a process can be read (`smaps_rollup`).
-    pub pss: bool,
+    pub(crate) pss: bool,
     /// Whether the system tells how long programs wait for CPU and memory (`/proc/pressure`, psi(7)).
-    pub psi: bool,
+    pub(crate) psi: bool,
     /// Whether each worker can have a control group of its own, which whatever a program starts is born in.
-    pub slot_groups: bool,
+    pub(crate) slot_groups: bool,
 }
 
 impl Probes {
     /// Tries everything; takes about 30 ms.
     #[must_use]
-    pub fn run() -> Self {
+    pub(crate) fn run() -> Self {
         let own = std::process::id();
         let late = lateness();
         Self {

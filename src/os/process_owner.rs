@@ -1,7 +1,7 @@
 //! Whose process this is. What is the whole process's own (its signals, its orphans, its limits, its umask, its heap, its
-//! panic hook) is changed by whoever has shown that it may: with a [`ProcessOwner`], which the `main` of a program claims.
+//! panic hook) is changed only with a [`ProcessOwner`], which the `main` of a program claims.
 //!
-//! As a library in somebody else's process Poolscope is a guest and claims nothing. Then
+//! As a library in a host's process Poolscope is a guest and claims nothing. Then
 //! * signals keep their handlers and masks, and none is handled on a thread of ours ([`crate::os::threads`]);
 //! * no child is reaped or signalled but those that were started here, each by its own pid;
 //! * orphans go where they went before. So processes that a task leaves behind are not found while the run goes on, unless
@@ -25,7 +25,7 @@ pub struct ProcessOwner(());
 
 impl ProcessOwner {
     /// Claims this process. For the `main` of a program, before it has started anything: from then on every child that
-    /// nobody owns counts as left behind by a task.
+    /// has no owner counts as left behind by a task.
     pub fn claim() -> Self {
         CLAIMED.store(true, Ordering::Relaxed);
         Self(())

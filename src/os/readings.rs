@@ -8,7 +8,7 @@ use std::time::Duration;
 /// # Errors
 /// `ESRCH` when there is no such process; `Unsupported` on systems without per-process CPU clocks.
 #[cfg(target_os = "linux")]
-pub fn cpu_time(pid: u32) -> io::Result<Duration> {
+pub(crate) fn cpu_time(pid: u32) -> io::Result<Duration> {
     let gone = || io::Error::from_raw_os_error(libc::ESRCH);
     // Zero would mean the caller.
     let pid = libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 0).ok_or_else(gone)?;
@@ -33,7 +33,7 @@ pub fn cpu_time(pid: u32) -> io::Result<Duration> {
 /// # Errors
 /// Always `Unsupported`: this system has no CPU clock of other processes.
 #[cfg(not(target_os = "linux"))]
-pub fn cpu_time(_pid: u32) -> io::Result<Duration> {
+pub(crate) fn cpu_time(_pid: u32) -> io::Result<Duration> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -12,7 +12,7 @@ use crate::os::signals;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caught {
+pub(crate) enum Caught {
     /// End, with this signal's exit code.
     End(i32),
     /// Stop, as Ctrl-Z does.
@@ -49,23 +49,23 @@ impl SignalWatch {
         })
     }
 
-    /// Whoever watches has claimed this process.
-    pub fn process(&self) -> ProcessOwner {
+    /// Evidence that this process was claimed: its signals may be watched.
+    pub(crate) fn process(&self) -> ProcessOwner {
         self.process
     }
 
     /// Forgets that we were continued before.
-    pub fn forget_continued(&mut self) {
+    pub(crate) fn forget_continued(&mut self) {
         while self.resume.recv().now_or_never().flatten().is_some() {}
     }
 
     /// Waits until we were continued.
-    pub async fn continued(&mut self) {
+    pub(crate) async fn continued(&mut self) {
         let _continued = self.resume.recv().await;
     }
 
     /// The next signal.
-    pub async fn next(&mut self) -> Caught {
+    pub(crate) async fn next(&mut self) -> Caught {
         let Self { ending, stop, resume, .. } = self;
         tokio::select! {
             biased;

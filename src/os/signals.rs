@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The usual name without `SIG`, as `kill -l` prints it; `?` for an unknown number.
 #[must_use]
-pub fn name(signal: i32) -> &'static str {
+pub(crate) fn name(signal: i32) -> &'static str {
     match signal {
         libc::SIGHUP => "HUP",
         libc::SIGINT => "INT",
@@ -42,7 +42,7 @@ pub fn name(signal: i32) -> &'static str {
 }
 
 /// The signals that ask this program to end; what comes first is more urgent.
-pub const ENDING: [libc::c_int; 10] = [
+pub(crate) const ENDING: [libc::c_int; 10] = [
     libc::SIGTERM,
     libc::SIGHUP,
     libc::SIGINT,
@@ -56,7 +56,7 @@ pub const ENDING: [libc::c_int; 10] = [
 ];
 
 /// Highest signal number (signal(7)).
-pub const LAST: libc::c_int = 64;
+pub(crate) const LAST: libc::c_int = 64;
 
 /// The kernel's `struct sigaction`: the C library keeps two real-time signals from its callers, which a parent may have
 /// ignored all the same.
@@ -70,9 +70,8 @@ struct Action {
 /// Bytes of the kernel's signal mask.
 const MASK: usize = 8;
 
-/// Whether a signal is ignored.
 #[must_use]
-pub fn is_ignored(signal: libc::c_int) -> bool {
+pub(crate) fn is_ignored(signal: libc::c_int) -> bool {
     let mut action = Action::default();
     let nothing = std::ptr::null::<Action>();
     // SAFETY: the struct is at least as large as the kernel's, which is written to it.
@@ -81,16 +80,16 @@ pub fn is_ignored(signal: libc::c_int) -> bool {
 }
 
 /// Gives a signal its default. Without effect on those that cannot be changed.
-pub fn reset(signal: libc::c_int) {
+pub(crate) fn reset(signal: libc::c_int) {
     let default = Action::default();
     let nothing = std::ptr::null_mut::<Action>();
     // SAFETY: all zeros are the default disposition without flags; the struct is at least as large as the kernel's.
     unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const default, nothing, MASK) };
 }
 
-/// From now on the signals that ask a process to end do so again, whoever watched them; one that is ignored stays so.
-/// For a process that has nothing left to do but to write to somebody who may not read.
-pub fn release_ending(_: ProcessOwner) {
+/// From now on the signals that ask a process to end do so again, even if they were watched; one that is ignored stays
+/// so. For a process that has nothing left to do but to write to a reader that may have gone.
+pub(crate) fn release_ending(_: ProcessOwner) {
     for signal in ENDING {
         if !is_ignored(signal) {
             // SAFETY: SIG_DFL is a valid disposition.
@@ -101,7 +100,7 @@ pub fn release_ending(_: ProcessOwner) {
 
 /// Does something that must not be cut in two by a signal that asks the process to end: it comes right afterwards.
 /// Holds for a process of one thread.
-pub fn without_ending<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn without_ending<T>(work: impl FnOnce() -> T) -> T {
     let _blocked = Blocked::these(&ENDING);
     work()
 }
@@ -114,7 +113,7 @@ const FAULTS: [libc::c_int; 7] =
 /// Signals are blocked on this thread while this lives; then its mask is what it was.
 #[derive(Debug)]
 #[must_use = "dropping it puts the mask back"]
-pub struct Blocked {
+pub(crate) struct Blocked {
     before: libc::sigset_t,
     /// The mask is one thread's.
     _here: std::marker::PhantomData<*const ()>,
@@ -122,7 +121,7 @@ pub struct Blocked {
 
 impl Blocked {
     /// Every signal, beside those that are blocked already.
-    pub fn all() -> Self {
+    pub(crate) fn all() -> Self {
         // SAFETY: the call fills in plain data.
         Self::set(|set| unsafe {
             libc::sigfillset(set);
@@ -130,7 +129,7 @@ impl Blocked {
     }
 
     /// Every signal but those of this thread's own faults.
-    pub fn all_but_faults() -> Self {
+    pub(crate) fn all_but_faults() -> Self {
         // SAFETY: the calls change plain data that the first of them fills in.
         Self::set(|set| unsafe {
             libc::sigfillset(set);
@@ -141,7 +140,7 @@ impl Blocked {
     }
 
     /// These signals.
-    pub fn these(signals: &[libc::c_int]) -> Self {
+    pub(crate) fn these(signals: &[libc::c_int]) -> Self {
         // SAFETY: as above.
         Self::set(|set| unsafe {
             libc::sigemptyset(set);
@@ -171,19 +170,19 @@ impl Drop for Blocked {
 }
 
 /// From now on a file that grows beyond the limit on its size (`ulimit -f`) is an error of the write, not our end.
-pub fn report_file_size(_: ProcessOwner) {
+pub(crate) fn report_file_size(_: ProcessOwner) {
     // SAFETY: SIG_IGN is a valid disposition. Programs that are started get default signals all the same.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 /// Ignores the signals that ask a process to end. For a process whose end comes with the end of its input.
-pub fn ignore_terminating() {
+pub(crate) fn ignore_terminating() {
     use rustix::process::Signal;
     [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT].into_iter().for_each(ignore);
 }
 
 /// Ignores a signal from now on.
-pub fn ignore(signal: rustix::process::Signal) {
+pub(crate) fn ignore(signal: rustix::process::Signal) {
     // SAFETY: SIG_IGN is a valid disposition and no handler is involved.
     unsafe { libc::signal(signal.as_raw(), libc::SIG_IGN) };
 }
@@ -195,22 +194,22 @@ extern "C" fn remember_termination(_: libc::c_int) {
 }
 
 /// What this process does about SIGTERM.
-struct Termination {
+struct TermHandling {
     /// How many threads want it remembered.
     catchers: u32,
     ignored: bool,
 }
 
-static TERMINATION: Mutex<Termination> = Mutex::new(Termination { catchers: 0, ignored: false });
+static TERMINATION: Mutex<TermHandling> = Mutex::new(TermHandling { catchers: 0, ignored: false });
 
-fn termination() -> MutexGuard<'static, Termination> {
-    // Two plain values, which nobody leaves half changed.
+fn termination() -> MutexGuard<'static, TermHandling> {
+    // Two plain values, which no panic leaves half changed.
     TERMINATION.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// From now on SIGTERM is remembered instead of ending the process; interrupted calls go on. Until as many
 /// [`release_termination`] have followed.
-pub fn catch_termination() {
+pub(crate) fn catch_termination() {
     let mut state = termination();
     state.catchers += 1;
     if state.catchers > 1 || state.ignored {
@@ -226,7 +225,7 @@ pub fn catch_termination() {
 }
 
 /// From now on SIGTERM ends the process again, unless another thread wants it remembered or it is ignored.
-pub fn release_termination() {
+pub(crate) fn release_termination() {
     let mut state = termination();
     state.catchers = state.catchers.saturating_sub(1);
     if state.catchers > 0 || state.ignored {
@@ -238,26 +237,26 @@ pub fn release_termination() {
 
 /// Whether any thread wants SIGTERM remembered.
 #[must_use]
-pub fn termination_is_caught() -> bool {
+pub(crate) fn termination_is_caught() -> bool {
     termination().catchers > 0
 }
 
 /// Ignores SIGTERM for good.
-pub fn ignore_termination() {
+pub(crate) fn ignore_termination() {
     termination().ignored = true;
     ignore(rustix::process::Signal::TERM);
 }
 
 /// Whether SIGTERM was remembered.
 #[must_use]
-pub fn terminated() -> bool {
+pub(crate) fn terminated() -> bool {
     TERMINATED.load(std::sync::atomic::Ordering::Relaxed)
 }
 
 /// Has the kernel kill this process when the thread that started it ends (`PR_SET_PDEATHSIG`, `prctl(2)`), and says
 /// whether that parent is still there.
 #[must_use]
-pub fn die_with_parent(parent: u32) -> bool {
+pub(crate) fn die_with_parent(parent: u32) -> bool {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
     rustix::process::getppid().is_some_and(|pid| pid.as_raw_nonzero().get().unsigned_abs() == parent)
@@ -265,6 +264,6 @@ pub fn die_with_parent(parent: u32) -> bool {
 
 /// Whether the end of a process can be waited for with a descriptor (`pidfd_open(2)`, since Linux 5.3).
 #[must_use]
-pub fn pidfd_works() -> bool {
+pub(crate) fn pidfd_works() -> bool {
     rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty()).is_ok()
 }

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The groups of one run.
 #[derive(Debug)]
-pub struct SlotGroups {
+pub(crate) struct SlotGroups {
     name: String,
     folder: PathBuf,
 }
@@ -28,10 +28,10 @@ impl SlotGroups {
     ///
     /// # Errors
     /// When there is no such hierarchy, it may not be written to, or the system cannot start a process in a group.
-    pub fn make(name: &str, slots: u32) -> io::Result<Self> {
+    pub(crate) fn make(name: &str, slots: u32) -> io::Result<Self> {
         let parent = cgroup::own_folder().ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))?;
         let folder = parent.join(name);
-        // A folder that is there already is somebody else's: nothing is touched in it.
+        // A folder that is there already is another program's: nothing is touched in it.
         fs::create_dir(&folder)?;
         let groups = Self { name: name.to_owned(), folder };
         for slot in 0..slots {
@@ -45,7 +45,7 @@ impl SlotGroups {
     ///
     /// # Errors
     /// When it cannot be made or no descriptor is left.
-    pub fn open(&self, slot: u32) -> io::Result<File> {
+    pub(crate) fn open(&self, slot: u32) -> io::Result<File> {
         let folder = self.folder.join(slot.to_string());
         match File::open(&folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -58,15 +58,14 @@ impl SlotGroups {
 
     /// The slot whose group a path of `/proc/PID/cgroup` names; `None` if it is none of these groups.
     #[must_use]
-    pub fn slot_of(&self, path: &str) -> Option<u32> {
+    pub(crate) fn slot_of(&self, path: &str) -> Option<u32> {
         let mut parts = path.split('/').skip_while(|part| *part != self.name);
         parts.next()?;
         parts.next()?.parse().ok()
     }
 
-    /// Where the groups are.
     #[must_use]
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 }
@@ -79,7 +78,7 @@ impl Drop for SlotGroups {
 
 /// Kills everyone in a folder of groups (`cgroup.kill`, since Linux 5.14) and removes it, with whatever groups were made
 /// below it.
-pub fn end(folder: &Path) {
+pub(crate) fn end(folder: &Path) {
     let deadline = Instant::now() + PATIENCE;
     while folder.exists() {
         // Older kernels cannot; then the processes were ended one by one before.

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 static CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Whether standard output was closed when the program began; false where nobody has looked.
+/// Whether standard output was closed when the program began; false where [`look`] was not called.
 #[must_use]
-pub fn was_closed() -> bool {
+pub(crate) fn was_closed() -> bool {
     CLOSED.load(Ordering::Relaxed)
 }
 

@@ -1,4 +1,4 @@
-//! Threads in whoever's process: no signal that the process gets is handled on one of them.
+//! Threads that are guests in their process: no signal that it gets is handled on one of them.
 
 use std::io;
 use std::thread::{Builder, JoinHandle};
@@ -7,12 +7,15 @@ use crate::os::signals::Blocked;
 
 /// Starts a thread on which all signals are blocked but those of its own faults.
 ///
-/// A handler of the host would run on it otherwise and interrupt it, and what is written to somebody who has gone would end
-/// the process where SIGPIPE has its default.
+/// A handler of the host would run on it otherwise and interrupt it, and what is written to a reader that has gone
+/// would end the process where SIGPIPE has its default.
 ///
 /// # Errors
 /// When the system has no thread left to give.
-pub fn start<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
+pub(crate) fn start<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
     // A thread begins with the mask of the one that starts it.
     let _blocked = Blocked::all_but_faults();
     Builder::new().name(name.to_owned()).spawn(body)

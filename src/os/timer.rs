@@ -11,14 +11,14 @@ use crate::os::readiness;
 
 /// A descriptor that becomes readable at the time it is set to (`timerfd_create(2)`).
 #[derive(Debug)]
-pub struct Alarm(AsyncFd<OwnedFd>);
+pub(crate) struct Alarm(AsyncFd<OwnedFd>);
 
 impl Alarm {
     /// An alarm that is not set. To be made within a runtime.
     ///
     /// # Errors
     /// When no descriptor is left.
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         Ok(Self(readiness::readable(rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?)?))
     }
@@ -27,7 +27,7 @@ impl Alarm {
     ///
     /// # Errors
     /// None that a valid alarm can have.
-    pub fn set(&self, at: Option<u64>) -> io::Result<()> {
+    pub(crate) fn set(&self, at: Option<u64>) -> io::Result<()> {
         // Zero would turn it off: the past is one nanosecond.
         let at = at.map_or(0, |at| at.max(1));
         let value = Timespec { tv_sec: (at / 1_000_000_000) as i64, tv_nsec: (at % 1_000_000_000) as i64 };
@@ -40,7 +40,7 @@ impl Alarm {
     ///
     /// # Errors
     /// When the runtime is shutting down.
-    pub async fn ring(&self) -> io::Result<()> {
+    pub(crate) async fn ring(&self) -> io::Result<()> {
         let mut ready = self.0.readable().await?;
         let mut count = [0u8; 8];
         // Nothing to read means that it was set anew in the meantime.

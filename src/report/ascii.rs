@@ -35,13 +35,13 @@ const ASCII: [(char, &str); 24] = [
 
 /// What stands for a sign where only ASCII can be drawn; `None` for one without a counterpart.
 #[must_use]
-pub fn sign(symbol: char) -> Option<char> {
+pub(crate) fn sign(symbol: char) -> Option<char> {
     ASCII.iter().find(|(_, signs)| signs.contains(symbol)).map(|(ascii, _)| *ascii)
 }
 
 /// The text in ASCII, of the same width: signs by their counterparts, everything else by question marks.
 #[must_use]
-pub fn text(text: &str) -> Cow<'_, str> {
+pub(crate) fn text(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
     }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// breaks and tabs become spaces, and every other control character becomes a visible one. So do the characters that
 /// turn the direction of writing, which can make a line read as another.
 #[must_use]
-pub fn line(text: &str) -> Cow<'_, str> {
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
     if !text.contains(is_control) {
         return Cow::Borrowed(text);
     }
@@ -25,7 +25,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
 
 /// The last lines of a text, cleaned, without empty ones; at most `most`.
 #[must_use]
-pub fn last_lines(text: &str, most: usize) -> Vec<Cow<'_, str>> {
+pub(crate) fn last_lines(text: &str, most: usize) -> Vec<Cow<'_, str>> {
     let mut lines: Vec<_> =
         text.lines().rev().map(|text| line(text.trim_end())).filter(|line| !line.is_empty()).take(most).collect();
     lines.reverse();
@@ -34,7 +34,7 @@ pub fn last_lines(text: &str, most: usize) -> Vec<Cow<'_, str>> {
 
 /// Whether a terminal might not just draw it.
 #[must_use]
-pub fn is_control(character: char) -> bool {
+pub(crate) fn is_control(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{FEFF}')
         || matches!(character, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FFF9}'..='\u{FFFB}')

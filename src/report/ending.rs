@@ -8,7 +8,7 @@ use crate::os::signals;
 
 /// How a comparison ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     /// Every run was made.
     Finished,
     /// On request, by this signal if by one.
@@ -20,7 +20,7 @@ pub enum Ending {
 impl Ending {
     /// Why it was aborted, in words; `None` if it was not.
     #[must_use]
-    pub fn aborted(&self) -> Option<String> {
+    pub(crate) fn aborted(&self) -> Option<String> {
         match self {
             Self::Finished => None,
             Self::Stopped(Some(signal)) => Some(format!("ended by SIG{}", signals::name(*signal))),
@@ -32,16 +32,16 @@ impl Ending {
 
 /// A run that did not come to its end.
 #[derive(Clone, Debug)]
-pub struct Partial {
+pub(crate) struct Partial {
     /// The last that is known of it.
-    pub run: Arc<Snapshot>,
+    pub(crate) run: Arc<Snapshot>,
     /// Whether it would not have counted anyway.
-    pub warmup: bool,
+    pub(crate) warmup: bool,
 }
 
 /// How a run ended and how far it came: `stopped after 260 of 300 tasks (86 %)`; `None` for one that was made to its end.
 #[must_use]
-pub fn how_far(run: &Snapshot) -> Option<String> {
+pub(crate) fn how_far(run: &Snapshot) -> Option<String> {
     let word = match run.state {
         RunState::Finished => return None,
         RunState::Stopped | RunState::Stopping => "stopped",
@@ -53,12 +53,12 @@ pub fn how_far(run: &Snapshot) -> Option<String> {
 
 /// The share of its tasks that a run got to.
 #[must_use]
-pub fn percent_made(run: &Snapshot) -> String {
+pub(crate) fn percent_made(run: &Snapshot) -> String {
     format!("{} %", (made(run) * 100).checked_div(run.total).unwrap_or(100))
 }
 
 /// Tasks that ended otherwise than by the end of the run.
 #[must_use]
-pub fn made(run: &Snapshot) -> u64 {
+pub(crate) fn made(run: &Snapshot) -> u64 {
     run.counts.finished() - run.counts.cancelled
 }

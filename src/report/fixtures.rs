@@ -36,7 +36,7 @@ fn latencies(startup: u64, service: u64) -> (Latency, Distributions) {
 }
 
 /// A run with this start-up and service, in milliseconds, that took `wall` seconds.
-pub fn run(startup: u64, service: u64, wall: f64) -> Snapshot {
+pub(crate) fn run(startup: u64, service: u64, wall: f64) -> Snapshot {
     let (latency, distributions) = latencies(startup, service);
     let [work, startup] = [service, startup].map(|millis| Duration::from_millis(millis * 1000));
     let idle = Duration::from_secs_f64(wall * 2.0).saturating_sub(work + startup);
@@ -52,7 +52,7 @@ pub fn run(startup: u64, service: u64, wall: f64) -> Snapshot {
 }
 
 /// A lost task with words of its own on standard error.
-pub fn crash() -> AttemptReport {
+pub(crate) fn crash() -> AttemptReport {
     AttemptReport {
         index: 41,
         class: 0,
@@ -65,7 +65,7 @@ pub fn crash() -> AttemptReport {
 }
 
 /// A workload of one class.
-pub fn workload() -> Workload {
+pub(crate) fn workload() -> Workload {
     let backoff = Backoff { delay: Duration::ZERO, factor: 1.0, max_delay: Duration::ZERO, jitter: false };
     Workload {
         name: "cpu-mix".to_owned(),
@@ -110,8 +110,7 @@ fn spec(name: &str, kind: EngineKind) -> EngineSpec {
     }
 }
 
-/// A machine.
-pub fn host() -> Host {
+pub(crate) fn host() -> Host {
     Host {
         name: "dev-1".to_owned(),
         cores_online: 8,
@@ -124,7 +123,7 @@ pub fn host() -> Host {
 }
 
 /// Three runs of a pool, three of a process engine that is three times slower and lost a task.
-pub fn comparison() -> Results {
+pub(crate) fn comparison() -> Results {
     let arm = |name, kind, runs: Vec<Snapshot>| ArmResult {
         spec: spec(name, kind),
         workers: 2,

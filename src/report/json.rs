@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
+#[cfg(test)]
 use serde_json::Value;
 
 use crate::analysis::failing::all_failed;
@@ -30,7 +31,7 @@ use crate::report::{ArmResult, Results, clean};
 use crate::workload::model::{EngineKind, Workload};
 
 /// Name of the schema.
-pub const SCHEMA: &str = "poolscope.result/1";
+pub(crate) const SCHEMA: &str = "poolscope.result/1";
 /// Most failures that are listed for one run, fewer for the older ones of many; `failures_total` counts them all.
 const MOST_FAILURES: usize = kept::FAILURES;
 
@@ -255,8 +256,9 @@ struct UnsuccessfulOut<'a> {
 }
 
 /// The document as a JSON value.
+#[cfg(test)]
 #[must_use]
-pub fn result(results: &Results) -> Value {
+pub(crate) fn result(results: &Results) -> Value {
     // Only maps with keys that are no text can fail, and there are none; numbers that are none become null.
     serde_json::to_value(document(results, &results.verdicts())).unwrap_or_default()
 }
@@ -281,7 +283,7 @@ fn document<'a>(results: &'a Results, verdicts: &'a [Verdict]) -> Document<'a> {
 
 /// The document as text, indented, with a newline at its end. Characters that would control a terminal are escaped.
 #[must_use]
-pub fn text(results: &Results) -> String {
+pub(crate) fn text(results: &Results) -> String {
     pretty(&document(results, &results.verdicts()))
 }
 

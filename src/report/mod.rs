@@ -15,56 +15,55 @@ use crate::os::host::Host;
 use crate::report::ending::{Ending, Partial};
 use crate::workload::model::{EngineSpec, Workload};
 
-pub mod ascii;
-pub mod clean;
-pub mod ending;
+pub(crate) mod ascii;
+pub(crate) mod clean;
+pub(crate) mod ending;
 #[cfg(test)]
 pub(crate) mod fixtures;
-pub mod json;
-pub mod plan;
-pub mod shell;
-pub mod sweep;
-pub mod text;
-pub mod units;
+pub(crate) mod json;
+pub(crate) mod plan;
+pub(crate) mod shell;
+pub(crate) mod sweep;
+pub(crate) mod text;
+pub(crate) mod units;
 
 /// Everything that was measured, of one arm (`run`) or several (`compare`).
 #[derive(Clone, Debug)]
-pub struct Results {
+pub(crate) struct Results {
     /// What was run.
-    pub workload: Arc<Workload>,
-    /// Where.
-    pub host: Arc<Host>,
+    pub(crate) workload: Arc<Workload>,
+    pub(crate) host: Arc<Host>,
     /// Hash of the stream of tasks, the same for every arm.
-    pub stream_hash: String,
+    pub(crate) stream_hash: String,
     /// The arms that took part, in the order of the workload's engines.
-    pub arms: Vec<ArmResult>,
+    pub(crate) arms: Vec<ArmResult>,
     /// Index into `arms` of the arm that the others are compared with.
-    pub baseline: usize,
+    pub(crate) baseline: usize,
     /// How it came to its end.
-    pub ending: Ending,
+    pub(crate) ending: Ending,
     /// Whether the arms ran at the same time: a demonstration, of which nothing follows.
-    pub sharing_cores: bool,
+    pub(crate) sharing_cores: bool,
 }
 
 /// What was measured of one arm.
 #[derive(Clone, Debug)]
-pub struct ArmResult {
+pub(crate) struct ArmResult {
     /// Its entry in the workload file.
-    pub spec: EngineSpec,
+    pub(crate) spec: EngineSpec,
     /// Workers, `auto` resolved.
-    pub workers: u32,
+    pub(crate) workers: u32,
     /// Ends of its counted runs, oldest first.
-    pub runs: Vec<Arc<Snapshot>>,
+    pub(crate) runs: Vec<Arc<Snapshot>>,
     /// The round that each was made in: runs of the same round are a pair. Without them, run i was made in round i.
-    pub rounds: Vec<u32>,
+    pub(crate) rounds: Vec<u32>,
     /// The run in which it was aborted: shown, but neither counted nor compared.
-    pub partial: Option<Partial>,
+    pub(crate) partial: Option<Partial>,
 }
 
 impl Results {
     /// One verdict for each arm but the baseline; none where they shared the cores.
     #[must_use]
-    pub fn verdicts(&self) -> Vec<Verdict> {
+    pub(crate) fn verdicts(&self) -> Vec<Verdict> {
         if self.sharing_cores {
             return Vec::new();
         }
@@ -73,13 +72,13 @@ impl Results {
     }
 
     /// The arms of which not one task succeeded.
-    pub fn all_failed(&self) -> impl Iterator<Item = (&ArmResult, AllFailed)> {
+    pub(crate) fn all_failed(&self) -> impl Iterator<Item = (&ArmResult, AllFailed)> {
         self.arms.iter().filter_map(|arm| Some((arm, all_failed(&arm.runs)?)))
     }
 
     /// Why there is no pair of runs to compare two arms with; `None` where there is one.
     #[must_use]
-    pub fn no_pair_because(&self, verdict: &Verdict) -> Option<String> {
+    pub(crate) fn no_pair_because(&self, verdict: &Verdict) -> Option<String> {
         if verdict.pairs > 0 {
             return None;
         }
@@ -104,7 +103,7 @@ impl Results {
 impl ArmResult {
     /// The tasks of all runs together: their distributions, or `None` if a run has none (it is not over).
     #[must_use]
-    pub fn distributions(&self) -> Option<Distributions> {
+    pub(crate) fn distributions(&self) -> Option<Distributions> {
         kept::together(&self.runs)
     }
 
@@ -127,7 +126,7 @@ impl ArmResult {
 
     /// One figure of each run.
     #[must_use]
-    pub fn figures(&self, figure: impl Fn(&Snapshot) -> f64) -> Vec<f64> {
+    pub(crate) fn figures(&self, figure: impl Fn(&Snapshot) -> f64) -> Vec<f64> {
         self.runs.iter().map(|run| figure(run)).collect()
     }
 }

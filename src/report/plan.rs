@@ -15,7 +15,7 @@ fn seconds(seconds: f64) -> String {
 
 /// One line for each thing that is worth knowing, without control characters.
 #[must_use]
-pub fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
+pub(crate) fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
     let mut lines = vec![format!("tasks     {} (seed {}, stream {})", plan.tasks, workload.seed, plan.stream_hash)];
     for class in plan.classes.iter().take(CLASSES) {
         let mean = class.mean_service_s.map_or(String::new(), |mean| format!(", {} each on average", seconds(mean)));

@@ -6,14 +6,14 @@ use crate::workload::text::is_unsafe;
 
 /// Words of a command line with spaces between them, each [`quote`]d.
 #[must_use]
-pub fn join<S: AsRef<str>>(words: &[S]) -> String {
+pub(crate) fn join<S: AsRef<str>>(words: &[S]) -> String {
     words.iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
 /// One word as a POSIX shell reads it back (POSIX.1-2024, 2.2 Quoting): as it is where nothing in it is special, otherwise
 /// in single quotes. What could command a terminal is written as bytes in `$'...'`.
 #[must_use]
-pub fn quote(word: &str) -> String {
+pub(crate) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "%+,-./:=@_".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

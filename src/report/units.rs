@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// A duration in its natural unit: `85 ns`, `8.5 µs`, `81 ms`, `1.5 s`, `15.8 s`, `2 min 3 s`, `1 h 2 min`.
 #[must_use]
-pub fn duration(duration: Duration) -> String {
+pub(crate) fn duration(duration: Duration) -> String {
     let nanos = duration.as_nanos() as f64;
     let seconds = duration.as_secs_f64();
     if duration.is_zero() {
@@ -28,7 +28,7 @@ pub fn duration(duration: Duration) -> String {
 
 /// A number of things per second: `0.42`, `3.17`, `98.8`, `181`, `1234`, `12 k`, `4.1 M`; `–` where there is none.
 #[must_use]
-pub fn rate(rate: f64) -> String {
+pub(crate) fn rate(rate: f64) -> String {
     let size = rate.abs();
     match size {
         _ if !size.is_finite() => "–".to_owned(),
@@ -44,7 +44,7 @@ pub fn rate(rate: f64) -> String {
 
 /// An amount of memory: `512 B`, `4.0 KiB`, `84 MiB`, `1.5 GiB`.
 #[must_use]
-pub fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     if bytes < 1024 {
         return format!("{bytes} B");
     }
@@ -61,20 +61,20 @@ pub fn bytes(bytes: u64) -> String {
 
 /// A share from 0 to 1: `67 %`, `0.4 %`, `0 %`.
 #[must_use]
-pub fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent > 0.0 && percent < 0.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
 }
 
 /// A ratio of two quantities: `3.1×`, `0.32×`, `120×`.
 #[must_use]
-pub fn ratio(ratio: f64) -> String {
+pub(crate) fn ratio(ratio: f64) -> String {
     format!("{}×", factor(ratio))
 }
 
 /// The number of [`ratio`]: close to 1 the second digit after the point matters.
 #[must_use]
-pub fn factor(ratio: f64) -> String {
+pub(crate) fn factor(ratio: f64) -> String {
     match ratio {
         _ if ratio < 1.995 => format!("{ratio:.2}"),
         _ if ratio < 99.95 => format!("{ratio:.1}"),

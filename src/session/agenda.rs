@@ -10,13 +10,13 @@ use crate::session::view::{RunPosition, Sweep};
 /// What an agenda needs to know of an arm.
 pub(super) struct ArmFacts<'a> {
     /// What was measured.
-    pub tuning: &'a Tuning,
+    pub(crate) tuning: &'a Tuning,
     /// Bounds of its worker count.
-    pub bounds: Bounds,
+    pub(crate) bounds: Bounds,
     /// Warm-up runs that it needs: none if it has run in this session.
-    pub warmup: u32,
+    pub(crate) warmup: u32,
     /// Worker count of its last run.
-    pub last: u32,
+    pub(crate) last: u32,
 }
 
 /// Which runs are to be made.
@@ -56,7 +56,7 @@ pub(super) struct Sweeping {
 
 impl Again {
     /// (arm, workers, runs) for each arm.
-    pub fn new(arms: impl IntoIterator<Item = (usize, u32, u32)>) -> Self {
+    pub(crate) fn new(arms: impl IntoIterator<Item = (usize, u32, u32)>) -> Self {
         Self { waiting: arms.into_iter().map(|(arm, workers, runs)| (arm, workers, 1, runs)).collect(), position: None }
     }
 
@@ -71,7 +71,7 @@ impl Again {
 }
 
 impl Sweeping {
-    pub fn new(sweep: Sweep) -> Self {
+    pub(crate) fn new(sweep: Sweep) -> Self {
         let counts = sweep.counts.as_deref().unwrap_or_default();
         let cells = counts.iter().flat_map(|workers| sweep.arms.iter().map(move |arm| (*arm, *workers))).collect();
         let last = sweep.arms.len().saturating_sub(1);
@@ -79,7 +79,7 @@ impl Sweeping {
     }
 
     /// The arms that take part.
-    pub fn arms(&self) -> &[usize] {
+    pub(crate) fn arms(&self) -> &[usize] {
         &self.sweep.arms
     }
 
@@ -142,7 +142,7 @@ impl Sweeping {
 
 impl Agenda {
     /// The next run, if there is one.
-    pub fn next(&mut self, known: &[ArmFacts<'_>]) -> Option<Turn> {
+    pub(crate) fn next(&mut self, known: &[ArmFacts<'_>]) -> Option<Turn> {
         match self {
             Self::Rounds(schedule) => schedule.next(),
             Self::Again(again) => again.next(),
@@ -151,7 +151,7 @@ impl Agenda {
     }
 
     /// Which run is under way; `None` where none was given out yet and it makes no sense to say so.
-    pub fn position(&self) -> Option<RunPosition> {
+    pub(crate) fn position(&self) -> Option<RunPosition> {
         match self {
             Self::Rounds(schedule) => Some(schedule.position()),
             Self::Again(again) => again.position,

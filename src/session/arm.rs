@@ -17,17 +17,16 @@ use crate::workload::model::EngineSpec;
 
 /// What is known of one arm.
 pub(super) struct ArmState {
-    pub spec: EngineSpec,
-    /// What runs it.
-    pub program: Arc<dyn Arm>,
+    pub(crate) spec: EngineSpec,
+    pub(crate) program: Arc<dyn Arm>,
     /// The worker count it is to have.
-    pub workers: u32,
+    pub(crate) workers: u32,
     /// Whether the user changed that count after a run with it was made or planned.
-    pub changed: bool,
-    pub live: Option<LiveRun>,
-    pub track: Arc<Track>,
+    pub(crate) changed: bool,
+    pub(crate) live: Option<LiveRun>,
+    pub(crate) track: Arc<Track>,
     /// Whether any run was made: the next one needs no warm-up.
-    pub warm: bool,
+    pub(crate) warm: bool,
     /// Worker count of the run in `track`.
     measured: Option<u32>,
     counts: BTreeMap<u32, Count>,
@@ -42,16 +41,16 @@ pub(super) struct ArmState {
 
 /// The run under way.
 pub(super) struct LiveRun {
-    pub run: Box<dyn ArmRun>,
-    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    pub(crate) run: Box<dyn ArmRun>,
+    pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
     /// Worker count that it began with.
-    pub workers: u32,
+    pub(crate) workers: u32,
     /// The round it belongs to.
-    pub round: u32,
+    pub(crate) round: u32,
     /// Whether its figures count.
-    pub counted: bool,
+    pub(crate) counted: bool,
     /// Whether the user has changed something in it.
-    pub touched: bool,
+    pub(crate) touched: bool,
 }
 
 /// What was measured with one worker count.
@@ -62,7 +61,7 @@ struct Count {
 }
 
 impl ArmState {
-    pub fn new(ArmSpec { entry, arm }: ArmSpec, workers: u32) -> Self {
+    pub(crate) fn new(ArmSpec { entry, arm }: ArmSpec, workers: u32) -> Self {
         Self {
             spec: entry,
             program: arm,
@@ -81,53 +80,53 @@ impl ArmState {
     }
 
     /// Whether its worker count can be another one.
-    pub fn has_worker_count(&self) -> bool {
+    pub(crate) fn has_worker_count(&self) -> bool {
         self.spec.kind.has_worker_count()
     }
 
     /// What may be asked of the run under way, or of the next one.
-    pub fn capabilities(&self) -> Capabilities {
+    pub(crate) fn capabilities(&self) -> Capabilities {
         self.live.as_ref().map_or_else(|| self.program.capabilities(), |live| live.run.capabilities())
     }
 
     /// The worker count that keys change: that of a run under way where it can have another one (a sweep may try one), or
     /// else the one that the arm is to have.
-    pub fn workers_now(&self) -> u32 {
+    pub(crate) fn workers_now(&self) -> u32 {
         if self.live.is_some() && self.capabilities().resize { self.shown_workers() } else { self.workers }
     }
 
     /// Counted runs with a worker count.
-    pub fn runs(&self, workers: u32) -> u32 {
+    pub(crate) fn runs(&self, workers: u32) -> u32 {
         self.counts.get(&workers).map_or(0, |count| u32::try_from(count.runs.len()).unwrap_or(u32::MAX))
     }
 
     /// Everything that is known about its worker count.
-    pub fn tuning(&self) -> &Tuning {
+    pub(crate) fn tuning(&self) -> &Tuning {
         &self.tuning
     }
 
     /// A run with so many workers begins.
-    pub fn began(&mut self, live: LiveRun) {
+    pub(crate) fn began(&mut self, live: LiveRun) {
         self.measured = Some(live.workers);
         self.track = Arc::default();
         self.live = Some(live);
     }
 
     /// The live run has another number of workers now.
-    pub fn resized(&mut self, workers: u32) {
+    pub(crate) fn resized(&mut self, workers: u32) {
         self.measured = Some(workers);
         self.touch();
     }
 
     /// The user has changed something in the live run: it is shown, and not averaged.
-    pub fn touch(&mut self) {
+    pub(crate) fn touch(&mut self) {
         if let Some(live) = &mut self.live {
             live.touched = true;
         }
     }
 
     /// Keeps a run that was made to its end.
-    pub fn keep(&mut self, live: &LiveRun, end: Arc<Snapshot>, mode: Mode, percentiles: &[f64]) {
+    pub(crate) fn keep(&mut self, live: &LiveRun, end: Arc<Snapshot>, mode: Mode, percentiles: &[f64]) {
         // What was made only in part has not warmed up.
         self.warm = true;
         match mode {
@@ -154,18 +153,18 @@ impl ArmState {
     }
 
     /// A demonstration begins anew.
-    pub fn forget_together(&mut self) {
+    pub(crate) fn forget_together(&mut self) {
         self.together = Arc::default();
     }
 
     /// Sums up again what was measured.
-    pub fn sum_up(&mut self, bounds: Bounds) {
+    pub(crate) fn sum_up(&mut self, bounds: Bounds) {
         let points = self.counts.iter().map(|(workers, count)| Point::of_runs(*workers, &count.runs, count.touched));
         self.tuning = Arc::new(Tuning::of(points.collect(), bounds));
     }
 
     /// The counted runs with the worker count of the run that is shown.
-    pub fn finished(&self, mode: Mode) -> Arc<Runs> {
+    pub(crate) fn finished(&self, mode: Mode) -> Arc<Runs> {
         match mode {
             Mode::Together => Arc::clone(&self.together),
             Mode::Interleaved => {
@@ -194,13 +193,13 @@ impl ArmState {
         others.chain([&self.aside]).filter(|runs| !runs.is_empty()).map(Arc::clone).collect()
     }
 
-    pub fn shown_workers(&self) -> u32 {
+    pub(crate) fn shown_workers(&self) -> u32 {
         self.measured.unwrap_or(self.workers)
     }
 
     /// Runs that it still needs with the count it was given, where a comparison makes `repeats`: at least one where another
     /// count is shown.
-    pub fn owed(&self, repeats: u32) -> u32 {
+    pub(crate) fn owed(&self, repeats: u32) -> u32 {
         let missing = repeats.saturating_sub(self.runs(self.workers));
         match (self.changed, self.shown_workers() == self.workers) {
             (false, _) => 0,
@@ -209,7 +208,7 @@ impl ArmState {
         }
     }
 
-    pub fn view(&self, mode: Mode, repeats: u32) -> ArmView {
+    pub(crate) fn view(&self, mode: Mode, repeats: u32) -> ArmView {
         ArmView {
             spec: self.spec.clone(),
             workers: self.workers,

@@ -11,7 +11,7 @@ use crate::workload::model::EngineSpec;
 pub struct ArmSpec {
     /// Its entry in the workload's `engines`.
     pub entry: EngineSpec,
-    /// What runs it.
+    /// Starts its runs.
     pub arm: Arc<dyn Arm>,
 }
 

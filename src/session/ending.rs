@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::os::signal_watch::{Caught, SignalWatch};
-use crate::session::escalation::{Escalation, Level, leave_by};
+use crate::session::escalation::{Escalation, StopLevel, leave_by};
 use crate::session::handle::SessionHandle;
 use crate::session::view::{SessionCommand, SessionView};
 
@@ -22,7 +22,7 @@ pub enum SessionEnd {
 
 /// Longest grace period of any task.
 #[must_use]
-pub fn grace_period(view: &SessionView) -> Duration {
+pub(crate) fn grace_period(view: &SessionView) -> Duration {
     view.workload.classes.iter().map(|class| class.grace_period).max().unwrap_or_default()
 }
 
@@ -32,7 +32,7 @@ pub async fn end(
     session: &mut SessionHandle,
     signals: &mut SignalWatch,
     escalation: &mut Escalation,
-    mut told: impl FnMut(Level),
+    mut told: impl FnMut(StopLevel),
 ) -> SessionEnd {
     let now = Instant::now();
     let leave_at = leave_by(now, grace_period(&session.view.borrow()));
@@ -42,10 +42,10 @@ pub async fn end(
     loop {
         if let Some(level) = asked.take() {
             told(level);
-            if level == Level::Leave {
+            if level == StopLevel::Leave {
                 return SessionEnd::LeftBehind;
             }
-            killed |= level == Level::Kill;
+            killed |= level == StopLevel::Kill;
             // Each one is a level for the session too. One that is gone has ended.
             let _ = session.commands.send(SessionCommand::Stop);
         }
@@ -56,7 +56,7 @@ pub async fn end(
             caught = signals.next() => if let Caught::End(_) = caught {
                 asked = escalation.signal(Instant::now());
             },
-            () = tokio::time::sleep_until(kill_at.into()), if !killed => asked = Some(escalation.key().min(Level::Kill)),
+            () = tokio::time::sleep_until(kill_at.into()), if !killed => asked = Some(escalation.key().min(StopLevel::Kill)),
             () = tokio::time::sleep_until(leave_at.into()) => return SessionEnd::LeftBehind,
         }
     }

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 /// Two signals within this time are one: a wrapper and the terminal both deliver what the user meant once.
-pub const PAUSE: Duration = Duration::from_millis(300);
+pub(crate) const PAUSE: Duration = Duration::from_millis(300);
 /// Beyond the grace period, the program leaves whatever happens.
 const LEAVE_AFTER: Duration = Duration::from_secs(1);
 
 /// What the user asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum StopLevel {
     /// Running tasks get SIGTERM and their grace period.
     Stop,
     /// Running tasks are killed.
@@ -21,25 +21,25 @@ pub enum Level {
 /// The levels that were reached so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Escalation {
-    level: Option<Level>,
+    level: Option<StopLevel>,
     /// When a signal reached the last level.
     signalled: Option<Instant>,
 }
 
 impl Escalation {
     /// A key asks: every one counts.
-    pub fn key(&mut self) -> Level {
+    pub(crate) fn key(&mut self) -> StopLevel {
         let next = match self.level {
-            None => Level::Stop,
-            Some(Level::Stop) => Level::Kill,
-            Some(Level::Kill | Level::Leave) => Level::Leave,
+            None => StopLevel::Stop,
+            Some(StopLevel::Stop) => StopLevel::Kill,
+            Some(StopLevel::Kill | StopLevel::Leave) => StopLevel::Leave,
         };
         self.level = Some(next);
         next
     }
 
     /// A signal asks; `None` if it is one with the signal before it.
-    pub fn signal(&mut self, now: Instant) -> Option<Level> {
+    pub(crate) fn signal(&mut self, now: Instant) -> Option<StopLevel> {
         if self.signalled.is_some_and(|last| now.saturating_duration_since(last) < PAUSE) {
             return None;
         }
@@ -50,7 +50,7 @@ impl Escalation {
 
 /// When a program that was asked to leave does so by itself.
 #[must_use]
-pub fn leave_by(asked: Instant, grace_period: Duration) -> Instant {
+pub(crate) fn leave_by(asked: Instant, grace_period: Duration) -> Instant {
     // A grace period of centuries is for ever.
     asked.checked_add(grace_period.saturating_add(LEAVE_AFTER)).unwrap_or_else(|| asked + Duration::from_secs(1 << 32))
 }
@@ -72,21 +72,21 @@ mod tests {
         let start = Instant::now();
         let mut asked = Escalation::default();
         let mut at = |millis: u32| asked.signal(start + millis * MS);
-        assert_eq!(at(0), Some(Level::Stop));
+        assert_eq!(at(0), Some(StopLevel::Stop));
         assert_eq!([at(1), at(299)], [None, None]);
-        assert_eq!(at(300), Some(Level::Kill), "the pause counts from the last level, not from the last signal");
+        assert_eq!(at(300), Some(StopLevel::Kill), "the pause counts from the last level, not from the last signal");
         assert_eq!(at(599), None);
-        assert_eq!([at(600), at(900)], [Some(Level::Leave); 2]);
+        assert_eq!([at(600), at(900)], [Some(StopLevel::Leave); 2]);
     }
 
     #[test]
     fn a_key_after_a_signal_counts_and_the_other_way_round() {
         let start = Instant::now();
         let mut asked = Escalation::default();
-        assert_eq!(asked.signal(start), Some(Level::Stop));
-        assert_eq!(asked.key(), Level::Kill);
+        assert_eq!(asked.signal(start), Some(StopLevel::Stop));
+        assert_eq!(asked.key(), StopLevel::Kill);
         assert_eq!(asked.signal(start + MS), None, "still the same signal");
-        assert_eq!(asked.signal(start + 300 * MS), Some(Level::Leave));
+        assert_eq!(asked.signal(start + 300 * MS), Some(StopLevel::Leave));
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn last(snapshot: &Snapshot) -> Option<Duration> {
 }
 
 impl KillRequests {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             began: Instant::now(),
             waiting: Vec::new(),
@@ -54,7 +54,7 @@ impl KillRequests {
         }
     }
 
-    pub fn view(&self) -> KillsView {
+    pub(crate) fn view(&self) -> KillsView {
         KillsView {
             waiting: self.waiting.iter().map(|(arm, _)| *arm).collect(),
             requested: Arc::clone(&self.requested),
@@ -64,25 +64,25 @@ impl KillRequests {
     }
 
     /// Whether a worker of this arm is to be killed.
-    pub fn waits(&self, arm: usize) -> bool {
+    pub(crate) fn waits(&self, arm: usize) -> bool {
         self.waiting.iter().any(|(of, _)| *of == arm)
     }
 
     /// The user wants a worker killed, or does not any more.
-    pub fn request(&mut self, arm: usize, slot: Option<u32>) {
+    pub(crate) fn request(&mut self, arm: usize, slot: Option<u32>) {
         match self.waiting.iter().position(|(of, _)| *of == arm) {
             Some(at) => drop(self.waiting.remove(at)),
             None => self.waiting.push((arm, slot)),
         }
     }
 
-    pub fn forget_requests(&mut self) {
+    pub(crate) fn forget_requests(&mut self) {
         self.waiting.clear();
     }
 
     /// Which worker to kill now, if one of this arm is to be killed and there is one in a task, or, where one was chosen
     /// and `idle_too`, a worker. `None` is the first one that is found in a task.
-    pub fn victim(&mut self, arm: usize, now: &Snapshot, idle_too: bool) -> Option<Option<u32>> {
+    pub(crate) fn victim(&mut self, arm: usize, now: &Snapshot, idle_too: bool) -> Option<Option<u32>> {
         let at = self.waiting.iter().position(|(of, _)| *of == arm)?;
         let (_, slot) = *self.waiting.get(at)?;
         // A slot that this run has not got is as good as any.
@@ -100,14 +100,14 @@ impl KillRequests {
     }
 
     /// A run begins.
-    pub fn run_began(&mut self, arm: usize, position: RunPosition) {
+    pub(crate) fn run_began(&mut self, arm: usize, position: RunPosition) {
         self.runs += 1;
         self.current.retain(|current| current.arm != arm);
         self.current.push(Current { arm, run: self.runs, position, asked_after: None });
     }
 
     /// Keeps what a run tells of its kills.
-    pub fn keep(&mut self, arm: usize, snapshot: &Snapshot) {
+    pub(crate) fn keep(&mut self, arm: usize, snapshot: &Snapshot) {
         let Some(current) = self.current.iter().find(|current| current.arm == arm).copied() else { return };
         let since_start = |kill: &Kill| self.began.elapsed().saturating_sub(snapshot.at.saturating_sub(kill.at));
         let record = |kill: &Kill| KillRecord {

@@ -10,23 +10,23 @@ use crate::session::view::SessionPhase;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lifecycle {
     /// Whether it began at all.
-    pub begun: bool,
+    pub(crate) begun: bool,
     /// Whether no work is given out.
-    pub paused: bool,
+    pub(crate) paused: bool,
     /// How often the user has asked for the end.
-    pub stops: u32,
+    pub(crate) stops: u32,
     /// Whether a run was ended before its last task.
-    pub stopped: bool,
+    pub(crate) stopped: bool,
     /// The first reason why an engine could not go on.
-    pub broken: Option<Arc<SessionError>>,
+    pub(crate) broken: Option<Arc<SessionError>>,
 }
 
 impl Lifecycle {
-    pub fn may_go_on(&self) -> bool {
+    pub(crate) fn may_go_on(&self) -> bool {
         self.stops == 0 && !self.stopped && self.broken.is_none()
     }
 
-    pub fn phase(&self, under_way: bool) -> SessionPhase {
+    pub(crate) fn phase(&self, under_way: bool) -> SessionPhase {
         match &self.broken {
             _ if !self.begun => SessionPhase::Ready,
             _ if under_way && !self.may_go_on() => SessionPhase::Stopping,

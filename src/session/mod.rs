@@ -5,16 +5,16 @@
 
 mod agenda;
 mod arm;
-pub mod arm_spec;
+pub(crate) mod arm_spec;
 pub mod conductor;
 pub mod ending;
-pub mod error;
+pub(crate) mod error;
 pub mod escalation;
 pub mod handle;
 mod kills;
 mod lifecycle;
 mod schedule;
-pub mod stream;
-pub mod suspension;
+pub(crate) mod stream;
+pub(crate) mod suspension;
 pub mod view;
 mod wake;

@@ -10,11 +10,11 @@ use crate::workload::model::{RunOrder, Workload};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Turn {
     /// Index of the arm.
-    pub arm: usize,
+    pub(crate) arm: usize,
     /// With this many workers; `None` is as many as the arm is to have.
-    pub workers: Option<u32>,
+    pub(crate) workers: Option<u32>,
     /// Whether its figures count.
-    pub counted: bool,
+    pub(crate) counted: bool,
 }
 
 /// The order of the runs of one comparison.
@@ -32,7 +32,7 @@ pub(super) struct Schedule {
 impl Schedule {
     /// The schedule a workload asks for; `warm` arms have run before and need no warm-up.
     #[must_use]
-    pub fn new(workload: &Workload, arms: usize, warm: bool) -> Self {
+    pub(crate) fn new(workload: &Workload, arms: usize, warm: bool) -> Self {
         let measure = &workload.measure;
         let warmup = if warm { 0 } else { measure.warmup };
         Self {
@@ -46,7 +46,7 @@ impl Schedule {
     }
 
     /// A single counted round.
-    pub fn skip_to_single_round(&mut self) {
+    pub(crate) fn skip_to_single_round(&mut self) {
         (self.warmup, self.rounds) = (0, 1);
         self.given = u32::try_from(self.arms).unwrap_or(u32::MAX);
     }
@@ -58,7 +58,7 @@ impl Schedule {
 
     /// The round under way, and how many there are.
     #[must_use]
-    pub fn position(&self) -> RunPosition {
+    pub(crate) fn position(&self) -> RunPosition {
         RunPosition::Round { round: self.round(), rounds: self.rounds, warmup: self.warmup }
     }
 
@@ -100,12 +100,12 @@ pub(super) struct Rounds {
 
 impl Rounds {
     /// What was before lies apart: the next run begins a round.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.ran.clear();
     }
 
     /// The number of the round in which an arm that is about to run does so.
-    pub fn of(&mut self, arm: usize) -> u32 {
+    pub(crate) fn of(&mut self, arm: usize) -> u32 {
         if self.ran.is_empty() || self.ran.contains(&arm) {
             self.number += 1;
             self.ran.clear();

@@ -15,13 +15,13 @@ const STAND_STILL: Duration = Duration::from_millis(300);
 /// Longest time from the request to stop until it takes effect; time spent stopped counts, so `fg` ends the wait at once.
 const CONTINUED: Duration = Duration::from_secs(2);
 
-/// What is told where nobody would continue this program.
-pub const NOT_HERE: &str = "cannot be suspended: no shell would continue this program";
+/// What is told where no shell would continue this program.
+pub(crate) const NOT_HERE: &str = "cannot be suspended: no shell would continue this program";
 
 /// How the time stopped ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Resumed {
+pub(crate) enum Resumed {
     /// The signal that continued us was seen.
     Seen,
     /// It may still come.
@@ -33,7 +33,7 @@ pub enum Resumed {
 ///
 /// # Errors
 /// When the program cannot be stopped; everything goes on then.
-pub async fn suspend(session: Option<&mut SessionHandle>, signals: &mut SignalWatch) -> io::Result<Resumed> {
+pub(crate) async fn suspend(session: Option<&mut SessionHandle>, signals: &mut SignalWatch) -> io::Result<Resumed> {
     let Some(session) = session else { return stop(signals).await };
     let _ = session.commands.send(SessionCommand::Suspend);
     // Stopping ourselves stops the engine's threads too: they must have stopped the workers first. A run that has just

@@ -17,9 +17,9 @@ use crate::workload::model::{EngineSpec, Workload};
 /// A comparison as it is now.
 #[derive(Clone, Debug)]
 pub struct SessionView {
-    /// What is compared.
+    /// What all arms run.
     pub workload: Arc<Workload>,
-    /// Where.
+    /// The machine that the comparison runs on.
     pub host: Arc<Host>,
     /// One entry for each arm, in the order of the workload's engines that take part.
     pub arms: Vec<ArmView>,
@@ -62,7 +62,6 @@ pub struct KillRecord {
     pub arm: usize,
     /// Number of its run among all runs of the session, from 1.
     pub run: u64,
-    /// Which run that was.
     pub position: RunPosition,
     /// How many workers it had.
     pub workers: u32,
@@ -109,7 +108,7 @@ pub enum RunPosition {
 impl RunPosition {
     /// Whether its figures do not count.
     #[must_use]
-    pub fn is_warmup(self) -> bool {
+    pub(crate) fn is_warmup(self) -> bool {
         match self {
             Self::Round { round, warmup, .. } => round <= warmup,
             Self::Again { .. } => false,
@@ -258,7 +257,6 @@ pub enum SessionCommand {
     ChangeWorkers {
         /// Index into [`SessionView::arms`].
         arm: usize,
-        /// How.
         change: Change,
     },
     /// Give every other arm the worker count that this one is to have.

@@ -26,14 +26,14 @@ use crate::tui::pacer::Pacer;
 use crate::tui::screen::TerminalScreen;
 use crate::tui::state::{self, UiEffect, UiState};
 use crate::tui::theme::{ColorDepth, Theme};
-use crate::tui::{Ended, Left, Measured, Options, draw, keys, terminal};
+use crate::tui::{DashboardEnd, DashboardOptions, Left, Measured, draw, keys, terminal};
 use crate::workload::model::Workload;
 
 /// Takes the terminal, shows the dashboard until the user or a signal ends it, gives the terminal back.
 ///
 /// # Errors
 /// When there is no terminal, or it cannot be read or written any more.
-pub fn run(options: Options) -> anyhow::Result<Left> {
+pub(crate) fn run(options: DashboardOptions) -> anyhow::Result<Left> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the dashboard")?;
     let guard = terminal::Guard::new(options.process).context("cannot use the terminal")?;
@@ -48,7 +48,7 @@ pub fn run(options: Options) -> anyhow::Result<Left> {
 
 /// Everything the loop holds.
 struct Dashboard {
-    options: Options,
+    options: DashboardOptions,
     depth: ColorDepth,
     model: Model,
     ui: UiState,
@@ -89,7 +89,7 @@ enum Wake {
 }
 
 impl Dashboard {
-    fn new(options: Options) -> anyhow::Result<Self> {
+    fn new(options: DashboardOptions) -> anyhow::Result<Self> {
         let out = File::from(io::stdout().as_fd().try_clone_to_owned().context("cannot use the terminal")?);
         let model = Model { catalogue: Arc::new(options.catalogue.clone()), session: None };
         Ok(Self {
@@ -114,15 +114,15 @@ impl Dashboard {
         })
     }
 
-    async fn run(&mut self) -> anyhow::Result<Ended> {
+    async fn run(&mut self) -> anyhow::Result<DashboardEnd> {
         if let Some(entry) = self.options.initial {
             self.open_entry(entry);
         }
         self.pacer.input();
         match self.wait_and_act().await {
-            Ok(ended @ (Ended { left_behind: true, .. } | Ended::QUIT)) => Ok(ended),
+            Ok(ended @ (DashboardEnd { left_behind: true, .. } | DashboardEnd::QUIT)) => Ok(ended),
             result => {
-                // Nobody looks any more: first the terminal, then the workers.
+                // The user has left: first the terminal, then the workers.
                 terminal::give_back();
                 let running = self.session.as_mut().filter(|session| model::is_running(&session.view.borrow()));
                 let Some(session) = running else { return result };
@@ -132,26 +132,26 @@ impl Dashboard {
                     (ending::SessionEnd::LeftBehind, Ok(ended)) => Ok(ended.at_once()),
                     (ending::SessionEnd::LeftBehind, Err(error)) => {
                         eprintln!("error: {error:#}");
-                        Ok(Ended::QUIT.at_once())
+                        Ok(DashboardEnd::QUIT.at_once())
                     }
                 }
             }
         }
     }
 
-    async fn wait_and_act(&mut self) -> anyhow::Result<Ended> {
+    async fn wait_and_act(&mut self) -> anyhow::Result<DashboardEnd> {
         loop {
             match self.wait().await {
-                Wake::Signal(Caught::End(signal)) => return Ok(Ended::by(signal)),
+                Wake::Signal(Caught::End(signal)) => return Ok(DashboardEnd::by(signal)),
                 Wake::Signal(Caught::Stop) => self.suspend().await?,
                 Wake::Signal(Caught::Continue) => self.continued()?,
                 Wake::Frame => match self.frame() {
-                    Err(error) if is_hangup(&error) => return Ok(Ended::by(libc::SIGHUP)),
+                    Err(error) if is_hangup(&error) => return Ok(DashboardEnd::by(libc::SIGHUP)),
                     drawn => drawn.context("cannot write to the terminal")?,
                 },
                 // A terminal that is gone may show here before its signal comes.
-                Wake::Input(None) => return Ok(Ended::by(libc::SIGHUP)),
-                Wake::Input(Some(Err(error))) if is_hangup(&error) => return Ok(Ended::by(libc::SIGHUP)),
+                Wake::Input(None) => return Ok(DashboardEnd::by(libc::SIGHUP)),
+                Wake::Input(Some(Err(error))) if is_hangup(&error) => return Ok(DashboardEnd::by(libc::SIGHUP)),
                 Wake::Input(Some(event)) => {
                     if let Some(ended) = self.handle(event).await? {
                         return Ok(ended);
@@ -159,7 +159,7 @@ impl Dashboard {
                 }
                 Wake::View => self.new_view(),
                 Wake::SessionGone => self.session_gone(),
-                Wake::Overdue => return Ok(self.ui.leaving.unwrap_or(Ended::QUIT).at_once()),
+                Wake::Overdue => return Ok(self.ui.leaving.unwrap_or(DashboardEnd::QUIT).at_once()),
                 Wake::NoticeOver => {
                     self.ui.notice = None;
                     self.pacer.input();
@@ -197,7 +197,7 @@ impl Dashboard {
     }
 
     /// Handles an event and all that wait behind it; says how the program ends, if one of them ends it.
-    async fn handle(&mut self, first: io::Result<Event>) -> anyhow::Result<Option<Ended>> {
+    async fn handle(&mut self, first: io::Result<Event>) -> anyhow::Result<Option<DashboardEnd>> {
         let mut event = Some(first);
         while let Some(current) = event {
             match current.context("cannot read the terminal")? {
@@ -227,7 +227,7 @@ impl Dashboard {
         Ok(None)
     }
 
-    async fn carry_out(&mut self, effect: UiEffect) -> anyhow::Result<Option<Ended>> {
+    async fn carry_out(&mut self, effect: UiEffect) -> anyhow::Result<Option<DashboardEnd>> {
         match effect {
             UiEffect::Leave(ended) => return Ok(Some(ended)),
             UiEffect::Send(command) => self.send(command),
@@ -348,7 +348,7 @@ impl Dashboard {
         Ok(())
     }
 
-    /// Someone else stopped and continued us: a shell may have changed the terminal meanwhile.
+    /// Another process stopped and continued us: a shell may have changed the terminal meanwhile.
     fn continued(&mut self) -> anyhow::Result<()> {
         if !std::mem::take(&mut self.expect_continue) {
             terminal::give_back();

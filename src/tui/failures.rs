@@ -12,50 +12,49 @@ const MOST: usize = 2000;
 
 /// An unsuccessful attempt.
 #[derive(Clone, Copy, Debug)]
-pub struct Failure<'a> {
+pub(crate) struct FailedAttempt<'a> {
     /// Index of its arm.
-    pub arm: usize,
-    /// Its run.
-    pub run: RunId,
+    pub(crate) arm: usize,
+    pub(crate) run: RunId,
     /// What is known about it.
-    pub report: &'a AttemptReport,
+    pub(crate) report: &'a AttemptReport,
 }
 
-impl Failure<'_> {
+impl FailedAttempt<'_> {
     /// Whether it is the same attempt at the same task of the same run.
     #[must_use]
-    pub fn is(&self, other: &Failure<'_>) -> bool {
-        let key =
-            |failure: &Failure<'_>| (failure.run.serial, failure.arm, failure.report.index, failure.report.attempt);
+    pub(crate) fn is(&self, other: &FailedAttempt<'_>) -> bool {
+        let key = |failure: &FailedAttempt<'_>| {
+            (failure.run.serial, failure.arm, failure.report.index, failure.report.attempt)
+        };
         key(self) == key(other)
     }
 
     /// A copy that stays when the attempt is known no longer.
     #[must_use]
-    pub fn keep(&self) -> Kept {
+    pub(crate) fn keep(&self) -> Kept {
         Kept { arm: self.arm, run: self.run, report: self.report.clone() }
     }
 }
 
-/// An attempt that somebody looks at.
+/// An attempt that the user looks at.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Kept {
+pub(crate) struct Kept {
     arm: usize,
     run: RunId,
     report: AttemptReport,
 }
 
 impl Kept {
-    /// As one of the list.
     #[must_use]
-    pub fn failure(&self) -> Failure<'_> {
-        Failure { arm: self.arm, run: self.run, report: &self.report }
+    pub(crate) fn failure(&self) -> FailedAttempt<'_> {
+        FailedAttempt { arm: self.arm, run: self.run, report: &self.report }
     }
 }
 
 /// The number of a run as the header counts: `2`, or `warm-up 1`.
 #[must_use]
-pub fn run_word(run: RunId) -> String {
+pub(crate) fn run_word(run: RunId) -> String {
     if run.warmup { format!("warm-up {}", run.round) } else { run.round.to_string() }
 }
 
@@ -69,66 +68,59 @@ fn runs(arm: &ArmView) -> impl Iterator<Item = &Snapshot> {
 
 /// How many tasks were unsuccessful in these runs.
 #[must_use]
-pub fn unsuccessful(view: &SessionView) -> u64 {
+pub(crate) fn unsuccessful(view: &SessionView) -> u64 {
     view.arms.iter().flat_map(runs).map(|run| run.counts.unsuccessful()).sum()
 }
 
 /// How many attempts are listed without a filter.
 #[must_use]
-pub fn count(view: &SessionView) -> usize {
+pub(crate) fn count(view: &SessionView) -> usize {
     view.arms.iter().flat_map(runs).map(|run| run.failures.len()).sum::<usize>().min(MOST)
 }
 
 /// The attempts that are still known, newest first.
 #[must_use]
-pub fn all(view: &SessionView) -> Vec<Failure<'_>> {
+pub(crate) fn all(view: &SessionView) -> Vec<FailedAttempt<'_>> {
     let of_arm = |(arm, arm_view)| {
-        runs(arm_view).flat_map(move |run| run.failures.iter().map(move |report| Failure { arm, run: run.run, report }))
+        runs(arm_view)
+            .flat_map(move |run| run.failures.iter().map(move |report| FailedAttempt { arm, run: run.run, report }))
     };
-    let mut list: Vec<Failure<'_>> = view.arms.iter().enumerate().flat_map(of_arm).collect();
+    let mut list: Vec<FailedAttempt<'_>> = view.arms.iter().enumerate().flat_map(of_arm).collect();
     list.sort_by(newest_first);
     list.truncate(MOST);
     list
 }
 
 /// A later run is newer; within one the clock tells. Runs of all arms at once have the clock alone.
-fn newest_first(a: &Failure<'_>, b: &Failure<'_>) -> Ordering {
-    let time = |failure: &Failure<'_>| (failure.run.serial, failure.report.ended);
-    let rest = |failure: &Failure<'_>| (failure.arm, failure.report.index, failure.report.attempt);
+fn newest_first(a: &FailedAttempt<'_>, b: &FailedAttempt<'_>) -> Ordering {
+    let time = |failure: &FailedAttempt<'_>| (failure.run.serial, failure.report.ended);
+    let rest = |failure: &FailedAttempt<'_>| (failure.arm, failure.report.index, failure.report.attempt);
     time(b).cmp(&time(a)).then_with(|| rest(a).cmp(&rest(b)))
 }
 
 /// What an attempt is listed with, in the order of the screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Column {
-    /// Its task.
+pub(crate) enum FailureColumn {
     Task,
-    /// Its arm.
     Engine,
-    /// Its run.
     Run,
     /// Class of its task.
     Class,
-    /// How it ended.
     Outcome,
     /// The how many-th attempt.
     Try,
-    /// Where it ran.
     Worker,
-    /// How long it waited.
     Wait,
     /// How long it took to start.
     Start,
-    /// How long it worked.
     Work,
-    /// When it ended.
     #[default]
     Ended,
 }
 
-impl Column {
+impl FailureColumn {
     /// In the order of the screen.
-    pub const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Task,
         Self::Engine,
         Self::Run,
@@ -142,9 +134,8 @@ impl Column {
         Self::Ended,
     ];
 
-    /// Its heading.
     #[must_use]
-    pub fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Task => "task",
             Self::Engine => "engine",
@@ -168,44 +159,43 @@ impl Column {
 
 /// How the list is sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sort {
-    /// By which column.
-    pub by: Column,
+pub(crate) struct Sort {
+    pub(crate) by: FailureColumn,
     /// Whether the other way round than this column is usually sorted.
-    pub inverted: bool,
+    pub(crate) inverted: bool,
 }
 
 impl Sort {
     /// By the next column, or the one before.
     #[must_use]
-    pub fn moved(self, by: isize) -> Self {
-        let place = Column::ALL.iter().position(|column| *column == self.by).unwrap_or(0);
-        let place = place.saturating_add_signed(by).min(Column::ALL.len() - 1);
-        let next = Column::ALL.get(place).copied().unwrap_or_default();
+    pub(crate) fn moved(self, by: isize) -> Self {
+        let place = FailureColumn::ALL.iter().position(|column| *column == self.by).unwrap_or(0);
+        let place = place.saturating_add_signed(by).min(FailureColumn::ALL.len() - 1);
+        let next = FailureColumn::ALL.get(place).copied().unwrap_or_default();
         if next == self.by { self } else { Self { by: next, inverted: false } }
     }
 
     /// `ended ▾`.
     #[must_use]
-    pub fn words(self) -> String {
+    pub(crate) fn words(self) -> String {
         let sign = if self.by.descends() == self.inverted { '▴' } else { '▾' };
         format!("{} {sign}", self.by.title())
     }
 
-    fn order(self, a: &Failure<'_>, b: &Failure<'_>) -> Ordering {
+    fn order(self, a: &FailedAttempt<'_>, b: &FailedAttempt<'_>) -> Ordering {
         let (x, y) = (a.report, b.report);
         let order = match self.by {
-            Column::Task => x.index.cmp(&y.index),
-            Column::Engine => a.arm.cmp(&b.arm),
-            Column::Run => a.run.serial.cmp(&b.run.serial),
-            Column::Class => x.class.cmp(&y.class),
-            Column::Outcome => outcome_word(x.outcome).cmp(outcome_word(y.outcome)),
-            Column::Try => x.attempt.cmp(&y.attempt),
-            Column::Worker => x.slot.cmp(&y.slot),
-            Column::Wait => x.wait.cmp(&y.wait),
-            Column::Start => x.startup.cmp(&y.startup),
-            Column::Work => x.service.cmp(&y.service),
-            Column::Ended => newest_first(b, a),
+            FailureColumn::Task => x.index.cmp(&y.index),
+            FailureColumn::Engine => a.arm.cmp(&b.arm),
+            FailureColumn::Run => a.run.serial.cmp(&b.run.serial),
+            FailureColumn::Class => x.class.cmp(&y.class),
+            FailureColumn::Outcome => outcome_word(x.outcome).cmp(outcome_word(y.outcome)),
+            FailureColumn::Try => x.attempt.cmp(&y.attempt),
+            FailureColumn::Worker => x.slot.cmp(&y.slot),
+            FailureColumn::Wait => x.wait.cmp(&y.wait),
+            FailureColumn::Start => x.startup.cmp(&y.startup),
+            FailureColumn::Work => x.service.cmp(&y.service),
+            FailureColumn::Ended => newest_first(b, a),
         };
         let order = if self.by.descends() == self.inverted { order } else { order.reverse() };
         order.then_with(|| newest_first(a, b))
@@ -214,7 +204,7 @@ impl Sort {
 
 /// The outcome as it shouts.
 #[must_use]
-pub fn outcome_word(outcome: Outcome) -> &'static str {
+pub(crate) fn outcome_word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Succeeded => "ok",
         Outcome::Failed => "FAILED",
@@ -227,25 +217,30 @@ pub fn outcome_word(outcome: Outcome) -> &'static str {
 
 /// The list as it is shown, and the attempt that is looked at.
 #[derive(Clone, Debug)]
-pub struct List<'a> {
+pub(crate) struct List<'a> {
     /// The attempts that fit the filter, sorted.
-    pub shown: Vec<Failure<'a>>,
+    pub(crate) shown: Vec<FailedAttempt<'a>>,
     /// How many there are without it.
-    pub total: usize,
+    pub(crate) total: usize,
     /// Where in the list the chosen attempt stands, or would stand.
-    pub place: usize,
+    pub(crate) place: usize,
     /// Whether it stands there.
-    pub stands: bool,
+    pub(crate) stands: bool,
     /// The attempt whose details belong to the list.
-    pub chosen: Option<Failure<'a>>,
+    pub(crate) chosen: Option<FailedAttempt<'a>>,
     /// Whether it is known no longer: the oldest go first, and of a run that is over only the first stay.
-    pub gone: bool,
+    pub(crate) gone: bool,
 }
 
 impl<'a> List<'a> {
     /// The list of those of a view that fit. `kept` was chosen; without it the first one is.
     #[must_use]
-    pub fn new(view: &'a SessionView, fits: impl Fn(&Failure<'a>) -> bool, sort: Sort, kept: Option<&'a Kept>) -> Self {
+    pub(crate) fn new(
+        view: &'a SessionView,
+        fits: impl Fn(&FailedAttempt<'a>) -> bool,
+        sort: Sort,
+        kept: Option<&'a Kept>,
+    ) -> Self {
         let mut shown = all(view);
         let total = shown.len();
         let kept = kept.map(Kept::failure);

@@ -4,7 +4,7 @@ use super::*;
 use crate::tui::filter::Filter;
 use crate::tui::fixture;
 
-fn tasks(list: &[Failure<'_>]) -> Vec<(u32, u64)> {
+fn tasks(list: &[FailedAttempt<'_>]) -> Vec<(u32, u64)> {
     list.iter().map(|failure| (failure.run.serial, failure.report.index)).collect()
 }
 
@@ -66,20 +66,20 @@ fn an_attempt_that_is_looked_at_stays_where_it_is_and_what_it_is() {
 fn every_column_sorts_both_ways() {
     let view = fixture::failures_of_three_runs();
     let first = |by, inverted| tasks(&list(&view, Sort { by, inverted }, None).shown)[0];
-    assert_eq!(first(Column::Task, false), (5, 5));
-    assert_eq!(first(Column::Task, true), (4, 202), "of equals the newest");
-    assert_eq!(first(Column::Engine, false), (5, 5));
-    assert_eq!(first(Column::Run, false), (1, 41));
-    assert_eq!(first(Column::Outcome, false), (6, 17), "FAILED before LOST and TIMEOUT");
-    assert_eq!(first(Column::Ended, false), (6, 41));
-    assert_eq!(first(Column::Ended, true), (1, 201));
+    assert_eq!(first(FailureColumn::Task, false), (5, 5));
+    assert_eq!(first(FailureColumn::Task, true), (4, 202), "of equals the newest");
+    assert_eq!(first(FailureColumn::Engine, false), (5, 5));
+    assert_eq!(first(FailureColumn::Run, false), (1, 41));
+    assert_eq!(first(FailureColumn::Outcome, false), (6, 17), "FAILED before LOST and TIMEOUT");
+    assert_eq!(first(FailureColumn::Ended, false), (6, 41));
+    assert_eq!(first(FailureColumn::Ended, true), (1, 201));
     let mut sort = Sort::default();
     assert_eq!(sort.words(), "ended ▾");
     sort.inverted = true;
     assert_eq!(sort.words(), "ended ▴");
     assert_eq!(sort.moved(1), sort, "there is none further to the right");
     sort = sort.moved(-1);
-    assert_eq!((sort.by, sort.inverted), (Column::Work, false));
+    assert_eq!((sort.by, sort.inverted), (FailureColumn::Work, false));
     assert_eq!(sort.moved(-100).words(), "task ▴");
 }
 

@@ -4,12 +4,12 @@
 //! keep words together. Upper and lower case are the same.
 
 use crate::session::view::SessionView;
-use crate::tui::failures::{Failure, Kept, List, Sort, run_word};
+use crate::tui::failures::{FailedAttempt, Kept, List, Sort, run_word};
 use crate::tui::{model, text};
 
 /// A filter ready to be asked; without words everything fits.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub(crate) struct Filter {
     terms: Vec<Term>,
 }
 
@@ -27,19 +27,19 @@ enum Term {
 impl Filter {
     /// Reads what was typed. A word that is no `key:value` of ours is text: error messages have colons too.
     #[must_use]
-    pub fn new(typed: &str) -> Self {
+    pub(crate) fn new(typed: &str) -> Self {
         Self { terms: words(&typed.to_lowercase()).into_iter().filter_map(term).collect() }
     }
 
     /// The list of those of a view that fit. `kept` was chosen; without it the first one is.
     #[must_use]
-    pub fn list<'a>(&self, view: &'a SessionView, sort: Sort, kept: Option<&'a Kept>) -> List<'a> {
+    pub(crate) fn list<'a>(&self, view: &'a SessionView, sort: Sort, kept: Option<&'a Kept>) -> List<'a> {
         List::new(view, |failure| self.fits(view, failure), sort, kept)
     }
 
     /// Whether an attempt is to be listed.
     #[must_use]
-    pub fn fits(&self, view: &SessionView, failure: &Failure<'_>) -> bool {
+    pub(crate) fn fits(&self, view: &SessionView, failure: &FailedAttempt<'_>) -> bool {
         self.terms.iter().all(|term| term.fits(view, failure))
     }
 }
@@ -86,7 +86,7 @@ fn one_of(values: &[String], fits: impl Fn(&str) -> bool) -> bool {
 }
 
 impl Term {
-    fn fits(&self, view: &SessionView, failure: &Failure<'_>) -> bool {
+    fn fits(&self, view: &SessionView, failure: &FailedAttempt<'_>) -> bool {
         let report = failure.report;
         let has = |text: &str, part: &str| text::clean(text).to_lowercase().contains(part);
         let class = || view.workload.classes.get(usize::from(report.class)).map_or("", |class| class.name.as_str());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::engine::event::{RunState, Severity, WorkerState};
 use crate::engine::outcome::Counts;
 use crate::metrics::snapshot::{
-    CPU_HISTORY, Cpu, Latency, Memory, Note, Overhead, Quantiles, Queue, RunId, Snapshot, WorkerRow, WorkerTime,
+    CPU_HISTORY, Cpu, Latency, Memory, Note, Overhead, Quantiles, QueueFigures, RunId, Snapshot, WorkerRow, WorkerTime,
 };
 use crate::metrics::track::Track;
 use crate::os::host::Host;
@@ -18,9 +18,9 @@ use crate::workload::model::{
 
 mod views;
 
-pub use views::*;
+pub(crate) use views::*;
 
-pub const TOTAL: u64 = 1000;
+pub(crate) const TOTAL: u64 = 1000;
 
 fn ms(value: u64) -> Duration {
     Duration::from_millis(value)
@@ -36,7 +36,7 @@ fn spec(name: &str, kind: EngineKind) -> EngineSpec {
     }
 }
 
-pub fn workload(engines: Vec<EngineSpec>) -> Workload {
+pub(crate) fn workload(engines: Vec<EngineSpec>) -> Workload {
     Workload {
         name: "cpu-mix".to_owned(),
         title: "Prime counting, about 80 ms of CPU per task".to_owned(),
@@ -76,7 +76,7 @@ pub fn workload(engines: Vec<EngineSpec>) -> Workload {
     }
 }
 
-pub fn host() -> Host {
+pub(crate) fn host() -> Host {
     Host {
         name: "dev-1".to_owned(),
         cores_online: 4,
@@ -90,18 +90,18 @@ pub fn host() -> Host {
 
 /// What a simulated engine is like.
 #[derive(Clone, Copy)]
-pub struct Engine {
-    pub kind: EngineKind,
-    pub workers: u32,
+pub(crate) struct Engine {
+    pub(crate) kind: EngineKind,
+    pub(crate) workers: u32,
     /// Tasks per second.
-    pub rate: f64,
-    pub startup: Duration,
-    pub service: Duration,
-    pub timeouts: u64,
-    pub failed: u64,
+    pub(crate) rate: f64,
+    pub(crate) startup: Duration,
+    pub(crate) service: Duration,
+    pub(crate) timeouts: u64,
+    pub(crate) failed: u64,
 }
 
-pub const POOL: Engine = Engine {
+pub(crate) const POOL: Engine = Engine {
     kind: EngineKind::Pool,
     workers: 4,
     rate: 49.4,
@@ -111,7 +111,7 @@ pub const POOL: Engine = Engine {
     failed: 0,
 };
 
-pub const PROCESS: Engine = Engine {
+pub(crate) const PROCESS: Engine = Engine {
     kind: EngineKind::Process,
     workers: 4,
     rate: 15.9,
@@ -121,7 +121,7 @@ pub const PROCESS: Engine = Engine {
     failed: 0,
 };
 
-pub const SERIAL: Engine = Engine { kind: EngineKind::Serial, workers: 1, rate: 12.4, ..POOL };
+pub(crate) const SERIAL: Engine = Engine { kind: EngineKind::Serial, workers: 1, rate: 12.4, ..POOL };
 
 fn quantiles(center: Duration, count: u64) -> Quantiles {
     Quantiles {
@@ -136,7 +136,7 @@ fn quantiles(center: Duration, count: u64) -> Quantiles {
 }
 
 /// One frame of an engine at a moment.
-pub fn frame(engine: Engine, at: Duration) -> Snapshot {
+pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
     let ended = ((at.as_secs_f64() * engine.rate) as u64).min(TOTAL);
     let over = ended == TOTAL;
     let timed_out = engine.timeouts.min(ended);
@@ -171,7 +171,7 @@ pub fn frame(engine: Engine, at: Duration) -> Snapshot {
         total: TOTAL,
         throughput: if over { 0.0 } else { engine.rate },
         throughput_whole: engine.rate,
-        queue: Queue { depth: queued, max: TOTAL, mean: 500.0, oldest: at },
+        queue: QueueFigures { depth: queued, max: TOTAL, mean: 500.0, oldest: at },
         latency: Latency {
             wait: quantiles(at / 2, ended),
             startup: quantiles(engine.startup, ended),
@@ -230,7 +230,7 @@ fn worker(engine: Engine, slot: u32, ended: u64, over: bool) -> WorkerRow {
 }
 
 /// The frames of an engine from the start to a moment, or to its end if that comes before.
-pub fn track(engine: Engine, until: Duration) -> Track {
+pub(crate) fn track(engine: Engine, until: Duration) -> Track {
     let end = Duration::from_secs_f64(TOTAL as f64 / engine.rate + 0.1);
     let until = until.min(end);
     let mut frames: Vec<Arc<Snapshot>> =

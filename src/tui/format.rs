@@ -7,7 +7,7 @@ use crate::workload::model::{Share, Total, Workload};
 
 /// A measured time with about three digits: `850 ns`, `168 µs`, `81 ms`, `2.00 s`, `12 min`.
 #[must_use]
-pub fn duration(value: Duration) -> String {
+pub(crate) fn duration(value: Duration) -> String {
     let seconds = value.as_secs_f64();
     match value.as_nanos() {
         0 => "0 ms".to_owned(),
@@ -25,7 +25,7 @@ pub fn duration(value: Duration) -> String {
 
 /// Time to go: `4s`, `3m12s`, `2h05m`, `9d`.
 #[must_use]
-pub fn eta(value: Duration) -> String {
+pub(crate) fn eta(value: Duration) -> String {
     let seconds = value.as_secs_f64().ceil() as u64;
     match seconds {
         0..60 => format!("{seconds}s"),
@@ -37,7 +37,7 @@ pub fn eta(value: Duration) -> String {
 
 /// A run clock: `00:15.8`, `1:02:03`.
 #[must_use]
-pub fn clock(value: Duration) -> String {
+pub(crate) fn clock(value: Duration) -> String {
     let seconds = value.as_secs();
     if seconds < 3600 {
         format!("{:02}:{:02}.{}", seconds / 60, seconds % 60, value.subsec_millis() / 100)
@@ -48,7 +48,7 @@ pub fn clock(value: Duration) -> String {
 
 /// A rate without its unit: `49.4`, `12.3k`, `8.1M`.
 #[must_use]
-pub fn rate(value: f64) -> String {
+pub(crate) fn rate(value: f64) -> String {
     match value {
         v if !v.is_finite() || v <= 0.0 => "0".to_owned(),
         v if v < 9.995 => format!("{v:.2}"),
@@ -62,7 +62,7 @@ pub fn rate(value: f64) -> String {
 
 /// An exact number up to 99,999, then rounded: `99999`, `123k`, `1.2M`.
 #[must_use]
-pub fn count(value: u64) -> String {
+pub(crate) fn count(value: u64) -> String {
     match value {
         0..100_000 => value.to_string(),
         100_000..1_000_000 => format!("{}k", value / 1_000),
@@ -73,7 +73,7 @@ pub fn count(value: u64) -> String {
 
 /// Bytes with a binary unit, as long as it is short: `8.1 MiB`.
 #[must_use]
-pub fn bytes(value: u64) -> String {
+pub(crate) fn bytes(value: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if value < 1024 {
         return format!("{value} B");
@@ -90,7 +90,7 @@ pub fn bytes(value: u64) -> String {
 
 /// Bytes in five columns at most: `8.1M`, `512K`.
 #[must_use]
-pub fn bytes_short(value: u64) -> String {
+pub(crate) fn bytes_short(value: u64) -> String {
     let mut text = bytes(value);
     text.retain(|c| c != ' ' && c != 'i' && c != 'B');
     text
@@ -98,7 +98,7 @@ pub fn bytes_short(value: u64) -> String {
 
 /// A share in percent, rounded down so that 100 % means all.
 #[must_use]
-pub fn percent(part: u64, whole: u64) -> String {
+pub(crate) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "–".to_owned();
     }
@@ -107,7 +107,7 @@ pub fn percent(part: u64, whole: u64) -> String {
 
 /// A ratio with two or three digits: `3.1`, `0.87`, `12`, `412`.
 #[must_use]
-pub fn ratio(value: f64) -> String {
+pub(crate) fn ratio(value: f64) -> String {
     match value {
         v if !v.is_finite() => "?".to_owned(),
         v if v < 0.995 => format!("{v:.2}"),
@@ -119,7 +119,7 @@ pub fn ratio(value: f64) -> String {
 
 /// How much `value` differs from `base`: `+212%`, `−65%`, `×41` from tenfold on; empty without a base.
 #[must_use]
-pub fn change(value: f64, base: f64) -> String {
+pub(crate) fn change(value: f64, base: f64) -> String {
     if base <= 0.0 || value <= 0.0 || !value.is_finite() || !base.is_finite() {
         return String::new();
     }
@@ -138,7 +138,7 @@ pub fn change(value: f64, base: f64) -> String {
 
 /// How many tasks a workload has, before the first run has said so; `None` where only the arrivals decide.
 #[must_use]
-pub fn task_count(workload: &Workload) -> Option<u64> {
+pub(crate) fn task_count(workload: &Workload) -> Option<u64> {
     match workload.total {
         Total::Weighted(total) => Some(total.get()),
         Total::PerClass => Some(
@@ -157,7 +157,7 @@ pub fn task_count(workload: &Workload) -> Option<u64> {
 
 /// The cores of a machine: `8 cores`, or all three numbers where they differ.
 #[must_use]
-pub fn cores(host: &Host, long: bool) -> String {
+pub(crate) fn cores(host: &Host, long: bool) -> String {
     let limited = host.cores_affinity != host.cores_online || host.cores_quota.is_some();
     if !limited || !long {
         let usable = host.usable_cores();

@@ -15,7 +15,7 @@ const WAITING: usize = 1024;
 
 /// Events until it is dropped. To be dropped before the process is stopped, and made anew afterwards.
 #[derive(Debug)]
-pub struct TerminalInput {
+pub(crate) struct TerminalInput {
     events: mpsc::Receiver<io::Result<Event>>,
     _until_dropped: oneshot::Sender<()>,
 }
@@ -25,7 +25,7 @@ impl TerminalInput {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let (sender, events) = mpsc::channel(WAITING);
         let (until_dropped, dropped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
@@ -34,12 +34,12 @@ impl TerminalInput {
     }
 
     /// The next event; `None` when no more can come.
-    pub async fn next(&mut self) -> Option<io::Result<Event>> {
+    pub(crate) async fn next(&mut self) -> Option<io::Result<Event>> {
         self.events.recv().await
     }
 
     /// An event that waits already.
-    pub fn waiting(&mut self) -> Option<io::Result<Event>> {
+    pub(crate) fn waiting(&mut self) -> Option<io::Result<Event>> {
         self.events.try_recv().ok()
     }
 }

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 /// What a key asks for. What it means depends on the screen; see `state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
+pub(crate) enum Action {
     /// Open or close the help screen.
     Help,
     /// Leave the program.
@@ -27,19 +27,14 @@ pub enum Action {
     Tune,
     /// The workload picker.
     Picker,
-    /// The next pane.
     NextPane,
-    /// Down by one.
     Down,
-    /// Up by one.
     Up,
     /// Down by half a screen.
     HalfDown,
     /// Up by half a screen.
     HalfUp,
-    /// To the first.
     First,
-    /// To the last.
     Last,
     /// Open the chosen one.
     Open,
@@ -53,9 +48,7 @@ pub enum Action {
     Pause,
     /// End the comparison.
     Stop,
-    /// One worker more.
     MoreWorkers,
-    /// One worker fewer.
     FewerWorkers,
     /// Twice as many workers.
     DoubleWorkers,
@@ -85,7 +78,6 @@ pub enum Action {
     Invert,
     /// The next attempt that fits.
     NextMatch,
-    /// The one before.
     PreviousMatch,
     /// A character that is typed.
     Type(char),
@@ -105,25 +97,24 @@ pub enum Action {
 
 /// Where keys are pressed; a set, so that a binding can hold in several places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Context(u8);
+pub(crate) struct KeyContext(u8);
 
-impl Context {
+impl KeyContext {
     /// The workload picker.
-    pub const PICKER: Self = Self(1);
+    pub(crate) const PICKER: Self = Self(1);
     /// The main screen.
-    pub const MAIN: Self = Self(2);
+    pub(crate) const MAIN: Self = Self(2);
     /// The list of unsuccessful attempts.
-    pub const TASKS: Self = Self(4);
+    pub(crate) const TASKS: Self = Self(4);
     /// One unsuccessful attempt.
-    pub const DETAIL: Self = Self(8);
+    pub(crate) const DETAIL: Self = Self(8);
     /// The worker counts that were tried.
-    pub const TUNE: Self = Self(64);
+    pub(crate) const TUNE: Self = Self(64);
     /// The help screen.
-    pub const HELP: Self = Self(16);
-    /// A question.
-    pub const ASK: Self = Self(32);
+    pub(crate) const HELP: Self = Self(16);
+    pub(crate) const ASK: Self = Self(32);
     /// A line of text that is typed: characters are characters.
-    pub const TYPE: Self = Self(128);
+    pub(crate) const TYPE: Self = Self(128);
 
     const VIEWS: Self = Self(2 | 4 | 8 | 64);
     const LISTS: Self = Self(1 | 2 | 4 | 8 | 16 | 64);
@@ -136,18 +127,18 @@ impl Context {
 
     /// Whether two sets have a place in common.
     #[must_use]
-    pub fn meets(self, other: Self) -> bool {
+    pub(crate) fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 }
 
 /// A key as the table names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
+pub(crate) struct Key {
     /// Which.
-    pub code: KeyCode,
+    pub(crate) code: KeyCode,
     /// Together with Ctrl.
-    pub ctrl: bool,
+    pub(crate) ctrl: bool,
 }
 
 const fn ch(c: char) -> Key {
@@ -165,7 +156,7 @@ const fn code(code: KeyCode) -> Key {
 impl Key {
     /// The name on screen.
     #[must_use]
-    pub fn label(self) -> String {
+    pub(crate) fn label(self) -> String {
         match self.code {
             KeyCode::Char(' ') => "Space".to_owned(),
             KeyCode::Char(c) if self.ctrl => format!("^{}", c.to_ascii_uppercase()),
@@ -187,26 +178,23 @@ impl Key {
 
 /// Groups of the help screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
+pub(crate) enum HelpGroup {
     /// Works on every screen.
     Everywhere,
-    /// The run.
     Run,
     /// Worker counts.
     Workers,
     /// Lists and tables.
     Lists,
-    /// How it looks.
     Look,
 }
 
-impl Group {
+impl HelpGroup {
     /// In the order of the help screen.
-    pub const ALL: [Self; 5] = [Self::Everywhere, Self::Run, Self::Workers, Self::Lists, Self::Look];
+    pub(crate) const ALL: [Self; 5] = [Self::Everywhere, Self::Run, Self::Workers, Self::Lists, Self::Look];
 
-    /// Its heading.
     #[must_use]
-    pub fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Everywhere => "Everywhere",
             Self::Run => "Run",
@@ -219,25 +207,24 @@ impl Group {
 
 /// One line of the table.
 #[derive(Clone, Copy, Debug)]
-pub struct Binding {
+pub(crate) struct Binding {
     /// Keys and what each does.
-    pub keys: &'static [(Key, Action)],
-    /// Where.
-    pub context: Context,
+    pub(crate) keys: &'static [(Key, Action)],
+    pub(crate) context: KeyContext,
     /// Under which heading help lists it; `None` leaves it out.
-    pub group: Option<Group>,
+    pub(crate) group: Option<HelpGroup>,
     /// What help says.
-    pub help: &'static str,
+    pub(crate) help: &'static str,
     /// What the footer says; empty leaves it out.
-    pub footer: &'static str,
+    pub(crate) footer: &'static str,
     /// Whether it is a view of the footer's first part.
-    pub tab: bool,
+    pub(crate) tab: bool,
 }
 
 const fn bind(
     keys: &'static [(Key, Action)],
-    context: Context,
-    group: Option<Group>,
+    context: KeyContext,
+    group: Option<HelpGroup>,
     help: &'static str,
     footer: &'static str,
 ) -> Binding {
@@ -245,15 +232,15 @@ const fn bind(
 }
 
 const fn tab(keys: &'static [(Key, Action)], help: &'static str, footer: &'static str) -> Binding {
-    Binding { keys, context: Context::VIEWS, group: Some(Group::Everywhere), help, footer, tab: true }
+    Binding { keys, context: KeyContext::VIEWS, group: Some(HelpGroup::Everywhere), help, footer, tab: true }
 }
 
 use Action as A;
-use Context as C;
-use Group as G;
+use HelpGroup as G;
+use KeyContext as C;
 
 /// The table. Earlier lines come first in the footer and are the last to be left out when it is narrow.
-pub const TABLE: &[Binding] = &[
+pub(crate) const TABLE: &[Binding] = &[
     tab(&[(ch('1'), A::Main)], "main screen", "Main"),
     tab(&[(ch('2'), A::Tasks)], "failed tasks, and why", "Tasks"),
     tab(&[(ch('3'), A::Tune)], "how many workers?", "Tune"),
@@ -377,12 +364,12 @@ pub const TABLE: &[Binding] = &[
 
 /// What a key event asks for in a context.
 #[must_use]
-pub fn action(event: KeyEvent, context: Context) -> Option<Action> {
+pub(crate) fn action(event: KeyEvent, context: KeyContext) -> Option<Action> {
     if event.kind == KeyEventKind::Release || event.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::SUPER) {
         return None;
     }
     let pressed = Key { code: event.code, ctrl: event.modifiers.contains(KeyModifiers::CONTROL) };
-    if let (KeyCode::Char(c), false, true) = (pressed.code, pressed.ctrl, context.meets(Context::TYPE)) {
+    if let (KeyCode::Char(c), false, true) = (pressed.code, pressed.ctrl, context.meets(KeyContext::TYPE)) {
         return Some(Action::Type(c));
     }
     TABLE
@@ -396,13 +383,13 @@ pub fn action(event: KeyEvent, context: Context) -> Option<Action> {
 impl Binding {
     /// The keys as help names them: `j k ↓ ↑`.
     #[must_use]
-    pub fn all_keys(&self) -> String {
+    pub(crate) fn all_keys(&self) -> String {
         self.keys.iter().map(|(key, _)| key.label()).collect::<Vec<_>>().join(" ")
     }
 
     /// The first key of each of its actions, as the footer names them: `+/-`.
     #[must_use]
-    pub fn short_keys(&self) -> String {
+    pub(crate) fn short_keys(&self) -> String {
         let mut seen: Vec<Action> = Vec::new();
         let mut labels: Vec<String> = Vec::new();
         for (key, action) in self.keys {
@@ -416,12 +403,12 @@ impl Binding {
 }
 
 /// The lines of a context that the footer shows, most important first.
-pub fn footer(context: Context) -> impl Iterator<Item = &'static Binding> {
+pub(crate) fn footer(context: KeyContext) -> impl Iterator<Item = &'static Binding> {
     TABLE.iter().filter(move |binding| binding.context.meets(context) && !binding.footer.is_empty())
 }
 
 /// The lines of a group of the help screen.
-pub fn help(group: Group) -> impl Iterator<Item = &'static Binding> {
+pub(crate) fn help(group: HelpGroup) -> impl Iterator<Item = &'static Binding> {
     TABLE.iter().filter(move |binding| binding.group == Some(group))
 }
 

@@ -7,7 +7,7 @@ const MOST: usize = 400;
 
 /// A line of text and a place in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LineEdit {
+pub(crate) struct LineEdit {
     text: String,
     /// In bytes, at the start of a character or at the end.
     cursor: usize,
@@ -15,24 +15,24 @@ pub struct LineEdit {
 
 /// What is seen of a line: before the cursor, the character under it, and after that.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Before the cursor.
-    pub before: String,
+    pub(crate) before: String,
     /// Under it; a space at the end of the line.
-    pub under: String,
+    pub(crate) under: String,
     /// After it.
-    pub after: String,
+    pub(crate) after: String,
 }
 
 impl LineEdit {
     /// What was typed.
     #[must_use]
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
     /// Puts a text in at the cursor: on one line and without what could command a terminal.
-    pub fn insert(&mut self, typed: &str) {
+    pub(crate) fn insert(&mut self, typed: &str) {
         let room = MOST.saturating_sub(self.text.chars().count());
         let typed: String = text::clean(typed).chars().take(room).collect();
         self.text.insert_str(self.cursor, &typed);
@@ -40,46 +40,46 @@ impl LineEdit {
     }
 
     /// Takes everything away.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
     /// Takes away the character before the cursor.
-    pub fn erase(&mut self) {
+    pub(crate) fn erase(&mut self) {
         let start = self.before();
         self.cut(start, self.cursor);
     }
 
     /// Takes away the character under the cursor.
-    pub fn erase_next(&mut self) {
+    pub(crate) fn erase_next(&mut self) {
         let end = self.after();
         self.cut(self.cursor, end);
     }
 
     /// Takes away the word before the cursor, and spaces behind it.
-    pub fn erase_word(&mut self) {
+    pub(crate) fn erase_word(&mut self) {
         let head = self.text.get(..self.cursor).unwrap_or_default().trim_end();
         let start = head.rfind(' ').map_or(0, |space| space + 1);
         self.cut(start, self.cursor);
     }
 
     /// One character to the left.
-    pub fn left(&mut self) {
+    pub(crate) fn left(&mut self) {
         self.cursor = self.before();
     }
 
     /// One character to the right.
-    pub fn right(&mut self) {
+    pub(crate) fn right(&mut self) {
         self.cursor = self.after();
     }
 
     /// To the start.
-    pub fn home(&mut self) {
+    pub(crate) fn home(&mut self) {
         self.cursor = 0;
     }
 
     /// To the end.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.cursor = self.text.len();
     }
 
@@ -99,7 +99,7 @@ impl LineEdit {
 
     /// The part around the cursor that fits into so many columns.
     #[must_use]
-    pub fn seen(&self, columns: usize) -> Seen {
+    pub(crate) fn seen(&self, columns: usize) -> Seen {
         let (head, tail) = self.text.split_at(self.cursor);
         let under: String = tail.chars().next().map_or_else(|| " ".to_owned(), String::from);
         let room = columns.saturating_sub(text::width(&under));

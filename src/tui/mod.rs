@@ -8,36 +8,36 @@
 
 #[cfg(test)]
 mod cost_tests;
-pub mod draw;
+pub(crate) mod draw;
 mod event_loop;
-pub mod failures;
-pub mod filter;
+pub(crate) mod failures;
+pub(crate) mod filter;
 #[cfg(test)]
 pub(crate) mod fixture;
-pub mod format;
+pub(crate) mod format;
 mod input;
-pub mod keys;
-pub mod line_edit;
-pub mod model;
+pub(crate) mod keys;
+pub(crate) mod line_edit;
+pub(crate) mod model;
 mod notice;
 mod pacer;
 #[cfg(test)]
 mod pty_tests;
 mod screen;
-pub mod state;
-pub mod task_list;
+pub(crate) mod state;
+pub(crate) mod task_list;
 mod terminal;
-pub mod text;
-pub mod theme;
+pub(crate) mod text;
+pub(crate) mod theme;
 mod tune;
-pub mod widgets;
-pub mod work;
+pub(crate) mod widgets;
+pub(crate) mod work;
 
 use std::sync::Arc;
 
-pub use event_loop::run;
-pub use model::Entry;
-pub use theme::ThemeName;
+pub(crate) use event_loop::run;
+pub(crate) use model::CatalogueEntry;
+pub(crate) use theme::ThemeName;
 
 use crate::os::process_owner::ProcessOwner;
 use crate::session::handle::SessionHandle;
@@ -45,71 +45,70 @@ use crate::session::view::SessionView;
 use crate::workload::model::Workload;
 
 /// Opens a session for a workload; must not start anything before it is told to run.
-pub type Start = Box<dyn Fn(Arc<Workload>) -> anyhow::Result<SessionHandle> + Send>;
+pub(crate) type Start = Box<dyn Fn(Arc<Workload>) -> anyhow::Result<SessionHandle> + Send>;
 
 /// What the dashboard is started with.
-pub struct Options {
+pub(crate) struct DashboardOptions {
     /// The terminal, signals and panics of the whole process are the dashboard's as long as it is shown.
-    pub process: ProcessOwner,
+    pub(crate) process: ProcessOwner,
     /// Opens a session.
-    pub start: Start,
+    pub(crate) start: Start,
     /// The workloads of the picker.
-    pub catalogue: Vec<Entry>,
+    pub(crate) catalogue: Vec<CatalogueEntry>,
     /// Which of them is opened and run at once; otherwise the picker comes first.
-    pub initial: Option<usize>,
+    pub(crate) initial: Option<usize>,
     /// Colours to begin with.
-    pub theme: ThemeName,
+    pub(crate) theme: ThemeName,
     /// Whether only ASCII is drawn.
-    pub ascii: bool,
+    pub(crate) ascii: bool,
     /// Most frames per second for data, 1 to 30; keys are answered at once.
-    pub fps: u32,
+    pub(crate) fps: u32,
 }
 
-/// What the dashboard leaves to whoever started it.
+/// What the dashboard leaves to the command that started it.
 #[derive(Clone, Debug)]
-pub struct Left {
-    /// How it ended.
-    pub ended: Ended,
+pub(crate) struct Left {
+    pub(crate) ended: DashboardEnd,
     /// The comparison that was on screen last, or else the last one in which something was measured.
-    pub measured: Option<Measured>,
+    pub(crate) measured: Option<Measured>,
 }
 
 /// A comparison in which something was measured.
 #[derive(Clone, Debug)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// Index of its workload in the catalogue.
-    pub entry: usize,
+    pub(crate) entry: usize,
     /// Its last view.
-    pub view: Arc<SessionView>,
+    pub(crate) view: Arc<SessionView>,
     /// Workers of each arm when it was opened.
-    pub opened_with: Vec<u32>,
+    pub(crate) opened_with: Vec<u32>,
     /// Whether a signal ended it before its time.
-    pub cut_short: bool,
+    pub(crate) cut_short: bool,
 }
 
 /// How the dashboard ended. The terminal is given back in every case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub struct Ended {
+pub(crate) struct DashboardEnd {
     /// This signal, or its key, ended it; the exit code is 128 plus its number.
-    pub signal: Option<i32>,
+    pub(crate) signal: Option<i32>,
     /// Whether a session that has not ended was left behind: waiting for it may take for ever.
-    pub left_behind: bool,
+    pub(crate) left_behind: bool,
 }
 
-impl Ended {
+impl DashboardEnd {
     /// The user left.
-    pub const QUIT: Self = Self { signal: None, left_behind: false };
+    pub(crate) const QUIT: Self = Self { signal: None, left_behind: false };
     /// The user left with Ctrl-C.
-    pub const INTERRUPTED: Self = Self::by(libc::SIGINT);
+    pub(crate) const INTERRUPTED: Self = Self::by(libc::SIGINT);
 
     /// A signal came.
-    pub const fn by(signal: i32) -> Self {
+    pub(crate) const fn by(signal: i32) -> Self {
         Self { signal: Some(signal), left_behind: false }
     }
 
     /// The same, without waiting for what still runs.
-    pub const fn at_once(self) -> Self {
+    pub(crate) const fn at_once(self) -> Self {
         Self { left_behind: true, ..self }
     }
 }

@@ -14,52 +14,52 @@ use crate::workload::model::{Arrivals, EngineKind, Workload};
 
 /// A workload that the picker offers.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub(crate) struct CatalogueEntry {
     /// Short name.
-    pub name: String,
+    pub(crate) name: String,
     /// One line for people; may be empty.
-    pub title: String,
+    pub(crate) title: String,
     /// Where it comes from: a path, or "built in".
-    pub source: String,
+    pub(crate) source: String,
     /// What is worth knowing before it is run, a line each.
-    pub summary: Vec<String>,
+    pub(crate) summary: Vec<String>,
     /// The same in a few words; of a file with errors nothing is known.
-    pub brief: Brief,
+    pub(crate) brief: Brief,
     /// The workload, or what is wrong with its file (rendered diagnostics).
-    pub outcome: Result<Arc<Workload>, String>,
+    pub(crate) outcome: Result<Arc<Workload>, String>,
     /// The text of the file.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// What running a workload means here, in a few words.
 #[derive(Clone, Debug, Default)]
-pub struct Brief {
+pub(crate) struct Brief {
     /// Kind, name and workers of each arm; no number where there is no limit.
-    pub arms: Vec<(EngineKind, String, Option<u64>)>,
+    pub(crate) arms: Vec<(EngineKind, String, Option<u64>)>,
     /// Counted runs of each.
-    pub runs: u32,
+    pub(crate) runs: u32,
     /// The least that all runs take together, where that can be told.
-    pub at_least: Option<Duration>,
+    pub(crate) at_least: Option<Duration>,
 }
 
 /// Everything that is shown.
 #[derive(Clone, Debug, Default)]
-pub struct Model {
+pub(crate) struct Model {
     /// The workloads of the picker.
-    pub catalogue: Arc<Vec<Entry>>,
+    pub(crate) catalogue: Arc<Vec<CatalogueEntry>>,
     /// The newest view of the session, if one was opened.
-    pub session: Option<Arc<SessionView>>,
+    pub(crate) session: Option<Arc<SessionView>>,
 }
 
 /// Whether a comparison is under way.
 #[must_use]
-pub fn is_running(view: &SessionView) -> bool {
+pub(crate) fn is_running(view: &SessionView) -> bool {
     matches!(view.phase, SessionPhase::Running | SessionPhase::Paused | SessionPhase::Stopping)
 }
 
 /// Whether there is something to tell of a session: a counted run, or a part of one.
 #[must_use]
-pub fn was_measured(view: &SessionView) -> bool {
+pub(crate) fn was_measured(view: &SessionView) -> bool {
     let part = |arm: &ArmView| !view.position.is_warmup() && arm.counts().finished() > 0;
     view.arms.iter().any(|arm| !arm.finished.is_empty() || part(arm))
 }
@@ -67,7 +67,7 @@ pub fn was_measured(view: &SessionView) -> bool {
 /// The arms that the panes show at first: in file order when there are two, otherwise the baseline and the first one of
 /// another kind (pool beside process says more than pool beside pool), or the first other one.
 #[must_use]
-pub fn first_pair(view: &SessionView) -> [usize; 2] {
+pub(crate) fn first_pair(view: &SessionView) -> [usize; 2] {
     if view.arms.len() <= 2 {
         return [0, 1];
     }
@@ -79,14 +79,14 @@ pub fn first_pair(view: &SessionView) -> [usize; 2] {
 
 /// The arm after `current` that the other pane does not show.
 #[must_use]
-pub fn next_arm(view: &SessionView, current: usize, other: usize) -> usize {
+pub(crate) fn next_arm(view: &SessionView, current: usize, other: usize) -> usize {
     let arms = view.arms.len().max(1);
     (1..=arms).map(|step| (current + step) % arms).find(|arm| *arm != other).unwrap_or(current)
 }
 
 /// Which moment of an arm a pane shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// The newest frame of a run under way.
     Live,
     /// The last run at the second that the live arm has reached.
@@ -101,43 +101,41 @@ pub enum Role {
 
 /// One arm as a pane shows it.
 #[derive(Clone, Debug)]
-pub struct Pane<'a> {
+pub(crate) struct Pane<'a> {
     /// Index into [`SessionView::arms`].
-    pub arm: usize,
-    /// The arm.
-    pub view: &'a ArmView,
+    pub(crate) arm: usize,
+    pub(crate) view: &'a ArmView,
     /// Its name with the worker count of the moment that is shown: `POOL ×6`.
-    pub label: String,
+    pub(crate) label: String,
     /// The worker count of its next run, where that is another one.
-    pub next_workers: Option<u32>,
+    pub(crate) next_workers: Option<u32>,
     /// Whether the other pane shows the same kind of engine, so that this one needs another sign.
-    pub second: bool,
+    pub(crate) second: bool,
     /// Which moment it is.
-    pub role: Role,
+    pub(crate) role: Role,
     /// The frame to show.
-    pub frame: Option<&'a Snapshot>,
+    pub(crate) frame: Option<&'a Snapshot>,
     /// Frames up to it.
-    pub past: &'a [Arc<Snapshot>],
+    pub(crate) past: &'a [Arc<Snapshot>],
     /// When tasks arrive.
-    pub arrivals: &'a Arrivals,
+    pub(crate) arrivals: &'a Arrivals,
 }
 
 impl Pane<'_> {
-    /// Kind of its engine.
     #[must_use]
-    pub fn kind(&self) -> EngineKind {
+    pub(crate) fn kind(&self) -> EngineKind {
         self.view.spec.kind
     }
 
     /// Tasks done with, and tasks in all if that is known.
     #[must_use]
-    pub fn progress(&self) -> (u64, u64) {
+    pub(crate) fn progress(&self) -> (u64, u64) {
         self.frame.map_or((0, 0), |frame| (frame.done(), frame.total))
     }
 
     /// Time until its run ends: exact for a replay, foreseen otherwise; `None` where it cannot be told.
     #[must_use]
-    pub fn remaining(&self) -> Option<Duration> {
+    pub(crate) fn remaining(&self) -> Option<Duration> {
         let frame = self.frame?;
         if self.role == Role::Replay {
             return self.view.track.frames.last().map(|last| last.at.saturating_sub(frame.at));
@@ -147,33 +145,27 @@ impl Pane<'_> {
 
     /// Workers that it has at the moment that is shown.
     #[must_use]
-    pub fn workers(&self) -> u32 {
+    pub(crate) fn workers(&self) -> u32 {
         shown_workers(self.view, self.frame)
-    }
-
-    /// Whether the run it shows is at its end.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.frame.is_some_and(|frame| frame.state.is_over()) || matches!(self.role, Role::ReplayOver)
     }
 }
 
 /// Name of an arm with the worker count of the run that is shown: `POOL ×6`, or what the file calls it.
 #[must_use]
-pub fn label(arm: &ArmView) -> String {
+pub(crate) fn label(arm: &ArmView) -> String {
     labelled(arm, arm.measured)
 }
 
 /// Name of an arm without a count: the kind in capitals where the file says no more than that.
 #[must_use]
-pub fn name(arm: &ArmView) -> String {
+pub(crate) fn name(arm: &ArmView) -> String {
     let name = text::clean(&arm.spec.name);
     if name.eq_ignore_ascii_case(arm.spec.kind.word()) { name.to_ascii_uppercase() } else { name }
 }
 
 /// Name of an arm with a worker count. A name that ends in the count says it already, and an engine that has one worker has no count.
 #[must_use]
-pub fn labelled(arm: &ArmView, workers: u32) -> String {
+pub(crate) fn labelled(arm: &ArmView, workers: u32) -> String {
     let name = name(arm);
     let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
     let says_it = name.get(name.len() - digits..).and_then(|digits| digits.parse().ok()) == Some(workers);
@@ -182,7 +174,7 @@ pub fn labelled(arm: &ArmView, workers: u32) -> String {
 
 /// A label in at most so many columns: the name gives way, the count stays.
 #[must_use]
-pub fn short_label(label: &str, columns: usize) -> String {
+pub(crate) fn short_label(label: &str, columns: usize) -> String {
     let counted = label.rsplit_once(" ×").filter(|(_, count)| count.chars().all(|c| c.is_ascii_digit()));
     match counted {
         Some((name, count)) if text::width(label) > columns && columns > count.len() + 3 => {
@@ -205,7 +197,7 @@ fn next_workers(view: &SessionView, arm: &ArmView) -> Option<u32> {
 
 /// The panes of a pair of arms at the moment the view is at; one where there is one arm.
 #[must_use]
-pub fn panes(view: &SessionView, pair: [usize; 2]) -> Vec<Pane<'_>> {
+pub(crate) fn panes(view: &SessionView, pair: [usize; 2]) -> Vec<Pane<'_>> {
     let now = match view.mode {
         Mode::Interleaved => {
             view.arms.iter().filter(|arm| arm.live).filter_map(ArmView::latest).map(|frame| frame.at).max()
@@ -252,14 +244,14 @@ fn end_at(track: &Track, moment: Duration) -> usize {
 
 /// The verdict between two arms, as it was made for one of them against the other.
 #[must_use]
-pub fn between(view: &SessionView, arm: usize, base: usize) -> Option<&Verdict> {
+pub(crate) fn between(view: &SessionView, arm: usize, base: usize) -> Option<&Verdict> {
     view.verdicts.iter().find(|verdict| verdict.arm == arm && verdict.baseline == base && arm != base)
 }
 
 /// The verdict between the arms of two panes, and the pane that it is about: the other one is the baseline, which is that
 /// of the session where it is on screen and the left one elsewhere.
 #[must_use]
-pub fn verdict<'a>(view: &'a SessionView, panes: &[Pane<'_>]) -> Option<(&'a Verdict, usize)> {
+pub(crate) fn verdict<'a>(view: &'a SessionView, panes: &[Pane<'_>]) -> Option<(&'a Verdict, usize)> {
     let [left, right] = panes else { return None };
     let about_right = || between(view, right.arm, left.arm).map(|verdict| (verdict, 1));
     let about_left = || between(view, left.arm, right.arm).map(|verdict| (verdict, 0));
@@ -331,7 +323,11 @@ mod tests {
     #[test]
     fn without_a_run_both_show_their_end() {
         let view = fixture::finished();
-        assert!(panes(&view, [0, 1]).iter().all(|pane| pane.role == Role::Last && pane.is_over()));
+        assert!(
+            panes(&view, [0, 1])
+                .iter()
+                .all(|pane| pane.role == Role::Last && pane.frame.is_some_and(|frame| frame.state.is_over()))
+        );
         let fresh = fixture::ready();
         assert!(panes(&fresh, [0, 1]).iter().all(|pane| pane.role == Role::Waiting && pane.frame.is_none()));
     }

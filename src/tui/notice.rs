@@ -7,7 +7,7 @@ const STAYS: Duration = Duration::from_secs(4);
 
 /// When the answer that is shown goes. Knows times only from its arguments.
 #[derive(Clone, Debug, Default)]
-pub struct Notice {
+pub(crate) struct Notice {
     shown: Option<String>,
     until: Option<Instant>,
 }
@@ -15,7 +15,7 @@ pub struct Notice {
 impl Notice {
     /// Whatever happened, this is the answer now; `pressed` says that a key was answered, so that the same words are a new
     /// answer, and `lasting` that they hold until something else happens.
-    pub fn is(&mut self, answer: Option<&str>, pressed: bool, lasting: bool, now: Instant) {
+    pub(crate) fn is(&mut self, answer: Option<&str>, pressed: bool, lasting: bool, now: Instant) {
         if answer.is_none() || lasting {
             self.until = None;
         } else if pressed || self.shown.as_deref() != answer || self.until.is_none() {
@@ -28,7 +28,7 @@ impl Notice {
 
     /// When it goes; `None` where nothing is to go.
     #[must_use]
-    pub fn until(&self) -> Option<Instant> {
+    pub(crate) fn until(&self) -> Option<Instant> {
         self.until
     }
 }

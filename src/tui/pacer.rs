@@ -15,7 +15,7 @@ const GIVEN: u32 = 32;
 /// up for them and again for the frame, a frame may come up to a gap early; those after it keep the rate (the generic cell
 /// rate algorithm, ITU-T I.371).
 #[derive(Clone, Copy, Debug)]
-pub struct Pacer {
+pub(crate) struct Pacer {
     data_gap: Duration,
     last: Option<Instant>,
     /// When the next frame for data would come in a steady rhythm.
@@ -27,24 +27,24 @@ pub struct Pacer {
 impl Pacer {
     /// At most `fps` frames per second (1 to 30) for data, and one more after a rest.
     #[must_use]
-    pub fn new(fps: u32) -> Self {
+    pub(crate) fn new(fps: u32) -> Self {
         let data_gap = Duration::from_secs(1) / fps.clamp(1, 30);
         let data_gap = data_gap - data_gap / GIVEN;
         Self { data_gap, last: None, next: None, input: false, data: false }
     }
 
     /// The user did something.
-    pub fn input(&mut self) {
+    pub(crate) fn input(&mut self) {
         self.input = true;
     }
 
     /// There are new figures.
-    pub fn data(&mut self) {
+    pub(crate) fn data(&mut self) {
         self.data = true;
     }
 
     /// A frame was drawn.
-    pub fn drawn(&mut self, now: Instant) {
+    pub(crate) fn drawn(&mut self, now: Instant) {
         // Frames for keys must not keep data waiting for longer than a gap.
         let next = self.next.map_or(now, |next| next.clamp(now, now + self.data_gap)) + self.data_gap;
         *self = Self { last: Some(now), next: Some(next), input: false, data: false, ..*self };
@@ -52,7 +52,7 @@ impl Pacer {
 
     /// When the next frame is due; `None` when nothing changed.
     #[must_use]
-    pub fn due(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         if !self.input && !self.data {
             return None;
         }

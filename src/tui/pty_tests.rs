@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use crate::os::process_owner::ProcessOwner;
 use crate::session::handle::SessionHandle;
 use crate::session::view::{SessionCommand, SessionPhase};
-use crate::tui::{Options, ThemeName, fixture, run};
+use crate::tui::{DashboardOptions, ThemeName, fixture, run};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -77,7 +77,7 @@ fn scratch(name: &str) -> PathBuf {
 fn child() {
     std::fs::write(scratch("pid"), std::process::id().to_string()).unwrap();
     let panics = std::env::var_os("POOLSCOPE_TEST_PANIC").is_some();
-    let options = Options {
+    let options = DashboardOptions {
         process: ProcessOwner::claim(),
         start: Box::new(move |_| if panics { panic!("drawn and quartered") } else { Ok(pretend()) }),
         catalogue: fixture::catalogue(),

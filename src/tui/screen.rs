@@ -19,7 +19,7 @@ const BYTES: usize = 64 * 1024;
 
 /// What the terminal shows, and what it shall show next.
 #[derive(Debug)]
-pub struct TerminalScreen {
+pub(crate) struct TerminalScreen {
     shown: Buffer,
     next: Buffer,
     /// Where they differ; kept for its memory, as `bytes` is.
@@ -31,7 +31,7 @@ pub struct TerminalScreen {
 impl TerminalScreen {
     /// A screen of which nothing is known.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let nothing = Buffer::empty(Rect::ZERO);
         Self {
             shown: nothing.clone(),
@@ -43,7 +43,7 @@ impl TerminalScreen {
     }
 
     /// The next frame is drawn whole, because something else may have written to the terminal.
-    pub fn invalidate(&mut self) {
+    pub(crate) fn invalidate(&mut self) {
         self.whole = true;
     }
 
@@ -52,7 +52,7 @@ impl TerminalScreen {
     ///
     /// # Errors
     /// When the terminal cannot be written to.
-    pub fn present(
+    pub(crate) fn present(
         &mut self,
         out: &mut impl Write,
         (width, height): (u16, u16),

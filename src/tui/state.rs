@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use crate::session::escalation::{Escalation, Level};
+use crate::session::escalation::{Escalation, StopLevel};
 use crate::session::view::{Change, Mode, SessionCommand, SessionPhase, SessionView};
-use crate::tui::Ended;
+use crate::tui::DashboardEnd;
 use crate::tui::draw;
-use crate::tui::keys::{Action, Context};
+use crate::tui::keys::{Action, KeyContext};
 use crate::tui::model::{self, Model};
 use crate::tui::task_list::TaskList;
 use crate::tui::theme::ThemeName;
@@ -15,11 +15,10 @@ use crate::tui::tune;
 
 /// Which screen is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Screen {
+pub(crate) enum Screen {
     /// Workload picker.
     #[default]
     Picker,
-    /// The comparison.
     Main,
     /// The unsuccessful attempts.
     Tasks,
@@ -31,19 +30,18 @@ pub enum Screen {
 
 /// A question in front of everything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Question {
+pub(crate) enum Question {
     /// Leave although a comparison is under way?
     Quit,
     /// Stop the comparison under way and open this entry of the catalogue?
     Replace(usize),
-    /// Run somebody's commands again?
+    /// Run the commands of the workload's file again?
     Commands(tune::Asked),
 }
 
 /// Which part of the picker keys act on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PickerFocus {
-    /// The list.
+pub(crate) enum PickerFocus {
     #[default]
     List,
     /// The text beside it.
@@ -52,50 +50,50 @@ pub enum PickerFocus {
 
 /// What the user has chosen.
 #[derive(Clone, Debug, Default)]
-pub struct UiState {
+pub(crate) struct UiState {
     /// Which screen is shown.
-    pub screen: Screen,
+    pub(crate) screen: Screen,
     /// Whether help lies over it, and how far it is scrolled.
-    pub help: Option<usize>,
+    pub(crate) help: Option<usize>,
     /// A question in front of everything else.
-    pub question: Option<Question>,
+    pub(crate) question: Option<Question>,
     /// The pane that keys act on: 0 left, 1 right.
-    pub focus: usize,
+    pub(crate) focus: usize,
     /// The arms in the panes.
-    pub pair: [usize; 2],
+    pub(crate) pair: [usize; 2],
     /// The chosen line of each pane's worker table.
-    pub worker: [Option<usize>; 2],
+    pub(crate) worker: [Option<usize>; 2],
     /// The chosen worker count of each pane in the Tune view; `None` is the one that the arm is to have.
-    pub count: [Option<u32>; 2],
+    pub(crate) count: [Option<u32>; 2],
     /// The chosen line of the picker.
-    pub entry: usize,
+    pub(crate) entry: usize,
     /// Which part of the picker keys act on.
-    pub picker_focus: PickerFocus,
+    pub(crate) picker_focus: PickerFocus,
     /// How far the text beside the list is scrolled.
-    pub preview_scroll: usize,
+    pub(crate) preview_scroll: usize,
     /// The list of unsuccessful attempts.
-    pub tasks: TaskList,
+    pub(crate) tasks: TaskList,
     /// The screen that the picker was opened from.
-    pub before_picker: Screen,
+    pub(crate) before_picker: Screen,
     /// Colours.
-    pub theme: ThemeName,
+    pub(crate) theme: ThemeName,
     /// The picture that is kept, if it is frozen.
-    pub frozen: Option<Arc<SessionView>>,
+    pub(crate) frozen: Option<Arc<SessionView>>,
     /// An answer to the last key, until the next one or until it has been there long enough.
-    pub notice: Option<String>,
+    pub(crate) notice: Option<String>,
     /// Whether that answer is about a stop: it stays while something runs, and is true no longer when nothing does.
-    pub stopping: bool,
+    pub(crate) stopping: bool,
     /// Columns and lines of the screen.
-    pub size: (u16, u16),
+    pub(crate) size: (u16, u16),
     /// How the program ends as soon as the session has, if it is to.
-    pub leaving: Option<Ended>,
+    pub(crate) leaving: Option<DashboardEnd>,
     /// How hard the user has asked the running comparison to end.
-    pub asked: Escalation,
+    pub(crate) asked: Escalation,
 }
 
 /// What must be done outside the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UiEffect {
+pub(crate) enum UiEffect {
     /// Tell the session.
     Send(SessionCommand),
     /// Open an entry of the catalogue and run it.
@@ -103,7 +101,7 @@ pub enum UiEffect {
     /// Stop the session, and when it has ended open an entry of the catalogue and run it.
     OpenNext(usize),
     /// Leave now.
-    Leave(Ended),
+    Leave(DashboardEnd),
     /// Stop everything until the shell continues it.
     Suspend,
     /// Draw every cell again.
@@ -113,27 +111,27 @@ pub enum UiEffect {
 impl UiState {
     /// Where keys are pressed.
     #[must_use]
-    pub fn context(&self) -> Context {
+    pub(crate) fn context(&self) -> KeyContext {
         match (self.question, self.help, self.screen) {
-            (Some(_), _, _) => Context::ASK,
-            (None, Some(_), _) => Context::HELP,
-            (None, None, Screen::Picker) => Context::PICKER,
-            (None, None, Screen::Main) => Context::MAIN,
-            (None, None, Screen::Tasks) if self.tasks.typing => Context::TYPE,
-            (None, None, Screen::Tasks) => Context::TASKS,
-            (None, None, Screen::Detail) => Context::DETAIL,
-            (None, None, Screen::Tune) => Context::TUNE,
+            (Some(_), _, _) => KeyContext::ASK,
+            (None, Some(_), _) => KeyContext::HELP,
+            (None, None, Screen::Picker) => KeyContext::PICKER,
+            (None, None, Screen::Main) => KeyContext::MAIN,
+            (None, None, Screen::Tasks) if self.tasks.typing => KeyContext::TYPE,
+            (None, None, Screen::Tasks) => KeyContext::TASKS,
+            (None, None, Screen::Detail) => KeyContext::DETAIL,
+            (None, None, Screen::Tune) => KeyContext::TUNE,
         }
     }
 
     /// The view that is drawn: the frozen one, or the newest.
     #[must_use]
-    pub fn shown<'a>(&'a self, model: &'a Model) -> Option<&'a SessionView> {
+    pub(crate) fn shown<'a>(&'a self, model: &'a Model) -> Option<&'a SessionView> {
         shown(self.frozen.as_ref(), model)
     }
 
     /// A session was opened: everything that belonged to the one before is forgotten.
-    pub fn opened(&mut self, view: &SessionView) {
+    pub(crate) fn opened(&mut self, view: &SessionView) {
         self.screen = Screen::Main;
         self.help = None;
         self.question = None;
@@ -149,14 +147,14 @@ impl UiState {
 
     /// Carries out an action.
     #[must_use]
-    pub fn update(&mut self, model: &Model, action: Action) -> Vec<UiEffect> {
+    pub(crate) fn update(&mut self, model: &Model, action: Action) -> Vec<UiEffect> {
         let effects = self.act(model, action);
         self.settle(model);
         effects
     }
 
     /// There may be something new to see. The first attempt that is listed stays the one that is looked at.
-    pub fn settle(&mut self, model: &Model) {
+    pub(crate) fn settle(&mut self, model: &Model) {
         if matches!(self.screen, Screen::Tasks | Screen::Detail)
             && let Some(view) = shown(self.frozen.as_ref(), model)
         {
@@ -165,14 +163,14 @@ impl UiState {
     }
 
     /// A text was pasted: it goes where text is typed, and nowhere else.
-    pub fn paste(&mut self, text: &str) {
-        if self.context() == Context::TYPE {
+    pub(crate) fn paste(&mut self, text: &str) {
+        if self.context() == KeyContext::TYPE {
             self.tasks.filter.insert(text.trim_end_matches(['\n', '\r']));
         }
     }
 
     fn act(&mut self, model: &Model, action: Action) -> Vec<UiEffect> {
-        let typing = self.context() == Context::TYPE;
+        let typing = self.context() == KeyContext::TYPE;
         self.notice = None;
         self.stopping = false;
         if typing && self.tasks.edit(action) || self.tasks.act(action) {
@@ -251,21 +249,21 @@ impl UiState {
     fn interrupt(&mut self, model: &Model) -> Vec<UiEffect> {
         self.question = None;
         if !model.session.as_deref().is_some_and(model::is_running) {
-            return vec![UiEffect::Leave(Ended::INTERRUPTED)];
+            return vec![UiEffect::Leave(DashboardEnd::INTERRUPTED)];
         }
         match self.asked.key() {
-            Level::Stop => {
+            StopLevel::Stop => {
                 self.notice = Some("stopping; ^C again kills and leaves".to_owned());
                 self.stopping = true;
                 vec![UiEffect::Send(SessionCommand::Stop)]
             }
-            Level::Kill => {
-                self.leaving = Some(Ended::INTERRUPTED);
+            StopLevel::Kill => {
+                self.leaving = Some(DashboardEnd::INTERRUPTED);
                 self.notice = Some("killing; ^C again leaves at once".to_owned());
                 self.stopping = true;
                 vec![UiEffect::Send(SessionCommand::Stop)]
             }
-            Level::Leave => vec![UiEffect::Leave(Ended::INTERRUPTED.at_once())],
+            StopLevel::Leave => vec![UiEffect::Leave(DashboardEnd::INTERRUPTED.at_once())],
         }
     }
 
@@ -274,7 +272,7 @@ impl UiState {
             self.question = Some(Question::Quit);
             return Vec::new();
         }
-        vec![UiEffect::Leave(Ended::QUIT)]
+        vec![UiEffect::Leave(DashboardEnd::QUIT)]
     }
 
     fn back(&mut self, model: &Model) {
@@ -298,7 +296,7 @@ impl UiState {
     fn answer(&mut self, model: &Model) -> Vec<UiEffect> {
         match self.question.take() {
             Some(Question::Quit) => {
-                self.leaving = Some(Ended::QUIT);
+                self.leaving = Some(DashboardEnd::QUIT);
                 self.asked.key();
                 self.notice = Some("stopping, then leaving; ^C leaves sooner".to_owned());
                 vec![UiEffect::Send(SessionCommand::Stop)]

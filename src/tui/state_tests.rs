@@ -13,15 +13,15 @@ fn open(view: SessionView) -> (UiState, Model) {
 #[test]
 fn quitting_asks_only_while_something_runs() {
     let (mut ui, model) = open(fixture::finished());
-    assert_eq!(ui.update(&model, Action::Quit), [UiEffect::Leave(Ended::QUIT)]);
+    assert_eq!(ui.update(&model, Action::Quit), [UiEffect::Leave(DashboardEnd::QUIT)]);
     let (mut ui, model) = open(fixture::running());
     assert_eq!(ui.update(&model, Action::Quit), []);
-    assert_eq!(ui.context(), Context::ASK);
+    assert_eq!(ui.context(), KeyContext::ASK);
     assert_eq!(ui.update(&model, Action::No), []);
     assert!(ui.question.is_none() && ui.leaving.is_none());
     let _asked = ui.update(&model, Action::Quit);
     assert_eq!(ui.update(&model, Action::Yes), [UiEffect::Send(SessionCommand::Stop)]);
-    assert_eq!(ui.leaving, Some(Ended::QUIT));
+    assert_eq!(ui.leaving, Some(DashboardEnd::QUIT));
 }
 
 #[test]
@@ -30,10 +30,10 @@ fn interrupts_stop_then_kill_then_leave() {
     assert_eq!(ui.update(&model, Action::Interrupt), [UiEffect::Send(SessionCommand::Stop)]);
     assert_eq!(ui.leaving, None);
     assert_eq!(ui.update(&model, Action::Interrupt), [UiEffect::Send(SessionCommand::Stop)]);
-    assert_eq!(ui.leaving, Some(Ended::INTERRUPTED));
-    assert_eq!(ui.update(&model, Action::Interrupt), [UiEffect::Leave(Ended::INTERRUPTED.at_once())]);
+    assert_eq!(ui.leaving, Some(DashboardEnd::INTERRUPTED));
+    assert_eq!(ui.update(&model, Action::Interrupt), [UiEffect::Leave(DashboardEnd::INTERRUPTED.at_once())]);
     let (mut ui, model) = open(fixture::finished());
-    assert_eq!(ui.update(&model, Action::Interrupt), [UiEffect::Leave(Ended::INTERRUPTED)]);
+    assert_eq!(ui.update(&model, Action::Interrupt), [UiEffect::Leave(DashboardEnd::INTERRUPTED)]);
 }
 
 #[test]
@@ -340,7 +340,7 @@ fn an_attempt_that_is_known_no_longer_stays_open_until_something_else_is_chosen(
 fn typing_a_filter_triggers_no_key() {
     let (mut ui, model) = open(fixture::failures_of_three_runs());
     press(&mut ui, &model, &[Action::Tasks, Action::Filter]);
-    assert_eq!(ui.context(), Context::TYPE);
+    assert_eq!(ui.context(), KeyContext::TYPE);
     for c in "status:q x1".chars() {
         let event = crossterm::event::KeyEvent::from(crossterm::event::KeyCode::Char(c));
         let action = crate::tui::keys::action(event, ui.context()).unwrap();
@@ -352,12 +352,12 @@ fn typing_a_filter_triggers_no_key() {
     assert_eq!(ui.tasks.filter.text(), "status:failed");
     assert_eq!(ui.tasks.list(ui.shown(&model).unwrap()).shown.len(), 5);
     press(&mut ui, &model, &[Action::Open, Action::Down, Action::Up]);
-    assert_eq!((ui.context(), chosen(&ui)), (Context::TASKS, (6, 17)), "kept, and moved in");
+    assert_eq!((ui.context(), chosen(&ui)), (KeyContext::TASKS, (6, 17)), "kept, and moved in");
     ui.paste("no line takes it");
     press(&mut ui, &model, &[Action::Back]);
     assert_eq!((ui.screen, ui.tasks.filter.text()), (Screen::Tasks, ""));
     press(&mut ui, &model, &[Action::Filter, Action::Type('x'), Action::Back]);
-    assert_eq!((ui.context(), ui.tasks.filter.text()), (Context::TASKS, ""));
+    assert_eq!((ui.context(), ui.tasks.filter.text()), (KeyContext::TASKS, ""));
     press(&mut ui, &model, &[Action::Back]);
     assert_eq!(ui.screen, Screen::Main);
 }

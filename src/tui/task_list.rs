@@ -3,53 +3,52 @@
 use std::sync::Arc;
 
 use crate::session::view::SessionView;
-use crate::tui::failures::{Failure, Kept, List, Sort};
+use crate::tui::failures::{FailedAttempt, Kept, List, Sort};
 use crate::tui::filter::Filter;
 use crate::tui::keys::Action;
 use crate::tui::line_edit::LineEdit;
 
 /// The state of the list.
 #[derive(Clone, Debug, Default)]
-pub struct TaskList {
+pub(crate) struct TaskList {
     /// The attempt that is looked at. It stays, whatever else fails, ends or begins.
-    pub chosen: Option<Arc<Kept>>,
+    pub(crate) chosen: Option<Arc<Kept>>,
     /// How far its details are scrolled.
-    pub scroll: usize,
+    pub(crate) scroll: usize,
     /// The words of the filter.
-    pub filter: LineEdit,
+    pub(crate) filter: LineEdit,
     /// Whether they are being typed.
-    pub typing: bool,
-    /// The order.
-    pub sort: Sort,
+    pub(crate) typing: bool,
+    pub(crate) sort: Sort,
 }
 
 impl TaskList {
     /// Another session: nothing of the one before is in it. The order stays.
-    pub fn opened(&mut self) {
+    pub(crate) fn opened(&mut self) {
         *self = Self { sort: self.sort, ..Self::default() };
     }
 
     /// The list of a view.
     #[must_use]
-    pub fn list<'a>(&'a self, view: &'a SessionView) -> List<'a> {
+    pub(crate) fn list<'a>(&'a self, view: &'a SessionView) -> List<'a> {
         Filter::new(self.filter.text()).list(view, self.sort, self.chosen.as_deref())
     }
 
     /// The attempt whose details are open: the chosen one even where the filter hides it.
     #[must_use]
-    pub fn opened_attempt<'a>(&'a self, view: &'a SessionView) -> Option<Failure<'a>> {
+    pub(crate) fn opened_attempt<'a>(&'a self, view: &'a SessionView) -> Option<FailedAttempt<'a>> {
         self.chosen.as_deref().map(Kept::failure).or_else(|| self.list(view).chosen)
     }
 
     /// Something was brought onto the screen: from now on it is looked at, and what comes does not push it away.
-    pub fn settle(&mut self, view: &SessionView) {
+    pub(crate) fn settle(&mut self, view: &SessionView) {
         if self.chosen.is_none() {
             self.choose(self.list(view).chosen.map(|failure| failure.keep()));
         }
     }
 
     /// The list is shown anew: an attempt that is known no longer is let go.
-    pub fn enter(&mut self, view: &SessionView) {
+    pub(crate) fn enter(&mut self, view: &SessionView) {
         if self.list(view).gone {
             self.chosen = None;
         }
@@ -62,7 +61,7 @@ impl TaskList {
     }
 
     /// Opens the attempt that is marked in the list; false where there is none.
-    pub fn open(&mut self, view: &SessionView) -> bool {
+    pub(crate) fn open(&mut self, view: &SessionView) -> bool {
         if !self.list(view).gone {
             self.step(view, 0);
         }
@@ -71,18 +70,18 @@ impl TaskList {
     }
 
     /// Moves in the list; what is chosen stays where there is nothing to move to.
-    pub fn step(&mut self, view: &SessionView, by: isize) {
+    pub(crate) fn step(&mut self, view: &SessionView, by: isize) {
         let list = self.list(view);
         // Next to one that is known no longer stands the one that follows it.
         let by = if list.stands || by <= 0 { by } else { by - 1 };
         let place = list.place.saturating_add_signed(by).min(list.shown.len().saturating_sub(1));
-        if let Some(failure) = list.shown.get(place).map(Failure::keep) {
+        if let Some(failure) = list.shown.get(place).map(FailedAttempt::keep) {
             self.choose(Some(failure));
         }
     }
 
     /// An action on the list; false for one that has nothing to do with it.
-    pub fn act(&mut self, action: Action) -> bool {
+    pub(crate) fn act(&mut self, action: Action) -> bool {
         match action {
             Action::Filter => self.typing = true,
             Action::SortLeft => self.sort = self.sort.moved(-1),
@@ -94,7 +93,7 @@ impl TaskList {
     }
 
     /// An action while the filter is typed; false for one that has nothing to do with that.
-    pub fn edit(&mut self, action: Action) -> bool {
+    pub(crate) fn edit(&mut self, action: Action) -> bool {
         match action {
             Action::Type(c) => self.filter.insert(c.encode_utf8(&mut [0; 4])),
             Action::Erase => self.filter.erase(),
@@ -116,7 +115,7 @@ impl TaskList {
     }
 
     /// Goes back by one step within the list: lets go of the filter. False where there is none.
-    pub fn back(&mut self) -> bool {
+    pub(crate) fn back(&mut self) -> bool {
         let filtered = !self.filter.text().is_empty();
         self.filter.clear();
         filtered

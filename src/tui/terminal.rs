@@ -47,14 +47,14 @@ struct Panic {
 /// The terminal is ours as long as this lives.
 #[derive(Debug)]
 #[must_use = "dropping it gives the terminal back"]
-pub struct Guard(());
+pub(crate) struct Guard(());
 
 impl Guard {
     /// Takes the terminal: raw mode, alternate screen, paste in brackets, no cursor.
     ///
     /// # Errors
     /// When standard input or output is no terminal, or it refuses.
-    pub fn new(process: ProcessOwner) -> io::Result<Self> {
+    pub(crate) fn new(process: ProcessOwner) -> io::Result<Self> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             return Err(io::Error::other("the dashboard needs a terminal for its input and its output"));
         }
@@ -81,7 +81,7 @@ impl Drop for Guard {
 ///
 /// # Errors
 /// When it refuses; then it is given back.
-pub fn take(process: ProcessOwner) -> io::Result<()> {
+pub(crate) fn take(process: ProcessOwner) -> io::Result<()> {
     TAKEN.store(true, Ordering::SeqCst);
     last_act::arm(process, FAREWELL);
     let taken = enable_raw_mode()
@@ -93,11 +93,11 @@ pub fn take(process: ProcessOwner) -> io::Result<()> {
 }
 
 /// Gives the terminal back; does nothing when that was done already.
-pub fn give_back() {
+pub(crate) fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }
-    // The terminal may be gone (hang-up). There is nobody to tell, and the second step must follow the first.
+    // The terminal may be gone (hang-up). There is no one to tell then, and the second step must follow the first.
     let _gone = execute!(
         io::stdout(),
         EndSynchronizedUpdate,
@@ -112,7 +112,7 @@ pub fn give_back() {
 }
 
 /// The text of a panic on another thread that was not reported yet.
-pub fn new_panic() -> Option<String> {
+pub(crate) fn new_panic() -> Option<String> {
     if !PANICKED.swap(false, Ordering::SeqCst) {
         return None;
     }

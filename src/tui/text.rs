@@ -9,7 +9,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The text on one line, without escape sequences, control characters and characters that reorder or hide others.
 #[must_use]
-pub fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     if is_plain(text) {
         return text.to_owned();
     }
@@ -31,7 +31,7 @@ pub fn clean(text: &str) -> String {
 
 /// The lines of a text, each [`clean`]; at most `limit`, counted from the end, because the end of an output says most.
 #[must_use]
-pub fn clean_lines(text: &str, limit: usize) -> Vec<String> {
+pub(crate) fn clean_lines(text: &str, limit: usize) -> Vec<String> {
     let lines: Vec<&str> = text.split(['\n', '\r']).collect();
     let mut lines: Vec<String> =
         lines.iter().rev().map(|line| clean(line)).skip_while(|line| line.trim().is_empty()).take(limit).collect();
@@ -96,7 +96,7 @@ fn skip_string(chars: &mut Peekable<Chars<'_>>) {
 /// Whether a text has nothing but characters that each take one column, whatever stands beside them: almost all that is
 /// drawn. What Unicode says of widths and clusters need not be looked up for it.
 #[must_use]
-pub fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     text.chars().all(|c| {
         matches!(c,
             ' '..='~' | '\u{a1}'..='\u{ac}' | '\u{ae}'..='\u{17f}' | '\u{2010}'..='\u{2027}' | '\u{2190}'..='\u{22ff}'
@@ -106,13 +106,13 @@ pub fn is_plain(text: &str) -> bool {
 
 /// Columns that a text takes.
 #[must_use]
-pub fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     if is_plain(text) { text.chars().count() } else { text.width() }
 }
 
 /// The text in at most `columns`; what does not fit is replaced by an ellipsis.
 #[must_use]
-pub fn fit(text: &str, columns: usize) -> String {
+pub(crate) fn fit(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
     }
@@ -134,7 +134,7 @@ pub fn fit(text: &str, columns: usize) -> String {
 
 /// The same, with the end of the text instead of its start: paths of one folder differ at their end.
 #[must_use]
-pub fn fit_end(text: &str, columns: usize) -> String {
+pub(crate) fn fit_end(text: &str, columns: usize) -> String {
     if text.width() <= columns || columns == 0 {
         return fit(text, columns);
     }
@@ -145,7 +145,7 @@ pub fn fit_end(text: &str, columns: usize) -> String {
 
 /// The text in exactly `columns`, filled with spaces on the right.
 #[must_use]
-pub fn pad(text: &str, columns: usize) -> String {
+pub(crate) fn pad(text: &str, columns: usize) -> String {
     let mut out = fit(text, columns);
     let missing = columns.saturating_sub(width(&out));
     out.extend(std::iter::repeat_n(' ', missing));
@@ -154,7 +154,7 @@ pub fn pad(text: &str, columns: usize) -> String {
 
 /// The text in exactly `columns`, filled with spaces on the left.
 #[must_use]
-pub fn pad_left(text: &str, columns: usize) -> String {
+pub(crate) fn pad_left(text: &str, columns: usize) -> String {
     let text = fit(text, columns);
     let missing = columns.saturating_sub(width(&text));
     let mut out = " ".repeat(missing);
@@ -164,7 +164,7 @@ pub fn pad_left(text: &str, columns: usize) -> String {
 
 /// Words of a text on lines of at most `columns`; a longer word is cut.
 #[must_use]
-pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in text.split_whitespace() {
@@ -185,7 +185,7 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
 /// The whole text on lines of at most `columns`: broken after a space where there is one, otherwise wherever it must be.
 /// Nothing is left out, for what is copied from the screen or has to be read to its end.
 #[must_use]
-pub fn fold(text: &str, columns: usize) -> Vec<String> {
+pub(crate) fn fold(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest = text;
     while rest.width() > columns.max(1) {

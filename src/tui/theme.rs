@@ -6,12 +6,11 @@
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::engine::event::WorkerState;
-pub use crate::report::ascii::sign as ascii_for;
+pub(crate) use crate::report::ascii::sign as ascii_for;
 use crate::workload::model::{EngineKind, Hue, KindRow};
 
-/// Which colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ThemeName {
+pub(crate) enum ThemeName {
     /// The terminal's own text and background; accents that can be read on black and on white.
     #[default]
     Auto,
@@ -27,11 +26,12 @@ pub enum ThemeName {
 
 impl ThemeName {
     /// In the order in which a key goes through them.
-    pub const ALL: [Self; 5] = [Self::Auto, Self::Dark, Self::Light, Self::HighContrast, Self::Mono];
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 5] = [Self::Auto, Self::Dark, Self::Light, Self::HighContrast, Self::Mono];
 
     /// The word used on the command line and on screen.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::Dark => "dark",
@@ -42,14 +42,15 @@ impl ThemeName {
     }
 
     /// The theme with this name.
+    #[cfg(test)]
     #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|name| name.word() == word)
     }
 
     /// The next one.
     #[must_use]
-    pub fn next(self) -> Self {
+    pub(crate) fn next(self) -> Self {
         match self {
             Self::Auto => Self::Dark,
             Self::Dark => Self::Light,
@@ -62,7 +63,7 @@ impl ThemeName {
 
 /// How many colours the terminal has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ColorDepth {
+pub(crate) enum ColorDepth {
     /// None, or none are wanted.
     None,
     /// The sixteen of ANSI.
@@ -75,7 +76,7 @@ pub enum ColorDepth {
 
 impl ColorDepth {
     /// What the environment says. `NO_COLOR` set to anything but the empty text means none (<https://no-color.org>).
-    pub fn detect(variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub(crate) fn detect(variable: impl Fn(&str) -> Option<String>) -> Self {
         let term = variable("TERM").unwrap_or_default();
         if variable("NO_COLOR").is_some_and(|value| !value.is_empty()) || term == "dumb" || term.ends_with("-m") {
             return Self::None;
@@ -93,42 +94,39 @@ impl ColorDepth {
 
 /// How one engine looks.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Mark {
-    /// Its sign.
-    pub sign: &'static str,
+pub(crate) struct EngineStyle {
+    pub(crate) sign: &'static str,
     /// What its bars are made of.
-    pub bar: &'static str,
-    /// Its colour.
-    pub style: Style,
+    pub(crate) bar: &'static str,
+    pub(crate) style: Style,
 }
 
 /// Styles of everything that is drawn.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Theme {
-    /// Which one it is.
-    pub name: ThemeName,
+pub(crate) struct Theme {
+    pub(crate) name: ThemeName,
     /// Whether only ASCII is drawn.
-    pub ascii: bool,
+    pub(crate) ascii: bool,
     /// Ordinary text and the background.
-    pub base: Style,
+    pub(crate) base: Style,
     /// Text of less weight.
-    pub dim: Style,
+    pub(crate) dim: Style,
     /// Text of more weight.
-    pub strong: Style,
+    pub(crate) strong: Style,
     /// Frames.
-    pub border: Style,
+    pub(crate) border: Style,
     /// The frame that keys act on.
-    pub focus: Style,
+    pub(crate) focus: Style,
     /// What went well.
-    pub good: Style,
+    pub(crate) good: Style,
     /// What wants attention.
-    pub warn: Style,
+    pub(crate) warn: Style,
     /// What went wrong.
-    pub bad: Style,
+    pub(crate) bad: Style,
     /// The chosen line.
-    pub selected: Style,
+    pub(crate) selected: Style,
     /// The names of keys.
-    pub key: Style,
+    pub(crate) key: Style,
     palette: Palette,
 }
 
@@ -228,7 +226,7 @@ const HIGH_CONTRAST: Palette = Palette {
 impl Theme {
     /// The theme for a terminal of so many colours.
     #[must_use]
-    pub fn new(name: ThemeName, depth: ColorDepth, ascii: bool) -> Self {
+    pub(crate) fn new(name: ThemeName, depth: ColorDepth, ascii: bool) -> Self {
         let depth = if name == ThemeName::Mono { ColorDepth::None } else { depth };
         let palette = match name {
             ThemeName::Auto | ThemeName::Mono => AUTO,
@@ -268,12 +266,12 @@ impl Theme {
 
     /// How an engine looks; `second` tells two engines of the same kind apart.
     #[must_use]
-    pub fn mark(&self, kind: EngineKind, second: bool) -> Mark {
+    pub(crate) fn mark(&self, kind: EngineKind, second: bool) -> EngineStyle {
         let KindRow { signs, bars, hue, .. } = kind.row();
         let palette = &self.palette;
         let [sign, bar] = [signs, bars].map(|[first, other]| if second { *other } else { *first });
         let tone = if second { palette.second } else { palette.tone_of(*hue) };
-        Mark { sign, bar, style: self.palette.style(self.base, tone) }
+        EngineStyle { sign, bar, style: self.palette.style(self.base, tone) }
     }
 }
 
@@ -327,7 +325,7 @@ fn indexed_rgb(index: u8) -> (u8, u8, u8) {
 
 /// The sign of a worker's state.
 #[must_use]
-pub fn state_sign(state: WorkerState) -> &'static str {
+pub(crate) fn state_sign(state: WorkerState) -> &'static str {
     match state {
         WorkerState::Free | WorkerState::Idle => "·",
         WorkerState::Starting => "+",

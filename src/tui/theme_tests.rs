@@ -86,7 +86,7 @@ fn no_color_means_no_color() {
 #[test]
 fn engines_differ_without_colour() {
     let theme = Theme::new(ThemeName::Mono, ColorDepth::None, false);
-    let marks: Vec<Mark> =
+    let marks: Vec<EngineStyle> =
         EngineKind::all().flat_map(|kind| [theme.mark(kind, false), theme.mark(kind, true)]).collect();
     for (i, a) in marks.iter().enumerate() {
         for b in &marks[i + 1..] {

@@ -6,9 +6,9 @@ use crate::tui::format;
 use crate::tui::model::{self, Model};
 use crate::tui::state::{Question, UiEffect, UiState};
 
-/// Somebody's commands are run only when that was agreed to: what is to be done with them.
+/// The commands of a workload's file are run again only when the user has agreed: what is to be done with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub(crate) enum Asked {
     /// A sweep; each count of each arm runs so many of them.
     Sweep {
         /// Commands.
@@ -28,8 +28,7 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// The question.
-    pub fn lines(self) -> Vec<String> {
+    pub(crate) fn lines(self) -> Vec<String> {
         match self {
             Self::Sweep { each } => {
                 vec![

@@ -8,7 +8,7 @@ use crate::workload::service;
 
 /// A name for it, and the lines that say it; cleaned for a terminal.
 #[must_use]
-pub fn lines(work: &Work, seed: u64, index: TaskIndex, attempt: u32) -> (&'static str, Vec<String>) {
+pub(crate) fn lines(work: &Work, seed: u64, index: TaskIndex, attempt: u32) -> (&'static str, Vec<String>) {
     if let Work::Command(command) = work {
         let argv = command.arguments(index, attempt, seed);
         return match shell_text(&argv) {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What an idle core does.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Calibration {
+pub(crate) struct Calibration {
     /// Iterations of the CPU kernel in a second.
-    pub iterations_per_second: f64,
+    pub(crate) iterations_per_second: f64,
 }

@@ -1,7 +1,8 @@
 //! A task that is an external program, run by a pool worker.
 //!
 //! Only the program itself is timed: from its first instruction until its end. What it left behind is none of the
-//! worker's business ([`crate::os::orphans`]): neither are its children waited for nor whoever else holds its output open.
+//! worker's business ([`crate::os::orphans`]): neither its children nor other processes that hold its output open are
+//! waited for.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -26,7 +27,7 @@ use crate::workload::model::CommandLine;
 const START_PATIENCE: Duration = Duration::from_secs(60);
 /// The same for one whose file is open for writing: for a moment that comes of others being started while it is written
 /// (a descriptor that they have not closed yet), for longer it is the file's own fault.
-pub const WRITTEN_PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const WRITTEN_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long a program that could not be started for this reason is tried to be started again.
 fn patience(error: &std::io::Error) -> Duration {
@@ -39,30 +40,30 @@ fn patience(error: &std::io::Error) -> Duration {
 
 /// Value of a program that succeeded: a hash of everything it wrote to its standard output.
 #[must_use]
-pub fn value(stdout: &Capture) -> u64 {
+pub(crate) fn value(stdout: &Capture) -> u64 {
     stdout.hash()
 }
 
 /// A program that was run to its end, or could not be.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     /// `CLOCK_MONOTONIC` in nanoseconds when it was started, or given up.
-    pub started: u64,
+    pub(crate) started: u64,
     /// The same when it ended.
-    pub ended: u64,
+    pub(crate) ended: u64,
     /// What it used.
-    pub usage: Usage,
+    pub(crate) usage: Usage,
     /// Its value, or why it did not succeed, without index and times.
-    pub result: Result<u64, Box<Failure>>,
+    pub(crate) result: Result<u64, Box<Failure>>,
 }
 
 /// Runs the program to its end; `started` is told when it has begun, and its process id. A SIGTERM in the meantime is remembered
 /// ([`signals::terminated`]).
-pub fn run(command: &CommandLine, task: &TaskRun, setup: &Setup, started: impl FnOnce(u64, u32)) -> Ran {
+pub(crate) fn run(command: &CommandLine, task: &TaskRun, setup: &Setup, started: impl FnOnce(u64, u32)) -> Ran {
     let attempt = u32::from(task.attempt);
     let argv = command.arguments(task.first, attempt, setup.seed);
     let mark = environment::task_mark(task.first, attempt);
-    // The program shares the worker's group, so that whoever ends the worker's group ends it too. A SIGTERM for the
+    // The program shares the worker's group, so that a signal to the worker's group reaches it too. A SIGTERM for the
     // group is the program's to handle; the worker leaves when the program has.
     signals::catch_termination();
     let ran = match start(&argv, &mark, setup.folder.as_deref()) {
@@ -125,7 +126,7 @@ impl Running {
             self.wait(open);
             let at = monotonic();
             let reaped = self.child.try_reap();
-            // What it wrote is in the pipes when it has ended; whoever else holds them is not waited for.
+            // What it wrote is in the pipes when it has ended; another process that holds them is not waited for.
             if open[0] {
                 open[0] = drain(&self.stdout, &mut stdout) == Drained::Open;
             }

@@ -14,7 +14,7 @@ use crate::worker::{guardian, serve};
 /// First argument of a worker process; the board's line of its first lane and its parent's pid follow.
 pub const WORKER: &str = "__worker";
 /// First argument of a guardian process; the run's mark, Poolscope's pid and the folder of its control groups follow.
-pub const GUARDIAN: &str = "__guardian";
+pub(crate) const GUARDIAN: &str = "__guardian";
 
 /// Runs this process as a worker or a guardian if its arguments say so, and ends it; returns if they do not. To be
 /// called before anything else is set up.
@@ -41,7 +41,7 @@ pub fn take_over() {
 
 fn work_for(first_line: u32, parent: u32) -> io::Result<()> {
     let _own = ProcessOwner::claim();
-    // Whoever does not listen any more is an error of the write, not the end of this process.
+    // A parent that is gone is an error of the write, not the end of this process.
     signals::ignore(rustix::process::Signal::PIPE);
     if !signals::die_with_parent(parent) {
         return Ok(());

@@ -6,29 +6,29 @@ use std::io;
 use crate::os::spawn::Program;
 
 /// Names the run that a process belongs to.
-pub const RUN: &str = "POOLSCOPE_RUN";
+pub(crate) const RUN: &str = "POOLSCOPE_RUN";
 /// Names the task (index and attempt) that a program was started for.
-pub const TASK: &str = "POOLSCOPE_TASK";
+pub(crate) const TASK: &str = "POOLSCOPE_TASK";
 /// Counts how deep Poolscope was started by Poolscope.
-pub const DEPTH: &str = "POOLSCOPE_DEPTH";
+pub(crate) const DEPTH: &str = "POOLSCOPE_DEPTH";
 /// Deepest nesting that is allowed.
-pub const MAX_DEPTH: u32 = 8;
+pub(crate) const MAX_DEPTH: u32 = 8;
 
 /// Value of [`TASK`] for one attempt.
 #[must_use]
-pub fn task_mark(index: u64, attempt: u32) -> String {
+pub(crate) fn task_mark(index: u64, attempt: u32) -> String {
     format!("{index}.{attempt}")
 }
 
 /// Index of the task that a mark names.
 #[must_use]
-pub fn task_of(mark: &str) -> Option<u64> {
+pub(crate) fn task_of(mark: &str) -> Option<u64> {
     mark.split('.').next()?.parse().ok()
 }
 
 /// How deep this process is nested.
 #[must_use]
-pub fn depth() -> u32 {
+pub(crate) fn depth() -> u32 {
     std::env::var(DEPTH).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
@@ -36,7 +36,7 @@ pub fn depth() -> u32 {
 ///
 /// # Errors
 /// When `run` contains a zero byte.
-pub fn mark(program: &mut Program, run: &str) -> io::Result<()> {
+pub(crate) fn mark(program: &mut Program, run: &str) -> io::Result<()> {
     program.set(OsStr::new(RUN), OsStr::new(run))?;
     program.set(OsStr::new(DEPTH), OsStr::new(&(depth() + 1).to_string()))
 }

@@ -18,7 +18,7 @@ use crate::os::slot_groups;
 use crate::worker::environment;
 
 /// How long it looks for processes that are being started at this very moment.
-pub const PATIENCE: Duration = Duration::from_millis(500);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 /// How often it looks at who lives below Poolscope.
 const LOOK: Duration = Duration::from_millis(20);
 /// Looking may take a part in so many of a processor's time, up to the longest pause.
@@ -28,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// Waits for the end of standard input, then kills every process of the run. `program` is 0 where only what carries the
 /// run's mark is the run's. `spared` lists those that were there before
 /// Poolscope; `groups` is empty where there are none.
-pub fn main(run: &str, program: u32, spared: &str, groups: &Path) {
+pub(crate) fn main(run: &str, program: u32, spared: &str, groups: &Path) {
     // Ctrl-C is for the foreground group; the guardian leads its own, but a plain `kill` must not stop it either.
     crate::os::signals::ignore_terminating();
     let grouped = !groups.as_os_str().is_empty();

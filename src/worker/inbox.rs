@@ -1,4 +1,4 @@
-//! What the parent has sent and nobody has looked at yet. Knows frames and not what is in them.
+//! What the parent has sent and no lane has looked at yet. Knows frames and not what is in them.
 
 use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;

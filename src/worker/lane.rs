@@ -33,12 +33,12 @@ pub(super) enum Next {
 
 /// Where reports go. Several lanes take turns, so that no frame is cut in two; one lane needs none.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Outlet<'a> {
-    pub socket: &'a UnixStream,
-    pub turns: Option<&'a Mutex<()>>,
+pub(super) struct ReportSocket<'a> {
+    pub(crate) socket: &'a UnixStream,
+    pub(crate) turns: Option<&'a Mutex<()>>,
 }
 
-impl Outlet<'_> {
+impl ReportSocket<'_> {
     pub(super) fn send(mut self, bytes: &[u8]) -> io::Result<()> {
         let _turn = self.turns.map(|turns| turns.lock().unwrap_or_else(PoisonError::into_inner));
         self.socket.write_all(bytes)
@@ -69,7 +69,7 @@ struct Portion {
 pub(super) struct Lane<'a> {
     number: LaneNumber,
     line: OwnLine,
-    outlet: Outlet<'a>,
+    outlet: ReportSocket<'a>,
     setup: &'a Setup,
     classes: Vec<Option<Job>>,
     portions: VecDeque<Portion>,
@@ -83,7 +83,7 @@ pub(super) struct Lane<'a> {
 }
 
 impl<'a> Lane<'a> {
-    pub(super) fn new(number: LaneNumber, line: OwnLine, outlet: Outlet<'a>, setup: &'a Setup) -> Self {
+    pub(super) fn new(number: LaneNumber, line: OwnLine, outlet: ReportSocket<'a>, setup: &'a Setup) -> Self {
         Self {
             number,
             line,
@@ -228,7 +228,7 @@ impl<'a> Lane<'a> {
                     start = monotonic();
                 }
             }
-            // Nobody remembers a SIGTERM but while a program runs. The last one that did leaves.
+            // A SIGTERM is remembered only while a program runs. The last one that did leaves.
             if matches!(job, Job::Special(_)) && signals::terminated() {
                 self.report()?;
                 if !signals::termination_is_caught() {
@@ -244,7 +244,7 @@ impl<'a> Lane<'a> {
         Ok(Next::Go)
     }
 
-    /// What is not begun is somebody else's.
+    /// What is not begun is left to other workers.
     fn leave_with(&mut self, rest: Portion) -> Next {
         if rest.run.count > 0 {
             self.portions.push_front(rest);
@@ -323,7 +323,7 @@ impl<'a> Lane<'a> {
         if !self.outbox.is_empty() {
             let sent = self.outlet.send(&self.outbox);
             self.outbox.clear();
-            // Nobody is left to report to.
+            // The parent is gone: there is no one to report to.
             if sent.is_err() {
                 early::leave(0);
             }

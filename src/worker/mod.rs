@@ -3,18 +3,18 @@
 //! `entry` is decided at the very top of `main`, before anything else is set up: start-up is a hot path. Nothing in here
 //! knows a dispatcher, a screen or a clock other than the kernel's.
 
-pub mod calibration;
-pub mod command;
+pub(crate) mod calibration;
+pub(crate) mod command;
 pub mod entry;
-pub mod environment;
+pub(crate) mod environment;
 mod faults;
-pub mod guardian;
+pub(crate) mod guardian;
 mod inbox;
 mod initializer;
-pub mod kernels;
+pub(crate) mod kernels;
 mod lane;
 pub mod protocol;
 mod serve;
-pub mod spin;
-pub mod work;
-pub mod work_error;
+pub(crate) mod spin;
+pub(crate) mod work;
+pub(crate) mod work_error;

@@ -27,9 +27,9 @@ pub const SOCKET_FD: i32 = 3;
 /// Descriptor of the status board in a worker.
 pub const BOARD_FD: i32 = 4;
 /// Most records in one `done` frame.
-pub const MAX_RECORDS: usize = 512;
+pub(crate) const MAX_RECORDS: usize = 512;
 /// Most bytes that travel with a task, and with its result.
-pub const MAX_BYTES: usize = 256 << 20;
+pub(crate) const MAX_BYTES: usize = 256 << 20;
 
 /// Bytes of one entry of a `tasks` frame.
 const RUN: usize = 24;

@@ -13,7 +13,7 @@ use crate::os::board::Board;
 use crate::os::{early, inherited};
 use crate::worker::inbox::Inbox;
 use crate::worker::initializer;
-use crate::worker::lane::{Lane, Next, Outlet};
+use crate::worker::lane::{Lane, Next, ReportSocket};
 use crate::worker::protocol::{self, Concerns, Frame, Hello, LaneNumber, Setup, Tells, ToWorker};
 
 /// Most lanes that a worker can have, where it may have more than one.
@@ -42,7 +42,7 @@ pub(super) fn serve(socket: &UnixStream, board: Board, first_line: u32) -> io::R
     protocol::put_hello(&mut hello, &Hello { protocol: protocol::VERSION, pid, lanes, tells: Tells::Board });
     let board = Arc::new(board);
     if alone {
-        let mut lane = Lane::new(0, board.own_line(first_line), Outlet { socket, turns: None }, &setup);
+        let mut lane = Lane::new(0, board.own_line(first_line), ReportSocket { socket, turns: None }, &setup);
         *lane.outbox() = hello;
         // Never dropped: the process ends with it, and the kernel is quicker.
         serve_alone(&mut std::mem::ManuallyDrop::new(lane), inbox, socket)?;
@@ -146,8 +146,8 @@ impl<'a> Crew<'a> {
         initialized.error.map_or(Ok(()), |error| Err(io::Error::other(error)))
     }
 
-    fn outlet(&self) -> Outlet<'_> {
-        Outlet { socket: self.socket, turns: Some(&self.turns) }
+    fn outlet(&self) -> ReportSocket<'_> {
+        ReportSocket { socket: self.socket, turns: Some(&self.turns) }
     }
 
     fn open<'scope, 'env>(

@@ -3,7 +3,7 @@
 /// The CPU kernel: a chain of multiplications, each of which needs the one before it (Knuth's MMIX generator), so that
 /// neither compiler nor processor can shorten it.
 #[must_use]
-pub fn spin(iterations: u64, start: u64) -> u64 {
+pub(crate) fn spin(iterations: u64, start: u64) -> u64 {
     let mut state = start;
     for _ in 0..iterations {
         state =

@@ -10,14 +10,14 @@ use crate::os::pages::Pages;
 use crate::worker::calibration::Calibration;
 use crate::worker::kernels;
 use crate::worker::spin::spin;
-pub use crate::worker::work_error::WorkError;
+pub(crate) use crate::worker::work_error::WorkError;
 use crate::workload::model::{Dist, IoWork, MemoryWork, Phase, TaskIndex, Work};
 
 /// Works on one task. The result depends on the work, the seed, the index and, for CPU work, on the calibration alone.
 ///
 /// # Errors
 /// See [`WorkError`].
-pub fn run(work: &Work, seed: u64, index: TaskIndex, calibration: Calibration) -> Result<u64, WorkError> {
+pub(crate) fn run(work: &Work, seed: u64, index: TaskIndex, calibration: Calibration) -> Result<u64, WorkError> {
     match work {
         Work::Kernel(kernel) => kernels::run(kernel, seed, index),
         Work::Cpu(dist) => Ok(cpu(dist, seed, index, 0, calibration)),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Why native work did not succeed.
 #[derive(Debug, thiserror::Error)]
-pub enum WorkError {
+pub(crate) enum WorkError {
     /// A file could not be written or read back.
     #[error("io task, {step} in {}: {source}", folder.display())]
     Io {

@@ -11,7 +11,7 @@ use crate::workload::model::{ArrivalProcess, Arrivals, OpenArrivals};
 use crate::workload::random::{Purpose, unit};
 
 /// Most arrivals that stages may bring; more must be given as `total`, which needs no counting.
-pub const MOST_COUNTED: u64 = 20_000_000;
+pub(crate) const MOST_COUNTED: u64 = 20_000_000;
 
 /// Intended arrival times since the start of the run, never decreasing.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ struct Segment {
 impl ArrivalTimes {
     /// The times of at most `limit` arrivals.
     #[must_use]
-    pub fn new(open: &OpenArrivals, seed: u64, limit: u64) -> Self {
+    pub(crate) fn new(open: &OpenArrivals, seed: u64, limit: u64) -> Self {
         let mut stages = Vec::with_capacity(open.stages.len());
         let (mut begin, mut mass) = (0.0, 0.0);
         for stage in &open.stages {
@@ -89,7 +89,7 @@ impl Iterator for ArrivalTimes {
 
 /// How many arrivals there are: at most `limit`, fewer if the stages end before.
 #[must_use]
-pub fn count(open: &OpenArrivals, seed: u64, limit: u64) -> u64 {
+pub(crate) fn count(open: &OpenArrivals, seed: u64, limit: u64) -> u64 {
     let times = ArrivalTimes::new(open, seed, limit);
     match open.process {
         ArrivalProcess::Constant => times.limit,
@@ -101,13 +101,13 @@ pub fn count(open: &OpenArrivals, seed: u64, limit: u64) -> u64 {
 impl OpenArrivals {
     /// Length of all stages together; `None` if the last one has no end.
     #[must_use]
-    pub fn duration(&self) -> Option<Duration> {
+    pub(crate) fn duration(&self) -> Option<Duration> {
         self.stages.iter().map(|stage| stage.duration).sum()
     }
 
     /// Expected time of the last of `total` arrivals.
     #[must_use]
-    pub fn last_arrival(&self, total: u64) -> Duration {
+    pub(crate) fn last_arrival(&self, total: u64) -> Duration {
         let (mut left, mut seconds) = (total as f64, 0.0);
         for stage in &self.stages {
             let needed = left / stage.rate;
@@ -120,7 +120,7 @@ impl OpenArrivals {
 
     /// Expected number of arrivals until the stages end; infinite if they do not.
     #[must_use]
-    pub fn expected(&self) -> f64 {
+    pub(crate) fn expected(&self) -> f64 {
         let seconds = |duration: Option<Duration>| duration.map_or(f64::INFINITY, |duration| duration.as_secs_f64());
         self.stages.iter().map(|stage| stage.rate * seconds(stage.duration)).sum()
     }
@@ -129,7 +129,7 @@ impl OpenArrivals {
 impl Arrivals {
     /// Expected time of the last of `total` arrivals; `None` for a batch.
     #[must_use]
-    pub fn last(&self, total: u64) -> Option<Duration> {
+    pub(crate) fn last(&self, total: u64) -> Option<Duration> {
         match self {
             Self::Batch => None,
             Self::Open(open) => Some(open.last_arrival(total)),
@@ -140,7 +140,7 @@ impl Arrivals {
 impl ArrivalProcess {
     /// The word used in YAML, JSON and on screen.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Constant => "constant",
             Self::Poisson => "poisson",

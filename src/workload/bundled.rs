@@ -1,4 +1,4 @@
-//! The workloads that come with the program, in the order in which a newcomer would look at them.
+//! The workloads that come with the program, in the order in which a new user would look at them.
 
 use crate::workload::load::nearest_word;
 
@@ -40,14 +40,14 @@ pub fn all() -> &'static [Bundled] {
 
 /// A bundled workload by its name, with or without `.yaml`; `-` and `_` are equal.
 #[must_use]
-pub fn get(name: &str) -> Option<&'static Bundled> {
+pub(crate) fn get(name: &str) -> Option<&'static Bundled> {
     let plain = plain(name);
     ALL.iter().find(|workload| workload.name == plain)
 }
 
 /// The bundled workload whose name is most like a misspelt one.
 #[must_use]
-pub fn nearest(name: &str) -> Option<&'static str> {
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
     nearest_word(&plain(name), ALL.iter().map(|workload| workload.name))
 }
 

@@ -4,7 +4,7 @@
 //! is YAML. Changes are made to what was read, not to the text, so the file's own problems stay at their places while
 //! what a change brings is reported at the change. Whether the result is a workload is for the loader to say.
 
-use crate::workload::diagnostic::{Diagnostic, Diagnostics, Lines, Severity};
+use crate::workload::diagnostic::{Diagnostic, DiagnosticSeverity, Diagnostics, Lines};
 use crate::workload::load::{WORKERS, default_engines};
 use crate::workload::scan::{self, Mark};
 use crate::workload::text::shortened;
@@ -52,7 +52,7 @@ impl Changes {
         for (change, number) in given.iter().zip(1..) {
             if let Err((mark, Refused { message, allowed })) = changes.apply_one(tree, change, number) {
                 let mark = Mark { line: number, ..mark };
-                let error = Diagnostic::new(Severity::Error, &changes.lines(), mark, "", &message);
+                let error = Diagnostic::new(DiagnosticSeverity::Error, &changes.lines(), mark, "", &message);
                 problems.push(error.allowed(allowed));
             }
         }

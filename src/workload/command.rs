@@ -8,7 +8,7 @@ const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 impl CommandLine {
     /// A text for the shell.
     #[must_use]
-    pub fn of_shell(text: String) -> Self {
+    pub(crate) fn of_shell(text: String) -> Self {
         let mut argv = SHELL.map(str::to_owned).to_vec();
         argv.push(text);
         Self { argv }
@@ -16,7 +16,7 @@ impl CommandLine {
 
     /// Program and arguments of one attempt: `{index}`, `{attempt}` and `{seed}` are filled in.
     #[must_use]
-    pub fn arguments(&self, index: TaskIndex, attempt: u32, seed: u64) -> Vec<String> {
+    pub(crate) fn arguments(&self, index: TaskIndex, attempt: u32, seed: u64) -> Vec<String> {
         let values = [("{index}", index.to_string()), ("{attempt}", attempt.to_string()), ("{seed}", seed.to_string())];
         let fill = |text: &String| values.iter().fold(text.clone(), |text, (name, value)| text.replace(name, value));
         self.argv.iter().map(fill).collect()
@@ -25,7 +25,7 @@ impl CommandLine {
 
 /// The text that a program and its arguments give to the shell; `None` for any other program.
 #[must_use]
-pub fn shell_text(argv: &[String]) -> Option<&str> {
+pub(crate) fn shell_text(argv: &[String]) -> Option<&str> {
     match argv {
         [shell, option, text] if [shell, option] == SHELL => Some(text),
         _ => None,

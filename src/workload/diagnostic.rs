@@ -11,7 +11,7 @@ use crate::workload::text::neutral;
 /// How grave a diagnostic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Severity {
+pub enum DiagnosticSeverity {
     /// The file is refused.
     Error,
     /// The file is accepted, but it may not do what its writer expects.
@@ -24,7 +24,7 @@ pub enum Severity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
     /// Error or warning.
-    pub severity: Severity,
+    pub severity: DiagnosticSeverity,
     /// The file, or the name of a bundled workload.
     pub file: String,
     /// Line, from 1; 0 for a problem of a file as a whole, which has no place in its text.
@@ -35,7 +35,7 @@ pub struct Diagnostic {
     pub col: usize,
     /// Key path such as `tasks[0].service_time.min`; empty where the problem concerns the whole file.
     pub key: String,
-    /// What is wrong.
+    /// What is wrong, in words.
     pub message: String,
     /// What is allowed instead.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +51,7 @@ pub struct Diagnostic {
     pub related: Vec<Related>,
     /// The line it is about, for the caret.
     #[serde(skip)]
-    pub(crate) excerpt: Option<Excerpt>,
+    pub excerpt: Option<Excerpt>,
 }
 
 fn is_nowhere(place: &usize) -> bool {
@@ -61,32 +61,31 @@ fn is_nowhere(place: &usize) -> bool {
 /// Another place that belongs to a problem, for example where a key was given first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Related {
-    /// Line, from 1.
+    /// From 1.
     pub line: usize,
     /// Column, from 1, in characters.
     pub col: usize,
-    /// What is there.
     pub message: String,
     #[serde(skip)]
-    pub(crate) excerpt: Option<Excerpt>,
+    pub excerpt: Option<Excerpt>,
 }
 
 /// The part of a source line that is shown, and the characters of it that are marked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Excerpt {
+pub struct Excerpt {
     /// Neutral text (tabs are kept).
-    pub(crate) text: String,
+    pub text: String,
     /// First marked character.
-    pub(crate) start: usize,
+    pub start: usize,
     /// How many characters are marked; at least 1 unless the line is empty.
-    pub(crate) len: usize,
+    pub len: usize,
 }
 
 impl Diagnostic {
     /// A problem at a place of the file that `lines` shows.
-    pub(crate) fn new(severity: Severity, lines: &Lines<'_>, mark: Mark, key: &str, message: &str) -> Self {
+    pub fn new(severity: DiagnosticSeverity, lines: &Lines<'_>, mark: Mark, key: &str, message: &str) -> Self {
         let mark = lines.within(mark);
-        let lookalike = lookalike::first(lines.part(mark)).filter(|_| severity == Severity::Error);
+        let lookalike = lookalike::first(lines.part(mark)).filter(|_| severity == DiagnosticSeverity::Error);
         Self {
             severity,
             file: lines.file.to_owned(),
@@ -105,12 +104,16 @@ impl Diagnostic {
     /// A problem of a file as a whole, without a place in its text (too large, not readable).
     #[must_use]
     pub fn of_file(file: &str, message: &str) -> Self {
-        Self { line: 0, col: 0, ..Self::new(Severity::Error, &Lines::new(file, ""), Mark::START, "", message) }
+        Self {
+            line: 0,
+            col: 0,
+            ..Self::new(DiagnosticSeverity::Error, &Lines::new(file, ""), Mark::START, "", message)
+        }
     }
 
     /// Says what is allowed.
     #[must_use]
-    pub(crate) fn allowed(mut self, allowed: impl AsRef<str>) -> Self {
+    pub fn allowed(mut self, allowed: impl AsRef<str>) -> Self {
         self.allowed = Some(neutral(allowed.as_ref()).into_owned());
         self
     }
@@ -125,14 +128,14 @@ impl Diagnostic {
 
     /// Proposes a word.
     #[must_use]
-    pub(crate) fn suggest(mut self, word: &str) -> Self {
+    pub fn suggest(mut self, word: &str) -> Self {
         self.suggestion = Some(word.to_owned());
         self.help(format!("did you mean `{word}`?"))
     }
 
     /// Adds another place.
     #[must_use]
-    pub(crate) fn related(mut self, lines: &Lines<'_>, mark: Mark, message: &str) -> Self {
+    pub fn related(mut self, lines: &Lines<'_>, mark: Mark, message: &str) -> Self {
         self.related.push(Related {
             line: mark.line,
             col: mark.col,
@@ -151,7 +154,7 @@ impl Diagnostic {
             text.push_str(&format!(":{}:{}", self.line, self.col));
         }
         text.push_str(": ");
-        if self.severity == Severity::Warning {
+        if self.severity == DiagnosticSeverity::Warning {
             text.push_str("warning: ");
         }
         if !self.key.is_empty() {
@@ -203,17 +206,17 @@ impl Diagnostics {
     }
 
     /// Tells how many further problems were found and not kept.
-    pub(crate) fn with_omitted(mut self, omitted: usize) -> Self {
+    pub fn with_omitted(mut self, omitted: usize) -> Self {
         self.omitted = omitted;
         self
     }
 
-    /// The problems.
+    /// In the order of the file.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.list.iter()
     }
 
-    /// How many there are.
+    /// Number of problems.
     #[must_use]
     pub fn len(&self) -> usize {
         self.list.len()
@@ -228,7 +231,7 @@ impl Diagnostics {
     /// How many of them are errors.
     #[must_use]
     pub fn errors(&self) -> usize {
-        self.list.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count()
+        self.list.iter().filter(|diagnostic| diagnostic.severity == DiagnosticSeverity::Error).count()
     }
 }
 
@@ -266,9 +269,9 @@ impl std::error::Error for Diagnostics {}
 
 /// The lines of a file, for excerpts.
 #[derive(Debug)]
-pub(crate) struct Lines<'a> {
+pub struct Lines<'a> {
     /// Path or name of the file.
-    pub(crate) file: &'a str,
+    pub file: &'a str,
     lines: Vec<&'a str>,
 }
 
@@ -360,7 +363,7 @@ mod tests {
         let line = format!("{}worker: 4 # {}", "x".repeat(5000), "y".repeat(5000));
         let mark = Mark { line: 1, col: 5001, len: 6 };
         let rendered =
-            Diagnostic::new(Severity::Error, &Lines::new("f", &line), mark, "k", "unknown key").render(false);
+            Diagnostic::new(DiagnosticSeverity::Error, &Lines::new("f", &line), mark, "k", "unknown key").render(false);
         assert!(rendered.contains("worker: 4"), "{rendered}");
         assert!(rendered.contains("^^^^^^"), "{rendered}");
         assert!(rendered.len() < 1000, "{rendered}");
@@ -369,7 +372,7 @@ mod tests {
     #[test]
     fn problems_are_in_the_order_of_the_file() {
         let lines = Lines::new("f", "a\nb\n");
-        let at = |line, col| Diagnostic::new(Severity::Error, &lines, Mark { line, col, len: 1 }, "", "m");
+        let at = |line, col| Diagnostic::new(DiagnosticSeverity::Error, &lines, Mark { line, col, len: 1 }, "", "m");
         let sorted = Diagnostics::new(vec![at(2, 1), at(1, 3), at(1, 2)]);
         assert_eq!(
             sorted.iter().map(|problem| (problem.line, problem.col)).collect::<Vec<_>>(),

@@ -24,7 +24,7 @@ use crate::workload::units::LONGEST;
 impl Dist {
     /// The service time of a task: phase `phase` (0 where there are no phases) of task `index`.
     #[must_use]
-    pub fn draw(&self, seed: u64, index: u64, phase: u64) -> Duration {
+    pub(crate) fn draw(&self, seed: u64, index: u64, phase: u64) -> Duration {
         match self {
             Self::Constant(value) => *value,
             _ => self.quantile(unit(seed, Purpose::Service, index, phase)),
@@ -34,7 +34,7 @@ impl Dist {
     /// The value that belongs to a uniform random number between 0 and 1, ends excluded. It is not always rising: for
     /// exponential, pareto and bimodal small numbers give long times.
     #[must_use]
-    pub fn quantile(&self, u: f64) -> Duration {
+    pub(crate) fn quantile(&self, u: f64) -> Duration {
         match *self {
             Self::Constant(value) => value,
             Self::Uniform { min, max } => nanos(in_nanos(min) + u * (in_nanos(max) - in_nanos(min)), Some(max)),
@@ -81,14 +81,14 @@ impl Dist {
 
     /// A value that the longest of `n` draws exceeds in about one of a hundred streams.
     #[must_use]
-    pub fn longest_of(&self, n: u64) -> Duration {
+    pub(crate) fn longest_of(&self, n: u64) -> Duration {
         let share = 0.01 / n.max(1) as f64;
         self.quantile(share).max(self.quantile(1.0 - share))
     }
 
     /// Whether every draw is the same.
     #[must_use]
-    pub fn is_constant(&self) -> bool {
+    pub(crate) fn is_constant(&self) -> bool {
         match *self {
             Self::Constant(_) => true,
             Self::Uniform { min, max } | Self::Pareto { min, max, .. } => min == max,

@@ -7,24 +7,24 @@
 //! problem as a [`diagnostic`], [`plan`] says what it would do on a machine, and [`stream`] and [`arrivals`] give out
 //! the tasks. Nothing in here runs anything.
 
-pub mod arrivals;
+pub(crate) mod arrivals;
 pub mod bundled;
 mod changes;
-pub mod command;
+pub(crate) mod command;
 pub mod diagnostic;
-pub mod dist;
+pub(crate) mod dist;
 pub mod load;
 mod lookalike;
 pub mod model;
 mod normal;
 mod permutation;
 pub mod plan;
-pub mod random;
+pub(crate) mod random;
 mod render;
 mod scan;
-pub mod service;
-pub mod source;
+pub(crate) mod service;
+pub(crate) mod source;
 pub mod stream;
-pub mod text;
+pub(crate) mod text;
 pub mod units;
 mod yaml;

@@ -49,7 +49,7 @@ pub struct Workload {
 pub type ClassId = u16;
 
 /// Identity of a task: its place in the seeded stream, from 0. The same task in every engine.
-pub type TaskIndex = u64;
+pub(crate) type TaskIndex = u64;
 
 /// How many tasks a workload has.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -172,15 +172,9 @@ pub enum Kernel {
         bytes: u64,
     },
     /// Sorts `n` numbers generated from the seed; a position-dependent checksum of the sorted list.
-    Sort {
-        /// How many numbers.
-        n: u64,
-    },
+    Sort { n: u64 },
     /// Random points in a square; how many of them lie in the circle.
-    MonteCarloPi {
-        /// How many points.
-        samples: u64,
-    },
+    MonteCarloPi { samples: u64 },
 }
 
 /// An external program. `{index}`, `{attempt}` and `{seed}` in an argument are replaced.
@@ -211,7 +205,6 @@ pub enum Dist {
     },
     /// `median * exp(sigma * N(0,1))`, cut at `max` if there is one.
     Lognormal {
-        /// Median.
         median: Duration,
         /// Shape, at least 0.
         sigma: f64,
@@ -245,7 +238,6 @@ pub struct Retries {
     pub max: u32,
     /// A worker that died.
     pub on_crash: bool,
-    /// A timeout.
     pub on_timeout: bool,
     /// An error or a non-zero exit code.
     pub on_error: bool,
@@ -342,7 +334,7 @@ pub struct EngineSpec {
 }
 
 /// The `start_timeout` of an engine that states none.
-pub const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What happens to a task that works longer than its `timeout`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -360,7 +352,6 @@ pub enum OnTimeout {
 pub enum Workers {
     /// As many as there are usable cores: the smaller of affinity and cgroup quota, at least 1.
     Auto,
-    /// So many.
     Fixed(NonZeroU32),
     /// No limit but the safety envelope (process engine only).
     Unbounded,

@@ -20,7 +20,7 @@
 /// What a random number is for: streams of different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// Class of a task, by weight.
     Class = 1,
     /// Service time of a task; draw number = phase.
@@ -32,8 +32,10 @@ pub enum Purpose {
     /// Jitter of a pause before a retry; draw number = attempt.
     Backoff = 5,
     /// Input data of a kernel.
+    #[expect(dead_code, reason = "the number is taken")]
     Data = 6,
     /// Order of the runs (`order: randomized`); index = round.
+    #[expect(dead_code, reason = "the number is taken")]
     Rounds = 7,
     /// Faults that a worker is told to have; draw number = attempt * 65536 + place in the list.
     Fault = 8,
@@ -45,7 +47,7 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The finaliser of SplitMix64: a bijection of the 64-bit integers.
 #[must_use]
-pub const fn mix(z: u64) -> u64 {
+pub(crate) const fn mix(z: u64) -> u64 {
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -53,7 +55,7 @@ pub const fn mix(z: u64) -> u64 {
 
 /// 64 random bits.
 #[must_use]
-pub const fn bits(seed: u64, purpose: Purpose, index: u64, draw: u64) -> u64 {
+pub(crate) const fn bits(seed: u64, purpose: Purpose, index: u64, draw: u64) -> u64 {
     let stream = mix(seed.wrapping_add(GOLDEN.wrapping_mul(purpose as u64)));
     let item = mix(stream.wrapping_add(GOLDEN.wrapping_mul(index.wrapping_add(1))));
     mix(item.wrapping_add(GOLDEN.wrapping_mul(draw.wrapping_add(1))))
@@ -61,7 +63,7 @@ pub const fn bits(seed: u64, purpose: Purpose, index: u64, draw: u64) -> u64 {
 
 /// A random number between 0 and 1, ends excluded.
 #[must_use]
-pub fn unit(seed: u64, purpose: Purpose, index: u64, draw: u64) -> f64 {
+pub(crate) fn unit(seed: u64, purpose: Purpose, index: u64, draw: u64) -> f64 {
     const STEP: f64 = 1.0 / (1_u64 << 53) as f64;
     ((bits(seed, purpose, index, draw) >> 11) as f64 + 0.5) * STEP
 }

@@ -2,7 +2,7 @@
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::workload::diagnostic::{Diagnostic, Excerpt, Related, Severity};
+use crate::workload::diagnostic::{Diagnostic, DiagnosticSeverity, Excerpt, Related};
 use crate::workload::text::neutral;
 
 impl Diagnostic {
@@ -16,8 +16,8 @@ impl Diagnostic {
 /// One diagnostic, ended with a line feed.
 fn render(diagnostic: &Diagnostic, color: bool) -> String {
     let level = match diagnostic.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
+        DiagnosticSeverity::Error => Level::ERROR,
+        DiagnosticSeverity::Warning => Level::WARNING,
     };
     let file = neutral(&diagnostic.file);
     // The title carries the place itself, in the form that editors recognise.

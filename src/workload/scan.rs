@@ -17,13 +17,13 @@ pub(crate) const MAX_NODES: usize = 100_000;
 
 /// A place in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub struct Mark {
     /// From 1.
-    pub(crate) line: usize,
+    pub line: usize,
     /// From 1, in characters.
-    pub(crate) col: usize,
+    pub col: usize,
     /// Characters on that line; at least 1.
-    pub(crate) len: usize,
+    pub len: usize,
 }
 
 impl Mark {

@@ -10,32 +10,32 @@ use crate::workload::random::{Purpose, unit};
 /// `None` for work whose time is known only by doing it: files, memory, kernels and commands. Mixed tasks count what is
 /// drawn, and are `None` if nothing is.
 #[must_use]
-pub fn service_time(work: &Work, seed: u64, index: TaskIndex) -> Option<Duration> {
+pub(crate) fn service_time(work: &Work, seed: u64, index: TaskIndex) -> Option<Duration> {
     timed(work).map(|parts| parts.map(|(_, phase, dist)| dist.draw(seed, index, phase)).sum())
 }
 
 /// The part of [`service_time`] that is CPU work.
 #[must_use]
-pub fn cpu_time(work: &Work, seed: u64, index: TaskIndex) -> Option<Duration> {
+pub(crate) fn cpu_time(work: &Work, seed: u64, index: TaskIndex) -> Option<Duration> {
     let parts = timed(work)?;
     Some(parts.filter(|(part, ..)| *part == Part::Cpu).map(|(_, phase, dist)| dist.draw(seed, index, phase)).sum())
 }
 
 /// Mean of [`service_time`] over all tasks of this work.
 #[must_use]
-pub fn mean_service_time(work: &Work) -> Option<Duration> {
+pub(crate) fn mean_service_time(work: &Work) -> Option<Duration> {
     timed(work).map(|parts| parts.map(|(.., dist)| dist.mean()).sum())
 }
 
 /// Mean of [`cpu_time`] over all tasks of this work.
 #[must_use]
-pub fn mean_cpu_time(work: &Work) -> Option<Duration> {
+pub(crate) fn mean_cpu_time(work: &Work) -> Option<Duration> {
     Some(timed(work)?.filter(|(part, ..)| *part == Part::Cpu).map(|(.., dist)| dist.mean()).sum())
 }
 
 /// The drawn time of one phase of a mixed task; `None` for a phase without one. `phase` is its position from 0.
 #[must_use]
-pub fn phase_time(phase: &Phase, position: u64, seed: u64, index: TaskIndex) -> Option<Duration> {
+pub(crate) fn phase_time(phase: &Phase, position: u64, seed: u64, index: TaskIndex) -> Option<Duration> {
     match phase {
         Phase::Cpu(dist) | Phase::Sleep(dist) => Some(dist.draw(seed, index, position)),
         Phase::Io(_) | Phase::Memory(_) => None,
@@ -44,13 +44,13 @@ pub fn phase_time(phase: &Phase, position: u64, seed: u64, index: TaskIndex) -> 
 
 /// Whether all tasks of this work have the same drawn time, or none.
 #[must_use]
-pub fn is_constant(work: &Work) -> bool {
+pub(crate) fn is_constant(work: &Work) -> bool {
     timed(work).is_none_or(|mut parts| parts.all(|(.., dist)| dist.is_constant()))
 }
 
 /// Most memory that one task of this work is known to need, in bytes; 0 where nothing is said.
 #[must_use]
-pub fn memory(work: &Work) -> u64 {
+pub(crate) fn memory(work: &Work) -> u64 {
     use crate::workload::model::Kernel;
     match work {
         Work::Memory(memory) => memory.bytes,
@@ -71,7 +71,7 @@ pub fn memory(work: &Work) -> u64 {
 impl Backoff {
     /// The pause before retry number `retry` (from 1) of a task.
     #[must_use]
-    pub fn pause(&self, seed: u64, index: TaskIndex, retry: u32) -> Duration {
+    pub(crate) fn pause(&self, seed: u64, index: TaskIndex, retry: u32) -> Duration {
         let power = i32::try_from(retry.saturating_sub(1)).unwrap_or(i32::MAX);
         let nominal = (self.delay.as_secs_f64() * self.factor.powi(power)).min(self.max_delay.as_secs_f64());
         let share = if self.jitter { unit(seed, Purpose::Backoff, index, retry.into()) } else { 1.0 };

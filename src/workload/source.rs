@@ -1,6 +1,6 @@
 //! Where a workload's text comes from: a file, standard input, a pipe, or one of the bundled workloads.
 //!
-//! Reading is all that happens here. A pipe is read only where somebody named it ([`open`]); a look at a file that may
+//! Reading is all that happens here. A pipe is read only where the user named it ([`open`]); a look at a file that may
 //! be anything ([`read`]) never waits. Devices are refused without being opened: that might do anything.
 
 use std::fs::{self, File, OpenOptions};
@@ -21,26 +21,26 @@ const WORLD_WRITABLE: u32 = 0o002;
 
 /// The text of a workload and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub(crate) struct Source {
     /// The text, at most 1 MiB.
-    pub text: String,
+    pub(crate) text: String,
     /// How messages call it: the path as it was given, or the bundled file's name.
-    pub name: String,
+    pub(crate) name: String,
     /// The file; `None` for a bundled workload and for standard input.
-    pub path: Option<PathBuf>,
+    pub(crate) path: Option<PathBuf>,
     /// The file's folder, absolute and without symbolic links: where its commands run. `None` where there is no file.
-    pub folder: Option<PathBuf>,
+    pub(crate) folder: Option<PathBuf>,
     /// Whether every user of the machine may change the file.
-    pub world_writable: bool,
+    pub(crate) world_writable: bool,
 }
 
 /// Why a workload could not be read.
 #[derive(Debug, thiserror::Error)]
-pub enum SourceError {
+pub(crate) enum SourceError {
     /// There is neither such a file nor such a bundled workload.
     #[error("no such file, and no bundled workload of this name")]
     NotFound {
-        /// What was asked for.
+        /// The name or path that was asked for.
         name: String,
         /// A file that is there, or a bundled workload, with a similar name.
         suggestion: Option<String>,
@@ -48,7 +48,7 @@ pub enum SourceError {
     /// It is there, but it is not a regular file.
     #[error("{kind}, not a regular file")]
     NotRegular {
-        /// What was asked for.
+        /// The name or path that was asked for.
         name: String,
         /// What it is.
         kind: &'static str,
@@ -56,13 +56,13 @@ pub enum SourceError {
     /// It is larger than 1 MiB.
     #[error("the file is larger than 1 MiB")]
     TooLarge {
-        /// What was asked for.
+        /// The name or path that was asked for.
         name: String,
     },
     /// It is not text.
     #[error("not UTF-8 text (line {line}, byte {byte} of it)")]
     NotText {
-        /// What was asked for.
+        /// The name or path that was asked for.
         name: String,
         /// Line of the first byte that is not UTF-8, from 1.
         line: usize,
@@ -72,9 +72,9 @@ pub enum SourceError {
     /// The system would not let it be read.
     #[error("cannot be read: {error}")]
     Io {
-        /// What was asked for.
+        /// The name or path that was asked for.
         name: String,
-        /// Why.
+        /// What the system said.
         error: io::Error,
     },
 }
@@ -82,7 +82,7 @@ pub enum SourceError {
 impl SourceError {
     /// The same as a diagnostic, so that all bad input is reported in one form.
     #[must_use]
-    pub fn diagnostic(&self) -> Diagnostic {
+    pub(crate) fn diagnostic(&self) -> Diagnostic {
         let (Self::NotFound { name, .. }
         | Self::NotRegular { name, .. }
         | Self::TooLarge { name }
@@ -104,13 +104,13 @@ impl SourceError {
 
 /// Whether a name means standard input.
 #[must_use]
-pub fn is_standard_input(name: &str) -> bool {
+pub(crate) fn is_standard_input(name: &str) -> bool {
     matches!(name, "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0")
 }
 
 /// Whether a name means a named pipe of a file system, whose writer has to be waited for.
 #[must_use]
-pub fn is_named_pipe(name: &str) -> bool {
+pub(crate) fn is_named_pipe(name: &str) -> bool {
     let shells = name.starts_with("/dev/") || name.starts_with("/proc/");
     !shells && fs::metadata(name).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
@@ -120,7 +120,7 @@ pub fn is_named_pipe(name: &str) -> bool {
 ///
 /// # Errors
 /// See [`SourceError`].
-pub fn open(name_or_path: &str) -> Result<Source, SourceError> {
+pub(crate) fn open(name_or_path: &str) -> Result<Source, SourceError> {
     if is_standard_input(name_or_path) {
         let text = text(io::stdin().lock(), STANDARD_INPUT)?;
         return Ok(Source { name: STANDARD_INPUT.to_owned(), ..Source::without_file(text) });
@@ -164,7 +164,7 @@ fn pipe(path: &Path, metadata: &fs::Metadata) -> Result<Source, SourceError> {
 ///
 /// # Errors
 /// See [`SourceError`].
-pub fn read(path: &Path) -> Result<Source, SourceError> {
+pub(crate) fn read(path: &Path) -> Result<Source, SourceError> {
     let name = path.display().to_string();
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => SourceError::NotFound { name: name.clone(), suggestion: None },
@@ -210,7 +210,7 @@ fn text(from: impl Read, name: &str) -> Result<String, SourceError> {
 ///
 /// # Errors
 /// All problems, as diagnostics.
-pub fn load(name_or_path: &str, allow_exec: bool, set: &[String]) -> Result<(Source, Loaded), Diagnostics> {
+pub(crate) fn load(name_or_path: &str, allow_exec: bool, set: &[String]) -> Result<(Source, Loaded), Diagnostics> {
     let source = open(name_or_path).map_err(|error| error.diagnostic())?;
     let loaded = source.load(set)?;
     match source.exec_refusal(&loaded.workload, allow_exec) {
@@ -228,7 +228,7 @@ impl Source {
     ///
     /// # Errors
     /// All problems.
-    pub fn load(&self, set: &[String]) -> Result<Loaded, Diagnostics> {
+    pub(crate) fn load(&self, set: &[String]) -> Result<Loaded, Diagnostics> {
         let mut loaded = load::load_with(&self.text, &self.name, set)?;
         loaded.workload.folder.clone_from(&self.folder);
         Ok(loaded)
@@ -236,7 +236,7 @@ impl Source {
 
     /// Why the workload must not be run as it is: a workload file is code, and anybody could have written this one.
     #[must_use]
-    pub fn exec_refusal(&self, workload: &Workload, allow_exec: bool) -> Option<Diagnostic> {
+    pub(crate) fn exec_refusal(&self, workload: &Workload, allow_exec: bool) -> Option<Diagnostic> {
         if allow_exec || !self.world_writable {
             return None;
         }

@@ -1,5 +1,5 @@
 //! The seeded stream of tasks: which class each task is of, in which order tasks are given out, how long each is meant
-//! to take, and when it arrives. The same for every arm, whoever asks and in whatever order.
+//! to take, and when it arrives. The same for every arm, whichever asks and in whatever order.
 //!
 //! Nothing is kept per task, with one exception: `order: lpt` sorts all tasks once (4 bytes each).
 
@@ -17,7 +17,7 @@ use crate::workload::random::{Purpose, unit};
 use crate::workload::service;
 
 /// Most tasks that `order: lpt` sorts.
-pub const MOST_SORTED: u64 = 5_000_000;
+pub(crate) const MOST_SORTED: u64 = 5_000_000;
 /// Draws and arrivals that go into [`Stream::hash`].
 const SAMPLED: u64 = 1024;
 
@@ -128,7 +128,7 @@ impl Stream {
     /// From `position` on: the first index, how many tasks with consecutive indices and of the same class follow (at most
     /// `most`, at least one), and that class. Does not look at single tasks where all are alike.
     #[must_use]
-    pub fn run_at(&self, position: u64, most: u64) -> (TaskIndex, u64, ClassId) {
+    pub(crate) fn run_at(&self, position: u64, most: u64) -> (TaskIndex, u64, ClassId) {
         let shared = &self.shared;
         let most = most.min(shared.total.saturating_sub(position)).max(1);
         let first = self.index_at(position);

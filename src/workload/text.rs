@@ -7,7 +7,7 @@ use std::borrow::Cow;
 /// These are the control characters (C0, DEL, C1), line and paragraph separators, the marks that override the direction
 /// of text ("trojan source"), and invisible formatting characters.
 #[must_use]
-pub fn is_unsafe(c: char) -> bool {
+pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
@@ -18,13 +18,13 @@ pub fn is_unsafe(c: char) -> bool {
 ///
 /// Each character is replaced by exactly one, so columns counted in characters stay right.
 #[must_use]
-pub fn neutral(text: &str) -> Cow<'_, str> {
+pub(crate) fn neutral(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_unsafe) { Cow::Owned(text.chars().map(picture).collect()) } else { Cow::Borrowed(text) }
 }
 
 /// The visible stand-in of an unsafe character; any other character itself.
 #[must_use]
-pub fn picture(c: char) -> char {
+pub(crate) fn picture(c: char) -> char {
     match c {
         '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
         '\x7f' => '\u{2421}',
@@ -35,7 +35,7 @@ pub fn picture(c: char) -> char {
 
 /// At most `limit` characters of a text, neutral, with `…` where something was cut off.
 #[must_use]
-pub fn shortened(text: &str, limit: usize) -> String {
+pub(crate) fn shortened(text: &str, limit: usize) -> String {
     let mut short: String = text.chars().take(limit).map(picture).collect();
     if text.chars().nth(limit).is_some() {
         short.push('…');

@@ -16,11 +16,11 @@ pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 pub const LARGEST: u64 = 1 << 50;
 
 /// What a duration looks like; for messages.
-pub const DURATION_FORM: &str = "a duration with a unit, such as 5ms, 1.5s, 2min or 1h30m";
+pub(crate) const DURATION_FORM: &str = "a duration with a unit, such as 5ms, 1.5s, 2min or 1h30m";
 /// What a size looks like; for messages.
-pub const SIZE_FORM: &str = "a size with a unit, such as 64KiB, 1.5MB or 512B";
+pub(crate) const SIZE_FORM: &str = "a size with a unit, such as 64KiB, 1.5MB or 512B";
 /// What a rate looks like; for messages.
-pub const RATE_FORM: &str = "a rate above 0 with a unit, such as 120/s, 30/min or 10/h";
+pub(crate) const RATE_FORM: &str = "a rate above 0 with a unit, such as 120/s, 30/min or 10/h";
 
 /// What is wrong with a quantity.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -167,7 +167,7 @@ pub fn format_size(bytes: u64) -> String {
 ///
 /// # Errors
 /// Says what is wrong: no unit, not above 0, not finite.
-pub fn parse_rate(text: &str) -> Result<f64, UnitError> {
+pub(crate) fn parse_rate(text: &str) -> Result<f64, UnitError> {
     let trimmed = text.trim();
     let Some((number, unit)) = trimmed.split_once('/') else {
         let error = UnitError::new("a rate needs a unit");

@@ -20,9 +20,7 @@ pub(crate) enum Tree {
     Int(i128),
     /// Any other number, infinities and NaN included.
     Float(f64),
-    /// Text.
     Text(String),
-    /// A list.
     Seq(Vec<Tree>),
     /// A map: all entries in file order.
     Map(Vec<(Tree, Tree)>),

@@ -1,6 +1,6 @@
 //! Cases, and how they are checked.
 
-use poolscope::workload::diagnostic::{Diagnostic, Diagnostics, Severity};
+use poolscope::workload::diagnostic::{Diagnostic, DiagnosticSeverity, Diagnostics};
 use poolscope::workload::load::{Loaded, load};
 
 /// One input and what must be said about it.
@@ -78,7 +78,7 @@ pub fn check(cases: Vec<Case>) {
         let shown = problem.summary();
         assert_eq!((problem.line, problem.col), (line, col), "{shown}\n{text}");
         assert_eq!(problem.key, case.key, "{shown}");
-        assert_eq!(problem.severity, Severity::Error, "{shown}");
+        assert_eq!(problem.severity, DiagnosticSeverity::Error, "{shown}");
         let prefix = if case.key.is_empty() { String::new() } else { format!("{}: ", case.key) };
         assert!(shown.starts_with(&format!("bad.yaml:{line}:{col}: {prefix}")), "{shown}");
         for part in case.says {

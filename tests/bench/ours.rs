@@ -7,7 +7,7 @@ use poolscope::engine::dispatcher::{Policy, Settings};
 use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
 use poolscope::engine::event::RunState;
 use poolscope::engine::stream::Admission;
-use poolscope::metrics::recorder::{Config, Recorder};
+use poolscope::metrics::recorder::{Recorder, RecorderConfig};
 use poolscope::metrics::snapshot::RunId;
 use poolscope::workload::model::{EngineKind, Work};
 
@@ -39,8 +39,13 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) 
         orders: WorkerOrders::default(),
     };
     let sample_interval = Some(Duration::from_millis(500));
-    let (recorder, snapshots) =
-        Recorder::new(Config { sample_interval, cores: workers, kind, unbounded: false, run: RunId::default() });
+    let (recorder, snapshots) = Recorder::new(RecorderConfig {
+        sample_interval,
+        cores: workers,
+        kind,
+        unbounded: false,
+        run: RunId::default(),
+    });
     let begin = Instant::now();
     let run = Run::start(spec, Box::new(recorder)).expect("the engine starts");
     assert_eq!(run.join(), RunState::Finished);

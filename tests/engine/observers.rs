@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use poolscope::engine::event::{EngineView, Event, Moment, Observer, Observers, RunState};
 use poolscope::engine::outcome::Counts;
-use poolscope::metrics::recorder::{Config, Recorder};
+use poolscope::metrics::recorder::{Recorder, RecorderConfig};
 use poolscope::metrics::recording::{Header, Recording};
 use poolscope::metrics::snapshot::{RunId, Snapshot};
 use poolscope::metrics::track::Track;
@@ -57,7 +57,7 @@ fn a_recorder_and_another_observer_see_the_same_and_the_track_is_kept() {
         let run = RunId { serial: 3, round: 1, warmup: false };
         let interval = Some(Duration::from_millis(20));
         let (recorder, snapshots) =
-            Recorder::new(Config { sample_interval: interval, cores: 2, kind, unbounded: false, run });
+            Recorder::new(RecorderConfig { sample_interval: interval, cores: 2, kind, unbounded: false, run });
         let seen = Arc::new(Mutex::new(Seen::default()));
         let count = Count { seen: Arc::clone(&seen), recorder: snapshots.clone() };
         let observers: Observers = [Box::new(recorder) as Box<dyn Observer>, Box::new(count)].into_iter().collect();

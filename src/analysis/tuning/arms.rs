@@ -10,7 +10,7 @@ const PAIRS: usize = 2;
 
 /// Why two arms are compared at these counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Basis {
+pub(crate) enum Basis {
     /// Each with the count that is recommended for it, or the best one tried.
     Best,
     /// Both with the same count, because their best ones were not measured in pairs.
@@ -21,21 +21,21 @@ pub enum Basis {
 
 /// Two arms at one count each.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AtCounts {
+pub(crate) struct AtCounts {
     /// Workers of the baseline.
-    pub baseline: u32,
+    pub(crate) baseline: u32,
     /// Workers of the arm.
-    pub arm: u32,
+    pub(crate) arm: u32,
     /// Why these.
-    pub basis: Basis,
+    pub(crate) basis: Basis,
     /// What came out.
-    pub comparison: Comparison,
+    pub(crate) comparison: Comparison,
 }
 
 /// Compares an arm with the baseline: at their best counts if these were measured in pairs, else at the largest equal
 /// count up to the larger of these that was, else at their best counts all the same. `None` where one of them has none.
 #[must_use]
-pub fn at_counts(baseline: &Tuning, arm: &Tuning) -> Option<AtCounts> {
+pub(crate) fn at_counts(baseline: &Tuning, arm: &Tuning) -> Option<AtCounts> {
     let best = |tuning: &Tuning| tuning.advice.workers();
     let (one, other) = (best(baseline)?, best(arm)?);
     let at = |one: u32, other: u32, basis: Basis| {

@@ -2,9 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use crate::cli::{Changes, MOST, WorkerCounts};
+use crate::cli::{ChangeArgs, MOST, WorkerCounts};
 use crate::commands::prepare::{self, Platform, Prepared};
-use crate::commands::{Exit, write};
+use crate::commands::{ExitReason, write};
 use crate::report::clean;
 use crate::workload::model::{EngineSpec, Workers, Workload};
 use crate::workload::plan::{Machine, Plan, most_workers, plan_stream};
@@ -37,14 +37,14 @@ pub(super) fn arms(all: Vec<EngineSpec>) -> Prepared<Vec<EngineSpec>> {
     }
     if kept.is_empty() {
         write::say("error: there is no engine whose number of workers could be another one");
-        return Err(Exit::BadInput);
+        return Err(ExitReason::BadInput);
     }
     Ok(kept)
 }
 
 /// Checks what is to be tried before anything is started; tells what is cut. `workload` has the arms that take part and
 /// the runs of each count. Returns the counts, ascending; `None` where the results lead to them.
-pub(super) fn check(workload: &mut Workload, platform: &Platform, changes: &Changes) -> Prepared<Option<Vec<u32>>> {
+pub(super) fn check(workload: &mut Workload, platform: &Platform, changes: &ChangeArgs) -> Prepared<Option<Vec<u32>>> {
     let stream = Stream::new(workload);
     let tasks = u32::try_from(stream.total()).unwrap_or(u32::MAX).max(1);
     let (asked, counts) = match &changes.workers {
@@ -59,7 +59,7 @@ pub(super) fn check(workload: &mut Workload, platform: &Platform, changes: &Chan
     };
     let plan = foreseen(workload, &stream, &counts, platform.machine());
     let plan = plan.limited_as(changes.max_time, "engines times worker counts times repeats, and warm-up");
-    prepare::judge(&plan, platform, changes)?;
+    prepare::check_limits(&plan, platform, changes)?;
     set_workers(workload, counts.first().copied().unwrap_or(1));
     Ok(asked)
 }
@@ -82,13 +82,13 @@ fn given(counts: &WorkerCounts, tasks: u32, arms: usize) -> Prepared<Vec<u32>> {
              engines, and 1..64x2 tries 1, 2, 4 ... 64",
             kept.len()
         ));
-        return Err(Exit::BadInput);
+        return Err(ExitReason::BadInput);
     }
     Ok(kept)
 }
 
 /// The largest count that the limits of this machine allow; tells what the limit is if it is not that of processes.
-fn bearable(workload: &Workload, stream: &Stream, tasks: u32, platform: &Platform, changes: &Changes) -> u32 {
+fn bearable(workload: &Workload, stream: &Stream, tasks: u32, platform: &Platform, changes: &ChangeArgs) -> u32 {
     if changes.i_know {
         return u32::MAX;
     }

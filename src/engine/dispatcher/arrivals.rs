@@ -1,4 +1,4 @@
-//! Tasks that come: all at once, at their own times without waiting for the engine, or as somebody submits them.
+//! Tasks that come: all at once, at their own times without waiting for the engine, or as a submitter submits them.
 
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ impl Dispatcher {
         }
     }
 
-    /// Takes whatever somebody wants to submit, as far as there is room.
+    /// Takes what the submitter wants to submit, as far as there is room.
     fn ask_submitter(&mut self, now: Moment) {
         while let (Source::Submitter, Some(submitter)) = (&self.arrivals.source, &mut self.arrivals.submitter) {
             let room =

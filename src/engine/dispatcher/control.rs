@@ -18,7 +18,7 @@ impl Dispatcher {
     pub(super) fn control(&mut self, now: Moment, command: Command, out: &mut dyn Sink) {
         match command {
             _ if self.state.is_over() => {}
-            // Whoever submits is asked in every turn.
+            // The submitter is asked in every turn.
             Command::Submit => {}
             Command::Resize(workers) => self.resize(now, workers.get(), out),
             Command::Pause => {
@@ -108,7 +108,7 @@ impl Dispatcher {
         }
     }
 
-    /// Says whether there was somebody to kill.
+    /// Says whether there was a worker to kill.
     fn kill_worker(&mut self, now: Moment, slot: Slot, out: &mut dyn Sink) -> bool {
         let keeps_workers = self.policy.keeps_workers();
         // A process that has done its task is as good as gone: the next one of its slot is meant.
@@ -155,7 +155,7 @@ impl Dispatcher {
                 self.end_worker(now, id, Why::RunEnds, grace, out);
             }
             Life::Ending(ending) => match ending.sent {
-                // It was given longer than whoever stops a run waits.
+                // It was given longer than the user who stops a run waits.
                 Stop::Kill => self.expect_gone(now, id),
                 Stop::Terminate if kill => self.grace_over(now, id, out),
                 Stop::Terminate => {}
@@ -171,7 +171,7 @@ impl Dispatcher {
             let haunted = self.table.lanes_of(id).iter().any(|lane| lane.ghost.is_some());
             let Some(worker) = self.table.worker_mut(id) else { return };
             match worker.life {
-                // Nobody waits for a ghost.
+                // The caller has given up waiting for a ghost.
                 Life::Working | Life::Leaving if haunted => {
                     self.end_worker(now, id, Why::RunEnds, Duration::ZERO, out);
                 }

@@ -21,7 +21,7 @@ use crate::workload::model::OnTimeout;
 pub(super) const LEAVE: Duration = Duration::from_secs(2);
 /// How long a killed worker may take to be gone.
 const GONE: Duration = Duration::from_secs(5);
-/// The same once the run is being stopped: whoever asks to leave is not held up by a worker that nobody can end.
+/// The same once the run is being stopped: a user who asks to leave is not held up by a worker that cannot be ended.
 const GONE_AT_STOP: Duration = Duration::from_millis(800);
 /// How long a process may go on after its socket is closed: one that is ending closes it a moment before its end.
 const CLOSING: Duration = Duration::from_millis(50);

@@ -141,7 +141,7 @@ impl Dispatcher {
         }
         lane.hear(now);
         if self.ending.is_some() {
-            // Nobody takes it out of the queue any more.
+            // It will not be taken out of the queue any more.
             self.counts.cancelled += back.iter().map(|ticket| ticket.count).sum::<u64>();
         } else {
             self.queue.give_back(back.into_iter());

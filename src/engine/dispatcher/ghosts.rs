@@ -14,7 +14,7 @@ use crate::engine::outcome::{Cause, Outcome};
 use crate::workload::model::TaskIndex;
 
 impl Dispatcher {
-    /// A task has reached its limit and nobody waits for it any more.
+    /// A task has reached its limit and its caller waits no longer.
     pub(super) fn abandon(
         &mut self,
         now: Moment,

@@ -18,54 +18,23 @@ pub enum Input<'a> {
     /// The driver cannot go on.
     Broken(String),
     /// A worker process was started.
-    Started {
-        /// Which worker.
-        worker: WorkerId,
-        /// Its process.
-        pid: u32,
-    },
+    Started { worker: WorkerId, pid: u32 },
     /// A worker process could not be started.
-    StartFailed {
-        /// Which worker.
-        worker: WorkerId,
-        /// Why.
-        failure: StartFailure,
-    },
+    StartFailed { worker: WorkerId, failure: StartFailure },
     /// A worker said hello: it is there, and ready unless it has an initializer to run.
-    Hello {
-        /// Which worker.
-        worker: WorkerId,
-    },
+    Hello { worker: WorkerId },
     /// A worker has run its initializer.
     Initialized {
-        /// Which worker.
         worker: WorkerId,
         /// What became of it, in its own words if it failed.
         result: Result<(), String>,
     },
     /// Tasks succeeded, in the order in which they were sent.
-    Done {
-        /// Where they ran.
-        lane: LaneId,
-        /// The tasks.
-        records: &'a [Record],
-    },
+    Done { lane: LaneId, records: &'a [Record] },
     /// A task reported that it did not succeed.
-    Failed {
-        /// Where it ran.
-        lane: LaneId,
-        /// What it said.
-        failure: Box<TaskFailure>,
-    },
+    Failed { lane: LaneId, failure: Box<TaskFailure> },
     /// A task returned bytes; its record follows.
-    Returned {
-        /// Where it ran.
-        lane: LaneId,
-        /// Which task.
-        index: TaskIndex,
-        /// What it returns.
-        bytes: &'a [u8],
-    },
+    Returned { lane: LaneId, index: TaskIndex, bytes: &'a [u8] },
     /// Answer to [`Effect::Probe`].
     Progress {
         /// Which lane was asked for.
@@ -85,24 +54,11 @@ pub enum Input<'a> {
     },
     /// A worker will never say anything more, or does not listen any more: its end of the socket is closed, in one
     /// direction at least. All it had said before was handed in before.
-    Closed {
-        /// Which worker.
-        worker: WorkerId,
-    },
+    Closed { worker: WorkerId },
     /// A worker sent something that cannot be understood.
-    Misbehaved {
-        /// Which worker.
-        worker: WorkerId,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Misbehaved { worker: WorkerId, reason: String },
     /// A worker ended and was reaped; all it had said before was handed in before.
-    Exited {
-        /// Which worker.
-        worker: WorkerId,
-        /// How.
-        ended: Box<Ended>,
-    },
+    Exited { worker: WorkerId, ended: Box<Ended> },
 }
 
 /// Why a worker could not be started.
@@ -119,7 +75,6 @@ pub enum StartFailure {
 /// A task that reported that it did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskFailure {
-    /// Which task.
     pub index: TaskIndex,
     /// Run clock at its first instruction.
     pub start: Moment,
@@ -131,7 +86,6 @@ pub struct TaskFailure {
     pub exit: Option<Exit>,
     /// Whether its program could not be started at all.
     pub not_started: bool,
-    /// What it wrote.
     pub output: TaskOutput,
 }
 
@@ -159,7 +113,6 @@ pub struct Ended {
     pub peak_rss_bytes: Option<u64>,
     /// Whether the kernel killed it for want of memory.
     pub out_of_memory: bool,
-    /// What it wrote.
     pub output: TaskOutput,
 }
 
@@ -178,7 +131,6 @@ pub enum Effect {
     /// Start a worker; with `task` it is started for this one task, which has left the queue with that and does not
     /// expire any more. Answered by `Started` or `StartFailed`.
     Start {
-        /// Which worker.
         worker: WorkerId,
         /// Lanes that it is to have at first.
         lanes: u16,
@@ -186,34 +138,15 @@ pub enum Effect {
         task: Option<Ticket>,
     },
     /// Send tasks to a lane, in this order. A worker makes the lanes that it is sent tasks for.
-    Send {
-        /// Where they are to run.
-        lane: LaneId,
-        /// The tasks.
-        tickets: Vec<Ticket>,
-    },
+    Send { lane: LaneId, tickets: Vec<Ticket> },
     /// Say what a lane is in, at once. Answered by `Progress`.
-    Probe {
-        /// Which lane.
-        lane: LaneId,
-    },
+    Probe { lane: LaneId },
     /// Ask a worker to leave after its task.
-    Retire {
-        /// Which worker.
-        worker: WorkerId,
-    },
+    Retire { worker: WorkerId },
     /// End a worker.
-    Stop {
-        /// Which worker.
-        worker: WorkerId,
-        /// How.
-        how: Stop,
-    },
-    /// Leave a worker behind that cannot be ended: nobody waits for it any more. Answered by `Exited`.
-    Abandon {
-        /// Which worker.
-        worker: WorkerId,
-    },
+    Stop { worker: WorkerId, how: Stop },
+    /// Leave a worker behind that cannot be ended: the dispatcher waits for it no longer. Answered by `Exited`.
+    Abandon { worker: WorkerId },
     /// The run is over and every worker is gone.
     Over(RunState),
 }

@@ -12,54 +12,54 @@ use crate::workload::model::{ClassId, TaskIndex};
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     /// What it holds, in the order in which its worker works on it. The overdue task is not in here any more.
-    pub held: VecDeque<Held>,
+    pub(crate) held: VecDeque<Held>,
     /// The task for which its worker is being ended.
-    pub overdue: Option<Overdue>,
+    pub(crate) overdue: Option<Overdue>,
     /// The task that it is still in although its caller has given up.
-    pub ghost: Option<Ghost>,
-    /// What it held besides a ghost and was given to others: nobody hears what its worker may still say of it.
-    pub taken_back: Vec<Held>,
+    pub(crate) ghost: Option<Ghost>,
+    /// What it held besides a ghost and was given to others: what its worker may still say of it is ignored.
+    pub(crate) taken_back: Vec<Held>,
     /// End of the task before the first of `held`.
-    pub free_since: Moment,
+    pub(crate) free_since: Moment,
     /// The task that it was found in last, and the earliest moment that was told as its start.
-    pub found_in: Option<InTask>,
+    pub(crate) found_in: Option<InTask>,
     /// When it is looked at next: never later than the first moment at which a limit of it can be reached.
-    pub watched_until: Option<Moment>,
+    pub(crate) watched_until: Option<Moment>,
     /// Last sign of life while something is due from it.
-    pub heard: Moment,
+    pub(crate) heard: Moment,
     /// When it was first found in no task since then.
-    pub quiet_since: Option<Moment>,
+    pub(crate) quiet_since: Option<Moment>,
 }
 
 /// A task that worked too long.
 #[derive(Debug)]
 pub(super) struct Overdue {
-    pub task: Held,
-    pub started: Moment,
-    pub limit: Duration,
+    pub(crate) task: Held,
+    pub(crate) started: Moment,
+    pub(crate) limit: Duration,
     /// What it said while it was being ended.
-    pub last_words: Option<Box<TaskFailure>>,
+    pub(crate) last_words: Option<Box<TaskFailure>>,
 }
 
 /// A task whose caller has given up and whose worker goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ghost {
-    pub index: TaskIndex,
-    pub class: ClassId,
-    pub started: Moment,
+    pub(crate) index: TaskIndex,
+    pub(crate) class: ClassId,
+    pub(crate) started: Moment,
     /// When the caller gave up.
-    pub since: Moment,
+    pub(crate) since: Moment,
 }
 
 /// Tasks that a worker holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Held {
-    pub ticket: Ticket,
-    pub sent: Moment,
+    pub(crate) ticket: Ticket,
+    pub(crate) sent: Moment,
     /// Expected nanoseconds of each.
-    pub estimate: u64,
+    pub(crate) estimate: u64,
     /// Their `queue_timeout` ran out here: they have their outcome, and the worker will say that it skipped them.
-    pub expired: bool,
+    pub(crate) expired: bool,
 }
 
 impl Held {

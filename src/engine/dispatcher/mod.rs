@@ -230,7 +230,7 @@ impl Dispatcher {
     }
 
     /// The state for an observer. `task` tells what the lane in a slot is in.
-    pub fn view(&mut self, now: Moment, task: impl Fn(Slot) -> Option<InTask>) -> EngineView<'_> {
+    pub(crate) fn view(&mut self, now: Moment, task: impl Fn(Slot) -> Option<InTask>) -> EngineView<'_> {
         let mut views = std::mem::take(&mut self.views);
         views.clear();
         views.extend(self.table.rows().filter_map(|(slot, worker, lane)| self.row(slot, worker, lane, &task)));

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-/// A policy answers questions; nobody asks which one it is.
+/// A policy answers questions; the dispatcher never asks which one it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
     /// Workers are started once and reused (pool, serial).
@@ -22,7 +22,7 @@ impl Policy {
 
     /// Lanes of a worker where `lanes` of them are wanted in all.
     #[must_use]
-    pub fn lanes_of_a_worker(self, lanes: NonZeroU32) -> u16 {
+    pub(crate) fn lanes_of_a_worker(self, lanes: NonZeroU32) -> u16 {
         match self {
             Self::Reuse | Self::OneTask => 1,
             Self::OneWorker => u16::try_from(lanes.get()).unwrap_or(u16::MAX),

@@ -11,7 +11,6 @@ use crate::workload::model::{ClassId, TaskIndex};
 /// Waiting tasks with consecutive indices that share everything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    /// First index.
     pub first: TaskIndex,
     /// How many; at least 1.
     pub count: u64,
@@ -34,21 +33,20 @@ struct Admitted {
 
 /// Tasks of one class whose `queue_timeout` ran out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Expired {
-    /// How many.
-    pub count: u64,
+pub(crate) struct Expired {
+    pub(crate) count: u64,
     /// Some of them by name, at most [`NAMED`].
-    pub named: Vec<TaskIndex>,
+    pub(crate) named: Vec<TaskIndex>,
 }
 
 /// Most expired tasks of a class that are named one by one: as many as anybody keeps.
-pub const NAMED: usize = 200;
+pub(crate) const NAMED: usize = 200;
 /// Most runs of the stream that are looked at for names: of a rare class, fewer are named.
 const LOOKED_AT: usize = 10_000;
 
 impl Expired {
     /// Adds a ticket's tasks.
-    pub fn add(&mut self, ticket: &Ticket) {
+    pub(crate) fn add(&mut self, ticket: &Ticket) {
         self.count += ticket.count;
         let room = NAMED.saturating_sub(self.named.len());
         self.named.extend((ticket.first..ticket.first + ticket.count).take(room));
@@ -57,7 +55,7 @@ impl Expired {
 
 /// The queue of waiting tasks: first those that came back (their worker left or died), then those that are tried again
 /// in the order in which they came due, then those of the stream in order.
-pub struct Queue {
+pub(crate) struct Queue {
     stream: Box<dyn TaskStream>,
     /// First position of the stream that was neither taken nor expired; for a batch only.
     cursor: u64,
@@ -93,7 +91,7 @@ impl std::fmt::Debug for Queue {
 impl Queue {
     /// An empty queue over a stream whose classes have these `queue_timeout`s.
     #[must_use]
-    pub fn new(stream: Box<dyn TaskStream>, limits: Vec<Option<Duration>>) -> Self {
+    pub(crate) fn new(stream: Box<dyn TaskStream>, limits: Vec<Option<Duration>>) -> Self {
         let classes = limits.len();
         Self {
             stream,
@@ -119,12 +117,12 @@ impl Queue {
 
     /// Tasks of the whole stream, where that is known.
     #[must_use]
-    pub fn total(&self) -> Option<u64> {
+    pub(crate) fn total(&self) -> Option<u64> {
         self.stream.total()
     }
 
     /// Admits the whole stream at time zero.
-    pub fn admit_batch(&mut self) -> u64 {
+    pub(crate) fn admit_batch(&mut self) -> u64 {
         self.batch_end = self.stream.total().unwrap_or(0);
         self.batches.push_back(Admitted { end: self.batch_end, arrival: Moment::ZERO });
         self.batch_end
@@ -132,7 +130,7 @@ impl Queue {
 
     /// Admits the `count` tasks from this position on, which is where the last ones ended. Without limits of their own they
     /// take up no room each.
-    pub fn admit_next(&mut self, position: u64, count: u64, arrival: Moment) {
+    pub(crate) fn admit_next(&mut self, position: u64, count: u64, arrival: Moment) {
         if self.limits.iter().any(Option::is_some) {
             return (position..position.saturating_add(count)).for_each(|position| self.admit(position, arrival));
         }
@@ -150,7 +148,7 @@ impl Queue {
     }
 
     /// Admits the task at this position.
-    pub fn admit(&mut self, position: u64, arrival: Moment) {
+    pub(crate) fn admit(&mut self, position: u64, arrival: Moment) {
         let run = self.stream.run_at(position, 1);
         let expires = self.expiry(run.class, arrival);
         if let (Some(at), Some(expiring)) = (expires, self.expiring.get_mut(usize::from(run.class))) {
@@ -162,19 +160,19 @@ impl Queue {
 
     /// Waiting tasks.
     #[must_use]
-    pub fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.returned_count + self.arrived.len() as u64 + (self.batch_end - self.cursor - self.expired_ahead)
     }
 
     /// Whether nothing waits.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Earliest intended arrival among the waiting tasks.
     #[must_use]
-    pub fn oldest(&self) -> Option<Moment> {
+    pub(crate) fn oldest(&self) -> Option<Moment> {
         let mut batch = None;
         if self.batch_end - self.cursor > self.expired_ahead {
             batch = Some(self.batch_arrival());
@@ -186,7 +184,7 @@ impl Queue {
 
     /// Class of the task that [`Queue::take`] would give next.
     #[must_use]
-    pub fn next_class(&mut self) -> Option<ClassId> {
+    pub(crate) fn next_class(&mut self) -> Option<ClassId> {
         if let Some(ticket) = self.returned.front() {
             return Some(ticket.class);
         }
@@ -198,7 +196,7 @@ impl Queue {
     }
 
     /// Takes up to `most` tasks that can travel as one run.
-    pub fn take(&mut self, most: u64) -> Option<Ticket> {
+    pub(crate) fn take(&mut self, most: u64) -> Option<Ticket> {
         if let Some(front) = self.returned.front_mut() {
             let mut ticket = *front;
             ticket.count = front.count.min(most);
@@ -242,7 +240,7 @@ impl Queue {
     }
 
     /// Puts tasks back at the head, in the order in which they are given.
-    pub fn give_back(&mut self, tickets: impl DoubleEndedIterator<Item = Ticket>) {
+    pub(crate) fn give_back(&mut self, tickets: impl DoubleEndedIterator<Item = Ticket>) {
         for ticket in tickets.rev().filter(|ticket| ticket.count > 0) {
             self.count_returned(&ticket);
             self.returned.push_front(ticket);
@@ -250,7 +248,7 @@ impl Queue {
     }
 
     /// Takes in a task that is to be tried again: behind those that came due before it, ahead of the stream.
-    pub fn try_again(&mut self, ticket: Ticket) {
+    pub(crate) fn try_again(&mut self, ticket: Ticket) {
         self.count_returned(&ticket);
         self.returned.push_back(ticket);
     }
@@ -261,7 +259,7 @@ impl Queue {
     }
 
     /// Removes every waiting task; says how many there were.
-    pub fn clear(&mut self) -> u64 {
+    pub(crate) fn clear(&mut self) -> u64 {
         let len = self.len();
         self.cursor = self.batch_end;
         self.batches.clear();
@@ -276,7 +274,7 @@ impl Queue {
     /// When the next `queue_timeout` runs out. May be early: a task that has left the queue is found out by
     /// [`Queue::expire`].
     #[must_use]
-    pub fn next_expiry(&self) -> Option<Moment> {
+    pub(crate) fn next_expiry(&self) -> Option<Moment> {
         let arrived = self.expiring.iter().filter_map(|queue| queue.front().map(|(_, at)| *at));
         let batch = self.limits.iter().enumerate().filter_map(|(class, limit)| {
             // Asking for the limit first: counting a class may mean to look at every task once.
@@ -296,7 +294,7 @@ impl Queue {
     }
 
     /// Removes the tasks whose `queue_timeout` has run out: one entry for each class.
-    pub fn expire(&mut self, now: Moment) -> Vec<Expired> {
+    pub(crate) fn expire(&mut self, now: Moment) -> Vec<Expired> {
         let mut gone = vec![Expired::default(); self.limits.len()];
         for (class, gone) in gone.iter_mut().enumerate() {
             self.expire_batch(class, now, gone);

@@ -253,7 +253,7 @@ impl Dispatcher {
         }
     }
 
-    /// The system is short of something: for a while nobody is started, each time for longer.
+    /// The system is short of something: for a while no worker is started, each time for longer.
     fn block_starts(&mut self, now: Moment, reason: &str, out: &mut dyn Sink) {
         if self.failed_starts == 0 {
             self.failing_since = now;

@@ -26,25 +26,25 @@ pub enum Chunk {
 /// CPython's rule for `Pool.map` without a chunksize: `ceil(n / 4W)`
 /// (`Lib/multiprocessing/pool.py`, `Pool._map_async`).
 #[must_use]
-pub fn cpython_chunksize(tasks: u64, workers: u32) -> u64 {
+pub(crate) fn cpython_chunksize(tasks: u64, workers: u32) -> u64 {
     tasks.div_ceil(u64::from(workers).max(1) * 4).max(1)
 }
 
 /// Estimates of the time a task of each class takes a worker, as a moving average over what was measured.
 #[derive(Clone, Debug)]
-pub struct Estimates {
+pub(crate) struct Estimates {
     nanos: Vec<Option<f64>>,
 }
 
 impl Estimates {
     /// Nothing known about so many classes.
     #[must_use]
-    pub fn new(classes: usize) -> Self {
+    pub(crate) fn new(classes: usize) -> Self {
         Self { nanos: vec![None; classes] }
     }
 
     /// `count` tasks of a class kept a worker busy for `nanos` in all.
-    pub fn observe(&mut self, class: ClassId, count: u64, nanos: u64) {
+    pub(crate) fn observe(&mut self, class: ClassId, count: u64, nanos: u64) {
         let Some(estimate) = self.nanos.get_mut(usize::from(class)) else { return };
         let mean = nanos as f64 / count.max(1) as f64;
         // A batch weighs in by its length: eight tasks count half.
@@ -55,7 +55,7 @@ impl Estimates {
     /// Expected nanoseconds of one task; a whole window for a class nothing is known of, so that its first task travels
     /// alone.
     #[must_use]
-    pub fn nanos(&self, class: ClassId) -> u64 {
+    pub(crate) fn nanos(&self, class: ClassId) -> u64 {
         let known = self.nanos.get(usize::from(class)).copied().flatten();
         known.map_or(WINDOW.as_nanos() as u64, |nanos| nanos.max(1.0) as u64)
     }
@@ -63,17 +63,16 @@ impl Estimates {
 
 /// What a worker holds, for the decision.
 #[derive(Clone, Copy, Debug)]
-pub struct Holding {
-    /// Tasks.
-    pub tasks: u64,
+pub(crate) struct Holding {
+    pub(crate) tasks: u64,
     /// Their expected nanoseconds.
-    pub nanos: u64,
+    pub(crate) nanos: u64,
 }
 
 impl Chunk {
     /// Whether the number depends on what is measured.
     #[must_use]
-    pub fn is_adaptive(self) -> bool {
+    pub(crate) fn is_adaptive(self) -> bool {
         self == Self::Adaptive
     }
 
@@ -81,7 +80,7 @@ impl Chunk {
     /// length of the queue, `workers` the number that share it, `first` whether this begins a message: one is sent only
     /// when the window is half empty, and then fills it.
     #[must_use]
-    pub fn room(self, holding: Holding, estimate: u64, waiting: u64, workers: u32, first: bool) -> u64 {
+    pub(crate) fn room(self, holding: Holding, estimate: u64, waiting: u64, workers: u32, first: bool) -> u64 {
         match self {
             Self::One => u64::from(holding.tasks == 0),
             Self::Fixed(chunk) => {

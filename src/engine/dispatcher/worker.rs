@@ -12,15 +12,15 @@ use crate::engine::event::{LaneId, Moment, Slot, WorkerId, WorkerState};
 #[derive(Debug, Default)]
 pub(super) struct Worker {
     /// Counts the workers that had this place.
-    pub epoch: u32,
-    pub life: Life,
-    pub pid: Option<u32>,
+    pub(crate) epoch: u32,
+    pub(crate) life: Life,
+    pub(crate) pid: Option<u32>,
     /// Whether the next worker here replaces one that died or was killed.
-    pub replaces: bool,
+    pub(crate) replaces: bool,
     /// Whether its socket is closed.
-    pub closed: bool,
+    pub(crate) closed: bool,
     /// Whether it did anything yet.
-    pub proven: bool,
+    pub(crate) proven: bool,
 }
 
 /// What a worker is up to.
@@ -46,11 +46,11 @@ pub(super) enum Life {
 /// A worker that is being ended.
 #[derive(Debug)]
 pub(super) struct Termination {
-    pub why: Why,
+    pub(crate) why: Why,
     /// Whether it had to be killed after its grace period.
-    pub killed: bool,
+    pub(crate) killed: bool,
     /// The last signal it was sent.
-    pub sent: Stop,
+    pub(crate) sent: Stop,
 }
 
 /// Why a worker is being ended.
@@ -125,12 +125,12 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub fn new(policy: Policy) -> Self {
+    pub(crate) fn new(policy: Policy) -> Self {
         Self { workers: Vec::new(), lanes: Vec::new(), shared: policy.shares_worker() }
     }
 
     /// Makes it long enough for so many lanes.
-    pub fn grow(&mut self, lanes: u32) {
+    pub(crate) fn grow(&mut self, lanes: u32) {
         let workers = if self.shared { 1 } else { lanes as usize };
         if self.lanes.len() < lanes as usize {
             self.lanes.resize_with(lanes as usize, Lane::default);
@@ -141,15 +141,15 @@ impl Table {
     }
 
     /// Every slot.
-    pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
         (0..u32::try_from(self.lanes.len()).unwrap_or(u32::MAX)).map(Slot)
     }
 
-    pub fn workers(&self) -> &[Worker] {
+    pub(crate) fn workers(&self) -> &[Worker] {
         &self.workers
     }
 
-    pub fn lanes(&self) -> &[Lane] {
+    pub(crate) fn lanes(&self) -> &[Lane] {
         &self.lanes
     }
 
@@ -158,12 +158,12 @@ impl Table {
     }
 
     /// The names of all workers, whether there is a process or not.
-    pub fn ids(&self) -> impl Iterator<Item = WorkerId> + '_ {
+    pub(crate) fn ids(&self) -> impl Iterator<Item = WorkerId> + '_ {
         (0..).zip(&self.workers).map(|(slot, worker)| WorkerId { slot: Slot(slot), epoch: worker.epoch })
     }
 
     /// The name of the lane in a slot.
-    pub fn lane_id(&self, slot: Slot) -> Option<LaneId> {
+    pub(crate) fn lane_id(&self, slot: Slot) -> Option<LaneId> {
         let first = if self.shared { Slot(0) } else { slot };
         let epoch = self.workers.get(self.owner(slot))?.epoch;
         let number = u16::try_from(slot.0 - first.0).ok()?;
@@ -171,50 +171,50 @@ impl Table {
     }
 
     /// The slots of a worker's lanes.
-    pub fn slots_of(&self, worker: WorkerId) -> Range<u32> {
+    pub(crate) fn slots_of(&self, worker: WorkerId) -> Range<u32> {
         let first = worker.slot.0;
         let end =
             if self.shared { u32::try_from(self.lanes.len()).unwrap_or(u32::MAX) } else { first.saturating_add(1) };
         first..end
     }
 
-    pub fn lanes_of(&self, worker: WorkerId) -> &[Lane] {
+    pub(crate) fn lanes_of(&self, worker: WorkerId) -> &[Lane] {
         let slots = self.slots_of(worker);
         self.lanes.get(slots.start as usize..slots.end as usize).unwrap_or_default()
     }
 
-    pub fn lanes_of_mut(&mut self, worker: WorkerId) -> &mut [Lane] {
+    pub(crate) fn lanes_of_mut(&mut self, worker: WorkerId) -> &mut [Lane] {
         let slots = self.slots_of(worker);
         self.lanes.get_mut(slots.start as usize..slots.end as usize).unwrap_or_default()
     }
 
     /// A worker, unless another one has its place by now.
-    pub fn worker(&self, worker: WorkerId) -> Option<&Worker> {
+    pub(crate) fn worker(&self, worker: WorkerId) -> Option<&Worker> {
         self.workers.get(worker.slot.index()).filter(|entry| entry.epoch == worker.epoch)
     }
 
-    pub fn worker_mut(&mut self, worker: WorkerId) -> Option<&mut Worker> {
+    pub(crate) fn worker_mut(&mut self, worker: WorkerId) -> Option<&mut Worker> {
         self.workers.get_mut(worker.slot.index()).filter(|entry| entry.epoch == worker.epoch)
     }
 
     /// A lane and its worker, unless another worker has its place by now.
-    pub fn lane_mut(&mut self, lane: LaneId) -> Option<(&mut Worker, &mut Lane)> {
+    pub(crate) fn lane_mut(&mut self, lane: LaneId) -> Option<(&mut Worker, &mut Lane)> {
         let worker = self.workers.get_mut(lane.worker.slot.index()).filter(|entry| entry.epoch == lane.worker.epoch)?;
         Some((worker, self.lanes.get_mut(lane.slot().index())?))
     }
 
     /// What is in a slot now.
-    pub fn at(&self, slot: Slot) -> Option<(&Worker, &Lane)> {
+    pub(crate) fn at(&self, slot: Slot) -> Option<(&Worker, &Lane)> {
         Some((self.workers.get(self.owner(slot))?, self.lanes.get(slot.index())?))
     }
 
-    pub fn at_mut(&mut self, slot: Slot) -> Option<(&mut Worker, &mut Lane)> {
+    pub(crate) fn at_mut(&mut self, slot: Slot) -> Option<(&mut Worker, &mut Lane)> {
         let owner = self.owner(slot);
         Some((self.workers.get_mut(owner)?, self.lanes.get_mut(slot.index())?))
     }
 
     /// Every slot with what is in it.
-    pub fn rows(&self) -> impl Iterator<Item = (Slot, &Worker, &Lane)> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (Slot, &Worker, &Lane)> {
         self.slots().filter_map(|slot| self.at(slot).map(|(worker, lane)| (slot, worker, lane)))
     }
 }

@@ -35,50 +35,50 @@ static RUNS: AtomicU32 = AtomicU32::new(0);
 
 /// See the module docs of [`super`].
 pub(super) struct Core {
-    pub dispatcher: Dispatcher,
+    pub(crate) dispatcher: Dispatcher,
     policy: Policy,
     /// When what is being read was read: nothing that is told can have happened later.
-    pub heard: Moment,
-    pub clock: RunClock,
-    pub observer: Box<dyn Observer>,
+    pub(crate) heard: Moment,
+    pub(crate) clock: RunClock,
+    pub(crate) observer: Box<dyn Observer>,
     effects: VecDeque<Effect>,
-    pub links: Vec<Option<Link>>,
-    pub board: Arc<Board>,
-    pub null: File,
-    pub works: Vec<Work>,
-    pub seed: u64,
-    pub setup: Vec<u8>,
-    pub orders: WorkerOrders,
+    pub(crate) links: Vec<Option<Link>>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) null: File,
+    pub(crate) works: Vec<Work>,
+    pub(crate) seed: u64,
+    pub(crate) setup: Vec<u8>,
+    pub(crate) orders: WorkerOrders,
     /// Workers that were started so far.
-    pub starts: u64,
+    pub(crate) starts: u64,
     /// Starts workers; the slot is filled in.
-    pub worker: Program,
+    pub(crate) worker: Program,
     /// Environment of programs that are tasks.
-    pub program: Program,
-    pub guardian: Option<Guardian>,
-    pub oom_kills: Option<u64>,
+    pub(crate) program: Program,
+    pub(crate) guardian: Option<Guardian>,
+    pub(crate) oom_kills: Option<u64>,
     /// Watches over what programs leave behind; `None` where no task is a program.
-    pub strays: Option<Strays>,
+    pub(crate) strays: Option<Strays>,
     /// Wakes the local task that looks for strays.
-    pub strays_notice: Rc<Notify>,
+    pub(crate) strays_notice: Rc<Notify>,
     /// Whether it was told that there were strays.
     strays_told: bool,
     /// Processes that could not be ended, as far as they were told.
     unendable: BTreeSet<u32>,
     /// Since when programs of tasks could not be started because they are open for writing.
-    pub written_since: BTreeMap<TaskIndex, u64>,
+    pub(crate) written_since: BTreeMap<TaskIndex, u64>,
     /// Wakes the local task that waits for the alarm when the time it waits for has changed.
-    pub alarm_changed: Rc<Notify>,
+    pub(crate) alarm_changed: Rc<Notify>,
     alarm: Option<Moment>,
-    pub over: Option<RunState>,
-    pub over_notice: Rc<Notify>,
+    pub(crate) over: Option<RunState>,
+    pub(crate) over_notice: Rc<Notify>,
     /// Reused buffers of the hot path.
-    pub buffer: Vec<u8>,
-    pub records: Vec<Record>,
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) records: Vec<Record>,
     /// Workers whose local tasks are still to be started.
-    pub unwatched: Vec<WorkerId>,
+    pub(crate) unwatched: Vec<WorkerId>,
     /// Workers whose socket is full.
-    pub blocked: Vec<WorkerId>,
+    pub(crate) blocked: Vec<WorkerId>,
 }
 
 struct Outlet<'a> {
@@ -96,7 +96,7 @@ impl Sink for Outlet<'_> {
     }
 }
 
-/// What a guest in somebody's process cannot do.
+/// What a guest in a host's process cannot do.
 const STRAYS_AT_THE_END: &str =
     "processes that tasks leave behind are ended with the run: this process does not take orphans in";
 
@@ -110,8 +110,11 @@ impl Core {
         let run = format!("{}.{number}.{:x}", std::process::id(), clock::monotonic());
         let parent = std::process::id().to_string();
         let mut worker = Program::new(&["poolscope-worker", entry::WORKER, "0", &parent])?;
-        worker =
-            worker.executable(&spec.worker_program)?.in_folder(spec.folder.as_deref())?.dies_with_parent().is_ours();
+        worker = worker
+            .executable(&spec.worker_program)?
+            .in_folder(spec.folder.as_deref())?
+            .dies_with_parent()
+            .with_our_limits();
         environment::mark(&mut worker, &run)?;
         let mut program = Program::new(&["program"])?.in_folder(spec.folder.as_deref())?.dies_with_parent();
         environment::mark(&mut program, &run)?;
@@ -193,7 +196,7 @@ impl Core {
         self.strays.as_ref().and_then(Strays::groups).map(|groups| groups.open(slot)).transpose()
     }
 
-    /// A task is over, which may have left somebody behind.
+    /// A task is over, which may have left strays.
     pub(super) fn look_for_strays(&self) {
         if self.strays.is_some() {
             self.strays_notice.notify_one();
@@ -212,7 +215,7 @@ impl Core {
         swept.dying + swept.killed > 0
     }
 
-    /// The run is over: nobody it left behind stays.
+    /// The run is over: none of its strays stays.
     pub(super) fn end_strays(&mut self) {
         if let Some(strays) = self.strays.take() {
             self.tell_strays(strays.end());

@@ -15,7 +15,7 @@ use crate::worker::guardian;
 
 /// A guardian that is on guard until this is dropped.
 #[derive(Debug)]
-pub struct Guardian {
+pub(crate) struct Guardian {
     /// Its standard input: the end of it is its signal.
     line: Option<OwnedFd>,
     child: Child,
@@ -27,17 +27,17 @@ impl Guardian {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(own_program: &OsStr, run: &str, groups: Option<&Path>) -> io::Result<Self> {
+    pub(crate) fn start(own_program: &OsStr, run: &str, groups: Option<&Path>) -> io::Result<Self> {
         let (read, line) = pipe::pipe()?;
         rustix::io::ioctl_fionbio(&read, false)?;
         let null = dev_null::open()?;
-        // In somebody else's process, what descends from it may be anybody's.
+        // In a host's process, what descends from it may be the host's own.
         let own = ProcessOwner::current().map_or(0, |_| std::process::id()).to_string();
         let groups = groups.unwrap_or(Path::new("")).as_os_str();
         let spared = orphans::spared();
         let argv =
             [OsStr::new("poolscope-guardian"), GUARDIAN.as_ref(), run.as_ref(), own.as_ref(), spared.as_ref(), groups];
-        let program = Program::new(&argv)?.executable(own_program)?.is_ours();
+        let program = Program::new(&argv)?.executable(own_program)?.with_our_limits();
         let child = program.spawn(&[(read.as_fd(), 0), (null.as_fd(), 1), (null.as_fd(), 2)])?;
         Ok(Self { line: Some(line), child })
     }

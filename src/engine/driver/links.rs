@@ -18,15 +18,14 @@ use crate::workload::model::TaskIndex;
 /// A child in a slot.
 #[derive(Debug)]
 pub(super) struct Link {
-    pub epoch: u32,
-    /// How many lanes it has.
-    pub lanes: u16,
-    pub child: Child,
+    pub(crate) epoch: u32,
+    pub(crate) lanes: u16,
+    pub(crate) child: Child,
     /// Whether it was told to end.
-    pub stopped: bool,
-    pub peer: Peer,
-    /// Local tasks that read what it says: they end with it, whoever else holds its pipes.
-    pub readers: Vec<AbortHandle>,
+    pub(crate) stopped: bool,
+    pub(crate) peer: Peer,
+    /// Local tasks that read what it says: they end with it, even if another process holds its pipes.
+    pub(crate) readers: Vec<AbortHandle>,
 }
 
 impl Drop for Link {
@@ -47,47 +46,47 @@ pub(super) enum Peer {
 /// A process that speaks the worker protocol.
 #[derive(Debug)]
 pub(super) struct WorkerPeer {
-    pub socket: Rc<UnixStream>,
+    pub(crate) socket: Rc<UnixStream>,
     /// Beginning of a frame whose rest has not come yet.
-    pub inbox: Vec<u8>,
+    pub(crate) inbox: Vec<u8>,
     /// What the socket did not take yet.
-    pub outbox: Vec<u8>,
+    pub(crate) outbox: Vec<u8>,
     /// Bytes from its beginning that were sent.
-    pub sent: usize,
+    pub(crate) sent: usize,
     /// Whether a local task is waiting to send the outbox.
-    pub sending: bool,
+    pub(crate) sending: bool,
     /// Whether no more is to be sent after the outbox.
-    pub closing: bool,
+    pub(crate) closing: bool,
     /// Classes it was told of.
-    pub knows: Vec<bool>,
+    pub(crate) knows: Vec<bool>,
     /// What it writes to its standard output and error.
-    pub output: OutputPipe,
+    pub(crate) output: OutputPipe,
     /// Whether it said hello.
-    pub greeted: bool,
+    pub(crate) greeted: bool,
     /// How it tells which task it is in.
-    pub tells: Tells,
+    pub(crate) tells: Tells,
     /// What it was sent, by lane, where it does not tell.
-    pub held: BTreeMap<LaneNumber, VecDeque<TaskRun>>,
+    pub(crate) held: BTreeMap<LaneNumber, VecDeque<TaskRun>>,
     /// Bytes that tasks return and that are not complete yet, by lane.
-    pub returning: BTreeMap<LaneNumber, (TaskIndex, Vec<u8>)>,
+    pub(crate) returning: BTreeMap<LaneNumber, (TaskIndex, Vec<u8>)>,
 }
 
 /// A program that is a task.
 #[derive(Debug)]
 pub(super) struct ProgramPeer {
-    pub index: u64,
+    pub(crate) index: u64,
     /// Monotonic clock when it was started.
-    pub started: u64,
-    pub stdout: OutputPipe,
-    pub stderr: OutputPipe,
+    pub(crate) started: u64,
+    pub(crate) stdout: OutputPipe,
+    pub(crate) stderr: OutputPipe,
 }
 
 /// One captured stream.
 #[derive(Debug)]
 pub(super) struct OutputPipe {
-    pub pipe: Rc<AsyncFd<OwnedFd>>,
-    pub capture: Capture,
-    pub open: bool,
+    pub(crate) pipe: Rc<AsyncFd<OwnedFd>>,
+    pub(crate) capture: Capture,
+    pub(crate) open: bool,
 }
 
 impl OutputPipe {

@@ -39,7 +39,6 @@ const STATE_INTERVAL: Duration = Duration::from_millis(100);
 pub struct RunSpec {
     /// What the dispatcher needs.
     pub settings: Settings,
-    /// The tasks.
     pub stream: Box<dyn TaskStream>,
     /// What the tasks of each class do.
     pub works: Vec<Work>,
@@ -69,7 +68,7 @@ pub struct WorkerOrders {
 }
 
 /// Tells the bytes that come with a task; `None` for a task without.
-pub type Payload = Box<dyn Fn(TaskIndex) -> Option<Vec<u8>> + Send>;
+pub(crate) type Payload = Box<dyn Fn(TaskIndex) -> Option<Vec<u8>> + Send>;
 
 impl std::fmt::Debug for RunSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -125,18 +124,6 @@ impl Run {
     /// Asks for something. Without effect once the run is over.
     pub fn command(&self, command: Command) {
         let _ = self.commands.send(command);
-    }
-
-    /// A sender for others who may ask.
-    #[must_use]
-    pub fn commands(&self) -> mpsc::UnboundedSender<Command> {
-        self.commands.clone()
-    }
-
-    /// Whether the run is over.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Waits for the end.

@@ -122,8 +122,8 @@ impl Core {
         stream.open
     }
 
-    /// A program has ended at this reading of the monotonic clock. What it wrote is in its pipes; whoever else holds them
-    /// is not waited for, and what it left behind is seen to elsewhere.
+    /// A program has ended at this reading of the monotonic clock. What it wrote is in its pipes; another process that
+    /// holds them is not waited for, and what it left behind is seen to elsewhere.
     pub(super) fn program_ended(&mut self, worker: WorkerId, reaped: Reaped, at: u64) {
         for which in [Which::Stdout, Which::Stderr] {
             self.read_stream(worker, which);
@@ -142,7 +142,7 @@ impl Core {
             program.stderr.capture.text(),
             program.stdout.capture.omitted() + program.stderr.capture.omitted(),
         );
-        // One that was told to end has no result of its own, and neither has one whose end nobody was told.
+        // One that was told to end has no result of its own, and neither has one of whose end the driver was not told.
         let lost = link.stopped || reaped.exit == Exit::Unknown;
         if !lost {
             let index = program.index;

@@ -1,5 +1,5 @@
 //! The board's lines of workers that do not write to them: the parent does it, from what they say or from what it knows.
-//! So whoever asks which task a lane is in finds the answer in one place.
+//! So the answer to which task a lane is in is found in one place.
 
 use std::collections::VecDeque;
 

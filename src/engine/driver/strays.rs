@@ -1,11 +1,11 @@
 //! Strays: processes that a task left behind. They are ended when their task is over, in every engine by this one rule.
 //!
-//! Every program that is a task descends from this process, which as the program's own is a subreaper, so whoever loses its
-//! parent arrives here as an orphan ([`crate::os::orphans`]). In somebody else's process it may arrive elsewhere: then the
-//! end of the run is the end of strays ([`crate::os::process_owner`]). Which task an orphan belongs to is told by the control group it was born
-//! in, where there are any, else by the marks in its environment, and where these were cleared by its start: it cannot
-//! belong to a task that began later. It may live as long as a task that it can belong to is running. Looking for strays
-//! is never part of a task's service time.
+//! Every program that is a task descends from this process, which as the program's own is a subreaper, so a process
+//! that loses its parent arrives here as an orphan ([`crate::os::orphans`]). As a guest in another program's process it
+//! may arrive elsewhere: then the end of the run is the end of strays ([`crate::os::process_owner`]). Which task an
+//! orphan belongs to is told by the control group it was born in, where there are any, else by the marks in its
+//! environment, and where these were cleared by its start: it cannot belong to a task that began later. It may live as
+//! long as a task that it can belong to is running. Looking for strays is never part of a task's service time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,12 +38,12 @@ struct Territory {
 
 /// Watches over the strays of one run, until it is dropped.
 #[derive(Debug)]
-pub struct Strays(Arc<Territory>);
+pub(crate) struct Strays(Arc<Territory>);
 
 impl Strays {
     /// Begins to watch. Control groups are made for so many slots where that is possible.
     #[must_use]
-    pub fn watch(run: &str, board: &Arc<Board>, slots: u32) -> Self {
+    pub(crate) fn watch(run: &str, board: &Arc<Board>, slots: u32) -> Self {
         let groups = SlotGroups::make(&format!("poolscope-{run}"), slots).ok();
         let territory = Arc::new(Territory {
             run: run.to_owned(),
@@ -58,18 +58,18 @@ impl Strays {
 
     /// The control groups, where there are any.
     #[must_use]
-    pub fn groups(&self) -> Option<&SlotGroups> {
+    pub(crate) fn groups(&self) -> Option<&SlotGroups> {
         self.0.groups.as_ref()
     }
 
     /// Whether strays are found while the run goes on.
     #[must_use]
-    pub fn are_found(&self) -> bool {
+    pub(crate) fn are_found(&self) -> bool {
         self.0.arrive
     }
 
     /// Ends the strays of tasks that are over, of every run.
-    pub fn sweep(&self) -> Swept {
+    pub(crate) fn sweep(&self) -> Swept {
         if !self.0.arrive {
             return Swept::default();
         }
@@ -78,7 +78,7 @@ impl Strays {
     }
 
     /// Ends every stray of this run and waits for that, for a moment. Returns how many were killed.
-    pub fn end(&self) -> usize {
+    pub(crate) fn end(&self) -> usize {
         let deadline = clock::monotonic() + PATIENCE.as_nanos() as u64;
         let mut killed = 0;
         self.0.over.store(true, Ordering::Relaxed);
@@ -102,7 +102,7 @@ impl Drop for Strays {
 }
 
 fn runs() -> std::sync::MutexGuard<'static, Vec<Arc<Territory>>> {
-    // Whoever panicked with the lock did not leave the list half changed.
+    // A thread that panicked with the lock did not leave the list half changed.
     RUNS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -133,11 +133,12 @@ fn may_live(orphan: &Orphan, runs: &[Arc<Territory>]) -> bool {
         }
     }
     if let Some(mark) = orphan.variable(environment::RUN) {
-        // One that carries the mark of a run that is over, or of a Poolscope that a task had started, is nobody's.
+        // One that carries the mark of a run that is over, or of a Poolscope that a task had started, is no stray of
+        // this run.
         let Some(run) = runs.iter().find(|run| run.run == mark) else { return !is_ours(&mark) };
         return run.can_be_of_any(orphan, task);
     }
-    // Nothing tells whose it is. In somebody else's process it may be anybody's, and so it may where orphans of all the
+    // Nothing tells whose it is. In a host's process it may be the host's own, and so it may where orphans of all the
     // others arrive; where every run has its groups, it is none of ours.
     let anybodys =
         ProcessOwner::current().is_none() || std::process::id() == 1 || runs.iter().all(|run| run.groups.is_some());

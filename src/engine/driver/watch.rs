@@ -66,7 +66,7 @@ pub(super) async fn drive(core: Shared, mut requests: mpsc::UnboundedReceiver<Co
     }
     alarm.into_iter().chain(strays).for_each(|task| task.abort());
     let mut core = core.borrow_mut();
-    // Whoever was left behind by a program is ended before the run is called over.
+    // Strays are ended before the run is called over.
     core.end_strays();
     core.guardian = None;
     core.tell_state();

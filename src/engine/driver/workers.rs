@@ -204,7 +204,7 @@ impl Core {
                     }
                     return;
                 }
-                // Nobody listens any more. What it was sent is given to others when it is gone.
+                // The worker does not read any more. What it was sent is given to others when it is gone.
                 Err(_) => {
                     (peer.sent, peer.sending) = (0, false);
                     peer.outbox.clear();

@@ -31,15 +31,10 @@ pub(super) enum Contradiction {
     NoTimeout { task: TaskIndex },
     /// A worker that cannot be.
     #[error("it reports worker {worker}, {how}")]
-    Worker {
-        worker: u32,
-        /// What is wrong with it.
-        how: &'static str,
-    },
+    Worker { worker: u32, how: &'static str },
     /// Other counts than ours.
     #[error("it has counted {told}, and reported {reported}")]
     Counts {
-        /// What it says.
         told: String,
         /// What it has reported.
         reported: String,

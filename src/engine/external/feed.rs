@@ -11,14 +11,14 @@ use crate::workload::model::OnFull;
 pub(super) struct Feed {
     stream: Box<dyn TaskStream>,
     total: u64,
-    arrivals: Option<Arrivals>,
+    arrivals: Option<ArrivalTimes>,
     /// Positions that were given out, of a batch.
     given: u64,
     /// Positions that have arrived and were not given out, with their arrivals; empty for a batch.
     waiting: VecDeque<(u64, Moment)>,
 }
 
-struct Arrivals {
+struct ArrivalTimes {
     times: Box<dyn Iterator<Item = std::time::Duration> + Send>,
     next: Option<Moment>,
     position: u64,
@@ -32,7 +32,7 @@ impl std::fmt::Debug for Feed {
     }
 }
 
-impl Arrivals {
+impl ArrivalTimes {
     fn draw(&mut self, total: u64) {
         self.next = (self.position < total).then(|| self.times.next()).flatten().map(|time| Moment::ZERO + time);
     }
@@ -54,7 +54,7 @@ impl Feed {
             Admission::Batch => None,
             Admission::Submitted { .. } => return None,
             Admission::Open { times, max_in_flight, on_full } => {
-                let mut arrivals = Arrivals { times, next: None, position: 0, max_in_flight, on_full };
+                let mut arrivals = ArrivalTimes { times, next: None, position: 0, max_in_flight, on_full };
                 arrivals.draw(total);
                 Some(arrivals)
             }

@@ -26,7 +26,7 @@ struct Given {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Lane {
+struct ReportedLane {
     worker: Option<u32>,
     /// The task it is in, and `CLOCK_MONOTONIC` at its first instruction.
     task: Option<(TaskIndex, ClassId, u64)>,
@@ -35,7 +35,7 @@ struct Lane {
 }
 
 #[derive(Debug)]
-struct Worker {
+struct ReportedWorker {
     pid: u32,
     lanes: Vec<u32>,
     ready: bool,
@@ -45,7 +45,7 @@ struct Worker {
     condemned: bool,
 }
 
-impl Worker {
+impl ReportedWorker {
     /// The row that its account stands in.
     fn slot(&self) -> u32 {
         self.lanes.first().copied().unwrap_or(0)
@@ -54,16 +54,16 @@ impl Worker {
 
 /// See the module docs.
 pub(super) struct Ledger {
-    pub clock: RunClock,
-    pub observer: Box<dyn Observer>,
-    pub counts: Counts,
+    pub(crate) clock: RunClock,
+    pub(crate) observer: Box<dyn Observer>,
+    pub(crate) counts: Counts,
     /// The limit on the work of a task of each class.
     timeouts: Vec<Option<Duration>>,
     given: HashMap<TaskIndex, Given>,
     /// Tasks in the order in which they were given, to find the one that has waited longest.
     in_order: VecDeque<(TaskIndex, Moment)>,
-    lanes: Vec<Lane>,
-    workers: BTreeMap<u32, Worker>,
+    lanes: Vec<ReportedLane>,
+    workers: BTreeMap<u32, ReportedWorker>,
     /// Reused.
     records: Vec<Record>,
 }
@@ -184,7 +184,7 @@ impl Ledger {
         }
     }
 
-    fn worker(&mut self, worker: u32) -> Result<&mut Worker, Contradiction> {
+    fn worker(&mut self, worker: u32) -> Result<&mut ReportedWorker, Contradiction> {
         self.workers.get_mut(&worker).ok_or(Contradiction::Worker { worker, how: "which has not started or is gone" })
     }
 
@@ -202,14 +202,14 @@ impl Ledger {
         for lane in &lanes {
             let index = *lane as usize;
             if self.lanes.len() <= index {
-                self.lanes.resize(index + 1, Lane::default());
+                self.lanes.resize(index + 1, ReportedLane::default());
             }
             if self.lanes[index].worker.replace(worker).is_some() {
                 return wrong("whose lane is another worker's");
             }
         }
         let started = self.clock.now();
-        let new = Worker { pid, lanes, ready: false, started, usage: Usage::NONE, condemned: false };
+        let new = ReportedWorker { pid, lanes, ready: false, started, usage: Usage::NONE, condemned: false };
         let slot = new.slot();
         self.workers.insert(worker, new);
         self.tell(&Event::WorkerStarted { slot, pid, restart });
@@ -252,13 +252,13 @@ impl Ledger {
         self.count(&report);
     }
 
-    fn lane(&mut self, task: TaskIndex, lane: u32) -> Result<&mut Lane, Contradiction> {
+    fn lane(&mut self, task: TaskIndex, lane: u32) -> Result<&mut ReportedLane, Contradiction> {
         let found = self.lanes.get_mut(lane as usize).filter(|lane| lane.worker.is_some());
         found.ok_or(Contradiction::NoLane { task, lane })
     }
 
     /// A lane that is free, or in this very task.
-    fn lane_for(&mut self, task: TaskIndex, number: u32) -> Result<Lane, Contradiction> {
+    fn lane_for(&mut self, task: TaskIndex, number: u32) -> Result<ReportedLane, Contradiction> {
         let lane = *self.lane(task, number)?;
         match lane.task {
             Some((other, ..)) if other != task => Err(Contradiction::Busy { task, lane: number, other }),
@@ -404,7 +404,7 @@ impl Ledger {
 
     /// The worker in a slot, or the first one that is in a task, is to be killed. Its number.
     pub(super) fn condemn(&mut self, slot: Option<u32>) -> Option<u32> {
-        let busy = |lane: &Lane| lane.task.is_some();
+        let busy = |lane: &ReportedLane| lane.task.is_some();
         let chosen = match slot {
             Some(slot) => self.lanes.get(slot as usize)?,
             None => self.lanes.iter().find(|lane| busy(lane))?,

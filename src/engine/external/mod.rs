@@ -14,7 +14,7 @@ mod contradiction;
 mod conversation;
 mod feed;
 mod ledger;
-pub mod protocol;
+pub(crate) mod protocol;
 mod run;
 mod spec;
 
@@ -88,7 +88,7 @@ impl Default for SaidCapabilities {
 
 impl SaidCapabilities {
     fn get(&self) -> Capabilities {
-        // A plain value is whole whoever panicked with the lock.
+        // A plain value is whole even if a thread panicked with the lock.
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -55,13 +55,13 @@ use crate::engine::outcome::Exit;
 use crate::workload::model::{ClassId, TaskIndex, Work};
 
 /// Version of the protocol.
-pub const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 /// The descriptor of the socket.
-pub const SOCKET_FD: std::os::fd::RawFd = 3;
+pub(crate) const SOCKET_FD: std::os::fd::RawFd = 3;
 /// Longest line in bytes.
-pub const MOST_LINE: usize = 1 << 20;
+pub(crate) const MOST_LINE: usize = 1 << 20;
 /// Most tasks that are given and have no outcome yet.
-pub const MOST_GIVEN: u64 = 1 << 18;
+pub(crate) const MOST_GIVEN: u64 = 1 << 18;
 
 /// A line to the program.
 #[derive(Debug, Serialize)]
@@ -96,10 +96,10 @@ pub(super) enum ToProgram<'a> {
 
 #[derive(Debug, Serialize)]
 pub(super) struct Class<'a> {
-    pub name: &'a str,
-    pub work: &'a Work,
-    pub timeout: Option<u64>,
-    pub grace: u64,
+    pub(crate) name: &'a str,
+    pub(crate) work: &'a Work,
+    pub(crate) timeout: Option<u64>,
+    pub(crate) grace: u64,
 }
 
 /// A line from the program.
@@ -179,10 +179,10 @@ pub(super) enum FromProgram {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(super) struct Told {
-    pub succeeded: u64,
-    pub failed: u64,
-    pub timed_out: u64,
-    pub lost: u64,
+    pub(crate) succeeded: u64,
+    pub(crate) failed: u64,
+    pub(crate) timed_out: u64,
+    pub(crate) lost: u64,
 }
 
 /// How a process ended, as far as that was told.

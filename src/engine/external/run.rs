@@ -260,7 +260,7 @@ async fn drive(
             () = sleep(left) => talk.check_limits(),
         }
     };
-    // What it said before its end counts; a descendant may hold the other end, so nobody waits for that.
+    // What it said before its end counts; a descendant may hold the other end, so that is not waited for.
     process.read_rest(&mut talk);
     drain(process.output.get_ref(), &mut process.captured);
     process.end_strays();

@@ -12,8 +12,8 @@ fn at(millis: u64) -> Moment {
     Moment(millis * 1_000_000)
 }
 
-fn config(kind: EngineKind) -> Config {
-    Config { sample_interval: None, cores: 2, kind, unbounded: false, run: RunId::default() }
+fn config(kind: EngineKind) -> RecorderConfig {
+    RecorderConfig { sample_interval: None, cores: 2, kind, unbounded: false, run: RunId::default() }
 }
 
 fn recorder() -> (Recorder, watch::Receiver<Arc<Snapshot>>) {
@@ -154,7 +154,7 @@ fn idle_time_follows_resizes() {
 
 #[test]
 fn without_a_limit_on_workers_there_is_no_idle_time() {
-    let (mut recorder, snapshots) = Recorder::new(Config { unbounded: true, ..config(EngineKind::Process) });
+    let (mut recorder, snapshots) = Recorder::new(RecorderConfig { unbounded: true, ..config(EngineKind::Process) });
     let mut running = view(RunState::Running, Counts::default(), &[]);
     running.workers = u32::MAX;
     recorder.state(at(1000), &running);
@@ -240,7 +240,7 @@ fn nobody_listening_and_an_absurd_slot_are_no_problem() {
 
 #[test]
 fn sampler_lives_as_long_as_its_run() {
-    let sampling = Config { sample_interval: Some(MS * 20), ..config(EngineKind::Pool) };
+    let sampling = RecorderConfig { sample_interval: Some(MS * 20), ..config(EngineKind::Pool) };
     let (mut recorder, snapshots) = Recorder::new(sampling);
     recorder.state(at(0), &view(RunState::Running, Counts::default(), &[]));
     assert!(recorder.sampler.is_some());

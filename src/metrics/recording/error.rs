@@ -9,10 +9,10 @@ use super::VERSION;
 /// Why a recording could not be written.
 #[derive(Debug, Error)]
 pub enum WriteError {
-    /// Nobody would read it.
+    /// Readers would refuse it.
     #[error("the recording has more {what} than can be read ({most})")]
     TooLarge {
-        /// Of what.
+        /// Plural of what there is too much of.
         what: &'static str,
         /// How many there may be.
         most: u64,
@@ -40,7 +40,7 @@ pub enum ReadError {
     /// A newer program wrote it.
     #[error("the recording has format {version}, and this program reads up to {VERSION}")]
     NewerVersion {
-        /// Its version.
+        /// The one in the file.
         version: u32,
     },
     /// It ends before its end.
@@ -57,7 +57,7 @@ pub enum ReadError {
     /// It is larger than any that is written.
     #[error("the recording has more {what} than any that is written ({most})")]
     TooLarge {
-        /// Of what.
+        /// Plural of what there is too much of.
         what: &'static str,
         /// How many there may be.
         most: u64,

@@ -12,12 +12,13 @@ use crate::engine::event::RunState;
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::distribution::Distributions;
 use crate::metrics::snapshot::{
-    CPU_HISTORY, Cpu, Kill, Latency, Memory, Note, Overhead, Queue, RunEnd, RunId, Snapshot, WorkerRow, WorkerTime,
+    CPU_HISTORY, Cpu, Kill, Latency, Memory, Note, Overhead, QueueFigures, RunEnd, RunId, Snapshot, WorkerRow,
+    WorkerTime,
 };
 
 /// A [`Snapshot`] as it is written.
 #[derive(Serialize, Deserialize)]
-struct Frame {
+struct SnapshotFrame {
     run: RunId,
     at: Duration,
     paused: Duration,
@@ -26,7 +27,7 @@ struct Frame {
     total: u64,
     throughput: f64,
     throughput_whole: f64,
-    queue: Queue,
+    queue: QueueFigures,
     latency: Latency,
     worker_time: WorkerTime,
     workers_target: u32,
@@ -100,7 +101,7 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    pub fn encode(&mut self, snapshot: &Snapshot) -> Result<Vec<u8>, WriteError> {
+    pub(crate) fn encode(&mut self, snapshot: &Snapshot) -> Result<Vec<u8>, WriteError> {
         let Snapshot { run, at, paused, state, counts, total, throughput, throughput_whole, .. } = *snapshot;
         let Snapshot { queue, worker_time, workers_target, cpu, memory, .. } = *snapshot;
         let Snapshot { worker_starts, worker_restarts, overhead, results_hash, .. } = *snapshot;
@@ -108,7 +109,7 @@ impl Encoder {
         if snapshot.workers.iter().any(|row| row.cpu_history.len() > CPU_HISTORY) {
             return Err(WriteError::TooLarge { what: HISTORY, most: CPU_HISTORY as u64 });
         }
-        let frame = Frame {
+        let frame = SnapshotFrame {
             run,
             at,
             paused,
@@ -161,8 +162,8 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub fn decode(&mut self, bytes: &[u8]) -> Result<Snapshot, ReadError> {
-        let frame: Frame = decode("a frame", bytes)?;
+    pub(crate) fn decode(&mut self, bytes: &[u8]) -> Result<Snapshot, ReadError> {
+        let frame: SnapshotFrame = decode("a frame", bytes)?;
         let Self { histories, notes, failures, kills, budget } = self;
         histories.resize(frame.workers.len(), Vec::new());
         let mut workers = Vec::with_capacity(frame.workers.len());

@@ -1,4 +1,4 @@
-//! Recordings: the history of one run as bytes, for whoever keeps runs or replays them later. Says how they are written
+//! Recordings: the history of one run as bytes, for a history of runs and for replays. Says how they are written
 //! and read; where they are kept is decided elsewhere.
 //!
 //! # Format
@@ -37,18 +37,18 @@ use serde::{Deserialize, Serialize};
 
 pub use self::error::{ReadError, WriteError};
 use self::frame::{Decoder, Encoder};
-use self::sections::{Kind, Reader, Writer};
+use self::sections::{Reader, SectionKind, Writer};
 use crate::metrics::snapshot::RunId;
 use crate::metrics::track::Track;
 
 /// The name of the format, without its version.
-pub const FORMAT: &str = "poolscope.track";
+pub(crate) const FORMAT: &str = "poolscope.track";
 /// The version that is written, and the highest that can be read.
-pub const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 /// Most bytes of a recording. The longest track of the largest engine, in which all fails with long outputs, has less.
-pub const MOST_BYTES: u64 = 64 << 20;
+pub(crate) const MOST_BYTES: u64 = 64 << 20;
 /// Most frames of a recording.
-pub const MOST_FRAMES: usize = 10_000;
+pub(crate) const MOST_FRAMES: usize = 10_000;
 
 /// Whose track it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,9 +75,9 @@ impl Header {
 /// The history of one run, with what it is the history of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recording {
-    /// Whose it is.
+    /// Which run of what was recorded.
     pub header: Header,
-    /// Its frames.
+    /// The snapshots that were kept.
     pub track: Track,
 }
 
@@ -95,10 +95,10 @@ impl Recording {
             return Err(WriteError::Disordered);
         }
         let mut writer = Writer::begin(out)?;
-        writer.section(Kind::Header, &postcard::to_stdvec(&self.header)?)?;
+        writer.section(SectionKind::Header, &postcard::to_stdvec(&self.header)?)?;
         let mut encoder = Encoder::default();
         for frame in frames {
-            writer.section(Kind::Frame, &encoder.encode(frame)?)?;
+            writer.section(SectionKind::Frame, &encoder.encode(frame)?)?;
         }
         writer.finish()
     }
@@ -113,12 +113,12 @@ impl Recording {
     pub fn read(source: impl Read) -> Result<Self, ReadError> {
         let mut reader = Reader::open(source)?;
         let header = match reader.next()? {
-            Some((kind, payload)) if kind == Kind::Header as u8 => frame::decode("its header", &payload)?,
+            Some((kind, payload)) if kind == SectionKind::Header as u8 => frame::decode("its header", &payload)?,
             _ => return Err(ReadError::damaged("there is no header")),
         };
         let (mut decoder, mut track) = (Decoder::default(), Track::default());
         while let Some((kind, payload)) = reader.next()? {
-            if kind != Kind::Frame as u8 {
+            if kind != SectionKind::Frame as u8 {
                 continue;
             }
             let frame = decoder.decode(&payload)?;

@@ -9,7 +9,7 @@ use super::{FORMAT, MOST_BYTES, ReadError, VERSION, WriteError};
 /// What a section holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Kind {
+pub(super) enum SectionKind {
     Header = 1,
     Frame = 2,
     End = 3,
@@ -29,13 +29,13 @@ pub(super) struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    pub fn begin(out: W) -> Result<Self, WriteError> {
+    pub(crate) fn begin(out: W) -> Result<Self, WriteError> {
         let mut writer = Self { out, digest: Sha256::new(), written: 0 };
         writer.put(format!("{FORMAT}/{VERSION}\n").as_bytes())?;
         Ok(writer)
     }
 
-    pub fn section(&mut self, kind: Kind, payload: &[u8]) -> Result<(), WriteError> {
+    pub(crate) fn section(&mut self, kind: SectionKind, payload: &[u8]) -> Result<(), WriteError> {
         let too_large = WriteError::TooLarge { what: "bytes", most: MOST_BYTES };
         let Ok(length) = u32::try_from(payload.len()) else { return Err(too_large) };
         // There must be room for the end too.
@@ -49,9 +49,9 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    pub fn finish(mut self) -> Result<(), WriteError> {
+    pub(crate) fn finish(mut self) -> Result<(), WriteError> {
         let digest = self.digest.clone().finalize();
-        self.section(Kind::End, &digest)?;
+        self.section(SectionKind::End, &digest)?;
         Ok(self.out.flush()?)
     }
 
@@ -71,7 +71,7 @@ pub(super) struct Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
-    pub fn open(source: R) -> Result<Self, ReadError> {
+    pub(crate) fn open(source: R) -> Result<Self, ReadError> {
         let mut reader = Self { source, digest: Sha256::new(), left: MOST_BYTES, over: false };
         let mut line = Vec::new();
         let longest = FORMAT.len() + 1 + DIGITS;
@@ -99,7 +99,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// The next section; `None` once, after an end that agrees with all that was read.
-    pub fn next(&mut self) -> Result<Option<(u8, Vec<u8>)>, ReadError> {
+    pub(crate) fn next(&mut self) -> Result<Option<(u8, Vec<u8>)>, ReadError> {
         if self.over {
             return Ok(None);
         }
@@ -112,7 +112,7 @@ impl<R: Read> Reader<R> {
             return Err(too_large());
         }
         let payload = self.payload(length)?;
-        if kind != Kind::End as u8 {
+        if kind != SectionKind::End as u8 {
             return Ok(Some((kind, payload)));
         }
         if *digest.finalize() != *payload {

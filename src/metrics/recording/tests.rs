@@ -347,7 +347,7 @@ fn nothing_beyond_the_end_is_read() {
     assert_eq!(source, b"rest");
 }
 
-/// Whoever changes these bytes makes older recordings unreadable: see the module docs before accepting a new snapshot.
+/// A change of these bytes makes older recordings unreadable: see the module docs before accepting a new snapshot.
 #[test]
 fn the_bytes_of_this_version_stay_as_they_are() {
     let mut frame = fixtures::snapshot();

@@ -27,31 +27,31 @@ const INTERVALS: (Duration, Duration) = (Duration::from_millis(20), Duration::fr
 
 /// The exact account of one slot, as the recorder knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Account {
+pub(crate) struct Account {
     /// Its live process.
-    pub pid: Option<u32>,
+    pub(crate) pid: Option<u32>,
     /// CPU time of its processes that were reaped.
-    pub exited: Duration,
+    pub(crate) exited: Duration,
     /// CPU time of its live process as it said itself.
-    pub reported: Duration,
+    pub(crate) reported: Duration,
 }
 
 /// What the sampler knows about one slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct LiveSlot {
+pub(crate) struct LiveSlot {
     /// CPU in percent of one core over the last sample interval; `None` where it cannot be read.
-    pub percent: Option<f32>,
+    pub(crate) percent: Option<f32>,
     /// CPU time of all processes of the slot.
-    pub cpu: Duration,
+    pub(crate) cpu: Duration,
     /// The last CPU percentages.
-    pub history: History,
+    pub(crate) history: History,
     /// Memory of a process, while that process is in the slot.
-    pub memory: Option<(u32, MemoryReading)>,
+    pub(crate) memory: Option<(u32, MemoryReading)>,
 }
 
 /// The last [`CPU_HISTORY`] CPU percentages, each a third of a second long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct History {
+pub(crate) struct History {
     percents: [u8; CPU_HISTORY],
     length: usize,
 }
@@ -70,26 +70,26 @@ impl History {
 
     /// Oldest first.
     #[must_use]
-    pub fn percents(&self) -> &[u8] {
+    pub(crate) fn percents(&self) -> &[u8] {
         self.percents.get(..self.length).unwrap_or_default()
     }
 }
 
 /// What the sampler knows.
 #[derive(Clone, Debug, Default)]
-pub struct Live {
+pub(crate) struct Live {
     /// By slot.
-    pub slots: Vec<LiveSlot>,
+    pub(crate) slots: Vec<LiveSlot>,
     /// CPU time of all workers / wall time over about the last second.
-    pub cores_used: f64,
+    pub(crate) cores_used: f64,
     /// CPU time of all workers so far, live ones sampled.
-    pub workers_cpu: Duration,
+    pub(crate) workers_cpu: Duration,
     /// Memory of all workers.
-    pub memory: Memory,
+    pub(crate) memory: Memory,
     /// What this program costs.
-    pub overhead: Overhead,
+    pub(crate) overhead: Overhead,
     /// The newest reading of the machine, about one a second.
-    pub pressure: Option<Arc<Pressure>>,
+    pub(crate) pressure: Option<Arc<Pressure>>,
 }
 
 /// Where readings come from; tests have their own.
@@ -100,7 +100,6 @@ pub(crate) trait Readings {
     fn memory(&mut self, pid: u32) -> io::Result<MemoryReading>;
     /// CPU time of this process.
     fn own_cpu(&mut self) -> Duration;
-    /// The machine.
     fn pressure(&mut self) -> Pressure;
 }
 
@@ -132,7 +131,7 @@ struct Shared {
 
 /// The recorder's end. Dropping it ends the thread at once, without waiting for it.
 #[derive(Debug)]
-pub struct Sampler {
+pub(crate) struct Sampler {
     shared: Arc<Shared>,
     _alive: Sender<()>,
     /// Whether the shared accounts lag behind because the thread was just reading them.
@@ -144,7 +143,7 @@ impl Sampler {
     ///
     /// # Errors
     /// When the system has no thread left to give.
-    pub fn start(interval: Duration, cores: u32) -> io::Result<Self> {
+    pub(crate) fn start(interval: Duration, cores: u32) -> io::Result<Self> {
         Self::with(interval, cores, System)
     }
 
@@ -158,7 +157,7 @@ impl Sampler {
     }
 
     /// Tells the account of a slot that has just changed. Never waits.
-    pub fn tell(&mut self, slot: usize, account: Account) {
+    pub(crate) fn tell(&mut self, slot: usize, account: Account) {
         let Some(mut accounts) = try_lock(&self.shared.accounts) else {
             self.stale = true;
             return;
@@ -171,12 +170,12 @@ impl Sampler {
 
     /// Whether [`tell`](Self::tell) could not get through, so that all accounts are needed.
     #[must_use]
-    pub fn is_stale(&self) -> bool {
+    pub(crate) fn is_stale(&self) -> bool {
         self.stale
     }
 
     /// Tells all accounts, in slot order. Never waits.
-    pub fn tell_all(&mut self, all: impl Iterator<Item = Account>) {
+    pub(crate) fn tell_all(&mut self, all: impl Iterator<Item = Account>) {
         match try_lock(&self.shared.accounts) {
             Some(mut accounts) => {
                 accounts.clear();
@@ -188,7 +187,7 @@ impl Sampler {
     }
 
     /// Copies the newest readings to `live`, or leaves it as it is while they are being written. Never waits.
-    pub fn read(&self, live: &mut Live) {
+    pub(crate) fn read(&self, live: &mut Live) {
         if let Some(newest) = try_lock(&self.shared.live) {
             live.clone_from(&newest);
         }

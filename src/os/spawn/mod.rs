@@ -7,17 +7,17 @@
 
 mod start;
 
-use std::ffi::{CStr, CString, OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::io::{self, Read as _};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::ptr;
 
-use crate::os::child::{self, Child, Started};
+use crate::os::child::{self, Child, StartedChild};
 use crate::os::inherited;
 use crate::os::process_owner::ProcessOwner;
-use start::{Failed, Setup, Step};
+use start::{ChildSetup, Failed, StartStep};
 
 /// Where programs are looked for without `PATH` (`confstr(_CS_PATH)`, execvp(3)).
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -37,7 +37,7 @@ pub struct Program {
 
 /// In which process group a child is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
+pub(crate) enum Group {
     /// One of its own, with the child's pid as its id.
     Own,
     /// Its parent's.
@@ -91,7 +91,7 @@ impl Program {
     ///
     /// # Errors
     /// As [`Program::new`].
-    pub fn with_arguments<S: AsRef<OsStr>>(&self, argv: &[S]) -> io::Result<Self> {
+    pub(crate) fn with_arguments<S: AsRef<OsStr>>(&self, argv: &[S]) -> io::Result<Self> {
         let files = argv.first().map_or_else(|| Ok(Vec::new()), |name| files(name.as_ref()))?;
         Ok(Self { argv: c_strings(argv)?, files, ..self.clone() })
     }
@@ -109,7 +109,7 @@ impl Program {
     ///
     /// # Errors
     /// When a text contains a zero byte.
-    pub fn set(&mut self, key: &OsStr, value: &OsStr) -> io::Result<()> {
+    pub(crate) fn set(&mut self, key: &OsStr, value: &OsStr) -> io::Result<()> {
         let mut entry = OsString::from(key);
         entry.push("=");
         let prefix = entry.len();
@@ -126,14 +126,14 @@ impl Program {
     ///
     /// # Errors
     /// When the path contains a zero byte.
-    pub fn in_folder(mut self, folder: Option<&Path>) -> io::Result<Self> {
+    pub(crate) fn in_folder(mut self, folder: Option<&Path>) -> io::Result<Self> {
         self.folder = folder.map(|folder| c_string(folder.as_os_str())).transpose()?;
         Ok(self)
     }
 
     /// Keeps the child in the caller's process group.
     #[must_use]
-    pub fn in_parents_group(mut self) -> Self {
+    pub(crate) fn in_parents_group(mut self) -> Self {
         self.group = Group::Parents;
         self
     }
@@ -141,14 +141,14 @@ impl Program {
     /// Has the kernel kill the child when the thread that started it ends (`PR_SET_PDEATHSIG`, prctl(2)). A set-user-ID
     /// program is not reached by it.
     #[must_use]
-    pub fn dies_with_parent(mut self) -> Self {
+    pub(crate) fn dies_with_parent(mut self) -> Self {
         self.dies_with_parent = true;
         self
     }
 
     /// Gives the child the umask and limits of this process instead of the caller's: for processes that are Poolscope's own.
     #[must_use]
-    pub fn is_ours(mut self) -> Self {
+    pub(crate) fn with_our_limits(mut self) -> Self {
         self.is_ours = true;
         self
     }
@@ -157,7 +157,7 @@ impl Program {
     ///
     /// # Errors
     /// When the text contains a zero byte.
-    pub fn set_argument(&mut self, position: usize, text: &OsStr) -> io::Result<()> {
+    pub(crate) fn set_argument(&mut self, position: usize, text: &OsStr) -> io::Result<()> {
         if let Some(argument) = self.argv.get_mut(position) {
             *argument = c_string(text)?;
         }
@@ -178,7 +178,7 @@ impl Program {
     ///
     /// # Errors
     /// As [`Program::spawn`]; `Unsupported` where the system cannot do that.
-    pub fn spawn_in(
+    pub(crate) fn spawn_in(
         &self,
         descriptors: &[(BorrowedFd<'_>, RawFd)],
         group: Option<BorrowedFd<'_>>,
@@ -194,19 +194,23 @@ impl Program {
     ///
     /// # Errors
     /// What the system says against it.
-    pub fn can_be_born_in(group: BorrowedFd<'_>) -> io::Result<()> {
+    pub(crate) fn can_be_born_in(group: BorrowedFd<'_>) -> io::Result<()> {
         match Self::new(&["/nothing/to/run"])?.start(&[], Some(group)) {
-            Err(failed) if failed.step == Step::Exec => Ok(()),
+            Err(failed) if failed.step == StartStep::Exec => Ok(()),
             Err(failed) => Err(io::Error::from_raw_os_error(failed.errno)),
             Ok(_) => Err(io::Error::other("a program that is not there was started")),
         }
     }
 
-    fn start(&self, descriptors: &[(BorrowedFd<'_>, RawFd)], group: Option<BorrowedFd<'_>>) -> Result<Started, Failed> {
+    fn start(
+        &self,
+        descriptors: &[(BorrowedFd<'_>, RawFd)],
+        group: Option<BorrowedFd<'_>>,
+    ) -> Result<StartedChild, Failed> {
         let descriptors: Vec<(RawFd, RawFd)> =
             descriptors.iter().map(|(source, target)| (source.as_raw_fd(), *target)).collect();
         let (files, argv, environment) = (pointers(&self.files), pointers(&self.argv), pointers(&self.environment));
-        let setup = Setup {
+        let setup = ChildSetup {
             files: files.as_ptr(),
             argv: argv.as_ptr(),
             environment: environment.as_ptr(),
@@ -225,11 +229,13 @@ impl Program {
     fn explain(&self, failed: &Failed) -> io::Error {
         let error = io::Error::from_raw_os_error(failed.errno);
         let because = match (failed.step, failed.errno, &self.folder) {
-            (Step::Folder, _, Some(folder)) => {
+            (StartStep::Folder, _, Some(folder)) => {
                 Some(format!("the folder {} cannot be entered: {error}", folder.to_string_lossy()))
             }
-            (Step::Exec, libc::ENOENT, _) => self.missing_interpreter(),
-            (Step::Exec, libc::ENOEXEC, _) => Some(format!("{error}: a script needs a first line such as #!/bin/sh")),
+            (StartStep::Exec, libc::ENOENT, _) => self.missing_interpreter(),
+            (StartStep::Exec, libc::ENOEXEC, _) => {
+                Some(format!("{error}: a script needs a first line such as #!/bin/sh"))
+            }
             _ => None,
         };
         because.map_or(error, |because| io::Error::new(io::Error::from_raw_os_error(failed.errno).kind(), because))
@@ -251,17 +257,11 @@ impl Program {
         let hint = if line.ends_with('\r') { " (the file has the line ends of Windows)" } else { "" };
         Some(format!("the program of its first line, {:?}, was not found{hint}", line.trim_start()))
     }
-
-    /// The file that is started, or the first one that is tried.
-    #[must_use]
-    pub fn path(&self) -> &CStr {
-        self.files.first().map_or(c"", |file| file.as_c_str())
-    }
 }
 
 /// Whether a failed start may succeed a little later.
 #[must_use]
-pub fn is_transient(error: &io::Error) -> bool {
+pub(crate) fn is_transient(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
         Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::ETXTBSY | libc::ENOBUFS | libc::EINTR)

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
-use crate::os::child::Started;
+use crate::os::child::StartedChild;
 use crate::os::clock;
 use crate::os::inherited::Caller;
 use crate::os::signals::{self, Blocked};
@@ -40,30 +40,30 @@ const IGNORABLE: [libc::c_int; 8] = [
 ];
 
 /// What the child is to be. All pointers are to data that outlives the call.
-pub(super) struct Setup {
+pub(super) struct ChildSetup {
     /// Files to try, ended by null.
-    pub files: *const *const libc::c_char,
+    pub(crate) files: *const *const libc::c_char,
     /// Ended by null.
-    pub argv: *const *const libc::c_char,
+    pub(crate) argv: *const *const libc::c_char,
     /// Ended by null.
-    pub environment: *const *const libc::c_char,
+    pub(crate) environment: *const *const libc::c_char,
     /// Null for the caller's own.
-    pub folder: *const libc::c_char,
+    pub(crate) folder: *const libc::c_char,
     /// (source, target) pairs.
-    pub descriptors: *const (RawFd, RawFd),
-    pub descriptor_count: usize,
-    pub own_group: bool,
-    pub dies_with_parent: bool,
+    pub(crate) descriptors: *const (RawFd, RawFd),
+    pub(crate) descriptor_count: usize,
+    pub(crate) own_group: bool,
+    pub(crate) dies_with_parent: bool,
     /// Umask and limits of the caller, where the child is not to have those of this process.
-    pub caller: Option<Caller>,
-    /// Whether this process is somebody else's, who may have ignored any signal, and have descriptors open that are passed
+    pub(crate) caller: Option<Caller>,
+    /// Whether this process is a host's, which may have ignored any signal, and have descriptors open that are passed
     /// on.
-    pub of_a_guest: bool,
+    pub(crate) of_a_guest: bool,
 }
 
 /// Which part of the start failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum StartStep {
     /// Making the process.
     Clone,
     /// Descriptors, group, signals and limits.
@@ -77,13 +77,13 @@ pub(super) enum Step {
 /// A start that failed; nothing is left of it.
 #[derive(Debug)]
 pub(super) struct Failed {
-    pub step: Step,
-    pub errno: i32,
+    pub(crate) step: StartStep,
+    pub(crate) errno: i32,
 }
 
 /// What parent and child share until the program runs.
 struct Shared<'a> {
-    setup: &'a Setup,
+    setup: &'a ChildSetup,
     parent: libc::pid_t,
     /// Whether the kernel has reset caught signals.
     signals_cleared: bool,
@@ -122,7 +122,7 @@ fn errno() -> i32 {
     io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL)
 }
 
-fn failed(step: Step, error: &io::Error) -> Failed {
+fn failed(step: StartStep, error: &io::Error) -> Failed {
     Failed { step, errno: error.raw_os_error().unwrap_or(libc::EINVAL) }
 }
 
@@ -131,12 +131,12 @@ fn failed(step: Step, error: &io::Error) -> Failed {
 ///
 /// # Safety
 /// The pointers in `setup` are valid as it says.
-pub(super) unsafe fn start(setup: &Setup, group: Option<BorrowedFd<'_>>) -> Result<Started, Failed> {
+pub(super) unsafe fn start(setup: &ChildSetup, group: Option<BorrowedFd<'_>>) -> Result<StartedChild, Failed> {
     let stack = STACK_OF_CHILDREN.with(|cell| match cell.get() {
         Some(stack) => Ok(stack.0),
         None => Stack::new().map(|stack| cell.get_or_init(|| stack).0),
     });
-    let stack = stack.map_err(|error| failed(Step::Clone, &error))?;
+    let stack = stack.map_err(|error| failed(StartStep::Clone, &error))?;
     let mut shared = Shared {
         setup,
         // SAFETY: always succeeds.
@@ -153,7 +153,7 @@ pub(super) unsafe fn start(setup: &Setup, group: Option<BorrowedFd<'_>>) -> Resu
     // SAFETY: the kernel has just made this descriptor for us.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     match shared.failed {
-        None => Ok(Started { pid, pidfd, at: shared.started }),
+        None => Ok(StartedChild { pid, pidfd, at: shared.started }),
         Some(failed) => {
             // It has ended by itself, without a program.
             // SAFETY: an unreaped child of this process; no status is asked for.
@@ -193,7 +193,7 @@ fn clone_child(
             Err(libc::ENOSYS | libc::EPERM | libc::EINVAL | libc::E2BIG) if group.is_none() => {
                 NO_CLONE3.store(true, Ordering::Relaxed);
             }
-            Err(errno) => return Err(Failed { step: Step::Clone, errno }),
+            Err(errno) => return Err(Failed { step: StartStep::Clone, errno }),
         }
     }
     // SAFETY: as above.
@@ -201,7 +201,7 @@ fn clone_child(
     let top = stack.wrapping_byte_add(STACK);
     // SAFETY: as above; with CLONE_PIDFD the argument after `argument` is where the descriptor is written (clone(2)).
     let pid = unsafe { libc::clone(run_child, top, flags | libc::SIGCHLD, argument.cast(), &raw mut pidfd) };
-    if pid < 0 { Err(Failed { step: Step::Clone, errno: errno() }) } else { Ok((pid, pidfd)) }
+    if pid < 0 { Err(Failed { step: StartStep::Clone, errno: errno() }) } else { Ok((pid, pidfd)) }
 }
 
 /// `struct clone_args` of clone3(2), version 2.
@@ -225,7 +225,8 @@ struct CloneArguments {
 /// and the usual one for system calls would have the child return through the parent's stack.
 ///
 /// # Safety
-/// `arguments` names a stack that nobody uses; `argument` is a [`Shared`] that nobody else touches until this returns.
+/// `arguments` names a stack that is not in use; `argument` is a [`Shared`] that nothing else touches until this
+/// returns.
 unsafe fn clone3(arguments: &CloneArguments, argument: *mut libc::c_void) -> Result<libc::pid_t, i32> {
     let result: isize;
     #[cfg(target_arch = "x86_64")]
@@ -297,7 +298,7 @@ extern "C" fn run_child(argument: *mut libc::c_void) -> libc::c_int {
 unsafe fn prepare(shared: &Shared<'_>) -> Result<(), Failed> {
     let setup = shared.setup;
     let check =
-        |result: libc::c_int, step: Step| if result < 0 { Err(Failed { step, errno: errno() }) } else { Ok(()) };
+        |result: libc::c_int, step: StartStep| if result < 0 { Err(Failed { step, errno: errno() }) } else { Ok(()) };
     // SAFETY: plain system calls on values and on pointers that `Setup` says are valid.
     unsafe {
         if shared.signals_cleared && !setup.of_a_guest {
@@ -306,19 +307,19 @@ unsafe fn prepare(shared: &Shared<'_>) -> Result<(), Failed> {
             (1..=signals::LAST).for_each(signals::reset);
         }
         if setup.own_group {
-            check(libc::setpgid(0, 0), Step::Prepare)?;
+            check(libc::setpgid(0, 0), StartStep::Prepare)?;
             forget_pending_signals();
         }
         if setup.dies_with_parent {
             #[cfg(target_os = "linux")]
-            check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL), Step::Prepare)?;
-            // The parent may have ended before that: then nobody is left to be told.
+            check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL), StartStep::Prepare)?;
+            // The parent may have ended before that: then none is left to be told.
             if libc::getppid() != shared.parent {
                 libc::_exit(0);
             }
         }
         if !setup.folder.is_null() {
-            check(libc::chdir(setup.folder), Step::Folder)?;
+            check(libc::chdir(setup.folder), StartStep::Folder)?;
         }
         if setup.of_a_guest {
             // Where the system cannot (before Linux 5.11), the child has them too.
@@ -328,13 +329,13 @@ unsafe fn prepare(shared: &Shared<'_>) -> Result<(), Failed> {
         if let Some(caller) = &setup.caller {
             libc::umask(caller.umask);
             let limit = libc::rlimit { rlim_cur: caller.descriptors, rlim_max: caller.most_descriptors };
-            check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), Step::Prepare)?;
+            check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), StartStep::Prepare)?;
             let limit = libc::rlimit { rlim_cur: caller.file_size, rlim_max: caller.most_file_size };
-            check(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit), Step::Prepare)?;
+            check(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit), StartStep::Prepare)?;
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
-        check(libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()), Step::Prepare)
+        check(libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()), StartStep::Prepare)
     }
 }
 
@@ -357,8 +358,8 @@ unsafe fn forget_pending_signals() {
 ///
 /// # Safety
 /// As in [`run_child`].
-unsafe fn descriptors(setup: &Setup) -> Result<(), Failed> {
-    let fail = || Failed { step: Step::Prepare, errno: errno() };
+unsafe fn descriptors(setup: &ChildSetup) -> Result<(), Failed> {
+    let fail = || Failed { step: StartStep::Prepare, errno: errno() };
     let mut sources = [-1 as RawFd; ABOVE_TARGETS as usize];
     // SAFETY: the array is as long as it says; the rest are system calls on numbers.
     unsafe {
@@ -389,7 +390,7 @@ unsafe fn descriptors(setup: &Setup) -> Result<(), Failed> {
 ///
 /// # Safety
 /// As in [`run_child`].
-unsafe fn exec(setup: &Setup) -> Failed {
+unsafe fn exec(setup: &ChildSetup) -> Failed {
     let mut worst = libc::ENOENT;
     let mut file = setup.files;
     // SAFETY: the array ends with a null pointer; see `Setup`.
@@ -399,10 +400,10 @@ unsafe fn exec(setup: &Setup) -> Failed {
             match errno() {
                 libc::EACCES => worst = libc::EACCES,
                 libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT => {}
-                errno => return Failed { step: Step::Exec, errno },
+                errno => return Failed { step: StartStep::Exec, errno },
             }
             file = file.add(1);
         }
     }
-    Failed { step: Step::Exec, errno: worst }
+    Failed { step: StartStep::Exec, errno: worst }
 }

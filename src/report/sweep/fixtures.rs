@@ -9,7 +9,7 @@ use crate::report::ending::Ending;
 use crate::report::fixtures::{comparison, run};
 
 /// Of counts with the seconds that a run took: what was measured in three rounds each, in turn.
-pub fn tuning(counts: &[(u32, f64)]) -> Tuning {
+pub(crate) fn tuning(counts: &[(u32, f64)]) -> Tuning {
     let points = counts.iter().zip(0..).map(|((workers, seconds), place)| {
         let mut runs = Runs::default();
         for (pass, scatter) in (0..).zip([1.0, 1.01, 0.99]) {
@@ -24,7 +24,7 @@ pub fn tuning(counts: &[(u32, f64)]) -> Tuning {
 }
 
 /// Two arms with 1, 2 and 4 workers: one is as fast as it gets with two, the other is not there yet.
-pub fn sweep() -> SweepResults {
+pub(crate) fn sweep() -> SweepResults {
     let results = comparison();
     let counts = [[(1, 10.0), (2, 5.1), (4, 5.0)], [(1, 40.0), (2, 20.0), (4, 10.0)]];
     let arms = results.arms.iter().zip(&counts).map(|(arm, counts)| SweptArm {

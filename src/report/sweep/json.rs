@@ -13,7 +13,7 @@ use crate::report::json::{EstimateOut, HostOut, WorkloadOut, finding_word, host_
 use crate::workload::model::EngineKind;
 
 /// Name of the schema.
-pub const SCHEMA: &str = "poolscope.sweep/1";
+pub(crate) const SCHEMA: &str = "poolscope.sweep/1";
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -101,7 +101,7 @@ struct ComparisonOut<'a> {
 
 /// The document as text, indented, with a newline at its end. Characters that would control a terminal are escaped.
 #[must_use]
-pub fn text(results: &SweepResults) -> String {
+pub(crate) fn text(results: &SweepResults) -> String {
     let SweepResults { workload, host, stream_hash, runs, ending, .. } = results;
     pretty(&Document {
         schema: SCHEMA,

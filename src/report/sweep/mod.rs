@@ -13,47 +13,46 @@ use crate::workload::model::{EngineSpec, Workload};
 
 #[cfg(test)]
 mod fixtures;
-pub mod json;
-pub mod text;
+pub(crate) mod json;
+pub(crate) mod text;
 
 /// Everything that a sweep measured.
 #[derive(Clone, Debug)]
-pub struct SweepResults {
+pub(crate) struct SweepResults {
     /// What was run.
-    pub workload: Arc<Workload>,
-    /// Where.
-    pub host: Arc<Host>,
+    pub(crate) workload: Arc<Workload>,
+    pub(crate) host: Arc<Host>,
     /// Hash of the stream of tasks, the same for every run.
-    pub stream_hash: String,
+    pub(crate) stream_hash: String,
     /// The arms that took part.
-    pub arms: Vec<SweptArm>,
+    pub(crate) arms: Vec<SweptArm>,
     /// Index into `arms` of the arm that the others are compared with.
-    pub baseline: usize,
+    pub(crate) baseline: usize,
     /// Counted runs that each count was to get.
-    pub runs: u32,
+    pub(crate) runs: u32,
     /// How it came to its end.
-    pub ending: Ending,
+    pub(crate) ending: Ending,
 }
 
 /// What was measured of one arm.
 #[derive(Clone, Debug)]
-pub struct SweptArm {
+pub(crate) struct SweptArm {
     /// Its entry in the workload file; its own worker count was not used.
-    pub spec: EngineSpec,
+    pub(crate) spec: EngineSpec,
     /// What each count has shown.
-    pub tuning: Arc<Tuning>,
+    pub(crate) tuning: Arc<Tuning>,
     /// The run in which it was aborted, with its worker count: shown, but not counted.
-    pub partial: Option<(u32, Partial)>,
+    pub(crate) partial: Option<(u32, Partial)>,
 }
 
 impl SweepResults {
     /// The arms of which not one task succeeded, with any count.
-    pub fn all_failed(&self) -> impl Iterator<Item = (&SweptArm, &AllFailed)> {
+    pub(crate) fn all_failed(&self) -> impl Iterator<Item = (&SweptArm, &AllFailed)> {
         self.arms.iter().filter_map(|arm| Some((arm, arm.all_failed()?)))
     }
 
     /// Every arm but the baseline, compared with it at the counts that can be compared.
-    pub fn compared(&self) -> impl Iterator<Item = (&SweptArm, &SweptArm, AtCounts)> {
+    pub(crate) fn compared(&self) -> impl Iterator<Item = (&SweptArm, &SweptArm, AtCounts)> {
         let baseline = self.arms.get(self.baseline);
         let others = self.arms.iter().enumerate().filter(|(place, _)| *place != self.baseline).map(|(_, arm)| arm);
         others.filter_map(move |arm| Some((baseline?, arm, at_counts(&baseline?.tuning, &arm.tuning)?)))

@@ -3,7 +3,7 @@
 use super::{SweepResults, SweptArm};
 use crate::analysis::tuning::arms::{AtCounts, Basis};
 use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
-use crate::report::text::{Options, Paint, failing, finding_line, header, label, line, plural, table};
+use crate::report::text::{Paint, TextOptions, failing, finding_line, header, label, line, plural, table};
 use crate::report::{clean, units};
 
 /// Between two columns.
@@ -15,7 +15,7 @@ const REASONS: usize = 3;
 
 /// The whole report, with a newline at its end.
 #[must_use]
-pub fn render(results: &SweepResults, options: Options) -> String {
+pub(crate) fn render(results: &SweepResults, options: TextOptions) -> String {
     let paint = Paint(options.colour);
     let mut out = String::new();
     header(&mut out, (&results.workload, &results.host, &results.stream_hash), results.tasks(), paint);
@@ -30,7 +30,7 @@ pub fn render(results: &SweepResults, options: Options) -> String {
 
 /// What was measured of each arm with each count, and the rule: where a report tells more than that.
 #[must_use]
-pub fn counts(arms: &[SweptArm], options: Options) -> String {
+pub(crate) fn counts(arms: &[SweptArm], options: TextOptions) -> String {
     let paint = Paint(options.colour);
     let mut out = String::new();
     tables(&mut out, arms, options.width, paint);

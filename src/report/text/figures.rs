@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Options, Paint, label, line, table};
+use super::{Paint, TextOptions, label, line, table};
 use crate::analysis::statistics::estimate;
 use crate::engine::outcome::Counts;
 use crate::metrics::distribution::{Distribution, Distributions};
@@ -26,7 +26,7 @@ struct Row {
 }
 
 /// Writes the table, as many arms beside each other as fit.
-pub(super) fn write(out: &mut String, results: &Results, options: Options, paint: Paint) {
+pub(super) fn write(out: &mut String, results: &Results, options: TextOptions, paint: Paint) {
     let rows = rows(results);
     let titles = rows.iter().map(|row| table::width(&row.title) + 2).max().unwrap_or(0);
     let widths: Vec<usize> = (0..results.arms.len()).map(|arm| column(results, &rows, arm)).collect();

@@ -20,16 +20,16 @@ use crate::workload::model::{EngineSpec, Workload};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub(crate) struct TextOptions {
     /// Whether colours are used; everything they say is said in words too.
-    pub colour: bool,
+    pub(crate) colour: bool,
     /// Columns of the terminal or page. Arms that do not fit beside each other come below each other.
-    pub width: usize,
+    pub(crate) width: usize,
     /// Unsuccessful attempts that are told in full.
-    pub attempts: usize,
+    pub(crate) attempts: usize,
 }
 
-impl Default for Options {
+impl Default for TextOptions {
     fn default() -> Self {
         Self { colour: false, width: 100, attempts: FAILURES }
     }
@@ -42,15 +42,9 @@ const NOTES: usize = 3;
 /// Lines of a failed task's standard error.
 const LINES: usize = 4;
 
-/// The whole report for a page of the usual width, with a newline at its end.
-#[must_use]
-pub fn text(results: &Results, colour: bool) -> String {
-    render(results, Options { colour, ..Options::default() })
-}
-
 /// The whole report, with a newline at its end.
 #[must_use]
-pub fn render(results: &Results, options: Options) -> String {
+pub(crate) fn render(results: &Results, options: TextOptions) -> String {
     let paint = Paint(options.colour);
     let mut out = String::new();
     // Verdicts are about counted runs alone.
@@ -82,13 +76,13 @@ pub fn render(results: &Results, options: Options) -> String {
 pub(in crate::report) struct Paint(pub bool);
 
 impl Paint {
-    pub const BOLD: Style = Style::new().bold();
-    pub const DIM: Style = Style::new().dimmed();
-    pub const GOOD: Style = AnsiColor::Green.on_default();
-    pub const WARN: Style = AnsiColor::Yellow.on_default().bold();
-    pub const BAD: Style = AnsiColor::Red.on_default().bold();
+    pub(crate) const BOLD: Style = Style::new().bold();
+    pub(crate) const DIM: Style = Style::new().dimmed();
+    pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+    pub(crate) const WARN: Style = AnsiColor::Yellow.on_default().bold();
+    pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 
-    pub fn with(self, style: Style, text: &str) -> String {
+    pub(crate) fn with(self, style: Style, text: &str) -> String {
         if self.0 { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }
@@ -135,7 +129,7 @@ pub(in crate::report) fn header(
     out.push('\n');
 }
 
-/// The verdict in plain words, from the point of view of whoever is ahead.
+/// The verdict in plain words, from the point of view of the arm that is ahead.
 fn verdict_line(out: &mut String, results: &Results, verdict: &Verdict, paint: Paint) {
     let count = |arm: usize| results.arms.get(arm).map(|arm| arm.workers);
     let (arm, baseline) = (name(results, verdict.arm), name(results, verdict.baseline));

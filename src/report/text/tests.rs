@@ -8,7 +8,7 @@ use crate::report::ending::{Ending, Partial};
 use crate::report::fixtures::{comparison, crash, run};
 
 fn plain(results: &Results) -> String {
-    render(results, Options::default())
+    render(results, TextOptions::default())
 }
 
 fn change(results: &mut Results, arm: usize, run: usize, change: impl FnOnce(&mut Snapshot)) {
@@ -36,18 +36,18 @@ fn arms_that_do_not_fit_come_below() {
         arm.spec.name = name.to_owned();
         results.arms.push(arm);
     }
-    let text = render(&results, Options { width: 60, ..Options::default() });
+    let text = render(&results, TextOptions { width: 60, ..TextOptions::default() });
     let table: Vec<_> = text.lines().take_while(|line| !line.contains("faster")).collect();
     assert!(table.iter().skip(3).all(|line| table::width(line) <= 60), "{text}");
     assert_eq!(table.iter().filter(|line| line.contains("wall time")).count(), 3, "two, one and one");
     assert!(text.contains("● 工作池") && text.contains("● process with a very lon…"), "{text}");
-    assert!(!render(&results, Options { width: 0, ..Options::default() }).is_empty());
+    assert!(!render(&results, TextOptions { width: 0, ..TextOptions::default() }).is_empty());
 }
 
 #[test]
 fn colour_adds_colour_and_nothing_else() {
     let results = comparison();
-    let coloured = render(&results, Options { colour: true, ..Options::default() });
+    let coloured = render(&results, TextOptions { colour: true, ..TextOptions::default() });
     assert!(coloured.contains('\x1b'));
     let without: String = coloured.lines().map(|line| format!("{}\n", clean::line(line).trim_end())).collect();
     assert_eq!(without, plain(&results));
@@ -189,7 +189,7 @@ fn nothing_that_succeeded_is_red_and_told_with_its_cause() {
             run.failures = Arc::new(vec![crash(); 20]);
         });
     }
-    let text = render(&results, Options { colour: true, ..Options::default() });
+    let text = render(&results, TextOptions { colour: true, ..TextOptions::default() });
     let bad = Paint::BAD;
     assert!(text.contains(&format!("{bad}ALL 20 TASKS FAILED: its worker died: signal 11 (SEGV){bad:#}")), "{text}");
     assert!(text.contains("process cannot be compared with pool"), "{text}");

@@ -40,7 +40,7 @@ pub struct SessionSpec {
     pub arms: Vec<ArmSpec>,
     /// Index into `arms`.
     pub baseline: usize,
-    /// The machine.
+    /// The machine that the comparison runs on.
     pub host: Arc<Host>,
     /// What is the same for every run.
     pub context: RunContext,

@@ -160,7 +160,7 @@ impl Conductor {
             admission: self.stream.admission(workload),
             context,
         };
-        let (recorder, snapshots) = Recorder::new(recorder::Config {
+        let (recorder, snapshots) = Recorder::new(recorder::RecorderConfig {
             sample_interval: Some(workload.measure.sample_interval),
             cores: context.usable_cores,
             kind: arm.spec.kind,

@@ -28,7 +28,7 @@ const LARGEST: usize = 17;
 
 /// Words around a name, which may be shortened.
 #[derive(Clone, Debug, Default)]
-pub struct Words {
+pub(crate) struct Words {
     before: String,
     name: String,
     after: String,
@@ -54,7 +54,7 @@ impl Words {
     }
 
     /// In at most so many columns.
-    pub fn fit(&self, columns: usize) -> String {
+    pub(crate) fn fit(&self, columns: usize) -> String {
         let room = columns.saturating_sub(text::width(&self.before) + text::width(&self.after));
         let whole = format!("{}{}{}", self.before, model::short_label(&self.name, room), self.after);
         if text::width(&whole) <= columns { whole } else { text::fit(&whole, columns) }
@@ -62,24 +62,22 @@ impl Words {
 }
 
 /// What can be said, in a few words.
-pub struct Statement {
+pub(crate) struct Statement {
     /// The ratio in digits, if there is a finding.
-    pub ratio: Option<String>,
-    /// The finding.
-    pub headline: Words,
+    pub(crate) ratio: Option<String>,
+    pub(crate) headline: Words,
     /// The finding with its ratio, where there is no room for large digits.
-    pub one_line: Words,
-    /// How it looks.
-    pub style: Style,
+    pub(crate) one_line: Words,
+    pub(crate) style: Style,
     /// On what it rests, what is missing and what speaks against it, the most important first.
-    pub parts: Vec<Words>,
+    pub(crate) parts: Vec<Words>,
     /// Whether the figures are of work; not where no task of an arm succeeded.
-    pub of_work: bool,
+    pub(crate) of_work: bool,
 }
 
 impl Statement {
     /// The parts on at most so many lines of a width, as many on each as fit; and those without a place.
-    pub fn packed(&self, columns: usize, lines: usize) -> (Vec<Message>, Option<Message>) {
+    pub(crate) fn packed(&self, columns: usize, lines: usize) -> (Vec<Message>, Option<Message>) {
         let mut packed: Vec<Message> = Vec::new();
         let mut rest: Vec<&Words> = Vec::new();
         for part in &self.parts {
@@ -101,7 +99,7 @@ impl Statement {
 }
 
 /// What can be said about the arms in the panes.
-pub fn statement(scene: &Scene<'_>) -> Statement {
+pub(crate) fn statement(scene: &Scene<'_>) -> Statement {
     let theme = scene.theme;
     let plain = |words: &str| Words::plain(words, theme.base);
     let silent = |headline: &str, parts: Vec<Words>| {
@@ -254,13 +252,13 @@ fn so_far(scene: &Scene<'_>, left: &Pane<'_>, right: &Pane<'_>) -> Words {
 }
 
 /// Large digits of a ratio, where it has any that are not too wide.
-pub fn large(scene: &Scene<'_>, statement: &Statement) -> Option<[String; 3]> {
+pub(crate) fn large(scene: &Scene<'_>, statement: &Statement) -> Option<[String; 3]> {
     let ratio = statement.ratio.as_ref().filter(|_| !scene.theme.ascii)?;
     Some(digits::large(ratio)).filter(|lines| text::width(&lines[0]) <= LARGEST)
 }
 
 /// Three lines; returns what had no place in them.
-pub fn draw(scene: &Scene<'_>, statement: &Statement, area: Rect, buf: &mut Buffer) -> Option<Message> {
+pub(crate) fn draw(scene: &Scene<'_>, statement: &Statement, area: Rect, buf: &mut Buffer) -> Option<Message> {
     let figures = Figures::new(scene, area.width);
     let figures_at = if area.width >= 120 { area.width / 2 - 8 } else { area.width.saturating_sub(figures.width()) };
     let large = large(scene, statement);

@@ -19,7 +19,7 @@ const OFFERED: &str = "─";
 
 /// What a chart shows.
 #[derive(Clone, Copy)]
-pub enum Chart {
+pub(crate) enum Chart {
     /// Succeeded tasks per second.
     Throughput,
     /// Waiting tasks.
@@ -55,25 +55,25 @@ impl Chart {
 }
 
 /// The end of the time axis: the longest that an arm in a pane has run, so that the whole of a replay has its place.
-pub fn span_of_time(scene: &Scene<'_>) -> Duration {
+pub(crate) fn span_of_time(scene: &Scene<'_>) -> Duration {
     let ends = scene.panes.iter().filter_map(|pane| pane.view.track.frames.last()).map(|frame| frame.at);
     ends.max().unwrap_or_default().max(Duration::from_millis(100))
 }
 
 /// The end of the value axis that both arms share.
-pub fn shared_max(scene: &Scene<'_>, value: impl Fn(&Snapshot) -> f64) -> f64 {
+pub(crate) fn shared_max(scene: &Scene<'_>, value: impl Fn(&Snapshot) -> f64) -> f64 {
     let values = scene.panes.iter().flat_map(|pane| &pane.view.track.frames).map(|frame| value(frame));
     plot::nice_max(values.filter(|value| value.is_finite()).fold(0.0, f64::max))
 }
 
 /// The end of the axis of rates: what was done and what was offered.
-pub fn rate_max(scene: &Scene<'_>) -> f64 {
+pub(crate) fn rate_max(scene: &Scene<'_>) -> f64 {
     let done = shared_max(scene, |frame| frame.throughput);
     plot::nice_max(done.max(offered::highest(scene, span_of_time(scene))))
 }
 
 /// One value for each column of the time axis, up to the moment that the pane shows.
-pub fn resample(
+pub(crate) fn resample(
     scene: &Scene<'_>,
     pane: &Pane<'_>,
     columns: usize,
@@ -95,7 +95,7 @@ pub fn resample(
 }
 
 /// A framed chart.
-pub fn draw(scene: &Scene<'_>, chart: Chart, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(scene: &Scene<'_>, chart: Chart, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
     let mut now = Vec::new();
     for pane in &scene.panes {
@@ -163,7 +163,7 @@ fn mark_stages(scene: &Scene<'_>, stages: &[Begin], end: f64, area: Rect, buf: &
 }
 
 /// A round number without the digits that say nothing.
-pub fn axis_label(value: f64) -> String {
+pub(crate) fn axis_label(value: f64) -> String {
     let label = format::rate(value);
     if label.contains('.') && label.ends_with('0') {
         label.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -1,32 +1,39 @@
 //! Which columns the list of unsuccessful attempts has: as many as leave room to read why.
 
 use crate::session::view::SessionView;
-use crate::tui::failures::{Column, List};
+use crate::tui::failures::{FailureColumn, List};
 use crate::tui::{model, text};
 
 /// Columns of the screen before the first: the marker.
-pub const MARKER: u16 = 2;
+pub(crate) const MARKER: u16 = 2;
 
 /// A column as it is drawn.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown {
-    /// What is in it.
-    pub of: Column,
+pub(crate) struct Shown {
+    pub(crate) of: FailureColumn,
     /// Columns of the screen that it takes.
-    pub width: u16,
+    pub(crate) width: u16,
     /// Whether its text stands at the right.
-    pub right: bool,
+    pub(crate) right: bool,
 }
 
 /// These are always there.
-const ALWAYS: [Column; 3] = [Column::Task, Column::Outcome, Column::Engine];
+const ALWAYS: [FailureColumn; 3] = [FailureColumn::Task, FailureColumn::Outcome, FailureColumn::Engine];
 /// Of these, what is left out last comes first.
-const BY_USE: [Column; 8] =
-    [Column::Class, Column::Run, Column::Try, Column::Work, Column::Ended, Column::Worker, Column::Wait, Column::Start];
+const BY_USE: [FailureColumn; 8] = [
+    FailureColumn::Class,
+    FailureColumn::Run,
+    FailureColumn::Try,
+    FailureColumn::Work,
+    FailureColumn::Ended,
+    FailureColumn::Worker,
+    FailureColumn::Wait,
+    FailureColumn::Start,
+];
 
 /// The columns for a screen of a width, in the order of the screen. What all attempts have in common is no column; what
 /// they are sorted by is one. The reason has two fifths of the width before the other columns have anything.
-pub fn fitting(view: &SessionView, list: &List<'_>, sorted_by: Column, width: u16) -> Vec<Shown> {
+pub(crate) fn fitting(view: &SessionView, list: &List<'_>, sorted_by: FailureColumn, width: u16) -> Vec<Shown> {
     let why = (width * 2 / 5).clamp(10, 60);
     let rest = BY_USE.into_iter().filter(|column| *column != sorted_by && tells_apart(view, list, *column));
     let mut used = MARKER + 1;
@@ -39,43 +46,43 @@ pub fn fitting(view: &SessionView, list: &List<'_>, sorted_by: Column, width: u1
             chosen.push(Shown { of: column, width: wide, right: is_number(column) });
         }
     }
-    Column::ALL.iter().filter_map(|column| chosen.iter().find(|shown| shown.of == *column).copied()).collect()
+    FailureColumn::ALL.iter().filter_map(|column| chosen.iter().find(|shown| shown.of == *column).copied()).collect()
 }
 
-fn tells_apart(view: &SessionView, list: &List<'_>, column: Column) -> bool {
+fn tells_apart(view: &SessionView, list: &List<'_>, column: FailureColumn) -> bool {
     match column {
-        Column::Class => view.workload.classes.len() > 1,
-        Column::Try => list.shown.iter().any(|failure| failure.report.attempts_allowed > 1),
-        Column::Run => list.shown.windows(2).any(|pair| matches!(pair, [a, b] if a.run != b.run)),
+        FailureColumn::Class => view.workload.classes.len() > 1,
+        FailureColumn::Try => list.shown.iter().any(|failure| failure.report.attempts_allowed > 1),
+        FailureColumn::Run => list.shown.windows(2).any(|pair| matches!(pair, [a, b] if a.run != b.run)),
         _ => true,
     }
 }
 
-fn is_number(column: Column) -> bool {
-    !matches!(column, Column::Task | Column::Engine | Column::Class | Column::Outcome)
+fn is_number(column: FailureColumn) -> bool {
+    !matches!(column, FailureColumn::Task | FailureColumn::Engine | FailureColumn::Class | FailureColumn::Outcome)
 }
 
-fn width_of(view: &SessionView, list: &List<'_>, column: Column, width: u16) -> u16 {
+fn width_of(view: &SessionView, list: &List<'_>, column: FailureColumn, width: u16) -> u16 {
     let names = if width >= 120 { 16 } else { 11 };
     let digits = |value: u64| value.checked_ilog10().unwrap_or(0) as usize + 1;
     let widest = |widths: &mut dyn Iterator<Item = usize>| widths.max().unwrap_or(0);
     let reports = || list.shown.iter().map(|failure| failure.report);
     let wide = match column {
-        Column::Task => widest(&mut reports().map(|report| digits(report.index) + 1)),
-        Column::Engine => widest(&mut view.arms.iter().map(|arm| text::width(&model::name(arm)) + 2)).min(names),
-        Column::Class => {
+        FailureColumn::Task => widest(&mut reports().map(|report| digits(report.index) + 1)),
+        FailureColumn::Engine => widest(&mut view.arms.iter().map(|arm| text::width(&model::name(arm)) + 2)).min(names),
+        FailureColumn::Class => {
             widest(&mut view.workload.classes.iter().map(|class| text::width(&text::clean(&class.name)))).min(names)
         }
-        Column::Run => widest(
+        FailureColumn::Run => widest(
             &mut list.shown.iter().map(|failure| digits(failure.run.round.into()) + usize::from(failure.run.warmup)),
         ),
-        Column::Outcome => 7,
-        Column::Try => widest(
+        FailureColumn::Outcome => 7,
+        FailureColumn::Try => widest(
             &mut reports().map(|report| digits(report.attempt.into()) + 1 + digits(report.attempts_allowed.into())),
         ),
-        Column::Worker => 6,
-        Column::Wait | Column::Start | Column::Work => 8,
-        Column::Ended => widest(&mut reports().map(|report| digits(report.ended.as_secs()) + 4)),
+        FailureColumn::Worker => 6,
+        FailureColumn::Wait | FailureColumn::Start | FailureColumn::Work => 8,
+        FailureColumn::Ended => widest(&mut reports().map(|report| digits(report.ended.as_secs()) + 4)),
     };
     u16::try_from(wide.max(column.title().len())).unwrap_or(u16::MAX)
 }
@@ -90,7 +97,7 @@ mod tests {
     #[test]
     fn there_is_room_for_the_reason_at_every_width() {
         let view = fixture::failures_of_three_runs();
-        for by in Column::ALL {
+        for by in FailureColumn::ALL {
             let list = Filter::default().list(&view, Sort { by, inverted: false }, None);
             for width in 40..220 {
                 let shown = fitting(&view, &list, by, width);
@@ -106,8 +113,9 @@ mod tests {
     fn what_all_have_in_common_is_no_column() {
         let view = fixture::with_failures();
         let list = Filter::default().list(&view, Sort::default(), None);
-        let shown: Vec<Column> = fitting(&view, &list, Column::Ended, 200).iter().map(|column| column.of).collect();
-        assert!(!shown.contains(&Column::Class) && !shown.contains(&Column::Run), "{shown:?}");
-        assert!(shown.contains(&Column::Try) && shown.contains(&Column::Start));
+        let shown: Vec<FailureColumn> =
+            fitting(&view, &list, FailureColumn::Ended, 200).iter().map(|column| column.of).collect();
+        assert!(!shown.contains(&FailureColumn::Class) && !shown.contains(&FailureColumn::Run), "{shown:?}");
+        assert!(shown.contains(&FailureColumn::Try) && shown.contains(&FailureColumn::Start));
     }
 }

@@ -5,7 +5,7 @@ use ratatui::text::Line;
 use super::kills::beside;
 use super::paint::span;
 use crate::session::view::SessionView;
-use crate::tui::failures::Failure;
+use crate::tui::failures::FailedAttempt;
 use crate::tui::theme::{ColorDepth, Theme, ThemeName};
 use crate::tui::{format, text, work};
 use crate::workload::model::Work;
@@ -15,15 +15,21 @@ const OUTPUT_LINES: usize = 200;
 
 /// How far the details can be scrolled on a screen of a size: it has five lines and four columns for other things.
 #[must_use]
-pub fn last_scroll(view: &SessionView, failure: Failure<'_>, (width, height): (u16, u16)) -> usize {
+pub(crate) fn last_scroll(view: &SessionView, failure: FailedAttempt<'_>, (width, height): (u16, u16)) -> usize {
     let theme = Theme::new(ThemeName::Mono, ColorDepth::None, false);
     lines(view, failure, true, width.saturating_sub(4), &theme)
         .len()
         .saturating_sub(usize::from(height.saturating_sub(5)))
 }
 
-/// The lines, wrapped to a width. `gone`: the attempt is known no longer but to whoever looks at it.
-pub fn lines(view: &SessionView, failure: Failure<'_>, gone: bool, width: u16, theme: &Theme) -> Vec<Line<'static>> {
+/// The lines, wrapped to a width. `gone`: no run has the attempt any more; the screen keeps what it shows.
+pub(crate) fn lines(
+    view: &SessionView,
+    failure: FailedAttempt<'_>,
+    gone: bool,
+    width: u16,
+    theme: &Theme,
+) -> Vec<Line<'static>> {
     let report = failure.report;
     let mut out = Vec::new();
     let mut field = |name: &'static str, value: &str| {

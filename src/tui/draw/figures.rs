@@ -16,21 +16,19 @@ use crate::tui::{format, text};
 const LEAST_TIME: Duration = Duration::from_secs(2);
 
 /// Succeeded tasks per second: of the last second while it runs, of the whole run at its end.
-pub fn throughput(frame: &Snapshot) -> f64 {
+pub(crate) fn throughput(frame: &Snapshot) -> f64 {
     if frame.state.is_over() { frame.throughput_whole } else { frame.throughput }
 }
 
 /// CPU time per wall time, likewise.
-pub fn cores_used(frame: &Snapshot) -> f64 {
+pub(crate) fn cores_used(frame: &Snapshot) -> f64 {
     if frame.state.is_over() { frame.cpu.cores_used_whole } else { frame.cpu.cores_used }
 }
 
 /// Which of two figures is the better one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Better {
-    /// The higher one.
+pub(crate) enum Better {
     Higher,
-    /// The lower one.
     Lower,
     /// Neither.
     Neither,
@@ -38,7 +36,7 @@ pub enum Better {
 
 impl Better {
     /// The word and the style for a figure against another one.
-    pub fn judge(self, value: f64, other: f64, theme: &Theme) -> (&'static str, Style) {
+    pub(crate) fn judge(self, value: f64, other: f64, theme: &Theme) -> (&'static str, Style) {
         let higher = value > other;
         match self {
             Self::Neither => ("", theme.base),
@@ -53,7 +51,7 @@ impl Better {
 
 /// Whether the figures of both panes are of the same kind of moment, so that their difference says something about the
 /// engines: both at the end of a run, or both under way and no longer in their first seconds.
-pub fn same_moment(scene: &Scene<'_>) -> bool {
+pub(crate) fn same_moment(scene: &Scene<'_>) -> bool {
     let [left, right] = scene.panes.as_slice() else { return false };
     let (Some(left), Some(right)) = (left.frame, right.frame) else { return false };
     match (left.state.is_over(), right.state.is_over()) {
@@ -82,7 +80,7 @@ fn cores(frame: &Snapshot) -> Option<(f64, String)> {
 }
 
 /// The three lines, and their widths in an area of a width.
-pub struct Figures {
+pub(crate) struct Figures {
     labels: [String; 3],
     label_width: u16,
     value_width: u16,
@@ -93,7 +91,7 @@ const KINDS: [(Figure, Better); 3] = [(rate, Better::Higher), (startup, Better::
 
 impl Figures {
     /// What there is room for on a screen of a width.
-    pub fn new(scene: &Scene<'_>, width: u16) -> Self {
+    pub(crate) fn new(scene: &Scene<'_>, width: u16) -> Self {
         let wide = width >= 120;
         let cores = scene.view.host.usable_cores();
         let labels = if wide {
@@ -107,12 +105,12 @@ impl Figures {
     }
 
     /// Columns that they need, without the differences.
-    pub fn width(&self) -> u16 {
+    pub(crate) fn width(&self) -> u16 {
         self.label_width + 2 * self.value_width
     }
 
     /// Draws them; `comparable` is false where an arm did no work, so that a difference to it says nothing.
-    pub fn draw(&self, scene: &Scene<'_>, comparable: bool, area: Rect, buf: &mut Buffer) {
+    pub(crate) fn draw(&self, scene: &Scene<'_>, comparable: bool, area: Rect, buf: &mut Buffer) {
         let comparable = self.wide && comparable && same_moment(scene);
         for ((index, label), (figure, better)) in (0..).zip(&self.labels).zip(KINDS) {
             let line = row(area, index);

@@ -15,7 +15,7 @@ const MOST_LINES: usize = 3;
 
 /// The last line of an area. `failures` stands behind the name of the list of failures; what was said of a stop has its
 /// place only while something is `running`.
-pub fn draw(ui: &UiState, failures: usize, running: bool, theme: &Theme, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(ui: &UiState, failures: usize, running: bool, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let line = row(area, area.height.saturating_sub(1));
     if let Some(notice) = ui.notice.as_ref().filter(|_| running || !ui.stopping) {
         answer(&text::clean(notice), theme, rows(area, 0, area.height.saturating_sub(1)), buf);
@@ -49,7 +49,7 @@ fn answer(notice: &str, theme: &Theme, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Keys without which nobody finds the others, or the way out.
+/// Keys without which a user finds neither the others nor the way out.
 fn is_vital(binding: &Binding) -> bool {
     let vital = [Action::Help, Action::Quit, Action::Back, Action::Open, Action::Yes, Action::No];
     binding.keys.iter().any(|(_, action)| vital.contains(action))

@@ -19,7 +19,7 @@ use crate::tui::{format, text};
 const LEAST_LEFT: usize = 24;
 
 /// Two lines: the header and a rule.
-pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let first = row(area, 0);
     let width = usize::from(area.width);
     let most = width.saturating_sub(LEAST_LEFT + 2);
@@ -58,7 +58,7 @@ fn left(scene: &Scene<'_>, room: usize) -> String {
 }
 
 /// The word for where the comparison stands, and its style.
-pub fn phase(view: &SessionView, theme: &Theme) -> (&'static str, Style) {
+pub(crate) fn phase(view: &SessionView, theme: &Theme) -> (&'static str, Style) {
     match view.phase {
         SessionPhase::Ready => ("READY", theme.strong),
         SessionPhase::Running => ("▶", theme.good),
@@ -71,7 +71,7 @@ pub fn phase(view: &SessionView, theme: &Theme) -> (&'static str, Style) {
 }
 
 /// Which run it is: `warm-up 1/1`, `run 2/5` or `sweep ×8 1/3`; nothing before the first.
-pub fn round(view: &SessionView) -> String {
+pub(crate) fn round(view: &SessionView) -> String {
     match view.position {
         RunPosition::Round { round: 0, .. } => String::new(),
         RunPosition::Round { round, warmup, .. } if round <= warmup => format!("warm-up {round}/{warmup}"),
@@ -80,21 +80,21 @@ pub fn round(view: &SessionView) -> String {
         }
         RunPosition::Again { run, runs, .. } => format!("again {run}/{runs}"),
         RunPosition::Sweep { workers, run: 0, .. } => format!("sweep ×{workers} warm-up"),
-        // Where the usual ones do not tell enough there are more, nobody knows how many.
+        // Where the usual ones do not tell enough there are more, and how many is not known.
         RunPosition::Sweep { workers, run, runs, .. } if run > runs => format!("sweep ×{workers} {run}"),
         RunPosition::Sweep { workers, run, runs, .. } => format!("sweep ×{workers} {run}/{runs}"),
     }
 }
 
 /// The run clock: that of the live arm, or of what is shown.
-pub fn clock(scene: &Scene<'_>) -> Option<Duration> {
+pub(crate) fn clock(scene: &Scene<'_>) -> Option<Duration> {
     let live = scene.panes.iter().filter(|pane| pane.role == Role::Live).filter_map(|pane| pane.frame);
     let hidden = scene.view.arms.iter().filter(|arm| arm.live).filter_map(|arm| arm.latest()).map(|frame| frame.at);
     live.map(|frame| frame.at).chain(hidden).max()
 }
 
 /// What the arms show: `● replay ■ LIVE`; empty when nothing runs.
-pub fn roles<'a>(scene: &Scene<'a>) -> Vec<Span<'a>> {
+pub(crate) fn roles<'a>(scene: &Scene<'a>) -> Vec<Span<'a>> {
     let mut spans = Vec::new();
     if scene.view.mode == Mode::Together {
         return vec![span("TOGETHER", scene.theme.warn)];
@@ -124,7 +124,7 @@ pub fn roles<'a>(scene: &Scene<'a>) -> Vec<Span<'a>> {
 }
 
 /// The word for what a pane shows.
-pub fn role_word(role: Role, theme: &Theme) -> (&'static str, Style) {
+pub(crate) fn role_word(role: Role, theme: &Theme) -> (&'static str, Style) {
     match role {
         Role::Live => ("LIVE", theme.strong),
         Role::Replay => ("replay", theme.base),
@@ -175,7 +175,7 @@ fn right<'a>(scene: &Scene<'a>, detail: Detail) -> Line<'a> {
 }
 
 /// `SUSPECT` and the arms whose figures are not to be trusted, by their signs or their names; empty is good.
-pub fn badge<'a>(scene: &Scene<'a>, names: bool) -> Vec<Span<'a>> {
+pub(crate) fn badge<'a>(scene: &Scene<'a>, names: bool) -> Vec<Span<'a>> {
     let suspect = || scene.panes.iter().filter(|pane| pane.frame.is_some_and(|frame| !frame.suspect.is_empty()));
     let mut spans = Vec::new();
     for pane in suspect() {

@@ -28,7 +28,7 @@ const STATES: [WorkerState; 7] = [
 ];
 
 /// Whether so many workers are shown as a map.
-pub fn applies(workers: usize) -> bool {
+pub(crate) fn applies(workers: usize) -> bool {
     workers > LINES
 }
 
@@ -57,12 +57,12 @@ impl Grid {
 }
 
 /// Lines of the map, with the one of the counts.
-pub fn lines(workers: usize, width: u16) -> u16 {
+pub(crate) fn lines(workers: usize, width: u16) -> u16 {
     u16::try_from(workers.div_ceil(Grid::new(workers, width).cells) + 1).unwrap_or(u16::MAX)
 }
 
 /// The first and the last worker that are seen in so many lines, counted from 1.
-pub fn range(workers: usize, width: u16, lines: u16, chosen: Option<usize>) -> (usize, usize) {
+pub(crate) fn range(workers: usize, width: u16, lines: u16, chosen: Option<usize>) -> (usize, usize) {
     let (first, end) = Grid::new(workers, width).visible(workers, lines.saturating_sub(1), chosen);
     (first + 1, end)
 }
@@ -90,7 +90,14 @@ fn style(state: WorkerState, scene: &Scene<'_>, mark: Style) -> Style {
 }
 
 /// The counts, then the cells; `chosen` is the place of the worker that is marked.
-pub fn draw(scene: &Scene<'_>, frame: &Snapshot, mark: Style, chosen: Option<usize>, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(
+    scene: &Scene<'_>,
+    frame: &Snapshot,
+    mark: Style,
+    chosen: Option<usize>,
+    area: Rect,
+    buf: &mut Buffer,
+) {
     counts(scene, frame, mark, row(area, 0), buf);
     let grid = Grid::new(frame.workers.len(), area.width);
     let (first, end) = grid.visible(frame.workers.len(), area.height.saturating_sub(1), chosen);

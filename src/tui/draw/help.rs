@@ -5,12 +5,12 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::paint::{clear, cols, panel, put, row, span};
-use crate::tui::keys::{self, Group};
+use crate::tui::keys::{self, HelpGroup};
 use crate::tui::text;
 use crate::tui::theme::{ColorDepth, Theme, ThemeName};
 
 /// Lines of one group: a heading, its keys, an empty line.
-fn group_lines(group: Group, width: usize, theme: &Theme) -> Vec<Line<'static>> {
+fn group_lines(group: HelpGroup, width: usize, theme: &Theme) -> Vec<Line<'static>> {
     let mut lines = vec![Line::styled(format!(" {}", group.title()), theme.strong)];
     for binding in keys::help(group) {
         let keys = binding.all_keys();
@@ -44,14 +44,14 @@ fn term_lines(width: usize, theme: &Theme) -> Vec<Line<'static>> {
 }
 
 fn columns(width: u16, theme: &Theme) -> Vec<Vec<Line<'static>>> {
-    let lines = |groups: &[Group], width: u16| -> Vec<Line<'static>> {
+    let lines = |groups: &[HelpGroup], width: u16| -> Vec<Line<'static>> {
         groups.iter().flat_map(|group| group_lines(*group, usize::from(width), theme)).collect()
     };
     if width >= 74 {
         let half = width / 2;
         let mut columns = vec![
-            lines(&[Group::Everywhere, Group::Look], half),
-            lines(&[Group::Run, Group::Workers, Group::Lists], half),
+            lines(&[HelpGroup::Everywhere, HelpGroup::Look], half),
+            lines(&[HelpGroup::Run, HelpGroup::Workers, HelpGroup::Lists], half),
         ];
         // The shorter column has room for the words.
         if let Some(shorter) = columns.iter_mut().min_by_key(|column| column.len()) {
@@ -59,7 +59,7 @@ fn columns(width: u16, theme: &Theme) -> Vec<Vec<Line<'static>>> {
         }
         columns
     } else {
-        let mut all = lines(&Group::ALL, width);
+        let mut all = lines(&HelpGroup::ALL, width);
         all.extend(term_lines(usize::from(width), theme));
         vec![all]
     }
@@ -73,7 +73,7 @@ fn place(area: Rect) -> Rect {
 
 /// How far help can be scrolled on a screen of a size.
 #[must_use]
-pub fn last_scroll((width, height): (u16, u16)) -> usize {
+pub(crate) fn last_scroll((width, height): (u16, u16)) -> usize {
     let theme = Theme::new(ThemeName::Mono, ColorDepth::None, false);
     let place = place(Rect::new(0, 0, width, height));
     let longest = longest(&columns(place.width.saturating_sub(2), &theme));
@@ -86,7 +86,7 @@ fn longest(columns: &[Vec<Line<'_>>]) -> usize {
 }
 
 /// Draws it over whatever is there.
-pub fn draw(scroll: usize, theme: &Theme, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(scroll: usize, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let mut place = place(area);
     let columns = columns(place.width.saturating_sub(2), theme);
     let longest = longest(&columns);

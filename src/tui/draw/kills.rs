@@ -13,7 +13,7 @@ use crate::engine::event::EndReason;
 use crate::engine::outcome::Outcome;
 use crate::metrics::snapshot::{Cost, Kill, Replaced};
 use crate::session::view::{KillRecord, RunPosition, SessionView};
-use crate::tui::failures::Failure;
+use crate::tui::failures::FailedAttempt;
 use crate::tui::model;
 use crate::tui::{format, text};
 
@@ -21,7 +21,7 @@ use crate::tui::{format, text};
 const NAME: usize = 12;
 
 /// The kill that waits, and the last one: on request, or else by a timeout; both where the screen is large.
-pub fn lines(scene: &Scene<'_>, width: u16, large: bool) -> Vec<Line<'static>> {
+pub(crate) fn lines(scene: &Scene<'_>, width: u16, large: bool) -> Vec<Line<'static>> {
     let kills = &scene.view.kills;
     let mut lines: Vec<Line<'static>> = kills.waiting.iter().filter_map(|arm| waiting(scene, *arm)).collect();
     let (requested, timeout) = (kills.requested.last(), kills.timeouts.last());
@@ -33,14 +33,14 @@ pub fn lines(scene: &Scene<'_>, width: u16, large: bool) -> Vec<Line<'static>> {
 }
 
 /// Whether they are about the newest run.
-pub fn are_news(scene: &Scene<'_>) -> bool {
+pub(crate) fn are_news(scene: &Scene<'_>) -> bool {
     let kills = &scene.view.kills;
     let last = kills.requested.last().or(kills.timeouts.last());
     !kills.waiting.is_empty() || last.is_some_and(|record| record.run == kills.runs)
 }
 
 /// Draws lines at the top of an area; says how many there was room for.
-pub fn draw(lines: Vec<Line<'static>>, area: Rect, buf: &mut Buffer) -> u16 {
+pub(crate) fn draw(lines: Vec<Line<'static>>, area: Rect, buf: &mut Buffer) -> u16 {
     let count = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(area.height);
     for (index, line) in (0..count).zip(lines) {
         put(buf, row(area, index), line);
@@ -49,7 +49,7 @@ pub fn draw(lines: Vec<Line<'static>>, area: Rect, buf: &mut Buffer) -> u16 {
 }
 
 /// What else the end of the worker of an attempt has cost.
-pub fn beside(view: &SessionView, failure: Failure<'_>) -> Option<String> {
+pub(crate) fn beside(view: &SessionView, failure: FailedAttempt<'_>) -> Option<String> {
     let of = |record: &&KillRecord| {
         let attempt = matches!(record.kill.cost, Cost::Attempt { index, .. } if index == failure.report.index);
         record.arm == failure.arm && attempt && record.kill.pid == failure.report.pid

@@ -29,7 +29,7 @@ fn shown(quantiles: &Quantiles, value: Duration) -> String {
 }
 
 /// Three percentiles for a narrow pane, and where there is room what they are of.
-pub fn short(scene: &Scene<'_>, frame: &Snapshot, room: u16) -> Vec<Span<'static>> {
+pub(crate) fn short(scene: &Scene<'_>, frame: &Snapshot, room: u16) -> Vec<Span<'static>> {
     let q = leading(scene, frame);
     let percentile = |name: &str, value| span(format!("{name} {}", shown(&q, value)), scene.theme.base);
     let mut pieces = vec![percentile("p50", q.p50), percentile("p95", q.p95), percentile("p99", q.p99)];
@@ -54,7 +54,7 @@ const COLUMNS: [Column; 5] = [
 ];
 
 /// A framed table: the leading latency of each arm and the difference; with more room also its parts.
-pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
     let title = if from_arrival(scene) { "latency, arrival to end" } else { "latency of the work" };
     let inner = panel(buf, area, Line::styled(title, theme.strong), Line::default(), false, theme);

@@ -13,7 +13,7 @@ use super::{Scene, banner, charts, footer, header, kills, latency, notes, pane, 
 use crate::tui::{failures, model};
 
 /// Draws the layout that fits.
-pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     if area.width < 80 || area.height < 24 {
         small::draw(scene, area, buf);
         return;

@@ -4,12 +4,12 @@
 mod banner;
 mod charts;
 mod columns;
-pub mod detail;
+pub(crate) mod detail;
 mod figures;
 mod footer;
 mod header;
 mod heat_map;
-pub mod help;
+pub(crate) mod help;
 mod kills;
 mod latency;
 mod main_screen;
@@ -17,7 +17,7 @@ mod notes;
 mod offered;
 mod paint;
 mod pane;
-pub mod picker;
+pub(crate) mod picker;
 mod progress;
 mod question;
 mod ranking;
@@ -35,7 +35,7 @@ use ratatui::layout::Rect;
 use crate::session::view::SessionView;
 use crate::tui::model::{self, Model, Pane};
 use crate::tui::state::{Screen, UiState};
-use crate::tui::theme::{self, Mark, Theme};
+use crate::tui::theme::{self, EngineStyle, Theme};
 
 /// What the parts of the main screen draw from.
 pub(crate) struct Scene<'a> {
@@ -50,7 +50,7 @@ impl<'a> Scene<'a> {
         Self { view, panes: model::panes(view, ui.pair), ui, theme }
     }
 
-    fn mark(&self, pane: &Pane<'_>) -> Mark {
+    fn mark(&self, pane: &Pane<'_>) -> EngineStyle {
         self.theme.mark(pane.kind(), pane.second)
     }
 
@@ -61,10 +61,10 @@ impl<'a> Scene<'a> {
 }
 
 /// The least size at which there is room for bars, ratio, rates and errors.
-pub const LEAST: (u16, u16) = (40, 10);
+pub(crate) const LEAST: (u16, u16) = (40, 10);
 
 /// Draws the screen that the state asks for, over whatever stood in the area.
-pub fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let area = area.intersection(buf.area);
     if area.is_empty() {
         return;

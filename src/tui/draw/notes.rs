@@ -9,7 +9,7 @@ use ratatui::text::Line;
 
 use super::Scene;
 use super::banner::Statement;
-pub use super::paint::Message;
+pub(crate) use super::paint::Message;
 use super::paint::{panel, put, row, span};
 use crate::analysis::lints::{Lint, together};
 use crate::engine::event::Severity;
@@ -26,7 +26,7 @@ const INDENT: usize = 13;
 
 /// The most important thing to say: broken, what the banner has no room for, an error or warning, or why the arms are as
 /// fast as they are. Why figures are suspect has a place of its own ([`suspect`]).
-pub fn alert(scene: &Scene<'_>, statement: &Statement, unsaid: Option<Message>) -> Option<Message> {
+pub(crate) fn alert(scene: &Scene<'_>, statement: &Statement, unsaid: Option<Message>) -> Option<Message> {
     let live = scene.panes.iter().any(|pane| pane.role == Role::Live);
     broken(scene)
         .or_else(|| pending(scene))
@@ -37,12 +37,12 @@ pub fn alert(scene: &Scene<'_>, statement: &Statement, unsaid: Option<Message>) 
 }
 
 /// What is to be measured because a worker count was changed.
-pub fn pending(scene: &Scene<'_>) -> Option<Message> {
+pub(crate) fn pending(scene: &Scene<'_>) -> Option<Message> {
     tune::pending(scene.view).map(|pending| (pending, scene.theme.warn))
 }
 
 /// Why nothing goes on.
-pub fn broken(scene: &Scene<'_>) -> Option<Message> {
+pub(crate) fn broken(scene: &Scene<'_>) -> Option<Message> {
     match &scene.view.phase {
         SessionPhase::Broken(reason) => Some((format!("BROKEN: {}", text::clean(&reason.chain())), scene.theme.bad)),
         _ => None,
@@ -50,7 +50,7 @@ pub fn broken(scene: &Scene<'_>) -> Option<Message> {
 }
 
 /// Why the figures of a run should not be trusted.
-pub fn suspect(scene: &Scene<'_>) -> Option<Message> {
+pub(crate) fn suspect(scene: &Scene<'_>) -> Option<Message> {
     let found: Vec<String> = scene
         .panes
         .iter()
@@ -66,7 +66,7 @@ pub fn suspect(scene: &Scene<'_>) -> Option<Message> {
 }
 
 /// The newest warning or error of the runs in the panes.
-pub fn warning(scene: &Scene<'_>) -> Option<Message> {
+pub(crate) fn warning(scene: &Scene<'_>) -> Option<Message> {
     let notes = scene.panes.iter().flat_map(|pane| notes(pane).map(move |note| (pane, note)));
     let recent = |(pane, note): &(&Pane<'_>, &Note)| {
         let now = pane.frame.map(|frame| frame.at).unwrap_or_default();
@@ -82,7 +82,7 @@ pub fn warning(scene: &Scene<'_>) -> Option<Message> {
 }
 
 /// The first reason why the arms are as fast as they are.
-pub fn why(scene: &Scene<'_>, statement: &Statement) -> Option<Message> {
+pub(crate) fn why(scene: &Scene<'_>, statement: &Statement) -> Option<Message> {
     reasons(scene, statement).into_iter().next().map(|(_, sentence)| (format!("why: {sentence}"), scene.theme.base))
 }
 
@@ -115,7 +115,7 @@ fn notes<'a>(pane: &Pane<'a>) -> impl Iterator<Item = &'a Note> + use<'a> {
 }
 
 /// A message on the lines of an area, whole if there is room.
-pub fn draw_message(message: Option<Message>, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw_message(message: Option<Message>, area: Rect, buf: &mut Buffer) {
     let Some((message, style)) = message else { return };
     let room = usize::from(area.width).saturating_sub(2);
     for (index, line) in (0..area.height).zip(wrapped(&message, room, usize::from(area.height))) {
@@ -141,7 +141,7 @@ fn wrapped(words: &str, room: usize, lines: usize) -> Vec<String> {
 }
 
 /// The last notes of both arms, newest first, after the reasons. Long ones take several lines.
-pub fn draw_panel(scene: &Scene<'_>, statement: &Statement, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw_panel(scene: &Scene<'_>, statement: &Statement, area: Rect, buf: &mut Buffer) {
     let title = Line::styled("notes", scene.theme.strong);
     let inner = panel(buf, area, title, Line::default(), false, scene.theme);
     let mut lines: Vec<(String, String, Style)> = Vec::new();

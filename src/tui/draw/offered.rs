@@ -7,17 +7,16 @@ use crate::workload::model::{Arrivals, Stage};
 
 /// A stage and when it begins, in seconds of the run.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Begin {
-    /// When.
-    pub at: f64,
+pub(crate) struct Begin {
+    pub(crate) at: f64,
     /// When it ends; infinite where only the last task ends it.
-    pub end: f64,
+    pub(crate) end: f64,
     /// Tasks per second.
-    pub rate: f64,
+    pub(crate) rate: f64,
 }
 
 /// The stages in their order; none where all tasks arrive at the start.
-pub fn stages<'a>(scene: &Scene<'a>) -> impl Iterator<Item = Begin> + use<'a> {
+pub(crate) fn stages<'a>(scene: &Scene<'a>) -> impl Iterator<Item = Begin> + use<'a> {
     let stages: &'a [Stage] = match &scene.view.workload.arrivals {
         Arrivals::Open(open) => &open.stages,
         Arrivals::Batch => &[],
@@ -31,16 +30,16 @@ pub fn stages<'a>(scene: &Scene<'a>) -> impl Iterator<Item = Begin> + use<'a> {
 }
 
 /// The rate at a second of the run; `None` when no task arrives any more.
-pub fn rate_at(scene: &Scene<'_>, seconds: f64) -> Option<f64> {
+pub(crate) fn rate_at(scene: &Scene<'_>, seconds: f64) -> Option<f64> {
     stages(scene).find(|stage| seconds < stage.end).map(|stage| stage.rate)
 }
 
 /// The rate at the moment that is shown.
-pub fn now(scene: &Scene<'_>) -> Option<f64> {
+pub(crate) fn now(scene: &Scene<'_>) -> Option<f64> {
     rate_at(scene, scene.panes.iter().filter_map(|pane| pane.frame).map(|frame| frame.at).max()?.as_secs_f64())
 }
 
 /// The highest rate until a moment of the run; 0 where none is offered.
-pub fn highest(scene: &Scene<'_>, until: Duration) -> f64 {
+pub(crate) fn highest(scene: &Scene<'_>, until: Duration) -> f64 {
     stages(scene).filter(|stage| stage.at < until.as_secs_f64()).map(|stage| stage.rate).fold(0.0, f64::max)
 }

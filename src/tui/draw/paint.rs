@@ -11,31 +11,31 @@ use crate::tui::text;
 use crate::tui::theme::Theme;
 
 /// Something to say, and how it looks.
-pub type Message = (String, Style);
+pub(crate) type Message = (String, Style);
 
 /// One line of an area, counted from its top; empty beyond its end.
 #[must_use]
-pub fn row(area: Rect, index: u16) -> Rect {
+pub(crate) fn row(area: Rect, index: u16) -> Rect {
     if index < area.height { Rect { y: area.y + index, height: 1, ..area } } else { Rect { height: 0, ..area } }
 }
 
 /// The columns of an area from `x` on, at most `width` of them.
 #[must_use]
-pub fn cols(area: Rect, x: u16, width: u16) -> Rect {
+pub(crate) fn cols(area: Rect, x: u16, width: u16) -> Rect {
     let x = x.min(area.width);
     Rect { x: area.x + x, width: width.min(area.width - x), ..area }
 }
 
 /// The lines of an area from `y` on, at most `height` of them.
 #[must_use]
-pub fn rows(area: Rect, y: u16, height: u16) -> Rect {
+pub(crate) fn rows(area: Rect, y: u16, height: u16) -> Rect {
     let y = y.min(area.height);
     Rect { y: area.y + y, height: height.min(area.height - y), ..area }
 }
 
 /// A piece of text with a style.
 #[must_use]
-pub fn span<'a>(content: impl Into<std::borrow::Cow<'a, str>>, style: Style) -> Span<'a> {
+pub(crate) fn span<'a>(content: impl Into<std::borrow::Cow<'a, str>>, style: Style) -> Span<'a> {
     Span::styled(content, style)
 }
 
@@ -50,7 +50,7 @@ fn cells(buf: &mut Buffer, area: Rect) -> &mut [Cell] {
 }
 
 /// Forgets what stood in an area.
-pub fn clear(buf: &mut Buffer, area: Rect, style: Style) {
+pub(crate) fn clear(buf: &mut Buffer, area: Rect, style: Style) {
     let mut ground = Cell::EMPTY;
     ground.set_style(style);
     for line in 0..area.height {
@@ -61,7 +61,7 @@ pub fn clear(buf: &mut Buffer, area: Rect, style: Style) {
 /// Puts a line at the start of an area.
 ///
 /// As ratatui does it, but without looking up what Unicode says of characters that are plain: half of the cost of a frame.
-pub fn put<'a>(buf: &mut Buffer, area: Rect, line: impl Into<Line<'a>>) {
+pub(crate) fn put<'a>(buf: &mut Buffer, area: Rect, line: impl Into<Line<'a>>) {
     let line = line.into();
     #[cfg(test)]
     written::remember(area, &line);
@@ -98,20 +98,20 @@ fn width(line: &Line<'_>) -> u16 {
 
 /// Which texts were put where, for tests that look for texts over others and for texts that were cut.
 #[cfg(test)]
-pub mod written {
+pub(crate) mod written {
     use std::cell::RefCell;
 
     use ratatui::layout::Rect;
     use ratatui::text::Line;
 
     /// A text and the area it was put into.
-    pub type Text = (Rect, String);
+    pub(crate) type Text = (Rect, String);
 
     thread_local! {
         static TEXTS: RefCell<Option<Vec<Text>>> = const { RefCell::new(None) };
     }
 
-    pub fn remember(area: Rect, line: &Line<'_>) {
+    pub(crate) fn remember(area: Rect, line: &Line<'_>) {
         TEXTS.with_borrow_mut(|texts| {
             if let Some(texts) = texts {
                 texts.push((area, line.spans.iter().map(|span| &*span.content).collect()));
@@ -120,7 +120,7 @@ pub mod written {
     }
 
     /// All texts that are put while something is drawn.
-    pub fn during(draw: impl FnOnce()) -> Vec<Text> {
+    pub(crate) fn during(draw: impl FnOnce()) -> Vec<Text> {
         TEXTS.set(Some(Vec::new()));
         draw();
         TEXTS.take().unwrap_or_default()
@@ -128,14 +128,14 @@ pub mod written {
 }
 
 /// Puts a line at the right end of an area.
-pub fn put_right<'a>(buf: &mut Buffer, area: Rect, line: impl Into<Line<'a>>) {
+pub(crate) fn put_right<'a>(buf: &mut Buffer, area: Rect, line: impl Into<Line<'a>>) {
     let line = line.into();
     let width = width(&line).min(area.width);
     put(buf, cols(area, area.width - width, width), line);
 }
 
 /// Fills an area with one symbol.
-pub fn fill(buf: &mut Buffer, area: Rect, symbol: &str, style: Style) {
+pub(crate) fn fill(buf: &mut Buffer, area: Rect, symbol: &str, style: Style) {
     for line in 0..area.height {
         for cell in cells(buf, row(area, line)) {
             cell.set_symbol(symbol).set_style(style);
@@ -144,7 +144,14 @@ pub fn fill(buf: &mut Buffer, area: Rect, symbol: &str, style: Style) {
 }
 
 /// A frame with a title at the left and one at the right of its upper edge; returns what is inside.
-pub fn panel(buf: &mut Buffer, area: Rect, left: Line<'_>, right: Line<'_>, focused: bool, theme: &Theme) -> Rect {
+pub(crate) fn panel(
+    buf: &mut Buffer,
+    area: Rect,
+    left: Line<'_>,
+    right: Line<'_>,
+    focused: bool,
+    theme: &Theme,
+) -> Rect {
     let area = area.intersection(buf.area);
     let (set, style) = if focused { (border::THICK, theme.focus) } else { (border::PLAIN, theme.border) };
     border(buf, area, set, style);
@@ -185,7 +192,7 @@ fn title(buf: &mut Buffer, area: Rect, line: Line<'_>) {
 /// Pieces of text on one line, two columns apart where that fits, one otherwise; what then does not fit is left out
 /// from the end.
 #[must_use]
-pub fn joined<'a>(pieces: Vec<Span<'a>>, width: u16) -> Line<'a> {
+pub(crate) fn joined<'a>(pieces: Vec<Span<'a>>, width: u16) -> Line<'a> {
     let total: usize = pieces.iter().map(|piece| text::width(&piece.content)).sum();
     let wide = total + pieces.len().saturating_sub(1) * 2 <= usize::from(width);
     let gap = if wide { "  " } else { " " };
@@ -206,7 +213,7 @@ pub fn joined<'a>(pieces: Vec<Span<'a>>, width: u16) -> Line<'a> {
 
 /// The part of a list of `len` lines that fits into `height` with line `chosen` in it: its first line.
 #[must_use]
-pub fn first_visible(chosen: usize, len: usize, height: usize) -> usize {
+pub(crate) fn first_visible(chosen: usize, len: usize, height: usize) -> usize {
     chosen.saturating_sub(height / 2).min(len.saturating_sub(height))
 }
 

@@ -48,13 +48,13 @@ fn frame<'a>(
 }
 
 /// Lines that the longer of the tables in panes of a width would like to have: they stand side by side.
-pub fn table_lines(scene: &Scene<'_>, width: u16) -> u16 {
+pub(crate) fn table_lines(scene: &Scene<'_>, width: u16) -> u16 {
     let workers = scene.panes.iter().filter_map(|pane| pane.frame).map(|frame| frame.workers.len());
     workers.map(|workers| worker_table::lines(workers, width.saturating_sub(2))).max().unwrap_or(3)
 }
 
 /// The classroom pane: workers, throughput, queue, latency, time and counts in one frame.
-pub fn draw_compact(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw_compact(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut Buffer) {
     let Some(pane) = scene.panes.get(index) else { return };
     let inner_height = area.height.saturating_sub(2);
     // Seven lines below the table; what is left over makes the throughput taller.
@@ -82,7 +82,7 @@ pub fn draw_compact(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut Buffe
 }
 
 /// The larger pane: workers, the conservation law and the counts.
-pub fn draw_table(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw_table(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut Buffer) {
     let Some(pane) = scene.panes.get(index) else { return };
     let table = area.height.saturating_sub(4);
     let inner = frame(scene, index, pane, table, area, buf);
@@ -130,7 +130,7 @@ fn queue(scene: &Scene<'_>, pane: &Pane<'_>, frame: &Snapshot, line: Rect, buf: 
 }
 
 /// Outcomes; those that should not be are in capitals.
-pub fn counts(frame: &Snapshot, theme: &Theme) -> Vec<Span<'static>> {
+pub(crate) fn counts(frame: &Snapshot, theme: &Theme) -> Vec<Span<'static>> {
     let counts = &frame.counts;
     let mut pieces = vec![span(format!("✓ {}", format::count(counts.succeeded)), theme.base)];
     let wrong = |pieces: &mut Vec<Span<'static>>, quiet: Option<&str>, loud: &str, count: u64, style: Style| {

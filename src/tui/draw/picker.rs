@@ -10,14 +10,14 @@ use ratatui::text::{Line, Span};
 
 use super::footer;
 use super::paint::{cols, fill, first_visible, panel, put, put_right, row, rows, span};
-use crate::tui::model::{Brief, Entry, Model};
+use crate::tui::model::{Brief, CatalogueEntry, Model};
 use crate::tui::state::{PickerFocus, UiState};
 use crate::tui::theme::Theme;
 use crate::tui::{format, text};
 use crate::workload::model::EngineKind;
 
 /// Draws the whole screen.
-pub fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let broken = model.catalogue.iter().filter(|entry| entry.outcome.is_err()).count();
     let errors = match broken {
         0 => String::new(),
@@ -119,7 +119,7 @@ fn facts(brief: &Brief, theme: &Theme, room: usize) -> String {
 }
 
 /// Lines before the text of the file.
-fn introduction(entry: &Entry, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+fn introduction(entry: &CatalogueEntry, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     match &entry.outcome {
         Ok(workload) => {
@@ -176,7 +176,7 @@ fn titled(line: &str, theme: &Theme, width: usize) -> Vec<Line<'static>> {
 }
 
 /// The text of the file with line numbers; lines that a problem names are marked.
-fn file_lines(entry: &Entry, theme: &Theme) -> Vec<Line<'static>> {
+fn file_lines(entry: &CatalogueEntry, theme: &Theme) -> Vec<Line<'static>> {
     let marked = entry.outcome.as_ref().err().map(|problems| named_lines(problems)).unwrap_or_default();
     let mut lines = Vec::new();
     for (number, line) in (1_usize..).zip(entry.text.lines()) {
@@ -206,7 +206,7 @@ fn named_lines(problems: &str) -> BTreeSet<usize> {
 
 /// Lines beside the list for an entry, for scrolling; wrapping may add some, which the end of the text makes up for.
 #[must_use]
-pub fn preview_len(entry: &Entry) -> usize {
+pub(crate) fn preview_len(entry: &CatalogueEntry) -> usize {
     let problems = entry.outcome.as_ref().err().map_or(0, |problems| problems.lines().count());
     8 + entry.summary.len() + problems + entry.text.lines().count()
 }

@@ -11,7 +11,7 @@ use crate::tui::widgets::bars::{self, Part};
 use crate::tui::{format, text};
 
 /// One line for each pane.
-pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let narrow = area.width < 60;
     let most = usize::from(area.width / 5).clamp(10, 20);
     let labels: Vec<String> = scene.panes.iter().map(|pane| model::short_label(&pane.label, most)).collect();
@@ -59,7 +59,7 @@ fn counts(pane: &Pane<'_>, narrow: bool) -> String {
 }
 
 /// The word for an arm without a run.
-pub fn without_run(scene: &Scene<'_>) -> &'static str {
+pub(crate) fn without_run(scene: &Scene<'_>) -> &'static str {
     if model::is_running(scene.view) { "waiting" } else { "not run" }
 }
 

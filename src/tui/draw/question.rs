@@ -11,7 +11,7 @@ use crate::tui::text;
 use crate::tui::theme::Theme;
 
 /// Draws it in the middle of the area.
-pub fn draw(question: Question, model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(question: Question, model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let lines = match question {
         Question::Quit => {
             vec!["A comparison is running.".to_owned(), "Stop it and leave?".to_owned()]

@@ -7,7 +7,7 @@ use crate::session::view::{ArmView, Mode};
 use crate::tui::{format, model, text};
 
 /// An arm in its place.
-struct Entry {
+struct RankedArm {
     /// From 1; `None` where nothing was measured yet.
     place: Option<usize>,
     label: String,
@@ -17,7 +17,7 @@ struct Entry {
 }
 
 /// The ranking in at most so many columns; `None` with fewer than three arms, or before two were measured.
-pub fn line(scene: &Scene<'_>, columns: usize) -> Option<String> {
+pub(crate) fn line(scene: &Scene<'_>, columns: usize) -> Option<String> {
     let view = scene.view;
     if view.arms.len() < 3 || view.mode == Mode::Together {
         return None;
@@ -26,7 +26,7 @@ pub fn line(scene: &Scene<'_>, columns: usize) -> Option<String> {
         (0..).zip(&view.arms).filter_map(|(index, arm)| Some((index, arm, rate(arm)?))).collect();
     measured.sort_by(|a, b| b.2.total_cmp(&a.2));
     let (first, _, best) = *measured.first().filter(|_| measured.len() > 1)?;
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<RankedArm> = Vec::new();
     // Everyone is held against the first of a place, so that small steps do not add up to a tie.
     let (mut leader, mut early) = (first, false);
     for (number, (arm, arm_view, rate)) in (1..).zip(measured) {
@@ -40,7 +40,7 @@ pub fn line(scene: &Scene<'_>, columns: usize) -> Option<String> {
         } else {
             format!("×{}", format::ratio(ratio.unwrap_or(rate / best)))
         };
-        entries.push(Entry { place, label: model::label(arm_view), figure, tie });
+        entries.push(RankedArm { place, label: model::label(arm_view), figure, tie });
         if !tie {
             leader = arm;
         }
@@ -48,7 +48,7 @@ pub fn line(scene: &Scene<'_>, columns: usize) -> Option<String> {
     let without = view.arms.iter().filter(|arm| rate(arm).is_none());
     entries.extend(without.map(|arm| {
         let figure = "no run yet".to_owned();
-        Entry { place: None, label: model::label(arm), figure, tie: false }
+        RankedArm { place: None, label: model::label(arm), figure, tie: false }
     }));
     let head = match (early, view.phase.is_over()) {
         (false, _) => "",
@@ -66,9 +66,9 @@ fn rate(arm: &ArmView) -> Option<f64> {
 }
 
 /// With fewer and fewer words; what then does not fit is counted.
-fn fitted(head: &str, entries: &[Entry], columns: usize) -> String {
+fn fitted(head: &str, entries: &[RankedArm], columns: usize) -> String {
     let pieces = |name: usize, tie: &str| -> Vec<String> {
-        let words = |entry: &Entry| {
+        let words = |entry: &RankedArm| {
             let tie = if entry.tie { tie } else { "" };
             let place = entry.place.map_or_else(String::new, |place| format!("{place} "));
             format!("{place}{} {}{tie}", model::short_label(&entry.label, name), entry.figure)
@@ -93,9 +93,9 @@ fn fitted(head: &str, entries: &[Entry], columns: usize) -> String {
 mod tests {
     use super::*;
 
-    fn entry(place: usize, label: &str, figure: &str, tie: bool) -> Entry {
+    fn entry(place: usize, label: &str, figure: &str, tie: bool) -> RankedArm {
         let place = Some(place);
-        Entry { place, label: label.to_owned(), figure: figure.to_owned(), tie }
+        RankedArm { place, label: label.to_owned(), figure: figure.to_owned(), tie }
     }
 
     #[test]

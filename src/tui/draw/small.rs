@@ -13,7 +13,7 @@ use crate::tui::theme::Theme;
 use crate::tui::{failures, format, model, text};
 
 /// The one message of a terminal that is smaller than the least size.
-pub fn too_small(view: Option<&SessionView>, theme: &Theme, area: Rect, buf: &mut Buffer) {
+pub(crate) fn too_small(view: Option<&SessionView>, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let mut lines = vec![format!("needs {}x{}", LEAST.0, LEAST.1), format!("has {}x{}", area.width, area.height)];
     if let Some(view) = view {
         lines.insert(0, header::phase(view, theme).0.to_owned());
@@ -25,7 +25,7 @@ pub fn too_small(view: Option<&SessionView>, theme: &Theme, area: Rect, buf: &mu
 }
 
 /// The whole screen; returns nothing below the last line it needs, so a taller one may put a pane there.
-pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
     head(scene, row(area, 0), buf);
     let bars = scene.panes.len() as u16;

@@ -8,12 +8,12 @@ use ratatui::text::{Line, Span};
 use super::paint::{cols, fill, first_visible, panel, put, put_right, row, rows, span};
 use super::{Scene, columns, detail, footer};
 use crate::engine::outcome::AttemptReport;
-use crate::tui::failures::{self, Column, Failure, List, outcome_word, run_word};
-use crate::tui::theme::Mark;
+use crate::tui::failures::{self, FailedAttempt, FailureColumn, List, outcome_word, run_word};
+use crate::tui::theme::EngineStyle;
 use crate::tui::{format, model, text};
 
 /// The list, and the details of the chosen attempt below it where there is room.
-pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let list = scene.ui.tasks.list(scene.view);
     head(scene, &list, area, buf);
     let body = rows(area, 2, area.height.saturating_sub(3));
@@ -28,7 +28,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// The details of the chosen attempt on the whole screen.
-pub fn draw_detail(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw_detail(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let list = scene.ui.tasks.list(scene.view);
     head(scene, &list, area, buf);
     let body = rows(area, 2, area.height.saturating_sub(3));
@@ -89,7 +89,7 @@ fn filter<'a>(scene: &Scene<'a>, room: usize) -> Vec<Span<'a>> {
 }
 
 /// Signs of an arm outside the panes; the panes decide which of two engines of a kind is the second.
-fn mark(scene: &Scene<'_>, arm: usize) -> Mark {
+fn mark(scene: &Scene<'_>, arm: usize) -> EngineStyle {
     let pane = scene.panes.iter().find(|pane| pane.arm == arm);
     let kind = scene.view.arms.get(arm).map(|arm| arm.spec.kind);
     match (pane, kind) {
@@ -99,28 +99,28 @@ fn mark(scene: &Scene<'_>, arm: usize) -> Mark {
     }
 }
 
-fn cell(scene: &Scene<'_>, failure: &Failure<'_>, column: Column) -> String {
+fn cell(scene: &Scene<'_>, failure: &FailedAttempt<'_>, column: FailureColumn) -> String {
     let report = failure.report;
     let time = |time: Option<_>| time.map_or_else(|| "–".to_owned(), format::duration);
     match column {
-        Column::Task => format!("#{}", report.index),
-        Column::Engine => {
+        FailureColumn::Task => format!("#{}", report.index),
+        FailureColumn::Engine => {
             let label = scene.view.arms.get(failure.arm).map(model::name).unwrap_or_default();
             format!("{} {label}", mark(scene, failure.arm).sign)
         }
-        Column::Run if failure.run.warmup => format!("w{}", failure.run.round),
-        Column::Run => failure.run.round.to_string(),
-        Column::Class => {
+        FailureColumn::Run if failure.run.warmup => format!("w{}", failure.run.round),
+        FailureColumn::Run => failure.run.round.to_string(),
+        FailureColumn::Class => {
             let class = scene.view.workload.classes.get(usize::from(report.class));
             class.map_or_else(|| "?".to_owned(), |class| text::clean(&class.name))
         }
-        Column::Outcome => outcome_word(report.outcome).to_owned(),
-        Column::Try => format!("{}/{}", report.attempt, report.attempts_allowed),
-        Column::Worker => report.slot.map_or_else(|| "–".to_owned(), |slot| slot.to_string()),
-        Column::Wait => time(report.wait),
-        Column::Start => time(report.startup),
-        Column::Work => time(report.service),
-        Column::Ended => format!("{:.3}", report.ended.as_secs_f64()),
+        FailureColumn::Outcome => outcome_word(report.outcome).to_owned(),
+        FailureColumn::Try => format!("{}/{}", report.attempt, report.attempts_allowed),
+        FailureColumn::Worker => report.slot.map_or_else(|| "–".to_owned(), |slot| slot.to_string()),
+        FailureColumn::Wait => time(report.wait),
+        FailureColumn::Start => time(report.startup),
+        FailureColumn::Work => time(report.service),
+        FailureColumn::Ended => format!("{:.3}", report.ended.as_secs_f64()),
     }
 }
 
@@ -183,7 +183,7 @@ fn draw_list(scene: &Scene<'_>, list: &List<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-fn draw_panel(scene: &Scene<'_>, failure: Failure<'_>, gone: bool, scroll: usize, area: Rect, buf: &mut Buffer) {
+fn draw_panel(scene: &Scene<'_>, failure: FailedAttempt<'_>, gone: bool, scroll: usize, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
     let report: &AttemptReport = failure.report;
     let mark = mark(scene, failure.arm);

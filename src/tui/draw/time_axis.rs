@@ -45,7 +45,7 @@ fn ticks(end: f64, columns: u16) -> Vec<(u16, String)> {
 }
 
 /// Below a plot of the same columns.
-pub fn draw(scene: &Scene<'_>, end: f64, line: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(scene: &Scene<'_>, end: f64, line: Rect, buf: &mut Buffer) {
     let style = scene.theme.dim;
     let room = line.width.saturating_sub(TITLE + 1);
     for (column, label) in ticks(end, line.width) {

@@ -8,7 +8,7 @@ use crate::tui::model;
 use crate::workload::model::{Arrivals, RunOrder};
 
 /// Time until the last round is over; `None` where it cannot be told yet, and where there are no rounds.
-pub fn of(scene: &Scene<'_>) -> Option<Duration> {
+pub(crate) fn of(scene: &Scene<'_>) -> Option<Duration> {
     let view = scene.view;
     let RunPosition::Round { round: round @ 1.., rounds, .. } = view.position else { return None };
     if view.mode == Mode::Together || !model::is_running(view) {
@@ -44,7 +44,7 @@ fn run_time(arm: &ArmView, arrivals: &Arrivals) -> Option<Duration> {
 }
 
 /// `~1:20 left`, `~2h05m left`.
-pub fn words(left: Duration) -> String {
+pub(crate) fn words(left: Duration) -> String {
     let seconds = left.as_secs_f64().round() as u64;
     match seconds {
         0..3600 => format!("~{}:{:02} left", seconds / 60, seconds % 60),

@@ -12,7 +12,7 @@ use crate::tui::model::Pane;
 use crate::tui::widgets::bars::{self, Part};
 
 /// One line: a stacked bar, and the largest share in words.
-pub fn draw_line(scene: &Scene<'_>, pane: &Pane<'_>, frame: &Snapshot, line: Rect, buf: &mut Buffer) {
+pub(crate) fn draw_line(scene: &Scene<'_>, pane: &Pane<'_>, frame: &Snapshot, line: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
     let (work, startup, idle) = frame.worker_time.shares();
     let largest = [("work", work), ("start", startup), ("idle", idle)]
@@ -32,7 +32,7 @@ pub fn draw_line(scene: &Scene<'_>, pane: &Pane<'_>, frame: &Snapshot, line: Rec
 }
 
 /// A framed chart: for each arm its shares in words, and below them the bar that they make.
-pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
     let cores: Vec<String> = scene
         .panes

@@ -70,7 +70,7 @@ impl Columns {
 const BELOW_MAP: u16 = 5;
 
 /// Lines that so many workers would like to have in a width.
-pub fn lines(workers: usize, width: u16) -> u16 {
+pub(crate) fn lines(workers: usize, width: u16) -> u16 {
     if heat_map::applies(workers) {
         heat_map::lines(workers, width).saturating_add(BELOW_MAP)
     } else {
@@ -89,7 +89,7 @@ fn chosen(scene: &Scene<'_>, index: usize, workers: usize) -> Option<usize> {
 }
 
 /// A head line, then the workers around the chosen one; many workers as a map, and below it the chosen one.
-pub fn draw(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &mut Buffer) {
     let Some(frame) = pane.frame else {
         let words = if model::is_running(scene.view) { "  waiting for its turn" } else { "  not run yet" };
         put(buf, row(area, 1), span(words, scene.theme.dim));
@@ -132,7 +132,7 @@ pub fn draw(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
 }
 
 /// Which workers are visible in a table of a size, where they are not all: `1-4 of 64`.
-pub fn range(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, size: (u16, u16)) -> Option<String> {
+pub(crate) fn range(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, size: (u16, u16)) -> Option<String> {
     let workers = pane.frame?.workers.len();
     let chosen = chosen(scene, index, workers);
     let (first, last) = if heat_map::applies(workers) {

@@ -6,17 +6,15 @@ use ratatui::style::Style;
 
 /// One part of a stacked bar.
 #[derive(Clone, Copy, Debug)]
-pub struct Part {
+pub(crate) struct Part {
     /// From 0 to 1; all parts together are at most 1.
-    pub share: f64,
-    /// What it is made of.
-    pub symbol: &'static str,
-    /// Its style.
-    pub style: Style,
+    pub(crate) share: f64,
+    pub(crate) symbol: &'static str,
+    pub(crate) style: Style,
 }
 
 /// Parts side by side in the first line of the area; what is left over is made of `rest`.
-pub fn stacked(buf: &mut Buffer, area: Rect, parts: &[Part], rest: (&str, Style)) {
+pub(crate) fn stacked(buf: &mut Buffer, area: Rect, parts: &[Part], rest: (&str, Style)) {
     let area = area.intersection(buf.area);
     if area.is_empty() {
         return;

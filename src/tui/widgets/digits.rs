@@ -30,7 +30,7 @@ fn find(c: char) -> Option<Glyph> {
 
 /// Three lines of half blocks; characters without a large form are left out.
 #[must_use]
-pub fn large(text: &str) -> [String; 3] {
+pub(crate) fn large(text: &str) -> [String; 3] {
     let mut out = [String::new(), String::new(), String::new()];
     for glyph in text.chars().filter_map(find) {
         for (row, line) in out.iter_mut().enumerate() {

@@ -1,6 +1,6 @@
 //! Small pieces that draw numbers: bars, sparklines, line plots, large digits. They know no sessions.
 
-pub mod bars;
-pub mod digits;
-pub mod plot;
-pub mod spark;
+pub(crate) mod bars;
+pub(crate) mod digits;
+pub(crate) mod plot;
+pub(crate) mod spark;

@@ -6,22 +6,21 @@ use ratatui::style::Style;
 
 /// One line of a plot.
 #[derive(Clone, Debug)]
-pub struct Series {
+pub(crate) struct Series {
     /// One value for each half column (braille cells are two dots wide); `None` where there is none.
-    pub values: Vec<Option<f64>>,
+    pub(crate) values: Vec<Option<f64>>,
     /// Stands at its newest value, so that lines can be told apart without colours.
-    pub sign: &'static str,
-    /// Its style.
-    pub style: Style,
+    pub(crate) sign: &'static str,
+    pub(crate) style: Style,
     /// Drawn with gaps.
-    pub dashed: bool,
+    pub(crate) dashed: bool,
 }
 
 /// Bits of the dots of a braille cell (ISO/IEC TR 11548-1, Unicode U+2800): two columns of four, from the top.
 const DOTS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
 
 /// Draws the series over values from 0 to `max`. Later series lie over earlier ones.
-pub fn lines(buf: &mut Buffer, area: Rect, series: &[Series], max: f64, ascii: bool) {
+pub(crate) fn lines(buf: &mut Buffer, area: Rect, series: &[Series], max: f64, ascii: bool) {
     let area = area.intersection(buf.area);
     if area.is_empty() || max <= 0.0 {
         return;
@@ -99,7 +98,7 @@ fn mark_end(buf: &mut Buffer, area: Rect, line: &Series, max: f64) {
 
 /// The smallest of 1, 2, 2.5, 5 times a power of ten that is not below a value: the end of an axis.
 #[must_use]
-pub fn nice_max(value: f64) -> f64 {
+pub(crate) fn nice_max(value: f64) -> f64 {
     if !value.is_finite() || value <= 0.0 {
         return 1.0;
     }

@@ -8,7 +8,7 @@ const EIGHTHS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇"
 
 /// One column for each value, from the left; `None` leaves its column empty. A value that is there but zero is still
 /// seen, because "nothing was done" and "nothing is known" are different.
-pub fn columns(buf: &mut Buffer, area: Rect, values: &[Option<f64>], max: f64, style: Style) {
+pub(crate) fn columns(buf: &mut Buffer, area: Rect, values: &[Option<f64>], max: f64, style: Style) {
     let area = area.intersection(buf.area);
     for (x, value) in (area.x..area.right()).zip(values) {
         let Some(value) = value else { continue };
@@ -24,7 +24,7 @@ pub fn columns(buf: &mut Buffer, area: Rect, values: &[Option<f64>], max: f64, s
 }
 
 /// The last values of a history that fit into the area, at its right end.
-pub fn tail(buf: &mut Buffer, area: Rect, history: &[u8], max: f64, style: Style) {
+pub(crate) fn tail(buf: &mut Buffer, area: Rect, history: &[u8], max: f64, style: Style) {
     let shown = usize::from(area.width).min(history.len());
     let values: Vec<Option<f64>> =
         history.iter().skip(history.len() - shown).map(|value| Some(f64::from(*value))).collect();

@@ -15,7 +15,7 @@ use crate::workload::model::{Kernel, TaskIndex};
 ///
 /// # Errors
 /// When there is not enough memory for its input.
-pub fn run(kernel: &Kernel, seed: u64, index: TaskIndex) -> Result<u64, WorkError> {
+pub(crate) fn run(kernel: &Kernel, seed: u64, index: TaskIndex) -> Result<u64, WorkError> {
     Ok(match *kernel {
         Kernel::Noop => std::hint::black_box(index),
         Kernel::Primes { n } => primes::count_below(n),

@@ -61,9 +61,7 @@ impl Setup {
 /// Something that a worker is to do wrong, for lessons and tests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
-    /// What.
     pub kind: FaultKind,
-    /// In which tasks.
     pub at: Trigger,
     /// Only in tasks of this class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,7 +115,6 @@ pub struct Initialized {
     /// Why it failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// How long it took.
     pub wall_ns: u64,
     /// CPU time that it took.
     pub cpu_ns: u64,
@@ -143,7 +140,6 @@ pub enum Tells {
 pub struct Hello {
     /// Protocol version of the worker.
     pub protocol: u32,
-    /// Its process.
     pub pid: u32,
     /// Most lanes that it can have.
     #[serde(default = "one")]
@@ -156,7 +152,6 @@ pub struct Hello {
 /// Tasks with consecutive indices, of one class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskRun {
-    /// First index.
     pub first: TaskIndex,
     /// How many; at least 1.
     pub count: u32,
@@ -171,11 +166,9 @@ pub struct TaskRun {
 /// One successful task. Times are of the worker's `CLOCK_MONOTONIC`, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WireRecord {
-    /// Which task.
     pub index: TaskIndex,
     /// Its first instruction.
     pub start: u64,
-    /// How long it took.
     pub service: u64,
     /// Its result.
     pub value: u64,
@@ -184,11 +177,9 @@ pub struct WireRecord {
 /// One unsuccessful task. Times are of the worker's `CLOCK_MONOTONIC`, in nanoseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Which task.
     pub index: TaskIndex,
     /// Its first instruction.
     pub start: u64,
-    /// How long it took.
     pub service: u64,
     /// The error, where the task did not end as a program of its own.
     pub message: Option<String>,
@@ -211,18 +202,15 @@ pub struct Failure {
 /// A piece of the bytes that travel with a task or with its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece<'a> {
-    /// Which task.
     pub index: TaskIndex,
     /// Whether the next frame of this kind on the same lane goes on with them.
     pub more: bool,
-    /// The bytes.
     pub bytes: &'a [u8],
 }
 
 /// A task has begun. Only from a worker that does not use the status board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Started {
-    /// Which task.
     pub index: TaskIndex,
     /// `CLOCK_MONOTONIC` in nanoseconds at its first instruction.
     pub at: u64,
@@ -241,7 +229,6 @@ pub enum ToWorker<'a> {
     Tasks {
         /// Whether they are reported only when all of them are done.
         whole: bool,
-        /// The tasks.
         runs: Vec<TaskRun>,
     },
     /// To be done before the first task.

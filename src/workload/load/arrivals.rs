@@ -10,7 +10,7 @@ use crate::workload::model::{ArrivalProcess, Arrivals, OnFull, OpenArrivals, Sta
 const MOST_STAGES: usize = 1000;
 
 #[derive(Clone, Copy, PartialEq)]
-enum Mode {
+enum ArrivalMode {
     Closed,
     Open,
 }
@@ -28,12 +28,11 @@ const PROCESSES: [(&str, Process); 3] = [
 ];
 const OPEN_ONLY: [&str; 5] = ["rate", "duration", "stages", "max_in_flight", "on_full"];
 
-/// Reads `arrivals`.
 pub(crate) fn read(field: &Field<'_>) -> Option<Arrivals> {
     let mut map = field.map()?;
     let mode = map
         .required("mode")
-        .and_then(|field| field.choice("mode", &[("closed", Mode::Closed), ("open", Mode::Open)], &[]));
+        .and_then(|field| field.choice("mode", &[("closed", ArrivalMode::Closed), ("open", ArrivalMode::Open)], &[]));
     let process_field = map.get("process");
     let process = match &process_field {
         Some(field) => field.choice("process", &PROCESSES, &["burst", "ramp", "trace"]).map(Some),
@@ -44,8 +43,8 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Arrivals> {
         return None;
     };
     match mode {
-        Mode::Closed => closed(map, process, process_field.as_ref()),
-        Mode::Open => open(map, process, process_field.as_ref()),
+        ArrivalMode::Closed => closed(map, process, process_field.as_ref()),
+        ArrivalMode::Open => open(map, process, process_field.as_ref()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use crate::workload::changes::Changes;
-use crate::workload::diagnostic::{Diagnostic, Diagnostics, Lines, Severity};
+use crate::workload::diagnostic::{Diagnostic, DiagnosticSeverity, Diagnostics, Lines};
 use crate::workload::scan::{Mark, NodeId, Scan};
 
 /// Problems kept; what is beyond is counted only.
@@ -34,12 +34,12 @@ impl<'a> Context<'a> {
 
     /// Notes a problem.
     pub(crate) fn report(&self, diagnostic: Diagnostic) {
-        if diagnostic.severity == Severity::Error {
+        if diagnostic.severity == DiagnosticSeverity::Error {
             self.refused.set(true);
         }
         if self.full() {
             // A warning must not be what keeps a file from being accepted.
-            if diagnostic.severity == Severity::Error {
+            if diagnostic.severity == DiagnosticSeverity::Error {
                 self.omit();
             }
             return;
@@ -68,11 +68,11 @@ impl<'a> Context<'a> {
 
     /// An error at a place.
     pub(crate) fn error(&self, mark: Mark, key: &str, message: &str) -> Diagnostic {
-        self.diagnostic(Severity::Error, mark, key, message)
+        self.diagnostic(DiagnosticSeverity::Error, mark, key, message)
     }
 
     /// A problem at a place of the file, or at the change that its key path comes from.
-    pub(crate) fn diagnostic(&self, severity: Severity, mark: Mark, key: &str, message: &str) -> Diagnostic {
+    pub(crate) fn diagnostic(&self, severity: DiagnosticSeverity, mark: Mark, key: &str, message: &str) -> Diagnostic {
         match self.changes.mark(key) {
             Some(mark) => Diagnostic::new(severity, self.changed_lines, mark, key, message),
             None => Diagnostic::new(severity, self.lines, mark, key, message),

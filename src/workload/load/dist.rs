@@ -8,7 +8,7 @@ use crate::workload::load::map::MapReader;
 use crate::workload::model::Dist;
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum DistKind {
     Constant,
     Uniform,
     Exponential,
@@ -17,13 +17,13 @@ enum Kind {
     Bimodal,
 }
 
-const KINDS: [(&str, Kind); 6] = [
-    ("constant", Kind::Constant),
-    ("uniform", Kind::Uniform),
-    ("exponential", Kind::Exponential),
-    ("lognormal", Kind::Lognormal),
-    ("pareto", Kind::Pareto),
-    ("bimodal", Kind::Bimodal),
+const KINDS: [(&str, DistKind); 6] = [
+    ("constant", DistKind::Constant),
+    ("uniform", DistKind::Uniform),
+    ("exponential", DistKind::Exponential),
+    ("lognormal", DistKind::Lognormal),
+    ("pareto", DistKind::Pareto),
+    ("bimodal", DistKind::Bimodal),
 ];
 
 /// Reads a distribution.
@@ -37,12 +37,12 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Dist> {
         return None;
     };
     let dist = match kind {
-        Kind::Constant => map.required("value").and_then(|field| field.duration()).map(Dist::Constant),
-        Kind::Uniform => uniform(&mut map),
-        Kind::Exponential => exponential(&mut map),
-        Kind::Lognormal => lognormal(&mut map),
-        Kind::Pareto => pareto(&mut map),
-        Kind::Bimodal => bimodal(&mut map),
+        DistKind::Constant => map.required("value").and_then(|field| field.duration()).map(Dist::Constant),
+        DistKind::Uniform => uniform(&mut map),
+        DistKind::Exponential => exponential(&mut map),
+        DistKind::Lognormal => lognormal(&mut map),
+        DistKind::Pareto => pareto(&mut map),
+        DistKind::Bimodal => bimodal(&mut map),
     };
     let name = KINDS.iter().find(|(_, other)| *other as u8 == kind as u8).map_or("", |(name, _)| name);
     map.finish(&keys::DIST, &format!("distribution {name}"));

@@ -45,7 +45,7 @@ impl EngineSpec {
 /// Reads the list; the second value is the index of the baseline.
 pub(crate) fn read(field: &Field<'_>) -> Option<(Vec<EngineSpec>, usize)> {
     let items = field.some_items(MOST_ENGINES)?;
-    let read: Vec<Option<Entry<'_>>> = items.iter().map(entry).collect();
+    let read: Vec<Option<EngineEntry<'_>>> = items.iter().map(entry).collect();
     let mut named: HashMap<String, Mark> = HashMap::new();
     let mut baseline: Option<(usize, Mark)> = None;
     let mut fine = true;
@@ -80,7 +80,7 @@ pub(crate) fn read(field: &Field<'_>) -> Option<(Vec<EngineSpec>, usize)> {
     fine.then(|| (specs, baseline.map_or(0, |(index, _)| index)))
 }
 
-struct Entry<'a> {
+struct EngineEntry<'a> {
     path: String,
     name: Option<String>,
     /// Where the name is, or the kind that stands in for it.
@@ -90,7 +90,7 @@ struct Entry<'a> {
     spec: Option<EngineSpec>,
 }
 
-fn entry<'a>(field: &Field<'a>) -> Option<Entry<'a>> {
+fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
     if !matches!(field.tree, Tree::Map(_)) {
         return field.unfit("must be a map such as { kind: pool }");
     }
@@ -127,7 +127,7 @@ fn entry<'a>(field: &Field<'a>) -> Option<Entry<'a>> {
         }
         _ => None,
     };
-    Some(Entry {
+    Some(EngineEntry {
         path: field.path.clone(),
         name,
         name_field: name_field.or(kind_field).unwrap_or_else(|| field.clone()),

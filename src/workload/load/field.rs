@@ -5,7 +5,7 @@
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
-use crate::workload::diagnostic::{Diagnostic, Severity};
+use crate::workload::diagnostic::{Diagnostic, DiagnosticSeverity};
 use crate::workload::load::context::Context;
 use crate::workload::load::map::MapReader;
 use crate::workload::load::nearest::nearest;
@@ -79,10 +79,14 @@ impl<'a> Field<'a> {
 
     /// Reports something worth knowing.
     pub(crate) fn warn(&self, message: impl AsRef<str>) {
-        self.context.report(self.context.diagnostic(Severity::Warning, self.mark(), &self.path, message.as_ref()));
+        self.context.report(self.context.diagnostic(
+            DiagnosticSeverity::Warning,
+            self.mark(),
+            &self.path,
+            message.as_ref(),
+        ));
     }
 
-    /// A map.
     pub(crate) fn map(&self) -> Option<MapReader<'a>> {
         match self.tree {
             Tree::Map(entries) => Some(MapReader::new(self.clone(), entries)),
@@ -90,7 +94,6 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A list.
     pub(crate) fn items(&self) -> Option<Vec<Field<'a>>> {
         let Tree::Seq(items) = self.tree else { return self.unfit("must be a list") };
         let fields = items.iter().enumerate().map(|(index, tree)| Field {

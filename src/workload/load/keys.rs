@@ -4,7 +4,7 @@
 //! the file says, nor called unknown, which would send its writer looking for a spelling mistake.
 
 /// Keys of one kind of map.
-pub(crate) struct Level {
+pub(crate) struct MapKeys {
     /// Read now (in at least one variant of the map).
     pub(crate) accepted: &'static [&'static str],
     /// Part of the format, not read yet.
@@ -14,7 +14,7 @@ pub(crate) struct Level {
 }
 
 /// The file itself.
-pub(crate) const FILE: Level = Level {
+pub(crate) const FILE: MapKeys = MapKeys {
     accepted: &[
         "version",
         "name",
@@ -36,7 +36,7 @@ pub(crate) const FILE: Level = Level {
 };
 
 /// `tasks[]`.
-pub(crate) const TASK: Level = Level {
+pub(crate) const TASK: MapKeys = MapKeys {
     accepted: &[
         "name",
         "kind",
@@ -62,42 +62,43 @@ pub(crate) const TASK: Level = Level {
 };
 
 /// `tasks[].phases[]`.
-pub(crate) const PHASE: Level =
-    Level { accepted: &["kind", "service_time", "bytes", "sync", "passes"], later: &[], place: "a phase" };
+pub(crate) const PHASE: MapKeys =
+    MapKeys { accepted: &["kind", "service_time", "bytes", "sync", "passes"], later: &[], place: "a phase" };
 
 /// `service_time`.
-pub(crate) const DIST: Level = Level {
+pub(crate) const DIST: MapKeys = MapKeys {
     accepted: &["dist", "value", "min", "max", "mean", "median", "sigma", "alpha", "fast", "slow", "p_slow"],
     later: &[],
     place: "`service_time`",
 };
 
 /// `args` of a kernel.
-pub(crate) const ARGS: Level = Level {
+pub(crate) const ARGS: MapKeys = MapKeys {
     accepted: &["n", "width", "height", "iterations", "bytes", "samples"],
     later: &[],
     place: "`args` of a kernel",
 };
 
 /// `retries`.
-pub(crate) const RETRIES: Level = Level { accepted: &["max", "on", "backoff"], later: &[], place: "`retries`" };
+pub(crate) const RETRIES: MapKeys = MapKeys { accepted: &["max", "on", "backoff"], later: &[], place: "`retries`" };
 
 /// `retries.backoff`.
-pub(crate) const BACKOFF: Level =
-    Level { accepted: &["kind", "delay", "max_delay", "jitter"], later: &[], place: "`backoff`" };
+pub(crate) const BACKOFF: MapKeys =
+    MapKeys { accepted: &["kind", "delay", "max_delay", "jitter"], later: &[], place: "`backoff`" };
 
 /// `arrivals`.
-pub(crate) const ARRIVALS: Level = Level {
+pub(crate) const ARRIVALS: MapKeys = MapKeys {
     accepted: &["mode", "process", "rate", "duration", "stages", "max_in_flight", "on_full"],
     later: &[],
     place: "`arrivals`",
 };
 
 /// `arrivals.stages[]`.
-pub(crate) const STAGE: Level = Level { accepted: &["duration", "rate"], later: &[], place: "a stage of `arrivals`" };
+pub(crate) const STAGE: MapKeys =
+    MapKeys { accepted: &["duration", "rate"], later: &[], place: "a stage of `arrivals`" };
 
 /// `engines[]`.
-pub(crate) const ENGINE: Level = Level {
+pub(crate) const ENGINE: MapKeys = MapKeys {
     accepted: &[
         "name",
         "kind",
@@ -130,13 +131,13 @@ pub(crate) const ENGINE: Level = Level {
 };
 
 /// `measure`.
-pub(crate) const MEASURE: Level = Level {
+pub(crate) const MEASURE: MapKeys = MapKeys {
     accepted: &["warmup", "repeats", "order", "sample_interval", "percentiles", "latency_from"],
     later: &["join", "gil_probe"],
     place: "`measure`",
 };
 
-const LEVELS: [&Level; 11] =
+const LEVELS: [&MapKeys; 11] =
     [&FILE, &TASK, &ENGINE, &ARRIVALS, &STAGE, &MEASURE, &RETRIES, &BACKOFF, &DIST, &ARGS, &PHASE];
 
 /// Whether a key exists anywhere in the format.

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use crate::workload::diagnostic::Diagnostic;
 use crate::workload::load::field::{Field, list};
-use crate::workload::load::keys::{self, Level};
+use crate::workload::load::keys::{self, MapKeys};
 use crate::workload::load::nearest::nearest;
 use crate::workload::scan::Mark;
 use crate::workload::text::shortened;
 use crate::workload::yaml::Tree;
 
-struct Entry<'a> {
+struct MapEntry<'a> {
     name: &'a str,
     mark: Mark,
     value: Field<'a>,
@@ -21,7 +21,7 @@ struct Entry<'a> {
 pub(crate) struct MapReader<'a> {
     /// The map itself.
     pub(crate) field: Field<'a>,
-    entries: Vec<Entry<'a>>,
+    entries: Vec<MapEntry<'a>>,
     /// Place of each key in `entries`.
     index: HashMap<&'a str, usize>,
     asked: Vec<&'static str>,
@@ -30,7 +30,7 @@ pub(crate) struct MapReader<'a> {
 impl<'a> MapReader<'a> {
     /// Reports keys that are not text and keys that come twice; of those the first is kept.
     pub(crate) fn new(field: Field<'a>, tree: &'a [(Tree, Tree)]) -> Self {
-        let mut entries: Vec<Entry<'a>> = Vec::with_capacity(tree.len());
+        let mut entries: Vec<MapEntry<'a>> = Vec::with_capacity(tree.len());
         let mut index: HashMap<&str, usize> = HashMap::with_capacity(tree.len());
         for (place, (key, value)) in tree.iter().enumerate() {
             let context = field.context;
@@ -52,7 +52,7 @@ impl<'a> MapReader<'a> {
                 continue;
             }
             index.insert(name, entries.len());
-            entries.push(Entry { name, mark, value, used: false });
+            entries.push(MapEntry { name, mark, value, used: false });
         }
         Self { field, entries, index, asked: Vec::new() }
     }
@@ -143,8 +143,8 @@ impl<'a> MapReader<'a> {
         Some(first)
     }
 
-    /// Reports the keys nobody asked for: not supported yet, not for this kind of thing (`what`), or unknown.
-    pub(crate) fn finish(self, level: &Level, what: &str) {
+    /// Reports the keys that no reader asked for: not supported yet, not for this kind of thing (`what`), or unknown.
+    pub(crate) fn finish(self, level: &MapKeys, what: &str) {
         let context = self.field.context;
         for entry in self.entries.iter().filter(|entry| !entry.used) {
             if context.full() {
@@ -165,7 +165,7 @@ impl<'a> MapReader<'a> {
     }
 
     /// As [`Self::finish`] where it is not known which of the level's keys apply: only unknown ones are reported.
-    pub(crate) fn finish_any(mut self, level: &Level, what: &str) {
+    pub(crate) fn finish_any(mut self, level: &MapKeys, what: &str) {
         self.asked = level.accepted.to_vec();
         for entry in &mut self.entries {
             entry.used |= level.accepted.contains(&entry.name);
@@ -174,7 +174,7 @@ impl<'a> MapReader<'a> {
     }
 }
 
-fn hint(error: Diagnostic, name: &str, asked: &[&'static str], level: &Level) -> Diagnostic {
+fn hint(error: Diagnostic, name: &str, asked: &[&'static str], level: &MapKeys) -> Diagnostic {
     if let Some(place) = keys::place_of(name) {
         return error.help(format!("`{name}` belongs to {place}"));
     }

@@ -25,7 +25,6 @@ pub(crate) fn default() -> Measure {
     }
 }
 
-/// Reads `measure`.
 pub(crate) fn read(field: &Field<'_>) -> Option<Measure> {
     let default = default();
     let orders = [("interleaved", RunOrder::Interleaved), ("randomized", RunOrder::Randomized)];

@@ -41,12 +41,12 @@ pub(crate) use nearest::nearest as nearest_word;
 pub(crate) use warn::one_worker;
 
 /// Largest file that is read: 1 MiB.
-pub const LARGEST_FILE: u64 = 1 << 20;
+pub(crate) const LARGEST_FILE: u64 = 1 << 20;
 
 /// A workload and what is worth knowing about its file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
-    /// The workload.
+    /// Checked: an engine can run it.
     pub workload: Workload,
     /// Things that are allowed but may not be meant, in the order of the file.
     pub warnings: Vec<Diagnostic>,
@@ -65,7 +65,7 @@ pub fn load(text: &str, source: &str) -> Result<Loaded, Diagnostics> {
 ///
 /// # Errors
 /// Every problem that was found: the file's in the order of the file, those of a change at the change.
-pub fn load_with(text: &str, source: &str, set: &[String]) -> Result<Loaded, Diagnostics> {
+pub(crate) fn load_with(text: &str, source: &str, set: &[String]) -> Result<Loaded, Diagnostics> {
     if text.len() as u64 > LARGEST_FILE {
         return Err(too_large(source).into());
     }

@@ -27,7 +27,6 @@ const NO_PAUSE: Backoff = Backoff { delay: Duration::ZERO, factor: 1.0, max_dela
 pub(crate) const NONE: Retries =
     Retries { max: 0, on_crash: true, on_timeout: true, on_error: true, backoff: NO_PAUSE };
 
-/// Reads `retries`.
 pub(crate) fn read(field: &Field<'_>) -> Option<Retries> {
     match field.tree {
         Tree::Map(_) => full(field),

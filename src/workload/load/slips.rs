@@ -1,14 +1,14 @@
 //! Slips that YAML's parsers tell in their own words, and often a line too late. Nothing here decides what is YAML: it is
 //! asked only when a parser has refused a text.
 
-use crate::workload::diagnostic::{Diagnostic, Lines, Severity};
+use crate::workload::diagnostic::{Diagnostic, DiagnosticSeverity, Lines};
 use crate::workload::scan::Mark;
 
 /// The slip that explains a complaint, from the most certain to the least.
 pub(super) fn explain(lines: &Lines<'_>, mark: Mark, plain: impl Fn(&str) -> String) -> Option<Diagnostic> {
     let error = |line: usize, col: usize, message: &str, advice: &str| {
         let mark = Mark { line, col: col + 1, len: 1 };
-        Some(Diagnostic::new(Severity::Error, lines, mark, "", message).allowed(advice))
+        Some(Diagnostic::new(DiagnosticSeverity::Error, lines, mark, "", message).allowed(advice))
     };
     // Wherever it stands: parsers refuse the text before they know the line.
     for (number, text) in lines.numbered() {

@@ -1,6 +1,6 @@
 //! Text that is not YAML, or not one document of it.
 
-use crate::workload::diagnostic::{Diagnostic, Diagnostics, Lines, Severity};
+use crate::workload::diagnostic::{Diagnostic, DiagnosticSeverity, Diagnostics, Lines};
 use crate::workload::load::slips;
 use crate::workload::lookalike;
 use crate::workload::scan::{Mark, ScanProblem};
@@ -14,7 +14,7 @@ pub(crate) fn refused_by_scan(lines: &Lines<'_>, problem: ScanProblem) -> Diagno
         return cause.into();
     }
     let message = if problem.allowed.is_some() { problem.message } else { format!("not YAML: {}", problem.message) };
-    let mut error = Diagnostic::new(Severity::Error, lines, problem.mark, "", &message);
+    let mut error = Diagnostic::new(DiagnosticSeverity::Error, lines, problem.mark, "", &message);
     if let Some(allowed) = problem.allowed {
         error = error.allowed(allowed);
     }
@@ -28,12 +28,12 @@ pub(crate) fn refused_by_deserialiser(lines: &Lines<'_>, error: &YamlError) -> D
     if let Some(cause) = unseen(lines, mark) {
         return cause.into();
     }
-    Diagnostic::new(Severity::Error, lines, mark, "", &format!("not YAML: {}", error.message)).into()
+    Diagnostic::new(DiagnosticSeverity::Error, lines, mark, "", &format!("not YAML: {}", error.message)).into()
 }
 
 /// A file without a value.
 pub(crate) fn empty(lines: &Lines<'_>) -> Diagnostic {
-    Diagnostic::new(Severity::Error, lines, Mark::START, "", "the file is empty")
+    Diagnostic::new(DiagnosticSeverity::Error, lines, Mark::START, "", "the file is empty")
         .allowed("a workload needs at least `version`, `tasks` and what they do")
 }
 
@@ -48,7 +48,8 @@ fn unseen(lines: &Lines<'_>, mark: Mark) -> Option<Diagnostic> {
 /// A tab at the very place of the complaint: libyaml takes one only after a value or a colon.
 fn tab(lines: &Lines<'_>, mark: Mark) -> Option<Diagnostic> {
     lines.part(mark).starts_with('\t').then(|| {
-        Diagnostic::new(Severity::Error, lines, mark, "", "a tab where YAML has a space").allowed("write a space")
+        Diagnostic::new(DiagnosticSeverity::Error, lines, mark, "", "a tab where YAML has a space")
+            .allowed("write a space")
     })
 }
 
@@ -58,7 +59,8 @@ fn lookalike(lines: &Lines<'_>, line: usize) -> Option<Diagnostic> {
         let plain: String = plain(lines.get(number)?);
         let found = lookalike::first(&plain).filter(|found| !found.letter)?;
         let mark = Mark { line: number, col: found.at + 1, len: 1 };
-        let mut error = Diagnostic::new(Severity::Error, lines, mark, "", &found.name).allowed(found.advice());
+        let mut error =
+            Diagnostic::new(DiagnosticSeverity::Error, lines, mark, "", &found.name).allowed(found.advice());
         // It would say the same once more.
         error.help = None;
         Some(error)
@@ -93,6 +95,6 @@ fn tab_indentation(lines: &Lines<'_>, line: usize) -> Option<Diagnostic> {
         .filter(|(number, _)| near(*number))
         .find_map(|(number, text)| Some((number, indent(text)?)))?;
     let mark = Mark { line: number, col: col + 1, len: 1 };
-    let error = Diagnostic::new(Severity::Error, lines, mark, "", "a tab in the indentation");
+    let error = Diagnostic::new(DiagnosticSeverity::Error, lines, mark, "", "a tab in the indentation");
     Some(error.allowed("YAML is indented with spaces"))
 }

@@ -17,8 +17,8 @@ pub(crate) struct RawTask<'a> {
     pub(crate) field: Field<'a>,
     pub(crate) name: Option<(String, Field<'a>)>,
     pub(crate) work: Option<Work>,
-    pub(crate) count: Option<Written<'a, NonZeroU64>>,
-    pub(crate) weight: Option<Written<'a, f64>>,
+    pub(crate) count: Option<PresentKey<'a, NonZeroU64>>,
+    pub(crate) weight: Option<PresentKey<'a, f64>>,
     pub(crate) timeout: Option<Option<Duration>>,
     pub(crate) timeout_field: Option<Field<'a>>,
     pub(crate) queue_timeout: Option<Option<Duration>>,
@@ -28,7 +28,7 @@ pub(crate) struct RawTask<'a> {
 }
 
 /// A key that is there, with its value unless that was refused.
-pub(crate) struct Written<'a, T> {
+pub(crate) struct PresentKey<'a, T> {
     pub(crate) field: Field<'a>,
     pub(crate) value: Option<T>,
 }
@@ -38,8 +38,8 @@ pub(crate) fn read<'a>(field: &Field<'a>, grace_period: Duration) -> Option<RawT
     let mut map = field.map()?;
     let name = map.required("name").and_then(|field| Some((field.name()?, field)));
     let kind = work::kind(&mut map);
-    let count = map.get("count").map(|field| Written { value: field.count(MOST_TASKS), field });
-    let weight = map.get("weight").map(|field| Written {
+    let count = map.get("count").map(|field| PresentKey { value: field.count(MOST_TASKS), field });
+    let weight = map.get("weight").map(|field| PresentKey {
         value: field.number("must be a number of at least 0", |weight| (0.0..=1e12).contains(&weight)),
         field,
     });

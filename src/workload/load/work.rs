@@ -7,7 +7,7 @@ use crate::workload::model::{Dist, IoWork, MemoryWork, Phase, Work};
 
 /// Kinds of task that are read now.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum WorkKind {
     Cpu,
     Sleep,
     Io,
@@ -17,39 +17,39 @@ pub(crate) enum Kind {
     Command,
 }
 
-const KINDS: [(&str, Kind); 7] = [
-    ("cpu", Kind::Cpu),
-    ("sleep", Kind::Sleep),
-    ("io", Kind::Io),
-    ("memory", Kind::Memory),
-    ("mixed", Kind::Mixed),
-    ("kernel", Kind::Kernel),
-    ("command", Kind::Command),
+const KINDS: [(&str, WorkKind); 7] = [
+    ("cpu", WorkKind::Cpu),
+    ("sleep", WorkKind::Sleep),
+    ("io", WorkKind::Io),
+    ("memory", WorkKind::Memory),
+    ("mixed", WorkKind::Mixed),
+    ("kernel", WorkKind::Kernel),
+    ("command", WorkKind::Command),
 ];
 /// Most phases of a mixed task.
 const MOST_PHASES: usize = 100;
 
 /// Reads `kind`.
-pub(crate) fn kind(map: &mut MapReader<'_>) -> Option<Kind> {
+pub(crate) fn kind(map: &mut MapReader<'_>) -> Option<WorkKind> {
     map.required("kind").and_then(|field| field.choice("kind", &KINDS, &["python", "ipc"]))
 }
 
 /// How a message calls a kind.
-pub(crate) fn describe(kind: Kind, thing: &str) -> String {
+pub(crate) fn describe(kind: WorkKind, thing: &str) -> String {
     let name = KINDS.iter().find(|(_, other)| *other == kind).map_or("", |(name, _)| name);
     format!("{thing} of kind {name}")
 }
 
 /// Reads the fields of a kind.
-pub(crate) fn read(map: &mut MapReader<'_>, kind: Kind) -> Option<Work> {
+pub(crate) fn read(map: &mut MapReader<'_>, kind: WorkKind) -> Option<Work> {
     match kind {
-        Kind::Cpu => service_time(map).map(Work::Cpu),
-        Kind::Sleep => service_time(map).map(Work::Sleep),
-        Kind::Io => io(map).map(Work::Io),
-        Kind::Memory => memory(map).map(Work::Memory),
-        Kind::Mixed => map.required("phases").and_then(|field| phases(&field)).map(Work::Mixed),
-        Kind::Kernel => kernel::read(map).map(Work::Kernel),
-        Kind::Command => command::read(map).map(Work::Command),
+        WorkKind::Cpu => service_time(map).map(Work::Cpu),
+        WorkKind::Sleep => service_time(map).map(Work::Sleep),
+        WorkKind::Io => io(map).map(Work::Io),
+        WorkKind::Memory => memory(map).map(Work::Memory),
+        WorkKind::Mixed => map.required("phases").and_then(|field| phases(&field)).map(Work::Mixed),
+        WorkKind::Kernel => kernel::read(map).map(Work::Kernel),
+        WorkKind::Command => command::read(map).map(Work::Command),
     }
 }
 
@@ -77,17 +77,18 @@ fn phases(field: &Field<'_>) -> Option<Vec<Phase>> {
 
 fn phase(field: &Field<'_>) -> Option<Phase> {
     let mut map = field.map()?;
-    let kinds: Vec<(&str, Kind)> = KINDS.into_iter().filter(|(_, kind)| (*kind as u8) < Kind::Mixed as u8).collect();
+    let kinds: Vec<(&str, WorkKind)> =
+        KINDS.into_iter().filter(|(_, kind)| (*kind as u8) < WorkKind::Mixed as u8).collect();
     let Some(kind) = map.required("kind").and_then(|field| field.choice("kind of phase", &kinds, &[])) else {
         map.finish_any(&keys::PHASE, "a phase");
         return None;
     };
     let phase = match kind {
-        Kind::Cpu => service_time(&mut map).map(Phase::Cpu),
-        Kind::Sleep => service_time(&mut map).map(Phase::Sleep),
-        Kind::Io => io(&mut map).map(Phase::Io),
-        Kind::Memory => memory(&mut map).map(Phase::Memory),
-        Kind::Mixed | Kind::Kernel | Kind::Command => None,
+        WorkKind::Cpu => service_time(&mut map).map(Phase::Cpu),
+        WorkKind::Sleep => service_time(&mut map).map(Phase::Sleep),
+        WorkKind::Io => io(&mut map).map(Phase::Io),
+        WorkKind::Memory => memory(&mut map).map(Phase::Memory),
+        WorkKind::Mixed | WorkKind::Kernel | WorkKind::Command => None,
     };
     map.finish(&keys::PHASE, &describe(kind, "a phase"));
     phase

@@ -17,14 +17,13 @@ pub enum EngineKind {
     Process,
     /// One reused worker process, one task after the other: the baseline without parallelism.
     Serial,
-    /// A program of somebody else that is given the stream and says what becomes of it.
+    /// Another program that is given the stream and says what becomes of it.
     External,
 }
 
 /// What is the same for all engines of a kind.
 #[derive(Debug)]
 pub struct KindRow {
-    /// Which kind it is.
     pub kind: EngineKind,
     /// The word used in YAML, JSON and on screen.
     pub word: &'static str,
@@ -129,7 +128,7 @@ const KINDS: [KindRow; 4] = [
 ];
 
 impl EngineKind {
-    /// All kinds.
+    /// Those that a file cannot name too.
     pub fn all() -> impl Iterator<Item = Self> {
         KINDS.iter().map(|row| row.kind)
     }

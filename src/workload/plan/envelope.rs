@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::workload::load::one_worker;
 use crate::workload::model::{Arrivals, EngineKind, Work, Workload};
-use crate::workload::plan::{EnginePlan, Machine, Note, Plan, Room};
+use crate::workload::plan::{EnginePlan, Machine, Plan, PlanNote, Room};
 use crate::workload::service;
 use crate::workload::units::format_duration;
 
@@ -26,7 +26,7 @@ fn processes_each(workload: &Workload, kind: EngineKind) -> u64 {
 
 /// Most workers that any of the arms may have before the plan is refused for it; at least 1.
 #[must_use]
-pub fn most_workers(workload: &Workload, machine: Machine) -> u32 {
+pub(crate) fn most_workers(workload: &Workload, machine: Machine) -> u32 {
     let by = |room: Room, each: u64| room.left() / each.max(1);
     let each = workload.engines.iter().map(|engine| processes_each(workload, engine.kind)).max().unwrap_or(1);
     let by_descriptors = machine.descriptors.map_or(u64::MAX, |room| by(room, room.each));
@@ -70,7 +70,7 @@ fn too_many(name: &str, processes: Room, descriptors: Option<Room>, wanted: u64)
 }
 
 /// Why the plan should not be carried out on this machine.
-pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Vec<Note> {
+pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Vec<PlanNote> {
     let mut notes = Vec::new();
     let memory = bearable_memory(machine);
     for (index, (engine, spec)) in plan.engines.iter().zip(&workload.engines).enumerate() {
@@ -79,7 +79,7 @@ pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Ve
         let processes = Room { each, ..machine.processes };
         notes.extend(
             too_many(&engine.name, processes, machine.descriptors, engine.peak_processes / each)
-                .map(|message| Note { key: key.clone(), message }),
+                .map(|message| PlanNote { key: key.clone(), message }),
         );
         if engine.peak_memory_bytes > memory {
             let message = format!(
@@ -88,7 +88,7 @@ pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Ve
                 bytesize::ByteSize(engine.peak_memory_bytes),
                 bytesize::ByteSize(memory)
             );
-            notes.push(Note { key, message });
+            notes.push(PlanNote { key, message });
         }
     }
     if let Arrivals::Open(open) = &workload.arrivals
@@ -105,7 +105,7 @@ pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Ve
 }
 
 /// What may not be meant.
-pub(super) fn warnings(workload: &Workload, plan: &Plan) -> Vec<Note> {
+pub(super) fn warnings(workload: &Workload, plan: &Plan) -> Vec<PlanNote> {
     let mut notes = overload(plan, 1.0, |engine, rate, rho| {
         format!(
             "at {rate} tasks/s `{}` is offered {rho:.2} times what it can do: the queue will grow without bound: that may be \
@@ -118,13 +118,13 @@ pub(super) fn warnings(workload: &Workload, plan: &Plan) -> Vec<Note> {
 }
 
 /// A note for each stage and engine where ρ is at least `from`.
-fn overload(plan: &Plan, from: f64, message: impl Fn(&EnginePlan, f64, f64) -> String) -> Vec<Note> {
+fn overload(plan: &Plan, from: f64, message: impl Fn(&EnginePlan, f64, f64) -> String) -> Vec<PlanNote> {
     let Some(arrivals) = &plan.arrivals else { return Vec::new() };
     let mut notes = Vec::new();
     for (index, stage) in arrivals.stages.iter().enumerate() {
         for engine in &plan.engines {
             let Some(rho) = engine.utilisation.get(index).filter(|rho| **rho >= from) else { continue };
-            notes.push(Note {
+            notes.push(PlanNote {
                 key: format!("arrivals.stages[{index}].rate"),
                 message: message(engine, stage.rate, *rho),
             });
@@ -134,7 +134,7 @@ fn overload(plan: &Plan, from: f64, message: impl Fn(&EnginePlan, f64, f64) -> S
 }
 
 /// Limits longer than the longest predicted run of all arms.
-fn limits_never_reached(workload: &Workload, plan: &Plan) -> Vec<Note> {
+fn limits_never_reached(workload: &Workload, plan: &Plan) -> Vec<PlanNote> {
     let ends: Option<Vec<f64>> = plan.engines.iter().map(|engine| Some(engine.makespan?.at_most_s)).collect();
     let Some(longest) = ends.and_then(|ends| ends.into_iter().max_by(f64::total_cmp)) else { return Vec::new() };
     // Beyond what one worker alone would take, loading the file has warned already, with the line.
@@ -147,7 +147,7 @@ fn limits_never_reached(workload: &Workload, plan: &Plan) -> Vec<Note> {
                 "{} is longer than the whole run, about {longest:.1} s: it can never be reached",
                 format_duration(limit)
             );
-            notes.push(Note { key: format!("tasks[{index}].{name}"), message });
+            notes.push(PlanNote { key: format!("tasks[{index}].{name}"), message });
         }
     }
     notes

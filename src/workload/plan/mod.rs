@@ -16,8 +16,8 @@ use crate::workload::service;
 use crate::workload::stream::Stream;
 use crate::workload::units::format_duration;
 
-pub use envelope::most_workers;
-pub use makespan::Makespan;
+pub(crate) use envelope::most_workers;
+pub(crate) use makespan::Makespan;
 
 /// What has to be known about a machine to plan for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,6 @@ pub struct Machine {
 /// What is left of a limit of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// The limit.
     pub limit: u64,
     /// What is in use now.
     pub used: u64,
@@ -54,7 +53,7 @@ impl Room {
 
     /// How much there is for workers.
     #[must_use]
-    pub fn left(&self) -> u64 {
+    pub(crate) fn left(&self) -> u64 {
         self.limit.saturating_sub(self.used).saturating_sub(self.reserve)
     }
 }
@@ -62,7 +61,6 @@ impl Room {
 /// What a workload would do. Times are in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
-    /// Tasks in all.
     pub tasks: u64,
     /// Identifies the stream of tasks.
     pub stream_hash: String,
@@ -81,19 +79,17 @@ pub struct Plan {
     /// Least time all runs of all arms take, of the work whose time is known (see `unknown`); `None` where none is.
     pub at_least_s: Option<f64>,
     /// What may not be meant.
-    pub warnings: Vec<Note>,
+    pub warnings: Vec<PlanNote>,
     /// Why it should not be run here; `--i-know` overrides them.
-    pub refusals: Vec<Note>,
+    pub refusals: Vec<PlanNote>,
 }
 
 /// A task class.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClassPlan {
-    /// Its name.
     pub name: String,
     /// Its kind, as in the file.
     pub kind: &'static str,
-    /// How many tasks are of it.
     pub tasks: u64,
     /// Mean drawn service time, where there is one.
     pub mean_service_s: Option<f64>,
@@ -121,10 +117,8 @@ pub struct StagePlan {
     pub rate: f64,
 }
 
-/// An arm.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EnginePlan {
-    /// Its name.
     pub name: String,
     /// Its kind, as in the file.
     pub kind: &'static str,
@@ -146,14 +140,13 @@ pub struct EnginePlan {
 
 /// A remark about the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Note {
+pub struct PlanNote {
     /// Key path of what it is about.
     pub key: String,
     /// One sentence with the numbers.
     pub message: String,
 }
 
-/// Plans a workload for a machine.
 #[must_use]
 pub fn plan(workload: &Workload, machine: Machine) -> Plan {
     let stream = Stream::new(workload);
@@ -162,7 +155,7 @@ pub fn plan(workload: &Workload, machine: Machine) -> Plan {
 
 /// Plans a workload whose stream is already there.
 #[must_use]
-pub fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine) -> Plan {
+pub(crate) fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine) -> Plan {
     let loads = load::of_classes(workload, stream);
     let classes = workload.classes.iter().zip(&loads).map(|(class, load)| ClassPlan {
         name: class.name.clone(),
@@ -207,19 +200,19 @@ pub fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine) -> Pl
 }
 
 /// Longest time that all runs of a comparison may take together without being asked for.
-pub const MAX_TIME: Duration = Duration::from_secs(600);
+pub(crate) const MAX_TIME: Duration = Duration::from_secs(600);
 
 impl Plan {
     /// Refuses what takes longer than `limit`. Without one, several runs have [`MAX_TIME`] and a single run has none,
     /// but a warning.
     #[must_use]
-    pub fn limited(self, limit: Option<Duration>) -> Self {
+    pub(crate) fn limited(self, limit: Option<Duration>) -> Self {
         self.limited_as(limit, "engines times repeats and warm-up")
     }
 
     /// The same, where so many runs are the product of something else.
     #[must_use]
-    pub fn limited_as(mut self, limit: Option<Duration>, product: &str) -> Self {
+    pub(crate) fn limited_as(mut self, limit: Option<Duration>, product: &str) -> Self {
         let runs = u64::from(self.runs_per_engine) * self.engines.len() as u64;
         let most = limit.unwrap_or(MAX_TIME);
         let Some(least) = self.at_least_s.filter(|least| *least > most.as_secs_f64()) else { return self };
@@ -231,7 +224,7 @@ impl Plan {
         };
         let single = runs == 1 && limit.is_none();
         let message = if single { message } else { format!("{message}; --max-time is {}", format_duration(most)) };
-        let note = Note { key: "measure".to_owned(), message };
+        let note = PlanNote { key: "measure".to_owned(), message };
         if single { &mut self.warnings } else { &mut self.refusals }.push(note);
         self
     }
@@ -249,7 +242,7 @@ fn about(seconds: f64) -> String {
 impl Work {
     /// The word for the kind used in YAML, JSON and on screen.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Cpu(_) => "cpu",
             Self::Sleep(_) => "sleep",

@@ -8,7 +8,7 @@ use crate::report::fixtures::run;
 use crate::report::sweep::fixtures::sweep;
 
 fn plain(results: &SweepResults) -> String {
-    render(results, Options::default())
+    render(results, TextOptions::default())
 }
 
 fn change(results: &mut SweepResults, arm: usize, count: usize, change: impl FnOnce(&mut Point)) {
@@ -23,7 +23,7 @@ fn report_of_a_sweep() {
 #[test]
 fn it_fits_into_80_and_into_40_columns() {
     for width in [40, 80, 100] {
-        let text = render(&sweep(), Options { width, ..Options::default() });
+        let text = render(&sweep(), TextOptions { width, ..TextOptions::default() });
         let body: Vec<&str> = text.lines().skip(2).filter(|line| !line.contains("faster")).collect();
         let longest = body.iter().map(|line| table::width(line)).max();
         assert!(width == 40 || longest <= Some(width), "{width}: {text}");
@@ -34,7 +34,7 @@ fn it_fits_into_80_and_into_40_columns() {
 
 #[test]
 fn colour_adds_colour_and_nothing_else() {
-    let coloured = render(&sweep(), Options { colour: true, ..Options::default() });
+    let coloured = render(&sweep(), TextOptions { colour: true, ..TextOptions::default() });
     assert!(coloured.contains('\x1b'));
     let without: String = coloured.lines().map(|line| format!("{}\n", clean::line(line).trim_end())).collect();
     assert_eq!(without, plain(&sweep()));

@@ -42,7 +42,7 @@ impl Axes {
 }
 
 /// The chart: nothing where no count was measured.
-pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     if area.height < 4 || area.width < LEFT + RIGHT + 8 {
         return;
     }

@@ -21,7 +21,7 @@ const LEAST_CHART: u16 = 6;
 const OTHER: u16 = 7;
 
 /// The whole screen.
-pub fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     header::draw(scene, rows(area, 0, 2), buf);
     let body = rows(area, 2, area.height.saturating_sub(3));
     // The chart gives way to the table, but not altogether.

@@ -28,7 +28,7 @@ const COLUMNS: [Column; 9] = [
 ];
 
 /// The table; the chosen line is always visible.
-pub fn draw(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
     let arm = pane.view;
     let counts = tune::counts(&arm.tuning, arm.workers);

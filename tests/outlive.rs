@@ -7,6 +7,7 @@ mod support;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use support::program::processes_naming;
 use support::{eventually, hard_limit, lives};
 
 /// Processes that carry the mark of a run of the program with this pid, without the program itself.
@@ -91,5 +92,25 @@ fn signals_end_it_gracefully_and_leave_nothing() {
             assert_eq!((status.code(), status.signal()), (Some(code), None), "{engine}");
             assert!(marked(pid).is_empty(), "{engine}: {:?}", marked(pid));
         }
+    }
+}
+
+/// A program that was killed in the middle of starting others, without a mark that would tell whose they are.
+#[test]
+fn sigkill_leaves_nothing_of_one_that_starts_others_all_the_time() {
+    let nap = format!("{}.7", 3600 + std::process::id());
+    let storm = format!("i=0; while [ $i -lt 4000 ]; do sleep {nap} & i=$((i+1)); done; wait");
+    let workload = format!(
+        "version: 1\nname: storm\ntasks:\n  - {{ name: storm, kind: command, count: 1, shell: true, \
+         command: \"env -i setsid sh -c '{storm}'\" }}\nengines: [{{ kind: pool, workers: 1 }}, {{ kind: process, workers: 1 }}]\n"
+    );
+    for engine in ["pool", "process"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut program = start(&folder, &workload, engine);
+        eventually("the storm is under way", || processes_naming(&nap).len() >= 300);
+        program.kill().unwrap();
+        program.wait().unwrap();
+        let left = processes_naming(&nap).len();
+        eventually(&format!("{engine}: all {left} are gone"), || processes_naming(&nap).is_empty());
     }
 }

@@ -6,16 +6,15 @@
 //! stay is decided by the caller of [`sweep`]. Only children of this process are ever signalled or reaped here, by
 //! their own pid, and never one that has an owner ([`crate::os::child`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions};
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::os::process_owner::ProcessOwner;
+use crate::os::process_table::{Stands, Stat, children, children_of_process, raw, stands_still, stat_of, tick};
 use crate::os::{child, clock};
 
 /// How long one look waits for processes to stop, all together; what takes longer, the next look finds stopped.
@@ -123,7 +122,7 @@ fn spare_children() {
 }
 
 /// Process ids that are spared, with their start times, for a process that looks at our descendants
-/// ([`Family::sparing`]).
+/// ([`crate::os::family::Family::sparing`]).
 #[must_use]
 pub(crate) fn spared() -> String {
     let list: Vec<String> = lock(&SPARED).iter().map(|(pid, ticks)| format!("{pid}:{ticks}")).collect();
@@ -151,14 +150,6 @@ fn look_after_spared(spared: &mut BTreeMap<i32, u64>) {
 fn lock<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
     // A thread that panicked with the lock did not leave the list half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn raw(pid: Pid) -> i32 {
-    pid.as_raw_nonzero().get()
-}
-
-fn stat_of(pid: i32) -> Option<Stat> {
-    Stat::of(Pid::from_raw(pid)?)
 }
 
 /// What came of a [`sweep`].
@@ -244,107 +235,7 @@ fn end_tree(pid: Pid, ticks: u64, until: u64, killed: &mut BTreeMap<i32, Condemn
     Ok(count)
 }
 
-/// Whether a process that was told to stop has done so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stands {
-    /// With all of its threads, or it is gone.
-    Still,
-    /// Some of its threads wait where only SIGKILL is heard, the others stand still.
-    Deaf,
-    /// It has not had its turn yet.
-    Not,
-}
-
-/// Waits for a process to stand still, until a moment of `CLOCK_MONOTONIC` in nanoseconds.
-fn stands_still(pid: Pid, until: u64) -> Stands {
-    loop {
-        let threads = threads_of(pid).filter_map(|thread| Stat::read(&thread.join("stat")));
-        let stands = threads.map(|stat| stat.stands).max().unwrap_or(Stands::Still);
-        if stands == Stands::Still || clock::monotonic() >= until {
-            return stands;
-        }
-        std::thread::sleep(Duration::from_micros(50));
-    }
-}
-
-/// The folders of the threads of a process; none where it is gone.
-fn threads_of(pid: Pid) -> impl Iterator<Item = PathBuf> {
-    let threads = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()));
-    threads.into_iter().flat_map(|threads| threads.flatten()).map(|thread| thread.path())
-}
-
-/// Children of all threads of a process.
-fn children_of_process(pid: Pid) -> Vec<Pid> {
-    threads_of(pid).flat_map(|thread| children_of(&thread.join("children").to_string_lossy())).collect()
-}
-
-/// Children of the main thread as the kernel lists them: it inherits the orphans; empty where there is no such list.
-fn children() -> Vec<Pid> {
-    let own = std::process::id();
-    children_of(&format!("/proc/self/task/{own}/children"))
-}
-
-fn children_of(list: &str) -> Vec<Pid> {
-    let Ok(list) = std::fs::read_to_string(list) else { return Vec::new() };
-    list.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
-}
-
-/// What `/proc/PID/stat` (proc_pid_stat(5)) tells.
-#[derive(Clone, Copy, Debug)]
-struct Stat {
-    parent: i32,
-    /// Clock ticks since the machine was started; with the process id it names a process for good.
-    ticks: u64,
-    ended: bool,
-    stands: Stands,
-}
-
-impl Stat {
-    fn of(pid: Pid) -> Option<Self> {
-        Self::read(Path::new(&format!("/proc/{}/stat", pid.as_raw_nonzero())))
-    }
-
-    fn read(file: &Path) -> Option<Self> {
-        let text = std::fs::read_to_string(file).ok()?;
-        // The name in parentheses may hold anything.
-        let (_, rest) = text.rsplit_once(')')?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        let ticks: u64 = fields.get(19)?.parse().ok()?;
-        Some(Self {
-            parent: fields.get(1)?.parse().ok()?,
-            ticks,
-            ended: matches!(fields.first(), Some(&("Z" | "X" | "x"))),
-            stands: match fields.first() {
-                Some(&("T" | "t" | "Z" | "X" | "x")) => Stands::Still,
-                Some(&"D") => Stands::Deaf,
-                _ => Stands::Not,
-            },
-        })
-    }
-}
-
-impl Stat {
-    /// When it was started: `CLOCK_MONOTONIC` in nanoseconds, rounded down to a tick.
-    fn started(&self) -> u64 {
-        self.ticks.saturating_mul(tick()).saturating_sub(slept())
-    }
-}
-
-/// Nanoseconds of a clock tick.
-fn tick() -> u64 {
-    1_000_000_000 / rustix::param::clock_ticks_per_second().max(1)
-}
-
-/// How far the clock of start times, which counts the time that the machine slept, is ahead of `CLOCK_MONOTONIC`.
-fn slept() -> u64 {
-    let nanos = |id| {
-        let time = clock_gettime(id);
-        u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
-    };
-    nanos(ClockId::Boottime).saturating_sub(nanos(ClockId::Monotonic))
-}
-
-fn environment(pid: Pid) -> io::Result<Vec<u8>> {
+pub(super) fn environment(pid: Pid) -> io::Result<Vec<u8>> {
     std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()))
 }
 
@@ -352,75 +243,6 @@ fn value(environment: &[u8], name: &str) -> Option<String> {
     let mut entries = environment.split(|byte| *byte == 0);
     let value = entries.find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
     Some(String::from_utf8_lossy(value).into_owned())
-}
-
-/// The descendants of another process, as they were seen. For one that outlives it: once a process has ended, nothing tells
-/// any more who descended from it.
-#[derive(Debug, Default)]
-pub(crate) struct Family {
-    members: BTreeMap<i32, u64>,
-    spared: BTreeMap<i32, u64>,
-}
-
-impl Family {
-    /// A family without these processes and their descendants, as [`spared`] lists them.
-    #[must_use]
-    pub(crate) fn sparing(list: &str) -> Self {
-        let entry = |entry: &str| {
-            let (pid, ticks) = entry.split_once(':')?;
-            Some((pid.parse().ok()?, ticks.parse().ok()?))
-        };
-        Self { members: BTreeMap::new(), spared: list.split(',').filter_map(entry).collect() }
-    }
-
-    /// Looks at the descendants that this process has now; says how many are known.
-    pub(crate) fn look(&mut self, ancestor: u32) -> usize {
-        let own = rustix::process::getpid();
-        self.members.retain(|pid, ticks| stat_of(*pid).is_some_and(|stat| stat.ticks == *ticks));
-        let mut seen = BTreeSet::new();
-        let mut parents: Vec<Pid> = i32::try_from(ancestor).ok().and_then(Pid::from_raw).into_iter().collect();
-        while let Some(parent) = parents.pop() {
-            for child in children_of_process(parent) {
-                let Some(stat) = Stat::of(child) else { continue };
-                let spared = self.spared.get(&raw(child)) == Some(&stat.ticks);
-                if child != own && !spared && seen.insert(raw(child)) {
-                    self.members.insert(raw(child), stat.ticks);
-                    parents.push(child);
-                }
-            }
-        }
-        self.members.len()
-    }
-
-    /// Kills every process that carries this variable (`NAME=value`), and all that descend from these; where the
-    /// ancestor is gone, every member of the family too. Returns how many there were; not reaped: they are not ours.
-    pub(crate) fn end(&self, variable: &str, ancestor_is_gone: bool) -> usize {
-        let own = rustix::process::getpid();
-        let Ok(processes) = std::fs::read_dir("/proc") else { return 0 };
-        let all: Vec<(Pid, Stat)> = processes
-            .flatten()
-            .filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
-            .filter_map(|pid| Some((pid, Stat::of(pid).filter(|stat| !stat.ended && pid != own)?)))
-            .collect();
-        let carries =
-            |pid| environment(pid).is_ok_and(|all| all.split(|byte| *byte == 0).any(|e| e == variable.as_bytes()));
-        let known = |pid: Pid, stat: &Stat| ancestor_is_gone && self.members.get(&raw(pid)) == Some(&stat.ticks);
-        let mut doomed: BTreeSet<i32> = BTreeSet::new();
-        let mut next: Vec<i32> =
-            all.iter().filter(|(pid, stat)| known(*pid, stat) || carries(*pid)).map(|(pid, _)| raw(*pid)).collect();
-        while !next.is_empty() {
-            doomed.extend(&next);
-            next = all
-                .iter()
-                .filter(|(pid, stat)| next.contains(&stat.parent) && !doomed.contains(&raw(*pid)))
-                .map(|(pid, _)| raw(*pid))
-                .collect();
-        }
-        let killed = |pid: &&i32| {
-            Pid::from_raw(**pid).is_some_and(|pid| rustix::process::kill_process(pid, Signal::KILL).is_ok())
-        };
-        doomed.iter().filter(killed).count()
-    }
 }
 
 #[cfg(test)]
@@ -457,18 +279,5 @@ mod tests {
         assert_eq!(value(environment, "A").as_deref(), Some("1"));
         assert_eq!(value(environment, "C").as_deref(), Some(""));
         assert_eq!(value(environment, "B"), None);
-    }
-
-    #[test]
-    fn a_family_is_everyone_below() {
-        let script = "sleep 600 & exec sleep 600";
-        let child = crate::os::spawn::Program::new(&["/bin/sh", "-c", script]).unwrap().spawn(&[]).unwrap();
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        let mut family = Family::default();
-        while family.look(child.pid()) < 1 {
-            assert!(std::time::Instant::now() < deadline);
-            std::thread::yield_now();
-        }
-        assert_eq!(family.members.len(), 1);
     }
 }

@@ -13,7 +13,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::os::orphans::Family;
+use crate::os::family::Family;
 use crate::os::slot_groups;
 use crate::worker::environment;
 
@@ -42,12 +42,19 @@ pub(crate) fn main(run: &str, program: u32, spared: &str, groups: &Path) {
     }
     if grouped {
         slot_groups::end(groups);
+    } else {
+        // Its lines end before its children lose it.
+        family.look(program);
     }
     let mark = format!("{}={run}", environment::RUN);
     let deadline = Instant::now() + PATIENCE;
     // One that was dismissed leaves the family to Poolscope, which lives on and may have other runs.
     let gone = !was_dismissed();
-    while family.end(&mark, gone) > 0 && Instant::now() < deadline {
+    loop {
+        let last = Instant::now() >= deadline;
+        if family.end(&mark, gone, last) == 0 || last {
+            break;
+        }
         std::thread::sleep(Duration::from_millis(5));
     }
 }

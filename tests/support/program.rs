@@ -89,6 +89,19 @@ pub fn processes(argv: &[&str]) -> Vec<(u32, u32)> {
     found
 }
 
+/// Live processes that have this text in an argument.
+pub fn processes_naming(text: &str) -> Vec<u32> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let argv = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if String::from_utf8_lossy(&argv).contains(text) && super::lives(pid) {
+            found.push(pid);
+        }
+    }
+    found
+}
+
 fn parent(folder: &Path) -> u32 {
     let stat = std::fs::read_to_string(folder.join("stat")).unwrap_or_default();
     stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)

@@ -1,0 +1,116 @@
+//! Processes as `/proc` lists them (proc(5)): whose children they are, when they were started, whether they stand still.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::Pid;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::os::clock;
+
+/// Whether a process that was told to stop has done so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stands {
+    /// With all of its threads, or it is gone.
+    Still,
+    /// Some of its threads wait where only SIGKILL is heard, the others stand still.
+    Deaf,
+    /// It has not had its turn yet.
+    Not,
+}
+
+/// Waits for a process to stand still, until a moment of `CLOCK_MONOTONIC` in nanoseconds.
+pub(super) fn stands_still(pid: Pid, until: u64) -> Stands {
+    loop {
+        let threads = threads_of(pid).filter_map(|thread| Stat::read(&thread.join("stat")));
+        let stands = threads.map(|stat| stat.stands).max().unwrap_or(Stands::Still);
+        if stands == Stands::Still || clock::monotonic() >= until {
+            return stands;
+        }
+        std::thread::sleep(Duration::from_micros(50));
+    }
+}
+
+/// The folders of the threads of a process; none where it is gone.
+fn threads_of(pid: Pid) -> impl Iterator<Item = PathBuf> {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()));
+    threads.into_iter().flat_map(|threads| threads.flatten()).map(|thread| thread.path())
+}
+
+/// Children of all threads of a process.
+pub(super) fn children_of_process(pid: Pid) -> Vec<Pid> {
+    threads_of(pid).flat_map(|thread| children_of(&thread.join("children").to_string_lossy())).collect()
+}
+
+/// Children of the main thread as the kernel lists them: it inherits the orphans; empty where there is no such list.
+pub(super) fn children() -> Vec<Pid> {
+    let own = std::process::id();
+    children_of(&format!("/proc/self/task/{own}/children"))
+}
+
+fn children_of(list: &str) -> Vec<Pid> {
+    let Ok(list) = std::fs::read_to_string(list) else { return Vec::new() };
+    list.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+}
+
+/// What `/proc/PID/stat` (proc_pid_stat(5)) tells.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stat {
+    pub(super) parent: i32,
+    /// Clock ticks since the machine was started; with the process id it names a process for good.
+    pub(super) ticks: u64,
+    pub(super) ended: bool,
+    stands: Stands,
+}
+
+impl Stat {
+    pub(super) fn of(pid: Pid) -> Option<Self> {
+        Self::read(Path::new(&format!("/proc/{}/stat", pid.as_raw_nonzero())))
+    }
+
+    fn read(file: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(file).ok()?;
+        // The name in parentheses may hold anything.
+        let (_, rest) = text.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let ticks: u64 = fields.get(19)?.parse().ok()?;
+        Some(Self {
+            parent: fields.get(1)?.parse().ok()?,
+            ticks,
+            ended: matches!(fields.first(), Some(&("Z" | "X" | "x"))),
+            stands: match fields.first() {
+                Some(&("T" | "t" | "Z" | "X" | "x")) => Stands::Still,
+                Some(&"D") => Stands::Deaf,
+                _ => Stands::Not,
+            },
+        })
+    }
+
+    /// When it was started: `CLOCK_MONOTONIC` in nanoseconds, rounded down to a tick.
+    pub(super) fn started(&self) -> u64 {
+        self.ticks.saturating_mul(tick()).saturating_sub(slept())
+    }
+}
+
+/// Nanoseconds of a clock tick.
+pub(super) fn tick() -> u64 {
+    1_000_000_000 / rustix::param::clock_ticks_per_second().max(1)
+}
+
+/// How far the clock of start times, which counts the time that the machine slept, is ahead of `CLOCK_MONOTONIC`.
+fn slept() -> u64 {
+    let nanos = |id| {
+        let time = clock_gettime(id);
+        u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
+    };
+    nanos(ClockId::Boottime).saturating_sub(nanos(ClockId::Monotonic))
+}
+
+/// The process with this number, while it is the one that was started at that tick.
+pub(super) fn stat_of(pid: i32) -> Option<Stat> {
+    Stat::of(Pid::from_raw(pid)?)
+}
+
+pub(super) fn raw(pid: Pid) -> i32 {
+    pid.as_raw_nonzero().get()
+}

@@ -1,4 +1,5 @@
-//! What native tasks do inside a worker.
+//! What native tasks do inside a worker. What takes long anyhow is not inlined: its locals would become part of a stack
+//! frame that tasks of nanoseconds enter too.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -37,6 +38,7 @@ pub(crate) fn run(work: &Work, seed: u64, index: TaskIndex, calibration: Calibra
     }
 }
 
+#[inline(never)]
 fn cpu(dist: &Dist, seed: u64, index: TaskIndex, phase: u32, calibration: Calibration) -> u64 {
     let time = dist.draw(seed, index, u64::from(phase));
     spin(iterations(time, calibration), index)
@@ -47,6 +49,7 @@ pub(super) fn iterations(time: Duration, calibration: Calibration) -> u64 {
     (time.as_secs_f64() * calibration.iterations_per_second) as u64
 }
 
+#[inline(never)]
 fn sleep(dist: &Dist, seed: u64, index: TaskIndex, phase: u32) -> u64 {
     let time = dist.draw(seed, index, u64::from(phase));
     // The standard library goes on sleeping after a signal.
@@ -56,6 +59,7 @@ fn sleep(dist: &Dist, seed: u64, index: TaskIndex, phase: u32) -> u64 {
 
 const BLOCK: usize = 64 * 1024;
 
+#[inline(never)]
 fn file(work: &IoWork, index: TaskIndex) -> Result<u64, WorkError> {
     let folder = std::env::temp_dir();
     let failed = |(step, source)| WorkError::Io { step, folder: folder.clone(), source };
@@ -129,6 +133,7 @@ fn named_and_unlinked(folder: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+#[inline(never)]
 fn memory(work: &MemoryWork) -> Result<u64, WorkError> {
     let out_of_memory = || WorkError::OutOfMemory { bytes: work.bytes };
     let length = usize::try_from(work.bytes).map_err(|_| out_of_memory())?;

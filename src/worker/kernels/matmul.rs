@@ -4,6 +4,7 @@ use super::{Numbers, room};
 use crate::worker::work_error::WorkError;
 
 /// Wrapping sum of the elements of the product of two n x n matrices.
+#[inline(never)]
 pub(super) fn element_sum(n: u32, numbers: &mut Numbers) -> Result<u64, WorkError> {
     let size = u64::from(n) * u64::from(n);
     let mut fill = || {

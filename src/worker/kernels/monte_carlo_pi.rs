@@ -3,6 +3,7 @@
 use super::Numbers;
 
 /// How many of `samples` points lie within the quarter circle. Integer arithmetic: the same on every machine.
+#[inline(never)]
 pub(super) fn hits(samples: u64, numbers: &mut Numbers) -> u64 {
     const ONE: u64 = 1 << 31;
     (0..samples)

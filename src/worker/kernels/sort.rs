@@ -4,6 +4,7 @@ use super::{Numbers, room};
 use crate::worker::work_error::WorkError;
 
 /// Sum over the sorted list of value times place (from 1), wrapping.
+#[inline(never)]
 pub(super) fn checksum(n: u64, numbers: &mut Numbers) -> Result<u64, WorkError> {
     let mut list = room(n)?;
     list.extend((0..n).map(|_| numbers.next()));

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use poolscope::os::accounting::{Exit, Usage};
 use poolscope::worker::protocol::{
-    self, Failure, Fault, FaultKind, Frame, FromWorker, HEADER, Hello, Initialize, Initialized, MAX_PAYLOAD, Piece,
-    ProtocolError, Setup, Started, TaskRun, Tells, ToWorker, Trigger, WireRecord, decode_from_worker, decode_to_worker,
-    split,
+    self, Failure, Frame, FromWorker, HEADER, Hello, Initialize, Initialized, MAX_PAYLOAD, Piece, ProtocolError, Setup,
+    Started, TaskRun, Tells, ToWorker, WireRecord, decode_from_worker, decode_to_worker, split,
 };
-use poolscope::workload::model::{Kernel, Work};
+use poolscope::workload::model::{BadResult, Fault, FaultKind, Kernel, Trigger, Work};
 use proptest::prelude::*;
 
 fn records() -> impl Strategy<Value = Vec<WireRecord>> {
@@ -71,11 +70,12 @@ fn frames(mut bytes: &[u8]) -> Vec<Frame<'_>> {
 
 fn faults() -> impl Strategy<Value = Vec<Fault>> {
     let kind = prop_oneof![
-        Just(FaultKind::Crash),
+        any::<i32>().prop_map(FaultKind::Crash),
+        any::<u8>().prop_map(FaultKind::Exit),
         Just(FaultKind::Hang),
         any::<u64>().prop_map(FaultKind::Leak),
         Just(FaultKind::IgnoreSigterm),
-        Just(FaultKind::BadResult),
+        Just(FaultKind::BadResult(BadResult::Wrong)),
     ];
     let at = prop_oneof![any::<u64>().prop_map(Trigger::Index), (0.0..=1.0).prop_map(Trigger::Rate)];
     let fault = (kind, at, any::<Option<u16>>()).prop_map(|(kind, at, class)| Fault { kind, at, class });

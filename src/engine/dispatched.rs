@@ -1,14 +1,17 @@
 //! The arm whose tasks our dispatcher gives to our worker processes: from an entry of a workload's `engines:` to a
 //! [`Run`] of the driver.
 
+use std::time::Duration;
+
 use crate::engine::arm::{Arm, ArmRun, RunRequest, StartError};
 use crate::engine::control::{Capabilities, Command};
 use crate::engine::dispatcher::window::{Chunk, cpython_chunksize};
-use crate::engine::dispatcher::{Policy, Settings};
+use crate::engine::dispatcher::{InitializerRules, Policy, Settings};
 use crate::engine::driver::{Run, RunSpec, WorkerOrders};
-use crate::engine::event::{Observer, RunState};
+use crate::engine::event::{Observer, RunState, Slot};
 use crate::engine::stream::ClassRules;
-use crate::workload::model::{Chunksize, EngineKind, OnTimeout};
+use crate::worker::protocol::Initialize;
+use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Fault, Mishap, Workload};
 
 /// An arm of one of our own kinds.
 #[derive(Clone, Copy, Debug)]
@@ -67,13 +70,18 @@ fn run_spec(RunRequest { workload, spec, workers, stream, admission, context }: 
             max_workers: if spec.kind.has_worker_count() { context.max_workers() } else { 1 },
             chunk,
             start_timeout: spec.start_timeout,
-            initializer: None,
+            initializer: spec.initializer.map(|initializer| InitializerRules {
+                timeout: initializer.timeout,
+                max_failures: initializer.max_failures.get(),
+            }),
+            recycling: spec.recycling,
+            kills: kills(workload, spec),
             classes: workload
                 .classes
                 .iter()
                 .map(|class| ClassRules {
                     timeout: class.timeout,
-                    on_timeout: OnTimeout::Kill,
+                    on_timeout: spec.on_timeout.unwrap_or(class.on_timeout),
                     queue_timeout: class.queue_timeout,
                     grace_period: class.grace_period,
                     retries: class.retries,
@@ -82,7 +90,7 @@ fn run_spec(RunRequest { workload, spec, workers, stream, admission, context }: 
             admission,
             seed: workload.seed,
         },
-        orders: WorkerOrders::default(),
+        orders: orders(workload, spec),
         works: workload.classes.iter().map(|class| class.work.clone()).collect(),
         stream,
         iterations_per_second: context.iterations_per_second,
@@ -90,4 +98,36 @@ fn run_spec(RunRequest { workload, spec, workers, stream, admission, context }: 
         own_program: context.worker_program.clone(),
         folder: workload.folder.clone(),
     }
+}
+
+/// What workers are told beyond tasks.
+fn orders(workload: &Workload, spec: &EngineSpec) -> WorkerOrders {
+    let initialize = spec.initializer.map(|initializer| Initialize {
+        cpu_ns: u64::try_from(initializer.cpu.as_nanos()).unwrap_or(u64::MAX),
+        memory_bytes: initializer.memory_bytes,
+        fail_rate: initializer.fail_rate,
+        start: 0,
+    });
+    let in_tasks = |mishap: &Mishap| match mishap {
+        Mishap::InTask(fault) => Some(*fault),
+        Mishap::KillWorker { .. } => None,
+    };
+    let faults: Vec<Fault> = mishaps(workload, spec).filter_map(in_tasks).collect();
+    WorkerOrders { initialize, faults, ..WorkerOrders::default() }
+}
+
+/// When a worker is killed.
+fn kills(workload: &Workload, spec: &EngineSpec) -> Vec<(Duration, Option<Slot>)> {
+    let at_a_time = |mishap: &Mishap| match mishap {
+        Mishap::KillWorker { at, worker } => Some((*at, worker.map(Slot))),
+        Mishap::InTask(_) => None,
+    };
+    mishaps(workload, spec).filter_map(at_a_time).collect()
+}
+
+/// What is to go wrong in an arm.
+fn mishaps<'a>(workload: &'a Workload, spec: &EngineSpec) -> impl Iterator<Item = &'a Mishap> {
+    let arm = workload.engines.iter().position(|engine| engine.name == spec.name);
+    let concerned = move |engine: Option<usize>| engine.is_none() || engine == arm;
+    workload.faults.iter().filter(move |rule| concerned(rule.engine)).map(|rule| &rule.mishap)
 }

@@ -51,11 +51,21 @@ pub(crate) fn leave(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Ends this process as a crash does (SIGABRT), and leaves no picture of its memory behind.
-pub(crate) fn abort_without_core() -> ! {
+/// Ends this process by a signal, as a crash does, and leaves no picture of its memory behind.
+pub(crate) fn end_by_signal(signal: i32) -> ! {
     let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     // Where that is refused there is one file more.
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+    crate::os::signals::reset(signal);
+    // SAFETY: plain data; the set is filled by the calls, and the signal is for this thread.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
+        libc::kill(libc::getpid(), signal);
+    }
+    // One that does not end a process.
     std::process::abort()
 }
 

@@ -78,6 +78,7 @@ pub(crate) fn workload() -> Workload {
             share: Share::Weight(1.0),
             work: Work::Cpu(Dist::Constant(Duration::from_millis(10))),
             timeout: None,
+            on_timeout: crate::workload::model::OnTimeout::Kill,
             queue_timeout: None,
             grace_period: Duration::from_millis(200),
             retries: Retries { max: 0, on_crash: false, on_timeout: false, on_error: false, backoff },
@@ -87,6 +88,7 @@ pub(crate) fn workload() -> Workload {
         arrivals: Arrivals::Batch,
         engines: vec![spec("pool", EngineKind::Pool), spec("process", EngineKind::Process)],
         baseline: 0,
+        faults: Vec::new(),
         measure: Measure {
             warmup: 1,
             repeats: NonZeroU32::new(3).expect("not zero"),
@@ -106,7 +108,7 @@ fn spec(name: &str, kind: EngineKind) -> EngineSpec {
         kind,
         workers: Workers::Auto,
         chunksize: Chunksize::Auto,
-        start_timeout: Duration::from_secs(10),
+        ..EngineSpec::of_kind(kind, Workers::Auto)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::report::{clean, units};
+use crate::report::{clean, settings, units};
 use crate::workload::model::Workload;
 use crate::workload::plan::{EnginePlan, Plan};
 
@@ -35,6 +35,15 @@ pub(crate) fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
     for (position, engine) in plan.engines.iter().enumerate() {
         let title = if position == 0 { "engines" } else { "" };
         lines.push(format!("{title:9} {}", engine_line(engine)));
+        let settings = workload.engines.get(position).map(settings::of_engine).unwrap_or_default();
+        lines.extend(settings.into_iter().map(|words| format!("            {words}")));
+    }
+    for (position, rule) in workload.faults.iter().take(CLASSES).enumerate() {
+        let title = if position == 0 { "faults" } else { "" };
+        lines.push(format!("{title:9} {}", settings::of_fault(rule, workload)));
+    }
+    if workload.faults.len() > CLASSES {
+        lines.push(format!("          and {} more faults", workload.faults.len() - CLASSES));
     }
     let measure = &workload.measure;
     let unknown = if plan.unknown.is_empty() {

@@ -32,7 +32,7 @@ fn spec(name: &str, kind: EngineKind) -> EngineSpec {
         kind,
         workers: Workers::Auto,
         chunksize: Chunksize::Auto,
-        start_timeout: Duration::from_secs(10),
+        ..EngineSpec::of_kind(kind, Workers::Auto)
     }
 }
 
@@ -48,6 +48,7 @@ pub(crate) fn workload(engines: Vec<EngineSpec>) -> Workload {
             share: Share::Count(NonZeroU64::new(TOTAL).unwrap()),
             work: Work::Cpu(Dist::Constant(ms(80))),
             timeout: Some(Duration::from_secs(2)),
+            on_timeout: crate::workload::model::OnTimeout::Kill,
             queue_timeout: None,
             grace_period: ms(250),
             retries: Retries {
@@ -63,6 +64,7 @@ pub(crate) fn workload(engines: Vec<EngineSpec>) -> Workload {
         arrivals: Arrivals::Batch,
         engines,
         baseline: 0,
+        faults: Vec::new(),
         measure: Measure {
             warmup: 1,
             repeats: NonZeroU32::new(5).unwrap(),

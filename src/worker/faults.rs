@@ -5,37 +5,41 @@ use std::time::Duration;
 
 use crate::os::pages::Pages;
 use crate::os::{early, signals};
-use crate::worker::protocol::{Fault, FaultKind, TaskRun, Trigger};
+use crate::worker::protocol::TaskRun;
+use crate::workload::model::{BadResult, Fault, FaultKind, Trigger};
 use crate::workload::random::{Purpose, unit};
 
-/// Whether the value of a task is to be what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Value {
-    Right,
-    Wrong,
-}
-
-/// Has the faults of one task happen (it is the first of `task`); may never return.
-pub(super) fn strike(faults: &[Fault], seed: u64, task: &TaskRun) -> Value {
-    let mut value = Value::Right;
+/// Has the faults of one task happen (it is the first of `task`); may never return. Says what its result is to be
+/// instead of what it should be, if something.
+pub(super) fn strike(faults: &[Fault], seed: u64, task: &TaskRun) -> Option<BadResult> {
+    let mut result = None;
     for (fault, number) in faults.iter().zip(0u64..) {
         if !hits(fault, number, seed, task) {
             continue;
         }
         match fault.kind {
-            FaultKind::Crash => {
-                let _ = writeln!(std::io::stderr(), "a fault that was asked for: crash in task {}", task.first);
-                early::abort_without_core();
+            FaultKind::Crash(signal) => {
+                say(task, "crash");
+                early::end_by_signal(signal);
+            }
+            FaultKind::Exit(code) => {
+                say(task, "exit");
+                early::leave(code.into());
             }
             FaultKind::Hang => loop {
                 std::thread::sleep(Duration::from_secs(3600));
             },
             FaultKind::Leak(bytes) => leak(bytes),
             FaultKind::IgnoreSigterm => signals::ignore_termination(),
-            FaultKind::BadResult => value = Value::Wrong,
+            FaultKind::BadResult(bad) => result = Some(bad),
         }
     }
-    value
+    result
+}
+
+/// Its last words, so that nobody looks for a mistake.
+fn say(task: &TaskRun, what: &str) {
+    let _ = writeln!(std::io::stderr(), "a fault that was asked for: {what} in task {}", task.first);
 }
 
 fn hits(fault: &Fault, number: u64, seed: u64, task: &TaskRun) -> bool {

@@ -13,13 +13,13 @@ use crate::os::child::{UsageOf, own_usage};
 use crate::os::clock::monotonic;
 use crate::os::{early, signals};
 use crate::worker::calibration::Calibration;
-use crate::worker::faults::{self, Value};
+use crate::worker::faults;
 use crate::worker::protocol::{
     self, Failure, Frame, LaneNumber, MAX_BYTES, MAX_PAYLOAD, MAX_RECORDS, Piece, ProtocolError, Setup, TaskRun,
     ToWorker, WireRecord,
 };
 use crate::worker::{command, initializer, work};
-use crate::workload::model::{TaskIndex, Work};
+use crate::workload::model::{BadResult, TaskIndex, Work};
 
 /// A worker reports at the latest this long after a task, in nanoseconds, unless the next one keeps it busy.
 const REPORT_AFTER: u64 = 100_000;
@@ -259,7 +259,12 @@ impl<'a> Lane<'a> {
     /// One task that is not simply work from a seed and an index. What it came to, and when it ended.
     fn special(&mut self, work: &Work, task: &TaskRun, start: &mut u64) -> (Result<u64, Box<Failure>>, u64) {
         let setup = self.setup;
-        let value = faults::strike(&setup.faults, setup.seed, task);
+        // A program does its own wrong: where it is the process itself, nobody else is there to do it.
+        let faults = if matches!(work, Work::Command(_)) { &[] } else { setup.faults.as_slice() };
+        let instead = faults::strike(faults, setup.seed, task);
+        if let Some(bad @ (BadResult::Undecodable | BadResult::Oversized)) = instead {
+            self.send_nonsense(bad);
+        }
         let (outcome, end) = match work {
             Work::Command(line) => {
                 let ran = command::run(line, task, setup, |at, pid| self.line.program_started(at, pid));
@@ -273,8 +278,18 @@ impl<'a> Lane<'a> {
                 (guarded(work, setup.seed, task.first, calibration), monotonic())
             }
         };
-        let wrong = |right: u64| if value == Value::Wrong { !right } else { right };
+        let wrong = |right: u64| if instead == Some(BadResult::Wrong) { !right } else { right };
         (outcome.map(wrong), end)
+    }
+
+    /// Sends what cannot be a result, and stays in its task: whoever looks is to see which one it was.
+    fn send_nonsense(&mut self, bad: BadResult) -> ! {
+        self.put_records();
+        protocol::put_nonsense(&mut self.outbox, self.number, bad);
+        let _ = self.outlet.send(&self.outbox);
+        loop {
+            std::thread::sleep(std::time::Duration::from_secs(3600));
+        }
     }
 
     /// Gives back what came with a task; its hash.

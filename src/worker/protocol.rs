@@ -11,13 +11,13 @@ mod messages;
 
 pub use decode::{Concerns, concerns, decode_from_worker, decode_to_worker, is_hello};
 pub use encode::{
-    put_class, put_done, put_failed, put_hello, put_initialize, put_initialized, put_payload, put_result, put_retire,
-    put_setup, put_skipped, put_started, put_tasks,
+    put_class, put_done, put_failed, put_hello, put_initialize, put_initialized, put_nonsense, put_payload, put_result,
+    put_retire, put_setup, put_skipped, put_started, put_tasks,
 };
 pub use frame::{Frame, HEADER, MAX_PAYLOAD, ProtocolError, split};
 pub use messages::{
-    DoneFrame, Failure, Fault, FaultKind, FromWorker, Hello, Initialize, Initialized, LaneNumber, Piece, Setup,
-    Started, TaskRun, Tells, ToWorker, Trigger, WireRecord,
+    DoneFrame, Failure, FromWorker, Hello, Initialize, Initialized, LaneNumber, Piece, Setup, Started, TaskRun, Tells,
+    ToWorker, WireRecord,
 };
 
 /// Version that both sides must speak.

@@ -7,9 +7,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod fault;
 mod kind;
+mod worker_life;
 
+pub use fault::{BadResult, Fault, FaultKind, FaultRule, Mishap, Trigger};
 pub use kind::{EngineKind, Hue, KindRow, WorkerCounts};
+pub use worker_life::{Initializer, Recycling};
 
 /// One workload file: what the tasks are, when they arrive, which engines run them and how it is measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +40,8 @@ pub struct Workload {
     pub engines: Vec<EngineSpec>,
     /// Index into `engines` of the arm that the others are compared with.
     pub baseline: usize,
+    /// What goes wrong on purpose.
+    pub faults: Vec<FaultRule>,
     /// How often and in which order the arms are run.
     pub measure: Measure,
     /// First 16 hexadecimal digits of the SHA-256 of the file's text.
@@ -73,6 +79,8 @@ pub struct TaskClass {
     pub work: Work,
     /// Limit on the work itself, from its start; the task is ended when it is reached.
     pub timeout: Option<Duration>,
+    /// What happens when that is reached, unless the arm says otherwise.
+    pub on_timeout: OnTimeout,
     /// Limit on waiting in the queue, from the intended arrival.
     pub queue_timeout: Option<Duration>,
     /// From SIGTERM to SIGKILL; zero means SIGKILL at once.
@@ -319,7 +327,7 @@ pub enum OnFull {
 }
 
 /// One arm of a comparison.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EngineSpec {
     /// Unique in its workload.
     pub name: String,
@@ -331,13 +339,20 @@ pub struct EngineSpec {
     pub chunksize: Chunksize,
     /// How long a worker may say nothing after its start, or in answer to a task, before it is replaced.
     pub start_timeout: Duration,
+    /// When its workers are replaced although they are well.
+    pub recycling: Recycling,
+    /// What its workers do once, before their first task.
+    pub initializer: Option<Initializer>,
+    /// What happens to a task that works longer than its `timeout`; `None` where that is the task's affair.
+    pub on_timeout: Option<OnTimeout>,
 }
 
 /// The `start_timeout` of an engine that states none.
 pub(crate) const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What happens to a task that works longer than its `timeout`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnTimeout {
     /// It is ended, and its worker with it.
     #[default]

@@ -115,7 +115,7 @@ fn how_it_is_measured() {
 fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown() {
     const LATER: &[&str] = &["not supported yet"];
     let mut cases = Vec::new();
-    for key in ["python", "faults", "sweep", "expect", "controls", "lesson", "limits"] {
+    for key in ["python", "sweep", "expect", "controls", "lesson", "limits"] {
         cases.push(case(file(&format!("§{key}: {{ a: 1 }}")), key, LATER));
     }
     for (key, path) in [
@@ -132,11 +132,6 @@ fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown
     for (key, path) in [
         ("submit", "engines[0].submit"),
         ("dispatch", "engines[0].dispatch"),
-        ("max_tasks_per_child", "engines[0].max_tasks_per_child"),
-        ("maxtasksperchild", "engines[0].maxtasksperchild"),
-        ("worker_lifespan", "engines[0].worker_lifespan"),
-        ("max_rss_per_child", "engines[0].max_rss_per_child"),
-        ("initializer", "engines[0].initializer"),
         ("queue_capacity", "engines[0].queue_capacity"),
         ("start_method", "engines[0].start_method"),
         ("join", "engines[0].join"),
@@ -157,12 +152,67 @@ fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown
         cases.push(case(text, "arrivals.process", LATER));
     }
     cases.push(case(dist("{ dist: §trace, path: x }").replace(", path: x", ""), "tasks[0].service_time.dist", LATER));
-    cases.push(case(file("on_timeout: §abandon"), "on_timeout", LATER));
-    cases.push(case(engine("kind: pool, on_timeout: §abandon"), "engines[0].on_timeout", LATER));
-    cases.push(case(cpu("on_timeout: §abandon"), "tasks[0].on_timeout", LATER));
     cases.push(case(file("measure: { §join: { timeout: 30s } }"), "measure.join", LATER));
     cases.push(case(file("measure: { §gil_probe: true }"), "measure.gil_probe", LATER));
     check(cases);
-    accepted(&engine("kind: pool, on_timeout: kill"));
-    accepted(&file("on_timeout: kill"));
+}
+
+#[test]
+fn the_life_of_a_worker() {
+    check(vec![
+        case(engine("kind: pool, max_tasks_per_child: §0"), "engines[0].max_tasks_per_child", &["an integer >= 1"]),
+        case(engine("kind: pool, maxtasksperchild: §-1"), "engines[0].maxtasksperchild", &["an integer >= 1"]),
+        case(engine("kind: pool, worker_lifespan: §0.5"), "engines[0].worker_lifespan", &["an integer >= 1"]),
+        case(engine("kind: pool, maxtasksperchild: §\"12\""), "engines[0].maxtasksperchild", &["an integer >= 1"]),
+        case(
+            engine("kind: pool, max_tasks_per_child: 2, §maxtasksperchild: 2"),
+            "engines[0].maxtasksperchild",
+            &["another name of `max_tasks_per_child`"],
+        ),
+        case(engine("kind: process, §max_tasks_per_child: 2"), "engines[0].max_tasks_per_child", &["does not apply"]),
+        case(engine("kind: process, §max_rss_per_child: 2MiB"), "engines[0].max_rss_per_child", &["does not apply"]),
+        case(engine("kind: pool, max_rss_per_child: §20"), "engines[0].max_rss_per_child", &["unit"]),
+        case(engine("kind: pool, initializer: §40ms"), "engines[0].initializer", &["must be a map"]),
+        meant(engine("kind: pool, initializer: { §cpus: 40ms }"), "engines[0].initializer.cpus", "cpu"),
+        case(
+            engine("kind: pool, initializer: { fail_rate: §2 }"),
+            "engines[0].initializer.fail_rate",
+            &["from 0 to 1"],
+        ),
+        case(engine("kind: pool, initializer: { timeout: §0s }"), "engines[0].initializer.timeout", &["above 0"]),
+        case(engine("kind: pool, initializer: { max_failures: §0 }"), "engines[0].initializer.max_failures", &[">= 1"]),
+        meant(file("on_timeout: §abandn"), "on_timeout", "abandon"),
+    ]);
+    accepted(&engine("kind: pool, on_timeout: abandon, max_tasks_per_child: 5, max_rss_per_child: 64MiB"));
+    accepted(&engine("kind: process, on_timeout: kill, initializer: { cpu: 4ms, memory: 1MiB, fail_rate: 0 }"));
+    accepted(&file("on_timeout: abandon"));
+    accepted(&cpu("on_timeout: abandon, timeout: 1s"));
+}
+
+#[test]
+fn faults() {
+    let fault = |text: &str| file(&format!("engines: [{{ kind: pool, workers: 2 }}]\nfaults: [{{ {text} }}]"));
+    check(vec![
+        meant(fault("kind: §crush, at: 1"), "faults[0].kind", "crash"),
+        case(file("faults: [§{ kind: hang }]"), "faults[0].at", &["`at` is missing", "at: 781"]),
+        case(fault("kind: hang, rate: §1.5"), "faults[0].rate", &["from 0 to 1"]),
+        case(fault("kind: hang, at: §3s"), "faults[0].at", &["in a task, not at a time"]),
+        case(fault("kind: hang, at: §-3"), "faults[0].at", &["an integer >= 0"]),
+        case(fault("kind: hang, at: §3, rate: 0.5"), "faults[0].at", &["together"]),
+        case(fault("kind: kill_worker, at: 3s, worker: §2"), "faults[0].worker", &["no worker 2", "counted from 0"]),
+        case(fault("kind: hang, at: 3, §worker: 1"), "faults[0].worker", &["does not apply to fault hang"]),
+        meant(fault("kind: kill_worker, at: 3s, engine: §pol"), "faults[0].engine", "pool"),
+        case(fault("kind: hang, at: 1, task: §nobody"), "faults[0].task", &["unknown task"]),
+        case(fault("kind: leak, bytes: §5"), "faults[0].bytes", &["unit"]),
+        case(file("faults: [§{ kind: leak }]"), "faults[0].bytes", &["`bytes` is missing"]),
+        case(fault("kind: crash, at: 1, signal: §STOP"), "faults[0].signal", &["unknown signal"]),
+        case(fault("kind: crash, at: 1, signal: KILL, exit: §3"), "faults[0].exit", &["together"]),
+        case(fault("kind: crash, at: 1, exit: §0"), "faults[0].exit", &[">= 1"]),
+        meant(fault("kind: bad_result, at: 1, result: §oversize"), "faults[0].result", "oversized"),
+        case(file("faults: [§crash]"), "faults[0]", &["must be a map"]),
+    ]);
+    accepted(&fault("kind: crash, at: 1, exit: 3"));
+    accepted(&fault("kind: kill_worker, at: 3s, worker: 1, engine: pool"));
+    accepted(&fault("kind: leak, bytes: 64KiB"));
+    accepted(&fault("kind: bad_result, at: 0, result: undecodable"));
 }

@@ -9,7 +9,7 @@ use poolscope::engine::event::RunState;
 use poolscope::engine::stream::Admission;
 use poolscope::metrics::recorder::{Recorder, RecorderConfig};
 use poolscope::metrics::snapshot::RunId;
-use poolscope::workload::model::{EngineKind, Work};
+use poolscope::workload::model::{EngineKind, Recycling, Work};
 
 use crate::support;
 
@@ -26,6 +26,8 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) 
             chunk,
             start_timeout: Duration::from_secs(10),
             initializer: None,
+            recycling: Recycling::default(),
+            kills: Vec::new(),
             classes: vec![support::rules()],
             admission: Admission::Batch,
             seed: 1,

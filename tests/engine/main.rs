@@ -11,6 +11,7 @@ mod lateness;
 mod observers;
 mod orders;
 mod perl;
+mod recycle;
 mod silence;
 mod stops;
 mod submits;

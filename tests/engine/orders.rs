@@ -8,7 +8,8 @@ use poolscope::engine::driver::WorkerOrders;
 use poolscope::engine::event::RunState;
 use poolscope::engine::outcome::{Cause, Exit, Outcome};
 use poolscope::engine::stream::ClassRules;
-use poolscope::worker::protocol::{Fault, FaultKind, Initialize, Trigger};
+use poolscope::worker::protocol::Initialize;
+use poolscope::workload::model::{BadResult, Fault, FaultKind, Trigger};
 use poolscope::workload::model::{Dist, Kernel, Work};
 
 use crate::support::{Setting, both, every, foreigners, pool, rules};
@@ -92,8 +93,11 @@ fn a_timeout_within_a_chunk_that_is_reported_whole_ends_only_its_task() {
 fn faults_happen_where_they_are_to_in_both_engines() {
     for mut setting in both(2) {
         let fault = |kind, task| Fault { kind, at: Trigger::Index(task), class: None };
-        setting.orders.faults =
-            vec![fault(FaultKind::Crash, 5), fault(FaultKind::Hang, 11), fault(FaultKind::BadResult, 13)];
+        setting.orders.faults = vec![
+            fault(FaultKind::Crash(libc::SIGABRT), 5),
+            fault(FaultKind::Hang, 11),
+            fault(FaultKind::BadResult(BadResult::Wrong), 13),
+        ];
         let limited = ClassRules { timeout: Some(Duration::from_millis(200)), ..rules() };
         let story = setting.tasks(20, sleep(1), limited).start().finish();
         let outcomes: Vec<_> = [5, 11]

@@ -9,7 +9,8 @@ use poolscope::engine::driver::WorkerOrders;
 use poolscope::engine::event::RunState;
 use poolscope::engine::outcome::{Cause, Exit, Outcome};
 use poolscope::engine::stream::ClassRules;
-use poolscope::worker::protocol::{Fault, FaultKind, Initialize, Trigger};
+use poolscope::worker::protocol::Initialize;
+use poolscope::workload::model::{BadResult, Fault, FaultKind, Trigger};
 use poolscope::workload::model::{Dist, Kernel, Retries, Work};
 
 use crate::support::{Setting, foreign, pool, process, rules, shell};
@@ -120,7 +121,8 @@ fn a_worker_that_dies_hangs_or_errs_costs_one_attempt() {
     let limited = ClassRules { timeout: Some(Duration::from_millis(300)), retries: again, ..rules() };
     for mut setting in each(|| pool(2)) {
         let fault = |kind, at| Fault { kind, at, class: None };
-        let faults = [(FaultKind::Crash, 5), (FaultKind::Hang, 11), (FaultKind::BadResult, 13)];
+        let faults =
+            [(FaultKind::Crash(libc::SIGABRT), 5), (FaultKind::Hang, 11), (FaultKind::BadResult(BadResult::Wrong), 13)];
         setting.orders.faults = faults.map(|(kind, task)| fault(kind, Trigger::Index(task))).into();
         let setting = Setting { chunk: Chunk::Fixed(4), ..setting };
         let story = setting.tasks(20, sleep(1), limited).start().finish();

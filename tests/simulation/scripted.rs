@@ -10,7 +10,7 @@ use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Policy, Settings,
 use poolscope::engine::event::{InTask, Moment, Record, RunState, Slot, Usage, WorkerId};
 use poolscope::engine::outcome::Exit;
 use poolscope::engine::stream::{Admission, ClassRules};
-use poolscope::workload::model::{Backoff, OnTimeout, Retries};
+use poolscope::workload::model::{Backoff, OnTimeout, Recycling, Retries};
 
 use crate::draws::{MS, Stream};
 use crate::told::Told;
@@ -50,6 +50,8 @@ impl Script {
             chunk,
             start_timeout: millis(10_000),
             initializer: None,
+            recycling: Recycling::default(),
+            kills: Vec::new(),
             classes,
             admission: Admission::Batch,
             seed: 1,

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::draws::{Dice, MS, Stream, rules};
@@ -18,7 +19,7 @@ use poolscope::engine::dispatcher::{
 use poolscope::engine::event::{InTask, LaneId, Moment, Record, RunState, WorkerId};
 use poolscope::engine::outcome::Exit;
 use poolscope::engine::stream::{Admission, ClassRules};
-use poolscope::workload::model::OnFull;
+use poolscope::workload::model::{OnFull, Recycling};
 
 mod lives;
 mod user;
@@ -179,6 +180,8 @@ impl World {
             timeout: dice.chance(50).then(|| Duration::from_millis(1 + dice.below(30))),
             max_failures: dice.below(20) as u32,
         });
+        let recycling = if dice.chance(30) { 1 + dice.below(12) } else { 0 };
+        let kills = if dice.chance(10) { dice.below(3) } else { 0 };
         let plan = Settings {
             policy,
             workers: 1 + dice.below(6) as u32,
@@ -186,6 +189,8 @@ impl World {
             chunk,
             start_timeout,
             initializer,
+            recycling: Recycling { max_tasks: NonZeroU64::new(recycling), max_rss_bytes: None },
+            kills: (0..kills).map(|_| (Duration::from_nanos(dice.below(50 * MS)), None)).collect(),
             classes: rules.clone(),
             admission,
             seed,

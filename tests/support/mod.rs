@@ -20,10 +20,12 @@ use poolscope::engine::control::Command;
 use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::dispatcher::{InitializerRules, Policy, Settings};
 use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
-use poolscope::engine::event::{EngineView, Event, Moment, Observer, Observers, Record, RunState, SlotView, Usage};
+use poolscope::engine::event::{
+    EngineView, Event, Moment, Observer, Observers, Record, RunState, Slot, SlotView, Usage,
+};
 use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
 use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
-use poolscope::workload::model::{Backoff, ClassId, CommandLine, OnTimeout, Retries, Work};
+use poolscope::workload::model::{Backoff, ClassId, CommandLine, OnTimeout, Recycling, Retries, Work};
 
 /// Longest any of these tests may take.
 pub const WALL: Duration = Duration::from_secs(60);
@@ -104,6 +106,8 @@ pub struct Setting {
     pub worker_program: OsString,
     pub start_timeout: Duration,
     pub initializer: Option<InitializerRules>,
+    pub recycling: Recycling,
+    pub kills: Vec<(Duration, Option<Slot>)>,
     pub orders: WorkerOrders,
 }
 
@@ -117,6 +121,8 @@ pub fn pool(workers: u32) -> Setting {
         worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
         start_timeout: Duration::from_secs(10),
         initializer: None,
+        recycling: Recycling::default(),
+        kills: Vec::new(),
         orders: WorkerOrders::default(),
     }
 }
@@ -167,6 +173,8 @@ impl Setting {
                 chunk: self.chunk,
                 start_timeout: self.start_timeout,
                 initializer: self.initializer,
+                recycling: self.recycling,
+                kills: self.kills,
                 classes: self.classes.iter().map(|(_, _, rules)| *rules).collect(),
                 admission: self.admission,
                 seed: 1,

@@ -2,7 +2,8 @@
 
 use poolscope::os::accounting::Exit;
 use poolscope::os::readings;
-use poolscope::worker::protocol::{Fault, FaultKind, Setup, Trigger};
+use poolscope::worker::protocol::Setup;
+use poolscope::workload::model::{BadResult, Fault, FaultKind, Trigger};
 use rustix::process::Signal;
 
 use crate::parent::{LINE, NOOP, Parent, Said, ours, run};
@@ -15,7 +16,7 @@ fn with(kind: FaultKind, at: Trigger) -> Parent {
 
 #[test]
 fn a_crash_ends_the_worker_in_that_task_and_leaves_last_words() {
-    let mut parent = with(FaultKind::Crash, Trigger::Index(7));
+    let mut parent = with(FaultKind::Crash(libc::SIGABRT), Trigger::Index(7));
     // A task of the same index in another class is none of its business.
     parent.tasks(0, false, &[run(7, 1, 1)]);
     parent.records(0, 1);
@@ -64,7 +65,7 @@ fn what_leaks_stays() {
 
 #[test]
 fn a_bad_result_is_the_right_one_with_its_bits_flipped_as_often_as_drawn() {
-    let mut parent = with(FaultKind::BadResult, Trigger::Rate(0.2));
+    let mut parent = with(FaultKind::BadResult(BadResult::Wrong), Trigger::Rate(0.2));
     parent.tasks(0, false, &[run(0, 1000, 0), run(1000, 10, 1)]);
     let records = parent.records(0, 1010);
     let wrong: Vec<u64> = records.iter().filter(|r| r.value != r.index).map(|r| r.index).collect();

@@ -172,13 +172,27 @@ sub faults {
         my ($kind, $at) = @$fault{qw(kind at)};
         next if defined $fault->{class} && $fault->{class} != $class;
         next unless defined $at->{index} ? $at->{index} == $index : unit(8, $index, $attempt * 65536 + $n) < $at->{rate};
-        if    (ref $kind)                 { push @kept, "\1" x $kind->{leak} }
-        elsif ($kind eq 'crash')          { POSIX::abort() }
+        my $more = ref $kind ? (values %$kind)[0] : undef;
+        ($kind) = keys %$kind if ref $kind;
+        if    ($kind eq 'leak')           { push @kept, "\1" x $more }
+        elsif ($kind eq 'crash')          { $SIG{$_} = 'DEFAULT' for qw(ABRT TERM); kill $more, $$; pause(1e9) }
+        elsif ($kind eq 'exit')           { POSIX::_exit($more) }
         elsif ($kind eq 'hang')           { pause(1e9) }
         elsif ($kind eq 'ignore_sigterm') { $SIG{TERM} = 'IGNORE' }
-        elsif ($kind eq 'bad_result')     { $bad = !$bad }
+        elsif ($more eq 'wrong')          { $bad = 1 }
+        elsif ($kind eq 'bad_result')     { nonsense($more) }
     }
     return $bad;
+}
+
+# Says what is no frame, and stays in its task.
+sub nonsense {
+    my ($how) = @_;
+    flush_all();
+    my $no_result = 'no result';
+    my $length = $how eq 'oversized' ? 0xFFFFFFFF : length $no_result;
+    syswrite $socket, pack('VCCv', $length, $SENT{done}, 0, 0) . $no_result;
+    pause(1e9);
 }
 
 # Frames wait here until they are told, so that a chunk can be reported whole; records wait for a common `done`.

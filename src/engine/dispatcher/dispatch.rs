@@ -57,6 +57,9 @@ impl Dispatcher {
         if !matches!(worker.life, Life::Working) || worker.closed || lane.ghost.is_some() || slot.0 >= self.workers {
             return;
         }
+        if self.leave_if_spent(now, slot, out) {
+            return;
+        }
         let mut tickets = Vec::new();
         if self.state == RunState::Running {
             self.fill(now, slot, &mut tickets);
@@ -75,7 +78,8 @@ impl Dispatcher {
     }
 
     fn fill(&mut self, now: Moment, slot: Slot, tickets: &mut Vec<Ticket>) {
-        let Some((_, lane)) = self.table.at_mut(slot) else { return };
+        let mut allowance = self.allowance(slot);
+        let Some((worker, lane)) = self.table.at_mut(slot) else { return };
         let mut holding = Holding { tasks: 0, nanos: 0 };
         if lane.held.is_empty() {
             lane.hear(now);
@@ -99,11 +103,14 @@ impl Dispatcher {
                 }
             };
             let most = if one_by_one { most.min(1_u64.saturating_sub(holding.tasks)) } else { most };
+            let most = most.min(allowance);
             if most == 0 {
                 return;
             }
             let Some(ticket) = self.queue.take(most) else { return };
             room = Some(most - ticket.count);
+            allowance -= ticket.count;
+            worker.given += ticket.count;
             holding.tasks += ticket.count;
             holding.nanos = holding.nanos.saturating_add(ticket.count.saturating_mul(estimate));
             lane.held.push_back(Held::new(ticket, now, estimate));

@@ -52,6 +52,8 @@ pub enum Input<'a> {
         /// How many, with consecutive indices.
         count: u64,
     },
+    /// A worker has grown beyond the resident memory that it may have.
+    Grown { worker: WorkerId },
     /// A worker will never say anything more, or does not listen any more: its end of the socket is closed, in one
     /// direction at least. All it had said before was handed in before.
     Closed { worker: WorkerId },

@@ -7,7 +7,7 @@
 //!
 //! `staff` starts and dismisses workers, `dispatch` gives out work, `results` takes it in, `deaths` deals with workers
 //! that end, `deadlines` with time that runs out, `expiry` with waiting that lasts too long, `ghosts` with workers whose caller has given up, `control` with what the user
-//! asks for, `arrivals` with tasks that come.
+//! asks for, `recycle` with workers that have done their share, `arrivals` with tasks that come.
 
 mod arrivals;
 mod control;
@@ -20,6 +20,7 @@ pub mod input;
 mod lane;
 mod policy;
 pub mod queue;
+mod recycle;
 mod results;
 mod staff;
 mod timers;
@@ -34,6 +35,7 @@ use crate::engine::dispatcher::window::{Chunk, Estimates};
 use crate::engine::event::{EngineView, Event, InTask, Moment, RunState, Severity, Slot, SlotView, WorkerState};
 use crate::engine::outcome::Counts;
 use crate::engine::stream::{Admission, ClassRules, TaskStream};
+use crate::workload::model::Recycling;
 
 use arrivals::Arrivals;
 pub use input::{Effect, Ended, Input, Sink, StartFailure, Stop};
@@ -62,6 +64,10 @@ pub struct Settings {
     pub start_timeout: Duration,
     /// What a worker runs before its first task; `None` if nothing.
     pub initializer: Option<InitializerRules>,
+    /// When workers are replaced although they are well.
+    pub recycling: Recycling,
+    /// When, since the start of the run, a worker is killed: the one in this slot, or the first one found in a task.
+    pub kills: Vec<(Duration, Option<Slot>)>,
     /// One entry for each class.
     pub classes: Vec<ClassRules>,
     /// When tasks are admitted.
@@ -86,6 +92,8 @@ pub struct Dispatcher {
     chunk: Chunk,
     start_timeout: Duration,
     initializer: Option<InitializerRules>,
+    recycling: Recycling,
+    kills: Vec<(Duration, Option<Slot>)>,
     classes: Vec<ClassRules>,
     seed: u64,
     max_workers: u32,
@@ -143,6 +151,8 @@ impl Dispatcher {
             chunk: settings.chunk,
             start_timeout: settings.start_timeout,
             initializer: settings.initializer,
+            recycling: settings.recycling,
+            kills: settings.kills,
             seed: settings.seed,
             max_workers: settings.max_workers.max(1),
             lanes_are_sent_one: settings.policy.shares_worker() && settings.classes.iter().any(ClassRules::abandons),
@@ -201,6 +211,7 @@ impl Dispatcher {
             Input::Failed { lane, failure } => self.failed(now, lane, failure, out),
             Input::Skipped { lane, first, count } => self.skipped(now, lane, first, count, out),
             Input::Returned { lane, index, bytes } => self.returned(now, lane, index, bytes, out),
+            Input::Grown { worker } => self.grown(now, worker, out),
             Input::Closed { worker } => self.closed(now, worker),
             Input::Progress { lane, task } => self.progress(now, lane, task, out),
             Input::Misbehaved { worker, reason } => self.misbehaved(now, worker, reason, out),
@@ -272,6 +283,9 @@ impl Dispatcher {
         if self.arrivals.is_batch() {
             self.counts.submitted = self.queue.admit_batch();
         }
+        for (at, slot) in std::mem::take(&mut self.kills) {
+            self.timers.set(Moment::ZERO + at, Timer::KillWorker(slot));
+        }
         self.admit(now, out);
         self.fit_table(now, out);
     }
@@ -307,6 +321,7 @@ impl Dispatcher {
             Timer::Start(worker) => self.start_again(now, worker, out),
             // Every turn ends with it.
             Timer::Kill => {}
+            Timer::KillWorker(slot) => _ = self.to_kill.insert(slot),
             Timer::Retry(ticket) => {
                 self.retrying -= ticket.count;
                 if self.ending.is_some() {

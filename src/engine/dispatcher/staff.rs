@@ -97,7 +97,7 @@ impl Dispatcher {
         worker.epoch += 1;
         worker.life = if blocked { Life::Waiting } else { Life::Starting(now) };
         if !blocked {
-            (worker.pid, worker.closed, worker.proven) = (None, false, false);
+            (worker.pid, worker.closed, worker.proven, worker.given) = (None, false, false, 0);
         }
         let Some(id) = self.table.lane_id(slot).map(|lane| lane.worker) else { return };
         if blocked {

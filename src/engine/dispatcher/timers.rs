@@ -25,6 +25,8 @@ pub(super) enum Timer {
     Start(WorkerId),
     /// The user wants a worker killed that is in a task: it is asked again who is.
     Kill,
+    /// It was laid down that a worker is killed now.
+    KillWorker(Option<Slot>),
     /// The pause before another attempt is over.
     Retry(Ticket),
 }

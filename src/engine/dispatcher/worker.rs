@@ -21,6 +21,8 @@ pub(super) struct Worker {
     pub(crate) closed: bool,
     /// Whether it did anything yet.
     pub(crate) proven: bool,
+    /// Tasks that it was given.
+    pub(crate) given: u64,
 }
 
 /// What a worker is up to.

@@ -59,6 +59,8 @@ pub(super) struct Core {
     pub(crate) oom_kills: Option<u64>,
     /// Watches over what programs leave behind; `None` where no task is a program.
     pub(crate) strays: Option<Strays>,
+    /// Most resident memory of a worker.
+    pub(crate) max_rss_bytes: Option<u64>,
     /// Wakes the local task that looks for strays.
     pub(crate) strays_notice: Rc<Notify>,
     /// Whether it was told that there were strays.
@@ -134,6 +136,7 @@ impl Core {
             ..Setup::of(seed, iterations_per_second)
         };
         protocol::put_setup(&mut setup, &frame);
+        let max_rss_bytes = spec.settings.recycling.max_rss_bytes;
         let mut core = Self {
             policy: spec.settings.policy,
             heard: Moment::ZERO,
@@ -153,6 +156,7 @@ impl Core {
             guardian: None,
             oom_kills: oom::kills(),
             strays: None,
+            max_rss_bytes,
             strays_notice: Rc::new(Notify::new()),
             strays_told: false,
             unendable: BTreeSet::new(),

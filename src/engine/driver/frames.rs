@@ -9,9 +9,13 @@ use crate::engine::dispatcher::input::{TaskFailure, TaskOutput};
 use crate::engine::event::{Event, Record, WorkerId};
 use crate::os::accounting::Usage;
 use crate::os::clock::monotonic;
+use crate::os::readings;
 use crate::worker::protocol::{
     self, Failure, FromWorker, Hello, Initialized, LaneNumber, MAX_BYTES, Piece, ProtocolError, Tells,
 };
+
+/// How often the size of a worker is looked at, at most, in nanoseconds.
+const MEASURE_EVERY: u64 = 1_000_000;
 
 /// Records of one lane that are handed in together.
 struct Batch {
@@ -75,11 +79,28 @@ impl Core {
             self.reported(lane, batch.records.len() as u64, index, end);
             self.feed(Input::Done { lane, records: &batch.records });
             batch.records.clear();
+            self.look_at_size(worker);
         }
         if let Some(usage) = batch.usage.take()
             && let Some(pid) = self.link(worker).map(|link| link.child.pid())
         {
             self.observer.event(self.clock.now(), &Event::WorkerUsage { slot: lane.slot().0, pid, usage });
+        }
+    }
+
+    /// A worker may have grown beyond what it may have.
+    fn look_at_size(&mut self, worker: WorkerId) {
+        let Some(most) = self.max_rss_bytes else { return };
+        let Some(Link { peer: Peer::Worker(peer), child, .. }) = self.link(worker) else { return };
+        let now = monotonic();
+        if now.saturating_sub(peer.measured) < MEASURE_EVERY {
+            return;
+        }
+        peer.measured = now;
+        let pid = child.pid();
+        // One that has ended has no size.
+        if readings::rss(pid).is_ok_and(|bytes| bytes > most) {
+            self.feed(Input::Grown { worker });
         }
     }
 

@@ -69,6 +69,8 @@ pub(super) struct WorkerPeer {
     pub(crate) held: BTreeMap<LaneNumber, VecDeque<TaskRun>>,
     /// Bytes that tasks return and that are not complete yet, by lane.
     pub(crate) returning: BTreeMap<LaneNumber, (TaskIndex, Vec<u8>)>,
+    /// When its size was looked at last: monotonic clock.
+    pub(crate) measured: u64,
 }
 
 /// A program that is a task.

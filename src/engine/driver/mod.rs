@@ -29,8 +29,8 @@ use crate::engine::dispatcher::Settings;
 use crate::engine::event::{Observer, RunState};
 use crate::engine::stream::TaskStream;
 use crate::os::threads;
-use crate::worker::protocol::{Fault, Initialize};
-use crate::workload::model::{TaskIndex, Work};
+use crate::worker::protocol::Initialize;
+use crate::workload::model::{Fault, TaskIndex, Work};
 
 /// How often the observer is told the state.
 const STATE_INTERVAL: Duration = Duration::from_millis(100);

@@ -138,6 +138,7 @@ impl Core {
             output: OutputPipe::new(output)?,
             greeted: false,
             tells: Tells::Board,
+            measured: 0,
             held,
             returning: BTreeMap::new(),
         };

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::messages::{Failure, Hello, Initialize, Initialized, LaneNumber, Setup, Started, TaskRun, WireRecord};
 use super::{HEADER, MAX_PAYLOAD, MORE, RECORD, WHOLE};
 use crate::os::accounting::Usage;
-use crate::workload::model::{ClassId, TaskIndex, Work};
+use crate::workload::model::{BadResult, ClassId, TaskIndex, Work};
 
 fn frame(out: &mut Vec<u8>, kind: u8, flags: u8, lane: LaneNumber, payload: impl FnOnce(&mut Vec<u8>)) {
     let begin = out.len();
@@ -141,5 +141,14 @@ fn put_pieces(out: &mut Vec<u8>, kind: u8, lane: LaneNumber, index: TaskIndex, b
         if rest.is_empty() {
             return;
         }
+    }
+}
+
+/// Appends what looks like a `done` frame and is none: for a fault that was asked for.
+pub fn put_nonsense(out: &mut Vec<u8>, lane: LaneNumber, bad: BadResult) {
+    let begin = out.len();
+    frame(out, 2, 0, lane, |out| out.extend_from_slice(b"no result"));
+    if bad == BadResult::Oversized {
+        out[begin..begin + 4].copy_from_slice(&u32::MAX.to_le_bytes());
     }
 }

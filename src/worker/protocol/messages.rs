@@ -6,7 +6,7 @@ use super::frame::u64_at;
 use super::{RECORD, VERSION};
 use crate::os::accounting::{Exit, Usage};
 use crate::os::inherited::Caller;
-use crate::workload::model::{ClassId, TaskIndex, Work};
+use crate::workload::model::{ClassId, Fault, TaskIndex, Work};
 
 /// Which of a worker's lanes.
 pub type LaneNumber = u16;
@@ -56,42 +56,6 @@ impl Setup {
             faults: Vec::new(),
         }
     }
-}
-
-/// Something that a worker is to do wrong, for lessons and tests.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fault {
-    pub kind: FaultKind,
-    pub at: Trigger,
-    /// Only in tasks of this class.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<ClassId>,
-}
-
-/// What goes wrong in a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FaultKind {
-    /// The worker process ends with SIGABRT.
-    Crash,
-    /// The task never ends.
-    Hang,
-    /// So many bytes are written to and never given back.
-    Leak(u64),
-    /// The worker ignores SIGTERM from then on.
-    IgnoreSigterm,
-    /// The task succeeds with the bits of its value flipped.
-    BadResult,
-}
-
-/// In which tasks something goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Trigger {
-    /// With this probability, drawn for each attempt.
-    Rate(f64),
-    /// In each attempt of this task.
-    Index(TaskIndex),
 }
 
 /// What a worker does before its first task.

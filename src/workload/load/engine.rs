@@ -5,8 +5,10 @@ use std::num::NonZeroU32;
 
 use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
-use crate::workload::load::{keys, task};
-use crate::workload::model::{Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, WorkerCounts, Workers};
+use crate::workload::load::{keys, task, worker_life};
+use crate::workload::model::{
+    Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, Recycling, WorkerCounts, Workers,
+};
 use crate::workload::scan::Mark;
 use crate::workload::yaml::Tree;
 
@@ -38,6 +40,9 @@ impl EngineSpec {
             workers,
             chunksize: kind.default_chunksize(),
             start_timeout: DEFAULT_START_TIMEOUT,
+            recycling: Recycling::default(),
+            initializer: None,
+            on_timeout: None,
         }
     }
 }
@@ -109,24 +114,33 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
         None => Some(false),
     };
     let start_timeout = map.or("start_timeout", DEFAULT_START_TIMEOUT, Field::positive_duration);
-    let on_timeout = map.or("on_timeout", (), task::on_timeout);
-    let (workers, chunksize) = match kind {
+    let on_timeout = map.optional("on_timeout", task::on_timeout);
+    let initializer = map.optional("initializer", worker_life::initializer);
+    let (workers, chunksize, recycling) = match kind {
         Some(kind) => {
-            let read = (workers(&mut map, kind), chunksize(&mut map, kind));
+            let read = (workers(&mut map, kind), chunksize(&mut map, kind), worker_life::recycling(&mut map, kind));
             map.finish(&keys::ENGINE, "an engine");
             read
         }
         None => {
             map.finish_any(&keys::ENGINE, "an engine");
-            (None, None)
+            (None, None, None)
         }
     };
-    let spec = match (&name, kind, workers, chunksize, start_timeout, baseline.and(on_timeout)) {
-        (Some(name), Some(kind), Some(workers), Some(chunksize), Some(start_timeout), Some(())) => {
-            Some(EngineSpec { name: name.clone(), kind, workers, chunksize, start_timeout })
-        }
-        _ => None,
+    let spec = || {
+        baseline?;
+        Some(EngineSpec {
+            name: name.clone()?,
+            kind: kind?,
+            workers: workers?,
+            chunksize: chunksize?,
+            start_timeout: start_timeout?,
+            recycling: recycling?,
+            initializer: initializer?,
+            on_timeout: on_timeout?,
+        })
     };
+    let spec = spec();
     Some(EngineEntry {
         path: field.path.clone(),
         name,

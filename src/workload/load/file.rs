@@ -9,8 +9,8 @@ use crate::workload::arrivals::MOST_COUNTED;
 use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
 use crate::workload::load::task::{MOST_CLASSES, MOST_TASKS, RawTask};
-use crate::workload::load::{arrivals, engine, keys, measure, seed, share, task, warn};
-use crate::workload::model::{Arrivals, Order, Share, TaskClass, Total, Workload};
+use crate::workload::load::{arrivals, engine, fault, keys, measure, seed, share, task, warn};
+use crate::workload::model::{Arrivals, OnTimeout, Order, Share, TaskClass, Total, Workload};
 use crate::workload::scan::Mark;
 use crate::workload::stream::MOST_SORTED;
 use crate::workload::yaml::Tree;
@@ -34,7 +34,7 @@ pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Work
     let teaches = map.or("teaches", Vec::new(), texts);
     let seed_value = map.optional("seed", |field| field.integer(0, u64::MAX));
     let grace_period = map.or("grace_period", DEFAULT_GRACE_PERIOD, Field::duration);
-    let on_timeout = map.or("on_timeout", (), task::on_timeout);
+    let on_timeout = map.or("on_timeout", OnTimeout::Kill, task::on_timeout);
     let total = map.get("total").map(|field| {
         let value = field.count(MOST_TASKS);
         (field, value)
@@ -47,7 +47,9 @@ pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Work
     let arrivals = map.or("arrivals", Arrivals::Batch, arrivals::read);
     let engines = map.or("engines", (engine::default_arms(), 0), engine::read);
     let measure = map.or("measure", measure::default(), measure::read);
-    let raw = map.required("tasks").and_then(|field| tasks(&field, grace_period.unwrap_or_default()));
+    let raw = map
+        .required("tasks")
+        .and_then(|field| tasks(&field, grace_period.unwrap_or_default(), on_timeout.unwrap_or_default()));
     let shares = raw.as_ref().and_then(|raw| {
         // Shares of tasks that could not be read at all are not known.
         raw.complete.then(|| share::read(&raw.tasks, total.as_ref(), arrivals.as_ref()))?
@@ -59,31 +61,40 @@ pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Work
     if let (Some(field), Some(order)) = (&order_field, order) {
         check_order(field, order, classes.as_deref(), shares.as_ref().map(|(_, total)| *total), arrivals.as_ref());
     }
-    if !map.has("seed") && !map.misspelt("seed") {
-        let tasks = raw.as_ref().map_or(&[][..], |raw| &raw.tasks);
-        let (arrivals, measure) = (arrivals.as_ref(), measure.as_ref());
-        seed::require(&map.field, &seed::Parts { tasks, order, arrivals, measure });
-    }
     if let (Some(field), Some(arrivals)) = (map.peek("arrivals"), &arrivals) {
         check_arrivals(&field, arrivals, total.as_ref().and_then(|(_, total)| *total), raw.as_ref());
+    }
+    let faults = match (map.get("faults"), &classes, &engines) {
+        (Some(field), Some(classes), Some((engines, _))) => fault::read(&field, &fault::Names { engines, classes }),
+        // What they may name is not known.
+        (Some(_), _, _) => None,
+        (None, _, _) => Some(Vec::new()),
+    };
+    if !map.has("seed") && !map.misspelt("seed") {
+        let tasks = raw.as_ref().map_or(&[][..], |raw| &raw.tasks);
+        let engines = engines.as_ref().map_or(&[][..], |(engines, _)| engines);
+        let faults = faults.as_deref().unwrap_or_default();
+        let (arrivals, measure) = (arrivals.as_ref(), measure.as_ref());
+        seed::require(&map.field, &seed::Parts { tasks, order, arrivals, measure, engines, faults });
     }
     map.finish(&keys::FILE, "a workload");
     let name = name?;
     let (engines, baseline) = engines?;
     let ((_, total), raw) = (shares?, raw?);
-    let (seed_value, ()) = (seed_value?, on_timeout?);
+    on_timeout?;
     let workload = Workload {
         title: title?.unwrap_or_else(|| name.clone()),
         name,
         description: description?,
         teaches: teaches?,
-        seed: seed_value.unwrap_or(0),
+        seed: seed_value?.unwrap_or(0),
         classes: classes?,
         total,
         order: order?,
         arrivals: arrivals?,
         engines,
         baseline,
+        faults: faults?,
         measure: measure?,
         hash,
         folder: None,
@@ -128,9 +139,9 @@ struct RawTasks<'a> {
     complete: bool,
 }
 
-fn tasks<'a>(field: &Field<'a>, grace_period: Duration) -> Option<RawTasks<'a>> {
+fn tasks<'a>(field: &Field<'a>, grace_period: Duration, on_timeout: OnTimeout) -> Option<RawTasks<'a>> {
     let items = field.some_items(MOST_CLASSES)?;
-    let tasks: Vec<RawTask<'a>> = items.iter().filter_map(|item| task::read(item, grace_period)).collect();
+    let tasks: Vec<RawTask<'a>> = items.iter().filter_map(|item| task::read(item, grace_period, on_timeout)).collect();
     let mut named: HashMap<&str, Mark> = HashMap::new();
     for (name, field) in tasks.iter().filter_map(|task| task.name.as_ref()) {
         if let Some(first) = named.get(name.as_str()) {
@@ -151,6 +162,7 @@ fn classes(tasks: &[RawTask<'_>], shares: &[Share]) -> Option<Vec<TaskClass>> {
             share: *share,
             work: task.work.clone()?,
             timeout: task.timeout?,
+            on_timeout: task.on_timeout?,
             queue_timeout: task.queue_timeout?,
             grace_period: task.grace_period?,
             retries: task.retries?,

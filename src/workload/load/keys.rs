@@ -30,8 +30,9 @@ pub(crate) const FILE: MapKeys = MapKeys {
         "measure",
         "on_timeout",
         "grace_period",
+        "faults",
     ],
-    later: &["python", "faults", "sweep", "expect", "controls", "lesson", "limits"],
+    later: &["python", "sweep", "expect", "controls", "lesson", "limits"],
     place: "the top level",
 };
 
@@ -111,23 +112,28 @@ pub(crate) const ENGINE: MapKeys = MapKeys {
         "start_timeout",
         "baseline",
         "on_timeout",
-    ],
-    later: &[
-        "submit",
-        "dispatch",
         "max_tasks_per_child",
         "maxtasksperchild",
         "worker_lifespan",
         "max_rss_per_child",
         "initializer",
-        "queue_capacity",
-        "start_method",
-        "join",
-        "affinity",
-        "nice",
-        "when",
     ],
+    later: &["submit", "dispatch", "queue_capacity", "start_method", "join", "affinity", "nice", "when"],
     place: "an entry of `engines`",
+};
+
+/// `engines[].initializer`.
+pub(crate) const INITIALIZER: MapKeys = MapKeys {
+    accepted: &["cpu", "memory", "fail_rate", "timeout", "max_failures"],
+    later: &["callable", "args"],
+    place: "an `initializer`",
+};
+
+/// `faults[]`.
+pub(crate) const FAULT: MapKeys = MapKeys {
+    accepted: &["kind", "task", "engine", "worker", "rate", "at", "bytes", "signal", "exit", "result"],
+    later: &[],
+    place: "an entry of `faults`",
 };
 
 /// `measure`.
@@ -137,8 +143,21 @@ pub(crate) const MEASURE: MapKeys = MapKeys {
     place: "`measure`",
 };
 
-const LEVELS: [&MapKeys; 11] =
-    [&FILE, &TASK, &ENGINE, &ARRIVALS, &STAGE, &MEASURE, &RETRIES, &BACKOFF, &DIST, &ARGS, &PHASE];
+const LEVELS: [&MapKeys; 13] = [
+    &FILE,
+    &TASK,
+    &ENGINE,
+    &ARRIVALS,
+    &STAGE,
+    &MEASURE,
+    &RETRIES,
+    &BACKOFF,
+    &DIST,
+    &ARGS,
+    &PHASE,
+    &INITIALIZER,
+    &FAULT,
+];
 
 /// Whether a key exists anywhere in the format.
 pub(crate) fn is_known(name: &str) -> bool {

@@ -176,7 +176,13 @@ impl<'a> MapReader<'a> {
 
 fn hint(error: Diagnostic, name: &str, asked: &[&'static str], level: &MapKeys) -> Diagnostic {
     if let Some(place) = keys::place_of(name) {
-        return error.help(format!("`{name}` belongs to {place}"));
+        let error = error.help(format!("`{name}` belongs to {place}"));
+        // It may be meant for here all the same.
+        let one_letter_less = |word: &&&str| word.strip_suffix('s') == Some(name);
+        return match asked.iter().find(one_letter_less) {
+            Some(word) => error.suggest(word),
+            None => error,
+        };
     }
     if let Some(word) = nearest(name, asked.iter().copied().chain(level.accepted.iter().copied())) {
         return error.suggest(word);

@@ -9,6 +9,7 @@ mod command;
 mod context;
 mod dist;
 mod engine;
+mod fault;
 mod field;
 mod file;
 mod kernel;
@@ -25,6 +26,7 @@ mod syntax;
 mod task;
 mod warn;
 mod work;
+mod worker_life;
 
 use crate::workload::changes::Changes;
 use crate::workload::diagnostic::{Diagnostic, Diagnostics, Lines};

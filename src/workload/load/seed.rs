@@ -2,7 +2,9 @@
 
 use crate::workload::load::field::Field;
 use crate::workload::load::task::RawTask;
-use crate::workload::model::{ArrivalProcess, Arrivals, Kernel, Measure, Order, RunOrder, Work};
+use crate::workload::model::{
+    ArrivalProcess, Arrivals, EngineSpec, Fault, FaultRule, Kernel, Measure, Mishap, Order, RunOrder, Trigger, Work,
+};
 use crate::workload::service;
 
 /// What was read of a file so far; absent parts were refused.
@@ -11,6 +13,8 @@ pub(crate) struct Parts<'p, 'a> {
     pub(crate) order: Option<Order>,
     pub(crate) arrivals: Option<&'p Arrivals>,
     pub(crate) measure: Option<&'p Measure>,
+    pub(crate) engines: &'p [EngineSpec],
+    pub(crate) faults: &'p [FaultRule],
 }
 
 /// Reports a missing seed if something needs it. `file` is the whole file.
@@ -35,6 +39,17 @@ fn randomness(parts: &Parts<'_, '_>) -> Option<String> {
     }
     if matches!(parts.arrivals, Some(Arrivals::Open(open)) if open.process == ArrivalProcess::Poisson) {
         return Some("poisson arrivals are random".to_owned());
+    }
+    let by_chance = |rate: f64| rate > 0.0 && rate < 1.0;
+    let drawn = |rule: &FaultRule| match &rule.mishap {
+        Mishap::InTask(Fault { at: Trigger::Rate(rate), .. }) => by_chance(*rate),
+        _ => false,
+    };
+    if parts.faults.iter().any(drawn) {
+        return Some("faults are drawn by their rate".to_owned());
+    }
+    if parts.engines.iter().filter_map(|engine| engine.initializer).any(|it| by_chance(it.fail_rate)) {
+        return Some("the failures of an initializer are drawn".to_owned());
     }
     let randomized = parts.measure.is_some_and(|measure| measure.order == RunOrder::Randomized);
     randomized.then(|| "the order of the runs is random".to_owned())

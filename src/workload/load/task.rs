@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::workload::load::field::Field;
 use crate::workload::load::{dist, keys, retries, work};
-use crate::workload::model::{Retries, Work};
+use crate::workload::model::{OnTimeout, Retries, Work};
 
 /// More classes than anybody writes by hand.
 pub(crate) const MOST_CLASSES: usize = 1000;
@@ -21,6 +21,7 @@ pub(crate) struct RawTask<'a> {
     pub(crate) weight: Option<PresentKey<'a, f64>>,
     pub(crate) timeout: Option<Option<Duration>>,
     pub(crate) timeout_field: Option<Field<'a>>,
+    pub(crate) on_timeout: Option<OnTimeout>,
     pub(crate) queue_timeout: Option<Option<Duration>>,
     pub(crate) queue_timeout_field: Option<Field<'a>>,
     pub(crate) grace_period: Option<Duration>,
@@ -33,8 +34,8 @@ pub(crate) struct PresentKey<'a, T> {
     pub(crate) value: Option<T>,
 }
 
-/// Reads one entry. `grace_period` is the file's default.
-pub(crate) fn read<'a>(field: &Field<'a>, grace_period: Duration) -> Option<RawTask<'a>> {
+/// Reads one entry. `grace_period` and `when_late` are the file's defaults.
+pub(crate) fn read<'a>(field: &Field<'a>, grace_period: Duration, when_late: OnTimeout) -> Option<RawTask<'a>> {
     let mut map = field.map()?;
     let name = map.required("name").and_then(|field| Some((field.name()?, field)));
     let kind = work::kind(&mut map);
@@ -47,9 +48,7 @@ pub(crate) fn read<'a>(field: &Field<'a>, grace_period: Duration) -> Option<RawT
     let timeout = optional(timeout_field.as_ref());
     let queue_timeout_field = map.get("queue_timeout");
     let queue_timeout = optional(queue_timeout_field.as_ref());
-    if let Some(field) = map.get("on_timeout") {
-        on_timeout(&field);
-    }
+    let when_late = map.or("on_timeout", when_late, on_timeout);
     let grace_period = map.or("grace_period", grace_period, Field::duration);
     let retries = map.or("retries", retries::NONE, retries::read);
     let work = kind.and_then(|kind| work::read(&mut map, kind));
@@ -71,6 +70,7 @@ pub(crate) fn read<'a>(field: &Field<'a>, grace_period: Duration) -> Option<RawT
         weight,
         timeout,
         timeout_field,
+        on_timeout: when_late,
         queue_timeout,
         queue_timeout_field,
         grace_period,
@@ -85,7 +85,7 @@ fn optional(field: Option<&Field<'_>>) -> Option<Option<Duration>> {
     }
 }
 
-/// `on_timeout`, wherever it stands: `kill` is what happens anyway, `abandon` is refused.
-pub(crate) fn on_timeout(field: &Field<'_>) -> Option<()> {
-    field.choice("on_timeout", &[("kill", ())], &["abandon"])
+/// `on_timeout`, wherever it stands.
+pub(crate) fn on_timeout(field: &Field<'_>) -> Option<OnTimeout> {
+    field.choice("on_timeout", &[("kill", OnTimeout::Kill), ("abandon", OnTimeout::Abandon)], &[])
 }

@@ -1,0 +1,75 @@
+//! What an arm does beside running tasks, and what goes wrong on purpose, in words.
+
+use crate::os::accounting::Exit;
+use crate::report::{clean, units};
+use crate::workload::model::{
+    BadResult, EngineSpec, Fault, FaultKind, FaultRule, Mishap, OnTimeout, Trigger, Workload,
+};
+
+/// The settings of an arm that are not the defaults: `recycled after 25 tasks`.
+#[must_use]
+pub(crate) fn of_engine(spec: &EngineSpec) -> Vec<String> {
+    let mut words = Vec::new();
+    if let Some(tasks) = spec.recycling.max_tasks {
+        words.push(format!("workers are replaced after {tasks} task{}", if tasks.get() == 1 { "" } else { "s" }));
+    }
+    if let Some(bytes) = spec.recycling.max_rss_bytes {
+        words.push(format!("workers are replaced beyond {}", units::bytes(bytes)));
+    }
+    if let Some(initializer) = spec.initializer {
+        let mut parts = Vec::new();
+        if !initializer.cpu.is_zero() {
+            parts.push(format!("{} of CPU", units::duration(initializer.cpu)));
+        }
+        if initializer.memory_bytes > 0 {
+            parts.push(units::bytes(initializer.memory_bytes));
+        }
+        if initializer.fail_rate > 0.0 {
+            parts.push(format!("fails {} %", units::rate(initializer.fail_rate * 100.0)));
+        }
+        let each = if spec.kind.process_per_task() { "process" } else { "worker" };
+        let parts = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
+        words.push(format!("initializer of each {each}: {parts}"));
+    }
+    if spec.on_timeout == Some(OnTimeout::Abandon) {
+        words.push("the caller gives up at a timeout, the worker goes on".to_owned());
+    }
+    words
+}
+
+/// What goes wrong on purpose.
+#[must_use]
+pub(crate) fn of_fault(rule: &FaultRule, workload: &Workload) -> String {
+    let arm = rule.engine.and_then(|engine| workload.engines.get(engine));
+    let arm = arm.map_or(String::new(), |arm| format!(" in {}", clean::line(&arm.name)));
+    match &rule.mishap {
+        Mishap::KillWorker { at, worker } => {
+            let victim = worker.map_or("a busy worker".to_owned(), |worker| format!("worker {worker}"));
+            format!("{victim} is killed at {}{arm}", units::duration(*at))
+        }
+        Mishap::InTask(fault) => format!("{} {}{arm}", what(fault.kind), place(fault, workload)),
+    }
+}
+
+fn what(kind: FaultKind) -> String {
+    match kind {
+        FaultKind::Crash(signal) => format!("the worker ends by {}", Exit::Signal(signal)),
+        FaultKind::Exit(code) => format!("the worker exits with {code}"),
+        FaultKind::Hang => "the task never ends".to_owned(),
+        FaultKind::Leak(bytes) => format!("{} leak", units::bytes(bytes)),
+        FaultKind::IgnoreSigterm => "the worker ignores SIGTERM from then on".to_owned(),
+        FaultKind::BadResult(BadResult::Wrong) => "the result is wrong".to_owned(),
+        FaultKind::BadResult(BadResult::Undecodable) => "the result cannot be decoded".to_owned(),
+        FaultKind::BadResult(BadResult::Oversized) => "the result is larger than any may be".to_owned(),
+    }
+}
+
+fn place(fault: &Fault, workload: &Workload) -> String {
+    let class = fault.class.and_then(|class| workload.classes.get(usize::from(class)));
+    let class = class.map_or(String::new(), |class| format!(" of {}", clean::line(&class.name)));
+    match fault.at {
+        Trigger::Index(index) => format!("in task {index}{class}"),
+        Trigger::Rate(rate) if rate >= 1.0 => format!("in every task{class}"),
+        Trigger::Rate(rate) => format!("in {} % of the tasks{class}", units::rate(rate * 100.0)),
+    }
+}

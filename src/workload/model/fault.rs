@@ -1,0 +1,81 @@
+//! What goes wrong on purpose: for lessons, and to see what an engine makes of it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::workload::model::{ClassId, TaskIndex};
+
+/// An entry of `faults`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultRule {
+    /// Index of the arm it is for, in [`Workload::engines`](crate::workload::model::Workload::engines); every arm where
+    /// there is none.
+    pub engine: Option<usize>,
+    /// What happens.
+    pub mishap: Mishap,
+}
+
+/// What goes wrong, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mishap {
+    /// In tasks: a worker does it.
+    InTask(Fault),
+    /// A worker is killed so long after the start of the run: the one in this slot, or the first one found in a task.
+    KillWorker {
+        /// Since the start of the run.
+        at: Duration,
+        /// The slot.
+        worker: Option<u32>,
+    },
+}
+
+/// Something that a worker is to do wrong in a task.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    pub kind: FaultKind,
+    pub at: Trigger,
+    /// Only in tasks of this class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<ClassId>,
+}
+
+/// What goes wrong in a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// The worker process ends by this signal.
+    Crash(i32),
+    /// The worker process ends with this exit code.
+    Exit(u8),
+    /// The task never ends.
+    Hang,
+    /// So many bytes are written to and never given back.
+    Leak(u64),
+    /// The worker ignores SIGTERM from then on.
+    IgnoreSigterm,
+    /// What comes back is not the result.
+    BadResult(BadResult),
+}
+
+/// What a result is instead of what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BadResult {
+    /// The task succeeds with the bits of its value flipped.
+    Wrong,
+    /// A frame that nobody can decode.
+    Undecodable,
+    /// A frame that is announced as larger than any may be.
+    Oversized,
+}
+
+/// In which tasks something goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// With this probability, drawn for each attempt.
+    Rate(f64),
+    /// In each attempt of this task.
+    Index(TaskIndex),
+}

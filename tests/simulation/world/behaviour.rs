@@ -32,7 +32,9 @@ impl World {
         lane.beginning = Some((index, now));
         self.begun.insert(index);
         if self.trouble() && self.dice.chance(30) {
-            // Between reading its clock and writing its board, somebody else has its turn.
+            // Between reading its clock and writing its board, somebody else has its turn. Its board shows no task then: it
+            // has just reported, or it would still show the one before.
+            self.report(id);
             let delay = self.dice.below(8 * MS);
             self.later(delay, Scheduled::Seen(id));
         } else {

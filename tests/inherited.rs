@@ -9,13 +9,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use support::hard_limit;
-use support::program::{Place, only_run};
+use support::program::{WorkloadFolder, only_run};
 
 const ENGINES: &str = "engines: [{ kind: pool, workers: 2 }, { kind: process, workers: 2 }]\n";
 
-fn commands(count: u32, script: &str) -> Place {
+fn commands(count: u32, script: &str) -> WorkloadFolder {
     hard_limit();
-    Place::new(&format!(
+    WorkloadFolder::new(&format!(
         "version: 1\nname: w\ntasks: [{{ name: t, kind: command, count: {count}, shell: true, command: '{script}' }}]\n{ENGINES}"
     ))
 }
@@ -24,9 +24,9 @@ fn commands(count: u32, script: &str) -> Place {
 fn ignored_signals_neither_hang_a_run_nor_reach_its_tasks() {
     let signals = "for s in CHLD TERM INT QUIT PIPE USR1 ALRM TSTP XFSZ; do trap \"\" $s; done";
     // A task with default signals is ended by one that it sends to itself.
-    let place = commands(6, "kill -TERM $$; exit 1");
+    let folder = commands(6, "kill -TERM $$; exit 1");
     for engine in ["pool", "process"] {
-        let run = only_run(&place.run_after(signals, engine, &["--format", "json"]).output().unwrap());
+        let run = only_run(&folder.run_after(signals, engine, &["--format", "json"]).output().unwrap());
         assert_eq!(run["tasks"]["failed"], 6, "{engine}: {run:#}");
         assert!(run["failures"].to_string().contains("TERM"), "{engine}: {run:#}");
     }
@@ -34,10 +34,10 @@ fn ignored_signals_neither_hang_a_run_nor_reach_its_tasks() {
 
 #[test]
 fn an_ignored_or_blocked_sigterm_still_ends_a_run_in_time() {
-    let place = commands(2, "exec sleep 600");
+    let folder = commands(2, "exec sleep 600");
     for engine in ["pool", "process"] {
         for blocked in [false, true] {
-            let mut command = place.run_after("trap \"\" TERM CHLD", engine, &[]);
+            let mut command = folder.run_after("trap \"\" TERM CHLD", engine, &[]);
             if blocked {
                 // SAFETY: plain system calls on data of their own.
                 unsafe {
@@ -77,10 +77,10 @@ fn descends(mut pid: u32, from: u32) -> bool {
 
 #[test]
 fn tasks_have_the_callers_umask_and_limits() {
-    let place = commands(3, "test \"$(umask) $(ulimit -Sn) $(ulimit -Hn)\" = \"0751 100 300\"");
+    let folder = commands(3, "test \"$(umask) $(ulimit -Sn) $(ulimit -Hn)\" = \"0751 100 300\"");
     for engine in ["pool", "process"] {
         let script = "ulimit -Sn 100; ulimit -Hn 300; umask 751";
-        let run = only_run(&place.run_after(script, engine, &["--format", "json"]).output().unwrap());
+        let run = only_run(&folder.run_after(script, engine, &["--format", "json"]).output().unwrap());
         assert_eq!(run["tasks"]["succeeded"], 3, "{engine}: {run:#}");
     }
 }
@@ -88,13 +88,13 @@ fn tasks_have_the_callers_umask_and_limits() {
 #[test]
 fn an_odd_umask_does_not_make_results_unreadable() {
     use std::os::unix::fs::PermissionsExt as _;
-    let place = commands(1, "exit 0");
-    let result = place.path("result.json");
+    let folder = commands(1, "exit 0");
+    let result = folder.path("result.json");
     for (umask, mode) in [("777", 0o600), ("027", 0o640), ("000", 0o666)] {
         let _ = std::fs::remove_file(&result);
         let output = result.to_str().unwrap();
         let status =
-            place.run_after(&format!("umask {umask}"), "pool", &["--format", "json", "--output", output]).status();
+            folder.run_after(&format!("umask {umask}"), "pool", &["--format", "json", "--output", output]).status();
         assert!(status.unwrap().success());
         assert_eq!(std::fs::metadata(&result).unwrap().permissions().mode() & 0o777, mode, "umask {umask}");
     }
@@ -102,10 +102,10 @@ fn an_odd_umask_does_not_make_results_unreadable() {
 
 #[test]
 fn a_closed_standard_input_or_error_is_lived_without() {
-    let place = commands(3, "exit 0");
+    let folder = commands(3, "exit 0");
     for script in ["exec <&-", "exec 2>&-", "exec <&- 2>&-"] {
         for engine in ["pool", "process"] {
-            let run = only_run(&place.run_after(script, engine, &["--format", "json"]).output().unwrap());
+            let run = only_run(&folder.run_after(script, engine, &["--format", "json"]).output().unwrap());
             assert_eq!(run["tasks"]["succeeded"], 3, "{script}, {engine}: {run:#}");
         }
     }
@@ -114,16 +114,16 @@ fn a_closed_standard_input_or_error_is_lived_without() {
 /// Every limit of open files from nothing on: either the run is refused with its numbers, or every task succeeds.
 #[test]
 fn few_descriptors_are_refused_with_numbers_or_enough() {
-    let sleeps = Place::new(&format!(
+    let sleeps = WorkloadFolder::new(&format!(
         "version: 1\nname: w\ntasks: [{{ name: t, kind: sleep, count: 6, service_time: {{ dist: constant, value: 5ms }} }}]\n{ENGINES}"
     ));
     let programs = commands(6, "exit 0");
     let (mut refused, mut run) = (0, 0);
     for limit in (8..70).step_by(3) {
-        for place in [&sleeps, &programs] {
+        for folder in [&sleeps, &programs] {
             for engine in ["pool", "process"] {
                 for more in [&["--format", "json"][..], &["--format", "json", "--i-know"]] {
-                    let mut command = place.run_after(&format!("ulimit -n {limit}"), engine, more);
+                    let mut command = folder.run_after(&format!("ulimit -n {limit}"), engine, more);
                     let begin = Instant::now();
                     let output = command.output().unwrap();
                     let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -152,27 +152,27 @@ fn a_small_process_limit_names_the_largest_count_that_works() {
         println!("not checked: only root can become a user whose number of processes is known");
         return;
     }
-    let place = Place::new(&format!(
+    let folder = WorkloadFolder::new(&format!(
         "version: 1\nname: w\ntasks: [{{ name: t, kind: sleep, count: 500, service_time: {{ dist: constant, value: 1ms }} }}]\n{ENGINES}"
     ));
-    let folder = place.folder.path();
-    std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let at = folder.as_path();
+    std::fs::set_permissions(at, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     // By another program: a descriptor open for writing here could be inherited by a child of another test.
     assert!(
         Command::new("/bin/cp")
             .arg(env!("CARGO_BIN_EXE_poolscope"))
-            .arg(place.path("poolscope"))
+            .arg(folder.path("poolscope"))
             .status()
             .unwrap()
             .success()
     );
     let run = |workers: u32| {
         let script = format!(
-            "{{ ulimit -u 60 2>/dev/null || ulimit -p 60; }} && exec ./poolscope run workload.yaml --workers {workers} --quiet"
+            "{{ ulimit -u 60 2>/dev/null || ulimit -p 60; }} && exec ./poolscope run w.yaml --workers {workers} --quiet"
         );
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", &script]).uid(54_322).gid(54_322).current_dir(folder);
-        command.env("HOME", folder).env("POOLSCOPE_CACHE_DIR", folder).output().unwrap()
+        command.args(["-c", &script]).uid(54_322).gid(54_322).current_dir(at);
+        command.env("HOME", at).env("POOLSCOPE_CACHE_DIR", at).output().unwrap()
     };
     let output = run(300);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();

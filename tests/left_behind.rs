@@ -8,15 +8,15 @@ mod support;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::program::{Place, only_run, processes, processes_naming, without_clone3, zombies};
+use support::program::{WorkloadFolder, only_run, processes, processes_naming, without_clone3, zombies};
 use support::{eventually, hard_limit};
 
 /// Each way to run a workload: with control groups where they can be made, and where clone3 is refused, without them.
-fn every_way(place: &Place, more: &[&str], mut test: impl FnMut(&str, &mut Command)) {
+fn every_way(folder: &WorkloadFolder, more: &[&str], mut test: impl FnMut(&str, &mut Command)) {
     hard_limit();
     for engine in ["pool", "process"] {
-        test(&format!("{engine}, as it comes"), &mut place.run(engine, more));
-        test(&format!("{engine}, without clone3"), without_clone3(&mut place.run(engine, more)));
+        test(&format!("{engine}, as it comes"), &mut folder.run(engine, more));
+        test(&format!("{engine}, without clone3"), without_clone3(&mut folder.run(engine, more)));
     }
 }
 
@@ -27,15 +27,15 @@ fn unique() -> String {
     format!("{}.{number:03}", 3600 + std::process::id())
 }
 
-struct Running(Child);
+struct KilledOnDrop(Child);
 
-impl Running {
+impl KilledOnDrop {
     fn start(command: &mut Command) -> Self {
         Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 }
 
-impl Drop for Running {
+impl Drop for KilledOnDrop {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -56,7 +56,8 @@ fn a_child_that_holds_the_output_open_is_no_service_time() {
         assert_eq!(run["tasks"]["succeeded"], 20, "{way}: {run}");
         run["latency_s"]["service"]["p50"].as_f64().unwrap()
     };
-    let (plain, leaving) = (Place::new(&workload("exit 0")), Place::new(&workload(&format!("sleep {nap} & exit 0"))));
+    let (plain, leaving) =
+        (WorkloadFolder::new(&workload("exit 0")), WorkloadFolder::new(&workload(&format!("sleep {nap} & exit 0"))));
     let mut alone = Vec::new();
     every_way(&plain, &["--format", "json"], |way, command| alone.push(service(command, way)));
     let alone = alone.into_iter().fold(0.0, f64::max);
@@ -76,9 +77,9 @@ fn gone_while_the_run_goes_on(script: &str, limits: &str, nap: &str) {
          - {{ name: last, kind: command, count: 1, command: [sleep, \"{last}\"] }}\n\
          engines: [{{ kind: pool, workers: 1 }}, {{ kind: process, workers: 1 }}]\n"
     );
-    let place = Place::new(&workload);
-    every_way(&place, &[], |way, command| {
-        let running = Running::start(command);
+    let folder = WorkloadFolder::new(&workload);
+    every_way(&folder, &[], |way, command| {
+        let running = KilledOnDrop::start(command);
         eventually(&format!("{way}: the last task runs"), || !processes(&["sleep", &last]).is_empty());
         // Nobody who sleeps so long, or is about to start one that does.
         eventually(&format!("{way}: what was left behind is gone"), || processes_naming(nap).is_empty());
@@ -129,19 +130,19 @@ fn a_daemon_that_its_own_task_still_needs_is_left_alone() {
     // It becomes an orphan at once; the task is happy only if it lives to say so, while other tasks come and go.
     let script =
         "(setsid env -i /bin/sh -c 'sleep 0.6; echo alive > FOLDER/$0' {index} &) ; sleep 1; test -e FOLDER/{index}";
-    let place = Place::new("");
-    let script = script.replace("FOLDER", &place.folder.path().display().to_string());
+    let folder = WorkloadFolder::new("");
+    let script = script.replace("FOLDER", &folder.as_path().display().to_string());
     let workload = format!(
         "version: 1\nname: w\ntasks:\n  - {{ name: long, kind: command, count: 2, shell: true, command: \"{script}\" }}\n  \
          - {{ name: short, kind: command, count: 40, command: [sleep, \"0.01\"] }}\n\
          engines: [{{ kind: pool, workers: 3 }}, {{ kind: process, workers: 3 }}]\n"
     );
-    std::fs::write(place.path("workload.yaml"), workload).unwrap();
-    every_way(&place, &["--format", "json"], |way, command| {
+    std::fs::write(folder.path("w.yaml"), workload).unwrap();
+    every_way(&folder, &["--format", "json"], |way, command| {
         let run = only_run(&command.output().unwrap());
         assert_eq!(run["tasks"]["succeeded"], 42, "{way}: {run:#}");
         for index in 0..42 {
-            let _ = std::fs::remove_file(place.path(&index.to_string()));
+            let _ = std::fs::remove_file(folder.path(&index.to_string()));
         }
     });
 }
@@ -154,9 +155,9 @@ fn an_orphan_that_ends_by_itself_is_reaped_at_once() {
         "version: 1\nname: w\ntasks: [{{ name: t, kind: command, count: 1, shell: true, command: \"{script}\" }}]\n\
          engines: [{{ kind: pool, workers: 1 }}, {{ kind: process, workers: 1 }}]\n"
     );
-    let place = Place::new(&workload);
-    every_way(&place, &[], |way, command| {
-        let running = Running::start(command);
+    let folder = WorkloadFolder::new(&workload);
+    every_way(&folder, &[], |way, command| {
+        let running = KilledOnDrop::start(command);
         let pid = running.0.id();
         eventually(&format!("{way}: the orphans are there"), || {
             !processes(&["sleep", &last]).is_empty() && processes(&["sleep", "0.1"]).iter().any(|(_, of)| *of == pid)
@@ -175,9 +176,9 @@ fn not_even_sigkill_leaves_a_daemon_that_has_hidden() {
          \"env -i setsid sleep {nap} & (env -i setsid sleep {nap} &) ; env -i sleep {nap}\" }}]\n\
          engines: [{{ kind: pool, workers: 2 }}, {{ kind: process, workers: 2 }}]\n"
     );
-    let place = Place::new(&workload);
-    every_way(&place, &[], |way, command| {
-        let mut running = Running::start(command);
+    let folder = WorkloadFolder::new(&workload);
+    every_way(&folder, &[], |way, command| {
+        let mut running = KilledOnDrop::start(command);
         eventually(&format!("{way}: all are there"), || processes(&["sleep", &nap]).len() == 6);
         // The guardian looks every 50 ms where it has no control groups.
         std::thread::sleep(Duration::from_millis(300));
@@ -192,7 +193,7 @@ fn not_even_sigkill_leaves_a_daemon_that_has_hidden() {
 #[test]
 fn those_who_were_there_before_are_left_alone() {
     let nap = unique();
-    let place = Place::new(
+    let folder = WorkloadFolder::new(
         "version: 1\nname: w\ntasks: [{ name: t, kind: command, count: 4, shell: true, command: \"sleep 0.1\" }]\n\
          engines: [{ kind: pool, workers: 1 }, { kind: process, workers: 1 }]\n",
     );
@@ -200,7 +201,7 @@ fn those_who_were_there_before_are_left_alone() {
     for engine in ["pool", "process"] {
         for filtered in [false, true] {
             // A shell that becomes the program: what it has put in the background is the program's child then.
-            let mut command = place.run_after(
+            let mut command = folder.run_after(
                 &format!("sleep {nap} >/dev/null 2>&1 & (sleep {nap} >/dev/null 2>&1 &)"),
                 engine,
                 &["--format", "json"],
@@ -220,15 +221,15 @@ fn those_who_were_there_before_are_left_alone() {
 
 #[test]
 fn an_arm_that_ends_leaves_the_tasks_of_the_other_alone() {
-    let place = Place::new(
+    let folder = WorkloadFolder::new(
         "version: 1\nname: w\ntasks: [{ name: t, kind: command, count: 12, command: [env, -i, sleep, \"0.1\"] }]\n\
          engines: [{ kind: pool, name: one, workers: 1 }, { kind: process, name: many, workers: 6 }]\n",
     );
     hard_limit();
     for filtered in [false, true] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_poolscope"));
-        command.arg("compare").arg(place.path("workload.yaml")).args(["--together", "--quiet", "--format", "json"]);
-        command.env("POOLSCOPE_CACHE_DIR", place.folder.path()).stdin(Stdio::null());
+        command.arg("compare").arg(folder.path("w.yaml")).args(["--together", "--quiet", "--format", "json"]);
+        command.env("POOLSCOPE_CACHE_DIR", folder.as_path()).stdin(Stdio::null());
         if filtered {
             without_clone3(&mut command);
         }
@@ -242,13 +243,13 @@ fn an_arm_that_ends_leaves_the_tasks_of_the_other_alone() {
 
 #[test]
 fn a_short_program_is_timed_from_its_own_start_in_both_engines() {
-    let place = Place::new(
+    let folder = WorkloadFolder::new(
         "version: 1\nname: w\ntasks: [{ name: t, kind: command, count: 200, shell: true, command: \"echo hi\" }]\n\
          engines: [{ kind: pool, workers: 2 }, { kind: process, workers: 2 }]\nmeasure: { percentiles: [1, 50] }\n",
     );
     hard_limit();
     for engine in ["pool", "process"] {
-        let run = only_run(&place.run(engine, &["--format", "json"]).output().unwrap());
+        let run = only_run(&folder.run(engine, &["--format", "json"]).output().unwrap());
         let service = |percentile: &str| run["latency_s"]["service"]["percentiles"][percentile].as_f64().unwrap();
         // Shortest and usual are of one kind; a stamp that comes when the program has ended makes microseconds of it.
         assert!(service("1") > service("50") / 20.0, "{engine}: {}", run["latency_s"]["service"]);
@@ -257,7 +258,7 @@ fn a_short_program_is_timed_from_its_own_start_in_both_engines() {
 
 #[test]
 fn tasks_get_no_descriptor_that_the_caller_left_open() {
-    let place = Place::new(
+    let folder = WorkloadFolder::new(
         "version: 1\nname: w\ntasks: [{ name: t, kind: command, count: 3, shell: true, command: \
          \"for fd in 3 4 5 6 7 8 9; do test ! -e /proc/$$/fd/$fd || exit 1; done\" }]\n\
          engines: [{ kind: pool, workers: 1 }, { kind: process, workers: 1 }]\n",
@@ -265,7 +266,7 @@ fn tasks_get_no_descriptor_that_the_caller_left_open() {
     hard_limit();
     let open = "exec 3</dev/null 4</dev/null 7</dev/null 9</dev/null";
     for engine in ["pool", "process"] {
-        let run = only_run(&place.run_after(open, engine, &["--format", "json"]).output().unwrap());
+        let run = only_run(&folder.run_after(open, engine, &["--format", "json"]).output().unwrap());
         assert_eq!(run["tasks"]["succeeded"], 3, "{engine}: {run:#}");
     }
 }
@@ -275,8 +276,8 @@ fn a_folder_that_goes_away_fails_the_tasks_alike_in_both_engines() {
     hard_limit();
     let mut outcomes = Vec::new();
     for engine in ["pool", "process"] {
-        let place = Place::new("");
-        let inner = place.path("inner");
+        let folder = WorkloadFolder::new("");
+        let inner = folder.path("inner");
         std::fs::create_dir(&inner).unwrap();
         let file = inner.join("w.yaml");
         std::fs::write(
@@ -290,7 +291,7 @@ fn a_folder_that_goes_away_fails_the_tasks_alike_in_both_engines() {
         .unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_poolscope"));
         command.arg("run").arg(&file).args(["--engine", engine, "--quiet", "--format", "json"]);
-        let output = command.env("POOLSCOPE_CACHE_DIR", place.folder.path()).stdin(Stdio::null()).output().unwrap();
+        let output = command.env("POOLSCOPE_CACHE_DIR", folder.as_path()).stdin(Stdio::null()).output().unwrap();
         let run = only_run(&output);
         assert!(run["failures"].to_string().contains("cannot be entered"), "{engine}: {run:#}");
         outcomes.push((run["tasks"]["succeeded"].clone(), run["tasks"]["failed"].clone()));
@@ -310,13 +311,13 @@ fn guardian(of: u32) -> Option<u32> {
 
 #[test]
 fn a_guardian_that_stands_still_holds_nobody_up() {
-    let place = Place::new(
+    let folder = WorkloadFolder::new(
         "version: 1\nname: w\ntasks: [{ name: t, kind: command, count: 1, command: [sleep, \"0.5\"] }]\n\
          engines: [{ kind: pool, workers: 1 }, { kind: process, workers: 1 }]\n",
     );
     hard_limit();
     for engine in ["pool", "process"] {
-        let mut running = Running::start(&mut place.run(engine, &[]));
+        let mut running = KilledOnDrop::start(&mut folder.run(engine, &[]));
         let program = running.0.id();
         eventually("the guardian is there", || guardian(program).is_some());
         support::kill(guardian(program).unwrap(), rustix::process::Signal::STOP);

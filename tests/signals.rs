@@ -5,54 +5,26 @@
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Output, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
-use serde_json::Value;
+use support::cli::{code, document, text};
+use support::program::WorkloadFolder;
 
-struct Place(tempfile::TempDir);
-
-impl Place {
-    fn new(tasks: &str, more: &str) -> Self {
-        support::hard_limit();
-        let place = Self(tempfile::tempdir().unwrap());
-        let text = format!(
-            "version: 1\nname: s\ntasks: [{tasks}]\nengines: [{{ kind: pool, workers: 1 }}, {{ kind: process, workers: 1 }}]\n{more}\n"
-        );
-        fs::write(place.at("w.yaml"), text).unwrap();
-        place
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn start(&self, script: &str) -> Child {
-        let script = script.replace("POOLSCOPE", env!("CARGO_BIN_EXE_poolscope"));
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", &script]).current_dir(self.0.path());
-        command.env("POOLSCOPE_CACHE_DIR", self.at("cache")).env("LC_ALL", "C.UTF-8");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
-    fn run(&self, script: &str) -> Output {
-        self.start(script).wait_with_output().unwrap()
-    }
+fn folder(tasks: &str, more: &str) -> WorkloadFolder {
+    WorkloadFolder::new(&format!(
+        "version: 1\nname: s\ntasks: [{tasks}]\nengines: [{{ kind: pool, workers: 1 }}, {{ kind: process, workers: 1 }}]\n{more}\n"
+    ))
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+fn start(folder: &WorkloadFolder, script: &str) -> Child {
+    folder.shell(script).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-#[track_caller]
-fn code(output: &Output, code: i32) {
-    assert_eq!(output.status.code(), Some(code), "{}\n{}", text(&output.stdout), text(&output.stderr));
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output.stdout)))
+fn run(folder: &WorkloadFolder, script: &str) -> Output {
+    folder.shell(script).output().unwrap()
 }
 
 fn appears(path: &Path) {
@@ -73,17 +45,17 @@ fn a_signal_that_comes_twice_within_milliseconds_is_one_and_the_traps_of_tasks_r
         for (signals, exit) in
             [([Signal::TERM, Signal::TERM], 143), ([Signal::INT, Signal::INT], 130), ([Signal::TERM, Signal::INT], 143)]
         {
-            let place = Place::new(POLITE, "");
-            let child = place.start(&format!("exec POOLSCOPE run w.yaml --engine {engine} --format json --quiet"));
-            appears(&place.at("ready"));
+            let folder = folder(POLITE, "");
+            let child = start(&folder, &format!("exec POOLSCOPE run w.yaml --engine {engine} --format json --quiet"));
+            appears(&folder.path("ready"));
             for signal in signals {
                 support::kill(child.id(), signal);
                 std::thread::sleep(Duration::from_millis(20));
             }
             let output = child.wait_with_output().unwrap();
             code(&output, exit);
-            assert!(place.at("bye").exists(), "{engine} {signals:?}: the trap did not run");
-            assert_eq!(json(&output)["aborted"], true);
+            assert!(folder.path("bye").exists(), "{engine} {signals:?}: the trap did not run");
+            assert_eq!(document(&output)["aborted"], true);
         }
     }
 }
@@ -91,9 +63,9 @@ fn a_signal_that_comes_twice_within_milliseconds_is_one_and_the_traps_of_tasks_r
 #[test]
 fn a_second_signal_after_a_pause_kills() {
     for engine in ["pool", "process"] {
-        let place = Place::new(STUBBORN, "");
-        let mut child = place.start(&format!("exec POOLSCOPE run w.yaml --engine {engine} --no-progress"));
-        appears(&place.at("ready"));
+        let folder = folder(STUBBORN, "");
+        let mut child = start(&folder, &format!("exec POOLSCOPE run w.yaml --engine {engine} --no-progress"));
+        appears(&folder.path("ready"));
         support::kill(child.id(), Signal::TERM);
         std::thread::sleep(Duration::from_millis(400));
         assert!(child.try_wait().unwrap().is_none(), "its grace period is not over");
@@ -108,10 +80,10 @@ fn a_second_signal_after_a_pause_kills() {
 #[test]
 fn a_hang_up_that_the_parent_ignores_stays_ignored() {
     let naps = "{ name: nap, kind: sleep, count: 30, service_time: { dist: constant, value: 20ms } }";
-    let place = Place::new(naps, "");
+    let folder = folder(naps, "");
     let command = "exec POOLSCOPE run w.yaml --format json";
     for (trap, exit, succeeded) in [("trap '' HUP; ", 0, Some(30)), ("", 129, None)] {
-        let mut child = place.start(&format!("{trap}{command}"));
+        let mut child = start(&folder, &format!("{trap}{command}"));
         let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
@@ -120,7 +92,7 @@ fn a_hang_up_that_the_parent_ignores_stays_ignored() {
         let output = child.wait_with_output().unwrap();
         code(&output, exit);
         if let Some(count) = succeeded {
-            assert_eq!(json(&output)["arms"][0]["runs"][0]["tasks"]["succeeded"], count);
+            assert_eq!(document(&output)["arms"][0]["runs"][0]["tasks"]["succeeded"], count);
         }
     }
 }
@@ -130,14 +102,14 @@ fn other_signals_that_end_a_process_print_what_is_there() {
     let signals =
         [Signal::QUIT, Signal::XCPU, Signal::USR1, Signal::USR2, Signal::ALARM, Signal::VTALARM, Signal::PROF];
     for (signal, name) in signals.into_iter().zip(["QUIT", "XCPU", "USR1", "USR2", "ALRM", "VTALRM", "PROF"]) {
-        let place = Place::new(POLITE, "");
-        let child = place.start("exec POOLSCOPE run w.yaml --format json --quiet");
-        appears(&place.at("ready"));
+        let folder = folder(POLITE, "");
+        let child = start(&folder, "exec POOLSCOPE run w.yaml --format json --quiet");
+        appears(&folder.path("ready"));
         support::kill(child.id(), signal);
         let output = child.wait_with_output().unwrap();
         code(&output, 128 + signal.as_raw());
-        assert_eq!(json(&output)["aborted_because"], format!("ended by SIG{name}"));
-        assert!(place.at("bye").exists(), "SIG{name}: the trap did not run");
+        assert_eq!(document(&output)["aborted_because"], format!("ended by SIG{name}"));
+        assert!(folder.path("bye").exists(), "SIG{name}: the trap did not run");
     }
 }
 
@@ -146,10 +118,10 @@ fn an_aborted_comparison_is_printed_and_marked() {
     // The tenth task never ends.
     let tasks = "{ name: t, kind: command, count: 20, shell: true, command: 'echo >> ran; [ $(wc -l < ran) -lt 25 ] || exec sleep 60' }";
     for format in ["json", "text"] {
-        let place = Place::new(tasks, "measure: { warmup: 0, repeats: 3 }");
-        let child = place.start(&format!("exec POOLSCOPE compare w.yaml --format {format} --quiet"));
+        let folder = folder(tasks, "measure: { warmup: 0, repeats: 3 }");
+        let child = start(&folder, &format!("exec POOLSCOPE compare w.yaml --format {format} --quiet"));
         support::eventually("25 tasks began", || {
-            fs::read_to_string(place.at("ran")).is_ok_and(|ran| ran.lines().count() == 25)
+            fs::read_to_string(folder.path("ran")).is_ok_and(|ran| ran.lines().count() == 25)
         });
         support::kill(child.id(), Signal::INT);
         let output = child.wait_with_output().unwrap();
@@ -165,7 +137,7 @@ fn an_aborted_comparison_is_printed_and_marked() {
             }
             continue;
         }
-        let result = json(&output);
+        let result = document(&output);
         assert_eq!((&result["aborted"], &result["aborted_because"]), (&true.into(), &"ended by SIGINT".into()));
         let [pool, process] = [0, 1].map(|arm| &result["arms"][arm]);
         assert_eq!((&pool["runs"][0]["partial"], &pool["summary"]["runs"]), (&false.into(), &1.into()));
@@ -177,20 +149,20 @@ fn an_aborted_comparison_is_printed_and_marked() {
 
 #[test]
 fn a_run_whose_tasks_all_failed_is_no_success() {
-    let place = Place::new("{ name: a, kind: command, command: [no-such-program], count: 20 }", "");
+    let folder = folder("{ name: a, kind: command, command: [no-such-program], count: 20 }", "");
     for engine in ["pool", "process"] {
-        let output = place.run(&format!("exec POOLSCOPE run w.yaml --quiet --color always --engine {engine}"));
+        let output = run(&folder, &format!("exec POOLSCOPE run w.yaml --quiet --color always --engine {engine}"));
         code(&output, 3);
         let page = text(&output.stdout);
         assert!(page.contains("\x1b[1m\x1b[31mALL 20 TASKS FAILED: no-such-program: not found\x1b"), "{page:?}");
-        let output = place.run(&format!("exec POOLSCOPE run w.yaml --quiet --format json --engine {engine}"));
+        let output = run(&folder, &format!("exec POOLSCOPE run w.yaml --quiet --format json --engine {engine}"));
         code(&output, 3);
         let told = text(&output.stderr);
         assert!(told.contains("ALL 20 TASKS FAILED: no-such-program: not found"), "{told}");
-        let failed = &json(&output)["arms"][0]["all_failed"];
+        let failed = &document(&output)["arms"][0]["all_failed"];
         assert_eq!((&failed["tasks"], &failed["cause"]), (&20.into(), &"no-such-program: not found".into()));
     }
-    let output = place.run("exec POOLSCOPE compare w.yaml --quiet --strict");
+    let output = run(&folder, "exec POOLSCOPE compare w.yaml --quiet --strict");
     code(&output, 3);
     let page = text(&output.stdout);
     assert!(page.contains("process cannot be compared with pool: not one task of pool succeeded"), "{page}");
@@ -200,12 +172,12 @@ fn a_run_whose_tasks_all_failed_is_no_success() {
 fn a_ratio_of_unequal_work_says_so() {
     // Two of ten tasks of the second arm fail: those after the first ten successes.
     let tasks = "{ name: t, kind: command, count: 10, shell: true, command: 'echo >> ran; n=$(wc -l < ran); [ $n -le 10 -o $n -ge 13 ]' }";
-    let place = Place::new(tasks, "measure: { warmup: 0, repeats: 1 }");
-    let output = place.run("exec POOLSCOPE compare w.yaml --quiet");
+    let folder = folder(tasks, "measure: { warmup: 0, repeats: 1 }");
+    let output = run(&folder, "exec POOLSCOPE compare w.yaml --quiet");
     code(&output, 0);
     assert!(text(&output.stdout).contains("20 % of the tasks of process did not succeed"), "{}", text(&output.stdout));
-    fs::remove_file(place.at("ran")).unwrap();
-    let result = json(&place.run("exec POOLSCOPE compare w.yaml --quiet --format json"));
+    fs::remove_file(folder.path("ran")).unwrap();
+    let result = document(&run(&folder, "exec POOLSCOPE compare w.yaml --quiet --format json"));
     let found = &result["comparison"][0]["unsuccessful"][0];
     assert_eq!((&found["arm"], &found["share"]), (&"process".into(), &0.2.into()));
 }

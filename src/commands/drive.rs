@@ -6,8 +6,8 @@ use anyhow::Context as _;
 
 use crate::cli::Output;
 use crate::commands::console::Console;
+use crate::commands::process;
 use crate::commands::progress::Progress;
-use crate::commands::{ExitReason, process};
 use crate::os::job_control;
 use crate::os::signal_watch::{Caught, SignalWatch};
 use crate::report::ending::Ending;
@@ -26,17 +26,8 @@ pub(super) struct Driven {
     pub(crate) ending: Ending,
     /// Hash of the stream of tasks.
     pub(crate) stream_hash: String,
-    left_behind: bool,
-}
-
-impl Driven {
-    /// What is left of this process is its exit code. Workers of a session that was left behind end with it.
-    pub(crate) fn leave(&self, exit: ExitReason) -> anyhow::Result<ExitReason> {
-        if self.left_behind {
-            std::process::exit(exit.code().into());
-        }
-        Ok(exit)
-    }
+    /// Whether it had not come to its end: waiting for it may take for ever.
+    pub(crate) left_behind: bool,
 }
 
 /// Lets a session do what it is asked for, to its end or until a signal comes.

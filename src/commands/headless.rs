@@ -7,7 +7,7 @@ use crate::cli::{ChangeArgs, Format, Output};
 use crate::commands::drive::{Driven, drive};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::target::Target;
-use crate::commands::{ExitReason, write};
+use crate::commands::{ExitReason, leave, write};
 use crate::report::ending::Ending;
 use crate::report::text::TextOptions;
 use crate::report::{self, Results};
@@ -46,7 +46,7 @@ pub(super) fn execute<R: Report>(
     let on_page = target.is_standard() && output.format == Format::Text;
     let text = page(&results, output, target.is_standard());
     let written = target.deliver(&text);
-    driven.leave(verdict(&results, output.strict, on_page).or_graver(written))
+    Ok(leave(verdict(&results, output.strict, on_page).or_graver(written), driven.left_behind))
 }
 
 /// Results that can be written and judged.

@@ -1,7 +1,7 @@
 //! One file per verb of the command line. The only place that may use everything.
 //!
-//! The way of a command that runs something can be read in `headless::execute`; the dashboard prepares and starts its
-//! sessions by the same functions of `prepare`.
+//! The way of a command that runs something (prepared, run as a session, reported) can be read in `headless::execute`;
+//! that of the dashboard, which runs as many sessions as its user likes, in `dashboard::execute`.
 
 mod calibration;
 pub(crate) mod check;
@@ -79,6 +79,15 @@ impl From<ExitReason> for ExitCode {
     fn from(exit: ExitReason) -> Self {
         Self::from(exit.code())
     }
+}
+
+/// The end of a command's way: what is left of this process is its exit code. A session that was left behind is not waited
+/// for, which could take for ever; its workers end with this process.
+fn leave(exit: ExitReason, left_behind: bool) -> ExitReason {
+    if left_behind {
+        std::process::exit(exit.code().into());
+    }
+    exit
 }
 
 /// The claim to this process, which `main` has made.

@@ -205,7 +205,8 @@ impl Dashboard {
                     self.pressed = true;
                     if let Some(action) = keys::action(key, self.ui.context()) {
                         self.pacer.input();
-                        for effect in self.ui.update(&self.model, action) {
+                        let last_scroll = draw::last_scroll(&self.model, &self.ui);
+                        for effect in self.ui.update(&self.model, action, last_scroll) {
                             if let Some(ended) = self.carry_out(effect).await? {
                                 return Ok(Some(ended));
                             }

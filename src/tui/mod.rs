@@ -1,7 +1,8 @@
 //! The dashboard: draws a session's view and sends its commands; it never looks inside an engine and never waits for one.
 //!
-//! * [`model`], [`state`], [`keys`]: what is shown, what the user chose, what a key means. Pure. For the list of failures
-//!   also [`failures`], [`filter`], [`task_list`] and [`line_edit`].
+//! * [`model`], [`state`], [`keys`]: what is shown, what the user chose, what a key means; `update`, and `tune` for the keys
+//!   of worker counts, change the choice as a key asks. Pure. For the list of failures also [`failures`], [`filter`],
+//!   [`task_list`] and [`line_edit`].
 //! * [`draw`], [`widgets`], [`theme`], [`text`], [`mod@format`]: one frame from these. Pure.
 //! * `event_loop`, with `terminal`, `screen`, `input`, `notice` and `pacer`: the only parts that touch the terminal, the
 //!   clock and signals.
@@ -30,6 +31,7 @@ mod terminal;
 pub(crate) mod text;
 pub(crate) mod theme;
 mod tune;
+mod update;
 pub(crate) mod widgets;
 pub(crate) mod work;
 

@@ -4,46 +4,7 @@ use crate::analysis::tuning::{MORE, RUNS, Tuning};
 use crate::session::view::{ArmView, Change, Mode, SessionCommand, SessionPhase, SessionView, Sweep};
 use crate::tui::format;
 use crate::tui::model::{self, Model};
-use crate::tui::state::{Question, UiEffect, UiState};
-
-/// The commands of a workload's file are run again only when the user has agreed: what is to be done with them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// A sweep; each count of each arm runs so many of them.
-    Sweep {
-        /// Commands.
-        each: u64,
-    },
-    /// A sweep in the place of what runs.
-    SweepInstead,
-    /// So many runs of an arm with one count.
-    Measure {
-        /// Index of the arm.
-        arm: usize,
-        /// Worker count.
-        workers: u32,
-        /// Commands in all.
-        all: u64,
-    },
-}
-
-impl Asked {
-    pub(crate) fn lines(self) -> Vec<String> {
-        match self {
-            Self::Sweep { each } => {
-                vec![
-                    format!("Each count runs up to {} commands", format::count(each)),
-                    "in each engine. Sweep?".to_owned(),
-                ]
-            }
-            Self::SweepInstead => vec!["Something is running.".to_owned(), "Stop it and sweep?".to_owned()],
-            Self::Measure { workers, all, .. } => vec![
-                format!("This runs {} commands", format::count(all)),
-                format!("with {workers} at a time. Run them?"),
-            ],
-        }
-    }
-}
+use crate::tui::state::{Asked, Question, UiEffect, UiState};
 
 /// The arm in the chosen pane.
 fn chosen<'a>(ui: &UiState, model: &'a Model) -> Option<(usize, &'a SessionView, &'a ArmView)> {

@@ -5,7 +5,7 @@
 //! what a change brings is reported at the change. Whether the result is a workload is for the loader to say.
 
 use crate::workload::diagnostic::{Diagnostic, DiagnosticSeverity, Diagnostics, Lines};
-use crate::workload::load::{WORKERS, default_engines};
+use crate::workload::engines::{WORKERS, default_tree};
 use crate::workload::scan::{self, Mark};
 use crate::workload::text::shortened;
 use crate::workload::yaml::{self, Tree};
@@ -115,9 +115,9 @@ fn defaults(tree: &mut Tree, parts: &[&str]) {
     let (["engines", _, ..], Tree::Map(entries)) = (parts, tree) else { return };
     let is_engines = |(key, _): &&mut (Tree, Tree)| *key == Tree::Text("engines".to_owned());
     match entries.iter_mut().find(is_engines) {
-        Some((_, value @ Tree::Null)) => *value = default_engines(),
+        Some((_, value @ Tree::Null)) => *value = default_tree(),
         Some(_) => {}
-        None => entries.push((Tree::Text("engines".to_owned()), default_engines())),
+        None => entries.push((Tree::Text("engines".to_owned()), default_tree())),
     }
 }
 

@@ -13,6 +13,7 @@ mod changes;
 pub(crate) mod command;
 pub mod diagnostic;
 pub(crate) mod dist;
+mod engines;
 pub mod load;
 mod lookalike;
 pub mod model;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::program::{Place, only_run, processes};
+use crate::support::program::{WorkloadFolder, only_run, processes};
 use crate::support::{hard_limit, kill};
 
 /// A user that is nobody else on this machine.
@@ -48,15 +48,15 @@ fn a_program_that_cannot_be_ended_is_left_behind_and_the_run_ends() {
     if Command::new("gcc").arg("--version").output().is_err() {
         return println!("there is no gcc to make that program with");
     }
-    let place = Place::new("");
-    let stays = place.path("stays");
+    let folder = WorkloadFolder::new("");
+    let stays = folder.path("stays");
     let name = stays.to_str().unwrap();
-    std::fs::write(place.path("stays.c"), SOURCE).unwrap();
-    assert!(Command::new("gcc").arg("-o").arg(&stays).arg(place.path("stays.c")).status().unwrap().success());
+    std::fs::write(folder.path("stays.c"), SOURCE).unwrap();
+    assert!(Command::new("gcc").arg("-o").arg(&stays).arg(folder.path("stays.c")).status().unwrap().success());
     set_mode(&stays, 0o4755);
-    set_mode(place.folder.path(), 0o755);
-    chown(place.folder.path(), Some(USER), Some(USER)).unwrap();
-    let own = place.path("poolscope");
+    set_mode(folder.as_path(), 0o755);
+    chown(folder.as_path(), Some(USER), Some(USER)).unwrap();
+    let own = folder.path("poolscope");
     std::fs::copy(env!("CARGO_BIN_EXE_poolscope"), &own).unwrap();
     set_mode(&own, 0o755);
     let workload = format!(
@@ -64,13 +64,13 @@ fn a_program_that_cannot_be_ended_is_left_behind_and_the_run_ends() {
          tasks: [{{ name: t, kind: command, count: 2, timeout: 300ms, grace_period: 200ms, command: [{name}] }}]\n\
          engines: [{{ kind: pool, workers: 1 }}, {{ kind: process, workers: 1 }}]\n"
     );
-    std::fs::write(place.path("workload.yaml"), workload).unwrap();
+    std::fs::write(folder.path("w.yaml"), workload).unwrap();
     for engine in ["pool", "process"] {
         let _leftovers = Leftovers(name);
-        let like = place.run(engine, &["--format", "json"]);
+        let like = folder.run(engine, &["--format", "json"]);
         let mut command = Command::new(&own);
-        command.args(like.get_args()).env("POOLSCOPE_CACHE_DIR", place.folder.path()).uid(USER).gid(USER);
-        command.current_dir(place.folder.path()).stdin(std::process::Stdio::null());
+        command.args(like.get_args()).env("POOLSCOPE_CACHE_DIR", folder.as_path()).uid(USER).gid(USER);
+        command.current_dir(folder.as_path()).stdin(std::process::Stdio::null());
         let begin = Instant::now();
         let output = command.output().unwrap();
         let took = begin.elapsed();

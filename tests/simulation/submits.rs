@@ -21,15 +21,15 @@ pub struct Caller {
 
 /// The caller as the world and the dispatcher share it.
 #[derive(Clone, Debug, Default)]
-pub struct Shared(Arc<Mutex<Caller>>);
+pub struct SharedCaller(Arc<Mutex<Caller>>);
 
-impl Shared {
+impl SharedCaller {
     pub fn with<T>(&self, act: impl FnOnce(&mut Caller) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Submitter for Shared {
+impl Submitter for SharedCaller {
     fn submit(&mut self, now: Moment, room: u64) -> Submission {
         self.with(|caller| {
             let in_system = caller.submitted.len() as u64 - caller.ended;

@@ -45,6 +45,12 @@ pub fn json(output: &Output) -> Value {
 #[track_caller]
 pub fn json_after(output: &Output, wanted: i32) -> Value {
     code(output, wanted);
+    document(output)
+}
+
+/// The document on standard output, however the call ended.
+#[track_caller]
+pub fn document(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output.stdout)))
 }
 

@@ -164,7 +164,7 @@ impl Setting {
     /// Starts it with others that observe it too; they are told first.
     pub fn start_with(self, others: Observers) -> Running {
         hard_limit();
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(SharedStory::default());
         let spec = RunSpec {
             settings: Settings {
                 policy: self.policy,
@@ -229,12 +229,12 @@ impl Story {
 }
 
 #[derive(Default)]
-struct Shared {
+struct SharedStory {
     story: Mutex<Story>,
     changed: Condvar,
 }
 
-struct Remember(Arc<Shared>);
+struct Remember(Arc<SharedStory>);
 
 impl Observer for Remember {
     fn event(&mut self, now: Moment, event: &Event<'_>) {
@@ -290,7 +290,7 @@ impl Observer for Remember {
 /// A run under way.
 pub struct Running {
     run: Run,
-    shared: Arc<Shared>,
+    shared: Arc<SharedStory>,
 }
 
 impl Running {

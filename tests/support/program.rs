@@ -5,32 +5,30 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A folder with a workload file in it, and the cache of the program.
-pub struct Place {
-    pub folder: tempfile::TempDir,
-}
+pub struct WorkloadFolder(tempfile::TempDir);
 
-impl Place {
+impl WorkloadFolder {
+    /// The file is `w.yaml`.
     pub fn new(workload: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("workload.yaml"), workload).unwrap();
-        Self { folder }
+        super::hard_limit();
+        let folder = Self(tempfile::tempdir().unwrap());
+        std::fs::write(folder.path("w.yaml"), workload).unwrap();
+        folder
+    }
+
+    pub fn as_path(&self) -> &Path {
+        self.0.path()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.0.path().join(name)
     }
 
     /// `poolscope run` of the workload with one engine; nothing is inherited but the environment.
     pub fn run(&self, engine: &str, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_poolscope"));
-        command
-            .arg("run")
-            .arg(self.path("workload.yaml"))
-            .args(["--engine", engine, "--quiet"])
-            .args(more)
-            .env("POOLSCOPE_CACHE_DIR", self.folder.path())
-            .stdin(Stdio::null());
-        command
+        command.arg("run").arg(self.path("w.yaml")).args(["--engine", engine, "--quiet"]).args(more);
+        self.with_cache(command)
     }
 
     /// The same through a shell that does something before it becomes the program.
@@ -38,7 +36,19 @@ impl Place {
         let run = self.run(engine, more);
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &format!("{script}\nexec \"$@\""), "sh"]).arg(run.get_program()).args(run.get_args());
-        command.env("POOLSCOPE_CACHE_DIR", self.folder.path()).stdin(Stdio::null());
+        self.with_cache(command)
+    }
+
+    /// A shell in the folder; `POOLSCOPE` in its script is the program.
+    pub fn shell(&self, script: &str) -> Command {
+        let script = script.replace("POOLSCOPE", env!("CARGO_BIN_EXE_poolscope"));
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &script]).current_dir(self.as_path()).env("LC_ALL", "C.UTF-8");
+        self.with_cache(command)
+    }
+
+    fn with_cache(&self, mut command: Command) -> Command {
+        command.env("POOLSCOPE_CACHE_DIR", self.path("cache")).stdin(Stdio::null());
         command
     }
 }

@@ -15,7 +15,7 @@ const OUTPUT_LINES: usize = 200;
 
 /// How far the details can be scrolled on a screen of a size: it has five lines and four columns for other things.
 #[must_use]
-pub(crate) fn last_scroll(view: &SessionView, failure: FailedAttempt<'_>, (width, height): (u16, u16)) -> usize {
+pub(super) fn last_scroll(view: &SessionView, failure: FailedAttempt<'_>, (width, height): (u16, u16)) -> usize {
     let theme = Theme::new(ThemeName::Mono, ColorDepth::None, false);
     lines(view, failure, true, width.saturating_sub(4), &theme)
         .len()

@@ -73,7 +73,7 @@ fn place(area: Rect) -> Rect {
 
 /// How far help can be scrolled on a screen of a size.
 #[must_use]
-pub(crate) fn last_scroll((width, height): (u16, u16)) -> usize {
+pub(super) fn last_scroll((width, height): (u16, u16)) -> usize {
     let theme = Theme::new(ThemeName::Mono, ColorDepth::None, false);
     let place = place(Rect::new(0, 0, width, height));
     let longest = longest(&columns(place.width.saturating_sub(2), &theme));

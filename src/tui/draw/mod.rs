@@ -4,12 +4,12 @@
 mod banner;
 mod charts;
 mod columns;
-pub(crate) mod detail;
+mod detail;
 mod figures;
 mod footer;
 mod header;
 mod heat_map;
-pub(crate) mod help;
+mod help;
 mod kills;
 mod latency;
 mod main_screen;
@@ -17,7 +17,7 @@ mod notes;
 mod offered;
 mod paint;
 mod pane;
-pub(crate) mod picker;
+mod picker;
 mod progress;
 mod question;
 mod ranking;
@@ -34,7 +34,7 @@ use ratatui::layout::Rect;
 
 use crate::session::view::SessionView;
 use crate::tui::model::{self, Model, Pane};
-use crate::tui::state::{Screen, UiState};
+use crate::tui::state::{PickerFocus, Screen, UiState};
 use crate::tui::theme::{self, EngineStyle, Theme};
 
 /// What the parts of the main screen draw from.
@@ -90,6 +90,21 @@ pub(crate) fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: 
     }
     if theme.ascii {
         to_ascii(area, buf);
+    }
+}
+
+/// How far the page that keys scroll can be scrolled: 0 where they do something else.
+pub(crate) fn last_scroll(model: &Model, ui: &UiState) -> usize {
+    match (ui.help, ui.screen, ui.shown(model)) {
+        (Some(_), _, _) => help::last_scroll(ui.size),
+        (None, Screen::Picker, _) if ui.picker_focus == PickerFocus::Preview => {
+            model.catalogue.get(ui.entry).map_or(0, picker::last_scroll)
+        }
+        (None, Screen::Detail, Some(view)) => {
+            let opened = ui.tasks.opened_attempt(view);
+            opened.map_or(0, |failure| detail::last_scroll(view, failure, ui.size))
+        }
+        _ => 0,
     }
 }
 

@@ -204,11 +204,11 @@ fn named_lines(problems: &str) -> BTreeSet<usize> {
     problems.lines().map(text::clean).filter_map(|line| place(&line)).collect()
 }
 
-/// Lines beside the list for an entry, for scrolling; wrapping may add some, which the end of the text makes up for.
+/// How far the text beside the list can be scrolled; wrapping may add lines, which the end of the text makes up for.
 #[must_use]
-pub(crate) fn preview_len(entry: &CatalogueEntry) -> usize {
+pub(super) fn last_scroll(entry: &CatalogueEntry) -> usize {
     let problems = entry.outcome.as_ref().err().map_or(0, |problems| problems.lines().count());
-    8 + entry.summary.len() + problems + entry.text.lines().count()
+    7 + entry.summary.len() + problems + entry.text.lines().count()
 }
 
 fn preview(model: &Model, ui: &UiState, chosen: usize, theme: &Theme, area: Rect, buf: &mut Buffer) {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::workload::diagnostic::{Diagnostic, DiagnosticSeverity};
 use crate::workload::load::context::Context;
-use crate::workload::load::map::MapReader;
 use crate::workload::load::nearest::nearest;
 use crate::workload::scan::{Mark, NodeId};
 use crate::workload::text::{is_unsafe, shortened};
@@ -85,13 +84,6 @@ impl<'a> Field<'a> {
             &self.path,
             message.as_ref(),
         ));
-    }
-
-    pub(crate) fn map(&self) -> Option<MapReader<'a>> {
-        match self.tree {
-            Tree::Map(entries) => Some(MapReader::new(self.clone(), entries)),
-            _ => self.unfit("must be a map"),
-        }
     }
 
     pub(crate) fn items(&self) -> Option<Vec<Field<'a>>> {

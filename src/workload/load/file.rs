@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::workload::arrivals::MOST_COUNTED;
+use crate::workload::engines::default_arms;
 use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
 use crate::workload::load::task::{MOST_CLASSES, MOST_TASKS, RawTask};
@@ -45,7 +46,7 @@ pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Work
         None => Some(Order::AsGenerated),
     };
     let arrivals = map.or("arrivals", Arrivals::Batch, arrivals::read);
-    let engines = map.or("engines", (engine::default_arms(), 0), engine::read);
+    let engines = map.or("engines", (default_arms(), 0), engine::read);
     let measure = map.or("measure", measure::default(), measure::read);
     let raw = map
         .required("tasks")

@@ -27,9 +27,19 @@ pub(crate) struct MapReader<'a> {
     asked: Vec<&'static str>,
 }
 
+impl<'a> Field<'a> {
+    /// Its keys, to be asked for.
+    pub(crate) fn map(&self) -> Option<MapReader<'a>> {
+        match self.tree {
+            Tree::Map(entries) => Some(MapReader::new(self.clone(), entries)),
+            _ => self.unfit("must be a map"),
+        }
+    }
+}
+
 impl<'a> MapReader<'a> {
     /// Reports keys that are not text and keys that come twice; of those the first is kept.
-    pub(crate) fn new(field: Field<'a>, tree: &'a [(Tree, Tree)]) -> Self {
+    fn new(field: Field<'a>, tree: &'a [(Tree, Tree)]) -> Self {
         let mut entries: Vec<MapEntry<'a>> = Vec::with_capacity(tree.len());
         let mut index: HashMap<&str, usize> = HashMap::with_capacity(tree.len());
         for (place, (key, value)) in tree.iter().enumerate() {

@@ -38,7 +38,6 @@ use crate::workload::yaml;
 use context::Context;
 use field::Field;
 
-pub(crate) use engine::{WORKERS, default_tree as default_engines};
 pub(crate) use nearest::nearest as nearest_word;
 pub(crate) use warn::one_worker;
 

@@ -6,7 +6,7 @@ use poolscope::engine::control::Command;
 use poolscope::engine::dispatcher::Input;
 use poolscope::engine::event::RunState;
 
-use super::{Happening, World};
+use super::{Scheduled, World};
 use crate::draws::MS;
 
 impl World {
@@ -56,7 +56,7 @@ impl World {
         }
         if self.users_left > 0 && self.told.over.is_none() {
             let gap = 1 + self.dice.below(50 * MS);
-            self.later(gap, Happening::User);
+            self.later(gap, Scheduled::User);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! What virtual workers do by themselves: say hello, initialize, begin, report and die.
+//! What virtual workers do by themselves: say hello, initialize, begin, report, fall silent and die.
 
 use poolscope::engine::dispatcher::Input;
 use poolscope::engine::dispatcher::input::{Ended, TaskFailure, TaskOutput};
 use poolscope::engine::event::{LaneId, Moment, Record, Usage, WorkerId};
 use poolscope::engine::outcome::Exit;
 
-use super::{Current, Happening, Worker, World};
+use super::{Current, Scheduled, Worker, World};
 use crate::draws::MS;
 
 impl World {
@@ -19,19 +19,24 @@ impl World {
         if !lane.in_no_task() {
             return;
         }
-        let Some((index, begin_by)) = lane.tasks.pop_front() else { return };
+        let Some(&(index, begin_by)) = lane.tasks.front() else { return };
         if begin_by.is_some_and(|at| clock >= at) {
+            // It is told first what was done before, and holds this one until it has said that it skips it.
             self.report(id);
+            self.lane(id).map(|lane| lane.tasks.pop_front());
             self.faults.skips += 1;
             self.feed(Input::Skipped { lane: id, first: index, count: 1 });
             return self.begin(id);
         }
+        lane.tasks.pop_front();
         lane.beginning = Some((index, now));
         self.begun.insert(index);
         if self.trouble() && self.dice.chance(30) {
-            // Between reading its clock and writing its board, somebody else has its turn.
+            // Between reading its clock and writing its board, somebody else has its turn. Its board shows no task then: it
+            // has just reported, or it would still show the one before.
+            self.report(id);
             let delay = self.dice.below(8 * MS);
-            self.later(delay, Happening::Seen(id));
+            self.later(delay, Scheduled::Seen(id));
         } else {
             self.seen(id);
         }
@@ -47,13 +52,13 @@ impl World {
         let can_hang = self.rules[class].timeout.is_some();
         let service = self.dice.below(30 * MS);
         if self.trouble() {
-            self.later(service, Happening::Die(id.worker, 11));
+            self.later(service, Scheduled::Die(id.worker, 11));
         } else if can_hang && self.trouble() {
             self.faults.hangs += 1;
         } else if self.trouble() && self.dice.chance(30) {
-            self.later(service, Happening::CloseSocket(id.worker));
+            self.later(service, Scheduled::CloseSocket(id.worker));
         } else {
-            self.later(service, Happening::Finish(id));
+            self.later(service, Scheduled::Finish(id));
         }
     }
 
@@ -66,9 +71,9 @@ impl World {
             worker.initializing_since = Some(now);
             let takes = self.dice.below(30 * MS);
             if !self.trouble() {
-                self.later(takes, Happening::Initialized(id));
+                self.later(takes, Scheduled::Initialized(id));
             } else if self.dice.chance(50) || self.initializer.is_some_and(|rules| rules.timeout.is_none()) {
-                self.later(takes, Happening::Die(id, 11));
+                self.later(takes, Scheduled::Die(id, 11));
             }
         }
         // One that is its task is in it before anybody hears its hello.
@@ -155,7 +160,7 @@ impl World {
             self.report(id);
             let delay = self.dice.below(MS);
             if !self.workers.get(&id.worker).is_some_and(Worker::is_in_task) {
-                self.later(delay, Happening::Leave(id.worker));
+                self.later(delay, Scheduled::Leave(id.worker));
             }
             return;
         }
@@ -191,5 +196,26 @@ impl World {
             output: TaskOutput::default(),
         };
         self.feed(Input::Exited { worker: id, ended: Box::new(ended) });
+    }
+
+    pub(super) fn falls_silent(&mut self, id: WorkerId) {
+        self.faults.silences += 1;
+        let now = self.now;
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.silent_since.get_or_insert(now);
+        }
+    }
+
+    pub(super) fn close_socket(&mut self, id: WorkerId) {
+        let now = self.now;
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.closed_since = Some(now);
+        worker.lanes.values_mut().for_each(|lane| lane.unreported.clear());
+        self.faults.closed_sockets += 1;
+        if self.dice.chance(50) {
+            let delay = self.dice.below(10 * MS);
+            self.later(delay, Scheduled::Leave(id));
+        }
+        self.feed(Input::Closed { worker: id });
     }
 }

@@ -1,8 +1,12 @@
 //! What each action does to the state and asks of the outside.
 
+use std::sync::Arc;
+
 use super::*;
-use crate::session::view::Sweep;
-use crate::tui::fixture;
+use crate::session::view::{SessionView, Sweep};
+use crate::tui::state::Asked;
+use crate::tui::theme::ThemeName;
+use crate::tui::{draw, fixture};
 
 fn open(view: SessionView) -> (UiState, Model) {
     let mut ui = UiState { size: (80, 24), ..UiState::default() };
@@ -10,41 +14,47 @@ fn open(view: SessionView) -> (UiState, Model) {
     (ui, Model { catalogue: Arc::new(fixture::catalogue()), session: Some(Arc::new(view)) })
 }
 
+/// As the event loop does it.
+fn update(ui: &mut UiState, model: &Model, action: Action) -> Vec<UiEffect> {
+    let last_scroll = draw::last_scroll(model, ui);
+    ui.update(model, action, last_scroll)
+}
+
 #[test]
 fn quitting_asks_only_while_something_runs() {
     let (mut ui, model) = open(fixture::finished());
-    assert_eq!(ui.update(&model, Action::Quit), [UiEffect::Leave(DashboardEnd::QUIT)]);
+    assert_eq!(update(&mut ui, &model, Action::Quit), [UiEffect::Leave(DashboardEnd::QUIT)]);
     let (mut ui, model) = open(fixture::running());
-    assert_eq!(ui.update(&model, Action::Quit), []);
+    assert_eq!(update(&mut ui, &model, Action::Quit), []);
     assert_eq!(ui.context(), KeyContext::ASK);
-    assert_eq!(ui.update(&model, Action::No), []);
+    assert_eq!(update(&mut ui, &model, Action::No), []);
     assert!(ui.question.is_none() && ui.leaving.is_none());
-    let _asked = ui.update(&model, Action::Quit);
-    assert_eq!(ui.update(&model, Action::Yes), [UiEffect::Send(SessionCommand::Stop)]);
+    let _asked = update(&mut ui, &model, Action::Quit);
+    assert_eq!(update(&mut ui, &model, Action::Yes), [UiEffect::Send(SessionCommand::Stop)]);
     assert_eq!(ui.leaving, Some(DashboardEnd::QUIT));
 }
 
 #[test]
 fn interrupts_stop_then_kill_then_leave() {
     let (mut ui, model) = open(fixture::running());
-    assert_eq!(ui.update(&model, Action::Interrupt), [UiEffect::Send(SessionCommand::Stop)]);
+    assert_eq!(update(&mut ui, &model, Action::Interrupt), [UiEffect::Send(SessionCommand::Stop)]);
     assert_eq!(ui.leaving, None);
-    assert_eq!(ui.update(&model, Action::Interrupt), [UiEffect::Send(SessionCommand::Stop)]);
+    assert_eq!(update(&mut ui, &model, Action::Interrupt), [UiEffect::Send(SessionCommand::Stop)]);
     assert_eq!(ui.leaving, Some(DashboardEnd::INTERRUPTED));
-    assert_eq!(ui.update(&model, Action::Interrupt), [UiEffect::Leave(DashboardEnd::INTERRUPTED.at_once())]);
+    assert_eq!(update(&mut ui, &model, Action::Interrupt), [UiEffect::Leave(DashboardEnd::INTERRUPTED.at_once())]);
     let (mut ui, model) = open(fixture::finished());
-    assert_eq!(ui.update(&model, Action::Interrupt), [UiEffect::Leave(DashboardEnd::INTERRUPTED)]);
+    assert_eq!(update(&mut ui, &model, Action::Interrupt), [UiEffect::Leave(DashboardEnd::INTERRUPTED)]);
 }
 
 #[test]
 fn escape_closes_but_never_leaves() {
     let (mut ui, model) = open(fixture::with_failures());
     for action in [Action::Tasks, Action::Open, Action::Help] {
-        let _effects = ui.update(&model, action);
+        let _effects = update(&mut ui, &model, action);
     }
     let expected = [(Screen::Detail, None), (Screen::Tasks, None), (Screen::Main, None), (Screen::Main, None)];
     for (screen, help) in expected {
-        assert_eq!(ui.update(&model, Action::Back), []);
+        assert_eq!(update(&mut ui, &model, Action::Back), []);
         assert_eq!((ui.screen, ui.help), (screen, help));
     }
 }
@@ -59,11 +69,11 @@ fn worker_counts_change_in_every_state() {
         let arms = view.arms.len();
         let (mut ui, model) = open(view);
         if name == "serial" {
-            assert_eq!(ui.update(&model, Action::MoreWorkers), []);
+            assert_eq!(update(&mut ui, &model, Action::MoreWorkers), []);
             assert!(ui.notice.as_ref().is_some_and(|notice| notice.contains("serial")));
         }
         if arms > 1 {
-            let _moved = ui.update(&model, Action::NextPane);
+            let _moved = update(&mut ui, &model, Action::NextPane);
         }
         let arm = ui.pair[ui.focus];
         for (action, change) in [
@@ -72,10 +82,10 @@ fn worker_counts_change_in_every_state() {
             (Action::DoubleWorkers, Change::Double),
             (Action::HalveWorkers, Change::Halve),
         ] {
-            assert_eq!(ui.update(&model, action), sent(SessionCommand::ChangeWorkers { arm, change }), "{name}");
+            assert_eq!(update(&mut ui, &model, action), sent(SessionCommand::ChangeWorkers { arm, change }), "{name}");
         }
-        assert_eq!(ui.update(&model, Action::SameWorkers), sent(SessionCommand::SameWorkers(arm)));
-        assert_eq!(ui.update(&model, Action::Baseline), sent(SessionCommand::Baseline(arm)));
+        assert_eq!(update(&mut ui, &model, Action::SameWorkers), sent(SessionCommand::SameWorkers(arm)));
+        assert_eq!(update(&mut ui, &model, Action::Baseline), sent(SessionCommand::Baseline(arm)));
     }
 }
 
@@ -85,11 +95,11 @@ fn bounds_of_worker_counts_are_told() {
     view.arms[0].workers = 1;
     view.arms[1].workers = view.most_workers;
     let (mut ui, model) = open(view);
-    assert_eq!(ui.update(&model, Action::FewerWorkers), []);
+    assert_eq!(update(&mut ui, &model, Action::FewerWorkers), []);
     assert!(ui.notice.as_ref().is_some_and(|notice| notice.contains("least")));
-    let _moved = ui.update(&model, Action::NextPane);
+    let _moved = update(&mut ui, &model, Action::NextPane);
     for action in [Action::MoreWorkers, Action::DoubleWorkers] {
-        assert_eq!(ui.update(&model, action), []);
+        assert_eq!(update(&mut ui, &model, action), []);
         assert!(ui.notice.as_ref().is_some_and(|notice| notice.contains("4096")));
     }
 }
@@ -99,19 +109,19 @@ fn a_sweep_and_a_measurement_begin_only_when_nothing_runs() {
     let (mut ui, model) = open(fixture::tuned());
     ui.screen = Screen::Tune;
     let sweep = Sweep { arms: vec![0, 1], counts: None, runs: crate::analysis::tuning::RUNS, show_best: true };
-    assert_eq!(ui.update(&model, Action::Sweep), sent(SessionCommand::Sweep(sweep)));
+    assert_eq!(update(&mut ui, &model, Action::Sweep), sent(SessionCommand::Sweep(sweep)));
     // The line of the wanted count is chosen at first; up goes to the one below it.
-    assert_eq!(ui.update(&model, Action::Open), sent(SessionCommand::Measure(Some((0, 8)))));
-    let _moved = ui.update(&model, Action::Up);
-    assert_eq!(ui.update(&model, Action::Open), sent(SessionCommand::Measure(Some((0, 6)))));
+    assert_eq!(update(&mut ui, &model, Action::Open), sent(SessionCommand::Measure(Some((0, 8)))));
+    let _moved = update(&mut ui, &model, Action::Up);
+    assert_eq!(update(&mut ui, &model, Action::Open), sent(SessionCommand::Measure(Some((0, 6)))));
     let (mut ui, model) = open(fixture::running());
     ui.screen = Screen::Tune;
-    assert_eq!(ui.update(&model, Action::Open), []);
+    assert_eq!(update(&mut ui, &model, Action::Open), []);
     assert!(ui.notice.as_ref().is_some_and(|notice| notice.contains("running")));
-    assert_eq!(ui.update(&model, Action::Sweep), []);
-    assert_eq!(ui.question, Some(Question::Commands(tune::Asked::SweepInstead)), "it is asked for first");
+    assert_eq!(update(&mut ui, &model, Action::Sweep), []);
+    assert_eq!(ui.question, Some(Question::Commands(Asked::SweepInstead)), "it is asked for first");
     let sweep = Sweep { arms: vec![0, 1], counts: None, runs: crate::analysis::tuning::RUNS, show_best: true };
-    assert_eq!(ui.update(&model, Action::Yes), sent(SessionCommand::Sweep(sweep)));
+    assert_eq!(update(&mut ui, &model, Action::Yes), sent(SessionCommand::Sweep(sweep)));
 }
 
 #[test]
@@ -121,70 +131,70 @@ fn commands_are_run_only_when_that_was_agreed_to() {
     let (mut ui, model) = open(view.clone());
     ui.screen = Screen::Tune;
     for (action, figure) in [(Action::Sweep, "9000"), (Action::Open, "5000")] {
-        assert_eq!(ui.update(&model, action), []);
+        assert_eq!(update(&mut ui, &model, action), []);
         let Some(Question::Commands(asked)) = ui.question else { panic!("no question") };
         assert!(asked.lines()[0].replace([',', ' ', '_'], "").contains(figure), "{:?}", asked.lines());
-        let _refused = ui.update(&model, Action::No);
+        let _refused = update(&mut ui, &model, Action::No);
         assert_eq!(ui.question, None);
-        let _asked = ui.update(&model, action);
-        assert_eq!(ui.update(&model, Action::Yes).len(), 1);
+        let _asked = update(&mut ui, &model, action);
+        assert_eq!(update(&mut ui, &model, Action::Yes).len(), 1);
     }
     view.arms[1].owed = 3;
     view.arms[1].workers = 12;
     let (mut ui, model) = open(view);
-    assert_eq!(ui.update(&model, Action::Open), sent(SessionCommand::Measure(None)), "how many was said before");
+    assert_eq!(update(&mut ui, &model, Action::Open), sent(SessionCommand::Measure(None)), "how many was said before");
 }
 
 #[test]
 fn the_chosen_worker_is_killed_or_a_busy_one_or_one_of_the_next_run() {
     let (mut ui, model) = open(fixture::running());
     let any = |arm| [UiEffect::Send(SessionCommand::KillWorker { arm, slot: None })];
-    assert_eq!(ui.update(&model, Action::KillWorker), any(0), "the pool waits for its turn");
-    let _moved = ui.update(&model, Action::NextPane);
-    assert_eq!(ui.update(&model, Action::KillWorker), any(1));
+    assert_eq!(update(&mut ui, &model, Action::KillWorker), any(0), "the pool waits for its turn");
+    let _moved = update(&mut ui, &model, Action::NextPane);
+    assert_eq!(update(&mut ui, &model, Action::KillWorker), any(1));
     for action in [Action::Down, Action::Down, Action::Down, Action::Up] {
-        let _moved = ui.update(&model, action);
+        let _moved = update(&mut ui, &model, action);
     }
     let expected = SessionCommand::KillWorker { arm: 1, slot: Some(1) };
-    assert_eq!(ui.update(&model, Action::KillWorker), [UiEffect::Send(expected)]);
+    assert_eq!(update(&mut ui, &model, Action::KillWorker), [UiEffect::Send(expected)]);
     assert_eq!(ui.notice, None, "the session says what comes of it");
     for idle in [fixture::finished(), fixture::ready(), fixture::broken()] {
         let (mut ui, model) = open(idle);
-        assert_eq!(ui.update(&model, Action::KillWorker), []);
+        assert_eq!(update(&mut ui, &model, Action::KillWorker), []);
         assert_eq!(ui.notice.as_deref(), Some("nothing runs: r, then K"));
     }
     let mut waits = fixture::finished();
     waits.kills.waiting = vec![0];
     let (mut ui, model) = open(waits);
-    assert_eq!(ui.update(&model, Action::KillWorker), any(0), "it is taken back");
+    assert_eq!(update(&mut ui, &model, Action::KillWorker), any(0), "it is taken back");
 }
 
 #[test]
 fn the_choice_stays_inside_the_list() {
     let (mut ui, model) = open(fixture::running());
     for action in [Action::Last, Action::Down, Action::HalfDown] {
-        let _moved = ui.update(&model, action);
+        let _moved = update(&mut ui, &model, action);
     }
     assert_eq!(ui.worker[0], Some(3));
     for action in [Action::First, Action::Up, Action::HalfUp] {
-        let _moved = ui.update(&model, action);
+        let _moved = update(&mut ui, &model, action);
     }
     assert_eq!(ui.worker[0], Some(0));
     ui.screen = Screen::Picker;
-    let _moved = ui.update(&model, Action::Last);
+    let _moved = update(&mut ui, &model, Action::Last);
     assert_eq!(ui.entry, model.catalogue.len() - 1);
 }
 
 #[test]
 fn a_run_is_not_started_twice() {
     let (mut ui, model) = open(fixture::running());
-    assert_eq!(ui.update(&model, Action::Run), []);
+    assert_eq!(update(&mut ui, &model, Action::Run), []);
     assert!(ui.notice.is_some());
     let (mut ui, model) = open(fixture::finished());
-    assert_eq!(ui.update(&model, Action::Run), [UiEffect::Send(SessionCommand::Run(Mode::Interleaved))]);
-    assert_eq!(ui.update(&model, Action::RunTogether), [UiEffect::Send(SessionCommand::Run(Mode::Together))]);
-    assert_eq!(ui.update(&model, Action::Pause), []);
-    assert_eq!(ui.update(&model, Action::Stop), []);
+    assert_eq!(update(&mut ui, &model, Action::Run), [UiEffect::Send(SessionCommand::Run(Mode::Interleaved))]);
+    assert_eq!(update(&mut ui, &model, Action::RunTogether), [UiEffect::Send(SessionCommand::Run(Mode::Together))]);
+    assert_eq!(update(&mut ui, &model, Action::Pause), []);
+    assert_eq!(update(&mut ui, &model, Action::Stop), []);
 }
 
 #[test]
@@ -192,34 +202,34 @@ fn a_workload_with_errors_is_not_opened_and_a_running_one_not_replaced_without_a
     let (mut ui, model) = open(fixture::running());
     ui.screen = Screen::Picker;
     ui.entry = model.catalogue.iter().position(|entry| entry.outcome.is_err()).unwrap();
-    assert_eq!(ui.update(&model, Action::Open), []);
+    assert_eq!(update(&mut ui, &model, Action::Open), []);
     assert!(ui.notice.is_some() && ui.question.is_none());
     ui.entry = 0;
-    assert_eq!(ui.update(&model, Action::Open), []);
+    assert_eq!(update(&mut ui, &model, Action::Open), []);
     assert_eq!(ui.question, Some(Question::Replace(0)));
-    assert_eq!(ui.update(&model, Action::Yes), [UiEffect::OpenNext(0)]);
+    assert_eq!(update(&mut ui, &model, Action::Yes), [UiEffect::OpenNext(0)]);
     let (mut ui, model) = open(fixture::finished());
     ui.screen = Screen::Picker;
-    assert_eq!(ui.update(&model, Action::Open), [UiEffect::Open(0)]);
+    assert_eq!(update(&mut ui, &model, Action::Open), [UiEffect::Open(0)]);
 }
 
 #[test]
 fn a_frozen_picture_stays() {
     let (mut ui, mut model) = open(fixture::running());
-    let _frozen = ui.update(&model, Action::Freeze);
+    let _frozen = update(&mut ui, &model, Action::Freeze);
     model.session = Some(Arc::new(fixture::finished()));
     assert_eq!(ui.shown(&model).unwrap().phase, SessionPhase::Running);
-    let _thawed = ui.update(&model, Action::Freeze);
+    let _thawed = update(&mut ui, &model, Action::Freeze);
     assert_eq!(ui.shown(&model).unwrap().phase, SessionPhase::Finished);
 }
 
 #[test]
 fn panes_go_through_the_arms() {
     let (mut ui, model) = open(fixture::three_arms());
-    let _cycled = ui.update(&model, Action::CycleArm);
+    let _cycled = update(&mut ui, &model, Action::CycleArm);
     assert_eq!(ui.pair, [1, 2]);
-    let _moved = ui.update(&model, Action::NextPane);
-    let _cycled = ui.update(&model, Action::CycleArm);
+    let _moved = update(&mut ui, &model, Action::NextPane);
+    let _cycled = update(&mut ui, &model, Action::CycleArm);
     assert_eq!(ui.pair, [1, 0]);
 }
 
@@ -227,7 +237,7 @@ fn panes_go_through_the_arms() {
 fn themes_go_round() {
     let (mut ui, model) = open(fixture::finished());
     for _ in 0..5 {
-        let _changed = ui.update(&model, Action::Theme);
+        let _changed = update(&mut ui, &model, Action::Theme);
     }
     assert_eq!(ui.theme, ThemeName::Auto);
 }
@@ -236,39 +246,39 @@ fn themes_go_round() {
 fn scrolling_ends_where_the_text_ends() {
     let (mut ui, model) = open(fixture::with_failures());
     ui.size = (40, 10);
-    let _opened = ui.update(&model, Action::Help);
-    let _scrolled = ui.update(&model, Action::Last);
+    let _opened = update(&mut ui, &model, Action::Help);
+    let _scrolled = update(&mut ui, &model, Action::Last);
     let help = ui.help.unwrap();
     assert!(help > 5, "{help}");
-    let _back = ui.update(&model, Action::Up);
+    let _back = update(&mut ui, &model, Action::Up);
     assert_eq!(ui.help, Some(help - 1));
     for action in [Action::Help, Action::Tasks, Action::Open, Action::Last] {
-        let _effects = ui.update(&model, action);
+        let _effects = update(&mut ui, &model, action);
     }
     assert!((1..60).contains(&ui.tasks.scroll), "{}", ui.tasks.scroll);
     ui.size = (200, 60);
-    let _scrolled = ui.update(&model, Action::Last);
+    let _scrolled = update(&mut ui, &model, Action::Last);
     assert_eq!(ui.tasks.scroll, 0);
 }
 
 #[test]
 fn escape_in_the_picker_goes_back_to_the_open_workload() {
     let (mut ui, model) = open(fixture::finished());
-    let _picker = ui.update(&model, Action::Picker);
-    let _preview = ui.update(&model, Action::NextPane);
+    let _picker = update(&mut ui, &model, Action::Picker);
+    let _preview = update(&mut ui, &model, Action::NextPane);
     assert_eq!((ui.screen, ui.picker_focus), (Screen::Picker, PickerFocus::Preview));
-    let _list = ui.update(&model, Action::Back);
+    let _list = update(&mut ui, &model, Action::Back);
     assert_eq!((ui.screen, ui.picker_focus), (Screen::Picker, PickerFocus::List));
-    let _main = ui.update(&model, Action::Back);
+    let _main = update(&mut ui, &model, Action::Back);
     assert_eq!(ui.screen, Screen::Main);
     let mut alone = UiState::default();
-    let _nothing = alone.update(&Model::default(), Action::Back);
+    let _nothing = update(&mut alone, &Model::default(), Action::Back);
     assert_eq!(alone.screen, Screen::Picker);
 }
 
 fn press(ui: &mut UiState, model: &Model, actions: &[Action]) {
     for action in actions {
-        assert_eq!(ui.update(model, *action), [], "{action:?}");
+        assert_eq!(update(ui, model, *action), [], "{action:?}");
     }
 }
 
@@ -344,7 +354,7 @@ fn typing_a_filter_triggers_no_key() {
     for c in "status:q x1".chars() {
         let event = crossterm::event::KeyEvent::from(crossterm::event::KeyCode::Char(c));
         let action = crate::tui::keys::action(event, ui.context()).unwrap();
-        assert_eq!(ui.update(&model, action), [], "{c}");
+        assert_eq!(update(&mut ui, &model, action), [], "{c}");
     }
     assert_eq!((ui.screen, ui.tasks.filter.text()), (Screen::Tasks, "status:q x1"));
     press(&mut ui, &model, &[Action::EraseAll]);

@@ -1,0 +1,315 @@
+//! How an action changes what the user has chosen. A reducer: no I/O, no clock, nothing drawn; what must be done outside
+//! is returned as effects.
+
+use crate::session::escalation::{Escalation, StopLevel};
+use crate::session::view::{Change, Mode, SessionCommand, SessionPhase};
+use crate::tui::DashboardEnd;
+use crate::tui::keys::{Action, KeyContext};
+use crate::tui::model::{self, Model};
+use crate::tui::state::{PickerFocus, Question, Screen, UiEffect, UiState, shown};
+use crate::tui::tune;
+
+impl UiState {
+    /// Carries out an action. `last_scroll`: how far the page that keys scroll goes, which only who draws it knows.
+    #[must_use]
+    pub(crate) fn update(&mut self, model: &Model, action: Action, last_scroll: usize) -> Vec<UiEffect> {
+        let effects = self.act(model, action, last_scroll);
+        self.settle(model);
+        effects
+    }
+
+    fn act(&mut self, model: &Model, action: Action, last_scroll: usize) -> Vec<UiEffect> {
+        let typing = self.context() == KeyContext::TYPE;
+        self.notice = None;
+        self.stopping = false;
+        if typing && self.tasks.edit(action) || self.tasks.act(action) {
+            return Vec::new();
+        }
+        match action {
+            Action::Interrupt => return self.interrupt(model),
+            Action::Suspend => return vec![UiEffect::Suspend],
+            Action::Redraw => return vec![UiEffect::Redraw],
+            Action::Theme => {
+                self.theme = self.theme.next();
+                self.notice = Some(format!("colours: {}", self.theme.word()));
+            }
+            Action::Help => self.help = if self.help.is_some() { None } else { Some(0) },
+            Action::Quit => return self.quit(model),
+            Action::Back => self.back(model),
+            Action::Yes => return self.answer(model),
+            Action::No => self.question = None,
+            Action::Main => self.screen = Screen::Main,
+            Action::Tasks => self.show_tasks(model),
+            Action::Tune => self.screen = Screen::Tune,
+            Action::Picker => {
+                self.before_picker = self.screen;
+                self.screen = Screen::Picker;
+            }
+            Action::Open => return self.open(model),
+            Action::Down => self.step(model, 1, last_scroll),
+            Action::Up => self.step(model, -1, last_scroll),
+            Action::HalfDown => self.step(model, self.half(), last_scroll),
+            Action::HalfUp => self.step(model, -self.half(), last_scroll),
+            Action::First => self.step(model, isize::MIN / 2, last_scroll),
+            Action::Last => self.step(model, isize::MAX / 2, last_scroll),
+            Action::NextPane => self.next_pane(model),
+            Action::CycleArm => self.cycle_arm(model),
+            Action::Freeze => self.frozen = if self.frozen.is_some() { None } else { model.session.clone() },
+            Action::Run => return self.run(model, Mode::Interleaved),
+            Action::RunTogether => return self.run(model, Mode::Together),
+            Action::Pause => return self.pause(model),
+            Action::Stop => return self.stop(model),
+            Action::MoreWorkers => return tune::change(self, model, Change::By(1)),
+            Action::FewerWorkers => return tune::change(self, model, Change::By(-1)),
+            Action::DoubleWorkers => return tune::change(self, model, Change::Double),
+            Action::HalveWorkers => return tune::change(self, model, Change::Halve),
+            Action::SameWorkers => return tune::same(self, model),
+            Action::Sweep => return tune::sweep(self, model),
+            Action::Baseline => return tune::baseline(self, model),
+            Action::KillWorker => return self.kill_worker(model),
+            Action::NextMatch => self.step_attempt(model, 1),
+            Action::PreviousMatch => self.step_attempt(model, -1),
+            // They are the list's, which has had its turn.
+            Action::Filter
+            | Action::SortLeft
+            | Action::SortRight
+            | Action::Invert
+            | Action::Type(_)
+            | Action::Erase
+            | Action::EraseNext
+            | Action::EraseWord
+            | Action::EraseAll
+            | Action::Left
+            | Action::Right => {}
+        }
+        Vec::new()
+    }
+
+    fn half(&self) -> isize {
+        isize::try_from(self.size.1 / 2).unwrap_or(1).max(1)
+    }
+
+    /// First stops, then kills, then leaves: a comparison that hangs must not hold the terminal.
+    fn interrupt(&mut self, model: &Model) -> Vec<UiEffect> {
+        self.question = None;
+        if !model.session.as_deref().is_some_and(model::is_running) {
+            return vec![UiEffect::Leave(DashboardEnd::INTERRUPTED)];
+        }
+        match self.asked.key() {
+            StopLevel::Stop => {
+                self.notice = Some("stopping; ^C again kills and leaves".to_owned());
+                self.stopping = true;
+                vec![UiEffect::Send(SessionCommand::Stop)]
+            }
+            StopLevel::Kill => {
+                self.leaving = Some(DashboardEnd::INTERRUPTED);
+                self.notice = Some("killing; ^C again leaves at once".to_owned());
+                self.stopping = true;
+                vec![UiEffect::Send(SessionCommand::Stop)]
+            }
+            StopLevel::Leave => vec![UiEffect::Leave(DashboardEnd::INTERRUPTED.at_once())],
+        }
+    }
+
+    fn quit(&mut self, model: &Model) -> Vec<UiEffect> {
+        if model.session.as_deref().is_some_and(model::is_running) {
+            self.question = Some(Question::Quit);
+            return Vec::new();
+        }
+        vec![UiEffect::Leave(DashboardEnd::QUIT)]
+    }
+
+    fn back(&mut self, model: &Model) {
+        if self.help.take().is_some() {
+            return;
+        }
+        match self.screen {
+            Screen::Detail => self.screen = Screen::Tasks,
+            Screen::Tasks if self.tasks.back() => {}
+            Screen::Tasks | Screen::Tune => self.screen = Screen::Main,
+            Screen::Main => {
+                self.frozen = None;
+                self.worker = [None; 2];
+            }
+            Screen::Picker if self.picker_focus == PickerFocus::Preview => self.picker_focus = PickerFocus::List,
+            Screen::Picker if model.session.is_some() => self.screen = self.before_picker,
+            Screen::Picker => {}
+        }
+    }
+
+    fn answer(&mut self, model: &Model) -> Vec<UiEffect> {
+        match self.question.take() {
+            Some(Question::Quit) => {
+                self.leaving = Some(DashboardEnd::QUIT);
+                self.asked.key();
+                self.notice = Some("stopping, then leaving; ^C leaves sooner".to_owned());
+                vec![UiEffect::Send(SessionCommand::Stop)]
+            }
+            Some(Question::Replace(entry)) => {
+                self.notice = Some("stopping the comparison under way".to_owned());
+                vec![UiEffect::OpenNext(entry)]
+            }
+            Some(Question::Commands(asked)) => tune::agreed(self, model, asked),
+            None => Vec::new(),
+        }
+    }
+
+    fn open(&mut self, model: &Model) -> Vec<UiEffect> {
+        match self.screen {
+            Screen::Picker => match model.catalogue.get(self.entry) {
+                Some(entry) if entry.outcome.is_err() => {
+                    self.say("this file has errors; they are shown beside the list")
+                }
+                Some(_) if model.session.as_deref().is_some_and(model::is_running) => {
+                    self.question = Some(Question::Replace(self.entry));
+                    Vec::new()
+                }
+                Some(_) => vec![UiEffect::Open(self.entry)],
+                None => self.say("there is no workload to run"),
+            },
+            Screen::Tasks => {
+                if shown(self.frozen.as_ref(), model).is_some_and(|view| self.tasks.open(view)) {
+                    self.screen = Screen::Detail;
+                }
+                Vec::new()
+            }
+            Screen::Main => tune::measure_changed(model),
+            Screen::Tune => tune::measure(self, model),
+            Screen::Detail => Vec::new(),
+        }
+    }
+
+    fn next_pane(&mut self, model: &Model) {
+        if self.screen == Screen::Picker {
+            self.picker_focus = match self.picker_focus {
+                PickerFocus::List => PickerFocus::Preview,
+                PickerFocus::Preview => PickerFocus::List,
+            };
+        } else if model.session.as_ref().is_some_and(|view| view.arms.len() > 1) {
+            self.focus = 1 - self.focus.min(1);
+        }
+    }
+
+    fn cycle_arm(&mut self, model: &Model) {
+        let Some(view) = model.session.as_deref() else { return };
+        let focus = self.focus.min(1);
+        let [left, right] = self.pair;
+        if view.arms.len() < 3 {
+            self.notice = Some("all engines of this workload are on screen".to_owned());
+        } else if focus == 0 {
+            self.pair = [model::next_arm(view, left, right), right];
+        } else {
+            self.pair = [left, model::next_arm(view, right, left)];
+        }
+        if let Some(worker) = self.worker.get_mut(focus) {
+            *worker = None;
+        }
+    }
+
+    fn step(&mut self, model: &Model, by: isize, last_scroll: usize) {
+        let moved = |from: usize, last: usize| from.saturating_add_signed(by).min(last);
+        if let Some(scroll) = self.help {
+            self.help = Some(moved(scroll, last_scroll));
+            return;
+        }
+        match self.screen {
+            Screen::Picker if self.picker_focus == PickerFocus::Preview => {
+                self.preview_scroll = moved(self.preview_scroll, last_scroll);
+            }
+            Screen::Picker => {
+                self.entry = moved(self.entry, model.catalogue.len().saturating_sub(1));
+                self.preview_scroll = 0;
+            }
+            Screen::Main => self.step_worker(model, by),
+            Screen::Tune => tune::step(self, model, by),
+            Screen::Tasks => self.step_attempt(model, by),
+            Screen::Detail => self.tasks.scroll = moved(self.tasks.scroll, last_scroll),
+        }
+    }
+
+    fn show_tasks(&mut self, model: &Model) {
+        let elsewhere = !matches!(self.screen, Screen::Tasks | Screen::Detail);
+        if let Some(view) = shown(self.frozen.as_ref(), model).filter(|_| elsewhere) {
+            self.tasks.enter(view);
+        }
+        self.screen = Screen::Tasks;
+    }
+
+    fn step_attempt(&mut self, model: &Model, by: isize) {
+        if let Some(view) = shown(self.frozen.as_ref(), model) {
+            self.tasks.step(view, by);
+        }
+    }
+
+    fn step_worker(&mut self, model: &Model, by: isize) {
+        let Some(view) = self.shown(model) else { return };
+        let focus = self.focus.min(1);
+        let workers =
+            model::panes(view, self.pair).get(focus).and_then(|pane| pane.frame).map_or(0, |f| f.workers.len());
+        if let Some(worker) = self.worker.get_mut(focus) {
+            *worker = match *worker {
+                _ if workers == 0 => None,
+                None => Some(0_usize.saturating_add_signed(by.max(1) - 1).min(workers - 1)),
+                Some(line) => Some(line.saturating_add_signed(by).min(workers - 1)),
+            };
+        }
+    }
+
+    fn run(&mut self, model: &Model, mode: Mode) -> Vec<UiEffect> {
+        let Some(view) = model.session.as_deref() else { return self.say("no workload is open") };
+        if model::is_running(view) {
+            return self.say("already running: x stops it, then r runs it again");
+        }
+        self.frozen = None;
+        self.asked = Escalation::default();
+        self.screen = Screen::Main;
+        vec![UiEffect::Send(SessionCommand::Run(mode))]
+    }
+
+    fn pause(&mut self, model: &Model) -> Vec<UiEffect> {
+        if let Some(name) = self.cannot_pause(model) {
+            return self.say(&format!("{name} cannot pause"));
+        }
+        match model.session.as_deref().map(|view| &view.phase) {
+            Some(SessionPhase::Running | SessionPhase::Paused) => vec![UiEffect::Send(SessionCommand::TogglePause)],
+            _ => self.say("nothing is running"),
+        }
+    }
+
+    /// The arm that runs and cannot pause.
+    fn cannot_pause(&self, model: &Model) -> Option<String> {
+        let mut live = model.session.as_deref()?.arms.iter().filter(|arm| arm.live);
+        live.find(|arm| !arm.capabilities.pause).map(model::name)
+    }
+
+    fn stop(&mut self, model: &Model) -> Vec<UiEffect> {
+        if !model.session.as_deref().is_some_and(model::is_running) {
+            return self.say("nothing is running");
+        }
+        self.asked.key();
+        self.notice = Some("stopping; x again kills".to_owned());
+        self.stopping = true;
+        vec![UiEffect::Send(SessionCommand::Stop)]
+    }
+
+    /// The chosen worker of the chosen pane's arm, or a busy one. What comes of it, be it a wait, has its own line.
+    fn kill_worker(&mut self, model: &Model) -> Vec<UiEffect> {
+        let Some(view) = model.session.as_deref() else { return self.say("no workload is open") };
+        let Some(arm) = self.pair.get(self.focus).copied().filter(|arm| *arm < view.arms.len()) else {
+            return Vec::new();
+        };
+        if let Some(of) = view.arms.get(arm).filter(|of| !of.capabilities.kill_worker) {
+            return self.say(&format!("{} cannot kill one of its workers", model::name(of)));
+        }
+        if !model::is_running(view) && !view.kills.waiting.contains(&arm) {
+            return self.say("nothing runs: r, then K");
+        }
+        let pane = model::panes(self.shown(model).unwrap_or(view), self.pair).into_iter().nth(self.focus);
+        let row = self.worker.get(self.focus).copied().flatten().and_then(|line| pane?.frame?.workers.get(line));
+        vec![UiEffect::Send(SessionCommand::KillWorker { arm, slot: row.map(|row| row.slot) })]
+    }
+}
+
+#[cfg(test)]
+#[path = "update_tests.rs"]
+mod tests;

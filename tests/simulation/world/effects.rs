@@ -1,0 +1,174 @@
+//! What comes of the dispatcher's effects: workers start, are sent tasks, are ended, or fail to.
+
+use poolscope::engine::dispatcher::queue::Ticket;
+use poolscope::engine::dispatcher::{Effect, Input, StartFailure, Stop};
+use poolscope::engine::event::{LaneId, WorkerId};
+use poolscope::engine::outcome::Exit;
+
+use super::{Scheduled, Worker, World};
+use crate::draws::MS;
+use crate::limits::GONE_AT_STOP;
+
+impl World {
+    pub(super) fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Start { worker: id, task, .. } => self.start(id, task),
+            Effect::Send { lane, tickets } => self.send(lane, &tickets),
+            Effect::Probe { lane } => {
+                let task = self.in_task(lane);
+                self.feed(Input::Progress { lane, task });
+            }
+            Effect::Retire { worker: id } => {
+                let Some(worker) = self.workers.get_mut(&id) else { return };
+                worker.leaving = true;
+                let idle = !worker.is_in_task();
+                let slow = self.dice.chance(2);
+                let delay = if slow { 3000 * MS } else { self.dice.below(MS) };
+                if idle {
+                    self.later(delay, Scheduled::Leave(id));
+                }
+            }
+            Effect::Stop { worker: id, how } => {
+                let delay = self.dice.below(MS);
+                let now = self.now;
+                let Some(worker) = self.workers.get_mut(&id) else { return };
+                worker.stopped = true;
+                match how {
+                    Stop::Terminate => {
+                        // Whose grace period it is is known if it was in a task.
+                        let current = worker.lanes.values().filter_map(|lane| lane.current);
+                        let grace = current
+                            .map(|current| self.rules[usize::from(self.stream.class(current.index))].grace_period);
+                        worker.gone_by = grace.max().map(|grace| now + grace.as_nanos() as u64);
+                    }
+                    Stop::Kill => _ = worker.killed.get_or_insert(now),
+                }
+                match how {
+                    _ if worker.never_goes => {}
+                    Stop::Terminate if worker.ignores_term => self.faults.ignored_terms += 1,
+                    Stop::Terminate => self.later(delay, Scheduled::Die(id, 15)),
+                    Stop::Kill => self.later(delay, Scheduled::Die(id, 9)),
+                }
+            }
+            Effect::Abandon { worker: id } => {
+                let Some(worker) = self.workers.get(&id) else { return };
+                let early = worker.killed.is_none_or(|at| self.now < at + GONE_AT_STOP);
+                assert!(!early, "seed {}: {:?} was given up too early", self.seed, (id));
+                self.faults.abandoned += 1;
+                self.die(id, Exit::Unknown);
+            }
+            Effect::Over(state) => {
+                assert!(self.told.over.replace(state).is_none(), "over twice");
+            }
+        }
+    }
+
+    /// The caller has given up the task that some lane is in; what is behind it there is taken back.
+    pub(super) fn becomes_a_ghost(&mut self, index: u64) {
+        let mut haunted = None;
+        for (id, worker) in &mut self.workers {
+            for (number, lane) in &mut worker.lanes {
+                if lane.current.is_some_and(|current| current.index == index) && !lane.ghost {
+                    lane.ghost = true;
+                    lane.tasks.clear();
+                    haunted = Some(id.lane(*number));
+                }
+            }
+        }
+        let ghost = haunted.unwrap_or_else(|| panic!("seed {}: nobody is in task {index}", self.seed));
+        self.faults.ghosts += 1;
+        // Also one that hangs comes to an end, or a pool of ghosts would wait for ever.
+        let after = self.dice.below(100 * MS);
+        self.later(after, Scheduled::Finish(ghost));
+    }
+
+    fn start(&mut self, id: WorkerId, task: Option<Ticket>) {
+        if self.trouble() {
+            self.faults.failed_starts += 1;
+            let failure = if self.dice.chance(1) {
+                self.faults.engine_failures += 1;
+                StartFailure::Engine("no such worker program".to_owned())
+            } else if task.is_some() && self.dice.chance(30) {
+                StartFailure::Task("no such program".to_owned())
+            } else {
+                StartFailure::Transient("EAGAIN".to_owned())
+            };
+            return self.feed(Input::StartFailed { worker: id, failure });
+        }
+        assert!(!self.workers.keys().any(|other| other.slot == id.slot), "two workers in slot {}", id.slot);
+        let of_use =
+            |worker: &&Worker| !worker.leaving && !worker.stopped && !worker.lanes.values().any(|lane| lane.ghost);
+        let at_work = self.workers.values().filter(of_use).count() as u64;
+        // A process that has done its task is still there when the next one is started for another.
+        let more = self.policy.keeps_workers() && self.stream.known && at_work >= self.remaining;
+        assert!(!more, "seed {}: more workers than tasks remain", self.seed);
+        let worker = Worker {
+            ignores_term: self.trouble(),
+            never_goes: self.trouble() && self.dice.chance(30),
+            started_for_one: task.is_some(),
+            ..Worker::default()
+        };
+        self.workers.insert(id, worker);
+        if let Some(ticket) = task {
+            assert_eq!(ticket.expires, None, "a task that is being started does not wait any more");
+            self.take_tickets(id.lane(0), &[ticket]);
+        }
+        let delay = self.dice.below(3 * MS);
+        if self.trouble() && self.dice.chance(30) {
+            self.falls_silent(id);
+        } else if self.trouble() && self.dice.chance(30) {
+            self.later(delay, Scheduled::CloseSocket(id));
+        } else if self.trouble() {
+            self.later(delay, Scheduled::Die(id, 11));
+        } else {
+            self.later(delay, Scheduled::Hello(id));
+        }
+        self.feed(Input::Started { worker: id, pid: id.slot.0 + 1000 });
+    }
+
+    fn take_tickets(&mut self, id: LaneId, tickets: &[Ticket]) {
+        for ticket in tickets {
+            assert!(ticket.count > 0, "an empty ticket");
+            for index in ticket.first..ticket.first + ticket.count {
+                assert_eq!(ticket.class, self.stream.class(index));
+                assert!(!self.told.ended.contains(&index), "task {index} was given out after its end");
+                let elsewhere = self.workers.values().flat_map(|worker| worker.lanes.values()).any(|lane| {
+                    lane.tasks.iter().any(|(held, _)| *held == index)
+                        || lane.current.is_some_and(|current| current.index == index && !lane.ghost)
+                });
+                assert!(!elsewhere, "task {index} was given out twice");
+                if let Some(limit) = self.rules[usize::from(ticket.class)].queue_timeout
+                    && !self.begun.contains(&index)
+                    && !self.told.attempts.contains_key(&index)
+                {
+                    let due = self.arrivals[index as usize] + limit.as_nanos() as u64;
+                    assert!(self.now < due, "seed {}: task {index} was given out after its queue_timeout", self.seed);
+                }
+                let begin_by = ticket.expires.map(|at| at.0 + self.stood);
+                if let Some(lane) = self.lane(id) {
+                    lane.tasks.push_back((index, begin_by));
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, id: LaneId, tickets: &[Ticket]) {
+        let Some(worker) = self.workers.get(&id.worker) else { return };
+        assert!(worker.ready, "work was sent to a worker that is not ready");
+        assert_eq!(worker.closed_since, None, "work was sent to a worker whose socket is closed");
+        assert!(id.number == 0 || self.policy.shares_worker(), "a worker of its own has one lane");
+        let idle = worker.lanes.get(&id.number).is_none_or(|lane| lane.in_no_task() && lane.tasks.is_empty());
+        self.take_tickets(id, tickets);
+        if !idle {
+            return;
+        }
+        if self.trouble() && self.dice.chance(30) {
+            self.falls_silent(id.worker);
+        } else if self.trouble() {
+            let delay = self.dice.below(8 * MS);
+            self.later(delay, Scheduled::Begin(id));
+        } else {
+            self.begin(id);
+        }
+    }
+}

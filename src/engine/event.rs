@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::outcome::{AttemptReport, Counts, Exit};
 pub use crate::os::accounting::Usage;
-use crate::workload::model::{ClassId, TaskIndex};
+use crate::workload::model::{Attempt, ClassId, TaskIndex};
 
 /// A time on the run clock: nanoseconds since the run began, without the time it was suspended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -109,8 +109,7 @@ pub struct Batch<'a> {
     pub slot: u32,
     /// Their class.
     pub class: ClassId,
-    /// 1 for the first attempt.
-    pub attempt: u32,
+    pub attempt: Attempt,
     /// Their intended arrival.
     pub arrival: Moment,
     /// When they were sent to the worker. A task waits until the worker is free for it, so its dispatch is the later of

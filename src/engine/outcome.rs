@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use crate::os::accounting::Exit;
-use crate::workload::model::{ClassId, TaskIndex};
+use crate::workload::model::{Attempt, ClassId, TaskIndex};
 
 /// Final state of a task. Each task has exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -164,8 +164,7 @@ pub struct AttemptReport {
     pub index: TaskIndex,
     /// Of the task.
     pub class: ClassId,
-    /// 1 for the first attempt.
-    pub attempt: u32,
+    pub attempt: Attempt,
     /// The first one and all retries.
     pub attempts_allowed: u32,
     /// What it would count as; final unless `retried`.

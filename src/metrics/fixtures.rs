@@ -8,13 +8,14 @@ use crate::engine::outcome::{AttemptReport, Cause, Counts, Outcome};
 use crate::metrics::snapshot::{
     Cpu, Latency, Memory, Overhead, Quantiles, QueueFigures, RunEnd, RunId, Snapshot, WorkerRow, WorkerTime,
 };
+use crate::workload::model::Attempt;
 
 /// A failed attempt of task `index`.
 pub(crate) fn attempt(index: u64) -> AttemptReport {
     AttemptReport {
         index,
         class: 0,
-        attempt: 1,
+        attempt: Attempt::FIRST,
         attempts_allowed: 1,
         outcome: Outcome::Failed,
         cause: Cause::Error { message: "no such page".to_owned() },

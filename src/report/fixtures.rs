@@ -15,8 +15,8 @@ use crate::os::host::Host;
 use crate::report::ending::Ending;
 use crate::report::{ArmResult, Results};
 use crate::workload::model::{
-    Arrivals, Backoff, Chunksize, Dist, EngineKind, EngineSpec, LatencyFrom, Measure, Order, Retries, RunOrder, Share,
-    TaskClass, Total, Work, Workers, Workload,
+    Arrivals, Attempt, Backoff, Chunksize, Dist, EngineKind, EngineSpec, LatencyFrom, Measure, Order, Retries,
+    RunOrder, Share, TaskClass, Total, Work, Workers, Workload,
 };
 
 const MS: u64 = 1_000_000;
@@ -29,7 +29,8 @@ fn latencies(startup: u64, service: u64) -> (Latency, Distributions) {
         let start = Moment(sent + startup * MS);
         let records = [Record { index, start, service: service * MS, value: 0 }];
         let [arrival, sent] = [Moment::ZERO, Moment(sent)];
-        let batch = Batch { slot: 0, class: 0, attempt: 1, arrival, sent, free_since: sent, records: &records };
+        let batch =
+            Batch { slot: 0, class: 0, attempt: Attempt::FIRST, arrival, sent, free_since: sent, records: &records };
         latencies.batch(&batch, &mut ResultsHash::default());
     }
     (latencies.summary(), latencies.distributions())

@@ -28,7 +28,7 @@ use crate::metrics::kept;
 use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerRow};
 use crate::os::host::Host;
 use crate::report::{ArmResult, Results, clean};
-use crate::workload::model::{EngineKind, Workload};
+use crate::workload::model::{Attempt, EngineKind, Workload};
 
 /// Name of the schema.
 pub(crate) const SCHEMA: &str = "poolscope.result/1";
@@ -205,7 +205,7 @@ struct WorkerOut {
 struct FailureOut<'a> {
     task: u64,
     class: &'a str,
-    attempt: u32,
+    attempt: Attempt,
     attempts_allowed: u32,
     outcome: &'static str,
     retried: bool,

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod attempt;
 mod kind;
 
+pub use attempt::Attempt;
 pub use kind::{EngineKind, Hue, KindRow, WorkerCounts};
 
 /// One workload file: what the tasks are, when they arrive, which engines run them and how it is measured.

@@ -214,12 +214,12 @@ impl Dispatcher {
     ) {
         let ticket = Ticket { count: 1, ..held.ticket };
         let retries = self.rules(ticket.class).retries;
-        if self.ending.is_none() && may_retry && ticket.attempt <= retries.max {
+        if self.ending.is_none() && may_retry && ticket.attempt.number() <= retries.max {
             report.retried = true;
             self.counts.retries += 1;
             self.retrying += 1;
-            let pause = retries.backoff.pause(self.seed, ticket.first, ticket.attempt);
-            let next = Ticket { attempt: ticket.attempt + 1, expires: None, ..ticket };
+            let pause = retries.backoff.pause(self.seed, ticket.first, ticket.attempt.number());
+            let next = Ticket { attempt: ticket.attempt.next(), expires: None, ..ticket };
             self.timers.set(now + pause, Timer::Retry(next));
         } else {
             match report.outcome {

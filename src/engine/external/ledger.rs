@@ -11,7 +11,7 @@ use crate::engine::external::protocol::{FromProgram, Told, exit};
 use crate::engine::outcome::{AttemptReport, Cause, Counts, Exit, Outcome, Times};
 use crate::engine::stream::StreamRun;
 use crate::os::board;
-use crate::workload::model::{ClassId, TaskIndex};
+use crate::workload::model::{Attempt, ClassId, TaskIndex};
 
 type Heard = Result<(), Contradiction>;
 
@@ -309,7 +309,7 @@ impl Ledger {
             let batch = Batch {
                 slot,
                 class: given.class,
-                attempt: 1,
+                attempt: Attempt::FIRST,
                 arrival: given.arrival,
                 sent: self.clock.moment(given.sent),
                 free_since: self.clock.moment(free_since),
@@ -359,7 +359,7 @@ impl Ledger {
         AttemptReport {
             index,
             class: given.class,
-            attempt: 1,
+            attempt: Attempt::FIRST,
             attempts_allowed: 1,
             outcome,
             cause,

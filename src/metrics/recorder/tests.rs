@@ -5,6 +5,7 @@ use crate::engine::event::{Batch, Record, RunState, SlotView, Usage, WorkerState
 use crate::engine::outcome::{Cause, Counts, Exit};
 use crate::metrics::distribution::Distributions;
 use crate::metrics::snapshot::Latency;
+use crate::workload::model::Attempt;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -25,7 +26,8 @@ fn record(index: u64, start: u64, service: u64) -> Record {
 }
 
 fn succeed(recorder: &mut Recorder, now: u64, slot: u32, sent: u64, records: &[Record]) {
-    let batch = Batch { slot, class: 0, attempt: 1, arrival: at(0), sent: at(sent), free_since: at(0), records };
+    let batch =
+        Batch { slot, class: 0, attempt: Attempt::FIRST, arrival: at(0), sent: at(sent), free_since: at(0), records };
     recorder.event(at(now), &Event::Succeeded(batch));
 }
 
@@ -181,7 +183,7 @@ fn unsuccessful_attempts_are_kept_and_recorded_if_they_ran() {
     let mut retried = crate::metrics::fixtures::attempt(1);
     retried.retried = true;
     let mut last = crate::metrics::fixtures::attempt(1);
-    last.attempt = 2;
+    last.attempt = Attempt::FIRST.next();
     let mut never_began = crate::metrics::fixtures::attempt(2);
     never_began.cause = Cause::NotStarted { message: "no such program".to_owned() };
     (never_began.wait, never_began.startup, never_began.service) = Default::default();
@@ -193,7 +195,7 @@ fn unsuccessful_attempts_are_kept_and_recorded_if_they_ran() {
     let counts = Counts { submitted: 3, failed: 2, cancelled: 1, retries: 1, ..Counts::default() };
     recorder.state(at(2000), &view(RunState::Stopped, counts, &[]));
     let snapshot = snapshots.borrow();
-    let kept: Vec<_> = snapshot.failures.iter().map(|report| (report.index, report.attempt)).collect();
+    let kept: Vec<_> = snapshot.failures.iter().map(|report| (report.index, report.attempt.number())).collect();
     assert_eq!(kept, [(1, 1), (1, 2), (2, 1)]);
     assert_eq!((snapshot.latency.service.count, snapshot.latency.sojourn.count), (3, 2));
     assert_eq!(snapshot.worker_time.work, MS * 9);

@@ -78,7 +78,8 @@ fn width_of(view: &SessionView, list: &List<'_>, column: FailureColumn, width: u
         ),
         FailureColumn::Outcome => 7,
         FailureColumn::Try => widest(
-            &mut reports().map(|report| digits(report.attempt.into()) + 1 + digits(report.attempts_allowed.into())),
+            &mut reports()
+                .map(|report| digits(report.attempt.number().into()) + 1 + digits(report.attempts_allowed.into())),
         ),
         FailureColumn::Worker => 6,
         FailureColumn::Wait | FailureColumn::Start | FailureColumn::Work => 8,

@@ -8,7 +8,7 @@ use poolscope::worker::protocol::{
     self, Failure, Frame, FromWorker, HEADER, Hello, Initialize, Initialized, MAX_PAYLOAD, Piece, ProtocolError, Setup,
     Started, TaskRun, Tells, ToWorker, WireRecord, decode_from_worker, decode_to_worker, split,
 };
-use poolscope::workload::model::{BadResult, Fault, FaultKind, Kernel, Trigger, Work};
+use poolscope::workload::model::{Attempt, BadResult, Fault, FaultKind, Kernel, Trigger, Work};
 use proptest::prelude::*;
 
 fn records() -> impl Strategy<Value = Vec<WireRecord>> {
@@ -31,8 +31,15 @@ fn usage() -> impl Strategy<Value = Usage> {
 }
 
 fn runs() -> impl Strategy<Value = Vec<TaskRun>> {
-    let run = (any::<u64>(), any::<u32>(), any::<u16>(), any::<u16>(), any::<u64>())
-        .prop_map(|(first, count, class, attempt, begin_by)| TaskRun { first, count, class, attempt, begin_by });
+    let run = (any::<u64>(), any::<u32>(), any::<u16>(), 1..=u32::from(u16::MAX), any::<u64>()).prop_map(
+        |(first, count, class, attempt, begin_by)| TaskRun {
+            first,
+            count,
+            class,
+            attempt: Attempt::new(attempt).unwrap(),
+            begin_by,
+        },
+    );
     prop::collection::vec(run, 1..300)
 }
 
@@ -243,6 +250,18 @@ proptest! {
 }
 
 #[test]
+fn an_attempt_has_a_number_from_one() {
+    let run = TaskRun { first: 7, count: 2, class: 0, attempt: Attempt::new(65_536).unwrap(), begin_by: 0 };
+    let mut out = Vec::new();
+    protocol::put_tasks(&mut out, 0, false, &[run]);
+    let last = TaskRun { attempt: Attempt::new(65_535).unwrap(), ..run };
+    let told = ToWorker::Tasks { whole: false, runs: vec![last] };
+    assert_eq!(decode_to_worker(frames(&out)[0]), Ok(told), "there is no room for a higher one");
+    out[HEADER + 14..HEADER + 16].fill(0);
+    assert_eq!(decode_to_worker(frames(&out)[0]), Err(ProtocolError::Malformed("tasks")));
+}
+
+#[test]
 fn another_version_is_refused_by_name_whatever_else_it_says() {
     let frame = |payload: &'static [u8]| Frame { kind: 1, flags: 0, lane: 0, payload };
     let other = frame(br#"{"protocol": 99, "pid": "of another kind"}"#);
@@ -310,7 +329,7 @@ fn the_documents_example_is_what_the_program_says_and_understands() {
     let failure =
         Failure { index: 9, start: 2_000_000, service: 1, message: Some("no".to_owned()), ..Failure::default() };
     let hello = Hello { protocol: 2, pid: 4711, lanes: 1, tells: Tells::Board };
-    let run = TaskRun { first: 7, count: 2, class: 0, attempt: 1, begin_by: 0 };
+    let run = TaskRun { first: 7, count: 2, class: 0, attempt: Attempt::FIRST, begin_by: 0 };
     let put: [(&str, Put<'_>); 10] = [
         ("-> setup", &|out| protocol::put_setup(out, &Setup::of(1, 5e8))),
         ("-> class", &|out| protocol::put_class(out, 0, &Work::Kernel(Kernel::Noop))),

@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::outcome::{AttemptReport, Counts, Exit};
 pub use crate::os::accounting::Usage;
-use crate::workload::model::{ClassId, TaskIndex};
+use crate::workload::model::{Attempt, ClassId, TaskIndex};
 
-/// A time on the run clock: nanoseconds since the run began, without the time it was suspended.
+/// A time on the run clock: nanoseconds since the run began, without the time it was suspended. Where it is written, it
+/// is written as the time since then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "Duration", into = "Duration")]
 pub struct Moment(pub u64);
 
 impl Moment {
@@ -29,11 +31,33 @@ impl Moment {
     }
 }
 
+/// So long after the start of the run.
+impl From<Duration> for Moment {
+    fn from(elapsed: Duration) -> Self {
+        Self(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<Moment> for Duration {
+    fn from(moment: Moment) -> Self {
+        moment.elapsed()
+    }
+}
+
 impl std::ops::Add<Duration> for Moment {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+        Self(self.0.saturating_add(Self::from(duration).0))
+    }
+}
+
+/// No earlier than the start of the run.
+impl std::ops::Sub<Duration> for Moment {
+    type Output = Self;
+
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(Self::from(duration).0))
     }
 }
 
@@ -106,11 +130,10 @@ pub struct Record {
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
     /// Of the lane that ran them.
-    pub slot: u32,
+    pub slot: Slot,
     /// Their class.
     pub class: ClassId,
-    /// 1 for the first attempt.
-    pub attempt: u32,
+    pub attempt: Attempt,
     /// Their intended arrival.
     pub arrival: Moment,
     /// When they were sent to the worker. A task waits until the worker is free for it, so its dispatch is the later of
@@ -154,8 +177,7 @@ pub enum Event<'a> {
     },
     /// A worker process was started.
     WorkerStarted {
-        /// Of its first lane.
-        slot: u32,
+        worker: WorkerId,
         /// Process id.
         pid: u32,
         /// Whether it replaces one that died or was killed.
@@ -163,15 +185,13 @@ pub enum Event<'a> {
     },
     /// A worker is ready to work.
     WorkerReady {
-        /// Of its first lane.
-        slot: u32,
+        worker: WorkerId,
         /// From the decision to start it until now.
         took: Duration,
     },
     /// A worker's initializer went well.
     WorkerInitialized {
-        /// Of its first lane.
-        slot: u32,
+        worker: WorkerId,
         /// Wall-clock time of the initializer.
         wall: Duration,
         /// CPU time that it took.
@@ -182,43 +202,41 @@ pub enum Event<'a> {
     /// The bytes that a task returns. They count if it then succeeds.
     Returned {
         /// Of the lane that ran the task.
-        slot: u32,
+        slot: Slot,
         /// Of the task in the stream.
         index: TaskIndex,
         /// All of them; the engine does not look at what they mean.
         bytes: &'a [u8],
     },
-    /// CPU time of a live worker since its own start, as it measures it itself; of a lane, where the worker has several.
+    /// What a lane of a live worker has used since its own start, as the worker measures it. All lanes together have used
+    /// what is known of the worker so far; a worker that does not tell its lanes apart tells everything of the first.
     WorkerUsage {
-        /// Of the lane, or of the first one of the worker.
-        slot: u32,
-        /// Process id.
-        pid: u32,
-        /// User and system time.
+        lane: LaneId,
+        /// User and system time, and faults.
         usage: Usage,
     },
     /// A worker is ended although the run goes on: it gets its signal now.
     WorkerEnding {
-        /// Of its first lane.
-        slot: u32,
+        worker: WorkerId,
+        /// Of the lane that it is ended for: that of the task that timed out, or else its first.
+        slot: Slot,
         /// Process id, if it has one by now.
         pid: Option<u32>,
         /// What ended it.
         reason: EndReason,
-        /// Other slots whose workers hold a task now.
-        others: &'a [u32],
+        /// Other workers that hold a task now.
+        others: &'a [WorkerId],
     },
     /// A ghost is gone: a worker has come to the end of a task whose caller had given up, or has ended in it.
     GhostEnded {
         /// Of the lane that was in the task.
-        slot: u32,
+        slot: Slot,
         /// From the moment at which the caller gave up until now.
         after: Duration,
     },
     /// A worker process ended and was reaped.
     WorkerExited {
-        /// Of its first lane.
-        slot: u32,
+        worker: WorkerId,
         /// Process id.
         pid: u32,
         /// Exit code or signal.
@@ -298,7 +316,7 @@ impl WorkerState {
 /// One slot as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotView {
-    pub slot: u32,
+    pub slot: Slot,
     /// Process id, if it has one.
     pub pid: Option<u32>,
     pub state: WorkerState,

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::event::{Moment, Slot};
 pub use crate::os::accounting::Exit;
-use crate::workload::model::{ClassId, TaskIndex};
+use crate::workload::model::{Attempt, ClassId, TaskIndex};
 
 /// Final state of a task. Each task has exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -164,8 +165,7 @@ pub struct AttemptReport {
     pub index: TaskIndex,
     /// Of the task.
     pub class: ClassId,
-    /// 1 for the first attempt.
-    pub attempt: u32,
+    pub attempt: Attempt,
     /// The first one and all retries.
     pub attempts_allowed: u32,
     /// What it would count as; final unless `retried`.
@@ -175,11 +175,11 @@ pub struct AttemptReport {
     /// Whether another attempt follows.
     pub retried: bool,
     /// Where it ran, if it ran.
-    pub slot: Option<u32>,
+    pub slot: Option<Slot>,
     /// Process that ran it, if it ran.
     pub pid: Option<u32>,
     /// Run clock at its end.
-    pub ended: Duration,
+    pub ended: Moment,
     /// Intended arrival to dispatch; of one that reached its `queue_timeout`, that limit. `None` if it never started for
     /// another reason: what did not happen has no times.
     pub wait: Option<Duration>,

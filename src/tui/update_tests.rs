@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::engine::event::Slot;
 use crate::session::view::{SessionView, Sweep};
 use crate::tui::state::Asked;
 use crate::tui::theme::ThemeName;
@@ -155,7 +156,7 @@ fn the_chosen_worker_is_killed_or_a_busy_one_or_one_of_the_next_run() {
     for action in [Action::Down, Action::Down, Action::Down, Action::Up] {
         let _moved = update(&mut ui, &model, action);
     }
-    let expected = SessionCommand::KillWorker { arm: 1, slot: Some(1) };
+    let expected = SessionCommand::KillWorker { arm: 1, slot: Some(Slot(1)) };
     assert_eq!(update(&mut ui, &model, Action::KillWorker), [UiEffect::Send(expected)]);
     assert_eq!(ui.notice, None, "the session says what comes of it");
     for idle in [fixture::finished(), fixture::ready(), fixture::broken()] {

@@ -3,12 +3,12 @@
 use crate::report::shell;
 use crate::tui::{format, text};
 use crate::workload::command::shell_text;
-use crate::workload::model::{IoWork, Kernel, MemoryWork, Phase, TaskIndex, Work};
+use crate::workload::model::{Attempt, IoWork, Kernel, MemoryWork, Phase, TaskIndex, Work};
 use crate::workload::service;
 
 /// A name for it, and the lines that say it; cleaned for a terminal.
 #[must_use]
-pub(crate) fn lines(work: &Work, seed: u64, index: TaskIndex, attempt: u32) -> (&'static str, Vec<String>) {
+pub(crate) fn lines(work: &Work, seed: u64, index: TaskIndex, attempt: Attempt) -> (&'static str, Vec<String>) {
     if let Work::Command(command) = work {
         let argv = command.arguments(index, attempt, seed);
         return match shell_text(&argv) {
@@ -79,17 +79,23 @@ mod tests {
     #[test]
     fn a_command_line_is_shown_as_it_was_run() {
         let work = command(&["fetch", "--page", "{index}", "it's {attempt}", "{seed}"]);
-        assert_eq!(lines(&work, 7, 41, 2), ("command", vec![r"fetch --page 41 'it'\''s 2' 7".to_owned()]));
+        assert_eq!(
+            lines(&work, 7, 41, Attempt::FIRST.next()),
+            ("command", vec![r"fetch --page 41 'it'\''s 2' 7".to_owned()])
+        );
         let hostile = command(&["a\x1b[31m", "b\nc"]);
-        assert_eq!(lines(&hostile, 7, 41, 2).1, [r"$'a\033[31m' $'b\nc'"]);
+        assert_eq!(lines(&hostile, 7, 41, Attempt::FIRST).1, [r"$'a\033[31m' $'b\nc'"]);
         let work = Work::Command(CommandLine::of_shell("echo {index}   a\n  | wc -l\n".to_owned()));
-        assert_eq!(lines(&work, 7, 3, 1), ("shell", vec!["echo 3   a".to_owned(), "  | wc -l".to_owned()]));
+        assert_eq!(
+            lines(&work, 7, 3, Attempt::FIRST),
+            ("shell", vec!["echo 3   a".to_owned(), "  | wc -l".to_owned()])
+        );
     }
 
     #[test]
     fn other_tasks_say_what_they_had_to_do() {
         let ms = |ms| Dist::Constant(Duration::from_millis(ms));
-        let text = |work: &Work| lines(work, 7, 41, 1).1.concat();
+        let text = |work: &Work| lines(work, 7, 41, Attempt::FIRST).1.concat();
         assert_eq!(text(&Work::Cpu(ms(80))), "cpu · 80 ms of work drawn for this task");
         let mixed = Work::Mixed(vec![Phase::Cpu(ms(5)), Phase::Io(IoWork { bytes: 4096, sync: true })]);
         let words = "mixed: cpu 5.0 ms, then io 4.0 KiB, flushed to the device · 5.0 ms of work drawn for this task";

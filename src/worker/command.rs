@@ -60,9 +60,8 @@ pub(crate) struct Ran {
 /// Runs the program to its end; `started` is told when it has begun, and its process id. A SIGTERM in the meantime is remembered
 /// ([`signals::terminated`]).
 pub(crate) fn run(command: &CommandLine, task: &TaskRun, setup: &Setup, started: impl FnOnce(u64, u32)) -> Ran {
-    let attempt = u32::from(task.attempt);
-    let argv = command.arguments(task.first, attempt, setup.seed);
-    let mark = environment::task_mark(task.first, attempt);
+    let argv = command.arguments(task.first, task.attempt, setup.seed);
+    let mark = environment::task_mark(task.first, task.attempt);
     // The program shares the worker's group, so that a signal to the worker's group reaches it too. A SIGTERM for the
     // group is the program's to handle; the worker leaves when the program has.
     signals::catch_termination();

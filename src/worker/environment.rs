@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io;
 
 use crate::os::spawn::Program;
+use crate::workload::model::{Attempt, TaskIndex};
 
 /// Names the run that a process belongs to.
 pub(crate) const RUN: &str = "POOLSCOPE_RUN";
@@ -16,7 +17,7 @@ pub(crate) const MAX_DEPTH: u32 = 8;
 
 /// Value of [`TASK`] for one attempt.
 #[must_use]
-pub(crate) fn task_mark(index: u64, attempt: u32) -> String {
+pub(crate) fn task_mark(index: TaskIndex, attempt: Attempt) -> String {
     format!("{index}.{attempt}")
 }
 

@@ -46,7 +46,7 @@ fn hits(fault: &Fault, number: u64, seed: u64, task: &TaskRun) -> bool {
     fault.class.is_none_or(|class| class == task.class)
         && match fault.at {
             Trigger::Rate(rate) => {
-                unit(seed, Purpose::Fault, task.first, u64::from(task.attempt) << 16 | number) < rate
+                unit(seed, Purpose::Fault, task.first, u64::from(task.attempt.number()) << 16 | number) < rate
             }
             Trigger::Index(index) => index == task.first,
         }
@@ -69,8 +69,10 @@ fn leak(bytes: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::model::Attempt;
 
-    fn hit(fault: &Fault, task: u64, attempt: u16) -> bool {
+    fn hit(fault: &Fault, task: u64, attempt: u32) -> bool {
+        let attempt = Attempt::new(attempt).unwrap();
         hits(fault, 0, 1, &TaskRun { first: task, count: 1, class: 3, attempt, begin_by: 0 })
     }
 

@@ -1,6 +1,6 @@
 //! The command line of one attempt at a task: what is run, and what is shown of it. Nothing is run in here.
 
-use crate::workload::model::{CommandLine, TaskIndex};
+use crate::workload::model::{Attempt, CommandLine, TaskIndex};
 
 /// How a text becomes a command with `shell: true`.
 const SHELL: [&str; 2] = ["/bin/sh", "-c"];
@@ -16,7 +16,7 @@ impl CommandLine {
 
     /// Program and arguments of one attempt: `{index}`, `{attempt}` and `{seed}` are filled in.
     #[must_use]
-    pub(crate) fn arguments(&self, index: TaskIndex, attempt: u32, seed: u64) -> Vec<String> {
+    pub(crate) fn arguments(&self, index: TaskIndex, attempt: Attempt, seed: u64) -> Vec<String> {
         let values = [("{index}", index.to_string()), ("{attempt}", attempt.to_string()), ("{seed}", seed.to_string())];
         let fill = |text: &String| values.iter().fold(text.clone(), |text, (name, value)| text.replace(name, value));
         self.argv.iter().map(fill).collect()
@@ -40,12 +40,12 @@ mod tests {
     fn every_place_is_filled_in_and_nothing_else() {
         let argv = ["{index}", "a{index}-{attempt}", "{seed}{seed}", "{ index }", "{indx}"].map(str::to_owned).to_vec();
         let command = CommandLine { argv };
-        assert_eq!(command.arguments(41, 2, 7), ["41", "a41-2", "77", "{ index }", "{indx}"]);
+        assert_eq!(command.arguments(41, Attempt::FIRST.next(), 7), ["41", "a41-2", "77", "{ index }", "{indx}"]);
     }
 
     #[test]
     fn a_text_for_the_shell_comes_back() {
-        let argv = CommandLine::of_shell("echo {index} | wc".to_owned()).arguments(3, 1, 0);
+        let argv = CommandLine::of_shell("echo {index} | wc".to_owned()).arguments(3, Attempt::FIRST, 0);
         assert_eq!(shell_text(&argv), Some("echo 3 | wc"));
         for other in [&["/bin/sh", "-c"][..], &["/bin/sh", "-c", "a", "b"], &["sh", "-c", "a"], &[]] {
             let argv: Vec<String> = other.iter().map(|word| (*word).to_owned()).collect();

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod attempt;
 mod fault;
 mod kind;
 mod worker_life;
 
+pub use attempt::Attempt;
 pub use fault::{BadResult, Fault, FaultKind, FaultRule, Mishap, Trigger};
 pub use kind::{EngineKind, Hue, KindRow, WorkerCounts};
 pub use worker_life::{Initializer, Recycling};

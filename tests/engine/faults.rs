@@ -117,7 +117,7 @@ fn timeouts_are_tried_again_as_often_as_allowed() {
     for setting in every(1) {
         let story = setting.tasks(1, sleep(600_000), limited).start().finish();
         assert_eq!((story.counts.timed_out, story.counts.retries), (1, 2));
-        let attempts: Vec<(u32, bool)> = story.attempts.iter().map(|a| (a.attempt, a.retried)).collect();
+        let attempts: Vec<(u32, bool)> = story.attempts.iter().map(|a| (a.attempt.number(), a.retried)).collect();
         assert_eq!(attempts, [(1, true), (2, true), (3, false)]);
     }
 }

@@ -10,7 +10,7 @@ use poolscope::engine::event::RunState;
 use poolscope::engine::outcome::Exit;
 use poolscope::os::accounting::Usage;
 use poolscope::worker::protocol::{self, Hello, Setup, TaskRun, Tells, WireRecord};
-use poolscope::workload::model::{Kernel, Work};
+use poolscope::workload::model::{Attempt, Kernel, Work};
 use tempfile::TempDir;
 
 use crate::support::{Control, Setting, Story, both, lives, rules};
@@ -112,7 +112,12 @@ fn put_frames(folder: &Path) -> usize {
     let mut sent = Vec::new();
     protocol::put_setup(&mut sent, &Setup::of(1, 5e8));
     protocol::put_class(&mut sent, 0, &NOOP);
-    protocol::put_tasks(&mut sent, 0, false, &[TaskRun { first: 0, count: 1, class: 0, attempt: 1, begin_by: 0 }]);
+    protocol::put_tasks(
+        &mut sent,
+        0,
+        false,
+        &[TaskRun { first: 0, count: 1, class: 0, attempt: Attempt::FIRST, begin_by: 0 }],
+    );
     sent.len()
 }
 

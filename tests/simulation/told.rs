@@ -53,8 +53,8 @@ impl Sink for Told {
                 }
                 let attempts = self.attempts.entry(report.index).or_default();
                 *attempts += 1;
-                assert_eq!(report.attempt, *attempts, "attempts of task {} are counted", report.index);
-                assert!(report.attempt <= report.attempts_allowed, "task {} is tried too often", report.index);
+                assert_eq!(report.attempt.number(), *attempts, "attempts of task {} are counted", report.index);
+                assert!(report.attempt.number() <= report.attempts_allowed, "task {} is tried too often", report.index);
                 if report.retried {
                     self.retries += 1;
                     return;

@@ -16,7 +16,7 @@ use poolscope::worker::entry::WORKER;
 use poolscope::worker::protocol::{
     self, BOARD_FD, Failure, FromWorker, Hello, Initialized, SOCKET_FD, Setup, Started, TaskRun, WireRecord,
 };
-use poolscope::workload::model::{Dist, Kernel, Work};
+use poolscope::workload::model::{Attempt, Dist, Kernel, Work};
 
 use crate::support::{foreign, hard_limit};
 
@@ -39,7 +39,7 @@ pub fn ours() -> OsString {
 }
 
 pub fn run(first: u64, count: u32, class: u16) -> TaskRun {
-    TaskRun { first, count, class, attempt: 1, begin_by: 0 }
+    TaskRun { first, count, class, attempt: Attempt::FIRST, begin_by: 0 }
 }
 
 /// What a worker said, with its lane where it has one.

@@ -13,7 +13,7 @@ use super::worker::Life;
 use crate::engine::dispatcher::queue::{Expired, Ticket};
 use crate::engine::event::{Event, LaneId, Moment, Slot};
 use crate::engine::outcome::{AttemptReport, Cause, Outcome};
-use crate::workload::model::{ClassId, TaskIndex};
+use crate::workload::model::{Attempt, ClassId, TaskIndex};
 
 /// How long a worker that is in no task is waited for before what it holds expires: it may just be reporting that it has
 /// done some of it (at the latest 100 µs after the task).
@@ -94,14 +94,14 @@ impl Dispatcher {
         AttemptReport {
             index,
             class,
-            attempt: 1,
+            attempt: Attempt::FIRST,
             attempts_allowed: self.rules(class).retries.max + 1,
             outcome: Outcome::TimedOut,
             cause: Cause::QueueTimeout { limit },
             retried: false,
             slot: None,
             pid: None,
-            ended: now.elapsed(),
+            ended: now,
             wait: Some(limit),
             startup: None,
             service: None,

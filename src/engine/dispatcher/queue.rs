@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::engine::event::Moment;
 use crate::engine::stream::TaskStream;
-use crate::workload::model::{ClassId, TaskIndex};
+use crate::workload::model::{Attempt, ClassId, TaskIndex};
 
 /// Waiting tasks with consecutive indices that share everything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +16,7 @@ pub struct Ticket {
     pub count: u64,
     /// Their class.
     pub class: ClassId,
-    /// 1 for the first attempt.
-    pub attempt: u32,
+    pub attempt: Attempt,
     /// Their intended arrival.
     pub arrival: Moment,
     /// When their `queue_timeout` runs out: `None` without one, and once they have been in work.
@@ -154,7 +153,7 @@ impl Queue {
         if let (Some(at), Some(expiring)) = (expires, self.expiring.get_mut(usize::from(run.class))) {
             expiring.push_back((position, at));
         }
-        let ticket = Ticket { first: run.first, count: 1, class: run.class, attempt: 1, arrival, expires };
+        let ticket = Ticket { first: run.first, count: 1, class: run.class, attempt: Attempt::FIRST, arrival, expires };
         self.arrived.insert(position, ticket);
     }
 
@@ -225,7 +224,7 @@ impl Queue {
             *taken += run.count;
         }
         let expires = self.expiry(run.class, arrival);
-        Some(Ticket { first: run.first, count: run.count, class: run.class, attempt: 1, arrival, expires })
+        Some(Ticket { first: run.first, count: run.count, class: run.class, attempt: Attempt::FIRST, arrival, expires })
     }
 
     fn skip_expired(&mut self) {

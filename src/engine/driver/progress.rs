@@ -78,10 +78,11 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::model::Attempt;
 
     #[test]
     fn the_next_task_follows_the_ones_that_are_taken_off() {
-        let run = |first, count| TaskRun { first, count, class: 0, attempt: 1, begin_by: 0 };
+        let run = |first, count| TaskRun { first, count, class: 0, attempt: Attempt::FIRST, begin_by: 0 };
         let mut held = VecDeque::from([run(10, 3), run(50, 1), run(7, 2)]);
         assert_eq!(advance(&mut held, 1), Some(11));
         assert_eq!(advance(&mut held, 2), Some(50));

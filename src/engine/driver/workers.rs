@@ -54,7 +54,7 @@ fn runs(tickets: &[Ticket], clock: &RunClock) -> Vec<TaskRun> {
             first: ticket.first,
             count: u32::try_from(ticket.count).unwrap_or(u32::MAX),
             class: ticket.class,
-            attempt: u16::try_from(ticket.attempt).unwrap_or(u16::MAX),
+            attempt: ticket.attempt,
             begin_by: ticket.expires.map_or(0, |at| clock.monotonic(at)),
         })
         .collect()
@@ -117,7 +117,7 @@ impl Core {
             ours.shutdown(Shutdown::Write)?;
         }
         self.worker.set_argument(2, worker.slot.to_string().as_ref())?;
-        let group = self.slot_group(worker.slot.0)?;
+        let group = self.slot_group(worker.slot)?;
         let descriptors = [
             (self.null.as_fd(), 0),
             (output_end.as_fd(), 1),

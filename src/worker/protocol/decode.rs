@@ -6,6 +6,7 @@ use super::frame::{u16_at, u32_at, u64_at};
 use super::messages::{DoneFrame, FromWorker, Hello, Piece, Setup, Started, TaskRun, ToWorker};
 use super::{Frame, MORE, ProtocolError, RECORD, RUN, SKIPPED, STARTED, USAGE, VERSION, WHOLE};
 use crate::os::accounting::Usage;
+use crate::workload::model::Attempt;
 
 /// What a flag means is not known to a peer that does not know it: it cannot go on as if it were not there.
 fn flag(frame: Frame<'_>, known: u8, kind: &'static str) -> Result<bool, ProtocolError> {
@@ -82,14 +83,17 @@ pub fn decode_to_worker(frame: Frame<'_>) -> Result<ToWorker<'_>, ProtocolError>
             if payload.is_empty() || !payload.len().is_multiple_of(RUN) {
                 return Err(ProtocolError::Malformed("tasks"));
             }
-            let runs = payload.chunks_exact(RUN).map(|b| TaskRun {
-                first: u64_at(b, 0),
-                count: u32_at(b, 8),
-                class: u16_at(b, 12),
-                attempt: u16_at(b, 14),
-                begin_by: u64_at(b, 16),
+            let runs = payload.chunks_exact(RUN).map(|b| {
+                Some(TaskRun {
+                    first: u64_at(b, 0),
+                    count: u32_at(b, 8),
+                    class: u16_at(b, 12),
+                    attempt: Attempt::new(u16_at(b, 14).into())?,
+                    begin_by: u64_at(b, 16),
+                })
             });
-            Ok(ToWorker::Tasks { whole, runs: runs.collect() })
+            let runs = runs.collect::<Option<_>>().ok_or(ProtocolError::Malformed("tasks"))?;
+            Ok(ToWorker::Tasks { whole, runs })
         }
         4 => {
             flag(frame, 0, "initialize")?;

@@ -41,7 +41,8 @@ pub fn put_tasks(out: &mut Vec<u8>, lane: LaneNumber, whole: bool, runs: &[TaskR
             out.extend_from_slice(&run.first.to_le_bytes());
             out.extend_from_slice(&run.count.to_le_bytes());
             out.extend_from_slice(&run.class.to_le_bytes());
-            out.extend_from_slice(&run.attempt.to_le_bytes());
+            let attempt = u16::try_from(run.attempt.number()).unwrap_or(u16::MAX);
+            out.extend_from_slice(&attempt.to_le_bytes());
             out.extend_from_slice(&run.begin_by.to_le_bytes());
         }
     });

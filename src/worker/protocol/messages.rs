@@ -6,7 +6,7 @@ use super::frame::u64_at;
 use super::{RECORD, VERSION};
 use crate::os::accounting::{Exit, Usage};
 use crate::os::inherited::Caller;
-use crate::workload::model::{ClassId, Fault, TaskIndex, Work};
+use crate::workload::model::{Attempt, ClassId, Fault, TaskIndex, Work};
 
 /// Which of a worker's lanes.
 pub type LaneNumber = u16;
@@ -121,8 +121,8 @@ pub struct TaskRun {
     pub count: u32,
     /// Their class.
     pub class: ClassId,
-    /// 1 for the first attempt.
-    pub attempt: u16,
+    /// Written with 16 bits.
+    pub attempt: Attempt,
     /// `CLOCK_MONOTONIC` in nanoseconds from which on they are not to be begun any more; 0 for never.
     pub begin_by: u64,
 }

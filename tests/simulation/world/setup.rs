@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::dispatcher::{Dispatcher, InitializerRules, Policy, Settings};
+use poolscope::engine::event::Moment;
 use poolscope::engine::stream::Admission;
 use poolscope::workload::model::{OnFull, Recycling};
 
@@ -44,7 +45,7 @@ impl World {
                 at += dice.below(gap);
                 *arrival = at;
             }
-            let times: Vec<_> = arrivals.iter().map(|at| Duration::from_nanos(*at)).collect();
+            let times: Vec<_> = arrivals.iter().copied().map(Moment).collect();
             let max_in_flight = dice.chance(50).then(|| 1 + dice.below(10));
             Admission::Open { times: Box::new(times.into_iter()), max_in_flight, on_full }
         };

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use poolscope::engine::arm::Arm as _;
+use poolscope::engine::dispatched::Dispatched;
 use poolscope::engine::event::{Observer, Observers, RunState};
 use poolscope::metrics::recorder::{Recorder, RecorderConfig};
 use poolscope::metrics::snapshot::RunId;
@@ -88,8 +90,9 @@ fn own() -> Vec<String> {
 fn recorder(kind: EngineKind) -> Observers {
     let run = RunId::default();
     let interval = Some(Duration::from_millis(20));
+    let capabilities = Dispatched(kind).capabilities();
     let (recorder, _) =
-        Recorder::new(RecorderConfig { sample_interval: interval, cores: 2, kind, unbounded: false, run });
+        Recorder::new(RecorderConfig { sample_interval: interval, cores: 2, capabilities, unbounded: false, run });
     [Box::new(recorder) as Box<dyn Observer>].into_iter().collect()
 }
 

@@ -1,12 +1,13 @@
 //! The arm whose tasks our dispatcher gives to our worker processes: from an entry of a workload's `engines:` to a
 //! [`Run`] of the driver.
 
-use crate::engine::arm::{Arm, ArmRun, RunRequest, StartError};
+use crate::engine::arm::{Arm, ArmRun, Completion, RunRequest, StartError};
 use crate::engine::control::{Capabilities, Command};
 use crate::engine::dispatcher::window::{Chunk, cpython_chunksize};
 use crate::engine::dispatcher::{Policy, Settings};
 use crate::engine::driver::{Run, RunSpec, WorkerOrders};
-use crate::engine::event::{Observer, RunState};
+use crate::engine::error::EngineError;
+use crate::engine::event::Observer;
 use crate::engine::stream::ClassRules;
 use crate::workload::model::{Chunksize, EngineKind, OnTimeout};
 
@@ -27,7 +28,7 @@ impl Arm for Dispatched {
 
     fn start(&self, request: RunRequest<'_>, observer: Box<dyn Observer>) -> Result<Box<dyn ArmRun>, StartError> {
         let capabilities = self.capabilities();
-        Ok(Box::new(DispatchedRun { run: Run::start(run_spec(request), observer)?, capabilities }))
+        Ok(Box::new(DispatchedRun { run: Run::start(run_spec(request, capabilities), observer)?, capabilities }))
     }
 }
 
@@ -46,13 +47,14 @@ impl ArmRun for DispatchedRun {
         self.capabilities
     }
 
-    fn join(self: Box<Self>) -> RunState {
+    fn join(self: Box<Self>) -> Result<Completion, EngineError> {
         self.run.join()
     }
 }
 
 /// What the driver needs for a run.
-fn run_spec(RunRequest { workload, spec, workers, stream, admission, context }: RunRequest<'_>) -> RunSpec {
+fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> RunSpec {
+    let RunRequest { workload, spec, workers, stream, admission, context } = request;
     let policy = if spec.kind.process_per_task() { Policy::OneTask } else { Policy::Reuse };
     let chunk = match spec.chunksize {
         _ if !policy.keeps_workers() => Chunk::One,
@@ -82,6 +84,7 @@ fn run_spec(RunRequest { workload, spec, workers, stream, admission, context }: 
             admission,
             seed: workload.seed,
         },
+        capabilities,
         orders: WorkerOrders::default(),
         works: workload.classes.iter().map(|class| class.work.clone()).collect(),
         stream,

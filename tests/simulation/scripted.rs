@@ -1,5 +1,6 @@
 //! Single cases by hand: exactly which effect comes at which moment.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use poolscope::engine::control::Command;
@@ -12,7 +13,7 @@ use poolscope::engine::outcome::Exit;
 use poolscope::engine::stream::{Admission, ClassRules};
 use poolscope::workload::model::{Backoff, OnTimeout, Retries};
 
-use crate::draws::{MS, Stream};
+use crate::draws::{MS, Stream, not_started};
 use crate::told::Told;
 
 fn millis(millis: u64) -> Duration {
@@ -334,8 +335,11 @@ fn a_start_that_fails_when_the_run_is_ending_costs_no_task_its_outcome() {
     let stream = Stream { known: true, total: 2, classes: 1, run: 2 };
     let mut script = Script::new(Policy::OneTask, 2, Chunk::One, vec![rules(None, None)], stream);
     assert_eq!(script.effects().len(), 2, "both are being started");
-    script.feed(Input::StartFailed { worker: id(0), failure: StartFailure::Engine("no program".to_owned()) });
-    script.feed(Input::StartFailed { worker: id(1), failure: StartFailure::Transient("EAGAIN".to_owned()) });
+    script.feed(Input::StartFailed { worker: id(0), failure: StartFailure::Engine(not_started(ErrorKind::NotFound)) });
+    script.feed(Input::StartFailed {
+        worker: id(1),
+        failure: StartFailure::Transient(not_started(ErrorKind::WouldBlock)),
+    });
     let counts = script.dispatcher.counts();
     assert_eq!((counts.cancelled, counts.queued, script.dispatcher.state()), (2, 0, RunState::Broken));
 }

@@ -2,9 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::io::ErrorKind;
 use std::time::Duration;
 
-use crate::draws::{Dice, MS, Stream, rules};
+use crate::draws::{Dice, MS, Stream, not_started, rules};
 use crate::faults::Faults;
 use crate::limits::GONE_AT_STOP;
 use crate::submits::Shared;
@@ -440,11 +441,11 @@ impl World {
             self.faults.failed_starts += 1;
             let failure = if self.dice.chance(1) {
                 self.faults.engine_failures += 1;
-                StartFailure::Engine("no such worker program".to_owned())
+                StartFailure::Engine(not_started(ErrorKind::NotFound))
             } else if task.is_some() && self.dice.chance(30) {
                 StartFailure::Task("no such program".to_owned())
             } else {
-                StartFailure::Transient("EAGAIN".to_owned())
+                StartFailure::Transient(not_started(ErrorKind::WouldBlock))
             };
             return self.feed(Input::StartFailed { worker: id, failure });
         }

@@ -2,6 +2,7 @@
 
 use crate::engine::control::Command;
 use crate::engine::dispatcher::queue::Ticket;
+use crate::engine::error::{EngineError, NotStarted};
 use crate::engine::event::{Event, InTask, LaneId, Moment, Record, RunState, Usage, WorkerId};
 use crate::engine::outcome::Exit;
 use crate::workload::model::TaskIndex;
@@ -16,7 +17,7 @@ pub enum Input<'a> {
     /// The user asks for something.
     Control(Command),
     /// The driver cannot go on.
-    Broken(String),
+    Broken(EngineError),
     /// A worker process was started.
     Started { worker: WorkerId, pid: u32 },
     /// A worker process could not be started.
@@ -62,14 +63,14 @@ pub enum Input<'a> {
 }
 
 /// Why a worker could not be started.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum StartFailure {
     /// The system is short of something: trying again later may help.
-    Transient(String),
+    Transient(NotStarted),
     /// The task's own program cannot be run: the task has failed.
     Task(String),
     /// Workers cannot be run at all: the engine cannot go on.
-    Engine(String),
+    Engine(NotStarted),
 }
 
 /// A task that reported that it did not succeed.

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use crate::engine::dispatcher::queue::Queue;
 use crate::engine::dispatcher::window::{Chunk, Estimates};
+use crate::engine::error::EngineError;
 use crate::engine::event::{EngineView, Event, InTask, Moment, RunState, Severity, Slot, SlotView, WorkerState};
 use crate::engine::outcome::Counts;
 use crate::engine::stream::{Admission, ClassRules, TaskStream};
@@ -99,6 +100,8 @@ pub struct Dispatcher {
     before_suspend: RunState,
     /// How the run will end once every worker is gone.
     ending: Option<RunState>,
+    /// The first reason why it cannot go on.
+    error: Option<EngineError>,
     /// When the run began to be ended before its last task. What was in work then is cancelled, whatever comes of it.
     stopped_at: Option<Moment>,
     queue: Queue,
@@ -150,6 +153,7 @@ impl Dispatcher {
             state: RunState::Running,
             before_suspend: RunState::Running,
             ending: None,
+            error: None,
             stopped_at: None,
             queue: Queue::new(stream, settings.classes.iter().map(|class| class.queue_timeout).collect()),
             table: Table::new(settings.policy),
@@ -192,7 +196,7 @@ impl Dispatcher {
             Input::Begin => self.begin(now, out),
             Input::Wake => {}
             Input::Control(command) => self.control(now, command, out),
-            Input::Broken(reason) => self.give_up(now, &reason, out),
+            Input::Broken(error) => self.give_up(now, error, out),
             Input::Started { worker, pid } => self.started(now, worker, pid, out),
             Input::StartFailed { worker, failure } => self.start_failed(now, worker, failure, out),
             Input::Hello { worker } => self.hello(now, worker, out),
@@ -227,6 +231,12 @@ impl Dispatcher {
     #[must_use]
     pub fn state(&self) -> RunState {
         self.state
+    }
+
+    /// Why the run is broken, if it is. `None` the second time.
+    #[must_use]
+    pub fn take_error(&mut self) -> Option<EngineError> {
+        self.error.take()
     }
 
     /// The state for an observer. `task` tells what the lane in a slot is in.

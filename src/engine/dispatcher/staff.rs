@@ -10,6 +10,8 @@ use super::lane::Held;
 use super::queue::Ticket;
 use super::timers::Timer;
 use super::worker::{Life, Why, Worker};
+use crate::engine::chain;
+use crate::engine::error::{EngineError, NotStarted};
 use crate::engine::event::{Event, Moment, Severity, Slot, WorkerId};
 use crate::engine::outcome::{Cause, Outcome};
 
@@ -221,9 +223,9 @@ impl Dispatcher {
             return;
         }
         match failure {
-            StartFailure::Engine(reason) => {
+            StartFailure::Engine(error) => {
                 self.queue.give_back(held.map(|held| held.ticket).into_iter());
-                self.give_up(now, &reason, out);
+                self.give_up(now, error.into(), out);
             }
             StartFailure::Task(message) => {
                 // The system was not short of anything.
@@ -237,16 +239,15 @@ impl Dispatcher {
                 self.occupy(now, id, out);
                 self.pump(now, out);
             }
-            StartFailure::Transient(reason) => {
+            StartFailure::Transient(error) => {
                 self.queue.give_back(held.map(|held| held.ticket).into_iter());
                 // Several that were asked for at the same time are one failure.
                 if now >= self.start_blocked_until {
-                    self.block_starts(now, &reason, out);
+                    self.block_starts(now, &error, out);
                 }
                 let anyone = self.table.workers().iter().any(|worker| worker.pid.is_some());
                 if !anyone && now.since(self.failing_since) > START_PATIENCE {
-                    self.give_up(now, &format!("no worker could be started for {START_PATIENCE:?}: {reason}"), out);
-                    return;
+                    return self.give_up(now, EngineError::Shortage { patience: START_PATIENCE, source: error }, out);
                 }
                 self.timers.set(self.start_blocked_until, Timer::Start(id));
             }
@@ -254,7 +255,7 @@ impl Dispatcher {
     }
 
     /// The system is short of something: for a while no worker is started, each time for longer.
-    fn block_starts(&mut self, now: Moment, reason: &str, out: &mut dyn Sink) {
+    fn block_starts(&mut self, now: Moment, error: &NotStarted, out: &mut dyn Sink) {
         if self.failed_starts == 0 {
             self.failing_since = now;
         }
@@ -265,6 +266,7 @@ impl Dispatcher {
         self.shortages += 1;
         // Often enough to be seen, rarely enough to leave room for other notes.
         if self.shortages.is_power_of_two() {
+            let reason = chain(error);
             let text = format!("{reason}; trying again in {pause:?} (short {} times so far)", self.shortages);
             self.note(now, Severity::Warning, text, out);
         }

@@ -14,12 +14,14 @@ use tokio::sync::Notify;
 
 use super::links::{Link, Peer};
 use super::{RunSpec, WorkerOrders};
+use crate::engine::arm::Completion;
 use crate::engine::clock::RunClock;
-use crate::engine::control::Command;
+use crate::engine::control::{Capabilities, Command};
 use crate::engine::dispatcher::input::TaskOutput;
 use crate::engine::dispatcher::{Dispatcher, Effect, Input, Policy, Sink, Stop};
 use crate::engine::driver::guardian::Guardian;
 use crate::engine::driver::strays::Strays;
+use crate::engine::error::EngineError;
 use crate::engine::event::{Event, InTask, LaneId, Moment, Observer, Record, RunState, Severity, Slot, WorkerId};
 use crate::os::board::Board;
 use crate::os::child::Reaped;
@@ -37,6 +39,7 @@ static RUNS: AtomicU32 = AtomicU32::new(0);
 pub(super) struct Core {
     pub(crate) dispatcher: Dispatcher,
     policy: Policy,
+    capabilities: Capabilities,
     /// When what is being read was read: nothing that is told can have happened later.
     pub(crate) heard: Moment,
     pub(crate) clock: RunClock,
@@ -136,6 +139,7 @@ impl Core {
         protocol::put_setup(&mut setup, &frame);
         let mut core = Self {
             policy: spec.settings.policy,
+            capabilities: spec.capabilities,
             heard: Moment::ZERO,
             dispatcher: Dispatcher::new(spec.settings, spec.stream),
             clock: RunClock::start(),
@@ -226,6 +230,15 @@ impl Core {
         // Once, and without a number: those in a program's own group end with it and are not counted in every engine.
         if killed > 0 && !std::mem::replace(&mut self.strays_told, true) {
             self.note(Severity::Info, "tasks left processes behind, which were ended".to_owned());
+        }
+    }
+
+    /// How the run ended, once it is over.
+    pub(super) fn conclusion(&mut self) -> Result<Completion, EngineError> {
+        match self.over {
+            Some(RunState::Finished) => Ok(Completion::Finished),
+            Some(RunState::Stopped) => Ok(Completion::Stopped),
+            _ => Err(self.dispatcher.take_error().unwrap_or(EngineError::Gone)),
         }
     }
 
@@ -344,6 +357,9 @@ impl Core {
 
     /// What the user asks for.
     pub(super) fn control(&mut self, command: Command) {
+        if let Err(refusal) = self.capabilities.check(command) {
+            return self.note(Severity::Warning, refusal.to_string());
+        }
         match command {
             Command::Suspend if !self.clock.is_suspended() => {
                 self.feed(Input::Control(command));

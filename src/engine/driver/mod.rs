@@ -10,7 +10,7 @@ pub(in crate::engine) mod guardian;
 mod links;
 mod programs;
 mod progress;
-mod strays;
+pub(in crate::engine) mod strays;
 mod watch;
 mod workers;
 
@@ -23,10 +23,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::engine::arm::StartError;
-use crate::engine::control::Command;
+use crate::engine::arm::{Completion, StartError};
+use crate::engine::control::{Capabilities, Command};
 use crate::engine::dispatcher::Settings;
-use crate::engine::event::{Observer, RunState};
+use crate::engine::error::EngineError;
+use crate::engine::event::Observer;
 use crate::engine::stream::TaskStream;
 use crate::os::threads;
 use crate::worker::protocol::{Fault, Initialize};
@@ -50,6 +51,8 @@ pub struct RunSpec {
     pub own_program: OsString,
     /// Where processes are started; `None` for the folder of this process.
     pub folder: Option<PathBuf>,
+    /// What may be asked of the run; the rest is refused.
+    pub capabilities: Capabilities,
     /// What workers are told beyond tasks.
     pub orders: WorkerOrders,
 }
@@ -80,7 +83,7 @@ impl std::fmt::Debug for RunSpec {
 #[derive(Debug)]
 pub struct Run {
     commands: mpsc::UnboundedSender<Command>,
-    thread: Option<JoinHandle<RunState>>,
+    thread: Option<JoinHandle<Result<Completion, EngineError>>>,
 }
 
 impl Run {
@@ -96,7 +99,8 @@ impl Run {
                 Ok(runtime) => runtime,
                 Err(source) => {
                     let _ = ready.send(Err(StartError::Runtime { source }));
-                    return RunState::Broken;
+                    // Nobody has this run, and so nobody hears its end.
+                    return Err(EngineError::Gone);
                 }
             };
             let local = tokio::task::LocalSet::new();
@@ -108,7 +112,7 @@ impl Run {
                     }
                     Err(source) => {
                         let _ = ready.send(Err(StartError::Setup { source }));
-                        RunState::Broken
+                        Err(EngineError::Gone)
                     }
                 }
             })
@@ -127,13 +131,17 @@ impl Run {
     }
 
     /// Waits for the end.
-    pub fn join(mut self) -> RunState {
+    ///
+    /// # Errors
+    /// When the engine could not go on.
+    pub fn join(mut self) -> Result<Completion, EngineError> {
         self.wait()
     }
 
-    fn wait(&mut self) -> RunState {
-        // A panic on the engine's thread was printed by the panic hook; the run is broken.
-        self.thread.take().map_or(RunState::Broken, |thread| thread.join().unwrap_or(RunState::Broken))
+    fn wait(&mut self) -> Result<Completion, EngineError> {
+        // A panic on the engine's thread was printed by the panic hook.
+        let ended = self.thread.take().and_then(|thread| thread.join().ok());
+        ended.unwrap_or(Err(EngineError::Gone))
     }
 }
 
@@ -141,7 +149,8 @@ impl Drop for Run {
     fn drop(&mut self) {
         if self.thread.is_some() {
             self.command(Command::Kill);
-            self.wait();
+            // Nobody is there any more to be told how it ended.
+            let _ = self.wait();
         }
     }
 }

@@ -8,6 +8,7 @@ use super::links::{Link, OutputPipe, Peer, ProgramPeer};
 use crate::engine::dispatcher::input::{Ended, TaskFailure};
 use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::dispatcher::{Input, StartFailure};
+use crate::engine::error::NotStarted;
 use crate::engine::event::{InTask, Record, WorkerId};
 use crate::os::accounting::Exit;
 use crate::os::board;
@@ -52,7 +53,7 @@ impl Core {
             Err(error) => {
                 let program = command.argv.first().map_or("", String::as_str);
                 let failure = if is_transient(&error) && !self.written_too_long(ticket.first, &error) {
-                    StartFailure::Transient(format!("{program} could not be started: {error}"))
+                    StartFailure::Transient(NotStarted { what: program.to_owned(), source: error })
                 } else {
                     StartFailure::Task(format!("{program}: {error}"))
                 };

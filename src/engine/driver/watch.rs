@@ -16,8 +16,10 @@ use super::core::Core;
 use super::links::{Link, Peer};
 use super::programs::Which;
 use super::workers::{Read, Received};
+use crate::engine::arm::Completion;
 use crate::engine::control::Command;
 use crate::engine::dispatcher::Input;
+use crate::engine::error::EngineError;
 use crate::engine::event::{RunState, Severity, WorkerId};
 use crate::os::child::Reaped;
 use crate::os::clock::monotonic;
@@ -36,12 +38,15 @@ const STRAYS_LATER: Duration = Duration::from_millis(50);
 type Shared = Rc<RefCell<Core>>;
 
 /// Runs a run from its beginning to its end.
-pub(super) async fn drive(core: Shared, mut requests: mpsc::UnboundedReceiver<Command>) -> RunState {
+pub(super) async fn drive(
+    core: Shared,
+    mut requests: mpsc::UnboundedReceiver<Command>,
+) -> Result<Completion, EngineError> {
     let over = Rc::clone(&core.borrow().over_notice);
     let alarm = match Alarm::new() {
         Ok(alarm) => Some(alarm),
-        Err(error) => {
-            feed(&core, Input::Broken(format!("no timer: {error}")));
+        Err(source) => {
+            feed(&core, Input::Broken(EngineError::Timer { source }));
             None
         }
     };
@@ -70,7 +75,7 @@ pub(super) async fn drive(core: Shared, mut requests: mpsc::UnboundedReceiver<Co
     core.end_strays();
     core.guardian = None;
     core.tell_state();
-    core.over.unwrap_or(RunState::Broken)
+    core.conclusion()
 }
 
 /// Feeds one input, then sees to the children that came of it.
@@ -89,8 +94,8 @@ fn spawn_watchers(core: &Shared) {
             return;
         }
         for worker in unwatched {
-            if let Err(error) = watch_child(core, &mut borrowed, worker) {
-                borrowed.feed(Input::Broken(format!("a worker cannot be watched: {error}")));
+            if let Err(source) = watch_child(core, &mut borrowed, worker) {
+                borrowed.feed(Input::Broken(EngineError::Watch { source }));
             }
         }
         for worker in blocked {
@@ -225,17 +230,17 @@ async fn watch_alarm(core: Shared, alarm: Alarm) {
     let changed = Rc::clone(&core.borrow().alarm_changed);
     loop {
         let at = core.borrow().alarm();
-        if let Err(error) = alarm.set(at) {
-            feed(&core, Input::Broken(format!("the timer cannot be set: {error}")));
+        if let Err(source) = alarm.set(at) {
+            feed(&core, Input::Broken(EngineError::Timer { source }));
             return;
         }
         tokio::select! {
             () = changed.notified() => {}
             rung = alarm.ring(), if at.is_some() => {
-                if rung.is_err() {
-                    return;
+                match rung {
+                    Ok(()) => feed(&core, Input::Wake),
+                    Err(source) => return feed(&core, Input::Broken(EngineError::Timer { source })),
                 }
-                feed(&core, Input::Wake);
             }
         }
     }

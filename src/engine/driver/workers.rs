@@ -14,6 +14,7 @@ use crate::engine::clock::RunClock;
 use crate::engine::dispatcher::input::Ended;
 use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::dispatcher::{Input, StartFailure};
+use crate::engine::error::NotStarted;
 use crate::engine::event::{LaneId, WorkerId};
 use crate::os::accounting::Exit;
 use crate::os::child::Reaped;
@@ -81,9 +82,9 @@ impl Core {
                 }
             }
             Err(error) => {
-                let reason = format!("a worker could not be started: {error}");
-                let failure =
-                    if is_transient(&error) { StartFailure::Transient(reason) } else { StartFailure::Engine(reason) };
+                let transient = is_transient(&error);
+                let error = NotStarted { what: "a worker".to_owned(), source: error };
+                let failure = if transient { StartFailure::Transient(error) } else { StartFailure::Engine(error) };
                 self.handle(self.clock.now(), Input::StartFailed { worker, failure });
             }
         }

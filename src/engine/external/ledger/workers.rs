@@ -1,0 +1,132 @@
+//! What is reported of workers, from their start to their end.
+
+use super::{Heard, Ledger, ReportedLane, ReportedWorker};
+use crate::engine::event::{EndReason, Event, Severity, Usage};
+use crate::engine::external::contradiction::Contradiction;
+use crate::engine::outcome::{Cause, Exit};
+use crate::os::board;
+
+impl Ledger {
+    pub(super) fn worker(&mut self, worker: u32) -> Result<&mut ReportedWorker, Contradiction> {
+        self.workers.get_mut(&worker).ok_or(Contradiction::Worker { worker, how: "which has not started or is gone" })
+    }
+
+    pub(super) fn worker_started(&mut self, worker: u32, pid: u32, lanes: Vec<u32>, restart: bool) -> Heard {
+        let wrong = |how| Err(Contradiction::Worker { worker, how });
+        if self.workers.contains_key(&worker) {
+            return wrong("which has started already");
+        }
+        if self.workers.values().any(|other| other.pid == pid) {
+            return wrong("whose process is another worker's");
+        }
+        if lanes.is_empty() || lanes.iter().any(|lane| *lane >= board::SLOTS) {
+            return wrong("whose lanes are none or too many");
+        }
+        for lane in &lanes {
+            let index = *lane as usize;
+            if self.lanes.len() <= index {
+                self.lanes.resize(index + 1, ReportedLane::default());
+            }
+            if self.lanes[index].worker.replace(worker).is_some() {
+                return wrong("whose lane is another worker's");
+            }
+        }
+        let started = self.clock.now();
+        let new = ReportedWorker { pid, lanes, ready: false, started, usage: Usage::NONE, killed_on_request: false };
+        let slot = new.slot();
+        self.workers.insert(worker, new);
+        self.tell(&Event::WorkerStarted { slot, pid, restart });
+        Ok(())
+    }
+
+    pub(super) fn worker_ready(&mut self, worker: u32) -> Heard {
+        let now = self.clock.now();
+        let known = self.worker(worker)?;
+        known.ready = true;
+        let (slot, took) = (known.slot(), now.since(known.started));
+        self.tell(&Event::WorkerReady { slot, took });
+        Ok(())
+    }
+
+    pub(super) fn worker_exited(
+        &mut self,
+        worker: u32,
+        exit: Exit,
+        usage: Usage,
+        peak_rss_bytes: Option<u64>,
+        expected: bool,
+    ) {
+        let Some(gone) = self.workers.remove(&worker) else { return };
+        let cause = Cause::WorkerDied { exit, by_user: gone.killed_on_request, out_of_memory: false };
+        for lane in &gone.lanes {
+            self.lose(*lane, gone.pid, &cause, exit);
+            if let Some(lane) = self.lanes.get_mut(*lane as usize) {
+                lane.worker = None;
+            }
+        }
+        let slot = gone.slot();
+        self.tell(&Event::WorkerExited { slot, pid: gone.pid, exit, usage, expected, peak_rss_bytes });
+    }
+
+    /// The worker in a slot, or the first one that is in a task, is to be killed if it is there: its number. One that is to
+    /// be killed already is as good as gone.
+    pub(in crate::engine::external) fn kill(&mut self, slot: Option<u32>) -> Option<u32> {
+        let busy = |lane: &ReportedLane| lane.task.is_some();
+        let killable = |lane: &ReportedLane| {
+            let worker = lane.worker?;
+            self.workers.get(&worker).filter(|worker| !worker.killed_on_request).map(|_| worker)
+        };
+        let number = match slot {
+            Some(slot) => self.lanes.get(slot as usize).and_then(killable)?,
+            None => self.lanes.iter().filter(|lane| busy(lane)).find_map(killable)?,
+        };
+        let worker = self.workers.get_mut(&number)?;
+        worker.killed_on_request = true;
+        let (slot, pid, of_it) = (worker.slot(), worker.pid, worker.lanes.clone());
+        let others: Vec<u32> = (0..).zip(&self.lanes).filter(|(_, lane)| busy(lane)).map(|(lane, _)| lane).collect();
+        let others: Vec<u32> = others.into_iter().filter(|lane| !of_it.contains(lane)).collect();
+        self.tell(&Event::WorkerEnding { slot, pid: Some(pid), reason: EndReason::Request, others: &others });
+        Some(number)
+    }
+
+    /// Whether a lane with this number was ever reported.
+    pub(in crate::engine::external) fn knows_lane(&self, lane: u32) -> bool {
+        self.lanes.len() > lane as usize
+    }
+
+    /// The program is gone, and with it every worker. What has no outcome is lost where it had begun, unless the run was
+    /// `stopped`, and cancelled otherwise; `own` is the account of the program itself.
+    pub(in crate::engine::external) fn close(
+        &mut self,
+        pid: u32,
+        own: (Exit, Usage, Option<u64>),
+        stopped: bool,
+        well: bool,
+    ) {
+        if stopped {
+            for lane in &mut self.lanes {
+                lane.task = None;
+            }
+            self.counts.running = 0;
+        }
+        let left: Vec<u32> = self.workers.keys().copied().collect();
+        for number in left {
+            let Some(worker) = self.workers.get(&number) else { continue };
+            if worker.pid != pid && well && !stopped {
+                let text = format!(
+                    "worker {number} (process {}) was not reported as ended: its CPU time is not known",
+                    worker.pid
+                );
+                let note = Event::Note { severity: Severity::Warning, text };
+                self.observer.event(self.clock.now(), &note);
+            }
+            let Some(worker) = self.workers.get(&number) else { continue };
+            let (exit, usage, peak) = if worker.pid == pid { own } else { (Exit::Unknown, worker.usage, None) };
+            self.worker_exited(number, exit, usage, peak, stopped || well);
+        }
+        self.given.clear();
+        self.in_order.clear();
+        self.counts.queued = 0;
+        self.counts.cancelled += self.counts.submitted - self.counts.finished();
+    }
+}

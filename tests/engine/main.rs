@@ -14,4 +14,5 @@ mod perl;
 mod silence;
 mod stops;
 mod submits;
+mod turns;
 mod unendable;

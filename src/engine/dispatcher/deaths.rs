@@ -85,7 +85,7 @@ impl Dispatcher {
             return self.give_up(now, EngineError::Initializer { times: self.failed_initializers }, out);
         }
         self.admit(now, out);
-        self.occupy(now, id, out);
+        self.repopulate(now, id, out);
         self.pump(now, out);
     }
 

@@ -1,5 +1,7 @@
 //! What goes into a dispatcher and what comes out of it.
 
+use std::time::Duration;
+
 use crate::engine::control::Command;
 use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::error::{EngineError, NotStarted};
@@ -27,8 +29,8 @@ pub enum Input<'a> {
     /// A worker has run its initializer.
     Initialized {
         worker: WorkerId,
-        /// What became of it, in its own words if it failed.
-        result: Result<(), String>,
+        /// What it took, where there was one to run, or why it failed, in its own words.
+        result: Result<Option<InitializerFigures>, String>,
     },
     /// Tasks succeeded, in the order in which they were sent.
     Done { lane: LaneId, records: &'a [Record] },
@@ -53,6 +55,15 @@ pub enum Input<'a> {
         /// How many, with consecutive indices.
         count: u64,
     },
+    /// These tasks of an [`Effect::Send`] were not sent: there is no room at the worker for the bytes that come with them
+    /// until some that it holds are reported.
+    Unsent {
+        /// Where they were to run.
+        lane: LaneId,
+        tickets: Vec<Ticket>,
+        /// Why the first of them can never be sent, if it cannot.
+        refused: Option<String>,
+    },
     /// A worker will never say anything more, or does not listen any more: its end of the socket is closed, in one
     /// direction at least. All it had said before was handed in before.
     Closed { worker: WorkerId },
@@ -71,6 +82,17 @@ pub enum StartFailure {
     Task(String),
     /// Workers cannot be run at all: the engine cannot go on.
     Engine(NotStarted),
+}
+
+/// What an initializer took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InitializerFigures {
+    /// Wall-clock time.
+    pub wall: Duration,
+    /// CPU time.
+    pub cpu: Duration,
+    /// Resident memory of the worker afterwards, where known.
+    pub rss_bytes: Option<u64>,
 }
 
 /// A task that reported that it did not succeed.

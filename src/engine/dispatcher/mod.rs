@@ -6,8 +6,9 @@
 //! testable by simulation, and what makes a difference between engines the difference of their [`Policy`] alone.
 //!
 //! `staff` starts and dismisses workers, `dispatch` gives out work, `results` takes it in, `deaths` deals with workers
-//! that end, `deadlines` with time that runs out, `expiry` with waiting that lasts too long, `ghosts` with workers whose caller has given up, `control` with what the user
-//! asks for, `arrivals` with tasks that come.
+//! that end, `deadlines` with time that runs out, `expiry` with waiting that lasts too long, `ghosts` with workers whose
+//! caller has given up, `control` with what the user asks for, `arrivals` with tasks that come, `unsent` with tasks that there
+//! is no room for.
 
 mod arrivals;
 mod control;
@@ -23,20 +24,21 @@ pub mod queue;
 mod results;
 mod staff;
 mod timers;
+mod unsent;
 pub mod window;
 mod worker;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::engine::dispatcher::queue::Queue;
+use crate::engine::dispatcher::queue::TaskQueue;
 use crate::engine::dispatcher::window::{Chunk, Estimates};
 use crate::engine::error::EngineError;
 use crate::engine::event::{EngineView, Event, InTask, Moment, RunState, Severity, Slot, SlotView, WorkerState};
 use crate::engine::outcome::Counts;
 use crate::engine::stream::{Admission, ClassRules, TaskStream};
 
-use arrivals::Arrivals;
+use arrivals::PendingArrivals;
 pub use input::{Effect, Ended, Input, Sink, StartFailure, Stop};
 use lane::Lane;
 pub use policy::Policy;
@@ -104,12 +106,12 @@ pub struct Dispatcher {
     error: Option<EngineError>,
     /// When the run began to be ended before its last task. What was in work then is cancelled, whatever comes of it.
     stopped_at: Option<Moment>,
-    queue: Queue,
+    queue: TaskQueue,
     table: Table,
     /// Slots that could take a task now: idle lanes, or free places where a worker is started for each task.
     idle: BTreeSet<Slot>,
     timers: Timers,
-    arrivals: Arrivals,
+    arrivals: PendingArrivals,
     estimates: Estimates,
     counts: Counts,
     /// Tasks that wait for their next attempt.
@@ -155,11 +157,11 @@ impl Dispatcher {
             ending: None,
             error: None,
             stopped_at: None,
-            queue: Queue::new(stream, settings.classes.iter().map(|class| class.queue_timeout).collect()),
+            queue: TaskQueue::new(stream, settings.classes.iter().map(|class| class.queue_timeout).collect()),
             table: Table::new(settings.policy),
             idle: BTreeSet::new(),
             timers: Timers::default(),
-            arrivals: Arrivals::new(settings.admission, total),
+            arrivals: PendingArrivals::new(settings.admission, total),
             estimates: Estimates::new(settings.classes.len()),
             classes: settings.classes,
             counts: Counts::default(),
@@ -186,12 +188,17 @@ impl Dispatcher {
         // What comes in answer to an effect is no turn for others.
         let answer = matches!(
             input,
-            Input::Started { .. } | Input::StartFailed { .. } | Input::Hello { .. } | Input::Progress { .. }
+            Input::Started { .. }
+                | Input::StartFailed { .. }
+                | Input::Hello { .. }
+                | Input::Progress { .. }
+                | Input::Unsent { .. }
         );
         if !answer {
             self.starts_left = STARTS_AT_ONCE;
         }
         self.admit(now, out);
+        let input = if self.is_disbelieved(&input) { Input::Wake } else { input };
         match input {
             Input::Begin => self.begin(now, out),
             Input::Wake => {}
@@ -205,6 +212,7 @@ impl Dispatcher {
             Input::Failed { lane, failure } => self.failed(now, lane, failure, out),
             Input::Skipped { lane, first, count } => self.skipped(now, lane, first, count, out),
             Input::Returned { lane, index, bytes } => self.returned(now, lane, index, bytes, out),
+            Input::Unsent { lane, tickets, refused } => self.unsent(now, lane, &tickets, refused, out),
             Input::Closed { worker } => self.closed(now, worker),
             Input::Progress { lane, task } => self.progress(now, lane, task, out),
             Input::Misbehaved { worker, reason } => self.misbehaved(now, worker, reason, out),
@@ -212,6 +220,18 @@ impl Dispatcher {
         }
         self.catch_up(now, out);
         self.settle(now, out);
+    }
+
+    /// Whether this is what a worker says of tasks that has broken the protocol: what it holds is not its own any more.
+    fn is_disbelieved(&self, input: &Input<'_>) -> bool {
+        let (Input::Done { lane, .. }
+        | Input::Failed { lane, .. }
+        | Input::Skipped { lane, .. }
+        | Input::Returned { lane, .. }) = input
+        else {
+            return false;
+        };
+        self.table.worker(lane.worker).is_some_and(Worker::has_broken_the_protocol)
     }
 
     /// When [`Input::Wake`] is due; `None` when nothing is waited for but workers and users.

@@ -4,12 +4,18 @@
 //! the alarm, the user) is a small local task that borrows the core for as long as it takes to feed one input;
 //! no borrow is held across an `await`. Nothing in here decides anything: that is the dispatcher's part.
 
+mod breach;
+mod commands;
 mod core;
 mod frames;
 pub(in crate::engine) mod guardian;
+mod left_behind;
 mod links;
+mod payloads;
 mod programs;
 mod progress;
+mod receive;
+mod results;
 pub(in crate::engine) mod strays;
 mod watch;
 mod workers;
@@ -30,7 +36,7 @@ use crate::engine::error::EngineError;
 use crate::engine::event::Observer;
 use crate::engine::stream::TaskStream;
 use crate::os::threads;
-use crate::worker::protocol::{Fault, Initialize};
+use crate::worker::protocol::{Fault, Initialize, MAX_BYTES_TOGETHER};
 use crate::workload::model::{TaskIndex, Work};
 
 /// How often the observer is told the state.
@@ -58,7 +64,6 @@ pub struct RunSpec {
 }
 
 /// What workers are told beyond tasks.
-#[derive(Default)]
 pub struct WorkerOrders {
     /// What each does before its first task; the dispatcher's settings say how long it may take.
     pub initialize: Option<Initialize>,
@@ -68,6 +73,21 @@ pub struct WorkerOrders {
     pub whole_chunks: bool,
     /// The bytes that come with a task, for tasks that have any.
     pub payload: Option<Payload>,
+    /// Most of these bytes that are on their way to a worker, in tasks that it has not reported; what is more waits. Those
+    /// of one task are at most [`MAX_BYTES`](crate::worker::protocol::MAX_BYTES), and never wait for room of their own.
+    pub payload_budget: usize,
+}
+
+impl Default for WorkerOrders {
+    fn default() -> Self {
+        Self {
+            initialize: None,
+            faults: Vec::new(),
+            whole_chunks: false,
+            payload: None,
+            payload_budget: MAX_BYTES_TOGETHER,
+        }
+    }
 }
 
 /// Tells the bytes that come with a task; `None` for a task without.

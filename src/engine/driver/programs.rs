@@ -47,7 +47,7 @@ impl Core {
                 self.handle(now, Input::Hello { worker });
                 if self.orders.initialize.is_some() {
                     // A program is its own beginning: there is nothing of ours in it to be initialized.
-                    self.handle(now, Input::Initialized { worker, result: Ok(()) });
+                    self.handle(now, Input::Initialized { worker, result: Ok(None) });
                 }
             }
             Err(error) => {

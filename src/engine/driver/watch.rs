@@ -15,7 +15,7 @@ use super::STATE_INTERVAL;
 use super::core::Core;
 use super::links::{Link, Peer};
 use super::programs::Which;
-use super::workers::{Read, Received};
+use super::receive::{Read, Received};
 use crate::engine::arm::Completion;
 use crate::engine::control::Command;
 use crate::engine::dispatcher::Input;

@@ -11,14 +11,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use poolscope::engine::arm::Arm as _;
-use poolscope::engine::dispatched::Dispatched;
 use poolscope::engine::event::{Observer, Observers, RunState};
 use poolscope::metrics::recorder::{Recorder, RecorderConfig};
 use poolscope::metrics::snapshot::RunId;
 use poolscope::os::host::Host;
 use poolscope::os::limits::Limits;
 use poolscope::workload::model::EngineKind;
+use poolscope::{Arm as _, Dispatched};
 use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, getpid, getrlimit, setrlimit};
 use support::program::without_clone3;
 use support::{Story, both, eventually, hard_limit, kill, lives, pool, rules, shell};

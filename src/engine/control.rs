@@ -23,7 +23,8 @@ pub enum Command {
     Stop,
     /// End the run now: SIGKILL.
     Kill,
-    /// SIGKILL the worker in this slot, or the first one found in a task, as soon as there is one. For demonstration.
+    /// SIGKILL the worker in this slot, or the first one found in a task, as soon as there is one; a slot that there will
+    /// not be is not waited for. For demonstration.
     KillWorker(Option<u32>),
 }
 

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use poolscope::engine::arm::{Arm as _, Completion};
-use poolscope::engine::dispatched::Dispatched;
 use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::dispatcher::{Policy, Settings};
 use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
@@ -11,6 +9,7 @@ use poolscope::engine::stream::Admission;
 use poolscope::metrics::recorder::{Recorder, RecorderConfig};
 use poolscope::metrics::snapshot::RunId;
 use poolscope::workload::model::{EngineKind, Work};
+use poolscope::{Arm as _, Completion, Dispatched};
 
 use crate::support;
 

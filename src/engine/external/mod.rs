@@ -3,19 +3,16 @@
 //!
 //! * [`protocol`]: what the two sides say to each other; all that is needed to write such a program.
 //! * `feed`: which task may be given next. Pure.
-//! * `ledger`: what was given and reported, held against the rules (`contradiction`), counted and told to the observer.
+//! * `ledger`: what was given and reported, held against the rules ([`crate::engine::error::Contradiction`]), counted and told to the observer.
 //! * `conversation`: lines and commands, and every limit. No I/O.
-//! * `program_error`: why a run could not go on.
 //! * `run`: the program itself, from its start until it was reaped: its socket and its output.
 //!
 //! Nothing in here decides where or in which order a task runs: that is the program's part. Nothing believes its counts:
 //! they are derived from what it reports task by task.
 
-pub mod contradiction;
 mod conversation;
 mod feed;
 mod ledger;
-pub mod program_error;
 pub(crate) mod protocol;
 mod run;
 mod spec;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Conversation;
+use crate::engine::error::ProgramError;
 use crate::engine::event::{Moment, RunState};
-use crate::engine::external::program_error::ProgramError;
 
 impl Conversation {
     /// By when a program that has nothing left to do must have ended.

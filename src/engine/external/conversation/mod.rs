@@ -7,13 +7,11 @@ use std::time::Duration;
 use crate::engine::arm::Completion;
 use crate::engine::chain;
 use crate::engine::control::{Capabilities, Command};
-use crate::engine::error::EngineError;
+use crate::engine::error::{Contradiction, EngineError, ProgramError};
 use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity, SlotView};
 use crate::engine::external::SaidCapabilities;
-use crate::engine::external::contradiction::Contradiction;
 use crate::engine::external::feed::Feed;
 use crate::engine::external::ledger::Ledger;
-use crate::engine::external::program_error::ProgramError;
 use crate::engine::external::protocol::{Class, FromProgram, MOST_GIVEN, MOST_LINE, ToProgram, VERSION};
 use crate::engine::external::spec::Spec;
 use crate::os::child::Reaped;
@@ -189,7 +187,7 @@ impl Conversation {
         }
         inbox.drain(..used);
         if inbox.len() > MOST_LINE {
-            self.breaks(ProgramError::LongLine);
+            self.breaks(ProgramError::LongLine { most: MOST_LINE });
             return;
         }
         self.inbox = inbox;
@@ -222,7 +220,7 @@ impl Conversation {
 
     fn hello(&mut self, version: u32, can: &[String]) -> Result<(), ProgramError> {
         if version != VERSION {
-            return Err(ProgramError::Version(version));
+            return Err(ProgramError::Version { theirs: version, ours: VERSION });
         }
         let can = |word: &str| can.iter().any(|said| said == word);
         if !can("timeout") && self.classes.iter().any(|class| class.timeout.is_some()) {
@@ -270,7 +268,7 @@ impl Conversation {
         let left = self.feed.total() - counts.finished();
         if self.broke.is_none() && !stopped {
             self.broke = match reaped.exit {
-                exit if left > 0 => Some(ProgramError::Ended { exit, left }),
+                exit if left > 0 => Some(ProgramError::EndedEarly { exit, left }),
                 exit if !exit.is_success() => Some(ProgramError::EndedBadly(exit)),
                 _ => None,
             };
@@ -311,3 +309,6 @@ fn put(out: &mut Vec<u8>, line: &ToProgram<'_>) {
         out.push(b'\n');
     }
 }
+
+#[cfg(test)]
+mod tests;

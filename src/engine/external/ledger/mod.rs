@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::engine::clock::RunClock;
+use crate::engine::error::Contradiction;
 use crate::engine::event::{Event, Moment, Observer, Record, SlotView, Usage, WorkerState};
-use crate::engine::external::contradiction::Contradiction;
 use crate::engine::external::protocol::{FromProgram, Told, exit};
 use crate::engine::outcome::{Cause, Counts, Exit, Outcome};
 use crate::engine::stream::StreamRun;

@@ -1,8 +1,8 @@
 //! What is reported of tasks: when they ran, and what became of them.
 
 use super::{Given, Heard, Ledger, Ran, ReportedLane};
+use crate::engine::error::Contradiction;
 use crate::engine::event::{Batch, Event, Record};
-use crate::engine::external::contradiction::Contradiction;
 use crate::engine::outcome::{AttemptReport, Cause, Exit, Outcome, Times};
 use crate::os::clock::monotonic;
 use crate::workload::model::TaskIndex;

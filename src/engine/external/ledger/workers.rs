@@ -1,8 +1,8 @@
 //! What is reported of workers, from their start to their end.
 
 use super::{Heard, Ledger, ReportedLane, ReportedWorker};
+use crate::engine::error::Contradiction;
 use crate::engine::event::{EndReason, Event, Severity, Usage};
-use crate::engine::external::contradiction::Contradiction;
 use crate::engine::outcome::{Cause, Exit};
 use crate::os::board;
 

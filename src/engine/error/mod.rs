@@ -1,10 +1,14 @@
 //! Why an engine could not go on. Travels with the end of a run ([`crate::engine::arm::ArmRun::join`]) to whoever asked
 //! for it; the note that the observer is told says the same in words.
 
+mod contradiction;
+mod program;
+
 use std::io;
 use std::time::Duration;
 
-use crate::engine::external::program_error::ProgramError;
+pub use contradiction::Contradiction;
+pub use program::ProgramError;
 
 /// Why a run is broken.
 #[derive(Debug, thiserror::Error)]

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::external::contradiction::Contradiction;
-use crate::engine::external::protocol::{MOST_LINE, VERSION};
+use super::Contradiction;
 use crate::engine::outcome::Exit;
 
 /// Why a run of a program could not go on.
@@ -27,14 +26,22 @@ pub enum ProgramError {
         source: serde_json::Error,
     },
     /// A line that would fill the memory.
-    #[error("the program said something without an end: more than {MOST_LINE} bytes in one line")]
-    LongLine,
+    #[error("the program said something without an end: more than {most} bytes in one line")]
+    LongLine {
+        /// What a line may have.
+        most: usize,
+    },
     /// Another first line.
     #[error("the program did not begin with hello")]
     NoHello,
     /// Another version.
-    #[error("the program speaks version {0} of the protocol; this is version {VERSION}")]
-    Version(u32),
+    #[error("the program speaks version {theirs} of the protocol; this is version {ours}")]
+    Version {
+        /// The program's.
+        theirs: u32,
+        /// This program's.
+        ours: u32,
+    },
     /// It said that it cannot end tasks.
     #[error("the workload has a timeout, which the program cannot do")]
     NoTimeouts,
@@ -43,7 +50,7 @@ pub enum ProgramError {
     Contradiction(#[from] Contradiction),
     /// Before its time.
     #[error("the program ended with {exit} while {left} tasks had no outcome")]
-    Ended {
+    EndedEarly {
         /// How.
         exit: Exit,
         /// Tasks without an outcome.

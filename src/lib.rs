@@ -31,7 +31,7 @@
 //! let (recorder, snapshots) = Recorder::new(RecorderConfig {
 //!     sample_interval: None,
 //!     cores: context.usable_cores,
-//!     kind: spec.kind,
+//!     capabilities: Dispatched(spec.kind).capabilities(),
 //!     unbounded: false,
 //!     run: RunId::default(),
 //! });
@@ -46,7 +46,7 @@
 //!     },
 //!     Box::new(recorder),
 //! )?;
-//! run.join();
+//! run.join()?;
 //! assert_eq!(snapshots.borrow().counts.succeeded, 20);
 //! # Ok(())
 //! # }
@@ -111,10 +111,11 @@ pub use workload::diagnostic::{Diagnostic, Diagnostics};
 pub use workload::load::{Loaded, load};
 pub use workload::model::{Attempt, EngineKind, EngineSpec, Workload};
 // One run of one arm.
-pub use engine::arm::{Arm, ArmRun, RunRequest, StartError};
+pub use engine::arm::{Arm, ArmRun, Completion, RunRequest, StartError};
 pub use engine::context::RunContext;
-pub use engine::control::{Capabilities, Command};
+pub use engine::control::{Capabilities, Command, Refusal};
 pub use engine::dispatched::Dispatched;
+pub use engine::error::EngineError;
 pub use engine::external::External;
 pub use engine::stream::{Admission, Submission, Submitter, TaskStream};
 pub use session::stream::SharedStream;

@@ -201,6 +201,40 @@ fn nonsense_lies_and_wrong_counts_are_found_out() {
 }
 
 #[test]
+fn what_was_in_work_at_a_stop_is_cancelled_also_where_it_succeeds_in_its_grace_period() {
+    let long =
+        "{ name: nap, kind: sleep, count: 100, grace_period: 1500ms, service_time: { dist: constant, value: 600ms } }";
+    let mut session = open(long, false, &with(&["linger"]));
+    send(&session, SessionCommand::Run(Mode::Interleaved));
+    let busy = |view: &Arc<SessionView>| {
+        view.arms[0].latest().is_some_and(|frame| frame.workers.iter().filter(|row| row.task.is_some()).count() == 2)
+    };
+    let before = until(&mut session, "two tasks run", busy).arms[0].counts();
+    send(&session, SessionCommand::Stop);
+    let view = until(&mut session, "it is over", |view| view.phase.is_over());
+    let counts = view.arms[0].counts();
+    assert_eq!(view.phase, SessionPhase::Stopped);
+    // Both end well before the end of the grace period, and are told; they ended after the stop.
+    assert_eq!((counts.succeeded, counts.lost, counts.cancelled), (before.succeeded, 0, 100 - before.succeeded));
+}
+
+#[test]
+fn what_a_run_cannot_do_is_refused_with_a_word() {
+    let mut session = open(MANY, false, &with(&["can=lanes,timeout"]));
+    send(&session, SessionCommand::Run(Mode::Interleaved));
+    let view = until(&mut session, "tasks run", |view| view.arms[0].counts().succeeded > 10);
+    assert!(!view.arms[0].capabilities.pause && !view.arms[0].capabilities.kill_worker);
+    let says = |view: &Arc<SessionView>, words: &str| {
+        view.arms[0].latest().is_some_and(|frame| frame.notes.iter().any(|note| note.text.contains(words)))
+    };
+    send(&session, SessionCommand::TogglePause);
+    let view = until(&mut session, "the pause is refused", |view| says(view, "cannot pause"));
+    assert_eq!(view.phase, SessionPhase::Running, "it did not pause");
+    send(&session, SessionCommand::KillWorker { arm: 0, slot: None });
+    until(&mut session, "the kill is refused", |view| says(view, "cannot kill one of its workers"));
+}
+
+#[test]
 fn silence_has_a_limit() {
     let (reason, last) = broken(NAPS, &["silent=5"]);
     assert!(reason.contains("said nothing for 2s"), "{reason}");

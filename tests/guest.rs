@@ -17,6 +17,7 @@ use poolscope::metrics::snapshot::RunId;
 use poolscope::os::host::Host;
 use poolscope::os::limits::Limits;
 use poolscope::workload::model::EngineKind;
+use poolscope::{Arm as _, Dispatched};
 use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, getpid, getrlimit, setrlimit};
 use support::program::without_clone3;
 use support::{Story, both, eventually, hard_limit, kill, lives, pool, rules, shell};
@@ -88,8 +89,9 @@ fn own() -> Vec<String> {
 fn recorder(kind: EngineKind) -> Observers {
     let run = RunId::default();
     let interval = Some(Duration::from_millis(20));
+    let capabilities = Dispatched(kind).capabilities();
     let (recorder, _) =
-        Recorder::new(RecorderConfig { sample_interval: interval, cores: 2, kind, unbounded: false, run });
+        Recorder::new(RecorderConfig { sample_interval: interval, cores: 2, capabilities, unbounded: false, run });
     [Box::new(recorder) as Box<dyn Observer>].into_iter().collect()
 }
 

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 fn records() -> impl Strategy<Value = Vec<WireRecord>> {
     let record = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>())
         .prop_map(|(index, start, service, value)| WireRecord { index, start, service, value });
-    prop::collection::vec(record, 0..600)
+    prop::collection::vec(record, 1..=512)
 }
 
 fn usage() -> impl Strategy<Value = Usage> {

@@ -10,6 +10,7 @@ use std::io;
 
 use crate::engine::context::RunContext;
 use crate::engine::control::{Capabilities, Command};
+use crate::engine::error::EngineError;
 use crate::engine::event::{Observer, RunState};
 use crate::engine::stream::{Admission, TaskStream};
 use crate::workload::model::{EngineSpec, Workload};
@@ -35,7 +36,28 @@ pub trait ArmRun: Debug + Send {
     fn capabilities(&self) -> Capabilities;
 
     /// Waits for the end.
-    fn join(self: Box<Self>) -> RunState;
+    ///
+    /// # Errors
+    /// When the engine could not go on.
+    fn join(self: Box<Self>) -> Result<Completion, EngineError>;
+}
+
+/// How a run ended that is not broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// Every task has its outcome.
+    Finished,
+    /// It was ended on request before its last task.
+    Stopped,
+}
+
+impl From<Completion> for RunState {
+    fn from(completion: Completion) -> Self {
+        match completion {
+            Completion::Finished => Self::Finished,
+            Completion::Stopped => Self::Stopped,
+        }
+    }
 }
 
 /// What an arm needs to know to start a run.

@@ -25,7 +25,8 @@ pub enum Command {
     Stop,
     /// End the run now: SIGKILL.
     Kill,
-    /// SIGKILL the worker in this slot, or the first one found in a task, as soon as there is one. For demonstration.
+    /// SIGKILL the worker in this slot, or the first one found in a task, as soon as there is one; a slot that there will
+    /// not be is not waited for. For demonstration.
     KillWorker(Option<Slot>),
 }
 
@@ -51,13 +52,30 @@ impl Capabilities {
         Self { resize: false, pause: false, kill_worker: false, process_per_task: false, lanes: false };
 
     /// Whether a command is heeded.
-    #[must_use]
-    pub fn allow(self, command: Command) -> bool {
-        match command {
-            Command::Resize(_) => self.resize,
-            Command::Pause | Command::Resume => self.pause,
-            Command::KillWorker(_) => self.kill_worker,
-            Command::Submit | Command::Suspend | Command::Unsuspend | Command::Stop | Command::Kill => true,
-        }
+    ///
+    /// # Errors
+    /// When it is not: the words in which it is refused.
+    pub fn check(self, command: Command) -> Result<(), Refusal> {
+        let refused = match command {
+            Command::Resize(_) => (!self.resize).then_some(Refusal::Resize),
+            Command::Pause | Command::Resume => (!self.pause).then_some(Refusal::Pause),
+            Command::KillWorker(_) => (!self.kill_worker).then_some(Refusal::KillWorker),
+            Command::Submit | Command::Suspend | Command::Unsuspend | Command::Stop | Command::Kill => None,
+        };
+        refused.map_or(Ok(()), Err)
     }
+}
+
+/// A command that an engine cannot do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// [`Command::Resize`].
+    #[error("this engine cannot change its number of workers while it runs")]
+    Resize,
+    /// [`Command::Pause`] and [`Command::Resume`].
+    #[error("this engine cannot pause")]
+    Pause,
+    /// [`Command::KillWorker`].
+    #[error("this engine cannot kill one of its workers")]
+    KillWorker,
 }

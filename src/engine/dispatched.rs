@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use crate::engine::arm::{Arm, ArmRun, RunRequest, StartError};
+use crate::engine::arm::{Arm, ArmRun, Completion, RunRequest, StartError};
 use crate::engine::control::{Capabilities, Command};
 use crate::engine::dispatcher::window::{Chunk, cpython_chunksize};
 use crate::engine::dispatcher::{InitializerRules, Policy, Settings};
 use crate::engine::driver::{Run, RunSpec, WorkerOrders};
-use crate::engine::event::{Observer, RunState, Slot};
+use crate::engine::error::EngineError;
+use crate::engine::event::{Observer, Slot};
 use crate::engine::stream::ClassRules;
 use crate::worker::protocol::Initialize;
 use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Fault, Mishap, Workload};
@@ -30,7 +31,7 @@ impl Arm for Dispatched {
 
     fn start(&self, request: RunRequest<'_>, observer: Box<dyn Observer>) -> Result<Box<dyn ArmRun>, StartError> {
         let capabilities = self.capabilities();
-        Ok(Box::new(DispatchedRun { run: Run::start(run_spec(request), observer)?, capabilities }))
+        Ok(Box::new(DispatchedRun { run: Run::start(run_spec(request, capabilities), observer)?, capabilities }))
     }
 }
 
@@ -49,13 +50,14 @@ impl ArmRun for DispatchedRun {
         self.capabilities
     }
 
-    fn join(self: Box<Self>) -> RunState {
+    fn join(self: Box<Self>) -> Result<Completion, EngineError> {
         self.run.join()
     }
 }
 
 /// What the driver needs for a run.
-fn run_spec(RunRequest { workload, spec, workers, stream, admission, context }: RunRequest<'_>) -> RunSpec {
+fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> RunSpec {
+    let RunRequest { workload, spec, workers, stream, admission, context } = request;
     let policy = if spec.kind.process_per_task() { Policy::OneTask } else { Policy::Reuse };
     let chunk = match spec.chunksize {
         _ if !policy.keeps_workers() => Chunk::One,
@@ -90,6 +92,7 @@ fn run_spec(RunRequest { workload, spec, workers, stream, admission, context }: 
             admission,
             seed: workload.seed,
         },
+        capabilities,
         orders: orders(workload, spec),
         works: workload.classes.iter().map(|class| class.work.clone()).collect(),
         stream,

@@ -11,6 +11,7 @@ pub mod control;
 pub(crate) mod dispatched;
 pub mod dispatcher;
 pub mod driver;
+pub mod error;
 pub mod event;
 pub mod external;
 pub mod outcome;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::engine::control::Capabilities;
 use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity, Slot};
 use crate::engine::outcome::{AttemptReport, Outcome};
 use crate::metrics::kills::Kills;
@@ -20,7 +21,6 @@ use crate::metrics::snapshot::{Cpu, Kill, Memory, Note, Overhead, QueueFigures, 
 use crate::metrics::suspect::{self, Evidence};
 use crate::metrics::windows::{Capacity, Level, Pauses, Rate};
 use crate::os::pressure::Pressure;
-use crate::workload::model::EngineKind;
 
 mod rows;
 
@@ -32,8 +32,8 @@ pub struct RecorderConfig {
     pub sample_interval: Option<Duration>,
     /// Cores that the workers may use; a bar never shows more.
     pub cores: u32,
-    /// The kind of engine: with a process for each task, the start of a process is start-up time of its task.
-    pub kind: EngineKind,
+    /// What the engine can do: with a process for each task, the start of a process is start-up time of its task.
+    pub capabilities: Capabilities,
     /// Whether there is no limit on the number of workers. Then there is no idle time either.
     pub unbounded: bool,
     /// Which run of a session it is.
@@ -134,7 +134,7 @@ impl Recorder {
 
     /// The worker of a slot began a task at a moment.
     fn at_work(&mut self, slot: Slot, began: Option<Moment>) {
-        if let Some(began) = began.filter(|_| self.config.kind.process_per_task()) {
+        if let Some(began) = began.filter(|_| self.config.capabilities.process_per_task) {
             self.kills.replaced(slot, began);
         }
     }
@@ -228,7 +228,7 @@ impl Recorder {
             let totals = self.slots.get(slot.slot).copied().unwrap_or_default();
             match slot.task {
                 Some((.., start)) => work += now.since(start.max(totals.lane.last_end)).as_nanos(),
-                None if self.config.kind.process_per_task() && rows::starting(slot) => {
+                None if self.config.capabilities.process_per_task && rows::starting(slot) => {
                     startup += now.since(totals.worker.started).as_nanos();
                 }
                 None => {}
@@ -299,7 +299,7 @@ impl Observer for Recorder {
             }
             Event::WorkerReady { worker, .. } => {
                 // A process that is its task says so with its result: it is there when it begins to work.
-                if !self.config.kind.process_per_task() {
+                if !self.config.capabilities.process_per_task {
                     self.kills.replaced(worker.slot, now);
                 }
             }

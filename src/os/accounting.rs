@@ -82,3 +82,18 @@ impl std::ops::AddAssign for Usage {
         add(&mut self.involuntary_switches, other.involuntary_switches);
     }
 }
+
+/// What the kernel says about a child that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reaped {
+    pub exit: Exit,
+    /// CPU time, faults and switches of its whole life, with the children it waited for (`wait4(2)`).
+    pub usage: Usage,
+    /// Largest resident set, where it can be told from the parent's: the counter starts at the parent's own peak.
+    pub peak_rss_bytes: Option<u64>,
+}
+
+impl Reaped {
+    /// The end of a child of which nothing can be told: a host reaped it, or it cannot be waited for.
+    pub(crate) const UNKNOWN: Self = Self { exit: Exit::Unknown, usage: Usage::NONE, peak_rss_bytes: None };
+}

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
+pub use crate::os::accounting::Reaped;
 use crate::os::accounting::{Exit, Usage};
+use crate::os::teller::{Heard, Teller, Word, teller};
 
 /// Children of this process that have an owner. Locked while one is started, so that no sweep takes a child that has
 /// ended already for an orphan before its owner is known.
@@ -46,27 +48,27 @@ pub struct Child {
 }
 
 /// Who waits for a child, and so is told how it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Parent {
     /// This process.
     Us,
-    /// Another one, such as a fork server, which hands on what it was told. If it ends before, the child becomes ours.
-    Other(Option<Reaped>),
+    /// Another one, such as a fork server, which hands on what it was told. If it ends before, the child becomes ours, or
+    /// that of another process that takes orphans in: then nobody says more than that it has ended.
+    Other { word: Word, end: OwnedFd },
 }
 
-/// What the kernel says about a child that ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reaped {
-    pub exit: Exit,
-    /// CPU time, faults and switches of its whole life, with the children it waited for (`wait4(2)`).
-    pub usage: Usage,
-    /// Largest resident set, where it can be told from the parent's: the counter starts at the parent's own peak.
-    pub peak_rss_bytes: Option<u64>,
-}
-
-impl Reaped {
-    /// The end of a child of which nothing can be told: a host reaped it, or it cannot be waited for.
-    pub(crate) const UNKNOWN: Self = Self { exit: Exit::Unknown, usage: Usage::NONE, peak_rss_bytes: None };
+impl Parent {
+    /// How a child ended that is none of the system's children of ours, as far as it has ended.
+    fn heard(&self) -> Option<Reaped> {
+        match self {
+            Self::Us => Some(Reaped::UNKNOWN),
+            Self::Other { word, end } => match word.heard() {
+                Heard::End(reaped) => Some(reaped),
+                Heard::NeverWill => has_ended(end).then_some(Reaped::UNKNOWN),
+                Heard::Nothing => None,
+            },
+        }
+    }
 }
 
 impl Child {
@@ -83,25 +85,28 @@ impl Child {
     }
 
     /// Takes charge of a process that another one has started for us and will wait for. That one must not reap it before
-    /// [`Child::told`] could be called: until then its pid cannot be anybody else's.
+    /// the teller has told: until then its pid cannot be anybody else's.
     ///
     /// # Errors
     /// When there is no such process.
     #[cfg_attr(not(test), expect(dead_code, reason = "for workers that a fork server starts"))]
-    pub(crate) fn of_another(pid: u32, started: u64, leads_group: bool) -> io::Result<Self> {
+    pub(crate) fn of_another(pid: u32, started: u64, leads_group: bool) -> io::Result<(Self, Teller)> {
+        let (teller, word) = teller()?;
         let mut owned = owned();
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(missing)?;
         let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
+        let parent = Parent::Other { word, end: pidfd.try_clone()? };
         owned.insert(pid.as_raw_nonzero().get());
-        Ok(Self { pid, pidfd: Some(pidfd), started, leads_group, reaped: false, parent: Parent::Other(None) })
+        Ok((Self { pid, pidfd: Some(pidfd), started, leads_group, reaped: false, parent }, teller))
     }
 
-    /// Its parent tells how it ended: the next look finds it ended. Without effect on a child of our own.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for workers that a fork server starts"))]
-    pub(crate) fn told(&mut self, reaped: Reaped) {
-        if let Parent::Other(end) = &mut self.parent {
-            end.get_or_insert(reaped);
+    /// Becomes readable when its parent has told how it ended, or will not: where that is another process, the end alone
+    /// is not enough. `None` for a child of our own, and the second time.
+    pub(crate) fn take_word(&mut self) -> Option<OwnedFd> {
+        match &mut self.parent {
+            Parent::Us => None,
+            Parent::Other { word, .. } => word.take_arrival(),
         }
     }
 
@@ -177,10 +182,7 @@ impl Child {
             Ok(None) => Ok(None),
             Ok(Some(_)) => self.take().map(Some),
             Err(rustix::io::Errno::CHILD) => {
-                let end = match self.parent {
-                    Parent::Us => Some(Reaped::UNKNOWN),
-                    Parent::Other(end) => end,
-                };
+                let end = self.parent.heard();
                 if end.is_some() {
                     self.forget();
                 }
@@ -247,7 +249,7 @@ impl Child {
                     let mut ends = [PollFd::new(pidfd, PollFlags::IN)];
                     // An interrupted wait is looked into like any other.
                     let ended = rustix::event::poll(&mut ends, Some(&left)).is_ok_and(|ready| ready > 0);
-                    if ended && self.parent == Parent::Other(None) {
+                    if ended && matches!(self.parent, Parent::Other { .. }) && self.parent.heard().is_none() {
                         // Its parent does the rest.
                         return;
                     }
@@ -256,6 +258,12 @@ impl Child {
             }
         }
     }
+}
+
+/// Whether the process of a pidfd has ended.
+fn has_ended(pidfd: &OwnedFd) -> bool {
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    rustix::event::poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
 /// The process group of a process, 0 where it is not known here.
@@ -374,7 +382,7 @@ mod tests {
     #[test]
     fn another_ones_child_ends_when_its_parent_says_so() {
         let (mut parent, pid) = grandchild();
-        let mut child = Child::of_another(pid, 0, false).unwrap();
+        let (mut child, teller) = Child::of_another(pid, 0, false).unwrap();
         assert_eq!(child.try_reap().unwrap(), None, "it lives");
         child.signal(Signal::KILL).unwrap();
         let mut ends = [PollFd::from_borrowed_fd(child.pidfd().unwrap(), PollFlags::IN)];
@@ -382,8 +390,23 @@ mod tests {
         assert_eq!(rustix::event::poll(&mut ends, Some(&limit)).unwrap(), 1);
         assert_eq!(child.try_reap().unwrap(), None, "how it ended is for its parent to say");
         let end = Reaped { exit: Exit::Signal(libc::SIGKILL), ..Reaped::UNKNOWN };
-        child.told(end);
+        teller.tell(end);
         assert_eq!(child.try_reap().unwrap(), Some(end));
+        drop(parent.stdin.take());
+        parent.wait().unwrap();
+    }
+
+    #[test]
+    fn a_child_of_which_nobody_will_tell_ends_all_the_same() {
+        let (mut parent, pid) = grandchild();
+        let (mut child, teller) = Child::of_another(pid, 0, false).unwrap();
+        drop(teller);
+        assert_eq!(child.try_reap().unwrap(), None, "it lives");
+        child.signal(Signal::KILL).unwrap();
+        let mut ends = [PollFd::from_borrowed_fd(child.pidfd().unwrap(), PollFlags::IN)];
+        let limit = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
+        assert_eq!(rustix::event::poll(&mut ends, Some(&limit)).unwrap(), 1);
+        assert_eq!(child.try_reap().unwrap(), Some(Reaped::UNKNOWN));
         drop(parent.stdin.take());
         parent.wait().unwrap();
     }

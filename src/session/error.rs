@@ -4,6 +4,7 @@ use std::io;
 
 use crate::engine::arm::StartError;
 use crate::engine::chain;
+use crate::engine::error::EngineError;
 
 /// Why a session could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -17,12 +18,12 @@ pub enum SessionError {
         source: StartError,
     },
     /// A run came to an end by itself.
-    #[error("{arm}: {}", reason.as_deref().unwrap_or("the engine could not go on"))]
+    #[error("{arm}")]
     Broke {
         /// The arm's name.
         arm: String,
-        /// What its engine said last, if it said anything: an engine whose thread has panicked does not.
-        reason: Option<String>,
+        /// Why its engine could not go on.
+        source: EngineError,
     },
     /// The session's own thread is gone.
     #[error("the session ended in the middle of a run")]

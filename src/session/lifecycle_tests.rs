@@ -1,4 +1,5 @@
 use super::*;
+use crate::engine::error::EngineError;
 
 /// What can happen to a run that ends, or to a comparison meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -9,7 +10,7 @@ enum End {
 }
 
 fn first() -> Arc<SessionError> {
-    Arc::new(SessionError::Broke { arm: "pool".to_owned(), reason: Some("the first".to_owned()) })
+    Arc::new(SessionError::Broke { arm: "pool".to_owned(), source: EngineError::Initializer { times: 1 } })
 }
 
 fn apply(lifecycle: &mut Lifecycle, end: End) {

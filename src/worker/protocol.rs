@@ -29,7 +29,10 @@ pub const BOARD_FD: i32 = 4;
 /// Most records in one `done` frame.
 pub(crate) const MAX_RECORDS: usize = 512;
 /// Most bytes that travel with a task, and with its result.
-pub(crate) const MAX_BYTES: usize = 256 << 20;
+pub const MAX_BYTES: usize = 256 << 20;
+/// Most bytes on their way for all lanes of a worker together, in each direction: of payloads that came with tasks which are
+/// not reported, and of results that are incomplete.
+pub const MAX_BYTES_TOGETHER: usize = 512 << 20;
 
 /// Bytes of one entry of a `tasks` frame.
 const RUN: usize = 24;

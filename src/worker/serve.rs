@@ -13,7 +13,7 @@ use crate::os::board::Board;
 use crate::os::{early, inherited};
 use crate::worker::inbox::Inbox;
 use crate::worker::initializer;
-use crate::worker::lane::{Lane, Next, ReportSocket};
+use crate::worker::lane::{LaneRunner, Next, ReportSocket};
 use crate::worker::protocol::{self, Concerns, Frame, Hello, LaneNumber, Setup, Tells, ToWorker};
 
 /// Most lanes that a worker can have, where it may have more than one.
@@ -42,7 +42,7 @@ pub(super) fn serve(socket: &UnixStream, board: Board, first_line: u32) -> io::R
     protocol::put_hello(&mut hello, &Hello { protocol: protocol::VERSION, pid, lanes, tells: Tells::Board });
     let board = Arc::new(board);
     if alone {
-        let mut lane = Lane::new(0, board.own_line(first_line), ReportSocket { socket, turns: None }, &setup);
+        let mut lane = LaneRunner::new(0, board.own_line(first_line), ReportSocket { socket, turns: None }, &setup);
         *lane.outbox() = hello;
         // Never dropped: the process ends with it, and the kernel is quicker.
         serve_alone(&mut std::mem::ManuallyDrop::new(lane), inbox, socket)?;
@@ -54,7 +54,7 @@ pub(super) fn serve(socket: &UnixStream, board: Board, first_line: u32) -> io::R
     Ok(())
 }
 
-fn serve_alone(lane: &mut Lane<'_>, mut inbox: Inbox, socket: &UnixStream) -> io::Result<()> {
+fn serve_alone(lane: &mut LaneRunner<'_>, mut inbox: Inbox, socket: &UnixStream) -> io::Result<()> {
     loop {
         while let Some(frame) = inbox.next()? {
             if frame.lane != 0 {
@@ -94,6 +94,7 @@ struct Crew<'a> {
 struct Letter {
     kind: u8,
     flags: u8,
+    lane: LaneNumber,
     payload: Arc<[u8]>,
 }
 
@@ -173,7 +174,7 @@ impl<'a> Crew<'a> {
     /// A lane's own thread.
     fn run(&self, number: LaneNumber, letters: &Receiver<Letter>) -> io::Result<()> {
         let line = self.board.own_line(self.first_line + u32::from(number));
-        let mut lane = Lane::new(number, line, self.outlet(), self.setup);
+        let mut lane = LaneRunner::new(number, line, self.outlet(), self.setup);
         let mut retired = false;
         loop {
             if lane.work()? == Next::Leave || lane.recalled() {
@@ -182,7 +183,7 @@ impl<'a> Crew<'a> {
             lane.report()?;
             let Ok(letter) = letters.recv() else { return lane.report() };
             for letter in std::iter::once(letter).chain(letters.try_iter()) {
-                retired |= letter.open(&mut lane, number)? == Next::Leave;
+                retired |= letter.open(&mut lane)? == Next::Leave;
             }
         }
         // The recall may be seen before what was sent ahead of it has come.
@@ -193,18 +194,18 @@ impl<'a> Crew<'a> {
                 return Ok(());
             }
             let Ok(letter) = letters.recv() else { return Ok(()) };
-            retired = letter.open(&mut lane, number)? == Next::Leave;
+            retired = letter.open(&mut lane)? == Next::Leave;
         }
     }
 }
 
 impl Letter {
     fn with(frame: Frame<'_>) -> Self {
-        Self { kind: frame.kind, flags: frame.flags, payload: frame.payload.into() }
+        Self { kind: frame.kind, flags: frame.flags, lane: frame.lane, payload: frame.payload.into() }
     }
 
-    fn open(&self, lane: &mut Lane<'_>, number: LaneNumber) -> io::Result<Next> {
-        lane.take(Frame { kind: self.kind, flags: self.flags, lane: number, payload: &self.payload })
+    fn open(&self, lane: &mut LaneRunner<'_>) -> io::Result<Next> {
+        lane.take(Frame { kind: self.kind, flags: self.flags, lane: self.lane, payload: &self.payload })
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::dispatcher::{Policy, Settings};
 use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
-use poolscope::engine::event::RunState;
 use poolscope::engine::stream::Admission;
 use poolscope::metrics::recorder::{Recorder, RecorderConfig};
 use poolscope::metrics::snapshot::RunId;
 use poolscope::workload::model::{EngineKind, Recycling, Work};
+use poolscope::{Arm as _, Completion, Dispatched};
 
 use crate::support;
 
@@ -18,6 +18,7 @@ use crate::support;
 pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) -> f64 {
     let (policy, chunk) =
         if kind.process_per_task() { (Policy::OneTask, Chunk::One) } else { (Policy::Reuse, Chunk::Adaptive) };
+    let capabilities = Dispatched(kind).capabilities();
     let spec = RunSpec {
         settings: Settings {
             policy,
@@ -38,19 +39,20 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) 
         worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
         own_program: env!("CARGO_BIN_EXE_poolscope").into(),
         folder: None,
+        capabilities,
         orders: WorkerOrders::default(),
     };
     let sample_interval = Some(Duration::from_millis(500));
     let (recorder, snapshots) = Recorder::new(RecorderConfig {
         sample_interval,
         cores: workers,
-        kind,
+        capabilities,
         unbounded: false,
         run: RunId::default(),
     });
     let begin = Instant::now();
     let run = Run::start(spec, Box::new(recorder)).expect("the engine starts");
-    assert_eq!(run.join(), RunState::Finished);
+    assert_eq!(run.join().expect("the engine goes on"), Completion::Finished);
     let took = begin.elapsed();
     let last = snapshots.borrow();
     assert_eq!(last.counts.succeeded, tasks);

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use poolscope::engine::control::Command;
+use poolscope::engine::control::{Capabilities, Command};
+use poolscope::engine::error::EngineError;
 use poolscope::engine::event::{RunState, WorkerState};
 use poolscope::engine::outcome::{Cause, Exit, Outcome};
 use poolscope::engine::stream::ClassRules;
 use poolscope::workload::model::{Dist, Retries, Work};
 use rustix::process::Signal;
 
-use crate::support::{Story, eventually, every, kill, lives, program, rules, shell};
+use crate::support::{Story, both, eventually, every, kill, lives, program, rules, shell};
 
 fn sleep(millis: u64) -> Work {
     Work::Sleep(Dist::Constant(Duration::from_millis(millis)))
@@ -205,6 +206,23 @@ fn resizing_loses_nothing_and_concurrency_follows() {
 }
 
 #[test]
+fn what_an_engine_cannot_do_is_refused_with_a_word_and_changes_nothing() {
+    for mut setting in both(2) {
+        setting.capabilities = Capabilities::LEAST;
+        let running = setting.tasks(60, sleep(10), rules()).start();
+        running.until("some are done", |story| story.succeeded > 2);
+        let four = std::num::NonZeroU32::new(4).unwrap();
+        for command in [Command::Resize(four), Command::Pause, Command::KillWorker(None)] {
+            running.command(command);
+            let words = Capabilities::LEAST.check(command).unwrap_err().to_string();
+            let story = running.until("it is refused", |story| story.notes.contains(&words));
+            assert!(story.slots.len() == 2 && story.state == Some(RunState::Running));
+        }
+        assert_eq!(running.finish().counts.succeeded, 60);
+    }
+}
+
+#[test]
 fn pause_gives_out_nothing_and_resume_goes_on() {
     for setting in every(2) {
         let running = setting.tasks(400, sleep(5), rules()).start();
@@ -309,6 +327,9 @@ fn a_worker_program_that_does_not_exist_breaks_the_engine_with_its_name() {
         setting.worker_program = "/no/such/worker".into();
         let story = setting.tasks(10, sleep(1), rules()).start().finish();
         assert_eq!((story.state, story.counts.cancelled), (Some(RunState::Broken), 10));
+        let error = story.error.as_deref();
+        let Some(EngineError::NotStarted(error)) = error else { panic!("{error:?}") };
+        assert_eq!(error.source.kind(), std::io::ErrorKind::NotFound, "the system's own error is kept");
         assert!(story.notes.iter().any(|note| note.contains("No such file")), "{:?}", story.notes);
     }
 }

@@ -10,6 +10,7 @@ use poolscope::engine::stream::ClassRules;
 use poolscope::metrics::recorder::{Recorder, RecorderConfig};
 use poolscope::metrics::snapshot::{Cost, Replaced, RunId, Snapshot};
 use poolscope::workload::model::{Dist, EngineKind, Work};
+use poolscope::{Arm as _, Dispatched};
 
 use crate::support::{Setting, pool, rules};
 
@@ -29,7 +30,7 @@ fn recorded() -> (Observers, Arc<Mutex<Vec<Arc<Snapshot>>>>) {
     let (recorder, snapshots) = Recorder::new(RecorderConfig {
         sample_interval: Some(Duration::from_millis(20)),
         cores: 2,
-        kind: EngineKind::Pool,
+        capabilities: Dispatched(EngineKind::Pool).capabilities(),
         unbounded: false,
         run: RunId::default(),
     });

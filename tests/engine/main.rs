@@ -16,4 +16,5 @@ mod recycle;
 mod silence;
 mod stops;
 mod submits;
+mod turns;
 mod unendable;

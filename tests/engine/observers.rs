@@ -9,7 +9,6 @@ use poolscope::metrics::recorder::{Recorder, RecorderConfig};
 use poolscope::metrics::recording::{Header, Recording};
 use poolscope::metrics::snapshot::{RunId, Snapshot};
 use poolscope::metrics::track::Track;
-use poolscope::workload::model::EngineKind;
 
 use crate::support::{both, rules, shell};
 
@@ -53,11 +52,11 @@ impl Observer for Count {
 #[test]
 fn a_recorder_and_another_observer_see_the_same_and_the_track_is_kept() {
     for setting in both(2) {
-        let kind = if setting.workers_are_kept() { EngineKind::Pool } else { EngineKind::Process };
+        let capabilities = setting.capabilities;
         let run = RunId { serial: 3, round: 1, warmup: false };
         let interval = Some(Duration::from_millis(20));
         let (recorder, snapshots) =
-            Recorder::new(RecorderConfig { sample_interval: interval, cores: 2, kind, unbounded: false, run });
+            Recorder::new(RecorderConfig { sample_interval: interval, cores: 2, capabilities, unbounded: false, run });
         let seen = Arc::new(Mutex::new(Seen::default()));
         let count = Count { seen: Arc::clone(&seen), recorder: snapshots.clone() };
         let observers: Observers = [Box::new(recorder) as Box<dyn Observer>, Box::new(count)].into_iter().collect();

@@ -1,7 +1,7 @@
 """An external arm: a pool of threads in one process, written from src/engine/external/protocol.rs alone.
 
 Arguments are faults that a test asks for: `die=N` (exit 7 after N tasks), `leave=N` (exit 0 then), `nonsense=N`, `silent=N`, `lie=N` (a task twice),
-`deaf` (heeds no stop), `can=a,b` (what it says it can), `hold` (keeps what it was sent and never begins it), `count` (ends with
+`deaf` (heeds no stop), `linger` (ends what it has begun first), `daemon=S` (leaves `sleep S` behind), `can=a,b` (what it says it can), `hold` (keeps what it was sent and never begins it), `count` (ends with
 its own counts), `miscount` (and one too many).
 """
 
@@ -11,6 +11,7 @@ import queue
 import resource
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -81,6 +82,8 @@ def main():
     threads = [threading.Thread(target=worker, args=[lane], daemon=True) for lane in lanes]
     for thread in threads:
         thread.start()
+    if "daemon" in FAULTS:
+        subprocess.run(["sh", "-c", f"env -i setsid sleep {FAULTS['daemon']} > /dev/null 2>&1 &"], check=True)
     say("worker_ready", worker=0)
     threading.Thread(target=heartbeat, args=[start["silence"] / 4e9], daemon=True).start()
     say("want", tasks=WINDOW)
@@ -97,6 +100,10 @@ def main():
             running.set()
         elif kind == "end":
             threading.Thread(target=finish, args=[threads], daemon=True).start()
+        elif kind == "stop" and "linger" in FAULTS:
+            # What waits is never begun; what runs is reported, in a program that then is killed.
+            while not tasks.empty():
+                tasks.get()
         elif kind == "stop":
             time.sleep(600 if "deaf" in FAULTS else 0)
             os._exit(0)

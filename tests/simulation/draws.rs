@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
+use poolscope::engine::error::NotStarted;
 use poolscope::engine::stream::{ClassRules, StreamRun, TaskStream};
 use poolscope::workload::model::{Backoff, ClassId, OnTimeout, Retries};
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 
 pub const MS: u64 = 1_000_000;
+
+/// A process that the system did not start.
+pub fn not_started(kind: std::io::ErrorKind) -> NotStarted {
+    NotStarted { what: "a worker".to_owned(), source: kind.into() }
+}
 
 /// A small generator with the few draws a world needs.
 pub struct Dice(Pcg64Mcg);

@@ -1,18 +1,21 @@
 //! Single cases by hand: exactly which effect comes at which moment.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use poolscope::engine::control::Command;
-use poolscope::engine::dispatcher::input::{Ended, TaskFailure, TaskOutput};
+use poolscope::engine::dispatcher::input::{Ended, InitializerFigures, TaskFailure, TaskOutput};
 use poolscope::engine::dispatcher::queue::Ticket;
 use poolscope::engine::dispatcher::window::Chunk;
-use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Policy, Settings, StartFailure, Stop};
-use poolscope::engine::event::{InTask, Moment, Record, RunState, Slot, Usage, WorkerId};
+use poolscope::engine::dispatcher::{
+    Dispatcher, Effect, InitializerRules, Input, Policy, Settings, StartFailure, Stop,
+};
+use poolscope::engine::event::{InTask, LaneId, Moment, Record, RunState, Slot, Usage, WorkerId};
 use poolscope::engine::outcome::Exit;
 use poolscope::engine::stream::{Admission, ClassRules};
-use poolscope::workload::model::{Backoff, OnTimeout, Recycling, Retries};
+use poolscope::workload::model::{Attempt, Backoff, OnTimeout, Recycling, Retries};
 
-use crate::draws::{MS, Stream};
+use crate::draws::{MS, Stream, not_started};
 use crate::told::Told;
 
 fn millis(millis: u64) -> Duration {
@@ -43,13 +46,29 @@ struct Script {
 
 impl Script {
     fn new(policy: Policy, workers: u32, chunk: Chunk, classes: Vec<ClassRules>, stream: Stream) -> Self {
+        Self::of(policy, workers, chunk, classes, None, stream)
+    }
+
+    /// A pool of one worker that runs this first.
+    fn with_initializer(initializer: Option<InitializerRules>, stream: Stream) -> Self {
+        Self::of(Policy::Reuse, 1, Chunk::Fixed(2), vec![rules(None, None)], initializer, stream)
+    }
+
+    fn of(
+        policy: Policy,
+        workers: u32,
+        chunk: Chunk,
+        classes: Vec<ClassRules>,
+        initializer: Option<InitializerRules>,
+        stream: Stream,
+    ) -> Self {
         let plan = Settings {
             policy,
             workers,
             max_workers: 4096,
             chunk,
             start_timeout: millis(10_000),
-            initializer: None,
+            initializer,
             recycling: Recycling::default(),
             kills: Vec::new(),
             classes,
@@ -332,12 +351,71 @@ fn a_worker_that_does_not_go_is_given_up_and_at_once_where_the_run_is_stopped() 
 }
 
 #[test]
+fn an_initializer_is_told_only_where_its_answer_is_accepted() {
+    for (late, told) in [(false, 1), (true, 0)] {
+        let stream = Stream { known: true, total: 2, classes: 1, run: 2 };
+        let initializer = Some(InitializerRules { timeout: Some(millis(30)), max_failures: 3 });
+        let mut script = Script::with_initializer(initializer, stream);
+        script.effects();
+        script.feed(Input::Started { worker: id(0), pid: 1 });
+        script.feed(Input::Hello { worker: id(0) });
+        if late {
+            let stop = script.until_stop(1_000 * MS, |_| None);
+            assert_eq!(stop, Some((30 * MS, Stop::Kill)));
+        }
+        let figures = InitializerFigures { wall: millis(29), cpu: millis(1), rss_bytes: None };
+        script.feed(Input::Initialized { worker: id(0), result: Ok(Some(figures)) });
+        assert_eq!(script.told.initialized, told);
+        assert_eq!(script.sent().len() as u64, told, "only one that is accepted is given work");
+    }
+}
+
+#[test]
+fn tasks_that_there_is_no_room_for_go_back_and_are_given_out_again_when_there_is() {
+    // Two lanes of one worker: what the first one holds takes up all the room.
+    let stream = Stream { known: true, total: 4, classes: 1, run: 4 };
+    let mut script = Script::new(Policy::OneWorker, 2, Chunk::Fixed(2), vec![rules(None, None)], stream);
+    script.effects();
+    script.feed(Input::Started { worker: id(0), pid: 1 });
+    script.feed(Input::Hello { worker: id(0) });
+    let tickets: Vec<(LaneId, Vec<Ticket>)> = script
+        .effects()
+        .into_iter()
+        .filter_map(|effect| if let Effect::Send { lane, tickets } = effect { Some((lane, tickets)) } else { None })
+        .collect();
+    assert_eq!(tickets.len(), 2);
+    let (second, unsent) = tickets[1].clone();
+    script.feed(Input::Unsent { lane: second, tickets: unsent, refused: None });
+    assert_eq!(script.sent(), [], "it waits for room");
+    let counts = script.dispatcher.counts();
+    assert_eq!((counts.queued, counts.running), (3, 1), "the first lane is in one of its two");
+    // One of the first lane is reported: the second one is sent something again.
+    script.now = MS;
+    script.done(0, 0, MS);
+    let again: Vec<u64> = script.sent().iter().flat_map(|ticket| ticket.first..ticket.first + ticket.count).collect();
+    assert_eq!(again, [2, 3]);
+    // The rest of a ticket whose beginning was sent.
+    let ticket = Ticket { first: 3, count: 1, class: 0, attempt: Attempt::FIRST, arrival: Moment::ZERO, expires: None };
+    script.feed(Input::Unsent { lane: second, tickets: vec![ticket], refused: Some("too much".to_owned()) });
+    let counts = script.dispatcher.counts();
+    assert_eq!((counts.failed, counts.succeeded), (1, 1), "it never will be");
+    let records = [Record { index: 2, start: Moment(MS), service: 1, value: 0 }];
+    script.feed(Input::Done { lane: second, records: &records });
+    script.done(1, MS, 1);
+    let counts = script.dispatcher.counts();
+    assert_eq!((counts.failed, counts.succeeded, counts.queued), (1, 3, 0));
+}
+
+#[test]
 fn a_start_that_fails_when_the_run_is_ending_costs_no_task_its_outcome() {
     let stream = Stream { known: true, total: 2, classes: 1, run: 2 };
     let mut script = Script::new(Policy::OneTask, 2, Chunk::One, vec![rules(None, None)], stream);
     assert_eq!(script.effects().len(), 2, "both are being started");
-    script.feed(Input::StartFailed { worker: id(0), failure: StartFailure::Engine("no program".to_owned()) });
-    script.feed(Input::StartFailed { worker: id(1), failure: StartFailure::Transient("EAGAIN".to_owned()) });
+    script.feed(Input::StartFailed { worker: id(0), failure: StartFailure::Engine(not_started(ErrorKind::NotFound)) });
+    script.feed(Input::StartFailed {
+        worker: id(1),
+        failure: StartFailure::Transient(not_started(ErrorKind::WouldBlock)),
+    });
     let counts = script.dispatcher.counts();
     assert_eq!((counts.cancelled, counts.queued, script.dispatcher.state()), (2, 0, RunState::Broken));
 }

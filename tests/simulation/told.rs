@@ -23,6 +23,7 @@ pub struct Told {
     /// Attempts that were given up and may still be at work.
     pub abandoned: Vec<u64>,
     pub ghosts_ended: u64,
+    pub initialized: u64,
     /// Workers that were said to have been silent.
     pub silent: u64,
 }
@@ -76,6 +77,7 @@ impl Sink for Told {
                     self.expiries.push((report.index, now.0));
                 }
             }
+            Event::WorkerInitialized { .. } => self.initialized += 1,
             Event::GhostEnded { .. } => self.ghosts_ended += 1,
             Event::Note { text, .. } if text.contains("and is ended") && text.contains("said nothing") => {
                 self.silent += 1;

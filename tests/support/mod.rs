@@ -16,10 +16,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use poolscope::engine::control::Command;
+use poolscope::engine::control::{Capabilities, Command};
 use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::dispatcher::{InitializerRules, Policy, Settings};
 use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
+use poolscope::engine::error::EngineError;
 use poolscope::engine::event::{
     EngineView, Event, Moment, Observer, Observers, Record, RunState, Slot, SlotView, Usage, WorkerId,
 };
@@ -109,6 +110,7 @@ pub struct Setting {
     pub recycling: Recycling,
     pub kills: Vec<(Duration, Option<Slot>)>,
     pub orders: WorkerOrders,
+    pub capabilities: Capabilities,
 }
 
 pub fn pool(workers: u32) -> Setting {
@@ -124,11 +126,20 @@ pub fn pool(workers: u32) -> Setting {
         recycling: Recycling::default(),
         kills: Vec::new(),
         orders: WorkerOrders::default(),
+        capabilities: Capabilities {
+            resize: true,
+            pause: true,
+            kill_worker: true,
+            process_per_task: false,
+            lanes: false,
+        },
     }
 }
 
 pub fn process(workers: u32) -> Setting {
-    Setting { policy: Policy::OneTask, chunk: Chunk::One, ..pool(workers) }
+    let pool = pool(workers);
+    let capabilities = Capabilities { process_per_task: true, ..pool.capabilities };
+    Setting { policy: Policy::OneTask, chunk: Chunk::One, capabilities, ..pool }
 }
 
 /// Both engines.
@@ -185,6 +196,7 @@ impl Setting {
             worker_program: self.worker_program,
             own_program: env!("CARGO_BIN_EXE_poolscope").into(),
             folder: None,
+            capabilities: self.capabilities,
             orders: self.orders,
         };
         let remember = Box::new(Remember(Arc::clone(&shared)));
@@ -208,6 +220,8 @@ pub struct Story {
     /// Most tasks that were seen to wait and run together.
     pub most_in_system: u64,
     pub state: Option<RunState>,
+    /// Why it is broken, if it is and is over.
+    pub error: Option<Arc<EngineError>>,
     pub at: Moment,
     pub slots: Vec<SlotView>,
     pub last_end: Moment,
@@ -318,9 +332,10 @@ impl Running {
     /// Waits for the end.
     pub fn finish(self) -> Story {
         self.until("the run is over", |story| story.state.is_some_and(RunState::is_over));
-        let state = self.run.join();
+        let ended = self.run.join();
         let mut story = self.shared.story.lock().unwrap().clone();
-        story.state = Some(state);
+        story.state = Some(ended.as_ref().map_or(RunState::Broken, |completion| RunState::from(*completion)));
+        story.error = ended.err().map(Arc::new);
         story
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::stream::{Admission, Submission, Submitter};
 use crate::workload::model::OnFull;
 
 /// The arrivals that are still to come.
-pub(super) struct Arrivals {
+pub(super) struct PendingArrivals {
     source: Source,
     /// Who submits, if anybody does: told of outcomes after the last submission too.
     submitter: Option<Box<dyn Submitter>>,
@@ -29,13 +29,16 @@ enum Source {
     Closed,
 }
 
-impl std::fmt::Debug for Arrivals {
+impl std::fmt::Debug for PendingArrivals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Arrivals").field("next", &self.next).field("position", &self.position).finish_non_exhaustive()
+        f.debug_struct("PendingArrivals")
+            .field("next", &self.next)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
     }
 }
 
-impl Arrivals {
+impl PendingArrivals {
     pub(super) fn new(admission: Admission, total: Option<u64>) -> Self {
         let mut submitter = None;
         let (source, max_in_flight, on_full) = match admission {

@@ -74,7 +74,7 @@ impl Dispatcher {
         if self.policy.keeps_workers() {
             self.expire_held(now, slot, task.is_some(), out);
         }
-        self.judge(now, id, task, out);
+        self.enforce_limits(now, id, task, out);
         if task.is_some() {
             self.found_busy(now, slot, out);
         }
@@ -83,7 +83,7 @@ impl Dispatcher {
     }
 
     /// Ends the worker if one of its limits is reached.
-    fn judge(&mut self, now: Moment, id: LaneId, task: Option<InTask>, out: &mut dyn Sink) {
+    fn enforce_limits(&mut self, now: Moment, id: LaneId, task: Option<InTask>, out: &mut dyn Sink) {
         let Some((worker, lane)) = self.table.lane_mut(id) else { return };
         // An initializer has its own limit; a process that is its task may be in it before it says hello.
         let may_begin = task.is_some() && worker.is_new();

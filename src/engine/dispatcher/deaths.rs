@@ -5,7 +5,9 @@ use super::input::{Ended, Sink};
 use super::lane::Overdue;
 use super::queue::Ticket;
 use super::worker::{Life, Termination, Why};
-use crate::engine::event::{Event, Moment, Severity, Slot, WorkerId};
+use crate::engine::chain;
+use crate::engine::error::EngineError;
+use crate::engine::event::{Event, Moment, RunState, Severity, Slot, WorkerId};
 use crate::engine::outcome::{Cause, Exit, Outcome};
 use crate::workload::model::TaskIndex;
 
@@ -75,21 +77,15 @@ impl Dispatcher {
             },
         );
         if self.early_deaths > EARLY_DEATHS + self.workers {
-            let reason =
-                format!("{} workers in a row ended before they did anything, the last one {how}", self.early_deaths);
-            return self.give_up(now, &reason, out);
+            return self.give_up(now, EngineError::EarlyDeaths { count: self.early_deaths, how }, out);
         }
         if let Some(rules) = self.initializer
             && self.failed_initializers > rules.max_failures
         {
-            let reason = format!(
-                "the initializer failed {} times in a row; no more workers are started",
-                self.failed_initializers
-            );
-            return self.give_up(now, &reason, out);
+            return self.give_up(now, EngineError::Initializer { times: self.failed_initializers }, out);
         }
         self.admit(now, out);
-        self.occupy(now, id, out);
+        self.repopulate(now, id, out);
         self.pump(now, out);
     }
 
@@ -261,9 +257,10 @@ impl Dispatcher {
     }
 
     /// The engine cannot go on: everything that is left is cancelled and every worker ended.
-    pub(super) fn give_up(&mut self, now: Moment, reason: &str, out: &mut dyn Sink) {
-        self.note(now, Severity::Error, reason.to_owned(), out);
-        self.end_run(now, crate::engine::event::RunState::Broken, true, out);
+    pub(super) fn give_up(&mut self, now: Moment, error: EngineError, out: &mut dyn Sink) {
+        self.note(now, Severity::Error, chain(&error), out);
+        self.error.get_or_insert(error);
+        self.end_run(now, RunState::Broken, true, out);
     }
 }
 

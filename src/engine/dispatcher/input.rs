@@ -1,7 +1,10 @@
 //! What goes into a dispatcher and what comes out of it.
 
+use std::time::Duration;
+
 use crate::engine::control::Command;
 use crate::engine::dispatcher::queue::Ticket;
+use crate::engine::error::{EngineError, NotStarted};
 use crate::engine::event::{Event, InTask, LaneId, Moment, Record, RunState, Usage, WorkerId};
 use crate::engine::outcome::Exit;
 use crate::workload::model::TaskIndex;
@@ -16,7 +19,7 @@ pub enum Input<'a> {
     /// The user asks for something.
     Control(Command),
     /// The driver cannot go on.
-    Broken(String),
+    Broken(EngineError),
     /// A worker process was started.
     Started { worker: WorkerId, pid: u32 },
     /// A worker process could not be started.
@@ -26,8 +29,8 @@ pub enum Input<'a> {
     /// A worker has run its initializer.
     Initialized {
         worker: WorkerId,
-        /// What became of it, in its own words if it failed.
-        result: Result<(), String>,
+        /// What it took, where there was one to run, or why it failed, in its own words.
+        result: Result<Option<InitializerFigures>, String>,
     },
     /// Tasks succeeded, in the order in which they were sent.
     Done { lane: LaneId, records: &'a [Record] },
@@ -54,6 +57,15 @@ pub enum Input<'a> {
     },
     /// A worker has grown beyond the resident memory that it may have.
     Grown { worker: WorkerId },
+    /// These tasks of an [`Effect::Send`] were not sent: there is no room at the worker for the bytes that come with them
+    /// until some that it holds are reported.
+    Unsent {
+        /// Where they were to run.
+        lane: LaneId,
+        tickets: Vec<Ticket>,
+        /// Why the first of them can never be sent, if it cannot.
+        refused: Option<String>,
+    },
     /// A worker will never say anything more, or does not listen any more: its end of the socket is closed, in one
     /// direction at least. All it had said before was handed in before.
     Closed { worker: WorkerId },
@@ -64,14 +76,25 @@ pub enum Input<'a> {
 }
 
 /// Why a worker could not be started.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum StartFailure {
     /// The system is short of something: trying again later may help.
-    Transient(String),
+    Transient(NotStarted),
     /// The task's own program cannot be run: the task has failed.
     Task(String),
     /// Workers cannot be run at all: the engine cannot go on.
-    Engine(String),
+    Engine(NotStarted),
+}
+
+/// What an initializer took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InitializerFigures {
+    /// Wall-clock time.
+    pub wall: Duration,
+    /// CPU time.
+    pub cpu: Duration,
+    /// Resident memory of the worker afterwards, where known.
+    pub rss_bytes: Option<u64>,
 }
 
 /// A task that reported that it did not succeed.

@@ -29,6 +29,8 @@ pub(super) struct Lane {
     pub(crate) heard: Moment,
     /// When it was first found in no task since then.
     pub(crate) quiet_since: Option<Moment>,
+    /// Whether it holds nothing because there is no room at its worker for the bytes of the next task.
+    pub(crate) waits_for_room: bool,
 }
 
 /// A task that worked too long.
@@ -77,7 +79,7 @@ impl Held {
     }
 
     pub(super) fn contains(&self, index: TaskIndex) -> bool {
-        (self.ticket.first..self.ticket.first + self.ticket.count).contains(&index)
+        self.ticket.contains(index)
     }
 }
 
@@ -145,6 +147,26 @@ impl Lane {
         if let Some(rest) = rest {
             self.held.insert(position + 1, rest);
         }
+    }
+
+    /// Takes out what it still holds of a ticket, in order.
+    pub(super) fn take_back(&mut self, ticket: &Ticket) -> Vec<Held> {
+        let of_ticket =
+            |held: &Held| !held.expired && held.ticket.attempt == ticket.attempt && ticket.contains(held.ticket.first);
+        // What was sent of it is at the end of the part before.
+        if let Some(position) = self
+            .held
+            .iter()
+            .position(|held| !held.expired && held.ticket.first < ticket.first && held.contains(ticket.first))
+            && let Some(held) = self.held.get_mut(position)
+        {
+            let (sent, rest) = held.split(ticket.first - held.ticket.first);
+            *held = sent;
+            rest.into_iter().for_each(|rest| self.held.insert(position + 1, rest));
+        }
+        let (taken, rest): (Vec<Held>, Vec<Held>) = std::mem::take(&mut self.held).into_iter().partition(of_ticket);
+        self.held = rest.into();
+        taken
     }
 
     /// Takes the task with this index out of what is held: `None` if it is not there.

@@ -6,8 +6,9 @@
 //! testable by simulation, and what makes a difference between engines the difference of their [`Policy`] alone.
 //!
 //! `staff` starts and dismisses workers, `dispatch` gives out work, `results` takes it in, `deaths` deals with workers
-//! that end, `deadlines` with time that runs out, `expiry` with waiting that lasts too long, `ghosts` with workers whose caller has given up, `control` with what the user
-//! asks for, `recycle` with workers that have done their share, `arrivals` with tasks that come.
+//! that end, `deadlines` with time that runs out, `expiry` with waiting that lasts too long, `ghosts` with workers whose
+//! caller has given up, `control` with what the user asks for, `recycle` with workers that have done their share,
+//! `arrivals` with tasks that come, `unsent` with tasks that there is no room for.
 
 mod arrivals;
 mod control;
@@ -24,20 +25,22 @@ mod recycle;
 mod results;
 mod staff;
 mod timers;
+mod unsent;
 pub mod window;
 mod worker;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::engine::dispatcher::queue::Queue;
+use crate::engine::dispatcher::queue::TaskQueue;
 use crate::engine::dispatcher::window::{Chunk, Estimates};
+use crate::engine::error::EngineError;
 use crate::engine::event::{EngineView, Event, InTask, Moment, RunState, Severity, Slot, SlotView, WorkerState};
 use crate::engine::outcome::Counts;
 use crate::engine::stream::{Admission, ClassRules, TaskStream};
 use crate::workload::model::Recycling;
 
-use arrivals::Arrivals;
+use arrivals::PendingArrivals;
 pub use input::{Effect, Ended, Input, Sink, StartFailure, Stop};
 use lane::Lane;
 pub use policy::Policy;
@@ -107,14 +110,16 @@ pub struct Dispatcher {
     before_suspend: RunState,
     /// How the run will end once every worker is gone.
     ending: Option<RunState>,
+    /// The first reason why it cannot go on.
+    error: Option<EngineError>,
     /// When the run began to be ended before its last task. What was in work then is cancelled, whatever comes of it.
     stopped_at: Option<Moment>,
-    queue: Queue,
+    queue: TaskQueue,
     table: Table,
     /// Slots that could take a task now: idle lanes, or free places where a worker is started for each task.
     idle: BTreeSet<Slot>,
     timers: Timers,
-    arrivals: Arrivals,
+    arrivals: PendingArrivals,
     estimates: Estimates,
     counts: Counts,
     /// Tasks that wait for their next attempt.
@@ -160,12 +165,13 @@ impl Dispatcher {
             state: RunState::Running,
             before_suspend: RunState::Running,
             ending: None,
+            error: None,
             stopped_at: None,
-            queue: Queue::new(stream, settings.classes.iter().map(|class| class.queue_timeout).collect()),
+            queue: TaskQueue::new(stream, settings.classes.iter().map(|class| class.queue_timeout).collect()),
             table: Table::new(settings.policy),
             idle: BTreeSet::new(),
             timers: Timers::default(),
-            arrivals: Arrivals::new(settings.admission, total),
+            arrivals: PendingArrivals::new(settings.admission, total),
             estimates: Estimates::new(settings.classes.len()),
             classes: settings.classes,
             counts: Counts::default(),
@@ -192,17 +198,22 @@ impl Dispatcher {
         // What comes in answer to an effect is no turn for others.
         let answer = matches!(
             input,
-            Input::Started { .. } | Input::StartFailed { .. } | Input::Hello { .. } | Input::Progress { .. }
+            Input::Started { .. }
+                | Input::StartFailed { .. }
+                | Input::Hello { .. }
+                | Input::Progress { .. }
+                | Input::Unsent { .. }
         );
         if !answer {
             self.starts_left = STARTS_AT_ONCE;
         }
         self.admit(now, out);
+        let input = if self.is_disbelieved(&input) { Input::Wake } else { input };
         match input {
             Input::Begin => self.begin(now, out),
             Input::Wake => {}
             Input::Control(command) => self.control(now, command, out),
-            Input::Broken(reason) => self.give_up(now, &reason, out),
+            Input::Broken(error) => self.give_up(now, error, out),
             Input::Started { worker, pid } => self.started(now, worker, pid, out),
             Input::StartFailed { worker, failure } => self.start_failed(now, worker, failure, out),
             Input::Hello { worker } => self.hello(now, worker, out),
@@ -212,6 +223,7 @@ impl Dispatcher {
             Input::Skipped { lane, first, count } => self.skipped(now, lane, first, count, out),
             Input::Returned { lane, index, bytes } => self.returned(now, lane, index, bytes, out),
             Input::Grown { worker } => self.grown(now, worker, out),
+            Input::Unsent { lane, tickets, refused } => self.unsent(now, lane, &tickets, refused, out),
             Input::Closed { worker } => self.closed(now, worker),
             Input::Progress { lane, task } => self.progress(now, lane, task, out),
             Input::Misbehaved { worker, reason } => self.misbehaved(now, worker, reason, out),
@@ -219,6 +231,18 @@ impl Dispatcher {
         }
         self.catch_up(now, out);
         self.settle(now, out);
+    }
+
+    /// Whether this is what a worker says of tasks that has broken the protocol: what it holds is not its own any more.
+    fn is_disbelieved(&self, input: &Input<'_>) -> bool {
+        let (Input::Done { lane, .. }
+        | Input::Failed { lane, .. }
+        | Input::Skipped { lane, .. }
+        | Input::Returned { lane, .. }) = input
+        else {
+            return false;
+        };
+        self.table.worker(lane.worker).is_some_and(Worker::has_broken_the_protocol)
     }
 
     /// When [`Input::Wake`] is due; `None` when nothing is waited for but workers and users.
@@ -238,6 +262,12 @@ impl Dispatcher {
     #[must_use]
     pub fn state(&self) -> RunState {
         self.state
+    }
+
+    /// Why the run is broken, if it is. `None` the second time.
+    #[must_use]
+    pub fn take_error(&mut self) -> Option<EngineError> {
+        self.error.take()
     }
 
     /// The state for an observer. `task` tells what the lane in a slot is in.

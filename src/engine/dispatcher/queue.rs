@@ -23,6 +23,14 @@ pub struct Ticket {
     pub expires: Option<Moment>,
 }
 
+impl Ticket {
+    /// Whether it has this task.
+    #[must_use]
+    pub(crate) fn contains(&self, index: TaskIndex) -> bool {
+        (self.first..self.first + self.count).contains(&index)
+    }
+}
+
 /// The end of a piece of the stream that was admitted as a whole, and when.
 #[derive(Clone, Copy, Debug)]
 struct Admitted {
@@ -54,7 +62,7 @@ impl Expired {
 
 /// The queue of waiting tasks: first those that came back (their worker left or died), then those that are tried again
 /// in the order in which they came due, then those of the stream in order.
-pub(crate) struct Queue {
+pub(crate) struct TaskQueue {
     stream: Box<dyn TaskStream>,
     /// First position of the stream that was neither taken nor expired; for a batch only.
     cursor: u64,
@@ -81,13 +89,13 @@ pub(crate) struct Queue {
     limits: Vec<Option<Duration>>,
 }
 
-impl std::fmt::Debug for Queue {
+impl std::fmt::Debug for TaskQueue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Queue").field("len", &self.len()).field("cursor", &self.cursor).finish_non_exhaustive()
+        f.debug_struct("TaskQueue").field("len", &self.len()).field("cursor", &self.cursor).finish_non_exhaustive()
     }
 }
 
-impl Queue {
+impl TaskQueue {
     /// An empty queue over a stream whose classes have these `queue_timeout`s.
     #[must_use]
     pub(crate) fn new(stream: Box<dyn TaskStream>, limits: Vec<Option<Duration>>) -> Self {
@@ -181,7 +189,7 @@ impl Queue {
         [batch, returned, arrived].into_iter().flatten().min()
     }
 
-    /// Class of the task that [`Queue::take`] would give next.
+    /// Class of the task that [`TaskQueue::take`] would give next.
     #[must_use]
     pub(crate) fn next_class(&mut self) -> Option<ClassId> {
         if let Some(ticket) = self.returned.front() {
@@ -271,7 +279,7 @@ impl Queue {
     }
 
     /// When the next `queue_timeout` runs out. May be early: a task that has left the queue is found out by
-    /// [`Queue::expire`].
+    /// [`TaskQueue::expire`].
     #[must_use]
     pub(crate) fn next_expiry(&self) -> Option<Moment> {
         let arrived = self.expiring.iter().filter_map(|queue| queue.front().map(|(_, at)| *at));

@@ -173,6 +173,7 @@ impl Dispatcher {
             Life::Leaving if empty && keeps_workers => self.timers.set(now + LEAVE, Timer::Leave(id)),
             _ => {}
         }
+        self.room_was_made(now, id, out);
         // Room in the system lets a blocked arrival in.
         self.admit(now, out);
         self.pump(now, out);

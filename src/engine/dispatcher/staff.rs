@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use super::Dispatcher;
 use super::deadlines::LEAVE;
-use super::input::{Effect, Sink, StartFailure};
+use super::input::{Effect, InitializerFigures, Sink, StartFailure};
 use super::lane::Held;
 use super::queue::Ticket;
 use super::timers::Timer;
 use super::worker::{Life, Why, Worker};
+use crate::engine::chain;
+use crate::engine::error::{EngineError, NotStarted};
 use crate::engine::event::{Event, Moment, Severity, Slot, WorkerId};
 use crate::engine::outcome::{Cause, Outcome};
 
@@ -35,7 +37,7 @@ impl Dispatcher {
         }
         let mut vacancies = self.vacancies();
         for slot in (0..self.workers).map(Slot) {
-            if vacancies > 0 && self.take_place(now, slot, out) {
+            if vacancies > 0 && self.prepare_slot(now, slot, out) {
                 vacancies -= 1;
             }
         }
@@ -56,19 +58,19 @@ impl Dispatcher {
         u32::try_from(left.saturating_sub(taken)).unwrap_or(u32::MAX)
     }
 
-    /// A place may have become free: a worker takes it if one is needed.
-    pub(super) fn occupy(&mut self, now: Moment, worker: WorkerId, out: &mut dyn Sink) {
+    /// A place may have become free: another worker is started there if one is needed.
+    pub(super) fn repopulate(&mut self, now: Moment, worker: WorkerId, out: &mut dyn Sink) {
         let slots = self.table.slots_of(worker);
         for slot in slots.take_while(|slot| *slot < self.workers).map(Slot).collect::<Vec<_>>() {
             if self.table.at(slot).is_some_and(|(worker, _)| worker.is_free()) && self.vacancies() > 0 {
-                self.take_place(now, slot, out);
+                self.prepare_slot(now, slot, out);
             }
         }
     }
 
     /// Sees to it that a slot is ready for work: a worker that is kept is started, a place for others waits for its task.
-    /// Says whether a worker took the place.
-    fn take_place(&mut self, now: Moment, slot: Slot, out: &mut dyn Sink) -> bool {
+    /// Says whether a worker was started.
+    fn prepare_slot(&mut self, now: Moment, slot: Slot, out: &mut dyn Sink) -> bool {
         let Some((worker, lane)) = self.table.at(slot) else { return false };
         if self.ending.is_some() {
             return false;
@@ -112,6 +114,7 @@ impl Dispatcher {
             lane.ghost = None;
             lane.found_in = None;
             lane.taken_back.clear();
+            lane.waits_for_room = false;
         }
         if let Some((lane, ticket)) = self.table.lanes_of_mut(id).first_mut().zip(task) {
             lane.held.push_back(Held::new(ticket, now, 0));
@@ -153,7 +156,13 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn initialized(&mut self, now: Moment, id: WorkerId, result: Result<(), String>, out: &mut dyn Sink) {
+    pub(super) fn initialized(
+        &mut self,
+        now: Moment,
+        id: WorkerId,
+        result: Result<Option<InitializerFigures>, String>,
+        out: &mut dyn Sink,
+    ) {
         let Some(worker) = self.table.worker(id) else { return };
         if matches!(worker.life, Life::Leaving | Life::Ending(_)) {
             // It was asked to leave meanwhile.
@@ -164,8 +173,11 @@ impl Dispatcher {
             return self.misbehaved(now, id, reason, out);
         }
         match result {
-            Ok(()) => {
+            Ok(figures) => {
                 self.failed_initializers = 0;
+                if let Some(InitializerFigures { wall, cpu, rss_bytes }) = figures {
+                    out.event(now, &Event::WorkerInitialized { worker: id, wall, cpu, rss_bytes });
+                }
                 self.ready(now, id, out);
             }
             Err(reason) => self.end_worker(now, id, Why::NotInitialized(reason), Duration::ZERO, out),
@@ -221,9 +233,9 @@ impl Dispatcher {
             return;
         }
         match failure {
-            StartFailure::Engine(reason) => {
+            StartFailure::Engine(error) => {
                 self.queue.give_back(held.map(|held| held.ticket).into_iter());
-                self.give_up(now, &reason, out);
+                self.give_up(now, error.into(), out);
             }
             StartFailure::Task(message) => {
                 // The system was not short of anything.
@@ -234,19 +246,18 @@ impl Dispatcher {
                     // Another attempt would find the same: no retry.
                     self.attempt_over(now, &held, report, false, out);
                 }
-                self.occupy(now, id, out);
+                self.repopulate(now, id, out);
                 self.pump(now, out);
             }
-            StartFailure::Transient(reason) => {
+            StartFailure::Transient(error) => {
                 self.queue.give_back(held.map(|held| held.ticket).into_iter());
                 // Several that were asked for at the same time are one failure.
                 if now >= self.start_blocked_until {
-                    self.block_starts(now, &reason, out);
+                    self.block_starts(now, &error, out);
                 }
                 let anyone = self.table.workers().iter().any(|worker| worker.pid.is_some());
                 if !anyone && now.since(self.failing_since) > START_PATIENCE {
-                    self.give_up(now, &format!("no worker could be started for {START_PATIENCE:?}: {reason}"), out);
-                    return;
+                    return self.give_up(now, EngineError::Shortage { patience: START_PATIENCE, source: error }, out);
                 }
                 self.timers.set(self.start_blocked_until, Timer::Start(id));
             }
@@ -254,7 +265,7 @@ impl Dispatcher {
     }
 
     /// The system is short of something: for a while no worker is started, each time for longer.
-    fn block_starts(&mut self, now: Moment, reason: &str, out: &mut dyn Sink) {
+    fn block_starts(&mut self, now: Moment, error: &NotStarted, out: &mut dyn Sink) {
         if self.failed_starts == 0 {
             self.failing_since = now;
         }
@@ -265,6 +276,7 @@ impl Dispatcher {
         self.shortages += 1;
         // Often enough to be seen, rarely enough to leave room for other notes.
         if self.shortages.is_power_of_two() {
+            let reason = chain(error);
             let text = format!("{reason}; trying again in {pause:?} (short {} times so far)", self.shortages);
             self.note(now, Severity::Warning, text, out);
         }
@@ -274,7 +286,7 @@ impl Dispatcher {
         let Some(worker) = self.table.worker_mut(id) else { return };
         if matches!(worker.life, Life::Waiting) {
             worker.life = Life::Free;
-            self.occupy(now, id, out);
+            self.repopulate(now, id, out);
             self.pump(now, out);
         }
     }

@@ -32,33 +32,33 @@ pub(super) enum Timer {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct PendingTimer {
     at: Moment,
     sequence: u64,
     timer: Timer,
 }
 
-impl PartialEq for Entry {
+impl PartialEq for PendingTimer {
     fn eq(&self, other: &Self) -> bool {
         self.key() == other.key()
     }
 }
 
-impl Eq for Entry {}
+impl Eq for PendingTimer {}
 
-impl PartialOrd for Entry {
+impl PartialOrd for PendingTimer {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Entry {
+impl Ord for PendingTimer {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.key().cmp(&other.key())
     }
 }
 
-impl Entry {
+impl PendingTimer {
     fn key(&self) -> (Moment, u64) {
         (self.at, self.sequence)
     }
@@ -67,7 +67,7 @@ impl Entry {
 /// Pending timers in order of time; those of the same time in the order in which they were set.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    heap: BinaryHeap<Reverse<Entry>>,
+    heap: BinaryHeap<Reverse<PendingTimer>>,
     sequence: u64,
     /// When each lane is looked at next: one entry for each, which moves, so that their number stays small however
     /// often they move.
@@ -77,7 +77,7 @@ pub(super) struct Timers {
 impl Timers {
     pub(super) fn set(&mut self, at: Moment, timer: Timer) {
         self.sequence += 1;
-        self.heap.push(Reverse(Entry { at, sequence: self.sequence, timer }));
+        self.heap.push(Reverse(PendingTimer { at, sequence: self.sequence, timer }));
     }
 
     /// Moves the look at a lane.

@@ -86,6 +86,11 @@ impl Worker {
         matches!(self.life, Life::Free)
     }
 
+    /// Whether it is being ended because nothing that it says can be believed.
+    pub(super) fn has_broken_the_protocol(&self) -> bool {
+        matches!(&self.life, Life::Ending(ending) if matches!(ending.why, Why::Misbehaved(_)))
+    }
+
     /// Whether it is not ready for tasks yet.
     pub(super) fn is_new(&self) -> bool {
         matches!(self.life, Life::Starting(_) | Life::Initializing(_))

@@ -1,7 +1,6 @@
 //! The state of a driver, and the loop that carries out effects until none is left.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::num::NonZeroU32;
@@ -14,16 +13,16 @@ use tokio::sync::Notify;
 
 use super::links::{Link, Peer};
 use super::{RunSpec, WorkerOrders};
+use crate::engine::arm::Completion;
 use crate::engine::clock::RunClock;
-use crate::engine::control::Command;
+use crate::engine::control::Capabilities;
 use crate::engine::dispatcher::input::TaskOutput;
-use crate::engine::dispatcher::{Dispatcher, Effect, Input, Policy, Sink, Stop};
+use crate::engine::dispatcher::{Dispatcher, Effect, Input, Policy, Sink};
 use crate::engine::driver::guardian::Guardian;
 use crate::engine::driver::strays::Strays;
+use crate::engine::error::EngineError;
 use crate::engine::event::{Event, InTask, LaneId, Moment, Observer, Record, RunState, Severity, Slot, WorkerId};
 use crate::os::board::Board;
-use crate::os::child::Reaped;
-use crate::os::clock::monotonic;
 use crate::os::spawn::Program;
 use crate::os::{clock, dev_null, inherited, oom};
 use crate::worker::protocol::{self, Setup};
@@ -37,6 +36,7 @@ static RUNS: AtomicU32 = AtomicU32::new(0);
 pub(super) struct Core {
     pub(crate) dispatcher: Dispatcher,
     policy: Policy,
+    pub(crate) capabilities: Capabilities,
     /// When what is being read was read: nothing that is told can have happened later.
     pub(crate) heard: Moment,
     pub(crate) clock: RunClock,
@@ -64,9 +64,9 @@ pub(super) struct Core {
     /// Wakes the local task that looks for strays.
     pub(crate) strays_notice: Rc<Notify>,
     /// Whether it was told that there were strays.
-    strays_told: bool,
+    pub(crate) strays_told: bool,
     /// Processes that could not be ended, as far as they were told.
-    unendable: BTreeSet<u32>,
+    pub(crate) unendable: BTreeSet<u32>,
     /// Since when programs of tasks could not be started because they are open for writing.
     pub(crate) written_since: BTreeMap<TaskIndex, u64>,
     /// Wakes the local task that waits for the alarm when the time it waits for has changed.
@@ -97,10 +97,6 @@ impl Sink for Outlet<'_> {
         self.observer.event(now, event);
     }
 }
-
-/// What a guest in a host's process cannot do.
-const STRAYS_AT_THE_END: &str =
-    "processes that tasks leave behind are ended with the run: this process does not take orphans in";
 
 /// Bytes read from a socket at once.
 const READ: usize = 256 * 1024;
@@ -139,6 +135,7 @@ impl Core {
         let max_rss_bytes = spec.settings.recycling.max_rss_bytes;
         let mut core = Self {
             policy: spec.settings.policy,
+            capabilities: spec.capabilities,
             heard: Moment::ZERO,
             dispatcher: Dispatcher::new(spec.settings, spec.stream),
             clock: RunClock::start(),
@@ -178,58 +175,12 @@ impl Core {
         Ok(core)
     }
 
-    /// Programs can leave their group and start others: they are watched over.
-    fn guard(&mut self, own_program: &OsString, run: &str, workers: u32) {
-        let strays = Strays::watch(run, &self.board, workers);
-        let groups = strays.groups().map(|groups| groups.folder().to_owned());
-        if !strays.are_found() {
-            self.note(Severity::Info, STRAYS_AT_THE_END.to_owned());
-        }
-        self.strays = Some(strays);
-        match Guardian::start(own_program, run, groups.as_deref()) {
-            Ok(guardian) => self.guardian = Some(guardian),
-            Err(error) => self.note(
-                Severity::Warning,
-                format!("no guardian could be started ({error}): programs may outlive a killed Poolscope"),
-            ),
-        }
-    }
-
-    /// The control group that the processes of a slot are born in, where there are any.
-    pub(super) fn slot_group(&self, slot: Slot) -> io::Result<Option<File>> {
-        self.strays.as_ref().and_then(Strays::groups).map(|groups| groups.open(slot.0)).transpose()
-    }
-
-    /// A task is over, which may have left strays.
-    pub(super) fn look_for_strays(&self) {
-        if self.strays.is_some() {
-            self.strays_notice.notify_one();
-        }
-    }
-
-    /// Ends the strays of tasks that are over. Says whether some are to be looked at again soon.
-    pub(super) fn sweep_strays(&mut self) -> bool {
-        let Some(swept) = self.strays.as_ref().map(Strays::sweep) else { return false };
-        self.tell_strays(swept.killed);
-        for (pid, error) in swept.refused {
-            if self.unendable.insert(pid) {
-                self.note(Severity::Warning, format!("process {pid}, left behind by a task, cannot be ended: {error}"));
-            }
-        }
-        swept.dying + swept.killed > 0
-    }
-
-    /// The run is over: none of its strays stays.
-    pub(super) fn end_strays(&mut self) {
-        if let Some(strays) = self.strays.take() {
-            self.tell_strays(strays.end());
-        }
-    }
-
-    fn tell_strays(&mut self, killed: usize) {
-        // Once, and without a number: those in a program's own group end with it and are not counted in every engine.
-        if killed > 0 && !std::mem::replace(&mut self.strays_told, true) {
-            self.note(Severity::Info, "tasks left processes behind, which were ended".to_owned());
+    /// How the run ended, once it is over.
+    pub(super) fn conclusion(&mut self) -> Result<Completion, EngineError> {
+        match self.over {
+            Some(RunState::Finished) => Ok(Completion::Finished),
+            Some(RunState::Stopped) => Ok(Completion::Stopped),
+            _ => Err(self.dispatcher.take_error().unwrap_or(EngineError::Gone)),
         }
     }
 
@@ -307,76 +258,6 @@ impl Core {
     pub(super) fn in_tasks(&mut self, worker: WorkerId) -> Vec<(u16, InTask)> {
         let lanes = self.link(worker).map_or(0, |link| link.lanes);
         (0..lanes).filter_map(|number| Some((number, self.in_task(worker.lane(number))?))).collect()
-    }
-
-    fn stop(&mut self, worker: WorkerId, how: Stop) {
-        use rustix::process::Signal;
-        let Some(link) = self.link(worker) else { return };
-        link.stopped = true;
-        let signals: &[Signal] = match how {
-            Stop::Terminate => &[Signal::TERM, Signal::CONT],
-            Stop::Kill => &[Signal::KILL],
-        };
-        let refused: Vec<_> = signals.iter().filter_map(|signal| link.child.signal(*signal).err()).collect();
-        // What may not even be killed (it has become another user's) is not waited for.
-        let futile = how == Stop::Kill && refused.iter().any(|error| error.kind() == io::ErrorKind::PermissionDenied);
-        for error in refused {
-            self.note(Severity::Warning, format!("a worker could not be signalled: {error}"));
-        }
-        if futile {
-            self.abandon(worker);
-        }
-    }
-
-    /// Leaves a child behind that cannot be ended, unless it has ended in this very moment.
-    fn abandon(&mut self, worker: WorkerId) {
-        let Some(link) = self.link(worker) else { return };
-        let (pid, is_program) = (link.child.pid(), matches!(link.peer, Peer::Program(_)));
-        let ended = link.child.try_reap().ok().flatten();
-        if ended.is_none() {
-            link.child.abandon();
-            self.unendable.insert(pid);
-            self.note(Severity::Warning, format!("process {pid} could not be ended and is left behind"));
-        }
-        let reaped = ended.unwrap_or(Reaped::UNKNOWN);
-        if is_program {
-            self.program_ended(worker, reaped, monotonic());
-        } else {
-            self.worker_ended(worker, reaped);
-        }
-    }
-
-    /// What the user asks for.
-    pub(super) fn control(&mut self, command: Command) {
-        match command {
-            Command::Suspend if !self.clock.is_suspended() => {
-                self.feed(Input::Control(command));
-                self.signal_all(rustix::process::Signal::STOP);
-                self.clock.suspend();
-                // The session that is about to stop this whole process waits to see this.
-                self.tell_state();
-            }
-            Command::Unsuspend if self.clock.is_suspended() => {
-                let stood = self.clock.resume();
-                self.signal_all(rustix::process::Signal::CONT);
-                self.observer.event(self.clock.now(), &Event::Suspended(stood));
-                self.feed(Input::Control(command));
-            }
-            Command::Suspend | Command::Unsuspend => {}
-            Command::Stop | Command::Kill if self.clock.is_suspended() => {
-                self.control(Command::Unsuspend);
-                self.control(command);
-            }
-            command => self.feed(Input::Control(command)),
-        }
-        self.alarm_changed.notify_one();
-    }
-
-    fn signal_all(&mut self, signal: rustix::process::Signal) {
-        for link in self.links.iter().flatten() {
-            // One that is gone already needs no signal.
-            let _ = link.child.signal(signal);
-        }
     }
 
     /// Tells the observer the state.

@@ -2,23 +2,22 @@
 
 use std::time::Duration;
 
+use super::breach::Breach;
 use super::core::Core;
-use super::links::{Link, Peer};
+use super::links::{Initialization, Link, Peer};
 use crate::engine::dispatcher::Input;
-use crate::engine::dispatcher::input::{TaskFailure, TaskOutput};
+use crate::engine::dispatcher::input::{InitializerFigures, TaskFailure, TaskOutput};
 use crate::engine::event::{Event, Record, WorkerId};
 use crate::os::accounting::Usage;
 use crate::os::clock::monotonic;
 use crate::os::readings;
-use crate::worker::protocol::{
-    self, Failure, FromWorker, Hello, Initialized, LaneNumber, MAX_BYTES, Piece, ProtocolError, Tells,
-};
+use crate::worker::protocol::{self, Failure, FromWorker, Hello, Initialized, LaneNumber, Piece, Tells};
 
 /// How often the size of a worker is looked at, at most, in nanoseconds.
 const MEASURE_EVERY: u64 = 1_000_000;
 
-/// Records of one lane that are handed in together.
-struct Batch {
+/// Records of one lane that are fed together.
+struct Unfed {
     lane: LaneNumber,
     records: Vec<Record>,
     usage: Option<Usage>,
@@ -26,62 +25,76 @@ struct Batch {
 
 impl Core {
     /// Works through whole frames; says how many bytes they took up.
-    pub(super) fn take_frames(&mut self, worker: WorkerId, bytes: &[u8]) -> Result<usize, String> {
+    pub(super) fn take_frames(&mut self, worker: WorkerId, bytes: &[u8]) -> Result<usize, Breach> {
         self.heard = self.clock.now();
         let mut records = std::mem::take(&mut self.records);
         records.clear();
-        let mut batch = Batch { lane: 0, records, usage: None };
+        let mut unfed = Unfed { lane: 0, records, usage: None };
         let mut used = 0;
         let result = loop {
-            let frame = match protocol::split(&bytes[used..]) {
-                Ok(Some(frame)) => frame,
-                Ok(None) => break Ok(used),
-                Err(error) => break Err(error.to_string()),
-            };
-            used += frame.length();
-            if !matches!(self.link(worker), Some(Link { peer: Peer::Worker(peer), .. }) if peer.greeted)
-                && !protocol::is_hello(frame)
-            {
-                break Err("something before its hello".to_owned());
-            }
-            if frame.lane != batch.lane {
-                self.hand_in(worker, &mut batch);
-                let lanes = self.link(worker).map_or(0, |link| link.lanes);
-                if frame.lane >= lanes {
-                    break Err(format!("a frame from lane {}, where it has {lanes}", frame.lane));
-                }
-                batch.lane = frame.lane;
-            }
-            match protocol::decode_from_worker(frame) {
-                Ok(FromWorker::Done(done)) => {
-                    batch.usage = Some(done.usage);
-                    batch.records.extend(done.records().map(|record| self.record(record)));
-                }
-                Ok(other) => {
-                    self.hand_in(worker, &mut batch);
-                    if let Err(reason) = self.take_other(worker, frame.lane, other) {
-                        break Err(reason);
-                    }
-                }
-                Err(error) => break Err(error.to_string()),
+            match self.take_frame(worker, &bytes[used..], &mut unfed) {
+                Ok(0) => break Ok(used),
+                Ok(length) => used += length,
+                Err(breach) => break Err(breach),
             }
         };
-        self.hand_in(worker, &mut batch);
-        self.records = batch.records;
+        self.feed_records(worker, &mut unfed);
+        self.records = unfed.records;
         self.look_for_strays();
         result
     }
 
-    fn hand_in(&mut self, worker: WorkerId, batch: &mut Batch) {
-        let lane = worker.lane(batch.lane);
-        if let Some(last) = batch.records.last() {
+    /// Works through the first frame; says how many bytes it took up: none if it is not whole.
+    fn take_frame(&mut self, worker: WorkerId, bytes: &[u8], unfed: &mut Unfed) -> Result<usize, Breach> {
+        let Some(frame) = protocol::split(bytes)? else { return Ok(0) };
+        let Some(Link { peer: Peer::Worker(peer), lanes, .. }) = self.link(worker) else { return Ok(frame.length()) };
+        if !peer.greeted && !protocol::is_hello(frame) {
+            return Err(Breach::NoHello);
+        }
+        let lanes = *lanes;
+        if frame.lane != unfed.lane {
+            self.feed_records(worker, unfed);
+            if frame.lane >= lanes {
+                return Err(Breach::NoLane { lane: frame.lane, lanes });
+            }
+            unfed.lane = frame.lane;
+        }
+        match protocol::decode_from_worker(frame)? {
+            FromWorker::Done(done) => {
+                self.may_report(worker, frame.lane, None)?;
+                unfed.usage = Some(done.usage);
+                unfed.records.extend(done.records().map(|record| self.record(record)));
+            }
+            other => {
+                self.feed_records(worker, unfed);
+                self.take_other(worker, frame.lane, other)?;
+            }
+        }
+        Ok(frame.length())
+    }
+
+    /// Whether a lane may report now, be it that this task has `failed`.
+    fn may_report(&mut self, worker: WorkerId, lane: LaneNumber, failed: Option<u64>) -> Result<(), Breach> {
+        let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else { return Ok(()) };
+        peer.may_work()?;
+        peer.results.reports(lane, failed)
+    }
+
+    fn feed_records(&mut self, worker: WorkerId, unfed: &mut Unfed) {
+        let lane = worker.lane(unfed.lane);
+        if let Some(last) = unfed.records.last() {
             let (index, end) = (last.index, self.clock.monotonic(last.start + Duration::from_nanos(last.service)));
-            self.reported(lane, batch.records.len() as u64, index, end);
-            self.feed(Input::Done { lane, records: &batch.records });
-            batch.records.clear();
+            self.reported(lane, unfed.records.len() as u64, index, end);
+            if let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker)
+                && !peer.payloads.is_empty()
+            {
+                unfed.records.iter().for_each(|record| peer.payloads.reported(record.index));
+            }
+            self.feed(Input::Done { lane, records: &unfed.records });
+            unfed.records.clear();
             self.look_at_size(worker);
         }
-        if let Some(usage) = batch.usage.take() {
+        if let Some(usage) = unfed.usage.take() {
             self.observer.event(self.clock.now(), &Event::WorkerUsage { lane, usage });
         }
     }
@@ -103,28 +116,41 @@ impl Core {
     }
 
     /// Anything but results of tasks that succeeded.
-    fn take_other(&mut self, worker: WorkerId, number: LaneNumber, said: FromWorker<'_>) -> Result<(), String> {
+    fn take_other(&mut self, worker: WorkerId, number: LaneNumber, said: FromWorker<'_>) -> Result<(), Breach> {
         let lane = worker.lane(number);
         match said {
             FromWorker::Done(_) => {}
             FromWorker::Hello(hello) => return self.hello(worker, hello),
-            FromWorker::Initialized(initialized) => self.initialized(worker, initialized),
+            FromWorker::Initialized(initialized) => return self.initialized(worker, initialized),
             FromWorker::Skipped(runs) => {
+                self.may_report(worker, number, None)?;
                 for (first, count) in runs {
-                    self.reported(lane, count, first.saturating_add(count.saturating_sub(1)), monotonic());
+                    let end = first.saturating_add(count);
+                    self.reported(lane, count, end.saturating_sub(1).max(first), monotonic());
+                    if let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) {
+                        peer.payloads.reported_all(first, end);
+                    }
                     self.feed(Input::Skipped { lane, first, count });
                 }
             }
             FromWorker::Failed(failure) => {
+                self.may_report(worker, number, Some(failure.index))?;
                 self.reported(lane, 1, failure.index, failure.start.saturating_add(failure.service));
+                if let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) {
+                    peer.payloads.reported(failure.index);
+                }
                 let failure = Box::new(self.failure(failure));
                 self.feed(Input::Failed { lane, failure });
             }
             FromWorker::Result(piece) => return self.returned(worker, number, piece),
             FromWorker::Started(started) => {
-                if !matches!(self.link(worker), Some(Link { peer: Peer::Worker(peer), .. }) if peer.tells == Tells::Started)
-                {
-                    return Err("a started frame, which its hello did not promise".to_owned());
+                let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else { return Ok(()) };
+                if peer.tells != Tells::Started {
+                    return Err(Breach::NotPromised);
+                }
+                peer.may_work()?;
+                if !peer.holds(number, started.index) {
+                    return Err(Breach::NotHeld(started.index));
                 }
                 self.write_started(lane, started);
             }
@@ -132,52 +158,45 @@ impl Core {
         Ok(())
     }
 
-    fn hello(&mut self, worker: WorkerId, hello: Hello) -> Result<(), String> {
+    fn hello(&mut self, worker: WorkerId, hello: Hello) -> Result<(), Breach> {
         let Some(Link { peer: Peer::Worker(peer), lanes, .. }) = self.link(worker) else { return Ok(()) };
         if hello.lanes < *lanes {
-            return Err(format!("it can have {} lanes and was asked for {lanes}", hello.lanes));
+            return Err(Breach::FewLanes { can: hello.lanes, asked: *lanes });
         }
         if std::mem::replace(&mut peer.greeted, true) {
-            return Err("a second hello".to_owned());
+            return Err(Breach::SecondHello);
         }
         peer.tells = hello.tells;
         let held = std::mem::take(&mut peer.held);
-        if hello.tells == Tells::Nothing {
+        if hello.tells != Tells::Board {
             for (number, runs) in held {
-                self.suppose_sent(worker.lane(number), &Vec::from(runs));
+                self.sent(worker.lane(number), &Vec::from(runs));
             }
         }
         self.feed(Input::Hello { worker });
         Ok(())
     }
 
-    fn initialized(&mut self, worker: WorkerId, told: Initialized) {
-        if told.error.is_none() {
-            let event = Event::WorkerInitialized {
-                worker,
-                wall: Duration::from_nanos(told.wall_ns),
-                cpu: Duration::from_nanos(told.cpu_ns),
-                rss_bytes: (told.rss_bytes > 0).then_some(told.rss_bytes),
-            };
-            self.observer.event(self.clock.now(), &event);
+    fn initialized(&mut self, worker: WorkerId, told: Initialized) -> Result<(), Breach> {
+        let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else { return Ok(()) };
+        if peer.initialization != Initialization::Awaited {
+            return Err(Breach::NotAsked);
         }
-        self.feed(Input::Initialized { worker, result: told.error.map_or(Ok(()), Err) });
+        peer.initialization = if told.error.is_none() { Initialization::Done } else { Initialization::Failed };
+        let figures = InitializerFigures {
+            wall: Duration::from_nanos(told.wall_ns),
+            cpu: Duration::from_nanos(told.cpu_ns),
+            rss_bytes: (told.rss_bytes > 0).then_some(told.rss_bytes),
+        };
+        self.feed(Input::Initialized { worker, result: told.error.map_or(Ok(Some(figures)), Err) });
+        Ok(())
     }
 
     /// Puts together what a task returns.
-    fn returned(&mut self, worker: WorkerId, number: LaneNumber, piece: Piece<'_>) -> Result<(), String> {
+    fn returned(&mut self, worker: WorkerId, number: LaneNumber, piece: Piece<'_>) -> Result<(), Breach> {
         let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else { return Ok(()) };
-        let (index, mut bytes) = peer.returning.remove(&number).unwrap_or((piece.index, Vec::new()));
-        if index != piece.index {
-            return Err(format!("bytes of task {} within those of task {index}", piece.index));
-        }
-        if bytes.len() + piece.bytes.len() > MAX_BYTES {
-            return Err(ProtocolError::TooMuch.to_string());
-        }
-        bytes.extend_from_slice(piece.bytes);
-        if piece.more {
-            peer.returning.insert(number, (index, bytes));
-        } else {
+        peer.may_work()?;
+        if let Some((index, bytes)) = peer.results.add(number, piece)? {
             self.feed(Input::Returned { lane: worker.lane(number), index, bytes: &bytes });
         }
         Ok(())

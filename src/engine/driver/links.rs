@@ -9,6 +9,9 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
 use tokio::task::AbortHandle;
 
+use super::breach::Breach;
+use super::payloads::Payloads;
+use super::results::PartialResults;
 use crate::os::capture::Capture;
 use crate::os::child::Child;
 use crate::os::readiness;
@@ -65,12 +68,44 @@ pub(super) struct WorkerPeer {
     pub(crate) greeted: bool,
     /// How it tells which task it is in.
     pub(crate) tells: Tells,
-    /// What it was sent, by lane, where it does not tell.
+    /// What it was sent and has not reported, by lane, where it does not tell on the board.
     pub(crate) held: BTreeMap<LaneNumber, VecDeque<TaskRun>>,
-    /// Bytes that tasks return and that are not complete yet, by lane.
-    pub(crate) returning: BTreeMap<LaneNumber, (TaskIndex, Vec<u8>)>,
     /// When its size was looked at last: monotonic clock.
     pub(crate) measured: u64,
+    /// Bytes that tasks return and that are not complete yet.
+    pub(crate) results: PartialResults,
+    /// Bytes that it was sent with tasks.
+    pub(crate) payloads: Payloads,
+    pub(crate) initialization: Initialization,
+    /// Whether it broke the protocol: nothing that it says is heard any more.
+    pub(crate) broken: bool,
+}
+
+/// What became of a worker's initializer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Initialization {
+    /// It has none.
+    None,
+    /// It was told to run it.
+    Awaited,
+    Done,
+    Failed,
+}
+
+impl WorkerPeer {
+    /// Whether it may have begun a task by now.
+    pub(super) fn may_work(&self) -> Result<(), Breach> {
+        match self.initialization {
+            Initialization::None | Initialization::Done => Ok(()),
+            Initialization::Awaited | Initialization::Failed => Err(Breach::NotInitialized),
+        }
+    }
+
+    /// Whether a lane was sent this task and has not reported it; of one that tells on the board that is not known.
+    pub(super) fn holds(&self, lane: LaneNumber, index: TaskIndex) -> bool {
+        let runs = self.held.get(&lane).into_iter().flatten();
+        runs.into_iter().any(|run| index.wrapping_sub(run.first) < u64::from(run.count))
+    }
 }
 
 /// A program that is a task.

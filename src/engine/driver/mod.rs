@@ -4,13 +4,19 @@
 //! the alarm, the user) is a small local task that borrows the core for as long as it takes to feed one input;
 //! no borrow is held across an `await`. Nothing in here decides anything: that is the dispatcher's part.
 
+mod breach;
+mod commands;
 mod core;
 mod frames;
 pub(in crate::engine) mod guardian;
+mod left_behind;
 mod links;
+mod payloads;
 mod programs;
 mod progress;
-mod strays;
+mod receive;
+mod results;
+pub(in crate::engine) mod strays;
 mod watch;
 mod workers;
 
@@ -23,13 +29,14 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::engine::arm::StartError;
-use crate::engine::control::Command;
+use crate::engine::arm::{Completion, StartError};
+use crate::engine::control::{Capabilities, Command};
 use crate::engine::dispatcher::Settings;
-use crate::engine::event::{Observer, RunState};
+use crate::engine::error::EngineError;
+use crate::engine::event::Observer;
 use crate::engine::stream::TaskStream;
 use crate::os::threads;
-use crate::worker::protocol::Initialize;
+use crate::worker::protocol::{Initialize, MAX_BYTES_TOGETHER};
 use crate::workload::model::{Fault, TaskIndex, Work};
 
 /// How often the observer is told the state.
@@ -50,12 +57,13 @@ pub struct RunSpec {
     pub own_program: OsString,
     /// Where processes are started; `None` for the folder of this process.
     pub folder: Option<PathBuf>,
+    /// What may be asked of the run; the rest is refused.
+    pub capabilities: Capabilities,
     /// What workers are told beyond tasks.
     pub orders: WorkerOrders,
 }
 
 /// What workers are told beyond tasks.
-#[derive(Default)]
 pub struct WorkerOrders {
     /// What each does before its first task; the dispatcher's settings say how long it may take.
     pub initialize: Option<Initialize>,
@@ -65,6 +73,21 @@ pub struct WorkerOrders {
     pub whole_chunks: bool,
     /// The bytes that come with a task, for tasks that have any.
     pub payload: Option<Payload>,
+    /// Most of these bytes that are on their way to a worker, in tasks that it has not reported; what is more waits. Those
+    /// of one task are at most [`MAX_BYTES`](crate::worker::protocol::MAX_BYTES), and never wait for room of their own.
+    pub payload_budget: usize,
+}
+
+impl Default for WorkerOrders {
+    fn default() -> Self {
+        Self {
+            initialize: None,
+            faults: Vec::new(),
+            whole_chunks: false,
+            payload: None,
+            payload_budget: MAX_BYTES_TOGETHER,
+        }
+    }
 }
 
 /// Tells the bytes that come with a task; `None` for a task without.
@@ -80,7 +103,7 @@ impl std::fmt::Debug for RunSpec {
 #[derive(Debug)]
 pub struct Run {
     commands: mpsc::UnboundedSender<Command>,
-    thread: Option<JoinHandle<RunState>>,
+    thread: Option<JoinHandle<Result<Completion, EngineError>>>,
 }
 
 impl Run {
@@ -96,7 +119,8 @@ impl Run {
                 Ok(runtime) => runtime,
                 Err(source) => {
                     let _ = ready.send(Err(StartError::Runtime { source }));
-                    return RunState::Broken;
+                    // Nobody has this run, and so nobody hears its end.
+                    return Err(EngineError::Gone);
                 }
             };
             let local = tokio::task::LocalSet::new();
@@ -108,7 +132,7 @@ impl Run {
                     }
                     Err(source) => {
                         let _ = ready.send(Err(StartError::Setup { source }));
-                        RunState::Broken
+                        Err(EngineError::Gone)
                     }
                 }
             })
@@ -127,13 +151,17 @@ impl Run {
     }
 
     /// Waits for the end.
-    pub fn join(mut self) -> RunState {
+    ///
+    /// # Errors
+    /// When the engine could not go on.
+    pub fn join(mut self) -> Result<Completion, EngineError> {
         self.wait()
     }
 
-    fn wait(&mut self) -> RunState {
-        // A panic on the engine's thread was printed by the panic hook; the run is broken.
-        self.thread.take().map_or(RunState::Broken, |thread| thread.join().unwrap_or(RunState::Broken))
+    fn wait(&mut self) -> Result<Completion, EngineError> {
+        // A panic on the engine's thread was printed by the panic hook.
+        let ended = self.thread.take().and_then(|thread| thread.join().ok());
+        ended.unwrap_or(Err(EngineError::Gone))
     }
 }
 
@@ -141,7 +169,8 @@ impl Drop for Run {
     fn drop(&mut self) {
         if self.thread.is_some() {
             self.command(Command::Kill);
-            self.wait();
+            // Nobody is there any more to be told how it ended.
+            let _ = self.wait();
         }
     }
 }

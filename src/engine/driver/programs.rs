@@ -8,6 +8,7 @@ use super::links::{Link, OutputPipe, Peer, ProgramPeer};
 use crate::engine::dispatcher::input::{Ended, TaskFailure};
 use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::dispatcher::{Input, StartFailure};
+use crate::engine::error::NotStarted;
 use crate::engine::event::{InTask, Record, WorkerId};
 use crate::os::accounting::Exit;
 use crate::os::board;
@@ -46,13 +47,13 @@ impl Core {
                 self.handle(now, Input::Hello { worker });
                 if self.orders.initialize.is_some() {
                     // A program is its own beginning: there is nothing of ours in it to be initialized.
-                    self.handle(now, Input::Initialized { worker, result: Ok(()) });
+                    self.handle(now, Input::Initialized { worker, result: Ok(None) });
                 }
             }
             Err(error) => {
                 let program = command.argv.first().map_or("", String::as_str);
                 let failure = if is_transient(&error) && !self.written_too_long(ticket.first, &error) {
-                    StartFailure::Transient(format!("{program} could not be started: {error}"))
+                    StartFailure::Transient(NotStarted { what: program.to_owned(), source: error })
                 } else {
                     StartFailure::Task(format!("{program}: {error}"))
                 };

@@ -38,13 +38,15 @@ impl Core {
         }
     }
 
-    /// Tasks were sent to a lane that does not tell which one it is in: the first that it has not reported.
-    pub(super) fn suppose_sent(&mut self, lane: LaneId, runs: &[TaskRun]) {
+    /// Tasks were sent to a lane that does not use the board. One that tells nothing is in the first that it has not
+    /// reported.
+    pub(super) fn sent(&mut self, lane: LaneId, runs: &[TaskRun]) {
         let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(lane.worker) else { return };
         let held = peer.held.entry(lane.number).or_default();
         let idle = held.is_empty();
         held.extend(runs);
-        if let Some(first) = runs.first().filter(|_| idle) {
+        let supposed = idle && peer.tells == Tells::Nothing;
+        if let Some(first) = runs.first().filter(|_| supposed) {
             self.board.begin(lane.slot().0, BoardEntry { index: first.first, started: monotonic() });
         }
     }
@@ -57,6 +59,7 @@ impl Core {
             Tells::Board => {}
             // The next one may have started before this one was reported.
             Tells::Started => {
+                peer.held.get_mut(&lane.number).and_then(|held| advance(held, count));
                 if self.board.task(slot).is_some_and(|task| task.index == last) {
                     self.board.end(slot);
                 }

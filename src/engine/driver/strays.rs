@@ -5,7 +5,8 @@
 //! may arrive elsewhere: then the end of the run is the end of strays ([`crate::os::process_owner`]). Which task an
 //! orphan belongs to is told by the control group it was born in, where there are any, else by the marks in its
 //! environment, and where these were cleared by its start: it cannot belong to a task that began later. It may live as
-//! long as a task that it can belong to is running. Looking for strays is never part of a task's service time.
+//! long as a task that it can belong to is running. The program of an external arm counts as one task that lasts as long
+//! as its run. Looking for strays is never part of a task's service time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

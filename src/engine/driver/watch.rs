@@ -15,10 +15,12 @@ use super::STATE_INTERVAL;
 use super::core::Core;
 use super::links::{Link, Peer};
 use super::programs::Which;
-use super::workers::{Read, Received};
+use super::receive::{Read, Received};
+use crate::engine::arm::Completion;
 use crate::engine::control::Command;
 use crate::engine::dispatcher::Input;
-use crate::engine::event::{RunState, Severity, WorkerId};
+use crate::engine::error::EngineError;
+use crate::engine::event::{Severity, WorkerId};
 use crate::os::child::Reaped;
 use crate::os::clock::monotonic;
 use crate::os::readiness;
@@ -36,12 +38,15 @@ const STRAYS_LATER: Duration = Duration::from_millis(50);
 type Shared = Rc<RefCell<Core>>;
 
 /// Runs a run from its beginning to its end.
-pub(super) async fn drive(core: Shared, mut requests: mpsc::UnboundedReceiver<Command>) -> RunState {
+pub(super) async fn drive(
+    core: Shared,
+    mut requests: mpsc::UnboundedReceiver<Command>,
+) -> Result<Completion, EngineError> {
     let over = Rc::clone(&core.borrow().over_notice);
     let alarm = match Alarm::new() {
         Ok(alarm) => Some(alarm),
-        Err(error) => {
-            feed(&core, Input::Broken(format!("no timer: {error}")));
+        Err(source) => {
+            feed(&core, Input::Broken(EngineError::Timer { source }));
             None
         }
     };
@@ -70,7 +75,7 @@ pub(super) async fn drive(core: Shared, mut requests: mpsc::UnboundedReceiver<Co
     core.end_strays();
     core.guardian = None;
     core.tell_state();
-    core.over.unwrap_or(RunState::Broken)
+    core.conclusion()
 }
 
 /// Feeds one input, then sees to the children that came of it.
@@ -89,8 +94,8 @@ fn spawn_watchers(core: &Shared) {
             return;
         }
         for worker in unwatched {
-            if let Err(error) = watch_child(core, &mut borrowed, worker) {
-                borrowed.feed(Input::Broken(format!("a worker cannot be watched: {error}")));
+            if let Err(source) = watch_child(core, &mut borrowed, worker) {
+                borrowed.feed(Input::Broken(EngineError::Watch { source }));
             }
         }
         for worker in blocked {
@@ -119,8 +124,9 @@ fn watch_child(core: &Shared, borrowed: &mut Core, worker: WorkerId) -> io::Resu
             }
         }
     }
+    let word = link.child.take_word().map(readiness::readable).transpose()?;
     let pidfd = readiness::readable(pidfd)?;
-    spawn_local(watch_end(Rc::clone(core), worker, pidfd));
+    spawn_local(watch_end(Rc::clone(core), worker, pidfd, word));
     Ok(())
 }
 
@@ -177,17 +183,34 @@ async fn watch_stream(core: Shared, worker: WorkerId, which: Which, pipe: Rc<Asy
     }
 }
 
-async fn watch_end(core: Shared, worker: WorkerId, pidfd: AsyncFd<OwnedFd>) {
+/// `word` becomes readable when the process's parent, where that is another one, has told how it ended: which it may do
+/// after the end or before we see it.
+async fn watch_end(core: Shared, worker: WorkerId, pidfd: AsyncFd<OwnedFd>, mut word: Option<AsyncFd<OwnedFd>>) {
+    let mut ended_at = None;
     let (reaped, at) = loop {
-        let Ok(mut ready) = pidfd.readable().await else { return };
-        let at = monotonic();
+        let ended = tokio::select! {
+            // That it has ended is seen once: from then on the descriptor is always ready.
+            ready = pidfd.readable(), if word.is_none() || ended_at.is_none() => match ready {
+                Ok(ready) => Some(ready),
+                Err(_) => return,
+            },
+            () = arrival(word.as_ref()) => None,
+        };
+        if ended.is_none() {
+            word = None;
+        }
+        let at = *ended_at.get_or_insert_with(monotonic);
         let result = match core.borrow_mut().link(worker) {
             Some(link) => link.child.try_reap(),
             None => return,
         };
         match result {
             Ok(Some(reaped)) => break (reaped, at),
-            Ok(None) => ready.clear_ready(),
+            Ok(None) => {
+                if let Some(mut ready) = ended {
+                    ready.clear_ready();
+                }
+            }
             Err(error) => {
                 let text = format!("the end of a process cannot be told: {error}");
                 core.borrow_mut().note(Severity::Warning, text);
@@ -202,6 +225,14 @@ async fn watch_end(core: Shared, worker: WorkerId, pidfd: AsyncFd<OwnedFd>) {
         core.borrow_mut().worker_ended(worker, reaped);
     }
     spawn_watchers(&core);
+}
+
+async fn arrival(word: Option<&AsyncFd<OwnedFd>>) {
+    match word {
+        // What cannot be waited for will not come.
+        Some(word) => drop(word.readable().await),
+        None => std::future::pending().await,
+    }
 }
 
 /// Looks for strays when a task has ended, and now and then for those that end by themselves.
@@ -225,18 +256,22 @@ async fn watch_alarm(core: Shared, alarm: Alarm) {
     let changed = Rc::clone(&core.borrow().alarm_changed);
     loop {
         let at = core.borrow().alarm();
-        if let Err(error) = alarm.set(at) {
-            feed(&core, Input::Broken(format!("the timer cannot be set: {error}")));
+        if let Err(source) = alarm.set(at) {
+            feed(&core, Input::Broken(EngineError::Timer { source }));
             return;
         }
         tokio::select! {
             () = changed.notified() => {}
             rung = alarm.ring(), if at.is_some() => {
-                if rung.is_err() {
-                    return;
+                match rung {
+                    Ok(()) => feed(&core, Input::Wake),
+                    Err(source) => return feed(&core, Input::Broken(EngineError::Timer { source })),
                 }
-                feed(&core, Input::Wake);
             }
         }
     }
 }
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;

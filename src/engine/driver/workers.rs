@@ -8,44 +8,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::core::Core;
-use super::links::{Link, OutputPipe, Peer, WorkerPeer};
-use super::programs::Which;
+use super::links::{Initialization, Link, OutputPipe, Peer, WorkerPeer};
+use super::payloads::{self, Fit, Payloads};
+use super::results::PartialResults;
 use crate::engine::clock::RunClock;
-use crate::engine::dispatcher::input::Ended;
 use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::dispatcher::{Input, StartFailure};
+use crate::engine::error::NotStarted;
 use crate::engine::event::{LaneId, WorkerId};
-use crate::os::accounting::Exit;
-use crate::os::child::Reaped;
 use crate::os::pipe::pipe;
 use crate::os::spawn::is_transient;
 use crate::worker::protocol::{self, BOARD_FD, Initialize, LaneNumber, SOCKET_FD, TaskRun, Tells};
 use crate::workload::model::Work;
-
-/// How often a socket is read before others have their turn.
-const TURNS: usize = 4;
-/// Turns of reading after the end of a worker: more than a socket holds (net.core.wmem_max, socket(7)).
-const MOST_LEFT: usize = 64;
-
-/// How a socket is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Read {
-    /// The runtime has said that there is something, and is told when there is nothing more.
-    WhenReady,
-    /// Whatever the runtime believes.
-    Directly,
-}
-
-/// What came of reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Received {
-    /// Something; there may be more at once.
-    More,
-    /// There is nothing more for now.
-    NothingNow,
-    /// There will never be more.
-    End,
-}
 
 fn runs(tickets: &[Ticket], clock: &RunClock) -> Vec<TaskRun> {
     tickets
@@ -69,7 +43,12 @@ impl Core {
         if let Some((ticket, command)) = program {
             return self.start_program(worker, ticket, &command);
         }
-        match self.start_worker(worker, lanes, task) {
+        let payload = task.and_then(|ticket| self.orders.payload.as_ref()?(ticket.first));
+        if let Some(reason) = payload.as_deref().and_then(payloads::refusal) {
+            let failure = StartFailure::Task(reason);
+            return self.handle(self.clock.now(), Input::StartFailed { worker, failure });
+        }
+        match self.start_worker(worker, lanes, task.map(|ticket| (ticket, payload))) {
             Ok(link) => {
                 let pid = link.child.pid();
                 let all_sent = matches!(&link.peer, Peer::Worker(peer) if peer.outbox.is_empty());
@@ -81,25 +60,37 @@ impl Core {
                 }
             }
             Err(error) => {
-                let reason = format!("a worker could not be started: {error}");
-                let failure =
-                    if is_transient(&error) { StartFailure::Transient(reason) } else { StartFailure::Engine(reason) };
+                let transient = is_transient(&error);
+                let error = NotStarted { what: "a worker".to_owned(), source: error };
+                let failure = if transient { StartFailure::Transient(error) } else { StartFailure::Engine(error) };
                 self.handle(self.clock.now(), Input::StartFailed { worker, failure });
             }
         }
     }
 
-    fn start_worker(&mut self, worker: WorkerId, lanes: u16, task: Option<Ticket>) -> io::Result<Link> {
+    /// Starts a worker, for this one task where there is one, with the bytes that come with it.
+    fn start_worker(
+        &mut self,
+        worker: WorkerId,
+        lanes: u16,
+        task: Option<(Ticket, Option<Vec<u8>>)>,
+    ) -> io::Result<Link> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         let (output, output_end) = pipe()?;
         (0..lanes).for_each(|number| self.board.reset(worker.lane(number).slot().0));
         let mut knows = vec![false; self.works.len()];
         let mut outbox = self.setup.clone();
+        let mut initialization = Initialization::None;
         if let Some(initialize) = self.orders.initialize {
             protocol::put_initialize(&mut outbox, &Initialize { start: self.starts, ..initialize });
+            initialization = Initialization::Awaited;
         }
         let mut held = BTreeMap::new();
-        if let Some(ticket) = task {
+        let closing = task.is_some();
+        if let Some((ticket, payload)) = task {
+            if let Some(bytes) = payload {
+                protocol::put_payload(&mut outbox, 0, ticket.first, &bytes);
+            }
             let runs = self.put_tasks(&mut outbox, &mut knows, 0, &[ticket]);
             // How it tells which task it is in is not known before its hello.
             held.insert(0, VecDeque::from(runs));
@@ -112,7 +103,6 @@ impl Core {
             Err(error) => return Err(error),
         };
         outbox.drain(..sent);
-        let closing = task.is_some();
         if closing && outbox.is_empty() {
             ours.shutdown(Shutdown::Write)?;
         }
@@ -140,7 +130,10 @@ impl Core {
             tells: Tells::Board,
             measured: 0,
             held,
-            returning: BTreeMap::new(),
+            results: PartialResults::default(),
+            payloads: Payloads::default(),
+            initialization,
+            broken: false,
         };
         Ok(Link {
             epoch: worker.epoch,
@@ -161,16 +154,27 @@ impl Core {
                 protocol::put_class(out, ticket.class, work);
             }
         }
-        if let Some(payload) = &self.orders.payload {
-            for index in tickets.iter().flat_map(|ticket| ticket.first..ticket.first + ticket.count) {
-                if let Some(bytes) = payload(index) {
-                    protocol::put_payload(out, lane, index, &bytes);
-                }
-            }
-        }
         let runs = runs(tickets, &self.clock);
         protocol::put_tasks(out, lane, self.orders.whole_chunks, &runs);
         runs
+    }
+
+    /// Puts the bytes of as many tasks as there is room for.
+    fn put_payloads(&self, out: &mut Vec<u8>, held: &mut Payloads, lane: LaneNumber, tickets: &[Ticket]) -> Fit {
+        let Some(payload) = &self.orders.payload else { return Fit::All };
+        let tasks = tickets.iter().flat_map(|ticket| ticket.first..ticket.first + ticket.count);
+        for (fitting, index) in (0..).zip(tasks) {
+            let Some(bytes) = payload(index) else { continue };
+            if let Some(reason) = payloads::refusal(&bytes) {
+                return Fit::Never(fitting, reason);
+            }
+            if !held.has_room(bytes.len(), self.orders.payload_budget) {
+                return Fit::Some(fitting);
+            }
+            held.add(index, bytes.len());
+            protocol::put_payload(out, lane, index, &bytes);
+        }
+        Fit::All
     }
 
     pub(super) fn send(&mut self, lane: LaneId, tickets: &[Ticket]) {
@@ -179,16 +183,28 @@ impl Core {
         let new = *lanes..=lane.number;
         *lanes = (*lanes).max(lane.number.saturating_add(1));
         let (mut outbox, mut knows) = (std::mem::take(&mut peer.outbox), std::mem::take(&mut peer.knows));
-        let told = peer.tells != Tells::Nothing;
+        let mut held = std::mem::take(&mut peer.payloads);
+        let has_board = peer.tells == Tells::Board;
         new.for_each(|number| self.board.reset(worker.lane(number).slot().0));
-        let runs = self.put_tasks(&mut outbox, &mut knows, lane.number, tickets);
+        let (fitting, refused) = match self.put_payloads(&mut outbox, &mut held, lane.number, tickets) {
+            Fit::All => (None, None),
+            Fit::Some(count) => (Some(count), None),
+            Fit::Never(count, reason) => (Some(count), Some(reason)),
+        };
+        let split = fitting.map(|count| payloads::split(tickets, count));
+        let sent = split.as_ref().map_or(tickets, |(sent, _)| sent.as_slice());
+        let runs =
+            if sent.is_empty() { Vec::new() } else { self.put_tasks(&mut outbox, &mut knows, lane.number, sent) };
         if let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) {
-            (peer.outbox, peer.knows) = (outbox, knows);
+            (peer.outbox, peer.knows, peer.payloads) = (outbox, knows, held);
         }
-        if !told {
-            self.suppose_sent(lane, &runs);
+        if !has_board {
+            self.sent(lane, &runs);
         }
         self.flush(worker);
+        if let Some((_, tickets)) = split {
+            self.handle(self.clock.now(), Input::Unsent { lane, tickets, refused });
+        }
     }
 
     /// Sends what the socket takes; the rest waits for a local task that sends it when there is room.
@@ -231,82 +247,5 @@ impl Core {
         }
         peer.closing = true;
         self.flush(worker);
-    }
-
-    /// Takes in what a worker has sent.
-    pub(super) fn receive(&mut self, worker: WorkerId, read: Read) -> Received {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let mut received = Received::More;
-        for _ in 0..TURNS {
-            let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else {
-                received = Received::End;
-                break;
-            };
-            let begin = peer.inbox.len();
-            if buffer.len() < begin + 64 * 1024 {
-                buffer.resize(begin + 64 * 1024, 0);
-            }
-            buffer[..begin].copy_from_slice(&peer.inbox);
-            let count = match read {
-                Read::WhenReady => peer.socket.try_read(&mut buffer[begin..]),
-                Read::Directly => rustix::io::read(peer.socket.as_fd(), &mut buffer[begin..]).map_err(io::Error::from),
-            };
-            let count = match count {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    received = Received::NothingNow;
-                    break;
-                }
-                Ok(0) | Err(_) => {
-                    received = Received::End;
-                    break;
-                }
-                Ok(count) => count,
-            };
-            peer.inbox.clear();
-            match self.take_frames(worker, &buffer[..begin + count]) {
-                Ok(used) => {
-                    if let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) {
-                        peer.inbox.extend_from_slice(&buffer[used..begin + count]);
-                    }
-                }
-                Err(reason) => {
-                    self.feed(Input::Misbehaved { worker, reason });
-                    received = Received::End;
-                    break;
-                }
-            }
-        }
-        self.buffer = buffer;
-        received
-    }
-
-    /// A worker has ended: what it said is taken in first, then its end.
-    pub(super) fn worker_ended(&mut self, worker: WorkerId, reaped: Reaped) {
-        // What it has sent is in the socket. Somebody else who holds its end may go on for ever.
-        for _ in 0..MOST_LEFT {
-            if self.receive(worker, Read::Directly) != Received::More {
-                break;
-            }
-        }
-        self.read_stream(worker, Which::Stderr);
-        let tasks = self.in_tasks(worker);
-        let out_of_memory = reaped.exit == Exit::Signal(libc::SIGKILL)
-            && self.link(worker).is_some_and(|link| !link.stopped)
-            && self.out_of_memory();
-        let Some(Some(link)) = self.links.get_mut(worker.slot.index()).map(Option::take) else { return };
-        let Peer::Worker(peer) = &link.peer else { return };
-        let output = &peer.output.capture;
-        (0..link.lanes).for_each(|number| self.board.reset(worker.lane(number).slot().0));
-        self.look_for_strays();
-        let ended = Ended {
-            exit: reaped.exit,
-            tasks,
-            usage: reaped.usage,
-            peak_rss_bytes: reaped.peak_rss_bytes,
-            out_of_memory,
-            output: Self::output_of(String::new(), output.text(), output.omitted()),
-        };
-        self.feed(Input::Exited { worker, ended: Box::new(ended) });
     }
 }

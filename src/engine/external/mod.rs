@@ -3,14 +3,13 @@
 //!
 //! * [`protocol`]: what the two sides say to each other; all that is needed to write such a program.
 //! * `feed`: which task may be given next. Pure.
-//! * `ledger`: what was given and reported, held against the rules (`contradiction`), counted and told to the observer.
+//! * `ledger`: what was given and reported, held against the rules ([`crate::engine::error::Contradiction`]), counted and told to the observer.
 //! * `conversation`: lines and commands, and every limit. No I/O.
 //! * `run`: the program itself, from its start until it was reaped: its socket and its output.
 //!
 //! Nothing in here decides where or in which order a task runs: that is the program's part. Nothing believes its counts:
 //! they are derived from what it reports task by task.
 
-mod contradiction;
 mod conversation;
 mod feed;
 mod ledger;
@@ -24,9 +23,10 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use crate::engine::arm::{Arm, ArmRun, RunRequest, StartError};
+use crate::engine::arm::{Arm, ArmRun, Completion, RunRequest, StartError};
 use crate::engine::control::{Capabilities, Command};
-use crate::engine::event::{Observer, RunState};
+use crate::engine::error::EngineError;
+use crate::engine::event::Observer;
 use crate::os::threads;
 use crate::workload::model::Workload;
 
@@ -100,14 +100,15 @@ impl SaidCapabilities {
 #[derive(Debug)]
 struct ExternalRun {
     commands: mpsc::UnboundedSender<Command>,
-    thread: Option<JoinHandle<RunState>>,
+    thread: Option<JoinHandle<Result<Completion, EngineError>>>,
     capabilities: SaidCapabilities,
 }
 
 impl ExternalRun {
-    fn wait(&mut self) -> RunState {
-        // A panic on that thread was printed by the panic hook; the run is broken.
-        self.thread.take().map_or(RunState::Broken, |thread| thread.join().unwrap_or(RunState::Broken))
+    fn wait(&mut self) -> Result<Completion, EngineError> {
+        // A panic on that thread was printed by the panic hook.
+        let ended = self.thread.take().and_then(|thread| thread.join().ok());
+        ended.unwrap_or(Err(EngineError::Gone))
     }
 }
 
@@ -120,7 +121,7 @@ impl ArmRun for ExternalRun {
         self.capabilities.get()
     }
 
-    fn join(mut self: Box<Self>) -> RunState {
+    fn join(mut self: Box<Self>) -> Result<Completion, EngineError> {
         self.wait()
     }
 }
@@ -129,7 +130,8 @@ impl Drop for ExternalRun {
     fn drop(&mut self) {
         if self.thread.is_some() {
             self.command(Command::Kill);
-            self.wait();
+            // Nobody is there any more to be told how it ended.
+            let _ = self.wait();
         }
     }
 }

@@ -17,8 +17,8 @@
 //! | `end` | | No more tasks will come. |
 //! | `pause`, `resume` | | Begin no task until `resume`. Only to a program that said that it can. |
 //! | `resize` | `workers` | Have so many workers. Likewise. |
-//! | `kill_worker` | `worker` | Kill this worker (SIGKILL). Likewise. |
-//! | `stop` | | End: running tasks have the longest `grace` of the classes, then everything is killed. Tasks without an outcome are cancelled then, and any exit code will do. |
+//! | `kill_worker` | `worker` | Kill this worker (SIGKILL). Likewise. Where the user wants one killed that is in a task, it is sent when a `started` says which that is. |
+//! | `stop` | | End: running tasks have the longest `grace` of the classes, then everything is killed, and any exit code will do. What ended before the stop by its own `start` and `service` has the outcome that is reported, also if that is reported after it; everything else is cancelled, in whatever way it ends: as in every engine. |
 //!
 //! # From the program
 //! | `type` | fields | meaning |
@@ -44,6 +44,8 @@
 //! * When `end` has come and every task has its outcome, the program ends its workers, reports that, and exits with 0, all
 //!   within `silence`. One that closes its socket before it has nothing left to do must have ended 500 ms later.
 //! * CPU time is what `worker_exited` says, or else the last `worker_usage`; only of the program itself the kernel is asked.
+//! * What the program leaves behind is ended with it, whatever it did to its group, its session and its environment: the
+//!   program is to the rule of strays what a task is in the other engines.
 //! * `worker_ready`, `counts`, `started` and a `message` may be left out; an unknown `type` breaks the run.
 //! * A workload with `retries` or a `queue_timeout` is refused, and one with a `timeout` for a program that cannot do that.
 //! * A program that breaks a rule, falls silent, or ends early is killed with its process group, and the run is broken:

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -15,19 +16,23 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::engine::arm::StartError;
+use crate::engine::arm::{Completion, StartError};
 use crate::engine::control::Command;
 use crate::engine::driver::guardian::Guardian;
-use crate::engine::event::{Observer, RunState, Severity};
+use crate::engine::driver::strays::Strays;
+use crate::engine::error::EngineError;
+use crate::engine::event::{Observer, Severity};
 use crate::engine::external::conversation::Conversation;
 use crate::engine::external::protocol::SOCKET_FD;
 pub(super) use crate::engine::external::spec::Spec;
+use crate::os::board::{Board, BoardEntry};
 use crate::os::capture::Capture;
 use crate::os::child::{Child, Reaped};
 use crate::os::clock::monotonic;
 use crate::os::pipe::{Drained, drain, pipe};
+use crate::os::slot_groups::SlotGroups;
 use crate::os::spawn::Program;
-use crate::os::{dev_null, orphans, readiness};
+use crate::os::{dev_null, readiness};
 use crate::worker::environment;
 
 /// How often the observer is told the state.
@@ -36,6 +41,9 @@ const STATE_INTERVAL: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a program may live that has closed its socket.
 const SOCKET_CLOSED: Duration = Duration::from_millis(500);
+
+/// The slot whose strays are the program's.
+const OWN_SLOT: u32 = 0;
 
 /// Bytes read at once.
 const READ: usize = 64 * 1024;
@@ -54,7 +62,9 @@ struct Process {
     captured: Capture,
     /// Ends what the program has started if this process is killed.
     guardian: io::Result<Guardian>,
-    run: String,
+    /// What the program leaves behind, as a task would whose work is the whole run: the one on the board.
+    strays: Strays,
+    board: Arc<Board>,
 }
 
 /// Makes a runtime and the run; `ready` hears whether the program was started.
@@ -63,12 +73,13 @@ pub(super) fn on_this_thread(
     observer: Box<dyn Observer>,
     requests: mpsc::UnboundedReceiver<Command>,
     ready: &std::sync::mpsc::Sender<Result<(), StartError>>,
-) -> RunState {
+) -> Result<Completion, EngineError> {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(source) => {
             let _ = ready.send(Err(StartError::Runtime { source }));
-            return RunState::Broken;
+            // Nobody has this run, and so nobody hears its end.
+            return Err(EngineError::Gone);
         }
     };
     runtime.block_on(async {
@@ -79,7 +90,7 @@ pub(super) fn on_this_thread(
             }
             Err(error) => {
                 let _ = ready.send(Err(error));
-                RunState::Broken
+                Err(EngineError::Gone)
             }
         }
     })
@@ -95,18 +106,26 @@ impl Process {
         ours.set_nonblocking(true).map_err(setup)?;
         let (output, output_end) = pipe().map_err(setup)?;
         let null = dev_null::open().map_err(setup)?;
-        let guardian = Guardian::start(&spec.worker_program, &run, None);
+        let board = Arc::new(Board::create().map_err(setup)?);
+        board.reset(OWN_SLOT);
+        let strays = Strays::watch(&run, &board, 1);
+        let groups = strays.groups();
+        let guardian = Guardian::start(&spec.worker_program, &run, groups.map(SlotGroups::folder));
+        // What it leaves behind is told from what others do by when it can have begun.
+        board.begin(OWN_SLOT, BoardEntry { index: 0, started: monotonic() });
         let spawn = || {
             let mut program = Program::new(&spec.argv)?.in_folder(spec.folder.as_deref())?.dies_with_parent();
             environment::mark(&mut program, &run)?;
             let descriptors =
                 [(null.as_fd(), 0), (output_end.as_fd(), 1), (output_end.as_fd(), 2), (theirs.as_fd(), SOCKET_FD)];
-            program.spawn(&descriptors)
+            let group = groups.map(|groups| groups.open(OWN_SLOT)).transpose()?;
+            program.spawn_in(&descriptors, group.as_ref().map(|group| group.as_fd()))
         };
         let mut child = spawn().map_err(|source| StartError::Program {
             program: spec.argv.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             source,
         })?;
+        board.program_started(OWN_SLOT, child.started_at(), child.pid());
         let pidfd = child.take_pidfd().ok_or_else(|| setup(io::Error::other("the process has no descriptor")))?;
         Ok(Self {
             end: readiness::readable(pidfd).map_err(setup)?,
@@ -115,7 +134,8 @@ impl Process {
             captured: Capture::default(),
             child,
             guardian,
-            run,
+            strays,
+            board,
         })
     }
 
@@ -186,16 +206,6 @@ impl Process {
             let _ = self.child.signal(*signal);
         }
     }
-
-    /// Processes that left the program's group and lost their parent carry its mark.
-    fn end_strays(&self) {
-        let mut swept = orphans::sweep(|orphan| orphan.variable(environment::RUN).as_deref() != Some(&self.run));
-        let deadline = monotonic() + PATIENCE.as_nanos() as u64;
-        while swept.killed + swept.dying > 0 && monotonic() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
-            swept = orphans::sweep(|orphan| orphan.variable(environment::RUN).as_deref() != Some(&self.run));
-        }
-    }
 }
 
 /// Runs a run from its beginning to its end.
@@ -203,7 +213,7 @@ async fn drive(
     mut process: Process,
     mut talk: Conversation,
     mut requests: mpsc::UnboundedReceiver<Command>,
-) -> RunState {
+) -> Result<Completion, EngineError> {
     if let Err(error) = &process.guardian {
         talk.note(
             Severity::Warning,
@@ -256,13 +266,20 @@ async fn drive(
                     break Reaped::UNKNOWN;
                 }
             },
-            _ = states.tick() => talk.tell_state(),
+            _ = states.tick() => {
+                talk.tell_state();
+                // Those that have ended are reaped.
+                process.strays.sweep();
+            }
             () = sleep(left) => talk.check_limits(),
         }
     };
     // What it said before its end counts; a descendant may hold the other end, so that is not waited for.
     process.read_rest(&mut talk);
     drain(process.output.get_ref(), &mut process.captured);
-    process.end_strays();
+    process.board.reset(OWN_SLOT);
+    if process.strays.end() > 0 {
+        talk.note(Severity::Info, "the program left processes behind, which were ended".to_owned());
+    }
     talk.conclude(process.child.pid(), reaped, &process.captured.text())
 }

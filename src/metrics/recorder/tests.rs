@@ -5,7 +5,7 @@ use crate::engine::event::{Batch, Record, RunState, SlotView, Usage, WorkerId, W
 use crate::engine::outcome::{Cause, Counts, Exit};
 use crate::metrics::distribution::Distributions;
 use crate::metrics::snapshot::Latency;
-use crate::workload::model::Attempt;
+use crate::workload::model::{Attempt, EngineKind};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -14,7 +14,8 @@ fn at(millis: u64) -> Moment {
 }
 
 fn config(kind: EngineKind) -> RecorderConfig {
-    RecorderConfig { sample_interval: None, cores: 2, kind, unbounded: false, run: RunId::default() }
+    let capabilities = Capabilities { process_per_task: kind.process_per_task(), ..Capabilities::LEAST };
+    RecorderConfig { sample_interval: None, cores: 2, capabilities, unbounded: false, run: RunId::default() }
 }
 
 fn recorder() -> (Recorder, watch::Receiver<Arc<Snapshot>>) {

@@ -47,6 +47,11 @@ impl Conductor {
                     self.arms.iter_mut().for_each(ArmState::touch);
                     self.tell_all(Command::Pause);
                 }
+                // Those that cannot pause refuse with a word, and so nobody pauses.
+                SessionPhase::Running => {
+                    let unable = self.live().filter(|live| !live.run.capabilities().pause);
+                    unable.for_each(|live| live.run.command(Command::Pause));
+                }
                 SessionPhase::Paused => {
                     self.lifecycle.paused = false;
                     self.tell_all(Command::Resume);
@@ -85,9 +90,13 @@ impl Conductor {
     }
 
     pub(super) fn request_kill(&mut self, index: usize, slot: Option<Slot>) {
-        let capable = self.arms.get(index).is_some_and(|arm| arm.capabilities().kill_worker);
+        let Some(arm) = self.arms.get(index) else { return };
+        if !arm.capabilities().kill_worker {
+            // It refuses with a word.
+            return arm.live.iter().for_each(|live| live.run.command(Command::KillWorker(slot)));
+        }
         // What nothing follows on is not waited for, unless it is already.
-        if !capable || !self.is_under_way() && !self.kills.waits(index) {
+        if !self.is_under_way() && !self.kills.waits(index) {
             return;
         }
         self.kills.request(index, slot);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Conductor;
-use crate::engine::arm::RunRequest;
+use crate::engine::arm::{Completion, RunRequest};
 use crate::engine::control::Command;
-use crate::engine::event::{RunState, Severity};
+use crate::engine::event::RunState;
 use crate::metrics::recorder::{self, Recorder};
 use crate::metrics::snapshot::RunId;
 use crate::session::agenda::{Again, Agenda, ArmFacts, Sweeping, Turn};
@@ -163,7 +163,7 @@ impl Conductor {
         let (recorder, snapshots) = Recorder::new(recorder::RecorderConfig {
             sample_interval: Some(workload.measure.sample_interval),
             cores: context.usable_cores,
-            kind: arm.spec.kind,
+            capabilities: arm.capabilities(),
             // One that was given a count has it.
             unbounded: arm.spec.workers == Workers::Unbounded && workers == as_written,
             run,
@@ -201,28 +201,23 @@ impl Conductor {
             return self.carry_out_kill(index, false);
         }
         let Some(live) = arm.live.take() else { return };
-        match state {
-            RunState::Finished => {
-                arm.keep(&live, snapshot, self.mode, &self.spec.workload.measure.percentiles);
-                // It is over: this does not wait for long.
-                live.run.join();
+        if state == RunState::Finished {
+            arm.keep(&live, snapshot, self.mode, &self.spec.workload.measure.percentiles);
+        }
+        // It is over: this does not wait for long.
+        match live.run.join() {
+            Ok(Completion::Finished) => {
                 self.sum_up();
                 if self.mode == Mode::Interleaved && self.lifecycle.may_go_on() {
                     self.go_on();
                 }
             }
-            RunState::Broken => {
-                live.run.join();
-                let last = snapshot.notes.iter().rev().find(|note| note.severity == Severity::Error);
-                let reason = last.map(|note| note.text.clone());
+            Err(source) => {
                 let arm = arm.spec.name.clone();
-                self.broken(SessionError::Broke { arm, reason });
+                self.broken(SessionError::Broke { arm, source });
             }
             // The user has ended it, or we did because another one broke.
-            _ => {
-                live.run.join();
-                self.lifecycle.stopped = true;
-            }
+            Ok(Completion::Stopped) => self.lifecycle.stopped = true,
         }
         if !self.is_under_way()
             && let Some(sweep) = self.next_sweep.take().filter(|_| self.lifecycle.broken.is_none())

@@ -4,13 +4,19 @@ use std::time::Duration;
 
 use super::frame::{u16_at, u32_at, u64_at};
 use super::messages::{DoneFrame, FromWorker, Hello, Piece, Setup, Started, TaskRun, ToWorker};
-use super::{Frame, MORE, ProtocolError, RECORD, RUN, SKIPPED, STARTED, USAGE, VERSION, WHOLE};
+use super::{Frame, MAX_RECORDS, MORE, ProtocolError, RECORD, RUN, SKIPPED, STARTED, USAGE, VERSION, WHOLE};
 use crate::os::accounting::Usage;
 use crate::workload::model::Attempt;
 
 /// What a flag means is not known to a peer that does not know it: it cannot go on as if it were not there.
 fn flag(frame: Frame<'_>, known: u8, kind: &'static str) -> Result<bool, ProtocolError> {
     if frame.flags & !known == 0 { Ok(frame.flags != 0) } else { Err(ProtocolError::Malformed(kind)) }
+}
+
+/// A frame without flags that concerns the whole worker.
+fn of_worker(frame: Frame<'_>, kind: &'static str) -> Result<(), ProtocolError> {
+    flag(frame, 0, kind)?;
+    if frame.lane == 0 { Ok(()) } else { Err(ProtocolError::Malformed(kind)) }
 }
 
 fn json<'a, T: serde::Deserialize<'a>>(payload: &'a [u8], kind: &'static str) -> Result<T, ProtocolError> {
@@ -68,13 +74,13 @@ pub fn decode_to_worker(frame: Frame<'_>) -> Result<ToWorker<'_>, ProtocolError>
     let payload = frame.payload;
     match frame.kind {
         1 => {
-            flag(frame, 0, "setup")?;
+            of_worker(frame, "setup")?;
             let setup: Box<Setup> = first(payload, "setup")?;
             version(setup.protocol)?;
             if setup.lanes == 0 { Err(ProtocolError::Malformed("setup")) } else { Ok(ToWorker::Setup(setup)) }
         }
         2 => {
-            flag(frame, 0, "class")?;
+            of_worker(frame, "class")?;
             let work = payload.get(2..).ok_or(ProtocolError::Malformed("class"))?;
             Ok(ToWorker::Class(u16_at(payload, 0), json(work, "class")?))
         }
@@ -96,7 +102,7 @@ pub fn decode_to_worker(frame: Frame<'_>) -> Result<ToWorker<'_>, ProtocolError>
             Ok(ToWorker::Tasks { whole, runs })
         }
         4 => {
-            flag(frame, 0, "initialize")?;
+            of_worker(frame, "initialize")?;
             Ok(ToWorker::Initialize(json(payload, "initialize")?))
         }
         5 => Ok(ToWorker::Payload(piece(frame, "payload")?)),
@@ -122,17 +128,17 @@ pub fn decode_from_worker(frame: Frame<'_>) -> Result<FromWorker<'_>, ProtocolEr
     let payload = frame.payload;
     match frame.kind {
         1 => {
-            flag(frame, 0, "hello")?;
+            of_worker(frame, "hello")?;
             let hello: Hello = first(payload, "hello")?;
             version(hello.protocol)?;
             Ok(FromWorker::Hello(hello))
         }
         2 => {
             flag(frame, 0, "done")?;
-            if payload.len() < USAGE || !(payload.len() - USAGE).is_multiple_of(RECORD) {
+            let (usage, records) = payload.split_at_checked(USAGE).ok_or(ProtocolError::Malformed("done"))?;
+            if !records.len().is_multiple_of(RECORD) || !(1..=MAX_RECORDS).contains(&(records.len() / RECORD)) {
                 return Err(ProtocolError::Malformed("done"));
             }
-            let (usage, records) = payload.split_at(USAGE);
             let nanos = |at| Duration::from_nanos(u64_at(usage, at));
             Ok(FromWorker::Done(DoneFrame {
                 usage: Usage {
@@ -158,7 +164,7 @@ pub fn decode_from_worker(frame: Frame<'_>) -> Result<FromWorker<'_>, ProtocolEr
             Ok(FromWorker::Skipped(payload.chunks_exact(SKIPPED).map(|b| (u64_at(b, 0), u64_at(b, 8))).collect()))
         }
         5 => {
-            flag(frame, 0, "initialized")?;
+            of_worker(frame, "initialized")?;
             Ok(FromWorker::Initialized(json(payload, "initialized")?))
         }
         6 => Ok(FromWorker::Result(piece(frame, "result")?)),

@@ -101,7 +101,7 @@ impl World {
             Err("no connection".to_owned())
         } else {
             worker.ready = true;
-            Ok(())
+            Ok(None)
         };
         self.feed(Input::Initialized { worker: id, result });
         self.begin_only_task(id);

@@ -1,12 +1,14 @@
 //! What comes of the dispatcher's effects: workers start, are sent tasks, are ended, or fail to.
 
+use std::io::ErrorKind;
+
 use poolscope::engine::dispatcher::queue::Ticket;
 use poolscope::engine::dispatcher::{Effect, Input, StartFailure, Stop};
 use poolscope::engine::event::{LaneId, WorkerId};
 use poolscope::engine::outcome::Exit;
 
 use super::{Scheduled, Worker, World};
-use crate::draws::MS;
+use crate::draws::{MS, not_started};
 use crate::limits::GONE_AT_STOP;
 
 impl World {
@@ -87,11 +89,11 @@ impl World {
             self.faults.failed_starts += 1;
             let failure = if self.dice.chance(1) {
                 self.faults.engine_failures += 1;
-                StartFailure::Engine("no such worker program".to_owned())
+                StartFailure::Engine(not_started(ErrorKind::NotFound))
             } else if task.is_some() && self.dice.chance(30) {
                 StartFailure::Task("no such program".to_owned())
             } else {
-                StartFailure::Transient("EAGAIN".to_owned())
+                StartFailure::Transient(not_started(ErrorKind::WouldBlock))
             };
             return self.feed(Input::StartFailed { worker: id, failure });
         }

@@ -97,6 +97,49 @@ fn whatever_ends_it_every_task_has_one_outcome() {
 }
 
 #[test]
+fn what_ended_by_the_stop_keeps_its_outcome_and_what_ended_later_is_cancelled() {
+    let (mut ledger, heard, sent) = ledger();
+    let now = sent + 1_000_000;
+    assert_eq!(ledger.hear(FromProgram::Started { lane: Slot(0), task: 0, at: sent }, now), Ok(()));
+    assert_eq!(ledger.hear(FromProgram::Started { lane: Slot(1), task: 1, at: sent }, now), Ok(()));
+    ledger.stop(sent + 100);
+    // Told after the stop: at its very moment, a nanosecond later, and what never began.
+    assert_eq!(ledger.hear(done(0, &[(0, sent, 100), (2, sent + 100, 1)]), now), Ok(()));
+    let failed = |task, lane, start, service| FromProgram::Failed {
+        task,
+        lane,
+        start,
+        service,
+        message: "no".to_owned(),
+        code: None,
+        signal: None,
+    };
+    assert_eq!(ledger.hear(failed(1, Some(Slot(1)), Some(sent), Some(99)), now), Ok(()));
+    assert_eq!(ledger.hear(failed(3, Some(Slot(1)), Some(sent + 99), Some(2)), now), Ok(()));
+    assert_eq!(ledger.hear(failed(4, None, None, None), now), Ok(()));
+    // What it was in when its worker ended ended then.
+    assert_eq!(ledger.hear(FromProgram::Started { lane: Slot(0), task: 5, at: sent + 101 }, now), Ok(()));
+    let gone = FromProgram::WorkerExited {
+        worker: 0,
+        code: None,
+        signal: Some(9),
+        user: None,
+        system: None,
+        peak_rss_bytes: None,
+        expected: false,
+    };
+    assert_eq!(ledger.hear(gone, now), Ok(()));
+    let Counts { succeeded, failed, lost, cancelled, .. } = ledger.counts;
+    assert_eq!((succeeded, failed, lost, cancelled), (1, 1, 0, 4));
+    assert_eq!(*heard.lock().unwrap(), (1, vec![Outcome::Failed]), "what is cancelled is told by its number alone");
+    // The program has counted what it has done.
+    let told = Told { succeeded: 2, failed: 3, timed_out: 0, lost: 1 };
+    assert_eq!(ledger.hear(FromProgram::Counts(told), now), Ok(()));
+    ledger.close(70, (Exit::Code(0), Usage::NONE, None), true, true);
+    assert!(ledger.view(&mut Vec::new()).conserved() && ledger.counts.cancelled == 8);
+}
+
+#[test]
 fn the_oldest_is_the_first_that_has_not_begun() {
     let (mut ledger, _, sent) = ledger();
     ledger.give(StreamRun { first: 10, count: 1, class: 0 }, Moment(5), sent);

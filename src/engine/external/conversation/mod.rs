@@ -1,21 +1,26 @@
 //! What is said to an external program and what it says: turns lines into entries of the [`Ledger`] and commands into
 //! lines, and knows every limit. No I/O: bytes come in and go out, and the run clock tells the time.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::engine::arm::Completion;
+use crate::engine::chain;
 use crate::engine::control::{Capabilities, Command};
-use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity, SlotView};
+use crate::engine::error::{Contradiction, EngineError, ProgramError};
+use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity, Slot, SlotView};
 use crate::engine::external::SaidCapabilities;
-use crate::engine::external::contradiction::Contradiction;
 use crate::engine::external::feed::Feed;
 use crate::engine::external::ledger::Ledger;
 use crate::engine::external::protocol::{Class, FromProgram, MOST_GIVEN, MOST_LINE, ToProgram, VERSION};
 use crate::engine::external::spec::Spec;
-use crate::engine::outcome::Exit;
 use crate::os::child::Reaped;
 use crate::os::clock::monotonic;
 use crate::workload::model::TaskClass;
 use crate::workload::service;
+
+mod commands;
+mod limits;
 
 /// Most tasks in one line.
 const MOST_IN_LINE: u64 = 256;
@@ -23,33 +28,6 @@ const MOST_IN_LINE: u64 = 256;
 const WRITTEN_AHEAD: usize = 64 * 1024;
 /// Bytes of a line that are told.
 const TOLD: usize = 200;
-
-/// Why a run could not go on.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Broke {
-    #[error("the program said nothing for {0:?}")]
-    Silent(Duration),
-    #[error("the program has nothing left to do and did not end within {0:?}")]
-    Stays(Duration),
-    #[error("the program has closed its socket and goes on")]
-    SocketClosed,
-    #[error("the program said something that is no line of the protocol: {line}")]
-    Unreadable { line: String, source: serde_json::Error },
-    #[error("the program said something without an end: more than {MOST_LINE} bytes in one line")]
-    LongLine,
-    #[error("the program did not begin with hello")]
-    NoHello,
-    #[error("the program speaks version {0} of the protocol; this is version {VERSION}")]
-    Version(u32),
-    #[error("the workload has a timeout, which the program cannot do")]
-    NoTimeouts,
-    #[error("the program contradicts itself")]
-    Contradiction(#[from] Contradiction),
-    #[error("the program ended with {exit} while {left} tasks had no outcome")]
-    Ended { exit: Exit, left: u64 },
-    #[error("the program ended with {0} after its last task")]
-    EndedBadly(Exit),
-}
 
 /// See the module docs.
 pub(super) struct Conversation {
@@ -68,6 +46,8 @@ pub(super) struct Conversation {
     can: Option<Capabilities>,
     /// Commands that came before that.
     early: Vec<Command>,
+    /// Workers that the user wants killed as soon as they are there; `None` is the first one that is in a task.
+    to_kill: BTreeSet<Option<Slot>>,
     /// Tasks that may still be sent.
     wanted: u64,
     end_was_sent: bool,
@@ -81,7 +61,7 @@ pub(super) struct Conversation {
     /// When it must have ended, having nothing left to do.
     end_by: Option<Moment>,
     kill: bool,
-    broke: Option<Broke>,
+    broke: Option<ProgramError>,
     slots: Vec<SlotView>,
 }
 
@@ -104,6 +84,7 @@ impl Conversation {
             said: spec.said,
             can: None,
             early: Vec::new(),
+            to_kill: BTreeSet::new(),
             wanted: 0,
             end_was_sent: false,
             inbox: Vec::new(),
@@ -143,6 +124,10 @@ impl Conversation {
         self.outbox.drain(..count.min(self.outbox.len()));
     }
 
+    pub(in crate::engine::external) fn is_suspended(&self) -> bool {
+        self.state == RunState::Suspended
+    }
+
     pub(super) fn is_to_be_killed(&self) -> bool {
         self.kill
     }
@@ -151,7 +136,7 @@ impl Conversation {
         put(&mut self.outbox, line);
     }
 
-    fn breaks(&mut self, why: Broke) {
+    fn breaks(&mut self, why: ProgramError) {
         self.broke.get_or_insert(why);
         self.kill = true;
     }
@@ -185,14 +170,6 @@ impl Conversation {
         self.must_end_by();
     }
 
-    /// By when a program that has nothing left to do must have ended.
-    fn must_end_by(&mut self) {
-        let done = self.end_was_sent && self.ledger.outstanding() == 0;
-        if done && self.end_by.is_none() {
-            self.end_by = Some(self.ledger.clock.now() + self.silence);
-        }
-    }
-
     /// Takes what the program has sent.
     pub(super) fn hear(&mut self, bytes: &[u8]) {
         let mut inbox = std::mem::take(&mut self.inbox);
@@ -210,22 +187,23 @@ impl Conversation {
         }
         inbox.drain(..used);
         if inbox.len() > MOST_LINE {
-            self.breaks(Broke::LongLine);
+            self.breaks(ProgramError::LongLine { most: MOST_LINE });
             return;
         }
         self.inbox = inbox;
+        self.kill_wanted();
         self.must_end_by();
     }
 
-    fn hear_line(&mut self, bytes: &[u8]) -> Result<(), Broke> {
+    fn hear_line(&mut self, bytes: &[u8]) -> Result<(), ProgramError> {
         self.heard = self.ledger.clock.now();
         let line: FromProgram = serde_json::from_slice(bytes).map_err(|source| {
             let line = String::from_utf8_lossy(&bytes[..bytes.len().min(TOLD)]).into_owned();
-            Broke::Unreadable { line, source }
+            ProgramError::Unreadable { line, source }
         })?;
         match line {
             FromProgram::Hello { version, can } if self.can.is_none() => self.hello(version, &can),
-            _ if self.can.is_none() => Err(Broke::NoHello),
+            _ if self.can.is_none() => Err(ProgramError::NoHello),
             FromProgram::Want { tasks } => {
                 self.wanted = self.wanted.saturating_add(tasks);
                 Ok(())
@@ -240,13 +218,13 @@ impl Conversation {
         }
     }
 
-    fn hello(&mut self, version: u32, can: &[String]) -> Result<(), Broke> {
+    fn hello(&mut self, version: u32, can: &[String]) -> Result<(), ProgramError> {
         if version != VERSION {
-            return Err(Broke::Version(version));
+            return Err(ProgramError::Version { theirs: version, ours: VERSION });
         }
         let can = |word: &str| can.iter().any(|said| said == word);
         if !can("timeout") && self.classes.iter().any(|class| class.timeout.is_some()) {
-            return Err(Broke::NoTimeouts);
+            return Err(ProgramError::NoTimeouts);
         }
         let can = Capabilities {
             resize: can("resize"),
@@ -261,119 +239,6 @@ impl Conversation {
             self.command(command);
         }
         Ok(())
-    }
-
-    /// What the user asks for; stopping a process and its clock is the caller's part.
-    pub(super) fn command(&mut self, command: Command) {
-        let ending = self.state == RunState::Stopping || self.kill;
-        match command {
-            Command::Kill => {
-                self.state = RunState::Stopping;
-                self.kill = true;
-            }
-            Command::Stop if !ending => self.stop(),
-            Command::Suspend if self.state != RunState::Suspended => {
-                self.before = std::mem::replace(&mut self.state, RunState::Suspended);
-                self.ledger.clock.suspend();
-            }
-            Command::Unsuspend if self.state == RunState::Suspended => {
-                let stood = self.ledger.clock.resume();
-                self.state = self.before;
-                self.ledger.observer.event(self.ledger.clock.now(), &Event::Suspended(stood));
-            }
-            Command::Stop | Command::Suspend | Command::Unsuspend | Command::Submit => {}
-            _ if ending => {}
-            command => match self.can {
-                None => self.early.push(command),
-                Some(can) if can.allow(command) => self.ask(command),
-                Some(_) => self.note(Severity::Warning, refusal(command).to_owned()),
-            },
-        }
-    }
-
-    pub(super) fn is_suspended(&self) -> bool {
-        self.state == RunState::Suspended
-    }
-
-    fn stop(&mut self) {
-        let grace = self.classes.iter().map(|class| class.grace_period).max().unwrap_or_default();
-        self.state = RunState::Stopping;
-        self.kill = grace.is_zero();
-        self.kill_at = Some(self.ledger.clock.now() + grace);
-        self.say(&ToProgram::Stop);
-    }
-
-    /// Another state; one that stands still has it when it goes on.
-    fn enter(&mut self, state: RunState) {
-        let of = if self.is_suspended() { &mut self.before } else { &mut self.state };
-        *of = state;
-    }
-
-    fn ask(&mut self, command: Command) {
-        match command {
-            Command::Resize(workers) => {
-                self.workers = workers.get().min(self.most_workers);
-                let workers = self.workers;
-                self.ledger.observer.event(self.ledger.clock.now(), &Event::Resized { workers });
-                self.say(&ToProgram::Resize { workers });
-            }
-            Command::Pause => {
-                self.enter(RunState::Paused);
-                self.say(&ToProgram::Pause);
-            }
-            Command::Resume => {
-                self.enter(RunState::Running);
-                self.say(&ToProgram::Resume);
-            }
-            Command::KillWorker(slot) => {
-                if let Some(worker) = self.ledger.condemn(slot) {
-                    self.say(&ToProgram::KillWorker { worker });
-                }
-            }
-            Command::Submit | Command::Suspend | Command::Unsuspend | Command::Stop | Command::Kill => {}
-        }
-    }
-
-    /// The program cannot say any more.
-    pub(super) fn socket_closed(&mut self, patience: Duration) {
-        // One that has done everything may take as long to end as it may to say something.
-        let patience = if self.ledger.outstanding() == 0 { patience.max(self.silence) } else { patience };
-        self.closed_at = Some(self.ledger.clock.now() + patience);
-    }
-
-    fn limits(&self) -> impl Iterator<Item = Moment> {
-        let goes_on = self.state != RunState::Stopping;
-        let silence = (self.closed_at.is_none() && goes_on).then(|| self.heard + self.silence);
-        let arrival = self.feed.next_arrival(&self.ledger.counts).filter(|_| goes_on);
-        let closed = self.closed_at.filter(|_| goes_on);
-        let end_by = self.end_by.filter(|_| goes_on);
-        [silence, arrival, self.kill_at, closed, end_by].into_iter().flatten()
-    }
-
-    /// Time until the next moment at which something is due.
-    pub(super) fn until_limit(&self) -> Duration {
-        let now = self.ledger.clock.now();
-        let next = self.limits().min().filter(|_| !self.is_suspended() && !self.kill);
-        // A timer far away is none.
-        next.map_or(Duration::from_secs(3600), |at| at.since(now))
-    }
-
-    pub(super) fn check_limits(&mut self) {
-        let now = self.ledger.clock.now();
-        if self.is_suspended() || self.kill {
-            return;
-        }
-        if self.kill_at.is_some_and(|at| at <= now) {
-            self.kill = true;
-        } else if self.state == RunState::Stopping {
-            // Its grace period is all that counts.
-        } else if self.end_by.is_some_and(|at| at <= now) {
-            self.breaks(Broke::Stays(self.silence));
-        } else if self.closed_at.is_some_and(|at| at <= now) {
-            self.breaks(Broke::SocketClosed);
-        } else if self.closed_at.is_none() && self.heard + self.silence <= now {
-            self.breaks(Broke::Silent(self.silence));
-        }
     }
 
     /// Tells the observer the state.
@@ -394,7 +259,7 @@ impl Conversation {
     }
 
     /// The process is gone: what it left undone gets its outcome, and the end of the run is told.
-    pub(super) fn conclude(mut self, pid: u32, reaped: Reaped, output: &str) -> RunState {
+    pub(super) fn conclude(mut self, pid: u32, reaped: Reaped, output: &str) -> Result<Completion, EngineError> {
         if self.is_suspended() {
             self.command(Command::Unsuspend);
         }
@@ -403,23 +268,24 @@ impl Conversation {
         let left = self.feed.total() - counts.finished();
         if self.broke.is_none() && !stopped {
             self.broke = match reaped.exit {
-                exit if left > 0 => Some(Broke::Ended { exit, left }),
-                exit if !exit.is_success() => Some(Broke::EndedBadly(exit)),
+                exit if left > 0 => Some(ProgramError::EndedEarly { exit, left }),
+                exit if !exit.is_success() => Some(ProgramError::EndedBadly(exit)),
                 _ => None,
             };
         }
         let own = (reaped.exit, reaped.usage, reaped.peak_rss_bytes);
         self.ledger.close(pid, own, stopped, self.broke.is_none());
-        self.state = match &self.broke {
-            Some(_) => RunState::Broken,
-            None if stopped => RunState::Stopped,
-            None => RunState::Finished,
+        let ended = match self.broke.take() {
+            Some(source) => Err(EngineError::Program { wrote: last_line(output), source }),
+            None if stopped => Ok(Completion::Stopped),
+            None => Ok(Completion::Finished),
         };
-        if let Some(why) = self.broke.take() {
-            self.note(Severity::Error, told(&why, output));
+        self.state = ended.as_ref().map_or(RunState::Broken, |completion| RunState::from(*completion));
+        if let Err(error) = &ended {
+            self.note(Severity::Error, chain(error));
         }
         self.tell_state();
-        self.state
+        ended
     }
 }
 
@@ -432,21 +298,9 @@ fn class_line(class: &TaskClass) -> Class<'_> {
     Class { name, work, timeout: timeout.map(nanos), grace: nanos(*grace_period) }
 }
 
-fn refusal(command: Command) -> &'static str {
-    match command {
-        Command::Resize(_) => "the program cannot change its number of workers while it runs",
-        Command::KillWorker(_) => "the program cannot kill one of its workers",
-        _ => "the program cannot pause",
-    }
-}
-
-/// The whole reason, and the last line that the program wrote.
-fn told(why: &Broke, output: &str) -> String {
-    let mut text = crate::engine::chain(why);
-    if let Some(last) = output.lines().rev().find(|line| !line.trim().is_empty()) {
-        text = format!("{text}; it wrote: {}", last.trim());
-    }
-    text
+fn last_line(output: &str) -> Option<String> {
+    let line = output.lines().rev().find(|line| !line.trim().is_empty())?;
+    Some(line.trim().to_owned())
 }
 
 fn put(out: &mut Vec<u8>, line: &ToProgram<'_>) {
@@ -455,3 +309,6 @@ fn put(out: &mut Vec<u8>, line: &ToProgram<'_>) {
         out.push(b'\n');
     }
 }
+
+#[cfg(test)]
+mod tests;

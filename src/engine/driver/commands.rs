@@ -1,0 +1,86 @@
+//! What the user asks for, and how processes are ended.
+
+use std::io;
+
+use super::core::Core;
+use super::links::Peer;
+use crate::engine::control::Command;
+use crate::engine::dispatcher::{Input, Stop};
+use crate::engine::event::{Event, Severity, WorkerId};
+use crate::os::child::Reaped;
+use crate::os::clock::monotonic;
+
+impl Core {
+    pub(super) fn stop(&mut self, worker: WorkerId, how: Stop) {
+        use rustix::process::Signal;
+        let Some(link) = self.link(worker) else { return };
+        link.stopped = true;
+        let signals: &[Signal] = match how {
+            Stop::Terminate => &[Signal::TERM, Signal::CONT],
+            Stop::Kill => &[Signal::KILL],
+        };
+        let refused: Vec<_> = signals.iter().filter_map(|signal| link.child.signal(*signal).err()).collect();
+        // What may not even be killed (it has become another user's) is not waited for.
+        let futile = how == Stop::Kill && refused.iter().any(|error| error.kind() == io::ErrorKind::PermissionDenied);
+        for error in refused {
+            self.note(Severity::Warning, format!("a worker could not be signalled: {error}"));
+        }
+        if futile {
+            self.abandon(worker);
+        }
+    }
+
+    /// Leaves a child behind that cannot be ended, unless it has ended in this very moment.
+    pub(super) fn abandon(&mut self, worker: WorkerId) {
+        let Some(link) = self.link(worker) else { return };
+        let (pid, is_program) = (link.child.pid(), matches!(link.peer, Peer::Program(_)));
+        let ended = link.child.try_reap().ok().flatten();
+        if ended.is_none() {
+            link.child.abandon();
+            self.unendable.insert(pid);
+            self.note(Severity::Warning, format!("process {pid} could not be ended and is left behind"));
+        }
+        let reaped = ended.unwrap_or(Reaped::UNKNOWN);
+        if is_program {
+            self.program_ended(worker, reaped, monotonic());
+        } else {
+            self.worker_ended(worker, reaped);
+        }
+    }
+
+    /// What the user asks for.
+    pub(super) fn control(&mut self, command: Command) {
+        if let Err(refusal) = self.capabilities.check(command) {
+            return self.note(Severity::Warning, refusal.to_string());
+        }
+        match command {
+            Command::Suspend if !self.clock.is_suspended() => {
+                self.feed(Input::Control(command));
+                self.signal_all(rustix::process::Signal::STOP);
+                self.clock.suspend();
+                // The session that is about to stop this whole process waits to see this.
+                self.tell_state();
+            }
+            Command::Unsuspend if self.clock.is_suspended() => {
+                let stood = self.clock.resume();
+                self.signal_all(rustix::process::Signal::CONT);
+                self.observer.event(self.clock.now(), &Event::Suspended(stood));
+                self.feed(Input::Control(command));
+            }
+            Command::Suspend | Command::Unsuspend => {}
+            Command::Stop | Command::Kill if self.clock.is_suspended() => {
+                self.control(Command::Unsuspend);
+                self.control(command);
+            }
+            command => self.feed(Input::Control(command)),
+        }
+        self.alarm_changed.notify_one();
+    }
+
+    fn signal_all(&mut self, signal: rustix::process::Signal) {
+        for link in self.links.iter().flatten() {
+            // One that is gone already needs no signal.
+            let _ = link.child.signal(signal);
+        }
+    }
+}

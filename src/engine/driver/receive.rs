@@ -1,0 +1,124 @@
+//! Hearing a worker: what is in its socket, up to its end.
+
+use std::io;
+use std::os::fd::AsFd as _;
+
+use super::core::Core;
+use super::links::{Link, Peer};
+use super::programs::Which;
+use crate::engine::dispatcher::Input;
+use crate::engine::dispatcher::input::Ended;
+use crate::engine::event::WorkerId;
+use crate::os::accounting::Exit;
+use crate::os::child::Reaped;
+
+/// How often a socket is read before others have their turn.
+const TURNS: usize = 4;
+/// Turns of reading after the end of a worker: more than a socket holds (net.core.wmem_max, socket(7)).
+const MOST_LEFT: usize = 64;
+
+/// How a socket is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// The runtime has said that there is something, and is told when there is nothing more.
+    WhenReady,
+    /// Whatever the runtime believes.
+    Directly,
+}
+
+/// What came of reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// Something; there may be more at once.
+    More,
+    /// There is nothing more for now.
+    NothingNow,
+    /// There will never be more.
+    End,
+}
+
+impl Core {
+    /// Takes in what a worker has sent.
+    pub(super) fn receive(&mut self, worker: WorkerId, read: Read) -> Received {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut received = Received::More;
+        for _ in 0..TURNS {
+            let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else {
+                received = Received::End;
+                break;
+            };
+            if peer.broken {
+                received = Received::End;
+                break;
+            }
+            let begin = peer.inbox.len();
+            if buffer.len() < begin + 64 * 1024 {
+                buffer.resize(begin + 64 * 1024, 0);
+            }
+            buffer[..begin].copy_from_slice(&peer.inbox);
+            let count = match read {
+                Read::WhenReady => peer.socket.try_read(&mut buffer[begin..]),
+                Read::Directly => rustix::io::read(peer.socket.as_fd(), &mut buffer[begin..]).map_err(io::Error::from),
+            };
+            let count = match count {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    received = Received::NothingNow;
+                    break;
+                }
+                Ok(0) | Err(_) => {
+                    received = Received::End;
+                    break;
+                }
+                Ok(count) => count,
+            };
+            peer.inbox.clear();
+            match self.take_frames(worker, &buffer[..begin + count]) {
+                Ok(used) => {
+                    if let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) {
+                        peer.inbox.extend_from_slice(&buffer[used..begin + count]);
+                    }
+                }
+                Err(breach) => {
+                    if let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) {
+                        peer.broken = true;
+                    }
+                    self.feed(Input::Misbehaved { worker, reason: breach.to_string() });
+                    received = Received::End;
+                    break;
+                }
+            }
+        }
+        self.buffer = buffer;
+        received
+    }
+
+    /// A worker has ended: what it said is taken in first, then its end.
+    pub(super) fn worker_ended(&mut self, worker: WorkerId, reaped: Reaped) {
+        // What it has sent is in the socket. Somebody else who holds its end may go on for ever.
+        for _ in 0..MOST_LEFT {
+            if self.receive(worker, Read::Directly) != Received::More {
+                break;
+            }
+        }
+        self.read_stream(worker, Which::Stderr);
+        let tasks = self.in_tasks(worker);
+        let out_of_memory = reaped.exit == Exit::Signal(libc::SIGKILL)
+            && self.link(worker).is_some_and(|link| !link.stopped)
+            && self.out_of_memory();
+        let Some(Some(link)) = self.links.get_mut(worker.slot.index()).map(Option::take) else { return };
+        let Peer::Worker(peer) = &link.peer else { return };
+        let output = &peer.output.capture;
+        (0..link.lanes).for_each(|number| self.board.reset(worker.lane(number).slot().0));
+        self.look_for_strays();
+        let ended = Ended {
+            exit: reaped.exit,
+            tasks,
+            usage: reaped.usage,
+            peak_rss_bytes: reaped.peak_rss_bytes,
+            out_of_memory,
+            output: Self::output_of(String::new(), output.text(), output.omitted()),
+        };
+        self.feed(Input::Exited { worker, ended: Box::new(ended) });
+    }
+}

@@ -52,6 +52,13 @@ fn piece(index: u64) -> Vec<u8> {
     out
 }
 
+/// All that a task returns.
+fn whole(index: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    protocol::put_result(&mut out, 0, index, b"abc");
+    out
+}
+
 fn skipped() -> Vec<u8> {
     let mut out = Vec::new();
     protocol::put_skipped(&mut out, 0, &[(0, 1)]);
@@ -110,6 +117,8 @@ fn what_may_not_be_said_costs_one_task_and_its_worker_and_nothing_after_it_count
         (Tells::Started, [started(5), done(0)].concat(), "a started frame of task 5, which it does not hold"),
         // Nothing of what follows is a report of its own: the first one does not fit.
         (board, [done(3), done(0)].concat(), "result of task 3 where 0 was next"),
+        // The first one is found out where it is fed, before the last one is read.
+        (board, [done(3), whole(0), done(0)].concat(), "result of task 3 where 0 was next"),
         (board, [piece(0), piece(1), done(0)].concat(), "bytes of task 1 within those of task 0"),
     ] {
         let folder = odd_once(&hello(tells), sent(None), &says);

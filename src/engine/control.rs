@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use crate::engine::event::Slot;
+use crate::engine::worker_id::Slot;
 
 /// A request to a running engine. Requests that make no sense in its state are ignored; the snapshot shows the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,114 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::engine::moment::Moment;
 use crate::engine::outcome::{AttemptReport, Counts, Exit};
+pub use crate::engine::worker_id::{LaneId, Slot, WorkerId};
 pub use crate::os::accounting::Usage;
 use crate::workload::model::{Attempt, ClassId, TaskIndex};
-
-/// A time on the run clock: nanoseconds since the run began, without the time it was suspended. Where it is written, it
-/// is written as the time since then.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "Duration", into = "Duration")]
-pub struct Moment(pub u64);
-
-impl Moment {
-    /// The start of the run.
-    pub const ZERO: Self = Self(0);
-
-    /// Time from `earlier` to here; zero if it is later.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
-    }
-
-    /// Time since the start of the run.
-    #[must_use]
-    pub fn elapsed(self) -> Duration {
-        Duration::from_nanos(self.0)
-    }
-}
-
-/// So long after the start of the run.
-impl From<Duration> for Moment {
-    fn from(elapsed: Duration) -> Self {
-        Self(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
-    }
-}
-
-impl From<Moment> for Duration {
-    fn from(moment: Moment) -> Self {
-        moment.elapsed()
-    }
-}
-
-impl std::ops::Add<Duration> for Moment {
-    type Output = Self;
-
-    fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(Self::from(duration).0))
-    }
-}
-
-/// No earlier than the start of the run.
-impl std::ops::Sub<Duration> for Moment {
-    type Output = Self;
-
-    fn sub(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(Self::from(duration).0))
-    }
-}
-
-/// The stable place of a lane, a row of the table: lanes have it one after the other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Slot(pub u32);
-
-impl Slot {
-    /// As an index into the rows.
-    #[must_use]
-    pub(crate) fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-impl std::fmt::Display for Slot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A worker process, named by the slot of its first lane and the number of workers that had it before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerId {
-    /// The slot of its first lane.
-    pub slot: Slot,
-    /// Counts the workers that had that slot.
-    pub epoch: u32,
-}
-
-/// A lane of a worker: it runs one task at a time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LaneId {
-    pub worker: WorkerId,
-    /// 0 for its first one.
-    pub number: u16,
-}
-
-impl WorkerId {
-    /// One of its lanes.
-    #[must_use]
-    pub fn lane(self, number: u16) -> LaneId {
-        LaneId { worker: self, number }
-    }
-}
-
-impl LaneId {
-    /// Lanes of a worker have consecutive slots.
-    #[must_use]
-    pub(crate) fn slot(self) -> Slot {
-        Slot(self.worker.slot.0.saturating_add(u32::from(self.number)))
-    }
-}
 
 /// One successful task as its worker reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

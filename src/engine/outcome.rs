@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::event::{Moment, Slot};
+use crate::engine::moment::Moment;
+use crate::engine::worker_id::Slot;
 pub use crate::os::accounting::Exit;
 use crate::workload::model::{Attempt, ClassId, TaskIndex};
 

@@ -23,7 +23,7 @@ pub(crate) struct Family {
 }
 
 impl Family {
-    /// A family without these processes and their descendants, as [`spared`] lists them.
+    /// A family without these processes and their descendants, as [`crate::os::orphans::spared`] lists them.
     #[must_use]
     pub(crate) fn sparing(list: &str) -> Self {
         let entry = |entry: &str| {

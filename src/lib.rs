@@ -55,6 +55,31 @@
 //! A [`Session`] runs several arms in turn and compares them. Poolscope is a guest in the process of the program that
 //! uses it; what that means, and what a program of its own may claim, is said at [`ProcessOwner`].
 //!
+//! # Words
+//! * A *worker* is an operating-system process that executes tasks; it has a pid, a socket, accounts and an exit
+//!   ([`engine::event::WorkerId`]).
+//! * A *lane* runs one task at a time in a worker ([`engine::event::LaneId`]): most workers have one, those of a thread
+//!   engine have several.
+//! * A *slot* is the stable place of a lane, a row of every table ([`engine::event::Slot`]); workers that replace each other
+//!   take the same one.
+//! * An *arm* is one side of a comparison: whatever can run the stream, usually an entry of `engines:` ([`Arm`]).
+//! * The *stream* is the seeded sequence of tasks, the same for every arm ([`TaskStream`]).
+//! * An *attempt* is one try at a task, counted from 1; what went wrong in it is an [`AttemptReport`].
+//! * The *outcome* is what became of a task in the end, of which each has exactly one ([`Outcome`]).
+//! * A *track* is the history of one run in a bounded number of frames, each a [`Snapshot`] ([`Track`]).
+//!
+//! # One task, from file to screen
+//! 1. [`workload::load`] checks the file; [`workload::stream`] says which tasks it means and in which order.
+//! 2. [`session::conductor`] starts the arm whose turn it is ([`Arm::start`]) with that stream.
+//! 3. [`engine::dispatcher`] admits the task to its `queue` when it arrives, ...
+//! 4. ... takes it out when a lane has room, as part of a `Ticket`, and asks for that to be sent (`Effect::Send`).
+//! 5. [`engine::driver`] carries the effect out: a frame of the protocol in the socket of the lane's worker.
+//! 6. [`worker`]: the lane writes the task on the status board, does it (`work`, `kernels`), and reports a record.
+//! 7. The driver reads that (`frames`) and hands it to the dispatcher as `Input::Done`.
+//! 8. The dispatcher counts the outcome, gives the lane more, and tells its observers ([`Event::Succeeded`]).
+//! 9. [`metrics::recorder`] folds the event into the newest [`Snapshot`], and now and then publishes it.
+//! 10. The session puts that into its view ([`session::view`]); [`tui`] draws it, and [`report`] prints the last one.
+//!
 //! # The tour
 //! Who lives where, and who may use whom. A test reads this table and holds the code to it.
 //!

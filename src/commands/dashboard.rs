@@ -33,7 +33,7 @@ pub(crate) fn execute(arguments: &DashboardArgs) -> anyhow::Result<ExitReason> {
     let sessions = Sessions::default();
     let Left { ended, measured } = tui::run(DashboardOptions {
         process: process()?,
-        start: starter(platform, sessions, &arguments.changes),
+        start: starter(platform, Arc::clone(&sessions), &arguments.changes),
         catalogue,
         initial: named,
         theme: theme(arguments.theme),
@@ -46,7 +46,10 @@ pub(crate) fn execute(arguments: &DashboardArgs) -> anyhow::Result<ExitReason> {
         let repeat = Repeat { file, given: Some(measured.entry) == named, changes: &arguments.changes };
         farewell::say(&measured, ended.signal, &repeat, arguments);
     }
-    Ok(leave(exit(ended), ended.left_behind))
+    let exit = leave(exit(ended), ended.left_behind);
+    // Nothing that was started is left behind.
+    drop(sessions);
+    Ok(exit)
 }
 
 /// What the picker offers: everything was checked, and nothing was started.
@@ -105,7 +108,7 @@ fn without_terminal(arguments: &DashboardArgs, console: Console) -> anyhow::Resu
     })
 }
 
-/// The sessions that were started: where they are dropped, nothing of them is left behind.
+/// The sessions that were started; dropping them waits for their ends.
 type Sessions = Arc<Mutex<Vec<JoinOnDrop>>>;
 
 fn starter(platform: Platform, sessions: Sessions, changes: &ChangeArgs) -> tui::Start {

@@ -14,7 +14,7 @@ pub trait TaskStream: Send {
     fn class_total(&self, class: ClassId) -> u64;
 
     /// The tasks that come at `position` and directly after it, as far as their indices are consecutive and their class
-    /// is the same; at most `most`, at least one.
+    /// is the same; at most `most`, at least one. `position` is within the stream and `most` is not 0.
     fn run_at(&self, position: u64, most: u64) -> StreamRun;
 }
 

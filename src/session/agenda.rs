@@ -49,8 +49,8 @@ pub(super) struct Sweeping {
     last: usize,
     /// Warm-up runs that each arm still needs, once that is known.
     warmup: Option<Vec<(usize, u32)>>,
-    /// Arms that were run once more with the recommended count.
-    shown: Vec<usize>,
+    /// (arm, workers): recommended counts with which an arm was run once more.
+    shown: Vec<(usize, u32)>,
     position: Option<RunPosition>,
 }
 
@@ -121,12 +121,12 @@ impl Sweeping {
             };
             let workers = match next_step(&known.tuning.points, self.sweep.runs, known.bounds) {
                 Step::Run(workers) => Some(workers),
-                // The picture of the last run is that of the recommended count.
+                // The picture of the last run is that of the recommended count; it counts too, and may lead to another one.
                 Step::Done if !self.sweep.show_best => None,
                 Step::Done => {
-                    let wanted = known.tuning.advice.workers();
-                    let unseen = wanted.filter(|workers| *workers != known.last && !self.shown.contains(&arm));
-                    self.shown.extend(unseen.map(|_| arm));
+                    let wanted = known.tuning.advice.workers().filter(|workers| *workers != known.last);
+                    let unseen = wanted.filter(|workers| !self.shown.contains(&(arm, *workers)));
+                    self.shown.extend(unseen.map(|workers| (arm, workers)));
                     unseen
                 }
             };
@@ -157,5 +157,38 @@ impl Agenda {
             Self::Again(again) => again.position,
             Self::Sweep(sweep) => sweep.position,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::statistics::estimate;
+
+    const BOUNDS: Bounds = Bounds { most: 8, cores: 8, open_arrivals: false, free: false };
+
+    /// What was measured: three runs of each count, and one more of four workers.
+    fn tuning(more: Option<f64>) -> Tuning {
+        let rates = [10.0, 20.0, 29.0, 38.5, 35.0, 36.0, 37.0, 40.0];
+        let points = (1..).zip(rates).map(|(workers, rate)| {
+            let runs: Vec<f64> = [rate; 3].into_iter().chain(more.filter(|_| workers == 4)).collect();
+            Point { rate: estimate(&runs), ..Point::of(workers, &[], 0) }
+        });
+        Tuning::of(points.collect(), BOUNDS)
+    }
+
+    fn next(sweep: &mut Sweeping, tuning: &Tuning, last: u32) -> Option<u32> {
+        sweep.next(&[ArmFacts { tuning, bounds: BOUNDS, warmup: 0, last }]).and_then(|turn| turn.workers)
+    }
+
+    #[test]
+    fn a_sweep_ends_with_a_run_of_what_it_recommends_also_where_that_run_leads_to_another_count() {
+        let mut sweep = Sweeping::new(Sweep { arms: vec![0], counts: None, runs: 3, show_best: true });
+        assert_eq!(next(&mut sweep, &tuning(None), 8), Some(4));
+        assert_eq!(next(&mut sweep, &tuning(Some(30.0)), 4), Some(8), "four were not as good as they seemed");
+        assert_eq!(next(&mut sweep, &tuning(Some(30.0)), 8), None);
+        let mut sweep = Sweeping::new(Sweep { arms: vec![0], counts: None, runs: 3, show_best: true });
+        assert_eq!(next(&mut sweep, &tuning(None), 8), Some(4));
+        assert_eq!(next(&mut sweep, &tuning(None), 5), None, "the user has chosen another one meanwhile");
     }
 }

@@ -3,11 +3,8 @@
 use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::event::RunState;
 use poolscope::engine::outcome::Exit;
-use poolscope::workload::model::{Kernel, Work};
 
-use crate::support::{Setting, every, foreign, foreigners, pool, process, rules, shell};
-
-const NOOP: Work = Work::Kernel(Kernel::Noop);
+use crate::support::{NOOP, Setting, every, every_with_programs, foreign, foreigners, pool, process, rules, shell};
 
 fn check_all_succeed(setting: Setting, count: u64) {
     let story = setting.tasks(count, NOOP, rules()).start().finish();
@@ -48,8 +45,8 @@ fn a_process_for_each_task() {
 
 #[test]
 fn a_foreign_worker_for_each_task() {
-    for tells in ["board", "started", "nothing"] {
-        check_all_succeed(foreign::with(tells, process(2)), 10);
+    for setting in foreigners(2) {
+        check_all_succeed(foreign::with(setting.worker_program, process(2)), 10);
     }
 }
 
@@ -62,7 +59,7 @@ fn an_empty_workload_ends_at_once() {
 
 #[test]
 fn programs_run_in_both_engines_with_the_same_result() {
-    let values: Vec<Vec<u64>> = every(2)
+    let values: Vec<Vec<u64>> = every_with_programs(2)
         .map(|setting| {
             let story = setting.tasks(12, shell("echo {index} {seed}; exit 0"), rules()).start().finish();
             assert_eq!(story.counts.succeeded, 12, "{:?}", story.attempts);

@@ -7,24 +7,13 @@ use poolscope::engine::error::EngineError;
 use poolscope::engine::event::{RunState, WorkerState};
 use poolscope::engine::outcome::{Cause, Exit, Outcome};
 use poolscope::engine::stream::ClassRules;
-use poolscope::workload::model::{Dist, Retries, Work};
+use poolscope::workload::model::Retries;
 use rustix::process::Signal;
 
-use crate::support::{Story, both, eventually, every, kill, lives, program, rules, shell};
-
-fn sleep(millis: u64) -> Work {
-    Work::Sleep(Dist::Constant(Duration::from_millis(millis)))
-}
+use crate::support::{Story, both, eventually, every, every_with_programs, kill, lives, program, rules, shell, sleep};
 
 fn retrying(max: u32) -> ClassRules {
     ClassRules { retries: Retries { max, ..rules().retries }, ..rules() }
-}
-
-fn nobody_is_left(story: &Story) {
-    for (_, pid, _) in &story.started {
-        assert!(!lives(*pid), "process {pid} is left behind");
-    }
-    assert_eq!(story.started.len(), story.exits.len(), "every worker that was started was reaped");
 }
 
 /// The pid of a worker that is busy with a task.
@@ -49,7 +38,7 @@ fn a_killed_worker_costs_only_its_task() {
             matches!(report.cause, Cause::WorkerDied { exit: Exit::Signal(libc::SIGKILL), by_user: false, .. }),
             "{report:?}"
         );
-        nobody_is_left(&story);
+        story.nobody_is_left();
     }
 }
 
@@ -72,7 +61,7 @@ fn several_workers_killed_at_once_and_their_tasks_tried_again() {
         let story = running.finish();
         assert_eq!(story.counts.succeeded, 60, "{:?}", story.counts);
         assert!(story.attempts.iter().any(|report| report.outcome == Outcome::Lost), "somebody was killed at work");
-        nobody_is_left(&story);
+        story.nobody_is_left();
     }
 }
 
@@ -92,7 +81,7 @@ fn a_timeout_ends_only_its_task_and_the_worker_is_replaced() {
         if reuse {
             assert_eq!(story.started.iter().filter(|start| start.2).count(), 2, "each was replaced");
         }
-        nobody_is_left(&story);
+        story.nobody_is_left();
     }
 }
 
@@ -100,7 +89,7 @@ fn a_timeout_ends_only_its_task_and_the_worker_is_replaced() {
 fn a_program_that_ignores_sigterm_is_killed_after_its_grace_period() {
     let limited =
         ClassRules { timeout: Some(Duration::from_millis(200)), grace_period: Duration::from_millis(100), ..rules() };
-    for setting in every(1) {
+    for setting in every_with_programs(1) {
         let stubborn = shell("trap '' TERM; echo started >&2; while :; do sleep 0.05; done");
         let story = setting.tasks(1, stubborn, limited).start().finish();
         assert_eq!(story.counts.timed_out, 1);
@@ -108,7 +97,7 @@ fn a_program_that_ignores_sigterm_is_killed_after_its_grace_period() {
         assert!(report.killed, "{report:?}");
         assert_eq!(report.exit, Some(Exit::Signal(libc::SIGKILL)));
         assert!(report.service.unwrap() >= Duration::from_millis(300), "{report:?}");
-        nobody_is_left(&story);
+        story.nobody_is_left();
     }
 }
 
@@ -125,7 +114,7 @@ fn timeouts_are_tried_again_as_often_as_allowed() {
 
 #[test]
 fn a_failing_program_says_why() {
-    for setting in every(2) {
+    for setting in every_with_programs(2) {
         let story = setting
             .tasks(3, shell("echo out; echo it is broken >&2; exit 7"), rules())
             .tasks(1, program(&["/no/such/program"]), retrying(5))
@@ -147,7 +136,7 @@ fn a_failing_program_says_why() {
 
 #[test]
 fn a_hundred_thousand_lines_of_output_are_bounded_and_block_nobody() {
-    for setting in every(2) {
+    for setting in every_with_programs(2) {
         let chatty =
             shell("i=0; while [ $i -lt 100000 ]; do echo \"line $i\"; i=$((i+1)); done; echo last >&2; exit 1");
         let story = setting.tasks(2, chatty, rules()).start().finish();
@@ -162,7 +151,7 @@ fn a_hundred_thousand_lines_of_output_are_bounded_and_block_nobody() {
 
 #[test]
 fn grandchildren_that_keep_the_pipe_open_are_ended_and_not_waited_for() {
-    for setting in every(2) {
+    for setting in every_with_programs(2) {
         let marks = tempfile::tempdir().unwrap();
         let path = marks.path().display();
         // One stays in the group, the other leaves it and becomes a daemon.
@@ -180,7 +169,7 @@ fn grandchildren_that_keep_the_pipe_open_are_ended_and_not_waited_for() {
             let pid: u32 = std::fs::read_to_string(entry.path()).unwrap().trim().parse().unwrap();
             eventually(&format!("{:?} is gone", entry.file_name()), || !lives(pid));
         }
-        nobody_is_left(&story);
+        story.nobody_is_left();
     }
 }
 
@@ -201,7 +190,7 @@ fn resizing_loses_nothing_and_concurrency_follows() {
         }
         let story = running.finish();
         assert_eq!(story.counts.succeeded, 2_000);
-        nobody_is_left(&story);
+        story.nobody_is_left();
     }
 }
 
@@ -249,7 +238,7 @@ fn stop_cancels_what_waits_and_ends_what_runs() {
         assert!(begin.elapsed() < Duration::from_secs(5));
         assert_eq!(story.state, Some(RunState::Stopped));
         assert_eq!((story.counts.cancelled, story.counts.succeeded), (10_000, 0));
-        nobody_is_left(&story);
+        story.nobody_is_left();
     }
 }
 
@@ -278,7 +267,7 @@ fn suspended_time_is_no_time() {
 
 #[test]
 fn a_dropped_run_leaves_nobody_behind() {
-    for setting in every(3) {
+    for setting in every_with_programs(3) {
         let running = setting.tasks(100, shell("sleep 600"), rules()).start();
         let story = running.until("programs run", |story| story.counts.running == 3);
         drop(running);
@@ -316,7 +305,7 @@ fn workers_that_talk_nonsense_or_die_at_once_break_the_engine_instead_of_spinnin
             assert!(begin.elapsed() < Duration::from_secs(20));
             let counts = story.counts;
             assert_eq!(counts.submitted, counts.finished(), "{counts:?}");
-            nobody_is_left(&story);
+            story.nobody_is_left();
         }
     }
 }

@@ -9,13 +9,9 @@ use poolscope::engine::event::{RunState, WorkerState};
 use poolscope::engine::outcome::Outcome;
 use poolscope::engine::stream::ClassRules;
 use poolscope::worker::protocol::Initialize;
-use poolscope::workload::model::{Dist, OnTimeout, Work};
+use poolscope::workload::model::OnTimeout;
 
-use crate::support::{Setting, both, pool, process, rules, shell};
-
-fn sleep(millis: u64) -> Work {
-    Work::Sleep(Dist::Constant(Duration::from_millis(millis)))
-}
+use crate::support::{Setting, both, pool, process, rules, shell, sleep};
 
 fn abandoned_after(millis: u64) -> ClassRules {
     ClassRules { timeout: Some(Duration::from_millis(millis)), on_timeout: OnTimeout::Abandon, ..rules() }

@@ -6,22 +6,9 @@ use std::time::Duration;
 use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::event::{RunState, Slot};
 use poolscope::engine::outcome::{Cause, Exit, Outcome};
-use poolscope::workload::model::{BadResult, Dist, Fault, FaultKind, Kernel, Recycling, Trigger, Work};
+use poolscope::workload::model::{BadResult, Fault, FaultKind, Recycling, Trigger};
 
-use crate::support::{Setting, both, foreign, foreigners, pool, rules};
-
-const NOOP: Work = Work::Kernel(Kernel::Noop);
-
-fn sleep(millis: u64) -> Work {
-    Work::Sleep(Dist::Constant(Duration::from_millis(millis)))
-}
-
-/// Pools of workers that a second author wrote, who knows all faults.
-fn perls(workers: u32) -> impl Iterator<Item = Setting> {
-    ["started", "nothing"]
-        .into_iter()
-        .map(move |tells| Setting { worker_program: foreign::perl(tells), ..pool(workers) })
-}
+use crate::support::{NOOP, both, foreigners, perls, pool, rules, sleep};
 
 #[test]
 fn a_worker_is_replaced_after_its_number_of_tasks_and_nothing_is_lost() {

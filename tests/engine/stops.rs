@@ -7,7 +7,7 @@ use poolscope::engine::event::RunState;
 use poolscope::engine::stream::ClassRules;
 use poolscope::workload::model::Work;
 
-use crate::support::{Setting, Story, every, lives, program, rules, shell};
+use crate::support::{Setting, Story, every_with_programs, lives, program, rules, shell};
 
 /// Runs 60 tasks, of which each makes a file of its own when it is ready to be stopped, and stops them.
 fn stopped(setting: Setting, work: Work, marks: &std::path::Path, ready: bool) -> Story {
@@ -28,7 +28,7 @@ fn what_is_in_work_when_the_run_is_stopped_is_cancelled_in_every_engine() {
     for (ending, ready) in
         [(None, false), (Some("exit 0"), true), (Some("exit 7"), true), (Some("kill -SEGV $$"), true)]
     {
-        for setting in every(2) {
+        for setting in every_with_programs(2) {
             let (policy, marks) = (setting.policy, tempfile::tempdir().unwrap());
             let work = match ending {
                 None => program(&["sleep", "600"]),

@@ -9,9 +9,9 @@ use std::sync::OnceLock;
 use super::Setting;
 
 /// The interpreter itself: what the name stands for may be a script that takes longer to start than it does.
-fn python() -> &'static str {
-    static PYTHON: OnceLock<String> = OnceLock::new();
-    PYTHON.get_or_init(|| {
+fn interpreter() -> &'static str {
+    static INTERPRETER: OnceLock<String> = OnceLock::new();
+    INTERPRETER.get_or_init(|| {
         let real = "import sys; assert sys.version_info >= (3, 10), sys.version; print(sys.executable)";
         let asked = Command::new("python3").args(["-I", "-c", real]).output();
         let output = asked.expect("these tests need python3, which cannot be started");
@@ -21,11 +21,11 @@ fn python() -> &'static str {
 }
 
 /// The program of a worker in Python that tells in this way (`board`, `started`, `nothing`) which task it is in.
-pub fn program(tells: &str) -> OsString {
-    written(tells, &format!("'{}' -I -S", python()), "py")
+pub fn python(tells: &str) -> OsString {
+    written(tells, &format!("'{}' -I -S", interpreter()), "py")
 }
 
-/// The same in Perl, which has no mapped files: `started` or `nothing`.
+/// The same in Perl, which has no mapped files: `started` or `nothing`. It runs no programs.
 pub fn perl(tells: &str) -> OsString {
     written(tells, "perl", "pl")
 }
@@ -44,6 +44,6 @@ fn written(tells: &str, interpreter: &str, ending: &str) -> OsString {
 }
 
 /// The same setting with such a worker.
-pub fn with(tells: &str, setting: Setting) -> Setting {
-    Setting { worker_program: program(tells), ..setting }
+pub fn with(worker_program: OsString, setting: Setting) -> Setting {
+    Setting { worker_program, ..setting }
 }

@@ -26,7 +26,7 @@ use poolscope::engine::event::{
 };
 use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
 use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
-use poolscope::workload::model::{Backoff, ClassId, CommandLine, OnTimeout, Recycling, Retries, Work};
+use poolscope::workload::model::{Backoff, ClassId, CommandLine, Dist, Kernel, OnTimeout, Recycling, Retries, Work};
 
 /// Longest any of these tests may take.
 pub const WALL: Duration = Duration::from_secs(60);
@@ -93,6 +93,12 @@ pub fn program(argv: &[&str]) -> Work {
     Work::Command(CommandLine { argv: argv.iter().map(|text| (*text).to_owned()).collect() })
 }
 
+pub const NOOP: Work = Work::Kernel(Kernel::Noop);
+
+pub fn sleep(millis: u64) -> Work {
+    Work::Sleep(Dist::Constant(Duration::from_millis(millis)))
+}
+
 pub fn shell(script: &str) -> Work {
     program(&["/bin/sh", "-c", script])
 }
@@ -147,14 +153,29 @@ pub fn both(workers: u32) -> [Setting; 2] {
     [pool(workers), process(workers)]
 }
 
-/// Pools of workers in another language, by how they tell which task they are in.
-pub fn foreigners(workers: u32) -> impl Iterator<Item = Setting> {
-    ["board", "started", "nothing"].into_iter().map(move |tells| foreign::with(tells, pool(workers)))
+/// Pools of workers in another language that do all that ours do, by how they tell which task they are in.
+fn pythons(workers: u32) -> impl Iterator<Item = Setting> {
+    ["board", "started", "nothing"].into_iter().map(move |tells| foreign::with(foreign::python(tells), pool(workers)))
 }
 
-/// Both engines, and pools of workers in another language.
+/// Pools of workers in a third one, which run no programs.
+pub fn perls(workers: u32) -> impl Iterator<Item = Setting> {
+    ["started", "nothing"].into_iter().map(move |tells| foreign::with(foreign::perl(tells), pool(workers)))
+}
+
+/// Pools of workers in other languages.
+pub fn foreigners(workers: u32) -> impl Iterator<Item = Setting> {
+    pythons(workers).chain(perls(workers))
+}
+
+/// Both engines, and pools of workers in other languages.
 pub fn every(workers: u32) -> impl Iterator<Item = Setting> {
     both(workers).into_iter().chain(foreigners(workers))
+}
+
+/// The same, as far as they run programs.
+pub fn every_with_programs(workers: u32) -> impl Iterator<Item = Setting> {
+    both(workers).into_iter().chain(pythons(workers))
 }
 
 impl Setting {
@@ -215,6 +236,8 @@ pub struct Story {
     pub exits: Vec<(WorkerId, u32, Exit, Usage, bool)>,
     pub started: Vec<(WorkerId, u32, bool)>,
     pub notes: Vec<String>,
+    /// When each of them was told.
+    pub noted: Vec<Moment>,
     pub suspended: Duration,
     pub counts: Counts,
     /// Most tasks that were seen to wait and run together.
@@ -236,6 +259,14 @@ pub struct Story {
 }
 
 impl Story {
+    /// Every process that was started is gone and was reaped.
+    pub fn nobody_is_left(&self) {
+        for (_, pid, _) in &self.started {
+            assert!(!lives(*pid), "process {pid} is left behind");
+        }
+        assert_eq!(self.started.len(), self.exits.len(), "every worker that was started was reaped");
+    }
+
     /// When the first process was started.
     pub fn first_start(&self) -> Moment {
         self.lives.values().map(|life| life.0).min().unwrap_or_default()
@@ -282,7 +313,10 @@ impl Observer for Remember {
             }
             Event::Returned { index, bytes, .. } => story.returned.push((*index, bytes.to_vec())),
             Event::WorkerInitialized { worker, wall, cpu, .. } => story.initialized.push((*worker, *wall, *cpu)),
-            Event::Note { text, .. } => story.notes.push(text.clone()),
+            Event::Note { text, .. } => {
+                story.notes.push(text.clone());
+                story.noted.push(now);
+            }
             Event::Suspended(time) => story.suspended += *time,
             _ => {}
         }
@@ -369,6 +403,13 @@ impl Control {
         self.stop.store(true, Ordering::Relaxed);
         Duration::from_millis(20) + self.thread.join().unwrap()
     }
+}
+
+/// Tries something with a limit, and with twice as long a one as often as this machine was too busy for it: until it says
+/// that it has seen what it is about.
+pub fn patiently(least: Duration, mut tried: impl FnMut(Duration) -> bool) {
+    let mut limits = std::iter::successors(Some(least), |limit| Some(*limit * 2)).take_while(|limit| *limit <= WALL);
+    assert!(limits.any(&mut tried), "this machine is too busy");
 }
 
 /// Whether a process exists and is not a zombie.

@@ -4,7 +4,8 @@ use poolscope::os::capture::Capture;
 use poolscope::worker::protocol::{self, MAX_PAYLOAD, Setup};
 use poolscope::workload::model::Work;
 
-use crate::parent::{NOOP, Parent, Said, every_worker, run};
+use crate::parent::{Parent, Said, every_worker, run};
+use crate::support::NOOP;
 
 fn text(length: usize, salt: usize) -> Vec<u8> {
     (0..length).map(|n| ((n + salt) % 251) as u8).collect()

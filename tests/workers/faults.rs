@@ -6,8 +6,8 @@ use poolscope::worker::protocol::Setup;
 use poolscope::workload::model::{BadResult, Fault, FaultKind, Trigger};
 use rustix::process::Signal;
 
-use crate::parent::{LINE, NOOP, Parent, Said, ours, run};
-use crate::support::{eventually, shell};
+use crate::parent::{LINE, Parent, Said, ours, run};
+use crate::support::{NOOP, eventually, shell};
 
 fn with(kind: FaultKind, at: Trigger) -> Parent {
     let setup = Setup { faults: vec![Fault { kind, at, class: Some(0) }], ..Setup::of(3, 5e8) };

@@ -3,7 +3,8 @@
 use poolscope::os::accounting::Exit;
 use poolscope::worker::protocol::{self, Initialize, Setup};
 
-use crate::parent::{NOOP, Parent, Said, every_worker, ours, run};
+use crate::parent::{Parent, Said, every_worker, ours, run};
+use crate::support::NOOP;
 
 fn initialize(parent: &mut Parent, initialize: Initialize) -> protocol::Initialized {
     parent.send(|out| protocol::put_initialize(out, &initialize));

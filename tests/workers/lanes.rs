@@ -8,8 +8,8 @@ use poolscope::os::clock::monotonic;
 use poolscope::worker::protocol::{self, Setup};
 use poolscope::workload::model::{Dist, Work};
 
-use crate::parent::{LINE, NOOP, Parent, Said, ours, run, sleep};
-use crate::support::{eventually, shell};
+use crate::parent::{LINE, Parent, Said, ours, run};
+use crate::support::{NOOP, eventually, shell, sleep};
 
 fn lanes(lanes: u16) -> Setup {
     Setup { lanes, ..Setup::of(1, 5e8) }

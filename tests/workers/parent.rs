@@ -16,21 +16,16 @@ use poolscope::worker::entry::WORKER;
 use poolscope::worker::protocol::{
     self, BOARD_FD, Failure, FromWorker, Hello, Initialized, SOCKET_FD, Setup, Started, TaskRun, WireRecord,
 };
-use poolscope::workload::model::{Attempt, Dist, Kernel, Work};
+use poolscope::workload::model::{Attempt, Work};
 
 use crate::support::{foreign, hard_limit};
 
-pub const NOOP: Work = Work::Kernel(Kernel::Noop);
 /// The line of the board that lane 0 has.
 pub const LINE: u32 = 5;
 
-pub fn sleep(millis: u64) -> Work {
-    Work::Sleep(Dist::Constant(Duration::from_millis(millis)))
-}
-
 /// Every worker there is, by name.
 pub fn every_worker() -> Vec<(&'static str, OsString)> {
-    let foreign = ["board", "started", "nothing"].map(|tells| (tells, foreign::program(tells)));
+    let foreign = ["board", "started", "nothing"].map(|tells| (tells, foreign::python(tells)));
     std::iter::once(("ours", ours())).chain(foreign).collect()
 }
 

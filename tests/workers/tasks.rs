@@ -8,8 +8,8 @@ use poolscope::worker::protocol::{self, Setup, TaskRun};
 use poolscope::workload::model::Work;
 use rustix::process::Signal;
 
-use crate::parent::{LINE, NOOP, Parent, Said, every_worker, run, sleep};
-use crate::support::{eventually, shell};
+use crate::parent::{LINE, Parent, Said, every_worker, run};
+use crate::support::{NOOP, eventually, shell, sleep};
 
 #[test]
 fn tasks_are_done_in_order_whatever_frame_they_are_in() {

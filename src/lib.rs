@@ -109,7 +109,7 @@ pub mod workload;
 // WHAT runs.
 pub use workload::diagnostic::{Diagnostic, Diagnostics};
 pub use workload::load::{Loaded, load};
-pub use workload::model::{EngineKind, EngineSpec, Workload};
+pub use workload::model::{Attempt, EngineKind, EngineSpec, Workload};
 // One run of one arm.
 pub use engine::arm::{Arm, ArmRun, RunRequest, StartError};
 pub use engine::context::RunContext;
@@ -119,7 +119,7 @@ pub use engine::external::External;
 pub use engine::stream::{Admission, Submission, Submitter, TaskStream};
 pub use session::stream::SharedStream;
 // What is told of it.
-pub use engine::event::{EngineView, Event, Moment, Observer, Observers, RunState};
+pub use engine::event::{EngineView, Event, LaneId, Moment, Observer, Observers, RunState, Slot, WorkerId};
 pub use engine::outcome::{AttemptReport, Counts, Outcome};
 pub use metrics::recorder::{Recorder, RecorderConfig};
 pub use metrics::recording::{Header, ReadError, Recording, WriteError};

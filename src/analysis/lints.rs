@@ -107,7 +107,7 @@ pub(crate) fn lints(run: &Snapshot, usable_cores: Option<u32>) -> Vec<Lint> {
 pub(crate) fn together<'a>(runs: impl IntoIterator<Item = &'a Snapshot>, usable_cores: Option<u32>) -> Vec<Lint> {
     let enough = |run: &&Snapshot| {
         let ended = run.counts.succeeded + run.counts.unsuccessful();
-        run.end.is_some() || ended >= ENOUGH && run.at >= LEAST_TIME
+        run.end.is_some() || ended >= ENOUGH && run.at.elapsed() >= LEAST_TIME
     };
     let runs: Vec<&Snapshot> = runs.into_iter().filter(|run| speaks(run)).filter(enough).collect();
     let mut lints = worker_time(&runs);
@@ -154,6 +154,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::engine::event::Moment;
     use crate::metrics::fixtures::snapshot;
     use crate::metrics::snapshot::RunEnd;
 
@@ -236,9 +237,9 @@ mod tests {
         run.suspect.push("the run was suspended for 1.0 s".to_owned());
         assert_eq!(words(&run), ["pool is suspect: the run was suspended for 1.0 s"]);
         run.suspect.clear();
-        (run.counts.succeeded, run.at) = (100, Duration::from_millis(900));
+        (run.counts.succeeded, run.at) = (100, Moment(900_000_000));
         assert_eq!(words(&run), Vec::<String>::new());
-        run.at = Duration::from_secs(1);
+        run.at = Moment(1_000_000_000);
         assert_eq!(words(&run), ["pool spends 90 % of its worker time on start-up"]);
     }
 }

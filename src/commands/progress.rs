@@ -8,6 +8,7 @@ use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyl
 use crate::cli::Output;
 use crate::commands::console::Console;
 use crate::commands::write;
+use crate::engine::event::Moment;
 use crate::report::clean;
 use crate::session::view::SessionView;
 
@@ -46,7 +47,7 @@ impl Progress {
         let Some(run) = arm.latest() else { return };
         let title = format!("{}  {}", view.position, clean::line(&arm.spec.name));
         let done = run.done();
-        let left = run.remaining(view.workload.arrivals.last(run.total));
+        let left = run.remaining(view.workload.arrivals.last(run.total).map(Moment::from));
         let eta = left.map_or(String::new(), |left| format!("  ETA {}", FormattedDuration(left)));
         match self {
             Self::Silent { .. } => {}

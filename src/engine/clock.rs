@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::engine::event::Moment;
+use crate::engine::moment::Moment;
 use crate::os::clock::monotonic;
 
 /// A run's clock. See the module docs.

@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU32;
 
+use crate::engine::worker_id::Slot;
+
 /// A request to a running engine. Requests that make no sense in its state are ignored; the snapshot shows the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -24,7 +26,7 @@ pub enum Command {
     /// End the run now: SIGKILL.
     Kill,
     /// SIGKILL the worker in this slot, or the first one found in a task, as soon as there is one. For demonstration.
-    KillWorker(Option<u32>),
+    KillWorker(Option<Slot>),
 }
 
 /// What an engine can be asked for; the rest it refuses. Who asks looks here, never at the kind of engine. Every engine can

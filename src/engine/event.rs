@@ -4,90 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::engine::moment::Moment;
 use crate::engine::outcome::{AttemptReport, Counts, Exit};
+pub use crate::engine::worker_id::{LaneId, Slot, WorkerId};
 pub use crate::os::accounting::Usage;
 use crate::workload::model::{Attempt, ClassId, TaskIndex};
-
-/// A time on the run clock: nanoseconds since the run began, without the time it was suspended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Moment(pub u64);
-
-impl Moment {
-    /// The start of the run.
-    pub const ZERO: Self = Self(0);
-
-    /// Time from `earlier` to here; zero if it is later.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
-    }
-
-    /// Time since the start of the run.
-    #[must_use]
-    pub fn elapsed(self) -> Duration {
-        Duration::from_nanos(self.0)
-    }
-}
-
-impl std::ops::Add<Duration> for Moment {
-    type Output = Self;
-
-    fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
-    }
-}
-
-/// The stable place of a lane, a row of the table: lanes have it one after the other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Slot(pub u32);
-
-impl Slot {
-    /// As an index into the rows.
-    #[must_use]
-    pub(crate) fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-impl std::fmt::Display for Slot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A worker process, named by the slot of its first lane and the number of workers that had it before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerId {
-    /// The slot of its first lane.
-    pub slot: Slot,
-    /// Counts the workers that had that slot.
-    pub epoch: u32,
-}
-
-/// A lane of a worker: it runs one task at a time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LaneId {
-    pub worker: WorkerId,
-    /// 0 for its first one.
-    pub number: u16,
-}
-
-impl WorkerId {
-    /// One of its lanes.
-    #[must_use]
-    pub fn lane(self, number: u16) -> LaneId {
-        LaneId { worker: self, number }
-    }
-}
-
-impl LaneId {
-    /// Lanes of a worker have consecutive slots.
-    #[must_use]
-    pub(crate) fn slot(self) -> Slot {
-        Slot(self.worker.slot.0.saturating_add(u32::from(self.number)))
-    }
-}
 
 /// One successful task as its worker reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +27,7 @@ pub struct Record {
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
     /// Of the lane that ran them.
-    pub slot: u32,
+    pub slot: Slot,
     /// Their class.
     pub class: ClassId,
     pub attempt: Attempt,
@@ -153,8 +74,7 @@ pub enum Event<'a> {
     },
     /// A worker process was started.
     WorkerStarted {
-        /// Of its first lane.
-        slot: u32,
+        worker: WorkerId,
         /// Process id.
         pid: u32,
         /// Whether it replaces one that died or was killed.
@@ -162,15 +82,13 @@ pub enum Event<'a> {
     },
     /// A worker is ready to work.
     WorkerReady {
-        /// Of its first lane.
-        slot: u32,
+        worker: WorkerId,
         /// From the decision to start it until now.
         took: Duration,
     },
     /// A worker's initializer went well.
     WorkerInitialized {
-        /// Of its first lane.
-        slot: u32,
+        worker: WorkerId,
         /// Wall-clock time of the initializer.
         wall: Duration,
         /// CPU time that it took.
@@ -181,43 +99,41 @@ pub enum Event<'a> {
     /// The bytes that a task returns. They count if it then succeeds.
     Returned {
         /// Of the lane that ran the task.
-        slot: u32,
+        slot: Slot,
         /// Of the task in the stream.
         index: TaskIndex,
         /// All of them; the engine does not look at what they mean.
         bytes: &'a [u8],
     },
-    /// CPU time of a live worker since its own start, as it measures it itself; of a lane, where the worker has several.
+    /// What a lane of a live worker has used since its own start, as the worker measures it. All lanes together have used
+    /// what is known of the worker so far; a worker that does not tell its lanes apart tells everything of the first.
     WorkerUsage {
-        /// Of the lane, or of the first one of the worker.
-        slot: u32,
-        /// Process id.
-        pid: u32,
-        /// User and system time.
+        lane: LaneId,
+        /// User and system time, and faults.
         usage: Usage,
     },
     /// A worker is ended although the run goes on: it gets its signal now.
     WorkerEnding {
-        /// Of its first lane.
-        slot: u32,
+        worker: WorkerId,
+        /// Of the lane that it is ended for: that of the task that timed out, or else its first.
+        slot: Slot,
         /// Process id, if it has one by now.
         pid: Option<u32>,
         /// What ended it.
         reason: EndReason,
-        /// Other slots whose workers hold a task now.
-        others: &'a [u32],
+        /// Other workers that hold a task now.
+        others: &'a [WorkerId],
     },
     /// A ghost is gone: a worker has come to the end of a task whose caller had given up, or has ended in it.
     GhostEnded {
         /// Of the lane that was in the task.
-        slot: u32,
+        slot: Slot,
         /// From the moment at which the caller gave up until now.
         after: Duration,
     },
     /// A worker process ended and was reaped.
     WorkerExited {
-        /// Of its first lane.
-        slot: u32,
+        worker: WorkerId,
         /// Process id.
         pid: u32,
         /// Exit code or signal.
@@ -297,7 +213,7 @@ impl WorkerState {
 /// One slot as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotView {
-    pub slot: u32,
+    pub slot: Slot,
     /// Process id, if it has one.
     pub pid: Option<u32>,
     pub state: WorkerState,

@@ -13,8 +13,10 @@ pub mod dispatcher;
 pub mod driver;
 pub mod event;
 pub mod external;
+pub(crate) mod moment;
 pub mod outcome;
 pub mod stream;
+pub(crate) mod worker_id;
 
 /// An error and everything that it comes from, in one line.
 #[must_use]

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::moment::Moment;
+use crate::engine::worker_id::Slot;
 pub use crate::os::accounting::Exit;
 use crate::workload::model::{Attempt, ClassId, TaskIndex};
 
@@ -174,11 +176,11 @@ pub struct AttemptReport {
     /// Whether another attempt follows.
     pub retried: bool,
     /// Where it ran, if it ran.
-    pub slot: Option<u32>,
+    pub slot: Option<Slot>,
     /// Process that ran it, if it ran.
     pub pid: Option<u32>,
     /// Run clock at its end.
-    pub ended: Duration,
+    pub ended: Moment,
     /// Intended arrival to dispatch; of one that reached its `queue_timeout`, that limit. `None` if it never started for
     /// another reason: what did not happen has no times.
     pub wait: Option<Duration>,

@@ -79,10 +79,10 @@ pub trait Submitter: Send {
 pub enum Admission {
     /// All at the start.
     Batch,
-    /// At these times since the start of the run, in order.
+    /// At these moments, in order.
     Open {
         /// One for each task.
-        times: Box<dyn Iterator<Item = Duration> + Send>,
+        times: Box<dyn Iterator<Item = Moment> + Send>,
         /// Most tasks queued and running together.
         max_in_flight: Option<u64>,
         /// What happens to an arrival beyond that.

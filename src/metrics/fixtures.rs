@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::event::{RunState, WorkerState};
+use crate::engine::event::{Moment, RunState, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Cause, Counts, Outcome};
 use crate::metrics::snapshot::{
     Cpu, Latency, Memory, Overhead, Quantiles, QueueFigures, RunEnd, RunId, Snapshot, WorkerRow, WorkerTime,
@@ -20,9 +20,9 @@ pub(crate) fn attempt(index: u64) -> AttemptReport {
         outcome: Outcome::Failed,
         cause: Cause::Error { message: "no such page".to_owned() },
         retried: false,
-        slot: Some(0),
+        slot: Some(Slot(0)),
         pid: Some(4711),
-        ended: Duration::from_millis(1500),
+        ended: Moment(1_500_000_000),
         wait: Some(Duration::from_millis(1)),
         startup: Some(Duration::from_millis(2)),
         service: Some(Duration::from_millis(3)),
@@ -36,7 +36,7 @@ pub(crate) fn attempt(index: u64) -> AttemptReport {
 }
 
 /// One worker that has done everything.
-pub(crate) fn row(slot: u32) -> WorkerRow {
+pub(crate) fn row(slot: Slot) -> WorkerRow {
     WorkerRow {
         slot,
         pid: None,
@@ -69,7 +69,7 @@ pub(crate) fn snapshot() -> Snapshot {
     };
     Snapshot {
         run: RunId::default(),
-        at: millis(5600),
+        at: Moment::from(millis(5600)),
         paused: Duration::ZERO,
         state: RunState::Finished,
         counts: Counts { submitted: 1000, succeeded: 1000, ..Counts::default() },
@@ -85,7 +85,7 @@ pub(crate) fn snapshot() -> Snapshot {
         },
         worker_time: WorkerTime { work: millis(10_000), startup: millis(500), idle: millis(500) },
         workers_target: 2,
-        workers: vec![row(0), row(1)],
+        workers: vec![row(Slot(0)), row(Slot(1))],
         cpu: Cpu { user: millis(9700), system: millis(100), cores_used: 1.8, cores_used_whole: 9.8 / 5.5 },
         memory: Memory {
             pss_bytes: Some(3 << 20),

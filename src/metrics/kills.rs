@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::event::{EndReason, Moment};
+use crate::engine::event::{EndReason, Moment, Slot, WorkerId};
 use crate::engine::outcome::{AttemptReport, Cause, Outcome};
 use crate::workload::model::{ClassId, TaskIndex};
 
@@ -23,8 +23,9 @@ const WATCHED: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kill {
     /// Run clock when it got its signal, as in [`crate::metrics::snapshot::Snapshot::at`].
-    pub at: Duration,
-    pub slot: u32,
+    pub at: Moment,
+    /// Of the lane that it was ended for.
+    pub slot: Slot,
     /// Its process, if it had one by then.
     pub pid: Option<u32>,
     /// Why it was ended.
@@ -73,7 +74,7 @@ pub enum Replaced {
 impl Kill {
     /// A worker gets its signal.
     #[must_use]
-    pub(crate) fn new(at: Duration, slot: u32, pid: Option<u32>, reason: EndReason) -> Self {
+    pub(crate) fn new(at: Moment, slot: Slot, pid: Option<u32>, reason: EndReason) -> Self {
         Self { at, slot, pid, reason, cost: Cost::Open, replaced: Replaced::Open, others: 0, others_ended: 0 }
     }
 
@@ -100,13 +101,14 @@ impl Default for Kills {
 }
 
 impl Kills {
-    /// A worker gets its signal, while workers with these pids are busy.
-    pub(crate) fn ending(&mut self, now: Moment, mut kill: Kill, others: Vec<u32>) {
+    /// A worker gets its signal, while others are busy.
+    pub(crate) fn ending(&mut self, now: Moment, worker: WorkerId, mut kill: Kill, others: &[WorkerId]) {
         kill.others = u32::try_from(others.len()).unwrap_or(u32::MAX);
-        match kill.reason {
-            EndReason::Request => self.requested.push(now, kill, others),
-            EndReason::Timeout { .. } => self.timeouts.push(now, kill, others),
-        }
+        let list = match kill.reason {
+            EndReason::Request => &mut self.requested,
+            EndReason::Timeout { .. } => &mut self.timeouts,
+        };
+        list.push(PendingKill { kill, worker, since: now, gone: false, others: others.to_vec() });
     }
 
     /// An attempt did not succeed.
@@ -117,7 +119,7 @@ impl Kills {
             _ => return,
         };
         list.change(
-            |entry| entry.is_of(report.slot, report.pid),
+            |entry| entry.has_cost(report),
             |entry| {
                 let AttemptReport { index, class, outcome, retried, service: ran, .. } = *report;
                 entry.kill.cost = Cost::Attempt { index, class, outcome, retried, ran };
@@ -126,10 +128,10 @@ impl Kills {
     }
 
     /// A worker was reaped.
-    pub(crate) fn exited(&mut self, now: Moment, slot: u32, pid: u32, expected: bool) {
+    pub(crate) fn exited(&mut self, now: Moment, worker: WorkerId, expected: bool) {
         for list in [&mut self.requested, &mut self.timeouts] {
             list.change(
-                |entry| entry.is_of(Some(slot), Some(pid)),
+                |entry| !entry.gone && entry.worker == worker,
                 |entry| {
                     entry.gone = true;
                     if entry.kill.cost == Cost::Open {
@@ -139,18 +141,18 @@ impl Kills {
             );
             if !expected {
                 list.change(
-                    |entry| entry.others.contains(&pid) && now.since(entry.since) <= WATCHED,
+                    |entry| entry.others.contains(&worker) && now.since(entry.since) <= WATCHED,
                     |entry| entry.kill.others_ended += 1,
                 );
             }
         }
     }
 
-    /// A slot has a worker that is ready, or in a task, since a moment.
-    pub(crate) fn replaced(&mut self, slot: u32, at: Moment) {
+    /// The place of a worker has another one that is ready, or in a task, since a moment.
+    pub(crate) fn replaced(&mut self, slot: Slot, at: Moment) {
         for list in [&mut self.requested, &mut self.timeouts] {
             list.change(
-                |entry| entry.gone && entry.kill.slot == slot && at >= entry.since,
+                |entry| entry.gone && entry.worker.slot == slot && at >= entry.since,
                 |entry| entry.kill.replaced = Replaced::After(at.since(entry.since)),
             );
         }
@@ -178,16 +180,20 @@ pub(crate) struct Followed {
 #[derive(Debug)]
 struct PendingKill {
     kill: Kill,
+    worker: WorkerId,
     since: Moment,
     gone: bool,
-    /// Processes of the others.
-    others: Vec<u32>,
+    others: Vec<WorkerId>,
 }
 
 impl PendingKill {
-    fn is_of(&self, slot: Option<u32>, pid: Option<u32>) -> bool {
+    /// Whether it has cost this attempt. Of a worker with several lanes it can have cost others too: the one in the lane
+    /// that it was ended for counts, or else the first that is told.
+    fn has_cost(&self, report: &AttemptReport) -> bool {
+        let of_its_lane = report.slot == Some(self.kill.slot);
         // One that got its signal before its pid was known is the only one of its slot that is not gone.
-        !self.gone && Some(self.kill.slot) == slot && (self.kill.pid.is_none() || self.kill.pid == pid)
+        let of_it = if self.kill.pid.is_some() { self.kill.pid == report.pid } else { of_its_lane };
+        !self.gone && of_it && (of_its_lane || self.kill.cost == Cost::Open)
     }
 
     fn is_open(&self) -> bool {
@@ -200,11 +206,11 @@ impl Followed {
         Self { most, entries: Vec::new(), open: 0, shared: Arc::default(), changed: false }
     }
 
-    fn push(&mut self, since: Moment, kill: Kill, others: Vec<u32>) {
+    fn push(&mut self, entry: PendingKill) {
         if self.entries.len() >= self.most {
             self.entries.remove(0);
         }
-        self.entries.push(PendingKill { kill, since, gone: false, others });
+        self.entries.push(entry);
         self.count();
     }
 
@@ -246,15 +252,20 @@ mod tests {
         Moment(millis * 1_000_000)
     }
 
+    /// The worker whose process has this pid.
+    fn worker(slot: u32, pid: u32) -> WorkerId {
+        WorkerId { slot: Slot(slot), epoch: pid }
+    }
+
     fn request(slot: u32, pid: u32) -> Kill {
-        Kill::new(Duration::ZERO, slot, Some(pid), EndReason::Request)
+        Kill::new(Moment::ZERO, Slot(slot), Some(pid), EndReason::Request)
     }
 
     fn lost(slot: u32, pid: u32, retried: bool) -> AttemptReport {
         AttemptReport {
             outcome: Outcome::Lost,
             cause: Cause::WorkerDied { exit: Exit::Signal(libc::SIGKILL), by_user: true, out_of_memory: false },
-            slot: Some(slot),
+            slot: Some(Slot(slot)),
             pid: Some(pid),
             service: Some(Duration::from_millis(80)),
             retried,
@@ -265,19 +276,19 @@ mod tests {
     #[test]
     fn a_kill_is_followed_until_its_place_is_taken() {
         let mut kills = Kills::default();
-        kills.ending(at(100), request(1, 71), vec![70, 72]);
-        kills.replaced(1, at(100));
+        kills.ending(at(100), worker(1, 71), request(1, 71), &[worker(0, 70), worker(2, 72)]);
+        kills.replaced(Slot(1), at(100));
         assert_eq!(kills.requested.shared()[0].replaced, Replaced::Open, "it is not gone yet");
         kills.attempt(&lost(1, 71, false));
-        kills.exited(at(103), 1, 71, false);
-        kills.exited(at(104), 2, 72, true);
-        kills.replaced(0, at(105));
-        kills.replaced(1, at(99));
+        kills.exited(at(103), worker(1, 71), false);
+        kills.exited(at(104), worker(2, 72), true);
+        kills.replaced(Slot(0), at(105));
+        kills.replaced(Slot(1), at(99));
         assert_eq!(kills.requested.shared()[0].replaced, Replaced::Open);
-        kills.replaced(1, at(114));
+        kills.replaced(Slot(1), at(114));
         // What happens after that has another cause.
-        kills.exited(at(115), 0, 70, false);
-        kills.replaced(1, at(200));
+        kills.exited(at(115), worker(0, 70), false);
+        kills.replaced(Slot(1), at(200));
         kills.over();
         let list = kills.requested.shared();
         let (index, class, outcome, ran) = (7, 0, Outcome::Lost, Some(Duration::from_millis(80)));
@@ -289,12 +300,39 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_with_several_lanes_is_one_worker_whose_lane_was_overdue() {
+        let mut kills = Kills::default();
+        let limit = Duration::from_secs(2);
+        let kill = Kill { reason: EndReason::Timeout { limit }, ..request(2, 71) };
+        kills.ending(at(100), worker(0, 71), kill, &[]);
+        kills.attempt(&AttemptReport { cause: Cause::Timeout { limit }, ..lost(2, 71, true) });
+        kills.exited(at(103), worker(0, 71), false);
+        kills.replaced(Slot(0), at(114));
+        let list = kills.timeouts.shared();
+        assert!(matches!(list[0].cost, Cost::Attempt { retried: true, .. }), "{list:?}");
+        assert_eq!((list[0].slot, list[0].replaced), (Slot(2), Replaced::After(Duration::from_millis(14))));
+        assert_eq!((list[0].others, list[0].others_ended), (0, 0));
+        // On request every lane loses its task: the one that was chosen is told, or else the first.
+        kills.ending(at(200), worker(0, 72), request(0, 72), &[]);
+        for slot in [1, 2] {
+            kills.attempt(&AttemptReport { index: u64::from(slot), ..lost(slot, 72, false) });
+        }
+        kills.ending(at(200), worker(0, 73), request(2, 73), &[]);
+        for slot in [1, 2] {
+            kills.attempt(&AttemptReport { index: u64::from(slot), ..lost(slot, 73, false) });
+        }
+        let costs = kills.requested.shared().iter().map(|kill| kill.cost).collect::<Vec<_>>();
+        let told = |cost: &Cost, task| matches!(cost, Cost::Attempt { index, .. } if *index == task);
+        assert!(told(&costs[0], 1) && told(&costs[1], 2), "{costs:?}");
+    }
+
+    #[test]
     fn what_died_with_it_is_told_and_what_died_much_later_is_not() {
         let mut kills = Kills::default();
-        kills.ending(at(100), request(1, 71), vec![70, 72]);
-        kills.exited(at(101), 0, 70, false);
-        kills.exited(at(1_101), 2, 72, false);
-        kills.exited(at(1_102), 1, 71, false);
+        kills.ending(at(100), worker(1, 71), request(1, 71), &[worker(0, 70), worker(2, 72)]);
+        kills.exited(at(101), worker(0, 70), false);
+        kills.exited(at(1_101), worker(2, 72), false);
+        kills.exited(at(1_102), worker(1, 71), false);
         kills.over();
         let list = kills.requested.shared();
         assert_eq!((list[0].others_unaffected(), list[0].others_ended), (1, 1));
@@ -307,10 +345,11 @@ mod tests {
         for number in 0..100u32 {
             let limit = Duration::from_secs(2);
             let kill = Kill { reason: EndReason::Timeout { limit }, ..request(number % 4, number) };
-            kills.ending(at(u64::from(number)), kill, vec![]);
+            let id = worker(number % 4, number);
+            kills.ending(at(u64::from(number)), id, kill, &[]);
             let timeout = AttemptReport { cause: Cause::Timeout { limit }, ..lost(number % 4, number, true) };
             kills.attempt(&timeout);
-            kills.exited(at(u64::from(number)), number % 4, number, false);
+            kills.exited(at(u64::from(number)), id, false);
         }
         let pids: Vec<_> = kills.timeouts.shared().iter().filter_map(|kill| kill.pid).collect();
         assert_eq!(pids, [95, 96, 97, 98, 99]);

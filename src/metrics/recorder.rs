@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity};
+use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity, Slot};
 use crate::engine::outcome::{AttemptReport, Outcome};
 use crate::metrics::kills::Kills;
 use crate::metrics::latency::Latencies;
 use crate::metrics::log::{Last, keep_begin, trimmed};
-use crate::metrics::nanos::{nanos, ns};
+use crate::metrics::nanos::nanos;
 use crate::metrics::results_hash::ResultsHash;
 use crate::metrics::sampler::{Live, Sampler};
 use crate::metrics::slots::Slots;
@@ -108,7 +108,7 @@ impl Recorder {
 
     fn note(&mut self, now: Moment, severity: Severity, mut text: String) {
         keep_begin(&mut text);
-        self.notes.push(Note { at: self.pauses.clock(now).elapsed(), severity, text });
+        self.notes.push(Note { at: self.pauses.clock(now), severity, text });
     }
 
     fn attempt(&mut self, now: Moment, report: &AttemptReport) {
@@ -122,7 +122,7 @@ impl Recorder {
         self.slots.attempted(report);
         self.kills.attempt(report);
         if let Some(times) = report.times() {
-            let began = Moment(ns(report.ended.saturating_sub(times.service)));
+            let began = report.ended - times.service;
             self.pauses.runs_since(began);
             report.slot.into_iter().for_each(|slot| self.at_work(slot, Some(began)));
         }
@@ -133,18 +133,18 @@ impl Recorder {
     }
 
     /// The worker of a slot began a task at a moment.
-    fn at_work(&mut self, slot: u32, began: Option<Moment>) {
+    fn at_work(&mut self, slot: Slot, began: Option<Moment>) {
         if let Some(began) = began.filter(|_| self.config.kind.process_per_task()) {
             self.kills.replaced(slot, began);
         }
     }
 
     /// The account of a slot has changed: the sampler should know before its next sample.
-    fn tell_sampler(&mut self, slot: u32) {
-        let (Some(sampler), Some(totals)) = (self.sampler.as_mut(), self.slots.get(slot)) else { return };
-        sampler.tell(slot as usize, totals.account());
+    fn tell_sampler(&mut self, slot: Slot) {
+        let Some(sampler) = self.sampler.as_mut().filter(|_| self.slots.get(slot).is_some()) else { return };
+        sampler.tell(slot.index(), self.slots.account(slot));
         if sampler.is_stale() {
-            sampler.tell_all(self.slots.all().iter().map(super::slots::SlotTotals::account));
+            sampler.tell_all(self.slots.accounts());
         }
     }
 
@@ -159,7 +159,7 @@ impl Recorder {
         let suspect = self.suspect(over);
         Snapshot {
             run: self.config.run,
-            at: clock.elapsed(),
+            at: clock,
             paused: self.pauses.until(now),
             state: view.state,
             counts,
@@ -227,9 +227,9 @@ impl Recorder {
         for slot in view.slots {
             let totals = self.slots.get(slot.slot).copied().unwrap_or_default();
             match slot.task {
-                Some((.., start)) => work += now.since(start.max(totals.last_end)).as_nanos(),
+                Some((.., start)) => work += now.since(start.max(totals.lane.last_end)).as_nanos(),
                 None if self.config.kind.process_per_task() && rows::starting(slot) => {
-                    startup += now.since(totals.started).as_nanos();
+                    startup += now.since(totals.worker.started).as_nanos();
                 }
                 None => {}
             }
@@ -261,10 +261,10 @@ impl Recorder {
     fn end(&mut self, now: Moment, wall: Moment, view: &EngineView<'_>) -> RunEnd {
         let last = wall + self.pauses.until(now);
         let workers = if self.config.unbounded { 0 } else { view.workers };
-        let last_ends = (0..workers).map(|slot| self.slots.get(slot).map_or(Moment::ZERO, |totals| totals.last_end));
+        let last_end = |slot| self.slots.get(Slot(slot)).map_or(Moment::ZERO, |totals| totals.lane.last_end);
         RunEnd {
             wall: wall.elapsed(),
-            tail_idle: last_ends.map(|end| last.since(end)).sum(),
+            tail_idle: (0..workers).map(|slot| last.since(last_end(slot))).sum(),
             distributions: self.latencies.distributions(),
             so_far: None,
             unreaped: self.slots.starts.saturating_sub(self.slots.exits),
@@ -293,31 +293,29 @@ impl Observer for Recorder {
                 self.expired_wait += limit.saturating_mul(u32::try_from(*count).unwrap_or(u32::MAX));
                 self.last_outcome = self.pauses.clock(now);
             }
-            Event::WorkerStarted { slot, pid, restart } => {
-                self.slots.started(*slot, *pid, *restart, now);
-                self.tell_sampler(*slot);
+            Event::WorkerStarted { worker, pid, restart } => {
+                self.slots.started(*worker, *pid, *restart, now);
+                self.tell_sampler(worker.slot);
             }
-            Event::WorkerReady { slot, .. } => {
+            Event::WorkerReady { worker, .. } => {
                 // A process that is its task says so with its result: it is there when it begins to work.
                 if !self.config.kind.process_per_task() {
-                    self.kills.replaced(*slot, now);
+                    self.kills.replaced(worker.slot, now);
                 }
             }
-            Event::WorkerEnding { slot, pid, reason, others } => {
-                let at = self.pauses.clock(now).elapsed();
-                let pid_of = |slot: &u32| self.slots.get(*slot)?.pid;
-                let others = others.iter().filter_map(pid_of).collect();
-                self.kills.ending(now, Kill::new(at, *slot, *pid, *reason), others);
+            Event::WorkerEnding { worker, slot, pid, reason, others } => {
+                let kill = Kill::new(self.pauses.clock(now), *slot, *pid, *reason);
+                self.kills.ending(now, *worker, kill, others);
             }
-            Event::WorkerUsage { slot, pid, usage } => self.slots.reported(*slot, *pid, *usage),
-            Event::WorkerExited { slot, pid, usage, peak_rss_bytes, expected, .. } => {
-                self.kills.exited(now, *slot, *pid, *expected);
-                if self.slots.exited(now, *slot, *usage, *peak_rss_bytes) {
+            Event::WorkerUsage { lane, usage } => self.slots.told(*lane, *usage),
+            Event::WorkerExited { worker, pid, usage, peak_rss_bytes, expected, .. } => {
+                self.kills.exited(now, *worker, *expected);
+                if self.slots.exited(now, *worker, *pid, *usage, *peak_rss_bytes) {
                     // Its task was given up, which is an outcome too.
                     self.pauses.ran(now);
                     self.last_outcome = self.pauses.clock(now);
                 }
-                self.tell_sampler(*slot);
+                self.tell_sampler(worker.slot);
             }
             // Their time is part of what is counted already; the bytes are the caller's.
             Event::WorkerInitialized { .. } | Event::Returned { .. } | Event::GhostEnded { .. } => {}
@@ -358,7 +356,7 @@ impl Observer for Recorder {
         self.capacity.set(clock, view.workers);
         self.depth.see(clock, view.counts.queued);
         if let Some(sampler) = self.sampler.as_mut() {
-            sampler.tell_all(self.slots.all().iter().map(super::slots::SlotTotals::account));
+            sampler.tell_all(self.slots.accounts());
             sampler.read(&mut self.live);
         }
         let snapshot = Arc::new(self.snapshot(now, view));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::event::{RunState, Severity, WorkerState};
+use crate::engine::event::{Moment, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::distribution::Distributions;
 pub use crate::metrics::kills::{Cost, Kill, Replaced};
@@ -31,7 +31,7 @@ pub struct Snapshot {
     pub run: RunId,
     /// Run clock, without the time in which the run was paused and nothing ran: all rates and the place of a replay are
     /// about this time.
-    pub at: Duration,
+    pub at: Moment,
     /// That left out time.
     pub paused: Duration,
     /// Where the run stands.
@@ -86,7 +86,7 @@ impl Snapshot {
     pub fn empty() -> Self {
         Self {
             run: RunId::default(),
-            at: Duration::ZERO,
+            at: Moment::ZERO,
             paused: Duration::ZERO,
             state: RunState::Running,
             counts: Counts::default(),
@@ -120,17 +120,17 @@ impl Snapshot {
     }
 
     /// Time until the run ends; `None` where it cannot be told. A batch goes on as it went so far. Open arrivals, of which
-    /// the last is due at `last_arrival` of the run clock, set the pace themselves unless the engine falls behind.
+    /// the last is due at `last_arrival`, set the pace themselves unless the engine falls behind.
     #[must_use]
-    pub fn remaining(&self, last_arrival: Option<Duration>) -> Option<Duration> {
+    pub fn remaining(&self, last_arrival: Option<Moment>) -> Option<Duration> {
         let left = self.total.checked_sub(self.done()).filter(|left| *left > 0 && !self.state.is_over())?;
-        let rate = self.done() as f64 / self.at.as_secs_f64();
+        let rate = self.done() as f64 / self.at.elapsed().as_secs_f64();
         let by_rate = || Duration::try_from_secs_f64(left as f64 / rate).ok();
         match last_arrival {
             None => by_rate(),
             // Arrivals do not wait for a pause.
             Some(last) => {
-                let due = last.saturating_sub(self.at + self.paused);
+                let due = last.since(self.at + self.paused);
                 let behind = (self.counts.queued > 0).then(by_rate).flatten().unwrap_or_default();
                 Some(due.max(behind))
             }
@@ -140,14 +140,14 @@ impl Snapshot {
     /// Time that rates are about: up to the last outcome when the run is over, until now before.
     #[must_use]
     pub fn wall(&self) -> Duration {
-        self.end.as_ref().map_or(self.at, |end| end.wall)
+        self.end.as_ref().map_or(self.at.elapsed(), |end| end.wall)
     }
 }
 
 /// What is known only when a run is over.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunEnd {
-    /// Run clock at the last outcome of a task, be it that it was cut off when the run was stopped.
+    /// From the start of the run to the last outcome of a task, be it that it was cut off when the run was stopped.
     pub wall: Duration,
     /// The four latencies whole, for any percentile and for curves.
     pub distributions: Distributions,
@@ -164,7 +164,7 @@ pub struct RunEnd {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Note {
     /// Run clock.
-    pub at: Duration,
+    pub at: Moment,
     pub severity: Severity,
     /// What happened; not yet cleaned for a terminal.
     pub text: String,
@@ -222,8 +222,7 @@ pub(crate) const CPU_HISTORY: usize = 30;
 /// One slot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkerRow {
-    /// Stable place.
-    pub slot: u32,
+    pub slot: Slot,
     /// Its process, if it has one.
     pub pid: Option<u32>,
     pub state: WorkerState,

@@ -1,8 +1,8 @@
 //! The history of one run in a bounded number of frames: what a replay shows and charts draw.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use crate::engine::event::Moment;
 use crate::metrics::snapshot::Snapshot;
 
 /// Most frames of a track.
@@ -42,24 +42,24 @@ impl Track {
 
     /// The frame at `time` or the last one before it; `None` before the first.
     #[must_use]
-    pub fn at(&self, time: Duration) -> Option<&Arc<Snapshot>> {
+    pub fn at(&self, time: Moment) -> Option<&Arc<Snapshot>> {
         let after = self.frames.partition_point(|frame| frame.at <= time);
         self.frames.get(after.checked_sub(1)?)
     }
 
-    /// Run clock of the newest frame.
+    /// The moment of the newest frame.
     #[must_use]
-    pub fn length(&self) -> Duration {
-        self.frames.last().map_or(Duration::ZERO, |frame| frame.at)
+    pub fn end(&self) -> Moment {
+        self.frames.last().map_or(Moment::ZERO, |frame| frame.at)
     }
 
     /// (seconds, succeeded tasks per second): `points` evenly spaced points from `from` to `to`; see [`Self::series`].
-    pub fn throughput(&self, from: Duration, to: Duration, points: usize) -> impl Iterator<Item = (f64, f64)> + '_ {
+    pub fn throughput(&self, from: Moment, to: Moment, points: usize) -> impl Iterator<Item = (f64, f64)> + '_ {
         self.series(from, to, points, |frame| frame.throughput)
     }
 
     /// (seconds, waiting tasks): `points` evenly spaced points from `from` to `to`; see [`Self::series`].
-    pub fn queue_depth(&self, from: Duration, to: Duration, points: usize) -> impl Iterator<Item = (f64, f64)> + '_ {
+    pub fn queue_depth(&self, from: Moment, to: Moment, points: usize) -> impl Iterator<Item = (f64, f64)> + '_ {
         self.series(from, to, points, |frame| frame.queue.depth as f64)
     }
 
@@ -67,20 +67,20 @@ impl Track {
     /// last frame before it. Points outside of the recorded time are left out.
     pub fn series<'a>(
         &'a self,
-        from: Duration,
-        to: Duration,
+        from: Moment,
+        to: Moment,
         points: usize,
         figure: impl Fn(&Snapshot) -> f64 + 'a,
     ) -> impl Iterator<Item = (f64, f64)> + 'a {
-        let gap = to.saturating_sub(from).as_secs_f64() / points.saturating_sub(1).max(1) as f64;
-        let begin = from.as_secs_f64();
-        let last = self.length().as_secs_f64();
+        let gap = to.since(from).as_secs_f64() / points.saturating_sub(1).max(1) as f64;
+        let begin = from.elapsed().as_secs_f64();
+        let last = self.end().elapsed().as_secs_f64();
         let mut next = 0usize;
         let mut held: Option<f64> = None;
         (0..points).filter_map(move |point| {
             let time = begin + gap * point as f64;
             let (mut sum, mut count) = (0.0, 0u32);
-            while let Some(frame) = self.frames.get(next).filter(|frame| frame.at.as_secs_f64() <= time) {
+            while let Some(frame) = self.frames.get(next).filter(|frame| frame.at.elapsed().as_secs_f64() <= time) {
                 let value = figure(frame);
                 if point == 0 {
                     (sum, count) = (value, 1);
@@ -101,11 +101,11 @@ impl Track {
     fn thin(&mut self, recent: usize, cells: usize) {
         let older = self.frames.len().saturating_sub(recent);
         let Some(bound) = self.frames.get(older) else { return };
-        let cell = (bound.at.as_millis() / cells.max(1) as u128).max(1).next_power_of_two();
+        let cell = (bound.at.elapsed().as_millis() / cells.max(1) as u128).max(1).next_power_of_two();
         let mut filled = None;
         let mut place = 0usize;
         self.frames.retain(|frame| {
-            let number = frame.at.as_millis() / cell;
+            let number = frame.at.elapsed().as_millis() / cell;
             let keep = place >= older || filled != Some(number);
             (filled, place) = (Some(number), place + 1);
             keep
@@ -148,19 +148,25 @@ fn tail<T: Clone>(lines: &[T]) -> Vec<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::metrics::fixtures::{attempt, snapshot};
 
+    fn at(millis: u64) -> Moment {
+        Moment::from(Duration::from_millis(millis))
+    }
+
     fn frame(millis: u64) -> Arc<Snapshot> {
         let mut frame = snapshot();
-        frame.at = Duration::from_millis(millis);
+        frame.at = at(millis);
         frame.throughput = millis as f64;
         frame.queue.depth = 10_000 - millis.min(10_000);
         Arc::new(frame)
     }
 
     fn seconds(track: &Track) -> Vec<u64> {
-        track.frames.iter().map(|frame| frame.at.as_secs()).collect()
+        track.frames.iter().map(|frame| frame.at.elapsed().as_secs()).collect()
     }
 
     #[test]
@@ -169,15 +175,15 @@ mod tests {
         for tick in 0..50_000u64 {
             track.push(frame(tick * 100));
             assert!(track.frames.len() <= MAX_FRAMES);
-            assert_eq!(track.length(), Duration::from_millis(tick * 100));
+            assert_eq!(track.end(), at(tick * 100));
         }
         assert!(track.frames.len() >= MAX_FRAMES / 2, "{}", track.frames.len());
-        let recent = track.at(track.length() - Duration::from_secs(25)).expect("a frame");
-        assert_eq!(recent.at, track.length() - Duration::from_secs(25), "the last half minute is dense");
+        let recent = track.at(track.end() - Duration::from_secs(25)).expect("a frame");
+        assert_eq!(recent.at, track.end() - Duration::from_secs(25), "the last half minute is dense");
         assert!(track.frames.windows(2).all(|pair| pair[0].at < pair[1].at));
-        assert_eq!(track.frames[0].at, Duration::ZERO);
+        assert_eq!(track.frames[0].at, Moment::ZERO);
         // The past is evenly covered: of 5000 s, no more than two cells (of 32.768 s) are without a frame.
-        let widest = track.frames.windows(2).map(|pair| pair[1].at - pair[0].at).max().expect("frames");
+        let widest = track.frames.windows(2).map(|pair| pair[1].at.since(pair[0].at)).max().expect("frames");
         assert!(widest < Duration::from_secs(70), "{widest:?}");
     }
 
@@ -196,13 +202,13 @@ mod tests {
     #[test]
     fn frame_at_or_just_before() {
         let track: Track = [1000, 2000, 4000].map(frame).into_iter().collect();
-        assert!(track.at(Duration::from_millis(999)).is_none());
-        let at = |millis| track.at(Duration::from_millis(millis)).map(|frame| frame.at.as_millis());
-        assert_eq!(at(1000), Some(1000));
-        assert_eq!(at(3999), Some(2000));
-        assert_eq!(at(4000), Some(4000));
-        assert_eq!(at(1_000_000), Some(4000));
-        assert!(Track::default().at(Duration::MAX).is_none());
+        assert!(track.at(at(999)).is_none());
+        let found = |millis| track.at(at(millis)).map(|frame| frame.at.elapsed().as_millis());
+        assert_eq!(found(1000), Some(1000));
+        assert_eq!(found(3999), Some(2000));
+        assert_eq!(found(4000), Some(4000));
+        assert_eq!(found(1_000_000), Some(4000));
+        assert!(Track::default().at(Moment(u64::MAX)).is_none());
     }
 
     #[test]
@@ -216,33 +222,33 @@ mod tests {
     #[test]
     fn series_averages_dense_frames_holds_sparse_ones_and_ends_with_the_data() {
         let track: Track = [0, 500, 1000, 4000].map(frame).into_iter().collect();
-        let points: Vec<_> = track.throughput(Duration::ZERO, Duration::from_secs(6), 7).collect();
+        let points: Vec<_> = track.throughput(Moment::ZERO, at(6000), 7).collect();
         assert_eq!(points, [(0.0, 0.0), (1.0, 750.0), (2.0, 1000.0), (3.0, 1000.0), (4.0, 4000.0)]);
-        let depth: Vec<_> = track.queue_depth(Duration::from_secs(2), Duration::from_secs(4), 3).collect();
+        let depth: Vec<_> = track.queue_depth(at(2000), at(4000), 3).collect();
         assert_eq!(depth, [(2.0, 9000.0), (3.0, 9000.0), (4.0, 6000.0)]);
     }
 
     #[test]
     fn series_of_odd_windows() {
         let track: Track = [1000, 2000].map(frame).into_iter().collect();
-        let second = Duration::from_secs(1);
-        assert_eq!(track.throughput(second, second * 3, 0).count(), 0);
+        let second = at(1000);
+        assert_eq!(track.throughput(second, at(3000), 0).count(), 0);
         assert_eq!(track.throughput(second, second, 1).collect::<Vec<_>>(), [(1.0, 1000.0)]);
-        assert_eq!(track.throughput(second * 3, second, 2).count(), 0, "window after the data, upside down");
-        assert_eq!(Track::default().throughput(Duration::ZERO, second, 9).count(), 0);
-        assert_eq!(track.throughput(Duration::ZERO, second, 2).collect::<Vec<_>>(), [(1.0, 1000.0)]);
+        assert_eq!(track.throughput(at(3000), second, 2).count(), 0, "window after the data, upside down");
+        assert_eq!(Track::default().throughput(Moment::ZERO, second, 9).count(), 0);
+        assert_eq!(track.throughput(Moment::ZERO, second, 2).collect::<Vec<_>>(), [(1.0, 1000.0)]);
     }
 
     #[test]
     fn old_frames_shed_their_failures_unless_they_share_them() {
         let mut track = Track::default();
         let mut first = snapshot();
-        first.at = Duration::from_secs(1);
+        first.at = at(1000);
         first.failures = Arc::new((0..20).map(attempt).collect());
         let mut second = first.clone();
-        second.at = Duration::from_secs(2);
+        second.at = at(2000);
         let mut third = second.clone();
-        third.at = Duration::from_secs(3);
+        third.at = at(3000);
         third.failures = Arc::new((0..21).map(attempt).collect());
         for frame in [first, second, third] {
             track.push(Arc::new(frame));

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::event::{Batch, Moment, Record};
+use crate::engine::event::{Batch, Moment, Record, Slot};
 use crate::engine::outcome::{AttemptReport, Cause, Counts, Exit, Outcome};
 use crate::metrics::distribution::Distributions;
 use crate::metrics::fixtures::{attempt, row, snapshot};
@@ -29,8 +29,15 @@ fn latencies(startup: u64, service: u64) -> (Latency, Distributions) {
         let start = Moment(sent + startup * MS);
         let records = [Record { index, start, service: service * MS, value: 0 }];
         let [arrival, sent] = [Moment::ZERO, Moment(sent)];
-        let batch =
-            Batch { slot: 0, class: 0, attempt: Attempt::FIRST, arrival, sent, free_since: sent, records: &records };
+        let batch = Batch {
+            slot: Slot(0),
+            class: 0,
+            attempt: Attempt::FIRST,
+            arrival,
+            sent,
+            free_since: sent,
+            records: &records,
+        };
         latencies.batch(&batch, &mut ResultsHash::default());
     }
     (latencies.summary(), latencies.distributions())
@@ -137,7 +144,8 @@ pub(crate) fn comparison() -> Results {
     for run in &mut process {
         run.worker_starts = 1000;
         run.memory.peak_pss_bytes = None;
-        run.workers = [row(0), row(1)].map(|row| crate::metrics::snapshot::WorkerRow { starts: 500, ..row }).to_vec();
+        run.workers =
+            [row(Slot(0)), row(Slot(1))].map(|row| crate::metrics::snapshot::WorkerRow { starts: 500, ..row }).to_vec();
     }
     let [_, _, last] = &mut process;
     last.counts = Counts { submitted: 1000, succeeded: 999, lost: 1, ..Counts::default() };

@@ -20,8 +20,7 @@ use crate::analysis::failing::all_failed;
 use crate::analysis::lints::Lint;
 use crate::analysis::statistics::{Estimate, estimate};
 use crate::analysis::verdict::{Finding, Unsuccessful, Verdict};
-use crate::engine::event::RunState;
-use crate::engine::event::Severity;
+use crate::engine::event::{RunState, Severity, Slot};
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::distribution::Distribution;
 use crate::metrics::kept;
@@ -193,7 +192,7 @@ struct QueueOut {
 
 #[derive(Serialize)]
 struct WorkerOut {
-    slot: u32,
+    slot: Slot,
     starts: u64,
     tasks: u64,
     busy_s: f64,
@@ -389,7 +388,7 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
         notes: run
             .notes
             .iter()
-            .map(|note| NoteOut { at_s: note.at.as_secs_f64(), severity: note.severity, text: &note.text })
+            .map(|note| NoteOut { at_s: note.at.elapsed().as_secs_f64(), severity: note.severity, text: &note.text })
             .collect(),
         failures_total: run.counts.unsuccessful() + retries,
         failures: run.failures.iter().take(MOST_FAILURES).map(|report| failure(report, workload)).collect(),
@@ -437,7 +436,7 @@ fn failure<'a>(report: &'a AttemptReport, workload: &'a Workload) -> FailureOut<
         outcome: report.outcome.word(),
         retried: report.retried,
         cause: report.cause.to_string(),
-        ended_s: seconds(report.ended),
+        ended_s: seconds(report.ended.elapsed()),
         wait_s: report.wait.map(seconds),
         startup_s: report.startup.map(seconds),
         service_s: report.service.map(seconds),

@@ -3,9 +3,9 @@
 //! Counts and measures nothing: each run's recorder says what a kill cost; here its word is kept when the run is gone.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::engine::event::RunState;
+use crate::engine::event::{Moment, RunState, Slot};
 use crate::metrics::snapshot::{Kill, Snapshot, WorkerRow};
 use crate::session::view::{KillRecord, KillsView, RunPosition};
 
@@ -19,7 +19,7 @@ const TIMEOUTS: usize = 5;
 pub(super) struct KillRequests {
     began: Instant,
     /// Arms of which a worker is to be killed, and in which slot.
-    waiting: Vec<(usize, Option<u32>)>,
+    waiting: Vec<(usize, Option<Slot>)>,
     /// Runs that have begun.
     runs: u64,
     /// The run that each arm is in, or was in last.
@@ -34,11 +34,11 @@ struct Current {
     run: u64,
     position: RunPosition,
     /// When the last kill before the one that was asked for last happened.
-    asked_after: Option<Option<Duration>>,
+    asked_after: Option<Option<Moment>>,
 }
 
 /// When the last kill on request happened in a run.
-fn last(snapshot: &Snapshot) -> Option<Duration> {
+fn last(snapshot: &Snapshot) -> Option<Moment> {
     snapshot.kills.last().map(|kill| kill.at)
 }
 
@@ -69,7 +69,7 @@ impl KillRequests {
     }
 
     /// The user wants a worker killed, or does not any more.
-    pub(crate) fn request(&mut self, arm: usize, slot: Option<u32>) {
+    pub(crate) fn request(&mut self, arm: usize, slot: Option<Slot>) {
         match self.waiting.iter().position(|(of, _)| *of == arm) {
             Some(at) => drop(self.waiting.remove(at)),
             None => self.waiting.push((arm, slot)),
@@ -82,7 +82,7 @@ impl KillRequests {
 
     /// Which worker to kill now, if one of this arm is to be killed and there is one in a task, or, where one was chosen
     /// and `idle_too`, a worker. `None` is the first one that is found in a task.
-    pub(crate) fn victim(&mut self, arm: usize, now: &Snapshot, idle_too: bool) -> Option<Option<u32>> {
+    pub(crate) fn victim(&mut self, arm: usize, now: &Snapshot, idle_too: bool) -> Option<Option<Slot>> {
         let at = self.waiting.iter().position(|(of, _)| *of == arm)?;
         let (_, slot) = *self.waiting.get(at)?;
         // A slot that this run has not got is as good as any.
@@ -109,7 +109,7 @@ impl KillRequests {
     /// Keeps what a run tells of its kills.
     pub(crate) fn keep(&mut self, arm: usize, snapshot: &Snapshot) {
         let Some(current) = self.current.iter().find(|current| current.arm == arm).copied() else { return };
-        let since_start = |kill: &Kill| self.began.elapsed().saturating_sub(snapshot.at.saturating_sub(kill.at));
+        let since_start = |kill: &Kill| self.began.elapsed().saturating_sub(snapshot.at.since(kill.at));
         let record = |kill: &Kill| KillRecord {
             arm,
             run: current.run,
@@ -162,6 +162,8 @@ impl KillRecord {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::engine::event::{EndReason, WorkerState};
     use crate::metrics::fixtures::snapshot;
@@ -170,11 +172,11 @@ mod tests {
     const POSITION: RunPosition = RunPosition::Round { round: 1, rounds: 1, warmup: 0 };
 
     fn kill(at: u64) -> Kill {
-        Kill::new(Duration::from_millis(at), 1, Some(70), EndReason::Request)
+        Kill::new(Moment::from(Duration::from_millis(at)), Slot(1), Some(70), EndReason::Request)
     }
 
     fn with(kills: Vec<Kill>, state: RunState) -> Snapshot {
-        let at = Duration::from_secs(600);
+        let at = Moment::from(Duration::from_secs(600));
         Snapshot { at, state, kills: Arc::new(kills), ..snapshot() }
     }
 
@@ -183,8 +185,8 @@ mod tests {
         let mut frame = with(Vec::new(), RunState::Running);
         let row = frame.workers[0].clone();
         frame.workers = vec![
-            WorkerRow { slot: 0, pid: Some(70), state: WorkerState::Idle, task: None, ..row.clone() },
-            WorkerRow { slot: 1, pid: Some(71), state: WorkerState::Busy, task: Some((3, 0)), ..row },
+            WorkerRow { slot: Slot(0), pid: Some(70), state: WorkerState::Idle, task: None, ..row.clone() },
+            WorkerRow { slot: Slot(1), pid: Some(71), state: WorkerState::Busy, task: Some((3, 0)), ..row },
         ];
         frame
     }
@@ -200,12 +202,12 @@ mod tests {
         assert_eq!(kills.victim(1, &at_work(), false), Some(None));
         assert_eq!(kills.victim(1, &at_work(), true), None, "once");
         kills.request(1, None);
-        kills.request(1, Some(0));
+        kills.request(1, Some(Slot(0)));
         assert_eq!(kills.victim(1, &at_work(), true), None, "taken back");
-        kills.request(1, Some(0));
+        kills.request(1, Some(Slot(0)));
         assert_eq!(kills.victim(1, &at_work(), false), None, "in the next run it is to be at work");
-        assert_eq!(kills.victim(1, &at_work(), true), Some(Some(0)), "seen idle and chosen");
-        kills.request(1, Some(9));
+        assert_eq!(kills.victim(1, &at_work(), true), Some(Some(Slot(0))), "seen idle and chosen");
+        kills.request(1, Some(Slot(9)));
         assert_eq!(kills.victim(1, &at_work(), false), Some(None), "no such slot in this run");
     }
 

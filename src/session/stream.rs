@@ -1,5 +1,6 @@
 //! A workload's stream in the words of an engine, shared by all runs of a session.
 
+use crate::engine::event::Moment;
 use crate::engine::stream::{Admission, StreamRun, TaskStream};
 use crate::workload::model::{Arrivals, ClassId, Workload};
 use crate::workload::stream::Stream;
@@ -33,7 +34,7 @@ impl SharedStream {
         match (self.0.arrivals(), &workload.arrivals) {
             (None, _) | (_, Arrivals::Batch) => Admission::Batch,
             (Some(times), Arrivals::Open(open)) => Admission::Open {
-                times: Box::new(times),
+                times: Box::new(times.map(Moment::from)),
                 max_in_flight: open.max_in_flight.map(std::num::NonZeroU64::get),
                 on_full: open.on_full,
             },

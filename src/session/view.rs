@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::analysis::tuning::Tuning;
 use crate::analysis::verdict::Verdict;
 use crate::engine::control::Capabilities;
+use crate::engine::event::Slot;
 use crate::engine::outcome::Counts;
 use crate::metrics::kept::Runs;
 use crate::metrics::snapshot::{Kill, Snapshot};
@@ -273,7 +274,7 @@ pub enum SessionCommand {
         /// Index into [`SessionView::arms`].
         arm: usize,
         /// Its slot; `None` is the first busy one.
-        slot: Option<u32>,
+        slot: Option<Slot>,
     },
     /// Stop every worker and the clock (Ctrl-Z).
     Suspend,

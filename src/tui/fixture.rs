@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::event::{RunState, Severity, WorkerState};
+use crate::engine::event::{Moment, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::Counts;
 use crate::metrics::snapshot::{
     CPU_HISTORY, Cpu, Latency, Memory, Note, Overhead, Quantiles, QueueFigures, RunId, Snapshot, WorkerRow, WorkerTime,
@@ -157,14 +157,14 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
     let wall = at.mul_f64(f64::from(engine.workers));
     let work = engine.service.mul_f64(ended as f64).min(wall);
     let startup = engine.startup.mul_f64(ended as f64).min(wall - work);
-    let note = |at: u64, severity, text: &str| Note { at: ms(at), severity, text: text.to_owned() };
+    let note = |at: u64, severity, text: &str| Note { at: Moment::from(ms(at)), severity, text: text.to_owned() };
     let mut notes = vec![note(10, Severity::Info, "4 workers started in 12 ms")];
     if timed_out > 0 {
         notes.push(note(14_102, Severity::Warning, "task #41 timed out after 2 s, attempt 2 of 2 follows"));
     }
     Snapshot {
         run: RunId { serial: 1, round: 1, warmup: false },
-        at,
+        at: Moment::from(at),
         paused: Duration::ZERO,
         state: if over { RunState::Finished } else { RunState::Running },
         counts,
@@ -212,7 +212,7 @@ fn worker(engine: Engine, slot: u32, ended: u64, over: bool) -> WorkerRow {
     let busy = state == WorkerState::Busy;
     let history = (0..CPU_HISTORY).map(|i| if busy { (60 + (i * 37 + slot as usize * 11) % 40) as u8 } else { 4 });
     WorkerRow {
-        slot,
+        slot: Slot(slot),
         pid: (state != WorkerState::Free).then_some(41_207 + slot),
         state,
         task: busy.then_some((ended + u64::from(slot), 0)),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::engine::event::Moment;
 use crate::os::host::Host;
 use crate::workload::model::{Share, Total, Workload};
 
@@ -37,7 +38,8 @@ pub(crate) fn eta(value: Duration) -> String {
 
 /// A run clock: `00:15.8`, `1:02:03`.
 #[must_use]
-pub(crate) fn clock(value: Duration) -> String {
+pub(crate) fn clock(at: Moment) -> String {
+    let value = at.elapsed();
     let seconds = value.as_secs();
     if seconds < 3600 {
         format!("{:02}:{:02}.{}", seconds / 60, seconds % 60, value.subsec_millis() / 100)
@@ -204,7 +206,7 @@ mod tests {
         assert_eq!(bytes(u64::MAX), "16384 PiB");
         assert_eq!(eta(Duration::from_secs(192)), "3m12s");
         assert_eq!(eta(Duration::MAX), "999d");
-        assert_eq!(clock(Duration::from_millis(15_830)), "00:15.8");
+        assert_eq!(clock(Moment(15_830_000_000)), "00:15.8");
         assert_eq!(percent(1999, 2000), "99%");
         assert_eq!(percent(u64::MAX, u64::MAX), "100%");
         assert_eq!(change(98.8, 31.7), "+212%");

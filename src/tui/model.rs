@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::analysis::verdict::Verdict;
+use crate::engine::event::Moment;
 use crate::metrics::snapshot::Snapshot;
 use crate::metrics::track::Track;
 use crate::session::view::{ArmView, Mode, RunPosition, SessionPhase, SessionView};
@@ -138,9 +139,9 @@ impl Pane<'_> {
     pub(crate) fn remaining(&self) -> Option<Duration> {
         let frame = self.frame?;
         if self.role == Role::Replay {
-            return self.view.track.frames.last().map(|last| last.at.saturating_sub(frame.at));
+            return self.view.track.frames.last().map(|last| last.at.since(frame.at));
         }
-        frame.remaining(self.arrivals.last(frame.total))
+        frame.remaining(self.arrivals.last(frame.total).map(Moment::from))
     }
 
     /// Workers that it has at the moment that is shown.
@@ -213,7 +214,7 @@ pub(crate) fn panes(view: &SessionView, pair: [usize; 2]) -> Vec<Pane<'_>> {
     panes
 }
 
-fn pane<'a>(view: &'a SessionView, index: usize, arm: &'a ArmView, now: Option<Duration>) -> Pane<'a> {
+fn pane<'a>(view: &'a SessionView, index: usize, arm: &'a ArmView, now: Option<Moment>) -> Pane<'a> {
     let frames = &arm.track.frames;
     let (role, position) = match (now, frames.last()) {
         (_, None) => (if arm.live { Role::Live } else { Role::Waiting }, 0),
@@ -238,7 +239,7 @@ fn pane<'a>(view: &'a SessionView, index: usize, arm: &'a ArmView, now: Option<D
 }
 
 /// How many frames of a track lie at or before a moment; at least one if there is any.
-fn end_at(track: &Track, moment: Duration) -> usize {
+fn end_at(track: &Track, moment: Moment) -> usize {
     track.frames.partition_point(|frame| frame.at <= moment).max(usize::from(!track.frames.is_empty()))
 }
 
@@ -272,7 +273,7 @@ mod tests {
         let early = fixture::running_at(Duration::from_secs(3));
         let early = panes(&early, [0, 1]);
         assert_eq!(early[0].role, Role::Replay);
-        assert_eq!(early[0].frame.unwrap().at, Duration::from_secs(3));
+        assert_eq!(early[0].frame.unwrap().at, Moment(3_000_000_000));
         assert!(early[0].remaining().unwrap() > Duration::from_secs(1));
     }
 
@@ -280,7 +281,7 @@ mod tests {
     fn after_ten_seconds(counts: Counts) -> crate::session::view::SessionView {
         let mut view = fixture::running_at(Duration::from_secs(10));
         let mut frame = Snapshot::clone(view.arms[1].latest().unwrap());
-        (frame.at, frame.total, frame.counts) = (Duration::from_secs(10), 1000, counts);
+        (frame.at, frame.total, frame.counts) = (Moment(10_000_000_000), 1000, counts);
         view.arms[1].track = Arc::new([Arc::new(frame)].into_iter().collect());
         view
     }

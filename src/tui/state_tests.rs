@@ -1,6 +1,7 @@
 //! What each action does to the state and asks of the outside.
 
 use super::*;
+use crate::engine::event::Slot;
 use crate::session::view::Sweep;
 use crate::tui::fixture;
 
@@ -145,7 +146,7 @@ fn the_chosen_worker_is_killed_or_a_busy_one_or_one_of_the_next_run() {
     for action in [Action::Down, Action::Down, Action::Down, Action::Up] {
         let _moved = ui.update(&model, action);
     }
-    let expected = SessionCommand::KillWorker { arm: 1, slot: Some(1) };
+    let expected = SessionCommand::KillWorker { arm: 1, slot: Some(Slot(1)) };
     assert_eq!(ui.update(&model, Action::KillWorker), [UiEffect::Send(expected)]);
     assert_eq!(ui.notice, None, "the session says what comes of it");
     for idle in [fixture::finished(), fixture::ready(), fixture::broken()] {

@@ -7,6 +7,7 @@ mod support;
 mod basics;
 mod faults;
 mod ghosts;
+mod lanes;
 mod lateness;
 mod observers;
 mod orders;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use poolscope::engine::event::{EndReason, WorkerState};
+use poolscope::engine::event::{EndReason, Slot, WorkerState};
 use poolscope::engine::outcome::Outcome;
 use poolscope::metrics::snapshot::{Cost, Kill, Replaced};
 use poolscope::session::conductor::Session;
@@ -26,7 +26,7 @@ fn at_work(view: &SessionView, arm: usize) -> bool {
     view.arms[arm].live && view.arms[arm].latest().is_some_and(|run| run.workers.iter().filter(busy).count() == 3)
 }
 
-fn kill(session: &Session, arm: usize, slot: Option<u32>) {
+fn kill(session: &Session, arm: usize, slot: Option<Slot>) {
     send(session, SessionCommand::KillWorker { arm, slot });
 }
 
@@ -52,7 +52,10 @@ fn a_worker_killed_on_request_costs_its_task_and_nothing_else() {
         // The moment lies between what was seen before and after, the costs within the time that we waited ourselves.
         let (earlier, later) = (before.arms[arm].latest().unwrap().at, view.arms[arm].latest().unwrap().at);
         assert!((earlier..=later).contains(&record.kill.at), "{earlier:?} {record:?} {later:?}");
-        assert!(record.since_start >= record.kill.at && record.since_start <= in_all, "{record:?} {in_all:?}");
+        assert!(
+            record.since_start >= record.kill.at.elapsed() && record.since_start <= in_all,
+            "{record:?} {in_all:?}"
+        );
         let Replaced::After(replaced) = record.kill.replaced else { panic!("{record:?}") };
         assert!(!replaced.is_zero() && replaced <= took, "{replaced:?} of {took:?}");
         let Cost::Attempt { index, outcome: Outcome::Lost, retried: false, ran: Some(ran), .. } = record.kill.cost
@@ -165,7 +168,7 @@ fn a_timeout_is_told_like_a_kill() {
         let run = view.arms[record.arm].finished[usize::from(record.run > 2)].wall();
         assert!(ran >= limit && ran < run, "{ran:?} of {run:?}");
         let Replaced::After(replaced) = record.kill.replaced else { panic!("{record:?}") };
-        assert!(!replaced.is_zero() && record.kill.at + replaced < run, "{replaced:?} of {run:?}");
+        assert!(!replaced.is_zero() && (record.kill.at + replaced).elapsed() < run, "{replaced:?} of {run:?}");
         assert_eq!((record.kill.others, record.kill.others_ended), (1, 0), "{record:?}");
         assert!(record.since_start < began.elapsed());
     }

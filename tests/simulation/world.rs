@@ -170,7 +170,7 @@ impl World {
                 at += dice.below(gap);
                 *arrival = at;
             }
-            let times: Vec<_> = arrivals.iter().map(|at| Duration::from_nanos(*at)).collect();
+            let times: Vec<_> = arrivals.iter().copied().map(Moment).collect();
             let max_in_flight = dice.chance(50).then(|| 1 + dice.below(10));
             Admission::Open { times: Box::new(times.into_iter()), max_in_flight, on_full }
         };

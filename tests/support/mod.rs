@@ -20,7 +20,9 @@ use poolscope::engine::control::Command;
 use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::dispatcher::{InitializerRules, Policy, Settings};
 use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
-use poolscope::engine::event::{EngineView, Event, Moment, Observer, Observers, Record, RunState, SlotView, Usage};
+use poolscope::engine::event::{
+    EngineView, Event, Moment, Observer, Observers, Record, RunState, SlotView, Usage, WorkerId,
+};
 use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
 use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
 use poolscope::workload::model::{Backoff, ClassId, CommandLine, OnTimeout, Retries, Work};
@@ -192,8 +194,8 @@ pub struct Story {
     pub succeeded: u64,
     pub attempts: Vec<AttemptReport>,
     pub expired: u64,
-    pub exits: Vec<(u32, u32, Exit, Usage, bool)>,
-    pub started: Vec<(u32, u32, bool)>,
+    pub exits: Vec<(WorkerId, u32, Exit, Usage, bool)>,
+    pub started: Vec<(WorkerId, u32, bool)>,
     pub notes: Vec<String>,
     pub suspended: Duration,
     pub counts: Counts,
@@ -205,8 +207,8 @@ pub struct Story {
     pub last_end: Moment,
     /// What tasks returned.
     pub returned: Vec<(u64, Vec<u8>)>,
-    /// Initializers that went well: slot, how long each took, and its CPU time.
-    pub initialized: Vec<(u32, Duration, Duration)>,
+    /// Initializers that went well: worker, how long each took, and its CPU time.
+    pub initialized: Vec<(WorkerId, Duration, Duration)>,
     /// How many records came together.
     pub batches: Vec<usize>,
     /// When each process was started and when it was gone, by pid.
@@ -248,18 +250,18 @@ impl Observer for Remember {
                 story.expired += count;
                 story.attempts.extend_from_slice(reports);
             }
-            Event::WorkerStarted { slot, pid, restart } => {
-                story.started.push((*slot, *pid, *restart));
+            Event::WorkerStarted { worker, pid, restart } => {
+                story.started.push((*worker, *pid, *restart));
                 story.lives.insert(*pid, (now, None));
             }
-            Event::WorkerExited { slot, pid, exit, usage, expected, .. } => {
+            Event::WorkerExited { worker, pid, exit, usage, expected, .. } => {
                 if let Some(life) = story.lives.get_mut(pid) {
                     life.1 = Some(now);
                 }
-                story.exits.push((*slot, *pid, *exit, *usage, *expected));
+                story.exits.push((*worker, *pid, *exit, *usage, *expected));
             }
             Event::Returned { index, bytes, .. } => story.returned.push((*index, bytes.to_vec())),
-            Event::WorkerInitialized { slot, wall, cpu, .. } => story.initialized.push((*slot, *wall, *cpu)),
+            Event::WorkerInitialized { worker, wall, cpu, .. } => story.initialized.push((*worker, *wall, *cpu)),
             Event::Note { text, .. } => story.notes.push(text.clone()),
             Event::Suspended(time) => story.suspended += *time,
             _ => {}

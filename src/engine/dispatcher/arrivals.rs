@@ -1,7 +1,5 @@
 //! Tasks that come: all at once, at their own times without waiting for the engine, or as a submitter submits them.
 
-use std::time::Duration;
-
 use super::Dispatcher;
 use super::input::Sink;
 use crate::engine::event::{Event, Moment, RunState};
@@ -25,7 +23,7 @@ pub(super) struct Arrivals {
 
 enum Source {
     Batch,
-    Times(Box<dyn Iterator<Item = Duration> + Send>),
+    Times(Box<dyn Iterator<Item = Moment> + Send>),
     Submitter,
     /// No more will come.
     Closed,
@@ -78,7 +76,7 @@ impl Arrivals {
 
     fn draw(&mut self) {
         let Source::Times(times) = &mut self.source else { return };
-        self.next = (self.position < self.total).then(|| times.next()).flatten().map(|time| Moment::ZERO + time);
+        self.next = (self.position < self.total).then(|| times.next()).flatten();
     }
 }
 

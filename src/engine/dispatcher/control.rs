@@ -46,7 +46,7 @@ impl Dispatcher {
             Command::Stop => self.end_run(now, RunState::Stopped, false, out),
             Command::Kill => self.end_run(now, RunState::Stopped, true, out),
             Command::KillWorker(victim) => {
-                self.to_kill.insert(victim.map(Slot));
+                self.to_kill.insert(victim);
             }
         }
     }

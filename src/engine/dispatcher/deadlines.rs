@@ -152,10 +152,10 @@ impl Dispatcher {
         worker.life = Life::Ending(Box::new(Termination { why, killed: false, sent: how }));
         if let Some(reason) = reason {
             let overdue = (own.start..).zip(self.table.lanes_of(id)).find(|(_, lane)| lane.overdue.is_some());
-            let slot = overdue.map_or(own.start, |(slot, _)| slot);
-            let held = self.table.rows().filter(|(other, _, lane)| other.0 != slot && lane.busy());
-            let others: Vec<u32> = held.map(|(other, ..)| other.0).collect();
-            out.event(now, &Event::WorkerEnding { slot, pid, reason, others: &others });
+            let slot = overdue.map_or(id.slot, |(slot, _)| Slot(slot));
+            let busy = |other: &WorkerId| *other != id && self.table.lanes_of(*other).iter().any(Lane::busy);
+            let others: Vec<WorkerId> = self.table.ids().filter(busy).collect();
+            out.event(now, &Event::WorkerEnding { worker: id, slot, pid, reason, others: &others });
         }
         out.effect(Effect::Stop { worker: id, how });
         if kill {

@@ -66,7 +66,7 @@ impl Dispatcher {
         out.event(
             now,
             &Event::WorkerExited {
-                slot: id.slot.0,
+                worker: id,
                 pid,
                 exit: ended.exit,
                 usage: ended.usage,
@@ -117,7 +117,7 @@ impl Dispatcher {
             if let Some((_, lane)) = self.table.at_mut(slot) {
                 lane.free_since = now;
                 if let Some(ghost) = lane.ghost.take() {
-                    out.event(now, &Event::GhostEnded { slot: slot.0, after: now.since(ghost.since) });
+                    out.event(now, &Event::GhostEnded { slot, after: now.since(ghost.since) });
                 }
                 open.extend(lane.held.drain(..).filter(|held| !held.expired).map(|held| held.ticket));
             }

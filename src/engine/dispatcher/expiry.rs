@@ -101,7 +101,7 @@ impl Dispatcher {
             retried: false,
             slot: None,
             pid: None,
-            ended: now.elapsed(),
+            ended: now,
             wait: Some(limit),
             startup: None,
             service: None,

@@ -59,7 +59,7 @@ impl Dispatcher {
             Some(ghost) if ghost.index == index => {
                 lane.ghost = None;
                 lane.free_since = now;
-                out.event(now, &Event::GhostEnded { slot: id.slot().0, after: now.since(ghost.since) });
+                out.event(now, &Event::GhostEnded { slot: id.slot(), after: now.since(ghost.since) });
                 true
             }
             _ => lane.taken_back.iter().any(|held| held.contains(index)),

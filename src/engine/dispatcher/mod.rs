@@ -255,7 +255,7 @@ impl Dispatcher {
         if !self.policy.keeps_workers() && state == WorkerState::Starting && task.is_some() {
             state = WorkerState::Busy;
         }
-        (is_there || slot.0 < self.workers).then_some(SlotView { slot: slot.0, pid: worker.pid, state, task })
+        (is_there || slot.0 < self.workers).then_some(SlotView { slot, pid: worker.pid, state, task })
     }
 
     /// Exact counts; waiting and running tasks are counted afresh, so that the conservation law says something.

@@ -73,7 +73,7 @@ impl Dispatcher {
             let nanos = u64::try_from(batch.last().map_or(begin, end_of).since(begin).as_nanos()).unwrap_or(u64::MAX);
             self.estimates.observe(before.ticket.class, counted as u64, nanos);
             let Ticket { class, attempt, arrival, .. } = before.ticket;
-            let batch = Batch { slot: slot.0, class, attempt, arrival, sent: before.sent, free_since, records: batch };
+            let batch = Batch { slot, class, attempt, arrival, sent: before.sent, free_since, records: batch };
             self.tell(now, &Event::Succeeded(batch), out);
         }
         self.after_result(now, slot, out);
@@ -93,7 +93,7 @@ impl Dispatcher {
             let reason = format!("bytes of task {index}, which was not given to it");
             return self.misbehaved(now, id.worker, reason, out);
         }
-        self.tell(now, &Event::Returned { slot: id.slot().0, index, bytes }, out);
+        self.tell(now, &Event::Returned { slot: id.slot(), index, bytes }, out);
     }
 
     pub(super) fn failed(&mut self, now: Moment, id: LaneId, failure: Box<TaskFailure>, out: &mut dyn Sink) {
@@ -188,9 +188,9 @@ impl Dispatcher {
             outcome,
             cause,
             retried: false,
-            slot: Some(slot.0),
+            slot: Some(slot),
             pid: self.table.at(slot).and_then(|(worker, _)| worker.pid),
-            ended: now.elapsed(),
+            ended: now,
             wait: None,
             startup: None,
             service: None,

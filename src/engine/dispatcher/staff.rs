@@ -130,7 +130,7 @@ impl Dispatcher {
         worker.pid = Some(pid);
         let restart = std::mem::take(&mut worker.replaces);
         self.hear_all(now, id);
-        out.event(now, &Event::WorkerStarted { slot: id.slot.0, pid, restart });
+        out.event(now, &Event::WorkerStarted { worker: id, pid, restart });
     }
 
     fn hear_all(&mut self, now: Moment, id: WorkerId) {
@@ -188,7 +188,7 @@ impl Dispatcher {
         let (Life::Starting(since) | Life::Initializing(since)) = worker.life else { return };
         worker.life = Life::Working;
         self.hear_all(now, id);
-        out.event(now, &Event::WorkerReady { slot: id.slot.0, took: now.since(since) });
+        out.event(now, &Event::WorkerReady { worker: id, took: now.since(since) });
         if !self.policy.keeps_workers() {
             return;
         }

@@ -192,8 +192,8 @@ impl Core {
     }
 
     /// The control group that the processes of a slot are born in, where there are any.
-    pub(super) fn slot_group(&self, slot: u32) -> io::Result<Option<File>> {
-        self.strays.as_ref().and_then(Strays::groups).map(|groups| groups.open(slot)).transpose()
+    pub(super) fn slot_group(&self, slot: Slot) -> io::Result<Option<File>> {
+        self.strays.as_ref().and_then(Strays::groups).map(|groups| groups.open(slot.0)).transpose()
     }
 
     /// A task is over, which may have left strays.

@@ -76,10 +76,8 @@ impl Core {
             self.feed(Input::Done { lane, records: &batch.records });
             batch.records.clear();
         }
-        if let Some(usage) = batch.usage.take()
-            && let Some(pid) = self.link(worker).map(|link| link.child.pid())
-        {
-            self.observer.event(self.clock.now(), &Event::WorkerUsage { slot: lane.slot().0, pid, usage });
+        if let Some(usage) = batch.usage.take() {
+            self.observer.event(self.clock.now(), &Event::WorkerUsage { lane, usage });
         }
     }
 
@@ -135,7 +133,7 @@ impl Core {
     fn initialized(&mut self, worker: WorkerId, told: Initialized) {
         if told.error.is_none() {
             let event = Event::WorkerInitialized {
-                slot: worker.slot.0,
+                worker,
                 wall: Duration::from_nanos(told.wall_ns),
                 cpu: Duration::from_nanos(told.cpu_ns),
                 rss_bytes: (told.rss_bytes > 0).then_some(told.rss_bytes),

@@ -83,7 +83,7 @@ impl Core {
         let (stdout, stdout_end) = pipe()?;
         let (stderr, stderr_end) = pipe()?;
         let (stdout, stderr) = (OutputPipe::new(stdout)?, OutputPipe::new(stderr)?);
-        let group = self.slot_group(worker.slot.0)?;
+        let group = self.slot_group(worker.slot)?;
         self.board.reset(worker.slot.0);
         // What it leaves behind is told from what others do by when it can have begun.
         self.board.begin(worker.slot.0, board::BoardEntry { index: ticket.first, started: monotonic() });

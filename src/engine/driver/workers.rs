@@ -117,7 +117,7 @@ impl Core {
             ours.shutdown(Shutdown::Write)?;
         }
         self.worker.set_argument(2, worker.slot.to_string().as_ref())?;
-        let group = self.slot_group(worker.slot.0)?;
+        let group = self.slot_group(worker.slot)?;
         let descriptors = [
             (self.null.as_fd(), 0),
             (output_end.as_fd(), 1),

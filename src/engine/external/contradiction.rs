@@ -1,5 +1,6 @@
 //! What an external program may not say.
 
+use crate::engine::event::Slot;
 use crate::workload::model::TaskIndex;
 
 /// What a program has said that cannot be.
@@ -10,12 +11,12 @@ pub(super) enum Contradiction {
     NotGiven { task: TaskIndex },
     /// A lane that belongs to no living worker.
     #[error("it reports task {task} in lane {lane}, which belongs to no worker")]
-    NoLane { task: TaskIndex, lane: u32 },
+    NoLane { task: TaskIndex, lane: Slot },
     /// Two tasks in a lane.
     #[error("it reports task {task} in lane {lane}, which is in task {other}")]
     Busy {
         task: TaskIndex,
-        lane: u32,
+        lane: Slot,
         /// What the lane was in.
         other: TaskIndex,
     },

@@ -19,7 +19,7 @@ pub(super) struct Feed {
 }
 
 struct ArrivalTimes {
-    times: Box<dyn Iterator<Item = std::time::Duration> + Send>,
+    times: Box<dyn Iterator<Item = Moment> + Send>,
     next: Option<Moment>,
     position: u64,
     max_in_flight: Option<u64>,
@@ -34,7 +34,7 @@ impl std::fmt::Debug for Feed {
 
 impl ArrivalTimes {
     fn draw(&mut self, total: u64) {
-        self.next = (self.position < total).then(|| self.times.next()).flatten().map(|time| Moment::ZERO + time);
+        self.next = (self.position < total).then(|| self.times.next()).flatten();
     }
 
     fn is_full(&self, counts: &Counts) -> bool {

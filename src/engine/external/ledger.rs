@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::engine::clock::RunClock;
-use crate::engine::event::{Batch, EndReason, Event, Moment, Observer, Record, Severity, SlotView, Usage, WorkerState};
+use crate::engine::event::{
+    Batch, EndReason, Event, Moment, Observer, Record, Severity, Slot, SlotView, Usage, WorkerId, WorkerState,
+};
 use crate::engine::external::contradiction::Contradiction;
 use crate::engine::external::protocol::{FromProgram, Told, exit};
 use crate::engine::outcome::{AttemptReport, Cause, Counts, Exit, Outcome, Times};
@@ -22,7 +24,7 @@ struct Given {
     arrival: Moment,
     /// `CLOCK_MONOTONIC`.
     sent: u64,
-    lane: Option<u32>,
+    lane: Option<Slot>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,24 +34,20 @@ struct ReportedLane {
     task: Option<(TaskIndex, ClassId, u64)>,
     /// End of its last task.
     free_since: u64,
+    /// Counts the workers whose first lane it was.
+    epoch: u32,
 }
 
 #[derive(Debug)]
 struct ReportedWorker {
+    id: WorkerId,
     pid: u32,
-    lanes: Vec<u32>,
+    lanes: Vec<Slot>,
     ready: bool,
     started: Moment,
     usage: Usage,
     /// Whether the user wants it killed.
     condemned: bool,
-}
-
-impl ReportedWorker {
-    /// The row that its account stands in.
-    fn slot(&self) -> u32 {
-        self.lanes.first().copied().unwrap_or(0)
-    }
 }
 
 /// See the module docs.
@@ -69,7 +67,7 @@ pub(super) struct Ledger {
 }
 
 /// Where and when an attempt ran: lane, `CLOCK_MONOTONIC` at its first instruction, nanoseconds of work.
-type Ran = (u32, u64, u64);
+type Ran = (Slot, u64, u64);
 
 impl Ledger {
     pub(super) fn new(timeouts: Vec<Option<Duration>>, observer: Box<dyn Observer>) -> Self {
@@ -129,8 +127,8 @@ impl Ledger {
                 let usage = usage(user, system);
                 let known = self.worker(worker)?;
                 known.usage = usage;
-                let (slot, pid) = (known.slot(), known.pid);
-                self.tell(&Event::WorkerUsage { slot, pid, usage });
+                let lane = known.id.lane(0);
+                self.tell(&Event::WorkerUsage { lane, usage });
                 Ok(())
             }
             FromProgram::WorkerExited { worker, code, signal, user, system, peak_rss_bytes, expected } => {
@@ -188,7 +186,7 @@ impl Ledger {
         self.workers.get_mut(&worker).ok_or(Contradiction::Worker { worker, how: "which has not started or is gone" })
     }
 
-    fn worker_started(&mut self, worker: u32, pid: u32, lanes: Vec<u32>, restart: bool) -> Heard {
+    fn worker_started(&mut self, worker: u32, pid: u32, lanes: Vec<Slot>, restart: bool) -> Heard {
         let wrong = |how| Err(Contradiction::Worker { worker, how });
         if self.workers.contains_key(&worker) {
             return wrong("which has started already");
@@ -196,11 +194,11 @@ impl Ledger {
         if self.workers.values().any(|other| other.pid == pid) {
             return wrong("whose process is another worker's");
         }
-        if lanes.is_empty() || lanes.iter().any(|lane| *lane >= board::SLOTS) {
+        let Some(first) = lanes.first().copied().filter(|_| lanes.iter().all(|lane| lane.0 < board::SLOTS)) else {
             return wrong("whose lanes are none or too many");
-        }
+        };
         for lane in &lanes {
-            let index = *lane as usize;
+            let index = lane.index();
             if self.lanes.len() <= index {
                 self.lanes.resize(index + 1, ReportedLane::default());
             }
@@ -208,11 +206,13 @@ impl Ledger {
                 return wrong("whose lane is another worker's");
             }
         }
+        let account = &mut self.lanes[first.index()];
+        account.epoch += 1;
+        let id = WorkerId { slot: first, epoch: account.epoch };
         let started = self.clock.now();
-        let new = ReportedWorker { pid, lanes, ready: false, started, usage: Usage::NONE, condemned: false };
-        let slot = new.slot();
+        let new = ReportedWorker { id, pid, lanes, ready: false, started, usage: Usage::NONE, condemned: false };
         self.workers.insert(worker, new);
-        self.tell(&Event::WorkerStarted { slot, pid, restart });
+        self.tell(&Event::WorkerStarted { worker: id, pid, restart });
         Ok(())
     }
 
@@ -220,8 +220,8 @@ impl Ledger {
         let now = self.clock.now();
         let known = self.worker(worker)?;
         known.ready = true;
-        let (slot, took) = (known.slot(), now.since(known.started));
-        self.tell(&Event::WorkerReady { slot, took });
+        let (worker, took) = (known.id, now.since(known.started));
+        self.tell(&Event::WorkerReady { worker, took });
         Ok(())
     }
 
@@ -230,35 +230,34 @@ impl Ledger {
         let cause = Cause::WorkerDied { exit, by_user: gone.condemned, out_of_memory: false };
         for lane in &gone.lanes {
             self.lose(*lane, gone.pid, &cause, exit);
-            if let Some(lane) = self.lanes.get_mut(*lane as usize) {
+            if let Some(lane) = self.lanes.get_mut(lane.index()) {
                 lane.worker = None;
             }
         }
-        let slot = gone.slot();
-        self.tell(&Event::WorkerExited { slot, pid: gone.pid, exit, usage, expected, peak_rss_bytes });
+        self.tell(&Event::WorkerExited { worker: gone.id, pid: gone.pid, exit, usage, expected, peak_rss_bytes });
     }
 
     /// What a lane is in is lost.
-    fn lose(&mut self, number: u32, pid: u32, cause: &Cause, exit: Exit) {
-        let Some(lane) = self.lanes.get_mut(number as usize) else { return };
+    fn lose(&mut self, slot: Slot, pid: u32, cause: &Cause, exit: Exit) {
+        let Some(lane) = self.lanes.get_mut(slot.index()) else { return };
         let Some((task, _, start)) = lane.task.take() else { return };
         let free_since = lane.free_since;
         let Some(given) = self.given.remove(&task) else { return };
         self.counts.running -= 1;
         let now = crate::os::clock::monotonic();
         let mut report = self.report(task, given, Outcome::Lost, cause.clone());
-        self.set_ran(&mut report, given, (number, start, now.saturating_sub(start)), free_since);
+        self.set_ran(&mut report, given, (slot, start, now.saturating_sub(start)), free_since);
         (report.exit, report.pid) = (Some(exit), Some(pid));
         self.count(&report);
     }
 
-    fn lane(&mut self, task: TaskIndex, lane: u32) -> Result<&mut ReportedLane, Contradiction> {
-        let found = self.lanes.get_mut(lane as usize).filter(|lane| lane.worker.is_some());
+    fn lane(&mut self, task: TaskIndex, lane: Slot) -> Result<&mut ReportedLane, Contradiction> {
+        let found = self.lanes.get_mut(lane.index()).filter(|lane| lane.worker.is_some());
         found.ok_or(Contradiction::NoLane { task, lane })
     }
 
     /// A lane that is free, or in this very task.
-    fn lane_for(&mut self, task: TaskIndex, number: u32) -> Result<ReportedLane, Contradiction> {
+    fn lane_for(&mut self, task: TaskIndex, number: Slot) -> Result<ReportedLane, Contradiction> {
         let lane = *self.lane(task, number)?;
         match lane.task {
             Some((other, ..)) if other != task => Err(Contradiction::Busy { task, lane: number, other }),
@@ -266,7 +265,7 @@ impl Ledger {
         }
     }
 
-    fn started(&mut self, number: u32, task: TaskIndex, at: u64, now: u64) -> Heard {
+    fn started(&mut self, number: Slot, task: TaskIndex, at: u64, now: u64) -> Heard {
         let lane = self.lane_for(task, number)?;
         let given = *self.given.get(&task).ok_or(Contradiction::NotGiven { task })?;
         if given.lane.is_some() {
@@ -281,7 +280,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn succeeded(&mut self, number: u32, tasks: &[(TaskIndex, u64, u64, u64)], now: u64) -> Heard {
+    fn succeeded(&mut self, number: Slot, tasks: &[(TaskIndex, u64, u64, u64)], now: u64) -> Heard {
         let mut records = std::mem::take(&mut self.records);
         records.clear();
         let mut head: Option<(Given, u64)> = None;
@@ -304,7 +303,7 @@ impl Ledger {
         heard
     }
 
-    fn flush(&mut self, slot: u32, head: Option<(Given, u64)>, records: &mut Vec<Record>) {
+    fn flush(&mut self, slot: Slot, head: Option<(Given, u64)>, records: &mut Vec<Record>) {
         if let Some((given, free_since)) = head {
             let batch = Batch {
                 slot,
@@ -333,7 +332,7 @@ impl Ledger {
             free_since = lane.free_since;
             self.lane(task, number)?.free_since = start + service;
         }
-        if let Some(lane) = given.lane.and_then(|lane| self.lanes.get_mut(lane as usize)) {
+        if let Some(lane) = given.lane.and_then(|lane| self.lanes.get_mut(lane.index())) {
             lane.task = None;
             self.counts.running -= 1;
         }
@@ -366,7 +365,7 @@ impl Ledger {
             retried: false,
             slot: None,
             pid: None,
-            ended: self.clock.now().elapsed(),
+            ended: self.clock.now(),
             wait: None,
             startup: None,
             service: None,
@@ -379,13 +378,13 @@ impl Ledger {
         }
     }
 
-    fn set_ran(&self, report: &mut AttemptReport, given: Given, (number, start, service): Ran, free_since: u64) {
+    fn set_ran(&self, report: &mut AttemptReport, given: Given, (slot, start, service): Ran, free_since: u64) {
         let [sent, free, begin, end] = [given.sent, free_since, start, start + service].map(|at| self.clock.moment(at));
         let dispatched = sent.max(free);
-        let worker = self.lanes.get(number as usize).and_then(|lane| self.workers.get(&lane.worker?));
-        report.slot = Some(number);
+        let worker = self.lanes.get(slot.index()).and_then(|lane| self.workers.get(&lane.worker?));
+        report.slot = Some(slot);
         report.pid = worker.map(|worker| worker.pid);
-        report.ended = end.elapsed();
+        report.ended = end;
         report.set_times(Times {
             wait: dispatched.since(given.arrival),
             startup: begin.since(dispatched),
@@ -403,19 +402,22 @@ impl Ledger {
     }
 
     /// The worker in a slot, or the first one that is in a task, is to be killed. Its number.
-    pub(super) fn condemn(&mut self, slot: Option<u32>) -> Option<u32> {
+    pub(super) fn condemn(&mut self, slot: Option<Slot>) -> Option<u32> {
         let busy = |lane: &ReportedLane| lane.task.is_some();
         let chosen = match slot {
-            Some(slot) => self.lanes.get(slot as usize)?,
+            Some(slot) => self.lanes.get(slot.index())?,
             None => self.lanes.iter().find(|lane| busy(lane))?,
         };
         let number = chosen.worker?;
         let worker = self.workers.get_mut(&number)?;
         worker.condemned = true;
-        let (slot, pid, of_it) = (worker.slot(), worker.pid, worker.lanes.clone());
-        let others: Vec<u32> = (0..).zip(&self.lanes).filter(|(_, lane)| busy(lane)).map(|(lane, _)| lane).collect();
-        let others: Vec<u32> = others.into_iter().filter(|lane| !of_it.contains(lane)).collect();
-        self.tell(&Event::WorkerEnding { slot, pid: Some(pid), reason: EndReason::Request, others: &others });
+        let (id, pid) = (worker.id, worker.pid);
+        let is_busy =
+            |worker: &&ReportedWorker| worker.lanes.iter().filter_map(|lane| self.lanes.get(lane.index())).any(busy);
+        let others = self.workers.values().filter(is_busy).map(|other| other.id);
+        let others: Vec<WorkerId> = others.filter(|other| *other != id).collect();
+        let (pid, reason) = (Some(pid), EndReason::Request);
+        self.tell(&Event::WorkerEnding { worker: id, slot: id.slot, pid, reason, others: &others });
         Some(number)
     }
 
@@ -453,7 +455,7 @@ impl Ledger {
     pub(super) fn view(&mut self, slots: &mut Vec<SlotView>) -> Counts {
         self.counts.queued = self.counts.submitted - self.counts.finished() - self.counts.running;
         slots.clear();
-        for (slot, lane) in (0..).zip(&self.lanes) {
+        for (slot, lane) in (0..).map(Slot).zip(&self.lanes) {
             let worker = lane.worker.and_then(|worker| self.workers.get(&worker));
             let state = match (worker, lane.task) {
                 (None, _) => WorkerState::Free,
@@ -469,7 +471,7 @@ impl Ledger {
     }
 }
 
-fn ran(lane: Option<u32>, start: Option<u64>, service: Option<u64>) -> Option<Ran> {
+fn ran(lane: Option<Slot>, start: Option<u64>, service: Option<u64>) -> Option<Ran> {
     Some((lane?, start?, service?))
 }
 

@@ -26,7 +26,7 @@ fn ledger() -> (Ledger, Heard, u64) {
     let heard = Heard::default();
     let mut ledger = Ledger::new(vec![None], Box::new(Listener(heard.clone())));
     ledger.counts.submitted = 10;
-    ledger.worker_started(0, 70, vec![0, 1], false).unwrap();
+    ledger.worker_started(0, 70, vec![Slot(0), Slot(1)], false).unwrap();
     let sent = monotonic();
     ledger.give(StreamRun { first: 0, count: 10, class: 0 }, Moment::ZERO, sent);
     (ledger, heard, sent)
@@ -34,7 +34,7 @@ fn ledger() -> (Ledger, Heard, u64) {
 
 fn done(lane: u32, tasks: &[(TaskIndex, u64, u64)]) -> FromProgram {
     FromProgram::Succeeded {
-        lane,
+        lane: Slot(lane),
         tasks: tasks.iter().map(|(task, start, service)| (*task, *start, *service, 0)).collect(),
     }
 }
@@ -54,16 +54,16 @@ fn what_cannot_be_is_found_out() {
     assert_eq!(ledger.hear(done(1, &[(1, sent - 1, 10)]), now), times(1, "begun before it was given"));
     assert_eq!(ledger.hear(done(1, &[(1, sent + 995, 10)]), now), times(1, "with an end in the future"));
     assert_eq!(ledger.hear(done(1, &[(1, u64::MAX, 10)]), now), times(1, "with an end in the future"));
-    assert_eq!(ledger.hear(done(7, &[(1, sent + 30, 10)]), now), Err(Contradiction::NoLane { task: 1, lane: 7 }));
-    assert_eq!(ledger.hear(FromProgram::Started { lane: 1, task: 1, at: sent + 30 }, now), Ok(()));
-    let other = Contradiction::Busy { task: 2, lane: 1, other: 1 };
+    assert_eq!(ledger.hear(done(7, &[(1, sent + 30, 10)]), now), Err(Contradiction::NoLane { task: 1, lane: Slot(7) }));
+    assert_eq!(ledger.hear(FromProgram::Started { lane: Slot(1), task: 1, at: sent + 30 }, now), Ok(()));
+    let other = Contradiction::Busy { task: 2, lane: Slot(1), other: 1 };
     assert_eq!(ledger.hear(done(1, &[(2, sent + 40, 10)]), now), Err(other));
     let elsewhere = times(1, "in another lane than the one it began in");
     assert_eq!(ledger.hear(done(0, &[(1, sent + 40, 10)]), now), elsewhere);
-    let timed_out = FromProgram::TimedOut { task: 1, lane: 1, start: sent + 30, service: 10 };
+    let timed_out = FromProgram::TimedOut { task: 1, lane: Slot(1), start: sent + 30, service: 10 };
     assert_eq!(ledger.hear(timed_out, now), Err(Contradiction::NoTimeout { task: 1 }));
-    assert!(ledger.worker_started(1, 70, vec![2], false).is_err(), "the process of another worker");
-    assert!(ledger.worker_started(1, 71, vec![1], false).is_err(), "the lane of another worker");
+    assert!(ledger.worker_started(1, 70, vec![Slot(2)], false).is_err(), "the process of another worker");
+    assert!(ledger.worker_started(1, 71, vec![Slot(1)], false).is_err(), "the lane of another worker");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn whatever_ends_it_every_task_has_one_outcome() {
             signal: None,
         };
         assert_eq!(ledger.hear(failed, now), Ok(()));
-        assert_eq!(ledger.hear(FromProgram::Started { lane: 1, task: 3, at: sent }, now), Ok(()));
+        assert_eq!(ledger.hear(FromProgram::Started { lane: Slot(1), task: 3, at: sent }, now), Ok(()));
         let mut slots = Vec::new();
         let counts = ledger.view(&mut slots);
         assert_eq!((counts.queued, counts.running, slots[1].task.map(|task| task.0)), (6, 1, Some(3)));
@@ -105,6 +105,6 @@ fn the_oldest_is_the_first_that_has_not_begun() {
         assert_eq!(ledger.hear(done(0, &[(task, sent, 0)]), monotonic()), Ok(()));
     }
     assert_eq!(ledger.oldest(), Some(Moment(5)));
-    assert_eq!(ledger.hear(FromProgram::Started { lane: 0, task: 10, at: sent }, monotonic()), Ok(()));
+    assert_eq!(ledger.hear(FromProgram::Started { lane: Slot(0), task: 10, at: sent }, monotonic()), Ok(()));
     assert_eq!(ledger.oldest(), None);
 }

@@ -51,6 +51,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::event::Slot;
 use crate::engine::outcome::Exit;
 use crate::workload::model::{ClassId, TaskIndex, Work};
 
@@ -118,7 +119,7 @@ pub(super) enum FromProgram {
     WorkerStarted {
         worker: u32,
         pid: u32,
-        lanes: Vec<u32>,
+        lanes: Vec<Slot>,
         #[serde(default)]
         restart: bool,
     },
@@ -141,17 +142,17 @@ pub(super) enum FromProgram {
         expected: bool,
     },
     Started {
-        lane: u32,
+        lane: Slot,
         task: TaskIndex,
         at: u64,
     },
     Succeeded {
-        lane: u32,
+        lane: Slot,
         tasks: Vec<(TaskIndex, u64, u64, u64)>,
     },
     Failed {
         task: TaskIndex,
-        lane: Option<u32>,
+        lane: Option<Slot>,
         start: Option<u64>,
         service: Option<u64>,
         #[serde(default)]
@@ -161,13 +162,13 @@ pub(super) enum FromProgram {
     },
     TimedOut {
         task: TaskIndex,
-        lane: u32,
+        lane: Slot,
         start: u64,
         service: u64,
     },
     Lost {
         task: TaskIndex,
-        lane: Option<u32>,
+        lane: Option<Slot>,
         start: Option<u64>,
         service: Option<u64>,
         signal: Option<i32>,

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::event::Record;
+use crate::engine::event::{Record, Slot};
 use crate::engine::outcome::Times;
 use crate::workload::model::Attempt;
 
@@ -11,7 +11,7 @@ fn record(index: u64, start: u64, service: u64) -> Record {
 
 fn batch(arrival: u64, sent: u64, free_since: u64, records: &[Record]) -> Batch<'_> {
     let [arrival, sent, free_since] = [arrival, sent, free_since].map(Moment);
-    Batch { slot: 0, class: 0, attempt: Attempt::FIRST, arrival, sent, free_since, records }
+    Batch { slot: Slot(0), class: 0, attempt: Attempt::FIRST, arrival, sent, free_since, records }
 }
 
 #[test]

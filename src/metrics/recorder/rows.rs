@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Recorder;
-use crate::engine::event::{EngineView, Moment, SlotView, WorkerState};
+use crate::engine::event::{EngineView, Moment, Slot, SlotView, WorkerState};
 use crate::metrics::snapshot::WorkerRow;
 
 /// Whether a process of the slot was started and is not in its task yet.
@@ -17,11 +17,12 @@ impl Recorder {
         let over = view.state.is_over();
         let mut rows = Vec::with_capacity(view.slots.len().max(self.slots.all().len()));
         let mut views = view.slots.iter().peekable();
-        let known = (0u32..).zip(self.slots.all());
+        let known = (0..).map(Slot).zip(self.slots.all());
         for (number, totals) in known {
             let slot = views.next_if(|slot| slot.slot == number);
-            // A slot without a process that nothing happened in is no row, unless the engine says so.
-            if slot.is_some() || totals.starts > 0 {
+            // A slot that nothing happened in is no row, unless the engine says so.
+            let happened = totals.worker.starts > 0 || totals.lane.done > 0 || totals.lane.busy > 0;
+            if slot.is_some() || happened {
                 rows.push(self.row(now, number, slot, over));
             }
         }
@@ -29,13 +30,13 @@ impl Recorder {
         rows
     }
 
-    fn row(&self, now: Moment, number: u32, view: Option<&SlotView>, over: bool) -> WorkerRow {
+    fn row(&self, now: Moment, number: Slot, view: Option<&SlotView>, over: bool) -> WorkerRow {
         let totals = self.slots.get(number).copied().unwrap_or_default();
-        let live = self.live.slots.get(number as usize).copied().unwrap_or_default();
+        let live = self.live.slots.get(number.index()).copied().unwrap_or_default();
         let pid = view.and_then(|view| view.pid);
         let task = view.and_then(|view| view.task);
         let task_for = task.map_or(Duration::ZERO, |(.., start)| now.since(start));
-        let under_way = task.map_or(Duration::ZERO, |(.., start)| now.since(start.max(totals.last_end)));
+        let under_way = task.map_or(Duration::ZERO, |(.., start)| now.since(start.max(totals.lane.last_end)));
         let memory = live.memory.filter(|(owner, _)| Some(*owner) == pid).map(|(_, memory)| memory);
         WorkerRow {
             slot: number,
@@ -47,11 +48,11 @@ impl Recorder {
             cpu_history: live.history.percents().to_vec(),
             rss_bytes: memory.map(|memory| memory.rss_bytes),
             pss_bytes: memory.and_then(|memory| memory.pss_bytes),
-            done: totals.done,
-            starts: totals.starts,
-            restarts: totals.restarts,
-            busy: Duration::from_nanos(totals.busy) + under_way,
-            cpu: if over { totals.cpu() } else { totals.cpu().max(live.cpu) },
+            done: totals.lane.done,
+            starts: totals.worker.starts,
+            restarts: totals.worker.restarts,
+            busy: Duration::from_nanos(totals.lane.busy) + under_way,
+            cpu: totals.cpu(if over { Duration::ZERO } else { live.cpu }),
         }
     }
 }

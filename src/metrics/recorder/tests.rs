@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::event::{Batch, Record, RunState, SlotView, Usage, WorkerState};
+use crate::engine::event::{Batch, Record, RunState, SlotView, Usage, WorkerId, WorkerState};
 use crate::engine::outcome::{Cause, Counts, Exit};
 use crate::metrics::distribution::Distributions;
 use crate::metrics::snapshot::Latency;
@@ -25,9 +25,24 @@ fn record(index: u64, start: u64, service: u64) -> Record {
     Record { index, start: at(start), service: service * 1_000_000, value: index * index }
 }
 
+fn worker(slot: u32, epoch: u32) -> WorkerId {
+    WorkerId { slot: Slot(slot), epoch }
+}
+
+fn started(worker: WorkerId, pid: u32) -> Event<'static> {
+    Event::WorkerStarted { worker, pid, restart: worker.epoch > 1 }
+}
+
 fn succeed(recorder: &mut Recorder, now: u64, slot: u32, sent: u64, records: &[Record]) {
-    let batch =
-        Batch { slot, class: 0, attempt: Attempt::FIRST, arrival: at(0), sent: at(sent), free_since: at(0), records };
+    let batch = Batch {
+        slot: Slot(slot),
+        class: 0,
+        attempt: Attempt::FIRST,
+        arrival: at(0),
+        sent: at(sent),
+        free_since: at(0),
+        records,
+    };
     recorder.event(at(now), &Event::Succeeded(batch));
 }
 
@@ -40,22 +55,22 @@ fn view(state: RunState, counts: Counts, slots: &[SlotView]) -> EngineView<'_> {
 }
 
 fn slot(slot: u32, pid: Option<u32>, state: WorkerState) -> SlotView {
-    SlotView { slot, pid, state, task: None }
+    SlotView { slot: Slot(slot), pid, state, task: None }
 }
 
 fn cpu(millis: u32) -> Usage {
     Usage { user: MS * millis, system: MS * (millis / 10), ..Usage::default() }
 }
 
-fn exited(slot: u32, pid: u32, usage: Usage) -> Event<'static> {
-    Event::WorkerExited { slot, pid, exit: Exit::Code(0), usage, expected: true, peak_rss_bytes: Some(4096) }
+fn exited(worker: WorkerId, pid: u32, usage: Usage) -> Event<'static> {
+    Event::WorkerExited { worker, pid, exit: Exit::Code(0), usage, expected: true, peak_rss_bytes: Some(4096) }
 }
 
 /// Two workers, four tasks of 100 ms from a batch; worker 1 gets three of them and the second one has to wait.
 fn small_run(recorder: &mut Recorder) {
-    for (worker, pid) in [(0, 70), (1, 71)] {
-        recorder.event(at(0), &Event::WorkerStarted { slot: worker, pid, restart: false });
-        recorder.event(at(5), &Event::WorkerReady { slot: worker, took: MS * 5 });
+    for (slot, pid) in [(0, 70), (1, 71)] {
+        recorder.event(at(0), &started(worker(slot, 1), pid));
+        recorder.event(at(5), &Event::WorkerReady { worker: worker(slot, 1), took: MS * 5 });
     }
     recorder.state(at(0), &view(RunState::Running, counts(4, 4, 0), &[]));
     succeed(recorder, 110, 0, 10, &[record(0, 10, 100)]);
@@ -72,7 +87,7 @@ fn live_snapshot_counts_tasks_that_are_under_way() {
     assert_eq!(snapshots.borrow().counts, Counts::default());
     small_run(&mut recorder);
     let live = Arc::clone(&snapshots.borrow());
-    assert_eq!(live.at, MS * 150);
+    assert_eq!(live.at, at(150));
     assert_eq!(live.worker_time.work, MS * (100 + 98 + 38));
     assert_eq!(live.worker_time.startup, MS * 2);
     assert_eq!(live.worker_time.idle, MS * (2 * 150 - 236 - 2));
@@ -90,12 +105,12 @@ fn figures_of_a_whole_run() {
     let (mut recorder, snapshots) = recorder();
     small_run(&mut recorder);
     succeed(&mut recorder, 312, 1, 110, &[record(2, 112, 100), record(3, 212, 100)]);
-    recorder.event(at(330), &exited(0, 70, cpu(100)));
-    recorder.event(at(350), &exited(1, 71, cpu(300)));
+    recorder.event(at(330), &exited(worker(0, 1), 70, cpu(100)));
+    recorder.event(at(350), &exited(worker(1, 1), 71, cpu(300)));
     recorder.state(at(400), &view(RunState::Finished, counts(4, 0, 0), &[slot(0, None, WorkerState::Free)]));
     let last = Arc::clone(&snapshots.borrow());
     let end = last.end.as_ref().expect("the run is over");
-    assert_eq!((last.at, last.wall()), (MS * 400, MS * 312), "workers that leave are no part of the run");
+    assert_eq!((last.at, last.wall()), (at(400), MS * 312), "workers that leave are no part of the run");
     assert!((last.throughput_whole - 4.0 / 0.312).abs() < 1e-9);
     assert_eq!(last.worker_time.work, MS * 398);
     assert_eq!(last.worker_time.startup, MS * 4);
@@ -125,20 +140,101 @@ fn cpu_time_is_never_counted_twice_and_late_words_are_not_heard() {
         recorder.state(at(now), &idle);
         snapshots.borrow().cpu.user
     };
-    recorder.event(at(1), &Event::WorkerStarted { slot: 0, pid: 5, restart: false });
-    recorder.event(at(2), &Event::WorkerUsage { slot: 0, pid: 5, usage: cpu(30) });
+    recorder.event(at(1), &started(worker(0, 1), 5));
+    recorder.event(at(2), &Event::WorkerUsage { lane: worker(0, 1).lane(0), usage: cpu(30) });
     assert_eq!(total(&mut recorder, 3), MS * 30);
-    recorder.event(at(4), &Event::WorkerUsage { slot: 0, pid: 5, usage: cpu(40) });
+    recorder.event(at(4), &Event::WorkerUsage { lane: worker(0, 1).lane(0), usage: cpu(40) });
     assert_eq!(total(&mut recorder, 5), MS * 40);
-    recorder.event(at(6), &exited(0, 5, cpu(45)));
-    recorder.event(at(6), &Event::WorkerUsage { slot: 0, pid: 5, usage: cpu(44) });
+    recorder.event(at(6), &exited(worker(0, 1), 5, cpu(45)));
+    recorder.event(at(6), &Event::WorkerUsage { lane: worker(0, 1).lane(0), usage: cpu(44) });
     assert_eq!(total(&mut recorder, 7), MS * 45);
-    recorder.event(at(8), &Event::WorkerStarted { slot: 0, pid: 6, restart: true });
-    recorder.event(at(8), &Event::WorkerUsage { slot: 0, pid: 5, usage: cpu(1000) });
-    recorder.event(at(9), &Event::WorkerUsage { slot: 0, pid: 6, usage: cpu(10) });
+    recorder.event(at(8), &started(worker(0, 2), 6));
+    recorder.event(at(8), &Event::WorkerUsage { lane: worker(0, 1).lane(0), usage: cpu(1000) });
+    recorder.event(at(9), &Event::WorkerUsage { lane: worker(0, 2).lane(0), usage: cpu(10) });
     assert_eq!(total(&mut recorder, 10), MS * 55);
     let last = snapshots.borrow();
     assert_eq!((last.workers[0].starts, last.workers[0].restarts, last.worker_restarts), (2, 1, 1));
+}
+
+/// A worker with three lanes, which have used 33, 22 and 11 ms.
+fn three_lanes(recorder: &mut Recorder) -> WorkerId {
+    let worker = worker(0, 1);
+    recorder.event(at(0), &started(worker, 9));
+    for (number, millis) in [(0, 30), (2, 7), (1, 20), (2, 10)] {
+        recorder.event(at(10), &Event::WorkerUsage { lane: worker.lane(number), usage: cpu(millis) });
+    }
+    worker
+}
+
+fn row_cpu(snapshots: &watch::Receiver<Arc<Snapshot>>) -> Vec<Duration> {
+    snapshots.borrow().workers.iter().map(|row| row.cpu).collect()
+}
+
+#[test]
+fn the_cpu_of_a_worker_with_several_lanes_counts_once_and_each_lane_has_its_own() {
+    let (mut recorder, snapshots) = recorder();
+    let id = three_lanes(&mut recorder);
+    recorder.event(at(11), &Event::WorkerUsage { lane: worker(0, 0).lane(1), usage: cpu(1000) });
+    let lanes = [0, 1, 2].map(|number| slot(number, Some(9), WorkerState::Idle));
+    recorder.state(at(20), &view(RunState::Running, Counts::default(), &lanes));
+    assert_eq!(row_cpu(&snapshots), [MS * 33, MS * 22, MS * 11]);
+    assert_eq!((snapshots.borrow().cpu.user, snapshots.borrow().cpu.system), (MS * 60, MS * 6));
+    let account = |number| recorder.slots.account(Slot(number));
+    let accounts = [0, 1, 2].map(account);
+    assert_eq!(
+        accounts.map(|account| account.exited + account.reported),
+        [MS * 66, Duration::ZERO, Duration::ZERO],
+        "in one sum"
+    );
+    assert_eq!(accounts.map(|account| account.pid), [Some(9), None, None], "a process is read once");
+    assert_eq!(accounts.map(|account| account.lane), [33, 22, 11].map(|millis| Some(MS * millis)));
+    // Its process has used more than its lanes; the next worker tells nothing yet.
+    recorder.event(at(30), &exited(id, 9, cpu(100)));
+    recorder.event(at(31), &Event::WorkerUsage { lane: id.lane(1), usage: cpu(1000) });
+    recorder.event(at(32), &started(worker(0, 2), 10));
+    recorder.state(at(40), &view(RunState::Running, Counts::default(), &lanes));
+    assert_eq!(row_cpu(&snapshots), [MS * (110 - 33), MS * 22, MS * 11]);
+    recorder.event(at(41), &exited(worker(0, 2), 10, cpu(10)));
+    recorder.state(at(50), &view(RunState::Finished, Counts::default(), &lanes));
+    let last = snapshots.borrow();
+    assert_eq!((last.cpu.user, last.cpu.system), (MS * 110, MS * 11));
+    assert_eq!(last.workers.iter().map(|row| row.cpu).sum::<Duration>(), MS * 121, "rows add up");
+    assert_eq!((last.worker_starts, last.workers.iter().map(|row| row.starts).sum::<u64>()), (2, 2));
+}
+
+#[test]
+fn lanes_that_claim_more_than_their_process_has_used_have_no_more() {
+    let (mut recorder, snapshots) = recorder();
+    let worker = three_lanes(&mut recorder);
+    recorder.event(at(20), &Event::WorkerUsage { lane: worker.lane(1), usage: cpu(5000) });
+    recorder.event(at(30), &exited(worker, 9, cpu(40)));
+    succeed(&mut recorder, 31, 2, 0, &[record(0, 0, 10)]);
+    recorder.state(at(50), &view(RunState::Finished, counts(1, 0, 0), &[]));
+    let last = snapshots.borrow();
+    assert_eq!(last.workers.iter().map(|row| row.slot.0).collect::<Vec<_>>(), [0, 2], "a lane of a gone slot");
+    assert_eq!(recorder.slots.all().iter().map(|slot| slot.cpu(Duration::ZERO)).sum::<Duration>(), MS * 44);
+    assert_eq!(last.cpu.user + last.cpu.system, MS * 44);
+}
+
+#[test]
+fn every_lane_that_is_cut_off_was_at_work_until_then() {
+    let (mut recorder, snapshots) = recorder();
+    let worker = worker(0, 1);
+    recorder.event(at(0), &started(worker, 9));
+    let busy = |number: u32, start| SlotView {
+        task: Some((u64::from(number) + 1, 0, at(start))),
+        ..slot(number, Some(9), WorkerState::Busy)
+    };
+    succeed(&mut recorder, 500, 1, 0, &[record(0, 0, 500)]);
+    let lanes = [busy(0, 100), busy(1, 500), slot(2, Some(9), WorkerState::Idle), busy(3, 900)];
+    recorder.state(at(1000), &view(RunState::Running, counts(4, 0, 3), &lanes));
+    recorder.event(at(2000), &exited(worker, 9, cpu(1)));
+    let counts = Counts { submitted: 4, succeeded: 1, cancelled: 3, ..Counts::default() };
+    recorder.state(at(2010), &view(RunState::Stopped, counts, &[]));
+    let run = snapshots.borrow();
+    assert_eq!(run.worker_time.work, MS * (500 + 1900 + 1500 + 1100));
+    assert_eq!(run.workers.iter().map(|row| row.busy).sum::<Duration>(), run.worker_time.work, "rows add up");
+    assert_eq!(run.wall(), MS * 2000);
 }
 
 #[test]
@@ -170,7 +266,7 @@ fn without_a_limit_on_workers_there_is_no_idle_time() {
 fn start_of_a_process_is_start_up_while_it_lasts_but_not_in_a_pool() {
     for (kind, startup) in [(EngineKind::Process, MS * 40), (EngineKind::Pool, Duration::ZERO)] {
         let (mut recorder, snapshots) = Recorder::new(config(kind));
-        recorder.event(at(100), &Event::WorkerStarted { slot: 0, pid: 9, restart: false });
+        recorder.event(at(100), &started(worker(0, 1), 9));
         let slots = [slot(0, Some(9), WorkerState::Starting), slot(1, None, WorkerState::Free)];
         recorder.state(at(140), &view(RunState::Running, counts(1, 0, 1), &slots));
         assert_eq!(snapshots.borrow().worker_time.startup, startup, "{kind:?}");
@@ -199,7 +295,7 @@ fn unsuccessful_attempts_are_kept_and_recorded_if_they_ran() {
     assert_eq!(kept, [(1, 1), (1, 2), (2, 1)]);
     assert_eq!((snapshot.latency.service.count, snapshot.latency.sojourn.count), (3, 2));
     assert_eq!(snapshot.worker_time.work, MS * 9);
-    assert_eq!(snapshot.workers.len(), 0, "slots without a process and without a view");
+    assert_eq!(snapshot.workers.iter().map(|row| row.busy).collect::<Vec<_>>(), [MS * 9], "rows add up");
     assert_eq!(snapshot.throughput, 0.0, "nothing succeeded");
 }
 
@@ -233,8 +329,8 @@ fn suspension_makes_a_run_suspect() {
 fn nobody_listening_and_an_absurd_slot_are_no_problem() {
     let (mut recorder, snapshots) = recorder();
     drop(snapshots);
-    recorder.event(at(1), &Event::WorkerStarted { slot: u32::MAX, pid: 1, restart: false });
-    recorder.event(at(1), &exited(u32::MAX, 1, cpu(7)));
+    recorder.event(at(1), &started(worker(u32::MAX, 1), 1));
+    recorder.event(at(1), &exited(worker(u32::MAX, 1), 1, cpu(7)));
     succeed(&mut recorder, 20, u32::MAX, 1, &[record(0, 1, 10)]);
     recorder.state(at(20), &view(RunState::Finished, counts(1, 0, 0), &[slot(u32::MAX, None, WorkerState::Free)]));
     assert_eq!(recorder.publish.borrow().cpu.user, MS * 7);
@@ -257,12 +353,13 @@ proptest! {
     fn rows_add_up(tasks in prop::collection::vec((0..9u32, 0..50u64, 1..100u64), 0..60)) {
         let (mut recorder, snapshots) = recorder();
         let mut now = 0;
-        for (index, (worker, pause, service)) in (0u64..).zip(&tasks) {
-            recorder.event(at(now), &Event::WorkerStarted { slot: *worker, pid: 1, restart: index % 2 == 0 });
+        for (index, (slot, pause, service)) in (0u64..).zip(&tasks) {
+            let worker = worker(*slot, index as u32);
+            recorder.event(at(now), &started(worker, 1));
             let start = now + pause;
-            succeed(&mut recorder, start + service, *worker, now, &[record(index, start, *service)]);
+            succeed(&mut recorder, start + service, *slot, now, &[record(index, start, *service)]);
             now = start + service;
-            recorder.event(at(now), &exited(*worker, 1, cpu(*service as u32)));
+            recorder.event(at(now), &exited(worker, 1, cpu(*service as u32)));
         }
         let count = tasks.len() as u64;
         recorder.state(at(now), &view(RunState::Finished, counts(count, 0, 0), &[]));
@@ -316,7 +413,7 @@ fn the_time_of_a_pause_counts_for_nothing() {
     };
     let (_, plain) = run(&[]);
     let (held, paused) = run(&[(200, 1200), (1400, 6400)]);
-    assert_eq!((held.at, held.paused), (MS * 400, MS * 6000));
+    assert_eq!((held.at, held.paused), (at(400), MS * 6000));
     assert_eq!((paused.at, paused.wall()), (plain.at, plain.wall()));
     assert_eq!(paused.throughput_whole, plain.throughput_whole);
     assert_eq!(paused.throughput, plain.throughput);
@@ -338,7 +435,7 @@ fn the_time_of_a_pause_counts_for_nothing() {
 fn what_never_started_has_no_times_whichever_engine_failed_to_start_it() {
     for (kind, pid) in [(EngineKind::Pool, Some(70)), (EngineKind::Process, None)] {
         let (mut recorder, snapshots) = Recorder::new(config(kind));
-        recorder.event(at(0), &Event::WorkerStarted { slot: 0, pid: 70, restart: false });
+        recorder.event(at(0), &started(worker(0, 1), 70));
         for index in 0..20 {
             // A pool's worker was in the task when it found no program.
             let in_task = SlotView { task: Some((index, 0, at(10 * index))), ..slot(0, pid, WorkerState::Busy) };
@@ -348,7 +445,7 @@ fn what_never_started_has_no_times_whichever_engine_failed_to_start_it() {
             (report.wait, report.startup, report.service, report.pid) = (None, None, None, pid);
             recorder.event(at(10 * index + 1), &Event::Attempt(&report));
         }
-        recorder.event(at(300), &exited(0, 70, cpu(1)));
+        recorder.event(at(300), &exited(worker(0, 1), 70, cpu(1)));
         let counts = Counts { submitted: 20, failed: 20, ..Counts::default() };
         recorder.state(at(301), &view(RunState::Finished, counts, &[]));
         let run = snapshots.borrow();
@@ -365,21 +462,21 @@ fn time_in_a_pause_counts_as_long_as_something_runs() {
     let (mut recorder, snapshots) = recorder();
     let in_task = |index, start| SlotView { task: Some((index, 0, start)), ..slot(0, Some(70), WorkerState::Busy) };
     let idle = slot(0, Some(70), WorkerState::Idle);
-    recorder.event(at(0), &Event::WorkerStarted { slot: 0, pid: 70, restart: false });
+    recorder.event(at(0), &started(worker(0, 1), 70));
     recorder.state(at(0), &view(RunState::Running, counts(2, 1, 1), &[in_task(0, at(0))]));
     // Paused at 1 s; the task goes on until 4 s, and nothing runs until 9 s.
     for now in [1000, 2000, 3000] {
         recorder.state(at(now), &view(RunState::Paused, counts(2, 1, 1), &[in_task(0, at(0))]));
-        assert_eq!(snapshots.borrow().at, MS * now as u32, "its work counts, and so does its time");
+        assert_eq!(snapshots.borrow().at, at(now), "its work counts, and so does its time");
     }
     succeed(&mut recorder, 4000, 0, 0, &[record(0, 0, 4000)]);
     for now in [4050, 6000, 8900] {
         recorder.state(at(now), &view(RunState::Paused, counts(2, 1, 0), &[idle]));
-        assert_eq!((snapshots.borrow().at, snapshots.borrow().paused), (MS * 4000, MS * (now as u32 - 4000)));
+        assert_eq!((snapshots.borrow().at, snapshots.borrow().paused), (at(4000), MS * (now as u32 - 4000)));
     }
     // The second task began before the state was seen again.
     recorder.state(at(9080), &view(RunState::Running, counts(2, 0, 1), &[in_task(1, at(9000))]));
-    assert_eq!((snapshots.borrow().at, snapshots.borrow().paused), (MS * 4080, MS * 5000));
+    assert_eq!((snapshots.borrow().at, snapshots.borrow().paused), (at(4080), MS * 5000));
     succeed(&mut recorder, 13_000, 0, 9000, &[record(1, 9000, 4000)]);
     recorder.state(at(13_010), &view(RunState::Finished, counts(2, 0, 0), &[idle]));
     let run = snapshots.borrow();
@@ -397,12 +494,12 @@ fn a_task_that_is_cut_off_was_work_until_then() {
             ..slot(number, Some(70 + number), WorkerState::Busy)
         };
         for number in [0, 1] {
-            recorder.event(at(0), &Event::WorkerStarted { slot: number, pid: 70 + number, restart: false });
+            recorder.event(at(0), &started(worker(number, 1), 70 + number));
         }
         succeed(&mut recorder, 500, 0, 0, &[record(0, 0, 500)]);
         recorder.state(at(600), &view(RunState::Running, counts(4, 1, 2), &[busy(0, at(500)), busy(1, at(0))]));
-        recorder.event(at(2000), &exited(0, 70, cpu(1)));
-        recorder.event(at(2000), &exited(1, 71, cpu(1)));
+        recorder.event(at(2000), &exited(worker(0, 1), 70, cpu(1)));
+        recorder.event(at(2000), &exited(worker(1, 1), 71, cpu(1)));
         let counts = Counts { submitted: 4, succeeded: 1, cancelled: 3, ..Counts::default() };
         recorder.state(at(2010), &view(RunState::Stopped, counts, &[]));
         let run = snapshots.borrow();
@@ -418,11 +515,11 @@ fn a_task_that_is_cut_off_was_work_until_then() {
 #[test]
 fn a_worker_that_leaves_after_its_last_task_is_not_cut_off() {
     let (mut recorder, snapshots) = recorder();
-    recorder.event(at(0), &Event::WorkerStarted { slot: 0, pid: 70, restart: false });
+    recorder.event(at(0), &started(worker(0, 1), 70));
     let in_task = SlotView { task: Some((0, 0, at(0))), ..slot(0, Some(70), WorkerState::Busy) };
     recorder.state(at(50), &view(RunState::Running, counts(1, 0, 1), &[in_task]));
     succeed(&mut recorder, 100, 0, 0, &[record(0, 0, 100)]);
-    recorder.event(at(900), &exited(0, 70, cpu(1)));
+    recorder.event(at(900), &exited(worker(0, 1), 70, cpu(1)));
     recorder.state(at(910), &view(RunState::Finished, counts(1, 0, 0), &[]));
     assert_eq!((snapshots.borrow().worker_time.work, snapshots.borrow().wall()), (MS * 100, MS * 100));
 }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{MOST_BYTES, ReadError, WriteError};
-use crate::engine::event::RunState;
+use crate::engine::event::{Moment, RunState};
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::distribution::Distributions;
 use crate::metrics::snapshot::{
@@ -20,7 +20,7 @@ use crate::metrics::snapshot::{
 #[derive(Serialize, Deserialize)]
 struct SnapshotFrame {
     run: RunId,
-    at: Duration,
+    at: Moment,
     paused: Duration,
     state: RunState,
     counts: Counts,

@@ -5,11 +5,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::event::{EndReason, RunState, Severity, WorkerState};
+use crate::engine::event::{EndReason, Moment, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Cause, Exit, Outcome};
 use crate::metrics::fixtures;
 use crate::metrics::latency::Recorded;
 use crate::metrics::snapshot::{Cost, Kill, Note, Replaced, RunEnd, Snapshot};
+
+fn moment(elapsed: Duration) -> Moment {
+    Moment::from(elapsed)
+}
 
 fn header() -> Header {
     Header::new("words", "pool", RunId { serial: 7, round: 2, warmup: false })
@@ -60,7 +64,7 @@ prop_compose! {
     ) -> Snapshot {
         let mut snapshot = fixtures::snapshot();
         let time = |place: usize| Duration::from_nanos(numbers[place]);
-        snapshot.at = Duration::from_millis(at);
+        snapshot.at = moment(Duration::from_millis(at));
         snapshot.paused = time(0);
         snapshot.state = [RunState::Running, RunState::Paused, RunState::Broken][usize::try_from(numbers[1] % 3).unwrap()];
         (snapshot.throughput, snapshot.throughput_whole) = (floats[0], floats[1]);
@@ -72,14 +76,14 @@ prop_compose! {
         snapshot.suspect = suspect;
         let (failures, notes, kills) = lists;
         snapshot.failures = Arc::new(failures.into_iter().map(attempt).collect());
-        let note = |n: u32| Note { at: time(6), severity: Severity::Warning, text: format!("note {n}") };
+        let note = |n: u32| Note { at: moment(time(6)), severity: Severity::Warning, text: format!("note {n}") };
         snapshot.notes = Arc::new(notes.into_iter().map(note).collect());
         let kill = |n: u32| Kill {
             cost: if n.is_multiple_of(2) { Cost::Nothing } else {
                 Cost::Attempt { index: 1, class: 2, outcome: Outcome::Lost, retried: true, ran: Some(time(7)) }
             },
             replaced: if n.is_multiple_of(3) { Replaced::Never } else { Replaced::After(time(6)) },
-            ..Kill::new(time(0), n, Some(n), if n == 1 { EndReason::Request } else { EndReason::Timeout { limit: time(7) } })
+            ..Kill::new(moment(time(0)), Slot(n), Some(n), if n == 1 { EndReason::Request } else { EndReason::Timeout { limit: time(7) } })
         };
         let kills: Vec<Kill> = kills.into_iter().map(kill).collect();
         (snapshot.timeouts, snapshot.kills) = (Arc::new(kills[..kills.len() / 2].to_vec()), Arc::new(kills));
@@ -90,7 +94,7 @@ prop_compose! {
             task: busy.then_some((numbers[5], 3)),
             cpu_percent: busy.then_some(12.5),
             rss_bytes: pid.map(u64::from),
-            ..fixtures::row(slot)
+            ..fixtures::row(Slot(slot))
         }).collect();
         snapshot.end = over.then(|| {
             let mut recorded = Recorded::new();
@@ -219,7 +223,7 @@ fn sections(recording: &Recording) -> Vec<(u8, Vec<u8>)> {
 }
 
 fn sample() -> Track {
-    let frame = |millis| Arc::new(Snapshot { at: Duration::from_millis(millis), ..fixtures::snapshot() });
+    let frame = |millis| Arc::new(Snapshot { at: moment(Duration::from_millis(millis)), ..fixtures::snapshot() });
     [100, 200, 300].map(frame).into_iter().collect()
 }
 
@@ -278,13 +282,13 @@ fn what_cannot_be_read_is_not_written() {
     track.frames.swap(0, 1);
     assert!(matches!(recording(track).write(io::sink()), Err(WriteError::Disordered)));
     let frame = &sample().frames[0];
-    let at = |millis| Arc::new(Snapshot { at: Duration::from_millis(millis), ..Snapshot::clone(frame) });
+    let at = |millis| Arc::new(Snapshot { at: moment(Duration::from_millis(millis)), ..Snapshot::clone(frame) });
     let many = Track { frames: (0..=MOST_FRAMES as u64).map(at).collect() };
     assert!(matches!(recording(many).write(io::sink()), Err(WriteError::TooLarge { what: "frames", .. })));
     let report = AttemptReport { stdout_tail: "x".repeat(1 << 20), ..fixtures::attempt(1) };
     // One entry, written once, in one list after the other: few bytes, and much memory.
     let lists = (1..=12u64).map(|count| Snapshot {
-        at: Duration::from_millis(count),
+        at: moment(Duration::from_millis(count)),
         failures: Arc::new(vec![report.clone(); usize::try_from(count).unwrap()]),
         ..Snapshot::clone(frame)
     });
@@ -325,7 +329,7 @@ fn a_failure_is_written_once_however_many_frames_have_it() {
     let report = |index: u64| AttemptReport { stderr_tail: format!("<{index}>"), ..fixtures::attempt(index) };
     let lists = [vec![report(1)], vec![report(1), report(2)], vec![report(1), report(2)], vec![report(2), report(3)]];
     let frame = |(at, list): (u64, Vec<AttemptReport>)| {
-        Arc::new(Snapshot { at: Duration::from_secs(at), failures: Arc::new(list), ..fixtures::snapshot() })
+        Arc::new(Snapshot { at: moment(Duration::from_secs(at)), failures: Arc::new(list), ..fixtures::snapshot() })
     };
     let written = recording((1..).zip(lists).map(frame).collect());
     let bytes = bytes(&written);
@@ -355,8 +359,10 @@ fn the_bytes_of_this_version_stay_as_they_are() {
     frame.failures = Arc::new((0..6u8).map(|cause| attempt((7, cause, Some(5), "text".to_owned()))).collect());
     frame.notes = Arc::new(vec![Note { at: frame.at, severity: Severity::Error, text: "note".to_owned() }]);
     let reason = EndReason::Timeout { limit: Duration::from_secs(2) };
-    frame.kills =
-        Arc::new(vec![Kill::new(frame.at, 1, Some(2), EndReason::Request), Kill::new(frame.at, 1, None, reason)]);
+    frame.kills = Arc::new(vec![
+        Kill::new(frame.at, Slot(1), Some(2), EndReason::Request),
+        Kill::new(frame.at, Slot(1), None, reason),
+    ]);
     let header = Header { program: "poolscope 0".to_owned(), ..header() };
     let bytes = bytes(&Recording { header, track: [Arc::new(frame)].into_iter().collect() });
     let lines: Vec<String> =
@@ -375,7 +381,7 @@ fn realistic(workers: u32, frames: u64) -> Track {
     let mut failures = Arc::new(Vec::new());
     let frames = (1..=frames).map(|number| {
         let mut frame = fixtures::snapshot();
-        frame.at = Duration::from_nanos(number * 100_000_000 + next(200_000));
+        frame.at = Moment(number * 100_000_000 + next(200_000));
         let mut quantiles = || {
             let mut time = || Duration::from_nanos(1_000_000 + next(9_000_000));
             let (mean, p50, p90, p95, p99, max) = (time(), time(), time(), time(), time(), time());
@@ -414,7 +420,7 @@ fn realistic(workers: u32, frames: u64) -> Track {
                     done: number * 12,
                     busy: Duration::from_nanos(number * 99_000_000 + next(1_000_000)),
                     cpu: Duration::from_nanos(number * 98_000_000 + next(1_000_000)),
-                    ..fixtures::row(slot)
+                    ..fixtures::row(Slot(slot))
                 }
             })
             .collect();

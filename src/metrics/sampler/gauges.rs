@@ -147,7 +147,8 @@ impl Gauges {
 }
 
 impl Progress {
-    /// Reads one slot. Its bar is the growth of its account and its live process together.
+    /// Reads one slot. Its bar is the growth of its account and its live process together; that of a lane that shares its
+    /// process is the growth of what is told of it.
     fn sample(
         &mut self,
         now: Duration,
@@ -160,6 +161,7 @@ impl Progress {
         // A slot that is seen for the first time began after the tick before.
         let (since, before) = *self.sampled.get_or_insert((previous, Duration::ZERO));
         let changed = *account != self.account;
+        let lane = account.lane.map(|cpu| (cpu, account.lane != self.account.lane));
         let read = account.pid.map(|pid| readings.cpu_time(pid));
         let (running, known) = match read {
             None => (Duration::ZERO, true),
@@ -173,6 +175,7 @@ impl Progress {
         self.account = *account;
         let total = (account.exited + running).max(live.cpu);
         live.cpu = total;
+        let (total, known) = lane.unwrap_or((total, known));
         if !known {
             live.percent = None;
             return;

@@ -25,15 +25,18 @@ const FIRST: Duration = Duration::from_millis(40);
 /// Bounds of the sample interval.
 const INTERVALS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(10));
 
-/// The exact account of one slot, as the recorder knows it.
+/// The exact account of the workers of one slot, as the recorder knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Account {
-    /// Its live process.
+    /// The live process.
     pub(crate) pid: Option<u32>,
-    /// CPU time of its processes that were reaped.
+    /// CPU time of the processes that were reaped.
     pub(crate) exited: Duration,
-    /// CPU time of its live process as it said itself.
+    /// CPU time of the live process as it said itself.
     pub(crate) reported: Duration,
+    /// CPU time of the slot's lane, where that is one of several that its worker tells apart: in no sum, because the
+    /// worker's has it already.
+    pub(crate) lane: Option<Duration>,
 }
 
 /// What the sampler knows about one slot.
@@ -41,7 +44,7 @@ pub(crate) struct Account {
 pub(crate) struct LiveSlot {
     /// CPU in percent of one core over the last sample interval; `None` where it cannot be read.
     pub(crate) percent: Option<f32>,
-    /// CPU time of all processes of the slot.
+    /// CPU time of all workers of the slot.
     pub(crate) cpu: Duration,
     /// The last CPU percentages.
     pub(crate) history: History,

@@ -81,6 +81,22 @@ fn bar_of_processes_too_short_to_be_sampled_comes_from_their_accounts() {
 }
 
 #[test]
+fn bars_of_lanes_are_what_is_told_of_them_and_their_process_is_in_the_sum_once() {
+    let (mut gauges, mut fake) = (Gauges::new(4), Fake::default());
+    fake.cpu.insert(7, 90 * MS);
+    let lane = |millis| Account { lane: Some(MS * millis), ..Account::default() };
+    let first = Account { lane: Some(30 * MS), reported: 80 * MS, ..live(7) };
+    gauges.tick(100 * MS, Duration::ZERO, &[first, lane(50)], &mut fake);
+    assert_eq!(percents(&gauges), [Some(30.0), Some(50.0)]);
+    assert_eq!(gauges.live().workers_cpu, 90 * MS);
+    fake.cpu.insert(7, 190 * MS);
+    gauges.tick(200 * MS, Duration::ZERO, &[first, lane(90)], &mut fake);
+    assert_eq!(percents(&gauges), [None, Some(40.0)], "nothing was told of the first");
+    assert_eq!(gauges.live().workers_cpu, 190 * MS);
+    assert!((gauges.live().cores_used - 0.95).abs() < 1e-9, "{}", gauges.live().cores_used);
+}
+
+#[test]
 fn new_slot_starts_from_zero_with_its_own_start() {
     let (mut gauges, mut fake) = (Gauges::new(4), Fake::default());
     fake.cpu.insert(1, 100 * MS);

@@ -206,7 +206,7 @@ fn remarks(out: &mut String, results: &Results, paint: Paint) {
             }
             let grave = |note: &&Note| note.severity >= Severity::Warning && !tells_of_strays(note);
             for note in run.notes.iter().filter(grave).take(NOTES) {
-                let at = units::duration(note.at);
+                let at = units::duration(note.at.elapsed());
                 line(out, &format!("! {}, run {number}, after {at}: {}", label(&arm.spec), clean::line(&note.text)));
             }
         }

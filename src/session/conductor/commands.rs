@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Conductor;
 use crate::engine::control::Command;
+use crate::engine::event::Slot;
 use crate::session::arm::ArmState;
 use crate::session::error::SessionError;
 use crate::session::view::{Change, SessionCommand, SessionPhase};
@@ -83,7 +84,7 @@ impl Conductor {
         }
     }
 
-    pub(super) fn request_kill(&mut self, index: usize, slot: Option<u32>) {
+    pub(super) fn request_kill(&mut self, index: usize, slot: Option<Slot>) {
         let capable = self.arms.get(index).is_some_and(|arm| arm.capabilities().kill_worker);
         // What nothing follows on is not waited for, unless it is already.
         if !capable || !self.is_under_way() && !self.kills.waits(index) {

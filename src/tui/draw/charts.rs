@@ -1,7 +1,5 @@
 //! What changed over time, both arms on the same axes.
 
-use std::time::Duration;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -9,6 +7,7 @@ use ratatui::text::Line;
 use super::offered::{self, Begin};
 use super::paint::{cols, fill, panel, put, put_right, row, rows, span};
 use super::{Scene, figures, time_axis};
+use crate::engine::event::Moment;
 use crate::metrics::snapshot::Snapshot;
 use crate::tui::model::Pane;
 use crate::tui::widgets::plot::{self, Series};
@@ -55,9 +54,9 @@ impl Chart {
 }
 
 /// The end of the time axis: the longest that an arm in a pane has run, so that the whole of a replay has its place.
-pub(crate) fn span_of_time(scene: &Scene<'_>) -> Duration {
+pub(crate) fn end_of_time(scene: &Scene<'_>) -> Moment {
     let ends = scene.panes.iter().filter_map(|pane| pane.view.track.frames.last()).map(|frame| frame.at);
-    ends.max().unwrap_or_default().max(Duration::from_millis(100))
+    ends.max().unwrap_or_default().max(Moment(100_000_000))
 }
 
 /// The end of the value axis that both arms share.
@@ -69,7 +68,7 @@ pub(crate) fn shared_max(scene: &Scene<'_>, value: impl Fn(&Snapshot) -> f64) ->
 /// The end of the axis of rates: what was done and what was offered.
 pub(crate) fn rate_max(scene: &Scene<'_>) -> f64 {
     let done = shared_max(scene, |frame| frame.throughput);
-    plot::nice_max(done.max(offered::highest(scene, span_of_time(scene))))
+    plot::nice_max(done.max(offered::highest(scene, end_of_time(scene))))
 }
 
 /// One value for each column of the time axis, up to the moment that the pane shows.
@@ -79,14 +78,14 @@ pub(crate) fn resample(
     columns: usize,
     value: impl Fn(&Snapshot) -> f64,
 ) -> Vec<Option<f64>> {
-    let width = span_of_time(scene).as_secs_f64() / columns.max(1) as f64;
-    let Some(now) = pane.frame.map(|frame| frame.at.as_secs_f64()) else { return vec![None; columns] };
+    let width = end_of_time(scene).elapsed().as_secs_f64() / columns.max(1) as f64;
+    let Some(now) = pane.frame.map(|frame| frame.at.elapsed().as_secs_f64()) else { return vec![None; columns] };
     let mut frames = pane.past.iter().peekable();
     let mut last = None;
     (0..columns)
         .map(|column| {
             let start = column as f64 * width;
-            while let Some(frame) = frames.next_if(|frame| frame.at.as_secs_f64() <= start + width) {
+            while let Some(frame) = frames.next_if(|frame| frame.at.elapsed().as_secs_f64() <= start + width) {
                 last = Some(value(frame));
             }
             if start <= now { last } else { None }
@@ -123,7 +122,7 @@ pub(crate) fn draw(scene: &Scene<'_>, chart: Chart, area: Rect, buf: &mut Buffer
     let plot_height = inner.height.saturating_sub(1 + top);
     let body = cols(rows(inner, top, plot_height), 6, inner.width.saturating_sub(7));
     axis(scene, max, rows(inner, top, plot_height), buf);
-    let end = span_of_time(scene).as_secs_f64();
+    let end = end_of_time(scene).elapsed().as_secs_f64();
     if top > 0 {
         mark_stages(scene, &stages, end, rows(cols(inner, 6, body.width), 0, 1 + plot_height), buf);
     }

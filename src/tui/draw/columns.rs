@@ -83,7 +83,7 @@ fn width_of(view: &SessionView, list: &List<'_>, column: FailureColumn, width: u
         ),
         FailureColumn::Worker => 6,
         FailureColumn::Wait | FailureColumn::Start | FailureColumn::Work => 8,
-        FailureColumn::Ended => widest(&mut reports().map(|report| digits(report.ended.as_secs()) + 4)),
+        FailureColumn::Ended => widest(&mut reports().map(|report| digits(report.ended.elapsed().as_secs()) + 4)),
     };
     u16::try_from(wide.max(column.title().len())).unwrap_or(u16::MAX)
 }

@@ -65,7 +65,7 @@ pub(crate) fn lines(
     let known = [("wait", report.wait), ("start-up", report.startup), ("work", report.service)];
     let mut times: Vec<String> =
         known.iter().filter_map(|(name, time)| Some(format!("{name} {}", format::duration((*time)?)))).collect();
-    times.push(format!("ended {:.3} s", report.ended.as_secs_f64()));
+    times.push(format!("ended {:.3} s", report.ended.elapsed().as_secs_f64()));
     field("times", &times.join(" · "));
     if let Some(class) = view.workload.classes.get(usize::from(report.class)) {
         let (name, words) = work::lines(&class.work, view.workload.seed, report.index, report.attempt);

@@ -56,7 +56,7 @@ pub(crate) fn same_moment(scene: &Scene<'_>) -> bool {
     let (Some(left), Some(right)) = (left.frame, right.frame) else { return false };
     match (left.state.is_over(), right.state.is_over()) {
         (true, true) => true,
-        (false, false) => left.at.min(right.at) >= LEAST_TIME,
+        (false, false) => left.at.min(right.at).elapsed() >= LEAST_TIME,
         _ => false,
     }
 }

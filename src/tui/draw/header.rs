@@ -1,8 +1,6 @@
 //! The first lines: what runs, where, which round, how long it will take, and whether what is seen is live and to be
 //! trusted.
 
-use std::time::Duration;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -10,6 +8,7 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{fill, put, put_right, row, span};
 use super::{Scene, time_left};
+use crate::engine::event::Moment;
 use crate::session::view::{Mode, RunPosition, SessionPhase, SessionView};
 use crate::tui::model::{self, Role};
 use crate::tui::theme::Theme;
@@ -87,7 +86,7 @@ pub(crate) fn round(view: &SessionView) -> String {
 }
 
 /// The run clock: that of the live arm, or of what is shown.
-pub(crate) fn clock(scene: &Scene<'_>) -> Option<Duration> {
+pub(crate) fn clock(scene: &Scene<'_>) -> Option<Moment> {
     let live = scene.panes.iter().filter(|pane| pane.role == Role::Live).filter_map(|pane| pane.frame);
     let hidden = scene.view.arms.iter().filter(|arm| arm.live).filter_map(|arm| arm.latest()).map(|frame| frame.at);
     live.map(|frame| frame.at).chain(hidden).max()

@@ -88,7 +88,7 @@ fn waiting(scene: &Scene<'_>, index: usize) -> Option<Line<'static>> {
 fn pieces(scene: &Scene<'_>, record: &KillRecord) -> Vec<Vec<Span<'static>>> {
     let (theme, kill) = (scene.theme, &record.kill);
     let by = if kill.reason == EndReason::Request { "K" } else { "!" };
-    let when = format!("{}, {:.1} s ", run(record.position), kill.at.as_secs_f64());
+    let when = format!("{}, {:.1} s ", run(record.position), kill.at.elapsed().as_secs_f64());
     let mut head = vec![span(format!("{by} "), theme.strong), span(when, theme.base)];
     head.extend(arm(scene, record.arm, Some(record.workers)).into_iter().flatten());
     let who =

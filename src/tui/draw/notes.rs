@@ -70,13 +70,13 @@ pub(crate) fn warning(scene: &Scene<'_>) -> Option<Message> {
     let notes = scene.panes.iter().flat_map(|pane| notes(pane).map(move |note| (pane, note)));
     let recent = |(pane, note): &(&Pane<'_>, &Note)| {
         let now = pane.frame.map(|frame| frame.at).unwrap_or_default();
-        pane.role != Role::Live || now.saturating_sub(note.at) <= RECENT
+        pane.role != Role::Live || now.since(note.at) <= RECENT
     };
     let wanted = |note: &Note| note.severity > Severity::Info || tells_of_strays(note);
     let grave = notes.filter(|(_, note)| wanted(note)).filter(recent).max_by_key(|(_, note)| note.at);
     grave.map(|(pane, note)| {
         let style = if note.severity == Severity::Error { scene.theme.bad } else { scene.theme.warn };
-        let at = note.at.as_secs_f64();
+        let at = note.at.elapsed().as_secs_f64();
         (format!("! {at:.1} s {} {}: {}", scene.mark(pane).sign, pane.label, text::clean(&note.text)), style)
     })
 }

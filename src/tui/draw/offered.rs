@@ -1,8 +1,7 @@
 //! The rate that open arrivals offer, and where its stages begin.
 
-use std::time::Duration;
-
 use super::Scene;
+use crate::engine::event::Moment;
 use crate::workload::model::{Arrivals, Stage};
 
 /// A stage and when it begins, in seconds of the run.
@@ -36,10 +35,13 @@ pub(crate) fn rate_at(scene: &Scene<'_>, seconds: f64) -> Option<f64> {
 
 /// The rate at the moment that is shown.
 pub(crate) fn now(scene: &Scene<'_>) -> Option<f64> {
-    rate_at(scene, scene.panes.iter().filter_map(|pane| pane.frame).map(|frame| frame.at).max()?.as_secs_f64())
+    rate_at(
+        scene,
+        scene.panes.iter().filter_map(|pane| pane.frame).map(|frame| frame.at).max()?.elapsed().as_secs_f64(),
+    )
 }
 
 /// The highest rate until a moment of the run; 0 where none is offered.
-pub(crate) fn highest(scene: &Scene<'_>, until: Duration) -> f64 {
-    stages(scene).filter(|stage| stage.at < until.as_secs_f64()).map(|stage| stage.rate).fold(0.0, f64::max)
+pub(crate) fn highest(scene: &Scene<'_>, until: Moment) -> f64 {
+    stages(scene).filter(|stage| stage.at < until.elapsed().as_secs_f64()).map(|stage| stage.rate).fold(0.0, f64::max)
 }

@@ -73,7 +73,7 @@ fn end(scene: &Scene<'_>, pane: &Pane<'_>, narrow: bool) -> String {
         RunState::Stopped => return if narrow { "stop" } else { "stopped" }.to_owned(),
         RunState::Broken => return if narrow { "BROKE" } else { "BROKEN" }.to_owned(),
         RunState::Finished => {
-            let took = format::duration(frame.at);
+            let took = format::duration(frame.at.elapsed());
             return if narrow { took.replace(' ', "") } else { format!("took {took}") };
         }
         RunState::Running => {}

@@ -120,7 +120,7 @@ fn cell(scene: &Scene<'_>, failure: &FailedAttempt<'_>, column: FailureColumn) -
         FailureColumn::Wait => time(report.wait),
         FailureColumn::Start => time(report.startup),
         FailureColumn::Work => time(report.service),
-        FailureColumn::Ended => format!("{:.3}", report.ended.as_secs_f64()),
+        FailureColumn::Ended => format!("{:.3}", report.ended.elapsed().as_secs_f64()),
     }
 }
 

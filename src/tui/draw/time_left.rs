@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Scene;
+use crate::engine::event::Moment;
 use crate::session::view::{ArmView, Mode, RunPosition};
 use crate::tui::model;
 use crate::workload::model::{Arrivals, RunOrder};
@@ -30,17 +31,17 @@ pub(crate) fn of(scene: &Scene<'_>) -> Option<Duration> {
 
 fn remaining(arm: &ArmView, arrivals: &Arrivals) -> Option<Duration> {
     let frame = arm.latest()?;
-    frame.remaining(arrivals.last(frame.total))
+    frame.remaining(arrivals.last(frame.total).map(Moment::from))
 }
 
 /// Mean time of the counted runs, or else that of the one that is shown.
 fn run_time(arm: &ArmView, arrivals: &Arrivals) -> Option<Duration> {
     let runs = u32::try_from(arm.finished.len()).unwrap_or(u32::MAX);
     if runs > 0 {
-        return Some(arm.finished.iter().map(|run| run.at).sum::<Duration>() / runs);
+        return Some(arm.finished.iter().map(|run| run.at.elapsed()).sum::<Duration>() / runs);
     }
     let frame = arm.latest()?;
-    if frame.state.is_over() { Some(frame.at) } else { Some(frame.at + remaining(arm, arrivals)?) }
+    if frame.state.is_over() { Some(frame.at.elapsed()) } else { Some(frame.at.elapsed() + remaining(arm, arrivals)?) }
 }
 
 /// `~1:20 left`, `~2h05m left`.

@@ -34,7 +34,7 @@ impl Columns {
     fn new(width: u16, frame: &Snapshot) -> Self {
         let digits = |n: u64| n.checked_ilog10().map_or(1, |log| log as u16 + 1);
         let largest_pid = frame.workers.iter().filter_map(|row| row.pid).max().unwrap_or(0);
-        let slots = digits(frame.workers.last().map_or(0, |row| u64::from(row.slot)));
+        let slots = digits(frame.workers.last().map_or(0, |row| u64::from(row.slot.0)));
         let largest_task = frame.workers.iter().filter_map(|row| row.task).map(|(index, _)| index).max().unwrap_or(0);
         let done = digits(frame.workers.iter().map(|row| row.done).max().unwrap_or(0));
         let task = (digits(largest_task.max(frame.total)) + 1).clamp(5, 12);
@@ -282,7 +282,7 @@ mod tests {
     fn ten_and_more_workers_keep_their_counts_and_their_pictures() {
         for (workers, first_pid) in [(10, 41_207), (16, 4_123_456), (64, 41_207), (200, 4_123_456)] {
             let mut frame = fixture::frame(fixture::Engine { workers, ..fixture::POOL }, Duration::from_secs(5));
-            frame.workers.iter_mut().for_each(|row| row.pid = Some(first_pid + row.slot));
+            frame.workers.iter_mut().for_each(|row| row.pid = Some(first_pid + row.slot.0));
             let columns = Columns::new(38, &frame);
             assert!(columns.task > 0 && columns.done > 0 && columns.spark > 0, "{workers}: {columns:?}");
         }

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use poolscope::engine::control::Command;
 use poolscope::engine::dispatcher::Input;
-use poolscope::engine::event::RunState;
+use poolscope::engine::event::{RunState, Slot};
 
 use super::{Happening, World};
 use crate::draws::MS;
@@ -39,7 +39,7 @@ impl World {
             9 | 10 => {
                 self.faults.kills += 1;
                 let slot = self.dice.below(8) as u32;
-                Command::KillWorker(self.dice.chance(50).then_some(slot))
+                Command::KillWorker(self.dice.chance(50).then_some(Slot(slot)))
             }
             _ => {
                 self.faults.stops += 1;

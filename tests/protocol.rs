@@ -85,7 +85,12 @@ fn faults() -> impl Strategy<Value = Vec<Fault>> {
         Just(FaultKind::BadResult(BadResult::Wrong)),
     ];
     let at = prop_oneof![any::<u64>().prop_map(Trigger::Index), (0.0..=1.0).prop_map(Trigger::Rate)];
-    let fault = (kind, at, any::<Option<u16>>()).prop_map(|(kind, at, class)| Fault { kind, at, class });
+    let fault = (kind, at, any::<Option<u16>>(), any::<Option<u64>>()).prop_map(|(kind, at, class, draw)| Fault {
+        kind,
+        at,
+        class,
+        draw,
+    });
     prop::collection::vec(fault, 0..5)
 }
 

@@ -160,7 +160,7 @@ mod tests {
 
     fn with_time(work: u64, startup: u64, idle: u64) -> Snapshot {
         let [work, startup, idle] = [work, startup, idle].map(Duration::from_secs);
-        Snapshot { worker_time: WorkerTime { work, startup, idle }, ..snapshot() }
+        Snapshot { worker_time: WorkerTime { work, startup, idle, ..WorkerTime::default() }, ..snapshot() }
     }
 
     fn words(run: &Snapshot) -> Vec<String> {

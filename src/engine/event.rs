@@ -124,12 +124,19 @@ pub enum Event<'a> {
         /// Other workers that hold a task now.
         others: &'a [WorkerId],
     },
+    /// The caller of a task has given up, and its worker goes on with it.
+    GhostBegan {
+        /// What is in the task.
+        lane: LaneId,
+    },
     /// A ghost is gone: a worker has come to the end of a task whose caller had given up, or has ended in it.
     GhostEnded {
-        /// Of the lane that was in the task.
-        slot: Slot,
+        /// What was in the task.
+        lane: LaneId,
         /// From the moment at which the caller gave up until now.
         after: Duration,
+        /// CPU time in that time, where it can be told.
+        cpu: Option<Duration>,
     },
     /// A worker process ended and was reaped.
     WorkerExited {

@@ -83,7 +83,14 @@ pub(crate) fn snapshot() -> Snapshot {
             service: quantiles(10),
             sojourn: quantiles(2611),
         },
-        worker_time: WorkerTime { work: millis(10_000), startup: millis(500), idle: millis(500) },
+        ghosts: Default::default(),
+        initializers: Default::default(),
+        worker_time: WorkerTime {
+            work: millis(10_000),
+            startup: millis(500),
+            idle: millis(500),
+            ..WorkerTime::default()
+        },
         workers_target: 2,
         workers: vec![row(Slot(0)), row(Slot(1))],
         cpu: Cpu { user: millis(9700), system: millis(100), cores_used: 1.8, cores_used_whole: 9.8 / 5.5 },

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::engine::control::Capabilities;
-use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity, Slot};
+use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Outcome};
 use crate::metrics::kills::Kills;
 use crate::metrics::latency::Latencies;
@@ -17,7 +17,9 @@ use crate::metrics::nanos::nanos;
 use crate::metrics::results_hash::ResultsHash;
 use crate::metrics::sampler::{Live, Sampler};
 use crate::metrics::slots::Slots;
-use crate::metrics::snapshot::{Cpu, Kill, Memory, Note, Overhead, QueueFigures, RunEnd, RunId, Snapshot, WorkerTime};
+use crate::metrics::snapshot::{
+    Cpu, Ghosts, Initializers, Kill, Memory, Note, Overhead, QueueFigures, RunEnd, RunId, Snapshot, WorkerTime,
+};
 use crate::metrics::suspect::{self, Evidence};
 use crate::metrics::windows::{Capacity, Level, Pauses, Rate};
 use crate::os::pressure::Pressure;
@@ -58,6 +60,8 @@ pub struct Recorder {
     notes: Last<Note>,
     failures: Last<AttemptReport>,
     kills: Kills,
+    ghosts: Ghosts,
+    initializers: Initializers,
     pauses: Pauses,
     /// Last outcome of a task, pauses left out.
     last_outcome: Moment,
@@ -88,6 +92,8 @@ impl Recorder {
             notes: Last::default(),
             failures: Last::default(),
             kills: Kills::default(),
+            ghosts: Ghosts::default(),
+            initializers: Initializers::default(),
             pauses: Pauses::default(),
             last_outcome: Moment::ZERO,
             succeeded: 0,
@@ -170,6 +176,8 @@ impl Recorder {
             queue: self.queue(wall, view),
             latency: self.latencies.summary(),
             worker_time,
+            ghosts: self.ghosts,
+            initializers: self.initializers,
             workers_target: view.workers,
             workers: self.rows(now, view),
             cpu: self.cpu(over, wall.elapsed()),
@@ -224,9 +232,13 @@ impl Recorder {
     /// Where the time of the workers went until `wall`, with tasks and starts that are under way.
     fn worker_time(&self, now: Moment, wall: Moment, view: &EngineView<'_>) -> WorkerTime {
         let (mut work, mut startup) = (u128::from(self.slots.work), u128::from(self.slots.startup));
+        let mut ghost = self.ghosts.time.as_nanos();
         for slot in view.slots {
             let totals = self.slots.get(slot.slot).copied().unwrap_or_default();
             match slot.task {
+                Some((.., start)) if slot.state == WorkerState::Ghost => {
+                    ghost += now.since(start.max(totals.lane.last_end)).as_nanos();
+                }
                 Some((.., start)) => work += now.since(start.max(totals.lane.last_end)).as_nanos(),
                 None if self.config.capabilities.process_per_task && rows::starting(slot) => {
                     startup += now.since(totals.worker.started).as_nanos();
@@ -235,9 +247,9 @@ impl Recorder {
             }
         }
         let whole = if self.config.unbounded { 0 } else { self.capacity.until(wall) };
-        let idle = whole.saturating_sub(work + startup);
-        let [work, startup, idle] = [work, startup, idle].map(nanos);
-        WorkerTime { work, startup, idle }
+        let idle = whole.saturating_sub(work + startup + ghost);
+        let [work, startup, ghost, idle] = [work, startup, ghost, idle].map(nanos);
+        WorkerTime { work, startup, ghost, idle }
     }
 
     fn evidence<'a>(&'a self, readings: Option<(&'a Pressure, &'a Pressure)>) -> Evidence<'a> {
@@ -317,8 +329,21 @@ impl Observer for Recorder {
                 }
                 self.tell_sampler(worker.slot);
             }
-            // Their time is part of what is counted already; the bytes are the caller's.
-            Event::WorkerInitialized { .. } | Event::Returned { .. } | Event::GhostEnded { .. } => {}
+            // The bytes are the caller's.
+            Event::Returned { .. } => {}
+            Event::GhostBegan { .. } => self.ghosts.began += 1,
+            Event::GhostEnded { after, cpu, .. } => {
+                self.ghosts.ended += 1;
+                self.ghosts.time += *after;
+                self.ghosts.cpu += cpu.unwrap_or_default();
+                self.ghosts.unmeasured += u64::from(cpu.is_none());
+            }
+            Event::WorkerInitialized { wall, cpu, rss_bytes, .. } => {
+                self.initializers.count += 1;
+                self.initializers.wall += *wall;
+                self.initializers.cpu += *cpu;
+                self.initializers.rss_bytes = self.initializers.rss_bytes.max(*rss_bytes);
+            }
             Event::Resized { workers } => {
                 self.capacity.set(self.pauses.clock(now), *workers);
                 let plural = if *workers == 1 { "" } else { "s" };

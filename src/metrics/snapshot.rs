@@ -50,6 +50,10 @@ pub struct Snapshot {
     pub latency: Latency,
     /// Where the time of the workers went.
     pub worker_time: WorkerTime,
+    /// Workers that went on with tasks whose callers had given up.
+    pub ghosts: Ghosts,
+    /// What workers did before their first task.
+    pub initializers: Initializers,
     /// Number of workers aimed at.
     pub workers_target: u32,
     /// Every slot, in order.
@@ -96,6 +100,8 @@ impl Snapshot {
             queue: QueueFigures::default(),
             latency: Latency::default(),
             worker_time: WorkerTime::default(),
+            ghosts: Ghosts::default(),
+            initializers: Initializers::default(),
             workers_target: 0,
             workers: Vec::new(),
             cpu: Cpu::default(),
@@ -190,19 +196,33 @@ pub struct WorkerTime {
     pub work: Duration,
     /// Between dispatch and the first instruction of a task.
     pub startup: Duration,
+    /// In tasks whose callers had given up.
+    pub ghost: Duration,
     /// Neither in a task nor starting one.
     pub idle: Duration,
 }
 
 impl WorkerTime {
-    /// Shares of work, start-up and idle time, adding up to 1; all zero before there is any time.
+    /// Shares of work, start-up and idle time; all zero before there is any time. What is missing to 1 is that of ghosts.
     #[must_use]
     pub(crate) fn shares(&self) -> (f64, f64, f64) {
-        let all = (self.work + self.startup + self.idle).as_secs_f64();
+        let all = self.all();
         if all <= 0.0 {
             return (0.0, 0.0, 0.0);
         }
         (self.work.as_secs_f64() / all, self.startup.as_secs_f64() / all, self.idle.as_secs_f64() / all)
+    }
+
+    /// Share of the time in tasks whose callers had given up.
+    #[must_use]
+    pub(crate) fn ghost_share(&self) -> f64 {
+        let all = self.all();
+        if all > 0.0 { self.ghost.as_secs_f64() / all } else { 0.0 }
+    }
+
+    /// In seconds.
+    fn all(&self) -> f64 {
+        (self.work + self.startup + self.ghost + self.idle).as_secs_f64()
     }
 }
 
@@ -211,9 +231,38 @@ impl std::iter::Sum for WorkerTime {
         times.fold(Self::default(), |sum, time| Self {
             work: sum.work + time.work,
             startup: sum.startup + time.startup,
+            ghost: sum.ghost + time.ghost,
             idle: sum.idle + time.idle,
         })
     }
+}
+
+/// Workers that went on with tasks whose callers had given up, as far as they are gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ghosts {
+    /// Callers that have given up.
+    pub began: u64,
+    /// Of these ghosts, those that are gone.
+    pub ended: u64,
+    /// From the moment at which the callers gave up until they were gone, summed.
+    pub time: Duration,
+    /// CPU time in that time.
+    pub cpu: Duration,
+    /// Ghosts that are gone and whose CPU time cannot be told.
+    pub unmeasured: u64,
+}
+
+/// What workers did before their first task, where they have an initializer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Initializers {
+    /// Initializers that went well.
+    pub count: u64,
+    /// Their wall-clock time, summed.
+    pub wall: Duration,
+    /// Their CPU time, summed.
+    pub cpu: Duration,
+    /// Largest resident memory of a worker after it.
+    pub rss_bytes: Option<u64>,
 }
 
 /// Number of CPU samples that a [`WorkerRow`] keeps.

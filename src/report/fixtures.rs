@@ -52,7 +52,7 @@ pub(crate) fn run(startup: u64, service: u64, wall: f64) -> Snapshot {
     let tail_idle = Duration::from_millis(40);
     let mut run = snapshot();
     run.throughput_whole = 1000.0 / wall;
-    run.worker_time = WorkerTime { work, startup, idle };
+    run.worker_time = WorkerTime { work, startup, idle, ..WorkerTime::default() };
     run.latency = latency;
     run.cpu.cores_used_whole = 9.8 / wall;
     run.end = Some(Arc::new(RunEnd { wall: wall_time, distributions, tail_idle, unreaped: 0, so_far: None }));

@@ -2,7 +2,7 @@
 //!
 //! Times are seconds, memory is bytes, rates are per second, hashes are hexadecimal text. What was not measured is
 //! `null`, never zero:
-//! * `ghost_cpu_s`: every task that reaches its limit is ended, nothing can go on unseen, and so nothing is metered.
+//! * `ghost_cpu_s`: CPU time in tasks whose callers had given up, of ghosts that are gone; `null` where one could not be told.
 //! * `zombies`: 0 once every process that was started is known to have been reaped; `null` otherwise, because one that
 //!   was not may as well be alive.
 //! * `latency_s`: all figures of a latency that no attempt had (`count` is 0), as when no program could be started.
@@ -110,6 +110,10 @@ struct RunOut<'a> {
     worker_starts: u64,
     worker_restarts: u64,
     ghost_cpu_s: Option<f64>,
+    /// Tasks whose callers gave up while their workers went on (additive to version 1).
+    ghosts: u64,
+    /// What workers did before their first task (additive to version 1).
+    initializers: Option<InitializersOut>,
     zombies: Option<u64>,
     workers: Vec<WorkerOut>,
     results_hash: String,
@@ -118,6 +122,14 @@ struct RunOut<'a> {
     notes: Vec<NoteOut<'a>>,
     failures_total: u64,
     failures: Vec<FailureOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct InitializersOut {
+    count: u64,
+    wall_s: f64,
+    cpu_s: f64,
+    rss_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -166,6 +178,8 @@ struct QuantilesOut {
 struct WorkerTimeOut {
     work: f64,
     startup: f64,
+    /// In tasks whose callers had given up (additive to version 1).
+    ghost: f64,
     idle: f64,
     /// Part of `idle`: nothing left to do while others still worked.
     tail_idle: Option<f64>,
@@ -365,6 +379,7 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
         worker_time_s: WorkerTimeOut {
             work: seconds(run.worker_time.work),
             startup: seconds(run.worker_time.startup),
+            ghost: seconds(run.worker_time.ghost),
             idle: seconds(run.worker_time.idle),
             tail_idle: end.map(|end| seconds(end.tail_idle)),
         },
@@ -380,7 +395,14 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
         queue: QueueOut { max: run.queue.max, mean: run.queue.mean },
         worker_starts: run.worker_starts,
         worker_restarts: run.worker_restarts,
-        ghost_cpu_s: None,
+        ghost_cpu_s: (run.ghosts.unmeasured == 0).then(|| seconds(run.ghosts.cpu)),
+        ghosts: run.ghosts.began,
+        initializers: (run.initializers.count > 0).then(|| InitializersOut {
+            count: run.initializers.count,
+            wall_s: seconds(run.initializers.wall),
+            cpu_s: seconds(run.initializers.cpu),
+            rss_bytes: run.initializers.rss_bytes,
+        }),
         zombies: end.filter(|end| end.unreaped == 0).map(|_| 0),
         workers: run.workers.iter().map(worker).collect(),
         results_hash: format!("{:016x}", run.results_hash),
@@ -522,7 +544,7 @@ mod tests {
         }
         let document = result(&results);
         let run = &document["arms"][0]["runs"][0];
-        for field in ["zombies", "ghost_cpu_s", "throughput"] {
+        for field in ["zombies", "throughput"] {
             assert_eq!(run[field], Value::Null, "{field}");
         }
         assert_eq!(run["memory"]["peak_rss_bytes"], Value::Null);

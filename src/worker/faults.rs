@@ -14,7 +14,7 @@ use crate::workload::random::{Purpose, unit};
 pub(super) fn strike(faults: &[Fault], seed: u64, task: &TaskRun) -> Option<BadResult> {
     let mut result = None;
     for (fault, number) in faults.iter().zip(0u64..) {
-        if !hits(fault, number, seed, task) {
+        if !hits(fault, fault.draw.unwrap_or(number), seed, task) {
             continue;
         }
         match fault.kind {
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_rate_is_met_and_each_attempt_is_drawn_anew() {
-        let fault = Fault { kind: FaultKind::Hang, at: Trigger::Rate(0.25), class: None };
+        let fault = Fault { kind: FaultKind::Hang, at: Trigger::Rate(0.25), class: None, draw: None };
         let hits: Vec<u64> = (0..10_000).filter(|task| hit(&fault, *task, 1)).collect();
         assert!((2_300..2_700).contains(&hits.len()), "{}", hits.len());
         let again = hits.iter().filter(|task| hit(&fault, **task, 2)).count();
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn one_task_is_hit_in_every_attempt_and_only_in_its_class() {
-        let fault = |class| Fault { kind: FaultKind::Hang, at: Trigger::Index(7), class };
+        let fault = |class| Fault { kind: FaultKind::Hang, at: Trigger::Index(7), class, draw: None };
         assert!(hit(&fault(None), 7, 1) && hit(&fault(Some(3)), 7, 9));
         assert!(!hit(&fault(None), 8, 1) && !hit(&fault(Some(2)), 7, 1));
     }

@@ -198,9 +198,9 @@ fn faults() {
         case(fault("kind: hang, rate: §1.5"), "faults[0].rate", &["from 0 to 1"]),
         case(fault("kind: hang, at: §3s"), "faults[0].at", &["in a task, not at a time"]),
         case(fault("kind: hang, at: §-3"), "faults[0].at", &["an integer >= 0"]),
-        case(fault("kind: hang, at: §3, rate: 0.5"), "faults[0].at", &["together"]),
+        case(fault("kind: hang, at: §2, rate: 0.5"), "faults[0].at", &["together"]),
         case(fault("kind: kill_worker, at: 3s, worker: §2"), "faults[0].worker", &["no worker 2", "counted from 0"]),
-        case(fault("kind: hang, at: 3, §worker: 1"), "faults[0].worker", &["does not apply to fault hang"]),
+        case(fault("kind: crash, at: 2, §worker: 1"), "faults[0].worker", &["does not apply to fault crash"]),
         meant(fault("kind: kill_worker, at: 3s, engine: §pol"), "faults[0].engine", "pool"),
         case(fault("kind: hang, at: 1, task: §nobody"), "faults[0].task", &["unknown task"]),
         case(fault("kind: leak, bytes: §5"), "faults[0].bytes", &["unit"]),
@@ -210,8 +210,11 @@ fn faults() {
         case(fault("kind: crash, at: 1, exit: §0"), "faults[0].exit", &[">= 1"]),
         meant(fault("kind: bad_result, at: 1, result: §oversize"), "faults[0].result", "oversized"),
         case(file("faults: [§crash]"), "faults[0]", &["must be a map"]),
+        case(fault("kind: hang, at: §3"), "faults[0].at", &["there is no task 3", "below the 3 tasks"]),
+        case(fault("kind: kill_worker, at: §99999999h"), "faults[0].at", &["99999999h"]),
     ]);
     accepted(&fault("kind: crash, at: 1, exit: 3"));
+    accepted(&fault("kind: crash, at: 1, signal: SIGSEGV"));
     accepted(&fault("kind: kill_worker, at: 3s, worker: 1, engine: pool"));
     accepted(&fault("kind: leak, bytes: 64KiB"));
     accepted(&fault("kind: bad_result, at: 0, result: undecodable"));

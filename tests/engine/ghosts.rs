@@ -9,7 +9,7 @@ use poolscope::engine::event::{RunState, WorkerState};
 use poolscope::engine::outcome::Outcome;
 use poolscope::engine::stream::ClassRules;
 use poolscope::worker::protocol::Initialize;
-use poolscope::workload::model::OnTimeout;
+use poolscope::workload::model::{Dist, OnTimeout, Work};
 
 use crate::support::{Setting, both, pool, process, rules, shell, sleep};
 
@@ -41,6 +41,27 @@ fn a_ghost_lives_on_while_others_work_and_is_not_waited_for() {
         assert_eq!(story.attempts[0].outcome, Outcome::TimedOut);
         // Eight of 200 ms, one after the other, take less than the ghost by far.
         assert!(story.at.elapsed() < Duration::from_secs(30), "{way} waited for its ghost until {:?}", story.at);
+    }
+}
+
+#[test]
+fn what_a_ghost_burns_is_metered_whether_it_comes_to_its_end_or_is_ended() {
+    // Work for about 600 ms of CPU, given up after 200: it comes to its end while others work, or the run's end comes first.
+    let busy = Work::Cpu(Dist::Constant(Duration::from_millis(600)));
+    for others in [40, 1] {
+        for setting in both(2) {
+            let way = format!("{:?}, {others} others", setting.policy);
+            let story = setting.tasks(1, busy.clone(), abandoned_after(200)).tasks(others, sleep(100), rules());
+            let story = story.start().finish();
+            assert_eq!((story.counts.timed_out, story.counts.succeeded), (1, others), "{way}: {:?}", story.notes);
+            let [(after, cpu)] = story.ghosts[..] else { panic!("{way}: {:?}", story.ghosts) };
+            let cpu = cpu.unwrap();
+            // It does nothing else, and cannot use more than there was.
+            assert!(cpu <= after + Duration::from_millis(20), "{way}: {cpu:?} in {after:?}");
+            if others == 40 {
+                assert!(cpu >= Duration::from_millis(20), "{way}: {cpu:?} in {after:?}");
+            }
+        }
     }
 }
 

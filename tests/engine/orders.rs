@@ -96,7 +96,7 @@ fn a_timeout_within_a_chunk_that_is_reported_whole_ends_only_its_task() {
 #[test]
 fn faults_happen_where_they_are_to_in_both_engines() {
     for mut setting in both(2) {
-        let fault = |kind, task| Fault { kind, at: Trigger::Index(task), class: None };
+        let fault = |kind, task| Fault { kind, at: Trigger::Index(task), class: None, draw: None };
         setting.orders.faults = vec![
             fault(FaultKind::Crash(libc::SIGABRT), 5),
             fault(FaultKind::Hang, 11),

@@ -29,7 +29,7 @@ fn a_worker_that_dies_hangs_or_errs_costs_one_attempt() {
     let again = Retries { max: 1, ..rules().retries };
     let limited = ClassRules { timeout: Some(Duration::from_millis(300)), retries: again, ..rules() };
     for mut setting in perls(2) {
-        let fault = |kind, at| Fault { kind, at, class: None };
+        let fault = |kind, at| Fault { kind, at, class: None, draw: None };
         let faults =
             [(FaultKind::Crash(libc::SIGABRT), 5), (FaultKind::Hang, 11), (FaultKind::BadResult(BadResult::Wrong), 13)];
         setting.orders.faults = faults.map(|(kind, task)| fault(kind, Trigger::Index(task))).into();

@@ -3,10 +3,14 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use poolscope::engine::control::Command;
+use poolscope::engine::dispatcher::InitializerRules;
 use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::event::{RunState, Slot};
 use poolscope::engine::outcome::{Cause, Exit, Outcome};
-use poolscope::workload::model::{BadResult, Fault, FaultKind, Recycling, Trigger};
+use poolscope::engine::stream::ClassRules;
+use poolscope::worker::protocol::Initialize;
+use poolscope::workload::model::{BadResult, Fault, FaultKind, OnTimeout, Recycling, Trigger};
 
 use crate::support::{NOOP, both, foreigners, perls, pool, rules, sleep};
 
@@ -28,7 +32,7 @@ fn a_worker_is_replaced_after_its_number_of_tasks_and_nothing_is_lost() {
 
 #[test]
 fn a_worker_that_grows_is_replaced_after_the_task_in_which_it_outgrew_its_limit() {
-    let leak = |bytes| vec![Fault { kind: FaultKind::Leak(bytes), at: Trigger::Rate(1.0), class: None }];
+    let leak = |bytes| vec![Fault { kind: FaultKind::Leak(bytes), at: Trigger::Rate(1.0), class: None, draw: None }];
     let started = |bytes| {
         let mut setting = pool(1);
         setting.recycling = Recycling { max_tasks: None, max_rss_bytes: Some(64 << 20) };
@@ -62,7 +66,7 @@ fn what_cannot_be_a_result_loses_its_own_task_and_no_other() {
     for bad in [BadResult::Undecodable, BadResult::Oversized] {
         for mut setting in both(2).into_iter().chain(perls(2)) {
             let kind = FaultKind::BadResult(bad);
-            setting.orders.faults = vec![Fault { kind, at: Trigger::Index(7), class: None }];
+            setting.orders.faults = vec![Fault { kind, at: Trigger::Index(7), class: None, draw: None }];
             let story = setting.tasks(40, sleep(1), rules()).start().finish();
             let lost: Vec<u64> = story.attempts.iter().map(|report| report.index).collect();
             assert_eq!((story.counts.succeeded, lost), (39, vec![7]), "{bad:?}: {:?}", story.notes);
@@ -78,11 +82,49 @@ fn a_crash_has_the_cause_that_was_asked_for() {
         (FaultKind::Crash(libc::SIGTERM), Exit::Signal(libc::SIGTERM)),
     ] {
         for mut setting in both(1).into_iter().chain(perls(1)) {
-            setting.orders.faults = vec![Fault { kind, at: Trigger::Index(2), class: None }];
+            setting.orders.faults = vec![Fault { kind, at: Trigger::Index(2), class: None, draw: None }];
             let story = setting.tasks(5, sleep(1), rules()).start().finish();
             assert_eq!((story.counts.succeeded, story.counts.lost), (4, 1), "{kind:?} {:?}", story.notes);
             let cause = &story.attempts[0].cause;
             assert!(matches!(cause, Cause::WorkerDied { exit: found, .. } if *found == exit), "{kind:?}: {cause:?}");
         }
+    }
+}
+
+#[test]
+fn faults_that_follow_each_other_in_new_workers_are_not_taken_for_a_broken_program() {
+    for mut setting in both(2) {
+        let kind = FaultKind::BadResult(BadResult::Undecodable);
+        setting.orders.faults = vec![Fault { kind, at: Trigger::Rate(1.0), class: None, draw: None }];
+        setting.recycling = Recycling { max_tasks: NonZeroU64::new(1), max_rss_bytes: None };
+        let story = setting.tasks(30, sleep(1), rules()).start().finish();
+        assert_eq!((story.state, story.attempts.len()), (Some(RunState::Finished), 30), "{:?}", story.notes);
+    }
+}
+
+#[test]
+fn the_engine_gives_up_after_exactly_so_many_failures_of_an_initializer() {
+    for failures in [1, 3] {
+        let mut setting = pool(1);
+        setting.initializer = Some(InitializerRules { timeout: None, max_failures: failures });
+        setting.orders.initialize = Some(Initialize { fail_rate: 1.0, ..Initialize::default() });
+        let story = setting.tasks(5, NOOP, rules()).start().finish();
+        assert_eq!(
+            (story.state, story.started.len()),
+            (Some(RunState::Broken), failures as usize),
+            "{:?}",
+            story.notes
+        );
+    }
+}
+
+#[test]
+fn it_is_told_that_nothing_but_ghosts_is_at_work() {
+    let abandoned = ClassRules { timeout: Some(Duration::from_millis(50)), on_timeout: OnTimeout::Abandon, ..rules() };
+    for setting in both(2) {
+        let running = setting.tasks(4, sleep(3_600_000), abandoned).start();
+        running.until("it is told", |story| story.notes.iter().any(|note| note.contains("caller has given up")));
+        running.command(Command::Kill);
+        assert_eq!(running.finish().counts.timed_out, 2);
     }
 }

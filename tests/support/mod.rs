@@ -252,6 +252,8 @@ pub struct Story {
     pub returned: Vec<(u64, Vec<u8>)>,
     /// Initializers that went well: worker, how long each took, and its CPU time.
     pub initialized: Vec<(WorkerId, Duration, Duration)>,
+    /// Ghosts that are gone: how long they were one, and the CPU time of that.
+    pub ghosts: Vec<(Duration, Option<Duration>)>,
     /// How many records came together.
     pub batches: Vec<usize>,
     /// When each process was started and when it was gone, by pid.
@@ -312,6 +314,7 @@ impl Observer for Remember {
                 story.exits.push((*worker, *pid, *exit, *usage, *expected));
             }
             Event::Returned { index, bytes, .. } => story.returned.push((*index, bytes.to_vec())),
+            Event::GhostEnded { after, cpu, .. } => story.ghosts.push((*after, *cpu)),
             Event::WorkerInitialized { worker, wall, cpu, .. } => story.initialized.push((*worker, *wall, *cpu)),
             Event::Note { text, .. } => {
                 story.notes.push(text.clone());

@@ -10,7 +10,7 @@ use crate::parent::{LINE, Parent, Said, ours, run};
 use crate::support::{NOOP, eventually, shell};
 
 fn with(kind: FaultKind, at: Trigger) -> Parent {
-    let setup = Setup { faults: vec![Fault { kind, at, class: Some(0) }], ..Setup::of(3, 5e8) };
+    let setup = Setup { faults: vec![Fault { kind, at, class: Some(0), draw: None }], ..Setup::of(3, 5e8) };
     Parent::with_classes(&ours(), &setup, &[NOOP, NOOP, shell("sleep 0.2")])
 }
 

@@ -171,7 +171,7 @@ sub faults {
         $n++;
         my ($kind, $at) = @$fault{qw(kind at)};
         next if defined $fault->{class} && $fault->{class} != $class;
-        next unless defined $at->{index} ? $at->{index} == $index : unit(8, $index, $attempt * 65536 + $n) < $at->{rate};
+        next unless defined $at->{index} ? $at->{index} == $index : unit(8, $index, $attempt * 65536 + ($fault->{draw} // $n)) < $at->{rate};
         my $more = ref $kind ? (values %$kind)[0] : undef;
         ($kind) = keys %$kind if ref $kind;
         if    ($kind eq 'leak')           { push @kept, "\1" x $more }

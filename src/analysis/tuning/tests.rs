@@ -203,7 +203,7 @@ mod sentences {
         let mut points = points(&[(4, 191.0), (8, 387.0)]);
         let last = points.last_mut().unwrap();
         let second = Duration::from_secs(1);
-        last.worker_time = WorkerTime { work: second * 98, startup: second, idle: second };
+        last.worker_time = WorkerTime { work: second * 98, startup: second, idle: second, ..WorkerTime::default() };
         last.cpu = second * 2;
         change(last);
         Tuning::of(points, bounds).why
@@ -235,7 +235,8 @@ mod sentences {
         let truth = |change: fn(&mut Point), higher: f64| {
             let mut points = points(&[(8, 387.0), (16, higher)]);
             let second = Duration::from_secs(1);
-            points[0].worker_time = WorkerTime { work: second * 98, startup: second, idle: second };
+            points[0].worker_time =
+                WorkerTime { work: second * 98, startup: second, idle: second, ..WorkerTime::default() };
             points[0].tasks = 1000;
             change(&mut points[0]);
             Tuning::of(points, BOUNDS).why

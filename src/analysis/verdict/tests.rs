@@ -98,7 +98,7 @@ fn run_under_way_does_not_change_the_verdict_of_finished_ones() {
 fn reasons_explain_the_slower_side() {
     let [work, startup, idle] = [3200, 6700, 100].map(Duration::from_millis);
     let bound = |throughput| {
-        let worker_time = WorkerTime { work, startup, idle };
+        let worker_time = WorkerTime { work, startup, idle, ..WorkerTime::default() };
         Arc::new(Snapshot { throughput_whole: throughput, worker_time, ..snapshot() })
     };
     let said = |arms: &[Vec<Arc<Snapshot>>]| {

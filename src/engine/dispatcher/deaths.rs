@@ -40,7 +40,7 @@ impl Dispatcher {
         match life {
             Life::Ending(ending) => {
                 match &ending.why {
-                    Why::Misbehaved(_) | Why::Closed if !proven => self.early_deaths += 1,
+                    Why::Misbehaved(_) | Why::Closed if !proven && !was_in_task => self.early_deaths += 1,
                     Why::Silent => {
                         self.early_deaths += u32::from(!proven);
                         how = format!("because it said nothing for {:?}", self.start_timeout);
@@ -80,7 +80,7 @@ impl Dispatcher {
             return self.give_up(now, EngineError::EarlyDeaths { count: self.early_deaths, how }, out);
         }
         if let Some(rules) = self.initializer
-            && self.failed_initializers > rules.max_failures
+            && self.failed_initializers >= rules.max_failures.max(1)
         {
             return self.give_up(now, EngineError::Initializer { times: self.failed_initializers }, out);
         }
@@ -109,15 +109,22 @@ impl Dispatcher {
         worker.life = Life::Free;
         worker.replaces = !expected && keeps_workers;
         let mut open: Vec<Ticket> = Vec::new();
+        let mut gone = Vec::new();
         for slot in self.table.slots_of(id).map(Slot) {
             if let Some((_, lane)) = self.table.at_mut(slot) {
                 lane.free_since = now;
                 if let Some(ghost) = lane.ghost.take() {
-                    out.event(now, &Event::GhostEnded { slot, after: now.since(ghost.since) });
+                    let after = now.since(ghost.since);
+                    gone.push((slot, after));
                 }
                 open.extend(lane.held.drain(..).filter(|held| !held.expired).map(|held| held.ticket));
             }
             self.watch(slot, None);
+        }
+        for (slot, after) in gone {
+            if let Some(lane) = self.table.lane_id(slot) {
+                out.event(now, &Event::GhostEnded { lane, after, cpu: None });
+            }
         }
         if ending {
             self.counts.cancelled += open.iter().map(|ticket| ticket.count).sum::<u64>();

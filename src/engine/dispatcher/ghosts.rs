@@ -9,7 +9,7 @@ use super::Dispatcher;
 use super::input::Sink;
 use super::lane::{Ghost, Held, Lane};
 use super::worker::Life;
-use crate::engine::event::{Event, LaneId, Moment, WorkerId};
+use crate::engine::event::{Event, LaneId, Moment, Severity, WorkerId};
 use crate::engine::outcome::{Cause, Outcome};
 use crate::workload::model::TaskIndex;
 
@@ -48,8 +48,23 @@ impl Dispatcher {
         self.expire_queue(now, out);
         let may_retry = self.rules(task.ticket.class).retries.on_timeout;
         self.attempt_over(now, task, report, may_retry, out);
+        out.event(now, &Event::GhostBegan { lane: id });
         // Another worker may be of use now.
         self.fit_table(now, out);
+        self.tell_if_haunted(now, out);
+    }
+
+    /// Says once that nothing can be given out because every lane is in a task that nobody waits for.
+    fn tell_if_haunted(&mut self, now: Moment, out: &mut dyn Sink) {
+        let aimed_at = self.table.lanes().iter().take(self.workers as usize);
+        if !self.told_haunted && !self.queue.is_empty() && aimed_at.clone().all(|lane| lane.ghost.is_some()) {
+            self.told_haunted = true;
+            let text = format!(
+                "every worker ({}) is in a task whose caller has given up: nothing is begun until one of these ends",
+                aimed_at.count()
+            );
+            self.note(now, Severity::Warning, text, out);
+        }
     }
 
     /// Whether what a worker says of this task is not to be heard: it is its ghost, or was taken back from it.
@@ -59,7 +74,9 @@ impl Dispatcher {
             Some(ghost) if ghost.index == index => {
                 lane.ghost = None;
                 lane.free_since = now;
-                out.event(now, &Event::GhostEnded { slot: id.slot(), after: now.since(ghost.since) });
+                let after = now.since(ghost.since);
+                // How much it burnt is for the driver to say.
+                out.event(now, &Event::GhostEnded { lane: id, after, cpu: None });
                 true
             }
             _ => lane.taken_back.iter().any(|held| held.contains(index)),

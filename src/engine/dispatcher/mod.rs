@@ -84,7 +84,7 @@ pub struct Settings {
 pub struct InitializerRules {
     /// How long it may take.
     pub timeout: Option<Duration>,
-    /// How often it may fail, in a row, before the engine gives up.
+    /// After so many failures in a row the engine gives up.
     pub max_failures: u32,
 }
 
@@ -135,6 +135,8 @@ pub struct Dispatcher {
     early_deaths: u32,
     /// Initializers that failed one after the other.
     failed_initializers: u32,
+    /// Whether it was told that nothing but ghosts is at work.
+    told_haunted: bool,
     /// Workers that the user wants killed as soon as they are there; `None` is the first one found in a task.
     to_kill: BTreeSet<Option<Slot>>,
     /// Not before this it is asked again which worker is in a task.
@@ -182,6 +184,7 @@ impl Dispatcher {
             start_blocked_until: Moment::ZERO,
             early_deaths: 0,
             failed_initializers: 0,
+            told_haunted: false,
             to_kill: BTreeSet::new(),
             look_again: Moment::ZERO,
             starts_left: 0,
@@ -351,6 +354,10 @@ impl Dispatcher {
             Timer::Start(worker) => self.start_again(now, worker, out),
             // Every turn ends with it.
             Timer::Kill => {}
+            Timer::KillWorker(Some(slot)) if slot.0 >= self.workers => {
+                let text = format!("worker {slot} was to be killed now, and there is none");
+                self.note(now, Severity::Warning, text, out);
+            }
             Timer::KillWorker(slot) => _ = self.to_kill.insert(slot),
             Timer::Retry(ticket) => {
                 self.retrying -= ticket.count;

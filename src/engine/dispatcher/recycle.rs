@@ -26,7 +26,7 @@ impl Dispatcher {
         spent
     }
 
-    /// A worker has grown beyond its limit: it leaves after the task that it is in.
+    /// A worker has grown beyond its limit: it leaves after the task that it is in, and what else it holds goes to others.
     pub(super) fn grown(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
         let works = self.table.worker(id).is_some_and(|worker| matches!(worker.life, Life::Working));
         if works && !self.policy.shares_worker() {

@@ -18,8 +18,9 @@ impl Dispatcher {
         out: &mut dyn Sink,
     ) {
         let waits = refused.is_none();
-        let Some((_, lane)) = self.table.lane_mut(id) else { return };
+        let Some((worker, lane)) = self.table.lane_mut(id) else { return };
         let mut held: Vec<_> = tickets.iter().flat_map(|ticket| lane.take_back(ticket)).collect();
+        worker.given = worker.given.saturating_sub(held.iter().map(|held| held.ticket.count).sum());
         // For what it still holds it will report, and be given more then.
         lane.waits_for_room = waits && lane.is_at_rest();
         if let Some(message) = refused

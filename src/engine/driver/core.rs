@@ -18,6 +18,7 @@ use crate::engine::clock::RunClock;
 use crate::engine::control::Capabilities;
 use crate::engine::dispatcher::input::TaskOutput;
 use crate::engine::dispatcher::{Dispatcher, Effect, Input, Policy, Sink};
+use crate::engine::driver::ghost_meter::GhostMeter;
 use crate::engine::driver::guardian::Guardian;
 use crate::engine::driver::strays::Strays;
 use crate::engine::error::EngineError;
@@ -59,6 +60,7 @@ pub(super) struct Core {
     pub(crate) oom_kills: Option<u64>,
     /// Watches over what programs leave behind; `None` where no task is a program.
     pub(crate) strays: Option<Strays>,
+    ghosts: GhostMeter,
     /// Most resident memory of a worker.
     pub(crate) max_rss_bytes: Option<u64>,
     /// Wakes the local task that looks for strays.
@@ -86,6 +88,7 @@ pub(super) struct Core {
 struct Outlet<'a> {
     effects: &'a mut VecDeque<Effect>,
     observer: &'a mut dyn Observer,
+    ghosts: &'a mut GhostMeter,
 }
 
 impl Sink for Outlet<'_> {
@@ -94,7 +97,7 @@ impl Sink for Outlet<'_> {
     }
 
     fn event(&mut self, now: Moment, event: &Event<'_>) {
-        self.observer.event(now, event);
+        self.ghosts.pass(event, |event| self.observer.event(now, event));
     }
 }
 
@@ -153,6 +156,7 @@ impl Core {
             guardian: None,
             oom_kills: oom::kills(),
             strays: None,
+            ghosts: GhostMeter::default(),
             max_rss_bytes,
             strays_notice: Rc::new(Notify::new()),
             strays_told: false,
@@ -209,7 +213,7 @@ impl Core {
 
     /// Feeds one input; its effects wait their turn.
     pub(super) fn handle(&mut self, now: Moment, input: Input<'_>) {
-        let mut sink = Outlet { effects: &mut self.effects, observer: &mut *self.observer };
+        let mut sink = Outlet { effects: &mut self.effects, observer: &mut *self.observer, ghosts: &mut self.ghosts };
         self.dispatcher.handle(now, input, &mut sink);
     }
 

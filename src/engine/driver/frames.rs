@@ -141,6 +141,7 @@ impl Core {
                 }
                 let failure = Box::new(self.failure(failure));
                 self.feed(Input::Failed { lane, failure });
+                self.look_at_size(worker);
             }
             FromWorker::Result(piece) => return self.returned(worker, number, piece),
             FromWorker::Started(started) => {

@@ -8,6 +8,7 @@ mod breach;
 mod commands;
 mod core;
 mod frames;
+mod ghost_meter;
 pub(in crate::engine) mod guardian;
 mod left_behind;
 mod links;

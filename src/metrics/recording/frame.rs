@@ -12,8 +12,8 @@ use crate::engine::event::{Moment, RunState};
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::distribution::Distributions;
 use crate::metrics::snapshot::{
-    CPU_HISTORY, Cpu, Kill, Latency, Memory, Note, Overhead, QueueFigures, RunEnd, RunId, Snapshot, WorkerRow,
-    WorkerTime,
+    CPU_HISTORY, Cpu, Ghosts, Initializers, Kill, Latency, Memory, Note, Overhead, QueueFigures, RunEnd, RunId,
+    Snapshot, WorkerRow, WorkerTime,
 };
 
 /// A [`Snapshot`] as it is written.
@@ -30,6 +30,8 @@ struct SnapshotFrame {
     queue: QueueFigures,
     latency: Latency,
     worker_time: WorkerTime,
+    ghosts: Ghosts,
+    initializers: Initializers,
     workers_target: u32,
     /// With what is new in their CPU history.
     workers: Vec<(WorkerRow, Past)>,
@@ -103,7 +105,7 @@ pub(super) struct Encoder {
 impl Encoder {
     pub(crate) fn encode(&mut self, snapshot: &Snapshot) -> Result<Vec<u8>, WriteError> {
         let Snapshot { run, at, paused, state, counts, total, throughput, throughput_whole, .. } = *snapshot;
-        let Snapshot { queue, worker_time, workers_target, cpu, memory, .. } = *snapshot;
+        let Snapshot { queue, worker_time, ghosts, initializers, workers_target, cpu, memory, .. } = *snapshot;
         let Snapshot { worker_starts, worker_restarts, overhead, results_hash, .. } = *snapshot;
         let budget = &mut self.budget;
         if snapshot.workers.iter().any(|row| row.cpu_history.len() > CPU_HISTORY) {
@@ -121,6 +123,8 @@ impl Encoder {
             queue,
             latency: snapshot.latency.clone(),
             worker_time,
+            ghosts,
+            initializers,
             workers_target,
             workers: rows(&mut self.histories, &snapshot.workers),
             cpu,
@@ -186,6 +190,8 @@ impl Decoder {
             queue: frame.queue,
             latency: frame.latency,
             worker_time: frame.worker_time,
+            ghosts: frame.ghosts,
+            initializers: frame.initializers,
             workers_target: frame.workers_target,
             workers,
             cpu: frame.cpu,

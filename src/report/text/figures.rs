@@ -106,7 +106,14 @@ fn rows(results: &Results) -> Vec<Row> {
     });
     rows.row("worker time: work", |arm| share(arm, |shares| shares.0));
     rows.detail("start-up", |arm| share(arm, |shares| shares.1));
+    if results.arms.iter().flat_map(|arm| &arm.runs).any(|run| run.ghosts.began > 0) {
+        rows.detail("ghosts", |arm| {
+            let time = arm.runs.iter().map(|run| run.worker_time).sum::<WorkerTime>();
+            units::percent(time.ghost_share())
+        });
+    }
     rows.detail("idle", |arm| share(arm, |shares| shares.2));
+    ghosts_and_initializers(&mut rows, results);
     rows.row("cores used", |arm| {
         mean(arm, |run| run.cpu.cores_used_whole, |cores| format!("{cores:.1} of {}", results.host.usable_cores()))
     });
@@ -116,6 +123,25 @@ fn rows(results: &Results) -> Vec<Row> {
     rows.row("processes started", |arm| mean(arm, |run| run.worker_starts as f64, |starts| format!("{starts:.0}")));
     outcomes(&mut rows);
     rows.rows
+}
+
+/// What was burnt for nobody, and what was done before any task: only where there is any.
+fn ghosts_and_initializers(rows: &mut Rows<'_>, results: &Results) {
+    let runs = || results.arms.iter().flat_map(|arm| &arm.runs);
+    if runs().any(|run| run.ghosts.began > 0) {
+        rows.row("ghosts", |arm| mean(arm, |run| run.ghosts.began as f64, |count| format!("{count:.0}")));
+        rows.detail("CPU", |arm| {
+            mean(arm, |run| run.ghosts.cpu.as_secs_f64(), |seconds| units::duration(secs(seconds)))
+        });
+    }
+    if runs().any(|run| run.initializers.count > 0) {
+        rows.row("initializers", |arm| mean(arm, |run| run.initializers.count as f64, |count| format!("{count:.0}")));
+        rows.detail("each", |arm| {
+            let count: u64 = arm.runs.iter().map(|run| run.initializers.count).sum();
+            let wall: Duration = arm.runs.iter().map(|run| run.initializers.wall).sum();
+            if count == 0 { NONE.to_owned() } else { units::duration(wall.div_f64(count as f64)) }
+        });
+    }
 }
 
 /// The percentiles that the workload asks for; the latency that it leads with comes first.

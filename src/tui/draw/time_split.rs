@@ -15,7 +15,8 @@ use crate::tui::widgets::bars::{self, Part};
 pub(crate) fn draw_line(scene: &Scene<'_>, pane: &Pane<'_>, frame: &Snapshot, line: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
     let (work, startup, idle) = frame.worker_time.shares();
-    let largest = [("work", work), ("start", startup), ("idle", idle)]
+    let ghost = frame.worker_time.ghost_share();
+    let largest = [("work", work), ("start", startup), ("ghost", ghost), ("idle", idle)]
         .into_iter()
         .max_by(|a, b| a.1.total_cmp(&b.1))
         .filter(|(_, share)| *share > 0.0);
@@ -24,6 +25,7 @@ pub(crate) fn draw_line(scene: &Scene<'_>, pane: &Pane<'_>, frame: &Snapshot, li
     let parts = [
         Part { share: startup, symbol: "+", style: theme.warn },
         Part { share: work, symbol: mark.bar, style: mark.style },
+        Part { share: ghost, symbol: "g", style: theme.bad },
     ];
     bars::stacked(buf, cols(line, 5, line.width.saturating_sub(16)), &parts, ("░", theme.dim));
     if let Some((word, share)) = largest {
@@ -51,17 +53,22 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         let (work, startup, idle) = frame.worker_time.shares();
         let share = |name: &str, share: f64| format!("{name} {:.0}%", share * 100.0);
         // The signs of the bar explain themselves where their words are.
-        let pieces = vec![
+        let mut pieces = vec![
             span(format!("{} {}", mark.bar, share("work", work)), mark.style),
             span(format!("+ {}", share("start-up", startup)), theme.warn),
             span(format!("░ {}", share("idle", idle)), theme.base),
         ];
+        let ghost = frame.worker_time.ghost_share();
+        if ghost > 0.0 {
+            pieces.insert(2, span(format!("g {}", share("ghosts", ghost)), theme.bad));
+        }
         let room = inner.width.saturating_sub(4);
         put(buf, cols(words, 3, room), joined(pieces, room));
         let bar = cols(row(inner, index * lines_each + 1), 3, room);
         let parts = [
             Part { share: startup, symbol: "+", style: theme.warn },
             Part { share: work, symbol: mark.bar, style: mark.style },
+            Part { share: ghost, symbol: "g", style: theme.bad },
         ];
         bars::stacked(buf, bar, &parts, ("░", theme.dim));
     }

@@ -6,9 +6,8 @@ use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
 use crate::workload::load::{keys, worker_life};
 use crate::workload::model::{
-    BadResult, ClassId, EngineSpec, Fault, FaultKind, FaultRule, Mishap, TaskClass, Trigger, Work, Workers,
+    BadResult, ClassId, EngineSpec, Fault, FaultKind, FaultRule, Mishap, OnTimeout, TaskClass, Trigger, Work, Workers,
 };
-use crate::workload::units;
 use crate::workload::yaml::Tree;
 
 /// More than anybody writes by hand.
@@ -54,6 +53,8 @@ const BAD_RESULTS: [(&str, BadResult); 3] =
 pub(crate) struct Names<'a> {
     pub(crate) engines: &'a [EngineSpec],
     pub(crate) classes: &'a [TaskClass],
+    /// How many tasks there are, where that is known.
+    pub(crate) total: Option<u64>,
 }
 
 /// Reads the list.
@@ -62,7 +63,7 @@ pub(crate) fn read(field: &Field<'_>, names: &Names<'_>) -> Option<Vec<FaultRule
     if items.len() > MOST_FAULTS {
         return field.wrong(format!("{} entries", items.len()), format!("must have at most {MOST_FAULTS} entries"));
     }
-    let read: Vec<Option<FaultRule>> = items.iter().map(|item| entry(item, names)).collect();
+    let read: Vec<Option<FaultRule>> = items.iter().zip(0..).map(|(item, place)| entry(item, place, names)).collect();
     read.into_iter().collect()
 }
 
@@ -72,7 +73,7 @@ enum When {
     Tasks(Trigger),
 }
 
-fn entry(field: &Field<'_>, names: &Names<'_>) -> Option<FaultRule> {
+fn entry(field: &Field<'_>, place: u64, names: &Names<'_>) -> Option<FaultRule> {
     if !matches!(field.tree, Tree::Map(_)) {
         return field.unfit("must be a map such as { kind: crash, rate: 0.01 }");
     }
@@ -83,13 +84,43 @@ fn entry(field: &Field<'_>, names: &Names<'_>) -> Option<FaultRule> {
     };
     let word = KINDS.iter().find(|(_, other)| *other == kind).map_or("", |(word, _)| word);
     let engine = map.optional("engine", |field| engine(field, names));
-    let when = when(&mut map, kind, word);
+    let when = when(&mut map, kind, word, names);
     let rule = match kind {
         Kind::KillWorker => kill_worker(&mut map, when.as_ref(), engine.flatten(), names),
         _ => in_task(&mut map, kind, when.as_ref(), names).map(Mishap::InTask),
     };
     map.finish(&keys::FAULT, &format!("fault {word}"));
-    Some(FaultRule { engine: engine?, mishap: rule? })
+    let mut mishap = rule?;
+    if let Mishap::InTask(fault) = &mut mishap {
+        fault.draw = Some(place);
+        warn_of_hanging(field, fault, engine.flatten(), names);
+    }
+    Some(FaultRule { engine: engine?, mishap })
+}
+
+/// A task that never ends, and that nobody ends, keeps its worker for good.
+fn warn_of_hanging(field: &Field<'_>, fault: &Fault, engine: Option<usize>, names: &Names<'_>) {
+    if fault.kind != FaultKind::Hang {
+        return;
+    }
+    let of_it = |index: usize| fault.class.is_none_or(|class| usize::from(class) == index);
+    let classes = || names.classes.iter().zip(0..).filter(|(_, index)| of_it(*index)).map(|(class, _)| class);
+    if let Some(class) = classes().find(|class| class.timeout.is_none() && !matches!(class.work, Work::Command(_))) {
+        field.warn(format!(
+            "a task of `{}` that hangs is never ended, and neither is the run: no `timeout`",
+            class.name
+        ));
+        return;
+    }
+    let arms = names.engines.iter().zip(0..).filter(|(_, index)| engine.is_none_or(|engine| engine == *index));
+    let abandons =
+        |spec: &EngineSpec| classes().any(|class| spec.on_timeout.unwrap_or(class.on_timeout) == OnTimeout::Abandon);
+    if let Some((spec, _)) = arms.into_iter().find(|(spec, _)| abandons(spec)) {
+        field.warn(format!(
+            "in `{}` a task that hangs keeps its worker for good (abandon): when every worker has one, nothing goes on",
+            spec.name
+        ));
+    }
 }
 
 fn engine(field: &Field<'_>, names: &Names<'_>) -> Option<usize> {
@@ -97,7 +128,7 @@ fn engine(field: &Field<'_>, names: &Names<'_>) -> Option<usize> {
     field.choice("engine", &engines, &[])
 }
 
-fn when(map: &mut MapReader<'_>, kind: Kind, word: &str) -> Option<When> {
+fn when(map: &mut MapReader<'_>, kind: Kind, word: &str, names: &Names<'_>) -> Option<When> {
     let at = map.get("at");
     let rate = map.get("rate");
     match (at, rate) {
@@ -106,7 +137,7 @@ fn when(map: &mut MapReader<'_>, kind: Kind, word: &str) -> Option<When> {
             at.wrong("`at` and `rate` together", "one of them")
         }
         (None, Some(rate)) => Some(When::Tasks(Trigger::Rate(worker_life::rate(&rate)?))),
-        (Some(at), None) => moment_or_task(&at, kind, word),
+        (Some(at), None) => moment_or_task(&at, kind, word, names),
         (None, None) if matches!(kind, Kind::Leak | Kind::IgnoreSigterm) => Some(When::Tasks(Trigger::Rate(1.0))),
         (None, None) => {
             if !map.misspelt("at") && !map.misspelt("rate") {
@@ -121,8 +152,11 @@ fn when(map: &mut MapReader<'_>, kind: Kind, word: &str) -> Option<When> {
     }
 }
 
-fn moment_or_task(at: &Field<'_>, kind: Kind, word: &str) -> Option<When> {
-    let is_time = matches!(at.tree, Tree::Text(text) if units::parse_duration(text).is_ok());
+fn moment_or_task(at: &Field<'_>, kind: Kind, word: &str, names: &Names<'_>) -> Option<When> {
+    // Whatever begins with a number and ends with a letter is meant as a time.
+    let like_a_time =
+        |text: &str| text.starts_with(|c: char| c.is_ascii_digit()) && text.ends_with(char::is_alphabetic);
+    let is_time = matches!(at.tree, Tree::Text(text) if like_a_time(text));
     if is_time && kind == Kind::KillWorker {
         return Some(When::Time(at.duration()?));
     }
@@ -133,7 +167,14 @@ fn moment_or_task(at: &Field<'_>, kind: Kind, word: &str) -> Option<When> {
         );
     }
     let others = if kind == Kind::KillWorker { " (a task), or a time such as 3s" } else { "" };
-    Some(When::Tasks(Trigger::Index(at.integer_or(0, u64::MAX, others)?)))
+    let index = at.integer_or(0, u64::MAX, others)?;
+    match names.total {
+        Some(total) if index >= total => at.wrong(
+            format!("there is no task {index}"),
+            format!("must be below the {total} tasks, counted from 0{others}"),
+        ),
+        _ => Some(When::Tasks(Trigger::Index(index))),
+    }
 }
 
 fn kill_worker(
@@ -149,7 +190,7 @@ fn kill_worker(
         }
         When::Tasks(at) => {
             let class = class(map, names)?;
-            Some(Mishap::InTask(Fault { kind: FaultKind::Crash(libc::SIGKILL), at: *at, class }))
+            Some(Mishap::InTask(Fault { kind: FaultKind::Crash(libc::SIGKILL), at: *at, class, draw: None }))
         }
     }
 }
@@ -182,7 +223,7 @@ fn in_task(map: &mut MapReader<'_>, kind: Kind, when: Option<&When>, names: &Nam
         Kind::KillWorker => Some(FaultKind::Crash(libc::SIGKILL)),
     };
     let Some(When::Tasks(at)) = when else { return None };
-    Some(Fault { kind: kind?, at: *at, class: class? })
+    Some(Fault { kind: kind?, at: *at, class: class?, draw: None })
 }
 
 fn crash(map: &mut MapReader<'_>) -> Option<FaultKind> {
@@ -190,7 +231,13 @@ fn crash(map: &mut MapReader<'_>) -> Option<FaultKind> {
     let exit = map.get("exit");
     match (signal, exit) {
         (Some(_), Some(exit)) => exit.wrong("`signal` and `exit` together", "one of them"),
-        (Some(signal), None) => signal.choice("signal", &SIGNALS, &[]).map(FaultKind::Crash),
+        (Some(signal), None) => {
+            let plain =
+                |text: &str| text.strip_prefix("SIG").and_then(|word| SIGNALS.iter().find(|(name, _)| *name == word));
+            let long = if let Tree::Text(text) = signal.tree { plain(text) } else { None };
+            let number = long.map(|(_, number)| *number).or_else(|| signal.choice("signal", &SIGNALS, &[]));
+            number.map(FaultKind::Crash)
+        }
         (None, Some(exit)) => {
             let code = NonZeroU8::new(u8::try_from(exit.integer(1, 255)?).ok()?)?;
             Some(FaultKind::Exit(code.get()))

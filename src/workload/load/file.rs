@@ -66,7 +66,10 @@ pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Work
         check_arrivals(&field, arrivals, total.as_ref().and_then(|(_, total)| *total), raw.as_ref());
     }
     let faults = match (map.get("faults"), &classes, &engines) {
-        (Some(field), Some(classes), Some((engines, _))) => fault::read(&field, &fault::Names { engines, classes }),
+        (Some(field), Some(classes), Some((engines, _))) => {
+            let total = shares.as_ref().and_then(|(shares, total)| count_of(shares, *total));
+            fault::read(&field, &fault::Names { engines, classes, total })
+        }
         // What they may name is not known.
         (Some(_), _, _) => None,
         (None, _, _) => Some(Vec::new()),
@@ -102,6 +105,17 @@ pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Work
     };
     warn::about(&raw.tasks, &workload);
     Some(workload)
+}
+
+/// How many tasks there are; `None` where the arrivals tell.
+fn count_of(shares: &[Share], total: Total) -> Option<u64> {
+    match total {
+        Total::Weighted(total) => Some(total.get()),
+        Total::PerClass => {
+            Some(shares.iter().map(|share| if let Share::Count(count) = share { count.get() } else { 0 }).sum())
+        }
+        Total::ByDuration => None,
+    }
 }
 
 /// A newer file may mean something else by every key, so nothing else is read from it.

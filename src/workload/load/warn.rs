@@ -28,7 +28,8 @@ pub(crate) fn about(tasks: &[RawTask<'_>], workload: &Workload) {
 
 /// How long one worker takes for all tasks of a batch; `None` where that is not known beforehand.
 pub(crate) fn one_worker(workload: &Workload) -> Option<Duration> {
-    if workload.arrivals != Arrivals::Batch {
+    let more = workload.engines.iter().any(|engine| engine.initializer.is_some()) || !workload.faults.is_empty();
+    if workload.arrivals != Arrivals::Batch || more {
         return None;
     }
     let weights: f64 = workload.classes.iter().map(|class| share(class.share)).sum();

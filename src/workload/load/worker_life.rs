@@ -55,7 +55,7 @@ pub(crate) fn initializer(field: &Field<'_>) -> Option<Initializer> {
     })
 }
 
-/// A probability: a number, or a percentage.
+/// A probability.
 pub(crate) fn rate(field: &Field<'_>) -> Option<f64> {
     field.number("must be a number from 0 to 1", |rate| (0.0..=1.0).contains(&rate))
 }

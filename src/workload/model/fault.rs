@@ -38,6 +38,10 @@ pub struct Fault {
     /// Only in tasks of this class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<ClassId>,
+    /// What its rate is drawn with: its place in the file, so that it is the same in every arm. Its place in the list of a
+    /// worker where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw: Option<u64>,
 }
 
 /// What goes wrong in a task.

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct Recycling {
     /// After so many tasks.
     pub max_tasks: Option<NonZeroU64>,
-    /// When it has grown to so many bytes of resident memory, after the tasks that it holds then.
+    /// When it has grown to so many bytes of resident memory, after the task that it is in then.
     pub max_rss_bytes: Option<u64>,
 }
 

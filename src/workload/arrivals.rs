@@ -150,6 +150,9 @@ impl ArrivalProcess {
 
 /// Arrivals at 0, 1, 2 ... below `mass`; 40/s for 10 s are 400 even if the product is a hair above 400.
 fn evenly_spaced(mass: f64) -> u64 {
+    if mass.is_infinite() {
+        return u64::MAX;
+    }
     (mass - mass.max(1.0) * 1e-9).ceil().max(0.0) as u64
 }
 
@@ -187,6 +190,15 @@ mod tests {
         let open = open(ArrivalProcess::Poisson, &[(Some(1), 5.0), (None, 100.0)]);
         assert_eq!(ArrivalTimes::new(&open, 3, 1000).count(), 1000);
         assert_eq!(count(&open, 3, 1000), 1000);
+    }
+
+    #[test]
+    fn evenly_spaced_arrivals_without_an_end_are_as_many_as_there_are_tasks() {
+        for stages in [&[(None, 4.0)][..], &[(Some(1), 4.0), (None, 2.0)]] {
+            let open = open(ArrivalProcess::Constant, stages);
+            assert_eq!(count(&open, 1, 1000), 1000);
+            assert_eq!(ArrivalTimes::new(&open, 1, 1000).count(), 1000);
+        }
     }
 
     #[test]

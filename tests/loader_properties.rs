@@ -34,7 +34,9 @@ fn load_and_show(text: &str) -> Option<Loaded> {
             for problem in &problems {
                 assert!(problem.line >= 1 && problem.line <= lines, "line {} of {lines}: {problem}", problem.line);
                 assert!(problem.col >= 1, "{problem}");
-                assert_eq!(foreign_word(&problem.summary()), None, "{problem}");
+                // A file may hold such a word itself, and a backtick before it.
+                let foreign = foreign_word(&problem.summary()).filter(|word| !text.contains(word.as_str()));
+                assert_eq!(foreign, None, "{problem}");
             }
             let rendered = problems.render(false);
             assert!(rendered.chars().all(|c| c == '\n' || !c.is_control()), "{rendered:?}");

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use crate::engine::worker_id::Slot;
+use crate::workload::model::OnTimeout;
 
 /// A request to a running engine. Requests that make no sense in its state are ignored; the snapshot shows the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum Command {
     Stop,
     /// End the run now: SIGKILL.
     Kill,
+    /// From now on this happens to tasks that reach their `timeout` or `wait_timeout`.
+    OnTimeout(OnTimeout),
     /// SIGKILL the worker in this slot, or the first one found in a task, as soon as there is one; a slot that there will
     /// not be is not waited for. For demonstration.
     KillWorker(Option<Slot>),
@@ -40,6 +43,8 @@ pub struct Capabilities {
     pub pause: bool,
     /// One of its workers can be killed ([`Command::KillWorker`]).
     pub kill_worker: bool,
+    /// What happens at a timeout can be changed while it runs ([`Command::OnTimeout`]).
+    pub on_timeout: bool,
     /// Each of its tasks has a process of its own.
     pub process_per_task: bool,
     /// A worker of it can have several lanes: a kill ends the tasks of all of them.
@@ -48,8 +53,14 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// Nothing beyond what every engine can do.
-    pub const LEAST: Self =
-        Self { resize: false, pause: false, kill_worker: false, process_per_task: false, lanes: false };
+    pub const LEAST: Self = Self {
+        resize: false,
+        pause: false,
+        kill_worker: false,
+        on_timeout: false,
+        process_per_task: false,
+        lanes: false,
+    };
 
     /// Whether a command is heeded.
     ///
@@ -60,6 +71,7 @@ impl Capabilities {
             Command::Resize(_) => (!self.resize).then_some(Refusal::Resize),
             Command::Pause | Command::Resume => (!self.pause).then_some(Refusal::Pause),
             Command::KillWorker(_) => (!self.kill_worker).then_some(Refusal::KillWorker),
+            Command::OnTimeout(_) => (!self.on_timeout).then_some(Refusal::OnTimeout),
             Command::Submit | Command::Suspend | Command::Unsuspend | Command::Stop | Command::Kill => None,
         };
         refused.map_or(Ok(()), Err)
@@ -75,6 +87,9 @@ pub enum Refusal {
     /// [`Command::Pause`] and [`Command::Resume`].
     #[error("this engine cannot pause")]
     Pause,
+    /// [`Command::OnTimeout`].
+    #[error("this engine cannot change what happens at a timeout while it runs")]
+    OnTimeout,
     /// [`Command::KillWorker`].
     #[error("this engine cannot kill one of its workers")]
     KillWorker,

@@ -11,6 +11,7 @@ use crate::engine::driver::{Run, RunSpec, WorkerOrders};
 use crate::engine::error::EngineError;
 use crate::engine::event::{Observer, Slot};
 use crate::engine::stream::ClassRules;
+use crate::engine::submission;
 use crate::worker::protocol::Initialize;
 use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Fault, Mishap, Workload};
 
@@ -24,6 +25,7 @@ impl Arm for Dispatched {
             resize: self.0.has_worker_count(),
             pause: true,
             kill_worker: true,
+            on_timeout: true,
             process_per_task: self.0.process_per_task(),
             lanes: false,
         }
@@ -85,11 +87,14 @@ fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> RunSpec {
                     timeout: class.timeout,
                     on_timeout: spec.on_timeout.unwrap_or(class.on_timeout),
                     queue_timeout: class.queue_timeout,
+                    wait_timeout: class.wait_timeout,
                     grace_period: class.grace_period,
                     retries: class.retries,
                 })
                 .collect(),
-            admission,
+            admission: submission::admission(admission, spec, stream.total()),
+            submitting: submission::submitting(spec, chunk),
+            dealt: submission::dealt(spec, chunk),
             seed: workload.seed,
         },
         capabilities,
@@ -116,7 +121,8 @@ fn orders(workload: &Workload, spec: &EngineSpec) -> WorkerOrders {
         Mishap::KillWorker { .. } => None,
     };
     let faults: Vec<Fault> = mishaps(workload, spec).filter_map(in_tasks).collect();
-    WorkerOrders { initialize, faults, ..WorkerOrders::default() }
+    let whole_chunks = spec.submit.returns_chunks() && spec.chunksize != Chunksize::Auto;
+    WorkerOrders { initialize, faults, whole_chunks, ..WorkerOrders::default() }
 }
 
 /// When a worker is killed.

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::engine::moment::Moment;
 use crate::engine::outcome::{AttemptReport, Counts, Exit};
+pub use crate::engine::stream::WaitingLimit;
 pub use crate::engine::worker_id::{LaneId, Slot, WorkerId};
 pub use crate::os::accounting::Usage;
-use crate::workload::model::{Attempt, ClassId, TaskIndex};
+use crate::workload::model::{Attempt, ClassId, SubmitMode, TaskIndex};
 
 /// One successful task as its worker reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,17 +62,19 @@ pub enum Event<'a> {
     Succeeded(Batch<'a>),
     /// An attempt ended otherwise; final unless `retried`.
     Attempt(&'a AttemptReport),
-    /// So many tasks of a class waited longer than its `queue_timeout`.
+    /// So many tasks of a class waited for too long and were never begun, as far as they were waited for.
     Expired {
         /// Common to all of them.
         class: ClassId,
         /// How many tasks they are.
         count: u64,
-        /// The `queue_timeout` of the class.
-        limit: Duration,
-        /// Some of them one by one, at most [`crate::engine::dispatcher::queue::NAMED`].
+        /// What ended their waiting.
+        limit: WaitingLimit,
+        /// Some of them one by one, at most [`crate::engine::dispatcher::queue::expired::NAMED`].
         reports: &'a [AttemptReport],
     },
+    /// The caller gets results now, or errors: of all modes but `apply_async`, where that is the end of the task.
+    Delivered(&'a [Delivered]),
     /// A worker process was started.
     WorkerStarted {
         worker: WorkerId,
@@ -168,15 +171,28 @@ pub enum Event<'a> {
     },
 }
 
+/// Tasks whose results the caller gets at one moment, all of the same arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// How many.
+    pub count: u64,
+    /// Their intended arrival.
+    pub arrival: Moment,
+    /// The moments at which they ended, in nanoseconds, summed.
+    pub ends: u128,
+    /// The first of these moments.
+    pub first_end: Moment,
+}
+
 /// Why a worker is ended although the run goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// The user asked for it (`K`).
     Request,
-    /// Its task worked longer than its `timeout`.
+    /// Its task reached its `timeout`, or its `wait_timeout`.
     Timeout {
-        /// The `timeout` of its class.
+        /// That limit.
         limit: Duration,
     },
 }
@@ -280,6 +296,19 @@ pub struct EngineView<'a> {
     pub workers: u32,
     /// Every slot, in order.
     pub slots: &'a [SlotView],
+    /// Who submits the tasks.
+    pub caller: CallerView,
+}
+
+/// The caller as it is now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallerView {
+    /// How it submits.
+    pub mode: SubmitMode,
+    /// Whether it waits for results, or for room to submit.
+    pub blocked: bool,
+    /// For how long it did so far.
+    pub blocked_for: Duration,
 }
 
 /// Receives everything that happens in one run, on the engine's own thread: it must be quick and must not block.

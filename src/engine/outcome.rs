@@ -61,6 +61,8 @@ pub struct Counts {
     pub timed_out: u64,
     /// Of those that timed out: they waited longer than their `queue_timeout` and never began.
     pub queue_timed_out: u64,
+    /// Of those that timed out: their `wait_timeout` was reached, in the queue or in work.
+    pub wait_timed_out: u64,
     /// See [`Outcome::Lost`].
     pub lost: u64,
     /// See [`Outcome::Cancelled`].
@@ -120,6 +122,11 @@ pub enum Cause {
         /// The `queue_timeout` of its class.
         limit: Duration,
     },
+    /// Its caller waited longer than its `wait_timeout` and gave up.
+    WaitTimeout {
+        /// The `wait_timeout` of its class.
+        limit: Duration,
+    },
     /// Its worker process died while working on it.
     WorkerDied {
         /// How the worker ended.
@@ -139,6 +146,7 @@ impl fmt::Display for Cause {
             Self::NotStarted { message } => write!(f, "could not be started: {message}"),
             Self::Timeout { limit } => write!(f, "ran longer than its timeout of {limit:?}"),
             Self::QueueTimeout { limit } => write!(f, "waited longer than its queue_timeout of {limit:?}"),
+            Self::WaitTimeout { limit } => write!(f, "its caller gave up after its wait_timeout of {limit:?}"),
             Self::WorkerDied { by_user: true, .. } => f.write_str("its worker was killed on request"),
             Self::WorkerDied { out_of_memory: true, exit, .. } => {
                 write!(f, "its worker died: {exit}, the kernel ran out of memory")
@@ -181,7 +189,7 @@ pub struct AttemptReport {
     pub pid: Option<u32>,
     /// Run clock at its end.
     pub ended: Moment,
-    /// Intended arrival to dispatch; of one that reached its `queue_timeout`, that limit. `None` if it never started for
+    /// Intended arrival to dispatch; of one that was not begun in time, its limit. `None` if it never started for
     /// another reason: what did not happen has no times.
     pub wait: Option<Duration>,
     /// Dispatch to first instruction; `None` if it never started.

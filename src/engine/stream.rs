@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::event::{Event, Moment};
+use crate::engine::outcome::Cause;
 use crate::workload::model::{ClassId, OnFull, OnTimeout, Retries, TaskIndex};
 
 /// The seeded stream of tasks as an engine sees it. The same stream for every arm of a comparison.
@@ -35,6 +36,8 @@ pub struct ClassRules {
     pub on_timeout: OnTimeout,
     /// See [`crate::workload::model::TaskClass::queue_timeout`].
     pub queue_timeout: Option<Duration>,
+    /// See [`crate::workload::model::TaskClass::wait_timeout`].
+    pub wait_timeout: Option<Duration>,
     /// See [`crate::workload::model::TaskClass::grace_period`].
     pub grace_period: Duration,
     /// See [`crate::workload::model::TaskClass::retries`].
@@ -42,10 +45,52 @@ pub struct ClassRules {
 }
 
 impl ClassRules {
-    /// Whether a worker may go on with a task whose caller has given up.
+    /// Whether a worker may go on with a task whose caller has given up, now or after a change of `on_timeout`.
     #[must_use]
-    pub(crate) fn abandons(&self) -> bool {
-        self.timeout.is_some() && self.on_timeout == OnTimeout::Abandon
+    pub(crate) fn may_abandon(&self) -> bool {
+        self.timeout.is_some() || self.wait_timeout.is_some()
+    }
+
+    /// When the caller of a task that arrived at this moment gives up.
+    #[must_use]
+    pub(crate) fn gives_up(&self, arrival: Moment) -> Option<Moment> {
+        self.wait_timeout.map(|limit| arrival + limit)
+    }
+
+    /// How long a task may wait before it is begun, and what ends that.
+    #[must_use]
+    pub(crate) fn waiting_limit(&self) -> Option<WaitingLimit> {
+        let caller = self.wait_timeout.map(WaitingLimit::Caller);
+        let queue = self.queue_timeout.map(WaitingLimit::Queue);
+        [queue, caller].into_iter().flatten().min_by_key(|limit| limit.duration())
+    }
+}
+
+/// What ends the waiting of a task that has not begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WaitingLimit {
+    /// Its `queue_timeout`.
+    Queue(Duration),
+    /// Its `wait_timeout`: its caller gives up.
+    Caller(Duration),
+}
+
+impl From<WaitingLimit> for Cause {
+    fn from(limit: WaitingLimit) -> Self {
+        match limit {
+            WaitingLimit::Queue(limit) => Self::QueueTimeout { limit },
+            WaitingLimit::Caller(limit) => Self::WaitTimeout { limit },
+        }
+    }
+}
+
+impl WaitingLimit {
+    /// From the intended arrival.
+    #[must_use]
+    pub fn duration(self) -> Duration {
+        match self {
+            Self::Queue(limit) | Self::Caller(limit) => limit,
+        }
     }
 }
 
@@ -68,6 +113,11 @@ pub trait Submitter: Send {
     /// What it submits at `now`, at most `room` tasks: more would exceed the capacity of the queue. What is submitted
     /// must be there in the stream.
     fn submit(&mut self, now: Moment, room: u64) -> Submission;
+
+    /// Tasks that it will have submitted in all, where that is known.
+    fn total(&self) -> Option<u64> {
+        None
+    }
 
     /// What became of tasks: [`Event::Succeeded`], [`Event::Attempt`] and [`Event::Expired`], and what they returned
     /// ([`Event::Returned`], before that), as the observer is told. Tasks that are cancelled with the run are not told one by

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::engine::event::{Moment, RunState, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Cause, Counts, Outcome};
 use crate::metrics::snapshot::{
-    Cpu, Latency, Memory, Overhead, Quantiles, QueueFigures, RunEnd, RunId, Snapshot, WorkerRow, WorkerTime,
+    Cpu, Delivery, Latency, Memory, Overhead, Quantiles, QueueFigures, RunEnd, RunId, Snapshot, WorkerRow, WorkerTime,
 };
 use crate::workload::model::Attempt;
 
@@ -109,6 +109,7 @@ pub(crate) fn snapshot() -> Snapshot {
         failures: Arc::new(Vec::new()),
         kills: Arc::default(),
         timeouts: Arc::default(),
+        delivery: Delivery::default(),
         end: Some(Arc::new(RunEnd { wall: millis(5500), tail_idle: millis(40), ..RunEnd::default() })),
     }
 }

@@ -97,6 +97,7 @@ fn fold(run: &mut Snapshot, before: Option<Distributions>, percentiles: &[f64]) 
     end.so_far = Some(Arc::new(sum));
     let quantiles = || PERCENTILES.iter().chain(percentiles).map(|percentile| percentile / 100.0);
     end.distributions.each(|distribution| *distribution = distribution.reduced(quantiles()));
+    end.delivered = end.delivered.reduced(quantiles());
     run.end = Some(Arc::new(end));
 }
 

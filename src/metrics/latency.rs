@@ -56,6 +56,13 @@ impl Recorded {
         }
     }
 
+    /// Adds the same time so many times.
+    pub(crate) fn record_many(&mut self, nanos: u64, count: u64) {
+        self.sum += u128::from(nanos) * u128::from(count);
+        self.max = self.max.max(nanos);
+        self.histogram.saturating_record_n(nanos, count);
+    }
+
     /// Adds one time that rarely falls into the bucket of the one before.
     #[inline]
     pub(crate) fn record_scattered(&mut self, nanos: u64) {

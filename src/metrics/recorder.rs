@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::engine::control::Capabilities;
 use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Outcome};
+use crate::metrics::delivery::Deliveries;
 use crate::metrics::kills::Kills;
 use crate::metrics::latency::Latencies;
 use crate::metrics::log::{Last, keep_begin, trimmed};
@@ -62,6 +63,7 @@ pub struct Recorder {
     kills: Kills,
     ghosts: Ghosts,
     initializers: Initializers,
+    deliveries: Deliveries,
     pauses: Pauses,
     /// Last outcome of a task, pauses left out.
     last_outcome: Moment,
@@ -94,6 +96,7 @@ impl Recorder {
             kills: Kills::default(),
             ghosts: Ghosts::default(),
             initializers: Initializers::default(),
+            deliveries: Deliveries::default(),
             pauses: Pauses::default(),
             last_outcome: Moment::ZERO,
             succeeded: 0,
@@ -191,6 +194,7 @@ impl Recorder {
             failures: self.failures.shared(),
             kills: self.kills.requested.shared(),
             timeouts: self.kills.timeouts.shared(),
+            delivery: self.deliveries.figures(view.caller),
             end: over.then(|| Arc::new(self.end(now, wall, view))),
         }
     }
@@ -278,6 +282,7 @@ impl Recorder {
             wall: wall.elapsed(),
             tail_idle: (0..workers).map(|slot| last.since(last_end(slot))).sum(),
             distributions: self.latencies.distributions(),
+            delivered: self.deliveries.distribution(),
             so_far: None,
             unreaped: self.slots.starts.saturating_sub(self.slots.exits),
         }
@@ -302,7 +307,7 @@ impl Observer for Recorder {
             Event::Expired { count, limit, reports, .. } => {
                 reports.iter().for_each(|report| self.failures.push(trimmed(report)));
                 self.expired += count;
-                self.expired_wait += limit.saturating_mul(u32::try_from(*count).unwrap_or(u32::MAX));
+                self.expired_wait += limit.duration().saturating_mul(u32::try_from(*count).unwrap_or(u32::MAX));
                 self.last_outcome = self.pauses.clock(now);
             }
             Event::WorkerStarted { worker, pid, restart } => {
@@ -329,6 +334,7 @@ impl Observer for Recorder {
                 }
                 self.tell_sampler(worker.slot);
             }
+            Event::Delivered(parts) => self.deliveries.delivered(now, parts),
             // The bytes are the caller's.
             Event::Returned { .. } => {}
             Event::GhostBegan { .. } => self.ghosts.began += 1,

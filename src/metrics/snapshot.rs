@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::event::{Moment, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Counts};
-use crate::metrics::distribution::Distributions;
+pub use crate::metrics::delivery::Delivery;
+use crate::metrics::distribution::{Distribution, Distributions};
 pub use crate::metrics::kills::{Cost, Kill, Replaced};
 pub(crate) use crate::metrics::quantiles::{Latency, Quantiles};
 use crate::workload::model::{ClassId, TaskIndex};
@@ -80,6 +81,8 @@ pub struct Snapshot {
     pub kills: Arc<Vec<Kill>>,
     /// Workers ended because their task timed out, likewise.
     pub timeouts: Arc<Vec<Kill>>,
+    /// Results on their way to the caller, and the caller's own time.
+    pub delivery: Delivery,
     /// What is known only when the run is over; `None` before.
     pub end: Option<Arc<RunEnd>>,
 }
@@ -115,6 +118,7 @@ impl Snapshot {
             failures: Arc::default(),
             kills: Arc::default(),
             timeouts: Arc::default(),
+            delivery: Delivery::default(),
             end: None,
         }
     }
@@ -143,6 +147,17 @@ impl Snapshot {
         }
     }
 
+    /// How much more the busiest worker worked than the mean of all, as a share of that: 0 when all worked alike, `workers` - 1
+    /// when one worked alone (percent imbalance, Pearce et al., Quantifying the Effectiveness of Load Balance Algorithms,
+    /// 2012). `None` where there are no two workers, or nothing was done.
+    #[must_use]
+    pub fn imbalance(&self) -> Option<f64> {
+        let busy: Vec<f64> = self.workers.iter().map(|row| row.busy.as_secs_f64()).collect();
+        let mean = busy.iter().sum::<f64>() / busy.len() as f64;
+        let most = busy.iter().copied().fold(0.0, f64::max);
+        (busy.len() > 1 && mean > 0.0).then(|| most / mean - 1.0)
+    }
+
     /// Time that rates are about: up to the last outcome when the run is over, until now before.
     #[must_use]
     pub fn wall(&self) -> Duration {
@@ -157,6 +172,8 @@ pub struct RunEnd {
     pub wall: Duration,
     /// The four latencies whole, for any percentile and for curves.
     pub distributions: Distributions,
+    /// Intended arrival until the caller has the result, whole; empty with `apply_async`.
+    pub delivered: Distribution,
     /// The latencies of this run and of all earlier ones of its arm, where theirs are no longer kept whole (see
     /// [`crate::metrics::kept`]).
     pub so_far: Option<Arc<Distributions>>,

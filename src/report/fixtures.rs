@@ -55,7 +55,7 @@ pub(crate) fn run(startup: u64, service: u64, wall: f64) -> Snapshot {
     run.worker_time = WorkerTime { work, startup, idle, ..WorkerTime::default() };
     run.latency = latency;
     run.cpu.cores_used_whole = 9.8 / wall;
-    run.end = Some(Arc::new(RunEnd { wall: wall_time, distributions, tail_idle, unreaped: 0, so_far: None }));
+    run.end = Some(Arc::new(RunEnd { wall: wall_time, distributions, tail_idle, ..RunEnd::default() }));
     run
 }
 
@@ -88,6 +88,7 @@ pub(crate) fn workload() -> Workload {
             timeout: None,
             on_timeout: crate::workload::model::OnTimeout::Kill,
             queue_timeout: None,
+            wait_timeout: None,
             grace_period: Duration::from_millis(200),
             retries: Retries { max: 0, on_crash: false, on_timeout: false, on_error: false, backoff },
         }],

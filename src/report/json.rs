@@ -7,6 +7,10 @@
 //!   was not may as well be alive.
 //! * `latency_s`: all figures of a latency that no attempt had (`count` is 0), as when no program could be started.
 //! * `peak_pss_bytes` and `peak_rss_bytes`: `null` when no process lived long enough to be looked at.
+//! * `caller.held_back_s`: from the ends of the tasks until the caller had their results; `null` with `apply_async`, where
+//!   a result is there as soon as its task has ended, and `latency_s.delivered` is the sojourn.
+//! * `imbalance`: how much more the busiest worker worked than the mean of all, as a share of that; `null` where there are no
+//!   two workers.
 //! * `cores_quota`: `null` without a quota.
 
 use std::collections::BTreeMap;
@@ -27,7 +31,7 @@ use crate::metrics::kept;
 use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerRow};
 use crate::os::host::Host;
 use crate::report::{ArmResult, Results, clean};
-use crate::workload::model::{Attempt, EngineKind, Workload};
+use crate::workload::model::{Attempt, EngineKind, SubmitMode, Workload};
 
 /// Name of the schema.
 pub(crate) const SCHEMA: &str = "poolscope.result/1";
@@ -107,6 +111,10 @@ struct RunOut<'a> {
     cpu: CpuOut,
     memory: MemoryOut,
     queue: QueueOut,
+    /// Who submits the tasks (additive to version 1).
+    caller: CallerOut,
+    /// Additive to version 1.
+    imbalance: Option<f64>,
     worker_starts: u64,
     worker_restarts: u64,
     ghost_cpu_s: Option<f64>,
@@ -147,6 +155,8 @@ struct Tasks {
     timed_out: u64,
     /// Of `timed_out`: those that waited longer than their `queue_timeout` and never began.
     queue_timed_out: u64,
+    /// Of `timed_out`: those whose callers gave up after their `wait_timeout` (additive to version 1).
+    wait_timed_out: u64,
     lost: u64,
     cancelled: u64,
     dropped: u64,
@@ -159,6 +169,8 @@ struct LatencyOut {
     startup: QuantilesOut,
     service: QuantilesOut,
     sojourn: QuantilesOut,
+    /// Until the caller has the result (additive to version 1).
+    delivered: QuantilesOut,
 }
 
 #[derive(Serialize)]
@@ -202,6 +214,21 @@ struct MemoryOut {
 struct QueueOut {
     max: u64,
     mean: f64,
+}
+
+#[derive(Serialize)]
+struct CallerOut {
+    submit: SubmitMode,
+    /// For how long it waited for results, or for room to submit.
+    blocked_s: f64,
+    held_back_s: Option<HeldBackOut>,
+}
+
+#[derive(Serialize)]
+struct HeldBackOut {
+    sum: f64,
+    mean: f64,
+    max: f64,
 }
 
 #[derive(Serialize)]
@@ -357,8 +384,8 @@ fn arm_out<'a>(arm: &'a ArmResult, workload: &'a Workload) -> ArmOut<'a> {
 }
 
 fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
-    let Counts { submitted, succeeded, failed, timed_out, queue_timed_out, lost, cancelled, dropped, retries, .. } =
-        run.counts;
+    let Counts { submitted, succeeded, failed, timed_out, queue_timed_out, wait_timed_out, .. } = run.counts;
+    let Counts { lost, cancelled, dropped, retries, .. } = run.counts;
     let end = run.end.as_deref();
     let percentiles = &workload.measure.percentiles;
     let quantiles = |summary: &Quantiles, whole: Option<&Distribution>| quantiles(summary, whole, percentiles);
@@ -367,6 +394,11 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
         startup: quantiles(&run.latency.startup, end.map(|end| &end.distributions.startup)),
         service: quantiles(&run.latency.service, end.map(|end| &end.distributions.service)),
         sojourn: quantiles(&run.latency.sojourn, end.map(|end| &end.distributions.sojourn)),
+        delivered: if run.delivery.mode.blocks() {
+            quantiles(&run.delivery.delivered, end.map(|end| &end.delivered))
+        } else {
+            quantiles(&run.latency.sojourn, end.map(|end| &end.distributions.sojourn))
+        },
     };
     RunOut {
         state: run.state,
@@ -374,7 +406,18 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
         warmup: false,
         wall_s: seconds(run.wall()),
         throughput: run.throughput_whole,
-        tasks: Tasks { submitted, succeeded, failed, timed_out, queue_timed_out, lost, cancelled, dropped, retries },
+        tasks: Tasks {
+            submitted,
+            succeeded,
+            failed,
+            timed_out,
+            queue_timed_out,
+            wait_timed_out,
+            lost,
+            cancelled,
+            dropped,
+            retries,
+        },
         latency_s,
         worker_time_s: WorkerTimeOut {
             work: seconds(run.worker_time.work),
@@ -393,6 +436,8 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
             peak_rss_bytes: Some(run.memory.peak_rss_bytes).filter(|bytes| *bytes > 0),
         },
         queue: QueueOut { max: run.queue.max, mean: run.queue.mean },
+        caller: caller(run),
+        imbalance: run.imbalance(),
         worker_starts: run.worker_starts,
         worker_restarts: run.worker_restarts,
         ghost_cpu_s: (run.ghosts.unmeasured == 0).then(|| seconds(run.ghosts.cpu)),
@@ -414,6 +459,18 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
             .collect(),
         failures_total: run.counts.unsuccessful() + retries,
         failures: run.failures.iter().take(MOST_FAILURES).map(|report| failure(report, workload)).collect(),
+    }
+}
+
+fn caller(run: &Snapshot) -> CallerOut {
+    let delivery = &run.delivery;
+    let count = delivery.delivered.count;
+    let sum = seconds(delivery.held_back);
+    let held_back = HeldBackOut { sum, mean: sum / count as f64, max: seconds(delivery.held_back_max) };
+    CallerOut {
+        submit: delivery.mode,
+        blocked_s: seconds(delivery.blocked_for),
+        held_back_s: (count > 0).then_some(held_back),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::os::accounting::Exit;
 use crate::report::{clean, units};
 use crate::workload::model::{
-    BadResult, EngineSpec, Fault, FaultKind, FaultRule, Mishap, OnTimeout, Trigger, Workload,
+    BadResult, Dispatch, EngineSpec, Fault, FaultKind, FaultRule, Mishap, OnTimeout, SubmitMode, Trigger, Workload,
 };
 
 /// The settings of an arm that are not the defaults: `recycled after 25 tasks`.
@@ -30,6 +30,15 @@ pub(crate) fn of_engine(spec: &EngineSpec) -> Vec<String> {
         let each = if spec.kind.process_per_task() { "process" } else { "worker" };
         let parts = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
         words.push(format!("initializer of each {each}: {parts}"));
+    }
+    if spec.submit != SubmitMode::default() {
+        words.push(format!("submitted with {}", spec.submit.word()));
+    }
+    if spec.dispatch != Dispatch::default() {
+        words.push(format!("dispatch {}", spec.dispatch.word()));
+    }
+    if let Some(capacity) = spec.queue_capacity {
+        words.push(format!("at most {capacity} task{} wait", if capacity.get() == 1 { "" } else { "s" }));
     }
     if spec.on_timeout == Some(OnTimeout::Abandon) {
         words.push("the caller gives up at a timeout, the worker goes on".to_owned());

@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::engine::event::{Moment, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::Counts;
 use crate::metrics::snapshot::{
-    CPU_HISTORY, Cpu, Latency, Memory, Note, Overhead, Quantiles, QueueFigures, RunId, Snapshot, WorkerRow, WorkerTime,
+    CPU_HISTORY, Cpu, Delivery, Latency, Memory, Note, Overhead, Quantiles, QueueFigures, RunId, Snapshot, WorkerRow,
+    WorkerTime,
 };
 use crate::metrics::track::Track;
 use crate::os::host::Host;
@@ -50,6 +51,7 @@ pub(crate) fn workload(engines: Vec<EngineSpec>) -> Workload {
             timeout: Some(Duration::from_secs(2)),
             on_timeout: crate::workload::model::OnTimeout::Kill,
             queue_timeout: None,
+            wait_timeout: None,
             grace_period: ms(250),
             retries: Retries {
                 max: 1,
@@ -201,6 +203,7 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
         failures: Arc::new(Vec::new()),
         kills: Arc::default(),
         timeouts: Arc::default(),
+        delivery: Delivery::default(),
         end: None,
     }
 }

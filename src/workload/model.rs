@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 mod attempt;
 mod fault;
 mod kind;
+mod submission;
 mod worker_life;
 
 pub use attempt::Attempt;
 pub use fault::{BadResult, Fault, FaultKind, FaultRule, Mishap, Trigger};
 pub use kind::{EngineKind, Hue, KindRow, WorkerCounts};
+pub use submission::{Dispatch, SubmitMode};
 pub use worker_life::{Initializer, Recycling};
 
 /// One workload file: what the tasks are, when they arrive, which engines run them and how it is measured.
@@ -85,6 +87,8 @@ pub struct TaskClass {
     pub on_timeout: OnTimeout,
     /// Limit on waiting in the queue, from the intended arrival.
     pub queue_timeout: Option<Duration>,
+    /// How long the caller waits for a task, from its intended arrival; then it gives up.
+    pub wait_timeout: Option<Duration>,
     /// From SIGTERM to SIGKILL; zero means SIGKILL at once.
     pub grace_period: Duration,
     /// Whether and when an unsuccessful attempt is repeated.
@@ -347,6 +351,12 @@ pub struct EngineSpec {
     pub initializer: Option<Initializer>,
     /// What happens to a task that works longer than its `timeout`; `None` where that is the task's affair.
     pub on_timeout: Option<OnTimeout>,
+    /// How its caller submits tasks.
+    pub submit: SubmitMode,
+    /// From where its workers take tasks.
+    pub dispatch: Dispatch,
+    /// Most tasks that wait for a worker; who submits one more is blocked. `None` for no limit.
+    pub queue_capacity: Option<NonZeroU64>,
 }
 
 /// The `start_timeout` of an engine that states none.
@@ -362,6 +372,17 @@ pub enum OnTimeout {
     /// The caller gives up and its worker goes on: it is a ghost until it has done the task, as after a
     /// `multiprocessing.pool.AsyncResult.get(timeout)`.
     Abandon,
+}
+
+impl OnTimeout {
+    /// The word used in YAML and on screen.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Abandon => "abandon",
+        }
+    }
 }
 
 /// Most tasks at once.

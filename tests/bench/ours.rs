@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use poolscope::engine::dispatcher::window::Chunk;
-use poolscope::engine::dispatcher::{Policy, Settings};
+use poolscope::engine::dispatcher::{Policy, Settings, Submitting};
 use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
 use poolscope::engine::stream::Admission;
 use poolscope::metrics::recorder::{Recorder, RecorderConfig};
@@ -31,6 +31,8 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) 
             kills: Vec::new(),
             classes: vec![support::rules()],
             admission: Admission::Batch,
+            submitting: Submitting::default(),
+            dealt: None,
             seed: 1,
         },
         stream: Box::new(support::Blocks(vec![tasks])),

@@ -8,7 +8,7 @@ use poolscope::engine::dispatcher::input::{Ended, InitializerFigures, TaskFailur
 use poolscope::engine::dispatcher::queue::Ticket;
 use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::dispatcher::{
-    Dispatcher, Effect, InitializerRules, Input, Policy, Settings, StartFailure, Stop,
+    Dispatcher, Effect, InitializerRules, Input, Policy, Settings, StartFailure, Stop, Submitting,
 };
 use poolscope::engine::event::{InTask, LaneId, Moment, Record, RunState, Slot, Usage, WorkerId};
 use poolscope::engine::outcome::Exit;
@@ -32,6 +32,7 @@ fn rules(timeout: Option<u64>, queue_timeout: Option<u64>) -> ClassRules {
         timeout: timeout.map(millis),
         on_timeout: OnTimeout::Kill,
         queue_timeout: queue_timeout.map(millis),
+        wait_timeout: None,
         grace_period: millis(50),
         retries: Retries { max: 1, on_crash: true, on_timeout: false, on_error: true, backoff },
     }
@@ -73,6 +74,8 @@ impl Script {
             kills: Vec::new(),
             classes,
             admission: Admission::Batch,
+            submitting: Submitting::default(),
+            dealt: None,
             seed: 1,
         };
         let dispatcher = Dispatcher::new(plan, Box::new(stream));
@@ -395,7 +398,16 @@ fn tasks_that_there_is_no_room_for_go_back_and_are_given_out_again_when_there_is
     let again: Vec<u64> = script.sent().iter().flat_map(|ticket| ticket.first..ticket.first + ticket.count).collect();
     assert_eq!(again, [2, 3]);
     // The rest of a ticket whose beginning was sent.
-    let ticket = Ticket { first: 3, count: 1, class: 0, attempt: Attempt::FIRST, arrival: Moment::ZERO, expires: None };
+    let ticket = Ticket {
+        first: 3,
+        count: 1,
+        class: 0,
+        attempt: Attempt::FIRST,
+        arrival: Moment::ZERO,
+        expires: None,
+        shift: 0,
+        given_up: false,
+    };
     script.feed(Input::Unsent { lane: second, tickets: vec![ticket], refused: Some("too much".to_owned()) });
     let counts = script.dispatcher.counts();
     assert_eq!((counts.failed, counts.succeeded), (1, 1), "it never will be");

@@ -73,7 +73,7 @@ impl Sink for Told {
                 self.expired += count;
                 for report in *reports {
                     self.final_outcome(report.index);
-                    assert_eq!((report.wait, report.times()), (Some(*limit), None));
+                    assert_eq!((report.wait, report.times()), (Some(limit.duration()), None));
                     self.expiries.push((report.index, now.0));
                 }
             }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use poolscope::engine::control::{Capabilities, Command};
 use poolscope::engine::dispatcher::window::Chunk;
-use poolscope::engine::dispatcher::{InitializerRules, Policy, Settings};
+use poolscope::engine::dispatcher::{InitializerRules, Policy, Settings, Submitting};
 use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
 use poolscope::engine::error::EngineError;
 use poolscope::engine::event::{
@@ -78,6 +78,7 @@ pub fn rules() -> ClassRules {
         timeout: None,
         on_timeout: OnTimeout::Kill,
         queue_timeout: None,
+        wait_timeout: None,
         grace_period: Duration::from_millis(200),
         retries: Retries {
             max: 0,
@@ -115,6 +116,8 @@ pub struct Setting {
     pub initializer: Option<InitializerRules>,
     pub recycling: Recycling,
     pub kills: Vec<(Duration, Option<Slot>)>,
+    pub submitting: Submitting,
+    pub dealt: Option<u64>,
     pub orders: WorkerOrders,
     pub capabilities: Capabilities,
 }
@@ -131,11 +134,14 @@ pub fn pool(workers: u32) -> Setting {
         initializer: None,
         recycling: Recycling::default(),
         kills: Vec::new(),
+        submitting: Submitting::default(),
+        dealt: None,
         orders: WorkerOrders::default(),
         capabilities: Capabilities {
             resize: true,
             pause: true,
             kill_worker: true,
+            on_timeout: true,
             process_per_task: false,
             lanes: false,
         },
@@ -209,6 +215,8 @@ impl Setting {
                 kills: self.kills,
                 classes: self.classes.iter().map(|(_, _, rules)| *rules).collect(),
                 admission: self.admission,
+                submitting: self.submitting,
+                dealt: self.dealt,
                 seed: 1,
             },
             stream: Box::new(Blocks(self.classes.iter().map(|(count, _, _)| *count).collect())),

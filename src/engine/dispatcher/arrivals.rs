@@ -71,7 +71,7 @@ impl PendingArrivals {
     /// Tasks that there will have been at the end, where that is known.
     pub(super) fn total(&self, of_stream: Option<u64>) -> Option<u64> {
         match self.source {
-            Source::Submitter => None,
+            Source::Submitter => self.submitter.as_ref().and_then(|submitter| submitter.total()),
             Source::Closed if self.submitter.is_some() => Some(self.position),
             _ => of_stream,
         }
@@ -94,7 +94,29 @@ impl Dispatcher {
     }
 
     fn full(&self) -> bool {
-        self.arrivals.max_in_flight.is_some_and(|most| in_system(&self.counts) >= most)
+        self.room() == 0
+    }
+
+    /// How many more tasks may be submitted now.
+    fn room(&self) -> u64 {
+        let in_flight = self.arrivals.max_in_flight.map(|most| most.saturating_sub(in_system(&self.counts)));
+        let queue = self.queue_capacity.map(|most| most.saturating_sub(self.counts().queued));
+        [in_flight, queue].into_iter().flatten().min().unwrap_or(u64::MAX)
+    }
+
+    /// Where the queue is bounded, what was submitted goes to the lanes that are free before the next is.
+    fn make_room(&mut self, now: Moment, out: &mut dyn Sink) {
+        if self.queue_capacity.is_some() {
+            self.pump(now, out);
+        }
+    }
+
+    /// From when on whoever submits is blocked, if nothing happens.
+    pub(super) fn submission_blocked_from(&self, now: Moment) -> Option<Moment> {
+        match self.arrivals.source {
+            Source::Submitter => self.full().then_some(now),
+            _ => self.arrivals.next.filter(|_| self.blocked()).map(|at| at.max(now)),
+        }
     }
 
     fn blocked(&self) -> bool {
@@ -106,23 +128,21 @@ impl Dispatcher {
         if self.state.is_over() || self.state == RunState::Suspended {
             return;
         }
-        self.ask_submitter(now);
-        self.admit_due(now);
+        self.ask_submitter(now, out);
+        self.admit_due(now, out);
         // What expires leaves room, and what was blocked until now may have expired outside.
         while self.expire_queue(now, out) {
-            self.ask_submitter(now);
-            self.admit_due(now);
+            self.ask_submitter(now, out);
+            self.admit_due(now, out);
         }
     }
 
     /// Takes what the submitter wants to submit, as far as there is room.
-    fn ask_submitter(&mut self, now: Moment) {
-        while let (Source::Submitter, Some(submitter)) = (&self.arrivals.source, &mut self.arrivals.submitter) {
-            let room =
-                self.arrivals.max_in_flight.map_or(u64::MAX, |most| most.saturating_sub(in_system(&self.counts)));
-            if room == 0 {
-                return;
-            }
+    fn ask_submitter(&mut self, now: Moment, out: &mut dyn Sink) {
+        while matches!(self.arrivals.source, Source::Submitter) {
+            self.make_room(now, out);
+            let room = self.room();
+            let Some(submitter) = self.arrivals.submitter.as_mut().filter(|_| room > 0) else { return };
             match submitter.submit(now, room) {
                 Submission::Tasks(0) | Submission::Nothing => return,
                 Submission::Closed => self.arrivals.end(),
@@ -144,13 +164,14 @@ impl Dispatcher {
         }
     }
 
-    fn admit_due(&mut self, now: Moment) {
+    fn admit_due(&mut self, now: Moment, out: &mut dyn Sink) {
         while let Some(at) = self.arrivals.next.filter(|at| *at <= now) {
+            self.make_room(now, out);
             if self.blocked() {
                 return;
             }
+            let full = self.full();
             self.counts.submitted += 1;
-            let full = self.arrivals.max_in_flight.is_some_and(|most| in_system(&self.counts) > most);
             if full {
                 self.counts.dropped += 1;
             } else {

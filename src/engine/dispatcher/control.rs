@@ -10,6 +10,7 @@ use super::timers::Timer;
 use super::worker::{Life, Why, Worker};
 use crate::engine::control::Command;
 use crate::engine::event::{Event, Moment, RunState, Severity, Slot, WorkerId};
+use crate::workload::model::OnTimeout;
 
 /// How long it takes until a worker to be killed is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -45,10 +46,18 @@ impl Dispatcher {
             }
             Command::Stop => self.end_run(now, RunState::Stopped, false, out),
             Command::Kill => self.end_run(now, RunState::Stopped, true, out),
+            Command::OnTimeout(on_timeout) => self.set_on_timeout(now, on_timeout, out),
             Command::KillWorker(victim) => {
                 self.to_kill.insert(victim);
             }
         }
+    }
+
+    /// What happens from now on to tasks that reach a limit; what has happened to others stays.
+    fn set_on_timeout(&mut self, now: Moment, on_timeout: OnTimeout, out: &mut dyn Sink) {
+        self.classes.iter_mut().for_each(|class| class.on_timeout = on_timeout);
+        self.queue.set_on_timeout(on_timeout);
+        self.note(now, Severity::Info, format!("on_timeout: {} from now on", on_timeout.word()), out);
     }
 
     fn resize(&mut self, now: Moment, workers: u32, out: &mut dyn Sink) {

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use super::Dispatcher;
 use super::input::{Effect, Sink, Stop};
-use super::lane::{Lane, Overdue};
+use super::lane::{Held, Lane, Overdue};
 use super::queue::Ticket;
 use super::timers::Timer;
 use super::worker::{Life, Termination, Why, Worker};
 use crate::engine::event::{EndReason, Event, InTask, LaneId, Moment, Severity, Slot, WorkerId};
+use crate::engine::outcome::Cause;
 use crate::workload::model::OnTimeout;
 
 /// How long a worker without work may take to leave.
@@ -32,8 +33,12 @@ impl Dispatcher {
         let Some((_, lane)) = self.table.at(slot) else { return };
         let mut at = lane.heard + self.start_timeout / 2;
         for ticket in tickets {
-            if let Some(limit) = self.rules(ticket.class).timeout {
+            let rules = self.rules(ticket.class);
+            if let Some(limit) = rules.timeout {
                 at = at.min(now + limit);
+            }
+            if let Some(gives_up) = rules.gives_up(ticket.arrival) {
+                at = at.min(gives_up.max(now));
             }
             // A process that is started for a task takes it out of the queue.
             if let Some(expires) = ticket.expires.filter(|_| self.policy.keeps_workers()) {
@@ -65,7 +70,8 @@ impl Dispatcher {
     pub(super) fn progress(&mut self, now: Moment, id: LaneId, task: Option<InTask>, out: &mut dyn Sink) {
         let slot = id.slot();
         let Some((_, lane)) = self.table.lane_mut(id) else { return };
-        let known = |index| lane.class_of(index).is_some() || lane.has_expired(index);
+        let ghost = lane.ghost.map(|ghost| ghost.index);
+        let known = |index| lane.class_of(index).is_some() || lane.has_expired(index) || ghost == Some(index);
         let task = task.filter(|task| known(task.index)).map(|task| lane.found_in(now, task));
         if let Some(task) = task {
             lane.hear(now);
@@ -84,6 +90,9 @@ impl Dispatcher {
 
     /// Ends the worker if one of its limits is reached.
     fn enforce_limits(&mut self, now: Moment, id: LaneId, task: Option<InTask>, out: &mut dyn Sink) {
+        if self.caller_has_given_up(now, id, task, out) {
+            return;
+        }
         let Some((worker, lane)) = self.table.lane_mut(id) else { return };
         // An initializer has its own limit; a process that is its task may be in it before it says hello.
         let may_begin = task.is_some() && worker.is_new();
@@ -100,6 +109,9 @@ impl Dispatcher {
             }
             return;
         };
+        if lane.ghost.is_some_and(|ghost| ghost.index == task.index) {
+            return;
+        }
         let Some(class) = lane.class_of(task.index) else {
             // It began at the last moment what was given up at that moment.
             return self.end_worker(now, id.worker, Why::Outlived, Duration::ZERO, out);
@@ -108,12 +120,53 @@ impl Dispatcher {
         let Some(limit) = rules.timeout.filter(|limit| task.started + *limit <= now) else { return };
         let Some((_, lane)) = self.table.lane_mut(id) else { return };
         let Some(held) = lane.take_task(task.index) else { return };
-        if rules.on_timeout == OnTimeout::Abandon {
-            self.abandon(now, id, &held, task.started, limit, out);
-        } else {
-            lane.overdue = Some(Overdue { task: held, started: task.started, limit, last_words: None });
-            self.end_worker(now, id.worker, Why::Timeout { limit }, rules.grace_period, out);
+        self.too_late(now, id, held, Some(task.started), Cause::Timeout { limit }, out);
+    }
+
+    /// Deals with the task that a lane is in, or that its process was started for, if its caller waits no longer. Says
+    /// whether that is so.
+    fn caller_has_given_up(&mut self, now: Moment, id: LaneId, task: Option<InTask>, out: &mut dyn Sink) -> bool {
+        let keeps_workers = self.policy.keeps_workers();
+        let Some((worker, lane)) = self.table.lane_mut(id) else { return false };
+        // What is not begun in a window has another way out.
+        let held = match task {
+            Some(task) => lane.open_task(task.index),
+            None => lane.open().next().filter(|_| !keeps_workers),
+        };
+        let Some(Held { ticket, .. }) = held.copied().filter(|_| worker.is_alive()) else { return false };
+        let rules = self.rules(ticket.class);
+        let Some(limit) = rules.wait_timeout.filter(|limit| ticket.arrival + *limit <= now) else { return false };
+        if let (Some(work), Some(task)) = (rules.timeout, task)
+            && task.started + work < ticket.arrival + limit
+        {
+            // The other limit was reached first.
+            return false;
         }
+        let index = task.map_or(ticket.first, |task| task.index);
+        let Some(held) = self.table.lane_mut(id).and_then(|(_, lane)| lane.take_task(index)) else { return false };
+        self.too_late(now, id, held, task.map(|task| task.started), Cause::WaitTimeout { limit }, out);
+        true
+    }
+
+    /// A task that was taken from its lane has reached a limit.
+    fn too_late(
+        &mut self,
+        now: Moment,
+        id: LaneId,
+        held: Held,
+        started: Option<Moment>,
+        cause: Cause,
+        out: &mut dyn Sink,
+    ) {
+        let rules = self.rules(held.ticket.class);
+        if rules.on_timeout == OnTimeout::Abandon {
+            return self.abandon(now, id, &held, started, cause, out);
+        }
+        let (Cause::Timeout { limit } | Cause::WaitTimeout { limit }) = cause else { return };
+        if let Some((_, lane)) = self.table.lane_mut(id) {
+            lane.overdue = Some(Overdue { task: held, started, cause, last_words: None });
+        }
+        self.end_worker(now, id.worker, Why::Timeout { limit }, rules.grace_period, out);
     }
 
     /// The first moment at which a limit of this lane can be reached, if `task` is what it is in now.
@@ -133,6 +186,10 @@ impl Dispatcher {
                 at(task.started + limit);
             }
             lane.open().filter_map(|held| limit(held.ticket.class)).min().into_iter().for_each(|limit| at(now + limit));
+        }
+        let gives_up = |held: &Held| self.rules(held.ticket.class).gives_up(held.ticket.arrival);
+        if worker.is_alive() {
+            lane.open().filter_map(gives_up).filter(|moment| *moment > now).min().into_iter().for_each(&mut at);
         }
         if let Some(expires) = self.held_expiry(now, lane) {
             at(expires);

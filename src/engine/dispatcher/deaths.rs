@@ -196,11 +196,13 @@ impl Dispatcher {
         out: &mut dyn Sink,
     ) {
         let held = overdue.task;
-        let cause = Cause::Timeout { limit: overdue.limit };
-        let mut report = self.report(now, slot, &held, Outcome::TimedOut, cause);
-        let service = u64::try_from(now.since(overdue.started).as_nanos()).unwrap_or(u64::MAX);
-        if let Some((_, lane)) = self.table.at(slot) {
-            report.set_times(lane.times(&held, overdue.started, service));
+        let gave_up = matches!(overdue.cause, Cause::WaitTimeout { .. });
+        let mut report = self.report(now, slot, &held, Outcome::TimedOut, overdue.cause);
+        if let Some(started) = overdue.started
+            && let Some((_, lane)) = self.table.at(slot)
+        {
+            let service = u64::try_from(now.since(started).as_nanos()).unwrap_or(u64::MAX);
+            report.set_times(lane.times(&held, started, service));
         }
         report.exit = Some(ended.exit);
         report.killed = killed;
@@ -209,7 +211,7 @@ impl Dispatcher {
         report.stdout_tail = output.stdout;
         report.stderr_tail = output.stderr;
         report.output_omitted_bytes = output.omitted;
-        let may_retry = self.rules(held.ticket.class).retries.on_timeout;
+        let may_retry = self.rules(held.ticket.class).retries.on_timeout && !gave_up;
         self.attempt_over(now, &held, report, may_retry, out);
     }
 

@@ -6,6 +6,7 @@ use super::Dispatcher;
 use super::input::{Effect, Sink};
 use super::lane::Held;
 use super::queue::Ticket;
+use super::queue::expired::Limits;
 use super::worker::Life;
 use crate::engine::dispatcher::window::Holding;
 use crate::engine::event::{Moment, RunState, Slot};
@@ -19,6 +20,7 @@ const NO_RULES: ClassRules = ClassRules {
     timeout: None,
     on_timeout: OnTimeout::Kill,
     queue_timeout: None,
+    wait_timeout: None,
     grace_period: Duration::ZERO,
     retries: Retries {
         max: 0,
@@ -42,10 +44,11 @@ impl Dispatcher {
                 self.unfinished |= !self.idle.is_empty();
                 return;
             }
-            let Some(slot) = self.idle.pop_first() else { return };
+            let Some(slot) = self.queue.first_with_work(self.idle.iter().copied()) else { return };
+            self.idle.remove(&slot);
             if keeps_workers {
                 self.refill(now, slot, out);
-            } else if let Some(ticket) = self.queue.take(1) {
+            } else if let Some(ticket) = self.queue.take(slot, 1) {
                 self.start(now, slot, Some(ticket), out);
             }
         }
@@ -62,7 +65,7 @@ impl Dispatcher {
         }
         let mut tickets = Vec::new();
         if self.state == RunState::Running {
-            self.fill(now, slot, &mut tickets);
+            self.fill(now, slot, &mut tickets, out);
         }
         if tickets.is_empty() {
             if self.table.at(slot).is_some_and(|(_, lane)| lane.is_at_rest()) {
@@ -77,8 +80,9 @@ impl Dispatcher {
         }
     }
 
-    fn fill(&mut self, now: Moment, slot: Slot, tickets: &mut Vec<Ticket>) {
+    fn fill(&mut self, now: Moment, slot: Slot, tickets: &mut Vec<Ticket>, out: &mut dyn Sink) {
         let mut allowance = self.allowance(slot);
+        let (waiting, sharers) = self.queue.share_of(slot, self.workers);
         let Some((worker, lane)) = self.table.at_mut(slot) else { return };
         let mut holding = Holding { tasks: 0, nanos: 0 };
         if lane.held.is_empty() {
@@ -88,18 +92,23 @@ impl Dispatcher {
             holding.tasks += held.ticket.count;
             holding.nanos = holding.nanos.saturating_add(held.ticket.count.saturating_mul(held.estimate));
         }
-        let waiting = self.queue.len();
         let one_by_one = self.lanes_are_sent_one;
         let mut room = None;
         while tickets.len() < MOST_RUNS {
-            let Some(class) = self.queue.next_class() else { return };
+            let Some((class, given_up)) = self.queue.next(slot) else { return };
+            if given_up {
+                if holding.tasks == 0 && allowance > 0 {
+                    self.send_ghost(now, slot, tickets, out);
+                }
+                return;
+            }
             let estimate = self.estimates.nanos(class);
             // A fixed chunk is decided once; the adaptive window follows the classes that go into it.
             let most = match room {
                 Some(left) if !self.chunk.is_adaptive() => left,
                 _ => {
                     let first = tickets.is_empty();
-                    self.chunk.room(holding, estimate, waiting, self.workers, first)
+                    self.chunk.room(holding, estimate, waiting, sharers, first)
                 }
             };
             let most = if one_by_one { most.min(1_u64.saturating_sub(holding.tasks)) } else { most };
@@ -107,14 +116,21 @@ impl Dispatcher {
             if most == 0 {
                 return;
             }
-            let Some(ticket) = self.queue.take(most) else { return };
+            let Some(ticket) = self.queue.take(slot, most) else { return };
             room = Some(most - ticket.count);
             allowance -= ticket.count;
             worker.given += ticket.count;
             holding.tasks += ticket.count;
             holding.nanos = holding.nanos.saturating_add(ticket.count.saturating_mul(estimate));
             lane.held.push_back(Held::new(ticket, now, estimate));
-            tickets.push(ticket);
+            tickets.push(as_sent(ticket, self.queue.limits()));
         }
     }
+}
+
+/// A ticket as its worker is told it: what is to be done even if its caller gives up, it may begin at any time.
+fn as_sent(ticket: Ticket, limits: &Limits) -> Ticket {
+    let stays =
+        ticket.expires.is_some() && limits.reached(&ticket).is_some_and(|limit| limits.stays(ticket.class, limit));
+    Ticket { expires: ticket.expires.filter(|_| !stays), ..ticket }
 }

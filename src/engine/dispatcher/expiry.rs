@@ -1,4 +1,5 @@
-//! Waiting that lasts too long: the `queue_timeout` of tasks in the queue and of tasks in a worker's window.
+//! Waiting that lasts too long: the `queue_timeout` and `wait_timeout` of tasks in the queue and of tasks in a worker's
+//! window.
 //!
 //! A task in a window waits like one in the queue until its worker begins it. What the worker is in, by the status board,
 //! and the order of the window say what has not begun; that expires at its moment and stays in the window as a mark,
@@ -10,9 +11,11 @@ use super::Dispatcher;
 use super::input::Sink;
 use super::lane::Lane;
 use super::worker::Life;
-use crate::engine::dispatcher::queue::{Expired, Ticket};
+use crate::engine::dispatcher::queue::Ticket;
+use crate::engine::dispatcher::queue::expired::{Expired, Gone};
 use crate::engine::event::{Event, LaneId, Moment, Slot};
-use crate::engine::outcome::{AttemptReport, Cause, Outcome};
+use crate::engine::outcome::{AttemptReport, Outcome};
+use crate::engine::stream::WaitingLimit;
 use crate::workload::model::{Attempt, ClassId, TaskIndex};
 
 /// How long a worker that is in no task is waited for before what it holds expires: it may just be reporting that it has
@@ -28,11 +31,9 @@ impl Dispatcher {
             return false;
         }
         let mut any = false;
-        for (class, expired) in (0..).zip(self.queue.expire(now)) {
-            if expired.count > 0 {
-                self.expired(now, class, &expired, out);
-                any = true;
-            }
+        for (class, limit, expired) in self.queue.expire(now, self.deliveries.is_some()).groups() {
+            self.expired(now, class, limit, &expired, out);
+            any = true;
         }
         any
     }
@@ -62,47 +63,58 @@ impl Dispatcher {
             return;
         }
         let Some((_, lane)) = self.table.at_mut(slot) else { return };
-        let mut gone: Vec<Expired> = vec![Expired::default(); self.classes.len()];
+        let mut gone = Gone::new(self.deliveries.is_some());
+        let mut given_up = None;
         for held in lane.held.iter_mut().filter(|held| !held.expired) {
-            if held.ticket.expires.is_some_and(|at| at <= now) {
-                held.expired = true;
-                if let Some(gone) = gone.get_mut(usize::from(held.ticket.class)) {
-                    gone.add(&held.ticket);
-                }
+            let mut ticket = held.ticket;
+            if ticket.expires.is_none_or(|at| at > now) {
+                continue;
             }
+            if gone.add(&mut ticket, self.queue.limits()) {
+                // It is the only one here: where callers can give up, lanes are sent one task at a time.
+                given_up = Some(ticket);
+            }
+            held.expired = true;
         }
-        for (class, expired) in (0..).zip(gone) {
-            if expired.count > 0 {
-                self.expired(now, class, &expired, out);
-            }
+        if let Some(ticket) = given_up {
+            lane.held.retain(|held| held.ticket.first != ticket.first);
+            self.haunt(now, slot, &ticket, out);
+        }
+        for (class, limit, expired) in gone.groups() {
+            self.expired(now, class, limit, &expired, out);
         }
         // Room in the system lets a blocked arrival in.
         self.admit(now, out);
         self.pump(now, out);
     }
 
-    fn expired(&mut self, now: Moment, class: ClassId, expired: &Expired, out: &mut dyn Sink) {
-        let limit = self.rules(class).queue_timeout.unwrap_or_default();
+    fn expired(&mut self, now: Moment, class: ClassId, limit: WaitingLimit, expired: &Expired, out: &mut dyn Sink) {
         self.counts.timed_out += expired.count;
-        self.counts.queue_timed_out += expired.count;
+        *(match limit {
+            WaitingLimit::Queue(_) => &mut self.counts.queue_timed_out,
+            WaitingLimit::Caller(_) => &mut self.counts.wait_timed_out,
+        }) += expired.count;
         let reports: Vec<AttemptReport> =
             expired.named.iter().map(|index| self.expired_report(now, class, *index, limit)).collect();
         self.tell(now, &Event::Expired { class, count: expired.count, limit, reports: &reports }, out);
+        for place in expired.places.iter().flatten() {
+            self.deliver_errors(now, place.arrival, place.position, place.count, out);
+        }
     }
 
-    fn expired_report(&self, now: Moment, class: ClassId, index: TaskIndex, limit: Duration) -> AttemptReport {
+    fn expired_report(&self, now: Moment, class: ClassId, index: TaskIndex, limit: WaitingLimit) -> AttemptReport {
         AttemptReport {
             index,
             class,
             attempt: Attempt::FIRST,
             attempts_allowed: self.rules(class).retries.max + 1,
             outcome: Outcome::TimedOut,
-            cause: Cause::QueueTimeout { limit },
+            cause: limit.into(),
             retried: false,
             slot: None,
             pid: None,
             ended: now,
-            wait: Some(limit),
+            wait: Some(limit.duration()),
             startup: None,
             service: None,
             exit: None,
@@ -120,6 +132,11 @@ impl Dispatcher {
         let Some((worker, lane)) = self.table.lane_mut(id) else { return };
         if lane.taken_back.iter().any(|held| held.contains(first)) {
             return;
+        }
+        if count == 1 && lane.ghost.is_some_and(|ghost| ghost.index == first) {
+            // It was told until when it may begin, before its caller was to leave it alone.
+            self.is_unheard(now, id, first, out);
+            return self.after_result(now, id.slot(), out);
         }
         let leaves = !matches!(worker.life, Life::Working);
         let mut unasked = false;

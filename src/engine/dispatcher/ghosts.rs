@@ -3,13 +3,12 @@
 //! The task has its outcome. Its worker keeps its place until it has done the task, or is asked to leave after it where it
 //! holds other tasks: those are given to others at once, and what it says of them afterwards is not heard.
 
-use std::time::Duration;
-
 use super::Dispatcher;
 use super::input::Sink;
 use super::lane::{Ghost, Held, Lane};
+use super::queue::Ticket;
 use super::worker::Life;
-use crate::engine::event::{Event, LaneId, Moment, Severity, WorkerId};
+use crate::engine::event::{Event, LaneId, Moment, Severity, Slot, WorkerId};
 use crate::engine::outcome::{Cause, Outcome};
 use crate::workload::model::TaskIndex;
 
@@ -20,33 +19,33 @@ impl Dispatcher {
         now: Moment,
         id: LaneId,
         task: &Held,
-        started: Moment,
-        limit: Duration,
+        started: Option<Moment>,
+        cause: Cause,
         out: &mut dyn Sink,
     ) {
         let slot = id.slot();
         let shared = self.policy.shares_worker();
         let Some((worker, lane)) = self.table.lane_mut(id) else { return };
         let (index, class) = (task.ticket.first, task.ticket.class);
-        lane.ghost = Some(Ghost { index, class, started, since: now });
-        let service = u64::try_from(now.since(started).as_nanos()).unwrap_or(u64::MAX);
-        let times = lane.times(task, started, service);
+        lane.ghost = Some(Ghost { index, class, started: started.unwrap_or(now), since: now });
+        let work = started.map(|started| (started, u64::try_from(now.since(started).as_nanos()).unwrap_or(u64::MAX)));
+        let times = work.map(|(started, service)| lane.times(task, started, service));
         worker.proven = true;
-        if worker.is_new() {
+        if worker.is_new() && started.is_some() {
             // One that is its task says hello with its result; that it is in its task says as much.
             worker.life = Life::Working;
         }
         lane.taken_back = lane.held.drain(..).collect();
         let open = lane.taken_back.iter().filter(|held| !held.expired).map(|held| held.ticket).collect::<Vec<_>>();
         let leaves = !open.is_empty() && !shared;
-        let mut report = self.report(now, slot, task, Outcome::TimedOut, Cause::Timeout { limit });
-        report.set_times(times);
+        let may_retry = self.rules(task.ticket.class).retries.on_timeout && !matches!(cause, Cause::WaitTimeout { .. });
+        let mut report = self.report(now, slot, task, Outcome::TimedOut, cause);
+        times.into_iter().for_each(|times| report.set_times(times));
         if leaves {
             self.retire(now, id.worker, out);
         }
         self.queue.give_back(open.into_iter());
         self.expire_queue(now, out);
-        let may_retry = self.rules(task.ticket.class).retries.on_timeout;
         self.attempt_over(now, task, report, may_retry, out);
         out.event(now, &Event::GhostBegan { lane: id });
         // Another worker may be of use now.
@@ -54,10 +53,30 @@ impl Dispatcher {
         self.tell_if_haunted(now, out);
     }
 
+    /// Gives a lane that has nothing a task whose caller has given up: a ghost from its first instruction.
+    pub(super) fn send_ghost(&mut self, now: Moment, slot: Slot, tickets: &mut Vec<Ticket>, out: &mut dyn Sink) {
+        let Some(ticket) = self.queue.take(slot, 1) else { return };
+        if let Some((worker, _)) = self.table.at_mut(slot) {
+            worker.given += 1;
+        }
+        self.haunt(now, slot, &ticket, out);
+        tickets.push(Ticket { expires: None, ..ticket });
+    }
+
+    /// A task that its worker holds and has not begun, as far as is known, is given up by its caller.
+    pub(super) fn haunt(&mut self, now: Moment, slot: Slot, ticket: &Ticket, out: &mut dyn Sink) {
+        let Some(id) = self.table.lane_id(slot) else { return };
+        let Some((worker, lane)) = self.table.at_mut(slot) else { return };
+        worker.proven = true;
+        lane.ghost = Some(Ghost { index: ticket.first, class: ticket.class, started: now, since: now });
+        lane.taken_back.clear();
+        out.event(now, &Event::GhostBegan { lane: id });
+    }
+
     /// Says once that nothing can be given out because every lane is in a task that nobody waits for.
     fn tell_if_haunted(&mut self, now: Moment, out: &mut dyn Sink) {
         let aimed_at = self.table.lanes().iter().take(self.workers as usize);
-        if !self.told_haunted && !self.queue.is_empty() && aimed_at.clone().all(|lane| lane.ghost.is_some()) {
+        if !self.told_haunted && self.queue.waiting() > 0 && aimed_at.clone().all(|lane| lane.ghost.is_some()) {
             self.told_haunted = true;
             let text = format!(
                 "every worker ({}) is in a task whose caller has given up: nothing is begun until one of these ends",

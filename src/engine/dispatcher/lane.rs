@@ -1,12 +1,11 @@
 //! A lane: what runs one task at a time, and what it was given.
 
-use std::collections::VecDeque;
-use std::time::Duration;
-
 use super::input::TaskFailure;
 use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::event::{InTask, Moment};
+use crate::engine::outcome::Cause;
 use crate::workload::model::{ClassId, TaskIndex};
+use std::collections::VecDeque;
 
 /// What runs one task at a time, and what it was given.
 #[derive(Debug, Default)]
@@ -37,8 +36,10 @@ pub(super) struct Lane {
 #[derive(Debug)]
 pub(super) struct Overdue {
     pub(crate) task: Held,
-    pub(crate) started: Moment,
-    pub(crate) limit: Duration,
+    /// Its first instruction; `None` if it had not come to that.
+    pub(crate) started: Option<Moment>,
+    /// The limit that it has reached.
+    pub(crate) cause: Cause,
     /// What it said while it was being ended.
     pub(crate) last_words: Option<Box<TaskFailure>>,
 }
@@ -121,6 +122,11 @@ impl Lane {
     pub(super) fn hear(&mut self, now: Moment) {
         self.heard = now;
         self.quiet_since = None;
+    }
+
+    /// A task that this lane answers for, unless it is overdue.
+    pub(super) fn open_task(&self, index: TaskIndex) -> Option<&Held> {
+        self.open().find(|held| held.contains(index))
     }
 
     /// Class of a task that this lane answers for.

@@ -8,12 +8,15 @@
 //! `staff` starts and dismisses workers, `dispatch` gives out work, `results` takes it in, `deaths` deals with workers
 //! that end, `deadlines` with time that runs out, `expiry` with waiting that lasts too long, `ghosts` with workers whose
 //! caller has given up, `control` with what the user asks for, `recycle` with workers that have done their share,
-//! `arrivals` with tasks that come, `unsent` with tasks that there is no room for.
+//! `arrivals` with tasks that come, `unsent` with tasks that there is no room for, `delivery` with results on their way to the
+//! caller, `caller` with the time in which that is blocked.
 
 mod arrivals;
+mod caller;
 mod control;
 mod deadlines;
 mod deaths;
+pub mod delivery;
 mod dispatch;
 mod expiry;
 mod ghosts;
@@ -33,6 +36,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::engine::dispatcher::queue::TaskQueue;
+use crate::engine::dispatcher::queue::expired::Limits;
 use crate::engine::dispatcher::window::{Chunk, Estimates};
 use crate::engine::error::EngineError;
 use crate::engine::event::{EngineView, Event, InTask, Moment, RunState, Severity, Slot, SlotView, WorkerState};
@@ -41,6 +45,9 @@ use crate::engine::stream::{Admission, ClassRules, TaskStream};
 use crate::workload::model::Recycling;
 
 use arrivals::PendingArrivals;
+use caller::Caller;
+use delivery::Deliveries;
+pub use delivery::Submitting;
 pub use input::{Effect, Ended, Input, Sink, StartFailure, Stop};
 use lane::Lane;
 pub use policy::Policy;
@@ -75,6 +82,10 @@ pub struct Settings {
     pub classes: Vec<ClassRules>,
     /// When tasks are admitted.
     pub admission: Admission,
+    /// How their caller submits them and gets results.
+    pub submitting: Submitting,
+    /// Whether lanes take their tasks in turn, so many at a time, instead of from one queue.
+    pub dealt: Option<u64>,
     /// Seeds the jitter of retries.
     pub seed: u64,
 }
@@ -101,7 +112,7 @@ pub struct Dispatcher {
     seed: u64,
     max_workers: u32,
     /// Whether a lane is given a task only when it has none: nothing that it has not begun could be taken back from a
-    /// worker that others share.
+    /// worker that others share, nor from one behind a task whose caller gives up.
     lanes_are_sent_one: bool,
     /// Number of lanes aimed at.
     workers: u32,
@@ -120,6 +131,9 @@ pub struct Dispatcher {
     idle: BTreeSet<Slot>,
     timers: Timers,
     arrivals: PendingArrivals,
+    queue_capacity: Option<u64>,
+    deliveries: Option<Deliveries>,
+    caller: Caller,
     estimates: Estimates,
     counts: Counts,
     /// Tasks that wait for their next attempt.
@@ -162,17 +176,21 @@ impl Dispatcher {
             kills: settings.kills,
             seed: settings.seed,
             max_workers: settings.max_workers.max(1),
-            lanes_are_sent_one: settings.policy.shares_worker() && settings.classes.iter().any(ClassRules::abandons),
+            lanes_are_sent_one: settings.classes.iter().any(|class| class.wait_timeout.is_some())
+                || settings.policy.shares_worker() && settings.classes.iter().any(ClassRules::may_abandon),
             workers: settings.workers.clamp(1, settings.max_workers.max(1)),
             state: RunState::Running,
             before_suspend: RunState::Running,
             ending: None,
             error: None,
             stopped_at: None,
-            queue: TaskQueue::new(stream, settings.classes.iter().map(|class| class.queue_timeout).collect()),
+            queue: TaskQueue::new(stream, Limits::new(&settings.classes), settings.dealt),
             table: Table::new(settings.policy),
             idle: BTreeSet::new(),
             timers: Timers::default(),
+            deliveries: Deliveries::new(settings.submitting, total),
+            caller: Caller::new(settings.submitting.mode),
+            queue_capacity: settings.submitting.queue_capacity,
             arrivals: PendingArrivals::new(settings.admission, total),
             estimates: Estimates::new(settings.classes.len()),
             classes: settings.classes,
@@ -210,6 +228,7 @@ impl Dispatcher {
         if !answer {
             self.starts_left = STARTS_AT_ONCE;
         }
+        self.caller.turn_begins(now);
         self.admit(now, out);
         let input = if self.is_disbelieved(&input) { Input::Wake } else { input };
         match input {
@@ -234,6 +253,7 @@ impl Dispatcher {
         }
         self.catch_up(now, out);
         self.settle(now, out);
+        self.caller_waits(now);
     }
 
     /// Whether this is what a worker says of tasks that has broken the protocol: what it holds is not its own any more.
@@ -286,6 +306,7 @@ impl Dispatcher {
             oldest: self.queue.oldest().map_or(Duration::ZERO, |arrival| now.since(arrival)),
             workers: self.workers,
             slots: &self.views,
+            caller: self.caller.view(now),
         }
     }
 
@@ -308,7 +329,7 @@ impl Dispatcher {
         let mut counts = self.counts;
         counts.running = self.table.lanes().iter().filter(|lane| lane.busy()).count() as u64;
         let held: u64 = self.table.lanes().iter().map(Lane::tasks).sum();
-        counts.queued = self.queue.len() + self.retrying + held - counts.running;
+        counts.queued = self.queue.waiting() + self.retrying + held - counts.running;
         counts
     }
 
@@ -375,10 +396,12 @@ impl Dispatcher {
         if self.state.is_over() {
             return;
         }
-        if self.ending.is_none() && self.arrivals.exhausted() && self.queue.is_empty() && self.retrying == 0 {
+        if self.ending.is_none() && self.arrivals.exhausted() && self.queue.waiting() == 0 && self.retrying == 0 {
             let held: u64 = self.table.lanes().iter().map(Lane::tasks).sum();
             if held == 0 {
                 self.ending = Some(RunState::Finished);
+                // Nobody waits for what is left.
+                self.queue.clear();
                 self.dismiss_all(now, out);
             }
         }

@@ -75,6 +75,7 @@ impl Dispatcher {
             let Ticket { class, attempt, arrival, .. } = before.ticket;
             let batch = Batch { slot, class, attempt, arrival, sent: before.sent, free_since, records: batch };
             self.tell(now, &Event::Succeeded(batch), out);
+            self.deliver_batch(now, &before.ticket, batch.records, out);
         }
         self.after_result(now, slot, out);
     }
@@ -220,12 +221,18 @@ impl Dispatcher {
             self.counts.retries += 1;
             self.retrying += 1;
             let pause = retries.backoff.pause(self.seed, ticket.first, ticket.attempt.number());
-            let next = Ticket { attempt: ticket.attempt.next(), expires: None, ..ticket };
-            self.timers.set(now + pause, Timer::Retry(next));
+            // Its caller may give up before the pause is over.
+            let expires = self.rules(ticket.class).gives_up(ticket.arrival);
+            let next = Ticket { attempt: ticket.attempt.next(), expires, ..ticket };
+            let at = expires.map_or(now + pause, |expires| expires.min(now + pause));
+            self.timers.set(at, Timer::Retry(next));
         } else {
             match report.outcome {
                 Outcome::Failed => self.counts.failed += 1,
-                Outcome::TimedOut => self.counts.timed_out += 1,
+                Outcome::TimedOut => {
+                    self.counts.timed_out += 1;
+                    self.counts.wait_timed_out += u64::from(matches!(report.cause, Cause::WaitTimeout { .. }));
+                }
                 Outcome::Lost => self.counts.lost += 1,
                 Outcome::Cancelled => self.counts.cancelled += 1,
                 Outcome::Dropped => self.counts.dropped += 1,
@@ -233,6 +240,9 @@ impl Dispatcher {
             }
         }
         self.tell(now, &Event::Attempt(&report), out);
+        if !report.retried {
+            self.deliver_errors(now, ticket.arrival, ticket.position(), 1, out);
+        }
     }
 }
 

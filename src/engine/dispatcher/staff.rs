@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Dispatcher;
 use super::deadlines::LEAVE;
 use super::input::{Effect, InitializerFigures, Sink, StartFailure};
-use super::lane::Held;
+use super::lane::{Ghost, Held};
 use super::queue::Ticket;
 use super::timers::Timer;
 use super::worker::{Life, Why, Worker};
@@ -27,6 +27,7 @@ impl Dispatcher {
             return;
         }
         self.table.grow(self.workers);
+        self.queue.set_lanes(self.workers);
         let beyond: Vec<Slot> = self.table.slots().skip(self.workers as usize).collect();
         for slot in beyond {
             self.idle.remove(&slot);
@@ -117,7 +118,12 @@ impl Dispatcher {
             lane.waits_for_room = false;
         }
         if let Some((lane, ticket)) = self.table.lanes_of_mut(id).first_mut().zip(task) {
-            lane.held.push_back(Held::new(ticket, now, 0));
+            if ticket.given_up {
+                // Its caller has given up: it is a ghost as soon as there is a process.
+                lane.ghost = Some(Ghost { index: ticket.first, class: ticket.class, started: now, since: now });
+            } else {
+                lane.held.push_back(Held::new(ticket, now, 0));
+            }
         }
         self.starts_left = self.starts_left.saturating_sub(1);
         let in_work = task.map(|ticket| Ticket { expires: None, ..ticket });
@@ -134,6 +140,13 @@ impl Dispatcher {
         let restart = std::mem::take(&mut worker.replaces);
         self.hear_all(now, id);
         out.event(now, &Event::WorkerStarted { worker: id, pid, restart });
+        for slot in self.table.slots_of(id).map(Slot) {
+            let Some((worker, lane)) = self.table.at_mut(slot) else { break };
+            if lane.ghost.is_some() {
+                worker.proven = true;
+                self.table.lane_id(slot).into_iter().for_each(|lane| out.event(now, &Event::GhostBegan { lane }));
+            }
+        }
     }
 
     fn hear_all(&mut self, now: Moment, id: WorkerId) {
@@ -219,7 +232,11 @@ impl Dispatcher {
         if self.table.worker(id).is_none() {
             return;
         }
-        let held = self.table.lanes_of_mut(id).first_mut().and_then(|lane| lane.held.pop_front());
+        let held = self.table.lanes_of_mut(id).first_mut().and_then(|lane| {
+            // A task that nobody waits for is not tried again.
+            lane.ghost = None;
+            lane.held.pop_front()
+        });
         self.watch(id.slot, None);
         let life = match failure {
             StartFailure::Transient(_) if self.stopped_at.is_none() => Life::Waiting,

@@ -102,6 +102,8 @@ mod tests {
             attempt: Attempt::FIRST,
             arrival: Moment::ZERO,
             expires: None,
+            shift: 0,
+            given_up: false,
         };
         let (first, rest) = split(&[ticket(0, 3), ticket(10, 3), ticket(20, 1)], 4);
         assert_eq!(first, [ticket(0, 3), ticket(10, 1)]);

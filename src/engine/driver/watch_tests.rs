@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::engine::control::Capabilities;
 use crate::engine::dispatcher::window::Chunk;
-use crate::engine::dispatcher::{Policy, Settings};
+use crate::engine::dispatcher::{Policy, Settings, Submitting};
 use crate::engine::driver::{RunSpec, WorkerOrders};
 use crate::engine::event::{EngineView, Event, Moment, Observer, Usage};
 use crate::engine::outcome::Exit;
@@ -61,6 +61,8 @@ fn spec(worker: &std::path::Path) -> RunSpec {
             kills: Vec::new(),
             classes: Vec::new(),
             admission: Admission::Batch,
+            submitting: Submitting::default(),
+            dealt: None,
             seed: 1,
         },
         stream: Box::new(One),

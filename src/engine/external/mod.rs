@@ -28,7 +28,7 @@ use crate::engine::control::{Capabilities, Command};
 use crate::engine::error::EngineError;
 use crate::engine::event::Observer;
 use crate::os::threads;
-use crate::workload::model::Workload;
+use crate::workload::model::{Dispatch, EngineSpec, Workload};
 
 /// A program as an arm.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Arm for External {
     }
 
     fn start(&self, request: RunRequest<'_>, observer: Box<dyn Observer>) -> Result<Box<dyn ArmRun>, StartError> {
-        refuse_unsupported(request.workload)?;
+        refuse_unsupported(request.workload, request.spec)?;
         let spec = spec::Spec::new(&self.argv, request, self.capabilities.clone())?;
         let (commands, requests) = mpsc::unbounded_channel();
         let (ready, started) = std::sync::mpsc::channel();
@@ -64,11 +64,15 @@ impl Arm for External {
 }
 
 /// A task has one attempt there, and how long it waits in the program's own queue is not ours to end.
-fn refuse_unsupported(workload: &Workload) -> Result<(), StartError> {
+fn refuse_unsupported(workload: &Workload, spec: &EngineSpec) -> Result<(), StartError> {
     let classes = || workload.classes.iter();
     let refused = [
         ("retries", classes().any(|class| class.retries.max > 0)),
         ("queue_timeout", classes().any(|class| class.queue_timeout.is_some())),
+        ("wait_timeout", classes().any(|class| class.wait_timeout.is_some())),
+        ("submit", spec.submit.blocks()),
+        ("dispatch", spec.dispatch != Dispatch::Shared),
+        ("queue_capacity", spec.queue_capacity.is_some()),
     ];
     match refused.into_iter().find(|(_, used)| *used) {
         Some((what, _)) => Err(StartError::Unsupported { what }),

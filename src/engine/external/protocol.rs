@@ -47,7 +47,8 @@
 //! * What the program leaves behind is ended with it, whatever it did to its group, its session and its environment: the
 //!   program is to the rule of strays what a task is in the other engines.
 //! * `worker_ready`, `counts`, `started` and a `message` may be left out; an unknown `type` breaks the run.
-//! * A workload with `retries` or a `queue_timeout` is refused, and one with a `timeout` for a program that cannot do that.
+//! * A workload with `retries`, a `queue_timeout`, a `wait_timeout`, a `submit` mode other than `apply_async`, a
+//!   `queue_capacity` or `dispatch: round_robin` is refused, and one with a `timeout` for a program that cannot do that.
 //! * A program that breaks a rule, falls silent, or ends early is killed with its process group, and the run is broken:
 //!   tasks in a lane are lost, the others cancelled.
 

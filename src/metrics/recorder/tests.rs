@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::event::{Batch, Record, RunState, SlotView, Usage, WorkerId, WorkerState};
+use crate::engine::event::{Batch, CallerView, Record, RunState, SlotView, Usage, WaitingLimit, WorkerId, WorkerState};
 use crate::engine::outcome::{Cause, Counts, Exit};
 use crate::metrics::distribution::Distributions;
 use crate::metrics::snapshot::Latency;
@@ -52,7 +52,15 @@ fn counts(submitted: u64, queued: u64, running: u64) -> Counts {
 }
 
 fn view(state: RunState, counts: Counts, slots: &[SlotView]) -> EngineView<'_> {
-    EngineView { state, counts, total: Some(counts.submitted), oldest: Duration::ZERO, workers: 2, slots }
+    EngineView {
+        state,
+        counts,
+        total: Some(counts.submitted),
+        oldest: Duration::ZERO,
+        workers: 2,
+        slots,
+        caller: CallerView::default(),
+    }
 }
 
 fn slot(slot: u32, pid: Option<u32>, state: WorkerState) -> SlotView {
@@ -307,8 +315,15 @@ fn tasks_that_waited_too_long_are_in_the_list_and_in_no_histogram() {
     let mut named = crate::metrics::fixtures::attempt(5);
     (named.outcome, named.cause) = (Outcome::TimedOut, Cause::QueueTimeout { limit });
     (named.wait, named.startup, named.service, named.slot) = (Some(limit), None, None, None);
-    recorder
-        .event(at(700), &Event::Expired { class: 0, count: 1_000_000, limit, reports: std::slice::from_ref(&named) });
+    recorder.event(
+        at(700),
+        &Event::Expired {
+            class: 0,
+            count: 1_000_000,
+            limit: WaitingLimit::Queue(limit),
+            reports: std::slice::from_ref(&named),
+        },
+    );
     let counts = Counts { submitted: 1_000_000, timed_out: 1_000_000, queue_timed_out: 1_000_000, ..Counts::default() };
     recorder.state(at(800), &view(RunState::Running, counts, &[]));
     let snapshot = snapshots.borrow();

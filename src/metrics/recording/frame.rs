@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{MOST_BYTES, ReadError, WriteError};
 use crate::engine::event::{Moment, RunState};
 use crate::engine::outcome::{AttemptReport, Counts};
-use crate::metrics::distribution::Distributions;
+use crate::metrics::delivery::Delivery;
+use crate::metrics::distribution::{Distribution, Distributions};
 use crate::metrics::snapshot::{
     CPU_HISTORY, Cpu, Ghosts, Initializers, Kill, Latency, Memory, Note, Overhead, QueueFigures, RunEnd, RunId,
     Snapshot, WorkerRow, WorkerTime,
@@ -46,6 +47,7 @@ struct SnapshotFrame {
     failures: List,
     kills: List,
     timeouts: List,
+    delivery: Delivery,
     end: Option<End>,
 }
 
@@ -54,6 +56,7 @@ struct SnapshotFrame {
 struct End {
     wall: Duration,
     distributions: Distributions,
+    delivered: Distribution,
     so_far: Option<Distributions>,
     tail_idle: Duration,
     unreaped: u64,
@@ -138,6 +141,7 @@ impl Encoder {
             failures: self.failures.name(&snapshot.failures, budget)?,
             kills: self.kills.name(&snapshot.kills, budget)?,
             timeouts: self.kills.name(&snapshot.timeouts, budget)?,
+            delivery: snapshot.delivery.clone(),
             end: snapshot.end.as_deref().map(End::from),
         };
         Ok(postcard::to_stdvec(&frame)?)
@@ -205,6 +209,7 @@ impl Decoder {
             failures: failures.find(frame.failures, budget)?,
             kills: kills.find(frame.kills, budget)?,
             timeouts: kills.find(frame.timeouts, budget)?,
+            delivery: frame.delivery,
             end: frame.end.map(|end| Arc::new(end.into())),
         })
     }
@@ -325,14 +330,14 @@ impl<T: DeserializeOwned + Clone> Read<T> {
 
 impl From<&RunEnd> for End {
     fn from(end: &RunEnd) -> Self {
-        let RunEnd { wall, distributions, so_far, tail_idle, unreaped } = end.clone();
-        Self { wall, distributions, so_far: so_far.map(Arc::unwrap_or_clone), tail_idle, unreaped }
+        let RunEnd { wall, distributions, delivered, so_far, tail_idle, unreaped } = end.clone();
+        Self { wall, distributions, delivered, so_far: so_far.map(Arc::unwrap_or_clone), tail_idle, unreaped }
     }
 }
 
 impl From<End> for RunEnd {
     fn from(end: End) -> Self {
-        let End { wall, distributions, so_far, tail_idle, unreaped } = end;
-        Self { wall, distributions, so_far: so_far.map(Arc::new), tail_idle, unreaped }
+        let End { wall, distributions, delivered, so_far, tail_idle, unreaped } = end;
+        Self { wall, distributions, delivered, so_far: so_far.map(Arc::new), tail_idle, unreaped }
     }
 }

@@ -104,7 +104,8 @@ prop_compose! {
                 ..Default::default()
             };
             let so_far = (numbers[6] % 2 == 0).then(|| Arc::new(distributions.clone()));
-            Arc::new(RunEnd { wall: time(6), distributions, so_far, tail_idle: time(7), unreaped: numbers[7] })
+            let delivered = distributions.wait.clone();
+            Arc::new(RunEnd { wall: time(6), distributions, delivered, so_far, tail_idle: time(7), unreaped: numbers[7] })
         });
         snapshot
     }

@@ -78,6 +78,7 @@ pub(crate) fn lines(
         let mut limits = vec![text::clean(&class.name)];
         limits.extend(class.timeout.map(|limit| format!("timeout {}", format::duration(limit))));
         limits.extend(class.queue_timeout.map(|limit| format!("queue_timeout {}", format::duration(limit))));
+        limits.extend(class.wait_timeout.map(|limit| format!("wait_timeout {}", format::duration(limit))));
         limits.push(format!("grace_period {}", format::duration(class.grace_period)));
         field("class", &limits.join(" · "));
     }

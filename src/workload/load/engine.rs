@@ -6,8 +6,10 @@ use std::num::NonZeroU32;
 use crate::workload::engines::WORKERS;
 use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
-use crate::workload::load::{keys, task, worker_life};
-use crate::workload::model::{Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, WorkerCounts, Workers};
+use crate::workload::load::{keys, submission, task, worker_life};
+use crate::workload::model::{
+    Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, SubmitMode, WorkerCounts, Workers,
+};
 use crate::workload::scan::Mark;
 use crate::workload::yaml::Tree;
 
@@ -82,16 +84,23 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
     };
     let start_timeout = map.or("start_timeout", DEFAULT_START_TIMEOUT, Field::positive_duration);
     let on_timeout = map.optional("on_timeout", task::on_timeout);
+    let submit = map.or("submit", SubmitMode::default(), submission::submit);
+    let queue_capacity = map.or("queue_capacity", None, submission::queue_capacity);
     let initializer = map.optional("initializer", worker_life::initializer);
-    let (workers, chunksize, recycling) = match kind {
+    let (workers, chunksize, recycling, dispatch) = match kind {
         Some(kind) => {
-            let read = (workers(&mut map, kind), chunksize(&mut map, kind), worker_life::recycling(&mut map, kind));
+            let read = (
+                workers(&mut map, kind),
+                chunksize(&mut map, kind),
+                worker_life::recycling(&mut map, kind),
+                submission::dispatch(&mut map, kind),
+            );
             map.finish(&keys::ENGINE, "an engine");
             read
         }
         None => {
             map.finish_any(&keys::ENGINE, "an engine");
-            (None, None, None)
+            (None, None, None, None)
         }
     };
     let spec = || {
@@ -105,6 +114,9 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
             recycling: recycling?,
             initializer: initializer?,
             on_timeout: on_timeout?,
+            submit: submit?,
+            dispatch: dispatch?,
+            queue_capacity: queue_capacity?,
         })
     };
     let spec = spec();

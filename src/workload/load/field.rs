@@ -37,6 +37,17 @@ impl<'a> Field<'a> {
         if nothing { self.key.or(own) } else { own.or(self.key) }.unwrap_or(Mark::START)
     }
 
+    /// A value of this map, which was read before; `None` if it has no such key.
+    pub(crate) fn entry(&self, name: &str) -> Option<Field<'a>> {
+        let Tree::Map(entries) = self.tree else { return None };
+        let (place, (_, tree)) =
+            entries.iter().enumerate().find(|(_, (key, _))| matches!(key, Tree::Text(key) if key == name))?;
+        let nodes = self.node.and_then(|node| self.context.scan.entry(node, place));
+        let key = nodes.map(|(key, _)| self.context.scan.mark(key));
+        let path = format!("{}.{name}", self.path);
+        Some(Field { context: self.context, tree, node: nodes.map(|(_, value)| value), key, path })
+    }
+
     /// An error about this value, not reported yet.
     pub(crate) fn error(&self, message: impl AsRef<str>) -> Diagnostic {
         self.context.error(self.mark(), &self.path, message.as_ref())

@@ -10,7 +10,7 @@ use crate::workload::engines::default_arms;
 use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
 use crate::workload::load::task::{MOST_CLASSES, MOST_TASKS, RawTask};
-use crate::workload::load::{arrivals, engine, fault, keys, measure, seed, share, task, warn};
+use crate::workload::load::{arrivals, engine, fault, keys, measure, seed, share, submission, task, warn};
 use crate::workload::model::{Arrivals, OnTimeout, Order, Share, TaskClass, Total, Workload};
 use crate::workload::scan::Mark;
 use crate::workload::stream::MOST_SORTED;
@@ -64,6 +64,9 @@ pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Work
     }
     if let (Some(field), Some(arrivals)) = (map.peek("arrivals"), &arrivals) {
         check_arrivals(&field, arrivals, total.as_ref().and_then(|(_, total)| *total), raw.as_ref());
+    }
+    if let (Some(field), Some((engines, _)), Some(arrivals)) = (map.peek("engines"), &engines, &arrivals) {
+        submission::check(&field, engines, arrivals);
     }
     let faults = match (map.get("faults"), &classes, &engines) {
         (Some(field), Some(classes), Some((engines, _))) => {
@@ -179,6 +182,7 @@ fn classes(tasks: &[RawTask<'_>], shares: &[Share]) -> Option<Vec<TaskClass>> {
             timeout: task.timeout?,
             on_timeout: task.on_timeout?,
             queue_timeout: task.queue_timeout?,
+            wait_timeout: task.wait_timeout?,
             grace_period: task.grace_period?,
             retries: task.retries?,
         })

@@ -54,11 +54,12 @@ pub(crate) const TASK: MapKeys = MapKeys {
         "shell",
         "timeout",
         "queue_timeout",
+        "wait_timeout",
         "on_timeout",
         "grace_period",
         "retries",
     ],
-    later: &["callable", "payload", "ipc", "messages", "lock", "wait_timeout", "serve"],
+    later: &["callable", "payload", "ipc", "messages", "lock", "serve"],
     place: "an entry of `tasks`",
 };
 
@@ -117,8 +118,11 @@ pub(crate) const ENGINE: MapKeys = MapKeys {
         "worker_lifespan",
         "max_rss_per_child",
         "initializer",
+        "submit",
+        "dispatch",
+        "queue_capacity",
     ],
-    later: &["submit", "dispatch", "queue_capacity", "start_method", "join", "affinity", "nice", "when"],
+    later: &["start_method", "join", "affinity", "nice", "when"],
     place: "an entry of `engines`",
 };
 

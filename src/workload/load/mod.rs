@@ -22,6 +22,7 @@ mod retries;
 mod seed;
 mod share;
 mod slips;
+mod submission;
 mod syntax;
 mod task;
 mod warn;

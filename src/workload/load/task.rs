@@ -24,6 +24,8 @@ pub(crate) struct RawTask<'a> {
     pub(crate) on_timeout: Option<OnTimeout>,
     pub(crate) queue_timeout: Option<Option<Duration>>,
     pub(crate) queue_timeout_field: Option<Field<'a>>,
+    pub(crate) wait_timeout: Option<Option<Duration>>,
+    pub(crate) wait_timeout_field: Option<Field<'a>>,
     pub(crate) grace_period: Option<Duration>,
     pub(crate) retries: Option<Retries>,
 }
@@ -48,6 +50,8 @@ pub(crate) fn read<'a>(field: &Field<'a>, grace_period: Duration, when_late: OnT
     let timeout = optional(timeout_field.as_ref());
     let queue_timeout_field = map.get("queue_timeout");
     let queue_timeout = optional(queue_timeout_field.as_ref());
+    let wait_timeout_field = map.get("wait_timeout");
+    let wait_timeout = optional(wait_timeout_field.as_ref());
     let when_late = map.or("on_timeout", when_late, on_timeout);
     let grace_period = map.or("grace_period", grace_period, Field::duration);
     let retries = map.or("retries", retries::NONE, retries::read);
@@ -73,6 +77,8 @@ pub(crate) fn read<'a>(field: &Field<'a>, grace_period: Duration, when_late: OnT
         on_timeout: when_late,
         queue_timeout,
         queue_timeout_field,
+        wait_timeout,
+        wait_timeout_field,
         grace_period,
         retries,
     })

@@ -14,6 +14,7 @@ pub(crate) fn about(tasks: &[RawTask<'_>], workload: &Workload) {
         let limits = [
             ("timeout", &task.timeout, &task.timeout_field),
             ("queue_timeout", &task.queue_timeout, &task.queue_timeout_field),
+            ("wait_timeout", &task.wait_timeout, &task.wait_timeout_field),
         ];
         for (name, limit, field) in limits {
             if let (Some(Some(limit)), Some(field)) = (limit, field)

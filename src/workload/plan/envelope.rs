@@ -141,7 +141,9 @@ fn limits_never_reached(workload: &Workload, plan: &Plan) -> Vec<PlanNote> {
     let told = one_worker(workload).unwrap_or(Duration::MAX);
     let mut notes = Vec::new();
     for (index, class) in workload.classes.iter().enumerate() {
-        for (name, limit) in [("timeout", class.timeout), ("queue_timeout", class.queue_timeout)] {
+        let limits =
+            [("timeout", class.timeout), ("queue_timeout", class.queue_timeout), ("wait_timeout", class.wait_timeout)];
+        for (name, limit) in limits {
             let Some(limit) = limit.filter(|limit| limit.as_secs_f64() > longest && *limit <= told) else { continue };
             let message = format!(
                 "{} is longer than the whole run, about {longest:.1} s: it can never be reached",

@@ -5,10 +5,10 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use poolscope::engine::dispatcher::window::Chunk;
-use poolscope::engine::dispatcher::{Dispatcher, InitializerRules, Policy, Settings};
+use poolscope::engine::dispatcher::{Dispatcher, InitializerRules, Policy, Settings, Submitting};
 use poolscope::engine::event::Moment;
 use poolscope::engine::stream::Admission;
-use poolscope::workload::model::{OnFull, Recycling};
+use poolscope::workload::model::{OnFull, Recycling, SubmitMode};
 
 use super::{Schedule, World};
 use crate::draws::{Dice, MS, Stream, rules};
@@ -56,6 +56,8 @@ impl World {
         });
         let recycling = if dice.chance(30) { 1 + dice.below(12) } else { 0 };
         let kills = if dice.chance(10) { dice.below(3) } else { 0 };
+        let mode = SubmitMode::default();
+        let (piece, queue_capacity, dealt) = (1, None, None);
         let plan = Settings {
             policy,
             workers: 1 + dice.below(6) as u32,
@@ -67,6 +69,8 @@ impl World {
             kills: (0..kills).map(|_| (Duration::from_nanos(dice.below(50 * MS)), None)).collect(),
             classes: rules.clone(),
             admission,
+            submitting: Submitting { mode, chunk: piece, queue_capacity },
+            dealt,
             seed,
         };
         let trouble = [0, 2, 10, 30][dice.below(4) as usize];

@@ -73,7 +73,13 @@ impl Conversation {
                 self.to_kill.insert(slot);
                 self.kill_wanted();
             }
-            Command::Submit | Command::Suspend | Command::Unsuspend | Command::Stop | Command::Kill => {}
+            Command::Submit
+            | Command::Suspend
+            | Command::Unsuspend
+            | Command::Stop
+            | Command::Kill
+            // No program can be asked for it.
+            | Command::OnTimeout(_) => {}
         }
     }
 

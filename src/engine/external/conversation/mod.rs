@@ -8,7 +8,7 @@ use crate::engine::arm::Completion;
 use crate::engine::chain;
 use crate::engine::control::{Capabilities, Command};
 use crate::engine::error::{Contradiction, EngineError, ProgramError};
-use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity, Slot, SlotView};
+use crate::engine::event::{CallerView, EngineView, Event, Moment, Observer, RunState, Severity, Slot, SlotView};
 use crate::engine::external::SaidCapabilities;
 use crate::engine::external::feed::Feed;
 use crate::engine::external::ledger::Ledger;
@@ -230,6 +230,7 @@ impl Conversation {
             resize: can("resize"),
             pause: can("pause"),
             kill_worker: can("kill_worker"),
+            on_timeout: false,
             process_per_task: false,
             lanes: can("lanes"),
         };
@@ -254,6 +255,7 @@ impl Conversation {
             oldest: oldest.map_or(Duration::ZERO, |arrival| now.since(arrival)),
             workers: self.workers,
             slots: &self.slots,
+            caller: CallerView::default(),
         };
         self.ledger.observer.state(now, &view);
     }

@@ -1,35 +1,13 @@
-//! The queue of waiting tasks. A closed batch is a cursor over the stream, not ten million entries.
+//! The one line in which all tasks wait. A closed batch is a cursor over the stream, not ten million entries.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
+use super::expired::{Expired, Gone, LOOKED_AT, Limits, Place};
+use super::ticket::Ticket;
 use crate::engine::event::Moment;
 use crate::engine::stream::TaskStream;
-use crate::workload::model::{Attempt, ClassId, TaskIndex};
-
-/// Waiting tasks with consecutive indices that share everything else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket {
-    pub first: TaskIndex,
-    /// How many; at least 1.
-    pub count: u64,
-    /// Their class.
-    pub class: ClassId,
-    pub attempt: Attempt,
-    /// Their intended arrival.
-    pub arrival: Moment,
-    /// When their `queue_timeout` runs out: `None` without one, and once they have been in work.
-    pub expires: Option<Moment>,
-}
-
-impl Ticket {
-    /// Whether it has this task.
-    #[must_use]
-    pub(crate) fn contains(&self, index: TaskIndex) -> bool {
-        (self.first..self.first + self.count).contains(&index)
-    }
-}
+use crate::workload::model::{Attempt, ClassId};
 
 /// The end of a piece of the stream that was admitted as a whole, and when.
 #[derive(Clone, Copy, Debug)]
@@ -38,31 +16,9 @@ struct Admitted {
     arrival: Moment,
 }
 
-/// Tasks of one class whose `queue_timeout` ran out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Expired {
-    pub(crate) count: u64,
-    /// Some of them by name, at most [`NAMED`].
-    pub(crate) named: Vec<TaskIndex>,
-}
-
-/// Most expired tasks of a class that are named one by one: as many as anybody keeps.
-pub(crate) const NAMED: usize = 200;
-/// Most runs of the stream that are looked at for names: of a rare class, fewer are named.
-const LOOKED_AT: usize = 10_000;
-
-impl Expired {
-    /// Adds a ticket's tasks.
-    pub(crate) fn add(&mut self, ticket: &Ticket) {
-        self.count += ticket.count;
-        let room = NAMED.saturating_sub(self.named.len());
-        self.named.extend((ticket.first..ticket.first + ticket.count).take(room));
-    }
-}
-
-/// The queue of waiting tasks: first those that came back (their worker left or died), then those that are tried again
+/// Waiting tasks in the order in which they are given out: first those that came back (their worker left or died), then those that are tried again
 /// in the order in which they came due, then those of the stream in order.
-pub(crate) struct TaskQueue {
+pub(super) struct Line {
     stream: Box<dyn TaskStream>,
     /// First position of the stream that was neither taken nor expired; for a batch only.
     cursor: u64,
@@ -70,36 +26,46 @@ pub(crate) struct TaskQueue {
     batch_end: u64,
     /// The pieces in which that was, as far as the cursor has not passed them.
     batches: VecDeque<Admitted>,
-    /// For each class: tasks of the batch taken so far, tasks in all (counted when first needed), and whether the rest of
-    /// them expired.
+    /// For each class: tasks of the batch taken so far, tasks in all (counted when first needed), and what became of the
+    /// rest of them.
     taken: Vec<u64>,
     totals: Vec<OnceCell<u64>>,
-    expired: Vec<bool>,
-    /// Tasks of expired classes that the cursor has still to skip.
-    expired_ahead: u64,
+    rest: Vec<Rest>,
+    /// Tasks that were removed and that the cursor has still to skip.
+    removed_ahead: u64,
+    /// Tasks of the batch whose callers have given up, and others.
+    given_up_ahead: u64,
+    given_up: u64,
     /// Arrived one by one, by position in the stream.
     arrived: BTreeMap<u64, Ticket>,
-    /// For each class with a `queue_timeout`: positions in order of arrival, some of them no longer in `arrived`.
+    /// For each class with a limit: positions in order of arrival, some of them no longer in `arrived`.
     expiring: Vec<VecDeque<(u64, Moment)>>,
     returned: VecDeque<Ticket>,
     returned_count: u64,
     /// No ticket in `returned` expires before this.
     returned_expiry: Option<Moment>,
-    /// The `queue_timeout` of each class.
-    limits: Vec<Option<Duration>>,
+    limits: Limits,
 }
 
-impl std::fmt::Debug for TaskQueue {
+/// The tasks of a class in the batch that were not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    Waits,
+    /// Their waiting is over.
+    Removed,
+    /// Their callers have given up, and they stay.
+    GivenUp,
+}
+
+impl std::fmt::Debug for Line {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TaskQueue").field("len", &self.len()).field("cursor", &self.cursor).finish_non_exhaustive()
+        f.debug_struct("Line").field("len", &self.len()).field("cursor", &self.cursor).finish_non_exhaustive()
     }
 }
 
-impl TaskQueue {
-    /// An empty queue over a stream whose classes have these `queue_timeout`s.
-    #[must_use]
-    pub(crate) fn new(stream: Box<dyn TaskStream>, limits: Vec<Option<Duration>>) -> Self {
-        let classes = limits.len();
+impl Line {
+    pub(super) fn new(stream: Box<dyn TaskStream>, limits: Limits) -> Self {
+        let classes = limits.classes();
         Self {
             stream,
             cursor: 0,
@@ -107,8 +73,10 @@ impl TaskQueue {
             batches: VecDeque::new(),
             taken: vec![0; classes],
             totals: vec![OnceCell::new(); classes],
-            expired: vec![false; classes],
-            expired_ahead: 0,
+            rest: vec![Rest::Waits; classes],
+            removed_ahead: 0,
+            given_up_ahead: 0,
+            given_up: 0,
             arrived: BTreeMap::new(),
             expiring: vec![VecDeque::new(); classes],
             returned: VecDeque::new(),
@@ -118,8 +86,12 @@ impl TaskQueue {
         }
     }
 
-    fn expiry(&self, class: ClassId, arrival: Moment) -> Option<Moment> {
-        self.limits.get(usize::from(class)).copied().flatten().map(|limit| arrival + limit)
+    pub(super) fn limits_mut(&mut self) -> &mut Limits {
+        &mut self.limits
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Tasks of the whole stream, where that is known.
@@ -138,7 +110,7 @@ impl TaskQueue {
     /// Admits the `count` tasks from this position on, which is where the last ones ended. Without limits of their own they
     /// take up no room each.
     pub(crate) fn admit_next(&mut self, position: u64, count: u64, arrival: Moment) {
-        if self.limits.iter().any(Option::is_some) {
+        if self.limits.any() {
             return (position..position.saturating_add(count)).for_each(|position| self.admit(position, arrival));
         }
         self.batch_end = position.saturating_add(count);
@@ -157,68 +129,71 @@ impl TaskQueue {
     /// Admits the task at this position.
     pub(crate) fn admit(&mut self, position: u64, arrival: Moment) {
         let run = self.stream.run_at(position, 1);
-        let expires = self.expiry(run.class, arrival);
+        let expires = self.limits.first_expiry(run.class, arrival);
         if let (Some(at), Some(expiring)) = (expires, self.expiring.get_mut(usize::from(run.class))) {
             expiring.push_back((position, at));
         }
-        let ticket = Ticket { first: run.first, count: 1, class: run.class, attempt: Attempt::FIRST, arrival, expires };
+        let shift = position.wrapping_sub(run.first);
+        let (attempt, given_up) = (Attempt::FIRST, false);
+        let ticket =
+            Ticket { first: run.first, count: 1, class: run.class, attempt, arrival, expires, shift, given_up };
         self.arrived.insert(position, ticket);
     }
 
-    /// Waiting tasks.
+    /// Tasks in it, whether somebody waits for them or not.
     #[must_use]
     pub(crate) fn len(&self) -> u64 {
-        self.returned_count + self.arrived.len() as u64 + (self.batch_end - self.cursor - self.expired_ahead)
+        self.returned_count + self.arrived.len() as u64 + (self.batch_end - self.cursor - self.removed_ahead)
     }
 
-    /// Whether nothing waits.
+    /// Tasks in it whose callers have given up.
     #[must_use]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+    pub(crate) fn given_up(&self) -> u64 {
+        self.given_up + self.given_up_ahead
     }
 
     /// Earliest intended arrival among the waiting tasks.
     #[must_use]
     pub(crate) fn oldest(&self) -> Option<Moment> {
         let mut batch = None;
-        if self.batch_end - self.cursor > self.expired_ahead {
+        if self.batch_end - self.cursor > self.removed_ahead + self.given_up_ahead {
             batch = Some(self.batch_arrival());
         }
-        let returned = self.returned.iter().map(|ticket| ticket.arrival).min();
-        let arrived = self.arrived.first_key_value().map(|(_, ticket)| ticket.arrival);
+        let returned = self.returned.iter().filter(|ticket| !ticket.given_up).map(|ticket| ticket.arrival).min();
+        let arrived = self.arrived.values().find(|ticket| !ticket.given_up).map(|ticket| ticket.arrival);
         [batch, returned, arrived].into_iter().flatten().min()
     }
 
-    /// Class of the task that [`TaskQueue::take`] would give next.
+    /// Class of the task that [`Line::take`] would give next, and whether its caller has given up.
     #[must_use]
-    pub(crate) fn next_class(&mut self) -> Option<ClassId> {
+    pub(crate) fn next(&mut self) -> Option<(ClassId, bool)> {
         if let Some(ticket) = self.returned.front() {
-            return Some(ticket.class);
+            return Some((ticket.class, ticket.given_up));
         }
         if let Some((_, ticket)) = self.arrived.first_key_value() {
-            return Some(ticket.class);
+            return Some((ticket.class, ticket.given_up));
         }
-        self.skip_expired();
-        (self.cursor < self.batch_end).then(|| self.stream.run_at(self.cursor, 1).class)
+        self.skip_removed();
+        let class = (self.cursor < self.batch_end).then(|| self.stream.run_at(self.cursor, 1).class)?;
+        Some((class, self.rest_of(class) == Rest::GivenUp))
     }
 
     /// Takes up to `most` tasks that can travel as one run.
     pub(crate) fn take(&mut self, most: u64) -> Option<Ticket> {
         if let Some(front) = self.returned.front_mut() {
-            let mut ticket = *front;
-            ticket.count = front.count.min(most);
-            front.first += ticket.count;
-            front.count -= ticket.count;
+            let ticket = front.split_off(most);
             if front.count == 0 {
                 self.returned.pop_front();
             }
             self.returned_count -= ticket.count;
+            self.given_up -= if ticket.given_up { ticket.count } else { 0 };
             return Some(ticket);
         }
         if let Some((_, ticket)) = self.arrived.pop_first() {
+            self.given_up -= u64::from(ticket.given_up);
             return Some(ticket);
         }
-        self.skip_expired();
+        self.skip_removed();
         if self.cursor >= self.batch_end {
             return None;
         }
@@ -227,72 +202,96 @@ impl TaskQueue {
         }
         let Admitted { end, arrival } = *self.batches.front()?;
         let run = self.stream.run_at(self.cursor, most.min(end - self.cursor));
+        let shift = self.cursor.wrapping_sub(run.first);
         self.cursor += run.count;
         if let Some(taken) = self.taken.get_mut(usize::from(run.class)) {
             *taken += run.count;
         }
-        let expires = self.expiry(run.class, arrival);
-        Some(Ticket { first: run.first, count: run.count, class: run.class, attempt: Attempt::FIRST, arrival, expires })
+        let expires = self.limits.first_expiry(run.class, arrival);
+        let given_up = self.rest_of(run.class) == Rest::GivenUp;
+        self.given_up_ahead -= if given_up { run.count } else { 0 };
+        let (attempt, expires) = (Attempt::FIRST, expires.filter(|_| !given_up));
+        Some(Ticket {
+            first: run.first,
+            count: run.count,
+            class: run.class,
+            attempt,
+            arrival,
+            expires,
+            shift,
+            given_up,
+        })
     }
 
-    fn skip_expired(&mut self) {
-        while self.expired_ahead > 0 && self.cursor < self.batch_end {
+    fn rest_of(&self, class: ClassId) -> Rest {
+        self.rest.get(usize::from(class)).copied().unwrap_or(Rest::Waits)
+    }
+
+    fn skip_removed(&mut self) {
+        while self.removed_ahead > 0 && self.cursor < self.batch_end {
             let run = self.stream.run_at(self.cursor, self.batch_end - self.cursor);
-            if !self.expired.get(usize::from(run.class)).copied().unwrap_or(false) {
+            if self.rest_of(run.class) != Rest::Removed {
                 return;
             }
             self.cursor += run.count;
-            self.expired_ahead -= run.count;
+            self.removed_ahead -= run.count;
         }
     }
 
     /// Puts tasks back at the head, in the order in which they are given.
     pub(crate) fn give_back(&mut self, tickets: impl DoubleEndedIterator<Item = Ticket>) {
         for ticket in tickets.rev().filter(|ticket| ticket.count > 0) {
-            self.count_returned(&ticket);
+            let ticket = self.count_returned(ticket);
             self.returned.push_front(ticket);
         }
     }
 
     /// Takes in a task that is to be tried again: behind those that came due before it, ahead of the stream.
     pub(crate) fn try_again(&mut self, ticket: Ticket) {
-        self.count_returned(&ticket);
+        let ticket = self.count_returned(ticket);
         self.returned.push_back(ticket);
     }
 
-    fn count_returned(&mut self, ticket: &Ticket) {
+    fn count_returned(&mut self, mut ticket: Ticket) -> Ticket {
         self.returned_count += ticket.count;
+        if ticket.given_up {
+            self.given_up += ticket.count;
+        } else if ticket.expires.is_none() {
+            // It may have been in work, where nothing but its caller's patience ends its waiting.
+            ticket.expires = self.limits.caller_expiry(ticket.class, ticket.arrival);
+        }
         self.returned_expiry = [self.returned_expiry, ticket.expires].into_iter().flatten().min();
+        ticket
     }
 
-    /// Removes every waiting task; says how many there were.
-    pub(crate) fn clear(&mut self) -> u64 {
-        let len = self.len();
+    /// Removes every task.
+    pub(crate) fn clear(&mut self) {
         self.cursor = self.batch_end;
         self.batches.clear();
-        self.expired_ahead = 0;
+        (self.removed_ahead, self.given_up_ahead, self.given_up) = (0, 0, 0);
         self.arrived.clear();
         self.returned.clear();
         self.returned_count = 0;
         self.returned_expiry = None;
-        len
     }
 
-    /// When the next `queue_timeout` runs out. May be early: a task that has left the queue is found out by
-    /// [`TaskQueue::expire`].
+    /// When the waiting of a task ends next. May be early: a task that has left the queue is found out by
+    /// [`Line::expire`].
     #[must_use]
     pub(crate) fn next_expiry(&self) -> Option<Moment> {
         let arrived = self.expiring.iter().filter_map(|queue| queue.front().map(|(_, at)| *at));
-        let batch = self.limits.iter().enumerate().filter_map(|(class, limit)| {
+        let batch = (0..self.limits.classes()).filter_map(|class| {
             // Asking for the limit first: counting a class may mean to look at every task once.
-            limit.filter(|_| self.waiting_of(class) > 0).map(|limit| Moment::ZERO + limit)
+            let limit = self.limits.first_of(class)?.duration();
+            (self.waiting_of(class) > 0).then_some(Moment::ZERO + limit)
         });
         arrived.chain(self.returned_expiry).chain(batch).min()
     }
 
     /// Tasks of this class that wait in an admitted batch.
     fn waiting_of(&self, class: usize) -> u64 {
-        if self.batch_end == 0 || self.cursor >= self.batch_end || self.expired.get(class).copied().unwrap_or(true) {
+        let waits = self.rest.get(class) == Some(&Rest::Waits);
+        if self.batch_end == 0 || self.cursor >= self.batch_end || !waits {
             return 0;
         }
         let Some(total) = self.totals.get(class) else { return 0 };
@@ -300,57 +299,69 @@ impl TaskQueue {
         total - self.taken.get(class).copied().unwrap_or(0)
     }
 
-    /// Removes the tasks whose `queue_timeout` has run out: one entry for each class.
-    pub(crate) fn expire(&mut self, now: Moment) -> Vec<Expired> {
-        let mut gone = vec![Expired::default(); self.limits.len()];
-        for (class, gone) in gone.iter_mut().enumerate() {
+    /// Ends the waiting of tasks whose time is over: they are removed, or stay and nobody waits for them.
+    pub(crate) fn expire(&mut self, now: Moment, gone: &mut Gone) {
+        for class in 0..self.limits.classes() {
             self.expire_batch(class, now, gone);
             let Some(expiring) = self.expiring.get_mut(class) else { continue };
             while let Some(&(position, at)) = expiring.front() {
-                let waits = self.arrived.contains_key(&position);
+                let waits = self.arrived.get(&position).is_some_and(|ticket| !ticket.given_up);
                 if waits && at > now {
                     break;
                 }
                 expiring.pop_front();
-                if let Some(ticket) = self.arrived.remove(&position) {
-                    gone.add(&ticket);
+                let Some(ticket) = self.arrived.get_mut(&position).filter(|_| waits) else { continue };
+                if gone.add(ticket, &self.limits) {
+                    self.given_up += 1;
+                } else {
+                    self.arrived.remove(&position);
                 }
             }
         }
         if self.returned_expiry.is_some_and(|at| at <= now) {
-            self.returned.retain(|ticket| {
+            let (limits, given_up) = (&self.limits, &mut self.given_up);
+            self.returned.retain_mut(|ticket| {
                 let late = ticket.expires.is_some_and(|at| at <= now);
-                if late && let Some(gone) = gone.get_mut(usize::from(ticket.class)) {
-                    gone.add(ticket);
+                if !late {
+                    return true;
                 }
-                !late
+                let stays = gone.add(ticket, limits);
+                *given_up += if stays { ticket.count } else { 0 };
+                stays
             });
             self.returned_count = self.returned.iter().map(|ticket| ticket.count).sum();
             self.returned_expiry = self.returned.iter().filter_map(|ticket| ticket.expires).min();
         }
-        gone
     }
 
-    fn expire_batch(&mut self, class: usize, now: Moment, gone: &mut Expired) {
-        let due = self.limits.get(class).copied().flatten().is_some_and(|limit| Moment::ZERO + limit <= now);
-        let waiting = if due { self.waiting_of(class) } else { 0 };
-        if waiting == 0 {
+    fn expire_batch(&mut self, class: usize, now: Moment, gone: &mut Gone) {
+        let Some(limit) = self.limits.first_of(class).filter(|limit| Moment::ZERO + limit.duration() <= now) else {
             return;
+        };
+        let waiting = self.waiting_of(class);
+        let (Ok(id), true) = (ClassId::try_from(class), waiting > 0) else { return };
+        let stays = self.limits.stays(id, limit);
+        let expired = gone.of(id, limit);
+        expired.count += waiting;
+        self.name(id, expired);
+        let rest = if stays { Rest::GivenUp } else { Rest::Removed };
+        *(if stays { &mut self.given_up_ahead } else { &mut self.removed_ahead }) += waiting;
+        if let Some(entry) = self.rest.get_mut(class) {
+            *entry = rest;
         }
+    }
+
+    /// Names tasks of a class in the batch, as many as are wanted.
+    fn name(&self, class: ClassId, expired: &mut Expired) {
         let mut position = self.cursor;
-        for _ in 0..LOOKED_AT {
-            let room = (NAMED - gone.named.len()) as u64;
-            if position >= self.batch_end || room == 0 {
-                break;
-            }
+        let mut looked_at = 0;
+        while position < self.batch_end && (expired.wants_all() || looked_at < LOOKED_AT && expired.has_room()) {
             let run = self.stream.run_at(position, self.batch_end - position);
-            if usize::from(run.class) == class {
-                gone.named.extend(run.first..run.first + run.count.min(room));
+            if run.class == class {
+                expired.name(run.first, Place { position, count: run.count, arrival: Moment::ZERO });
             }
             position += run.count;
+            looked_at += 1;
         }
-        gone.count += waiting;
-        self.expired_ahead += waiting;
-        self.expired[class] = true;
     }
 }

@@ -1,0 +1,154 @@
+//! Waiting that is over: which limit ended it, and how many tasks that were.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::ticket::Ticket;
+use crate::engine::event::Moment;
+use crate::engine::stream::{ClassRules, WaitingLimit};
+use crate::workload::model::{ClassId, OnTimeout, TaskIndex};
+
+/// Most expired tasks of a class that are named one by one: as many as anybody keeps.
+pub(crate) const NAMED: usize = 200;
+/// Most runs of the stream that are looked at for names: of a rare class, fewer are named.
+pub(super) const LOOKED_AT: usize = 10_000;
+
+/// How long tasks of each class may wait.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Limits(Vec<ClassLimits>);
+
+#[derive(Clone, Copy, Debug)]
+struct ClassLimits {
+    /// The first one that ends the waiting of a task that was never in work.
+    first: Option<WaitingLimit>,
+    /// Its `wait_timeout`, which holds for later attempts too.
+    caller: Option<Duration>,
+    /// Whether a task stays where it is when its caller gives up.
+    abandons: bool,
+}
+
+impl Limits {
+    /// Those of these classes.
+    pub(crate) fn new(classes: &[ClassRules]) -> Self {
+        let limits = |rules: &ClassRules| ClassLimits {
+            first: rules.waiting_limit(),
+            caller: rules.wait_timeout,
+            abandons: rules.on_timeout == OnTimeout::Abandon,
+        };
+        Self(classes.iter().map(limits).collect())
+    }
+
+    /// What happens from now on to tasks whose callers give up.
+    pub(super) fn set_on_timeout(&mut self, on_timeout: OnTimeout) {
+        self.0.iter_mut().for_each(|limits| limits.abandons = on_timeout == OnTimeout::Abandon);
+    }
+
+    pub(super) fn classes(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is any limit.
+    pub(super) fn any(&self) -> bool {
+        self.0.iter().any(|limits| limits.first.is_some())
+    }
+
+    pub(super) fn first_of(&self, class: usize) -> Option<WaitingLimit> {
+        self.0.get(class)?.first
+    }
+
+    /// When the waiting of a task ends that was never in work.
+    pub(super) fn first_expiry(&self, class: ClassId, arrival: Moment) -> Option<Moment> {
+        Some(arrival + self.first_of(usize::from(class))?.duration())
+    }
+
+    /// When its caller gives up.
+    pub(super) fn caller_expiry(&self, class: ClassId, arrival: Moment) -> Option<Moment> {
+        Some(arrival + self.0.get(usize::from(class))?.caller?)
+    }
+
+    /// Which limit ended the waiting of a ticket.
+    pub(crate) fn reached(&self, ticket: &Ticket) -> Option<WaitingLimit> {
+        let limits = self.0.get(usize::from(ticket.class))?;
+        let caller = limits.caller.filter(|limit| ticket.expires == Some(ticket.arrival + *limit));
+        caller.map(WaitingLimit::Caller).or(limits.first)
+    }
+
+    /// Whether a task whose waiting was ended by this limit stays where it is.
+    pub(crate) fn stays(&self, class: ClassId, limit: WaitingLimit) -> bool {
+        matches!(limit, WaitingLimit::Caller(_)) && self.0.get(usize::from(class)).is_some_and(|class| class.abandons)
+    }
+}
+
+/// Tasks that follow each other in the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) position: u64,
+    pub(crate) count: u64,
+    pub(crate) arrival: Moment,
+}
+
+/// Tasks of one class whose waiting is over for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Expired {
+    pub(crate) count: u64,
+    /// Some of them by name, at most [`NAMED`].
+    pub(crate) named: Vec<TaskIndex>,
+    /// All of them, where somebody wants to know.
+    pub(crate) places: Option<Vec<Place>>,
+}
+
+impl Expired {
+    /// Whether every task is to be told.
+    pub(super) fn wants_all(&self) -> bool {
+        self.places.is_some()
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.named.len() < NAMED
+    }
+
+    /// Names tasks that follow each other.
+    pub(super) fn name(&mut self, first: TaskIndex, place: Place) {
+        let room = NAMED.saturating_sub(self.named.len());
+        self.named.extend((first..first + place.count).take(room));
+        if let Some(places) = &mut self.places {
+            places.push(place);
+        }
+    }
+}
+
+/// Everything whose waiting is over at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Gone {
+    groups: BTreeMap<(ClassId, WaitingLimit), Expired>,
+    with_places: bool,
+}
+
+impl Gone {
+    /// Nothing yet; with the places of all tasks where somebody wants to know them.
+    pub(crate) fn new(with_places: bool) -> Self {
+        Self { with_places, ..Self::default() }
+    }
+
+    pub(super) fn of(&mut self, class: ClassId, limit: WaitingLimit) -> &mut Expired {
+        let places = self.with_places.then(Vec::new);
+        self.groups.entry((class, limit)).or_insert(Expired { count: 0, named: Vec::new(), places })
+    }
+
+    /// Adds a ticket whose waiting is over. Says whether it stays: then nobody waits for it any more.
+    pub(crate) fn add(&mut self, ticket: &mut Ticket, limits: &Limits) -> bool {
+        let Some(limit) = limits.reached(ticket) else { return true };
+        let expired = self.of(ticket.class, limit);
+        expired.count += ticket.count;
+        let Ticket { first, count, arrival, .. } = *ticket;
+        expired.name(first, Place { position: ticket.position(), count, arrival });
+        ticket.expires = None;
+        ticket.given_up = limits.stays(ticket.class, limit);
+        ticket.given_up
+    }
+
+    /// Every group, by class.
+    pub(crate) fn groups(self) -> impl Iterator<Item = (ClassId, WaitingLimit, Expired)> {
+        self.groups.into_iter().map(|((class, limit), expired)| (class, limit, expired))
+    }
+}

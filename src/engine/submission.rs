@@ -1,0 +1,70 @@
+//! From how a file says that tasks are submitted to what a dispatcher is told of it.
+
+use crate::engine::dispatcher::Submitting;
+use crate::engine::dispatcher::window::Chunk;
+use crate::engine::event::{Event, Moment};
+use crate::engine::stream::{Admission, Submission, Submitter};
+use crate::workload::model::{Dispatch, EngineSpec, SubmitMode};
+
+/// How the caller of an arm gets its results.
+pub(super) fn submitting(spec: &EngineSpec, chunk: Chunk) -> Submitting {
+    let chunk = match chunk {
+        Chunk::Fixed(chunk) => chunk,
+        // How much travels together is nobody's affair: each task is returned for itself.
+        Chunk::Adaptive | Chunk::One => 1,
+    };
+    Submitting { mode: spec.submit, chunk, queue_capacity: spec.queue_capacity.map(std::num::NonZeroU64::get) }
+}
+
+/// How many tasks a lane is dealt at a time, where they are.
+pub(super) fn dealt(spec: &EngineSpec, chunk: Chunk) -> Option<u64> {
+    match (spec.dispatch, chunk) {
+        (Dispatch::Shared, _) => None,
+        (Dispatch::RoundRobin, Chunk::Fixed(chunk)) => Some(chunk),
+        (Dispatch::RoundRobin, Chunk::Adaptive | Chunk::One) => Some(1),
+    }
+}
+
+/// When tasks are admitted, if they come `otherwise` where their caller neither waits for each nor for room.
+pub(super) fn admission(otherwise: Admission, spec: &EngineSpec, total: Option<u64>) -> Admission {
+    let one = (spec.submit == SubmitMode::Apply).then_some(1);
+    match otherwise {
+        Admission::Batch if one.is_some() || spec.queue_capacity.is_some() => {
+            Admission::Submitted { submitter: Box::new(AsThereIsRoom::new(total)), capacity: one }
+        }
+        Admission::Submitted { submitter, capacity } => Admission::Submitted { submitter, capacity: one.or(capacity) },
+        otherwise => otherwise,
+    }
+}
+
+/// Submits the tasks of a stream one after the other, as fast as there is room for them.
+#[derive(Debug)]
+pub(super) struct AsThereIsRoom {
+    total: u64,
+    submitted: u64,
+}
+
+impl AsThereIsRoom {
+    /// For a stream of so many tasks; of an endless one every task there is.
+    #[must_use]
+    pub(super) fn new(total: Option<u64>) -> Self {
+        Self { total: total.unwrap_or(u64::MAX), submitted: 0 }
+    }
+}
+
+impl Submitter for AsThereIsRoom {
+    fn submit(&mut self, _now: Moment, room: u64) -> Submission {
+        let next = room.min(self.total - self.submitted);
+        if next == 0 {
+            return Submission::Closed;
+        }
+        self.submitted += next;
+        Submission::Tasks(next)
+    }
+
+    fn total(&self) -> Option<u64> {
+        Some(self.total)
+    }
+
+    fn told(&mut self, _now: Moment, _event: &Event<'_>) {}
+}

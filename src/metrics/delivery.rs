@@ -30,6 +30,23 @@ pub struct Delivery {
     pub blocked_for: Duration,
 }
 
+impl Delivery {
+    /// From the end of a task until the caller has its result, on average; zero before there is one.
+    #[must_use]
+    pub fn held_back_mean(&self) -> Duration {
+        match self.delivered.count {
+            0 => Duration::ZERO,
+            count => Duration::from_secs_f64(self.held_back.as_secs_f64() / count as f64),
+        }
+    }
+
+    /// Share of a time in which the caller was blocked.
+    #[must_use]
+    pub fn blocked_share(&self, of: Duration) -> f64 {
+        if of.is_zero() { 0.0 } else { (self.blocked_for.as_secs_f64() / of.as_secs_f64()).min(1.0) }
+    }
+}
+
 /// The fold.
 #[derive(Debug, Default)]
 pub(crate) struct Deliveries {

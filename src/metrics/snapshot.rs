@@ -147,6 +147,12 @@ impl Snapshot {
         }
     }
 
+    /// Intended arrival until the caller has the result: with `apply_async` that is the end of the task.
+    #[must_use]
+    pub fn delivered(&self) -> &Quantiles {
+        if self.delivery.mode.blocks() { &self.delivery.delivered } else { &self.latency.sojourn }
+    }
+
     /// How much more the busiest worker worked than the mean of all, as a share of that: 0 when all worked alike, `workers` - 1
     /// when one worked alone (percent imbalance, Pearce et al., Quantifying the Effectiveness of Load Balance Algorithms,
     /// 2012). `None` where there are no two workers, or nothing was done.

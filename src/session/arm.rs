@@ -13,7 +13,7 @@ use crate::metrics::snapshot::Snapshot;
 use crate::metrics::track::Track;
 use crate::session::arm_spec::ArmSpec;
 use crate::session::view::{ArmView, Mode};
-use crate::workload::model::EngineSpec;
+use crate::workload::model::{EngineSpec, OnTimeout};
 
 /// What is known of one arm.
 pub(super) struct ArmState {
@@ -51,6 +51,8 @@ pub(super) struct LiveRun {
     pub(crate) counted: bool,
     /// Whether the user has changed something in it.
     pub(crate) touched: bool,
+    /// What happens in it at a timeout.
+    pub(crate) on_timeout: OnTimeout,
 }
 
 /// What was measured with one worker count.

@@ -276,6 +276,8 @@ pub enum SessionCommand {
         /// Its slot; `None` is the first busy one.
         slot: Option<Slot>,
     },
+    /// Change what happens at a timeout in the live run of an arm: kill, or abandon. Its next run has what the file says.
+    ToggleOnTimeout(usize),
     /// Stop every worker and the clock (Ctrl-Z).
     Suspend,
     /// Reverse of `Suspend`.

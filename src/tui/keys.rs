@@ -62,6 +62,8 @@ pub(crate) enum Action {
     Baseline,
     /// Kill the chosen worker.
     KillWorker,
+    /// At a timeout, kill or abandon.
+    OnTimeout,
     /// Keep the picture as it is, or let it go on.
     Freeze,
     /// Agree with a question.
@@ -329,6 +331,7 @@ pub(crate) const TABLE: &[Binding] = &[
     ),
     bind(&[(ch('T'), A::RunTogether)], C::VIEWS, Some(G::Run), "all at once: no measure", "together"),
     bind(&[(ch('K'), A::KillWorker)], C::MAIN, Some(G::Run), "kill a busy worker", "kill worker"),
+    bind(&[(ch('A'), A::OnTimeout)], C::MAIN, Some(G::Run), "timeout: kill, abandon", "on timeout"),
     bind(&[(ch('a'), A::CycleArm)], C::MAIN.or(C::TUNE), Some(G::Look), "next engine in pane", "engine"),
     bind(&[(ch('t'), A::Theme)], C::NOT_ASK, Some(G::Look), "colours", "colours"),
     bind(&[(ctrl('c'), A::Interrupt)], C::ALL, Some(G::Everywhere), "stop, kill, leave", ""),

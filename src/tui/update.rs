@@ -67,6 +67,7 @@ impl UiState {
             Action::Sweep => return tune::sweep(self, model),
             Action::Baseline => return tune::baseline(self, model),
             Action::KillWorker => return self.kill_worker(model),
+            Action::OnTimeout => return self.on_timeout(model),
             Action::NextMatch => self.step_attempt(model, 1),
             Action::PreviousMatch => self.step_attempt(model, -1),
             // They are the list's, which has had its turn.
@@ -307,6 +308,20 @@ impl UiState {
         let pane = model::panes(self.shown(model).unwrap_or(view), self.pair).into_iter().nth(self.focus);
         let row = self.worker.get(self.focus).copied().flatten().and_then(|line| pane?.frame?.workers.get(line));
         vec![UiEffect::Send(SessionCommand::KillWorker { arm, slot: row.map(|row| row.slot) })]
+    }
+
+    /// The live run of the chosen pane's arm, or of the other one if that runs alone.
+    fn on_timeout(&mut self, model: &Model) -> Vec<UiEffect> {
+        let Some(view) = model.session.as_deref() else { return self.say("no workload is open") };
+        let is_live = |arm: &usize| view.arms.get(*arm).is_some_and(|arm| arm.live);
+        let chosen = self.pair.get(self.focus).copied();
+        let Some(arm) = chosen.into_iter().chain(0..view.arms.len()).find(is_live) else {
+            return self.say("nothing runs: r, then A");
+        };
+        match view.arms.get(arm).filter(|of| !of.capabilities.on_timeout) {
+            Some(of) => self.say(&format!("{} cannot change what happens at a timeout", model::name(of))),
+            None => vec![UiEffect::Send(SessionCommand::ToggleOnTimeout(arm))],
+        }
     }
 }
 

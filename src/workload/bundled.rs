@@ -31,6 +31,8 @@ static ALL: &[Bundled] = bundled![
     "recycle-leak",
     "initializer",
     "ghosts",
+    "submit-modes",
+    "dispatch",
     "commands",
     "memory",
     "article",

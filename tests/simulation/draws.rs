@@ -69,7 +69,7 @@ pub fn rules(dice: &mut Dice) -> ClassRules {
         timeout: dice.chance(60).then(|| Duration::from_millis(1 + dice.below(60))),
         on_timeout: if dice.chance(20) { OnTimeout::Abandon } else { OnTimeout::Kill },
         queue_timeout: dice.chance(20).then(|| Duration::from_millis(1 + dice.below(200))),
-        wait_timeout: None,
+        wait_timeout: dice.chance(15).then(|| Duration::from_millis(1 + dice.below(300))),
         grace_period: Duration::from_millis(grace),
         retries: Retries {
             max: dice.below(4) as u32,

@@ -28,6 +28,9 @@ pub struct Faults {
     pub failed_initializers: u64,
     pub shared_deaths: u64,
     pub late_wakes: u64,
+    pub gave_up: u64,
+    pub delivered: u64,
+    pub switches: u64,
 }
 
 impl Faults {
@@ -58,6 +61,9 @@ impl Faults {
             ("a failed initializer", self.failed_initializers),
             ("a failure of the engine itself", self.engine_failures),
             ("a late wake", self.late_wakes),
+            ("a caller that gave up", self.gave_up),
+            ("a task delivered out of its end", self.delivered),
+            ("a change of what happens at a timeout", self.switches),
         ]
     }
 
@@ -88,6 +94,9 @@ impl Faults {
             failed_initializers: self.failed_initializers + other.failed_initializers,
             engine_failures: self.engine_failures + other.engine_failures,
             late_wakes: self.late_wakes + other.late_wakes,
+            gave_up: self.gave_up + other.gave_up,
+            delivered: self.delivered + other.delivered,
+            switches: self.switches + other.switches,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Every limit is met at its very moment: asserted from above after every input, whatever happens. The only delays are
 //! those of the world itself: a board that shows a task late, a worker that is in no task.
 
-use poolscope::engine::event::{RunState, WorkerId};
+use poolscope::engine::event::{RunState, WaitingLimit, WorkerId};
 use poolscope::workload::model::OnFull;
 
 use crate::draws::MS;
-use crate::world::{Current, Worker, World};
+use crate::world::{Current, Lane, Worker, World};
 
 /// How long a worker that is in no task is given to report before what it holds expires.
 const REPORTING: u64 = 5 * MS;
@@ -51,6 +51,12 @@ impl World {
                 continue;
             };
             let Current { index, started, seen } = current;
+            if let Some(limit) = self.rules[usize::from(self.stream.class(index))].wait_timeout {
+                let due = self.arrivals[index as usize] + nanos(limit);
+                // One that was in no task at the last look is found in it at the next.
+                let due = if seen > due { seen + AGAIN } else { due };
+                assert!(worker.stopped || now < due, "seed {seed}: lane {number} of {name:?} in {index}, given up");
+            }
             if let Some(limit) = self.rules[usize::from(self.stream.class(index))].timeout {
                 let due = started.max(seen) + nanos(limit);
                 assert!(
@@ -83,9 +89,12 @@ impl World {
     }
 
     fn nobody_waits_too_long(&self) {
-        for &(index, at) in &self.told.expiries {
-            let limit = self.rules[usize::from(self.stream.class(index))].queue_timeout.map_or(u64::MAX, nanos);
-            assert!(at >= self.arrivals[index as usize] + limit, "seed {}: task {index} expired early", self.seed);
+        for &(index, at, limit) in &self.told.expiries {
+            assert!(
+                at >= self.arrivals[index as usize] + nanos(limit.duration()),
+                "seed {}: task {index} expired early",
+                self.seed
+            );
         }
         // What a living worker has done by its board does not expire, reported or not.
         for worker in self.workers.values().filter(|worker| !worker.stopped) {
@@ -93,7 +102,8 @@ impl World {
                 let end = record.start.0 + record.service;
                 let limit = self.rules[usize::from(self.stream.class(record.index))].queue_timeout.map_or(0, nanos);
                 let due = self.arrivals[record.index as usize] + limit;
-                let expired = self.told.expiries.iter().any(|told| *told == (record.index, due) && end < due);
+                let told = |told: &&(u64, u64, WaitingLimit)| (told.0, told.1) == (record.index, due);
+                let expired = self.told.expiries.iter().find(told).is_some() && end < due;
                 assert!(!expired, "seed {}: task {} was done and expired", self.seed, record.index);
             }
         }
@@ -103,17 +113,33 @@ impl World {
             return;
         }
         for index in 0..self.dispatcher.counts().submitted {
-            let Some(limit) = self.rules[usize::from(self.stream.class(index))].queue_timeout else { continue };
-            let left_the_queue = self.begun.contains(&index) || self.told.attempts.contains_key(&index);
+            let rules = self.rules[usize::from(self.stream.class(index))];
+            let was_in_work = self.begun.contains(&index) || self.told.attempts.contains_key(&index);
+            // Its caller's patience ends whatever became of it so far.
+            let in_queue = rules.queue_timeout.filter(|_| !was_in_work);
+            let Some(limit) = in_queue.into_iter().chain(rules.wait_timeout).min() else { continue };
             let due = self.arrivals[index as usize] + nanos(limit);
-            if self.now < due || left_the_queue || self.told.ended.contains(&index) {
+            if self.now < due || self.told.ended.contains(&index) {
+                continue;
+            }
+            // In work, by its board or not yet: that has its own limit. Done, and not reported: that is no wait.
+            let in_work = self.workers.values().any(|worker| {
+                let at_it = |lane: &Lane| {
+                    lane.current.is_some_and(|current| current.index == index)
+                        || lane.beginning.is_some_and(|(beginning, _)| beginning == index)
+                        || lane.unreported.iter().any(|record| record.index == index)
+                };
+                worker.lanes.values().any(at_it) || worker.ended_in.contains(&index)
+            });
+            if in_work {
                 continue;
             }
             let mut lanes = self.workers.values().flat_map(|worker| worker.lanes.values());
             let holder = lanes.find(|lane| lane.tasks.iter().any(|(held, _)| *held == index));
             let allowed = match holder {
                 // A process that is started for a task has taken it out of the queue.
-                Some(_) if !self.policy.keeps_workers() => continue,
+                Some(_) if !self.policy.keeps_workers() && rules.wait_timeout != Some(limit) => continue,
+                Some(_) if !self.policy.keeps_workers() => due,
                 Some(lane) => match lane.current {
                     None => due + REPORTING,
                     // One that was in no task at the last look is found in it at the next.

@@ -17,6 +17,8 @@ pub struct Caller {
     /// Final outcomes that it was told of.
     pub ended: u64,
     pub capacity: Option<u64>,
+    /// Tasks that it will have submitted in all, where it says so.
+    pub total: Option<u64>,
 }
 
 /// The caller as the world and the dispatcher share it.
@@ -33,7 +35,7 @@ impl Submitter for SharedCaller {
     fn submit(&mut self, now: Moment, room: u64) -> Submission {
         self.with(|caller| {
             let in_system = caller.submitted.len() as u64 - caller.ended;
-            assert!(caller.capacity.is_none_or(|capacity| in_system + room == capacity), "{caller:?}: room for {room}");
+            assert!(caller.capacity.is_none_or(|capacity| in_system + room <= capacity), "{caller:?}: room for {room}");
             match caller.ready.min(room) {
                 0 if caller.ready + caller.later == 0 => Submission::Closed,
                 0 => Submission::Nothing,
@@ -44,6 +46,10 @@ impl Submitter for SharedCaller {
                 }
             }
         })
+    }
+
+    fn total(&self) -> Option<u64> {
+        self.with(|caller| caller.total)
     }
 
     fn told(&mut self, _: Moment, event: &Event<'_>) {

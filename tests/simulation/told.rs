@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use poolscope::engine::dispatcher::{Effect, Sink};
-use poolscope::engine::event::{Event, Moment, RunState};
+use poolscope::engine::event::{Event, LaneId, Moment, RunState, WaitingLimit};
+use poolscope::engine::outcome::Cause;
 
 /// Everything a dispatcher has told.
 #[derive(Default)]
@@ -17,11 +18,16 @@ pub struct Told {
     pub timed_out: u64,
     pub lost: u64,
     pub expired: u64,
+    /// Tasks whose callers gave up before they were begun.
+    pub given_up: u64,
     pub retries: u64,
     /// Tasks whose waiting has ended, and when.
-    pub expiries: Vec<(u64, u64)>,
-    /// Attempts that were given up and may still be at work.
-    pub abandoned: Vec<u64>,
+    pub expiries: Vec<(u64, u64, WaitingLimit)>,
+    /// Lanes whose task was given up by its caller.
+    pub haunted: Vec<LaneId>,
+    /// Tasks whose results the caller has.
+    pub delivered: u64,
+    pub gave_up: u64,
     pub ghosts_ended: u64,
     pub initialized: u64,
     /// Workers that were said to have been silent.
@@ -49,9 +55,6 @@ impl Sink for Told {
             }
             Event::Attempt(report) => {
                 use poolscope::engine::outcome::Outcome::{Failed, Lost, TimedOut};
-                if report.outcome == TimedOut && report.exit.is_none() {
-                    self.abandoned.push(report.index);
-                }
                 let attempts = self.attempts.entry(report.index).or_default();
                 *attempts += 1;
                 assert_eq!(report.attempt.number(), *attempts, "attempts of task {} are counted", report.index);
@@ -63,21 +66,32 @@ impl Sink for Told {
                 self.final_outcome(report.index);
                 match report.outcome {
                     Failed => self.failed += 1,
-                    TimedOut => self.timed_out += 1,
+                    TimedOut => {
+                        self.timed_out += 1;
+                        self.gave_up += u64::from(matches!(report.cause, Cause::WaitTimeout { .. }));
+                    }
                     Lost => self.lost += 1,
                     other => panic!("an attempt cannot be {other:?}"),
                 }
             }
             Event::Expired { count, reports, limit, .. } => {
                 assert_eq!(*count, reports.len() as u64, "so few are all named");
-                self.expired += count;
+                match limit {
+                    WaitingLimit::Queue(_) => self.expired += count,
+                    WaitingLimit::Caller(_) => self.given_up += count,
+                }
                 for report in *reports {
                     self.final_outcome(report.index);
                     assert_eq!((report.wait, report.times()), (Some(limit.duration()), None));
-                    self.expiries.push((report.index, now.0));
+                    self.expiries.push((report.index, now.0, *limit));
                 }
             }
             Event::WorkerInitialized { .. } => self.initialized += 1,
+            Event::Delivered(parts) => {
+                assert!(parts.iter().all(|part| part.count > 0 && part.first_end <= now && part.arrival <= now));
+                self.delivered += parts.iter().map(|part| part.count).sum::<u64>();
+            }
+            Event::GhostBegan { lane } => self.haunted.push(*lane),
             Event::GhostEnded { .. } => self.ghosts_ended += 1,
             Event::Note { text, .. } if text.contains("and is ended") && text.contains("said nothing") => {
                 self.silent += 1;

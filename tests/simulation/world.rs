@@ -7,11 +7,11 @@ use crate::faults::Faults;
 use crate::submits::SharedCaller;
 use crate::told::Told;
 use poolscope::engine::control::Command;
-use poolscope::engine::dispatcher::{Dispatcher, InitializerRules, Input, Policy};
+use poolscope::engine::dispatcher::{Dispatcher, InitializerRules, Input, Policy, Submitting};
 use poolscope::engine::event::{InTask, LaneId, Moment, RunState, WorkerId};
 use poolscope::engine::outcome::Exit;
 use poolscope::engine::stream::ClassRules;
-use poolscope::workload::model::OnFull;
+use poolscope::workload::model::{OnFull, SubmitMode};
 
 use schedule::{Schedule, Scheduled};
 pub use worker::{Current, Lane, Worker};
@@ -32,6 +32,9 @@ pub struct World {
     pub dispatcher: Dispatcher,
     pub policy: Policy,
     pub start_timeout: u64,
+    pub submitting: Submitting,
+    /// Whether lanes have queues of their own: one that has tasks needs a worker, whoever else is idle.
+    pub dealt: bool,
     pub initializer: Option<InitializerRules>,
     /// How late a wake may come.
     pub lateness: u64,
@@ -60,6 +63,8 @@ pub struct World {
     pub stopped_at: Option<u64>,
     misbehaved: HashSet<u64>,
     verbose: bool,
+    /// Whether all tasks come at once, which no capacity can hold back.
+    pub starts_with_a_batch: bool,
 }
 
 impl World {
@@ -86,8 +91,8 @@ impl World {
         }
         self.depth += 1;
         self.dispatcher.handle(Moment(self.now), input, &mut self.told);
-        for index in std::mem::take(&mut self.told.abandoned) {
-            self.becomes_a_ghost(index);
+        for lane in std::mem::take(&mut self.told.haunted) {
+            self.becomes_a_ghost(lane);
         }
         self.caller.with(|caller| {
             for (arrival, at) in self.arrivals.iter_mut().zip(&caller.submitted) {
@@ -96,6 +101,7 @@ impl World {
         });
         let counts = self.dispatcher.counts();
         assert!(counts.conserved(), "seed {}: {counts:?}", self.seed);
+        self.is_delivered_in_order();
         while let Some(effect) = self.told.effects.pop_front() {
             if self.verbose {
                 println!("{:>12}   {effect:?}", self.now);
@@ -199,14 +205,40 @@ impl World {
         numbers.filter_map(|number| Some((*number, self.in_task(id.lane(*number))?))).collect()
     }
 
+    /// What is delivered has ended, and where results keep their order, so has everything before it.
+    fn is_delivered_in_order(&self) {
+        let (seed, delivered) = (self.seed, self.told.delivered);
+        let counts = self.dispatcher.counts();
+        match self.submitting.mode {
+            SubmitMode::ApplyAsync => assert_eq!(delivered, 0, "seed {seed}"),
+            SubmitMode::Apply => assert_eq!(delivered, self.told.ended.len() as u64, "seed {seed}"),
+            SubmitMode::ImapUnordered => assert!(delivered <= self.told.ended.len() as u64, "seed {seed}"),
+            SubmitMode::Imap if counts.dropped == 0 => {
+                let all_ended = (0..delivered).all(|index| self.told.ended.contains(&index));
+                assert!(all_ended, "seed {seed}: {delivered} were delivered before their turn");
+            }
+            SubmitMode::Map if counts.dropped == 0 => {
+                assert!(delivered == 0 || delivered == counts.submitted, "seed {seed}: delivered in pieces");
+            }
+            SubmitMode::Imap | SubmitMode::Map => {}
+        }
+        let tame = self.trouble == 0 && self.faults.resizes + self.faults.kills == 0 && counts.retries == 0;
+        if let Some(capacity) = self.submitting.queue_capacity.filter(|_| tame && !self.starts_with_a_batch) {
+            // What a worker that is replaced was about to begin waits again.
+            let capacity = capacity + self.workers.len() as u64 + 1;
+            assert!(counts.queued <= capacity, "seed {seed}: {} wait where {capacity} may", counts.queued);
+        }
+    }
+
     fn check(&mut self) {
         let counts = self.dispatcher.counts();
         let told = &self.told;
         assert_eq!((counts.queued, counts.running), (0, 0), "seed {}", self.seed);
         assert_eq!(counts.succeeded, told.succeeded);
         assert_eq!(counts.failed, told.failed);
-        assert_eq!(counts.timed_out, told.timed_out + told.expired);
+        assert_eq!(counts.timed_out, told.timed_out + told.expired + told.given_up);
         assert_eq!(counts.queue_timed_out, told.expired);
+        assert_eq!(counts.wait_timed_out, told.given_up + told.gave_up);
         let silenced = self.faults.silences + self.faults.closed_sockets;
         // Where a wake is late, what is said meanwhile is heard late.
         let heard_late = self.lateness > 0;
@@ -221,6 +253,10 @@ impl World {
         if told.over == Some(RunState::Finished) {
             assert_eq!(counts.submitted, self.stream.total, "seed {}: tasks were lost", self.seed);
             assert_eq!(counts.cancelled, 0);
+            if self.submitting.mode != SubmitMode::ApplyAsync {
+                assert_eq!(told.delivered, counts.submitted - counts.dropped, "seed {}: not delivered", self.seed);
+                self.faults.delivered += told.delivered;
+            }
         }
         if !self.stream.known && counts.cancelled == 0 {
             let told_to_caller = self.caller.with(|caller| caller.ended);
@@ -228,6 +264,7 @@ impl World {
             self.faults.submitted += counts.submitted;
         }
         self.faults.expired += told.expired;
+        self.faults.gave_up += told.given_up + told.gave_up;
         assert_eq!(told.ghosts_ended, self.faults.ghosts, "seed {}: every ghost comes to an end", self.seed);
         self.faults.timeouts += told.timed_out;
         self.faults.retries += told.retries;

@@ -107,6 +107,8 @@ impl Dispatcher {
     /// Where the queue is bounded, what was submitted goes to the lanes that are free before the next is.
     fn make_room(&mut self, now: Moment, out: &mut dyn Sink) {
         if self.queue_capacity.is_some() {
+            // Nothing is given out whose time is over.
+            self.expire_queue(now, out);
             self.pump(now, out);
         }
     }

@@ -15,7 +15,7 @@ use super::queue::Ticket;
 use super::timers::Timer;
 use super::worker::{Life, Termination, Why, Worker};
 use crate::engine::event::{EndReason, Event, InTask, LaneId, Moment, Severity, Slot, WorkerId};
-use crate::engine::outcome::Cause;
+use crate::engine::outcome::{Cause, Outcome};
 use crate::workload::model::OnTimeout;
 
 /// How long a worker without work may take to leave.
@@ -76,6 +76,9 @@ impl Dispatcher {
         if let Some(task) = task {
             lane.hear(now);
             lane.begun(task.index);
+            if let Some(ghost) = lane.ghost.as_mut().filter(|ghost| ghost.index == task.index) {
+                ghost.begun = true;
+            }
         }
         if self.policy.keeps_workers() {
             self.expire_held(now, slot, task.is_some(), out);
@@ -128,12 +131,17 @@ impl Dispatcher {
     fn caller_has_given_up(&mut self, now: Moment, id: LaneId, task: Option<InTask>, out: &mut dyn Sink) -> bool {
         let keeps_workers = self.policy.keeps_workers();
         let Some((worker, lane)) = self.table.lane_mut(id) else { return false };
-        // What is not begun in a window has another way out.
+        let ending = !worker.is_alive();
+        if self.stopped_at.is_some() {
+            // What is in work is cancelled.
+            return false;
+        }
+        // What is not begun in a window has another way out, unless its worker is being ended.
         let held = match task {
             Some(task) => lane.open_task(task.index),
-            None => lane.open().next().filter(|_| !keeps_workers),
+            None => lane.open().next().filter(|_| !keeps_workers || ending),
         };
-        let Some(Held { ticket, .. }) = held.copied().filter(|_| worker.is_alive()) else { return false };
+        let Some(Held { ticket, .. }) = held.copied() else { return false };
         let rules = self.rules(ticket.class);
         let Some(limit) = rules.wait_timeout.filter(|limit| ticket.arrival + *limit <= now) else { return false };
         if let (Some(work), Some(task)) = (rules.timeout, task)
@@ -144,7 +152,14 @@ impl Dispatcher {
         }
         let index = task.map_or(ticket.first, |task| task.index);
         let Some(held) = self.table.lane_mut(id).and_then(|(_, lane)| lane.take_task(index)) else { return false };
-        self.too_late(now, id, held, task.map(|task| task.started), Cause::WaitTimeout { limit }, out);
+        let (started, cause) = (task.map(|task| task.started), Cause::WaitTimeout { limit });
+        if ending {
+            // It is waited for no longer, however long its worker takes to go.
+            let report = self.report(now, id.slot(), &held, Outcome::TimedOut, cause);
+            self.attempt_over(now, &held, report, false, out);
+        } else {
+            self.too_late(now, id, held, started, cause, out);
+        }
         true
     }
 
@@ -188,9 +203,7 @@ impl Dispatcher {
             lane.open().filter_map(|held| limit(held.ticket.class)).min().into_iter().for_each(|limit| at(now + limit));
         }
         let gives_up = |held: &Held| self.rules(held.ticket.class).gives_up(held.ticket.arrival);
-        if worker.is_alive() {
-            lane.open().filter_map(gives_up).filter(|moment| *moment > now).min().into_iter().for_each(&mut at);
-        }
+        lane.open().filter_map(gives_up).filter(|moment| *moment > now).min().into_iter().for_each(&mut at);
         if let Some(expires) = self.held_expiry(now, lane) {
             at(expires);
         }

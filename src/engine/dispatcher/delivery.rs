@@ -89,6 +89,15 @@ impl Deliveries {
         self.complete(number * self.chunk, parts)
     }
 
+    /// No more tasks will come: whatever has ended is delivered.
+    fn rest(&mut self) -> Vec<Delivered> {
+        let open = std::mem::take(&mut self.open).into_values().flat_map(|chunk| chunk.parts);
+        let ended = std::mem::take(&mut self.ended).into_values();
+        let mut due = Vec::new();
+        open.chain(ended).for_each(|part| add(&mut due, part));
+        due
+    }
+
     fn complete(&mut self, position: u64, parts: Vec<Delivered>) -> Vec<Delivered> {
         match self.order {
             Order::AsEnded => parts,
@@ -182,6 +191,12 @@ impl Dispatcher {
             position += size;
             count -= size;
         }
+        self.tell_delivered(now, &due, out);
+    }
+
+    /// Every task has its outcome. Where it was not known beforehand how many there would be, some may be undelivered.
+    pub(super) fn deliver_rest(&mut self, now: Moment, out: &mut dyn Sink) {
+        let due = self.deliveries.as_mut().map(Deliveries::rest).unwrap_or_default();
         self.tell_delivered(now, &due, out);
     }
 

@@ -27,7 +27,8 @@ impl Dispatcher {
         let shared = self.policy.shares_worker();
         let Some((worker, lane)) = self.table.lane_mut(id) else { return };
         let (index, class) = (task.ticket.first, task.ticket.class);
-        lane.ghost = Some(Ghost { index, class, started: started.unwrap_or(now), since: now });
+        lane.ghost =
+            Some(Ghost { index, class, started: started.unwrap_or(now), since: now, begun: started.is_some() });
         let work = started.map(|started| (started, u64::try_from(now.since(started).as_nanos()).unwrap_or(u64::MAX)));
         let times = work.map(|(started, service)| lane.times(task, started, service));
         worker.proven = true;
@@ -68,7 +69,7 @@ impl Dispatcher {
         let Some(id) = self.table.lane_id(slot) else { return };
         let Some((worker, lane)) = self.table.at_mut(slot) else { return };
         worker.proven = true;
-        lane.ghost = Some(Ghost { index: ticket.first, class: ticket.class, started: now, since: now });
+        lane.ghost = Some(Ghost { index: ticket.first, class: ticket.class, started: now, since: now, begun: false });
         lane.taken_back.clear();
         out.event(now, &Event::GhostBegan { lane: id });
     }

@@ -52,6 +52,8 @@ pub(super) struct Ghost {
     pub(crate) started: Moment,
     /// When the caller gave up.
     pub(crate) since: Moment,
+    /// Whether it is known to have begun.
+    pub(crate) begun: bool,
 }
 
 /// Tasks that a worker holds.
@@ -98,6 +100,11 @@ impl Lane {
     /// Whether nothing is held that has no outcome yet.
     pub(super) fn is_empty(&self) -> bool {
         self.open().next().is_none()
+    }
+
+    /// Whether a word is due about what it was given: a ghost that has begun may be silent for as long as it likes.
+    pub(super) fn owes(&self) -> bool {
+        !self.held.is_empty() || self.ghost.is_some_and(|ghost| !ghost.begun)
     }
 
     /// Whether it has nothing to do.

@@ -361,6 +361,7 @@ impl Dispatcher {
         // Whatever has happened may have left room.
         self.admit(now, out);
         self.pump(now, out);
+        self.staff_hands(now, out);
         self.kill_wanted(now, out);
     }
 
@@ -402,6 +403,7 @@ impl Dispatcher {
                 self.ending = Some(RunState::Finished);
                 // Nobody waits for what is left.
                 self.queue.clear();
+                self.deliver_rest(now, out);
                 self.dismiss_all(now, out);
             }
         }

@@ -49,7 +49,8 @@ impl Dispatcher {
     fn vacancies(&self) -> u32 {
         let total = self.arrivals.total(self.queue.total());
         let left = total.map_or(u64::MAX, |total| total.saturating_sub(self.counts.finished()));
-        if !self.policy.keeps_workers() || left >= u64::from(self.workers) {
+        // Whether a lane with a queue of its own needs a worker, that queue says.
+        if !self.policy.keeps_workers() || self.queue.is_dealt() || left >= u64::from(self.workers) {
             return u32::MAX;
         }
         // A ghost does nothing of what is left.
@@ -57,6 +58,18 @@ impl Dispatcher {
         let places = self.table.ids().zip(self.table.workers()).take(self.workers as usize);
         let taken = places.filter(|(id, worker)| !worker.is_free() && of_use(id)).count() as u64;
         u32::try_from(left.saturating_sub(taken)).unwrap_or(u32::MAX)
+    }
+
+    /// Starts workers for lanes that were dealt tasks and have none.
+    pub(super) fn staff_hands(&mut self, now: Moment, out: &mut dyn Sink) {
+        if !self.queue.is_dealt() || !self.policy.keeps_workers() || self.queue.is_empty() {
+            return;
+        }
+        for slot in (0..self.workers).map(Slot) {
+            if self.table.at(slot).is_some_and(|(worker, _)| worker.is_free()) {
+                self.prepare_slot(now, slot, out);
+            }
+        }
     }
 
     /// A place may have become free: another worker is started there if one is needed.
@@ -85,6 +98,8 @@ impl Dispatcher {
         }
         if !self.policy.keeps_workers() {
             self.idle.insert(slot);
+        } else if self.queue.is_dealt() && !self.policy.shares_worker() && self.queue.next(slot).is_none() {
+            // It is started when there is something for it.
         } else if self.starts_left == 0 {
             self.unfinished = true;
         } else {
@@ -120,7 +135,8 @@ impl Dispatcher {
         if let Some((lane, ticket)) = self.table.lanes_of_mut(id).first_mut().zip(task) {
             if ticket.given_up {
                 // Its caller has given up: it is a ghost as soon as there is a process.
-                lane.ghost = Some(Ghost { index: ticket.first, class: ticket.class, started: now, since: now });
+                lane.ghost =
+                    Some(Ghost { index: ticket.first, class: ticket.class, started: now, since: now, begun: false });
             } else {
                 lane.held.push_back(Held::new(ticket, now, 0));
             }

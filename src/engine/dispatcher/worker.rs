@@ -101,7 +101,7 @@ impl Worker {
     pub(super) fn owes(&self, lane: &Lane) -> bool {
         match self.life {
             Life::Starting(_) => true,
-            Life::Working | Life::Leaving => !lane.held.is_empty(),
+            Life::Working | Life::Leaving => lane.owes(),
             Life::Free | Life::Waiting | Life::Initializing(_) | Life::Ending(_) => false,
         }
     }

@@ -9,7 +9,7 @@ use crate::metrics::distribution::{Distribution, Distributions};
 use crate::metrics::snapshot::{Snapshot, WorkerTime};
 use crate::report::ending::{how_far, percent_made};
 use crate::report::{ArmResult, Results, units};
-use crate::workload::model::LatencyFrom;
+use crate::workload::model::{Dispatch, LatencyFrom};
 
 /// A column is at least so wide, and a name that is longer than the widest one is cut.
 const COLUMN: (usize, usize) = (14, 26);
@@ -98,6 +98,7 @@ fn rows(results: &Results) -> Vec<Row> {
         rows.detail("95 % CI", interval);
     }
     latencies(&mut rows, results);
+    callers(&mut rows, results);
     rows.row("start-up per task", |arm| {
         // A run in which nothing started has no start-up time, not one of zero.
         let started = arm.runs.iter().filter(|run| run.latency.startup.count > 0);
@@ -123,6 +124,36 @@ fn rows(results: &Results) -> Vec<Row> {
     rows.row("processes started", |arm| mean(arm, |run| run.worker_starts as f64, |starts| format!("{starts:.0}")));
     outcomes(&mut rows);
     rows.rows
+}
+
+/// When the caller had its results, and for how long it was blocked: only where that is a question.
+fn callers(rows: &mut Rows<'_>, results: &Results) {
+    let runs = || results.arms.iter().flat_map(|arm| &arm.runs);
+    if runs().any(|run| run.delivery.mode.blocks()) {
+        rows.row("submitted with", |arm| arm.spec.submit.word().to_owned());
+        rows.row("delivered p50", |arm| {
+            mean(arm, |run| run.delivered().p50.as_secs_f64(), |seconds| units::duration(secs(seconds)))
+        });
+        rows.detail("held back, mean", |arm| match arm.runs.iter().any(|run| run.delivery.delivered.count > 0) {
+            true => mean(arm, |run| run.delivery.held_back_mean().as_secs_f64(), |s| units::duration(secs(s))),
+            false => NONE.to_owned(),
+        });
+    }
+    if runs().any(|run| !run.delivery.blocked_for.is_zero()) {
+        rows.row("caller blocked", |arm| {
+            mean(arm, |run| run.delivery.blocked_share(run.wall()), |share| units::percent(share))
+        });
+    }
+    if results.arms.iter().any(|arm| arm.spec.dispatch != Dispatch::Shared) {
+        rows.row("imbalance", |arm| match arm.runs.iter().any(|run| run.imbalance().is_some()) {
+            true => mean(arm, |run| run.imbalance().unwrap_or(0.0), units::percent),
+            false => NONE.to_owned(),
+        });
+        rows.detail("idle at the end", |arm| {
+            let idle = |run: &Snapshot| run.end.as_ref().map_or(0.0, |end| end.tail_idle.as_secs_f64());
+            mean(arm, idle, |seconds| units::duration(secs(seconds)))
+        });
+    }
 }
 
 /// What was burnt for nobody, and what was done before any task: only where there is any.
@@ -188,6 +219,9 @@ fn outcomes(rows: &mut Rows<'_>) {
     for (place, (title, count)) in outcomes.into_iter().enumerate() {
         if place < 2 || rows.arms.iter().any(|arm| count(&totals(arm)) > 0) {
             rows.row(title, |arm| count(&totals(arm)).to_string());
+        }
+        if title == "timed out" && rows.arms.iter().any(|arm| totals(arm).wait_timed_out > 0) {
+            rows.detail("callers gave up", |arm| totals(arm).wait_timed_out.to_string());
         }
         if title == "timed out" && rows.arms.iter().any(|arm| totals(arm).queue_timed_out > 0) {
             rows.detail("in the queue", |arm| totals(arm).queue_timed_out.to_string());

@@ -246,9 +246,13 @@ fn conservation(out: &mut String, results: &Results, paint: Paint) {
     let width = results.arms.iter().map(|arm| table::width(&label(&arm.spec))).max().unwrap_or(0);
     for arm in results.arms.iter().filter(|arm| !arm.runs.is_empty()) {
         let counts = figures::totals(arm);
-        let timed_out = match counts.queue_timed_out {
-            0 => "timed out".to_owned(),
-            queued => format!("timed out ({queued} of them in the queue)"),
+        let timed_out = match (counts.queue_timed_out, counts.wait_timed_out) {
+            (0, 0) => "timed out".to_owned(),
+            (queued, 0) => format!("timed out ({queued} of them in the queue)"),
+            (0, waited) => format!("timed out ({waited} of their callers gave up)"),
+            (queued, waited) => {
+                format!("timed out ({queued} of them in the queue, {waited} of their callers gave up)")
+            }
         };
         let states = [
             (counts.queued, "queued"),

@@ -10,6 +10,7 @@ use crate::engine::event::Slot;
 use crate::session::arm::ArmState;
 use crate::session::error::SessionError;
 use crate::session::view::{Change, SessionCommand, SessionPhase};
+use crate::workload::model::OnTimeout;
 
 /// Once the keys have rested for so long after a change of a worker count, it is measured.
 const REST: Duration = Duration::from_millis(500);
@@ -78,6 +79,7 @@ impl Conductor {
                 }
             }
             SessionCommand::KillWorker { arm, slot } => self.request_kill(arm, slot),
+            SessionCommand::ToggleOnTimeout(arm) => self.toggle_on_timeout(arm),
             SessionCommand::Suspend => {
                 self.suspended = true;
                 self.tell_all(Command::Suspend);
@@ -101,6 +103,22 @@ impl Conductor {
         }
         self.kills.request(index, slot);
         self.carry_out_kill(index, true);
+    }
+
+    /// The other of kill and abandon, in the live run of an arm.
+    fn toggle_on_timeout(&mut self, index: usize) {
+        let Some(arm) = self.arms.get_mut(index) else { return };
+        let Some(live) = &mut arm.live else { return };
+        let other = match live.on_timeout {
+            OnTimeout::Kill => OnTimeout::Abandon,
+            OnTimeout::Abandon => OnTimeout::Kill,
+        };
+        // One that cannot refuses with a word.
+        live.run.command(Command::OnTimeout(other));
+        if live.run.capabilities().on_timeout {
+            live.on_timeout = other;
+            arm.touch();
+        }
     }
 
     /// Kills a worker if the user wants one killed and there is one at work.

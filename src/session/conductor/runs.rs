@@ -15,7 +15,7 @@ use crate::session::error::SessionError;
 use crate::session::lifecycle::Lifecycle;
 use crate::session::schedule::Schedule;
 use crate::session::view::{Mode, RunPosition, Sweep};
-use crate::workload::model::Workers;
+use crate::workload::model::{OnTimeout, Workers};
 
 impl Conductor {
     pub(super) fn begin(&mut self, mode: Mode) {
@@ -174,7 +174,11 @@ impl Conductor {
                 standing.into_iter().filter(|(stands, _)| *stands).for_each(|(_, command)| run.command(command));
                 // The user has paused it before it began.
                 let touched = self.lifecycle.paused;
-                arm.began(LiveRun { run, snapshots, workers, round, counted, touched });
+                let of_classes = self.spec.workload.classes.iter().map(|class| class.on_timeout);
+                let abandons = of_classes.into_iter().any(|on_timeout| on_timeout == OnTimeout::Abandon);
+                let otherwise = if abandons { OnTimeout::Abandon } else { OnTimeout::Kill };
+                let on_timeout = arm.spec.on_timeout.unwrap_or(otherwise);
+                arm.began(LiveRun { run, snapshots, workers, round, counted, touched, on_timeout });
                 if let Some(position) = self.agenda.position() {
                     self.kills.run_began(index, position);
                 }

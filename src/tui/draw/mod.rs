@@ -2,6 +2,7 @@
 //! arguments always give the same picture.
 
 mod banner;
+mod caller;
 mod charts;
 mod columns;
 mod detail;

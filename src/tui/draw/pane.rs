@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::caller::{self, is_worth_a_line};
 use super::paint::{cols, fill, joined, panel, put, put_right, row, rows, span};
 use super::{Scene, charts, figures, header, latency, offered, progress, time_split, worker_table};
 use crate::metrics::snapshot::Snapshot;
@@ -67,8 +68,13 @@ pub(crate) fn draw_compact(scene: &Scene<'_>, index: usize, area: Rect, buf: &mu
     let thick = scene.panes.len() > 1 && scene.focus() == index;
     divide(scene, area, below.y, thick, buf);
     throughput(scene, pane, frame, rows(below, 0, 1 + spark_height), buf);
-    let rest = rows(below, 1 + spark_height, below.height);
+    let mut rest = rows(below, 1 + spark_height, below.height);
     queue(scene, pane, frame, row(rest, 0), buf);
+    if is_worth_a_line(frame) {
+        // It takes the place of what is least missed: the last line.
+        rest = rows(rest, 1, rest.height);
+        caller::draw_line(scene, pane, frame, cols(row(rest, 0), 1, rest.width.saturating_sub(2)), buf);
+    }
     let room = rest.width.saturating_sub(2);
     put(buf, cols(row(rest, 1), 1, rest.width), joined(latency::short(scene, frame, room), room));
     time_split::draw_line(scene, pane, frame, cols(row(rest, 2), 1, rest.width.saturating_sub(2)), buf);
@@ -90,6 +96,9 @@ pub(crate) fn draw_table(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut 
     let Some(frame) = pane.frame else { return };
     conservation(scene, frame, row(inner, table), buf);
     let mut pieces = counts(frame, scene.theme);
+    if is_worth_a_line(frame) {
+        pieces.push(span(format!("caller {}", caller::words(frame, scene.theme).content), scene.theme.base));
+    }
     pieces.extend(starts(pane, frame, scene.theme));
     put(buf, cols(row(inner, table + 1), 1, inner.width), joined(pieces, inner.width.saturating_sub(2)));
 }
@@ -143,6 +152,7 @@ pub(crate) fn counts(frame: &Snapshot, theme: &Theme) -> Vec<Span<'static>> {
     wrong(&mut pieces, Some("✗"), "FAILED", counts.failed, theme.bad);
     wrong(&mut pieces, Some("timeouts"), "TIMEOUTS", counts.timed_out, theme.bad);
     wrong(&mut pieces, None, "of them QUEUED", counts.queue_timed_out, theme.bad);
+    wrong(&mut pieces, None, "callers GAVE UP", counts.wait_timed_out, theme.bad);
     wrong(&mut pieces, None, "LOST", counts.lost, theme.bad);
     wrong(&mut pieces, None, "DROPPED", counts.dropped, theme.bad);
     wrong(&mut pieces, None, "cancelled", counts.cancelled, theme.warn);

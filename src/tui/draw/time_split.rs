@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::Scene;
+use super::caller;
 use super::figures;
 use super::paint::{cols, joined, panel, put, put_right, row, span};
 use crate::metrics::snapshot::Snapshot;
@@ -45,6 +46,7 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let title = Line::styled("where worker time goes", theme.strong);
     let inner = panel(buf, area, title, Line::styled(busy, theme.base), false, theme);
     let lines_each = if usize::from(inner.height) >= scene.panes.len() * 3 { 3 } else { 2 };
+    let with_caller = lines_each == 3;
     for (index, pane) in (0..).zip(&scene.panes) {
         let mark = scene.mark(pane);
         let words = row(inner, index * lines_each);
@@ -71,5 +73,9 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             Part { share: ghost, symbol: "g", style: theme.bad },
         ];
         bars::stacked(buf, bar, &parts, ("░", theme.dim));
+        if with_caller && caller::is_worth_a_line(frame) {
+            let line = cols(row(inner, index * lines_each + 2), 3, room);
+            caller::draw_line(scene, pane, frame, line, buf);
+        }
     }
 }

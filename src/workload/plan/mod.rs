@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::workload::model::{Arrivals, EngineSpec, Work, Workers, Workload};
+use crate::workload::model::{Arrivals, EngineSpec, SubmitMode, Work, Workers, Workload};
 use crate::workload::service;
 use crate::workload::stream::Stream;
 use crate::workload::units::format_duration;
@@ -295,6 +295,8 @@ fn engine(
         Arrivals::Batch => stream.total(),
     };
     let at_once = workers.unwrap_or(most);
+    // A caller who waits for each task keeps one worker busy.
+    let (most, at_once) = if spec.submit == SubmitMode::Apply { (1, at_once.min(1)) } else { (most, at_once) };
     let memory = envelope::memory_each(workload);
     EnginePlan {
         name: spec.name.clone(),

@@ -25,6 +25,8 @@ impl World {
             self.report(id);
             self.lane(id).map(|lane| lane.tasks.pop_front());
             self.faults.skips += 1;
+            // It was told until when it may begin, and its caller has given up since.
+            self.lane(id).map(|lane| lane.ghost = false);
             self.feed(Input::Skipped { lane: id, first: index, count: 1 });
             return self.begin(id);
         }
@@ -48,10 +50,13 @@ impl World {
         let Some(lane) = self.lane(id) else { return };
         let Some((index, started)) = lane.beginning.take() else { return };
         lane.current = Some(Current { index, started, seen: now });
+        let ghost = lane.ghost;
         let class = usize::from(self.stream.class(index));
         let can_hang = self.rules[class].timeout.is_some();
         let service = self.dice.below(30 * MS);
-        if self.trouble() {
+        if ghost {
+            self.later(service, Scheduled::Finish(id));
+        } else if self.trouble() {
             self.later(service, Scheduled::Die(id.worker, 11));
         } else if can_hang && self.trouble() {
             self.faults.hangs += 1;

@@ -35,6 +35,13 @@ impl World {
                 let now = self.now;
                 let Some(worker) = self.workers.get_mut(&id) else { return };
                 worker.stopped = true;
+                let one = worker.started_for_one;
+                for lane in worker.lanes.values() {
+                    let only = lane.tasks.front().filter(|_| one).map(|(index, _)| *index);
+                    let in_work = lane.current.map(|current| current.index);
+                    let begins = lane.beginning.map(|(index, _)| index);
+                    worker.ended_in.extend(in_work.or(begins).or(only));
+                }
                 match how {
                     Stop::Terminate => {
                         // Whose grace period it is is known if it was in a task.
@@ -65,23 +72,18 @@ impl World {
         }
     }
 
-    /// The caller has given up the task that some lane is in; what is behind it there is taken back.
-    pub(super) fn becomes_a_ghost(&mut self, index: u64) {
-        let mut haunted = None;
-        for (id, worker) in &mut self.workers {
-            for (number, lane) in &mut worker.lanes {
-                if lane.current.is_some_and(|current| current.index == index) && !lane.ghost {
-                    lane.ghost = true;
-                    lane.tasks.clear();
-                    haunted = Some(id.lane(*number));
-                }
-            }
-        }
-        let ghost = haunted.unwrap_or_else(|| panic!("seed {}: nobody is in task {index}", self.seed));
+    /// The caller has given up the task that a lane is in, holds, or is about to be sent; what else it holds is taken back.
+    pub(super) fn becomes_a_ghost(&mut self, id: LaneId) {
         self.faults.ghosts += 1;
-        // Also one that hangs comes to an end, or a pool of ghosts would wait for ever.
         let after = self.dice.below(100 * MS);
-        self.later(after, Scheduled::Finish(ghost));
+        let Some(lane) = self.lane(id) else { panic!("a ghost in {id:?}, where nobody is") };
+        assert!(!lane.ghost, "a ghost in a ghost");
+        lane.ghost = true;
+        if !lane.in_no_task() {
+            lane.tasks.clear();
+            // Also one that hangs comes to an end, or a pool of ghosts would wait for ever.
+            self.later(after, Scheduled::Finish(id));
+        }
     }
 
     fn start(&mut self, id: WorkerId, task: Option<Ticket>) {
@@ -102,7 +104,7 @@ impl World {
             |worker: &&Worker| !worker.leaving && !worker.stopped && !worker.lanes.values().any(|lane| lane.ghost);
         let at_work = self.workers.values().filter(of_use).count() as u64;
         // A process that has done its task is still there when the next one is started for another.
-        let more = self.policy.keeps_workers() && self.stream.known && at_work >= self.remaining;
+        let more = self.policy.keeps_workers() && self.stream.known && !self.dealt && at_work >= self.remaining;
         assert!(!more, "seed {}: more workers than tasks remain", self.seed);
         let worker = Worker {
             ignores_term: self.trouble(),
@@ -133,18 +135,24 @@ impl World {
             assert!(ticket.count > 0, "an empty ticket");
             for index in ticket.first..ticket.first + ticket.count {
                 assert_eq!(ticket.class, self.stream.class(index));
-                assert!(!self.told.ended.contains(&index), "task {index} was given out after its end");
+                let ended = self.told.ended.contains(&index);
+                assert_eq!(ended, ticket.given_up, "task {index} is given out after its end, and only then is a ghost");
                 let elsewhere = self.workers.values().flat_map(|worker| worker.lanes.values()).any(|lane| {
                     lane.tasks.iter().any(|(held, _)| *held == index)
                         || lane.current.is_some_and(|current| current.index == index && !lane.ghost)
                 });
                 assert!(!elsewhere, "task {index} was given out twice");
                 if let Some(limit) = self.rules[usize::from(ticket.class)].queue_timeout
+                    && !ticket.given_up
                     && !self.begun.contains(&index)
                     && !self.told.attempts.contains_key(&index)
                 {
                     let due = self.arrivals[index as usize] + limit.as_nanos() as u64;
-                    assert!(self.now < due, "seed {}: task {index} was given out after its queue_timeout", self.seed);
+                    assert!(
+                        self.now < due,
+                        "seed {}: task {index} was given out after its queue_timeout, due {due}",
+                        self.seed
+                    );
                 }
                 let begin_by = ticket.expires.map(|at| at.0 + self.stood);
                 if let Some(lane) = self.lane(id) {

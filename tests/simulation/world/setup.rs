@@ -29,12 +29,24 @@ impl World {
             (_, 0) => Chunk::Fixed(1 + dice.below(10)),
             _ => Chunk::Adaptive,
         };
+        let modes = [SubmitMode::Apply, SubmitMode::Map, SubmitMode::Imap, SubmitMode::ImapUnordered];
+        let mode = if dice.chance(50) { SubmitMode::ApplyAsync } else { modes[dice.below(4) as usize] };
+        let piece = if dice.chance(50) { 1 } else { 1 + dice.below(8) };
+        let queue_capacity = dice.chance(20).then(|| 1 + dice.below(8));
+        let dealt = dice.chance(25).then(|| 1 + dice.below(4));
         let mut arrivals = vec![0; stream.total as usize];
         let on_full = if dice.chance(50) { OnFull::Drop } else { OnFull::Block };
         let caller = SharedCaller::default();
         let admission = if !known {
             let capacity = dice.chance(50).then(|| 1 + dice.below(10));
             caller.with(|caller| (caller.later, caller.capacity) = (stream.total, capacity));
+            Admission::Submitted { submitter: Box::new(caller.clone()), capacity }
+        } else if queue_capacity.is_some() && dice.chance(50) || mode == SubmitMode::Apply {
+            // A caller who has everything ready and waits for room, or for each task.
+            let capacity = (mode == SubmitMode::Apply).then_some(1);
+            caller.with(|caller| {
+                (caller.ready, caller.capacity, caller.total) = (stream.total, capacity, Some(stream.total));
+            });
             Admission::Submitted { submitter: Box::new(caller.clone()), capacity }
         } else if dice.chance(70) {
             Admission::Batch
@@ -49,6 +61,7 @@ impl World {
             let max_in_flight = dice.chance(50).then(|| 1 + dice.below(10));
             Admission::Open { times: Box::new(times.into_iter()), max_in_flight, on_full }
         };
+        let starts_with_a_batch = matches!(admission, Admission::Batch);
         let start_timeout = Duration::from_millis(20 + dice.below(200));
         let initializer = dice.chance(20).then(|| InitializerRules {
             timeout: dice.chance(50).then(|| Duration::from_millis(1 + dice.below(30))),
@@ -56,8 +69,6 @@ impl World {
         });
         let recycling = if dice.chance(30) { 1 + dice.below(12) } else { 0 };
         let kills = if dice.chance(10) { dice.below(3) } else { 0 };
-        let mode = SubmitMode::default();
-        let (piece, queue_capacity, dealt) = (1, None, None);
         let plan = Settings {
             policy,
             workers: 1 + dice.below(6) as u32,
@@ -81,6 +92,8 @@ impl World {
             policy,
             start_timeout: start_timeout.as_nanos() as u64,
             initializer,
+            submitting: Submitting { mode, chunk: piece, queue_capacity },
+            dealt: dealt.is_some(),
             lateness: if dice.chance(20) { dice.below(20 * MS) } else { 0 },
             arrivals,
             on_full,
@@ -101,6 +114,7 @@ impl World {
             stopped_at: None,
             misbehaved: HashSet::new(),
             verbose: false,
+            starts_with_a_batch,
             dice,
         }
     }

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use poolscope::engine::control::Command;
 use poolscope::engine::dispatcher::Input;
 use poolscope::engine::event::{RunState, Slot};
+use poolscope::workload::model::OnTimeout;
 
 use super::{Scheduled, World};
 use crate::draws::MS;
@@ -26,7 +27,7 @@ impl World {
 
     pub(super) fn user(&mut self) {
         self.users_left -= 1;
-        let command = match self.dice.below(12) {
+        let command = match self.dice.below(14) {
             0..=3 => {
                 self.faults.resizes += 1;
                 let workers = NonZeroU32::new(1 + self.dice.below(10) as u32);
@@ -40,6 +41,12 @@ impl World {
                 self.faults.kills += 1;
                 let slot = self.dice.below(8) as u32;
                 Command::KillWorker(self.dice.chance(50).then_some(Slot(slot)))
+            }
+            11 | 12 => {
+                self.faults.switches += 1;
+                let on_timeout = if self.dice.chance(50) { OnTimeout::Kill } else { OnTimeout::Abandon };
+                self.rules.iter_mut().for_each(|rules| rules.on_timeout = on_timeout);
+                Command::OnTimeout(on_timeout)
             }
             _ => {
                 self.faults.stops += 1;

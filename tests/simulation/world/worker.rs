@@ -22,6 +22,8 @@ pub struct Worker {
     pub gone_by: Option<u64>,
     /// Whether it was told to end.
     pub stopped: bool,
+    /// What it was in then, or was started for.
+    pub ended_in: Vec<u64>,
     /// Since when it has been killed.
     pub killed: Option<u64>,
     /// Nothing ends it.

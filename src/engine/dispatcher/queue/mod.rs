@@ -113,6 +113,12 @@ impl TaskQueue {
         }
     }
 
+    /// Whether each lane has a queue of its own.
+    #[must_use]
+    pub(crate) fn is_dealt(&self) -> bool {
+        self.hands.is_some()
+    }
+
     /// The first of these lanes that there is a task for.
     pub(crate) fn first_with_work(&mut self, mut lanes: impl Iterator<Item = Slot>) -> Option<Slot> {
         match &mut self.hands {

@@ -17,7 +17,7 @@ pub mod external;
 pub(crate) mod moment;
 pub mod outcome;
 pub mod stream;
-mod submission;
+pub mod submission;
 pub(crate) mod worker_id;
 
 /// An error and everything that it comes from, in one line.

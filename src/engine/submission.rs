@@ -7,7 +7,8 @@ use crate::engine::stream::{Admission, Submission, Submitter};
 use crate::workload::model::{Dispatch, EngineSpec, SubmitMode};
 
 /// How the caller of an arm gets its results.
-pub(super) fn submitting(spec: &EngineSpec, chunk: Chunk) -> Submitting {
+#[must_use]
+pub fn submitting(spec: &EngineSpec, chunk: Chunk) -> Submitting {
     let chunk = match chunk {
         Chunk::Fixed(chunk) => chunk,
         // How much travels together is nobody's affair: each task is returned for itself.
@@ -17,7 +18,8 @@ pub(super) fn submitting(spec: &EngineSpec, chunk: Chunk) -> Submitting {
 }
 
 /// How many tasks a lane is dealt at a time, where they are.
-pub(super) fn dealt(spec: &EngineSpec, chunk: Chunk) -> Option<u64> {
+#[must_use]
+pub fn dealt(spec: &EngineSpec, chunk: Chunk) -> Option<u64> {
     match (spec.dispatch, chunk) {
         (Dispatch::Shared, _) => None,
         (Dispatch::RoundRobin, Chunk::Fixed(chunk)) => Some(chunk),
@@ -26,7 +28,8 @@ pub(super) fn dealt(spec: &EngineSpec, chunk: Chunk) -> Option<u64> {
 }
 
 /// When tasks are admitted, if they come `otherwise` where their caller neither waits for each nor for room.
-pub(super) fn admission(otherwise: Admission, spec: &EngineSpec, total: Option<u64>) -> Admission {
+#[must_use]
+pub fn admission(otherwise: Admission, spec: &EngineSpec, total: Option<u64>) -> Admission {
     let one = (spec.submit == SubmitMode::Apply).then_some(1);
     match otherwise {
         Admission::Batch if one.is_some() || spec.queue_capacity.is_some() => {

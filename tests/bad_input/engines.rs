@@ -124,15 +124,11 @@ fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown
         ("ipc", "tasks[0].ipc"),
         ("messages", "tasks[0].messages"),
         ("lock", "tasks[0].lock"),
-        ("wait_timeout", "tasks[0].wait_timeout"),
         ("serve", "tasks[0].serve"),
     ] {
         cases.push(case(cpu(&format!("§{key}: x")), path, LATER));
     }
     for (key, path) in [
-        ("submit", "engines[0].submit"),
-        ("dispatch", "engines[0].dispatch"),
-        ("queue_capacity", "engines[0].queue_capacity"),
         ("start_method", "engines[0].start_method"),
         ("join", "engines[0].join"),
         ("affinity", "engines[0].affinity"),
@@ -218,4 +214,28 @@ fn faults() {
     accepted(&fault("kind: kill_worker, at: 3s, worker: 1, engine: pool"));
     accepted(&fault("kind: leak, bytes: 64KiB"));
     accepted(&fault("kind: bad_result, at: 0, result: undecodable"));
+}
+
+#[test]
+fn submission() {
+    let open = |submit: &str| {
+        let engines = format!("engines: [{{ kind: pool, submit: §{submit} }}]\n");
+        arrivals("{ mode: open, process: constant, rate: 10/s, duration: 1s }") + &engines
+    };
+    check(vec![
+        case(engine("kind: pool, submit: §maps"), "engines[0].submit", &["submit mode", "did you mean `map`"])
+            .proposing("map"),
+        case(engine("kind: pool, submit: §1"), "engines[0].submit", &["apply_async"]),
+        case(engine("kind: pool, dispatch: §random"), "engines[0].dispatch", &["shared", "round_robin"]),
+        case(engine("kind: serial, §dispatch: shared"), "engines[0].dispatch", &["does not apply", "one worker"]),
+        case(engine("kind: pool, queue_capacity: §0"), "engines[0].queue_capacity", &[">= 1 or unbounded"]),
+        case(engine("kind: pool, queue_capacity: §2.5"), "engines[0].queue_capacity", &[">= 1 or unbounded"]),
+        case(cpu("wait_timeout: §30"), "tasks[0].wait_timeout", &["unit"]),
+        case(cpu("wait_timeout: §0s"), "tasks[0].wait_timeout", &["0"]),
+        case(open("map"), "engines[0].submit", &["`map` with open arrivals", "apply_async"]),
+    ]);
+    let loaded =
+        accepted(&engine("kind: process, submit: imap_unordered, dispatch: round_robin, queue_capacity: unbounded"));
+    assert_eq!(loaded.workload.engines[0].submit.word(), "imap_unordered");
+    assert_eq!(loaded.workload.engines[0].queue_capacity, None);
 }

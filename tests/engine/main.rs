@@ -15,6 +15,7 @@ mod perl;
 mod recycle;
 mod silence;
 mod stops;
+mod submission;
 mod submits;
 mod turns;
 mod unendable;

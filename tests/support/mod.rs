@@ -26,7 +26,10 @@ use poolscope::engine::event::{
 };
 use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
 use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
-use poolscope::workload::model::{Backoff, ClassId, CommandLine, Dist, Kernel, OnTimeout, Recycling, Retries, Work};
+use poolscope::engine::submission;
+use poolscope::workload::model::{
+    Backoff, ClassId, CommandLine, Dist, EngineSpec, Kernel, OnTimeout, Recycling, Retries, Work,
+};
 
 /// Longest any of these tests may take.
 pub const WALL: Duration = Duration::from_secs(60);
@@ -117,6 +120,7 @@ pub struct Setting {
     pub recycling: Recycling,
     pub kills: Vec<(Duration, Option<Slot>)>,
     pub submitting: Submitting,
+    pub submitted: Option<EngineSpec>,
     pub dealt: Option<u64>,
     pub orders: WorkerOrders,
     pub capabilities: Capabilities,
@@ -135,6 +139,7 @@ pub fn pool(workers: u32) -> Setting {
         recycling: Recycling::default(),
         kills: Vec::new(),
         submitting: Submitting::default(),
+        submitted: None,
         dealt: None,
         orders: WorkerOrders::default(),
         capabilities: Capabilities {
@@ -190,6 +195,12 @@ impl Setting {
         self
     }
 
+    /// Submitted as an entry of `engines:` says; what else it says does not count.
+    pub fn submitted_as(mut self, spec: &EngineSpec) -> Self {
+        self.submitted = Some(spec.clone());
+        self
+    }
+
     /// Whether a worker takes one task after the other.
     pub fn workers_are_kept(&self) -> bool {
         self.policy == Policy::Reuse
@@ -200,8 +211,14 @@ impl Setting {
     }
 
     /// Starts it with others that observe it too; they are told first.
-    pub fn start_with(self, others: Observers) -> Running {
+    pub fn start_with(mut self, others: Observers) -> Running {
         hard_limit();
+        if let Some(spec) = self.submitted.take() {
+            let total = self.classes.iter().map(|(count, _, _)| count).sum();
+            self.admission = submission::admission(self.admission, &spec, Some(total));
+            self.submitting = submission::submitting(&spec, self.chunk);
+            self.orders.whole_chunks = spec.submit.returns_chunks() && matches!(self.chunk, Chunk::Fixed(_));
+        }
         let shared = Arc::new(SharedStory::default());
         let spec = RunSpec {
             settings: Settings {

@@ -32,17 +32,14 @@ pub(crate) fn words(frame: &Snapshot, theme: &Theme) -> Span<'static> {
 pub(crate) fn draw_line(scene: &Scene<'_>, pane: &Pane<'_>, frame: &Snapshot, line: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
     put(buf, line, span("caller", theme.base));
-    let columns = line.width.saturating_sub(7 + 14);
-    // Of the time between two frames, the share in which it was blocked.
-    let blocked =
-        charts::resample(scene, pane, usize::from(columns) + 1, |frame| frame.delivery.blocked_for.as_secs_f64());
+    let lane = cols(line, 7, line.width.saturating_sub(7 + 14)).intersection(buf.area);
     let end = charts::end_of_time(scene).elapsed().as_secs_f64();
-    let width = end / f64::from(columns + 1);
-    let lane = cols(line, 7, columns).intersection(buf.area);
-    for ((x, before), after) in (lane.x..lane.right()).zip(&blocked).zip(blocked.iter().skip(1)) {
-        let (Some(before), Some(after)) = (before, after) else { continue };
-        let share = if width > 0.0 { (after - before) / width } else { 0.0 };
-        let (symbol, style) = match share {
+    let mut stretches = stretches(pane).into_iter().peekable();
+    for (column, x) in (lane.x..lane.right()).enumerate() {
+        let middle = (column as f64 + 0.5) / f64::from(lane.width) * end;
+        while stretches.next_if(|(until, _)| *until < middle).is_some() {}
+        let Some((_, share)) = stretches.peek() else { break };
+        let (symbol, style) = match *share {
             share if share > 2.0 / 3.0 => ("█", theme.warn),
             share if share > 1.0 / 3.0 => ("▒", theme.warn),
             _ => ("░", theme.dim),
@@ -50,4 +47,18 @@ pub(crate) fn draw_line(scene: &Scene<'_>, pane: &Pane<'_>, frame: &Snapshot, li
         buf[(x, lane.y)].set_symbol(symbol).set_style(style);
     }
     put_right(buf, line, words(frame, theme));
+}
+
+/// Between each two frames: until which second, and the share of that time in which the caller was blocked.
+fn stretches(pane: &Pane<'_>) -> Vec<(f64, f64)> {
+    let mut before = (0.0, 0.0);
+    let frames = pane.past.iter().map(|frame| (frame.wall().as_secs_f64(), frame.delivery.blocked_for.as_secs_f64()));
+    let mut stretches = Vec::new();
+    for (at, blocked) in frames {
+        if at > before.0 {
+            stretches.push((at, (blocked - before.1) / (at - before.0)));
+            before = (at, blocked);
+        }
+    }
+    stretches
 }

@@ -79,7 +79,7 @@ pub(crate) fn draw_compact(scene: &Scene<'_>, index: usize, area: Rect, buf: &mu
     put(buf, cols(row(rest, 1), 1, rest.width), joined(latency::short(scene, frame, room), room));
     time_split::draw_line(scene, pane, frame, cols(row(rest, 2), 1, rest.width.saturating_sub(2)), buf);
     let lines = [counts(frame, scene.theme), starts(pane, frame, scene.theme)];
-    for (line, pieces) in (3..).zip(lines) {
+    for (line, pieces) in (3..rest.height).zip(lines) {
         put(buf, cols(row(rest, line), 1, rest.width), joined(pieces, rest.width.saturating_sub(2)));
     }
     if rest.height > 6 {

@@ -96,6 +96,38 @@ fn a_comparison_makes_every_run_in_its_turn_and_ends_with_a_verdict() {
 }
 
 #[test]
+fn open_arrivals_of_every_spacing_bring_all_their_tasks_in_both_engines() {
+    // How many there are, and when the last of them comes.
+    for (arrivals, count, tasks, last_ms) in [
+        ("process: constant, stages: [{ rate: 100/s }]", "count: 20, ", 20, 190),
+        ("process: burst, burst: 10, every: 100ms, duration: 300ms", "", 30, 200),
+        ("process: burst, burst: 10, every: 100ms", "count: 25, ", 25, 200),
+        ("process: ramp, rate: { from: 0/s, to: 200/s }, duration: 300ms", "", 30, 294),
+    ] {
+        let text = format!(
+            "version: 1
+tasks: [{{ name: nap, kind: sleep, {count}service_time: {{ dist: constant, value: 1ms }} }}]
+arrivals: {{ mode: open, {arrivals} }}
+engines: [{{ kind: pool, workers: 2 }}, {{ kind: process, workers: 2 }}]
+measure: {{ warmup: 0, repeats: 1 }}
+"
+        );
+        let mut session = open_with(&text, env!("CARGO_BIN_EXE_poolscope"));
+        send(&session, SessionCommand::Run(Mode::Interleaved));
+        let view = finish(&mut session);
+        for arm in &view.arms {
+            let end = arm.latest().unwrap();
+            assert_eq!((end.total, end.counts.submitted, end.counts.succeeded), (tasks, tasks, tasks), "{arrivals}");
+            assert!(
+                end.at.elapsed() >= Duration::from_millis(last_ms),
+                "{arrivals}: over after {:?}",
+                end.at.elapsed()
+            );
+        }
+    }
+}
+
+#[test]
 fn a_changed_number_of_workers_keeps_what_was_measured_and_is_measured_as_often() {
     let mut session = open();
     send(&session, SessionCommand::Run(Mode::Interleaved));

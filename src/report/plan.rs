@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::report::{clean, settings, units};
-use crate::workload::model::Workload;
-use crate::workload::plan::{EnginePlan, Plan};
+use crate::workload::model::{ArrivalProcess, Arrivals, OpenArrivals, Workload};
+use crate::workload::plan::{EnginePlan, Plan, StagePlan};
+use crate::workload::units::format_duration;
 
 /// Classes that are listed one by one.
 const CLASSES: usize = 8;
@@ -25,9 +26,15 @@ pub(crate) fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
         lines.push(format!("          and {} more classes", plan.classes.len() - CLASSES));
     }
     if let Some(arrivals) = &plan.arrivals {
-        let rates: Vec<String> = arrivals.stages.iter().map(|stage| format!("{}/s", units::rate(stage.rate))).collect();
+        let rates: Vec<String> = arrivals.stages.iter().map(stage_words).collect();
         let span = seconds(arrivals.span_s);
-        lines.push(format!("arrivals  {}, {} over {span}", arrivals.process, rates.join(" then ")));
+        let bursts = match &workload.arrivals {
+            Arrivals::Open(OpenArrivals { process: ArrivalProcess::Burst { size, every }, .. }) => {
+                format!(", {size} every {}", format_duration(*every))
+            }
+            _ => String::new(),
+        };
+        lines.push(format!("arrivals  {}{bursts}, {} over {span}", arrivals.process, rates.join(" then ")));
     }
     if plan.cpu_s > 0.0 {
         lines.push(format!("work      {} of CPU in one run", seconds(plan.cpu_s)));
@@ -61,6 +68,11 @@ pub(crate) fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
         );
     }
     lines
+}
+
+fn stage_words(stage: &StagePlan) -> String {
+    let begin = format!("{}/s", units::rate(stage.rate));
+    stage.end_rate.map_or_else(|| begin.clone(), |end| format!("{begin} to {}/s", units::rate(end)))
 }
 
 fn engine_line(engine: &EnginePlan) -> String {

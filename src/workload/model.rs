@@ -302,21 +302,32 @@ pub struct OpenArrivals {
 }
 
 /// Spacing of open arrivals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ArrivalProcess {
     /// Evenly spaced.
     Constant,
     /// Exponential gaps.
     Poisson,
+    /// Many at once, again and again, the first ones at the start. The rate of its one stage is their mean.
+    Burst {
+        /// How many at once.
+        size: NonZeroU64,
+        /// From one burst to the next; above 0.
+        every: Duration,
+    },
+    /// Spaced by a rate that changes evenly within a stage.
+    Ramp,
 }
 
-/// A stretch of time with one arrival rate.
+/// A stretch of time and its arrival rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stage {
     /// How long; `None` only where a total ends the run.
     pub duration: Option<Duration>,
-    /// Arrivals per second, above 0.
+    /// Arrivals per second at its begin. Above 0, except at the ends of a ramp.
     pub rate: f64,
+    /// Arrivals per second at its end: the same as `rate` unless it is part of a ramp.
+    pub end_rate: f64,
 }
 
 /// What happens to an arrival when `max_in_flight` tasks are in the system.

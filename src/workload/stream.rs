@@ -11,7 +11,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::workload::arrivals::{self, ArrivalTimes};
-use crate::workload::model::{Arrivals, ClassId, Order, Share, TaskClass, TaskIndex, Total, Workload};
+use crate::workload::model::{ArrivalProcess, Arrivals, ClassId, Order, Share, TaskClass, TaskIndex, Total, Workload};
 use crate::workload::permutation::Permutation;
 use crate::workload::random::{Purpose, unit};
 use crate::workload::service;
@@ -191,8 +191,14 @@ impl Stream {
         }
         if let Arrivals::Open(open) = &shared.arrivals {
             let _ = writeln!(text, "open {}", open.process.word());
+            if let ArrivalProcess::Burst { size, every } = open.process {
+                let _ = writeln!(text, "burst {size} {}", every.as_nanos());
+            }
             for stage in &open.stages {
                 let _ = writeln!(text, "stage {:?} {}", stage.duration.map(|duration| duration.as_nanos()), stage.rate);
+                if stage.is_ramp() {
+                    let _ = writeln!(text, "to {}", stage.end_rate);
+                }
             }
         }
         let step = shared.total.div_ceil(SAMPLED).max(1);

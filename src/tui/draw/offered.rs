@@ -10,8 +10,19 @@ pub(crate) struct Begin {
     pub(crate) at: f64,
     /// When it ends; infinite where only the last task ends it.
     pub(crate) end: f64,
-    /// Tasks per second.
+    /// Tasks per second at its begin and at its end.
     pub(crate) rate: f64,
+    end_rate: f64,
+}
+
+impl Begin {
+    /// The rate at a second of the run within the stage.
+    fn rate_at(&self, seconds: f64) -> f64 {
+        // Only a stage of one rate can be endless.
+        let share =
+            if self.end.is_finite() { ((seconds - self.at) / (self.end - self.at)).clamp(0.0, 1.0) } else { 0.0 };
+        self.rate + (self.end_rate - self.rate) * share
+    }
 }
 
 /// The stages in their order; none where all tasks arrive at the start.
@@ -24,13 +35,13 @@ pub(crate) fn stages<'a>(scene: &Scene<'a>) -> impl Iterator<Item = Begin> + use
     stages.iter().map(move |stage| {
         let begin = at;
         at += stage.duration.map_or(f64::INFINITY, |duration| duration.as_secs_f64());
-        Begin { at: begin, end: at, rate: stage.rate }
+        Begin { at: begin, end: at, rate: stage.rate, end_rate: stage.end_rate }
     })
 }
 
 /// The rate at a second of the run; `None` when no task arrives any more.
 pub(crate) fn rate_at(scene: &Scene<'_>, seconds: f64) -> Option<f64> {
-    stages(scene).find(|stage| seconds < stage.end).map(|stage| stage.rate)
+    stages(scene).find(|stage| seconds < stage.end).map(|stage| stage.rate_at(seconds))
 }
 
 /// The rate at the moment that is shown.
@@ -43,5 +54,7 @@ pub(crate) fn now(scene: &Scene<'_>) -> Option<f64> {
 
 /// The highest rate until a moment of the run; 0 where none is offered.
 pub(crate) fn highest(scene: &Scene<'_>, until: Moment) -> f64 {
-    stages(scene).filter(|stage| stage.at < until.elapsed().as_secs_f64()).map(|stage| stage.rate).fold(0.0, f64::max)
+    let until = until.elapsed().as_secs_f64();
+    let begun = stages(scene).filter(|stage| stage.at < until);
+    begun.map(|stage| stage.rate.max(stage.rate_at(until))).fold(0.0, f64::max)
 }

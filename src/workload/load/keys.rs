@@ -89,7 +89,7 @@ pub(crate) const BACKOFF: MapKeys =
 
 /// `arrivals`.
 pub(crate) const ARRIVALS: MapKeys = MapKeys {
-    accepted: &["mode", "process", "rate", "duration", "stages", "max_in_flight", "on_full"],
+    accepted: &["mode", "process", "rate", "duration", "stages", "burst", "every", "max_in_flight", "on_full"],
     later: &[],
     place: "`arrivals`",
 };
@@ -97,6 +97,9 @@ pub(crate) const ARRIVALS: MapKeys = MapKeys {
 /// `arrivals.stages[]`.
 pub(crate) const STAGE: MapKeys =
     MapKeys { accepted: &["duration", "rate"], later: &[], place: "a stage of `arrivals`" };
+
+/// `arrivals.rate` of a ramp.
+pub(crate) const RAMP: MapKeys = MapKeys { accepted: &["from", "to"], later: &[], place: "the `rate` of a ramp" };
 
 /// `engines[]`.
 pub(crate) const ENGINE: MapKeys = MapKeys {
@@ -143,12 +146,13 @@ pub(crate) const MEASURE: MapKeys = MapKeys {
     place: "`measure`",
 };
 
-const LEVELS: [&MapKeys; 13] = [
+const LEVELS: [&MapKeys; 14] = [
     &FILE,
     &TASK,
     &ENGINE,
     &ARRIVALS,
     &STAGE,
+    &RAMP,
     &MEASURE,
     &RETRIES,
     &BACKOFF,

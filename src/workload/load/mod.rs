@@ -22,6 +22,7 @@ mod retries;
 mod seed;
 mod share;
 mod slips;
+mod stages;
 mod syntax;
 mod task;
 mod warn;

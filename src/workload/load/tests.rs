@@ -140,13 +140,10 @@ fn open_arrivals() {
     assert_eq!((staged.process, staged.on_full), (ArrivalProcess::Poisson, OnFull::Block));
     assert_eq!(staged.max_in_flight, NonZeroU64::new(9));
     let seconds = |s| Some(Duration::from_secs(s));
-    assert_eq!(staged.stages, [Stage { duration: seconds(1), rate: 5.0 }, Stage { duration: seconds(2), rate: 1.0 }]);
+    assert_eq!(staged.stages, [Stage::level(seconds(1), 5.0), Stage::level(seconds(2), 1.0)]);
 
     let counted = open("arrivals: { mode: open, process: constant, rate: 5/s }", ", count: 7");
-    assert_eq!(
-        (counted.total, &arrivals(&counted).stages[..]),
-        (Total::PerClass, &[Stage { duration: None, rate: 5.0 }][..])
-    );
+    assert_eq!((counted.total, &arrivals(&counted).stages[..]), (Total::PerClass, &[Stage::level(None, 5.0)][..]));
     let total = open("total: 9\narrivals: { mode: open, process: constant, rate: 5/s, duration: 1s }", ", weight: 1");
     assert_eq!(total.total, Total::Weighted(NonZeroU64::new(9).unwrap()));
     assert_eq!(arrivals(&total).on_full, OnFull::Drop);

@@ -126,7 +126,7 @@ fn overload(plan: &Plan, from: f64, message: impl Fn(&EnginePlan, f64, f64) -> S
             let Some(rho) = engine.utilisation.get(index).filter(|rho| **rho >= from) else { continue };
             notes.push(PlanNote {
                 key: format!("arrivals.stages[{index}].rate"),
-                message: message(engine, stage.rate, *rho),
+                message: message(engine, stage.highest(), *rho),
             });
         }
     }

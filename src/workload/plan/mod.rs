@@ -100,7 +100,7 @@ pub struct ClassPlan {
 /// Open arrivals.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ArrivalPlan {
-    /// `constant` or `poisson`.
+    /// Its word in the file.
     pub process: &'static str,
     /// From the start to the (expected) last arrival.
     pub span_s: f64,
@@ -113,8 +113,18 @@ pub struct ArrivalPlan {
 pub struct StagePlan {
     /// Length; `None` until the tasks are used up.
     pub duration_s: Option<f64>,
-    /// Arrivals per second.
+    /// Arrivals per second, at its begin if they change.
     pub rate: f64,
+    /// Arrivals per second at its end, where they change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_rate: Option<f64>,
+}
+
+impl StagePlan {
+    /// The highest number of arrivals per second.
+    pub(crate) fn highest(&self) -> f64 {
+        self.end_rate.unwrap_or(self.rate).max(self.rate)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -133,8 +143,8 @@ pub struct EnginePlan {
     pub makespan: Option<Makespan>,
     /// `ceil(n / workers)` where all tasks of a batch take equally long.
     pub waves: Option<u64>,
-    /// Offered load divided by capacity, for each stage of open arrivals (ρ of queueing theory); from 1 on the queue
-    /// grows without bound.
+    /// Offered load divided by capacity, for each stage of open arrivals at its highest rate (ρ of queueing theory);
+    /// from 1 on the queue grows without bound.
     pub utilisation: Vec<f64>,
 }
 
@@ -270,10 +280,11 @@ impl Workers {
 
 fn arrivals(workload: &Workload, stream: &Stream) -> Option<ArrivalPlan> {
     let Arrivals::Open(open) = &workload.arrivals else { return None };
-    let stages = open
-        .stages
-        .iter()
-        .map(|stage| StagePlan { duration_s: stage.duration.map(|duration| duration.as_secs_f64()), rate: stage.rate });
+    let stages = open.stages.iter().map(|stage| StagePlan {
+        duration_s: stage.duration.map(|duration| duration.as_secs_f64()),
+        rate: stage.rate,
+        end_rate: stage.is_ramp().then_some(stage.end_rate),
+    });
     Some(ArrivalPlan {
         process: open.process.word(),
         span_s: open.last_arrival(stream.total()).as_secs_f64(),

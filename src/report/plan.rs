@@ -25,6 +25,9 @@ pub(crate) fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
     if plan.classes.len() > CLASSES {
         lines.push(format!("          and {} more classes", plan.classes.len() - CLASSES));
     }
+    if let Arrivals::ClosedLoop { max_in_flight } = workload.arrivals {
+        lines.push(format!("arrivals  a new task when one ends, at most {max_in_flight} queued and running together"));
+    }
     if let Some(arrivals) = &plan.arrivals {
         let rates: Vec<String> = arrivals.stages.iter().map(stage_words).collect();
         let span = seconds(arrivals.span_s);

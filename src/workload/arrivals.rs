@@ -197,11 +197,21 @@ impl OpenArrivals {
 }
 
 impl Arrivals {
-    /// Expected time of the last of `total` arrivals; `None` for a batch.
+    /// Most tasks queued and running together, where that is limited.
+    #[must_use]
+    pub(crate) fn max_in_flight(&self) -> Option<u64> {
+        match self {
+            Self::Batch => None,
+            Self::ClosedLoop { max_in_flight } => Some(max_in_flight.get()),
+            Self::Open(open) => open.max_in_flight.map(NonZeroU64::get),
+        }
+    }
+
+    /// Expected time of the last of `total` arrivals; `None` where they do not look at the time.
     #[must_use]
     pub(crate) fn last(&self, total: u64) -> Option<Duration> {
         match self {
-            Self::Batch => None,
+            Self::Batch | Self::ClosedLoop { .. } => None,
             Self::Open(open) => Some(open.last_arrival(total)),
         }
     }

@@ -284,6 +284,11 @@ pub enum Order {
 pub enum Arrivals {
     /// All at the start.
     Batch,
+    /// A new task when one ends.
+    ClosedLoop {
+        /// So many are queued and running together, until there are none left to come.
+        max_in_flight: NonZeroU64,
+    },
     /// At times of their own, whatever the engine does.
     Open(OpenArrivals),
 }

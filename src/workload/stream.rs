@@ -71,7 +71,7 @@ impl Stream {
             Total::ByDuration => u64::MAX,
         };
         let total = match &workload.arrivals {
-            Arrivals::Batch => limit,
+            Arrivals::Batch | Arrivals::ClosedLoop { .. } => limit,
             Arrivals::Open(open) => arrivals::count(open, seed, limit),
         };
         let mut shared = Shared {
@@ -155,11 +155,11 @@ impl Stream {
         self.shared.service_time(index)
     }
 
-    /// When tasks arrive, by position; `None` for a closed batch, where all are there from the start.
+    /// When tasks arrive, by position; `None` for closed arrivals, which do not look at the time.
     #[must_use]
     pub fn arrivals(&self) -> Option<ArrivalTimes> {
         match &self.shared.arrivals {
-            Arrivals::Batch => None,
+            Arrivals::Batch | Arrivals::ClosedLoop { .. } => None,
             Arrivals::Open(open) => Some(ArrivalTimes::new(open, self.shared.seed, self.shared.total)),
         }
     }
@@ -188,6 +188,9 @@ impl Stream {
         for class in &shared.classes {
             let definition = serde_json::to_string(&(class.share, &class.work)).unwrap_or_default();
             let _ = writeln!(text, "class {definition}");
+        }
+        if let Arrivals::ClosedLoop { max_in_flight } = &shared.arrivals {
+            let _ = writeln!(text, "closed {max_in_flight}");
         }
         if let Arrivals::Open(open) = &shared.arrivals {
             let _ = writeln!(text, "open {}", open.process.word());

@@ -82,7 +82,13 @@ fn rates_and_modes() {
         ),
         case(arrivals("{ mode: open, process: §batch, rate: 5/s, duration: 1s }"), "arrivals.process", &["no batch"]),
         case(file("arrivals: { mode: closed, §rate: 5/s }"), "arrivals.rate", &["closed mode has no `rate`"]),
-        case(file("arrivals: { mode: closed, §max_in_flight: 5 }"), "arrivals.max_in_flight", &["closed mode has no"]),
+        case(file("arrivals: { mode: closed, max_in_flight: §0 }"), "arrivals.max_in_flight", &["an integer >= 1"]),
+        case(file("arrivals: { mode: closed, max_in_flight: §auto }"), "arrivals.max_in_flight", &["an integer >= 1"]),
+        case(
+            file("arrivals: { mode: closed, max_in_flight: 5, §on_full: drop }"),
+            "arrivals.on_full",
+            &["closed mode has no `on_full`"],
+        ),
         case(
             file("arrivals: { mode: closed, process: §poisson }"),
             "arrivals.process",

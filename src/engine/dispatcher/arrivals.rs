@@ -71,8 +71,8 @@ impl PendingArrivals {
     /// Tasks that there will have been at the end, where that is known.
     pub(super) fn total(&self, of_stream: Option<u64>) -> Option<u64> {
         match self.source {
-            Source::Submitter => None,
-            Source::Closed if self.submitter.is_some() => Some(self.position),
+            Source::Submitter => self.submitter.as_ref()?.total(),
+            Source::Closed => self.submitter.as_ref().map_or(of_stream, |it| it.total().or(Some(self.position))),
             _ => of_stream,
         }
     }

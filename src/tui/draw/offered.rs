@@ -29,7 +29,7 @@ impl Begin {
 pub(crate) fn stages<'a>(scene: &Scene<'a>) -> impl Iterator<Item = Begin> + use<'a> {
     let stages: &'a [Stage] = match &scene.view.workload.arrivals {
         Arrivals::Open(open) => &open.stages,
-        Arrivals::Batch => &[],
+        Arrivals::Batch | Arrivals::ClosedLoop { .. } => &[],
     };
     let mut at = 0.0;
     stages.iter().map(move |stage| {

@@ -1,4 +1,4 @@
-//! `arrivals`: closed batch, or open with a process. What each process is made of is read in
+//! `arrivals`: a closed batch or loop, or open with a process. What each process is made of is read in
 //! [`crate::workload::load::stages`].
 
 use std::num::NonZeroU64;
@@ -31,7 +31,7 @@ const PROCESSES: [(&str, Process); 5] = [
     ("ramp", Process::Ramp),
 ];
 const OPEN_PROCESSES: &str = "must be constant, poisson, burst or ramp";
-const OPEN_ONLY: [&str; 7] = ["rate", "duration", "stages", "burst", "every", "max_in_flight", "on_full"];
+const OPEN_ONLY: [&str; 6] = ["rate", "duration", "stages", "burst", "every", "on_full"];
 
 pub(crate) fn read(field: &Field<'_>) -> Option<Arrivals> {
     let mut map = field.map()?;
@@ -70,11 +70,12 @@ fn closed(mut map: MapReader<'_>, process: Option<Process>, field: Option<&Field
     if let (Some(process), Some(field)) = (process, field)
         && process != Process::Batch
     {
-        field.wrong::<()>("closed mode has all tasks at the start", "must be batch, or `mode: open`");
+        field.wrong::<()>("closed mode does not look at the time", "must be batch, or `mode: open`");
         fine = false;
     }
+    let max_in_flight = map.optional("max_in_flight", max_in_flight)?;
     map.finish(&keys::ARRIVALS, "`arrivals`");
-    fine.then_some(Arrivals::Batch)
+    fine.then(|| max_in_flight.map_or(Arrivals::Batch, |max_in_flight| Arrivals::ClosedLoop { max_in_flight }))
 }
 
 fn open(mut map: MapReader<'_>, process: Option<Process>, field: Option<&Field<'_>>) -> Option<Arrivals> {
@@ -96,12 +97,16 @@ fn open(mut map: MapReader<'_>, process: Option<Process>, field: Option<&Field<'
             return None;
         }
     };
-    let max_in_flight = map.optional("max_in_flight", |field| field.count(u64::from(u32::MAX)));
+    let max_in_flight = map.optional("max_in_flight", max_in_flight);
     let on_full = on_full(&mut map, &max_in_flight);
     let what = PROCESSES.iter().find(|(_, other)| Some(*other) == process).map_or("", |(word, _)| word);
     map.finish(&keys::ARRIVALS, &format!("process {what}"));
     let (process, stages) = spaced?;
     Some(Arrivals::Open(OpenArrivals { process, stages, max_in_flight: max_in_flight?, on_full: on_full? }))
+}
+
+fn max_in_flight(field: &Field<'_>) -> Option<NonZeroU64> {
+    field.count(u64::from(u32::MAX))
 }
 
 fn on_full(map: &mut MapReader<'_>, max_in_flight: &Option<Option<NonZeroU64>>) -> Option<OnFull> {

@@ -128,7 +128,7 @@ fn open_arrivals() {
     };
     let arrivals = |workload: &Workload| match workload.arrivals.clone() {
         Arrivals::Open(open) => open,
-        Arrivals::Batch => panic!("not open"),
+        Arrivals::Batch | Arrivals::ClosedLoop { .. } => panic!("not open"),
     };
     let staged = open(
         "arrivals: { mode: open, process: poisson, stages: [{ duration: 1s, rate: 5/s }, { duration: 2s, rate: 60/min }], \
@@ -147,6 +147,17 @@ fn open_arrivals() {
     let total = open("total: 9\narrivals: { mode: open, process: constant, rate: 5/s, duration: 1s }", ", weight: 1");
     assert_eq!(total.total, Total::Weighted(NonZeroU64::new(9).unwrap()));
     assert_eq!(arrivals(&total).on_full, OnFull::Drop);
+}
+
+#[test]
+fn closed_arrivals() {
+    let closed = |fields: &str| {
+        let tasks = "tasks: [{ name: t, kind: kernel, kernel: noop, count: 7 }]";
+        workload(&format!("version: 1\n{tasks}\narrivals: {{ mode: closed{fields} }}\n")).arrivals
+    };
+    assert_eq!(closed(""), Arrivals::Batch);
+    assert_eq!(closed(", process: batch"), Arrivals::Batch);
+    assert_eq!(closed(", max_in_flight: 3"), Arrivals::ClosedLoop { max_in_flight: NonZeroU64::new(3).unwrap() });
 }
 
 #[test]

@@ -120,6 +120,7 @@ pub(super) fn warnings(workload: &Workload, plan: &Plan) -> Vec<PlanNote> {
             ),
         }
     });
+    notes.extend(workers_without_tasks(workload, plan));
     notes.extend(limits_never_reached(workload, plan));
     notes
 }
@@ -138,6 +139,18 @@ fn overload(plan: &Plan, from: f64, message: impl Fn(&EnginePlan, &StagePlan, f6
         }
     }
     notes
+}
+
+/// Closed loops with fewer tasks than an engine has workers.
+fn workers_without_tasks(workload: &Workload, plan: &Plan) -> Vec<PlanNote> {
+    let Arrivals::ClosedLoop { max_in_flight } = workload.arrivals else { return Vec::new() };
+    let note = |engine: &EnginePlan| {
+        let workers = engine.workers.filter(|workers| *workers > max_in_flight.get())?;
+        let message =
+            format!("`{}` has {workers} workers, and no more than {max_in_flight} ever have a task", engine.name);
+        Some(PlanNote { key: "arrivals.max_in_flight".to_owned(), message })
+    };
+    plan.engines.iter().filter_map(note).collect()
 }
 
 /// Limits longer than the longest predicted run of all arms.

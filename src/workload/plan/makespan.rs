@@ -1,4 +1,4 @@
-//! How long a batch takes: greedy list scheduling of the drawn times.
+//! How long closed arrivals take: greedy list scheduling of the drawn times.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -28,7 +28,7 @@ pub struct Makespan {
     pub scheduled: bool,
 }
 
-/// Predicts a batch on so many workers; `None` for open arrivals and where a class's time is not known.
+/// Predicts closed arrivals on so many workers, a loop as a batch on as many as may be in flight; `None` for open arrivals and where a class's time is not known.
 ///
 /// CPU work of more workers than cores is stretched: no less than the CPU time over the cores, no more than as if all
 /// workers were busy all the time.
@@ -39,7 +39,7 @@ pub(super) fn predict(
     workers: u64,
     cores: u32,
 ) -> Option<Makespan> {
-    if workload.arrivals != Arrivals::Batch || loads.iter().any(|load| !load.known) {
+    if matches!(workload.arrivals, Arrivals::Open(_)) || loads.iter().any(|load| !load.known) {
         return None;
     }
     let workers = workers.clamp(1, stream.total().max(1));
@@ -72,8 +72,8 @@ pub(super) fn predict(
 
 /// `ceil(n / W)` where all tasks take equally long.
 pub(super) fn waves(workload: &Workload, stream: &Stream, workers: u64) -> Option<u64> {
-    let batch = workload.arrivals == Arrivals::Batch;
-    (batch && one_duration(workload).is_some()).then(|| stream.total().div_ceil(workers.max(1)))
+    let closed = !matches!(workload.arrivals, Arrivals::Open(_));
+    (closed && one_duration(workload).is_some()).then(|| stream.total().div_ceil(workers.max(1)))
 }
 
 /// Busy and CPU time of every task if they are all the same.

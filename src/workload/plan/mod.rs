@@ -70,8 +70,11 @@ pub struct Plan {
     pub cpu_s: f64,
     /// Names of the classes whose time is known only by running them.
     pub unknown: Vec<String>,
-    /// Open arrivals; `None` for a closed batch.
+    /// Open arrivals; `None` for closed ones.
     pub arrivals: Option<ArrivalPlan>,
+    /// Most tasks queued and running together, where the arrivals limit that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_in_flight: Option<u64>,
     /// Arms, in file order.
     pub engines: Vec<EnginePlan>,
     /// Runs of each arm, warm-up included.
@@ -199,6 +202,7 @@ pub(crate) fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine
             .collect(),
         at_least_s: (least > 0.0).then(|| least * f64::from(runs_per_engine)),
         arrivals,
+        max_in_flight: workload.arrivals.max_in_flight(),
         engines,
         runs_per_engine,
         warnings: Vec::new(),
@@ -301,18 +305,17 @@ fn engine(
 ) -> EnginePlan {
     let workers = spec.workers.resolve(machine.cores).map(u64::from);
     // Without a limit everything that is in the system runs: all tasks of a batch, or all that may be in flight.
-    let most = match &workload.arrivals {
-        Arrivals::Open(open) => open.max_in_flight.map_or(stream.total(), |most| most.get().min(stream.total())),
-        Arrivals::Batch => stream.total(),
-    };
-    let at_once = workers.unwrap_or(most);
+    let most = workload.arrivals.max_in_flight().unwrap_or(u64::MAX).min(stream.total());
+    let at_once = workers.unwrap_or(most).min(most);
+    // Workers that are kept are there from the start, however few tasks there are at once.
+    let processes = if spec.kind.process_per_task() { at_once } else { workers.unwrap_or(most).min(stream.total()) };
     let memory = envelope::memory_each(workload);
     EnginePlan {
         name: spec.name.clone(),
         kind: spec.kind.word(),
         workers,
-        peak_processes: envelope::processes(workload, spec.kind, at_once.min(most)),
-        peak_memory_bytes: memory.saturating_mul(at_once.min(most)),
+        peak_processes: envelope::processes(workload, spec.kind, processes),
+        peak_memory_bytes: memory.saturating_mul(at_once),
         makespan: makespan::predict(workload, stream, loads, at_once, machine.cores),
         waves: makespan::waves(workload, stream, at_once),
         utilisation: load::utilisation(workload, loads, workers, machine.cores),

@@ -4,13 +4,14 @@
 //! spaced arrival `n` (from 0) is where `Λ(t) = n`, and Poisson arrival `n` is where `Λ(t)` is the sum of `n + 1`
 //! exponential numbers `-ln(u)` with mean 1 (time rescaling; Lewis, Shedler 1979). So a change of rate between stages
 //! or within one needs no special case, and the first evenly spaced task arrives at once. Arrival `n` of bursts of `k`
-//! comes with burst `n / k`, counted in whole nanoseconds.
+//! comes with burst `n / k`, counted in whole nanoseconds, and that of a trace when the trace says.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::workload::model::{ArrivalProcess, Arrivals, OpenArrivals, Stage};
 use crate::workload::random::{Purpose, unit};
+use crate::workload::trace::Trace;
 
 /// Most arrivals that stages may bring; more must be given as `total`, which needs no counting.
 pub(crate) const MOST_COUNTED: u64 = 20_000_000;
@@ -88,6 +89,7 @@ impl ArrivalTimes {
             ArrivalProcess::Constant | ArrivalProcess::Ramp => limit.min(evenly_spaced(mass)),
             ArrivalProcess::Poisson => limit,
             ArrivalProcess::Burst { size, every } => limit.min(in_bursts(size, every, open.duration())),
+            ArrivalProcess::Trace(ref moments) => limit.min(moments.len()),
         };
         Self { process: open.process.clone(), seed, stages, stage: 0, next: 0, limit, mass: 0.0, last: Duration::ZERO }
     }
@@ -122,6 +124,7 @@ impl Iterator for ArrivalTimes {
                 self.by_mass(self.mass + gap, true)
             }
             ArrivalProcess::Burst { size, every } => Some(burst_of(self.next, size, every)),
+            ArrivalProcess::Trace(ref moments) => Some(moments.wrapping(self.next)),
         };
         let Some(time) = time else {
             self.limit = self.next;
@@ -140,7 +143,7 @@ pub(crate) fn count(open: &OpenArrivals, seed: u64, limit: u64) -> u64 {
     match open.process {
         ArrivalProcess::Poisson if open.duration().is_none() => limit,
         ArrivalProcess::Poisson => times.fold(0, |count, _| count + 1),
-        ArrivalProcess::Constant | ArrivalProcess::Ramp | ArrivalProcess::Burst { .. } => times.limit,
+        _ => times.limit,
     }
 }
 
@@ -170,6 +173,31 @@ impl Stage {
     }
 }
 
+/// Most stages that a trace is summed up in, and fewest arrivals of one.
+const TRACE_STAGES: u64 = 24;
+const TRACE_STAGE: u64 = 20;
+
+/// The rate that recorded moments amount to, in a few stages of equal length. None where all are at the start.
+#[must_use]
+pub(crate) fn stages_of(moments: &Trace) -> Vec<Stage> {
+    let (values, last) = (moments.values(), moments.longest());
+    if last.is_zero() {
+        return Vec::new();
+    }
+    let count = (moments.len() / TRACE_STAGE).clamp(1, TRACE_STAGES);
+    // As if one more came after the last: n arrivals have n - 1 gaps.
+    let gaps = moments.len().saturating_sub(1).max(1) as f64;
+    let length = last.mul_f64(moments.len() as f64 / gaps / count as f64).max(Duration::from_nanos(1));
+    let mut before = 0;
+    let stage = |number: u32| {
+        let end = length.saturating_mul(number).as_nanos();
+        let until = values.partition_point(|moment| u128::from(*moment) < end);
+        let arrivals = until - std::mem::replace(&mut before, until);
+        Stage::level(Some(length), arrivals as f64 / length.as_secs_f64())
+    };
+    (1..).take(usize::try_from(count).unwrap_or(1)).map(stage).collect()
+}
+
 impl OpenArrivals {
     /// Length of all stages together; `None` if the last one has no end.
     #[must_use]
@@ -180,8 +208,10 @@ impl OpenArrivals {
     /// Expected time of the last of `total` arrivals.
     #[must_use]
     pub(crate) fn last_arrival(&self, total: u64) -> Duration {
-        if let ArrivalProcess::Burst { size, every } = self.process {
-            return burst_of(total.saturating_sub(1), size, every);
+        match &self.process {
+            ArrivalProcess::Burst { size, every } => return burst_of(total.saturating_sub(1), *size, *every),
+            ArrivalProcess::Trace(moments) => return moments.wrapping(total.clamp(1, moments.len()) - 1),
+            ArrivalProcess::Constant | ArrivalProcess::Poisson | ArrivalProcess::Ramp => {}
         }
         let (segments, mass) = (Segment::all(&self.stages), total as f64);
         let segment = segments.iter().find(|segment| mass <= segment.end_mass).or(segments.last());
@@ -226,6 +256,7 @@ impl ArrivalProcess {
             Self::Poisson => "poisson",
             Self::Burst { .. } => "burst",
             Self::Ramp => "ramp",
+            Self::Trace(_) => "trace",
         }
     }
 }

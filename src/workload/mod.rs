@@ -27,5 +27,6 @@ pub(crate) mod service;
 pub(crate) mod source;
 pub mod stream;
 pub(crate) mod text;
+pub mod trace;
 pub mod units;
 mod yaml;

@@ -17,6 +17,8 @@ pub use fault::{BadResult, Fault, FaultKind, FaultRule, Mishap, Trigger};
 pub use kind::{EngineKind, Hue, KindRow, WorkerCounts};
 pub use worker_life::{Initializer, Recycling};
 
+use crate::workload::trace::Trace;
+
 /// One workload file: what the tasks are, when they arrive, which engines run them and how it is measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workload {
@@ -195,7 +197,7 @@ pub struct CommandLine {
 }
 
 /// Distribution of a service time. All times are in nanoseconds when drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Dist {
     /// Always the same.
     Constant(Duration),
@@ -239,6 +241,17 @@ pub enum Dist {
         /// Probability of `slow`, from 0 to 1.
         p_slow: f64,
     },
+    /// Recorded times.
+    #[serde(skip_deserializing)]
+    Trace {
+        values: Trace,
+        /// The task that has the first of them; the next has the next one, and so on, again and again.
+        first: TaskIndex,
+        /// Whether they are drawn at random instead.
+        sampled: bool,
+    },
+    /// Only in what workers are sent: the time comes with the task, as bytes (see [`crate::workload::service::told_times`]).
+    Told,
 }
 
 /// Which attempts are repeated.
@@ -298,7 +311,7 @@ pub enum Arrivals {
 pub struct OpenArrivals {
     /// Spacing.
     pub process: ArrivalProcess,
-    /// One after the other; never empty. A single stage without a duration runs until the tasks are used up.
+    /// One after the other; empty only where a trace has all tasks at the start. A single stage without a duration runs until the tasks are used up.
     pub stages: Vec<Stage>,
     /// Most tasks queued and running together.
     pub max_in_flight: Option<NonZeroU64>,
@@ -322,6 +335,8 @@ pub enum ArrivalProcess {
     },
     /// Spaced by a rate that changes evenly within a stage.
     Ramp,
+    /// At recorded moments since the start, in order. Its stages are those of the rate that these amount to.
+    Trace(Trace),
 }
 
 /// A stretch of time and its arrival rate.

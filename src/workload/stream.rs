@@ -197,6 +197,9 @@ impl Stream {
             if let ArrivalProcess::Burst { size, every } = open.process {
                 let _ = writeln!(text, "burst {size} {}", every.as_nanos());
             }
+            if let ArrivalProcess::Trace(moments) = &open.process {
+                let _ = writeln!(text, "moments {} {}", moments.len(), moments.hash());
+            }
             for stage in &open.stages {
                 let _ = writeln!(text, "stage {:?} {}", stage.duration.map(|duration| duration.as_nanos()), stage.rate);
                 if stage.is_ramp() {

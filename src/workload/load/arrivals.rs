@@ -3,9 +3,10 @@
 
 use std::num::NonZeroU64;
 
+use crate::workload::arrivals::stages_of;
 use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
-use crate::workload::load::{keys, stages};
+use crate::workload::load::{keys, stages, trace};
 use crate::workload::model::{ArrivalProcess, Arrivals, OnFull, OpenArrivals};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -21,17 +22,20 @@ enum Process {
     Poisson,
     Burst,
     Ramp,
+    Trace,
 }
 
-const PROCESSES: [(&str, Process); 5] = [
+const PROCESSES: [(&str, Process); 6] = [
     ("batch", Process::Batch),
     ("constant", Process::Constant),
     ("poisson", Process::Poisson),
     ("burst", Process::Burst),
     ("ramp", Process::Ramp),
+    ("trace", Process::Trace),
 ];
-const OPEN_PROCESSES: &str = "must be constant, poisson, burst or ramp";
-const OPEN_ONLY: [&str; 6] = ["rate", "duration", "stages", "burst", "every", "on_full"];
+const OPEN_PROCESSES: &str = "must be constant, poisson, burst, ramp or trace";
+const OPEN_ONLY: [&str; 10] =
+    ["rate", "duration", "stages", "burst", "every", "file", "column", "unit", "from", "on_full"];
 
 pub(crate) fn read(field: &Field<'_>) -> Option<Arrivals> {
     let mut map = field.map()?;
@@ -40,7 +44,7 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Arrivals> {
         .and_then(|field| field.choice("mode", &[("closed", ArrivalMode::Closed), ("open", ArrivalMode::Open)], &[]));
     let process_field = map.get("process");
     let process = match &process_field {
-        Some(field) => field.choice("process", &PROCESSES, &["trace"]).map(Some),
+        Some(field) => field.choice("process", &PROCESSES, &[]).map(Some),
         None => Some(None),
     };
     let (Some(mode), Some(process)) = (mode, process) else {
@@ -83,6 +87,10 @@ fn open(mut map: MapReader<'_>, process: Option<Process>, field: Option<&Field<'
         Some(Process::Constant) => stages::steady(&mut map).map(|stages| (ArrivalProcess::Constant, stages)),
         Some(Process::Poisson) => stages::steady(&mut map).map(|stages| (ArrivalProcess::Poisson, stages)),
         Some(Process::Burst) => stages::bursts(&mut map),
+        Some(Process::Trace) => trace::moments(&mut map).map(|moments| {
+            let stages = stages_of(&moments);
+            (ArrivalProcess::Trace(moments), stages)
+        }),
         Some(Process::Ramp) => stages::ramp(&mut map).map(|stages| (ArrivalProcess::Ramp, stages)),
         Some(Process::Batch) | None => {
             match field {

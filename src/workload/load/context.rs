@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use crate::workload::changes::Changes;
 use crate::workload::diagnostic::{Diagnostic, DiagnosticSeverity, Diagnostics, Lines};
+use crate::workload::load::files::NamedFiles;
 use crate::workload::scan::{Mark, NodeId, Scan};
 
 /// Problems kept; what is beyond is counted only.
@@ -18,6 +19,9 @@ pub(crate) struct Context<'a> {
     problems: RefCell<Vec<Diagnostic>>,
     omitted: Cell<usize>,
     refused: Cell<bool>,
+    pub(super) files: &'a dyn NamedFiles,
+    /// Bytes of such files that were read.
+    pub(super) bytes_read: Cell<u64>,
 }
 
 impl<'a> Context<'a> {
@@ -27,9 +31,10 @@ impl<'a> Context<'a> {
         lines: &'a Lines<'a>,
         changes: &'a Changes,
         changed_lines: &'a Lines<'a>,
+        files: &'a dyn NamedFiles,
     ) -> Self {
         let (problems, omitted, refused) = (RefCell::default(), Cell::new(0), Cell::new(false));
-        Self { scan, lines, changes, changed_lines, problems, omitted, refused }
+        Self { scan, lines, changes, changed_lines, problems, omitted, refused, files, bytes_read: Cell::new(0) }
     }
 
     /// Notes a problem.

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use crate::workload::load::field::Field;
 use crate::workload::load::task::{MOST_TASKS, RawTask};
-use crate::workload::model::{Arrivals, Share, Total};
+use crate::workload::model::{ArrivalProcess, Arrivals, OpenArrivals, Share, Total};
 
 /// Reads the shares of all classes; `None` if something is wrong with them.
 ///
@@ -59,8 +59,13 @@ fn counts(
     if timed(arrivals) && weighted == 0 {
         for count in tasks.iter().filter_map(|task| task.count.as_ref()) {
             count.field.wrong::<()>(
-                "`count` with arrivals that end by duration",
-                "leave `count` out (or use `weight`), or give `rate` without a duration",
+                "`count` with arrivals that end by themselves",
+                match arrivals {
+                    Some(Arrivals::Open(OpenArrivals { process: ArrivalProcess::Trace(_), .. })) => {
+                        "leave `count` out (or use `weight`, or a top-level `total`): the trace says how many come"
+                    }
+                    _ => "leave `count` out (or use `weight`), or give `rate` without a duration",
+                },
             );
         }
         fine = false;

@@ -129,6 +129,18 @@ pub(super) fn warnings(workload: &Workload, plan: &Plan) -> Vec<PlanNote> {
 fn overload(plan: &Plan, from: f64, message: impl Fn(&EnginePlan, &StagePlan, f64) -> String) -> Vec<PlanNote> {
     let Some(arrivals) = &plan.arrivals else { return Vec::new() };
     let mut notes = Vec::new();
+    if arrivals.recorded {
+        // Nobody wrote its stages: the worst one is told.
+        for engine in &plan.engines {
+            let stages = arrivals.stages.iter().zip(&engine.utilisation);
+            let worst = stages.max_by(|(_, one), (_, other)| one.total_cmp(other)).filter(|(_, rho)| **rho >= from);
+            notes.extend(worst.map(|(stage, rho)| PlanNote {
+                key: "arrivals.file".to_owned(),
+                message: message(engine, &StagePlan { end_rate: Some(stage.rate), ..stage.clone() }, *rho),
+            }));
+        }
+        return notes;
+    }
     for (index, stage) in arrivals.stages.iter().enumerate() {
         for engine in &plan.engines {
             let Some(rho) = engine.utilisation.get(index).filter(|rho| **rho >= from) else { continue };

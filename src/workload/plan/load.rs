@@ -67,7 +67,9 @@ fn mean(class: &TaskClass, seed: u64) -> Option<(f64, f64)> {
         let service = service::mean_service_time(&class.work)?;
         return Some((service.as_secs_f64(), service::mean_cpu_time(&class.work)?.as_secs_f64()));
     }
-    let samples = if service::is_constant(&class.work) { 1 } else { SAMPLES };
+    // All of a trace, unless it is huge: what it holds is no sample of anything else.
+    let samples = SAMPLES.max(service::trace_len(&class.work)).min(MOST_COUNTED);
+    let samples = if service::is_constant(&class.work) { 1 } else { samples };
     let mut sum = (0.0, 0.0);
     for index in 0..samples {
         let (busy, cpu) = busy(class, seed, index)?;

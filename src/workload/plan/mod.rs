@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::workload::model::{Arrivals, EngineSpec, Work, Workers, Workload};
+use crate::workload::model::{ArrivalProcess, Arrivals, EngineSpec, Work, Workers, Workload};
 use crate::workload::service;
 use crate::workload::stream::Stream;
 use crate::workload::units::format_duration;
@@ -107,8 +107,11 @@ pub struct ArrivalPlan {
     pub process: &'static str,
     /// From the start to the (expected) last arrival.
     pub span_s: f64,
-    /// Stages, in file order.
+    /// Stages, in file order; of recorded moments, the rate that they amount to in stretches of equal length.
     pub stages: Vec<StagePlan>,
+    /// Whether they are recorded moments.
+    #[serde(skip)]
+    pub(crate) recorded: bool,
 }
 
 /// A stage of open arrivals.
@@ -293,6 +296,7 @@ fn arrivals(workload: &Workload, stream: &Stream) -> Option<ArrivalPlan> {
         process: open.process.word(),
         span_s: open.last_arrival(stream.total()).as_secs_f64(),
         stages: stages.collect(),
+        recorded: matches!(open.process, ArrivalProcess::Trace(_)),
     })
 }
 

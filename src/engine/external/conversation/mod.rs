@@ -295,7 +295,7 @@ fn nanos(time: Duration) -> u64 {
 
 fn class_line(class: &TaskClass) -> Class<'_> {
     let TaskClass { name, work, timeout, grace_period, .. } = class;
-    Class { name, work, timeout: timeout.map(nanos), grace: nanos(*grace_period) }
+    Class { name, work: service::without_traces(work), timeout: timeout.map(nanos), grace: nanos(*grace_period) }
 }
 
 fn last_line(output: &str) -> Option<String> {

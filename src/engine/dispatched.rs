@@ -12,9 +12,7 @@ use crate::engine::error::EngineError;
 use crate::engine::event::{Observer, Slot};
 use crate::engine::stream::ClassRules;
 use crate::worker::protocol::Initialize;
-use crate::workload::model::{
-    Chunksize, ClassId, EngineKind, EngineSpec, Fault, Mishap, TaskClass, Work, Workload,
-};
+use crate::workload::model::{Chunksize, ClassId, EngineKind, EngineSpec, Fault, Mishap, TaskClass, Work, Workload};
 use crate::workload::service;
 
 /// An arm of one of our own kinds.

@@ -9,6 +9,7 @@ use crate::engine::event::{Moment, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::distribution::Distributions;
 pub use crate::metrics::kills::{Cost, Kill, Replaced};
+pub use crate::metrics::load::{Little, Load};
 pub(crate) use crate::metrics::quantiles::{Latency, Quantiles};
 use crate::workload::model::{ClassId, TaskIndex};
 
@@ -50,6 +51,8 @@ pub struct Snapshot {
     pub latency: Latency,
     /// Where the time of the workers went.
     pub worker_time: WorkerTime,
+    /// How much of it was asked for, and Little's law.
+    pub load: Load,
     /// Workers that went on with tasks whose callers had given up.
     pub ghosts: Ghosts,
     /// What workers did before their first task.
@@ -100,6 +103,7 @@ impl Snapshot {
             queue: QueueFigures::default(),
             latency: Latency::default(),
             worker_time: WorkerTime::default(),
+            load: Load::default(),
             ghosts: Ghosts::default(),
             initializers: Initializers::default(),
             workers_target: 0,

@@ -8,6 +8,14 @@
 //! * `latency_s`: all figures of a latency that no attempt had (`count` is 0), as when no program could be started.
 //! * `peak_pss_bytes` and `peak_rss_bytes`: `null` when no process lived long enough to be looked at.
 //! * `cores_quota`: `null` without a quota.
+//! * `utilisation`: ρ, the part of workers times wall time in which lanes were in tasks, were starting one, or went on with
+//!   one whose caller had given up; `null` without a number of workers.
+//! * `littles_law`: L = λ W over the time from the start until the last task left. `in_system` (L) is the mean number of
+//!   tasks queued and running, the integral of what the dispatcher saw from one input to the next; `rate` (λ) and
+//!   `sojourn_s` (W) are about the `tasks` that left and whose end is known, whatever became of them: one that was dropped
+//!   never was in the system, one that was tried again left it once. `tasks_without_sojourn` are in L alone (cut off when the
+//!   run was stopped, or never begun), so `error`, |L - λ W| / L, says little where there are any. The time in which a run
+//!   was paused counts, that in which it was suspended does not. `null` for an arm that does not tell how many tasks it has.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -107,6 +115,10 @@ struct RunOut<'a> {
     cpu: CpuOut,
     memory: MemoryOut,
     queue: QueueOut,
+    /// ρ (additive to version 1).
+    utilisation: Option<f64>,
+    /// (additive to version 1)
+    littles_law: Option<LittleOut>,
     worker_starts: u64,
     worker_restarts: u64,
     ghost_cpu_s: Option<f64>,
@@ -122,6 +134,20 @@ struct RunOut<'a> {
     notes: Vec<NoteOut<'a>>,
     failures_total: u64,
     failures: Vec<FailureOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct LittleOut {
+    /// L.
+    in_system: f64,
+    /// λ.
+    rate: f64,
+    /// W.
+    sojourn_s: f64,
+    /// `|L - λ W| / L`.
+    error: f64,
+    tasks: u64,
+    tasks_without_sojourn: u64,
 }
 
 #[derive(Serialize)]
@@ -393,6 +419,15 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
             peak_rss_bytes: Some(run.memory.peak_rss_bytes).filter(|bytes| *bytes > 0),
         },
         queue: QueueOut { max: run.queue.max, mean: run.queue.mean },
+        utilisation: run.load.utilisation,
+        littles_law: run.load.little.map(|little| LittleOut {
+            in_system: little.in_system,
+            rate: little.rate,
+            sojourn_s: seconds(little.sojourn),
+            error: little.error(),
+            tasks: little.left,
+            tasks_without_sojourn: little.without_sojourn,
+        }),
         worker_starts: run.worker_starts,
         worker_restarts: run.worker_restarts,
         ghost_cpu_s: (run.ghosts.unmeasured == 0).then(|| seconds(run.ghosts.cpu)),

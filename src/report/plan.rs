@@ -116,7 +116,8 @@ fn engine_line(engine: &EnginePlan) -> String {
     if !engine.utilisation.is_empty() {
         let all = &engine.utilisation;
         let values: Vec<String> = all.iter().map(|value| format!("{value:.2}")).collect();
-        let (least, most) = (all.iter().copied().fold(f64::INFINITY, f64::min), all.iter().copied().fold(0.0, f64::max));
+        let (least, most) =
+            (all.iter().copied().fold(f64::INFINITY, f64::min), all.iter().copied().fold(0.0, f64::max));
         let words = if all.len() > STAGES { format!("{least:.2} to {most:.2}") } else { values.join(" then ") };
         line.push_str(&format!(", utilisation \u{3c1} {words}"));
     }

@@ -210,11 +210,15 @@ mod tests {
 
     #[test]
     fn a_worker_is_told_the_times_of_a_trace_and_never_has_it() {
-        let trace = |values: &[u64], first| {
-            Dist::Trace { values: Trace::new(values.to_vec()).unwrap(), first, sampled: false }
-        };
+        let trace =
+            |values: &[u64], first| Dist::Trace { values: Trace::new(values.to_vec()).unwrap(), first, sampled: false };
         let io = Phase::Io(IoWork { bytes: 1, sync: false });
-        let work = Work::Mixed(vec![Phase::Cpu(trace(&[5, 6], 0)), io, Phase::Sleep(exponential(5)), Phase::Sleep(trace(&[7], 0))]);
+        let work = Work::Mixed(vec![
+            Phase::Cpu(trace(&[5, 6], 0)),
+            io,
+            Phase::Sleep(exponential(5)),
+            Phase::Sleep(trace(&[7], 0)),
+        ]);
         let sent = without_traces(&work);
         assert!(is_told(&sent) && !is_told(&work) && has_traces(&work) && !has_traces(&sent));
         let text = serde_json::to_string(&*sent).unwrap();
@@ -223,7 +227,10 @@ mod tests {
         let told = told_times(&work, 1, 3);
         assert_eq!(told, [6, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
         let done = with_times(&received, &told).unwrap();
-        assert_eq!((service_time(&done, 1, 3), cpu_time(&done, 1, 3)), (service_time(&work, 1, 3), cpu_time(&work, 1, 3)));
+        assert_eq!(
+            (service_time(&done, 1, 3), cpu_time(&done, 1, 3)),
+            (service_time(&work, 1, 3), cpu_time(&work, 1, 3))
+        );
         for wrong in [&told[..8], &told[..15], &[], &[0; 24]] {
             assert_eq!(with_times(&received, wrong), None, "{wrong:?}");
         }

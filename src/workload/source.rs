@@ -213,7 +213,9 @@ fn text(from: impl Read, name: &str) -> Result<String, SourceError> {
 fn text_up_to(from: impl Read, name: &str, most: u64) -> Result<String, SourceError> {
     let name = || name.to_owned();
     let mut bytes = Vec::new();
-    from.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| SourceError::Io { name: name(), error })?;
+    from.take(most.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| SourceError::Io { name: name(), error })?;
     if bytes.len() as u64 > most {
         return Err(SourceError::TooLarge { name: name(), most });
     }

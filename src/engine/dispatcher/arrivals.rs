@@ -83,7 +83,7 @@ impl PendingArrivals {
     }
 }
 
-fn in_system(counts: &Counts) -> u64 {
+pub(super) fn in_system(counts: &Counts) -> u64 {
     counts.submitted - counts.finished()
 }
 
@@ -155,6 +155,7 @@ impl Dispatcher {
                 self.counts.dropped += 1;
             } else {
                 self.queue.admit(self.arrivals.position, at);
+                self.present.came(now, 1, at);
             }
             self.arrivals.position += 1;
             self.arrivals.draw();

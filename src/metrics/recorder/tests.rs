@@ -52,7 +52,15 @@ fn counts(submitted: u64, queued: u64, running: u64) -> Counts {
 }
 
 fn view(state: RunState, counts: Counts, slots: &[SlotView]) -> EngineView<'_> {
-    EngineView { state, counts, total: Some(counts.submitted), oldest: Duration::ZERO, workers: 2, slots }
+    EngineView {
+        state,
+        counts,
+        total: Some(counts.submitted),
+        presence: None,
+        oldest: Duration::ZERO,
+        workers: 2,
+        slots,
+    }
 }
 
 fn slot(slot: u32, pid: Option<u32>, state: WorkerState) -> SlotView {

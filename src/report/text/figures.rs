@@ -9,7 +9,7 @@ use crate::metrics::distribution::{Distribution, Distributions};
 use crate::metrics::snapshot::{Snapshot, WorkerTime};
 use crate::report::ending::{how_far, percent_made};
 use crate::report::{ArmResult, Results, units};
-use crate::workload::model::LatencyFrom;
+use crate::workload::model::{Arrivals, LatencyFrom};
 
 /// A column is at least so wide, and a name that is longer than the widest one is cut.
 const COLUMN: (usize, usize) = (14, 26);
@@ -113,6 +113,7 @@ fn rows(results: &Results) -> Vec<Row> {
         });
     }
     rows.detail("idle", |arm| share(arm, |shares| shares.2));
+    load(&mut rows, results);
     ghosts_and_initializers(&mut rows, results);
     rows.row("cores used", |arm| {
         mean(arm, |run| run.cpu.cores_used_whole, |cores| format!("{cores:.1} of {}", results.host.usable_cores()))
@@ -123,6 +124,32 @@ fn rows(results: &Results) -> Vec<Row> {
     rows.row("processes started", |arm| mean(arm, |run| run.worker_starts as f64, |starts| format!("{starts:.0}")));
     outcomes(&mut rows);
     rows.rows
+}
+
+/// Utilisation and Little's law, where tasks do not all come at the start.
+fn load(rows: &mut Rows<'_>, results: &Results) {
+    if results.workload.arrivals == Arrivals::Batch {
+        return;
+    }
+    let of = |arm: &ArmResult, figure: fn(&Snapshot) -> Option<f64>, words: fn(f64) -> String| {
+        let figures: Vec<f64> = arm.runs.iter().filter_map(|run| figure(run)).collect();
+        estimate(&figures).map_or_else(|| NONE.to_owned(), |estimate| words(estimate.mean))
+    };
+    let two_digits = |value: f64| format!("{value:.2}");
+    rows.row("utilisation ρ", |arm| of(arm, |run| run.load.utilisation, two_digits));
+    rows.row("tasks in the system L", |arm| of(arm, |run| Some(run.load.little?.in_system), two_digits));
+    rows.detail("by Little's law λW", |arm| of(arm, |run| Some(run.load.little?.expected()), two_digits));
+    // Of all runs, the worst: errors do not cancel out.
+    rows.detail("error", |arm| {
+        let errors = arm.runs.iter().filter_map(|run| run.load.little).map(|little| little.error());
+        errors.reduce(f64::max).map_or_else(|| NONE.to_owned(), |error| units::percent(error))
+    });
+    let cut = |arm: &ArmResult| -> u64 {
+        arm.runs.iter().filter_map(|run| run.load.little).map(|little| little.without_sojourn).sum()
+    };
+    if results.arms.iter().any(|arm| cut(arm) > 0) {
+        rows.detail("tasks in L alone", |arm| cut(arm).to_string());
+    }
 }
 
 /// What was burnt for nobody, and what was done before any task: only where there is any.

@@ -40,6 +40,10 @@ impl Context<'_> {
         let text = self.files.read(name, LARGEST_NAMED)?;
         let read = self.bytes_read.get() + text.len() as u64;
         self.bytes_read.set(read.min(MOST_NAMED));
-        if read > MOST_NAMED { Err("all files that are named are larger than 32 MiB together".to_owned()) } else { Ok(text) }
+        if read > MOST_NAMED {
+            Err("all files that are named are larger than 32 MiB together".to_owned())
+        } else {
+            Ok(text)
+        }
     }
 }

@@ -68,7 +68,10 @@ pub(crate) const PHASE: MapKeys =
 
 /// `service_time`.
 pub(crate) const DIST: MapKeys = MapKeys {
-    accepted: &["dist", "value", "min", "max", "mean", "median", "sigma", "alpha", "fast", "slow", "p_slow", "file", "column", "unit", "sample"],
+    accepted: &[
+        "dist", "value", "min", "max", "mean", "median", "sigma", "alpha", "fast", "slow", "p_slow", "file", "column",
+        "unit", "sample",
+    ],
     later: &[],
     place: "`service_time`",
 };
@@ -89,7 +92,21 @@ pub(crate) const BACKOFF: MapKeys =
 
 /// `arrivals`.
 pub(crate) const ARRIVALS: MapKeys = MapKeys {
-    accepted: &["mode", "process", "rate", "duration", "stages", "burst", "every", "file", "column", "unit", "from", "max_in_flight", "on_full"],
+    accepted: &[
+        "mode",
+        "process",
+        "rate",
+        "duration",
+        "stages",
+        "burst",
+        "every",
+        "file",
+        "column",
+        "unit",
+        "from",
+        "max_in_flight",
+        "on_full",
+    ],
     later: &[],
     place: "`arrivals`",
 };

@@ -54,8 +54,8 @@ fn defaults_of_the_smallest_file() {
 fn kinds_of_work() {
     let five = "service_time: { dist: constant, value: 5ms }";
     let constant = Dist::Constant(MS(5));
-    assert_eq!(work(&format!("kind: cpu, {five}")), Work::Cpu(constant));
-    assert_eq!(work(&format!("kind: sleep, {five}")), Work::Sleep(constant));
+    assert_eq!(work(&format!("kind: cpu, {five}")), Work::Cpu(constant.clone()));
+    assert_eq!(work(&format!("kind: sleep, {five}")), Work::Sleep(constant.clone()));
     assert_eq!(work("kind: io, bytes: 64KiB, sync: true"), Work::Io(IoWork { bytes: 65_536, sync: true }));
     assert_eq!(work("kind: memory, bytes: 1MB"), Work::Memory(MemoryWork { bytes: 1_000_000, passes: 1 }));
     let phases = format!("kind: mixed, phases: [{{ kind: cpu, {five} }}, {{ kind: io, bytes: 1B }}]");

@@ -126,7 +126,8 @@ fn delimiter(text: &str) -> u8 {
 /// The place of the column, and whether this row is a header.
 fn first_row(row: &StringRecord, line: u64, ask: &Ask) -> Result<(usize, bool), BadTrace> {
     let looks_like_value = |place: usize| {
-        row.get(place).is_some_and(|cell| cell.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+')))
+        row.get(place)
+            .is_some_and(|cell| cell.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+')))
     };
     match &ask.column {
         Some(Column::Name(name)) => {
@@ -150,7 +151,8 @@ fn first_row(row: &StringRecord, line: u64, ask: &Ask) -> Result<(usize, bool), 
 }
 
 fn listed(row: &StringRecord) -> String {
-    let mut names: Vec<String> = row.iter().take(MOST_LISTED).map(|cell| format!("`{}`", shortened(cell, 40))).collect();
+    let mut names: Vec<String> =
+        row.iter().take(MOST_LISTED).map(|cell| format!("`{}`", shortened(cell, 40))).collect();
     if row.len() > MOST_LISTED {
         names.push(format!("{} more", row.len() - MOST_LISTED));
     }
@@ -216,7 +218,8 @@ pub(crate) fn moments(values: &[Value], from_first: bool) -> Result<Vec<u64>, Ba
     let pairs = values.iter().zip(values.iter().skip(1));
     let mut back = pairs.filter(|(before, value)| value.nanos < before.nanos);
     if let Some((_, value)) = back.next() {
-        let bad = BadTrace::new(Some(value.line), "earlier than the moment before it").allowed("moments must be in order");
+        let bad =
+            BadTrace::new(Some(value.line), "earlier than the moment before it").allowed("moments must be in order");
         return Err(BadTrace { more: back.count() as u64, ..bad });
     }
     let origin = values.first().filter(|_| from_first).map_or(0, |value| value.nanos);

@@ -248,6 +248,7 @@ impl Conversation {
         debug_assert!(counts.conserved(), "{counts:?}");
         let oldest = self.ledger.oldest().into_iter().chain(self.feed.oldest()).min();
         let view = EngineView {
+            presence: None,
             state: self.state,
             counts,
             total: Some(self.feed.total()),

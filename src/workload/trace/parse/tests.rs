@@ -17,11 +17,16 @@ fn refused(text: &str, ask: &Ask) -> BadTrace {
 #[test]
 fn one_value_a_line_with_or_without_a_header() {
     let alone = ask(None, None);
-    for text in ["5ms\n1.5s\n", "5ms\r\n1.5s", "\u{feff}5ms\n\n1.5s\n\n", "service time\n5ms\n1500 ms\n", "\"5ms\"\n1.5s"] {
+    for text in
+        ["5ms\n1.5s\n", "5ms\r\n1.5s", "\u{feff}5ms\n\n1.5s\n\n", "service time\n5ms\n1500 ms\n", "\"5ms\"\n1.5s"]
+    {
         assert_eq!(read(text, &alone), [5 * MS, 1500 * MS], "{text:?}");
     }
     let seconds = ask(None, Some(Duration::from_secs(1)));
-    assert_eq!(read("t\n0.005\n1.5\n12ms\n5e-05\n.25\n0\n", &seconds), [5 * MS, 1500 * MS, 12 * MS, 50_000, 250 * MS, 0]);
+    assert_eq!(
+        read("t\n0.005\n1.5\n12ms\n5e-05\n.25\n0\n", &seconds),
+        [5 * MS, 1500 * MS, 12 * MS, 50_000, 250 * MS, 0]
+    );
 }
 
 #[test]

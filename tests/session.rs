@@ -448,7 +448,7 @@ fn a_run_that_is_stopped_says_which_tasks_the_law_is_not_about() {
     until(&mut session, "some are done", |view| view.arms[0].live && view.arms[0].counts().succeeded >= 4);
     send(&session, SessionCommand::Stop);
     let view = until(&mut session, "it is stopped", |view| view.phase == SessionPhase::Stopped);
-    let run = view.arms[0].current.frames().last().unwrap();
+    let run = view.arms[0].latest().unwrap();
     let little = run.load.little.unwrap();
     assert!(little.without_sojourn >= 30 && little.left >= 4, "{little:?}");
     assert_eq!(little.left + little.without_sojourn, run.counts.submitted);

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/mod.rs"]
-#[allow(dead_code, reason = "shared by several tests")]
 mod support;
 
 use std::collections::BTreeMap;

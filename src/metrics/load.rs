@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::event::Moment;
-use crate::metrics::snapshot::WorkerTime;
 
 /// See the module docs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,10 +18,9 @@ pub struct Load {
 
 impl Load {
     /// `unbounded`: there is no number of workers.
-    pub(crate) fn utilisation(time: WorkerTime, unbounded: bool) -> Option<f64> {
-        let busy = (time.work + time.startup + time.ghost).as_secs_f64();
-        let all = busy + time.idle.as_secs_f64();
-        (all > 0.0 && !unbounded).then(|| busy / all)
+    pub(crate) fn utilisation(busy: Duration, idle: Duration, unbounded: bool) -> Option<f64> {
+        let all = (busy + idle).as_secs_f64();
+        (all > 0.0 && !unbounded).then(|| busy.as_secs_f64() / all)
     }
 }
 
@@ -99,9 +97,8 @@ mod tests {
 
     #[test]
     fn a_lane_is_in_use_when_it_can_take_no_task() {
-        let time = WorkerTime { work: SECONDS(5), startup: SECONDS(2), ghost: SECONDS(1), idle: SECONDS(2) };
-        assert_eq!(Load::utilisation(time, false), Some(0.8));
-        assert_eq!(Load::utilisation(time, true), None, "of no number of workers there is no part");
-        assert_eq!(Load::utilisation(WorkerTime::default(), false), None);
+        assert_eq!(Load::utilisation(SECONDS(8), SECONDS(2), false), Some(0.8));
+        assert_eq!(Load::utilisation(SECONDS(8), SECONDS(0), true), None, "of no number of workers there is no part");
+        assert_eq!(Load::utilisation(SECONDS(0), SECONDS(0), false), None);
     }
 }

@@ -177,7 +177,7 @@ impl Recorder {
             queue: self.queue(wall, view),
             latency: self.latencies.summary(),
             load: Load {
-                utilisation: Load::utilisation(worker_time, self.config.unbounded),
+                utilisation: Load::utilisation(worker_time.busy(), worker_time.idle, self.config.unbounded),
                 little: self.little(now, view),
             },
             worker_time,

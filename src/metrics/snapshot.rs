@@ -217,6 +217,12 @@ impl WorkerTime {
         (self.work.as_secs_f64() / all, self.startup.as_secs_f64() / all, self.idle.as_secs_f64() / all)
     }
 
+    /// Time in which lanes could not take a task.
+    #[must_use]
+    pub(crate) fn busy(&self) -> Duration {
+        self.work + self.startup + self.ghost
+    }
+
     /// Share of the time in tasks whose callers had given up.
     #[must_use]
     pub(crate) fn ghost_share(&self) -> f64 {

@@ -10,12 +10,9 @@
 //! * `cores_quota`: `null` without a quota.
 //! * `utilisation`: ρ, the part of workers times wall time in which lanes were in tasks, were starting one, or went on with
 //!   one whose caller had given up; `null` without a number of workers.
-//! * `littles_law`: L = λ W over the time from the start until the last task left. `in_system` (L) is the mean number of
-//!   tasks queued and running, the integral of what the dispatcher saw from one input to the next; `rate` (λ) and
-//!   `sojourn_s` (W) are about the `tasks` that left and whose end is known, whatever became of them: one that was dropped
-//!   never was in the system, one that was tried again left it once. `tasks_without_sojourn` are in L alone (cut off when the
-//!   run was stopped, or never begun), so `error`, |L - λ W| / L, says little where there are any. The time in which a run
-//!   was paused counts, that in which it was suspended does not. `null` for an arm that does not tell how many tasks it has.
+//! * `littles_law`: see [`load`]; `null` for an arm that does not tell how many tasks it has.
+
+mod load;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,6 +31,7 @@ use crate::metrics::distribution::Distribution;
 use crate::metrics::kept;
 use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerRow};
 use crate::os::host::Host;
+use crate::report::json::load::LittleOut;
 use crate::report::{ArmResult, Results, clean};
 use crate::workload::model::{Attempt, EngineKind, Workload};
 
@@ -134,20 +132,6 @@ struct RunOut<'a> {
     notes: Vec<NoteOut<'a>>,
     failures_total: u64,
     failures: Vec<FailureOut<'a>>,
-}
-
-#[derive(Serialize)]
-struct LittleOut {
-    /// L.
-    in_system: f64,
-    /// λ.
-    rate: f64,
-    /// W.
-    sojourn_s: f64,
-    /// `|L - λ W| / L`.
-    error: f64,
-    tasks: u64,
-    tasks_without_sojourn: u64,
 }
 
 #[derive(Serialize)]
@@ -420,14 +404,7 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
         },
         queue: QueueOut { max: run.queue.max, mean: run.queue.mean },
         utilisation: run.load.utilisation,
-        littles_law: run.load.little.map(|little| LittleOut {
-            in_system: little.in_system,
-            rate: little.rate,
-            sojourn_s: seconds(little.sojourn),
-            error: little.error(),
-            tasks: little.left,
-            tasks_without_sojourn: little.without_sojourn,
-        }),
+        littles_law: run.load.little.map(LittleOut::from),
         worker_starts: run.worker_starts,
         worker_restarts: run.worker_restarts,
         ghost_cpu_s: (run.ghosts.unmeasured == 0).then(|| seconds(run.ghosts.cpu)),

@@ -14,6 +14,7 @@ pub(crate) mod command;
 pub mod diagnostic;
 pub(crate) mod dist;
 mod engines;
+mod hash;
 pub mod load;
 mod lookalike;
 pub mod model;

@@ -8,9 +8,8 @@ use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use crate::workload::arrivals::{self, ArrivalTimes};
+use crate::workload::hash::short_hash;
 use crate::workload::model::{ArrivalProcess, Arrivals, ClassId, Order, Share, TaskClass, TaskIndex, Total, Workload};
 use crate::workload::permutation::Permutation;
 use crate::workload::random::{Purpose, unit};
@@ -218,11 +217,6 @@ impl Stream {
         }
         short_hash(text.as_bytes())
     }
-}
-
-/// First 16 hexadecimal digits of the SHA-256.
-pub(crate) fn short_hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn count_of(share: Share) -> u64 {

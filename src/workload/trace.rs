@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
-use crate::workload::stream::short_hash;
+use crate::workload::hash::short_hash;
 
 pub(crate) mod parse;
 

@@ -142,7 +142,7 @@ fn load(rows: &mut Rows<'_>, results: &Results) {
     // Of all runs, the worst: errors do not cancel out.
     rows.detail("error", |arm| {
         let errors = arm.runs.iter().filter_map(|run| run.load.little).map(|little| little.error());
-        errors.reduce(f64::max).map_or_else(|| NONE.to_owned(), |error| units::percent(error))
+        errors.reduce(f64::max).map_or_else(|| NONE.to_owned(), units::percent)
     });
     let cut = |arm: &ArmResult| -> u64 {
         arm.runs.iter().filter_map(|run| run.load.little).map(|little| little.without_sojourn).sum()

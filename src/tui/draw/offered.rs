@@ -1,7 +1,11 @@
-//! The rate that open arrivals offer, and where its stages begin.
+//! The rate that open arrivals offer, where its stages begin, and what became of the load: utilisation and Little's law.
+
+use ratatui::text::Span;
 
 use super::Scene;
+use super::paint::span;
 use crate::engine::event::Moment;
+use crate::metrics::snapshot::Snapshot;
 use crate::workload::model::{Arrivals, Stage};
 
 /// A stage and when it begins, in seconds of the run.
@@ -57,4 +61,23 @@ pub(crate) fn highest(scene: &Scene<'_>, until: Moment) -> f64 {
     let until = until.elapsed().as_secs_f64();
     let begun = stages(scene).filter(|stage| stage.at < until);
     begun.map(|stage| stage.rate.max(stage.rate_at(until))).fold(0.0, f64::max)
+}
+
+/// Utilisation (ρ), where tasks do not all come at the start.
+pub(crate) fn utilisation(scene: &Scene<'_>, frame: &Snapshot) -> Option<Span<'static>> {
+    let rho = frame.load.utilisation.filter(|_| scene.view.workload.arrivals != Arrivals::Batch)?;
+    Some(span(format!("ρ {rho:.2}"), scene.theme.base))
+}
+
+/// Both sides of Little's law: the mean number of tasks in the system, as it was seen and as it follows from sojourn times.
+pub(crate) fn little(scene: &Scene<'_>, frame: &Snapshot) -> Option<String> {
+    let little = frame.load.little.filter(|_| scene.view.workload.arrivals != Arrivals::Batch)?;
+    Some(format!("L {:.1} λW {:.1}", little.in_system, little.expected()))
+}
+
+/// Both, and how much the sides of the law differ.
+pub(crate) fn load(scene: &Scene<'_>, frame: &Snapshot) -> Vec<Span<'static>> {
+    let law = little(scene, frame).zip(frame.load.little);
+    let law = law.map(|(law, little)| span(format!("{law} ({:.0} % off)", 100.0 * little.error()), scene.theme.base));
+    utilisation(scene, frame).into_iter().chain(law).collect()
 }

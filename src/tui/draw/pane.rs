@@ -12,7 +12,6 @@ use crate::tui::model::{self, Pane};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::spark;
 use crate::tui::{format, text};
-use crate::workload::model::Arrivals;
 
 fn frame<'a>(
     scene: &Scene<'a>,
@@ -73,7 +72,7 @@ pub(crate) fn draw_compact(scene: &Scene<'_>, index: usize, area: Rect, buf: &mu
     let room = rest.width.saturating_sub(2);
     put(buf, cols(row(rest, 1), 1, rest.width), joined(latency::short(scene, frame, room), room));
     time_split::draw_line(scene, pane, frame, cols(row(rest, 2), 1, rest.width.saturating_sub(2)), buf);
-    let mut last = load(scene, frame);
+    let mut last = offered::load(scene, frame);
     last.extend(starts(pane, frame, scene.theme));
     let lines = [counts(frame, scene.theme), last];
     for (line, pieces) in (3..).zip(lines) {
@@ -93,7 +92,6 @@ pub(crate) fn draw_table(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut 
     let Some(frame) = pane.frame else { return };
     conservation(scene, frame, row(inner, table), buf);
     let mut pieces = counts(frame, scene.theme);
-    pieces.extend(load(scene, frame));
     pieces.extend(starts(pane, frame, scene.theme));
     put(buf, cols(row(inner, table + 1), 1, inner.width), joined(pieces, inner.width.saturating_sub(2)));
 }
@@ -151,20 +149,6 @@ pub(crate) fn counts(frame: &Snapshot, theme: &Theme) -> Vec<Span<'static>> {
     wrong(&mut pieces, None, "DROPPED", counts.dropped, theme.bad);
     wrong(&mut pieces, None, "cancelled", counts.cancelled, theme.warn);
     pieces.push(span(format!("retries {}", format::count(counts.retries)), theme.base));
-    pieces
-}
-
-/// Utilisation and Little's law, where tasks do not all come at the start.
-fn load(scene: &Scene<'_>, frame: &Snapshot) -> Vec<Span<'static>> {
-    if scene.view.workload.arrivals == Arrivals::Batch {
-        return Vec::new();
-    }
-    let mut pieces = Vec::new();
-    pieces.extend(frame.load.utilisation.map(|rho| span(format!("ρ {rho:.2}"), scene.theme.base)));
-    pieces.extend(frame.load.little.map(|little| {
-        let (number, law, error) = (little.in_system, little.expected(), 100.0 * little.error());
-        span(format!("L {number:.1} λW {law:.1} ({error:.0} % off)"), scene.theme.base)
-    }));
     pieces
 }
 

@@ -1,7 +1,5 @@
 //! Files that a workload names: read through whoever loads it, so that nothing here touches the file system.
 
-use crate::workload::load::context::Context;
-
 /// Largest file that a workload names: 16 MiB.
 pub(crate) const LARGEST_NAMED: u64 = 16 << 20;
 /// Most bytes of such files that are read for one workload, a file as often as it is named: 32 MiB.
@@ -23,27 +21,5 @@ pub(crate) struct NoFiles;
 impl NamedFiles for NoFiles {
     fn read(&self, _: &str, _: u64) -> Result<String, String> {
         Err("files cannot be read here: there is only the text of the workload".to_owned())
-    }
-}
-
-impl Context<'_> {
-    /// The text of a file that the workload names.
-    ///
-    /// # Errors
-    /// Why it cannot be read, in a few words that go with its name.
-    pub(crate) fn read(&self, name: &str) -> Result<String, String> {
-        // What is refused is not read first: a file with a thousand names of large files ends soon.
-        let left = MOST_NAMED.saturating_sub(self.bytes_read.get());
-        if left == 0 {
-            return Err("all files that are named are larger than 32 MiB together".to_owned());
-        }
-        let text = self.files.read(name, LARGEST_NAMED)?;
-        let read = self.bytes_read.get() + text.len() as u64;
-        self.bytes_read.set(read.min(MOST_NAMED));
-        if read > MOST_NAMED {
-            Err("all files that are named are larger than 32 MiB together".to_owned())
-        } else {
-            Ok(text)
-        }
     }
 }

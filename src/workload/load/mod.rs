@@ -34,9 +34,9 @@ mod worker_life;
 
 use crate::workload::changes::Changes;
 use crate::workload::diagnostic::{Diagnostic, Diagnostics, Lines};
+use crate::workload::hash::short_hash;
 use crate::workload::model::Workload;
 use crate::workload::scan;
-use crate::workload::stream::short_hash;
 use crate::workload::yaml;
 
 use context::Context;

@@ -58,10 +58,10 @@ pub(super) fn ramp(map: &mut MapReader<'_>) -> Option<Vec<Stage>> {
     let last = raw.last()?;
     match last.rate {
         Rate::Level(rate) if last.duration.is_none() && rate == 0.0 => {
-            return last.field.wrong("no task ever arrives at a rate of 0", "a rate above 0, or a `duration`");
+            last.field.wrong("no task ever arrives at a rate of 0", "a rate above 0, or a `duration`")
         }
         _ if stages.iter().all(|stage| stage.highest() == 0.0) => {
-            return last.field.wrong("no task arrives", "at least one rate must be above 0");
+            last.field.wrong("no task arrives", "at least one rate must be above 0")
         }
         _ => Some(stages),
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::workload::load::field::{Field, list};
 use crate::workload::load::map::MapReader;
+use crate::workload::load::nearest::nearest;
 use crate::workload::trace::Trace;
 use crate::workload::trace::parse::{self, Ask, BadTrace, Column, Value};
 use crate::workload::yaml::Tree;
@@ -50,12 +51,12 @@ fn read(map: &mut MapReader<'_>, of: impl Fn(&[Value]) -> Result<Vec<u64>, BadTr
     let ask = Ask { column: column?, unit: unit? };
     match parse::parse(&text, &ask).and_then(|values| of(&values)) {
         Ok(values) => Trace::new(values),
-        Err(bad) => refuse(&file, &name, bad),
+        Err(bad) => refuse(&file, &name, &ask, bad),
     }
 }
 
-fn refuse<T>(file: &Field<'_>, name: &str, bad: BadTrace) -> Option<T> {
-    let BadTrace { line, message, allowed, suggestion, more } = bad;
+fn refuse<T>(file: &Field<'_>, name: &str, ask: &Ask, bad: BadTrace) -> Option<T> {
+    let BadTrace { line, message, allowed, names, more } = bad;
     let place = line.map_or_else(|| name.to_owned(), |line| format!("{name}:{line}"));
     let others = match more {
         0 => String::new(),
@@ -66,8 +67,10 @@ fn refuse<T>(file: &Field<'_>, name: &str, bad: BadTrace) -> Option<T> {
     if let Some(allowed) = allowed {
         error = error.allowed(allowed);
     }
-    if let Some(word) = suggestion {
-        error = error.suggest(&word);
+    if let Some(Column::Name(column)) = &ask.column
+        && let Some(word) = nearest(column, names.iter().map(String::as_str))
+    {
+        error = error.suggest(word);
     }
     file.refuse(error)
 }

@@ -320,7 +320,7 @@ fn engine(
         workers,
         peak_processes: envelope::processes(workload, spec.kind, processes),
         peak_memory_bytes: memory.saturating_mul(at_once),
-        makespan: makespan::predict(workload, stream, loads, at_once, machine.cores),
+        makespan: makespan::predict(workload, stream, loads, &makespan::Lives::of(spec), at_once, machine.cores),
         waves: makespan::waves(workload, stream, at_once),
         utilisation: load::utilisation(workload, loads, workers, machine.cores),
     }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use csv::{ReaderBuilder, StringRecord};
 
-use crate::workload::load::nearest_word;
 use crate::workload::text::shortened;
 use crate::workload::units::{LONGEST, parse_duration};
 
@@ -47,15 +46,15 @@ pub(crate) struct BadTrace {
     pub(crate) line: Option<u64>,
     pub(crate) message: String,
     pub(crate) allowed: Option<String>,
-    /// A name that may be meant.
-    pub(crate) suggestion: Option<String>,
+    /// Names of which one may be meant.
+    pub(crate) names: Vec<String>,
     /// Further lines with something wrong.
     pub(crate) more: u64,
 }
 
 impl BadTrace {
     pub(crate) fn new(line: Option<u64>, message: impl Into<String>) -> Self {
-        Self { line, message: message.into(), allowed: None, suggestion: None, more: 0 }
+        Self { line, message: message.into(), allowed: None, names: Vec::new(), more: 0 }
     }
 
     pub(crate) fn allowed(mut self, allowed: impl Into<String>) -> Self {
@@ -136,7 +135,7 @@ fn first_row(row: &StringRecord, line: u64, ask: &Ask) -> Result<(usize, bool), 
             }
             let message = format!("the first line has no column `{}`", shortened(name, 40));
             let mut bad = BadTrace::new(Some(line), message).allowed(format!("must be {}", listed(row)));
-            bad.suggestion = nearest_word(name, row.iter()).map(str::to_owned);
+            bad.names = row.iter().map(str::to_owned).collect();
             Err(bad)
         }
         Some(Column::Number(number)) if *number > row.len() => {

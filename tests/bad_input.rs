@@ -12,6 +12,8 @@ mod harness;
 mod quoting;
 #[path = "bad_input/tasks.rs"]
 mod tasks;
+#[path = "bad_input/traces.rs"]
+mod traces;
 #[path = "bad_input/unseen.rs"]
 mod unseen;
 

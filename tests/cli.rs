@@ -163,6 +163,7 @@ fn bundled_workloads_are_valid_and_listed() {
         "io-wait",
         "mixed",
         "open-loop",
+        "bursts",
         "one-hang",
         "timeouts",
         "flaky",

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use poolscope::workload::bundled;
-use poolscope::workload::load::{Loaded, load};
+use poolscope::workload::load::{Loaded, NamedFiles, load, load_with_files};
 use poolscope::workload::model::Workload;
 use poolscope::workload::stream::Stream;
 use poolscope::workload::units::{self, format_duration, format_size, parse_duration, parse_size};
@@ -260,6 +260,95 @@ proptest! {
     }
 
     #[test]
+    fn ramps_bring_what_the_area_under_their_rate_says(
+        stages in prop::collection::vec((1..20_u64, 0..300_u64, 0..300_u64), 1..5),
+    ) {
+        prop_assume!(stages.iter().any(|(_, from, to)| from + to > 0));
+        let stage = |(seconds, from, to): &(u64, u64, u64)| {
+            format!("{{ duration: {seconds}s, rate: {{ from: {from}/s, to: {to}/s }} }}")
+        };
+        let list: Vec<String> = stages.iter().map(stage).collect();
+        let stream = Stream::new(&noop(
+            "weight: 1",
+            &format!("arrivals: {{ mode: open, process: ramp, stages: [{}] }}", list.join(", ")),
+        ));
+        let times: Vec<Duration> = stream.arrivals().unwrap().collect();
+        prop_assert_eq!(times.len() as u64, stream.total());
+        prop_assert!(times.is_sorted());
+        let (mut begin, mut all) = (0, 0.0);
+        for (seconds, from, to) in stages {
+            let end = Duration::from_secs(begin + seconds);
+            // In the first half, in which the rate has got half of the way.
+            let middle = Duration::from_secs(begin) + Duration::from_secs(seconds) / 2;
+            let half = seconds as f64 / 2.0 * (3.0 * from as f64 + to as f64) / 4.0;
+            let until = |moment: Duration| times.partition_point(|time| *time < moment) as f64;
+            prop_assert!((until(middle) - all - half).abs() <= 1.0 + 1e-6, "{} until {middle:?}", until(middle));
+            all += seconds as f64 * (from + to) as f64 / 2.0;
+            prop_assert!((until(end) - all).abs() <= 1.0 + 1e-6, "{} until {end:?}, not {all}", until(end));
+            begin += seconds;
+        }
+    }
+
+    #[test]
+    fn bursts_come_whole_and_on_time(
+        size in 1..500_u64, every in 1..5_000_000_000_u64, duration in 1..20_000_000_000_u64,
+    ) {
+        prop_assume!(duration / every * size < 100_000);
+        let rest = format!(
+            "arrivals: {{ mode: open, process: burst, burst: {size}, every: {every}ns, duration: {duration}ns }}"
+        );
+        let times: Vec<Duration> = Stream::new(&noop("weight: 1", &rest)).arrivals().unwrap().collect();
+        prop_assert_eq!(times.len() as u64, duration.div_ceil(every) * size);
+        for (time, index) in times.iter().zip(0..) {
+            prop_assert_eq!(*time, Duration::from_nanos(index / size * every));
+        }
+    }
+
+    #[test]
+    fn no_trace_makes_the_loader_panic(trace in trace_text(), of_times in any::<bool>(), fields in trace_fields()) {
+        let text = naming(of_times, &fields);
+        match load_with_files(&text, "any.yaml", &Text(trace)) {
+            Ok(loaded) => {
+                let stream = Stream::new(&loaded.workload);
+                prop_assert!(stream.hash().len() == 16);
+                prop_assert!(stream.arrivals().into_iter().flatten().is_sorted());
+            }
+            Err(problems) => {
+                let rendered = problems.render(false);
+                prop_assert!(rendered.chars().all(|c| c == '\n' || !c.is_control()), "{rendered:?}");
+                prop_assert!(problems.iter().all(|problem| problem.line >= 1), "{problems}");
+            }
+        }
+    }
+
+    #[test]
+    fn recorded_times_are_read_as_they_were_written(
+        times in prop::collection::vec(0..10_000_000_000_u64, 1..200),
+        form in 0..4_u8, header in any::<bool>(), quoted in any::<bool>(), ending in prop::sample::select(vec!["\n", "\r\n"]),
+    ) {
+        let cell = |nanos: &u64| match form {
+            0 => format_duration(Duration::from_nanos(*nanos)),
+            1 => format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000),
+            2 => format!("{nanos}e-9"),
+            _ => format!("{nanos}ns"),
+        };
+        let cell = |nanos: &u64| if quoted { format!("\"a, b\",\"{}\"", cell(nanos)) } else { format!("x,{}", cell(nanos)) };
+        let mut lines: Vec<String> = times.iter().map(cell).collect();
+        if header {
+            lines.insert(0, "what,took".to_owned());
+        }
+        let column = if header { "took" } else { "2" };
+        let text = naming(true, &format!(", column: {column}, unit: s")).replace("count: 3", &format!("count: {}", times.len()));
+        let loaded = load_with_files(&text, "any.yaml", &Text(lines.join(ending)));
+        let stream = Stream::new(&loaded.map_err(|problems| TestCaseError::fail(problems.to_string()))?.workload);
+        for (index, nanos) in (0..).zip(&times) {
+            // A number with an exponent is a double.
+            let off = stream.service_time(index).unwrap().abs_diff(Duration::from_nanos(*nanos));
+            prop_assert!(off <= Duration::from_nanos(u64::from(form == 2)), "{off:?} off {nanos}");
+        }
+    }
+
+    #[test]
     fn weights_are_kept_and_classes_add_up(seed in any::<u64>(), a in 1..20_u32, b in 0..20_u32) {
         let text = format!(
             "version: 1\nseed: {seed}\ntotal: 20000\ntasks:\n  - {{ name: a, kind: kernel, kernel: noop, weight: {a} }}\n  \
@@ -272,6 +361,44 @@ proptest! {
         let tolerance = 6.0 * (20_000.0 * p * (1.0 - p)).sqrt();
         prop_assert!((stream.class_total(0) as f64 - expected).abs() <= tolerance);
     }
+}
+
+/// A file that every name leads to.
+struct Text(String);
+
+impl NamedFiles for Text {
+    fn read(&self, _: &str, _: u64) -> Result<String, String> {
+        Ok(self.0.clone())
+    }
+}
+
+/// A workload with recorded service times, or with recorded arrivals.
+fn naming(of_times: bool, fields: &str) -> String {
+    let tasks = "version: 1\nseed: 1\ntasks: [{ name: t, kind: sleep";
+    if of_times {
+        format!("{tasks}, count: 3, service_time: {{ dist: trace, file: f{fields} }} }}]\n")
+    } else {
+        let time = "service_time: { dist: constant, value: 1ms }";
+        format!("{tasks}, {time} }}]\narrivals: {{ mode: open, process: trace, file: f{fields} }}\n")
+    }
+}
+
+fn trace_fields() -> impl Strategy<Value = String> {
+    let fields = vec![
+        "",
+        ", unit: s",
+        ", unit: h, column: 1",
+        ", column: 2",
+        ", column: a, unit: ns",
+        ", column: 10000, unit: s",
+    ];
+    prop::sample::select(fields).prop_map(str::to_owned)
+}
+
+fn trace_text() -> impl Strategy<Value = String> {
+    let lines = prop::collection::vec("[-+0-9.eEmsunh,;\t\"' a\u{feff}\u{1b}\u{0}\u{e4}]{0,12}", 0..12);
+    let values = prop::collection::vec("[0-9]{1,20}(\\.[0-9]{0,25})?(e-?[0-9]{1,3})?(ns|us|ms|s|min|h)?", 0..12);
+    prop_oneof![lines, values].prop_map(|lines| lines.join("\n"))
 }
 
 fn workload(task: &str, share: &str, rest: &str) -> Workload {

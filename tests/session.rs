@@ -96,6 +96,38 @@ fn a_comparison_makes_every_run_in_its_turn_and_ends_with_a_verdict() {
 }
 
 #[test]
+fn open_arrivals_of_every_spacing_bring_all_their_tasks_in_both_engines() {
+    // How many there are, and when the last of them comes.
+    for (arrivals, count, tasks, last_ms) in [
+        ("process: constant, stages: [{ rate: 100/s }]", "count: 20, ", 20, 190),
+        ("process: burst, burst: 10, every: 100ms, duration: 300ms", "", 30, 200),
+        ("process: burst, burst: 10, every: 100ms", "count: 25, ", 25, 200),
+        ("process: ramp, rate: { from: 0/s, to: 200/s }, duration: 300ms", "", 30, 294),
+    ] {
+        let text = format!(
+            "version: 1
+tasks: [{{ name: nap, kind: sleep, {count}service_time: {{ dist: constant, value: 1ms }} }}]
+arrivals: {{ mode: open, {arrivals} }}
+engines: [{{ kind: pool, workers: 2 }}, {{ kind: process, workers: 2 }}]
+measure: {{ warmup: 0, repeats: 1 }}
+"
+        );
+        let mut session = open_with(&text, env!("CARGO_BIN_EXE_poolscope"));
+        send(&session, SessionCommand::Run(Mode::Interleaved));
+        let view = finish(&mut session);
+        for arm in &view.arms {
+            let end = arm.latest().unwrap();
+            assert_eq!((end.total, end.counts.submitted, end.counts.succeeded), (tasks, tasks, tasks), "{arrivals}");
+            assert!(
+                end.at.elapsed() >= Duration::from_millis(last_ms),
+                "{arrivals}: over after {:?}",
+                end.at.elapsed()
+            );
+        }
+    }
+}
+
+#[test]
 fn a_changed_number_of_workers_keeps_what_was_measured_and_is_measured_as_often() {
     let mut session = open();
     send(&session, SessionCommand::Run(Mode::Interleaved));
@@ -359,4 +391,66 @@ fn a_session_that_does_not_end_is_left_within_the_grace_period_and_a_second() {
     });
     assert_eq!((ended, levels), (SessionEnd::LeftBehind, vec![StopLevel::Stop, StopLevel::Kill]));
     assert_eq!((asked.try_recv(), asked.try_recv()), (Ok(SessionCommand::Stop), Ok(SessionCommand::Stop)));
+}
+
+/// Runs a workload once and tells what each arm measured of its load.
+fn loads(text: &str) -> Vec<Arc<poolscope::Snapshot>> {
+    let mut session = open_with(text, env!("CARGO_BIN_EXE_poolscope"));
+    send(&session, SessionCommand::Run(Mode::Interleaved));
+    let view = finish(&mut session);
+    view.arms.iter().map(|arm| arm.finished.iter().next().map(Arc::clone).unwrap()).collect()
+}
+
+#[test]
+fn littles_law_holds_between_what_the_dispatcher_saw_and_what_workers_reported() {
+    // With everything that can become of a task; and in a loop, where the number of tasks is known.
+    let rough = "
+version: 1
+name: rough
+seed: 3
+arrivals: { mode: open, process: poisson, rate: 80/s, duration: 2s, max_in_flight: 6 }
+tasks:
+  - name: t
+    kind: sleep
+    service_time: { dist: exponential, mean: 30ms }
+    timeout: 60ms
+    queue_timeout: 100ms
+    retries: { max: 1, on: [timeout], backoff: 20ms }
+engines: [{ kind: pool, workers: 2 }, { kind: process, workers: 2 }]
+measure: { warmup: 0, repeats: 1 }
+";
+    for run in loads(rough) {
+        let little = run.load.little.unwrap();
+        assert!(run.counts.dropped > 0 && run.counts.retries > 0, "{:?}", run.counts);
+        assert_eq!(little.left + run.counts.dropped, run.counts.submitted);
+        assert_eq!(little.without_sojourn, 0);
+        // Workers report a moment after a task has ended: more cannot be missing.
+        assert!(little.error() < 0.2, "{little:?}");
+        assert!(little.in_system > 1.0 && little.in_system <= 6.0, "{little:?}");
+        let utilisation = run.load.utilisation.unwrap();
+        assert!(utilisation > 0.4 && utilisation <= 1.0, "{utilisation}");
+    }
+    let text = WORKLOAD.replace("repeats: 3", "repeats: 1") + "arrivals: { mode: closed, max_in_flight: 4 }\n";
+    for run in loads(&text) {
+        let little = run.load.little.unwrap();
+        assert_eq!((little.left, little.without_sojourn), (40, 0));
+        // Four all the time, but for the beginning and the end.
+        assert!(little.in_system > 3.0 && little.in_system <= 4.0, "{little:?}");
+        assert!(little.error() < 0.2, "{little:?}");
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_says_which_tasks_the_law_is_not_about() {
+    let text = WORKLOAD.replace("value: 10ms", "value: 50ms").replace("repeats: 3", "repeats: 1");
+    let mut session = open_with(&text, env!("CARGO_BIN_EXE_poolscope"));
+    send(&session, SessionCommand::Run(Mode::Interleaved));
+    until(&mut session, "some are done", |view| view.arms[0].live && view.arms[0].counts().succeeded >= 4);
+    send(&session, SessionCommand::Stop);
+    let view = until(&mut session, "it is stopped", |view| view.phase == SessionPhase::Stopped);
+    let run = view.arms[0].latest().unwrap();
+    let little = run.load.little.unwrap();
+    assert!(little.without_sojourn >= 30 && little.left >= 4, "{little:?}");
+    assert_eq!(little.left + little.without_sojourn, run.counts.submitted);
+    assert!(little.in_system > 30.0 && little.in_system <= 40.0, "they were there: {little:?}");
 }

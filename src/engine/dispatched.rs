@@ -7,13 +7,14 @@ use crate::engine::arm::{Arm, ArmRun, Completion, RunRequest, StartError};
 use crate::engine::control::{Capabilities, Command};
 use crate::engine::dispatcher::window::{Chunk, cpython_chunksize};
 use crate::engine::dispatcher::{InitializerRules, Policy, Settings};
-use crate::engine::driver::{Run, RunSpec, WorkerOrders};
+use crate::engine::driver::{Payload, Run, RunSpec, WorkerOrders};
 use crate::engine::error::EngineError;
 use crate::engine::event::{Observer, Slot};
 use crate::engine::stream::ClassRules;
 use crate::engine::submission;
 use crate::worker::protocol::Initialize;
-use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Fault, Mishap, Workload};
+use crate::workload::model::{Chunksize, ClassId, EngineKind, EngineSpec, Fault, Mishap, TaskClass, Work, Workload};
+use crate::workload::service;
 
 /// An arm of one of our own kinds.
 #[derive(Clone, Copy, Debug)]
@@ -122,7 +123,21 @@ fn orders(workload: &Workload, spec: &EngineSpec) -> WorkerOrders {
     };
     let faults: Vec<Fault> = mishaps(workload, spec).filter_map(in_tasks).collect();
     let whole_chunks = spec.submit.returns_chunks() && spec.chunksize != Chunksize::Auto;
-    WorkerOrders { initialize, faults, whole_chunks, ..WorkerOrders::default() }
+    WorkerOrders { initialize, faults, whole_chunks, payload: recorded_times(workload), ..WorkerOrders::default() }
+}
+
+/// What comes with tasks whose times are those of a trace, which workers do not have.
+fn recorded_times(workload: &Workload) -> Option<Payload> {
+    let traced = |class: &TaskClass| service::has_traces(&class.work).then(|| class.work.clone());
+    let works: Vec<Option<Work>> = workload.classes.iter().map(traced).collect();
+    let seed = workload.seed;
+    works.iter().any(Option::is_some).then(|| {
+        let times = move |class: ClassId, index| {
+            let work = works.get(usize::from(class))?.as_ref()?;
+            Some(service::told_times(work, seed, index))
+        };
+        Box::new(times) as Payload
+    })
 }
 
 /// When a worker is killed.

@@ -281,6 +281,15 @@ impl RunState {
     }
 }
 
+/// How long tasks have been in the system: queued or running, from their intended arrival on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// Of all tasks together: the integral of their number over time.
+    pub time: Duration,
+    /// The last moment at which there was one.
+    pub until: Moment,
+}
+
 /// The whole engine as it is now.
 #[derive(Clone, Copy, Debug)]
 pub struct EngineView<'a> {
@@ -292,6 +301,8 @@ pub struct EngineView<'a> {
     pub total: Option<u64>,
     /// How long the task that has waited longest has waited.
     pub oldest: Duration,
+    /// How long tasks have been there, where that is known.
+    pub presence: Option<Presence>,
     /// Number of workers aimed at.
     pub workers: u32,
     /// Every slot, in order.

@@ -114,15 +114,47 @@ pub trait Submitter: Send {
     /// must be there in the stream.
     fn submit(&mut self, now: Moment, room: u64) -> Submission;
 
-    /// Tasks that it will have submitted in all, where that is known.
-    fn total(&self) -> Option<u64> {
-        None
-    }
-
     /// What became of tasks: [`Event::Succeeded`], [`Event::Attempt`] and [`Event::Expired`], and what they returned
     /// ([`Event::Returned`], before that), as the observer is told. Tasks that are cancelled with the run are not told one by
     /// one: the submitter is dropped at the end of the run.
     fn told(&mut self, now: Moment, event: &Event<'_>);
+
+    /// How many tasks it will have submitted in the end, where that is known.
+    fn total(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// Submits whatever there is room for: with a capacity, a new task whenever one has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct ClosedLoop {
+    total: u64,
+    left: u64,
+}
+
+impl ClosedLoop {
+    /// Submits so many tasks.
+    #[must_use]
+    pub fn new(total: u64) -> Self {
+        Self { total, left: total }
+    }
+}
+
+impl Submitter for ClosedLoop {
+    fn submit(&mut self, _: Moment, room: u64) -> Submission {
+        if self.left == 0 {
+            return Submission::Closed;
+        }
+        let count = self.left.min(room);
+        self.left -= count;
+        Submission::Tasks(count)
+    }
+
+    fn told(&mut self, _: Moment, _: &Event<'_>) {}
+
+    fn total(&self) -> Option<u64> {
+        Some(self.total)
+    }
 }
 
 /// When tasks are admitted to the queue.

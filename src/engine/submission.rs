@@ -2,8 +2,7 @@
 
 use crate::engine::dispatcher::Submitting;
 use crate::engine::dispatcher::window::Chunk;
-use crate::engine::event::{Event, Moment};
-use crate::engine::stream::{Admission, Submission, Submitter};
+use crate::engine::stream::{Admission, ClosedLoop};
 use crate::workload::model::{Dispatch, EngineSpec, SubmitMode};
 
 /// How the caller of an arm gets its results.
@@ -33,41 +32,9 @@ pub fn admission(otherwise: Admission, spec: &EngineSpec, total: Option<u64>) ->
     let one = (spec.submit == SubmitMode::Apply).then_some(1);
     match otherwise {
         Admission::Batch if one.is_some() || spec.queue_capacity.is_some() => {
-            Admission::Submitted { submitter: Box::new(AsThereIsRoom::new(total)), capacity: one }
+            Admission::Submitted { submitter: Box::new(ClosedLoop::new(total.unwrap_or(u64::MAX))), capacity: one }
         }
         Admission::Submitted { submitter, capacity } => Admission::Submitted { submitter, capacity: one.or(capacity) },
         otherwise => otherwise,
     }
-}
-
-/// Submits the tasks of a stream one after the other, as fast as there is room for them.
-#[derive(Debug)]
-pub(super) struct AsThereIsRoom {
-    total: u64,
-    submitted: u64,
-}
-
-impl AsThereIsRoom {
-    /// For a stream of so many tasks; of an endless one every task there is.
-    #[must_use]
-    pub(super) fn new(total: Option<u64>) -> Self {
-        Self { total: total.unwrap_or(u64::MAX), submitted: 0 }
-    }
-}
-
-impl Submitter for AsThereIsRoom {
-    fn submit(&mut self, _now: Moment, room: u64) -> Submission {
-        let next = room.min(self.total - self.submitted);
-        if next == 0 {
-            return Submission::Closed;
-        }
-        self.submitted += next;
-        Submission::Tasks(next)
-    }
-
-    fn total(&self) -> Option<u64> {
-        Some(self.total)
-    }
-
-    fn told(&mut self, _now: Moment, _event: &Event<'_>) {}
 }

@@ -218,6 +218,18 @@ impl Latencies {
         self.wait.count()
     }
 
+    /// How many tasks have a sojourn: those that ran and have their outcome.
+    #[must_use]
+    pub(crate) fn sojourns(&self) -> u64 {
+        self.sojourn.count()
+    }
+
+    /// Sum of all sojourns.
+    #[must_use]
+    pub(crate) fn sojourned(&self) -> Duration {
+        self.sojourn.sum()
+    }
+
     /// Sum of all waits: the integral of the queue depth over time (Little's identity).
     #[must_use]
     pub(crate) fn waited(&self) -> Duration {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::engine::control::Capabilities;
-use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity, Slot, WorkerState};
+use crate::engine::event::{EngineView, Event, Moment, Observer, Presence, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Outcome};
 use crate::metrics::delivery::Deliveries;
 use crate::metrics::kills::Kills;
@@ -19,7 +19,8 @@ use crate::metrics::results_hash::ResultsHash;
 use crate::metrics::sampler::{Live, Sampler};
 use crate::metrics::slots::Slots;
 use crate::metrics::snapshot::{
-    Cpu, Ghosts, Initializers, Kill, Memory, Note, Overhead, QueueFigures, RunEnd, RunId, Snapshot, WorkerTime,
+    Cpu, Ghosts, Initializers, Kill, Little, Load, Memory, Note, Overhead, QueueFigures, RunEnd, RunId, Snapshot,
+    WorkerTime,
 };
 use crate::metrics::suspect::{self, Evidence};
 use crate::metrics::windows::{Capacity, Level, Pauses, Rate};
@@ -178,6 +179,10 @@ impl Recorder {
             throughput_whole: per_second(counts.succeeded, wall.elapsed()),
             queue: self.queue(wall, view),
             latency: self.latencies.summary(),
+            load: Load {
+                utilisation: Load::utilisation(worker_time.busy(), worker_time.idle, self.config.unbounded),
+                little: self.little(now, view),
+            },
             worker_time,
             ghosts: self.ghosts,
             initializers: self.initializers,
@@ -216,6 +221,16 @@ impl Recorder {
             mean = (self.latencies.waited() + self.expired_wait).as_secs_f64() / seconds;
         }
         QueueFigures { depth: counts.queued, max: self.depth.max, mean, oldest: view.oldest }
+    }
+
+    /// Both sides of Little's law over the same time, in which pauses count: tasks stay in the system then.
+    fn little(&self, now: Moment, view: &EngineView<'_>) -> Option<Little> {
+        let Presence { time, until } = view.presence?;
+        let window = if view.state.is_over() { until } else { now };
+        let left = self.latencies.sojourns() + self.expired;
+        let sojourns = self.latencies.sojourned() + self.expired_wait;
+        let gone = view.counts.finished() - view.counts.dropped;
+        Little::new(time, window, sojourns, left, gone.saturating_sub(left))
     }
 
     fn cpu(&self, over: bool, wall: Duration) -> Cpu {

@@ -10,6 +10,7 @@ use crate::engine::outcome::{AttemptReport, Counts};
 pub use crate::metrics::delivery::Delivery;
 use crate::metrics::distribution::{Distribution, Distributions};
 pub use crate::metrics::kills::{Cost, Kill, Replaced};
+pub use crate::metrics::load::{Little, Load};
 pub(crate) use crate::metrics::quantiles::{Latency, Quantiles};
 use crate::workload::model::{ClassId, TaskIndex};
 
@@ -51,6 +52,8 @@ pub struct Snapshot {
     pub latency: Latency,
     /// Where the time of the workers went.
     pub worker_time: WorkerTime,
+    /// How much of it was asked for, and Little's law.
+    pub load: Load,
     /// Workers that went on with tasks whose callers had given up.
     pub ghosts: Ghosts,
     /// What workers did before their first task.
@@ -103,6 +106,7 @@ impl Snapshot {
             queue: QueueFigures::default(),
             latency: Latency::default(),
             worker_time: WorkerTime::default(),
+            load: Load::default(),
             ghosts: Ghosts::default(),
             initializers: Initializers::default(),
             workers_target: 0,
@@ -234,6 +238,12 @@ impl WorkerTime {
             return (0.0, 0.0, 0.0);
         }
         (self.work.as_secs_f64() / all, self.startup.as_secs_f64() / all, self.idle.as_secs_f64() / all)
+    }
+
+    /// Time in which lanes could not take a task.
+    #[must_use]
+    pub(crate) fn busy(&self) -> Duration {
+        self.work + self.startup + self.ghost
     }
 
     /// Share of the time in tasks whose callers had given up.

@@ -12,6 +12,11 @@
 //! * `imbalance`: how much more the busiest worker worked than the mean of all, as a share of that; `null` where there are no
 //!   two workers.
 //! * `cores_quota`: `null` without a quota.
+//! * `utilisation`: ρ, the part of workers times wall time in which lanes were in tasks, were starting one, or went on with
+//!   one whose caller had given up; `null` without a number of workers.
+//! * `littles_law`: see [`load`]; `null` for an arm that does not tell how many tasks it has.
+
+mod load;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,6 +35,7 @@ use crate::metrics::distribution::Distribution;
 use crate::metrics::kept;
 use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerRow};
 use crate::os::host::Host;
+use crate::report::json::load::LittleOut;
 use crate::report::{ArmResult, Results, clean};
 use crate::workload::model::{Attempt, EngineKind, SubmitMode, Workload};
 
@@ -115,6 +121,10 @@ struct RunOut<'a> {
     caller: CallerOut,
     /// Additive to version 1.
     imbalance: Option<f64>,
+    /// ρ (additive to version 1).
+    utilisation: Option<f64>,
+    /// (additive to version 1)
+    littles_law: Option<LittleOut>,
     worker_starts: u64,
     worker_restarts: u64,
     ghost_cpu_s: Option<f64>,
@@ -438,6 +448,8 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
         queue: QueueOut { max: run.queue.max, mean: run.queue.mean },
         caller: caller(run),
         imbalance: run.imbalance(),
+        utilisation: run.load.utilisation,
+        littles_law: run.load.little.map(LittleOut::from),
         worker_starts: run.worker_starts,
         worker_restarts: run.worker_restarts,
         ghost_cpu_s: (run.ghosts.unmeasured == 0).then(|| seconds(run.ghosts.cpu)),

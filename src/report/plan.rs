@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use crate::report::{clean, settings, units};
-use crate::workload::model::Workload;
-use crate::workload::plan::{EnginePlan, Plan};
+use crate::workload::model::{ArrivalProcess, Arrivals, Workload};
+use crate::workload::plan::{ArrivalPlan, EnginePlan, Plan, StagePlan};
+use crate::workload::units::format_duration;
 
 /// Classes that are listed one by one.
 const CLASSES: usize = 8;
+/// Stages that are told one by one.
+const STAGES: usize = 8;
 
 fn seconds(seconds: f64) -> String {
     units::duration(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
@@ -24,10 +27,11 @@ pub(crate) fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
     if plan.classes.len() > CLASSES {
         lines.push(format!("          and {} more classes", plan.classes.len() - CLASSES));
     }
+    if let Arrivals::ClosedLoop { max_in_flight } = workload.arrivals {
+        lines.push(format!("arrivals  a new task when one ends, at most {max_in_flight} queued and running together"));
+    }
     if let Some(arrivals) = &plan.arrivals {
-        let rates: Vec<String> = arrivals.stages.iter().map(|stage| format!("{}/s", units::rate(stage.rate))).collect();
-        let span = seconds(arrivals.span_s);
-        lines.push(format!("arrivals  {}, {} over {span}", arrivals.process, rates.join(" then ")));
+        lines.push(format!("arrivals  {} over {}", arrivals_words(workload, arrivals), seconds(arrivals.span_s)));
     }
     if plan.cpu_s > 0.0 {
         lines.push(format!("work      {} of CPU in one run", seconds(plan.cpu_s)));
@@ -63,6 +67,36 @@ pub(crate) fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
     lines
 }
 
+/// What a process is called, what belongs to it alone, and its rates.
+fn arrivals_words(workload: &Workload, arrivals: &ArrivalPlan) -> String {
+    let process = match &workload.arrivals {
+        Arrivals::Open(open) => &open.process,
+        Arrivals::Batch | Arrivals::ClosedLoop { .. } => return arrivals.process.to_owned(),
+    };
+    let rates: Vec<String> = arrivals.stages.iter().map(stage_words).collect();
+    match process {
+        ArrivalProcess::Burst { size, every } => {
+            format!("{}, {size} every {}, {}", arrivals.process, format_duration(*every), rates.join(" then "))
+        }
+        ArrivalProcess::Trace(moments) => {
+            let highest = arrivals.stages.iter().map(StagePlan::highest).fold(0.0, f64::max);
+            let mean = arrivals.stages.iter().map(|stage| stage.rate).sum::<f64>() / arrivals.stages.len() as f64;
+            let rates = match arrivals.stages.len() {
+                0 => ", all at the start".to_owned(),
+                1 => format!(", {}/s", units::rate(mean)),
+                _ => format!(", {}/s on average and up to {}/s", units::rate(mean), units::rate(highest)),
+            };
+            format!("{} of {} moments{rates}", arrivals.process, moments.len())
+        }
+        _ => format!("{}, {}", arrivals.process, rates.join(" then ")),
+    }
+}
+
+fn stage_words(stage: &StagePlan) -> String {
+    let begin = format!("{}/s", units::rate(stage.rate));
+    stage.end_rate.map_or_else(|| begin.clone(), |end| format!("{begin} to {}/s", units::rate(end)))
+}
+
 fn engine_line(engine: &EnginePlan) -> String {
     let workers = engine.workers.map_or("no limit of workers".to_owned(), |workers| match workers {
         1 => "1 worker".to_owned(),
@@ -80,8 +114,12 @@ fn engine_line(engine: &EnginePlan) -> String {
         line.push_str(&format!(" ({waves} waves)"));
     }
     if !engine.utilisation.is_empty() {
-        let values: Vec<String> = engine.utilisation.iter().map(|value| format!("{value:.2}")).collect();
-        line.push_str(&format!(", utilisation \u{3c1} {}", values.join(" then ")));
+        let all = &engine.utilisation;
+        let values: Vec<String> = all.iter().map(|value| format!("{value:.2}")).collect();
+        let (least, most) =
+            (all.iter().copied().fold(f64::INFINITY, f64::min), all.iter().copied().fold(0.0, f64::max));
+        let words = if all.len() > STAGES { format!("{least:.2} to {most:.2}") } else { values.join(" then ") };
+        line.push_str(&format!(", utilisation \u{3c1} {words}"));
     }
     line
 }

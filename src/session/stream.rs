@@ -1,7 +1,7 @@
 //! A workload's stream in the words of an engine, shared by all runs of a session.
 
 use crate::engine::event::Moment;
-use crate::engine::stream::{Admission, StreamRun, TaskStream};
+use crate::engine::stream::{Admission, ClosedLoop, StreamRun, TaskStream};
 use crate::workload::model::{Arrivals, ClassId, Workload};
 use crate::workload::stream::Stream;
 
@@ -32,6 +32,10 @@ impl SharedStream {
     #[must_use]
     pub fn admission(&self, workload: &Workload) -> Admission {
         match (self.0.arrivals(), &workload.arrivals) {
+            (_, Arrivals::ClosedLoop { max_in_flight }) => Admission::Submitted {
+                submitter: Box::new(ClosedLoop::new(self.0.total())),
+                capacity: Some(max_in_flight.get()),
+            },
             (None, _) | (_, Arrivals::Batch) => Admission::Batch,
             (Some(times), Arrivals::Open(open)) => Admission::Open {
                 times: Box::new(times.map(Moment::from)),

@@ -10,6 +10,7 @@ use crate::metrics::snapshot::{
     CPU_HISTORY, Cpu, Delivery, Latency, Memory, Note, Overhead, Quantiles, QueueFigures, RunId, Snapshot, WorkerRow,
     WorkerTime,
 };
+use crate::metrics::snapshot::{Little, Load};
 use crate::metrics::track::Track;
 use crate::os::host::Host;
 use crate::workload::model::{
@@ -185,6 +186,16 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
         ghosts: Default::default(),
         initializers: Default::default(),
         worker_time: WorkerTime { work, startup, idle: wall - work - startup, ..WorkerTime::default() },
+        load: Load {
+            utilisation: Some(0.62),
+            little: Some(Little {
+                in_system: 4.8,
+                rate: 12.0,
+                sojourn: Duration::from_millis(390),
+                left: 100,
+                without_sojourn: 0,
+            }),
+        },
         workers_target: engine.workers,
         workers: (0..engine.workers).map(|slot| worker(engine, slot, ended, over)).collect(),
         cpu: Cpu { user: work, system: ms(100), cores_used: f64::from(engine.workers) * 0.97, cores_used_whole: 3.8 },

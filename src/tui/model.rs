@@ -288,7 +288,7 @@ mod tests {
 
     fn open(rate: f64, seconds: u64) -> Arrivals {
         use crate::workload::model::{ArrivalProcess, OnFull, OpenArrivals, Stage};
-        let stages = vec![Stage { duration: Some(Duration::from_secs(seconds)), rate }];
+        let stages = vec![Stage::level(Some(Duration::from_secs(seconds)), rate)];
         Arrivals::Open(OpenArrivals {
             process: ArrivalProcess::Poisson,
             stages,

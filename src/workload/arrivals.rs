@@ -1,14 +1,17 @@
 //! When tasks arrive under open arrivals: a lazy, seeded list of times.
 //!
-//! Both processes are read off the cumulative rate `Λ(t)`, the expected number of arrivals until `t`: evenly spaced
-//! arrival `n` (from 0) is where `Λ(t) = n`, and Poisson arrival `n` is where `Λ(t)` is the sum of `n + 1` exponential
-//! numbers `-ln(u)` with mean 1 (time rescaling; Lewis, Shedler 1979). So a change of rate between stages needs no
-//! special case, and the first evenly spaced task arrives at once.
+//! All processes but bursts are read off the cumulative rate `Λ(t)`, the expected number of arrivals until `t`: evenly
+//! spaced arrival `n` (from 0) is where `Λ(t) = n`, and Poisson arrival `n` is where `Λ(t)` is the sum of `n + 1`
+//! exponential numbers `-ln(u)` with mean 1 (time rescaling; Lewis, Shedler 1979). So a change of rate between stages
+//! or within one needs no special case, and the first evenly spaced task arrives at once. Arrival `n` of bursts of `k`
+//! comes with burst `n / k`, counted in whole nanoseconds, and that of a trace when the trace says.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
-use crate::workload::model::{ArrivalProcess, Arrivals, OpenArrivals};
+use crate::workload::model::{ArrivalProcess, Arrivals, OpenArrivals, Stage};
 use crate::workload::random::{Purpose, unit};
+use crate::workload::trace::Trace;
 
 /// Most arrivals that stages may bring; more must be given as `total`, which needs no counting.
 pub(crate) const MOST_COUNTED: u64 = 20_000_000;
@@ -28,33 +31,82 @@ pub struct ArrivalTimes {
     last: Duration,
 }
 
+/// A stage and where it lies.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
     /// Seconds since the start of the run.
     begin: f64,
+    end: f64,
     /// Cumulative rate at its begin and its end.
     mass: f64,
     end_mass: f64,
     rate: f64,
+    /// What the rate gains in a second.
+    slope: f64,
+}
+
+impl Segment {
+    fn all(stages: &[Stage]) -> Vec<Self> {
+        let (mut begin, mut mass) = (0.0, 0.0);
+        let segment = |stage: &Stage| {
+            let seconds = stage.duration.map_or(f64::INFINITY, |duration| duration.as_secs_f64());
+            // A ramp always has an end.
+            let slope = if stage.is_ramp() { (stage.end_rate - stage.rate) / seconds } else { 0.0 };
+            let (end, end_mass) = (begin + seconds, mass + stage.expected());
+            let segment = Self { begin, end, mass, end_mass, rate: stage.rate, slope };
+            (begin, mass) = (end, end_mass);
+            segment
+        };
+        stages.iter().map(segment).collect()
+    }
+
+    /// The second at which the cumulative rate is `mass`.
+    ///
+    /// In a ramp it solves `slope / 2 * s^2 + rate * s = more` for the time `s` since the begin, in the form in which
+    /// nothing cancels.
+    fn second_of(&self, mass: f64) -> f64 {
+        let more = mass - self.mass;
+        if more <= 0.0 {
+            return self.begin;
+        }
+        let seconds = if self.slope == 0.0 {
+            more / self.rate
+        } else {
+            let rate_then = (self.rate * self.rate + 2.0 * self.slope * more).max(0.0).sqrt();
+            2.0 * more / (self.rate + rate_then)
+        };
+        (self.begin + seconds).min(self.end)
+    }
 }
 
 impl ArrivalTimes {
     /// The times of at most `limit` arrivals.
     #[must_use]
     pub(crate) fn new(open: &OpenArrivals, seed: u64, limit: u64) -> Self {
-        let mut stages = Vec::with_capacity(open.stages.len());
-        let (mut begin, mut mass) = (0.0, 0.0);
-        for stage in &open.stages {
-            let seconds = stage.duration.map_or(f64::INFINITY, |duration| duration.as_secs_f64());
-            let end_mass = mass + seconds * stage.rate;
-            stages.push(Segment { begin, mass, end_mass, rate: stage.rate });
-            (begin, mass) = (begin + seconds, end_mass);
-        }
+        let stages = Segment::all(&open.stages);
+        let mass = stages.last().map_or(0.0, |segment| segment.end_mass);
         let limit = match open.process {
-            ArrivalProcess::Constant => limit.min(evenly_spaced(mass)),
+            ArrivalProcess::Constant | ArrivalProcess::Ramp => limit.min(evenly_spaced(mass)),
             ArrivalProcess::Poisson => limit,
+            ArrivalProcess::Burst { size, every } => limit.min(in_bursts(size, every, open.duration())),
+            ArrivalProcess::Trace(ref moments) => limit.min(moments.len()),
         };
-        Self { process: open.process, seed, stages, stage: 0, next: 0, limit, mass: 0.0, last: Duration::ZERO }
+        Self { process: open.process.clone(), seed, stages, stage: 0, next: 0, limit, mass: 0.0, last: Duration::ZERO }
+    }
+
+    /// When the next one arrives, by its cumulative rate; `None` behind the last stage.
+    fn by_mass(&mut self, mass: f64, ends: bool) -> Option<Duration> {
+        self.mass = mass;
+        // Rounding may put the last evenly spaced arrival a hair beyond the last stage, never outside the list.
+        let last = self.stages.len().checked_sub(1)?;
+        while self.stage < last && mass >= self.stages.get(self.stage)?.end_mass {
+            self.stage += 1;
+        }
+        let stage = self.stages.get(self.stage)?;
+        if ends && mass >= stage.end_mass {
+            return None;
+        }
+        Some(Duration::try_from_secs_f64(stage.second_of(mass)).unwrap_or(Duration::MAX))
     }
 }
 
@@ -65,23 +117,20 @@ impl Iterator for ArrivalTimes {
         if self.next >= self.limit {
             return None;
         }
-        self.mass = match self.process {
-            ArrivalProcess::Constant => self.next as f64,
-            ArrivalProcess::Poisson => self.mass - unit(self.seed, Purpose::Arrival, self.next, 0).ln(),
+        let time = match self.process {
+            ArrivalProcess::Constant | ArrivalProcess::Ramp => self.by_mass(self.next as f64, false),
+            ArrivalProcess::Poisson => {
+                let gap = -unit(self.seed, Purpose::Arrival, self.next, 0).ln();
+                self.by_mass(self.mass + gap, true)
+            }
+            ArrivalProcess::Burst { size, every } => Some(burst_of(self.next, size, every)),
+            ArrivalProcess::Trace(ref moments) => Some(moments.wrapping(self.next)),
         };
-        // Rounding may put the last evenly spaced arrival a hair beyond the last stage, never outside the list.
-        let last = self.stages.len().checked_sub(1)?;
-        while self.stage < last && self.mass >= self.stages.get(self.stage)?.end_mass {
-            self.stage += 1;
-        }
-        let stage = self.stages.get(self.stage)?;
-        if self.process == ArrivalProcess::Poisson && self.mass >= stage.end_mass {
+        let Some(time) = time else {
             self.limit = self.next;
             return None;
-        }
+        };
         self.next += 1;
-        let seconds = stage.begin + (self.mass - stage.mass) / stage.rate;
-        let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         self.last = time.max(self.last);
         Some(self.last)
     }
@@ -92,10 +141,61 @@ impl Iterator for ArrivalTimes {
 pub(crate) fn count(open: &OpenArrivals, seed: u64, limit: u64) -> u64 {
     let times = ArrivalTimes::new(open, seed, limit);
     match open.process {
-        ArrivalProcess::Constant => times.limit,
         ArrivalProcess::Poisson if open.duration().is_none() => limit,
         ArrivalProcess::Poisson => times.fold(0, |count, _| count + 1),
+        _ => times.limit,
     }
+}
+
+impl Stage {
+    /// A stage of one rate.
+    #[must_use]
+    pub(crate) fn level(duration: Option<Duration>, rate: f64) -> Self {
+        Self { duration, rate, end_rate: rate }
+    }
+
+    /// Whether its rate changes.
+    #[must_use]
+    pub(crate) fn is_ramp(&self) -> bool {
+        self.rate != self.end_rate
+    }
+
+    /// Its highest rate.
+    #[must_use]
+    pub(crate) fn highest(&self) -> f64 {
+        self.rate.max(self.end_rate)
+    }
+
+    /// Expected number of arrivals; infinite if it has no end.
+    fn expected(&self) -> f64 {
+        let seconds = self.duration.map_or(f64::INFINITY, |duration| duration.as_secs_f64());
+        seconds * f64::midpoint(self.rate, self.end_rate)
+    }
+}
+
+/// Most stages that a trace is summed up in, and fewest arrivals of one.
+const TRACE_STAGES: u64 = 24;
+const TRACE_STAGE: u64 = 20;
+
+/// The rate that recorded moments amount to, in a few stages of equal length. None where all are at the start.
+#[must_use]
+pub(crate) fn stages_of(moments: &Trace) -> Vec<Stage> {
+    let (values, last) = (moments.values(), moments.longest());
+    if last.is_zero() {
+        return Vec::new();
+    }
+    let count = (moments.len() / TRACE_STAGE).clamp(1, TRACE_STAGES);
+    // As if one more came after the last: n arrivals have n - 1 gaps.
+    let gaps = moments.len().saturating_sub(1).max(1) as f64;
+    let length = last.mul_f64(moments.len() as f64 / gaps / count as f64).max(Duration::from_nanos(1));
+    let mut before = 0;
+    let stage = |number: u32| {
+        let end = length.saturating_mul(number).as_nanos();
+        let until = values.partition_point(|moment| u128::from(*moment) < end);
+        let arrivals = until - std::mem::replace(&mut before, until);
+        Stage::level(Some(length), arrivals as f64 / length.as_secs_f64())
+    };
+    (1..).take(usize::try_from(count).unwrap_or(1)).map(stage).collect()
 }
 
 impl OpenArrivals {
@@ -108,30 +208,40 @@ impl OpenArrivals {
     /// Expected time of the last of `total` arrivals.
     #[must_use]
     pub(crate) fn last_arrival(&self, total: u64) -> Duration {
-        let (mut left, mut seconds) = (total as f64, 0.0);
-        for stage in &self.stages {
-            let needed = left / stage.rate;
-            let length = stage.duration.map_or(needed, |duration| duration.as_secs_f64().min(needed));
-            seconds += length;
-            left = (left - length * stage.rate).max(0.0);
+        match &self.process {
+            ArrivalProcess::Burst { size, every } => return burst_of(total.saturating_sub(1), *size, *every),
+            ArrivalProcess::Trace(moments) => return moments.wrapping(total.clamp(1, moments.len()) - 1),
+            ArrivalProcess::Constant | ArrivalProcess::Poisson | ArrivalProcess::Ramp => {}
         }
+        let (segments, mass) = (Segment::all(&self.stages), total as f64);
+        let segment = segments.iter().find(|segment| mass <= segment.end_mass).or(segments.last());
+        let seconds = segment.map_or(0.0, |segment| segment.second_of(mass));
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 
     /// Expected number of arrivals until the stages end; infinite if they do not.
     #[must_use]
     pub(crate) fn expected(&self) -> f64 {
-        let seconds = |duration: Option<Duration>| duration.map_or(f64::INFINITY, |duration| duration.as_secs_f64());
-        self.stages.iter().map(|stage| stage.rate * seconds(stage.duration)).sum()
+        self.stages.iter().map(Stage::expected).sum()
     }
 }
 
 impl Arrivals {
-    /// Expected time of the last of `total` arrivals; `None` for a batch.
+    /// Most tasks queued and running together, where that is limited.
+    #[must_use]
+    pub(crate) fn max_in_flight(&self) -> Option<u64> {
+        match self {
+            Self::Batch => None,
+            Self::ClosedLoop { max_in_flight } => Some(max_in_flight.get()),
+            Self::Open(open) => open.max_in_flight.map(NonZeroU64::get),
+        }
+    }
+
+    /// Expected time of the last of `total` arrivals; `None` where they do not look at the time.
     #[must_use]
     pub(crate) fn last(&self, total: u64) -> Option<Duration> {
         match self {
-            Self::Batch => None,
+            Self::Batch | Self::ClosedLoop { .. } => None,
             Self::Open(open) => Some(open.last_arrival(total)),
         }
     }
@@ -140,10 +250,13 @@ impl Arrivals {
 impl ArrivalProcess {
     /// The word used in YAML, JSON and on screen.
     #[must_use]
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Constant => "constant",
             Self::Poisson => "poisson",
+            Self::Burst { .. } => "burst",
+            Self::Ramp => "ramp",
+            Self::Trace(_) => "trace",
         }
     }
 }
@@ -156,68 +269,18 @@ fn evenly_spaced(mass: f64) -> u64 {
     (mass - mass.max(1.0) * 1e-9).ceil().max(0.0) as u64
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::workload::model::{OnFull, Stage};
-
-    fn open(process: ArrivalProcess, stages: &[(Option<u64>, f64)]) -> OpenArrivals {
-        let stages = stages.iter().map(|&(seconds, rate)| Stage { duration: seconds.map(Duration::from_secs), rate });
-        OpenArrivals { process, stages: stages.collect(), max_in_flight: None, on_full: OnFull::Drop }
-    }
-
-    #[test]
-    fn evenly_spaced_arrivals_follow_the_rate_of_their_stage() {
-        let open = open(ArrivalProcess::Constant, &[(Some(1), 4.0), (Some(2), 1.0)]);
-        let millis: Vec<u128> = ArrivalTimes::new(&open, 1, u64::MAX).map(|time| time.as_millis()).collect();
-        assert_eq!(millis, [0, 250, 500, 750, 1000, 2000]);
-        assert_eq!(count(&open, 1, u64::MAX), 6);
-        assert_eq!(count(&open, 1, 5), 5);
-    }
-
-    #[test]
-    fn whole_products_are_not_rounded_up() {
-        for (rate, seconds) in [(40.0, 10), (0.1, 30), (120.0, 20), (1.0 / 3.0, 3)] {
-            let open = open(ArrivalProcess::Constant, &[(Some(seconds), rate)]);
-            let expected = (rate * seconds as f64).round() as u64;
-            assert_eq!(count(&open, 1, u64::MAX), expected, "{rate}/s for {seconds} s");
-            assert_eq!(ArrivalTimes::new(&open, 1, u64::MAX).count() as u64, expected);
-        }
-    }
-
-    #[test]
-    fn a_stage_without_an_end_runs_until_the_tasks_are_used_up() {
-        let open = open(ArrivalProcess::Poisson, &[(Some(1), 5.0), (None, 100.0)]);
-        assert_eq!(ArrivalTimes::new(&open, 3, 1000).count(), 1000);
-        assert_eq!(count(&open, 3, 1000), 1000);
-    }
-
-    #[test]
-    fn evenly_spaced_arrivals_without_an_end_are_as_many_as_there_are_tasks() {
-        for stages in [&[(None, 4.0)][..], &[(Some(1), 4.0), (None, 2.0)]] {
-            let open = open(ArrivalProcess::Constant, stages);
-            assert_eq!(count(&open, 1, 1000), 1000);
-            assert_eq!(ArrivalTimes::new(&open, 1, 1000).count(), 1000);
-        }
-    }
-
-    #[test]
-    fn poisson_gaps_have_the_mean_and_the_spread_of_the_exponential() {
-        let open = open(ArrivalProcess::Poisson, &[(Some(200), 100.0)]);
-        let times: Vec<f64> = ArrivalTimes::new(&open, 5, u64::MAX).map(|time| time.as_secs_f64()).collect();
-        // 20 000 expected, standard deviation 141.
-        assert!((19_400..20_600).contains(&times.len()), "{}", times.len());
-        assert_eq!(count(&open, 5, u64::MAX), times.len() as u64);
-        let gaps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
-        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
-        assert!((variance.sqrt() / mean - 1.0).abs() < 0.05, "{mean} {variance}");
-    }
-
-    #[test]
-    fn a_finished_list_stays_finished() {
-        let mut times = ArrivalTimes::new(&open(ArrivalProcess::Poisson, &[(Some(1), 3.0)]), 1, u64::MAX);
-        let count = times.by_ref().count();
-        assert!(times.next().is_none(), "{count}");
-    }
+/// Arrivals of the bursts that begin before the end, if there is one.
+fn in_bursts(size: NonZeroU64, every: Duration, end: Option<Duration>) -> u64 {
+    let Some(end) = end else { return u64::MAX };
+    let bursts = end.as_nanos().div_ceil(every.as_nanos().max(1));
+    u64::try_from(bursts).unwrap_or(u64::MAX).saturating_mul(size.get())
 }
+
+/// When arrival `index` comes.
+fn burst_of(index: u64, size: NonZeroU64, every: Duration) -> Duration {
+    let nanos = u128::from(index / size) * every.as_nanos();
+    u64::try_from(nanos).map_or(Duration::MAX, Duration::from_nanos)
+}
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,7 @@ static ALL: &[Bundled] = bundled![
     "io-wait",
     "mixed",
     "open-loop",
+    "bursts",
     "one-hang",
     "timeouts",
     "flaky",

@@ -11,6 +11,9 @@
 //! | lognormal | `median * exp(sigma * z)`, `z` the inverse of the standard normal distribution at `u` (AS 241) |
 //! | pareto | `min * u^(-1/alpha)` |
 //! | bimodal | `slow` if `u < p_slow`, otherwise `fast` |
+//! | trace, sampled | the recorded value at the place `floor(u * n)`, from 0 |
+//!
+//! A trace that is not sampled needs no number: task `i` has the value at `(i - first) mod n`.
 //!
 //! Where there is a `max`, a larger value becomes `max`; no value is ever longer than a year.
 
@@ -27,6 +30,7 @@ impl Dist {
     pub(crate) fn draw(&self, seed: u64, index: u64, phase: u64) -> Duration {
         match self {
             Self::Constant(value) => *value,
+            Self::Trace { values, first, sampled: false } => values.wrapping(index.wrapping_sub(*first)),
             _ => self.quantile(unit(seed, Purpose::Service, index, phase)),
         }
     }
@@ -37,6 +41,9 @@ impl Dist {
     pub(crate) fn quantile(&self, u: f64) -> Duration {
         match *self {
             Self::Constant(value) => value,
+            Self::Trace { ref values, .. } => values.at(u),
+            // Nobody draws it: it is replaced before (see `service::with_times`).
+            Self::Told => Duration::ZERO,
             Self::Uniform { min, max } => nanos(in_nanos(min) + u * (in_nanos(max) - in_nanos(min)), Some(max)),
             Self::Exponential { mean, max } => nanos(-u.ln() * in_nanos(mean), max),
             Self::Lognormal { median, sigma, max } => nanos(in_nanos(median) * (sigma * normal::inverse(u)).exp(), max),
@@ -56,6 +63,8 @@ impl Dist {
     pub fn mean(&self) -> Duration {
         match *self {
             Self::Constant(value) => value,
+            Self::Trace { ref values, .. } => values.mean(),
+            Self::Told => Duration::ZERO,
             Self::Uniform { min, max } => nanos((in_nanos(min) + in_nanos(max)) / 2.0, None),
             // E[min(X, m)] is the integral of P(X > x) from 0 to m.
             Self::Exponential { mean, max } => {
@@ -82,6 +91,9 @@ impl Dist {
     /// A value that the longest of `n` draws exceeds in about one of a hundred streams.
     #[must_use]
     pub(crate) fn longest_of(&self, n: u64) -> Duration {
+        if let Self::Trace { values, .. } = self {
+            return values.longest();
+        }
         let share = 0.01 / n.max(1) as f64;
         self.quantile(share).max(self.quantile(1.0 - share))
     }
@@ -90,12 +102,21 @@ impl Dist {
     #[must_use]
     pub(crate) fn is_constant(&self) -> bool {
         match *self {
-            Self::Constant(_) => true,
+            Self::Constant(_) | Self::Told => true,
+            Self::Trace { ref values, .. } => values.is_constant(),
             Self::Uniform { min, max } | Self::Pareto { min, max, .. } => min == max,
             Self::Exponential { .. } => false,
             Self::Lognormal { sigma, .. } => sigma == 0.0,
             Self::Bimodal { fast, slow, p_slow } => fast == slow || p_slow == 0.0 || p_slow == 1.0,
         }
+    }
+}
+
+impl Dist {
+    /// Whether chance has a part in it.
+    #[must_use]
+    pub(crate) fn is_random(&self) -> bool {
+        !self.is_constant() && !matches!(self, Self::Trace { sampled: false, .. })
     }
 }
 
@@ -122,6 +143,7 @@ fn nanos(value: f64, max: Option<Duration>) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::trace::Trace;
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -137,7 +159,23 @@ mod tests {
             Dist::Pareto { min: MS(20), alpha: 1.5, max: MS(3000) },
             Dist::Pareto { min: MS(20), alpha: 1.0, max: MS(400) },
             Dist::Bimodal { fast: MS(1), slow: MS(100), p_slow: 0.05 },
+            trace(true),
         ]
+    }
+
+    fn trace(sampled: bool) -> Dist {
+        Dist::Trace { values: Trace::new(vec![7_000_000, 1_000_000, 4_000_000]).unwrap(), first: 10, sampled }
+    }
+
+    #[test]
+    fn a_trace_is_in_its_order_and_begins_again() {
+        let drawn: Vec<u128> = (10..15).map(|index| trace(false).draw(1, index, 0).as_millis()).collect();
+        assert_eq!(drawn, [7, 1, 4, 7, 1]);
+        let sampled: Vec<u128> = (10..90).map(|index| trace(true).draw(1, index, 0).as_millis()).collect();
+        assert_ne!(sampled[..5], drawn);
+        assert!([7, 1, 4].iter().all(|value| sampled.contains(value)), "{sampled:?}");
+        assert_eq!((trace(false).mean(), trace(false).longest_of(1)), (MS(4), MS(7)));
+        assert!(trace(true).is_random() && !trace(false).is_random());
     }
 
     #[test]

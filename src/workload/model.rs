@@ -19,6 +19,8 @@ pub use kind::{EngineKind, Hue, KindRow, WorkerCounts};
 pub use submission::{Dispatch, SubmitMode};
 pub use worker_life::{Initializer, Recycling};
 
+use crate::workload::trace::Trace;
+
 /// One workload file: what the tasks are, when they arrive, which engines run them and how it is measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workload {
@@ -199,7 +201,7 @@ pub struct CommandLine {
 }
 
 /// Distribution of a service time. All times are in nanoseconds when drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Dist {
     /// Always the same.
     Constant(Duration),
@@ -243,6 +245,17 @@ pub enum Dist {
         /// Probability of `slow`, from 0 to 1.
         p_slow: f64,
     },
+    /// Recorded times.
+    #[serde(skip_deserializing)]
+    Trace {
+        values: Trace,
+        /// The task that has the first of them; the next has the next one, and so on, again and again.
+        first: TaskIndex,
+        /// Whether they are drawn at random instead.
+        sampled: bool,
+    },
+    /// Only in what workers are sent: the time comes with the task, as bytes (see [`crate::workload::service::told_times`]).
+    Told,
 }
 
 /// Which attempts are repeated.
@@ -288,6 +301,11 @@ pub enum Order {
 pub enum Arrivals {
     /// All at the start.
     Batch,
+    /// A new task when one ends.
+    ClosedLoop {
+        /// So many are queued and running together, until there are none left to come.
+        max_in_flight: NonZeroU64,
+    },
     /// At times of their own, whatever the engine does.
     Open(OpenArrivals),
 }
@@ -297,7 +315,7 @@ pub enum Arrivals {
 pub struct OpenArrivals {
     /// Spacing.
     pub process: ArrivalProcess,
-    /// One after the other; never empty. A single stage without a duration runs until the tasks are used up.
+    /// One after the other; empty only where a trace has all tasks at the start. A single stage without a duration runs until the tasks are used up.
     pub stages: Vec<Stage>,
     /// Most tasks queued and running together.
     pub max_in_flight: Option<NonZeroU64>,
@@ -306,21 +324,34 @@ pub struct OpenArrivals {
 }
 
 /// Spacing of open arrivals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ArrivalProcess {
     /// Evenly spaced.
     Constant,
     /// Exponential gaps.
     Poisson,
+    /// Many at once, again and again, the first ones at the start. The rate of its one stage is their mean.
+    Burst {
+        /// How many at once.
+        size: NonZeroU64,
+        /// From one burst to the next; above 0.
+        every: Duration,
+    },
+    /// Spaced by a rate that changes evenly within a stage.
+    Ramp,
+    /// At recorded moments since the start, in order. Its stages are those of the rate that these amount to.
+    Trace(Trace),
 }
 
-/// A stretch of time with one arrival rate.
+/// A stretch of time and its arrival rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stage {
     /// How long; `None` only where a total ends the run.
     pub duration: Option<Duration>,
-    /// Arrivals per second, above 0.
+    /// Arrivals per second at its begin. Above 0, except at the ends of a ramp.
     pub rate: f64,
+    /// Arrivals per second at its end: the same as `rate` unless it is part of a ramp.
+    pub end_rate: f64,
 }
 
 /// What happens to an arrival when `max_in_flight` tasks are in the system.

@@ -1,5 +1,6 @@
 //! How long a task is meant to take: all a worker process needs is the class, the seed and the index.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::workload::model::{Backoff, Dist, Phase, TaskIndex, Work};
@@ -46,6 +47,85 @@ pub(crate) fn phase_time(phase: &Phase, position: u64, seed: u64, index: TaskInd
 #[must_use]
 pub(crate) fn is_constant(work: &Work) -> bool {
     timed(work).is_none_or(|mut parts| parts.all(|(.., dist)| dist.is_constant()))
+}
+
+/// Whether chance has a part in the drawn time.
+#[must_use]
+pub(crate) fn is_random(work: &Work) -> bool {
+    timed(work).is_some_and(|mut parts| parts.any(|(.., dist)| dist.is_random()))
+}
+
+/// Values of the longest trace that its time comes from; 0 without any.
+#[must_use]
+pub(crate) fn trace_len(work: &Work) -> u64 {
+    let len = |dist: &Dist| if let Dist::Trace { values, .. } = dist { values.len() } else { 0 };
+    timed(work).into_iter().flatten().map(|(.., dist)| len(dist)).max().unwrap_or(0)
+}
+
+/// Whether workers are to be told the times of its tasks, because they do not have the traces.
+#[must_use]
+pub(crate) fn has_traces(work: &Work) -> bool {
+    trace_len(work) > 0
+}
+
+/// What travels with a task of which workers are told the times: one after the other those that come from a trace, each
+/// as eight bytes, nanoseconds, the least significant first.
+#[must_use]
+pub(crate) fn told_times(work: &Work, seed: u64, index: TaskIndex) -> Vec<u8> {
+    let traced = timed(work).into_iter().flatten().filter(|(.., dist)| matches!(dist, Dist::Trace { .. }));
+    traced.flat_map(|(_, phase, dist)| (dist.draw(seed, index, phase).as_nanos() as u64).to_le_bytes()).collect()
+}
+
+/// The work as workers are sent it: without its traces.
+#[must_use]
+pub(crate) fn without_traces(work: &Work) -> Cow<'_, Work> {
+    if !has_traces(work) {
+        return Cow::Borrowed(work);
+    }
+    let mut work = work.clone();
+    dists(&mut work).filter(|dist| matches!(dist, Dist::Trace { .. })).for_each(|dist| *dist = Dist::Told);
+    Cow::Owned(work)
+}
+
+/// Whether its times come with each task.
+#[must_use]
+pub(crate) fn is_told(work: &Work) -> bool {
+    timed(work).into_iter().flatten().any(|(.., dist)| matches!(dist, Dist::Told))
+}
+
+/// The work of one task, with the times that came with it; `None` where they do not fit.
+#[must_use]
+pub(crate) fn with_times(work: &Work, told: &[u8]) -> Option<Work> {
+    let mut work = work.clone();
+    let mut times = told.chunks_exact(8).map(|time| time.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
+    for dist in dists(&mut work).filter(|dist| matches!(dist, Dist::Told)) {
+        *dist = Dist::Constant(Duration::from_nanos(times.next()?));
+    }
+    (times.next().is_none() && told.len().is_multiple_of(8)).then_some(work)
+}
+
+/// Gives the first task of a class the first value of its traces. Of `count` tasks the others can never have what is behind
+/// that.
+pub(crate) fn begin_traces(work: &mut Work, begin: TaskIndex, count: Option<u64>) {
+    for dist in dists(work) {
+        if let Dist::Trace { values, first, sampled: false } = dist {
+            *first = begin;
+            *values = count.map_or_else(|| values.clone(), |count| values.first(count));
+        }
+    }
+}
+
+fn dists(work: &mut Work) -> impl Iterator<Item = &mut Dist> {
+    let (single, phases) = match work {
+        Work::Cpu(dist) | Work::Sleep(dist) => (Some(dist), None),
+        Work::Mixed(phases) => (None, Some(phases)),
+        Work::Io(_) | Work::Memory(_) | Work::Kernel(_) | Work::Command(_) | Work::Echo => (None, None),
+    };
+    let phases = phases.into_iter().flatten().filter_map(|phase| match phase {
+        Phase::Cpu(dist) | Phase::Sleep(dist) => Some(dist),
+        Phase::Io(_) | Phase::Memory(_) => None,
+    });
+    single.into_iter().chain(phases)
 }
 
 /// Most memory that one task of this work is known to need, in bytes; 0 where nothing is said.
@@ -109,6 +189,7 @@ fn timed(work: &Work) -> Option<impl Iterator<Item = (Part, u64, &Dist)>> {
 mod tests {
     use super::*;
     use crate::workload::model::IoWork;
+    use crate::workload::trace::Trace;
 
     fn exponential(ms: u64) -> Dist {
         Dist::Exponential { mean: Duration::from_millis(ms), max: None }
@@ -125,6 +206,44 @@ mod tests {
         assert_eq!(service_time(&work, 1, 9), Some(parts[0].unwrap() + parts[2].unwrap()));
         assert_eq!(cpu_time(&work, 1, 9), parts[0]);
         assert_eq!(mean_service_time(&work), Some(Duration::from_millis(10)));
+    }
+
+    #[test]
+    fn a_worker_is_told_the_times_of_a_trace_and_never_has_it() {
+        let trace =
+            |values: &[u64], first| Dist::Trace { values: Trace::new(values.to_vec()).unwrap(), first, sampled: false };
+        let io = Phase::Io(IoWork { bytes: 1, sync: false });
+        let work = Work::Mixed(vec![
+            Phase::Cpu(trace(&[5, 6], 0)),
+            io,
+            Phase::Sleep(exponential(5)),
+            Phase::Sleep(trace(&[7], 0)),
+        ]);
+        let sent = without_traces(&work);
+        assert!(is_told(&sent) && !is_told(&work) && has_traces(&work) && !has_traces(&sent));
+        let text = serde_json::to_string(&*sent).unwrap();
+        assert!(text.contains(r#"{"Cpu":"Told"}"#), "{text}");
+        let received: Work = serde_json::from_str(&text).unwrap();
+        let told = told_times(&work, 1, 3);
+        assert_eq!(told, [6, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
+        let done = with_times(&received, &told).unwrap();
+        assert_eq!(
+            (service_time(&done, 1, 3), cpu_time(&done, 1, 3)),
+            (service_time(&work, 1, 3), cpu_time(&work, 1, 3))
+        );
+        for wrong in [&told[..8], &told[..15], &[], &[0; 24]] {
+            assert_eq!(with_times(&received, wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn traces_begin_with_their_class_and_end_with_its_last_task() {
+        let mut work =
+            Work::Sleep(Dist::Trace { values: Trace::new(vec![1, 2, 3, 4]).unwrap(), first: 0, sampled: false });
+        begin_traces(&mut work, 100, Some(3));
+        let nanos = |index| service_time(&work, 1, index).unwrap().as_nanos();
+        assert_eq!([100, 101, 102, 103].map(nanos), [1, 2, 3, 1]);
+        assert_eq!(mean_service_time(&work), Some(Duration::from_nanos(2)));
     }
 
     #[test]

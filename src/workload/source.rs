@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::workload::bundled;
 use crate::workload::diagnostic::{Diagnostic, Diagnostics};
-use crate::workload::load::{self, LARGEST_FILE, Loaded};
+use crate::workload::load::{self, LARGEST_FILE, Loaded, NamedFiles};
 use crate::workload::model::{Work, Workload};
 use crate::workload::text::neutral;
 
@@ -53,11 +53,13 @@ pub(crate) enum SourceError {
         /// What it is.
         kind: &'static str,
     },
-    /// It is larger than 1 MiB.
-    #[error("the file is larger than 1 MiB")]
+    /// It is too large.
+    #[error("the file is larger than {} MiB", most >> 20)]
     TooLarge {
         /// The name or path that was asked for.
         name: String,
+        /// Most bytes that it may have.
+        most: u64,
     },
     /// It is not text.
     #[error("not UTF-8 text (line {line}, byte {byte} of it)")]
@@ -85,7 +87,7 @@ impl SourceError {
     pub(crate) fn diagnostic(&self) -> Diagnostic {
         let (Self::NotFound { name, .. }
         | Self::NotRegular { name, .. }
-        | Self::TooLarge { name }
+        | Self::TooLarge { name, .. }
         | Self::NotText { name, .. }
         | Self::Io { name, .. }) = self;
         let mut diagnostic = Diagnostic::of_file(name, &self.to_string());
@@ -160,16 +162,19 @@ fn pipe(path: &Path, metadata: &fs::Metadata) -> Result<Source, SourceError> {
     Ok(Source { name, world_writable, ..Source::without_file(text) })
 }
 
-/// Reads a file and nothing else.
-///
-/// # Errors
-/// See [`SourceError`].
-pub(crate) fn read(path: &Path) -> Result<Source, SourceError> {
+/// What the system said of a file that should be there.
+fn failed(name: &str, error: io::Error) -> SourceError {
+    let name = name.to_owned();
+    match error.kind() {
+        io::ErrorKind::NotFound => SourceError::NotFound { name, suggestion: None },
+        _ => SourceError::Io { name, error },
+    }
+}
+
+/// Opens a regular file, and nothing else.
+fn open_regular(path: &Path) -> Result<(File, fs::Metadata), SourceError> {
     let name = path.display().to_string();
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => SourceError::NotFound { name: name.clone(), suggestion: None },
-        _ => SourceError::Io { name: name.clone(), error },
-    };
+    let failed = |error| failed(&name, error);
     // Asked before it is opened: opening some devices has effects. Asked again afterwards: it may have been replaced.
     let regular = |metadata: &fs::Metadata| {
         if metadata.is_file() {
@@ -183,19 +188,36 @@ pub(crate) fn read(path: &Path) -> Result<Source, SourceError> {
         OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     regular(&metadata)?;
+    Ok((file, metadata))
+}
+
+/// Reads a file and nothing else.
+///
+/// # Errors
+/// See [`SourceError`].
+pub(crate) fn read(path: &Path) -> Result<Source, SourceError> {
+    let name = path.display().to_string();
+    let (file, metadata) = open_regular(path)?;
     let text = text(file, &name)?;
     let world_writable = metadata.mode() & WORLD_WRITABLE != 0;
-    let folder = fs::canonicalize(path).map_err(failed)?.parent().map(Path::to_owned);
+    let folder = fs::canonicalize(path).map_err(|error| failed(&name, error))?.parent().map(Path::to_owned);
     Ok(Source { text, name, path: Some(path.to_owned()), folder, world_writable })
 }
 
 /// The text that is read to its end, at most 1 MiB of it.
 fn text(from: impl Read, name: &str) -> Result<String, SourceError> {
+    text_up_to(from, name, LARGEST_FILE)
+}
+
+/// The text that is read to its end, at most so many bytes of it.
+fn text_up_to(from: impl Read, name: &str, most: u64) -> Result<String, SourceError> {
     let name = || name.to_owned();
     let mut bytes = Vec::new();
-    from.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(|error| SourceError::Io { name: name(), error })?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(SourceError::TooLarge { name: name() });
+    from.take(most.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| SourceError::Io { name: name(), error })?;
+    if bytes.len() as u64 > most {
+        return Err(SourceError::TooLarge { name: name(), most });
     }
     String::from_utf8(bytes).map_err(|error| {
         let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
@@ -219,6 +241,21 @@ pub(crate) fn load(name_or_path: &str, allow_exec: bool, set: &[String]) -> Resu
     }
 }
 
+/// Files that a workload names, from its folder or, where it has none, from the current one.
+#[derive(Clone, Copy, Debug)]
+struct Beside<'a>(Option<&'a Path>);
+
+impl NamedFiles for Beside<'_> {
+    fn read(&self, name: &str, most: u64) -> Result<String, String> {
+        let path = self.0.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
+        let text = open_regular(&path).and_then(|(file, _)| text_up_to(file, name, most));
+        text.map_err(|error| match error {
+            SourceError::NotFound { .. } => "no such file".to_owned(),
+            error => error.to_string(),
+        })
+    }
+}
+
 impl Source {
     fn without_file(text: String) -> Self {
         Self { text, name: String::new(), path: None, folder: None, world_writable: false }
@@ -229,7 +266,7 @@ impl Source {
     /// # Errors
     /// All problems.
     pub(crate) fn load(&self, set: &[String]) -> Result<Loaded, Diagnostics> {
-        let mut loaded = load::load_with(&self.text, &self.name, set)?;
+        let mut loaded = load::load_with(&self.text, &self.name, set, &Beside(self.folder.as_deref()))?;
         loaded.workload.folder.clone_from(&self.folder);
         Ok(loaded)
     }

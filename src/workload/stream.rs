@@ -8,10 +8,9 @@ use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use crate::workload::arrivals::{self, ArrivalTimes};
-use crate::workload::model::{Arrivals, ClassId, Order, Share, TaskClass, TaskIndex, Total, Workload};
+use crate::workload::hash::short_hash;
+use crate::workload::model::{ArrivalProcess, Arrivals, ClassId, Order, Share, TaskClass, TaskIndex, Total, Workload};
 use crate::workload::permutation::Permutation;
 use crate::workload::random::{Purpose, unit};
 use crate::workload::service;
@@ -71,7 +70,7 @@ impl Stream {
             Total::ByDuration => u64::MAX,
         };
         let total = match &workload.arrivals {
-            Arrivals::Batch => limit,
+            Arrivals::Batch | Arrivals::ClosedLoop { .. } => limit,
             Arrivals::Open(open) => arrivals::count(open, seed, limit),
         };
         let mut shared = Shared {
@@ -155,11 +154,11 @@ impl Stream {
         self.shared.service_time(index)
     }
 
-    /// When tasks arrive, by position; `None` for a closed batch, where all are there from the start.
+    /// When tasks arrive, by position; `None` for closed arrivals, which do not look at the time.
     #[must_use]
     pub fn arrivals(&self) -> Option<ArrivalTimes> {
         match &self.shared.arrivals {
-            Arrivals::Batch => None,
+            Arrivals::Batch | Arrivals::ClosedLoop { .. } => None,
             Arrivals::Open(open) => Some(ArrivalTimes::new(open, self.shared.seed, self.shared.total)),
         }
     }
@@ -189,10 +188,22 @@ impl Stream {
             let definition = serde_json::to_string(&(class.share, &class.work)).unwrap_or_default();
             let _ = writeln!(text, "class {definition}");
         }
+        if let Arrivals::ClosedLoop { max_in_flight } = &shared.arrivals {
+            let _ = writeln!(text, "closed {max_in_flight}");
+        }
         if let Arrivals::Open(open) = &shared.arrivals {
             let _ = writeln!(text, "open {}", open.process.word());
+            if let ArrivalProcess::Burst { size, every } = open.process {
+                let _ = writeln!(text, "burst {size} {}", every.as_nanos());
+            }
+            if let ArrivalProcess::Trace(moments) = &open.process {
+                let _ = writeln!(text, "moments {} {}", moments.len(), moments.hash());
+            }
             for stage in &open.stages {
                 let _ = writeln!(text, "stage {:?} {}", stage.duration.map(|duration| duration.as_nanos()), stage.rate);
+                if stage.is_ramp() {
+                    let _ = writeln!(text, "to {}", stage.end_rate);
+                }
             }
         }
         let step = shared.total.div_ceil(SAMPLED).max(1);
@@ -206,11 +217,6 @@ impl Stream {
         }
         short_hash(text.as_bytes())
     }
-}
-
-/// First 16 hexadecimal digits of the SHA-256.
-pub(crate) fn short_hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn count_of(share: Share) -> u64 {

@@ -19,6 +19,8 @@ pub const LARGEST: u64 = 1 << 50;
 pub(crate) const DURATION_FORM: &str = "a duration with a unit, such as 5ms, 1.5s, 2min or 1h30m";
 /// What a size looks like; for messages.
 pub(crate) const SIZE_FORM: &str = "a size with a unit, such as 64KiB, 1.5MB or 512B";
+/// What a rate at an end of a ramp looks like; for messages.
+pub(crate) const RAMP_RATE_FORM: &str = "a rate with a unit, such as 120/s, 30/min or 0/s";
 /// What a rate looks like; for messages.
 pub(crate) const RATE_FORM: &str = "a rate above 0 with a unit, such as 120/s, 30/min or 10/h";
 
@@ -168,6 +170,19 @@ pub fn format_size(bytes: u64) -> String {
 /// # Errors
 /// Says what is wrong: no unit, not above 0, not finite.
 pub(crate) fn parse_rate(text: &str) -> Result<f64, UnitError> {
+    let above = |rate| if rate > 0.0 { Ok(rate) } else { Err(UnitError::new("a rate must be above 0")) };
+    if text.trim_start().starts_with('-') { above(-1.0) } else { rate(text).and_then(above) }
+}
+
+/// Reads a rate at an end of a ramp, which may be 0; see [`parse_rate`].
+///
+/// # Errors
+/// Says what is wrong: no unit, a sign, not finite.
+pub(crate) fn parse_ramp_rate(text: &str) -> Result<f64, UnitError> {
+    rate(text)
+}
+
+fn rate(text: &str) -> Result<f64, UnitError> {
     let trimmed = text.trim();
     let Some((number, unit)) = trimmed.split_once('/') else {
         let error = UnitError::new("a rate needs a unit");
@@ -175,7 +190,7 @@ pub(crate) fn parse_rate(text: &str) -> Result<f64, UnitError> {
     };
     let (number, unit) = (number.trim(), unit.trim());
     if number.starts_with('-') {
-        return Err(UnitError::new("a rate must be above 0"));
+        return Err(UnitError::new("a rate cannot be negative"));
     }
     if !is_number(number) {
         return Err(UnitError::new("not a rate"));
@@ -188,10 +203,7 @@ pub(crate) fn parse_rate(text: &str) -> Result<f64, UnitError> {
         _ => return Err(UnitError::new("not a unit of time").help("rates are per s, min or h")),
     };
     let rate = number.parse::<f64>().map_err(|_| UnitError::new("not a rate"))? / seconds;
-    if !(rate.is_finite() && rate > 0.0) {
-        return Err(UnitError::new("a rate must be above 0"));
-    }
-    Ok(rate)
+    if rate.is_finite() { Ok(rate) } else { Err(UnitError::new("not a rate")) }
 }
 
 #[cfg(test)]
@@ -294,6 +306,10 @@ mod tests {
         assert_eq!(parse_rate("1.8 / h"), Ok(1.8 / 3600.0));
         for text in ["120", "0/s", "-1/s", "nan/s", "inf/s", "1/m", "1/day", "/s", "1/", "1//s"] {
             assert!(parse_rate(text).is_err(), "{text:?} was read as {:?}", parse_rate(text));
+        }
+        assert_eq!(parse_ramp_rate("0/s"), Ok(0.0));
+        for text in ["0", "-1/s", "nan/s", "inf/s", "1/m"] {
+            assert!(parse_ramp_rate(text).is_err(), "{text:?}");
         }
     }
 }

@@ -78,11 +78,17 @@ fn rates_and_modes() {
         case(
             arrivals("§{ mode: open, rate: 5/s, duration: 1s }"),
             "arrivals.process",
-            &["must be constant or poisson"],
+            &["must be constant, poisson, burst, ramp or trace"],
         ),
         case(arrivals("{ mode: open, process: §batch, rate: 5/s, duration: 1s }"), "arrivals.process", &["no batch"]),
         case(file("arrivals: { mode: closed, §rate: 5/s }"), "arrivals.rate", &["closed mode has no `rate`"]),
-        case(file("arrivals: { mode: closed, §max_in_flight: 5 }"), "arrivals.max_in_flight", &["closed mode has no"]),
+        case(file("arrivals: { mode: closed, max_in_flight: §0 }"), "arrivals.max_in_flight", &["an integer >= 1"]),
+        case(file("arrivals: { mode: closed, max_in_flight: §auto }"), "arrivals.max_in_flight", &["an integer >= 1"]),
+        case(
+            file("arrivals: { mode: closed, max_in_flight: 5, §on_full: drop }"),
+            "arrivals.on_full",
+            &["closed mode has no `on_full`"],
+        ),
         case(
             file("arrivals: { mode: closed, process: §poisson }"),
             "arrivals.process",
@@ -97,6 +103,106 @@ fn rates_and_modes() {
         "tasks[0]",
         &["neither a duration nor a number of tasks"],
     )]);
+}
+
+#[test]
+fn bursts() {
+    let burst = |fields: &str| arrivals(&format!("{{ mode: open, process: burst, {fields} }}"));
+    check(vec![
+        case(burst("burst: §0, every: 1s, duration: 2s"), "arrivals.burst", &["must be an integer >= 1"]),
+        case(burst("burst: §50/s, every: 1s, duration: 2s"), "arrivals.burst", &["must be an integer >= 1"]),
+        case(burst("burst: 5, every: §1, duration: 2s"), "arrivals.every", &["a duration needs a unit"]),
+        case(burst("burst: 5, every: §0s, duration: 2s"), "arrivals.every", &["must be above 0"]),
+        case(burst("burst: 5, every: 1s, duration: §0s"), "arrivals.duration", &["must be above 0"]),
+        case(
+            burst("burst: 5, every: 1s, duration: 2s, §rate: 5/s"),
+            "arrivals.rate",
+            &["does not apply to process burst"],
+        ),
+        case(burst("burst: 5, every: 1s, duration: 2s, §stages: []"), "arrivals.stages", &["does not apply"]),
+        meant(
+            burst("burst: 5, every: 1s, §durration: 2s").replace("kind: sleep", "kind: sleep, count: 9"),
+            "arrivals.durration",
+            "duration",
+        ),
+        case(arrivals("§{ mode: open, process: burst, every: 1s, duration: 2s }"), "arrivals.burst", &["is missing"]),
+        case(arrivals("§{ mode: open, process: burst, burst: 5, duration: 2s }"), "arrivals.every", &["is missing"]),
+        case(
+            arrivals("{ mode: open, process: poisson, rate: 5/s, duration: 2s, §burst: 5 }"),
+            "arrivals.burst",
+            &["does not apply to process poisson"],
+        ),
+        case(file("arrivals: { mode: closed, §burst: 5 }"), "arrivals.burst", &["closed mode has no `burst`"]),
+        case(file("arrivals: { mode: closed, process: §burst }"), "arrivals.process", &["must be batch"]),
+    ]);
+    let total = |text: &str| poolscope::workload::stream::Stream::new(&accepted(text).workload).total();
+    assert_eq!(total(&burst("burst: 50, every: 1s, duration: 20s")), 1000);
+    assert_eq!(total(&burst("burst: 50, every: 1s").replace("kind: sleep", "kind: sleep, count: 120")), 120);
+}
+
+#[test]
+fn ramps() {
+    let ramp = |fields: &str| arrivals(&format!("{{ mode: open, process: ramp, {fields} }}"));
+    check(vec![
+        case(
+            ramp("rate: §5/s, duration: 1s"),
+            "arrivals.rate",
+            &["`5/s` alone is no ramp", "{ from: 10/s, to: 200/s }"],
+        ),
+        case(ramp("stages: [{ rate: §5/s, duration: 1s }]"), "arrivals.stages[0].rate", &["alone is no ramp"]),
+        case(
+            arrivals("§{ mode: open, process: ramp, rate: { from: 1/s, to: 5/s } }"),
+            "arrivals.duration",
+            &["`duration` is missing", "takes a time"],
+        ),
+        case(
+            ramp("stages: [§{ rate: { from: 1/s, to: 5/s } }]"),
+            "arrivals.stages[0].duration",
+            &["`duration` is missing", "takes a time"],
+        ),
+        case(
+            ramp("stages: [§{ rate: 1/s }, { rate: 5/s }]"),
+            "arrivals.stages[0].duration",
+            &["every stage but the last"],
+        ),
+        case(ramp("rate: { from: §5, to: 9/s }, duration: 1s"), "arrivals.rate.from", &["needs a unit"])
+            .proposing("5/s"),
+        case(ramp("rate: { from: 5/s, to: §-9/s }, duration: 1s"), "arrivals.rate.to", &["cannot be negative"]),
+        case(ramp("rate: §{ from: 5/s }, duration: 1s"), "arrivals.rate.to", &["`to` is missing"]),
+        case(ramp("rate: { from: 5/s, to: 9/s, §by: 1/s }, duration: 1s"), "arrivals.rate.by", &["unknown key"]),
+        case(ramp("rate: §{ from: 0/s, to: 0/s }, duration: 1s"), "arrivals.rate", &["no task arrives"]),
+        case(
+            ramp("stages: [{ duration: 1s, rate: 5/s }, { rate: §0/s }]")
+                .replace("kind: sleep", "kind: sleep, count: 9"),
+            "arrivals.stages[1].rate",
+            &["no task ever arrives"],
+        ),
+        case(
+            arrivals("{ mode: open, process: constant, rate: §{ from: 1/s, to: 5/s }, duration: 1s }"),
+            "arrivals.rate",
+            &["must be a rate above 0"],
+        ),
+    ]);
+    let total = |text: &str| poolscope::workload::stream::Stream::new(&accepted(text).workload).total();
+    assert_eq!(total(&ramp("rate: { from: 10/s, to: 200/s }, duration: 10s")), 1050);
+    assert_eq!(total(&ramp("stages: [{ duration: 10s, rate: 0/s }, { duration: 5s, rate: 20/s }]")), 200);
+    let endless = ramp("stages: [{ duration: 1s, rate: 0/s }, { rate: 20/s }]");
+    assert_eq!(total(&endless.replace("kind: sleep", "kind: sleep, count: 77")), 77);
+}
+
+#[test]
+fn arrivals_that_nothing_ends_but_the_tasks_bring_them_all() {
+    for process in ["constant", "poisson"] {
+        for spacing in
+            ["rate: 50/s", "stages: [{ rate: 50/s }]", "stages: [{ duration: 1s, rate: 5/s }, { rate: 50/s }]"]
+        {
+            let text = file(&format!("arrivals: {{ mode: open, process: {process}, {spacing} }}"));
+            let loaded = accepted(&text);
+            let stream = poolscope::workload::stream::Stream::new(&loaded.workload);
+            assert_eq!(stream.total(), 3, "{text}");
+            assert_eq!(stream.arrivals().map(Iterator::count), Some(3), "{text}");
+        }
+    }
 }
 
 #[test]
@@ -143,11 +249,6 @@ fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown
     for kind in ["python", "ipc"] {
         cases.push(case(task(&format!("kind: §{kind}, count: 1")), "tasks[0].kind", LATER));
     }
-    for process in ["burst", "ramp", "trace"] {
-        let text = arrivals(&format!("{{ mode: open, process: §{process}, rate: 5/s, duration: 1s }}"));
-        cases.push(case(text, "arrivals.process", LATER));
-    }
-    cases.push(case(dist("{ dist: §trace, path: x }").replace(", path: x", ""), "tasks[0].service_time.dist", LATER));
     cases.push(case(file("measure: { §join: { timeout: 30s } }"), "measure.join", LATER));
     cases.push(case(file("measure: { §gil_probe: true }"), "measure.gil_probe", LATER));
     check(cases);

@@ -1,7 +1,7 @@
 //! Cases, and how they are checked.
 
 use poolscope::workload::diagnostic::{Diagnostic, DiagnosticSeverity, Diagnostics};
-use poolscope::workload::load::{Loaded, load};
+use poolscope::workload::load::{Loaded, NamedFiles, load_with_files};
 
 /// One input and what must be said about it.
 pub struct Case {
@@ -53,6 +53,32 @@ pub fn arrivals(arrivals: &str) -> String {
 }
 
 pub const TASK: &str = "tasks: [{ name: t, kind: cpu, count: 3, service_time: { dist: constant, value: 5ms } }]\n";
+
+/// The files that a workload of a case can name.
+struct Files;
+
+impl NamedFiles for Files {
+    fn read(&self, name: &str, most: u64) -> Result<String, String> {
+        Ok(match name {
+            "good.txt" => "5ms\n7ms\n".to_owned(),
+            "bad.txt" => "5ms\n7ms\nx\n9ms\ny\n".to_owned(),
+            "plain.txt" => "1.5\n2\n".to_owned(),
+            "minus.txt" => "5ms\n-5ms\n".to_owned(),
+            "empty.txt" => "\n".to_owned(),
+            "long.txt" => "1\n9000\n".to_owned(),
+            "back.txt" => "1\n3\n2\n".to_owned(),
+            "epoch.txt" => "1764130000.5\n1764130001\n".to_owned(),
+            "log.csv" => "at,took\n0,1\n0.25,2\n0.25,3\n1.5,4\n".to_owned(),
+            "half" => "1ms\n".repeat(2 << 20),
+            "large" => return Err(format!("the file is larger than {} MiB", most >> 20)),
+            _ => return Err("no such file".to_owned()),
+        })
+    }
+}
+
+fn load(text: &str, source: &str) -> Result<Loaded, Diagnostics> {
+    load_with_files(text, source, &Files)
+}
 
 pub fn place(input: &str) -> (String, usize, usize) {
     let before = input.split('§').next().unwrap_or_default();

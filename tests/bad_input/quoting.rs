@@ -118,7 +118,9 @@ fn carets_are_in_their_column_after_wide_characters_and_tabs() {
 fn micro_is_written_either_way() {
     for micro in ["\u{b5}s", "\u{3bc}s", "us"] {
         let loaded = accepted(&dist(&format!("{{ dist: constant, value: 500{micro} }}")));
-        let poolscope::workload::model::Work::Sleep(dist) = loaded.workload.classes[0].work else { panic!("no sleep") };
+        let poolscope::workload::model::Work::Sleep(dist) = &loaded.workload.classes[0].work else {
+            panic!("no sleep")
+        };
         assert_eq!(dist.mean(), std::time::Duration::from_micros(500));
     }
 }

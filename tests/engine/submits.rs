@@ -4,10 +4,10 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
 use poolscope::engine::control::Command;
 use poolscope::engine::event::{Event, Moment, RunState};
-use poolscope::engine::stream::{Admission, Submission, Submitter};
+use poolscope::engine::stream::{Admission, ClosedLoop, Submission, Submitter};
 use poolscope::workload::model::{Kernel, Work};
 
-use crate::support::{Setting, both, rules, shell};
+use crate::support::{Setting, both, rules, shell, sleep};
 
 /// Hands on what a caller on another thread submits, and tells it what became of it.
 struct Channel {
@@ -98,5 +98,29 @@ fn a_hundred_million_tasks_are_submitted_in_no_time_and_stopped() {
         let story = running.finish();
         assert_eq!(story.counts.cancelled, 100_000_000);
         assert_eq!(story.state, Some(RunState::Stopped));
+    }
+}
+
+#[test]
+fn in_a_closed_loop_a_task_is_submitted_when_one_ends() {
+    let sleep_time = std::time::Duration::from_millis(20);
+    for setting in both(2) {
+        let closed_loop = || Admission::Submitted { submitter: Box::new(ClosedLoop::new(12)), capacity: Some(3) };
+        let setting = Setting { admission: closed_loop(), ..setting };
+        let running = setting.tasks(12, sleep(20), rules()).start();
+        let early = running.until("some are done", |story| story.counts.succeeded > 0);
+        assert_eq!(early.total, Some(12), "how many there will be is known from the start");
+        let story = running.finish();
+        assert_eq!((story.counts.submitted, story.counts.succeeded), (12, 12), "{:?}", story.notes);
+        assert_eq!(story.most_in_system, 3);
+        for (record, (arrival, _)) in story.records.iter().zip(&story.arrivals) {
+            // As many had ended by then as it takes for it to be one of three.
+            let ended = story.arrivals.iter().filter(|(_, told)| told <= arrival).count() as u64;
+            let index = record.index;
+            assert!(ended + 3 > index, "task {index} was submitted when {ended} had ended");
+            // And not much later: the next one waits for no timer.
+            let third = index.checked_sub(3).and_then(|nth| Some(story.arrivals.get(usize::try_from(nth).ok()?)?.1));
+            assert!(third.is_none_or(|told| arrival.since(told) < sleep_time), "task {index} was submitted late");
+        }
     }
 }

@@ -255,7 +255,11 @@ impl Setting {
 #[derive(Debug, Default, Clone)]
 pub struct Story {
     pub records: Vec<Record>,
+    /// For each of them, when its task arrived and when it was told.
+    pub arrivals: Vec<(Moment, Moment)>,
     pub succeeded: u64,
+    /// Tasks that there will be.
+    pub total: Option<u64>,
     pub attempts: Vec<AttemptReport>,
     pub expired: u64,
     pub exits: Vec<(WorkerId, u32, Exit, Usage, bool)>,
@@ -318,6 +322,7 @@ impl Observer for Remember {
                 story.batches.push(batch.records.len());
                 if story.records.len() < 100_000 {
                     story.records.extend_from_slice(batch.records);
+                    story.arrivals.extend(batch.records.iter().map(|_| (batch.arrival, now)));
                 }
             }
             Event::Attempt(report) => {
@@ -356,6 +361,7 @@ impl Observer for Remember {
         let mut story = self.0.story.lock().unwrap();
         story.most_in_system = story.most_in_system.max(view.counts.queued + view.counts.running);
         story.counts = view.counts;
+        story.total = view.total;
         story.state = Some(view.state);
         story.slots = view.slots.to_vec();
         story.at = now;

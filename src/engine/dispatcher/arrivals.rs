@@ -71,8 +71,8 @@ impl PendingArrivals {
     /// Tasks that there will have been at the end, where that is known.
     pub(super) fn total(&self, of_stream: Option<u64>) -> Option<u64> {
         match self.source {
-            Source::Submitter => self.submitter.as_ref().and_then(|submitter| submitter.total()),
-            Source::Closed if self.submitter.is_some() => Some(self.position),
+            Source::Submitter => self.submitter.as_ref()?.total(),
+            Source::Closed => self.submitter.as_ref().map_or(of_stream, |it| it.total().or(Some(self.position))),
             _ => of_stream,
         }
     }
@@ -83,7 +83,7 @@ impl PendingArrivals {
     }
 }
 
-fn in_system(counts: &Counts) -> u64 {
+pub(super) fn in_system(counts: &Counts) -> u64 {
     counts.submitted - counts.finished()
 }
 
@@ -178,6 +178,7 @@ impl Dispatcher {
                 self.counts.dropped += 1;
             } else {
                 self.queue.admit(self.arrivals.position, at);
+                self.present.came(now, 1, at);
             }
             self.arrivals.position += 1;
             self.arrivals.draw();

@@ -23,6 +23,7 @@ mod ghosts;
 pub mod input;
 mod lane;
 mod policy;
+mod presence;
 pub mod queue;
 mod recycle;
 mod results;
@@ -44,13 +45,14 @@ use crate::engine::outcome::Counts;
 use crate::engine::stream::{Admission, ClassRules, TaskStream};
 use crate::workload::model::Recycling;
 
-use arrivals::PendingArrivals;
+use arrivals::{PendingArrivals, in_system};
 use caller::Caller;
 use delivery::Deliveries;
 pub use delivery::Submitting;
 pub use input::{Effect, Ended, Input, Sink, StartFailure, Stop};
 use lane::Lane;
 pub use policy::Policy;
+use presence::TasksPresent;
 use timers::{Timer, Timers};
 use worker::{Table, Worker};
 
@@ -135,6 +137,7 @@ pub struct Dispatcher {
     deliveries: Option<Deliveries>,
     caller: Caller,
     estimates: Estimates,
+    present: TasksPresent,
     counts: Counts,
     /// Tasks that wait for their next attempt.
     retrying: u64,
@@ -194,6 +197,7 @@ impl Dispatcher {
             arrivals: PendingArrivals::new(settings.admission, total),
             estimates: Estimates::new(settings.classes.len()),
             classes: settings.classes,
+            present: TasksPresent::default(),
             counts: Counts::default(),
             retrying: 0,
             failed_starts: 0,
@@ -229,6 +233,7 @@ impl Dispatcher {
             self.starts_left = STARTS_AT_ONCE;
         }
         self.caller.turn_begins(now);
+        self.present.pass(now, in_system(&self.counts));
         self.admit(now, out);
         let input = if self.is_disbelieved(&input) { Input::Wake } else { input };
         match input {
@@ -303,6 +308,7 @@ impl Dispatcher {
             state: self.state,
             counts: self.counts(),
             total: self.arrivals.total(self.queue.total()),
+            presence: Some(self.present.seen(now, in_system(&self.counts))),
             oldest: self.queue.oldest().map_or(Duration::ZERO, |arrival| now.since(arrival)),
             workers: self.workers,
             slots: &self.views,
@@ -336,6 +342,7 @@ impl Dispatcher {
     fn begin(&mut self, now: Moment, out: &mut dyn Sink) {
         if self.arrivals.is_batch() {
             self.counts.submitted = self.queue.admit_batch();
+            self.present.came(now, self.counts.submitted, Moment::ZERO);
         }
         for (at, slot) in std::mem::take(&mut self.kills) {
             self.timers.set(Moment::ZERO + at, Timer::KillWorker(slot));

@@ -38,7 +38,7 @@ use crate::engine::event::Observer;
 use crate::engine::stream::TaskStream;
 use crate::os::threads;
 use crate::worker::protocol::{Initialize, MAX_BYTES_TOGETHER};
-use crate::workload::model::{Fault, TaskIndex, Work};
+use crate::workload::model::{ClassId, Fault, TaskIndex, Work};
 
 /// How often the observer is told the state.
 const STATE_INTERVAL: Duration = Duration::from_millis(100);
@@ -92,7 +92,7 @@ impl Default for WorkerOrders {
 }
 
 /// Tells the bytes that come with a task; `None` for a task without.
-pub(crate) type Payload = Box<dyn Fn(TaskIndex) -> Option<Vec<u8>> + Send>;
+pub(crate) type Payload = Box<dyn Fn(ClassId, TaskIndex) -> Option<Vec<u8>> + Send>;
 
 impl std::fmt::Debug for RunSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

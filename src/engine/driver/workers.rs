@@ -20,6 +20,7 @@ use crate::os::pipe::pipe;
 use crate::os::spawn::is_transient;
 use crate::worker::protocol::{self, BOARD_FD, Initialize, LaneNumber, SOCKET_FD, TaskRun, Tells};
 use crate::workload::model::Work;
+use crate::workload::service;
 
 fn runs(tickets: &[Ticket], clock: &RunClock) -> Vec<TaskRun> {
     tickets
@@ -43,7 +44,7 @@ impl Core {
         if let Some((ticket, command)) = program {
             return self.start_program(worker, ticket, &command);
         }
-        let payload = task.and_then(|ticket| self.orders.payload.as_ref()?(ticket.first));
+        let payload = task.and_then(|ticket| self.orders.payload.as_ref()?(ticket.class, ticket.first));
         if let Some(reason) = payload.as_deref().and_then(payloads::refusal) {
             let failure = StartFailure::Task(reason);
             return self.handle(self.clock.now(), Input::StartFailed { worker, failure });
@@ -151,7 +152,7 @@ impl Core {
             if let (Some(known), Some(work)) = (knows.get_mut(class), self.works.get(class))
                 && !std::mem::replace(known, true)
             {
-                protocol::put_class(out, ticket.class, work);
+                protocol::put_class(out, ticket.class, &service::without_traces(work));
             }
         }
         let runs = runs(tickets, &self.clock);
@@ -162,9 +163,10 @@ impl Core {
     /// Puts the bytes of as many tasks as there is room for.
     fn put_payloads(&self, out: &mut Vec<u8>, held: &mut Payloads, lane: LaneNumber, tickets: &[Ticket]) -> Fit {
         let Some(payload) = &self.orders.payload else { return Fit::All };
-        let tasks = tickets.iter().flat_map(|ticket| ticket.first..ticket.first + ticket.count);
-        for (fitting, index) in (0..).zip(tasks) {
-            let Some(bytes) = payload(index) else { continue };
+        let indices = |ticket: &Ticket| ticket.first..ticket.first + ticket.count;
+        let tasks = tickets.iter().flat_map(|ticket| indices(ticket).map(|index| (ticket.class, index)));
+        for (fitting, (class, index)) in (0..).zip(tasks) {
+            let Some(bytes) = payload(class, index) else { continue };
             if let Some(reason) = payloads::refusal(&bytes) {
                 return Fit::Never(fitting, reason);
             }

@@ -12,7 +12,7 @@
 //! # From Poolscope
 //! | `type` | fields | meaning |
 //! |---|---|---|
-//! | `start` | `version` (1), `workers`, `total`, `seed`, `iterations_per_second`, `silence`, `classes` | The first line. `classes` is a list of `{ name, work, timeout, grace }`: `work` is what a task of the class does, as `class` in `src/worker/PROTOCOL.md`; `timeout` is null or the limit on the work of a task. |
+//! | `start` | `version` (1), `workers`, `total`, `seed`, `iterations_per_second`, `silence`, `classes` | The first line. `classes` is a list of `{ name, work, timeout, grace }`: `work` is what a task of the class does, as `class` in `src/worker/PROTOCOL.md` (the times that are `"Told"` there come with `service`); `timeout` is null or the limit on the work of a task. |
 //! | `tasks` | `class`, `first`, `count`, `service` | Tasks with the indices `first` to `first + count - 1`, of the class with this number (from 0). `service` is null, where nothing is drawn, or a list with the drawn service time of each: CPU and sleep together. |
 //! | `end` | | No more tasks will come. |
 //! | `pause`, `resume` | | Begin no task until `resume`. Only to a program that said that it can. |
@@ -51,6 +51,8 @@
 //!   `queue_capacity` or `dispatch: round_robin` is refused, and one with a `timeout` for a program that cannot do that.
 //! * A program that breaks a rule, falls silent, or ends early is killed with its process group, and the run is broken:
 //!   tasks in a lane are lost, the others cancelled.
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
@@ -101,7 +103,7 @@ pub(super) enum ToProgram<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct Class<'a> {
     pub(crate) name: &'a str,
-    pub(crate) work: &'a Work,
+    pub(crate) work: Cow<'a, Work>,
     pub(crate) timeout: Option<u64>,
     pub(crate) grace: u64,
 }

@@ -56,6 +56,7 @@ fn view(state: RunState, counts: Counts, slots: &[SlotView]) -> EngineView<'_> {
         state,
         counts,
         total: Some(counts.submitted),
+        presence: None,
         oldest: Duration::ZERO,
         workers: 2,
         slots,

@@ -13,7 +13,7 @@ use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::delivery::Delivery;
 use crate::metrics::distribution::{Distribution, Distributions};
 use crate::metrics::snapshot::{
-    CPU_HISTORY, Cpu, Ghosts, Initializers, Kill, Latency, Memory, Note, Overhead, QueueFigures, RunEnd, RunId,
+    CPU_HISTORY, Cpu, Ghosts, Initializers, Kill, Latency, Load, Memory, Note, Overhead, QueueFigures, RunEnd, RunId,
     Snapshot, WorkerRow, WorkerTime,
 };
 
@@ -49,6 +49,12 @@ struct SnapshotFrame {
     timeouts: List,
     delivery: Delivery,
     end: Option<End>,
+}
+
+/// What follows a [`SnapshotFrame`]: fields that came to this version later. A recording that was made before ends there.
+#[derive(Default, Serialize, Deserialize)]
+struct LaterFields {
+    load: Load,
 }
 
 /// A [`RunEnd`] as it is written.
@@ -144,7 +150,9 @@ impl Encoder {
             delivery: snapshot.delivery.clone(),
             end: snapshot.end.as_deref().map(End::from),
         };
-        Ok(postcard::to_stdvec(&frame)?)
+        let mut bytes = postcard::to_stdvec(&frame)?;
+        bytes.extend(postcard::to_stdvec(&LaterFields { load: snapshot.load })?);
+        Ok(bytes)
     }
 }
 
@@ -171,7 +179,8 @@ pub(super) struct Decoder {
 
 impl Decoder {
     pub(crate) fn decode(&mut self, bytes: &[u8]) -> Result<Snapshot, ReadError> {
-        let frame: SnapshotFrame = decode("a frame", bytes)?;
+        let (frame, later) = decode_part::<SnapshotFrame>("a frame", bytes)?;
+        let later: LaterFields = if later.is_empty() { LaterFields::default() } else { decode("a frame", later)? };
         let Self { histories, notes, failures, kills, budget } = self;
         histories.resize(frame.workers.len(), Vec::new());
         let mut workers = Vec::with_capacity(frame.workers.len());
@@ -211,14 +220,19 @@ impl Decoder {
             timeouts: kills.find(frame.timeouts, budget)?,
             delivery: frame.delivery,
             end: frame.end.map(|end| Arc::new(end.into())),
+            load: later.load,
         })
     }
 }
 
 /// Reads a value; fields that follow it are of a newer program.
 pub(super) fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, ReadError> {
-    let value = postcard::take_from_bytes(bytes).map(|(value, _newer)| value);
-    value.map_err(|source| ReadError::Damaged { what, source: Some(source) })
+    decode_part(what, bytes).map(|(value, _newer)| value)
+}
+
+/// Reads a value, and says what follows it.
+fn decode_part<'a, T: DeserializeOwned>(what: &'static str, bytes: &'a [u8]) -> Result<(T, &'a [u8]), ReadError> {
+    postcard::take_from_bytes(bytes).map_err(|source| ReadError::Damaged { what, source: Some(source) })
 }
 
 /// Bytes that may still be taken for the entries of lists: each of these may be in many of them.

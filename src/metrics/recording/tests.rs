@@ -9,7 +9,7 @@ use crate::engine::event::{EndReason, Moment, RunState, Severity, Slot, WorkerSt
 use crate::engine::outcome::{AttemptReport, Cause, Exit, Outcome};
 use crate::metrics::fixtures;
 use crate::metrics::latency::Recorded;
-use crate::metrics::snapshot::{Cost, Kill, Note, Replaced, RunEnd, Snapshot};
+use crate::metrics::snapshot::{Cost, Kill, Little, Load, Note, Replaced, RunEnd, Snapshot};
 
 fn moment(elapsed: Duration) -> Moment {
     Moment::from(elapsed)
@@ -350,6 +350,20 @@ fn nothing_beyond_the_end_is_read() {
     assert_eq!(Recording::read(&mut source).unwrap(), written);
     assert_eq!(Recording::read(&mut source).unwrap(), written);
     assert_eq!(source, b"rest");
+}
+
+#[test]
+fn a_frame_of_before_there_was_a_load_is_still_read() {
+    let mut frame = fixtures::snapshot();
+    let bytes = super::frame::Encoder::default().encode(&frame).unwrap();
+    let decode = |bytes: &[u8]| super::frame::Decoder::default().decode(bytes);
+    // A load of nothing is two bytes at the end.
+    assert_eq!(decode(&bytes[..bytes.len() - 2]).unwrap(), frame);
+    assert!(decode(&bytes[..bytes.len() - 1]).is_err(), "half of it is damage");
+    let little = Little { in_system: 1.5, rate: 2.0, sojourn: Duration::from_millis(740), left: 9, without_sojourn: 1 };
+    frame.load = Load { utilisation: Some(0.5), little: Some(little) };
+    let bytes = super::frame::Encoder::default().encode(&frame).unwrap();
+    assert_eq!(decode(&bytes).unwrap(), frame);
 }
 
 /// A change of these bytes makes older recordings unreadable: see the module docs before accepting a new snapshot.

@@ -9,7 +9,7 @@ use crate::metrics::distribution::{Distribution, Distributions};
 use crate::metrics::snapshot::{Snapshot, WorkerTime};
 use crate::report::ending::{how_far, percent_made};
 use crate::report::{ArmResult, Results, units};
-use crate::workload::model::{Dispatch, LatencyFrom};
+use crate::workload::model::{Arrivals, Dispatch, LatencyFrom};
 
 /// A column is at least so wide, and a name that is longer than the widest one is cut.
 const COLUMN: (usize, usize) = (14, 26);
@@ -114,6 +114,7 @@ fn rows(results: &Results) -> Vec<Row> {
         });
     }
     rows.detail("idle", |arm| share(arm, |shares| shares.2));
+    load(&mut rows, results);
     ghosts_and_initializers(&mut rows, results);
     rows.row("cores used", |arm| {
         mean(arm, |run| run.cpu.cores_used_whole, |cores| format!("{cores:.1} of {}", results.host.usable_cores()))
@@ -140,9 +141,7 @@ fn callers(rows: &mut Rows<'_>, results: &Results) {
         });
     }
     if runs().any(|run| !run.delivery.blocked_for.is_zero()) {
-        rows.row("caller blocked", |arm| {
-            mean(arm, |run| run.delivery.blocked_share(run.wall()), |share| units::percent(share))
-        });
+        rows.row("caller blocked", |arm| mean(arm, |run| run.delivery.blocked_share(run.wall()), units::percent));
     }
     if results.arms.iter().any(|arm| arm.spec.dispatch != Dispatch::Shared) {
         rows.row("imbalance", |arm| match arm.runs.iter().any(|run| run.imbalance().is_some()) {
@@ -153,6 +152,32 @@ fn callers(rows: &mut Rows<'_>, results: &Results) {
             let idle = |run: &Snapshot| run.end.as_ref().map_or(0.0, |end| end.tail_idle.as_secs_f64());
             mean(arm, idle, |seconds| units::duration(secs(seconds)))
         });
+    }
+}
+
+/// Utilisation and Little's law, where tasks do not all come at the start.
+fn load(rows: &mut Rows<'_>, results: &Results) {
+    if results.workload.arrivals == Arrivals::Batch {
+        return;
+    }
+    let of = |arm: &ArmResult, figure: fn(&Snapshot) -> Option<f64>, words: fn(f64) -> String| {
+        let figures: Vec<f64> = arm.runs.iter().filter_map(|run| figure(run)).collect();
+        estimate(&figures).map_or_else(|| NONE.to_owned(), |estimate| words(estimate.mean))
+    };
+    let two_digits = |value: f64| format!("{value:.2}");
+    rows.row("utilisation ρ", |arm| of(arm, |run| run.load.utilisation, two_digits));
+    rows.row("tasks in the system L", |arm| of(arm, |run| Some(run.load.little?.in_system), two_digits));
+    rows.detail("by Little's law λW", |arm| of(arm, |run| Some(run.load.little?.expected()), two_digits));
+    // Of all runs, the worst: errors do not cancel out.
+    rows.detail("error", |arm| {
+        let errors = arm.runs.iter().filter_map(|run| run.load.little).map(|little| little.error());
+        errors.reduce(f64::max).map_or_else(|| NONE.to_owned(), units::percent)
+    });
+    let cut = |arm: &ArmResult| -> u64 {
+        arm.runs.iter().filter_map(|run| run.load.little).map(|little| little.without_sojourn).sum()
+    };
+    if results.arms.iter().any(|arm| cut(arm) > 0) {
+        rows.detail("tasks in L alone", |arm| cut(arm).to_string());
     }
 }
 

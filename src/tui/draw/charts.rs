@@ -93,15 +93,27 @@ pub(crate) fn resample(
         .collect()
 }
 
+/// Columns that a sign and a depth take in the title of a chart, and their share of its frame.
+const LAW_ASIDE: usize = 10;
+
 /// A framed chart.
 pub(crate) fn draw(scene: &Scene<'_>, chart: Chart, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
+    // Little's law goes with the queue, where there is room for both of its sides.
+    let law = |pane: &Pane<'_>| {
+        pane.frame.filter(|_| matches!(chart, Chart::Queue)).and_then(|frame| offered::little(scene, frame))
+    };
+    let laws: usize = scene.panes.iter().filter_map(law).map(|law| text::width(&law) + 1).sum();
+    let has_room = laws + LAW_ASIDE * scene.panes.len() + text::width(chart.title()) <= usize::from(area.width);
     let mut now = Vec::new();
     for pane in &scene.panes {
         let mark = scene.mark(pane);
         now.push(span(format!("{} ", mark.sign), mark.style));
         let value = pane.frame.map_or_else(|| "–".to_owned(), |frame| chart.now(frame));
-        now.push(span(format!("{value}  "), theme.strong));
+        match law(pane).filter(|_| has_room) {
+            Some(law) => now.extend([span(format!("{value} "), theme.strong), span(format!("{law}  "), theme.base)]),
+            None => now.push(span(format!("{value}  "), theme.strong)),
+        }
     }
     let offers = matches!(chart, Chart::Throughput).then(|| offered::now(scene)).flatten();
     match (offers, now.last_mut()) {

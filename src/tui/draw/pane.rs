@@ -78,7 +78,9 @@ pub(crate) fn draw_compact(scene: &Scene<'_>, index: usize, area: Rect, buf: &mu
     let room = rest.width.saturating_sub(2);
     put(buf, cols(row(rest, 1), 1, rest.width), joined(latency::short(scene, frame, room), room));
     time_split::draw_line(scene, pane, frame, cols(row(rest, 2), 1, rest.width.saturating_sub(2)), buf);
-    let lines = [counts(frame, scene.theme), starts(pane, frame, scene.theme)];
+    let mut last = offered::load(scene, frame);
+    last.extend(starts(pane, frame, scene.theme));
+    let lines = [counts(frame, scene.theme), last];
     for (line, pieces) in (3..rest.height).zip(lines) {
         put(buf, cols(row(rest, line), 1, rest.width), joined(pieces, rest.width.saturating_sub(2)));
     }

@@ -7,6 +7,7 @@ use ratatui::text::Line;
 use super::Scene;
 use super::caller;
 use super::figures;
+use super::offered;
 use super::paint::{cols, joined, panel, put, put_right, row, span};
 use crate::metrics::snapshot::Snapshot;
 use crate::tui::model::Pane;
@@ -64,6 +65,7 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         if ghost > 0.0 {
             pieces.insert(2, span(format!("g {}", share("ghosts", ghost)), theme.bad));
         }
+        pieces.extend(offered::utilisation(scene, frame));
         let room = inner.width.saturating_sub(4);
         put(buf, cols(words, 3, room), joined(pieces, room));
         let bar = cols(row(inner, index * lines_each + 1), 3, room);

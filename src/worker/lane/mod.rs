@@ -15,6 +15,7 @@ use crate::worker::protocol::{
     self, Frame, LaneNumber, MAX_BYTES, Piece, ProtocolError, Setup, TaskRun, ToWorker, WireRecord,
 };
 use crate::workload::model::{TaskIndex, Work};
+use crate::workload::service;
 
 mod tasks;
 
@@ -139,7 +140,7 @@ impl<'a> LaneRunner<'a> {
         let faulty = self.setup.faults.iter().any(|fault| fault.class.is_none_or(|class| usize::from(class) == id));
         self.classes[id] = Some(match work {
             Work::Command(_) | Work::Echo => Job::Special(work),
-            _ if faulty => Job::Special(work),
+            _ if faulty || service::is_told(&work) => Job::Special(work),
             _ => Job::Native(work),
         });
     }

@@ -13,6 +13,7 @@ use crate::worker::faults;
 use crate::worker::protocol::{self, Failure, MAX_PAYLOAD, MAX_RECORDS, TaskRun, WireRecord};
 use crate::worker::{command, work};
 use crate::workload::model::{BadResult, TaskIndex, Work};
+use crate::workload::service;
 
 impl LaneRunner<'_> {
     /// Works on everything it has.
@@ -127,6 +128,15 @@ impl LaneRunner<'_> {
                 (ran.result, ran.ended)
             }
             Work::Echo => (Ok(self.echo(task.first)), monotonic()),
+            work if service::is_told(work) => {
+                let told = self.payloads.remove(&task.first).unwrap_or_default();
+                let calibration = Calibration { iterations_per_second: setup.iterations_per_second };
+                let outcome = match service::with_times(work, &told) {
+                    Some(work) => guarded(&work, setup.seed, task.first, calibration),
+                    None => Err(failed_with("no time came with the task, or one that is none".to_owned())),
+                };
+                (outcome, monotonic())
+            }
             work => {
                 let calibration = Calibration { iterations_per_second: setup.iterations_per_second };
                 (guarded(work, setup.seed, task.first, calibration), monotonic())
@@ -174,5 +184,9 @@ fn guarded(work: &Work, seed: u64, index: u64, calibration: Calibration) -> Resu
             format!("panic: {}", text.unwrap_or("without a message"))
         }
     };
-    Err(Box::new(Failure { message: Some(message), ..Failure::default() }))
+    Err(failed_with(message))
+}
+
+fn failed_with(message: String) -> Box<Failure> {
+    Box::new(Failure { message: Some(message), ..Failure::default() })
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use crate::workload::diagnostic::Diagnostics;
-use crate::workload::load::{Loaded, load, load_with};
+use crate::workload::load::{self, Loaded, load};
 use crate::workload::model::{Chunksize, Workers, Workload};
 
 const FILE: &str = "version: 1\nseed: 7\ntasks:\n  - { name: short, kind: kernel, kernel: noop, count: 3 }\n  \
@@ -11,6 +11,10 @@ const FILE: &str = "version: 1\nseed: 7\ntasks:\n  - { name: short, kind: kernel
 
 fn try_with(set: &[&str]) -> Result<Loaded, Diagnostics> {
     load_with(FILE, "f.yaml", &set.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+}
+
+fn load_with(text: &str, source: &str, set: &[String]) -> Result<Loaded, Diagnostics> {
+    load::load_with(text, source, set, &load::NoFiles)
 }
 
 fn with(set: &[&str]) -> Workload {

@@ -1,13 +1,13 @@
-//! `arrivals`: closed batch, or open with a rate or stages.
+//! `arrivals`: a closed batch or loop, or open with a process. What each process is made of is read in
+//! [`crate::workload::load::stages`].
 
 use std::num::NonZeroU64;
 
+use crate::workload::arrivals::stages_of;
 use crate::workload::load::field::Field;
-use crate::workload::load::keys;
 use crate::workload::load::map::MapReader;
-use crate::workload::model::{ArrivalProcess, Arrivals, OnFull, OpenArrivals, Stage};
-
-const MOST_STAGES: usize = 1000;
+use crate::workload::load::{keys, stages, trace};
+use crate::workload::model::{ArrivalProcess, Arrivals, OnFull, OpenArrivals};
 
 #[derive(Clone, Copy, PartialEq)]
 enum ArrivalMode {
@@ -15,18 +15,27 @@ enum ArrivalMode {
     Open,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Process {
     Batch,
-    Spaced(ArrivalProcess),
+    Constant,
+    Poisson,
+    Burst,
+    Ramp,
+    Trace,
 }
 
-const PROCESSES: [(&str, Process); 3] = [
+const PROCESSES: [(&str, Process); 6] = [
     ("batch", Process::Batch),
-    ("constant", Process::Spaced(ArrivalProcess::Constant)),
-    ("poisson", Process::Spaced(ArrivalProcess::Poisson)),
+    ("constant", Process::Constant),
+    ("poisson", Process::Poisson),
+    ("burst", Process::Burst),
+    ("ramp", Process::Ramp),
+    ("trace", Process::Trace),
 ];
-const OPEN_ONLY: [&str; 5] = ["rate", "duration", "stages", "max_in_flight", "on_full"];
+const OPEN_PROCESSES: &str = "must be constant, poisson, burst, ramp or trace";
+const OPEN_ONLY: [&str; 10] =
+    ["rate", "duration", "stages", "burst", "every", "file", "column", "unit", "from", "on_full"];
 
 pub(crate) fn read(field: &Field<'_>) -> Option<Arrivals> {
     let mut map = field.map()?;
@@ -35,7 +44,7 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Arrivals> {
         .and_then(|field| field.choice("mode", &[("closed", ArrivalMode::Closed), ("open", ArrivalMode::Open)], &[]));
     let process_field = map.get("process");
     let process = match &process_field {
-        Some(field) => field.choice("process", &PROCESSES, &["burst", "ramp", "trace"]).map(Some),
+        Some(field) => field.choice("process", &PROCESSES, &[]).map(Some),
         None => Some(None),
     };
     let (Some(mode), Some(process)) = (mode, process) else {
@@ -62,35 +71,50 @@ fn closed(mut map: MapReader<'_>, process: Option<Process>, field: Option<&Field
             fine = false;
         }
     }
-    if let (Some(Process::Spaced(_)), Some(field)) = (process, field) {
-        field.wrong::<()>("closed mode has all tasks at the start", "must be batch, or `mode: open`");
+    if let (Some(process), Some(field)) = (process, field)
+        && process != Process::Batch
+    {
+        field.wrong::<()>("closed mode does not look at the time", "must be batch, or `mode: open`");
         fine = false;
     }
+    let max_in_flight = map.optional("max_in_flight", max_in_flight)?;
     map.finish(&keys::ARRIVALS, "`arrivals`");
-    fine.then_some(Arrivals::Batch)
+    fine.then(|| max_in_flight.map_or(Arrivals::Batch, |max_in_flight| Arrivals::ClosedLoop { max_in_flight }))
 }
 
 fn open(mut map: MapReader<'_>, process: Option<Process>, field: Option<&Field<'_>>) -> Option<Arrivals> {
-    let process = match (process, field) {
-        (Some(Process::Spaced(process)), _) => Some(process),
-        (Some(Process::Batch), Some(field)) => field.wrong("open mode has no batch", "must be constant or poisson"),
-        _ => {
-            if !map.misspelt("process") {
-                map.field.context.report(map.missing("process").allowed("must be constant or poisson"));
+    let spaced = match process {
+        Some(Process::Constant) => stages::steady(&mut map).map(|stages| (ArrivalProcess::Constant, stages)),
+        Some(Process::Poisson) => stages::steady(&mut map).map(|stages| (ArrivalProcess::Poisson, stages)),
+        Some(Process::Burst) => stages::bursts(&mut map),
+        Some(Process::Trace) => trace::moments(&mut map).map(|moments| {
+            let stages = stages_of(&moments);
+            (ArrivalProcess::Trace(moments), stages)
+        }),
+        Some(Process::Ramp) => stages::ramp(&mut map).map(|stages| (ArrivalProcess::Ramp, stages)),
+        Some(Process::Batch) | None => {
+            match field {
+                Some(field) => {
+                    field.wrong::<()>("open mode has no batch", OPEN_PROCESSES);
+                }
+                None if map.misspelt("process") => {}
+                None => map.field.context.report(map.missing("process").allowed(OPEN_PROCESSES)),
             }
-            None
+            // The other keys may be meant for any of them.
+            map.finish_any(&keys::ARRIVALS, "`arrivals`");
+            return None;
         }
     };
-    let stages = stages(&mut map);
-    let max_in_flight = map.optional("max_in_flight", |field| field.count(u64::from(u32::MAX)));
+    let max_in_flight = map.optional("max_in_flight", max_in_flight);
     let on_full = on_full(&mut map, &max_in_flight);
-    map.finish(&keys::ARRIVALS, "`arrivals`");
-    Some(Arrivals::Open(OpenArrivals {
-        process: process?,
-        stages: stages?,
-        max_in_flight: max_in_flight?,
-        on_full: on_full?,
-    }))
+    let what = PROCESSES.iter().find(|(_, other)| Some(*other) == process).map_or("", |(word, _)| word);
+    map.finish(&keys::ARRIVALS, &format!("process {what}"));
+    let (process, stages) = spaced?;
+    Some(Arrivals::Open(OpenArrivals { process, stages, max_in_flight: max_in_flight?, on_full: on_full? }))
+}
+
+fn max_in_flight(field: &Field<'_>) -> Option<NonZeroU64> {
+    field.count(u64::from(u32::MAX))
 }
 
 fn on_full(map: &mut MapReader<'_>, max_in_flight: &Option<Option<NonZeroU64>>) -> Option<OnFull> {
@@ -104,63 +128,4 @@ fn on_full(map: &mut MapReader<'_>, max_in_flight: &Option<Option<NonZeroU64>>) 
         field.warn("arrivals that wait for room stop being open-loop: the engine slows them down");
     }
     Some(choice)
-}
-
-/// `rate` with or without `duration`, or `stages`.
-fn stages(map: &mut MapReader<'_>) -> Option<Vec<Stage>> {
-    let rate = map.get("rate");
-    let duration = map.get("duration");
-    let stages = map.get("stages");
-    match (rate, stages) {
-        (Some(rate), Some(stages)) => {
-            rate.rate();
-            read_stages(&stages);
-            stages.wrong("`rate` and `stages` together", "one of them")
-        }
-        (Some(rate), None) => {
-            let rate = rate.rate();
-            let duration = match duration {
-                Some(field) => field.positive_duration().map(Some),
-                None => Some(None),
-            };
-            Some(vec![Stage { duration: duration?, rate: rate? }])
-        }
-        (None, Some(stages)) => {
-            let read = read_stages(&stages);
-            if let Some(duration) = duration {
-                return duration.wrong("`duration` beside `stages`", "each stage has its own");
-            }
-            read
-        }
-        (None, None) => {
-            if !map.misspelt("rate") && !map.misspelt("stages") {
-                let error = map.missing("rate").allowed("open mode needs `rate: 120/s` or `stages`");
-                map.field.context.report(error);
-            }
-            None
-        }
-    }
-}
-
-fn read_stages(field: &Field<'_>) -> Option<Vec<Stage>> {
-    let items = field.some_items(MOST_STAGES)?;
-    let last = items.len() - 1;
-    let read: Vec<Option<Stage>> = items.iter().enumerate().map(|(index, item)| stage(item, index == last)).collect();
-    read.into_iter().collect()
-}
-
-fn stage(field: &Field<'_>, last: bool) -> Option<Stage> {
-    let mut map = field.map()?;
-    let duration = map.optional("duration", Field::positive_duration);
-    let rate = map.required("rate").and_then(|field| field.rate());
-    if let Some(None) = duration
-        && !last
-        && !map.misspelt("duration")
-    {
-        map.field.context.report(map.missing("duration").allowed("every stage but the last needs one"));
-        map.finish(&keys::STAGE, "a stage");
-        return None;
-    }
-    map.finish(&keys::STAGE, "a stage");
-    Some(Stage { duration: duration?, rate: rate? })
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use crate::workload::changes::Changes;
 use crate::workload::diagnostic::{Diagnostic, DiagnosticSeverity, Diagnostics, Lines};
+use crate::workload::load::files::{LARGEST_NAMED, MOST_NAMED, NamedFiles};
 use crate::workload::scan::{Mark, NodeId, Scan};
 
 /// Problems kept; what is beyond is counted only.
@@ -18,6 +19,9 @@ pub(crate) struct Context<'a> {
     problems: RefCell<Vec<Diagnostic>>,
     omitted: Cell<usize>,
     refused: Cell<bool>,
+    files: &'a dyn NamedFiles,
+    /// Bytes of such files that were read.
+    bytes_read: Cell<u64>,
 }
 
 impl<'a> Context<'a> {
@@ -27,9 +31,10 @@ impl<'a> Context<'a> {
         lines: &'a Lines<'a>,
         changes: &'a Changes,
         changed_lines: &'a Lines<'a>,
+        files: &'a dyn NamedFiles,
     ) -> Self {
         let (problems, omitted, refused) = (RefCell::default(), Cell::new(0), Cell::new(false));
-        Self { scan, lines, changes, changed_lines, problems, omitted, refused }
+        Self { scan, lines, changes, changed_lines, problems, omitted, refused, files, bytes_read: Cell::new(0) }
     }
 
     /// Notes a problem.
@@ -87,6 +92,26 @@ impl<'a> Context<'a> {
         let mark = self.scan.written(node?)?;
         let text = self.lines.part(mark).trim_matches([' ', '\t']);
         (!text.is_empty()).then_some(text)
+    }
+
+    /// The text of a file that the workload names.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in a few words that go with its name.
+    pub(crate) fn read(&self, name: &str) -> Result<String, String> {
+        // What is refused is not read first: a file with a thousand names of large files ends soon.
+        let left = MOST_NAMED.saturating_sub(self.bytes_read.get());
+        if left == 0 {
+            return Err("all files that are named are larger than 32 MiB together".to_owned());
+        }
+        let text = self.files.read(name, LARGEST_NAMED)?;
+        let read = self.bytes_read.get() + text.len() as u64;
+        self.bytes_read.set(read.min(MOST_NAMED));
+        if read > MOST_NAMED {
+            Err("all files that are named are larger than 32 MiB together".to_owned())
+        } else {
+            Ok(text)
+        }
     }
 
     /// Whether an error was reported.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::workload::load::field::Field;
-use crate::workload::load::keys;
 use crate::workload::load::map::MapReader;
+use crate::workload::load::{keys, trace};
 use crate::workload::model::Dist;
 
 #[derive(Clone, Copy)]
@@ -15,15 +15,17 @@ enum DistKind {
     Lognormal,
     Pareto,
     Bimodal,
+    Trace,
 }
 
-const KINDS: [(&str, DistKind); 6] = [
+const KINDS: [(&str, DistKind); 7] = [
     ("constant", DistKind::Constant),
     ("uniform", DistKind::Uniform),
     ("exponential", DistKind::Exponential),
     ("lognormal", DistKind::Lognormal),
     ("pareto", DistKind::Pareto),
     ("bimodal", DistKind::Bimodal),
+    ("trace", DistKind::Trace),
 ];
 
 /// Reads a distribution.
@@ -32,7 +34,7 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Dist> {
         return field.unfit("must be a distribution, such as { dist: constant, value: 5ms }");
     }
     let mut map = field.map()?;
-    let Some(kind) = map.required("dist").and_then(|field| field.choice("distribution", &KINDS, &["trace"])) else {
+    let Some(kind) = map.required("dist").and_then(|field| field.choice("distribution", &KINDS, &[])) else {
         map.finish_any(&keys::DIST, "a distribution");
         return None;
     };
@@ -43,6 +45,7 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Dist> {
         DistKind::Lognormal => lognormal(&mut map),
         DistKind::Pareto => pareto(&mut map),
         DistKind::Bimodal => bimodal(&mut map),
+        DistKind::Trace => recorded(&mut map),
     };
     let name = KINDS.iter().find(|(_, other)| *other as u8 == kind as u8).map_or("", |(name, _)| name);
     map.finish(&keys::DIST, &format!("distribution {name}"));
@@ -115,4 +118,11 @@ fn bimodal(map: &mut MapReader<'_>) -> Option<Dist> {
         return slow_field?.wrong("`slow` is below `fast`", "must be at least `fast`");
     }
     Some(Dist::Bimodal { fast, slow, p_slow })
+}
+
+/// Which task has its first value is known when the shares of all classes are.
+fn recorded(map: &mut MapReader<'_>) -> Option<Dist> {
+    let values = trace::lengths(map);
+    let sampled = map.or("sample", false, Field::boolean);
+    Some(Dist::Trace { values: values?, first: 0, sampled: sampled? })
 }

@@ -241,6 +241,11 @@ impl<'a> Field<'a> {
         self.quantity(units::parse_rate, units::RATE_FORM)
     }
 
+    /// A rate at an end of a ramp, zero included.
+    pub(crate) fn ramp_rate(&self) -> Option<f64> {
+        self.quantity(units::parse_ramp_rate, units::RAMP_RATE_FORM)
+    }
+
     fn quantity<T>(&self, parse: fn(&str) -> Result<T, UnitError>, form: &str) -> Option<T> {
         // A bare number is YAML's number, not text; it is handed on so that the message is about the unit.
         let text = match self.tree {

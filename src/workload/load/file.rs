@@ -13,6 +13,7 @@ use crate::workload::load::task::{MOST_CLASSES, MOST_TASKS, RawTask};
 use crate::workload::load::{arrivals, engine, fault, keys, measure, seed, share, submission, task, warn};
 use crate::workload::model::{Arrivals, OnTimeout, Order, Share, TaskClass, Total, Workload};
 use crate::workload::scan::Mark;
+use crate::workload::service;
 use crate::workload::stream::MOST_SORTED;
 use crate::workload::yaml::Tree;
 
@@ -174,11 +175,18 @@ fn tasks<'a>(field: &Field<'a>, grace_period: Duration, on_timeout: OnTimeout) -
 }
 
 fn classes(tasks: &[RawTask<'_>], shares: &[Share]) -> Option<Vec<TaskClass>> {
+    let mut begin = 0;
     let class = |(task, share): (&RawTask<'_>, &Share)| {
+        let mut work = task.work.clone()?;
+        // Which tasks are of a class with a weight is drawn: there, the task with number n of all has value n.
+        if let Share::Count(count) = share {
+            service::begin_traces(&mut work, begin, Some(count.get()));
+            begin += count.get();
+        }
         Some(TaskClass {
             name: task.name.as_ref()?.0.clone(),
             share: *share,
-            work: task.work.clone()?,
+            work,
             timeout: task.timeout?,
             on_timeout: task.on_timeout?,
             queue_timeout: task.queue_timeout?,

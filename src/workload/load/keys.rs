@@ -69,7 +69,10 @@ pub(crate) const PHASE: MapKeys =
 
 /// `service_time`.
 pub(crate) const DIST: MapKeys = MapKeys {
-    accepted: &["dist", "value", "min", "max", "mean", "median", "sigma", "alpha", "fast", "slow", "p_slow"],
+    accepted: &[
+        "dist", "value", "min", "max", "mean", "median", "sigma", "alpha", "fast", "slow", "p_slow", "file", "column",
+        "unit", "sample",
+    ],
     later: &[],
     place: "`service_time`",
 };
@@ -90,7 +93,21 @@ pub(crate) const BACKOFF: MapKeys =
 
 /// `arrivals`.
 pub(crate) const ARRIVALS: MapKeys = MapKeys {
-    accepted: &["mode", "process", "rate", "duration", "stages", "max_in_flight", "on_full"],
+    accepted: &[
+        "mode",
+        "process",
+        "rate",
+        "duration",
+        "stages",
+        "burst",
+        "every",
+        "file",
+        "column",
+        "unit",
+        "from",
+        "max_in_flight",
+        "on_full",
+    ],
     later: &[],
     place: "`arrivals`",
 };
@@ -98,6 +115,9 @@ pub(crate) const ARRIVALS: MapKeys = MapKeys {
 /// `arrivals.stages[]`.
 pub(crate) const STAGE: MapKeys =
     MapKeys { accepted: &["duration", "rate"], later: &[], place: "a stage of `arrivals`" };
+
+/// `arrivals.rate` of a ramp.
+pub(crate) const RAMP: MapKeys = MapKeys { accepted: &["from", "to"], later: &[], place: "the `rate` of a ramp" };
 
 /// `engines[]`.
 pub(crate) const ENGINE: MapKeys = MapKeys {
@@ -147,12 +167,13 @@ pub(crate) const MEASURE: MapKeys = MapKeys {
     place: "`measure`",
 };
 
-const LEVELS: [&MapKeys; 13] = [
+const LEVELS: [&MapKeys; 14] = [
     &FILE,
     &TASK,
     &ENGINE,
     &ARRIVALS,
     &STAGE,
+    &RAMP,
     &MEASURE,
     &RETRIES,
     &BACKOFF,

@@ -2,7 +2,8 @@
 //!
 //! The only way to make a [`Workload`]. Two readings of the same text work together: the marked scan says where
 //! things are and bounds what is read, the deserialiser says what they are. Readers then walk both, note every problem
-//! and go on. Nothing here touches the file system, and no input may make it panic.
+//! and go on. Nothing here touches the file system (files that it names are read by whoever
+//! loads it, [`NamedFiles`]), and no input may make it panic.
 
 mod arrivals;
 mod command;
@@ -12,6 +13,7 @@ mod engine;
 mod fault;
 mod field;
 mod file;
+mod files;
 mod kernel;
 mod keys;
 mod map;
@@ -22,23 +24,27 @@ mod retries;
 mod seed;
 mod share;
 mod slips;
+mod stages;
 mod submission;
 mod syntax;
 mod task;
+mod trace;
 mod warn;
 mod work;
 mod worker_life;
 
 use crate::workload::changes::Changes;
 use crate::workload::diagnostic::{Diagnostic, Diagnostics, Lines};
+use crate::workload::hash::short_hash;
 use crate::workload::model::Workload;
 use crate::workload::scan;
-use crate::workload::stream::short_hash;
 use crate::workload::yaml;
 
 use context::Context;
 use field::Field;
+pub(crate) use files::NoFiles;
 
+pub use files::NamedFiles;
 pub(crate) use nearest::nearest as nearest_word;
 pub(crate) use warn::one_worker;
 
@@ -54,20 +60,33 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads a workload file's text. `source` is its path or name, for messages; its stem is the workload's name if the
+/// Reads a workload file's text, which cannot name other files here. `source` is its path or name, for messages; its stem is the workload's name if the
 /// file gives none.
 ///
 /// # Errors
 /// Every problem that was found, in the order of the file.
 pub fn load(text: &str, source: &str) -> Result<Loaded, Diagnostics> {
-    load_with(text, source, &[])
+    load_with(text, source, &[], &NoFiles)
 }
 
-/// Reads a workload file's text with changes to it, each `KEY=VALUE`; see [`load`].
+/// Reads a workload file's text, with the files that it names; see [`load`].
+///
+/// # Errors
+/// Every problem that was found, in the order of the file.
+pub fn load_with_files(text: &str, source: &str, files: &dyn NamedFiles) -> Result<Loaded, Diagnostics> {
+    load_with(text, source, &[], files)
+}
+
+/// Reads a workload file's text with changes to it, each `KEY=VALUE`; see [`load_with_files`].
 ///
 /// # Errors
 /// Every problem that was found: the file's in the order of the file, those of a change at the change.
-pub(crate) fn load_with(text: &str, source: &str, set: &[String]) -> Result<Loaded, Diagnostics> {
+pub(crate) fn load_with(
+    text: &str,
+    source: &str,
+    set: &[String],
+    files: &dyn NamedFiles,
+) -> Result<Loaded, Diagnostics> {
     if text.len() as u64 > LARGEST_FILE {
         return Err(too_large(source).into());
     }
@@ -78,7 +97,7 @@ pub(crate) fn load_with(text: &str, source: &str, set: &[String]) -> Result<Load
     let mut tree = yaml::parse(text).map_err(|error| syntax::refused_by_deserialiser(&lines, &error))?;
     let changes = Changes::apply(&mut tree, set)?;
     let changed_lines = changes.lines();
-    let context = Context::new(&scan, &lines, &changes, &changed_lines);
+    let context = Context::new(&scan, &lines, &changes, &changed_lines, files);
     let field = Field { context: &context, tree: &tree, node: Some(root), key: None, path: String::new() };
     // What is there is not what its writer meant: everything that follows from it would be misleading.
     if misread::report(&field) {

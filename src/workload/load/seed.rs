@@ -63,5 +63,5 @@ fn draws(task: &RawTask<'_>) -> bool {
         Work::Command(command) => command.argv.iter().any(|argument| argument.contains("{seed}")),
         _ => false,
     };
-    data || jitter || !service::is_constant(work)
+    data || jitter || service::is_random(work)
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use crate::workload::load::field::Field;
 use crate::workload::load::task::{MOST_TASKS, RawTask};
-use crate::workload::model::{Arrivals, Share, Total};
+use crate::workload::model::{ArrivalProcess, Arrivals, Share, Total};
 
 /// Reads the shares of all classes; `None` if something is wrong with them.
 ///
@@ -57,11 +57,16 @@ fn counts(
         fine = false;
     }
     if timed(arrivals) && weighted == 0 {
+        let recorded =
+            matches!(arrivals, Some(Arrivals::Open(open)) if matches!(open.process, ArrivalProcess::Trace(_)));
+        let (message, allowed) = if recorded {
+            ("`count` with arrivals of a trace, which says how many come", "leave it out, or use `weight` or a `total`")
+        } else {
+            let allowed = "leave `count` out (or use `weight`), or give `rate` without a duration";
+            ("`count` with arrivals that end by duration", allowed)
+        };
         for count in tasks.iter().filter_map(|task| task.count.as_ref()) {
-            count.field.wrong::<()>(
-                "`count` with arrivals that end by duration",
-                "leave `count` out (or use `weight`), or give `rate` without a duration",
-            );
+            count.field.wrong::<()>(message, allowed);
         }
         fine = false;
     }

@@ -54,8 +54,8 @@ fn defaults_of_the_smallest_file() {
 fn kinds_of_work() {
     let five = "service_time: { dist: constant, value: 5ms }";
     let constant = Dist::Constant(MS(5));
-    assert_eq!(work(&format!("kind: cpu, {five}")), Work::Cpu(constant));
-    assert_eq!(work(&format!("kind: sleep, {five}")), Work::Sleep(constant));
+    assert_eq!(work(&format!("kind: cpu, {five}")), Work::Cpu(constant.clone()));
+    assert_eq!(work(&format!("kind: sleep, {five}")), Work::Sleep(constant.clone()));
     assert_eq!(work("kind: io, bytes: 64KiB, sync: true"), Work::Io(IoWork { bytes: 65_536, sync: true }));
     assert_eq!(work("kind: memory, bytes: 1MB"), Work::Memory(MemoryWork { bytes: 1_000_000, passes: 1 }));
     let phases = format!("kind: mixed, phases: [{{ kind: cpu, {five} }}, {{ kind: io, bytes: 1B }}]");
@@ -128,7 +128,7 @@ fn open_arrivals() {
     };
     let arrivals = |workload: &Workload| match workload.arrivals.clone() {
         Arrivals::Open(open) => open,
-        Arrivals::Batch => panic!("not open"),
+        Arrivals::Batch | Arrivals::ClosedLoop { .. } => panic!("not open"),
     };
     let staged = open(
         "arrivals: { mode: open, process: poisson, stages: [{ duration: 1s, rate: 5/s }, { duration: 2s, rate: 60/min }], \
@@ -140,16 +140,24 @@ fn open_arrivals() {
     assert_eq!((staged.process, staged.on_full), (ArrivalProcess::Poisson, OnFull::Block));
     assert_eq!(staged.max_in_flight, NonZeroU64::new(9));
     let seconds = |s| Some(Duration::from_secs(s));
-    assert_eq!(staged.stages, [Stage { duration: seconds(1), rate: 5.0 }, Stage { duration: seconds(2), rate: 1.0 }]);
+    assert_eq!(staged.stages, [Stage::level(seconds(1), 5.0), Stage::level(seconds(2), 1.0)]);
 
     let counted = open("arrivals: { mode: open, process: constant, rate: 5/s }", ", count: 7");
-    assert_eq!(
-        (counted.total, &arrivals(&counted).stages[..]),
-        (Total::PerClass, &[Stage { duration: None, rate: 5.0 }][..])
-    );
+    assert_eq!((counted.total, &arrivals(&counted).stages[..]), (Total::PerClass, &[Stage::level(None, 5.0)][..]));
     let total = open("total: 9\narrivals: { mode: open, process: constant, rate: 5/s, duration: 1s }", ", weight: 1");
     assert_eq!(total.total, Total::Weighted(NonZeroU64::new(9).unwrap()));
     assert_eq!(arrivals(&total).on_full, OnFull::Drop);
+}
+
+#[test]
+fn closed_arrivals() {
+    let closed = |fields: &str| {
+        let tasks = "tasks: [{ name: t, kind: kernel, kernel: noop, count: 7 }]";
+        workload(&format!("version: 1\n{tasks}\narrivals: {{ mode: closed{fields} }}\n")).arrivals
+    };
+    assert_eq!(closed(""), Arrivals::Batch);
+    assert_eq!(closed(", process: batch"), Arrivals::Batch);
+    assert_eq!(closed(", max_in_flight: 3"), Arrivals::ClosedLoop { max_in_flight: NonZeroU64::new(3).unwrap() });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::workload::load::one_worker;
 use crate::workload::model::{Arrivals, EngineKind, Work, Workload};
-use crate::workload::plan::{EnginePlan, Machine, Plan, PlanNote, Room};
+use crate::workload::plan::{EnginePlan, Machine, Plan, PlanNote, Room, StagePlan};
 use crate::workload::service;
 use crate::workload::units::format_duration;
 
@@ -94,7 +94,8 @@ pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Ve
     if let Arrivals::Open(open) = &workload.arrivals
         && open.max_in_flight.is_none()
     {
-        notes.extend(overload(plan, MOST_OVERLOAD, |engine, rate, rho| {
+        notes.extend(overload(plan, MOST_OVERLOAD, |engine, stage, rho| {
+            let rate = stage.highest();
             format!(
                 "{rate} tasks/s are {rho:.0} times what `{}` can do; without `max_in_flight` the queue would fill memory",
                 engine.name
@@ -106,31 +107,62 @@ pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Ve
 
 /// What may not be meant.
 pub(super) fn warnings(workload: &Workload, plan: &Plan) -> Vec<PlanNote> {
-    let mut notes = overload(plan, 1.0, |engine, rate, rho| {
-        format!(
-            "at {rate} tasks/s `{}` is offered {rho:.2} times what it can do: the queue will grow without bound: that may be \
-             the lesson",
-            engine.name
-        )
+    let mut notes = overload(plan, 1.0, |engine, stage, rho| {
+        let (rate, name) = (stage.highest(), &engine.name);
+        match stage.end_rate {
+            None => format!(
+                "at {rate} tasks/s `{name}` is offered {rho:.2} times what it can do: the queue will grow without bound: that \
+                 may be the lesson"
+            ),
+            Some(_) => format!(
+                "at up to {rate} tasks/s `{name}` is offered up to {rho:.2} times what it can do: the queue will grow as long \
+                 as it is more than it can do: that may be the lesson"
+            ),
+        }
     });
+    notes.extend(workers_without_tasks(workload, plan));
     notes.extend(limits_never_reached(workload, plan));
     notes
 }
 
 /// A note for each stage and engine where ρ is at least `from`.
-fn overload(plan: &Plan, from: f64, message: impl Fn(&EnginePlan, f64, f64) -> String) -> Vec<PlanNote> {
+fn overload(plan: &Plan, from: f64, message: impl Fn(&EnginePlan, &StagePlan, f64) -> String) -> Vec<PlanNote> {
     let Some(arrivals) = &plan.arrivals else { return Vec::new() };
     let mut notes = Vec::new();
+    if arrivals.recorded {
+        // Nobody wrote its stages: the worst one is told.
+        for engine in &plan.engines {
+            let stages = arrivals.stages.iter().zip(&engine.utilisation);
+            let worst = stages.max_by(|(_, one), (_, other)| one.total_cmp(other)).filter(|(_, rho)| **rho >= from);
+            notes.extend(worst.map(|(stage, rho)| PlanNote {
+                key: "arrivals.file".to_owned(),
+                message: message(engine, &StagePlan { end_rate: Some(stage.rate), ..stage.clone() }, *rho),
+            }));
+        }
+        return notes;
+    }
     for (index, stage) in arrivals.stages.iter().enumerate() {
         for engine in &plan.engines {
             let Some(rho) = engine.utilisation.get(index).filter(|rho| **rho >= from) else { continue };
-            notes.push(PlanNote {
-                key: format!("arrivals.stages[{index}].rate"),
-                message: message(engine, stage.rate, *rho),
-            });
+            // One stage may be written without `stages`.
+            let one = arrivals.stages.len() == 1;
+            let key = if one { "arrivals".to_owned() } else { format!("arrivals.stages[{index}].rate") };
+            notes.push(PlanNote { key, message: message(engine, stage, *rho) });
         }
     }
     notes
+}
+
+/// Closed loops with fewer tasks than an engine has workers.
+fn workers_without_tasks(workload: &Workload, plan: &Plan) -> Vec<PlanNote> {
+    let Arrivals::ClosedLoop { max_in_flight } = workload.arrivals else { return Vec::new() };
+    let note = |engine: &EnginePlan| {
+        let workers = engine.workers.filter(|workers| *workers > max_in_flight.get())?;
+        let message =
+            format!("`{}` has {workers} workers, and no more than {max_in_flight} ever have a task", engine.name);
+        Some(PlanNote { key: "arrivals.max_in_flight".to_owned(), message })
+    };
+    plan.engines.iter().filter_map(note).collect()
 }
 
 /// Limits longer than the longest predicted run of all arms.

@@ -67,7 +67,9 @@ fn mean(class: &TaskClass, seed: u64) -> Option<(f64, f64)> {
         let service = service::mean_service_time(&class.work)?;
         return Some((service.as_secs_f64(), service::mean_cpu_time(&class.work)?.as_secs_f64()));
     }
-    let samples = if service::is_constant(&class.work) { 1 } else { SAMPLES };
+    // All of a trace, unless it is huge: what it holds is no sample of anything else.
+    let samples = SAMPLES.max(service::trace_len(&class.work)).min(MOST_COUNTED);
+    let samples = if service::is_constant(&class.work) { 1 } else { samples };
     let mut sum = (0.0, 0.0);
     for index in 0..samples {
         let (busy, cpu) = busy(class, seed, index)?;
@@ -76,7 +78,7 @@ fn mean(class: &TaskClass, seed: u64) -> Option<(f64, f64)> {
     Some((sum.0 / samples as f64, sum.1 / samples as f64))
 }
 
-/// ρ for each stage: the larger of what workers and what cores are asked for. Empty for a batch and where a class's
+/// ρ for each stage, at its highest rate: the larger of what workers and what cores are asked for. Empty for a batch and where a class's
 /// time is not known.
 pub(super) fn utilisation(workload: &Workload, loads: &[ClassLoad], workers: Option<u64>, cores: u32) -> Vec<f64> {
     let Arrivals::Open(open) = &workload.arrivals else { return Vec::new() };
@@ -87,7 +89,7 @@ pub(super) fn utilisation(workload: &Workload, loads: &[ClassLoad], workers: Opt
     let (busy, cpu) = (per_task(|load| load.busy_s), per_task(|load| load.cpu_s));
     let workers = workers.map_or(f64::INFINITY, |workers| workers as f64);
     let per_second = (busy / workers).max(cpu / workers.min(f64::from(cores.max(1))));
-    open.stages.iter().map(|stage| stage.rate * per_second).collect()
+    open.stages.iter().map(|stage| stage.highest() * per_second).collect()
 }
 
 /// Least time of a run that is not a batch of known tasks: what is known of its work on its workers, and its arrivals.

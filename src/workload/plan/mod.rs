@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::workload::model::{Arrivals, EngineSpec, SubmitMode, Work, Workers, Workload};
+use crate::workload::model::{ArrivalProcess, Arrivals, EngineSpec, SubmitMode, Work, Workers, Workload};
 use crate::workload::service;
 use crate::workload::stream::Stream;
 use crate::workload::units::format_duration;
@@ -70,8 +70,11 @@ pub struct Plan {
     pub cpu_s: f64,
     /// Names of the classes whose time is known only by running them.
     pub unknown: Vec<String>,
-    /// Open arrivals; `None` for a closed batch.
+    /// Open arrivals; `None` for closed ones.
     pub arrivals: Option<ArrivalPlan>,
+    /// Most tasks queued and running together, where the arrivals limit that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_in_flight: Option<u64>,
     /// Arms, in file order.
     pub engines: Vec<EnginePlan>,
     /// Runs of each arm, warm-up included.
@@ -100,12 +103,15 @@ pub struct ClassPlan {
 /// Open arrivals.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ArrivalPlan {
-    /// `constant` or `poisson`.
+    /// Its word in the file.
     pub process: &'static str,
     /// From the start to the (expected) last arrival.
     pub span_s: f64,
-    /// Stages, in file order.
+    /// Stages, in file order; of recorded moments, the rate that they amount to in stretches of equal length.
     pub stages: Vec<StagePlan>,
+    /// Whether they are recorded moments.
+    #[serde(skip)]
+    pub(crate) recorded: bool,
 }
 
 /// A stage of open arrivals.
@@ -113,8 +119,18 @@ pub struct ArrivalPlan {
 pub struct StagePlan {
     /// Length; `None` until the tasks are used up.
     pub duration_s: Option<f64>,
-    /// Arrivals per second.
+    /// Arrivals per second, at its begin if they change.
     pub rate: f64,
+    /// Arrivals per second at its end, where they change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_rate: Option<f64>,
+}
+
+impl StagePlan {
+    /// The highest number of arrivals per second.
+    pub(crate) fn highest(&self) -> f64 {
+        self.end_rate.unwrap_or(self.rate).max(self.rate)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -133,8 +149,8 @@ pub struct EnginePlan {
     pub makespan: Option<Makespan>,
     /// `ceil(n / workers)` where all tasks of a batch take equally long.
     pub waves: Option<u64>,
-    /// Offered load divided by capacity, for each stage of open arrivals (ρ of queueing theory); from 1 on the queue
-    /// grows without bound.
+    /// Offered load divided by capacity, for each stage of open arrivals at its highest rate (ρ of queueing theory);
+    /// from 1 on the queue grows without bound.
     pub utilisation: Vec<f64>,
 }
 
@@ -189,6 +205,7 @@ pub(crate) fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine
             .collect(),
         at_least_s: (least > 0.0).then(|| least * f64::from(runs_per_engine)),
         arrivals,
+        max_in_flight: workload.arrivals.max_in_flight(),
         engines,
         runs_per_engine,
         warnings: Vec::new(),
@@ -270,14 +287,16 @@ impl Workers {
 
 fn arrivals(workload: &Workload, stream: &Stream) -> Option<ArrivalPlan> {
     let Arrivals::Open(open) = &workload.arrivals else { return None };
-    let stages = open
-        .stages
-        .iter()
-        .map(|stage| StagePlan { duration_s: stage.duration.map(|duration| duration.as_secs_f64()), rate: stage.rate });
+    let stages = open.stages.iter().map(|stage| StagePlan {
+        duration_s: stage.duration.map(|duration| duration.as_secs_f64()),
+        rate: stage.rate,
+        end_rate: stage.is_ramp().then_some(stage.end_rate),
+    });
     Some(ArrivalPlan {
         process: open.process.word(),
         span_s: open.last_arrival(stream.total()).as_secs_f64(),
         stages: stages.collect(),
+        recorded: matches!(open.process, ArrivalProcess::Trace(_)),
     })
 }
 
@@ -290,21 +309,20 @@ fn engine(
 ) -> EnginePlan {
     let workers = spec.workers.resolve(machine.cores).map(u64::from);
     // Without a limit everything that is in the system runs: all tasks of a batch, or all that may be in flight.
-    let most = match &workload.arrivals {
-        Arrivals::Open(open) => open.max_in_flight.map_or(stream.total(), |most| most.get().min(stream.total())),
-        Arrivals::Batch => stream.total(),
-    };
-    let at_once = workers.unwrap_or(most);
+    let most = workload.arrivals.max_in_flight().unwrap_or(u64::MAX).min(stream.total());
     // A caller who waits for each task keeps one worker busy.
-    let (most, at_once) = if spec.submit == SubmitMode::Apply { (1, at_once.min(1)) } else { (most, at_once) };
+    let most = if spec.submit == SubmitMode::Apply { most.min(1) } else { most };
+    let at_once = workers.unwrap_or(most).min(most);
+    // Workers that are kept are there from the start, however few tasks there are at once.
+    let processes = if spec.kind.process_per_task() { at_once } else { workers.unwrap_or(most).min(stream.total()) };
     let memory = envelope::memory_each(workload);
     EnginePlan {
         name: spec.name.clone(),
         kind: spec.kind.word(),
         workers,
-        peak_processes: envelope::processes(workload, spec.kind, at_once.min(most)),
-        peak_memory_bytes: memory.saturating_mul(at_once.min(most)),
-        makespan: makespan::predict(workload, stream, loads, at_once, machine.cores),
+        peak_processes: envelope::processes(workload, spec.kind, processes),
+        peak_memory_bytes: memory.saturating_mul(at_once),
+        makespan: makespan::predict(workload, stream, loads, &makespan::Lives::of(spec), at_once, machine.cores),
         waves: makespan::waves(workload, stream, at_once),
         utilisation: load::utilisation(workload, loads, workers, machine.cores),
     }

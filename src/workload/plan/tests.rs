@@ -121,6 +121,67 @@ fn utilisation_of_open_arrivals_and_its_warning() {
 }
 
 #[test]
+fn a_closed_loop_is_a_batch_on_as_many_workers_as_have_tasks() {
+    let text = |arrivals: &str| {
+        format!(
+            "version: 1\ntasks: [{{ name: t, kind: sleep, count: 12, service_time: {{ dist: constant, value: 100ms }} }}]\n\
+             {arrivals}\nengines: [{{ kind: pool, workers: 4 }}, {{ kind: process, workers: unbounded }}]\n"
+        )
+    };
+    let ends =
+        |plan: &Plan| plan.engines.iter().map(|it| (it.makespan.unwrap().at_most_s * 1e3).round()).collect::<Vec<_>>();
+    let batch = plan_of(&text(""));
+    assert_eq!((ends(&batch), batch.max_in_flight), (vec![300.0, 100.0], None));
+    let few = plan_of(&text("arrivals: { mode: closed, max_in_flight: 2 }"));
+    assert_eq!((ends(&few), few.max_in_flight), (vec![600.0, 600.0], Some(2)));
+    assert_eq!(few.engines.iter().map(|engine| engine.peak_processes).collect::<Vec<_>>(), [4, 2]);
+    let warned: Vec<&str> = few.warnings.iter().map(|note| note.key.as_str()).collect();
+    assert_eq!(warned, ["arrivals.max_in_flight"], "{:?}", few.warnings);
+    let many = plan_of(&text("arrivals: { mode: closed, max_in_flight: 8 }"));
+    assert_eq!((ends(&many), many.warnings.len()), (vec![300.0, 200.0], 0));
+    assert_ne!(few.stream_hash, many.stream_hash);
+    assert_ne!(few.stream_hash, batch.stream_hash);
+}
+
+#[test]
+fn initializers_are_part_of_the_makespan() {
+    let ends = |times: &str, cores: u32| {
+        let text = format!(
+            "version: 1\nseed: 1\ntasks:\n{times}\nengines:\n  \
+             - {{ kind: pool, workers: 2, initializer: {{ cpu: 500ms }} }}\n  \
+             - {{ name: recycled, kind: pool, workers: 2, max_tasks_per_child: 2, initializer: {{ cpu: 500ms }} }}\n  \
+             - {{ kind: process, workers: 2, initializer: {{ cpu: 500ms }} }}\n"
+        );
+        let workload = load_text(&text, "t").unwrap_or_else(|problems| panic!("{problems}")).workload;
+        let plan = plan(&workload, Machine { cores, ..MACHINE });
+        let of =
+            |it: &EnginePlan| it.makespan.map(|span| ((span.at_least_s * 1e3).round(), (span.at_most_s * 1e3).round()));
+        plan.engines.iter().map(|engine| of(engine).unwrap()).collect::<Vec<_>>()
+    };
+    let one = "  - { name: t, kind: sleep, count: 10, service_time: { dist: constant, value: 100ms } }";
+    // Five tasks a worker: one initializer, three, five.
+    assert_eq!(ends(one, 2), [(1000.0, 1000.0), (2000.0, 2000.0), (3000.0, 3000.0)]);
+    // On one core the initializers of two workers take turns, at the best beside tasks that sleep.
+    assert_eq!(ends(one, 1)[2], (5000.0, 6000.0));
+    // The same, scheduled one by one.
+    let two = "  - { name: a, kind: sleep, count: 8, service_time: { dist: constant, value: 100ms } }\n  \
+               - { name: b, kind: sleep, count: 2, service_time: { dist: constant, value: 200ms } }";
+    assert_eq!(ends(two, 2), [(1100.0, 1100.0), (2100.0, 2100.0), (3100.0, 3100.0)]);
+}
+
+#[test]
+fn a_ramp_that_passes_through_overload_is_not_called_endless() {
+    let plan = plan_of(
+        "version: 1\ntasks: [{ name: t, kind: sleep, service_time: { dist: constant, value: 100ms } }]\n\
+         arrivals: { mode: open, process: ramp, rate: { from: 10/s, to: 80/s }, duration: 1s }\n\
+         engines: [{ kind: pool, workers: 4 }]\n",
+    );
+    assert_eq!(plan.warnings[0].key, "arrivals", "it has no `stages`");
+    assert!(!plan.warnings[0].message.contains("without bound"), "{:?}", plan.warnings);
+    assert!(plan.warnings[0].message.contains("at up to 80 tasks/s"), "{:?}", plan.warnings);
+}
+
+#[test]
 fn cpu_utilisation_is_limited_by_cores() {
     let plan = plan_of(
         "version: 1\nseed: 1\ntasks: [{ name: t, kind: cpu, service_time: { dist: constant, value: 10ms } }]\n\

@@ -134,3 +134,36 @@ fn commands_of_a_file_that_everybody_may_change_need_a_word() {
     fs::write(&path, COMMAND.replace("command, command: [\"true\"]", "kernel, kernel: noop")).unwrap();
     assert!(load(name, false, &[]).is_ok());
 }
+
+#[test]
+fn files_that_a_workload_names_are_found_in_its_folder_and_read_as_carefully_as_itself() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    named_pipe(&folder);
+    write(&folder, "data/times.txt", b"5ms\n");
+    write(&folder, "latin", b"5ms\n\xe4\n");
+    write(&folder, "bad", b"5ms\nfive\n");
+    fs::File::create(folder.path().join("huge")).unwrap().set_len((16 << 20) + 1).unwrap();
+    let absolute = folder.path().join("data/times.txt");
+    let load = |file: &str| {
+        let task = format!("{{ name: t, kind: sleep, count: 1, service_time: {{ dist: trace, file: {file} }} }}");
+        let path = write(&folder, "w.yaml", format!("version: 1\ntasks:\n  - {task}\n").as_bytes());
+        super::load(path.to_str().unwrap(), false, &[]).map(|(_, loaded)| loaded.workload)
+    };
+    for file in ["data/times.txt", "./data/../data/times.txt", absolute.to_str().unwrap()] {
+        assert!(load(file).is_ok(), "{file}: {}", load(file).unwrap_err());
+    }
+    for (file, says) in [
+        ("fifo", "fifo: a named pipe, not a regular file"),
+        ("data", "data: a folder, not a regular file"),
+        ("/dev/zero", "/dev/zero: a device, not a regular file"),
+        ("nothing", "nothing: no such file"),
+        ("w.yaml/x", "w.yaml/x: "),
+        ("huge", "huge: the file is larger than 16 MiB"),
+        ("latin", "latin: not UTF-8 text (line 2, byte 1 of it)"),
+        ("bad", "bad:2: `five`: not a duration"),
+    ] {
+        let problems = load(file).unwrap_err().to_string();
+        assert!(problems.contains("w.yaml:3:") && problems.contains(says), "{problems}");
+    }
+}

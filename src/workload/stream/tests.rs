@@ -98,3 +98,30 @@ fn billions_of_tasks_cost_nothing_until_they_are_asked_for() {
     assert!(stream.class_of(index) < 2);
     assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
 }
+
+#[test]
+fn the_hash_covers_every_value_of_a_trace() {
+    struct Text(String);
+    impl crate::workload::load::NamedFiles for Text {
+        fn read(&self, _: &str, _: u64) -> Result<String, String> {
+            Ok(self.0.clone())
+        }
+    }
+    let hash = |rest: &str, trace: &str| {
+        let text = format!("version: 1\nseed: 1\n{rest}\n");
+        let loaded = crate::workload::load::load_with_files(&text, "test", &Text(trace.to_owned()));
+        Stream::new(&loaded.unwrap_or_else(|problems| panic!("{problems}")).workload).hash().to_owned()
+    };
+    let lines = |last: u64| (0..5000).chain([last]).map(|value| format!("{value}us\n")).collect::<String>();
+    for rest in [
+        "tasks: [{ name: t, kind: sleep, count: 9000, service_time: { dist: trace, file: f } }]",
+        "tasks: [{ name: t, kind: sleep, count: 9, service_time: { dist: trace, file: f, sample: true } }]",
+        "arrivals: { mode: open, process: trace, file: f }\ntasks: [{ name: t, kind: kernel, kernel: noop }]",
+    ] {
+        assert_eq!(hash(rest, &lines(5000)), hash(rest, &lines(5000)), "{rest}");
+        assert_ne!(hash(rest, &lines(5000)), hash(rest, &lines(5001)), "{rest}");
+    }
+    // What no task can have is no part of the stream.
+    let few = "tasks: [{ name: t, kind: sleep, count: 9, service_time: { dist: trace, file: f } }]";
+    assert_eq!(hash(few, &lines(5000)), hash(few, &lines(5001)));
+}

@@ -26,7 +26,7 @@ impl World {
             self.lane(id).map(|lane| lane.tasks.pop_front());
             self.faults.skips += 1;
             // It was told until when it may begin, and its caller has given up since.
-            self.lane(id).map(|lane| lane.ghost = false);
+            self.lane(id).into_iter().for_each(|lane| lane.ghost = false);
             self.feed(Input::Skipped { lane: id, first: index, count: 1 });
             return self.begin(id);
         }

@@ -249,6 +249,7 @@ impl Conversation {
         debug_assert!(counts.conserved(), "{counts:?}");
         let oldest = self.ledger.oldest().into_iter().chain(self.feed.oldest()).min();
         let view = EngineView {
+            presence: None,
             state: self.state,
             counts,
             total: Some(self.feed.total()),
@@ -297,7 +298,7 @@ fn nanos(time: Duration) -> u64 {
 
 fn class_line(class: &TaskClass) -> Class<'_> {
     let TaskClass { name, work, timeout, grace_period, .. } = class;
-    Class { name, work, timeout: timeout.map(nanos), grace: nanos(*grace_period) }
+    Class { name, work: service::without_traces(work), timeout: timeout.map(nanos), grace: nanos(*grace_period) }
 }
 
 fn last_line(output: &str) -> Option<String> {

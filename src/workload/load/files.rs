@@ -1,0 +1,25 @@
+//! Files that a workload names: read through whoever loads it, so that nothing here touches the file system.
+
+/// Largest file that a workload names: 16 MiB.
+pub(crate) const LARGEST_NAMED: u64 = 16 << 20;
+/// Most bytes of such files that are read for one workload, a file as often as it is named: 32 MiB.
+pub(crate) const MOST_NAMED: u64 = 32 << 20;
+
+/// Where the files are that a workload names.
+pub trait NamedFiles {
+    /// The text of a file, if it has at most `most` bytes. Must not wait for anybody.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in a few words that go with its name.
+    fn read(&self, name: &str, most: u64) -> Result<String, String>;
+}
+
+/// There are none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoFiles;
+
+impl NamedFiles for NoFiles {
+    fn read(&self, _: &str, _: u64) -> Result<String, String> {
+        Err("files cannot be read here: there is only the text of the workload".to_owned())
+    }
+}

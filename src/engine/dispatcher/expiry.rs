@@ -61,11 +61,13 @@ impl Dispatcher {
         if first + patience > now {
             return;
         }
-        let Some((_, lane)) = self.table.at_mut(slot) else { return };
+        let Some((worker, lane)) = self.table.at_mut(slot) else { return };
         let mut gone: Vec<Expired> = vec![Expired::default(); self.classes.len()];
         for held in lane.held.iter_mut().filter(|held| !held.expired) {
             if held.ticket.expires.is_some_and(|at| at <= now) {
                 held.expired = true;
+                // What it will not do is none of the tasks that it may do.
+                worker.given = worker.given.saturating_sub(held.ticket.count);
                 if let Some(gone) = gone.get_mut(usize::from(held.ticket.class)) {
                     gone.add(&held.ticket);
                 }
@@ -136,6 +138,7 @@ impl Dispatcher {
             if !part.expired {
                 // Whether it was told until when is not known any more of what it was given back before.
                 unasked |= part.ticket.expires.is_none();
+                worker.given = worker.given.saturating_sub(part.ticket.count);
                 back.push(part.ticket);
             }
         }

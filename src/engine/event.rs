@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::engine::moment::Moment;
 use crate::engine::outcome::{AttemptReport, Counts, Exit};
 pub use crate::engine::worker_id::{LaneId, Slot, WorkerId};
-pub use crate::os::accounting::Usage;
+pub use crate::os::accounting::{PageFaults, Usage};
 use crate::workload::model::{Attempt, ClassId, TaskIndex};
 
 /// One successful task as its worker reports it.

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::engine::control::Capabilities;
 use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Outcome};
+use crate::metrics::course::CourseWriter;
 use crate::metrics::kills::Kills;
 use crate::metrics::latency::Latencies;
 use crate::metrics::log::{Last, keep_begin, trimmed};
@@ -70,6 +71,7 @@ pub struct Recorder {
     expired: u64,
     expired_wait: Duration,
     suspended: Duration,
+    course: CourseWriter,
 }
 
 impl Recorder {
@@ -100,6 +102,7 @@ impl Recorder {
             expired: 0,
             expired_wait: Duration::ZERO,
             suspended: Duration::ZERO,
+            course: CourseWriter::default(),
         };
         match config.sample_interval.map(|interval| Sampler::start(interval, config.cores)) {
             None => {}
@@ -192,6 +195,8 @@ impl Recorder {
             kills: self.kills.requested.shared(),
             timeouts: self.kills.timeouts.shared(),
             end: over.then(|| Arc::new(self.end(now, wall, view))),
+            page_faults: self.page_faults(),
+            memory_course: self.course.shared(),
         }
     }
 
@@ -384,6 +389,7 @@ impl Observer for Recorder {
             sampler.tell_all(self.slots.accounts());
             sampler.read(&mut self.live);
         }
+        self.follow_memory(now, view);
         let snapshot = Arc::new(self.snapshot(now, view));
         if view.state.is_over() {
             self.sampler = None;

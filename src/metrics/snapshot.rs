@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::event::{Moment, RunState, Severity, Slot, WorkerState};
+use crate::engine::event::{Moment, PageFaults, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Counts};
+pub use crate::metrics::course::{Life, MemoryCourse, MemoryPoint};
 use crate::metrics::distribution::Distributions;
 pub use crate::metrics::kills::{Cost, Kill, Replaced};
 pub(crate) use crate::metrics::quantiles::{Latency, Quantiles};
@@ -82,6 +83,10 @@ pub struct Snapshot {
     pub timeouts: Arc<Vec<Kill>>,
     /// What is known only when the run is over; `None` before.
     pub end: Option<Arc<RunEnd>>,
+    /// Page faults of all workers, by the kernel's own account; `None` where nobody tells it.
+    pub page_faults: Option<PageFaults>,
+    /// How the memory of the workers went until now. Of a track only the newest frames have it.
+    pub memory_course: Arc<MemoryCourse>,
 }
 
 impl Snapshot {
@@ -116,6 +121,8 @@ impl Snapshot {
             kills: Arc::default(),
             timeouts: Arc::default(),
             end: None,
+            page_faults: None,
+            memory_course: Arc::default(),
         }
     }
 
@@ -295,6 +302,12 @@ pub struct WorkerRow {
     pub busy: Duration,
     /// CPU time of the processes of this slot.
     pub cpu: Duration,
+    /// Most resident memory that was seen here, with what a worker has started; `None` where none could be read.
+    pub peak_rss_bytes: Option<u64>,
+    /// Largest proportional share of memory that was seen here, likewise.
+    pub peak_pss_bytes: Option<u64>,
+    /// Page faults of the processes of this slot; `None` where nobody tells them.
+    pub page_faults: Option<PageFaults>,
 }
 
 /// Processor time of all workers.

@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::event::{Moment, RunState, Severity, Slot, WorkerState};
+use crate::engine::event::{Moment, PageFaults, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::Counts;
 use crate::metrics::snapshot::{
     CPU_HISTORY, Cpu, Latency, Memory, Note, Overhead, Quantiles, QueueFigures, RunId, Snapshot, WorkerRow, WorkerTime,
@@ -202,6 +202,8 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
         kills: Arc::default(),
         timeouts: Arc::default(),
         end: None,
+        page_faults: Some(PageFaults { minor: 16_000, major: 8 }),
+        memory_course: Arc::default(),
     }
 }
 
@@ -230,6 +232,9 @@ fn worker(engine: Engine, slot: u32, ended: u64, over: bool) -> WorkerRow {
         restarts: 0,
         busy: ms(1000),
         cpu: ms(990),
+        peak_rss_bytes: Some(12 << 20),
+        peak_pss_bytes: None,
+        page_faults: Some(PageFaults { minor: 4000, major: 2 }),
     }
 }
 

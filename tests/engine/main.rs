@@ -9,6 +9,7 @@ mod faults;
 mod ghosts;
 mod lanes;
 mod lateness;
+mod memory;
 mod observers;
 mod orders;
 mod perl;

@@ -3,15 +3,48 @@
 use std::time::Duration;
 
 use super::Recorder;
-use crate::engine::event::{EngineView, Moment, Slot, SlotView, WorkerState};
+use crate::engine::event::{EngineView, Moment, PageFaults, Slot, SlotView, WorkerState};
+use crate::metrics::course::WorkerReading;
 use crate::metrics::snapshot::WorkerRow;
+use crate::os::readings::MemoryReading;
 
 /// Whether a process of the slot was started and is not in its task yet.
 pub(super) fn starting(slot: &SlotView) -> bool {
     slot.pid.is_some() && matches!(slot.state, WorkerState::Starting | WorkerState::Busy)
 }
 
+/// A process that has run has had page faults: where there are none, nobody has told.
+fn told(faults: PageFaults) -> Option<PageFaults> {
+    (faults.minor > 0).then_some(faults)
+}
+
 impl Recorder {
+    /// Page faults of all workers.
+    pub(super) fn page_faults(&self) -> Option<PageFaults> {
+        told(self.slots.usage().page_faults())
+    }
+
+    /// Takes in what was read anew of workers that have done a task.
+    pub(super) fn follow_memory(&mut self, now: Moment, view: &EngineView<'_>) {
+        let clock = self.pauses.clock(now);
+        if view.state.is_over() {
+            return self.course.over();
+        }
+        self.course.all(clock, &self.live.memory);
+        // One that lives for one task has no course.
+        if self.config.capabilities.process_per_task {
+            return;
+        }
+        for view in view.slots {
+            let Some(live) = self.live.slots.get(view.slot.index()) else { continue };
+            let worked = self.slots.get(view.slot).is_some_and(|totals| totals.done_by_worker() > 0);
+            let Some((pid, memory)) = live.memory.filter(|(pid, _)| worked && view.pid == Some(*pid)) else { continue };
+            let MemoryReading { rss_bytes, pss_bytes } = memory;
+            let read = live.memory_at;
+            self.course.worker(clock, WorkerReading { slot: view.slot, pid, read, rss_bytes, pss_bytes });
+        }
+    }
+
     /// Every slot that the engine has or had: the rows of a result add up to its totals.
     pub(super) fn rows(&self, now: Moment, view: &EngineView<'_>) -> Vec<WorkerRow> {
         let over = view.state.is_over();
@@ -53,6 +86,9 @@ impl Recorder {
             restarts: totals.worker.restarts,
             busy: Duration::from_nanos(totals.lane.busy) + under_way,
             cpu: totals.cpu(if over { Duration::ZERO } else { live.cpu }),
+            peak_rss_bytes: live.peak_rss_bytes,
+            peak_pss_bytes: live.peak_pss_bytes,
+            page_faults: told(totals.page_faults()),
         }
     }
 }

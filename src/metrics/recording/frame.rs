@@ -8,12 +8,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{MOST_BYTES, ReadError, WriteError};
-use crate::engine::event::{Moment, RunState};
+use crate::engine::event::{Moment, PageFaults, RunState};
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::distribution::Distributions;
 use crate::metrics::snapshot::{
-    CPU_HISTORY, Cpu, Ghosts, Initializers, Kill, Latency, Memory, Note, Overhead, QueueFigures, RunEnd, RunId,
-    Snapshot, WorkerRow, WorkerTime,
+    CPU_HISTORY, Cpu, Ghosts, Initializers, Kill, Latency, Memory, MemoryCourse, Note, Overhead, QueueFigures, RunEnd,
+    RunId, Snapshot, WorkerRow, WorkerTime,
 };
 
 /// A [`Snapshot`] as it is written.
@@ -47,6 +47,8 @@ struct SnapshotFrame {
     kills: List,
     timeouts: List,
     end: Option<End>,
+    page_faults: Option<PageFaults>,
+    memory_course: MemoryCourse,
 }
 
 /// A [`RunEnd`] as it is written.
@@ -106,7 +108,7 @@ impl Encoder {
     pub(crate) fn encode(&mut self, snapshot: &Snapshot) -> Result<Vec<u8>, WriteError> {
         let Snapshot { run, at, paused, state, counts, total, throughput, throughput_whole, .. } = *snapshot;
         let Snapshot { queue, worker_time, ghosts, initializers, workers_target, cpu, memory, .. } = *snapshot;
-        let Snapshot { worker_starts, worker_restarts, overhead, results_hash, .. } = *snapshot;
+        let Snapshot { worker_starts, worker_restarts, overhead, results_hash, page_faults, .. } = *snapshot;
         let budget = &mut self.budget;
         if snapshot.workers.iter().any(|row| row.cpu_history.len() > CPU_HISTORY) {
             return Err(WriteError::TooLarge { what: HISTORY, most: CPU_HISTORY as u64 });
@@ -139,6 +141,8 @@ impl Encoder {
             kills: self.kills.name(&snapshot.kills, budget)?,
             timeouts: self.kills.name(&snapshot.timeouts, budget)?,
             end: snapshot.end.as_deref().map(End::from),
+            page_faults,
+            memory_course: snapshot.memory_course.as_ref().clone(),
         };
         Ok(postcard::to_stdvec(&frame)?)
     }
@@ -206,6 +210,8 @@ impl Decoder {
             kills: kills.find(frame.kills, budget)?,
             timeouts: kills.find(frame.timeouts, budget)?,
             end: frame.end.map(|end| Arc::new(end.into())),
+            page_faults: frame.page_faults,
+            memory_course: Arc::new(frame.memory_course),
         })
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Paint, TextOptions, label, line, table};
 use crate::analysis::statistics::estimate;
+use crate::engine::event::PageFaults;
 use crate::engine::outcome::Counts;
 use crate::metrics::distribution::{Distribution, Distributions};
 use crate::metrics::snapshot::{Snapshot, WorkerTime};
@@ -120,9 +121,21 @@ fn rows(results: &Results) -> Vec<Row> {
     rows.row("peak memory (PSS)", |arm| {
         arm.runs.iter().filter_map(|run| run.memory.peak_pss_bytes).max().map_or_else(|| NONE.to_owned(), units::bytes)
     });
+    rows.detail("RSS", |arm| {
+        let peak = arm.runs.iter().map(|run| run.memory.peak_rss_bytes).max().filter(|bytes| *bytes > 0);
+        peak.map_or_else(|| NONE.to_owned(), units::bytes)
+    });
+    rows.row("page faults", |arm| page_faults(arm, |faults| faults.minor + faults.major));
+    rows.detail("with I/O (major)", |arm| page_faults(arm, |faults| faults.major));
     rows.row("processes started", |arm| mean(arm, |run| run.worker_starts as f64, |starts| format!("{starts:.0}")));
     outcomes(&mut rows);
     rows.rows
+}
+
+/// The mean over the runs in which the kernel told them.
+fn page_faults(arm: &ArmResult, pick: fn(PageFaults) -> u64) -> String {
+    let told: Vec<f64> = arm.runs.iter().filter_map(|run| run.page_faults).map(|faults| pick(faults) as f64).collect();
+    estimate(&told).map_or_else(|| NONE.to_owned(), |estimate| units::rate(estimate.mean))
 }
 
 /// What was burnt for nobody, and what was done before any task: only where there is any.

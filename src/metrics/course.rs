@@ -44,6 +44,8 @@ pub struct MemoryPoint {
     pub rss_bytes: u64,
     /// Proportional share; `None` where it cannot be read.
     pub pss_bytes: Option<u64>,
+    /// Tasks that had succeeded by then: of the worker, or of the run.
+    pub tasks: u64,
 }
 
 /// Writes the course of one run.
@@ -103,14 +105,16 @@ pub(crate) struct WorkerReading {
     pub(crate) read: std::time::Duration,
     pub(crate) rss_bytes: u64,
     pub(crate) pss_bytes: Option<u64>,
+    /// Tasks that it has done.
+    pub(crate) tasks: u64,
 }
 
 impl CourseWriter {
     /// All workers together, as the newest readings have it.
-    pub(crate) fn all(&mut self, at: Moment, memory: &Memory) {
+    pub(crate) fn all(&mut self, at: Moment, memory: &Memory, tasks: u64) {
         // Nothing read is not nothing used.
         if memory.rss_bytes > 0 {
-            let point = MemoryPoint { at, rss_bytes: memory.rss_bytes, pss_bytes: memory.pss_bytes };
+            let point = MemoryPoint { at, rss_bytes: memory.rss_bytes, pss_bytes: memory.pss_bytes, tasks };
             let newest = self.course.all.last().is_none_or(|last| last.at < at);
             if newest {
                 self.all.push(&mut Arc::make_mut(&mut self.course).all, point);
@@ -120,7 +124,7 @@ impl CourseWriter {
 
     /// A worker that has done a task, if it was read anew.
     pub(crate) fn worker(&mut self, at: Moment, reading: WorkerReading) {
-        let WorkerReading { slot, pid, read, rss_bytes, pss_bytes } = reading;
+        let WorkerReading { slot, pid, read, rss_bytes, pss_bytes, tasks } = reading;
         if self.slots.len() <= slot.index() {
             self.slots.resize(slot.index() + 1, Followed::default());
         }
@@ -136,7 +140,7 @@ impl CourseWriter {
         let course = Arc::make_mut(&mut self.course);
         let life = course.lives.iter_mut().rev().find(|life| life.slot == slot && life.pid == pid);
         if let Some(life) = life.filter(|life| !life.over) {
-            followed.stride.push(&mut life.points, MemoryPoint { at, rss_bytes, pss_bytes });
+            followed.stride.push(&mut life.points, MemoryPoint { at, rss_bytes, pss_bytes, tasks });
         }
     }
 
@@ -172,7 +176,14 @@ mod tests {
     use super::*;
 
     fn reading(slot: u32, pid: u32, read: u64) -> WorkerReading {
-        WorkerReading { slot: Slot(slot), pid, read: Duration::from_millis(read), rss_bytes: read, pss_bytes: None }
+        WorkerReading {
+            slot: Slot(slot),
+            pid,
+            read: Duration::from_millis(read),
+            rss_bytes: read,
+            pss_bytes: None,
+            tasks: 1,
+        }
     }
 
     #[test]
@@ -196,7 +207,7 @@ mod tests {
             writer.worker(Moment(read), reading(0, 70, read));
             writer.worker(Moment(read), reading(1, read as u32, read));
             let memory = Memory { rss_bytes: read, ..Memory::default() };
-            writer.all(Moment(read), &memory);
+            writer.all(Moment(read), &memory, read);
         }
         let course = writer.shared();
         assert_eq!(course.lives.len(), LIVES);

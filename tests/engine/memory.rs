@@ -4,10 +4,11 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use poolscope::workload::model::{Dist, Recycling, Work};
+use poolscope::engine::dispatcher::window::Chunk;
+use poolscope::workload::model::{Dist, Fault, FaultKind, Recycling, Trigger, Work};
 use poolscope::{Observer, Observers, Recorder, RecorderConfig, RunId, Snapshot};
 
-use crate::support::{Setting, WALL, both, rules, shell};
+use crate::support::{Setting, WALL, both, rules, shell, sleep};
 
 /// Runs it to its end; every snapshot on the way is shown.
 fn watch(setting: Setting, mut see: impl FnMut(&Snapshot)) -> Arc<Snapshot> {
@@ -87,5 +88,29 @@ fn page_faults_are_the_kernels() {
         assert!(many.minor > few.minor + 4 * 512, "{way}: {many:?} and {few:?}");
         let rows: u64 = last.workers.iter().filter_map(|row| row.page_faults).map(|faults| faults.minor).sum();
         assert_eq!(rows, many.minor, "{way}: rows add up to the run");
+    }
+}
+
+#[test]
+fn a_leak_has_a_course_and_recycling_a_sawtooth() {
+    const BYTES: u64 = 256 << 10;
+    for most in [None, NonZeroU64::new(60)] {
+        let mut setting = both(1).into_iter().next().unwrap();
+        setting.recycling = Recycling { max_tasks: most, max_rss_bytes: None };
+        setting.chunk = Chunk::Fixed(1);
+        setting.orders.faults =
+            vec![Fault { kind: FaultKind::Leak(BYTES), at: Trigger::Rate(1.0), class: None, draw: None }];
+        let last = watch(setting.tasks(200, sleep(10), rules()), |_| {});
+        let lives = &last.memory_course.lives;
+        assert_eq!(lives.len() > 2, most.is_some(), "{most:?}: {lives:?}");
+        for life in lives.iter().filter(|life| life.points.len() > 2) {
+            let (first, end) = (life.points[0], life.points[life.points.len() - 1]);
+            // A reading is of a moment after the tasks that were told by then.
+            let tasks = (end.tasks - first.tasks).max(1);
+            let each = (end.rss_bytes - first.rss_bytes) / tasks;
+            assert!((BYTES / 2..BYTES * 2).contains(&each), "{most:?}: {each} bytes for each of {tasks} tasks");
+        }
+        let highest = lives.iter().flat_map(|life| &life.points).map(|point| point.rss_bytes).max().unwrap();
+        assert_eq!(highest < 100 * BYTES, most.is_some(), "{most:?}: {highest}");
     }
 }

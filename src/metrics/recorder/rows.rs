@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Recorder;
 use crate::engine::event::{EngineView, Moment, PageFaults, Slot, SlotView, WorkerState};
 use crate::metrics::course::WorkerReading;
+use crate::metrics::slots::SlotTotals;
 use crate::metrics::snapshot::WorkerRow;
 use crate::os::readings::MemoryReading;
 
@@ -30,18 +31,19 @@ impl Recorder {
         if view.state.is_over() {
             return self.course.over();
         }
-        self.course.all(clock, &self.live.memory);
+        self.course.all(clock, &self.live.memory, self.succeeded);
         // One that lives for one task has no course.
         if self.config.capabilities.process_per_task {
             return;
         }
         for view in view.slots {
             let Some(live) = self.live.slots.get(view.slot.index()) else { continue };
-            let worked = self.slots.get(view.slot).is_some_and(|totals| totals.done_by_worker() > 0);
-            let Some((pid, memory)) = live.memory.filter(|(pid, _)| worked && view.pid == Some(*pid)) else { continue };
+            let tasks = self.slots.get(view.slot).map_or(0, SlotTotals::done_by_worker);
+            let known = live.memory.filter(|(pid, _)| tasks > 0 && view.pid == Some(*pid));
+            let Some((pid, memory)) = known else { continue };
             let MemoryReading { rss_bytes, pss_bytes } = memory;
             let read = live.memory_at;
-            self.course.worker(clock, WorkerReading { slot: view.slot, pid, read, rss_bytes, pss_bytes });
+            self.course.worker(clock, WorkerReading { slot: view.slot, pid, read, rss_bytes, pss_bytes, tasks });
         }
     }
 

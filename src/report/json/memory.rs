@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::seconds;
+use crate::analysis::leak::Leak;
 use crate::engine::event::{PageFaults, Slot};
 use crate::metrics::snapshot::{MemoryPoint, Snapshot, WorkerRow};
 
@@ -12,6 +13,23 @@ pub(super) struct MemoryOut {
     peak_rss_bytes: Option<u64>,
     /// All workers together with what they have started, over time (additive to version 1).
     course: Vec<PointOut>,
+    /// `null` where too little was read (additive to version 1).
+    leak: Option<LeakOut>,
+}
+
+/// How fast the resident memory of the workers grows within their lives, all together.
+#[derive(Serialize)]
+struct LeakOut {
+    bytes_per_s: f64,
+    ci95: (f64, f64),
+    bytes_per_task: Option<f64>,
+    /// Whether the interval is above 0 and the growth more than 1 MiB in the run.
+    sure: bool,
+    /// Where workers were replaced: to which level the memory of one returns, and which it reaches.
+    returns_to_bytes: Option<u64>,
+    reaches_bytes: Option<u64>,
+    workers: usize,
+    readings: usize,
 }
 
 #[derive(Serialize)]
@@ -45,6 +63,16 @@ pub(super) fn of_run(run: &Snapshot) -> MemoryOut {
         peak_pss_bytes: run.memory.peak_pss_bytes,
         peak_rss_bytes: Some(run.memory.peak_rss_bytes).filter(|bytes| *bytes > 0),
         course: run.memory_course.all.iter().map(point).collect(),
+        leak: Leak::of([run]).map(|leak| LeakOut {
+            bytes_per_s: leak.slope.value,
+            ci95: leak.slope.ci95,
+            bytes_per_task: leak.per_task.map(|slope| slope.value),
+            sure: leak.is_sure,
+            returns_to_bytes: leak.sawtooth.map(|tooth| tooth.low),
+            reaches_bytes: leak.sawtooth.map(|tooth| tooth.high),
+            workers: leak.lives,
+            readings: leak.points,
+        }),
     }
 }
 

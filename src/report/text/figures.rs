@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Paint, TextOptions, label, line, table};
+use crate::analysis::leak::{Leak, Sawtooth, Slope};
 use crate::analysis::statistics::estimate;
 use crate::engine::event::PageFaults;
 use crate::engine::outcome::Counts;
@@ -125,11 +126,37 @@ fn rows(results: &Results) -> Vec<Row> {
         let peak = arm.runs.iter().map(|run| run.memory.peak_rss_bytes).max().filter(|bytes| *bytes > 0);
         peak.map_or_else(|| NONE.to_owned(), units::bytes)
     });
+    leaks(&mut rows);
     rows.row("page faults", |arm| page_faults(arm, |faults| faults.minor + faults.major));
     rows.detail("with I/O (major)", |arm| page_faults(arm, |faults| faults.major));
     rows.row("processes started", |arm| mean(arm, |run| run.worker_starts as f64, |starts| format!("{starts:.0}")));
     outcomes(&mut rows);
     rows.rows
+}
+
+/// How fast memory grows, where it is sure that it does in an arm.
+fn leaks(rows: &mut Rows<'_>) {
+    let arms = rows.arms;
+    let leaks: Vec<Option<Leak>> = arms.iter().map(|arm| Leak::of(arm.runs.iter().map(AsRef::as_ref))).collect();
+    if !leaks.iter().flatten().any(|leak| leak.is_sure) {
+        return;
+    }
+    let cells = |cell: &dyn Fn(&Leak) -> String| -> Vec<String> {
+        leaks.iter().map(|leak| leak.as_ref().map_or_else(|| NONE.to_owned(), cell)).collect()
+    };
+    let mut row = |title: &str, cells, detail| rows.rows.push(Row { title: title.to_owned(), cells, detail });
+    row("workers leak", cells(&|leak| format!("{}/s", with_interval(&leak.slope))), false);
+    row("per task", cells(&|leak| leak.per_task.as_ref().map_or_else(|| NONE.to_owned(), with_interval)), true);
+    if leaks.iter().flatten().any(|leak| leak.sawtooth.is_some()) {
+        let tooth = |tooth: Sawtooth| format!("{} – {}", units::bytes(tooth.low), units::bytes(tooth.high));
+        row("recycled: each from, to", cells(&|leak| leak.sawtooth.map_or_else(|| NONE.to_owned(), tooth)), true);
+    }
+}
+
+fn with_interval(slope: &Slope) -> String {
+    let size = |bytes: f64| units::bytes(bytes.abs().round() as u64);
+    let sign = if slope.value < 0.0 { "-" } else { "" };
+    format!("{sign}{} ± {}", size(slope.value), size(slope.half()))
 }
 
 /// The mean over the runs in which the kernel told them.

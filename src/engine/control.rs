@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use crate::engine::worker_id::Slot;
+use crate::workload::model::FaultKind;
 
 /// A request to a running engine. Requests that make no sense in its state are ignored; the snapshot shows the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,9 @@ pub enum Command {
     /// SIGKILL the worker in this slot, or the first one found in a task, as soon as there is one; a slot that there will
     /// not be is not waited for. For demonstration.
     KillWorker(Option<Slot>),
+    /// Have this go wrong in the next task that begins, whichever worker begins it; one of [`FaultKind::ON_REQUEST`], any
+    /// other is ignored. Programs do their own wrong. For demonstration.
+    InjectFault(FaultKind),
 }
 
 /// What an engine can be asked for; the rest it refuses. Who asks looks here, never at the kind of engine. Every engine can
@@ -40,6 +44,8 @@ pub struct Capabilities {
     pub pause: bool,
     /// One of its workers can be killed ([`Command::KillWorker`]).
     pub kill_worker: bool,
+    /// Something can be made to go wrong in one of its tasks ([`Command::InjectFault`]).
+    pub inject_fault: bool,
     /// Each of its tasks has a process of its own.
     pub process_per_task: bool,
     /// A worker of it can have several lanes: a kill ends the tasks of all of them.
@@ -48,8 +54,14 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// Nothing beyond what every engine can do.
-    pub const LEAST: Self =
-        Self { resize: false, pause: false, kill_worker: false, process_per_task: false, lanes: false };
+    pub const LEAST: Self = Self {
+        resize: false,
+        pause: false,
+        kill_worker: false,
+        inject_fault: false,
+        process_per_task: false,
+        lanes: false,
+    };
 
     /// Whether a command is heeded.
     ///
@@ -60,6 +72,7 @@ impl Capabilities {
             Command::Resize(_) => (!self.resize).then_some(Refusal::Resize),
             Command::Pause | Command::Resume => (!self.pause).then_some(Refusal::Pause),
             Command::KillWorker(_) => (!self.kill_worker).then_some(Refusal::KillWorker),
+            Command::InjectFault(_) => (!self.inject_fault).then_some(Refusal::InjectFault),
             Command::Submit | Command::Suspend | Command::Unsuspend | Command::Stop | Command::Kill => None,
         };
         refused.map_or(Ok(()), Err)
@@ -78,4 +91,7 @@ pub enum Refusal {
     /// [`Command::KillWorker`].
     #[error("this engine cannot kill one of its workers")]
     KillWorker,
+    /// [`Command::InjectFault`].
+    #[error("faults cannot be injected into the tasks of this engine")]
+    InjectFault,
 }

@@ -24,6 +24,7 @@ impl Arm for Dispatched {
             resize: self.0.has_worker_count(),
             pause: true,
             kill_worker: true,
+            inject_fault: true,
             process_per_task: self.0.process_per_task(),
             lanes: false,
         }

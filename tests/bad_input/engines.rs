@@ -196,7 +196,7 @@ fn faults() {
         meant(fault("kind: §crush, at: 1"), "faults[0].kind", "crash"),
         case(file("faults: [§{ kind: hang }]"), "faults[0].at", &["`at` is missing", "at: 781"]),
         case(fault("kind: hang, rate: §1.5"), "faults[0].rate", &["from 0 to 1"]),
-        case(fault("kind: hang, at: §3s"), "faults[0].at", &["in a task, not at a time"]),
+        case(fault("kind: hang, at: §3x"), "faults[0].at", &["3x"]),
         case(fault("kind: hang, at: §-3"), "faults[0].at", &["an integer >= 0"]),
         case(fault("kind: hang, at: §2, rate: 0.5"), "faults[0].at", &["together"]),
         case(fault("kind: kill_worker, at: 3s, worker: §2"), "faults[0].worker", &["no worker 2", "counted from 0"]),

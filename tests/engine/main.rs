@@ -16,6 +16,7 @@ mod perl;
 mod recycle;
 mod silence;
 mod stops;
+mod struck;
 mod submits;
 mod turns;
 mod unendable;

@@ -136,6 +136,7 @@ pub fn pool(workers: u32) -> Setting {
             resize: true,
             pause: true,
             kill_worker: true,
+            inject_fault: true,
             process_per_task: false,
             lanes: false,
         },

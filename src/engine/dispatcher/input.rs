@@ -170,6 +170,8 @@ pub enum Effect {
     Retire { worker: WorkerId },
     /// End a worker.
     Stop { worker: WorkerId, how: Stop },
+    /// Something is to go wrong in whichever task begins next: the number of the order.
+    Order(u8),
     /// Leave a worker behind that cannot be ended: the dispatcher waits for it no longer. Answered by `Exited`.
     Abandon { worker: WorkerId },
     /// The run is over and every worker is gone.

@@ -73,6 +73,8 @@ impl Conversation {
                 self.to_kill.insert(slot);
                 self.kill_wanted();
             }
+            // Refused before.
+            Command::InjectFault(_) => {}
             Command::Submit | Command::Suspend | Command::Unsuspend | Command::Stop | Command::Kill => {}
         }
     }

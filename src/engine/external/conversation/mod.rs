@@ -230,6 +230,8 @@ impl Conversation {
             resize: can("resize"),
             pause: can("pause"),
             kill_worker: can("kill_worker"),
+            // What its tasks do is its own affair.
+            inject_fault: false,
             process_per_task: false,
             lanes: can("lanes"),
         };

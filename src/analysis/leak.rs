@@ -75,11 +75,11 @@ impl Leak {
         let workers = runs.iter().map(|run| f64::from(run.workers_target)).sum::<f64>() / count;
         let seconds = runs.iter().map(|run| run.wall().as_secs_f64()).sum::<f64>() / count;
         let slope = slope(&series)?.times(workers);
-        let teeth = runs.iter().flat_map(|run| replaced(&run.memory_course.lives)).collect();
+        let teeth: Vec<&Life> = runs.iter().flat_map(|run| replaced(&run.memory_course.lives)).collect();
         Some(Self {
             slope,
             per_task: self::slope(&by(|point| point.tasks as f64)),
-            sawtooth: sawtooth(teeth),
+            sawtooth: sawtooth(&teeth),
             points: series.iter().map(Vec::len).sum(),
             lives: series.iter().filter(|points| points.len() > 1).count(),
             is_sure: slope.ci95.0 > 0.0 && slope.value * seconds >= WORTH_A_WORD,
@@ -93,7 +93,7 @@ fn replaced(lives: &[Life]) -> Vec<&Life> {
     lives.iter().filter(followed).filter(|life| life.over && life.points.len() > 1).collect()
 }
 
-fn sawtooth(replaced: Vec<&Life>) -> Option<Sawtooth> {
+fn sawtooth(replaced: &[&Life]) -> Option<Sawtooth> {
     let median = |mut values: Vec<u64>| {
         values.sort_unstable();
         values.get(values.len() / 2).copied()

@@ -55,6 +55,7 @@ pub(crate) fn row(slot: Slot) -> WorkerRow {
         peak_rss_bytes: Some(3 << 20),
         peak_pss_bytes: Some(2 << 20),
         page_faults: Some(PageFaults { minor: 400, major: 0 }),
+        last_exit: None,
     }
 }
 
@@ -115,5 +116,7 @@ pub(crate) fn snapshot() -> Snapshot {
         end: Some(Arc::new(RunEnd { wall: millis(5500), tail_idle: millis(40), ..RunEnd::default() })),
         page_faults: Some(PageFaults { minor: 800, major: 0 }),
         memory_course: Arc::default(),
+        deaths: Arc::default(),
+        deaths_total: 0,
     }
 }

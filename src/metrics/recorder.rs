@@ -19,7 +19,7 @@ use crate::metrics::results_hash::ResultsHash;
 use crate::metrics::sampler::{Live, Sampler};
 use crate::metrics::slots::Slots;
 use crate::metrics::snapshot::{
-    Cpu, Ghosts, Initializers, Kill, Memory, Note, Overhead, QueueFigures, RunEnd, RunId, Snapshot, WorkerTime,
+    Cpu, Death, Ghosts, Initializers, Kill, Memory, Note, Overhead, QueueFigures, RunEnd, RunId, Snapshot, WorkerTime,
 };
 use crate::metrics::suspect::{self, Evidence};
 use crate::metrics::windows::{Capacity, Level, Pauses, Rate};
@@ -72,6 +72,8 @@ pub struct Recorder {
     expired_wait: Duration,
     suspended: Duration,
     course: CourseWriter,
+    deaths: Last<Death>,
+    deaths_total: u64,
 }
 
 impl Recorder {
@@ -103,6 +105,8 @@ impl Recorder {
             expired_wait: Duration::ZERO,
             suspended: Duration::ZERO,
             course: CourseWriter::default(),
+            deaths: Last::default(),
+            deaths_total: 0,
         };
         match config.sample_interval.map(|interval| Sampler::start(interval, config.cores)) {
             None => {}
@@ -197,6 +201,8 @@ impl Recorder {
             end: over.then(|| Arc::new(self.end(now, wall, view))),
             page_faults: self.page_faults(),
             memory_course: self.course.shared(),
+            deaths: self.deaths.shared(),
+            deaths_total: self.deaths_total,
         }
     }
 
@@ -325,7 +331,14 @@ impl Observer for Recorder {
                 self.kills.ending(now, *worker, kill, others);
             }
             Event::WorkerUsage { lane, usage } => self.slots.told(*lane, *usage),
-            Event::WorkerExited { worker, pid, usage, peak_rss_bytes, expected, .. } => {
+            Event::WorkerExited { worker, pid, usage, peak_rss_bytes, expected, exit, cause } => {
+                let at = self.pauses.clock(now);
+                let death = Death { at, slot: worker.slot, pid: *pid, exit: *exit, cause: *cause };
+                self.slots.died(death);
+                if !cause.is_ordinary() {
+                    self.deaths.push(death);
+                    self.deaths_total += 1;
+                }
                 self.kills.exited(now, *worker, *expected);
                 if self.slots.exited(now, *worker, *pid, *usage, *peak_rss_bytes) {
                     // Its task was given up, which is an outcome too.

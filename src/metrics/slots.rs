@@ -10,6 +10,7 @@ use crate::engine::outcome::AttemptReport;
 use crate::metrics::latency::BatchSums;
 use crate::metrics::nanos::ns;
 use crate::metrics::sampler::Account;
+use crate::metrics::snapshot::Death;
 use crate::workload::model::TaskIndex;
 
 /// Slots that are told apart; an engine has far fewer. Bounds the memory against a wrong number.
@@ -69,6 +70,8 @@ pub(crate) struct WorkerTotals {
     done_before: u64,
     /// What the reaped ones used.
     exited: Duration,
+    /// How the last one that is gone ended.
+    pub(crate) last_exit: Option<Death>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -259,6 +262,13 @@ impl Slots {
         if let Some(SlotTotals { lane: own, .. }) = self.slot(lane.slot()) {
             own.told = usage;
             own.told_apart |= several;
+        }
+    }
+
+    /// How the worker of a slot ended.
+    pub(crate) fn died(&mut self, death: Death) {
+        if let Some(SlotTotals { worker, .. }) = self.slot(death.slot) {
+            worker.last_exit = Some(death);
         }
     }
 

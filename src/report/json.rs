@@ -112,6 +112,9 @@ struct RunOut<'a> {
     memory: MemoryOut,
     /// By the kernel's own account (additive to version 1).
     page_faults: Option<PageFaults>,
+    /// Workers that came to another end than that of their work or of the run, the last ones (additive to version 1).
+    deaths: Vec<memory::DeathOut>,
+    deaths_total: u64,
     queue: QueueOut,
     worker_starts: u64,
     worker_restarts: u64,
@@ -380,6 +383,8 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
         },
         memory: memory::of_run(run),
         page_faults: run.page_faults,
+        deaths: run.deaths.iter().map(memory::death).collect(),
+        deaths_total: run.deaths_total,
         queue: QueueOut { max: run.queue.max, mean: run.queue.mean },
         worker_starts: run.worker_starts,
         worker_restarts: run.worker_restarts,

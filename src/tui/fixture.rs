@@ -204,6 +204,8 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
         end: None,
         page_faults: Some(PageFaults { minor: 16_000, major: 8 }),
         memory_course: Arc::default(),
+        deaths: Arc::default(),
+        deaths_total: 0,
     }
 }
 
@@ -235,6 +237,7 @@ fn worker(engine: Engine, slot: u32, ended: u64, over: bool) -> WorkerRow {
         peak_rss_bytes: Some(12 << 20),
         peak_pss_bytes: None,
         page_faults: Some(PageFaults { minor: 4000, major: 2 }),
+        last_exit: None,
     }
 }
 

@@ -5,6 +5,7 @@
 mod support;
 
 mod basics;
+mod deaths;
 mod faults;
 mod ghosts;
 mod lanes;
@@ -14,6 +15,7 @@ mod observers;
 mod orders;
 mod perl;
 mod recycle;
+mod same;
 mod silence;
 mod stops;
 mod struck;

@@ -138,6 +138,8 @@ pub struct Ended {
     pub peak_rss_bytes: Option<u64>,
     /// Whether the kernel killed it for want of memory.
     pub out_of_memory: bool,
+    /// Whether it did wrong because it was told to.
+    pub fault: bool,
     pub output: TaskOutput,
 }
 

@@ -67,7 +67,7 @@ impl GhostMeter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::event::{Slot, Usage};
+    use crate::engine::event::{DeathCause, Slot, Usage};
     use crate::engine::outcome::Exit;
 
     #[test]
@@ -94,6 +94,7 @@ mod tests {
                 exit: Exit::Code(0),
                 usage: Usage::NONE,
                 expected: true,
+                cause: DeathCause::Left,
                 peak_rss_bytes: None,
             });
         }

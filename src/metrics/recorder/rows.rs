@@ -91,6 +91,7 @@ impl Recorder {
             peak_rss_bytes: live.peak_rss_bytes,
             peak_pss_bytes: live.peak_pss_bytes,
             page_faults: told(totals.page_faults()),
+            last_exit: totals.worker.last_exit,
         }
     }
 }

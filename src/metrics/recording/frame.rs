@@ -12,8 +12,8 @@ use crate::engine::event::{Moment, PageFaults, RunState};
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::distribution::Distributions;
 use crate::metrics::snapshot::{
-    CPU_HISTORY, Cpu, Ghosts, Initializers, Kill, Latency, Memory, MemoryCourse, Note, Overhead, QueueFigures, RunEnd,
-    RunId, Snapshot, WorkerRow, WorkerTime,
+    CPU_HISTORY, Cpu, Death, Ghosts, Initializers, Kill, Latency, Memory, MemoryCourse, Note, Overhead, QueueFigures,
+    RunEnd, RunId, Snapshot, WorkerRow, WorkerTime,
 };
 
 /// A [`Snapshot`] as it is written.
@@ -49,6 +49,8 @@ struct SnapshotFrame {
     end: Option<End>,
     page_faults: Option<PageFaults>,
     memory_course: MemoryCourse,
+    deaths: Vec<Death>,
+    deaths_total: u64,
 }
 
 /// A [`RunEnd`] as it is written.
@@ -143,6 +145,8 @@ impl Encoder {
             end: snapshot.end.as_deref().map(End::from),
             page_faults,
             memory_course: snapshot.memory_course.as_ref().clone(),
+            deaths: snapshot.deaths.as_ref().clone(),
+            deaths_total: snapshot.deaths_total,
         };
         Ok(postcard::to_stdvec(&frame)?)
     }
@@ -212,6 +216,8 @@ impl Decoder {
             end: frame.end.map(|end| Arc::new(end.into())),
             page_faults: frame.page_faults,
             memory_course: Arc::new(frame.memory_course),
+            deaths: Arc::new(frame.deaths),
+            deaths_total: frame.deaths_total,
         })
     }
 }

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::seconds;
 use crate::analysis::leak::Leak;
-use crate::engine::event::{PageFaults, Slot};
-use crate::metrics::snapshot::{MemoryPoint, Snapshot, WorkerRow};
+use crate::engine::event::{DeathCause, PageFaults, Slot};
+use crate::metrics::snapshot::{Death, MemoryPoint, Snapshot, WorkerRow};
 
 #[derive(Serialize)]
 pub(super) struct MemoryOut {
@@ -51,6 +51,23 @@ pub(super) struct WorkerOut {
     peak_pss_bytes: Option<u64>,
     peak_rss_bytes: Option<u64>,
     page_faults: Option<PageFaults>,
+    /// How the last worker here that is gone ended.
+    last_exit: Option<DeathOut>,
+}
+
+/// How a worker ended, and why.
+#[derive(Serialize)]
+pub(super) struct DeathOut {
+    at_s: f64,
+    slot: Slot,
+    pid: u32,
+    exit: String,
+    cause: DeathCause,
+}
+
+pub(super) fn death(death: &Death) -> DeathOut {
+    let Death { at, slot, pid, exit, cause } = *death;
+    DeathOut { at_s: seconds(at.elapsed()), slot, pid, exit: exit.to_string(), cause }
 }
 
 pub(super) fn of_run(run: &Snapshot) -> MemoryOut {
@@ -87,5 +104,6 @@ pub(super) fn worker(row: &WorkerRow) -> WorkerOut {
         peak_pss_bytes: row.peak_pss_bytes,
         peak_rss_bytes: row.peak_rss_bytes,
         page_faults: row.page_faults,
+        last_exit: row.last_exit.as_ref().map(death),
     }
 }

@@ -1,5 +1,6 @@
 //! The table of figures: one row for each figure, one column for each arm.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Paint, TextOptions, label, line, table};
@@ -130,8 +131,26 @@ fn rows(results: &Results) -> Vec<Row> {
     rows.row("page faults", |arm| page_faults(arm, |faults| faults.minor + faults.major));
     rows.detail("with I/O (major)", |arm| page_faults(arm, |faults| faults.major));
     rows.row("processes started", |arm| mean(arm, |run| run.worker_starts as f64, |starts| format!("{starts:.0}")));
+    deaths(&mut rows);
     outcomes(&mut rows);
     rows.rows
+}
+
+/// Workers that came to another end than that of their work, and why, as far as they are kept.
+fn deaths(rows: &mut Rows<'_>) {
+    let runs = |arm: &ArmResult| arm.runs.iter().map(|run| run.deaths_total).sum::<u64>();
+    if !rows.arms.iter().any(|arm| runs(arm) > 0) {
+        return;
+    }
+    rows.row("workers died", |arm| runs(arm).to_string());
+    let all = rows.arms.iter().flat_map(|arm| &arm.runs).flat_map(|run| run.deaths.iter());
+    let causes: BTreeSet<String> = all.map(|death| death.cause.to_string()).collect();
+    for cause in causes {
+        rows.detail(&cause, |arm| {
+            let theirs = arm.runs.iter().flat_map(|run| run.deaths.iter());
+            theirs.filter(|death| death.cause.to_string() == cause).count().to_string()
+        });
+    }
 }
 
 /// How fast memory grows, where it is sure that it does in an arm.

@@ -73,9 +73,12 @@ impl Conversation {
                 self.to_kill.insert(slot);
                 self.kill_wanted();
             }
-            // Refused before.
-            Command::InjectFault(_) => {}
-            Command::Submit | Command::Suspend | Command::Unsuspend | Command::Stop | Command::Kill => {}
+            Command::InjectFault(_)
+            | Command::Submit
+            | Command::Suspend
+            | Command::Unsuspend
+            | Command::Stop
+            | Command::Kill => {}
         }
     }
 

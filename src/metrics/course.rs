@@ -8,7 +8,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::event::{Moment, Slot};
-use crate::metrics::snapshot::Memory;
 
 /// Most points of one series; when it is full, every second one goes.
 const POINTS: usize = 128;
@@ -111,10 +110,10 @@ pub(crate) struct WorkerReading {
 
 impl CourseWriter {
     /// All workers together, as the newest readings have it.
-    pub(crate) fn all(&mut self, at: Moment, memory: &Memory, tasks: u64) {
+    pub(crate) fn all(&mut self, at: Moment, rss_bytes: u64, pss_bytes: Option<u64>, tasks: u64) {
         // Nothing read is not nothing used.
-        if memory.rss_bytes > 0 {
-            let point = MemoryPoint { at, rss_bytes: memory.rss_bytes, pss_bytes: memory.pss_bytes, tasks };
+        if rss_bytes > 0 {
+            let point = MemoryPoint { at, rss_bytes, pss_bytes, tasks };
             let newest = self.course.all.last().is_none_or(|last| last.at < at);
             if newest {
                 self.all.push(&mut Arc::make_mut(&mut self.course).all, point);
@@ -206,8 +205,7 @@ mod tests {
         for read in 1..=20_000 {
             writer.worker(Moment(read), reading(0, 70, read));
             writer.worker(Moment(read), reading(1, read as u32, read));
-            let memory = Memory { rss_bytes: read, ..Memory::default() };
-            writer.all(Moment(read), &memory, read);
+            writer.all(Moment(read), read, None, read);
         }
         let course = writer.shared();
         assert_eq!(course.lives.len(), LIVES);

@@ -213,6 +213,19 @@ fn faults() {
         case(fault("kind: hang, at: §3"), "faults[0].at", &["there is no task 3", "below the 3 tasks"]),
         case(fault("kind: kill_worker, at: §99999999h"), "faults[0].at", &["99999999h"]),
     ]);
+    let two = |text: &str| {
+        let classes = "version: 1\nseed: 1\ntasks:\n  - { name: nap, kind: sleep, count: 3, service_time: { dist: constant, value: 5ms } }\n";
+        format!(
+            "{classes}  - {{ name: run, kind: command, count: 2, command: ['true'] }}\n  - {{ name: noop, kind: kernel, kernel: noop, count: 2 }}\nfaults: [{text}]\n"
+        )
+    };
+    check(vec![
+        case(two("§{ kind: crash, at: 3 }"), "faults[0]", &["task 3 is a program (`run`)"]),
+        case(two("§{ kind: kill_worker, at: 4 }"), "faults[0]", &["task 4 is a program"]),
+        case(two("§{ kind: hang, at: 0, task: noop }"), "faults[0]", &["task 0 is one of `nap` and not of `noop`"]),
+    ]);
+    accepted(&two("{ kind: crash, at: 5, task: noop }"));
+    accepted(&two("{ kind: bad_result, at: 2s, result: oversized, task: nap }"));
     accepted(&fault("kind: crash, at: 1, exit: 3"));
     accepted(&fault("kind: crash, at: 1, signal: SIGSEGV"));
     accepted(&fault("kind: kill_worker, at: 3s, worker: 1, engine: pool"));

@@ -10,10 +10,7 @@ use poolscope::{Arm as _, Dispatched, RunContext, RunRequest, SharedStream, load
 use crate::support::hard_limit;
 
 /// Task, attempt, what it counted as, and how its process ended where that is told.
-type Wrong = BTreeSet<(u64, u32, Outcome2, Option<String>)>;
-
-/// An outcome in an order.
-type Outcome2 = String;
+type Wrong = BTreeSet<(u64, u32, String, Option<String>)>;
 
 struct Collect(Arc<Mutex<Wrong>>);
 
@@ -38,7 +35,7 @@ fn the_same_tasks_fail_in_the_same_way_in_every_engine() {
         seed: 7
         tasks:
           - { name: nap, kind: sleep, count: 150, service_time: { dist: constant, value: 1ms }, timeout: 150ms, grace_period: 0s, retries: { max: 1 } }
-          - { name: program, kind: command, argv: ['true'], count: 5 }
+          - { name: program, kind: command, command: ['true'], count: 5 }
         engines:
           - { kind: pool, workers: 3 }
           - { kind: process, workers: 3 }

@@ -31,7 +31,7 @@ impl Recorder {
         if view.state.is_over() {
             return self.course.over();
         }
-        self.course.all(clock, &self.live.memory, self.succeeded);
+        self.course.all(clock, self.live.memory.rss_bytes, self.live.memory.pss_bytes, self.succeeded);
         // One that lives for one task has no course.
         if self.config.capabilities.process_per_task {
             return;

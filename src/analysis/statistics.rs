@@ -44,7 +44,7 @@ pub(crate) fn estimate_ratio(ratios: &[f64]) -> Option<Estimate> {
 }
 
 /// 97.5 % quantile of Student's t distribution; `None` without a degree of freedom.
-fn t975(freedom: usize) -> Option<f64> {
+pub(crate) fn t975(freedom: usize) -> Option<f64> {
     if freedom == 0 {
         return None;
     }

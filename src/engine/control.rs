@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use crate::engine::worker_id::Slot;
-use crate::workload::model::OnTimeout;
+use crate::workload::model::{FaultKind, OnTimeout};
 
 /// A request to a running engine. Requests that make no sense in its state are ignored; the snapshot shows the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,9 @@ pub enum Command {
     /// SIGKILL the worker in this slot, or the first one found in a task, as soon as there is one; a slot that there will
     /// not be is not waited for. For demonstration.
     KillWorker(Option<Slot>),
+    /// Have this go wrong in the next task that begins, whichever worker begins it; one of [`FaultKind::ON_REQUEST`], any
+    /// other is ignored. Programs do their own wrong. For demonstration.
+    InjectFault(FaultKind),
 }
 
 /// What an engine can be asked for; the rest it refuses. Who asks looks here, never at the kind of engine. Every engine can
@@ -45,6 +48,8 @@ pub struct Capabilities {
     pub kill_worker: bool,
     /// What happens at a timeout can be changed while it runs ([`Command::OnTimeout`]).
     pub on_timeout: bool,
+    /// Something can be made to go wrong in one of its tasks ([`Command::InjectFault`]).
+    pub inject_fault: bool,
     /// Each of its tasks has a process of its own.
     pub process_per_task: bool,
     /// A worker of it can have several lanes: a kill ends the tasks of all of them.
@@ -58,6 +63,7 @@ impl Capabilities {
         pause: false,
         kill_worker: false,
         on_timeout: false,
+        inject_fault: false,
         process_per_task: false,
         lanes: false,
     };
@@ -72,6 +78,7 @@ impl Capabilities {
             Command::Pause | Command::Resume => (!self.pause).then_some(Refusal::Pause),
             Command::KillWorker(_) => (!self.kill_worker).then_some(Refusal::KillWorker),
             Command::OnTimeout(_) => (!self.on_timeout).then_some(Refusal::OnTimeout),
+            Command::InjectFault(_) => (!self.inject_fault).then_some(Refusal::InjectFault),
             Command::Submit | Command::Suspend | Command::Unsuspend | Command::Stop | Command::Kill => None,
         };
         refused.map_or(Ok(()), Err)
@@ -93,4 +100,7 @@ pub enum Refusal {
     /// [`Command::KillWorker`].
     #[error("this engine cannot kill one of its workers")]
     KillWorker,
+    /// [`Command::InjectFault`].
+    #[error("faults cannot be injected into the tasks of this engine")]
+    InjectFault,
 }

@@ -27,6 +27,7 @@ impl Arm for Dispatched {
             pause: true,
             kill_worker: true,
             on_timeout: true,
+            inject_fault: true,
             process_per_task: self.0.process_per_task(),
             lanes: false,
         }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::engine::death::DeathCause;
 pub use crate::engine::moment::Moment;
 use crate::engine::outcome::{AttemptReport, Counts, Exit};
 pub use crate::engine::stream::WaitingLimit;
 pub use crate::engine::worker_id::{LaneId, Slot, WorkerId};
-pub use crate::os::accounting::Usage;
+pub use crate::os::accounting::{PageFaults, Usage};
 use crate::workload::model::{Attempt, ClassId, SubmitMode, TaskIndex};
 
 /// One successful task as its worker reports it.
@@ -152,6 +153,8 @@ pub enum Event<'a> {
         usage: Usage,
         /// Whether it ended because it was asked to, or had nothing left to do.
         expected: bool,
+        /// Why it ended.
+        cause: DeathCause,
         /// Largest resident memory, where known.
         peak_rss_bytes: Option<u64>,
     },

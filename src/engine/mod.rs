@@ -8,6 +8,7 @@ pub(crate) mod arm;
 pub(crate) mod clock;
 pub mod context;
 pub mod control;
+pub(crate) mod death;
 pub(crate) mod dispatched;
 pub mod dispatcher;
 pub mod driver;

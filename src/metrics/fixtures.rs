@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::event::{Moment, RunState, Slot, WorkerState};
+use crate::engine::event::{Moment, PageFaults, RunState, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Cause, Counts, Outcome};
 use crate::metrics::snapshot::{
     Cpu, Delivery, Latency, Memory, Overhead, Quantiles, QueueFigures, RunEnd, RunId, Snapshot, WorkerRow, WorkerTime,
@@ -52,6 +52,10 @@ pub(crate) fn row(slot: Slot) -> WorkerRow {
         restarts: 0,
         busy: Duration::from_secs(5),
         cpu: Duration::from_millis(4900),
+        peak_rss_bytes: Some(3 << 20),
+        peak_pss_bytes: Some(2 << 20),
+        page_faults: Some(PageFaults { minor: 400, major: 0 }),
+        last_exit: None,
     }
 }
 
@@ -112,5 +116,9 @@ pub(crate) fn snapshot() -> Snapshot {
         timeouts: Arc::default(),
         delivery: Delivery::default(),
         end: Some(Arc::new(RunEnd { wall: millis(5500), tail_idle: millis(40), ..RunEnd::default() })),
+        page_faults: Some(PageFaults { minor: 800, major: 0 }),
+        memory_course: Arc::default(),
+        deaths: Arc::default(),
+        deaths_total: 0,
     }
 }

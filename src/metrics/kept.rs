@@ -89,6 +89,7 @@ fn take_sum(run: &mut Arc<Snapshot>) -> Option<Distributions> {
 fn fold(run: &mut Snapshot, before: Option<Distributions>, percentiles: &[f64]) {
     run.failures = first(&run.failures, OLD_FAILURES);
     run.notes = first(&run.notes, OLD_NOTES);
+    run.memory_course = Arc::default();
     // Everything is made anew: what an engine's thread has allocated between the large tables of its recorder would keep
     // their pages from being given back.
     let Some(mut end) = run.end.take().map(|end| end.as_ref().clone()) else { return };

@@ -2,6 +2,7 @@
 //!
 //! Knows the vocabulary of `engine` (events, outcomes) and nothing of how engines work.
 
+pub(crate) mod course;
 pub(crate) mod delivery;
 pub(crate) mod distribution;
 #[cfg(test)]

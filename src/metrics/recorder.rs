@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::engine::control::Capabilities;
 use crate::engine::event::{EngineView, Event, Moment, Observer, Presence, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Outcome};
+use crate::metrics::course::CourseWriter;
 use crate::metrics::delivery::Deliveries;
 use crate::metrics::kills::Kills;
 use crate::metrics::latency::Latencies;
@@ -19,8 +20,8 @@ use crate::metrics::results_hash::ResultsHash;
 use crate::metrics::sampler::{Live, Sampler};
 use crate::metrics::slots::Slots;
 use crate::metrics::snapshot::{
-    Cpu, Ghosts, Initializers, Kill, Little, Load, Memory, Note, Overhead, QueueFigures, RunEnd, RunId, Snapshot,
-    WorkerTime,
+    Cpu, Death, Ghosts, Initializers, Kill, Little, Load, Memory, Note, Overhead, QueueFigures, RunEnd, RunId,
+    Snapshot, WorkerTime,
 };
 use crate::metrics::suspect::{self, Evidence};
 use crate::metrics::windows::{Capacity, Level, Pauses, Rate};
@@ -73,6 +74,9 @@ pub struct Recorder {
     expired: u64,
     expired_wait: Duration,
     suspended: Duration,
+    course: CourseWriter,
+    deaths: Last<Death>,
+    deaths_total: u64,
 }
 
 impl Recorder {
@@ -104,6 +108,9 @@ impl Recorder {
             expired: 0,
             expired_wait: Duration::ZERO,
             suspended: Duration::ZERO,
+            course: CourseWriter::default(),
+            deaths: Last::default(),
+            deaths_total: 0,
         };
         match config.sample_interval.map(|interval| Sampler::start(interval, config.cores)) {
             None => {}
@@ -201,6 +208,10 @@ impl Recorder {
             timeouts: self.kills.timeouts.shared(),
             delivery: self.deliveries.figures(view.caller),
             end: over.then(|| Arc::new(self.end(now, wall, view))),
+            page_faults: self.page_faults(),
+            memory_course: self.course.shared(),
+            deaths: self.deaths.shared(),
+            deaths_total: self.deaths_total,
         }
     }
 
@@ -340,7 +351,14 @@ impl Observer for Recorder {
                 self.kills.ending(now, *worker, kill, others);
             }
             Event::WorkerUsage { lane, usage } => self.slots.told(*lane, *usage),
-            Event::WorkerExited { worker, pid, usage, peak_rss_bytes, expected, .. } => {
+            Event::WorkerExited { worker, pid, usage, peak_rss_bytes, expected, exit, cause } => {
+                let at = self.pauses.clock(now);
+                let death = Death { at, slot: worker.slot, pid: *pid, exit: *exit, cause: *cause };
+                self.slots.died(death);
+                if !cause.is_ordinary() {
+                    self.deaths.push(death);
+                    self.deaths_total += 1;
+                }
                 self.kills.exited(now, *worker, *expected);
                 if self.slots.exited(now, *worker, *pid, *usage, *peak_rss_bytes) {
                     // Its task was given up, which is an outcome too.
@@ -405,6 +423,7 @@ impl Observer for Recorder {
             sampler.tell_all(self.slots.accounts());
             sampler.read(&mut self.live);
         }
+        self.follow_memory(now, view);
         let snapshot = Arc::new(self.snapshot(now, view));
         if view.state.is_over() {
             self.sampler = None;

@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use crate::engine::event::{LaneId, Moment, Record, Slot, SlotView, Usage, WorkerId};
+use crate::engine::event::{LaneId, Moment, PageFaults, Record, Slot, SlotView, Usage, WorkerId};
 use crate::engine::outcome::AttemptReport;
 use crate::metrics::latency::BatchSums;
 use crate::metrics::nanos::ns;
 use crate::metrics::sampler::Account;
+use crate::metrics::snapshot::Death;
 use crate::workload::model::TaskIndex;
 
 /// Slots that are told apart; an engine has far fewer. Bounds the memory against a wrong number.
@@ -41,6 +42,8 @@ pub(crate) struct LaneTotals {
     told_apart: bool,
     /// Its part of what reaped processes used. The first lane has all that is no other's.
     spent: Duration,
+    /// Its part of their page faults, likewise.
+    faults: PageFaults,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +66,12 @@ pub(crate) struct WorkerTotals {
     live: Option<LiveWorker>,
     /// When it was started.
     pub(crate) started: Moment,
+    /// Tasks that had succeeded in its slot before it was started.
+    done_before: u64,
     /// What the reaped ones used.
     exited: Duration,
+    /// How the last one that is gone ended.
+    pub(crate) last_exit: Option<Death>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +95,20 @@ impl SlotTotals {
         // What a process has used is that of its lane only where it has one.
         let running = if self.lane.told_apart { Duration::ZERO } else { sampled.saturating_sub(self.worker.exited) };
         self.lane.spent + self.lane.told.cpu().max(running)
+    }
+}
+
+impl SlotTotals {
+    /// Page faults of its lanes, of live ones as they say themselves.
+    #[must_use]
+    pub(crate) fn page_faults(&self) -> PageFaults {
+        self.lane.faults + self.lane.told.page_faults()
+    }
+
+    /// Tasks that succeeded in the first lane of the live worker.
+    #[must_use]
+    pub(crate) fn done_by_worker(&self) -> u64 {
+        self.lane.done.saturating_sub(self.worker.done_before)
     }
 }
 
@@ -222,7 +243,8 @@ impl Slots {
     pub(crate) fn started(&mut self, id: WorkerId, pid: u32, restart: bool, now: Moment) {
         self.starts += 1;
         self.restarts += u64::from(restart);
-        if let Some(SlotTotals { worker, .. }) = self.slot(id.slot) {
+        if let Some(SlotTotals { worker, lane }) = self.slot(id.slot) {
+            worker.done_before = lane.done;
             worker.starts += 1;
             worker.restarts += u64::from(restart);
             worker.live = Some(LiveWorker { id, pid, lanes: 0 });
@@ -243,6 +265,13 @@ impl Slots {
         }
     }
 
+    /// How the worker of a slot ended.
+    pub(crate) fn died(&mut self, death: Death) {
+        if let Some(SlotTotals { worker, .. }) = self.slot(death.slot) {
+            worker.last_exit = Some(death);
+        }
+    }
+
     /// A process was reaped. Whether it was cut off in a task.
     pub(crate) fn exited(
         &mut self,
@@ -255,19 +284,23 @@ impl Slots {
         self.exits += 1;
         self.exited += usage;
         self.peak_rss = self.peak_rss.max(peak_rss_bytes.unwrap_or(0));
-        let mut rest = usage.cpu();
+        let (mut rest, mut faults) = (usage.cpu(), usage.page_faults());
         if let Some(live) = self.get(id.slot).and_then(|slot| slot.worker.live).filter(|live| live.id == id) {
             for lane in live.lanes().skip(1) {
                 let Some(SlotTotals { lane, .. }) = self.slots.get_mut(lane.slot().index()) else { continue };
                 // The kernel's word is the last one.
-                let own = std::mem::take(&mut lane.told).cpu().min(rest);
+                let told = std::mem::take(&mut lane.told);
+                let (own, own_faults) = (told.cpu().min(rest), told.page_faults().at_most(faults));
                 rest -= own;
+                faults = faults.beyond(own_faults);
                 lane.spent += own;
+                lane.faults = lane.faults + own_faults;
             }
         }
         if let Some(SlotTotals { lane, worker }) = self.slot(id.slot) {
             lane.told = Usage::default();
             lane.spent += rest;
+            lane.faults = lane.faults + faults;
             worker.exited += usage.cpu();
             worker.live.take_if(|live| live.id == id);
         }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::event::{Moment, RunState, Severity, Slot, WorkerState};
-use crate::engine::outcome::{AttemptReport, Counts};
+use crate::engine::event::{DeathCause, Moment, PageFaults, RunState, Severity, Slot, WorkerState};
+use crate::engine::outcome::{AttemptReport, Counts, Exit};
+pub use crate::metrics::course::{Life, MemoryCourse, MemoryPoint};
 pub use crate::metrics::delivery::Delivery;
 use crate::metrics::distribution::{Distribution, Distributions};
 pub use crate::metrics::kills::{Cost, Kill, Replaced};
@@ -88,6 +89,14 @@ pub struct Snapshot {
     pub delivery: Delivery,
     /// What is known only when the run is over; `None` before.
     pub end: Option<Arc<RunEnd>>,
+    /// Page faults of all workers, by the kernel's own account; `None` where nobody tells it.
+    pub page_faults: Option<PageFaults>,
+    /// The last workers that came to another end than that of their work or of the run, oldest first; bounded.
+    pub deaths: Arc<Vec<Death>>,
+    /// All that did.
+    pub deaths_total: u64,
+    /// How the memory of the workers went until now. Of a track only the newest frames have it.
+    pub memory_course: Arc<MemoryCourse>,
 }
 
 impl Snapshot {
@@ -124,6 +133,10 @@ impl Snapshot {
             timeouts: Arc::default(),
             delivery: Delivery::default(),
             end: None,
+            page_faults: None,
+            deaths: Arc::default(),
+            deaths_total: 0,
+            memory_course: Arc::default(),
         }
     }
 
@@ -328,6 +341,26 @@ pub struct WorkerRow {
     pub busy: Duration,
     /// CPU time of the processes of this slot.
     pub cpu: Duration,
+    /// Most resident memory that was seen here, with what a worker has started; `None` where none could be read.
+    pub peak_rss_bytes: Option<u64>,
+    /// Largest proportional share of memory that was seen here, likewise.
+    pub peak_pss_bytes: Option<u64>,
+    /// Page faults of the processes of this slot; `None` where nobody tells them.
+    pub page_faults: Option<PageFaults>,
+    /// How the last worker here that is gone ended.
+    pub last_exit: Option<Death>,
+}
+
+/// How a worker process ended, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// Run clock, as in [`Snapshot::at`].
+    pub at: Moment,
+    /// Of its first lane.
+    pub slot: Slot,
+    pub pid: u32,
+    pub exit: Exit,
+    pub cause: DeathCause,
 }
 
 /// Processor time of all workers.

@@ -125,15 +125,20 @@ fn limit(workers: usize) -> usize {
     (MAX_ROWS / workers.max(1)).clamp(MIN_FRAMES, MAX_FRAMES)
 }
 
-/// Lets an old frame keep only its last notes and failures unless it shares them with the newer one. Otherwise a run in
+/// Lets an old frame keep no course of memory, and only its last notes and failures unless it shares them with the newer one. Otherwise a run in
 /// which everything fails would hold on to hundreds of different lists.
 fn shed_lines(old: &mut Arc<Snapshot>, newer: &Snapshot) {
     let failures = !Arc::ptr_eq(&old.failures, &newer.failures) && old.failures.len() > KEPT_LINES;
     let notes = !Arc::ptr_eq(&old.notes, &newer.notes) && old.notes.len() > KEPT_LINES;
-    if !failures && !notes {
+    let course = !Arc::ptr_eq(&old.memory_course, &newer.memory_course);
+    if !failures && !notes && !course {
         return;
     }
     let frame = Arc::make_mut(old);
+    if course {
+        // The newer one goes on from it.
+        frame.memory_course = Arc::default();
+    }
     if failures {
         frame.failures = Arc::new(tail(&frame.failures));
     }

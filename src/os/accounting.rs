@@ -68,6 +68,12 @@ impl Usage {
     pub fn cpu(&self) -> Duration {
         self.user + self.system
     }
+
+    /// Its page faults.
+    #[must_use]
+    pub fn page_faults(&self) -> PageFaults {
+        PageFaults { minor: self.minor_faults, major: self.major_faults }
+    }
 }
 
 impl std::ops::AddAssign for Usage {
@@ -80,6 +86,37 @@ impl std::ops::AddAssign for Usage {
         add(&mut self.major_faults, other.major_faults);
         add(&mut self.voluntary_switches, other.voluntary_switches);
         add(&mut self.involuntary_switches, other.involuntary_switches);
+    }
+}
+
+/// Page faults as the kernel counts them (getrusage(2)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageFaults {
+    /// Those that needed no I/O.
+    pub minor: u64,
+    /// Those that needed I/O.
+    pub major: u64,
+}
+
+impl PageFaults {
+    /// What is more than in the other, in each of the two; none where that has more.
+    #[must_use]
+    pub(crate) fn beyond(self, other: Self) -> Self {
+        Self { minor: self.minor.saturating_sub(other.minor), major: self.major.saturating_sub(other.major) }
+    }
+
+    /// The smaller of each of the two.
+    #[must_use]
+    pub(crate) fn at_most(self, other: Self) -> Self {
+        Self { minor: self.minor.min(other.minor), major: self.major.min(other.major) }
+    }
+}
+
+impl std::ops::Add for PageFaults {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { minor: self.minor.saturating_add(other.minor), major: self.major.saturating_add(other.major) }
     }
 }
 

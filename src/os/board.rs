@@ -26,6 +26,13 @@ struct Line {
     started: AtomicU64,
     entered: AtomicU64,
     program: AtomicU32,
+    struck: AtomicU32,
+}
+
+/// What stands after the lines: orders to whichever lane begins a task next, a bit each.
+#[repr(C, align(64))]
+struct Orders {
+    open: AtomicU64,
 }
 
 impl Line {
@@ -92,7 +99,7 @@ unsafe impl Send for Board {}
 // SAFETY: as above.
 unsafe impl Sync for Board {}
 
-const BYTES: usize = SLOTS as usize * size_of::<Line>();
+const BYTES: usize = SLOTS as usize * size_of::<Line>() + size_of::<Orders>();
 
 impl Board {
     /// Makes a new board in anonymous shared memory; pages are used only for slots that are.
@@ -146,6 +153,28 @@ impl Board {
         unsafe { self.lines.add(slot).as_ref() }
     }
 
+    fn orders(&self) -> &Orders {
+        // SAFETY: the mapping holds them after SLOTS lines, which keep them aligned, and zeroed memory is a valid value.
+        unsafe { self.lines.add(SLOTS as usize).cast::<Orders>().as_ref() }
+    }
+
+    /// Parent: gives an order (a number below 64) to whichever lane begins a task next.
+    pub(crate) fn order(&self, number: u8) {
+        self.orders().open.fetch_or(bit(number), Ordering::Release);
+    }
+
+    /// Parent: the orders that no lane has taken yet, a bit each.
+    #[must_use]
+    pub(crate) fn open_orders(&self) -> u64 {
+        self.orders().open.load(Ordering::Acquire)
+    }
+
+    /// Parent: whether the worker in this slot has done wrong on purpose.
+    #[must_use]
+    pub(crate) fn struck(&self, slot: u32) -> bool {
+        self.line(slot).struck.load(Ordering::Acquire) != 0
+    }
+
     /// Parent: clears a slot before a new worker takes it, and after its end.
     pub fn reset(&self, slot: u32) {
         self.used.fetch_max(slot.saturating_add(1), Ordering::Relaxed);
@@ -155,6 +184,7 @@ impl Board {
         line.started.store(0, Ordering::Relaxed);
         line.entered.store(0, Ordering::Relaxed);
         line.program.store(0, Ordering::Relaxed);
+        line.struck.store(0, Ordering::Relaxed);
         line.task.store(NO_TASK, Ordering::Release);
     }
 
@@ -218,7 +248,8 @@ impl Board {
     /// Worker: the line of one slot, which a lane writes to.
     #[must_use]
     pub(crate) fn own_line(self: &Arc<Self>, slot: u32) -> OwnLine {
-        OwnLine { line: NonNull::from(self.line(slot)), _board: Arc::clone(self) }
+        let (line, orders) = (NonNull::from(self.line(slot)), NonNull::from(self.orders()));
+        OwnLine { line, orders, _board: Arc::clone(self) }
     }
 }
 
@@ -226,6 +257,7 @@ impl Board {
 #[derive(Debug)]
 pub(crate) struct OwnLine {
     line: NonNull<Line>,
+    orders: NonNull<Orders>,
     /// Keeps the mapping that the line is in.
     _board: Arc<Board>,
 }
@@ -259,11 +291,36 @@ impl OwnLine {
         self.line().recall.store(1, Ordering::Release);
     }
 
+    /// The orders that no lane has taken yet, a bit each.
+    #[inline]
+    #[must_use]
+    pub(crate) fn open_orders(&self) -> u64 {
+        // SAFETY: as for the line.
+        unsafe { self.orders.as_ref() }.open.load(Ordering::Relaxed)
+    }
+
+    /// Takes an order; says whether no other lane was first.
+    #[must_use]
+    pub(crate) fn take_order(&self, number: u8) -> bool {
+        // SAFETY: as for the line.
+        let orders = unsafe { self.orders.as_ref() };
+        orders.open.fetch_and(!bit(number), Ordering::AcqRel) & bit(number) != 0
+    }
+
+    /// It is about to do wrong on purpose, and may not live to tell.
+    pub(crate) fn strike(&self) {
+        self.line().struck.store(1, Ordering::Release);
+    }
+
     /// Whether the lane was asked to leave.
     #[must_use]
     pub(crate) fn recalled(&self) -> bool {
         self.line().recall.load(Ordering::Acquire) != 0
     }
+}
+
+fn bit(number: u8) -> u64 {
+    1u64.checked_shl(number.into()).unwrap_or(0)
 }
 
 impl Drop for Board {
@@ -313,7 +370,7 @@ mod tests {
     #[test]
     fn the_layout_is_the_documented_one() {
         use std::mem::offset_of;
-        assert_eq!((size_of::<Line>(), align_of::<Line>(), BYTES), (64, 64, 4096 * 64));
+        assert_eq!((size_of::<Line>(), align_of::<Line>(), BYTES), (64, 64, 4096 * 64 + 64));
         let offsets = [
             offset_of!(Line, sequence),
             offset_of!(Line, recall),
@@ -321,8 +378,22 @@ mod tests {
             offset_of!(Line, started),
             offset_of!(Line, entered),
             offset_of!(Line, program),
+            offset_of!(Line, struck),
         ];
-        assert_eq!(offsets, [0, 4, 8, 16, 24, 32]);
+        assert_eq!(offsets, [0, 4, 8, 16, 24, 32, 36]);
+    }
+
+    #[test]
+    fn an_order_is_taken_once_whoever_sees_it() {
+        let parent = Board::create().unwrap();
+        let theirs = || Arc::new(Board::map(parent.fd().unwrap()).unwrap());
+        let (one, other) = (theirs().own_line(0), theirs().own_line(1));
+        parent.order(3);
+        parent.order(5);
+        assert_eq!((one.open_orders(), other.open_orders()), (0b10_1000, 0b10_1000));
+        assert!(one.take_order(3) && !other.take_order(3) && other.take_order(5));
+        assert_eq!(parent.open_orders(), 0);
+        assert_eq!(parent.task(SLOTS - 1), Some(BoardEntry { index: 0, started: 0 }), "beside the lines");
     }
 
     #[test]

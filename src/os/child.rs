@@ -320,9 +320,7 @@ pub enum UsageOf {
 /// Elsewhere a thread's faults and switches cannot be told, and its CPU time has one number: all of it counts as user time.
 #[cfg(not(target_os = "linux"))]
 fn thread_usage() -> Usage {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    let user = Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0));
-    Usage { user, ..Usage::NONE }
+    Usage { user: super::threads::cpu_time(), ..Usage::NONE }
 }
 
 fn own_peak_rss_kib() -> u64 {

@@ -28,6 +28,7 @@ pub mod process_owner;
 pub(crate) mod process_table;
 pub(crate) mod readiness;
 pub mod readings;
+pub(crate) mod relatives;
 pub mod signal_watch;
 pub(crate) mod signals;
 pub(crate) mod slot_groups;

@@ -60,6 +60,8 @@ pub(super) struct Stat {
     /// Clock ticks since the machine was started; with the process id it names a process for good.
     pub(super) ticks: u64,
     pub(super) ended: bool,
+    /// CPU time of the children that it waited for, in clock ticks.
+    waited_for: u64,
     stands: Stands,
 }
 
@@ -77,6 +79,7 @@ impl Stat {
         Some(Self {
             parent: fields.get(1)?.parse().ok()?,
             ticks,
+            waited_for: [13, 14].iter().filter_map(|field| fields.get(*field)?.parse::<u64>().ok()).sum(),
             ended: matches!(fields.first(), Some(&("Z" | "X" | "x"))),
             stands: match fields.first() {
                 Some(&("T" | "t" | "Z" | "X" | "x")) => Stands::Still,
@@ -84,6 +87,11 @@ impl Stat {
                 _ => Stands::Not,
             },
         })
+    }
+
+    /// CPU time of the children that it waited for.
+    pub(super) fn waited_for(&self) -> Duration {
+        Duration::from_nanos(self.waited_for.saturating_mul(tick()))
     }
 
     /// When it was started: `CLOCK_MONOTONIC` in nanoseconds, rounded down to a tick.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use crate::os::signals::Blocked;
 
@@ -19,6 +20,13 @@ pub(crate) fn start<T: Send + 'static>(
     // A thread begins with the mask of the one that starts it.
     let _blocked = Blocked::all_but_faults();
     Builder::new().name(name.to_owned()).spawn(body)
+}
+
+/// CPU time of the calling thread.
+#[must_use]
+pub(crate) fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 //! * `zombies`: 0 once every process that was started is known to have been reaped; `null` otherwise, because one that
 //!   was not may as well be alive.
 //! * `latency_s`: all figures of a latency that no attempt had (`count` is 0), as when no program could be started.
-//! * `peak_pss_bytes` and `peak_rss_bytes`: `null` when no process lived long enough to be looked at.
+//! * `peak_pss_bytes` and `peak_rss_bytes`: `null` when no process lived long enough to be looked at, or may be.
+//! * `page_faults`: `null` where the kernel does not tell them, as of the workers of another program.
 //! * `caller.held_back_s`: from the ends of the tasks until the caller had their results; `null` with `apply_async`, where
 //!   a result is there as soon as its task has ended, and `latency_s.delivered` is the sojourn.
 //! * `imbalance`: how much more the busiest worker worked than the mean of all, as a share of that; `null` where there are no
@@ -18,9 +19,12 @@
 
 mod load;
 
+mod memory;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use memory::{MemoryOut, WorkerOut};
 use serde::Serialize;
 #[cfg(test)]
 use serde_json::Value;
@@ -29,11 +33,11 @@ use crate::analysis::failing::all_failed;
 use crate::analysis::lints::Lint;
 use crate::analysis::statistics::{Estimate, estimate};
 use crate::analysis::verdict::{Finding, Unsuccessful, Verdict};
-use crate::engine::event::{RunState, Severity, Slot};
+use crate::engine::event::{PageFaults, RunState, Severity};
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::distribution::Distribution;
 use crate::metrics::kept;
-use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerRow};
+use crate::metrics::snapshot::{Quantiles, Snapshot};
 use crate::os::host::Host;
 use crate::report::json::load::LittleOut;
 use crate::report::{ArmResult, Results, clean};
@@ -116,6 +120,11 @@ struct RunOut<'a> {
     worker_time_s: WorkerTimeOut,
     cpu: CpuOut,
     memory: MemoryOut,
+    /// By the kernel's own account (additive to version 1).
+    page_faults: Option<PageFaults>,
+    /// Workers that came to another end than that of their work or of the run, the last ones (additive to version 1).
+    deaths: Vec<memory::DeathOut>,
+    deaths_total: u64,
     queue: QueueOut,
     /// Who submits the tasks (additive to version 1).
     caller: CallerOut,
@@ -215,12 +224,6 @@ struct CpuOut {
 }
 
 #[derive(Serialize)]
-struct MemoryOut {
-    peak_pss_bytes: Option<u64>,
-    peak_rss_bytes: Option<u64>,
-}
-
-#[derive(Serialize)]
 struct QueueOut {
     max: u64,
     mean: f64,
@@ -239,16 +242,6 @@ struct HeldBackOut {
     sum: f64,
     mean: f64,
     max: f64,
-}
-
-#[derive(Serialize)]
-struct WorkerOut {
-    slot: Slot,
-    starts: u64,
-    tasks: u64,
-    busy_s: f64,
-    cpu_s: f64,
-    restarts: u64,
 }
 
 #[derive(Serialize)]
@@ -441,10 +434,10 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
             system_s: seconds(run.cpu.system),
             cores_used: run.cpu.cores_used_whole,
         },
-        memory: MemoryOut {
-            peak_pss_bytes: run.memory.peak_pss_bytes,
-            peak_rss_bytes: Some(run.memory.peak_rss_bytes).filter(|bytes| *bytes > 0),
-        },
+        memory: memory::of_run(run),
+        page_faults: run.page_faults,
+        deaths: run.deaths.iter().map(memory::death).collect(),
+        deaths_total: run.deaths_total,
         queue: QueueOut { max: run.queue.max, mean: run.queue.mean },
         caller: caller(run),
         imbalance: run.imbalance(),
@@ -461,7 +454,7 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
             rss_bytes: run.initializers.rss_bytes,
         }),
         zombies: end.filter(|end| end.unreaped == 0).map(|_| 0),
-        workers: run.workers.iter().map(worker).collect(),
+        workers: run.workers.iter().map(memory::worker).collect(),
         results_hash: format!("{:016x}", run.results_hash),
         suspect: &run.suspect,
         notes: run
@@ -505,17 +498,6 @@ fn quantiles(summary: &Quantiles, whole: Option<&Distribution>, percentiles: &[f
 /// Seconds, rounded once: adding whole seconds and a fraction would show digits that mean nothing.
 pub(super) fn seconds(duration: Duration) -> f64 {
     duration.as_nanos() as f64 / 1e9
-}
-
-fn worker(row: &WorkerRow) -> WorkerOut {
-    WorkerOut {
-        slot: row.slot,
-        starts: row.starts,
-        tasks: row.done,
-        busy_s: seconds(row.busy),
-        cpu_s: seconds(row.cpu),
-        restarts: row.restarts,
-    }
 }
 
 fn failure<'a>(report: &'a AttemptReport, workload: &'a Workload) -> FailureOut<'a> {

@@ -78,6 +78,7 @@ fn place(fault: &Fault, workload: &Workload) -> String {
     let class = class.map_or(String::new(), |class| format!(" of {}", clean::line(&class.name)));
     match fault.at {
         Trigger::Index(index) => format!("in task {index}{class}"),
+        Trigger::Time(at) => format!("in the first task{class} that begins after {}", units::duration(at)),
         Trigger::Rate(rate) if rate >= 1.0 => format!("in every task{class}"),
         Trigger::Rate(rate) => format!("in {} % of the tasks{class}", units::rate(rate * 100.0)),
     }

@@ -13,7 +13,7 @@ use crate::metrics::snapshot::{Kill, Snapshot};
 use crate::metrics::track::Track;
 use crate::os::host::Host;
 use crate::session::error::SessionError;
-use crate::workload::model::{EngineSpec, Workload};
+use crate::workload::model::{EngineSpec, FaultKind, Workload};
 
 /// A comparison as it is now.
 #[derive(Clone, Debug)]
@@ -278,6 +278,13 @@ pub enum SessionCommand {
     },
     /// Change what happens at a timeout in the live run of an arm: kill, or abandon. Its next run has what the file says.
     ToggleOnTimeout(usize),
+    /// Have this go wrong in the next task that begins in an arm's run, if it is under way.
+    InjectFault {
+        /// Index into [`SessionView::arms`].
+        arm: usize,
+        /// One of [`FaultKind::ON_REQUEST`].
+        kind: FaultKind,
+    },
     /// Stop every worker and the clock (Ctrl-Z).
     Suspend,
     /// Reverse of `Suspend`.

@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::event::{Moment, RunState, Severity, Slot, WorkerState};
+use crate::engine::event::{Moment, PageFaults, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::Counts;
 use crate::metrics::snapshot::{
     CPU_HISTORY, Cpu, Delivery, Latency, Memory, Note, Overhead, Quantiles, QueueFigures, RunId, Snapshot, WorkerRow,
@@ -216,6 +216,10 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
         timeouts: Arc::default(),
         delivery: Delivery::default(),
         end: None,
+        page_faults: Some(PageFaults { minor: 16_000, major: 8 }),
+        memory_course: Arc::default(),
+        deaths: Arc::default(),
+        deaths_total: 0,
     }
 }
 
@@ -244,6 +248,10 @@ fn worker(engine: Engine, slot: u32, ended: u64, over: bool) -> WorkerRow {
         restarts: 0,
         busy: ms(1000),
         cpu: ms(990),
+        peak_rss_bytes: Some(12 << 20),
+        peak_pss_bytes: None,
+        page_faults: Some(PageFaults { minor: 4000, major: 2 }),
+        last_exit: None,
     }
 }
 

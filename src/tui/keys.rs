@@ -64,6 +64,10 @@ pub(crate) enum Action {
     KillWorker,
     /// At a timeout, kill or abandon.
     OnTimeout,
+    /// Choose what is to go wrong in the next task.
+    Fault,
+    /// The choice with this number, from 0.
+    Choose(u8),
     /// Keep the picture as it is, or let it go on.
     Freeze,
     /// Agree with a question.
@@ -332,6 +336,21 @@ pub(crate) const TABLE: &[Binding] = &[
     bind(&[(ch('T'), A::RunTogether)], C::VIEWS, Some(G::Run), "all at once: no measure", "together"),
     bind(&[(ch('K'), A::KillWorker)], C::MAIN, Some(G::Run), "kill a busy worker", "kill worker"),
     bind(&[(ch('A'), A::OnTimeout)], C::MAIN, Some(G::Run), "timeout: kill, abandon", "on timeout"),
+    bind(&[(ch('F'), A::Fault)], C::MAIN, Some(G::Run), "make a task go wrong", "fault"),
+    bind(
+        &[
+            (ch('1'), A::Choose(0)),
+            (ch('2'), A::Choose(1)),
+            (ch('3'), A::Choose(2)),
+            (ch('4'), A::Choose(3)),
+            (ch('5'), A::Choose(4)),
+            (ch('6'), A::Choose(5)),
+        ],
+        C::ASK,
+        None,
+        "choose",
+        "",
+    ),
     bind(&[(ch('a'), A::CycleArm)], C::MAIN.or(C::TUNE), Some(G::Look), "next engine in pane", "engine"),
     bind(&[(ch('t'), A::Theme)], C::NOT_ASK, Some(G::Look), "colours", "colours"),
     bind(&[(ctrl('c'), A::Interrupt)], C::ALL, Some(G::Everywhere), "stop, kill, leave", ""),

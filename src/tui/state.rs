@@ -35,6 +35,8 @@ pub(crate) enum Question {
     Replace(usize),
     /// Run the commands of the workload's file again?
     Commands(Asked),
+    /// What is to go wrong in the next task of this arm?
+    Fault(usize),
 }
 
 /// The commands of a workload's file are run again only when the user has agreed: what is to be done with them.

@@ -8,6 +8,7 @@ use crate::tui::keys::{Action, KeyContext};
 use crate::tui::model::{self, Model};
 use crate::tui::state::{PickerFocus, Question, Screen, UiEffect, UiState, shown};
 use crate::tui::tune;
+use crate::workload::model::FaultKind;
 
 impl UiState {
     /// Carries out an action. `last_scroll`: how far the page that keys scroll goes, which only who draws it knows.
@@ -68,6 +69,8 @@ impl UiState {
             Action::Baseline => return tune::baseline(self, model),
             Action::KillWorker => return self.kill_worker(model),
             Action::OnTimeout => return self.on_timeout(model),
+            Action::Fault => return self.ask_for_fault(model),
+            Action::Choose(number) => return self.choose(number),
             Action::NextMatch => self.step_attempt(model, 1),
             Action::PreviousMatch => self.step_attempt(model, -1),
             // They are the list's, which has had its turn.
@@ -151,6 +154,11 @@ impl UiState {
                 vec![UiEffect::OpenNext(entry)]
             }
             Some(Question::Commands(asked)) => tune::agreed(self, model, asked),
+            // One of them is to be chosen.
+            Some(Question::Fault(arm)) => {
+                self.question = Some(Question::Fault(arm));
+                Vec::new()
+            }
             None => Vec::new(),
         }
     }
@@ -294,6 +302,28 @@ impl UiState {
     }
 
     /// The chosen worker of the chosen pane's arm, or a busy one. What comes of it, be it a wait, has its own line.
+    /// Asks what is to go wrong in the arm that runs: that of the chosen pane, where several do.
+    fn ask_for_fault(&mut self, model: &Model) -> Vec<UiEffect> {
+        let Some(view) = model.session.as_deref() else { return self.say("no workload is open") };
+        let chosen = self.pair.get(self.focus).copied();
+        let live = || view.arms.iter().zip(0..).filter(|(of, _)| of.live).map(|(_, arm)| arm);
+        let Some(arm) = live().find(|arm| Some(*arm) == chosen).or_else(|| live().next()) else {
+            return self.say("nothing runs: r, then F");
+        };
+        if let Some(of) = view.arms.get(arm).filter(|of| !of.capabilities.inject_fault) {
+            return self.say(&format!("faults cannot be injected into the tasks of {}", model::name(of)));
+        }
+        self.question = Some(Question::Fault(arm));
+        Vec::new()
+    }
+
+    fn choose(&mut self, number: u8) -> Vec<UiEffect> {
+        let Some(Question::Fault(arm)) = self.question else { return Vec::new() };
+        let Some(kind) = FaultKind::ON_REQUEST.get(usize::from(number)).copied() else { return Vec::new() };
+        self.question = None;
+        vec![UiEffect::Send(SessionCommand::InjectFault { arm, kind })]
+    }
+
     fn kill_worker(&mut self, model: &Model) -> Vec<UiEffect> {
         let Some(view) = model.session.as_deref() else { return self.say("no workload is open") };
         let Some(arm) = self.pair.get(self.focus).copied().filter(|arm| *arm < view.arms.len()) else {

@@ -8,6 +8,7 @@ use crate::session::view::{SessionView, Sweep};
 use crate::tui::state::Asked;
 use crate::tui::theme::ThemeName;
 use crate::tui::{draw, fixture};
+use crate::workload::model::FaultKind;
 
 fn open(view: SessionView) -> (UiState, Model) {
     let mut ui = UiState { size: (80, 24), ..UiState::default() };
@@ -144,6 +145,26 @@ fn commands_are_run_only_when_that_was_agreed_to() {
     view.arms[1].workers = 12;
     let (mut ui, model) = open(view);
     assert_eq!(update(&mut ui, &model, Action::Open), sent(SessionCommand::Measure(None)), "how many was said before");
+}
+
+#[test]
+fn a_fault_is_chosen_for_the_arm_that_runs() {
+    let (mut ui, model) = open(fixture::running());
+    assert_eq!(update(&mut ui, &model, Action::Fault), []);
+    assert_eq!(ui.question, Some(Question::Fault(1)), "the pool of the chosen pane waits for its turn");
+    assert_eq!(update(&mut ui, &model, Action::Yes), [], "none is chosen by that");
+    let expected = SessionCommand::InjectFault { arm: 1, kind: FaultKind::Hang };
+    assert_eq!(update(&mut ui, &model, Action::Choose(1)), [UiEffect::Send(expected)]);
+    assert_eq!((ui.question, update(&mut ui, &model, Action::Choose(1))), (None, vec![]));
+    let _asked = update(&mut ui, &model, Action::Fault);
+    assert_eq!((update(&mut ui, &model, Action::No), ui.question), (vec![], None));
+    let mut unable = fixture::running();
+    unable.arms.iter_mut().for_each(|arm| arm.capabilities.inject_fault = false);
+    for (view, word) in [(fixture::finished(), "nothing runs"), (unable, "cannot be injected")] {
+        let (mut ui, model) = open(view);
+        assert_eq!((update(&mut ui, &model, Action::Fault), ui.question), (vec![], None));
+        assert!(ui.notice.as_deref().is_some_and(|notice| notice.contains(word)), "{:?}", ui.notice);
+    }
 }
 
 #[test]

@@ -3,38 +3,71 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use crate::os::board::OwnLine;
 use crate::os::pages::Pages;
 use crate::os::{early, signals};
 use crate::worker::protocol::TaskRun;
-use crate::workload::model::{BadResult, Fault, FaultKind, Trigger};
+use crate::workload::model::{BadResult, Fault, FaultKind, Trigger, timed_order};
 use crate::workload::random::{Purpose, unit};
 
 /// Has the faults of one task happen (it is the first of `task`); may never return. Says what its result is to be
 /// instead of what it should be, if something.
-pub(super) fn strike(faults: &[Fault], seed: u64, task: &TaskRun) -> Option<BadResult> {
+pub(super) fn strike(faults: &[Fault], seed: u64, task: &TaskRun, line: &OwnLine) -> Option<BadResult> {
     let mut result = None;
+    let open = line.open_orders();
+    for kind in ordered(faults, open, task, line) {
+        strike_with(kind, task, line, &mut result);
+    }
     for (fault, number) in faults.iter().zip(0u64..) {
-        if !hits(fault, fault.draw.unwrap_or(number), seed, task) {
-            continue;
-        }
-        match fault.kind {
-            FaultKind::Crash(signal) => {
-                say(task, "crash");
-                early::end_by_signal(signal);
-            }
-            FaultKind::Exit(code) => {
-                say(task, "exit");
-                early::leave(code.into());
-            }
-            FaultKind::Hang => loop {
-                std::thread::sleep(Duration::from_secs(3600));
-            },
-            FaultKind::Leak(bytes) => leak(bytes),
-            FaultKind::IgnoreSigterm => signals::ignore_termination(),
-            FaultKind::BadResult(bad) => result = Some(bad),
+        if hits(fault, fault.draw.unwrap_or(number), seed, task) {
+            strike_with(fault.kind, task, line, &mut result);
         }
     }
     result
+}
+
+/// The faults that are ordered for the task that begins next, be it on request or because their time has come, as far as
+/// this lane is the first to take the order.
+fn ordered(faults: &[Fault], open: u64, task: &TaskRun, line: &OwnLine) -> Vec<FaultKind> {
+    if open == 0 {
+        return Vec::new();
+    }
+    let is_open = |order: u8| open >> order & 1 == 1;
+    let mut kinds: Vec<FaultKind> = Vec::new();
+    let on_request = FaultKind::ON_REQUEST.into_iter().zip(0u8..);
+    kinds.extend(on_request.filter(|(_, order)| is_open(*order) && line.take_order(*order)).map(|(kind, _)| kind));
+    let timed = faults.iter().filter(|fault| matches!(fault.at, Trigger::Time(_)));
+    for (place, fault) in timed.enumerate() {
+        let of_it = fault.class.is_none_or(|class| class == task.class);
+        if let Some(order) = timed_order(place).filter(|order| of_it && is_open(*order))
+            && line.take_order(order)
+        {
+            kinds.push(fault.kind);
+        }
+    }
+    // What ends the worker comes last, so that nothing that was taken is left out.
+    kinds.sort_by_key(|kind| matches!(kind, FaultKind::Crash(_) | FaultKind::Exit(_) | FaultKind::Hang));
+    kinds
+}
+
+fn strike_with(kind: FaultKind, task: &TaskRun, line: &OwnLine, result: &mut Option<BadResult>) {
+    line.strike();
+    match kind {
+        FaultKind::Crash(signal) => {
+            say(task, "crash");
+            early::end_by_signal(signal);
+        }
+        FaultKind::Exit(code) => {
+            say(task, "exit");
+            early::leave(code.into());
+        }
+        FaultKind::Hang => loop {
+            std::thread::sleep(Duration::from_secs(3600));
+        },
+        FaultKind::Leak(bytes) => leak(bytes),
+        FaultKind::IgnoreSigterm => signals::ignore_termination(),
+        FaultKind::BadResult(bad) => *result = Some(bad),
+    }
 }
 
 /// Its last words, so that nobody looks for a mistake.
@@ -49,6 +82,8 @@ fn hits(fault: &Fault, number: u64, seed: u64, task: &TaskRun) -> bool {
                 unit(seed, Purpose::Fault, task.first, u64::from(task.attempt.number()) << 16 | number) < rate
             }
             Trigger::Index(index) => index == task.first,
+            // That is ordered when its time has come.
+            Trigger::Time(_) => false,
         }
 }
 

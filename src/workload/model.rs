@@ -15,6 +15,7 @@ mod worker_life;
 
 pub use attempt::Attempt;
 pub use fault::{BadResult, Fault, FaultKind, FaultRule, Mishap, Trigger};
+pub(crate) use fault::{MOST_TIMED, timed_order};
 pub use kind::{EngineKind, Hue, KindRow, WorkerCounts};
 pub use submission::{Dispatch, SubmitMode};
 pub use worker_life::{Initializer, Recycling};

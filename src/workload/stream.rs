@@ -40,7 +40,7 @@ struct Shared {
 
 /// How the class of a task is found.
 #[derive(Debug)]
-enum Shares {
+pub(crate) enum Shares {
     /// There is only one.
     Single,
     /// First index after each class.
@@ -227,7 +227,21 @@ fn count_of(share: Share) -> u64 {
 }
 
 impl Shares {
-    fn new(classes: &[TaskClass]) -> Self {
+    /// Class of a task.
+    pub(crate) fn class_of(&self, seed: u64, index: TaskIndex) -> ClassId {
+        let class = match self {
+            Self::Single => return 0,
+            Self::Counts(ends) => ends.partition_point(|end| *end <= index).min(ends.len().saturating_sub(1)),
+            Self::Weights(sums, last) => {
+                let point = unit(seed, Purpose::Class, index, 0) * sums.last().copied().unwrap_or(0.0);
+                // Rounding may reach the sum itself, which no class covers.
+                sums.partition_point(|sum| *sum <= point).min(*last)
+            }
+        };
+        ClassId::try_from(class).unwrap_or(ClassId::MAX)
+    }
+
+    pub(crate) fn new(classes: &[TaskClass]) -> Self {
         if classes.len() == 1 {
             return Self::Single;
         }
@@ -251,16 +265,7 @@ impl Shares {
 
 impl Shared {
     fn class_of(&self, index: TaskIndex) -> ClassId {
-        let class = match &self.shares {
-            Shares::Single => return 0,
-            Shares::Counts(ends) => ends.partition_point(|end| *end <= index).min(ends.len().saturating_sub(1)),
-            Shares::Weights(sums, last) => {
-                let point = unit(self.seed, Purpose::Class, index, 0) * sums.last().copied().unwrap_or(0.0);
-                // Rounding may reach the sum itself, which no class covers.
-                sums.partition_point(|sum| *sum <= point).min(*last)
-            }
-        };
-        ClassId::try_from(class).unwrap_or(ClassId::MAX)
+        self.shares.class_of(self.seed, index)
     }
 
     fn service_time(&self, index: TaskIndex) -> Option<Duration> {

@@ -293,7 +293,7 @@ fn faults() {
         meant(fault("kind: §crush, at: 1"), "faults[0].kind", "crash"),
         case(file("faults: [§{ kind: hang }]"), "faults[0].at", &["`at` is missing", "at: 781"]),
         case(fault("kind: hang, rate: §1.5"), "faults[0].rate", &["from 0 to 1"]),
-        case(fault("kind: hang, at: §3s"), "faults[0].at", &["in a task, not at a time"]),
+        case(fault("kind: hang, at: §3x"), "faults[0].at", &["3x"]),
         case(fault("kind: hang, at: §-3"), "faults[0].at", &["an integer >= 0"]),
         case(fault("kind: hang, at: §2, rate: 0.5"), "faults[0].at", &["together"]),
         case(fault("kind: kill_worker, at: 3s, worker: §2"), "faults[0].worker", &["no worker 2", "counted from 0"]),
@@ -310,6 +310,19 @@ fn faults() {
         case(fault("kind: hang, at: §3"), "faults[0].at", &["there is no task 3", "below the 3 tasks"]),
         case(fault("kind: kill_worker, at: §99999999h"), "faults[0].at", &["99999999h"]),
     ]);
+    let two = |text: &str| {
+        let classes = "version: 1\nseed: 1\ntasks:\n  - { name: nap, kind: sleep, count: 3, service_time: { dist: constant, value: 5ms } }\n";
+        format!(
+            "{classes}  - {{ name: run, kind: command, count: 2, command: ['true'] }}\n  - {{ name: noop, kind: kernel, kernel: noop, count: 2 }}\nfaults: [{text}]\n"
+        )
+    };
+    check(vec![
+        case(two("§{ kind: crash, at: 3 }"), "faults[0]", &["task 3 is a program (`run`)"]),
+        case(two("§{ kind: kill_worker, at: 4 }"), "faults[0]", &["task 4 is a program"]),
+        case(two("§{ kind: hang, at: 0, task: noop }"), "faults[0]", &["task 0 is one of `nap` and not of `noop`"]),
+    ]);
+    accepted(&two("{ kind: crash, at: 5, task: noop }"));
+    accepted(&two("{ kind: bad_result, at: 2s, result: oversized, task: nap }"));
     accepted(&fault("kind: crash, at: 1, exit: 3"));
     accepted(&fault("kind: crash, at: 1, signal: SIGSEGV"));
     accepted(&fault("kind: kill_worker, at: 3s, worker: 1, engine: pool"));

@@ -5,16 +5,20 @@
 mod support;
 
 mod basics;
+mod deaths;
 mod faults;
 mod ghosts;
 mod lanes;
 mod lateness;
+mod memory;
 mod observers;
 mod orders;
 mod perl;
 mod recycle;
+mod same;
 mod silence;
 mod stops;
+mod struck;
 mod submission;
 mod submits;
 mod turns;

@@ -31,6 +31,17 @@ fn a_worker_is_replaced_after_its_number_of_tasks_and_nothing_is_lost() {
 }
 
 #[test]
+fn tasks_that_a_worker_skips_are_none_of_those_that_it_may_do() {
+    let mut setting = pool(1);
+    setting.recycling = Recycling { max_tasks: NonZeroU64::new(10), max_rss_bytes: None };
+    setting.chunk = Chunk::Fixed(10);
+    let hasty = ClassRules { queue_timeout: Some(Duration::from_millis(50)), ..rules() };
+    let story = setting.tasks(1, sleep(400), rules()).tasks(9, NOOP, hasty).tasks(8, NOOP, rules()).start().finish();
+    assert_eq!((story.counts.succeeded, story.counts.queue_timed_out), (9, 9), "{:?}", story.notes);
+    assert_eq!(story.started.len(), 1, "it has done nine: {:?}", story.started);
+}
+
+#[test]
 fn a_worker_that_grows_is_replaced_after_the_task_in_which_it_outgrew_its_limit() {
     let leak = |bytes| vec![Fault { kind: FaultKind::Leak(bytes), at: Trigger::Rate(1.0), class: None, draw: None }];
     let started = |bytes| {

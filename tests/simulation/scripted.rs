@@ -345,6 +345,7 @@ fn a_worker_that_does_not_go_is_given_up_and_at_once_where_the_run_is_stopped() 
                 usage: Usage::default(),
                 peak_rss_bytes: None,
                 out_of_memory: false,
+                fault: false,
                 output: TaskOutput::default(),
             };
             script.feed(Input::Exited { worker: id(0), ended: Box::new(ended) });

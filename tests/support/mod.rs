@@ -22,7 +22,7 @@ use poolscope::engine::dispatcher::{InitializerRules, Policy, Settings, Submitti
 use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
 use poolscope::engine::error::EngineError;
 use poolscope::engine::event::{
-    EngineView, Event, Moment, Observer, Observers, Record, RunState, Slot, SlotView, Usage, WorkerId,
+    DeathCause, EngineView, Event, Moment, Observer, Observers, Record, RunState, Slot, SlotView, Usage, WorkerId,
 };
 use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
 use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
@@ -147,6 +147,7 @@ pub fn pool(workers: u32) -> Setting {
             pause: true,
             kill_worker: true,
             on_timeout: true,
+            inject_fault: true,
             process_per_task: false,
             lanes: false,
         },
@@ -264,6 +265,8 @@ pub struct Story {
     pub expired: u64,
     pub exits: Vec<(WorkerId, u32, Exit, Usage, bool)>,
     pub started: Vec<(WorkerId, u32, bool)>,
+    /// Why workers ended, by pid.
+    pub deaths: Vec<(u32, DeathCause)>,
     pub notes: Vec<String>,
     /// When each of them was told.
     pub noted: Vec<Moment>,
@@ -337,7 +340,8 @@ impl Observer for Remember {
                 story.started.push((*worker, *pid, *restart));
                 story.lives.insert(*pid, (now, None));
             }
-            Event::WorkerExited { worker, pid, exit, usage, expected, .. } => {
+            Event::WorkerExited { worker, pid, exit, usage, expected, cause, .. } => {
+                story.deaths.push((*pid, *cause));
                 if let Some(life) = story.lives.get_mut(pid) {
                     life.1 = Some(now);
                 }

@@ -50,6 +50,13 @@ impl Dispatcher {
             Command::KillWorker(victim) => {
                 self.to_kill.insert(victim);
             }
+            Command::InjectFault(kind) => {
+                if let Some(order) = kind.order().filter(|_| self.ending.is_none()) {
+                    let text = format!("{} in the next task that begins, on request", kind.word());
+                    self.note(now, Severity::Info, text, out);
+                    out.effect(Effect::Order(order));
+                }
+            }
         }
     }
 

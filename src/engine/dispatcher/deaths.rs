@@ -7,7 +7,7 @@ use super::queue::Ticket;
 use super::worker::{Life, Termination, Why};
 use crate::engine::chain;
 use crate::engine::error::EngineError;
-use crate::engine::event::{Event, Moment, RunState, Severity, Slot, WorkerId};
+use crate::engine::event::{DeathCause, Event, Moment, RunState, Severity, Slot, WorkerId};
 use crate::engine::outcome::{Cause, Exit, Outcome};
 use crate::workload::model::TaskIndex;
 
@@ -37,6 +37,7 @@ impl Dispatcher {
             Life::Ending(ending) => matches!(ending.why, Why::RunEnds),
             _ => false,
         };
+        let cause = why_it_ended(&life, ended, expected);
         match life {
             Life::Ending(ending) => {
                 match &ending.why {
@@ -73,6 +74,7 @@ impl Dispatcher {
                 exit: ended.exit,
                 usage: ended.usage,
                 expected,
+                cause,
                 peak_rss_bytes: ended.peak_rss_bytes,
             },
         );
@@ -270,6 +272,23 @@ impl Dispatcher {
         self.note(now, Severity::Error, chain(&error), out);
         self.error.get_or_insert(error);
         self.end_run(now, RunState::Broken, true, out);
+    }
+}
+
+fn why_it_ended(life: &Life, ended: &Ended, expected: bool) -> DeathCause {
+    let by_itself = DeathCause::of_itself(ended.exit, ended.out_of_memory, ended.fault);
+    let Life::Ending(ending) = life else { return if expected { DeathCause::Left } else { by_itself } };
+    match &ending.why {
+        Why::User => DeathCause::Request,
+        Why::Timeout { limit } => DeathCause::Timeout { limit: *limit },
+        Why::RunEnds => DeathCause::RunOver,
+        Why::NotInitialized(_) => DeathCause::Initializer,
+        Why::Silent => DeathCause::Silent,
+        Why::Outlived => DeathCause::Outlived,
+        Why::Misbehaved(_) | Why::Closed if ended.fault => DeathCause::Fault,
+        // It was about to end by itself.
+        Why::Closed if !matches!(ended.exit, Exit::Signal(SIGKILL) | Exit::Unknown) => by_itself,
+        Why::Misbehaved(_) | Why::Closed => DeathCause::Misbehaved,
     }
 }
 

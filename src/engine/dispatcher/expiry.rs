@@ -62,7 +62,7 @@ impl Dispatcher {
         if first + patience > now {
             return;
         }
-        let Some((_, lane)) = self.table.at_mut(slot) else { return };
+        let Some((worker, lane)) = self.table.at_mut(slot) else { return };
         let mut gone = Gone::new(self.deliveries.is_some());
         let mut given_up = None;
         for held in lane.held.iter_mut().filter(|held| !held.expired) {
@@ -73,6 +73,9 @@ impl Dispatcher {
             if gone.add(&mut ticket, self.queue.limits()) {
                 // It is the only one here: where callers can give up, lanes are sent one task at a time.
                 given_up = Some(ticket);
+            } else {
+                // What it will not do is none of the tasks that it may do.
+                worker.given = worker.given.saturating_sub(ticket.count);
             }
             held.expired = true;
         }
@@ -153,6 +156,7 @@ impl Dispatcher {
             if !part.expired {
                 // Whether it was told until when is not known any more of what it was given back before.
                 unasked |= part.ticket.expires.is_none();
+                worker.given = worker.given.saturating_sub(part.ticket.count);
                 back.push(part.ticket);
             }
         }

@@ -138,6 +138,8 @@ pub struct Ended {
     pub peak_rss_bytes: Option<u64>,
     /// Whether the kernel killed it for want of memory.
     pub out_of_memory: bool,
+    /// Whether it did wrong because it was told to.
+    pub fault: bool,
     pub output: TaskOutput,
 }
 
@@ -170,6 +172,8 @@ pub enum Effect {
     Retire { worker: WorkerId },
     /// End a worker.
     Stop { worker: WorkerId, how: Stop },
+    /// Something is to go wrong in whichever task begins next: the number of the order.
+    Order(u8),
     /// Leave a worker behind that cannot be ended: the dispatcher waits for it no longer. Answered by `Exited`.
     Abandon { worker: WorkerId },
     /// The run is over and every worker is gone.

@@ -215,6 +215,11 @@ impl Dispatcher {
         }
     }
 
+    /// Lays down when something goes wrong in the next task that begins, by the numbers of the orders.
+    pub fn lay_down(&mut self, orders: impl Iterator<Item = (Duration, u8)>) {
+        orders.for_each(|(at, order)| self.timers.set(Moment::ZERO + at, Timer::Fault(order)));
+    }
+
     /// Feeds one input. Inputs about a worker that was replaced in the meantime are ignored.
     ///
     /// Whatever the input is, nothing is given out whose time is over, and every timer that is due goes off: a limit does
@@ -388,6 +393,8 @@ impl Dispatcher {
                 self.note(now, Severity::Warning, text, out);
             }
             Timer::KillWorker(slot) => _ = self.to_kill.insert(slot),
+            Timer::Fault(_) if self.ending.is_some() => {}
+            Timer::Fault(order) => out.effect(Effect::Order(order)),
             Timer::Retry(ticket) => {
                 self.retrying -= ticket.count;
                 if self.ending.is_some() {

@@ -59,6 +59,7 @@ impl Dispatcher {
             worker.proven = true;
             if before.expired {
                 // It was begun at the last moment: its outcome stands.
+                worker.given += fitting as u64;
                 continue;
             }
             self.early_deaths = 0;
@@ -123,6 +124,7 @@ impl Dispatcher {
         self.early_deaths = 0;
         if held.expired {
             // It was begun at the last moment: its outcome stands.
+            worker.given += 1;
             return self.after_result(now, slot, out);
         }
         if self.stopped_at.is_some_and(|stopped| end > stopped) {

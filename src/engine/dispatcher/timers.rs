@@ -27,6 +27,8 @@ pub(super) enum Timer {
     Kill,
     /// It was laid down that a worker is killed now.
     KillWorker(Option<Slot>),
+    /// It was laid down that something goes wrong in the next task that begins: the number of the order.
+    Fault(u8),
     /// The pause before another attempt is over.
     Retry(Ticket),
 }

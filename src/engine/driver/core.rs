@@ -28,7 +28,7 @@ use crate::os::spawn::Program;
 use crate::os::{clock, dev_null, inherited, oom};
 use crate::worker::protocol::{self, Setup};
 use crate::worker::{entry, environment};
-use crate::workload::model::{TaskIndex, Work};
+use crate::workload::model::{FaultKind, TaskIndex, Trigger, Work, timed_order};
 
 /// Tells the runs of one process apart.
 static RUNS: AtomicU32 = AtomicU32::new(0);
@@ -172,6 +172,12 @@ impl Core {
             blocked: Vec::new(),
             works: spec.works,
         };
+        let timed = core.orders.faults.iter().filter_map(|fault| match fault.at {
+            Trigger::Time(at) => Some(at),
+            Trigger::Rate(_) | Trigger::Index(_) => None,
+        });
+        let timed: Vec<_> = timed.enumerate().filter_map(|(place, at)| Some((at, timed_order(place)?))).collect();
+        core.dispatcher.lay_down(timed.into_iter());
         if programs {
             core.guard(&spec.own_program, &run, workers);
         }
@@ -233,6 +239,7 @@ impl Core {
             Effect::Retire { worker } => self.retire(worker),
             Effect::Stop { worker, how } => self.stop(worker, how),
             Effect::Abandon { worker } => self.abandon(worker),
+            Effect::Order(number) => self.board.order(number),
             Effect::Over(state) => {
                 self.over = Some(state);
                 self.over_notice.notify_one();
@@ -262,6 +269,28 @@ impl Core {
     pub(super) fn in_tasks(&mut self, worker: WorkerId) -> Vec<(u16, InTask)> {
         let lanes = self.link(worker).map_or(0, |link| link.lanes);
         (0..lanes).filter_map(|number| Some((number, self.in_task(worker.lane(number))?))).collect()
+    }
+
+    /// Says which faults that were asked for have found no task to happen in.
+    pub(super) fn tell_unstruck(&mut self) {
+        let timed = self.orders.faults.iter().filter_map(|fault| match fault.at {
+            Trigger::Time(at) => Some((fault.kind, at)),
+            Trigger::Rate(_) | Trigger::Index(_) => None,
+        });
+        let end = self.clock.now();
+        let open = self.board.open_orders();
+        let is_open = |order: Option<u8>| order.is_some_and(|order| open >> order & 1 == 1);
+        let mut texts: Vec<String> = Vec::new();
+        for (place, (kind, at)) in timed.enumerate() {
+            if Moment::ZERO + at > end {
+                texts.push(format!("no {} at {at:?}: the run was over before", kind.word()));
+            } else if is_open(timed_order(place)) {
+                texts.push(format!("no {} at {at:?}: no task that it is for began after that", kind.word()));
+            }
+        }
+        let asked = FaultKind::ON_REQUEST.iter().filter(|kind| is_open(kind.order()));
+        texts.extend(asked.map(|kind| format!("no {} on request: no task began after that", kind.word())));
+        texts.into_iter().for_each(|text| self.note(Severity::Warning, text));
     }
 
     /// Tells the observer the state.

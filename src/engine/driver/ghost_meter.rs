@@ -39,7 +39,11 @@ impl GhostMeter {
             }
             Event::WorkerExited { worker, usage, .. } => {
                 self.pids.remove(worker);
-                for (lane, after) in std::mem::take(&mut self.ended) {
+                let (theirs, others) =
+                    std::mem::take(&mut self.ended).into_iter().partition(|(lane, _)| lane.worker == *worker);
+                self.ended = others;
+                let theirs: Vec<(LaneId, Duration)> = theirs;
+                for (lane, after) in theirs {
                     tell(&self.gone(lane, after, usage.cpu()));
                 }
             }
@@ -57,5 +61,43 @@ impl GhostMeter {
     /// What a live worker has used.
     fn used(&self, worker: WorkerId) -> Option<Duration> {
         readings::cpu_time(*self.pids.get(&worker)?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::event::{DeathCause, Slot, Usage};
+    use crate::engine::outcome::Exit;
+
+    #[test]
+    fn a_ghost_has_the_account_of_its_own_worker_whoever_ends_first() {
+        let mut meter = GhostMeter::default();
+        let workers = [0, 1].map(|slot| WorkerId { slot: Slot(slot), epoch: 1 });
+        let mut told = Vec::new();
+        let mut pass = |event: &Event<'_>| {
+            meter.pass(event, |event| {
+                if let Event::GhostEnded { lane, cpu, .. } = event {
+                    told.push((lane.worker, *cpu));
+                }
+            });
+        };
+        // Processes that there are not: what they have used by now cannot be read.
+        for worker in workers {
+            pass(&Event::WorkerStarted { worker, pid: u32::MAX, restart: false });
+            pass(&Event::GhostEnded { lane: worker.lane(0), after: Duration::ZERO, cpu: None });
+        }
+        for worker in [workers[1], workers[0]] {
+            pass(&Event::WorkerExited {
+                worker,
+                pid: u32::MAX,
+                exit: Exit::Code(0),
+                usage: Usage::NONE,
+                expected: true,
+                cause: DeathCause::Left,
+                peak_rss_bytes: None,
+            });
+        }
+        assert_eq!(told, [(workers[1], None), (workers[0], None)]);
     }
 }

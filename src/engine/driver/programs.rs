@@ -171,6 +171,7 @@ impl Core {
             usage: reaped.usage,
             peak_rss_bytes: reaped.peak_rss_bytes,
             out_of_memory,
+            fault: false,
             output,
         };
         self.feed(Input::Exited { worker, ended: Box::new(ended) });

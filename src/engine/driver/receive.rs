@@ -109,6 +109,7 @@ impl Core {
         let Some(Some(link)) = self.links.get_mut(worker.slot.index()).map(Option::take) else { return };
         let Peer::Worker(peer) = &link.peer else { return };
         let output = &peer.output.capture;
+        let fault = (0..link.lanes).any(|number| self.board.struck(worker.lane(number).slot().0));
         (0..link.lanes).for_each(|number| self.board.reset(worker.lane(number).slot().0));
         self.look_for_strays();
         let ended = Ended {
@@ -117,6 +118,7 @@ impl Core {
             usage: reaped.usage,
             peak_rss_bytes: reaped.peak_rss_bytes,
             out_of_memory,
+            fault,
             output: Self::output_of(String::new(), output.text(), output.omitted()),
         };
         self.feed(Input::Exited { worker, ended: Box::new(ended) });

@@ -74,6 +74,7 @@ pub(super) async fn drive(
     // Strays are ended before the run is called over.
     core.end_strays();
     core.guardian = None;
+    core.tell_unstruck();
     core.tell_state();
     core.conclusion()
 }

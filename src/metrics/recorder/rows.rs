@@ -3,15 +3,50 @@
 use std::time::Duration;
 
 use super::Recorder;
-use crate::engine::event::{EngineView, Moment, Slot, SlotView, WorkerState};
+use crate::engine::event::{EngineView, Moment, PageFaults, Slot, SlotView, WorkerState};
+use crate::metrics::course::WorkerReading;
+use crate::metrics::slots::SlotTotals;
 use crate::metrics::snapshot::WorkerRow;
+use crate::os::readings::MemoryReading;
 
 /// Whether a process of the slot was started and is not in its task yet.
 pub(super) fn starting(slot: &SlotView) -> bool {
     slot.pid.is_some() && matches!(slot.state, WorkerState::Starting | WorkerState::Busy)
 }
 
+/// A process that has run has had page faults: where there are none, nobody has told.
+fn told(faults: PageFaults) -> Option<PageFaults> {
+    (faults.minor > 0).then_some(faults)
+}
+
 impl Recorder {
+    /// Page faults of all workers.
+    pub(super) fn page_faults(&self) -> Option<PageFaults> {
+        told(self.slots.usage().page_faults())
+    }
+
+    /// Takes in what was read anew of workers that have done a task.
+    pub(super) fn follow_memory(&mut self, now: Moment, view: &EngineView<'_>) {
+        let clock = self.pauses.clock(now);
+        if view.state.is_over() {
+            return self.course.over();
+        }
+        self.course.all(clock, self.live.memory.rss_bytes, self.live.memory.pss_bytes, self.succeeded);
+        // One that lives for one task has no course.
+        if self.config.capabilities.process_per_task {
+            return;
+        }
+        for view in view.slots {
+            let Some(live) = self.live.slots.get(view.slot.index()) else { continue };
+            let tasks = self.slots.get(view.slot).map_or(0, SlotTotals::done_by_worker);
+            let known = live.memory.filter(|(pid, _)| tasks > 0 && view.pid == Some(*pid));
+            let Some((pid, memory)) = known else { continue };
+            let MemoryReading { rss_bytes, pss_bytes } = memory;
+            let read = live.memory_at;
+            self.course.worker(clock, WorkerReading { slot: view.slot, pid, read, rss_bytes, pss_bytes, tasks });
+        }
+    }
+
     /// Every slot that the engine has or had: the rows of a result add up to its totals.
     pub(super) fn rows(&self, now: Moment, view: &EngineView<'_>) -> Vec<WorkerRow> {
         let over = view.state.is_over();
@@ -53,6 +88,10 @@ impl Recorder {
             restarts: totals.worker.restarts,
             busy: Duration::from_nanos(totals.lane.busy) + under_way,
             cpu: totals.cpu(if over { Duration::ZERO } else { live.cpu }),
+            peak_rss_bytes: live.peak_rss_bytes,
+            peak_pss_bytes: live.peak_pss_bytes,
+            page_faults: told(totals.page_faults()),
+            last_exit: totals.worker.last_exit,
         }
     }
 }

@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::event::{Batch, CallerView, Record, RunState, SlotView, Usage, WaitingLimit, WorkerId, WorkerState};
+use crate::engine::event::{
+    Batch, CallerView, DeathCause, Record, RunState, SlotView, Usage, WaitingLimit, WorkerId, WorkerState,
+};
 use crate::engine::outcome::{Cause, Counts, Exit};
 use crate::metrics::distribution::Distributions;
 use crate::metrics::snapshot::Latency;
@@ -73,7 +75,15 @@ fn cpu(millis: u32) -> Usage {
 }
 
 fn exited(worker: WorkerId, pid: u32, usage: Usage) -> Event<'static> {
-    Event::WorkerExited { worker, pid, exit: Exit::Code(0), usage, expected: true, peak_rss_bytes: Some(4096) }
+    Event::WorkerExited {
+        worker,
+        pid,
+        exit: Exit::Code(0),
+        usage,
+        expected: true,
+        cause: DeathCause::Left,
+        peak_rss_bytes: Some(4096),
+    }
 }
 
 /// Two workers, four tasks of 100 ms from a batch; worker 1 gets three of them and the second one has to wait.

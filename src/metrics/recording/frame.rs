@@ -8,13 +8,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{MOST_BYTES, ReadError, WriteError};
-use crate::engine::event::{Moment, RunState};
+use crate::engine::event::{Moment, PageFaults, RunState};
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::delivery::Delivery;
 use crate::metrics::distribution::{Distribution, Distributions};
 use crate::metrics::snapshot::{
-    CPU_HISTORY, Cpu, Ghosts, Initializers, Kill, Latency, Load, Memory, Note, Overhead, QueueFigures, RunEnd, RunId,
-    Snapshot, WorkerRow, WorkerTime,
+    CPU_HISTORY, Cpu, Death, Ghosts, Initializers, Kill, Latency, Load, Memory, MemoryCourse, Note, Overhead,
+    QueueFigures, RunEnd, RunId, Snapshot, WorkerRow, WorkerTime,
 };
 
 /// A [`Snapshot`] as it is written.
@@ -49,6 +49,10 @@ struct SnapshotFrame {
     timeouts: List,
     delivery: Delivery,
     end: Option<End>,
+    page_faults: Option<PageFaults>,
+    memory_course: MemoryCourse,
+    deaths: Vec<Death>,
+    deaths_total: u64,
 }
 
 /// What follows a [`SnapshotFrame`]: fields that came to this version later. A recording that was made before ends there.
@@ -115,7 +119,7 @@ impl Encoder {
     pub(crate) fn encode(&mut self, snapshot: &Snapshot) -> Result<Vec<u8>, WriteError> {
         let Snapshot { run, at, paused, state, counts, total, throughput, throughput_whole, .. } = *snapshot;
         let Snapshot { queue, worker_time, ghosts, initializers, workers_target, cpu, memory, .. } = *snapshot;
-        let Snapshot { worker_starts, worker_restarts, overhead, results_hash, .. } = *snapshot;
+        let Snapshot { worker_starts, worker_restarts, overhead, results_hash, page_faults, .. } = *snapshot;
         let budget = &mut self.budget;
         if snapshot.workers.iter().any(|row| row.cpu_history.len() > CPU_HISTORY) {
             return Err(WriteError::TooLarge { what: HISTORY, most: CPU_HISTORY as u64 });
@@ -149,6 +153,10 @@ impl Encoder {
             timeouts: self.kills.name(&snapshot.timeouts, budget)?,
             delivery: snapshot.delivery.clone(),
             end: snapshot.end.as_deref().map(End::from),
+            page_faults,
+            memory_course: snapshot.memory_course.as_ref().clone(),
+            deaths: snapshot.deaths.as_ref().clone(),
+            deaths_total: snapshot.deaths_total,
         };
         let mut bytes = postcard::to_stdvec(&frame)?;
         bytes.extend(postcard::to_stdvec(&LaterFields { load: snapshot.load })?);
@@ -221,6 +229,10 @@ impl Decoder {
             delivery: frame.delivery,
             end: frame.end.map(|end| Arc::new(end.into())),
             load: later.load,
+            page_faults: frame.page_faults,
+            memory_course: Arc::new(frame.memory_course),
+            deaths: Arc::new(frame.deaths),
+            deaths_total: frame.deaths_total,
         })
     }
 }

@@ -446,7 +446,7 @@ fn realistic(workers: u32, frames: u64) -> Track {
 
 #[test]
 fn bytes_per_frame() {
-    for (workers, most) in [(2, 450), (64, 4500)] {
+    for (workers, most) in [(2, 480), (64, 4800)] {
         let track = realistic(workers, 200);
         let per_frame = bytes(&recording(track.clone())).len() / track.frames.len();
         println!("{workers} workers: {per_frame} bytes a frame");

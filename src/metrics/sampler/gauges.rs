@@ -1,19 +1,20 @@
 //! From accounts and readings to bars: what the sampler thread computes at each tick. No clock and no lock in here.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::family::Family;
 use super::{Account, Live, LiveSlot, Readings};
 use crate::metrics::snapshot::Memory;
 
 /// Length of one entry of a CPU history: thirty of them are the ten seconds that the screens show.
 const HISTORY_STEP: Duration = Duration::from_millis(333);
-/// Time between two rounds of memory readings: each costs some 50 µs of kernel time for a small process.
-const MEMORY_STEP: Duration = Duration::from_millis(500);
-/// Most processes whose memory is read in one round; the others follow in the next ones.
-const MEMORY_ROUND: usize = 64;
+/// A look at families and memory is followed by this many times its own CPU time without one.
+const LOOK_REST: u32 = 100;
+/// CPU time of one look; the slots that are left follow in the next ones.
+const LOOK: Duration = Duration::from_millis(10);
 /// Most processes whose CPU clock is read in one tick, at about a microsecond each.
 const CPU_ROUND: usize = 512;
 /// Time between two readings of the machine.
@@ -22,13 +23,28 @@ const PRESSURE_STEP: Duration = Duration::from_secs(1);
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// Progress of one slot.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Progress {
     /// When its CPU was last known, and how much it was.
     sampled: Option<(Duration, Duration)>,
     /// The same at the end of its last history entry.
     pushed: Option<(Duration, Duration)>,
     account: Account,
+    family: Family,
+    /// When its family was last looked at, and how much CPU all of them had used then.
+    looked: Option<(Duration, Duration)>,
+    /// CPU time of the others then.
+    others: Duration,
+}
+
+/// One tick, for one slot.
+#[derive(Clone, Copy, Debug)]
+struct Tick {
+    now: Duration,
+    previous: Duration,
+    /// Whether its family was looked at.
+    seen: bool,
+    ceiling: f64,
 }
 
 /// Everything the sampler remembers.
@@ -42,8 +58,10 @@ pub(super) struct Gauges {
     ceiling: f64,
     previous: Duration,
     round: usize,
-    memory_due: Duration,
-    memory_from: usize,
+    look_due: Duration,
+    look_from: usize,
+    /// Slots that were looked at in this tick.
+    seen: Vec<bool>,
     pressure_due: Duration,
 }
 
@@ -56,8 +74,9 @@ impl Gauges {
             ceiling: 100.0 * f64::from(cores.max(1)),
             previous: Duration::ZERO,
             round: 0,
-            memory_due: Duration::ZERO,
-            memory_from: 0,
+            look_due: Duration::ZERO,
+            look_from: 0,
+            seen: Vec::new(),
             pressure_due: PRESSURE_STEP,
         }
     }
@@ -73,20 +92,27 @@ impl Gauges {
             self.slots.resize(accounts.len(), Progress::default());
             self.live.slots.resize(accounts.len(), LiveSlot::default());
         }
+        self.seen.clear();
+        self.seen.resize(self.slots.len(), false);
+        if now >= self.look_due {
+            self.look(now, accounts, readings);
+        }
         let strides = accounts.len().div_ceil(CPU_ROUND).max(1);
         let slots = self.slots.iter_mut().zip(&mut self.live.slots).zip(accounts).enumerate();
         for (number, ((progress, live), account)) in slots {
             if number % strides == self.round % strides {
-                progress.sample(now, self.previous, account, live, self.ceiling, readings);
+                let seen = self.seen.get(number).copied().unwrap_or_default();
+                progress.sample(
+                    Tick { now, previous: self.previous, seen, ceiling: self.ceiling },
+                    account,
+                    live,
+                    readings,
+                );
             }
         }
         self.round = self.round.wrapping_add(1);
         self.previous = now;
         self.cores(now, readings.own_cpu());
-        if now >= self.memory_due {
-            self.memory_due = now + MEMORY_STEP;
-            self.memory(accounts, readings);
-        }
         if now >= self.pressure_due {
             self.pressure_due = now + PRESSURE_STEP;
             self.live.pressure = Some(Arc::new(readings.pressure()));
@@ -113,23 +139,37 @@ impl Gauges {
         self.window.push_back((now, workers, own));
     }
 
-    fn memory(&mut self, accounts: &[Account], readings: &mut dyn Readings) {
-        let slots = self.live.slots.len().max(1);
-        let mut read = 0;
-        for step in 0..slots {
-            let number = (self.memory_from + step) % slots;
-            let (Some(live), account) = (self.live.slots.get_mut(number), accounts.get(number)) else { continue };
-            let pid = account.and_then(|account| account.pid);
-            if live.memory.map(|(owner, _)| owner) != pid {
-                live.memory = None;
+    /// Looks at as many slots as there is time for: who descends from their workers, and how much memory all of them have.
+    fn look(&mut self, now: Duration, accounts: &[Account], readings: &mut dyn Readings) {
+        let begin = readings.spent();
+        let workers: HashSet<u32> = accounts.iter().filter_map(|account| account.pid).collect();
+        let slots = self.slots.len();
+        let from = self.look_from;
+        let mut spent = Duration::ZERO;
+        for number in (0..slots).map(|step| (from + step) % slots) {
+            let (Some(progress), Some(live)) = (self.slots.get_mut(number), self.live.slots.get_mut(number)) else {
+                continue;
+            };
+            let pid = accounts.get(number).and_then(|account| account.pid);
+            live.memory.take_if(|(owner, _)| Some(*owner) != pid);
+            let Some(pid) = pid.filter(|_| spent < LOOK) else { continue };
+            progress.family.look(pid, &workers, readings);
+            let reading = progress.family.memory(pid, readings).ok();
+            live.memory = reading.map(|reading| (pid, reading));
+            live.memory_at = now;
+            live.peak_rss_bytes = live.peak_rss_bytes.max(reading.map(|reading| reading.rss_bytes));
+            live.peak_pss_bytes = live.peak_pss_bytes.max(reading.and_then(|reading| reading.pss_bytes));
+            if let Some(seen) = self.seen.get_mut(number) {
+                *seen = true;
             }
-            let Some(pid) = pid.filter(|_| read < MEMORY_ROUND) else { continue };
-            read += 1;
-            live.memory = readings.memory(pid).ok().map(|reading| (pid, reading));
-            if read == MEMORY_ROUND {
-                self.memory_from = (number + 1) % slots;
-            }
+            self.look_from = (number + 1) % slots;
+            spent = readings.spent().saturating_sub(begin);
         }
+        self.look_due = now + spent * LOOK_REST;
+        self.sum_memory();
+    }
+
+    fn sum_memory(&mut self) {
         let mut sum = Memory { pss_bytes: Some(0), ..self.live.memory };
         sum.rss_bytes = 0;
         let mut any = false;
@@ -147,25 +187,23 @@ impl Gauges {
 }
 
 impl Progress {
-    /// Reads one slot. Its bar is the growth of its account and its live process together; that of a lane that shares its
+    /// Reads one slot. Its bar is the growth of its account and its live family together; that of a lane that shares its
     /// process is the growth of what is told of it.
-    fn sample(
-        &mut self,
-        now: Duration,
-        previous: Duration,
-        account: &Account,
-        live: &mut LiveSlot,
-        ceiling: f64,
-        readings: &mut dyn Readings,
-    ) {
+    fn sample(&mut self, tick: Tick, account: &Account, live: &mut LiveSlot, readings: &mut dyn Readings) {
+        let Tick { now, previous, seen, ceiling } = tick;
+        // What others use beside the worker is known only where they are looked at.
+        if !seen && account.lane.is_none() && account.pid.is_some_and(|pid| self.family.lives(pid)) {
+            return;
+        }
         // A slot that is seen for the first time began after the tick before.
         let (since, before) = *self.sampled.get_or_insert((previous, Duration::ZERO));
         let changed = *account != self.account;
         let lane = account.lane.map(|cpu| (cpu, account.lane != self.account.lane));
         let read = account.pid.map(|pid| readings.cpu_time(pid));
+        let others = account.pid.map_or(Duration::ZERO, |pid| self.family.cpu(pid));
         let (running, known) = match read {
             None => (Duration::ZERO, true),
-            Some(Ok(cpu)) => (cpu.max(account.reported), true),
+            Some(Ok(cpu)) => ((cpu + others).max(account.reported), true),
             // No CPU clocks here: the bar moves when the account does.
             Some(Err(error)) if error.kind() == io::ErrorKind::Unsupported => (account.reported, changed),
             // It has just ended: its account will say how much it used, and already says what those before it used.
@@ -179,6 +217,15 @@ impl Progress {
         if !known {
             live.percent = None;
             return;
+        }
+        // What was found at this look was used since the one before it, and not since the last tick.
+        let found = seen
+            && account.lane.is_none()
+            && (others > self.others || account.pid.is_some_and(|pid| self.family.lives(pid)));
+        let (since, before) = self.looked.filter(|_| found).unwrap_or((since, before));
+        self.others = others;
+        if seen {
+            self.looked = Some((now, total));
         }
         if now > since {
             live.percent = Some(percent(total.saturating_sub(before), now - since, ceiling) as f32);

@@ -10,6 +10,13 @@ struct Fake {
     cpu: HashMap<u32, Duration>,
     memory: HashMap<u32, MemoryReading>,
     memory_reads: Vec<u32>,
+    /// Children, and what was waited for.
+    children: HashMap<u32, Vec<u32>>,
+    waited_for: HashMap<u32, Duration>,
+    /// What one look at a process costs, and what all have cost.
+    cost: Duration,
+    spent: Duration,
+    forbidden: Option<u32>,
     own: Duration,
     no_clocks: bool,
 }
@@ -22,8 +29,31 @@ impl Readings for Fake {
         self.cpu.get(&pid).copied().ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
     }
 
+    fn waited_for(&mut self, pid: u32) -> Option<Duration> {
+        self.waited_for.get(&pid).copied()
+    }
+
+    fn descendants(&mut self, pid: u32, others: &HashSet<u32>) -> Vec<u32> {
+        let mut found: Vec<u32> = Vec::new();
+        let mut next = vec![pid];
+        while let Some(parent) = next.pop() {
+            let children = self.children.get(&parent).into_iter().flatten();
+            next.extend(children.filter(|child| !others.contains(child)));
+            found.extend(next.last());
+        }
+        found
+    }
+
+    fn spent(&mut self) -> Duration {
+        self.spent
+    }
+
     fn memory(&mut self, pid: u32) -> io::Result<MemoryReading> {
+        self.spent += self.cost;
         self.memory_reads.push(pid);
+        if self.forbidden == Some(pid) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         self.memory.get(&pid).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
@@ -163,7 +193,7 @@ fn cores_used_is_about_the_last_second() {
 
 #[test]
 fn memory_is_summed_over_live_workers_and_its_peak_kept() {
-    let (mut gauges, mut fake) = (Gauges::new(1), Fake::default());
+    let (mut gauges, mut fake) = (Gauges::new(1), Fake { cost: MS, ..Fake::default() });
     let reading = |rss_bytes, pss_bytes| MemoryReading { rss_bytes, pss_bytes };
     assert_eq!(gauges.live().memory.peak_pss_bytes, None);
     fake.memory.insert(1, reading(100, Some(60)));
@@ -171,7 +201,7 @@ fn memory_is_summed_over_live_workers_and_its_peak_kept() {
     fake.cpu.extend([(1, MS), (2, MS)]);
     gauges.tick(MS, Duration::ZERO, &[live(1), live(2)], &mut fake);
     gauges.tick(2 * MS, Duration::ZERO, &[live(1), Account::default()], &mut fake);
-    assert_eq!(fake.memory_reads.len(), 2, "not again within half a second");
+    assert_eq!(fake.memory_reads.len(), 2, "not again so soon after what it has cost");
     gauges.tick(600 * MS, Duration::ZERO, &[live(1), Account::default()], &mut fake);
     let memory = gauges.live().memory;
     assert_eq!((memory.rss_bytes, memory.pss_bytes), (100, Some(60)));
@@ -182,14 +212,124 @@ fn memory_is_summed_over_live_workers_and_its_peak_kept() {
     assert_eq!((memory.pss_bytes, memory.peak_pss_bytes), (None, Some(130)), "a part of a sum is no sum");
 }
 
+/// Whatever it costs to read a worker, and however many there are: a hundredth of a core, and everyone has a turn.
+#[test]
+fn looks_are_rationed() {
+    for (workers, cost) in [(1, 80), (128, 80), (128, 2_000), (4_000, 80), (3, 200_000)] {
+        let (mut gauges, mut fake) = (Gauges::new(1), Fake { cost: MS * cost / 1000, ..Fake::default() });
+        let accounts: Vec<_> = (1..=workers).map(live).collect();
+        let mut now = Duration::ZERO;
+        // Everyone has been read twice by then.
+        let end = fake.cost * 250 * workers + Duration::from_secs(10);
+        while now < end {
+            now += 100 * MS;
+            gauges.tick(now, Duration::ZERO, &accounts, &mut fake);
+        }
+        // The newest look is paid for by the rest that follows.
+        let most = now / 100 + 10 * MS + fake.cost;
+        assert!(fake.spent <= most, "{workers} workers at {cost} µs: {:?} in {now:?}", fake.spent);
+        for pid in 1..=workers {
+            let reads = fake.memory_reads.iter().filter(|read| **read == pid).count();
+            assert!(reads >= 2, "worker {pid} of {workers} at {cost} µs: {reads}");
+        }
+    }
+}
+
+#[test]
+fn what_a_worker_has_started_is_in_its_row_and_nothing_is_counted_twice() {
+    let (mut gauges, mut fake) = (Gauges::new(4), Fake::default());
+    let reading = |rss_bytes, pss_bytes| MemoryReading { rss_bytes, pss_bytes: Some(pss_bytes) };
+    // 1 has started a shell 10, which has started 11; worker 2 is a child of worker 1.
+    fake.children.extend([(1, vec![10, 2]), (10, vec![11]), (2, vec![20])]);
+    fake.memory.extend([
+        (1, reading(10, 5)),
+        (10, reading(100, 50)),
+        (11, reading(1000, 500)),
+        (2, reading(7, 3)),
+        (20, reading(70, 30)),
+    ]);
+    fake.cpu.extend([(1, MS), (2, MS), (10, MS), (11, MS), (20, MS)]);
+    let both = [live(1), live(2)];
+    gauges.tick(100 * MS, Duration::ZERO, &both, &mut fake);
+    let memory: Vec<_> = gauges.live().slots.iter().map(|slot| slot.memory.map(|(_, memory)| memory)).collect();
+    assert_eq!(memory, [Some(reading(1110, 555)), Some(reading(77, 33))]);
+    assert_eq!(gauges.live().memory.rss_bytes, 1187);
+    assert_eq!(gauges.live().workers_cpu, 5 * MS);
+    // The grandchild works, then ends: what it used is the shell's, then, when that is gone too, the worker's.
+    fake.cpu.insert(11, 91 * MS);
+    gauges.tick(200 * MS, Duration::ZERO, &both, &mut fake);
+    assert_eq!(percents(&gauges), [Some(90.0), Some(0.0)]);
+    fake.children.insert(10, vec![]);
+    fake.waited_for.insert(10, 91 * MS);
+    gauges.tick(300 * MS, Duration::ZERO, &both, &mut fake);
+    assert_eq!(percents(&gauges), [Some(0.0), Some(0.0)]);
+    fake.children.insert(1, vec![2]);
+    fake.waited_for = HashMap::from([(1, 120 * MS)]);
+    gauges.tick(400 * MS, Duration::ZERO, &both, &mut fake);
+    assert_eq!(percents(&gauges), [Some(28.0), Some(0.0)]);
+    assert_eq!(gauges.live().slots[0].memory, Some((1, reading(10, 5))));
+    assert_eq!(gauges.live().slots[0].peak_rss_bytes, Some(1110));
+    // When the worker is reaped, the kernel's account has all of it.
+    let gone = Account { pid: None, exited: 121 * MS, ..Account::default() };
+    gauges.tick(500 * MS, Duration::ZERO, &[gone, live(2)], &mut fake);
+    assert_eq!(percents(&gauges), [Some(0.0), Some(0.0)]);
+    assert_eq!(gauges.live().slots[0].memory, None);
+}
+
+#[test]
+fn processes_that_vanish_make_no_negative_and_no_absurd_bar() {
+    let (mut gauges, mut fake) = (Gauges::new(4), Fake::default());
+    let at = |gauges: &mut Gauges, fake: &mut Fake, millis: u32| {
+        gauges.tick(MS * millis, Duration::ZERO, &[live(1)], fake);
+        gauges.live().slots[0].percent.map(f32::round)
+    };
+    fake.cpu.extend([(1, MS), (10, 5000 * MS)]);
+    assert_eq!(at(&mut gauges, &mut fake, 100), Some(1.0));
+    // A daemon that lived elsewhere before: what it used is cut at all cores.
+    fake.children.insert(1, vec![10]);
+    assert_eq!(at(&mut gauges, &mut fake, 200), Some(400.0));
+    // It is gone and nobody waits for it: the worker's bar goes on from what it does itself.
+    fake.children.clear();
+    assert_eq!(at(&mut gauges, &mut fake, 300), Some(0.0));
+    fake.cpu.insert(1, 51 * MS);
+    assert_eq!(at(&mut gauges, &mut fake, 400), Some(50.0));
+    fake.cpu.insert(1, 101 * MS);
+    assert_eq!(at(&mut gauges, &mut fake, 500), Some(50.0));
+    // One ends between two looks at it and its parent: it is missing once, and there once.
+    fake.children.insert(1, vec![11]);
+    fake.cpu.insert(11, 40 * MS);
+    assert_eq!(at(&mut gauges, &mut fake, 600), Some(40.0));
+    fake.children.clear();
+    assert_eq!(at(&mut gauges, &mut fake, 700), Some(0.0));
+    fake.waited_for.insert(1, 50 * MS);
+    assert_eq!(at(&mut gauges, &mut fake, 800), Some(10.0));
+}
+
+#[test]
+fn what_may_not_be_read_is_absent() {
+    let (mut gauges, mut fake) = (Gauges::new(4), Fake::default());
+    fake.children.insert(1, vec![10, 11]);
+    fake.cpu.extend([(1, MS)]);
+    fake.memory.insert(1, MemoryReading { rss_bytes: 10, pss_bytes: Some(5) });
+    fake.memory.insert(10, MemoryReading { rss_bytes: 100, pss_bytes: None });
+    gauges.tick(100 * MS, Duration::ZERO, &[live(1)], &mut fake);
+    // 11 has just ended. The share of 10 is not told, so neither is that of both.
+    assert_eq!(gauges.live().slots[0].memory, Some((1, MemoryReading { rss_bytes: 110, pss_bytes: None })));
+    fake.forbidden = Some(11);
+    gauges.tick(200 * MS, Duration::ZERO, &[live(1)], &mut fake);
+    assert_eq!(gauges.live().slots[0].memory, None);
+}
+
 #[test]
 fn memory_of_many_workers_is_read_in_rounds() {
-    let (mut gauges, mut fake) = (Gauges::new(1), Fake::default());
+    // 64 of them are what fits into one look.
+    let cost = Duration::from_micros(157);
+    let (mut gauges, mut fake) = (Gauges::new(1), Fake { cost, ..Fake::default() });
     let accounts: Vec<_> = (0..100).map(live).collect();
     fake.memory.extend((0..100).map(|pid| (pid, MemoryReading { rss_bytes: 10, pss_bytes: Some(5) })));
     gauges.tick(MS, Duration::ZERO, &accounts, &mut fake);
     assert_eq!(gauges.live().memory.rss_bytes, 640);
-    gauges.tick(600 * MS, Duration::ZERO, &accounts, &mut fake);
+    gauges.tick(1100 * MS, Duration::ZERO, &accounts, &mut fake);
     assert_eq!(gauges.live().memory.rss_bytes, 1000);
     assert_eq!(fake.memory_reads.get(64), Some(&64), "the next round goes on where the last one ended");
 }
@@ -202,6 +342,15 @@ fn thread_samples_accounts_and_ends_when_its_recorder_does() {
     impl Readings for Counting {
         fn cpu_time(&mut self, _: u32) -> io::Result<Duration> {
             Ok(MS * READS.fetch_add(1, Ordering::Relaxed))
+        }
+        fn waited_for(&mut self, _: u32) -> Option<Duration> {
+            None
+        }
+        fn descendants(&mut self, _: u32, _: &HashSet<u32>) -> Vec<u32> {
+            Vec::new()
+        }
+        fn spent(&mut self) -> Duration {
+            Duration::ZERO
         }
         fn memory(&mut self, _: u32) -> io::Result<MemoryReading> {
             Err(io::ErrorKind::NotFound.into())

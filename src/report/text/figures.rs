@@ -1,9 +1,12 @@
 //! The table of figures: one row for each figure, one column for each arm.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Paint, TextOptions, label, line, table};
+use crate::analysis::leak::{Leak, Sawtooth, Slope};
 use crate::analysis::statistics::estimate;
+use crate::engine::event::PageFaults;
 use crate::engine::outcome::Counts;
 use crate::metrics::distribution::{Distribution, Distributions};
 use crate::metrics::snapshot::{Snapshot, WorkerTime};
@@ -122,7 +125,15 @@ fn rows(results: &Results) -> Vec<Row> {
     rows.row("peak memory (PSS)", |arm| {
         arm.runs.iter().filter_map(|run| run.memory.peak_pss_bytes).max().map_or_else(|| NONE.to_owned(), units::bytes)
     });
+    rows.detail("RSS", |arm| {
+        let peak = arm.runs.iter().map(|run| run.memory.peak_rss_bytes).max().filter(|bytes| *bytes > 0);
+        peak.map_or_else(|| NONE.to_owned(), units::bytes)
+    });
+    leaks(&mut rows);
+    rows.row("page faults", |arm| page_faults(arm, |faults| faults.minor + faults.major));
+    rows.detail("with I/O (major)", |arm| page_faults(arm, |faults| faults.major));
     rows.row("processes started", |arm| mean(arm, |run| run.worker_starts as f64, |starts| format!("{starts:.0}")));
+    deaths(&mut rows);
     outcomes(&mut rows);
     rows.rows
 }
@@ -179,6 +190,54 @@ fn load(rows: &mut Rows<'_>, results: &Results) {
     if results.arms.iter().any(|arm| cut(arm) > 0) {
         rows.detail("tasks in L alone", |arm| cut(arm).to_string());
     }
+}
+
+/// Workers that came to another end than that of their work, and why, as far as they are kept.
+fn deaths(rows: &mut Rows<'_>) {
+    let runs = |arm: &ArmResult| arm.runs.iter().map(|run| run.deaths_total).sum::<u64>();
+    if !rows.arms.iter().any(|arm| runs(arm) > 0) {
+        return;
+    }
+    rows.row("workers died", |arm| runs(arm).to_string());
+    let all = rows.arms.iter().flat_map(|arm| &arm.runs).flat_map(|run| run.deaths.iter());
+    let causes: BTreeSet<String> = all.map(|death| death.cause.to_string()).collect();
+    for cause in causes {
+        rows.detail(&cause, |arm| {
+            let theirs = arm.runs.iter().flat_map(|run| run.deaths.iter());
+            theirs.filter(|death| death.cause.to_string() == cause).count().to_string()
+        });
+    }
+}
+
+/// How fast memory grows, where it is sure that it does in an arm.
+fn leaks(rows: &mut Rows<'_>) {
+    let arms = rows.arms;
+    let leaks: Vec<Option<Leak>> = arms.iter().map(|arm| Leak::of(arm.runs.iter().map(AsRef::as_ref))).collect();
+    if !leaks.iter().flatten().any(|leak| leak.is_sure) {
+        return;
+    }
+    let cells = |cell: &dyn Fn(&Leak) -> String| -> Vec<String> {
+        leaks.iter().map(|leak| leak.as_ref().map_or_else(|| NONE.to_owned(), cell)).collect()
+    };
+    let mut row = |title: &str, cells, detail| rows.rows.push(Row { title: title.to_owned(), cells, detail });
+    row("workers leak", cells(&|leak| format!("{}/s", with_interval(&leak.slope))), false);
+    row("per task", cells(&|leak| leak.per_task.as_ref().map_or_else(|| NONE.to_owned(), with_interval)), true);
+    if leaks.iter().flatten().any(|leak| leak.sawtooth.is_some()) {
+        let tooth = |tooth: Sawtooth| format!("{} – {}", units::bytes(tooth.low), units::bytes(tooth.high));
+        row("recycled: each from, to", cells(&|leak| leak.sawtooth.map_or_else(|| NONE.to_owned(), tooth)), true);
+    }
+}
+
+fn with_interval(slope: &Slope) -> String {
+    let size = |bytes: f64| units::bytes(bytes.abs().round() as u64);
+    let sign = if slope.value < 0.0 { "-" } else { "" };
+    format!("{sign}{} ± {}", size(slope.value), size(slope.half()))
+}
+
+/// The mean over the runs in which the kernel told them.
+fn page_faults(arm: &ArmResult, pick: fn(PageFaults) -> u64) -> String {
+    let told: Vec<f64> = arm.runs.iter().filter_map(|run| run.page_faults).map(|faults| pick(faults) as f64).collect();
+    estimate(&told).map_or_else(|| NONE.to_owned(), |estimate| units::rate(estimate.mean))
 }
 
 /// What was burnt for nobody, and what was done before any task: only where there is any.

@@ -10,7 +10,7 @@ use crate::engine::event::Slot;
 use crate::session::arm::ArmState;
 use crate::session::error::SessionError;
 use crate::session::view::{Change, SessionCommand, SessionPhase};
-use crate::workload::model::OnTimeout;
+use crate::workload::model::{FaultKind, OnTimeout};
 
 /// Once the keys have rested for so long after a change of a worker count, it is measured.
 const REST: Duration = Duration::from_millis(500);
@@ -80,6 +80,7 @@ impl Conductor {
             }
             SessionCommand::KillWorker { arm, slot } => self.request_kill(arm, slot),
             SessionCommand::ToggleOnTimeout(arm) => self.toggle_on_timeout(arm),
+            SessionCommand::InjectFault { arm, kind } => self.inject_fault(arm, kind),
             SessionCommand::Suspend => {
                 self.suspended = true;
                 self.tell_all(Command::Suspend);
@@ -88,6 +89,17 @@ impl Conductor {
                 self.suspended = false;
                 self.tell_all(Command::Unsuspend);
             }
+        }
+    }
+
+    /// Nothing waits for another run: what is asked for is meant for what is seen.
+    fn inject_fault(&mut self, index: usize, kind: FaultKind) {
+        let Some(arm) = self.arms.get_mut(index) else { return };
+        let Some(live) = &arm.live else { return };
+        // An arm that cannot refuses with a word, and its run stays as it was.
+        live.run.command(Command::InjectFault(kind));
+        if live.run.capabilities().inject_fault {
+            arm.touch();
         }
     }
 

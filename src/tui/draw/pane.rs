@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 use super::caller::{self, is_worth_a_line};
 use super::paint::{cols, fill, joined, panel, put, put_right, row, rows, span};
 use super::{Scene, charts, figures, header, latency, offered, progress, time_split, worker_table};
+use crate::analysis::leak::Leak;
 use crate::metrics::snapshot::Snapshot;
 use crate::tui::model::{self, Pane};
 use crate::tui::theme::Theme;
@@ -163,7 +164,7 @@ pub(crate) fn counts(frame: &Snapshot, theme: &Theme) -> Vec<Span<'static>> {
 }
 
 fn starts(pane: &Pane<'_>, frame: &Snapshot, theme: &Theme) -> Vec<Span<'static>> {
-    let mut pieces = Vec::new();
+    let mut pieces = leak(frame, theme);
     if pane.kind().process_per_task() {
         pieces.push(span(format!("started {}", format::count(frame.worker_starts)), theme.base));
     }
@@ -175,6 +176,18 @@ fn starts(pane: &Pane<'_>, frame: &Snapshot, theme: &Theme) -> Vec<Span<'static>
     // Nothing takes no memory: that is one that was not sampled yet.
     let rss = (frame.memory.rss_bytes > 0).then(|| format::bytes(frame.memory.rss_bytes));
     pieces.push(span(format!("RSS {}", rss.as_deref().unwrap_or("–")), theme.base));
+    pieces
+}
+
+/// How fast the workers leak, and what recycling makes of it, where it is sure that they do.
+fn leak(frame: &Snapshot, theme: &Theme) -> Vec<Span<'static>> {
+    let Some(leak) = Leak::of([frame]).filter(|leak| leak.is_sure) else { return Vec::new() };
+    let size = |bytes: f64| format::bytes(bytes.abs().round() as u64);
+    let mut pieces =
+        vec![span(format!("leaks {}/s ± {}", size(leak.slope.value), size(leak.slope.half())), theme.warn)];
+    pieces.extend(leak.sawtooth.map(|tooth| {
+        span(format!("recycled: {} to {}", format::bytes(tooth.low), format::bytes(tooth.high)), theme.base)
+    }));
     pieces
 }
 

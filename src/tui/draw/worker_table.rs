@@ -7,8 +7,10 @@ use ratatui::style::Style;
 
 use super::paint::{cols, first_visible, put, put_right, row, rows, span};
 use super::{Scene, heat_map};
-use crate::engine::event::WorkerState;
-use crate::metrics::snapshot::{CPU_HISTORY, Snapshot, WorkerRow};
+use crate::engine::event::{DeathCause, WorkerState};
+use crate::engine::outcome::Exit;
+use crate::metrics::snapshot::{CPU_HISTORY, Death, Snapshot, WorkerRow};
+use crate::os::signals;
 use crate::tui::model::{self, Pane};
 use crate::tui::widgets::spark;
 use crate::tui::{format, text, theme};
@@ -27,6 +29,8 @@ struct Columns {
     pss: u16,
     done: u16,
     starts: u16,
+    faults: u16,
+    last_exit: u16,
 }
 
 impl Columns {
@@ -62,6 +66,8 @@ impl Columns {
         columns.starts = take(7);
         columns.spark += take(CPU_HISTORY as u16 + 1 - columns.spark.min(CPU_HISTORY as u16));
         columns.task += take(12);
+        columns.last_exit = take(15);
+        columns.faults = take(9);
         columns
     }
 }
@@ -159,6 +165,8 @@ fn layout(columns: &Columns, line: Rect, mut place: impl FnMut(Column, Rect)) {
         (Column::Pss, columns.pss),
         (Column::Done, columns.done),
         (Column::Starts, columns.starts),
+        (Column::Faults, columns.faults),
+        (Column::LastExit, columns.last_exit),
     ];
     let mut x = 0;
     for (column, width) in list.into_iter().filter(|(_, width)| *width > 0) {
@@ -180,6 +188,8 @@ enum Column {
     Pss,
     Done,
     Starts,
+    Faults,
+    LastExit,
 }
 
 fn head(scene: &Scene<'_>, columns: &Columns, line: Rect, buf: &mut Buffer) {
@@ -196,6 +206,8 @@ fn head(scene: &Scene<'_>, columns: &Columns, line: Rect, buf: &mut Buffer) {
         Column::Pss => put_right(buf, area, span("pss", style)),
         Column::Done => put_right(buf, area, span("done", style)),
         Column::Starts => put_right(buf, area, span("starts", style)),
+        Column::Faults => put_right(buf, area, span("pgfault", style)),
+        Column::LastExit => put(buf, area, span(" last exit", style)),
     });
 }
 
@@ -255,7 +267,30 @@ fn draw_worker(
         }
         Column::Done => put_right(buf, area, span(format::count(worker.done), theme.base)),
         Column::Starts => put_right(buf, area, span(format::count(worker.starts), theme.base)),
+        Column::Faults => {
+            let count = worker.page_faults.map_or_else(absent, |faults| format::count(faults.minor + faults.major));
+            put_right(buf, area, span(count, theme.base));
+        }
+        Column::LastExit => {
+            let (word, style) = match worker.last_exit {
+                None => (absent(), theme.dim),
+                Some(death) if death.cause.is_ordinary() => (death.cause.to_string(), theme.dim),
+                Some(death) => (last_exit(&death), theme.warn),
+            };
+            put(buf, area, span(text::fit(&format!(" {word}"), usize::from(area.width)), style));
+        }
     });
+}
+
+/// Why a worker ended, in few words.
+fn last_exit(death: &Death) -> String {
+    match (death.cause, death.exit) {
+        (DeathCause::Crashed | DeathCause::Fault, Exit::Code(code)) => format!("{} {code}", death.cause),
+        (DeathCause::Crashed | DeathCause::Fault, Exit::Signal(signal)) => {
+            format!("{} {}", death.cause, signals::name(signal))
+        }
+        (cause, _) => cause.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -53,8 +53,10 @@ impl LaneRunner<'_> {
             }
             self.line.begin(BoardEntry { index, started: start });
             let (outcome, end) = match job {
-                Job::Native(work) => (guarded(work, seed, index, calibration), monotonic()),
-                Job::Special(work) => {
+                Job::Native(work) if self.line.open_orders() == 0 => {
+                    (guarded(work, seed, index, calibration), monotonic())
+                }
+                Job::Native(work) | Job::Special(work) => {
                     let done = self.special(work, &TaskRun { first: index, count: 1, ..run }, &mut start);
                     if !whole && self.outbox.len() > MAX_PAYLOAD {
                         // So much is not kept until there is more.
@@ -115,8 +117,8 @@ impl LaneRunner<'_> {
     fn special(&mut self, work: &Work, task: &TaskRun, start: &mut u64) -> (Result<u64, Box<Failure>>, u64) {
         let setup = self.setup;
         // A program does its own wrong: where it is the process itself, nobody else is there to do it.
-        let faults = if matches!(work, Work::Command(_)) { &[] } else { setup.faults.as_slice() };
-        let instead = faults::strike(faults, setup.seed, task);
+        let does_its_own = matches!(work, Work::Command(_));
+        let instead = if does_its_own { None } else { faults::strike(&setup.faults, setup.seed, task, &self.line) };
         if let Some(bad @ (BadResult::Undecodable | BadResult::Oversized)) = instead {
             self.send_nonsense(bad);
         }

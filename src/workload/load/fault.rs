@@ -6,7 +6,8 @@ use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
 use crate::workload::load::{keys, worker_life};
 use crate::workload::model::{
-    BadResult, ClassId, EngineSpec, Fault, FaultKind, FaultRule, Mishap, OnTimeout, TaskClass, Trigger, Work, Workers,
+    BadResult, ClassId, EngineSpec, Fault, FaultKind, FaultRule, MOST_TIMED, Mishap, OnTimeout, TaskClass, TaskIndex,
+    Trigger, Work, Workers,
 };
 use crate::workload::yaml::Tree;
 
@@ -55,6 +56,8 @@ pub(crate) struct Names<'a> {
     pub(crate) classes: &'a [TaskClass],
     /// How many tasks there are, where that is known.
     pub(crate) total: Option<u64>,
+    /// The class of a task.
+    pub(crate) class_of: &'a dyn Fn(TaskIndex) -> ClassId,
 }
 
 /// Reads the list.
@@ -64,6 +67,11 @@ pub(crate) fn read(field: &Field<'_>, names: &Names<'_>) -> Option<Vec<FaultRule
         return field.wrong(format!("{} entries", items.len()), format!("must have at most {MOST_FAULTS} entries"));
     }
     let read: Vec<Option<FaultRule>> = items.iter().zip(0..).map(|(item, place)| entry(item, place, names)).collect();
+    let is_timed = |rule: &&FaultRule| matches!(rule.mishap, Mishap::InTask(Fault { at: Trigger::Time(_), .. }));
+    let timed = read.iter().flatten().filter(is_timed).count();
+    if timed > MOST_TIMED {
+        return field.wrong(format!("{timed} faults in tasks at a time"), format!("must be at most {MOST_TIMED}"));
+    }
     read.into_iter().collect()
 }
 
@@ -84,7 +92,7 @@ fn entry(field: &Field<'_>, place: u64, names: &Names<'_>) -> Option<FaultRule> 
     };
     let word = KINDS.iter().find(|(_, other)| *other == kind).map_or("", |(word, _)| word);
     let engine = map.optional("engine", |field| engine(field, names));
-    let when = when(&mut map, kind, word, names);
+    let when = when(&mut map, kind, names);
     let rule = match kind {
         Kind::KillWorker => kill_worker(&mut map, when.as_ref(), engine.flatten(), names),
         _ => in_task(&mut map, kind, when.as_ref(), names).map(Mishap::InTask),
@@ -93,9 +101,30 @@ fn entry(field: &Field<'_>, place: u64, names: &Names<'_>) -> Option<FaultRule> 
     let mut mishap = rule?;
     if let Mishap::InTask(fault) = &mut mishap {
         fault.draw = Some(place);
+        check_task(field, fault, names)?;
         warn_of_hanging(field, fault, engine.flatten(), names);
     }
     Some(FaultRule { engine: engine?, mishap })
+}
+
+/// A task that is named by its index must be one that it can happen in.
+fn check_task(field: &Field<'_>, fault: &Fault, names: &Names<'_>) -> Option<()> {
+    let Trigger::Index(index) = fault.at else { return Some(()) };
+    let class = (names.class_of)(index);
+    let Some(found) = names.classes.get(usize::from(class)) else { return Some(()) };
+    if matches!(found.work, Work::Command(_)) {
+        let message = format!("task {index} is a program (`{}`), which does its own wrong", found.name);
+        return field.wrong(message, "must be a task of another kind; a time and kill_worker are for any");
+    }
+    let wanted =
+        fault.class.filter(|wanted| *wanted != class).and_then(|wanted| names.classes.get(usize::from(wanted)));
+    match wanted {
+        Some(wanted) => field.wrong(
+            format!("task {index} is one of `{}` and not of `{}`", found.name, wanted.name),
+            "must be a task of that name, or have no `task`",
+        ),
+        None => Some(()),
+    }
 }
 
 /// A task that never ends, and that nobody ends, keeps its worker for good.
@@ -128,7 +157,7 @@ fn engine(field: &Field<'_>, names: &Names<'_>) -> Option<usize> {
     field.choice("engine", &engines, &[])
 }
 
-fn when(map: &mut MapReader<'_>, kind: Kind, word: &str, names: &Names<'_>) -> Option<When> {
+fn when(map: &mut MapReader<'_>, kind: Kind, names: &Names<'_>) -> Option<When> {
     let at = map.get("at");
     let rate = map.get("rate");
     match (at, rate) {
@@ -137,13 +166,13 @@ fn when(map: &mut MapReader<'_>, kind: Kind, word: &str, names: &Names<'_>) -> O
             at.wrong("`at` and `rate` together", "one of them")
         }
         (None, Some(rate)) => Some(When::Tasks(Trigger::Rate(worker_life::rate(&rate)?))),
-        (Some(at), None) => moment_or_task(&at, kind, word, names),
+        (Some(at), None) => moment_or_task(&at, kind, names),
         (None, None) if matches!(kind, Kind::Leak | Kind::IgnoreSigterm) => Some(When::Tasks(Trigger::Rate(1.0))),
         (None, None) => {
             if !map.misspelt("at") && !map.misspelt("rate") {
                 let allowed = match kind {
                     Kind::KillWorker => "when: `at: 3s`, `at: 781` (a task) or `rate: 0.01`",
-                    _ => "in which tasks: `at: 781` or `rate: 0.01`",
+                    _ => "in which tasks: `at: 781` (a task), `at: 3s` (the next one then) or `rate: 0.01`",
                 };
                 map.field.context.report(map.missing("at").allowed(allowed));
             }
@@ -152,21 +181,16 @@ fn when(map: &mut MapReader<'_>, kind: Kind, word: &str, names: &Names<'_>) -> O
     }
 }
 
-fn moment_or_task(at: &Field<'_>, kind: Kind, word: &str, names: &Names<'_>) -> Option<When> {
+fn moment_or_task(at: &Field<'_>, kind: Kind, names: &Names<'_>) -> Option<When> {
     // Whatever begins with a number and ends with a letter is meant as a time.
     let like_a_time =
         |text: &str| text.starts_with(|c: char| c.is_ascii_digit()) && text.ends_with(char::is_alphabetic);
     let is_time = matches!(at.tree, Tree::Text(text) if like_a_time(text));
-    if is_time && kind == Kind::KillWorker {
-        return Some(When::Time(at.duration()?));
-    }
     if is_time {
-        return at.wrong(
-            format!("{word} happens in a task, not at a time"),
-            "must be the index of a task, as in `at: 781`; a time is for kill_worker",
-        );
+        let time = at.duration()?;
+        return Some(if kind == Kind::KillWorker { When::Time(time) } else { When::Tasks(Trigger::Time(time)) });
     }
-    let others = if kind == Kind::KillWorker { " (a task), or a time such as 3s" } else { "" };
+    let others = " (a task), or a time such as 3s";
     let index = at.integer_or(0, u64::MAX, others)?;
     match names.total {
         Some(total) if index >= total => at.wrong(

@@ -15,6 +15,7 @@ use crate::workload::model::{Arrivals, OnTimeout, Order, Share, TaskClass, Total
 use crate::workload::scan::Mark;
 use crate::workload::service;
 use crate::workload::stream::MOST_SORTED;
+use crate::workload::stream::Shares;
 use crate::workload::yaml::Tree;
 
 /// The version this program reads.
@@ -72,7 +73,10 @@ pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Work
     let faults = match (map.get("faults"), &classes, &engines) {
         (Some(field), Some(classes), Some((engines, _))) => {
             let total = shares.as_ref().and_then(|(shares, total)| count_of(shares, *total));
-            fault::read(&field, &fault::Names { engines, classes, total })
+            let seed = seed_value.flatten().unwrap_or(0);
+            let shares = Shares::new(classes);
+            let class_of = move |index| shares.class_of(seed, index);
+            fault::read(&field, &fault::Names { engines, classes, total, class_of: &class_of })
         }
         // What they may name is not known.
         (Some(_), _, _) => None,

@@ -62,6 +62,44 @@ pub enum FaultKind {
     BadResult(BadResult),
 }
 
+/// Faults with a time that an arm may have: each has a bit of the orders on its status board.
+pub(crate) const MOST_TIMED: usize = 48;
+
+impl FaultKind {
+    /// What may be asked for while a run is under way, in the order of the orders on the status board.
+    pub const ON_REQUEST: [Self; 6] = [
+        Self::Crash(libc::SIGSEGV),
+        Self::Hang,
+        Self::Leak(64 << 20),
+        Self::IgnoreSigterm,
+        Self::BadResult(BadResult::Undecodable),
+        Self::BadResult(BadResult::Oversized),
+    ];
+
+    /// The word used in YAML and on screen.
+    #[must_use]
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Crash(_) | Self::Exit(_) => "crash",
+            Self::Hang => "hang",
+            Self::Leak(_) => "leak",
+            Self::IgnoreSigterm => "ignore_sigterm",
+            Self::BadResult(_) => "bad_result",
+        }
+    }
+
+    /// Its order on the status board, where it may be asked for.
+    #[must_use]
+    pub(crate) fn order(self) -> Option<u8> {
+        Self::ON_REQUEST.iter().zip(0..).find(|(kind, _)| **kind == self).map(|(_, order)| order)
+    }
+}
+
+/// The order of the faults with a time, by their place among those of an arm.
+pub(crate) fn timed_order(place: usize) -> Option<u8> {
+    u8::try_from(FaultKind::ON_REQUEST.len() + place).ok().filter(|_| place < MOST_TIMED)
+}
+
 /// What a result is instead of what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,4 +120,6 @@ pub enum Trigger {
     Rate(f64),
     /// In each attempt of this task.
     Index(TaskIndex),
+    /// Once: in the first task that begins when so much of the run has passed, whichever worker begins it.
+    Time(Duration),
 }

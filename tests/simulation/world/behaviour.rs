@@ -198,6 +198,7 @@ impl World {
             usage: Usage::default(),
             peak_rss_bytes: None,
             out_of_memory: false,
+            fault: false,
             output: TaskOutput::default(),
         };
         self.feed(Input::Exited { worker: id, ended: Box::new(ended) });

@@ -59,6 +59,7 @@ impl World {
                     Stop::Kill => self.later(delay, Scheduled::Die(id, 9)),
                 }
             }
+            Effect::Order(_) => {}
             Effect::Abandon { worker: id } => {
                 let Some(worker) = self.workers.get(&id) else { return };
                 let early = worker.killed.is_none_or(|at| self.now < at + GONE_AT_STOP);

@@ -73,7 +73,8 @@ impl Conversation {
                 self.to_kill.insert(slot);
                 self.kill_wanted();
             }
-            Command::Submit
+            Command::InjectFault(_)
+            | Command::Submit
             | Command::Suspend
             | Command::Unsuspend
             | Command::Stop

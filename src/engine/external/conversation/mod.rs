@@ -231,6 +231,8 @@ impl Conversation {
             pause: can("pause"),
             kill_worker: can("kill_worker"),
             on_timeout: false,
+            // What its tasks do is its own affair.
+            inject_fault: false,
             process_per_task: false,
             lanes: can("lanes"),
         };

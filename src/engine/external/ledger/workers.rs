@@ -2,7 +2,7 @@
 
 use super::{Heard, Ledger, ReportedLane, ReportedWorker};
 use crate::engine::error::Contradiction;
-use crate::engine::event::{EndReason, Event, Severity, Slot, Usage, WorkerId};
+use crate::engine::event::{DeathCause, EndReason, Event, Severity, Slot, Usage, WorkerId};
 use crate::engine::outcome::{Cause, Exit};
 use crate::os::board;
 
@@ -67,7 +67,13 @@ impl Ledger {
                 lane.worker = None;
             }
         }
-        self.tell(&Event::WorkerExited { worker: gone.id, pid: gone.pid, exit, usage, expected, peak_rss_bytes });
+        let death = match (gone.killed_on_request, expected) {
+            (true, _) => DeathCause::Request,
+            (false, true) => DeathCause::Left,
+            (false, false) => DeathCause::of_itself(exit, false, false),
+        };
+        let (worker, pid) = (gone.id, gone.pid);
+        self.tell(&Event::WorkerExited { worker, pid, exit, usage, expected, cause: death, peak_rss_bytes });
     }
 
     /// The worker in a slot, or the first one that is in a task, is to be killed if it is there: its number. One that is to

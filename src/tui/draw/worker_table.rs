@@ -64,9 +64,12 @@ impl Columns {
         columns.for_ = take(8);
         columns.pss = take(6);
         columns.starts = take(7);
+        // Only where there is one to tell of.
+        if frame.workers.iter().any(|row| row.last_exit.is_some_and(|death| !death.cause.is_ordinary())) {
+            columns.last_exit = take(15);
+        }
         columns.spark += take(CPU_HISTORY as u16 + 1 - columns.spark.min(CPU_HISTORY as u16));
         columns.task += take(12);
-        columns.last_exit = take(15);
         columns.faults = take(9);
         columns
     }

@@ -93,6 +93,8 @@ pub(crate) fn resample(
         .collect()
 }
 
+/// Most stages that are marked.
+const MOST_MARKED: usize = 10;
 /// Columns that a sign and a depth take in the title of a chart, and their share of its frame.
 const LAW_ASIDE: usize = 10;
 
@@ -130,7 +132,8 @@ pub(crate) fn draw(scene: &Scene<'_>, chart: Chart, area: Rect, buf: &mut Buffer
     };
     // Rates of stages have a line of their own, where no line of the plot can cross them.
     let stages: Vec<Begin> = offered::stages(scene).collect();
-    let top = u16::from(stages.len() > 1);
+    // So many of them, as of a trace, would hide the plot.
+    let top = u16::from((2..=MOST_MARKED).contains(&stages.len()));
     let plot_height = inner.height.saturating_sub(1 + top);
     let body = cols(rows(inner, top, plot_height), 6, inner.width.saturating_sub(7));
     axis(scene, max, rows(inner, top, plot_height), buf);

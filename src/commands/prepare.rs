@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::cli::{ChangeArgs, Color, WorkerCounts};
 use crate::commands::calibration::Origin;
-use crate::commands::{ExitReason, write};
+use crate::commands::{ExitReason, placing, write};
 use crate::engine::context::RunContext;
 use crate::os::board;
 use crate::os::host::Host;
@@ -140,6 +140,13 @@ pub(super) fn check_limits(plan: &Plan, platform: &Platform, changes: &ChangeArg
         let word = if changes.i_know { "warning" } else { "error" };
         write::say(&format!("{word}: {}: {}", refusal.key, refusal.message));
     }
+    for note in &plan.impossible {
+        write::say(&format!("error: {}: {}", note.key, note.message));
+    }
+    if !plan.impossible.is_empty() {
+        write::say("nothing was started");
+        return Err(ExitReason::BadInput);
+    }
     // No flag makes more room on the status board.
     let too_many =
         plan.engines.iter().find(|engine| engine.workers.is_some_and(|workers| workers > board::SLOTS.into()));
@@ -177,7 +184,8 @@ fn all_at_once(plan: &Plan, machine: Machine) -> Vec<plan::PlanNote> {
 
 /// What a workload would do here, and whether that is within limits.
 pub(super) fn plan(workload: &Workload, platform: &Platform, max_time: Option<Duration>) -> Plan {
-    plan::plan(workload, platform.machine()).limited(max_time)
+    let plan = plan::plan(workload, platform.machine()).limited(max_time);
+    Plan { impossible: placing::impossible(workload), ..plan }
 }
 
 /// The arm that a name on the command line means: an entry of `engines:`, or a kind with its defaults.

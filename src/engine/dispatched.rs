@@ -11,8 +11,9 @@ use crate::engine::driver::{Run, RunSpec, WorkerOrders};
 use crate::engine::error::EngineError;
 use crate::engine::event::{Observer, Slot};
 use crate::engine::stream::ClassRules;
+use crate::os::surroundings::Surroundings;
 use crate::worker::protocol::Initialize;
-use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Fault, Mishap, Workload};
+use crate::workload::model::{Chunksize, CpuList, EngineKind, EngineSpec, Fault, Mishap, Workload};
 
 /// An arm of one of our own kinds.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +101,7 @@ fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> RunSpec {
         worker_program: context.worker_program.clone(),
         own_program: context.worker_program.clone(),
         folder: workload.folder.clone(),
+        surroundings: Surroundings::new(spec.placement.affinity.as_ref().map(CpuList::numbers), spec.placement.nice),
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
     let least = plan.at_least_s.map_or(String::new(), |least| format!(", at least {} in all", seconds(least)));
     let least = format!("{least}{unknown}");
     lines.push(format!("runs      {} of each engine, {} to warm up{least}", measure.repeats, measure.warmup));
-    for (word, notes) in [("WARNING", &plan.warnings), ("REFUSED", &plan.refusals)] {
+    for (word, notes) in [("WARNING", &plan.warnings), ("REFUSED", &plan.refusals), ("REFUSED", &plan.impossible)] {
         lines.extend(
             notes.iter().map(|note| format!("{word}   {}: {}", clean::line(&note.key), clean::line(&note.message))),
         );

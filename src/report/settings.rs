@@ -10,6 +10,12 @@ use crate::workload::model::{
 #[must_use]
 pub(crate) fn of_engine(spec: &EngineSpec) -> Vec<String> {
     let mut words = Vec::new();
+    if let Some(cpus) = &spec.placement.affinity {
+        words.push(format!("on CPU{} {cpus}", if cpus.numbers().len() == 1 { "" } else { "s" }));
+    }
+    if let Some(nice) = spec.placement.nice {
+        words.push(format!("niceness {nice}"));
+    }
     if let Some(tasks) = spec.recycling.max_tasks {
         words.push(format!("workers are replaced after {tasks} task{}", if tasks.get() == 1 { "" } else { "s" }));
     }

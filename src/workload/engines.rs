@@ -4,7 +4,7 @@
 
 use std::num::NonZeroU32;
 
-use crate::workload::model::{DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, Recycling, Workers};
+use crate::workload::model::{DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, Placement, Recycling, Workers};
 use crate::workload::yaml::Tree;
 
 /// Names of the number of workers: ours, and those of libraries that people come from.
@@ -36,6 +36,7 @@ impl EngineSpec {
             recycling: Recycling::default(),
             initializer: None,
             on_timeout: None,
+            placement: Placement::default(),
         }
     }
 }

@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 mod attempt;
 mod fault;
 mod kind;
+mod placement;
 mod worker_life;
 
 pub use attempt::Attempt;
 pub use fault::{BadResult, Fault, FaultKind, FaultRule, Mishap, Trigger};
 pub use kind::{EngineKind, Hue, KindRow, WorkerCounts};
+pub use placement::{CpuList, Placement};
 pub use worker_life::{Initializer, Recycling};
 
 /// One workload file: what the tasks are, when they arrive, which engines run them and how it is measured.
@@ -347,6 +349,8 @@ pub struct EngineSpec {
     pub initializer: Option<Initializer>,
     /// What happens to a task that works longer than its `timeout`; `None` where that is the task's affair.
     pub on_timeout: Option<OnTimeout>,
+    /// Where its processes run, and before whom.
+    pub placement: Placement,
 }
 
 /// The `start_timeout` of an engine that states none.
@@ -367,7 +371,8 @@ pub enum OnTimeout {
 /// Most tasks at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workers {
-    /// As many as there are usable cores: the smaller of affinity and cgroup quota, at least 1.
+    /// As many as there are usable cores: the smaller of affinity and cgroup quota, at least 1; those of the engine's own
+    /// `affinity` where it has one.
     Auto,
     Fixed(NonZeroU32),
     /// No limit but the safety envelope (process engine only).

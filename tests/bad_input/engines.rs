@@ -135,8 +135,6 @@ fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown
         ("queue_capacity", "engines[0].queue_capacity"),
         ("start_method", "engines[0].start_method"),
         ("join", "engines[0].join"),
-        ("affinity", "engines[0].affinity"),
-        ("nice", "engines[0].nice"),
         ("when", "engines[0].when"),
     ] {
         cases.push(case(engine(&format!("kind: pool, §{key}: 1")), path, LATER));
@@ -187,6 +185,41 @@ fn the_life_of_a_worker() {
     accepted(&engine("kind: process, on_timeout: kill, initializer: { cpu: 4ms, memory: 1MiB, fail_rate: 0 }"));
     accepted(&file("on_timeout: abandon"));
     accepted(&cpu("on_timeout: abandon, timeout: 1s"));
+}
+
+#[test]
+fn where_processes_run() {
+    let affinity = |value: &str, words: &'static [&'static str]| {
+        case(engine(&format!("kind: pool, affinity: {value}")), "engines[0].affinity", words)
+    };
+    check(vec![
+        affinity("§[]", &["no CPU in it", "a list of CPU numbers"]),
+        affinity("§[1, 0, 1]", &["CPU 1 comes twice"]),
+        affinity("§\"0-2,1\"", &["CPU 1 comes twice"]),
+        affinity("§3-1", &["3-1 runs backwards"]),
+        affinity("§[9000]", &["CPU 9000 is beyond 8191"]),
+        affinity("§\"0-99999999\"", &["CPU 99999999 is beyond 8191"]),
+        affinity("§-1", &["no number of a CPU"]),
+        affinity("§\"\"", &["no number of a CPU"]),
+        affinity("§all", &["`all` is no number of a CPU"]),
+        affinity("§0.5", &["a list of CPU numbers"]),
+        affinity("§{ cpu: 1 }", &["a list of CPU numbers"]),
+        case(engine("kind: pool, affinity: [0, §-1]"), "engines[0].affinity[1]", &["an integer >= 0"]),
+        case(engine("kind: pool, affinity: [§0-1]"), "engines[0].affinity[0]", &["an integer >= 0"]),
+    ]);
+    for value in ["-21", "20", "0.5", "low", "\"3\"", "[1]", "99999999999999999999"] {
+        let text = engine(&format!("kind: process, nice: §{value}"));
+        check(vec![case(text, "engines[0].nice", &["an integer from -20 to 19"])]);
+    }
+    for kind in ["pool", "process", "serial"] {
+        for cpus in ["[2, 0, 1, 6]", "\"0-2,6\"", "0-2,6"] {
+            let loaded = accepted(&engine(&format!("kind: {kind}, affinity: {cpus}, nice: -20")));
+            let placement = &loaded.workload.engines[0].placement;
+            assert_eq!(placement.affinity.as_ref().unwrap().numbers(), [0, 1, 2, 6], "{kind}, {cpus}");
+            assert_eq!(placement.nice, Some(-20));
+        }
+    }
+    accepted(&engine("kind: pool, affinity: 0, nice: 19"));
 }
 
 #[test]

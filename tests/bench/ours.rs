@@ -39,6 +39,7 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) 
         worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
         own_program: env!("CARGO_BIN_EXE_poolscope").into(),
         folder: None,
+        surroundings: poolscope::os::surroundings::Surroundings::default(),
         capabilities,
         orders: WorkerOrders::default(),
     };

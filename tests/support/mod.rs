@@ -217,6 +217,7 @@ impl Setting {
             worker_program: self.worker_program,
             own_program: env!("CARGO_BIN_EXE_poolscope").into(),
             folder: None,
+            surroundings: poolscope::os::surroundings::Surroundings::default(),
             capabilities: self.capabilities,
             orders: self.orders,
         };

@@ -115,9 +115,11 @@ impl Core {
             .executable(&spec.worker_program)?
             .in_folder(spec.folder.as_deref())?
             .dies_with_parent()
-            .with_our_limits();
+            .with_our_limits()
+            .surrounded_by(spec.surroundings.clone());
         environment::mark(&mut worker, &run)?;
         let mut program = Program::new(&["program"])?.in_folder(spec.folder.as_deref())?.dies_with_parent();
+        program = program.surrounded_by(spec.surroundings);
         environment::mark(&mut program, &run)?;
         let (seed, workers) = (spec.settings.seed, spec.settings.workers);
         let mut setup = Vec::new();

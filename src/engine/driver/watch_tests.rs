@@ -69,6 +69,7 @@ fn spec(worker: &std::path::Path) -> RunSpec {
         worker_program: worker.into(),
         own_program: worker.into(),
         folder: None,
+        surroundings: crate::os::surroundings::Surroundings::default(),
         capabilities: Capabilities::LEAST,
         orders: WorkerOrders::default(),
     }

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use crate::workload::engines::WORKERS;
 use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
-use crate::workload::load::{keys, task, worker_life};
+use crate::workload::load::{keys, placement, task, worker_life};
 use crate::workload::model::{Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, WorkerCounts, Workers};
 use crate::workload::scan::Mark;
 use crate::workload::yaml::Tree;
@@ -83,6 +83,7 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
     let start_timeout = map.or("start_timeout", DEFAULT_START_TIMEOUT, Field::positive_duration);
     let on_timeout = map.optional("on_timeout", task::on_timeout);
     let initializer = map.optional("initializer", worker_life::initializer);
+    let placement = placement::read(&mut map);
     let (workers, chunksize, recycling) = match kind {
         Some(kind) => {
             let read = (workers(&mut map, kind), chunksize(&mut map, kind), worker_life::recycling(&mut map, kind));
@@ -105,6 +106,7 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
             recycling: recycling?,
             initializer: initializer?,
             on_timeout: on_timeout?,
+            placement: placement?,
         })
     };
     let spec = spec();

@@ -117,8 +117,10 @@ pub(crate) const ENGINE: MapKeys = MapKeys {
         "worker_lifespan",
         "max_rss_per_child",
         "initializer",
+        "affinity",
+        "nice",
     ],
-    later: &["submit", "dispatch", "queue_capacity", "start_method", "join", "affinity", "nice", "when"],
+    later: &["submit", "dispatch", "queue_capacity", "start_method", "join", "when"],
     place: "an entry of `engines`",
 };
 

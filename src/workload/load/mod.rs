@@ -18,6 +18,7 @@ mod map;
 mod measure;
 mod misread;
 mod nearest;
+mod placement;
 mod retries;
 mod seed;
 mod share;

@@ -82,6 +82,9 @@ pub struct Plan {
     pub warnings: Vec<PlanNote>,
     /// Why it should not be run here; `--i-know` overrides them.
     pub refusals: Vec<PlanNote>,
+    /// Why it cannot be run here at all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub impossible: Vec<PlanNote>,
 }
 
 /// A task class.
@@ -168,13 +171,14 @@ pub(crate) fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine
         workload.engines.iter().map(|spec| engine(workload, stream, machine, &loads, spec)).collect();
     let runs_per_engine = workload.measure.warmup.saturating_add(workload.measure.repeats.get());
     let arrivals = arrivals(workload, stream);
-    let run_s = |engine: &EnginePlan| match &engine.makespan {
+    let run_s = |(engine, spec): (&EnginePlan, &EngineSpec)| match &engine.makespan {
         Some(makespan) => makespan.at_least_s.max(load::longest_chain_s(workload)),
         None => {
-            load::least_s(workload, &loads, arrivals.as_ref().map(|plan| plan.span_s), engine.workers, machine.cores)
+            let (span, cores) = (arrivals.as_ref().map(|plan| plan.span_s), cores_of(spec, machine));
+            load::least_s(workload, &loads, span, engine.workers, cores)
         }
     };
-    let least: f64 = engines.iter().map(run_s).sum();
+    let least: f64 = engines.iter().zip(&workload.engines).map(run_s).sum();
     let mut plan = Plan {
         tasks: stream.total(),
         stream_hash: stream.hash().to_owned(),
@@ -193,6 +197,7 @@ pub(crate) fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine
         runs_per_engine,
         warnings: Vec::new(),
         refusals: Vec::new(),
+        impossible: Vec::new(),
     };
     plan.warnings = envelope::warnings(workload, &plan);
     plan.refusals = envelope::refusals(workload, machine, &plan);
@@ -281,6 +286,11 @@ fn arrivals(workload: &Workload, stream: &Stream) -> Option<ArrivalPlan> {
     })
 }
 
+/// Cores that an engine can keep busy: CPUs of its own are no more than the machine gives.
+fn cores_of(spec: &EngineSpec, machine: Machine) -> u32 {
+    spec.placement.cores(machine.cores).min(machine.cores)
+}
+
 fn engine(
     workload: &Workload,
     stream: &Stream,
@@ -288,7 +298,8 @@ fn engine(
     loads: &[load::ClassLoad],
     spec: &EngineSpec,
 ) -> EnginePlan {
-    let workers = spec.workers.resolve(machine.cores).map(u64::from);
+    let workers = spec.workers.resolve(spec.placement.cores(machine.cores)).map(u64::from);
+    let cores = cores_of(spec, machine);
     // Without a limit everything that is in the system runs: all tasks of a batch, or all that may be in flight.
     let most = match &workload.arrivals {
         Arrivals::Open(open) => open.max_in_flight.map_or(stream.total(), |most| most.get().min(stream.total())),
@@ -302,9 +313,9 @@ fn engine(
         workers,
         peak_processes: envelope::processes(workload, spec.kind, at_once.min(most)),
         peak_memory_bytes: memory.saturating_mul(at_once.min(most)),
-        makespan: makespan::predict(workload, stream, loads, at_once, machine.cores),
+        makespan: makespan::predict(workload, stream, loads, at_once, cores),
         waves: makespan::waves(workload, stream, at_once),
-        utilisation: load::utilisation(workload, loads, workers, machine.cores),
+        utilisation: load::utilisation(workload, loads, workers, cores),
     }
 }
 

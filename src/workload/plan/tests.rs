@@ -45,6 +45,18 @@ fn cpu_work_cannot_be_faster_than_the_cores() {
 }
 
 #[test]
+fn an_engine_with_cpus_of_its_own_has_as_many_workers_and_cores() {
+    let plan = plan_of(
+        "version: 1\ntasks: [{ name: t, kind: cpu, count: 8, service_time: { dist: constant, value: 1s } }]\n\
+         engines: [{ kind: pool, affinity: [1] }, { kind: process, workers: 4, affinity: 0-1 }, { name: p, kind: process, affinity: 0-3 },\n\
+         { name: four, kind: pool, workers: 4, affinity: [0] }]\n",
+    );
+    let facts = plan.engines.iter().map(|engine| (engine.workers, engine.makespan.unwrap().at_least_s));
+    // Two cores are what there is of four.
+    assert_eq!(facts.collect::<Vec<_>>(), [(Some(1), 8.0), (Some(4), 4.0), (Some(4), 4.0), (Some(4), 8.0)]);
+}
+
+#[test]
 fn different_tasks_are_scheduled_greedily_in_their_order() {
     let text = |order: &str| {
         format!(

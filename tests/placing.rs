@@ -202,7 +202,9 @@ fn a_niceness_that_may_not_be_lowered_is_refused_with_the_numbers() {
         let words = format!("a niceness of {nice} is not allowed: this process has 5, and its lowest is 5");
         refused(&every_way(&workload(NAPS, &format!("nice: {nice}")), unprivileged), &["engines[0].nice", &words]);
     }
-    let mut same = workload(NAPS, "nice: 5").run("pool", &[]);
+    let folder = workload(NAPS, "nice: 5");
+    let mut same = folder.run("pool", &[]);
     unprivileged(&mut same);
-    assert!(same.output().unwrap().status.success());
+    let output = same.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }

@@ -27,7 +27,7 @@ use crate::metrics::kept;
 use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerRow};
 use crate::os::host::Host;
 use crate::report::{ArmResult, Results, clean};
-use crate::workload::model::{Attempt, EngineKind, Workload};
+use crate::workload::model::{Attempt, CpuList, EngineKind, Workload};
 
 /// Name of the schema.
 pub(crate) const SCHEMA: &str = "poolscope.result/1";
@@ -79,6 +79,10 @@ struct ArmOut<'a> {
     name: &'a str,
     engine: EngineKind,
     workers: u32,
+    /// CPUs of its processes, where the file gives them some (additive to version 1).
+    affinity: Option<&'a [u32]>,
+    /// Likewise their niceness (additive to version 1).
+    nice: Option<i32>,
     runs: Vec<RunOut<'a>>,
     /// Of the runs that are not partial.
     summary: Summary,
@@ -345,6 +349,8 @@ fn arm_out<'a>(arm: &'a ArmResult, workload: &'a Workload) -> ArmOut<'a> {
         name: &arm.spec.name,
         engine: arm.spec.kind,
         workers: arm.workers,
+        affinity: arm.spec.placement.affinity.as_ref().map(CpuList::numbers),
+        nice: arm.spec.placement.nice,
         runs: counted.chain(partial).collect(),
         summary: Summary {
             runs: arm.runs.len(),

@@ -3,19 +3,13 @@
 use crate::os::accounting::Exit;
 use crate::report::{clean, units};
 use crate::workload::model::{
-    BadResult, EngineSpec, Fault, FaultKind, FaultRule, Mishap, OnTimeout, Trigger, Workload,
+    BadResult, EngineSpec, Fault, FaultKind, FaultRule, Mishap, OnTimeout, Placement, Trigger, Workload,
 };
 
 /// The settings of an arm that are not the defaults: `recycled after 25 tasks`.
 #[must_use]
 pub(crate) fn of_engine(spec: &EngineSpec) -> Vec<String> {
-    let mut words = Vec::new();
-    if let Some(cpus) = &spec.placement.affinity {
-        words.push(format!("on CPU{} {cpus}", if cpus.numbers().len() == 1 { "" } else { "s" }));
-    }
-    if let Some(nice) = spec.placement.nice {
-        words.push(format!("niceness {nice}"));
-    }
+    let mut words = of_placement(&spec.placement);
     if let Some(tasks) = spec.recycling.max_tasks {
         words.push(format!("workers are replaced after {tasks} task{}", if tasks.get() == 1 { "" } else { "s" }));
     }
@@ -39,6 +33,19 @@ pub(crate) fn of_engine(spec: &EngineSpec) -> Vec<String> {
     }
     if spec.on_timeout == Some(OnTimeout::Abandon) {
         words.push("the caller gives up at a timeout, the worker goes on".to_owned());
+    }
+    words
+}
+
+/// Where the processes of an arm run, and before whom, if it says so: `on CPUs 0-1`, `niceness 5`.
+#[must_use]
+pub(crate) fn of_placement(placement: &Placement) -> Vec<String> {
+    let mut words = Vec::new();
+    if let Some(cpus) = &placement.affinity {
+        words.push(format!("on CPU{} {cpus}", if cpus.numbers().len() == 1 { "" } else { "s" }));
+    }
+    if let Some(nice) = placement.nice {
+        words.push(format!("niceness {nice}"));
     }
     words
 }

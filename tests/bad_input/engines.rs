@@ -212,7 +212,7 @@ fn where_processes_run() {
         check(vec![case(text, "engines[0].nice", &["an integer from -20 to 19"])]);
     }
     for kind in ["pool", "process", "serial"] {
-        for cpus in ["[2, 0, 1, 6]", "\"0-2,6\"", "0-2,6"] {
+        for cpus in ["[2, 0, 1, 6]", "\"0-2,6\""] {
             let loaded = accepted(&engine(&format!("kind: {kind}, affinity: {cpus}, nice: -20")));
             let placement = &loaded.workload.engines[0].placement;
             assert_eq!(placement.affinity.as_ref().unwrap().numbers(), [0, 1, 2, 6], "{kind}, {cpus}");
@@ -220,6 +220,9 @@ fn where_processes_run() {
         }
     }
     accepted(&engine("kind: pool, affinity: 0, nice: 19"));
+    accepted(&engine("kind: pool, affinity: 0-1"));
+    // In braces a comma begins another key; on a line of its own it does not.
+    accepted(&file("engines:\n  - kind: pool\n    affinity: 0-2,6"));
 }
 
 #[test]

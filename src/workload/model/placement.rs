@@ -15,10 +15,10 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// How many of so many usable cores they have.
+    /// How many of so many usable cores they have: CPUs of their own are no more than a quota gives.
     #[must_use]
     pub(crate) fn cores(&self, usable: u32) -> u32 {
-        self.affinity.as_ref().map_or(usable, CpuList::count)
+        self.affinity.as_ref().map_or(usable, |cpus| cpus.count().min(usable))
     }
 }
 

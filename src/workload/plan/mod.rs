@@ -174,7 +174,7 @@ pub(crate) fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine
     let run_s = |(engine, spec): (&EnginePlan, &EngineSpec)| match &engine.makespan {
         Some(makespan) => makespan.at_least_s.max(load::longest_chain_s(workload)),
         None => {
-            let (span, cores) = (arrivals.as_ref().map(|plan| plan.span_s), cores_of(spec, machine));
+            let (span, cores) = (arrivals.as_ref().map(|plan| plan.span_s), spec.placement.cores(machine.cores));
             load::least_s(workload, &loads, span, engine.workers, cores)
         }
     };
@@ -286,11 +286,6 @@ fn arrivals(workload: &Workload, stream: &Stream) -> Option<ArrivalPlan> {
     })
 }
 
-/// Cores that an engine can keep busy: CPUs of its own are no more than the machine gives.
-fn cores_of(spec: &EngineSpec, machine: Machine) -> u32 {
-    spec.placement.cores(machine.cores).min(machine.cores)
-}
-
 fn engine(
     workload: &Workload,
     stream: &Stream,
@@ -298,8 +293,8 @@ fn engine(
     loads: &[load::ClassLoad],
     spec: &EngineSpec,
 ) -> EnginePlan {
-    let workers = spec.workers.resolve(spec.placement.cores(machine.cores)).map(u64::from);
-    let cores = cores_of(spec, machine);
+    let cores = spec.placement.cores(machine.cores);
+    let workers = spec.workers.resolve(cores).map(u64::from);
     // Without a limit everything that is in the system runs: all tasks of a batch, or all that may be in flight.
     let most = match &workload.arrivals {
         Arrivals::Open(open) => open.max_in_flight.map_or(stream.total(), |most| most.get().min(stream.total())),

@@ -106,6 +106,6 @@ pub(super) fn ending(view: &SessionView, signal: Option<i32>) -> Ending {
         (Some(_), _) => Ending::Stopped(signal),
         (None, SessionPhase::Broken(reason)) => Ending::Broken(reason.chain()),
         (None, SessionPhase::Finished) => Ending::Finished,
-        (None, _) => Ending::Stopped(None),
+        (None, _) => view.out_of_time.map_or(Ending::Stopped(None), Ending::OutOfTime),
     }
 }

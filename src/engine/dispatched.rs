@@ -101,7 +101,11 @@ fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> RunSpec {
         worker_program: context.worker_program.clone(),
         own_program: context.worker_program.clone(),
         folder: workload.folder.clone(),
-        surroundings: Surroundings::new(spec.placement.affinity.as_ref().map(CpuList::numbers), spec.placement.nice),
+        surroundings: Surroundings::new(
+            spec.placement.affinity.as_ref().map(CpuList::numbers),
+            spec.placement.nice,
+            workload.limits.max_open_files,
+        ),
     }
 }
 

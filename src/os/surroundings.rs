@@ -1,4 +1,4 @@
-//! What a child has instead of what this process has: CPUs and niceness. They are set between clone and exec, so that
+//! What a child has instead of what this process has: CPUs, niceness and a limit of open files. They are set between clone and exec, so that
 //! they hold from the first instruction of its program on, and for everything that it starts.
 
 /// What a child has instead of what this process has; by default nothing.
@@ -7,12 +7,14 @@ pub struct Surroundings {
     /// A bit for each CPU that it may run on, in words as the kernel reads them; empty for those of this process.
     pub(super) cpus: Vec<libc::c_ulong>,
     pub(super) nice: Option<i32>,
+    /// Descriptors that it may have open.
+    pub(super) open_files: Option<u64>,
 }
 
 impl Surroundings {
-    /// Exactly these CPUs and this niceness, where they are given.
+    /// Exactly these CPUs, this niceness and this limit of open files, where they are given.
     #[must_use]
-    pub fn new(cpus: Option<&[u32]>, nice: Option<i32>) -> Self {
+    pub fn new(cpus: Option<&[u32]>, nice: Option<i32>, open_files: Option<u64>) -> Self {
         let mut words: Vec<libc::c_ulong> = Vec::new();
         for cpu in cpus.unwrap_or_default() {
             let (word, bit) = (cpu / libc::c_ulong::BITS, cpu % libc::c_ulong::BITS);
@@ -24,8 +26,20 @@ impl Surroundings {
                 *word |= 1 << bit;
             }
         }
-        Self { cpus: words, nice }
+        Self { cpus: words, nice, open_files }
     }
+
+    /// Descriptors that the child may have open, where that is given.
+    #[must_use]
+    pub(crate) fn open_files(&self) -> Option<u64> {
+        self.open_files
+    }
+}
+
+/// The hard limit of open files of this process; `None` without one.
+#[must_use]
+pub(crate) fn most_open_files() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum
 }
 
 /// CPUs that are online, as the kernel lists them.

@@ -45,6 +45,7 @@ pub(crate) fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
     if workload.faults.len() > CLASSES {
         lines.push(format!("          and {} more faults", workload.faults.len() - CLASSES));
     }
+    lines.extend(settings::of_limits(&workload.limits).map(|words| format!("limits    {words}")));
     let measure = &workload.measure;
     let unknown = if plan.unknown.is_empty() {
         String::new()

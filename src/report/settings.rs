@@ -3,7 +3,7 @@
 use crate::os::accounting::Exit;
 use crate::report::{clean, units};
 use crate::workload::model::{
-    BadResult, EngineSpec, Fault, FaultKind, FaultRule, Mishap, OnTimeout, Placement, Trigger, Workload,
+    BadResult, EngineSpec, Fault, FaultKind, FaultRule, Limits, Mishap, OnTimeout, Placement, Trigger, Workload,
 };
 
 /// The settings of an arm that are not the defaults: `recycled after 25 tasks`.
@@ -35,6 +35,19 @@ pub(crate) fn of_engine(spec: &EngineSpec) -> Vec<String> {
         words.push("the caller gives up at a timeout, the worker goes on".to_owned());
     }
     words
+}
+
+/// What a file allows itself, if it says so: `at most 8 processes, 10s`.
+#[must_use]
+pub(crate) fn of_limits(limits: &Limits) -> Option<String> {
+    let words = [
+        limits.max_processes.map(|most| format!("{most} processes at once")),
+        limits.max_memory_bytes.map(|most| format!("{} of memory", units::bytes(most))),
+        limits.max_time.map(|most| format!("{} in all", units::duration(most))),
+        limits.max_open_files.map(|most| format!("{most} open files each")),
+    ];
+    let words: Vec<String> = words.into_iter().flatten().collect();
+    (!words.is_empty()).then(|| format!("at most {}", words.join(", ")))
 }
 
 /// Where the processes of an arm run, and before whom, if it says so: `on CPUs 0-1`, `niceness 5`.

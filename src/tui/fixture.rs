@@ -12,8 +12,8 @@ use crate::metrics::snapshot::{
 use crate::metrics::track::Track;
 use crate::os::host::Host;
 use crate::workload::model::{
-    Arrivals, Backoff, Chunksize, Dist, EngineKind, EngineSpec, LatencyFrom, Measure, Order, Retries, RunOrder, Share,
-    TaskClass, Total, Work, Workers, Workload,
+    Arrivals, Backoff, Chunksize, Dist, EngineKind, EngineSpec, LatencyFrom, Limits, Measure, Order, Retries, RunOrder,
+    Share, TaskClass, Total, Work, Workers, Workload,
 };
 
 mod views;
@@ -72,7 +72,9 @@ pub(crate) fn workload(engines: Vec<EngineSpec>) -> Workload {
             sample_interval: ms(250),
             percentiles: vec![50.0, 95.0, 99.0],
             latency_from: LatencyFrom::IntendedArrival,
+            join_timeout: Duration::from_secs(2),
         },
+        limits: Limits::default(),
         hash: "0123456789abcdef".to_owned(),
         folder: None,
     }

@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 mod attempt;
 mod fault;
 mod kind;
+mod limits;
 mod placement;
 mod worker_life;
 
 pub use attempt::Attempt;
 pub use fault::{BadResult, Fault, FaultKind, FaultRule, Mishap, Trigger};
 pub use kind::{EngineKind, Hue, KindRow, WorkerCounts};
+pub use limits::Limits;
 pub use placement::{CpuList, Placement};
 pub use worker_life::{Initializer, Recycling};
 
@@ -48,6 +50,8 @@ pub struct Workload {
     pub faults: Vec<FaultRule>,
     /// How often and in which order the arms are run.
     pub measure: Measure,
+    /// What it may take of a machine.
+    pub limits: Limits,
     /// First 16 hexadecimal digits of the SHA-256 of the file's text.
     pub hash: String,
     /// The folder of its file, absolute and without symbolic links: where its commands run. `None` for a bundled
@@ -405,7 +409,12 @@ pub struct Measure {
     pub percentiles: Vec<f64>,
     /// Where the latency that reports lead with begins.
     pub latency_from: LatencyFrom,
+    /// How long the workers have to leave after the last task of a run, as in `close(); join(timeout)`.
+    pub join_timeout: Duration,
 }
+
+/// The `measure.join.timeout` of a file that states none.
+pub(crate) const DEFAULT_JOIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where a latency begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

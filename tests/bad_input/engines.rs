@@ -115,7 +115,7 @@ fn how_it_is_measured() {
 fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown() {
     const LATER: &[&str] = &["not supported yet"];
     let mut cases = Vec::new();
-    for key in ["python", "sweep", "expect", "controls", "lesson", "limits"] {
+    for key in ["python", "sweep", "expect", "controls", "lesson"] {
         cases.push(case(file(&format!("§{key}: {{ a: 1 }}")), key, LATER));
     }
     for (key, path) in [
@@ -223,6 +223,41 @@ fn where_processes_run() {
     accepted(&engine("kind: pool, affinity: 0-1"));
     // In braces a comma begins another key; on a line of its own it does not.
     accepted(&file("engines:\n  - kind: pool\n    affinity: 0-2,6"));
+}
+
+#[test]
+fn what_a_file_allows_itself() {
+    let limits = |text: &str| file(&format!("limits: {text}"));
+    let case = |text: &str, key, words| case(limits(text), key, words);
+    check(vec![
+        case("§8", "limits", &["must be a map"]),
+        case("{ §max_procs: 8 }", "limits.max_procs", &["unknown key", "max_processes"]),
+        case("{ max_processes: §0 }", "limits.max_processes", &["an integer >= 1"]),
+        case("{ max_processes: §-1 }", "limits.max_processes", &["an integer >= 1"]),
+        case("{ max_processes: §auto }", "limits.max_processes", &["an integer >= 1"]),
+        case("{ max_memory: §1 }", "limits.max_memory", &["unit"]),
+        case("{ max_memory: §1M }", "limits.max_memory", &["MiB"]),
+        case("{ max_memory: §0B }", "limits.max_memory", &["at least 1B"]),
+        case("{ max_time: §10 }", "limits.max_time", &["unit"]),
+        case("{ max_time: §0s }", "limits.max_time", &["above 0"]),
+        case("{ max_open_files: §31 }", "limits.max_open_files", &["an integer >= 32"]),
+        case("{ max_open_files: §9999999999 }", "limits.max_open_files", &["from 32 to"]),
+    ]);
+    accepted(&limits("{}"));
+    let all = accepted(&limits("{ max_processes: 3, max_memory: 1GiB, max_time: 2min, max_open_files: 32 }"));
+    assert_eq!(all.workload.limits.max_processes.unwrap().get(), 3);
+}
+
+#[test]
+fn how_long_workers_may_take_to_leave() {
+    let measure = |text: &str| file(&format!("measure: {{ join: {text} }}"));
+    check(vec![
+        case(measure("§5s"), "measure.join", &["must be a map"]),
+        case(measure("{ §time: 5s }"), "measure.join.time", &["unknown key"]),
+        case(measure("{ timeout: §5 }"), "measure.join.timeout", &["unit"]),
+        case(measure("{ timeout: §0s }"), "measure.join.timeout", &["above 0"]),
+    ]);
+    assert_eq!(accepted(&measure("{ timeout: 70ms }")).workload.measure.join_timeout.as_millis(), 70);
 }
 
 #[test]

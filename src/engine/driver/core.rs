@@ -117,6 +117,7 @@ impl Core {
             .dies_with_parent()
             .with_our_limits()
             .surrounded_by(spec.surroundings.clone());
+        let open_files = spec.surroundings.open_files();
         environment::mark(&mut worker, &run)?;
         let mut program = Program::new(&["program"])?.in_folder(spec.folder.as_deref())?.dies_with_parent();
         program = program.surrounded_by(spec.surroundings);
@@ -125,7 +126,7 @@ impl Core {
         let mut setup = Vec::new();
         let iterations_per_second = spec.iterations_per_second;
         let programs = spec.works.iter().any(|work| matches!(work, Work::Command(_)));
-        let caller = inherited::caller().filter(|_| programs);
+        let caller = inherited::caller().filter(|_| programs).map(|caller| caller.with_open_files(open_files));
         let folder = spec.folder.as_ref().filter(|_| programs).map(|folder| folder.as_os_str().as_bytes().to_vec());
         let shares_worker = spec.settings.policy.shares_worker();
         let frame = Setup {

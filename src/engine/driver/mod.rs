@@ -59,7 +59,7 @@ pub struct RunSpec {
     pub own_program: OsString,
     /// Where processes are started; `None` for the folder of this process.
     pub folder: Option<PathBuf>,
-    /// CPUs and niceness of workers and of programs that are tasks.
+    /// CPUs, niceness and limits of workers and of programs that are tasks.
     pub surroundings: Surroundings,
     /// What may be asked of the run; the rest is refused.
     pub capabilities: Capabilities,

@@ -2,8 +2,8 @@
 //! `start` before its own program.
 //!
 //! Every child gets a process group of its own (or its parent's), default signal handlers, an empty signal mask, the
-//! caller's umask and limits ([`crate::os::inherited`]), CPUs and niceness that it is given, and exactly the descriptors it is given: everything else is
-//! close-on-exec.
+//! caller's umask and limits ([`crate::os::inherited`]), the surroundings that it is given, and exactly the descriptors it is
+//! given: everything else is close-on-exec.
 
 mod start;
 
@@ -156,7 +156,7 @@ impl Program {
         self
     }
 
-    /// Gives the child CPUs and a niceness of its own.
+    /// Gives the child CPUs, a niceness or limits of its own.
     #[must_use]
     pub(crate) fn surrounded_by(mut self, surroundings: Surroundings) -> Self {
         self.surroundings = surroundings;
@@ -246,6 +246,7 @@ impl Program {
             cpus: self.surroundings.cpus.as_ptr(),
             cpus_words: self.surroundings.cpus.len(),
             nice: self.surroundings.nice,
+            open_files: self.surroundings.open_files,
             of_a_guest: ProcessOwner::current().is_none(),
         };
         // SAFETY: every pointer is to live, NUL-terminated data, and the arrays of pointers end with a null pointer.
@@ -259,6 +260,7 @@ impl Program {
                 Some(format!("the folder {} cannot be entered: {error}", folder.to_string_lossy()))
             }
             (StartStep::Affinity, ..) => Some(format!("it cannot be placed on its CPUs: {error}")),
+            (StartStep::OpenFiles, ..) => Some(format!("it cannot be given its limit of open files: {error}")),
             (StartStep::Nice, ..) => Some(format!("it cannot be given its niceness: {error}")),
             (StartStep::Exec, libc::ENOENT, _) => self.missing_interpreter(),
             (StartStep::Exec, libc::ENOEXEC, _) => {

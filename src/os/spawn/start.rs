@@ -61,6 +61,8 @@ pub(super) struct ChildSetup {
     pub(crate) cpus_words: usize,
     /// Its niceness; `None` for that of this process.
     pub(crate) nice: Option<i32>,
+    /// Descriptors that it may have open; `None` for the limits of the caller, or of this process.
+    pub(crate) open_files: Option<u64>,
     /// Whether this process is a host's, which may have ignored any signal, and have descriptors open that are passed
     /// on.
     pub(crate) of_a_guest: bool,
@@ -79,6 +81,8 @@ pub(super) enum StartStep {
     Affinity,
     /// Giving it its niceness.
     Nice,
+    /// Limiting its open files.
+    OpenFiles,
     /// Running the program.
     Exec,
 }
@@ -341,6 +345,10 @@ unsafe fn prepare(shared: &Shared<'_>) -> Result<(), Failed> {
             check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), StartStep::Prepare)?;
             let limit = libc::rlimit { rlim_cur: caller.file_size, rlim_max: caller.most_file_size };
             check(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit), StartStep::Prepare)?;
+        }
+        if let Some(most) = setup.open_files {
+            let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+            check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), StartStep::OpenFiles)?;
         }
         if setup.cpus_words > 0 {
             let bytes = setup.cpus_words * size_of::<libc::c_ulong>();

@@ -16,7 +16,7 @@ use crate::workload::service;
 use crate::workload::stream::Stream;
 use crate::workload::units::format_duration;
 
-pub(crate) use envelope::most_workers;
+pub(crate) use envelope::{most_workers, most_workers_of, process_room};
 pub(crate) use makespan::Makespan;
 
 /// What has to be known about a machine to plan for it.
@@ -26,6 +26,8 @@ pub struct Machine {
     pub cores: u32,
     /// Main memory that may be used, in bytes.
     pub memory_bytes: u64,
+    /// Where that comes from, in words.
+    pub memory_source: &'static str,
     /// Processes that may be started.
     pub processes: Room,
     /// Open descriptors that workers may take; `None` without a limit.
@@ -42,13 +44,15 @@ pub struct Room {
     pub reserve: u64,
     /// What one worker takes.
     pub each: u64,
+    /// Where the limit comes from, in words.
+    pub source: &'static str,
 }
 
 impl Room {
     /// A limit of so many, nothing of which is in use.
     #[must_use]
     pub const fn of(limit: u64) -> Self {
-        Self { limit, used: 0, reserve: 0, each: 1 }
+        Self { limit, used: 0, reserve: 0, each: 1, source: "the limit" }
     }
 
     /// How much there is for workers.
@@ -85,6 +89,9 @@ pub struct Plan {
     /// Why it cannot be run here at all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub impossible: Vec<PlanNote>,
+    /// The file's own `limits.max_time`, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_time_s: Option<f64>,
 }
 
 /// A task class.
@@ -198,6 +205,7 @@ pub(crate) fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine
         warnings: Vec::new(),
         refusals: Vec::new(),
         impossible: Vec::new(),
+        max_time_s: workload.limits.max_time.map(|limit| limit.as_secs_f64()),
     };
     plan.warnings = envelope::warnings(workload, &plan);
     plan.refusals = envelope::refusals(workload, machine, &plan);
@@ -220,13 +228,21 @@ impl Plan {
     pub(crate) fn limited_as(mut self, limit: Option<Duration>, product: &str) -> Self {
         let runs = u64::from(self.runs_per_engine) * self.engines.len() as u64;
         let most = limit.unwrap_or(MAX_TIME);
-        let Some(least) = self.at_least_s.filter(|least| *least > most.as_secs_f64()) else { return self };
-        let least = about(least);
+        let Some(least) = self.at_least_s else { return self };
         let message = if runs == 1 {
-            format!("the run takes at least {least}")
+            format!("the run takes at least {}", about(least))
         } else {
-            format!("{runs} runs ({product}) take at least {least} together")
+            format!("{runs} runs ({product}) take at least {} together", about(least))
         };
+        if let Some(own) = self.max_time_s.filter(|own| least > *own) {
+            let own = format_duration(Duration::try_from_secs_f64(own).unwrap_or(Duration::MAX));
+            let message = format!("{message}; after {own} they would be stopped");
+            self.refusals.push(PlanNote { key: "limits.max_time".to_owned(), message });
+            return self;
+        }
+        if least <= most.as_secs_f64() {
+            return self;
+        }
         let single = runs == 1 && limit.is_none();
         let message = if single { message } else { format!("{message}; --max-time is {}", format_duration(most)) };
         let note = PlanNote { key: "measure".to_owned(), message };
@@ -301,7 +317,7 @@ fn engine(
         Arrivals::Batch => stream.total(),
     };
     let at_once = workers.unwrap_or(most);
-    let memory = envelope::memory_each(workload);
+    let memory = envelope::memory_each(workload, spec);
     EnginePlan {
         name: spec.name.clone(),
         kind: spec.kind.word(),

@@ -3,8 +3,9 @@
 use super::*;
 use crate::workload::load::load as load_text;
 
-const PROCESSES: Room = Room { limit: 1000, used: 100, reserve: 100, each: 1 };
-const MACHINE: Machine = Machine { cores: 2, memory_bytes: 1 << 30, processes: PROCESSES, descriptors: None };
+const PROCESSES: Room = Room { limit: 1000, used: 100, reserve: 100, each: 1, source: "RLIMIT_NPROC" };
+const MACHINE: Machine =
+    Machine { cores: 2, memory_bytes: 1 << 30, memory_source: "free memory", processes: PROCESSES, descriptors: None };
 
 fn plan_of(text: &str) -> Plan {
     plan(&load_text(text, "test").unwrap_or_else(|problems| panic!("{problems}")).workload, MACHINE)
@@ -148,7 +149,9 @@ fn the_safety_envelope_refuses_with_numbers() {
     let engines = "engines: [{ kind: pool, workers: 801 }]";
     let refused = sleeps(5000, "{ dist: constant, value: 1ms }", "", engines);
     let message = &refused.refusals[0].message;
-    for words in ["801 processes", "limit of 1000, 100 are in use", "800 is the largest number of workers"] {
+    for words in
+        ["801 processes", "of RLIMIT_NPROC, a limit of 1000, 100 are in use", "800 is the largest number of workers"]
+    {
         assert!(message.contains(words), "{message}");
     }
     assert_eq!(sleeps(5000, "{ dist: constant, value: 1ms }", "", &engines.replace("801", "800")).refusals, []);
@@ -158,7 +161,7 @@ fn the_safety_envelope_refuses_with_numbers() {
         sleeps(5000, "{ dist: constant, value: 1ms }", "", "engines: [{ kind: process, workers: unbounded }]");
     assert!(unbounded.refusals[0].message.contains("5000 processes"));
 
-    let descriptors = Some(Room { limit: 100, used: 10, reserve: 40, each: 3 });
+    let descriptors = Some(Room { limit: 100, used: 10, reserve: 40, each: 3, source: "RLIMIT_NOFILE" });
     let tight = |workers: u32| {
         let text = format!(
             "version: 1\ntasks: [{{ name: t, kind: command, count: 99, command: [x] }}]\nengines: [{{ kind: pool, workers: {workers} }}]\n"

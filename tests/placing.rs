@@ -1,5 +1,6 @@
 //! `affinity` and `nice`: in every engine the workers and the programs that are tasks have exactly these CPUs and this
 //! niceness, seen from outside and from inside; what may not be given is refused before anything starts.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/mod.rs"]
 mod support;

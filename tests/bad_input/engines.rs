@@ -150,7 +150,6 @@ fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown
         cases.push(case(text, "arrivals.process", LATER));
     }
     cases.push(case(dist("{ dist: §trace, path: x }").replace(", path: x", ""), "tasks[0].service_time.dist", LATER));
-    cases.push(case(file("measure: { §join: { timeout: 30s } }"), "measure.join", LATER));
     cases.push(case(file("measure: { §gil_probe: true }"), "measure.gil_probe", LATER));
     check(cases);
 }

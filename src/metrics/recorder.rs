@@ -20,8 +20,10 @@ use crate::metrics::slots::Slots;
 use crate::metrics::snapshot::{
     Cpu, Ghosts, Initializers, Kill, Memory, Note, Overhead, QueueFigures, RunEnd, RunId, Snapshot, WorkerTime,
 };
+use crate::metrics::stalls::Stalls;
 use crate::metrics::suspect::{self, Evidence};
 use crate::metrics::windows::{Capacity, Level, Pauses, Rate};
+use crate::os::job_control;
 use crate::os::pressure::Pressure;
 
 mod rows;
@@ -70,6 +72,7 @@ pub struct Recorder {
     expired: u64,
     expired_wait: Duration,
     suspended: Duration,
+    stalls: Stalls,
 }
 
 impl Recorder {
@@ -100,6 +103,7 @@ impl Recorder {
             expired: 0,
             expired_wait: Duration::ZERO,
             suspended: Duration::ZERO,
+            stalls: Stalls::new(job_control::times_continued()),
         };
         match config.sample_interval.map(|interval| Sampler::start(interval, config.cores)) {
             None => {}
@@ -259,6 +263,7 @@ impl Recorder {
             workers_cpu: usage.cpu().max(self.live.workers_cpu),
             major_faults: usage.major_faults,
             suspended: self.suspended,
+            stopped: self.stalls.stopped(job_control::times_continued()),
             sampler_lag: self.live.overhead.sampler_lag,
         }
     }
@@ -361,6 +366,7 @@ impl Observer for Recorder {
     fn state(&mut self, now: Moment, view: &EngineView<'_>) {
         debug_assert!(view.counts.conserved(), "conservation: {:?}", view.counts);
         debug_assert_eq!(view.counts.succeeded, self.succeeded, "successes counted and successes told");
+        self.stalls.alive(now);
         match view.state {
             // A run can be suspended in a pause; its clock stands still then.
             RunState::Suspended => {}

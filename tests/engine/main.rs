@@ -16,5 +16,6 @@ mod recycle;
 mod silence;
 mod stops;
 mod submits;
+mod suspended;
 mod turns;
 mod unendable;

@@ -252,12 +252,21 @@ impl Core {
         if self.links.len() <= slot {
             self.links.resize_with(slot + 1, || None);
         }
+        // One that was started while everything stands still, because another has ended, stands still too.
+        if self.clock.is_suspended() {
+            // One that is gone already needs no signal.
+            let _ = link.child.signal(rustix::process::Signal::STOP);
+        }
         self.links[slot] = Some(link);
     }
 
     /// What a lane is in.
     pub(super) fn in_task(&self, lane: LaneId) -> Option<InTask> {
         let link = self.links.get(lane.worker.slot.index())?.as_ref().filter(|link| link.epoch == lane.worker.epoch)?;
+        // A program that has ended without this having been heard yet is in no task: what it did has no limit any more.
+        if matches!(link.peer, Peer::Program(_)) && link.child.has_ended() {
+            return None;
+        }
         task_of(link, lane.slot(), &self.board, &self.clock)
     }
 

@@ -78,6 +78,7 @@ fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> RunSpec {
                 max_failures: initializer.max_failures.get(),
             }),
             recycling: spec.recycling,
+            join_timeout: workload.measure.join_timeout,
             kills: kills(workload, spec),
             classes: workload
                 .classes

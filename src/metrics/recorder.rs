@@ -64,6 +64,7 @@ pub struct Recorder {
     kills: Kills,
     ghosts: Ghosts,
     initializers: Initializers,
+    unkillable: u64,
     pauses: Pauses,
     /// Last outcome of a task, pauses left out.
     last_outcome: Moment,
@@ -97,6 +98,7 @@ impl Recorder {
             kills: Kills::default(),
             ghosts: Ghosts::default(),
             initializers: Initializers::default(),
+            unkillable: 0,
             pauses: Pauses::default(),
             last_outcome: Moment::ZERO,
             succeeded: 0,
@@ -181,6 +183,7 @@ impl Recorder {
             latency: self.latencies.summary(),
             worker_time,
             ghosts: self.ghosts,
+            unkillable: self.unkillable,
             initializers: self.initializers,
             workers_target: view.workers,
             workers: self.rows(now, view),
@@ -324,6 +327,7 @@ impl Observer for Recorder {
                 let kill = Kill::new(self.pauses.clock(now), *slot, *pid, *reason);
                 self.kills.ending(now, *worker, kill, others);
             }
+            Event::WorkerUnkillable { .. } => self.unkillable += 1,
             Event::WorkerUsage { lane, usage } => self.slots.told(*lane, *usage),
             Event::WorkerExited { worker, pid, usage, peak_rss_bytes, expected, .. } => {
                 self.kills.exited(now, *worker, *expected);

@@ -116,6 +116,8 @@ struct RunOut<'a> {
     ghost_cpu_s: Option<f64>,
     /// Tasks whose callers gave up while their workers went on (additive to version 1).
     ghosts: u64,
+    /// Workers that were killed and did not go (additive to version 1).
+    unkillable: u64,
     /// What workers did before their first task (additive to version 1).
     initializers: Option<InitializersOut>,
     zombies: Option<u64>,
@@ -403,6 +405,7 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
         worker_restarts: run.worker_restarts,
         ghost_cpu_s: (run.ghosts.unmeasured == 0).then(|| seconds(run.ghosts.cpu)),
         ghosts: run.ghosts.began,
+        unkillable: run.unkillable,
         initializers: (run.initializers.count > 0).then(|| InitializersOut {
             count: run.initializers.count,
             wall_s: seconds(run.initializers.wall),

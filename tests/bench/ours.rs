@@ -28,6 +28,7 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) 
             start_timeout: Duration::from_secs(10),
             initializer: None,
             recycling: Recycling::default(),
+            join_timeout: Duration::from_secs(2),
             kills: Vec::new(),
             classes: vec![support::rules()],
             admission: Admission::Batch,

@@ -114,6 +114,7 @@ pub struct Setting {
     pub start_timeout: Duration,
     pub initializer: Option<InitializerRules>,
     pub recycling: Recycling,
+    pub join_timeout: Duration,
     pub kills: Vec<(Duration, Option<Slot>)>,
     pub orders: WorkerOrders,
     pub capabilities: Capabilities,
@@ -130,6 +131,7 @@ pub fn pool(workers: u32) -> Setting {
         start_timeout: Duration::from_secs(10),
         initializer: None,
         recycling: Recycling::default(),
+        join_timeout: Duration::from_secs(2),
         kills: Vec::new(),
         orders: WorkerOrders::default(),
         capabilities: Capabilities {
@@ -206,6 +208,7 @@ impl Setting {
                 start_timeout: self.start_timeout,
                 initializer: self.initializer,
                 recycling: self.recycling,
+                join_timeout: self.join_timeout,
                 kills: self.kills,
                 classes: self.classes.iter().map(|(_, _, rules)| *rules).collect(),
                 admission: self.admission,
@@ -253,6 +256,8 @@ pub struct Story {
     pub returned: Vec<(u64, Vec<u8>)>,
     /// Initializers that went well: worker, how long each took, and its CPU time.
     pub initialized: Vec<(WorkerId, Duration, Duration)>,
+    /// Workers that were killed and did not go, by pid.
+    pub unkillable: Vec<u32>,
     /// Ghosts that are gone: how long they were one, and the CPU time of that.
     pub ghosts: Vec<(Duration, Option<Duration>)>,
     /// How many records came together.
@@ -314,6 +319,7 @@ impl Observer for Remember {
                 }
                 story.exits.push((*worker, *pid, *exit, *usage, *expected));
             }
+            Event::WorkerUnkillable { pid, .. } => story.unkillable.push(*pid),
             Event::Returned { index, bytes, .. } => story.returned.push((*index, bytes.to_vec())),
             Event::GhostEnded { after, cpu, .. } => story.ghosts.push((*after, *cpu)),
             Event::WorkerInitialized { worker, wall, cpu, .. } => story.initialized.push((*worker, *wall, *cpu)),

@@ -138,6 +138,8 @@ pub struct Ended {
     pub peak_rss_bytes: Option<u64>,
     /// Whether the kernel killed it for want of memory.
     pub out_of_memory: bool,
+    /// Whether it has not ended at all: it could not be killed.
+    pub left_behind: bool,
     pub output: TaskOutput,
 }
 

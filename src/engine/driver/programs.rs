@@ -165,12 +165,14 @@ impl Core {
             }
         }
         let out_of_memory = reaped.exit == Exit::Signal(libc::SIGKILL) && !link.stopped && self.out_of_memory();
+        let left_behind = self.unendable.contains(&link.child.pid());
         let ended = Ended {
             exit: reaped.exit,
             tasks: lost.then_some((0, InTask { index: program.index, started: start })).into_iter().collect(),
             usage: reaped.usage,
             peak_rss_bytes: reaped.peak_rss_bytes,
             out_of_memory,
+            left_behind,
             output,
         };
         self.feed(Input::Exited { worker, ended: Box::new(ended) });

@@ -111,12 +111,14 @@ impl Core {
         let output = &peer.output.capture;
         (0..link.lanes).for_each(|number| self.board.reset(worker.lane(number).slot().0));
         self.look_for_strays();
+        let left_behind = self.unendable.contains(&link.child.pid());
         let ended = Ended {
             exit: reaped.exit,
             tasks,
             usage: reaped.usage,
             peak_rss_bytes: reaped.peak_rss_bytes,
             out_of_memory,
+            left_behind,
             output: Self::output_of(String::new(), output.text(), output.omitted()),
         };
         self.feed(Input::Exited { worker, ended: Box::new(ended) });

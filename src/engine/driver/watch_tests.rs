@@ -58,6 +58,7 @@ fn spec(worker: &std::path::Path) -> RunSpec {
             start_timeout: WALL * 2,
             initializer: None,
             recycling: Recycling::default(),
+            join_timeout: WALL,
             kills: Vec::new(),
             classes: Vec::new(),
             admission: Admission::Batch,

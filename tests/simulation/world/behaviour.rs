@@ -193,6 +193,7 @@ impl World {
             usage: Usage::default(),
             peak_rss_bytes: None,
             out_of_memory: false,
+            left_behind: false,
             output: TaskOutput::default(),
         };
         self.feed(Input::Exited { worker: id, ended: Box::new(ended) });

@@ -50,7 +50,8 @@ fn frame<'a>(
         ("", placed) => placed.to_owned(),
         (nature, placed) => format!("{nature}, {placed}"),
     });
-    let nature = natures.into_iter().find(|nature| text::width(nature) <= room);
+    let short = placed.replace("on CPU", "CPU").replace("niceness", "nice");
+    let nature = natures.into_iter().chain([short]).find(|nature| text::width(nature) <= room);
     left.push(span(nature.unwrap_or_default(), theme.base));
     panel(buf, area, Line::from(left), right, focused, theme)
 }

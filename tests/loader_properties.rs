@@ -18,6 +18,7 @@ fn load_and_show(text: &str) -> Option<Loaded> {
             let machine = poolscope::workload::plan::Machine {
                 cores: 2,
                 memory_bytes: 1 << 30,
+                memory_source: "free memory",
                 processes: poolscope::workload::plan::Room::of(4096),
                 descriptors: None,
             };

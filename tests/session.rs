@@ -3,6 +3,8 @@
 
 #[path = "session/kills.rs"]
 mod kills;
+#[path = "session/limits.rs"]
+mod limits;
 #[path = "support/mod.rs"]
 mod support;
 
@@ -30,6 +32,11 @@ fn open() -> Session {
 }
 
 fn open_with(text: &str, worker_program: &str) -> Session {
+    open_within(text, worker_program, &[])
+}
+
+/// The arms may have at most so many workers each.
+fn open_within(text: &str, worker_program: &str, most: &[u32]) -> Session {
     support::hard_limit();
     let workload = Arc::new(load(text, "naps.yaml").unwrap().workload);
     let context = RunContext {
@@ -38,7 +45,8 @@ fn open_with(text: &str, worker_program: &str) -> Session {
         iterations_per_second: 5e8,
         worker_program: worker_program.into(),
     };
-    let arms = workload.engines.iter().cloned().map(ArmSpec::dispatched).collect();
+    let mut arms: Vec<ArmSpec> = workload.engines.iter().cloned().map(ArmSpec::dispatched).collect();
+    arms.iter_mut().zip(most).for_each(|(arm, most)| arm.most_workers = Some(*most));
     Session::start(SessionSpec { workload, arms, baseline: 0, host: Arc::new(Host::detect()), context }).unwrap()
 }
 

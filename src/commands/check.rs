@@ -56,7 +56,7 @@ impl Check {
             }
         };
         let plan = prepare::plan(&loaded.workload, platform, arguments.max_time);
-        let valid = plan.refusals.is_empty() || arguments.i_know;
+        let valid = plan.impossible.is_empty() && (plan.refusals.is_empty() || arguments.i_know);
         let mut text = String::new();
         for warning in &loaded.warnings {
             debug_assert_eq!(warning.severity, DiagnosticSeverity::Warning);

@@ -115,6 +115,9 @@ fn starter(platform: Platform, sessions: Sessions, changes: &ChangeArgs) -> tui:
     let ChangeArgs { i_know, max_time, .. } = *changes;
     Box::new(move |workload: Arc<Workload>| {
         let plan = prepare::plan(&workload, &platform, max_time);
+        if let Some(note) = plan.impossible.first() {
+            anyhow::bail!("{}: {}", note.key, note.message);
+        }
         if let (Some(refusal), false) = (plan.refusals.first(), i_know) {
             anyhow::bail!("{}: {}; --i-know runs it all the same", refusal.key, refusal.message);
         }

@@ -241,9 +241,10 @@ mod tests {
         };
         let limits = Limits {
             processes: None,
-            descriptors: Some(Headroom { limit: 1024, used: 4, reserve: 40 }),
+            descriptors: Some(Headroom { limit: 1024, used: 4, reserve: 40, source: "RLIMIT_NOFILE" }),
             group_processes: Some(100),
             memory_available: Some(512 << 20),
+            memory_source: "free memory",
         };
         let probes = Probes {
             clock_resolution: Duration::from_nanos(1),

@@ -8,7 +8,7 @@ use crate::cli::Output;
 use crate::commands::console::Console;
 use crate::commands::process;
 use crate::commands::progress::Progress;
-use crate::os::job_control;
+use crate::os::job_control::{self, Stopping};
 use crate::os::signal_watch::{Caught, SignalWatch};
 use crate::report::ending::Ending;
 use crate::session::conductor::{Session, SessionSpec};
@@ -81,7 +81,7 @@ async fn watch(session: &mut Session, command: SessionCommand, mut progress: Pro
                     break Watched::Signalled(number, end(handle, &mut signals, &mut Escalation::default(), told).await);
                 }
                 Caught::Stop if !job_control::can_stop() => progress.note(suspension::NOT_HERE),
-                Caught::Stop => if let Err(error) = suspend(Some(&mut *handle), &mut signals).await {
+                Caught::Stop => if let Err(error) = suspend(Some(&mut *handle), &mut signals, Stopping::Alone).await {
                     progress.note(&format!("cannot be suspended: {error}"));
                 },
                 Caught::Continue => {}
@@ -106,6 +106,6 @@ pub(super) fn ending(view: &SessionView, signal: Option<i32>) -> Ending {
         (Some(_), _) => Ending::Stopped(signal),
         (None, SessionPhase::Broken(reason)) => Ending::Broken(reason.chain()),
         (None, SessionPhase::Finished) => Ending::Finished,
-        (None, _) => Ending::Stopped(None),
+        (None, _) => view.out_of_time.map_or(Ending::Stopped(None), Ending::OutOfTime),
     }
 }

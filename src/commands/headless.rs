@@ -130,7 +130,7 @@ fn ended(ending: &Ending) -> ExitReason {
     match ending {
         Ending::Finished => ExitReason::Done,
         Ending::Stopped(Some(signal)) => ExitReason::Signal(*signal),
-        Ending::Stopped(None) => ExitReason::Aborted,
+        Ending::Stopped(None) | Ending::OutOfTime(_) => ExitReason::Aborted,
         Ending::Broken(reason) => {
             write::say(&format!("error: {}", clean::line(reason)));
             ExitReason::Aborted

@@ -16,6 +16,7 @@ mod in_place;
 pub(crate) mod list;
 mod measured;
 pub(crate) mod new;
+mod placing;
 mod prepare;
 mod programs;
 mod progress;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::cli::{ChangeArgs, Color, WorkerCounts};
 use crate::commands::calibration::Origin;
-use crate::commands::{ExitReason, write};
+use crate::commands::{ExitReason, placing, write};
 use crate::engine::context::RunContext;
 use crate::os::board;
 use crate::os::host::Host;
@@ -43,6 +43,7 @@ impl Platform {
         Machine {
             cores: self.host.usable_cores(),
             memory_bytes: self.limits.memory_available.unwrap_or(self.host.memory_bytes),
+            memory_source: self.limits.memory_source,
             processes: room(self.limits.process_room(), 1),
             descriptors: self.limits.descriptors.map(|descriptors| room(descriptors, DESCRIPTORS_PER_WORKER)),
         }
@@ -64,8 +65,8 @@ impl Platform {
     }
 }
 
-fn room(limits::Headroom { limit, used, reserve }: limits::Headroom, each: u64) -> plan::Room {
-    plan::Room { limit, used, reserve, each }
+fn room(limits::Headroom { limit, used, reserve, source }: limits::Headroom, each: u64) -> plan::Room {
+    plan::Room { limit, used, reserve, each, source }
 }
 
 /// Opens and loads a workload and applies what the command line changes. What is wrong is told on standard error.
@@ -126,7 +127,7 @@ pub(super) fn announce(name: &str) {
 pub(super) fn envelope(workload: &Workload, platform: &Platform, changes: &ChangeArgs, together: bool) -> Prepared<()> {
     let mut plan = plan(workload, platform, changes.max_time);
     if together {
-        plan.refusals.extend(all_at_once(&plan, platform.machine()));
+        plan.refusals.extend(all_at_once(workload, &plan, platform.machine()));
     }
     check_limits(&plan, platform, changes)
 }
@@ -139,6 +140,13 @@ pub(super) fn check_limits(plan: &Plan, platform: &Platform, changes: &ChangeArg
     for refusal in &plan.refusals {
         let word = if changes.i_know { "warning" } else { "error" };
         write::say(&format!("{word}: {}: {}", refusal.key, refusal.message));
+    }
+    for note in &plan.impossible {
+        write::say(&format!("error: {}: {}", note.key, note.message));
+    }
+    if !plan.impossible.is_empty() {
+        write::say("nothing was started");
+        return Err(ExitReason::BadInput);
     }
     // No flag makes more room on the status board.
     let too_many =
@@ -162,14 +170,16 @@ pub(super) fn check_limits(plan: &Plan, platform: &Platform, changes: &ChangeArg
 }
 
 /// Why the arms cannot run at the same time, though each could by itself.
-fn all_at_once(plan: &Plan, machine: Machine) -> Vec<plan::PlanNote> {
+fn all_at_once(workload: &Workload, plan: &Plan, machine: Machine) -> Vec<plan::PlanNote> {
     let workers: u64 = plan.engines.iter().filter_map(|engine| engine.workers).sum();
     let processes: u64 = plan.engines.iter().map(|engine| engine.peak_processes).sum();
-    let needs = [(Some(machine.processes), processes, "processes"), (machine.descriptors, workers, "open files")];
+    let room = plan::process_room(workload, machine);
+    let needs = [(Some(room), processes, "processes"), (machine.descriptors, workers, "open files")];
     let short = needs.into_iter().filter_map(|(room, count, what)| {
         let room = room?;
         let need = count.saturating_mul(room.each);
-        let message = format!("all arms together need {need} {what}; {} are left for workers", room.left());
+        let (left, source) = (room.left(), room.source);
+        let message = format!("all arms together need {need} {what}; {left} are left for workers ({source})");
         (need > room.left()).then(|| plan::PlanNote { key: "--together".to_owned(), message })
     });
     short.collect()
@@ -177,7 +187,8 @@ fn all_at_once(plan: &Plan, machine: Machine) -> Vec<plan::PlanNote> {
 
 /// What a workload would do here, and whether that is within limits.
 pub(super) fn plan(workload: &Workload, platform: &Platform, max_time: Option<Duration>) -> Plan {
-    plan::plan(workload, platform.machine()).limited(max_time)
+    let plan = plan::plan(workload, platform.machine()).limited(max_time);
+    Plan { impossible: placing::impossible(workload), ..plan }
 }
 
 /// The arm that a name on the command line means: an entry of `engines:`, or a kind with its defaults.
@@ -230,11 +241,15 @@ pub(super) fn session(
     i_know: bool,
 ) -> Result<SessionSpec, OwnProgramUnknown> {
     let mut context = platform.run_context(i_know)?;
+    let mut arms: Vec<ArmSpec> = workload.engines.iter().cloned().map(ArmSpec::dispatched).collect();
     if !i_know {
         // A key or a sweep gives no more workers than a file could ask for.
-        context.max_processes = context.max_processes.min(plan::most_workers(&workload, platform.machine()));
+        for arm in &mut arms {
+            arm.most_workers = Some(plan::most_workers_of(&workload, platform.machine(), &arm.entry));
+        }
+        let most = arms.iter().filter_map(|arm| arm.most_workers).max().unwrap_or(u32::MAX);
+        context.max_processes = context.max_processes.min(most);
     }
-    let arms = workload.engines.iter().cloned().map(ArmSpec::dispatched).collect();
     let (baseline, host) = (workload.baseline, Arc::clone(&platform.host));
     Ok(SessionSpec { workload, arms, baseline, host, context })
 }

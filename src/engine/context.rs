@@ -32,7 +32,7 @@ impl RunContext {
             return 1;
         }
         let workers = match spec.workers {
-            Workers::Auto => self.usable_cores,
+            Workers::Auto => spec.placement.cores(self.usable_cores),
             Workers::Fixed(workers) => workers.get(),
             Workers::Unbounded => u32::try_from(tasks).unwrap_or(u32::MAX),
         };

@@ -12,8 +12,11 @@ use crate::engine::error::EngineError;
 use crate::engine::event::{Observer, Slot};
 use crate::engine::stream::ClassRules;
 use crate::engine::submission;
+use crate::os::surroundings::Surroundings;
 use crate::worker::protocol::Initialize;
-use crate::workload::model::{Chunksize, ClassId, EngineKind, EngineSpec, Fault, Mishap, TaskClass, Work, Workload};
+use crate::workload::model::{
+    Chunksize, ClassId, CpuList, EngineKind, EngineSpec, Fault, Mishap, TaskClass, Work, Workload,
+};
 use crate::workload::service;
 
 /// An arm of one of our own kinds.
@@ -81,6 +84,7 @@ fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> RunSpec {
                 max_failures: initializer.max_failures.get(),
             }),
             recycling: spec.recycling,
+            join_timeout: workload.measure.join_timeout,
             kills: kills(workload, spec),
             classes: workload
                 .classes
@@ -107,6 +111,11 @@ fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> RunSpec {
         worker_program: context.worker_program.clone(),
         own_program: context.worker_program.clone(),
         folder: workload.folder.clone(),
+        surroundings: Surroundings::new(
+            spec.placement.affinity.as_ref().map(CpuList::numbers),
+            spec.placement.nice,
+            workload.limits.max_open_files,
+        ),
     }
 }
 

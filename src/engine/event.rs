@@ -128,6 +128,12 @@ pub enum Event<'a> {
         /// Other workers that hold a task now.
         others: &'a [WorkerId],
     },
+    /// A worker was killed and does not go: once for each.
+    WorkerUnkillable {
+        worker: WorkerId,
+        /// Process id.
+        pid: u32,
+    },
     /// The caller of a task has given up, and its worker goes on with it.
     GhostBegan {
         /// What is in the task.
@@ -218,6 +224,8 @@ pub enum WorkerState {
     Retiring,
     /// Being ended: signal sent, not gone yet.
     Ending,
+    /// Killed, and still there a while later.
+    Unkillable,
 }
 
 impl WorkerState {
@@ -232,6 +240,7 @@ impl WorkerState {
             Self::Ghost => "ghost",
             Self::Retiring => "retire",
             Self::Ending => "end",
+            Self::Unkillable => "UNKILLABLE",
         }
     }
 }

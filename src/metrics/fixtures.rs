@@ -90,6 +90,7 @@ pub(crate) fn snapshot() -> Snapshot {
         ghosts: Default::default(),
         initializers: Default::default(),
         load: crate::metrics::snapshot::Load::default(),
+        unkillable: 0,
         worker_time: WorkerTime {
             work: millis(10_000),
             startup: millis(500),

@@ -20,6 +20,7 @@ pub(crate) mod results_hash;
 pub(crate) mod sampler;
 pub(crate) mod slots;
 pub mod snapshot;
+pub(crate) mod stalls;
 pub(crate) mod suspect;
 pub mod track;
 pub(crate) mod windows;

@@ -23,8 +23,10 @@ use crate::metrics::snapshot::{
     Cpu, Death, Ghosts, Initializers, Kill, Little, Load, Memory, Note, Overhead, QueueFigures, RunEnd, RunId,
     Snapshot, WorkerTime,
 };
+use crate::metrics::stalls::Stalls;
 use crate::metrics::suspect::{self, Evidence};
 use crate::metrics::windows::{Capacity, Level, Pauses, Rate};
+use crate::os::job_control;
 use crate::os::pressure::Pressure;
 
 mod rows;
@@ -66,6 +68,7 @@ pub struct Recorder {
     ghosts: Ghosts,
     initializers: Initializers,
     deliveries: Deliveries,
+    unkillable: u64,
     pauses: Pauses,
     /// Last outcome of a task, pauses left out.
     last_outcome: Moment,
@@ -77,6 +80,7 @@ pub struct Recorder {
     course: CourseWriter,
     deaths: Last<Death>,
     deaths_total: u64,
+    stalls: Stalls,
 }
 
 impl Recorder {
@@ -102,6 +106,7 @@ impl Recorder {
             ghosts: Ghosts::default(),
             initializers: Initializers::default(),
             deliveries: Deliveries::default(),
+            unkillable: 0,
             pauses: Pauses::default(),
             last_outcome: Moment::ZERO,
             succeeded: 0,
@@ -111,6 +116,7 @@ impl Recorder {
             course: CourseWriter::default(),
             deaths: Last::default(),
             deaths_total: 0,
+            stalls: Stalls::new(job_control::times_continued()),
         };
         match config.sample_interval.map(|interval| Sampler::start(interval, config.cores)) {
             None => {}
@@ -192,6 +198,7 @@ impl Recorder {
             },
             worker_time,
             ghosts: self.ghosts,
+            unkillable: self.unkillable,
             initializers: self.initializers,
             workers_target: view.workers,
             workers: self.rows(now, view),
@@ -289,6 +296,7 @@ impl Recorder {
             workers_cpu: usage.cpu().max(self.live.workers_cpu),
             major_faults: usage.major_faults,
             suspended: self.suspended,
+            stopped: self.stalls.stopped(job_control::times_continued()),
             sampler_lag: self.live.overhead.sampler_lag,
         }
     }
@@ -350,6 +358,7 @@ impl Observer for Recorder {
                 let kill = Kill::new(self.pauses.clock(now), *slot, *pid, *reason);
                 self.kills.ending(now, *worker, kill, others);
             }
+            Event::WorkerUnkillable { .. } => self.unkillable += 1,
             Event::WorkerUsage { lane, usage } => self.slots.told(*lane, *usage),
             Event::WorkerExited { worker, pid, usage, peak_rss_bytes, expected, exit, cause } => {
                 let at = self.pauses.clock(now);
@@ -400,6 +409,7 @@ impl Observer for Recorder {
     fn state(&mut self, now: Moment, view: &EngineView<'_>) {
         debug_assert!(view.counts.conserved(), "conservation: {:?}", view.counts);
         debug_assert_eq!(view.counts.succeeded, self.succeeded, "successes counted and successes told");
+        self.stalls.alive(now);
         match view.state {
             // A run can be suspended in a pause; its clock stands still then.
             RunState::Suspended => {}

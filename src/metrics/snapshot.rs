@@ -59,6 +59,8 @@ pub struct Snapshot {
     pub ghosts: Ghosts,
     /// What workers did before their first task.
     pub initializers: Initializers,
+    /// Workers that were killed and did not go.
+    pub unkillable: u64,
     /// Number of workers aimed at.
     pub workers_target: u32,
     /// Every slot, in order.
@@ -117,6 +119,7 @@ impl Snapshot {
             worker_time: WorkerTime::default(),
             load: Load::default(),
             ghosts: Ghosts::default(),
+            unkillable: 0,
             initializers: Initializers::default(),
             workers_target: 0,
             workers: Vec::new(),

@@ -34,15 +34,17 @@ pub(crate) struct Evidence<'a> {
     pub(crate) major_faults: u64,
     /// How long it stood still on request.
     pub(crate) suspended: Duration,
+    /// How long somebody else had stopped this program while the workers went on.
+    pub(crate) stopped: Duration,
     /// Longest delay of a sample.
     pub(crate) sampler_lag: Duration,
 }
 
 impl Evidence<'_> {
-    /// The longest delay of a sample that is not explained by a suspension.
+    /// The longest delay of a sample that is explained neither by a suspension nor by a stop.
     #[must_use]
     pub(crate) fn lag(&self) -> Duration {
-        self.sampler_lag.saturating_sub(self.suspended)
+        self.sampler_lag.saturating_sub(self.suspended).saturating_sub(self.stopped)
     }
 }
 
@@ -52,6 +54,10 @@ pub(crate) fn reasons(evidence: &Evidence<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
     if !evidence.suspended.is_zero() {
         reasons.push(format!("the run was suspended for {:.1} s", evidence.suspended.as_secs_f64()));
+    }
+    if !evidence.stopped.is_zero() {
+        let seconds = evidence.stopped.as_secs_f64();
+        reasons.push(format!("Poolscope was stopped (SIGSTOP) for about {seconds:.1} s while its workers went on"));
     }
     if evidence.lag() > STARVED {
         reasons.push(format!("the sampler was starved: a sample came {:.1} s late", evidence.lag().as_secs_f64()));
@@ -203,6 +209,8 @@ mod tests {
         assert_eq!(reasons(&evidence), ["the sampler was starved: a sample came 3.0 s late"]);
         evidence.suspended = SECOND * 2;
         assert_eq!(reasons(&evidence), ["the run was suspended for 2.0 s"]);
+        (evidence.suspended, evidence.stopped) = (Duration::ZERO, SECOND * 2);
+        assert_eq!(reasons(&evidence), ["Poolscope was stopped (SIGSTOP) for about 2.0 s while its workers went on"]);
     }
 
     #[test]

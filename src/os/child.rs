@@ -133,6 +133,13 @@ impl Child {
         self.pidfd.take()
     }
 
+    /// Whether the child has ended and was not reaped, or was, as far as that can be seen without reaping it.
+    #[must_use]
+    pub(crate) fn has_ended(&self) -> bool {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        self.reaped || matches!(rustix::process::waitid(WaitId::Pid(self.pid), look), Ok(Some(_)))
+    }
+
     /// Sends a signal to the child's whole group, or to the child alone where it leads none.
     ///
     /// # Errors

@@ -27,6 +27,14 @@ pub struct Caller {
     pub most_file_size: u64,
 }
 
+impl Caller {
+    /// The same with another limit of open files, where one is given.
+    #[must_use]
+    pub(crate) fn with_open_files(self, most: Option<u64>) -> Self {
+        most.map_or(self, |most| Self { descriptors: most, most_descriptors: most, ..self })
+    }
+}
+
 static CALLER: OnceLock<Caller> = OnceLock::new();
 
 /// The caller's settings, where this process has changed its own; `None` where it has not.

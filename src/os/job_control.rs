@@ -1,6 +1,8 @@
 //! Job control: stopping ourselves so that the shell gets its terminal back.
 
-use rustix::process::{Pid, Signal, getppid, kill_current_process_group};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::process::{Pid, Signal, getpid, getppid, kill_current_process_group, kill_process};
 
 use crate::os::process_owner::ProcessOwner;
 
@@ -50,19 +52,54 @@ fn parent(pid: Pid) -> Option<Pid> {
     Pid::from_raw(fields.split_whitespace().nth(1)?.parse().ok()?)
 }
 
-/// Stops the whole foreground job, as the terminal would have done on Ctrl-Z.
+/// Who stands still with us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stopping {
+    /// This process alone: it was sent SIGTSTP. Where the terminal sent it, it has sent one to each process of the job;
+    /// where another process did, nobody else was meant.
+    Alone,
+    /// The whole job, as the terminal would have stopped it on Ctrl-Z: a key was read instead. The shell waits for the
+    /// program it started, which may be a wrapper (`cargo run`, `sudo`).
+    WithTheJob,
+}
+
+/// Stops us, with SIGSTOP: SIGTSTP is caught here, and could be ignored by a wrapper. Workers have groups of their own and
+/// are not reached.
 ///
 /// May return a moment before the stop takes effect, because another thread may be the one that the kernel gives the
 /// signal to: a caller that must not go on before `fg` waits for SIGCONT.
 ///
-/// The group rather than the process alone, because the shell waits for the program it started, which may be a wrapper
-/// (`cargo run`, `sudo`). SIGSTOP rather than SIGTSTP, because the latter is caught here and could be ignored there.
-/// Workers have groups of their own and are not reached.
-///
 /// # Errors
 /// When the signal could not be sent.
-pub(crate) fn raise_stop(_: ProcessOwner) -> std::io::Result<()> {
-    Ok(kill_current_process_group(Signal::STOP)?)
+pub(crate) fn raise_stop(_: ProcessOwner, stopping: Stopping) -> std::io::Result<()> {
+    match stopping {
+        Stopping::Alone => kill_process(getpid(), Signal::STOP)?,
+        Stopping::WithTheJob => kill_current_process_group(Signal::STOP)?,
+    }
+    Ok(())
+}
+
+/// We were continued: so is whoever we stopped with us. A shell has done that already; who continues us by our pid has not.
+pub(crate) fn continue_others(_: ProcessOwner, stopping: Stopping) {
+    if stopping == Stopping::WithTheJob {
+        // Nobody is left there who could be continued, if it fails.
+        let _ = kill_current_process_group(Signal::CONT);
+    }
+}
+
+/// How often somebody else has continued this process.
+static CONTINUED: AtomicU64 = AtomicU64::new(0);
+
+/// SIGCONT came, and it was not the end of a stop of our own.
+pub(crate) fn was_continued() {
+    CONTINUED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How often this process was continued without having stopped itself, as far as its signals are watched: SIGSTOP cannot
+/// be caught, but what ends it can.
+#[must_use]
+pub(crate) fn times_continued() -> u64 {
+    CONTINUED.load(Ordering::Relaxed)
 }
 
 #[cfg(test)]

@@ -17,6 +17,10 @@ const OWN_DESCRIPTORS: u64 = 40;
 /// Descriptors that each worker takes: its socket or the pipe of its output, its standard error, its end.
 pub(crate) const DESCRIPTORS_PER_WORKER: u64 = 3;
 
+const FREE_MEMORY: &str = "the memory that can be had now";
+const LEFT_BY_GROUP: &str = "what pids.max of the control group leaves";
+const OWN_MOST: &str = "Poolscope's own limit";
+
 /// What is left of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Headroom {
@@ -25,6 +29,8 @@ pub struct Headroom {
     pub used: u64,
     /// What is kept for Poolscope itself and for others.
     pub reserve: u64,
+    /// Where the limit comes from, in words.
+    pub source: &'static str,
 }
 
 impl Headroom {
@@ -34,12 +40,12 @@ impl Headroom {
         self.limit.saturating_sub(self.used).saturating_sub(self.reserve)
     }
 
-    fn of_processes(limit: u64, used: u64) -> Self {
-        Self { limit, used, reserve: OWN_PROCESSES + limit.saturating_sub(used) / OTHERS_SHARE }
+    fn of_processes(limit: u64, used: u64, source: &'static str) -> Self {
+        Self { limit, used, reserve: OWN_PROCESSES + limit.saturating_sub(used) / OTHERS_SHARE, source }
     }
 
     fn of_descriptors(limit: u64, used: u64) -> Self {
-        Self { limit, used, reserve: OWN_DESCRIPTORS }
+        Self { limit, used, reserve: OWN_DESCRIPTORS, source: "RLIMIT_NOFILE" }
     }
 }
 
@@ -55,28 +61,32 @@ pub struct Limits {
     /// Bytes that can be allocated without swapping: the smaller of what the system and the control group have left;
     /// `None` where neither tells.
     pub memory_available: Option<u64>,
+    /// Which of the two that is, in words.
+    pub memory_source: &'static str,
 }
 
 impl Limits {
     /// Reads them.
     #[must_use]
     pub fn read() -> Self {
+        let (memory_available, memory_source) = memory_available();
         let processes = getrlimit(Resource::Nproc).current.filter(|_| !is_privileged());
         Self {
-            processes: processes.map(|limit| Headroom::of_processes(limit, processes_of_user())),
+            processes: processes.map(|limit| Headroom::of_processes(limit, processes_of_user(), "RLIMIT_NPROC")),
             descriptors: getrlimit(Resource::Nofile)
                 .current
                 .map(|limit| Headroom::of_descriptors(limit, open_descriptors())),
             group_processes: cgroup::processes_left(),
-            memory_available: memory_available(),
+            memory_available,
+            memory_source,
         }
     }
 
     /// The tightest limit on processes.
     #[must_use]
     pub(crate) fn process_room(&self) -> Headroom {
-        let group = self.group_processes.map(|left| Headroom::of_processes(left, 0));
-        let most = Headroom { limit: MOST_PROCESSES, used: 0, reserve: 0 };
+        let group = self.group_processes.map(|left| Headroom::of_processes(left, 0, LEFT_BY_GROUP));
+        let most = Headroom { limit: MOST_PROCESSES, used: 0, reserve: 0, source: OWN_MOST };
         self.processes.into_iter().chain(group).chain([most]).min_by_key(Headroom::left).unwrap_or(most)
     }
 
@@ -122,11 +132,15 @@ fn open_descriptors() -> u64 {
     std::fs::read_dir("/proc/self/fd").map_or(3, |entries| (entries.count() as u64).saturating_sub(1))
 }
 
-fn memory_available() -> Option<u64> {
+/// Bytes, and where that limit comes from.
+fn memory_available() -> (Option<u64>, &'static str) {
     let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
     let system =
         System::new_with_specifics(memory).ok().map(|system| system.available_memory()).filter(|bytes| *bytes > 0);
-    system.into_iter().chain(cgroup::memory_left()).min()
+    let left = |bytes: Option<u64>, source| bytes.map(|bytes| (bytes, source));
+    let group = left(cgroup::memory_left(), "what memory.max of the control group leaves");
+    let least = left(system, FREE_MEMORY).into_iter().chain(group).min_by_key(|(bytes, _)| *bytes);
+    least.map_or((None, FREE_MEMORY), |(bytes, source)| (Some(bytes), source))
 }
 
 #[cfg(test)]
@@ -136,9 +150,10 @@ mod tests {
     #[test]
     fn what_is_kept_follows_from_what_is_used_and_left() {
         let safe = |processes: Option<(u64, u64)>, group_processes, descriptors: Option<(u64, u64)>| {
-            let processes = processes.map(|(limit, used)| Headroom::of_processes(limit, used));
+            let processes = processes.map(|(limit, used)| Headroom::of_processes(limit, used, "RLIMIT_NPROC"));
             let descriptors = descriptors.map(|(limit, used)| Headroom::of_descriptors(limit, used));
-            Limits { processes, descriptors, group_processes, memory_available: None }.safe_workers()
+            let memory_source = FREE_MEMORY;
+            Limits { processes, descriptors, group_processes, memory_available: None, memory_source }.safe_workers()
         };
         assert_eq!(safe(None, None, None), 4096);
         assert_eq!(safe(Some((1000, 100)), None, None), 802);

@@ -34,6 +34,7 @@ pub(crate) mod signals;
 pub(crate) mod slot_groups;
 pub mod spawn;
 pub mod standard_output;
+pub mod surroundings;
 pub(crate) mod teller;
 pub(crate) mod threads;
 pub(crate) mod timer;

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::os::process_owner::ProcessOwner;
-use crate::os::signals;
+use crate::os::{job_control, signals};
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +54,9 @@ impl SignalWatch {
         self.process
     }
 
-    /// Forgets that we were continued before.
-    pub(crate) fn forget_continued(&mut self) {
+    /// Forgets that we were to stop, or were continued, before.
+    pub(crate) fn forget_stops(&mut self) {
+        while self.stop.recv().now_or_never().flatten().is_some() {}
         while self.resume.recv().now_or_never().flatten().is_some() {}
     }
 
@@ -71,7 +72,10 @@ impl SignalWatch {
             biased;
             number = first(ending) => Caught::End(number),
             _ = stop.recv() => Caught::Stop,
-            _ = resume.recv() => Caught::Continue,
+            _ = resume.recv() => {
+                job_control::was_continued();
+                Caught::Continue
+            },
         }
     }
 }

@@ -1,10 +1,12 @@
 //! How what is reported came to its end, and runs that did not come to theirs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::event::RunState;
 use crate::metrics::snapshot::Snapshot;
 use crate::os::signals;
+use crate::workload::units::format_duration;
 
 /// How a comparison ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub(crate) enum Ending {
     Finished,
     /// On request, by this signal if by one.
     Stopped(Option<i32>),
+    /// The file's own `limits.max_time` had passed: that long.
+    OutOfTime(Duration),
     /// An engine could not go on: which, and why.
     Broken(String),
 }
@@ -25,6 +29,7 @@ impl Ending {
             Self::Finished => None,
             Self::Stopped(Some(signal)) => Some(format!("ended by SIG{}", signals::name(*signal))),
             Self::Stopped(None) => Some("stopped on request".to_owned()),
+            Self::OutOfTime(limit) => Some(format!("limits.max_time of {} had passed", format_duration(*limit))),
             Self::Broken(reason) => Some(reason.clone()),
         }
     }

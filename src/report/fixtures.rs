@@ -15,7 +15,7 @@ use crate::os::host::Host;
 use crate::report::ending::Ending;
 use crate::report::{ArmResult, Results};
 use crate::workload::model::{
-    Arrivals, Attempt, Backoff, Chunksize, Dist, EngineKind, EngineSpec, LatencyFrom, Measure, Order, Retries,
+    Arrivals, Attempt, Backoff, Chunksize, Dist, EngineKind, EngineSpec, LatencyFrom, Limits, Measure, Order, Retries,
     RunOrder, Share, TaskClass, Total, Work, Workers, Workload,
 };
 
@@ -105,7 +105,9 @@ pub(crate) fn workload() -> Workload {
             sample_interval: Duration::from_millis(100),
             percentiles: vec![50.0, 95.0, 99.9],
             latency_from: LatencyFrom::IntendedArrival,
+            join_timeout: Duration::from_secs(2),
         },
+        limits: Limits::default(),
         hash: "0123456789abcdef".to_owned(),
         folder: None,
     }

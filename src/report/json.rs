@@ -41,7 +41,7 @@ use crate::metrics::snapshot::{Quantiles, Snapshot};
 use crate::os::host::Host;
 use crate::report::json::load::LittleOut;
 use crate::report::{ArmResult, Results, clean};
-use crate::workload::model::{Attempt, EngineKind, SubmitMode, Workload};
+use crate::workload::model::{Attempt, CpuList, EngineKind, SubmitMode, Workload};
 
 /// Name of the schema.
 pub(crate) const SCHEMA: &str = "poolscope.result/1";
@@ -93,6 +93,10 @@ struct ArmOut<'a> {
     name: &'a str,
     engine: EngineKind,
     workers: u32,
+    /// CPUs of its processes, where the file gives them some (additive to version 1).
+    affinity: Option<&'a [u32]>,
+    /// Likewise their niceness (additive to version 1).
+    nice: Option<i32>,
     runs: Vec<RunOut<'a>>,
     /// Of the runs that are not partial.
     summary: Summary,
@@ -139,6 +143,8 @@ struct RunOut<'a> {
     ghost_cpu_s: Option<f64>,
     /// Tasks whose callers gave up while their workers went on (additive to version 1).
     ghosts: u64,
+    /// Workers that were killed and did not go (additive to version 1).
+    unkillable: u64,
     /// What workers did before their first task (additive to version 1).
     initializers: Option<InitializersOut>,
     zombies: Option<u64>,
@@ -375,6 +381,8 @@ fn arm_out<'a>(arm: &'a ArmResult, workload: &'a Workload) -> ArmOut<'a> {
         name: &arm.spec.name,
         engine: arm.spec.kind,
         workers: arm.workers,
+        affinity: arm.spec.placement.affinity.as_ref().map(CpuList::numbers),
+        nice: arm.spec.placement.nice,
         runs: counted.chain(partial).collect(),
         summary: Summary {
             runs: arm.runs.len(),
@@ -447,6 +455,7 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
         worker_restarts: run.worker_restarts,
         ghost_cpu_s: (run.ghosts.unmeasured == 0).then(|| seconds(run.ghosts.cpu)),
         ghosts: run.ghosts.began,
+        unkillable: run.unkillable,
         initializers: (run.initializers.count > 0).then(|| InitializersOut {
             count: run.initializers.count,
             wall_s: seconds(run.initializers.wall),

@@ -22,7 +22,7 @@ pub(crate) mod ending;
 pub(crate) mod fixtures;
 pub(crate) mod json;
 pub(crate) mod plan;
-mod settings;
+pub(crate) mod settings;
 pub(crate) mod shell;
 pub(crate) mod sweep;
 pub(crate) mod text;

@@ -49,6 +49,7 @@ pub(crate) fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
     if workload.faults.len() > CLASSES {
         lines.push(format!("          and {} more faults", workload.faults.len() - CLASSES));
     }
+    lines.extend(settings::of_limits(&workload.limits).map(|words| format!("limits    {words}")));
     let measure = &workload.measure;
     let unknown = if plan.unknown.is_empty() {
         String::new()
@@ -59,7 +60,7 @@ pub(crate) fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
     let least = plan.at_least_s.map_or(String::new(), |least| format!(", at least {} in all", seconds(least)));
     let least = format!("{least}{unknown}");
     lines.push(format!("runs      {} of each engine, {} to warm up{least}", measure.repeats, measure.warmup));
-    for (word, notes) in [("WARNING", &plan.warnings), ("REFUSED", &plan.refusals)] {
+    for (word, notes) in [("WARNING", &plan.warnings), ("REFUSED", &plan.refusals), ("REFUSED", &plan.impossible)] {
         lines.extend(
             notes.iter().map(|note| format!("{word}   {}: {}", clean::line(&note.key), clean::line(&note.message))),
         );

@@ -3,13 +3,14 @@
 use crate::os::accounting::Exit;
 use crate::report::{clean, units};
 use crate::workload::model::{
-    BadResult, Dispatch, EngineSpec, Fault, FaultKind, FaultRule, Mishap, OnTimeout, SubmitMode, Trigger, Workload,
+    BadResult, Dispatch, EngineSpec, Fault, FaultKind, FaultRule, Limits, Mishap, OnTimeout, Placement, SubmitMode,
+    Trigger, Workload,
 };
 
 /// The settings of an arm that are not the defaults: `recycled after 25 tasks`.
 #[must_use]
 pub(crate) fn of_engine(spec: &EngineSpec) -> Vec<String> {
-    let mut words = Vec::new();
+    let mut words = of_placement(&spec.placement);
     if let Some(tasks) = spec.recycling.max_tasks {
         words.push(format!("workers are replaced after {tasks} task{}", if tasks.get() == 1 { "" } else { "s" }));
     }
@@ -42,6 +43,32 @@ pub(crate) fn of_engine(spec: &EngineSpec) -> Vec<String> {
     }
     if spec.on_timeout == Some(OnTimeout::Abandon) {
         words.push("the caller gives up at a timeout, the worker goes on".to_owned());
+    }
+    words
+}
+
+/// What a file allows itself, if it says so: `at most 8 processes, 10s`.
+#[must_use]
+pub(crate) fn of_limits(limits: &Limits) -> Option<String> {
+    let words = [
+        limits.max_processes.map(|most| format!("{most} processes at once")),
+        limits.max_memory_bytes.map(|most| format!("{} of memory", units::bytes(most))),
+        limits.max_time.map(|most| format!("{} in all", units::duration(most))),
+        limits.max_open_files.map(|most| format!("{most} open files each")),
+    ];
+    let words: Vec<String> = words.into_iter().flatten().collect();
+    (!words.is_empty()).then(|| format!("at most {}", words.join(", ")))
+}
+
+/// Where the processes of an arm run, and before whom, if it says so: `on CPUs 0-1`, `niceness 5`.
+#[must_use]
+pub(crate) fn of_placement(placement: &Placement) -> Vec<String> {
+    let mut words = Vec::new();
+    if let Some(cpus) = &placement.affinity {
+        words.push(format!("on CPU{} {cpus}", if cpus.numbers().len() == 1 { "" } else { "s" }));
+    }
+    if let Some(nice) = placement.nice {
+        words.push(format!("niceness {nice}"));
     }
     words
 }

@@ -21,6 +21,8 @@ pub(super) struct ArmState {
     pub(crate) program: Arc<dyn Arm>,
     /// The worker count it is to have.
     pub(crate) workers: u32,
+    /// Most workers that make sense and may be had.
+    pub(crate) most_workers: u32,
     /// Whether the user changed that count after a run with it was made or planned.
     pub(crate) changed: bool,
     pub(crate) live: Option<LiveRun>,
@@ -63,11 +65,14 @@ struct Count {
 }
 
 impl ArmState {
-    pub(crate) fn new(ArmSpec { entry, arm }: ArmSpec, workers: u32) -> Self {
+    /// `most` is the most workers that any arm may have, `workers` how many its entry asks for.
+    pub(crate) fn new(ArmSpec { entry, arm, most_workers }: ArmSpec, workers: u32, most: u32) -> Self {
+        let most_workers = most_workers.map_or(most, |own| own.min(most)).max(1);
         Self {
             spec: entry,
             program: arm,
-            workers,
+            workers: workers.min(most_workers),
+            most_workers,
             changed: false,
             live: None,
             track: Arc::default(),
@@ -216,6 +221,7 @@ impl ArmState {
             workers: self.workers,
             measured: self.shown_workers(),
             owed: self.owed(repeats),
+            most_workers: self.most_workers,
             live: self.live.is_some(),
             capabilities: self.capabilities(),
             track: Arc::clone(&self.track),

@@ -13,6 +13,8 @@ pub struct ArmSpec {
     pub entry: EngineSpec,
     /// Starts its runs.
     pub arm: Arc<dyn Arm>,
+    /// Most workers that it may be given; `None` where only the session's own limit holds.
+    pub most_workers: Option<u32>,
 }
 
 impl ArmSpec {
@@ -20,6 +22,6 @@ impl ArmSpec {
     #[must_use]
     pub fn dispatched(entry: EngineSpec) -> Self {
         let arm = Arc::new(Dispatched(entry.kind));
-        Self { entry, arm }
+        Self { entry, arm, most_workers: None }
     }
 }

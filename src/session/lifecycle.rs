@@ -1,6 +1,7 @@
 //! What has happened to a session since it began, and which phase follows from it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::session::error::SessionError;
 use crate::session::view::SessionPhase;
@@ -17,6 +18,8 @@ pub(super) struct Lifecycle {
     pub(crate) stops: u32,
     /// Whether a run was ended before its last task.
     pub(crate) stopped: bool,
+    /// The `limits.max_time` that has passed, if it has.
+    pub(crate) out_of_time: Option<Duration>,
     /// The first reason why an engine could not go on.
     pub(crate) broken: Option<Arc<SessionError>>,
 }

@@ -7,6 +7,7 @@ mod agenda;
 mod arm;
 pub(crate) mod arm_spec;
 pub mod conductor;
+mod deadline;
 pub mod ending;
 pub(crate) mod error;
 pub mod escalation;

@@ -34,8 +34,8 @@ pub struct SessionView {
     pub baseline: usize,
     /// One verdict for every arm against every other one; empty with a single arm and while arms share the cores.
     pub verdicts: Arc<Vec<Verdict>>,
-    /// Most workers that an arm may be given: no more than may be started, and no more than there are tasks.
-    pub most_workers: u32,
+    /// The `limits.max_time` that has passed and ended it, if one has.
+    pub out_of_time: Option<Duration>,
     /// Whether an arm whose worker count was changed is measured again without being asked to: not where that would run
     /// the user's commands.
     pub measures_by_itself: bool,
@@ -147,6 +147,8 @@ pub struct ArmView {
     pub measured: u32,
     /// Runs with the wanted count that are still to be made once the keys rest; 0 if it was not changed.
     pub owed: u32,
+    /// Most workers that it may be given: no more than may be started, and no more than there are tasks.
+    pub most_workers: u32,
     /// Whether a run of this arm is under way.
     pub live: bool,
     /// What may be asked of that run, or of the next one as far as is known.

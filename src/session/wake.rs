@@ -13,14 +13,17 @@ pub(super) enum Wakeup {
     Snapshot(usize),
     /// The keys have rested since the last change.
     Rested,
+    /// `limits.max_time` has passed.
+    OutOfTime,
 }
 
-/// Waits for a request, for a new snapshot of any live run, or for a moment. The end of a run's thread without a last snapshot (a panic)
+/// Waits for a request, for a new snapshot of any live run, or for one of two moments. The end of a run's thread without a last snapshot (a panic)
 /// shows as a closed channel, which the conductor must see too.
 pub(super) async fn next(
     arms: &mut [ArmState],
     requests: &mut mpsc::UnboundedReceiver<SessionCommand>,
     rested: Option<Instant>,
+    deadline: Option<Instant>,
 ) -> Wakeup {
     let mut changes: Vec<_> = arms
         .iter_mut()
@@ -45,6 +48,7 @@ pub(super) async fn next(
         request = requests.recv() => Wakeup::Request(request),
         index = any => Wakeup::Snapshot(index),
         () = sleep_until(rested) => Wakeup::Rested,
+        () = sleep_until(deadline) => Wakeup::OutOfTime,
     }
 }
 

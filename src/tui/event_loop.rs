@@ -11,9 +11,9 @@ use anyhow::Context as _;
 use crossterm::event::Event;
 use rustix::termios::tcgetwinsize;
 
-use crate::os::job_control;
+use crate::os::job_control::{self, Stopping};
 use crate::os::signal_watch::{Caught, SignalWatch};
-use crate::session::ending::{self, end, grace_period};
+use crate::session::ending::{self, end, grace_period, later};
 use crate::session::error::SessionError;
 use crate::session::escalation::{Escalation, leave_by};
 use crate::session::handle::SessionHandle;
@@ -143,7 +143,7 @@ impl Dashboard {
         loop {
             match self.wait().await {
                 Wake::Signal(Caught::End(signal)) => return Ok(DashboardEnd::by(signal)),
-                Wake::Signal(Caught::Stop) => self.suspend().await?,
+                Wake::Signal(Caught::Stop) => self.suspend(Stopping::Alone).await?,
                 Wake::Signal(Caught::Continue) => self.continued()?,
                 Wake::Frame => match self.frame() {
                     Err(error) if is_hangup(&error) => return Ok(DashboardEnd::by(libc::SIGHUP)),
@@ -237,7 +237,7 @@ impl Dashboard {
                 self.next = Some(entry);
                 self.send(SessionCommand::Stop);
             }
-            UiEffect::Suspend => self.suspend().await?,
+            UiEffect::Suspend => self.suspend(Stopping::WithTheJob).await?,
             UiEffect::Redraw => self.screen.invalidate(),
         }
         Ok(None)
@@ -330,14 +330,16 @@ impl Dashboard {
     }
 
     /// Ctrl-Z: workers and clock stand still, the terminal goes to the shell, and everything comes back with `fg`.
-    async fn suspend(&mut self) -> anyhow::Result<()> {
+    async fn suspend(&mut self, stopping: Stopping) -> anyhow::Result<()> {
         self.pacer.input();
         if !job_control::can_stop() {
             self.ui.notice = Some(suspension::NOT_HERE.to_owned());
             return Ok(());
         }
         terminal::give_back();
-        let resumed = suspend(self.session.as_mut(), &mut self.signals).await;
+        let stopped = Instant::now();
+        let resumed = suspend(self.session.as_mut(), &mut self.signals, stopping).await;
+        self.leave_by = self.leave_by.map(|at| later(at, stopped.elapsed()));
         self.expect_continue = matches!(resumed, Ok(Resumed::NotYet));
         terminal::take(self.options.process).context("cannot take the terminal again")?;
         self.input = TerminalInput::new().context("cannot read the terminal")?;

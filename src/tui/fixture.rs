@@ -14,8 +14,8 @@ use crate::metrics::snapshot::{Little, Load};
 use crate::metrics::track::Track;
 use crate::os::host::Host;
 use crate::workload::model::{
-    Arrivals, Backoff, Chunksize, Dist, EngineKind, EngineSpec, LatencyFrom, Measure, Order, Retries, RunOrder, Share,
-    TaskClass, Total, Work, Workers, Workload,
+    Arrivals, Backoff, Chunksize, Dist, EngineKind, EngineSpec, LatencyFrom, Limits, Measure, Order, Retries, RunOrder,
+    Share, TaskClass, Total, Work, Workers, Workload,
 };
 
 mod views;
@@ -75,7 +75,9 @@ pub(crate) fn workload(engines: Vec<EngineSpec>) -> Workload {
             sample_interval: ms(250),
             percentiles: vec![50.0, 95.0, 99.0],
             latency_from: LatencyFrom::IntendedArrival,
+            join_timeout: Duration::from_secs(2),
         },
+        limits: Limits::default(),
         hash: "0123456789abcdef".to_owned(),
         folder: None,
     }
@@ -185,6 +187,7 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
         },
         ghosts: Default::default(),
         initializers: Default::default(),
+        unkillable: 0,
         worker_time: WorkerTime { work, startup, idle: wall - work - startup, ..WorkerTime::default() },
         load: Load {
             utilisation: Some(0.62),

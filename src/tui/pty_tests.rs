@@ -283,6 +283,36 @@ fn it_stops_and_comes_back() {
 }
 
 #[test]
+fn a_signal_from_outside_stops_it_and_a_wrapper_goes_on() {
+    // The wrapper is in the same process group and says so as long as it is not stopped.
+    let wrapper =
+        "while [ ! -e $POOLSCOPE_TEST_SCRATCH/end ]; do touch $POOLSCOPE_TEST_SCRATCH/alive; sleep 0.02; done";
+    let script = format!(
+        "set -m; sh -c '({wrapper}) & exec '\"PROGRAM\"; echo status=$?; stty -a; read answer; fg; echo exit=$?; stty -a"
+    );
+    let mut stage = Stage::new(&script.replace("'\"PROGRAM\"", "PROGRAM'"), false);
+    stage.shows("■ LIVE");
+    stage.signal(Signal::TSTP);
+    stage.shows("status=147");
+    stage.until("given back", |screen| !screen.alternate_screen() && screen.contents().contains(" icanon"));
+    let alive = stage.scratch.path().join("alive");
+    std::fs::remove_file(&alive).unwrap();
+    let start = Instant::now();
+    while !alive.exists() {
+        assert!(start.elapsed() < LIMIT, "the wrapper was stopped");
+        thread::sleep(Duration::from_millis(10));
+    }
+    std::fs::write(stage.scratch.path().join("end"), "").unwrap();
+    stage.press("\n");
+    stage.until("taken again", |screen| screen.alternate_screen() && screen.contents().contains("■ LIVE"));
+    stage.press("\x03");
+    stage.shows("STOPPED");
+    stage.press("\x03");
+    stage.given_back(130);
+    assert_eq!(stage.commands(), "Run(Interleaved) Suspend Unsuspend Stop");
+}
+
+#[test]
 fn a_terminal_that_goes_away_ends_it() {
     let (master, mut child, _scratch) = open("exec PROGRAM", false);
     let mut terminal = parser();

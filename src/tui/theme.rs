@@ -333,6 +333,7 @@ pub(crate) fn state_sign(state: WorkerState) -> &'static str {
         WorkerState::Ghost => "?",
         WorkerState::Retiring => "▽",
         WorkerState::Ending => "×",
+        WorkerState::Unkillable => "!",
     }
 }
 

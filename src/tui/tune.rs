@@ -19,14 +19,14 @@ fn none(ui: &mut UiState) -> Vec<UiEffect> {
 
 /// `+ - ] [`: in any state. The session knows the count at the moment, so that keys in a row add up.
 pub(super) fn change(ui: &mut UiState, model: &Model, change: Change) -> Vec<UiEffect> {
-    let Some((arm, view, arm_view)) = chosen(ui, model) else { return none(ui) };
+    let Some((arm, _, arm_view)) = chosen(ui, model) else { return none(ui) };
     if !has_worker_count(arm_view) {
         return ui.say(&format!("{} has one worker: Tab chooses the other engine", arm_view.spec.kind.word()));
     }
     let now = arm_view.workers_now();
     let more = matches!(change, Change::Double) || matches!(change, Change::By(by) if by > 0);
-    if more && now >= view.most_workers {
-        return ui.say(&format!("no more than {} workers make sense here", view.most_workers));
+    if more && now >= arm_view.most_workers {
+        return ui.say(&format!("no more than {} workers make sense here", arm_view.most_workers));
     }
     if !more && now == 1 {
         return ui.say("one worker is the least");

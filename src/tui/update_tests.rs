@@ -95,7 +95,7 @@ fn worker_counts_change_in_every_state() {
 fn bounds_of_worker_counts_are_told() {
     let mut view = fixture::finished();
     view.arms[0].workers = 1;
-    view.arms[1].workers = view.most_workers;
+    view.arms[1].workers = view.arms[1].most_workers;
     let (mut ui, model) = open(view);
     assert_eq!(update(&mut ui, &model, Action::FewerWorkers), []);
     assert!(ui.notice.as_ref().is_some_and(|notice| notice.contains("least")));

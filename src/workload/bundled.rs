@@ -74,6 +74,7 @@ mod tests {
     const MACHINE: Machine = Machine {
         cores: 2,
         memory_bytes: 4 << 30,
+        memory_source: "free memory",
         processes: crate::workload::plan::Room::of(4096),
         descriptors: None,
     };

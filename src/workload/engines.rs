@@ -4,7 +4,9 @@
 
 use std::num::NonZeroU32;
 
-use crate::workload::model::{DEFAULT_START_TIMEOUT, Dispatch, EngineKind, EngineSpec, Recycling, SubmitMode, Workers};
+use crate::workload::model::{
+    DEFAULT_START_TIMEOUT, Dispatch, EngineKind, EngineSpec, Placement, Recycling, SubmitMode, Workers,
+};
 use crate::workload::yaml::Tree;
 
 /// Names of the number of workers: ours, and those of libraries that people come from.
@@ -39,6 +41,7 @@ impl EngineSpec {
             submit: SubmitMode::default(),
             dispatch: Dispatch::default(),
             queue_capacity: None,
+            placement: Placement::default(),
         }
     }
 }

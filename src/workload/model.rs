@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 mod attempt;
 mod fault;
 mod kind;
+mod limits;
+mod placement;
 mod submission;
 mod worker_life;
 
@@ -17,6 +19,8 @@ pub use attempt::Attempt;
 pub use fault::{BadResult, Fault, FaultKind, FaultRule, Mishap, Trigger};
 pub(crate) use fault::{MOST_TIMED, timed_order};
 pub use kind::{EngineKind, Hue, KindRow, WorkerCounts};
+pub use limits::Limits;
+pub use placement::{CpuList, Placement};
 pub use submission::{Dispatch, SubmitMode};
 pub use worker_life::{Initializer, Recycling};
 
@@ -51,6 +55,8 @@ pub struct Workload {
     pub faults: Vec<FaultRule>,
     /// How often and in which order the arms are run.
     pub measure: Measure,
+    /// What it may take of a machine.
+    pub limits: Limits,
     /// First 16 hexadecimal digits of the SHA-256 of the file's text.
     pub hash: String,
     /// The folder of its file, absolute and without symbolic links: where its commands run. `None` for a bundled
@@ -389,6 +395,8 @@ pub struct EngineSpec {
     pub dispatch: Dispatch,
     /// Most tasks that wait for a worker; who submits one more is blocked. `None` for no limit.
     pub queue_capacity: Option<NonZeroU64>,
+    /// Where its processes run, and before whom.
+    pub placement: Placement,
 }
 
 /// The `start_timeout` of an engine that states none.
@@ -420,7 +428,8 @@ impl OnTimeout {
 /// Most tasks at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workers {
-    /// As many as there are usable cores: the smaller of affinity and cgroup quota, at least 1.
+    /// As many as there are usable cores: the smaller of affinity and cgroup quota, at least 1; those of the engine's own
+    /// `affinity` where it has one.
     Auto,
     Fixed(NonZeroU32),
     /// No limit but the safety envelope (process engine only).
@@ -453,7 +462,12 @@ pub struct Measure {
     pub percentiles: Vec<f64>,
     /// Where the latency that reports lead with begins.
     pub latency_from: LatencyFrom,
+    /// How long the workers have to leave after the last task of a run, as in `close(); join(timeout)`.
+    pub join_timeout: Duration,
 }
+
+/// The `measure.join.timeout` of a file that states none.
+pub(crate) const DEFAULT_JOIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where a latency begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -221,7 +221,7 @@ fn how_it_is_measured() {
 fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown() {
     const LATER: &[&str] = &["not supported yet"];
     let mut cases = Vec::new();
-    for key in ["python", "sweep", "expect", "controls", "lesson", "limits"] {
+    for key in ["python", "sweep", "expect", "controls", "lesson"] {
         cases.push(case(file(&format!("§{key}: {{ a: 1 }}")), key, LATER));
     }
     for (key, path) in [
@@ -234,13 +234,9 @@ fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown
     ] {
         cases.push(case(cpu(&format!("§{key}: x")), path, LATER));
     }
-    for (key, path) in [
-        ("start_method", "engines[0].start_method"),
-        ("join", "engines[0].join"),
-        ("affinity", "engines[0].affinity"),
-        ("nice", "engines[0].nice"),
-        ("when", "engines[0].when"),
-    ] {
+    for (key, path) in
+        [("start_method", "engines[0].start_method"), ("join", "engines[0].join"), ("when", "engines[0].when")]
+    {
         cases.push(case(engine(&format!("kind: pool, §{key}: 1")), path, LATER));
     }
     for kind in ["thread", "mp_pool", "mp_process", "interpreter", "dask"] {
@@ -249,7 +245,6 @@ fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown
     for kind in ["python", "ipc"] {
         cases.push(case(task(&format!("kind: §{kind}, count: 1")), "tasks[0].kind", LATER));
     }
-    cases.push(case(file("measure: { §join: { timeout: 30s } }"), "measure.join", LATER));
     cases.push(case(file("measure: { §gil_probe: true }"), "measure.gil_probe", LATER));
     check(cases);
 }
@@ -284,6 +279,79 @@ fn the_life_of_a_worker() {
     accepted(&engine("kind: process, on_timeout: kill, initializer: { cpu: 4ms, memory: 1MiB, fail_rate: 0 }"));
     accepted(&file("on_timeout: abandon"));
     accepted(&cpu("on_timeout: abandon, timeout: 1s"));
+}
+
+#[test]
+fn where_processes_run() {
+    let affinity = |value: &str, words: &'static [&'static str]| {
+        case(engine(&format!("kind: pool, affinity: {value}")), "engines[0].affinity", words)
+    };
+    check(vec![
+        affinity("§[]", &["no CPU in it", "a list of CPU numbers"]),
+        affinity("§[1, 0, 1]", &["CPU 1 comes twice"]),
+        affinity("§\"0-2,1\"", &["CPU 1 comes twice"]),
+        affinity("§3-1", &["3-1 runs backwards"]),
+        affinity("§[9000]", &["CPU 9000 is beyond 8191"]),
+        affinity("§\"0-99999999\"", &["CPU 99999999 is beyond 8191"]),
+        affinity("§-1", &["no number of a CPU"]),
+        affinity("§\"\"", &["no number of a CPU"]),
+        affinity("§all", &["`all` is no number of a CPU"]),
+        affinity("§0.5", &["a list of CPU numbers"]),
+        affinity("§{ cpu: 1 }", &["a list of CPU numbers"]),
+        case(engine("kind: pool, affinity: [0, §-1]"), "engines[0].affinity[1]", &["an integer >= 0"]),
+        case(engine("kind: pool, affinity: [§0-1]"), "engines[0].affinity[0]", &["an integer >= 0"]),
+    ]);
+    for value in ["-21", "20", "0.5", "low", "\"3\"", "[1]", "99999999999999999999"] {
+        let text = engine(&format!("kind: process, nice: §{value}"));
+        check(vec![case(text, "engines[0].nice", &["an integer from -20 to 19"])]);
+    }
+    for kind in ["pool", "process", "serial"] {
+        for cpus in ["[2, 0, 1, 6]", "\"0-2,6\""] {
+            let loaded = accepted(&engine(&format!("kind: {kind}, affinity: {cpus}, nice: -20")));
+            let placement = &loaded.workload.engines[0].placement;
+            assert_eq!(placement.affinity.as_ref().unwrap().numbers(), [0, 1, 2, 6], "{kind}, {cpus}");
+            assert_eq!(placement.nice, Some(-20));
+        }
+    }
+    accepted(&engine("kind: pool, affinity: 0, nice: 19"));
+    accepted(&engine("kind: pool, affinity: 0-1"));
+    // In braces a comma begins another key; on a line of its own it does not.
+    accepted(&file("engines:\n  - kind: pool\n    affinity: 0-2,6"));
+}
+
+#[test]
+fn what_a_file_allows_itself() {
+    let limits = |text: &str| file(&format!("limits: {text}"));
+    let case = |text: &str, key, words| case(limits(text), key, words);
+    check(vec![
+        case("§8", "limits", &["must be a map"]),
+        case("{ §max_procs: 8 }", "limits.max_procs", &["unknown key", "max_processes"]),
+        case("{ max_processes: §0 }", "limits.max_processes", &["an integer >= 1"]),
+        case("{ max_processes: §-1 }", "limits.max_processes", &["an integer >= 1"]),
+        case("{ max_processes: §auto }", "limits.max_processes", &["an integer >= 1"]),
+        case("{ max_memory: §1 }", "limits.max_memory", &["unit"]),
+        case("{ max_memory: §1M }", "limits.max_memory", &["MiB"]),
+        case("{ max_memory: §0B }", "limits.max_memory", &["at least 1B"]),
+        case("{ max_time: §10 }", "limits.max_time", &["unit"]),
+        case("{ max_time: §0s }", "limits.max_time", &["above 0"]),
+        case("{ max_open_files: §31 }", "limits.max_open_files", &["an integer >= 32"]),
+        case("{ max_open_files: §9999999999 }", "limits.max_open_files", &["from 32 to"]),
+    ]);
+    accepted(&limits("{}"));
+    let all = accepted(&limits("{ max_processes: 3, max_memory: 1GiB, max_time: 2min, max_open_files: 32 }"));
+    assert_eq!(all.workload.limits.max_processes.unwrap().get(), 3);
+}
+
+#[test]
+fn how_long_workers_may_take_to_leave() {
+    let measure = |text: &str| file(&format!("measure: {{ join: {text} }}"));
+    check(vec![
+        case(measure("§5s"), "measure.join", &["must be a map"]),
+        case(measure("{ §time: 5s }"), "measure.join.time", &["unknown key"]),
+        case(measure("{ timeout: §5 }"), "measure.join.timeout", &["unit"]),
+        case(measure("{ timeout: §0s }"), "measure.join.timeout", &["above 0"]),
+    ]);
+    assert_eq!(accepted(&measure("{ timeout: 70ms }")).workload.measure.join_timeout.as_millis(), 70);
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) 
             start_timeout: Duration::from_secs(10),
             initializer: None,
             recycling: Recycling::default(),
+            join_timeout: Duration::from_secs(2),
             kills: Vec::new(),
             classes: vec![support::rules()],
             admission: Admission::Batch,
@@ -41,6 +42,7 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) 
         worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
         own_program: env!("CARGO_BIN_EXE_poolscope").into(),
         folder: None,
+        surroundings: poolscope::os::surroundings::Surroundings::default(),
         capabilities,
         orders: WorkerOrders::default(),
     };

@@ -79,6 +79,8 @@ fn a_program_that_cannot_be_ended_is_left_behind_and_the_run_ends() {
         // Whoever waits for an end that cannot come waits five seconds for each.
         assert!(took < Duration::from_secs(10), "{engine}: {took:?}");
         assert!(run.to_string().contains("left behind"), "{engine}: {run:#}");
+        // The pool's worker is ended, the program that it ran is not.
+        assert_eq!(run["unkillable"], if engine == "pool" { 0 } else { 2 }, "{engine}: {run:#}");
         let left = processes(&[name]).len();
         assert_eq!(left, 2, "{engine}: the test is about programs that stay");
     }

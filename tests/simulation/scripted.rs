@@ -71,6 +71,7 @@ impl Script {
             start_timeout: millis(10_000),
             initializer,
             recycling: Recycling::default(),
+            join_timeout: Duration::from_secs(2),
             kills: Vec::new(),
             classes,
             admission: Admission::Batch,
@@ -346,6 +347,7 @@ fn a_worker_that_does_not_go_is_given_up_and_at_once_where_the_run_is_stopped() 
                 peak_rss_bytes: None,
                 out_of_memory: false,
                 fault: false,
+                left_behind: true,
                 output: TaskOutput::default(),
             };
             script.feed(Input::Exited { worker: id(0), ended: Box::new(ended) });

@@ -118,6 +118,7 @@ pub struct Setting {
     pub start_timeout: Duration,
     pub initializer: Option<InitializerRules>,
     pub recycling: Recycling,
+    pub join_timeout: Duration,
     pub kills: Vec<(Duration, Option<Slot>)>,
     pub submitting: Submitting,
     pub submitted: Option<EngineSpec>,
@@ -137,6 +138,7 @@ pub fn pool(workers: u32) -> Setting {
         start_timeout: Duration::from_secs(10),
         initializer: None,
         recycling: Recycling::default(),
+        join_timeout: Duration::from_secs(2),
         kills: Vec::new(),
         submitting: Submitting::default(),
         submitted: None,
@@ -230,6 +232,7 @@ impl Setting {
                 start_timeout: self.start_timeout,
                 initializer: self.initializer,
                 recycling: self.recycling,
+                join_timeout: self.join_timeout,
                 kills: self.kills,
                 classes: self.classes.iter().map(|(_, _, rules)| *rules).collect(),
                 admission: self.admission,
@@ -243,6 +246,7 @@ impl Setting {
             worker_program: self.worker_program,
             own_program: env!("CARGO_BIN_EXE_poolscope").into(),
             folder: None,
+            surroundings: poolscope::os::surroundings::Surroundings::default(),
             capabilities: self.capabilities,
             orders: self.orders,
         };
@@ -284,6 +288,8 @@ pub struct Story {
     pub returned: Vec<(u64, Vec<u8>)>,
     /// Initializers that went well: worker, how long each took, and its CPU time.
     pub initialized: Vec<(WorkerId, Duration, Duration)>,
+    /// Workers that were killed and did not go, by pid.
+    pub unkillable: Vec<u32>,
     /// Ghosts that are gone: how long they were one, and the CPU time of that.
     pub ghosts: Vec<(Duration, Option<Duration>)>,
     /// How many records came together.
@@ -347,6 +353,7 @@ impl Observer for Remember {
                 }
                 story.exits.push((*worker, *pid, *exit, *usage, *expected));
             }
+            Event::WorkerUnkillable { pid, .. } => story.unkillable.push(*pid),
             Event::Returned { index, bytes, .. } => story.returned.push((*index, bytes.to_vec())),
             Event::GhostEnded { after, cpu, .. } => story.ghosts.push((*after, *cpu)),
             Event::WorkerInitialized { worker, wall, cpu, .. } => story.initialized.push((*worker, *wall, *cpu)),

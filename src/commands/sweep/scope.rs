@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use crate::cli::{ChangeArgs, MOST, WorkerCounts};
 use crate::commands::prepare::{self, Platform, Prepared};
-use crate::commands::{ExitReason, write};
+use crate::commands::{ExitReason, placing, write};
 use crate::report::clean;
 use crate::workload::model::{EngineSpec, Workers, Workload};
 use crate::workload::plan::{Machine, Plan, most_workers, plan_stream};
@@ -59,6 +59,7 @@ pub(super) fn check(workload: &mut Workload, platform: &Platform, changes: &Chan
     };
     let plan = foreseen(workload, &stream, &counts, platform.machine());
     let plan = plan.limited_as(changes.max_time, "engines times worker counts times repeats, and warm-up");
+    let plan = Plan { impossible: placing::impossible(workload), ..plan };
     prepare::check_limits(&plan, platform, changes)?;
     set_workers(workload, counts.first().copied().unwrap_or(1));
     Ok(asked)

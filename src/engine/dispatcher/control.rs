@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::Dispatcher;
-use super::deadlines::LEAVE;
 use super::input::{Effect, Sink, Stop};
 use super::lane::Lane;
 use super::timers::Timer;
@@ -193,8 +192,9 @@ impl Dispatcher {
                 }
                 Life::Starting(_) | Life::Initializing(_) | Life::Working => {
                     self.retire(now, id, out);
-                    self.timers.set(now + LEAVE, Timer::Leave(id));
+                    self.timers.set(now + self.join_timeout, Timer::Join(id));
                 }
+                Life::Leaving => self.timers.set(now + self.join_timeout, Timer::Join(id)),
                 Life::Waiting => worker.life = Life::Free,
                 _ => {}
             }

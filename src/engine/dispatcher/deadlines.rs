@@ -20,7 +20,9 @@ use crate::workload::model::OnTimeout;
 
 /// How long a worker without work may take to leave.
 pub(super) const LEAVE: Duration = Duration::from_secs(2);
-/// How long a killed worker may take to be gone.
+/// How long a killed worker may take to be gone before it is called unkillable: a large memory takes a while to give back.
+const VERIFY: Duration = Duration::from_secs(2);
+/// How long it may take before it is waited for no longer.
 const GONE: Duration = Duration::from_secs(5);
 /// The same once the run is being stopped: a user who asks to leave is not held up by a worker that cannot be ended.
 const GONE_AT_STOP: Duration = Duration::from_millis(800);
@@ -219,7 +221,7 @@ impl Dispatcher {
         let how = if kill { Stop::Kill } else { Stop::Terminate };
         let pid = worker.pid;
         let reason = why.reason();
-        worker.life = Life::Ending(Box::new(Termination { why, killed: false, sent: how }));
+        worker.life = Life::Ending(Box::new(Termination { why, killed: false, sent: how, unkillable: false }));
         if let Some(reason) = reason {
             let overdue = (own.start..).zip(self.table.lanes_of(id)).find(|(_, lane)| lane.overdue.is_some());
             let slot = overdue.map_or(id.slot, |(slot, _)| Slot(slot));
@@ -250,7 +252,19 @@ impl Dispatcher {
     /// A worker was killed: it is waited for so long and no longer.
     pub(super) fn expect_gone(&mut self, now: Moment, id: WorkerId) {
         let patience = if self.stopped_at.is_some() { GONE_AT_STOP } else { GONE };
+        self.timers.set(now + VERIFY, Timer::Verify(id));
         self.timers.set(now + patience, Timer::Stuck(id));
+    }
+
+    /// A killed worker is still there: that is told. It is waited for a while longer.
+    pub(super) fn verify(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
+        let Some(worker) = self.table.worker_mut(id) else { return };
+        let pid = worker.pid.unwrap_or(0);
+        let Life::Ending(ending) = &mut worker.life else { return };
+        if !std::mem::replace(&mut ending.unkillable, true) {
+            out.event(now, &Event::WorkerUnkillable { worker: id, pid });
+            self.note_worker(now, id, "is UNKILLABLE: SIGKILL was sent and it is still there", out);
+        }
     }
 
     /// A killed worker is still there: it is given up.
@@ -268,10 +282,25 @@ impl Dispatcher {
     /// A worker without work did not leave.
     pub(super) fn overstayed(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
         let Some(worker) = self.table.worker(id) else { return };
-        if !matches!(worker.life, Life::Leaving) || !self.is_at_rest(id) {
+        // A run without work gives all of them the same time.
+        if !matches!(worker.life, Life::Leaving) || !self.is_at_rest(id) || self.ending.is_some() {
             return;
         }
         self.note_worker(now, id, &format!("did not leave within {LEAVE:?} and is ended"), out);
+        self.end_worker(now, id, Why::RunEnds, Duration::ZERO, out);
+    }
+
+    /// The run has had no more work for as long as workers may take to leave, and this one has not.
+    pub(super) fn not_joined(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
+        let Some(worker) = self.table.worker(id).filter(|worker| worker.is_alive()) else { return };
+        let does = match worker.life {
+            Life::Initializing(_) => "it is in its initializer",
+            _ if !worker.proven => "it has not begun anything yet",
+            _ => "it has done its tasks and was asked to leave",
+        };
+        let text =
+            format!("did not leave within {:?} of the end of the last task and is ended: {does}", self.join_timeout);
+        self.note_worker(now, id, &text, out);
         self.end_worker(now, id, Why::RunEnds, Duration::ZERO, out);
     }
 

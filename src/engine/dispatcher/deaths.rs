@@ -23,6 +23,10 @@ impl Dispatcher {
         let life = std::mem::take(&mut worker.life);
         let pid = worker.pid.unwrap_or(0);
         let proven = worker.proven;
+        let told = matches!(&life, Life::Ending(ending) if ending.unkillable);
+        if ended.left_behind && !told {
+            out.event(now, &Event::WorkerUnkillable { worker: id, pid });
+        }
         let mut was_in_task = false;
         for (number, task) in &ended.tasks {
             if let Some((_, lane)) = self.table.lane_mut(id.lane(*number)) {

@@ -140,6 +140,8 @@ pub struct Ended {
     pub out_of_memory: bool,
     /// Whether it did wrong because it was told to.
     pub fault: bool,
+    /// Whether it has not ended at all: it could not be killed.
+    pub left_behind: bool,
     pub output: TaskOutput,
 }
 

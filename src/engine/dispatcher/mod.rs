@@ -78,6 +78,8 @@ pub struct Settings {
     pub initializer: Option<InitializerRules>,
     /// When workers are replaced although they are well.
     pub recycling: Recycling,
+    /// How long workers may take to leave once every task has its outcome.
+    pub join_timeout: Duration,
     /// When, since the start of the run, a worker is killed: the one in this slot, or the first one found in a task.
     pub kills: Vec<(Duration, Option<Slot>)>,
     /// One entry for each class.
@@ -109,6 +111,7 @@ pub struct Dispatcher {
     start_timeout: Duration,
     initializer: Option<InitializerRules>,
     recycling: Recycling,
+    join_timeout: Duration,
     kills: Vec<(Duration, Option<Slot>)>,
     classes: Vec<ClassRules>,
     seed: u64,
@@ -176,6 +179,7 @@ impl Dispatcher {
             start_timeout: settings.start_timeout,
             initializer: settings.initializer,
             recycling: settings.recycling,
+            join_timeout: settings.join_timeout,
             kills: settings.kills,
             seed: settings.seed,
             max_workers: settings.max_workers.max(1),
@@ -383,8 +387,10 @@ impl Dispatcher {
             Timer::Closed(worker) => self.still_there(now, worker, out),
             Timer::Initializer(worker) => self.initializer_overdue(now, worker, out),
             Timer::Grace(worker) => self.grace_over(now, worker, out),
+            Timer::Verify(worker) => self.verify(now, worker, out),
             Timer::Stuck(worker) => self.stuck(worker, out),
             Timer::Leave(worker) => self.overstayed(now, worker, out),
+            Timer::Join(worker) => self.not_joined(now, worker, out),
             Timer::Start(worker) => self.start_again(now, worker, out),
             // Every turn ends with it.
             Timer::Kill => {}

@@ -15,12 +15,16 @@ pub(super) enum Timer {
     Initializer(WorkerId),
     /// The grace period after SIGTERM is over.
     Grace(WorkerId),
-    /// A killed worker should be gone.
+    /// A killed worker should be gone by now: if it is not, that is told.
+    Verify(WorkerId),
+    /// A killed worker that is not gone is waited for no longer.
     Stuck(WorkerId),
     /// A worker whose socket is closed should be gone.
     Closed(WorkerId),
     /// A worker without work should have left.
     Leave(WorkerId),
+    /// The run has no more work, and every worker should have left.
+    Join(WorkerId),
     /// Try again to start a worker.
     Start(WorkerId),
     /// The user wants a worker killed that is in a task: it is asked again who is.

@@ -53,6 +53,8 @@ pub(super) struct Termination {
     pub(crate) killed: bool,
     /// The last signal it was sent.
     pub(crate) sent: Stop,
+    /// Whether it was told that it does not go although it was killed.
+    pub(crate) unkillable: bool,
 }
 
 /// Why a worker is being ended.
@@ -117,6 +119,7 @@ impl Worker {
             // The end of a process that has done its only task is part of its life, not a departure.
             Life::Leaving if !policy.keeps_workers() => WorkerState::Ending,
             Life::Leaving => WorkerState::Retiring,
+            Life::Ending(ending) if ending.unkillable => WorkerState::Unkillable,
             Life::Ending(_) => WorkerState::Ending,
         }
     }

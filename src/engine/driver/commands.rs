@@ -38,7 +38,10 @@ impl Core {
         if ended.is_none() {
             link.child.abandon();
             self.unendable.insert(pid);
-            self.note(Severity::Warning, format!("process {pid} could not be ended and is left behind"));
+            self.note(
+                Severity::Warning,
+                format!("process {pid} is UNKILLABLE: it could not be ended and is left behind"),
+            );
         }
         let reaped = ended.unwrap_or(Reaped::UNKNOWN);
         if is_program {

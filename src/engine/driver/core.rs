@@ -115,15 +115,18 @@ impl Core {
             .executable(&spec.worker_program)?
             .in_folder(spec.folder.as_deref())?
             .dies_with_parent()
-            .with_our_limits();
+            .with_our_limits()
+            .surrounded_by(spec.surroundings.clone());
+        let open_files = spec.surroundings.open_files();
         environment::mark(&mut worker, &run)?;
         let mut program = Program::new(&["program"])?.in_folder(spec.folder.as_deref())?.dies_with_parent();
+        program = program.surrounded_by(spec.surroundings);
         environment::mark(&mut program, &run)?;
         let (seed, workers) = (spec.settings.seed, spec.settings.workers);
         let mut setup = Vec::new();
         let iterations_per_second = spec.iterations_per_second;
         let programs = spec.works.iter().any(|work| matches!(work, Work::Command(_)));
-        let caller = inherited::caller().filter(|_| programs);
+        let caller = inherited::caller().filter(|_| programs).map(|caller| caller.with_open_files(open_files));
         let folder = spec.folder.as_ref().filter(|_| programs).map(|folder| folder.as_os_str().as_bytes().to_vec());
         let shares_worker = spec.settings.policy.shares_worker();
         let frame = Setup {
@@ -256,12 +259,21 @@ impl Core {
         if self.links.len() <= slot {
             self.links.resize_with(slot + 1, || None);
         }
+        // One that was started while everything stands still, because another has ended, stands still too.
+        if self.clock.is_suspended() {
+            // One that is gone already needs no signal.
+            let _ = link.child.signal(rustix::process::Signal::STOP);
+        }
         self.links[slot] = Some(link);
     }
 
     /// What a lane is in.
     pub(super) fn in_task(&self, lane: LaneId) -> Option<InTask> {
         let link = self.links.get(lane.worker.slot.index())?.as_ref().filter(|link| link.epoch == lane.worker.epoch)?;
+        // A program that has ended without this having been heard yet is in no task: what it did has no limit any more.
+        if matches!(link.peer, Peer::Program(_)) && link.child.has_ended() {
+            return None;
+        }
         task_of(link, lane.slot(), &self.board, &self.clock)
     }
 

@@ -36,6 +36,7 @@ use crate::engine::dispatcher::Settings;
 use crate::engine::error::EngineError;
 use crate::engine::event::Observer;
 use crate::engine::stream::TaskStream;
+use crate::os::surroundings::Surroundings;
 use crate::os::threads;
 use crate::worker::protocol::{Initialize, MAX_BYTES_TOGETHER};
 use crate::workload::model::{ClassId, Fault, TaskIndex, Work};
@@ -58,6 +59,8 @@ pub struct RunSpec {
     pub own_program: OsString,
     /// Where processes are started; `None` for the folder of this process.
     pub folder: Option<PathBuf>,
+    /// CPUs, niceness and limits of workers and of programs that are tasks.
+    pub surroundings: Surroundings,
     /// What may be asked of the run; the rest is refused.
     pub capabilities: Capabilities,
     /// What workers are told beyond tasks.

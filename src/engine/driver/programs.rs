@@ -165,6 +165,7 @@ impl Core {
             }
         }
         let out_of_memory = reaped.exit == Exit::Signal(libc::SIGKILL) && !link.stopped && self.out_of_memory();
+        let left_behind = self.unendable.contains(&link.child.pid());
         let ended = Ended {
             exit: reaped.exit,
             tasks: lost.then_some((0, InTask { index: program.index, started: start })).into_iter().collect(),
@@ -172,6 +173,7 @@ impl Core {
             peak_rss_bytes: reaped.peak_rss_bytes,
             out_of_memory,
             fault: false,
+            left_behind,
             output,
         };
         self.feed(Input::Exited { worker, ended: Box::new(ended) });

@@ -112,6 +112,7 @@ impl Core {
         let fault = (0..link.lanes).any(|number| self.board.struck(worker.lane(number).slot().0));
         (0..link.lanes).for_each(|number| self.board.reset(worker.lane(number).slot().0));
         self.look_for_strays();
+        let left_behind = self.unendable.contains(&link.child.pid());
         let ended = Ended {
             exit: reaped.exit,
             tasks,
@@ -119,6 +120,7 @@ impl Core {
             peak_rss_bytes: reaped.peak_rss_bytes,
             out_of_memory,
             fault,
+            left_behind,
             output: Self::output_of(String::new(), output.text(), output.omitted()),
         };
         self.feed(Input::Exited { worker, ended: Box::new(ended) });

@@ -58,6 +58,7 @@ fn spec(worker: &std::path::Path) -> RunSpec {
             start_timeout: WALL * 2,
             initializer: None,
             recycling: Recycling::default(),
+            join_timeout: WALL,
             kills: Vec::new(),
             classes: Vec::new(),
             admission: Admission::Batch,
@@ -71,6 +72,7 @@ fn spec(worker: &std::path::Path) -> RunSpec {
         worker_program: worker.into(),
         own_program: worker.into(),
         folder: None,
+        surroundings: crate::os::surroundings::Surroundings::default(),
         capabilities: Capabilities::LEAST,
         orders: WorkerOrders::default(),
     }

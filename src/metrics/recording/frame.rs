@@ -33,6 +33,7 @@ struct SnapshotFrame {
     worker_time: WorkerTime,
     ghosts: Ghosts,
     initializers: Initializers,
+    unkillable: u64,
     workers_target: u32,
     /// With what is new in their CPU history.
     workers: Vec<(WorkerRow, Past)>,
@@ -118,7 +119,8 @@ pub(super) struct Encoder {
 impl Encoder {
     pub(crate) fn encode(&mut self, snapshot: &Snapshot) -> Result<Vec<u8>, WriteError> {
         let Snapshot { run, at, paused, state, counts, total, throughput, throughput_whole, .. } = *snapshot;
-        let Snapshot { queue, worker_time, ghosts, initializers, workers_target, cpu, memory, .. } = *snapshot;
+        let Snapshot { queue, worker_time, ghosts, initializers, unkillable, workers_target, cpu, memory, .. } =
+            *snapshot;
         let Snapshot { worker_starts, worker_restarts, overhead, results_hash, page_faults, .. } = *snapshot;
         let budget = &mut self.budget;
         if snapshot.workers.iter().any(|row| row.cpu_history.len() > CPU_HISTORY) {
@@ -138,6 +140,7 @@ impl Encoder {
             worker_time,
             ghosts,
             initializers,
+            unkillable,
             workers_target,
             workers: rows(&mut self.histories, &snapshot.workers),
             cpu,
@@ -213,6 +216,7 @@ impl Decoder {
             worker_time: frame.worker_time,
             ghosts: frame.ghosts,
             initializers: frame.initializers,
+            unkillable: frame.unkillable,
             workers_target: frame.workers_target,
             workers,
             cpu: frame.cpu,

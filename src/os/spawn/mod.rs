@@ -2,8 +2,8 @@
 //! `start` before its own program.
 //!
 //! Every child gets a process group of its own (or its parent's), default signal handlers, an empty signal mask, the
-//! caller's umask and limits ([`crate::os::inherited`]), and exactly the descriptors it is given: everything else is
-//! close-on-exec.
+//! caller's umask and limits ([`crate::os::inherited`]), the surroundings that it is given, and exactly the descriptors it is
+//! given: everything else is close-on-exec.
 
 mod start;
 
@@ -17,6 +17,7 @@ use std::ptr;
 use crate::os::child::{self, Child, StartedChild};
 use crate::os::inherited;
 use crate::os::process_owner::ProcessOwner;
+use crate::os::surroundings::Surroundings;
 use start::{ChildSetup, Failed, StartStep};
 
 /// Where programs are looked for without `PATH` (`confstr(_CS_PATH)`, execvp(3)).
@@ -33,6 +34,7 @@ pub struct Program {
     group: Group,
     dies_with_parent: bool,
     is_ours: bool,
+    surroundings: Surroundings,
 }
 
 /// In which process group a child is.
@@ -80,6 +82,7 @@ impl Program {
             group: Group::Own,
             dies_with_parent: false,
             is_ours: false,
+            surroundings: Surroundings::default(),
         };
         for (key, value) in std::env::vars_os() {
             program.set(&key, &value)?;
@@ -153,6 +156,13 @@ impl Program {
         self
     }
 
+    /// Gives the child CPUs, a niceness or limits of its own.
+    #[must_use]
+    pub(crate) fn surrounded_by(mut self, surroundings: Surroundings) -> Self {
+        self.surroundings = surroundings;
+        self
+    }
+
     /// Replaces one argument.
     ///
     /// # Errors
@@ -195,7 +205,20 @@ impl Program {
     /// # Errors
     /// What the system says against it.
     pub(crate) fn can_be_born_in(group: BorrowedFd<'_>) -> io::Result<()> {
-        match Self::new(&["/nothing/to/run"])?.start(&[], Some(group)) {
+        Self::new(&["/nothing/to/run"])?.can_be_prepared(Some(group))
+    }
+
+    /// Whether this process may give a child these surroundings; tried like [`Program::can_be_born_in`].
+    ///
+    /// # Errors
+    /// What the system says against it.
+    pub(crate) fn can_be_surrounded_by(surroundings: &Surroundings) -> io::Result<()> {
+        Self::new(&["/nothing/to/run"])?.surrounded_by(surroundings.clone()).can_be_prepared(None)
+    }
+
+    /// Whether a child gets as far as to the program, which is not there.
+    fn can_be_prepared(&self, group: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        match self.start(&[], group) {
             Err(failed) if failed.step == StartStep::Exec => Ok(()),
             Err(failed) => Err(io::Error::from_raw_os_error(failed.errno)),
             Ok(_) => Err(io::Error::other("a program that is not there was started")),
@@ -220,6 +243,10 @@ impl Program {
             own_group: self.group == Group::Own,
             dies_with_parent: self.dies_with_parent,
             caller: inherited::caller().filter(|_| !self.is_ours),
+            cpus: self.surroundings.cpus.as_ptr(),
+            cpus_words: self.surroundings.cpus.len(),
+            nice: self.surroundings.nice,
+            open_files: self.surroundings.open_files,
             of_a_guest: ProcessOwner::current().is_none(),
         };
         // SAFETY: every pointer is to live, NUL-terminated data, and the arrays of pointers end with a null pointer.
@@ -232,6 +259,9 @@ impl Program {
             (StartStep::Folder, _, Some(folder)) => {
                 Some(format!("the folder {} cannot be entered: {error}", folder.to_string_lossy()))
             }
+            (StartStep::Affinity, ..) => Some(format!("it cannot be placed on its CPUs: {error}")),
+            (StartStep::OpenFiles, ..) => Some(format!("it cannot be given its limit of open files: {error}")),
+            (StartStep::Nice, ..) => Some(format!("it cannot be given its niceness: {error}")),
             (StartStep::Exec, libc::ENOENT, _) => self.missing_interpreter(),
             (StartStep::Exec, libc::ENOEXEC, _) => {
                 Some(format!("{error}: a script needs a first line such as #!/bin/sh"))

@@ -56,6 +56,13 @@ pub(super) struct ChildSetup {
     pub(crate) dies_with_parent: bool,
     /// Umask and limits of the caller, where the child is not to have those of this process.
     pub(crate) caller: Option<Caller>,
+    /// A bit for each CPU that it may run on, in words; none for those of this process.
+    pub(crate) cpus: *const libc::c_ulong,
+    pub(crate) cpus_words: usize,
+    /// Its niceness; `None` for that of this process.
+    pub(crate) nice: Option<i32>,
+    /// Descriptors that it may have open; `None` for the limits of the caller, or of this process.
+    pub(crate) open_files: Option<u64>,
     /// Whether this process is a host's, which may have ignored any signal, and have descriptors open that are passed
     /// on.
     pub(crate) of_a_guest: bool,
@@ -70,6 +77,12 @@ pub(super) enum StartStep {
     Prepare,
     /// Entering its folder.
     Folder,
+    /// Placing it on its CPUs.
+    Affinity,
+    /// Giving it its niceness.
+    Nice,
+    /// Limiting its open files.
+    OpenFiles,
     /// Running the program.
     Exec,
 }
@@ -332,6 +345,17 @@ unsafe fn prepare(shared: &Shared<'_>) -> Result<(), Failed> {
             check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), StartStep::Prepare)?;
             let limit = libc::rlimit { rlim_cur: caller.file_size, rlim_max: caller.most_file_size };
             check(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit), StartStep::Prepare)?;
+        }
+        if let Some(most) = setup.open_files {
+            let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+            check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), StartStep::OpenFiles)?;
+        }
+        if setup.cpus_words > 0 {
+            let bytes = setup.cpus_words * size_of::<libc::c_ulong>();
+            check(libc::sched_setaffinity(0, bytes, setup.cpus.cast()), StartStep::Affinity)?;
+        }
+        if let Some(nice) = setup.nice {
+            check(libc::setpriority(libc::PRIO_PROCESS, 0, nice), StartStep::Nice)?;
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);

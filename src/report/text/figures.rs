@@ -241,6 +241,7 @@ fn page_faults(arm: &ArmResult, pick: fn(PageFaults) -> u64) -> String {
 }
 
 /// What was burnt for nobody, and what was done before any task: only where there is any.
+/// What was burnt for nobody, what could not be ended, and what was done before any task: only where there is any.
 fn ghosts_and_initializers(rows: &mut Rows<'_>, results: &Results) {
     let runs = || results.arms.iter().flat_map(|arm| &arm.runs);
     if runs().any(|run| run.ghosts.began > 0) {
@@ -248,6 +249,9 @@ fn ghosts_and_initializers(rows: &mut Rows<'_>, results: &Results) {
         rows.detail("CPU", |arm| {
             mean(arm, |run| run.ghosts.cpu.as_secs_f64(), |seconds| units::duration(secs(seconds)))
         });
+    }
+    if runs().any(|run| run.unkillable > 0) {
+        rows.row("UNKILLABLE workers", |arm| mean(arm, |run| run.unkillable as f64, |count| format!("{count:.0}")));
     }
     if runs().any(|run| run.initializers.count > 0) {
         rows.row("initializers", |arm| mean(arm, |run| run.initializers.count as f64, |count| format!("{count:.0}")));

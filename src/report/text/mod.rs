@@ -15,7 +15,7 @@ use crate::engine::outcome::AttemptReport;
 use crate::metrics::log::tells_of_strays;
 use crate::metrics::snapshot::Note;
 use crate::os::host::Host;
-use crate::report::{ArmResult, Results, clean, units};
+use crate::report::{ArmResult, Results, clean, settings, units};
 use crate::workload::model::{EngineSpec, Workload};
 
 /// How a report is written.
@@ -192,6 +192,10 @@ pub(in crate::report) fn finding_line(
 fn remarks(out: &mut String, results: &Results, paint: Paint) {
     let cores = Some(results.host.usable_cores());
     for arm in &results.arms {
+        let placed = settings::of_placement(&arm.spec.placement).join(", ");
+        if !placed.is_empty() {
+            line(out, &format!("  {}: its processes run {placed}", label(&arm.spec)));
+        }
         for lint in together(arm.runs.iter().map(AsRef::as_ref), cores) {
             line(out, &format!("  {}", lint.sentence(&label(&arm.spec))));
         }

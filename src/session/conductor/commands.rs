@@ -83,10 +83,12 @@ impl Conductor {
             SessionCommand::InjectFault { arm, kind } => self.inject_fault(arm, kind),
             SessionCommand::Suspend => {
                 self.suspended = true;
+                self.deadline.suspend(Instant::now());
                 self.tell_all(Command::Suspend);
             }
             SessionCommand::Unsuspend => {
                 self.suspended = false;
+                self.deadline.resume(Instant::now());
                 self.tell_all(Command::Unsuspend);
             }
         }
@@ -145,6 +147,16 @@ impl Conductor {
         }
     }
 
+    /// The file's `limits.max_time` has passed: what runs is ended as on request.
+    pub(super) fn out_of_time(&mut self) {
+        let limit = self.deadline.pass();
+        if self.is_under_way() && self.lifecycle.may_go_on() {
+            self.lifecycle.out_of_time = limit;
+            self.kills.forget_requests();
+            self.stop();
+        }
+    }
+
     /// Ends what runs; the second time it is killed.
     pub(super) fn stop(&mut self) {
         self.tell_all(if self.lifecycle.stops == 0 { Command::Stop } else { Command::Kill });
@@ -152,7 +164,6 @@ impl Conductor {
     }
 
     pub(super) fn change_workers(&mut self, index: usize, change: Change) {
-        let most = self.most_workers();
         let Some(arm) = self.arms.get_mut(index).filter(|arm| arm.has_worker_count()) else { return };
         let now = arm.workers_now();
         let wanted = match change {
@@ -161,7 +172,7 @@ impl Conductor {
             Change::Halve => now / 2,
             Change::To(workers) => workers,
         };
-        let workers = wanted.clamp(1, most);
+        let workers = wanted.clamp(1, arm.most_workers);
         self.rested = Instant::now() + REST;
         if workers == now && workers == arm.workers {
             return;

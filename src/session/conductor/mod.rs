@@ -21,6 +21,7 @@ use crate::os::threads;
 use crate::session::agenda::Agenda;
 use crate::session::arm::{ArmState, LiveRun};
 pub use crate::session::arm_spec::ArmSpec;
+use crate::session::deadline::Deadline;
 use crate::session::error::SessionStartError;
 use crate::session::handle::SessionHandle;
 use crate::session::kills::KillRequests;
@@ -123,13 +124,15 @@ struct Conductor {
     suspended: bool,
     /// Runs that were started, of all arms.
     started: u32,
+    deadline: Deadline,
 }
 
 impl Conductor {
     fn new(spec: SessionSpec) -> Self {
         let stream = SharedStream::new(&spec.workload);
         let tasks = stream.total();
-        let arm = |of: &ArmSpec| ArmState::new(of.clone(), spec.context.workers(&of.entry, tasks));
+        let most = spec.context.max_workers().min(u32::try_from(tasks).unwrap_or(u32::MAX).max(1));
+        let arm = |of: &ArmSpec| ArmState::new(of.clone(), spec.context.workers(&of.entry, tasks), most);
         let arms: Vec<ArmState> = spec.arms.iter().map(arm).collect();
         let agenda = Agenda::Rounds(Schedule::new(&spec.workload, arms.len(), false));
         Self {
@@ -145,6 +148,7 @@ impl Conductor {
             next_sweep: None,
             suspended: false,
             started: 0,
+            deadline: Deadline::new(spec.workload.limits.max_time),
             spec,
         }
     }
@@ -160,7 +164,7 @@ impl Conductor {
             position: self.agenda.position().unwrap_or(nowhere),
             baseline: self.spec.baseline,
             verdicts: Arc::clone(&self.verdicts),
-            most_workers: self.most_workers(),
+            out_of_time: self.lifecycle.out_of_time,
             measures_by_itself: self.measures_by_itself(),
             kills: self.kills.view(),
         }
@@ -173,7 +177,7 @@ impl Conductor {
     ) {
         loop {
             let rested = self.waits_for_rest().then_some(self.rested);
-            match next(&mut self.arms, &mut requests, rested).await {
+            match next(&mut self.arms, &mut requests, rested, self.deadline.at()).await {
                 Wakeup::Request(None) => {
                     // Dropping a run ends it at once.
                     self.arms.clear();
@@ -182,6 +186,7 @@ impl Conductor {
                 Wakeup::Request(Some(command)) => self.handle(command),
                 Wakeup::Snapshot(arm) => self.snapshot_arrived(arm),
                 Wakeup::Rested => self.measure_changed(),
+                Wakeup::OutOfTime => self.out_of_time(),
             }
             sender.send_replace(Arc::new(self.view()));
         }

@@ -51,6 +51,7 @@ impl Conductor {
         }
         self.mode = mode;
         self.rounds.begin();
+        self.deadline.begin(Instant::now(), self.suspended);
     }
 
     pub(super) fn begin_agenda(&mut self, agenda: Agenda) {
@@ -89,9 +90,9 @@ impl Conductor {
 
     /// Measures an arm with a count as often as a comparison does, however often it was measured before.
     pub(super) fn measure_again(&mut self, index: usize, workers: u32) {
-        let (repeats, most) = (self.repeats(), self.most_workers());
+        let repeats = self.repeats();
         let Some(arm) = self.arms.get_mut(index) else { return };
-        let workers = if arm.has_worker_count() { workers.clamp(1, most) } else { 1 };
+        let workers = if arm.has_worker_count() { workers.clamp(1, arm.most_workers) } else { 1 };
         arm.workers = workers;
         arm.changed = false;
         self.begin_agenda(Agenda::Again(Again::new([(index, workers, repeats)])));
@@ -116,6 +117,7 @@ impl Conductor {
     }
 
     pub(super) fn agenda_is_over(&mut self) {
+        self.deadline.end();
         if let Agenda::Sweep(sweep) = &self.agenda {
             for index in sweep.arms() {
                 let arm = self.arms.get_mut(*index).filter(|arm| !arm.changed);

@@ -6,7 +6,6 @@ use super::Conductor;
 use crate::analysis::tuning::Bounds;
 use crate::analysis::verdict::{self, Counted};
 use crate::metrics::kept::Runs;
-use crate::session::arm::ArmState;
 use crate::session::view::{Mode, SessionPhase};
 use crate::workload::model::{Arrivals, Work};
 
@@ -31,16 +30,10 @@ impl Conductor {
         };
     }
 
-    /// Most workers that make sense: as many as may be started, and no more than there are tasks.
-    pub(super) fn most_workers(&self) -> u32 {
-        let tasks = u32::try_from(self.stream.total()).unwrap_or(u32::MAX).max(1);
-        self.spec.context.max_workers().min(tasks)
-    }
-
     pub(super) fn bounds(&self, arm: usize) -> Bounds {
-        let resizable = self.arms.get(arm).is_some_and(ArmState::has_worker_count);
+        let resizable = self.arms.get(arm).filter(|arm| arm.has_worker_count());
         Bounds {
-            most: if resizable { self.most_workers() } else { 1 },
+            most: resizable.map_or(1, |arm| arm.most_workers),
             cores: self.spec.context.usable_cores,
             open_arrivals: matches!(self.spec.workload.arrivals, Arrivals::Open(_)),
             free: self.measures_by_itself(),

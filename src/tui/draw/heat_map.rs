@@ -17,13 +17,14 @@ const LINES: usize = 16;
 /// Cells of a busy worker, from idling to a whole core.
 const LEVELS: [&str; 4] = ["▁", "▄", "▆", "█"];
 /// In the order in which they are counted.
-const STATES: [WorkerState; 7] = [
+const STATES: [WorkerState; 8] = [
     WorkerState::Busy,
     WorkerState::Starting,
     WorkerState::Idle,
     WorkerState::Ghost,
     WorkerState::Retiring,
     WorkerState::Ending,
+    WorkerState::Unkillable,
     WorkerState::Free,
 ];
 
@@ -85,6 +86,7 @@ fn style(state: WorkerState, scene: &Scene<'_>, mark: Style) -> Style {
         WorkerState::Busy => mark,
         WorkerState::Starting | WorkerState::Ending | WorkerState::Ghost => scene.theme.warn,
         WorkerState::Retiring => scene.theme.base,
+        WorkerState::Unkillable => scene.theme.bad,
         WorkerState::Idle | WorkerState::Free => scene.theme.dim,
     }
 }

@@ -18,6 +18,7 @@ use crate::metrics::snapshot::Note;
 use crate::session::view::SessionPhase;
 use crate::tui::model::{self, Pane, Role};
 use crate::tui::{format, text, tune};
+use crate::workload::units::format_duration;
 
 /// How long a warning of a running arm keeps its place on the one line that others want too.
 const RECENT: Duration = Duration::from_secs(10);
@@ -43,6 +44,9 @@ pub(crate) fn pending(scene: &Scene<'_>) -> Option<Message> {
 
 /// Why nothing goes on.
 pub(crate) fn broken(scene: &Scene<'_>) -> Option<Message> {
+    if let Some(limit) = scene.view.out_of_time {
+        return Some((format!("limits.max_time of {} had passed", format_duration(limit)), scene.theme.warn));
+    }
     match &scene.view.phase {
         SessionPhase::Broken(reason) => Some((format!("BROKEN: {}", text::clean(&reason.chain())), scene.theme.bad)),
         _ => None,

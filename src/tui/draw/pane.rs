@@ -10,6 +10,7 @@ use super::paint::{cols, fill, joined, panel, put, put_right, row, rows, span};
 use super::{Scene, charts, figures, header, latency, offered, progress, time_split, worker_table};
 use crate::analysis::leak::Leak;
 use crate::metrics::snapshot::Snapshot;
+use crate::report::settings;
 use crate::tui::model::{self, Pane};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::spark;
@@ -44,7 +45,15 @@ fn frame<'a>(
     let taken = left.iter().map(Span::width).sum::<usize>() + right.width() + 6;
     let room = usize::from(area.width).saturating_sub(taken);
     // What is live and which workers are seen matters more than what the engine is like.
-    let nature = (pane.kind().row().nature)(pane.workers()).into_iter().find(|nature| text::width(nature) <= room);
+    // Where it was placed is what the figures depend on.
+    let placed = settings::of_placement(&pane.view.spec.placement).join(", ");
+    let natures = (pane.kind().row().nature)(pane.workers()).map(|nature| match (nature.as_str(), placed.as_str()) {
+        (_, "") => nature,
+        ("", placed) => placed.to_owned(),
+        (nature, placed) => format!("{nature}, {placed}"),
+    });
+    let short = placed.replace("on CPU", "CPU").replace("niceness", "nice");
+    let nature = natures.into_iter().chain([short]).find(|nature| text::width(nature) <= room);
     left.push(span(nature.unwrap_or_default(), theme.base));
     panel(buf, area, Line::from(left), right, focused, theme)
 }

@@ -42,8 +42,10 @@ impl Columns {
         let largest_task = frame.workers.iter().filter_map(|row| row.task).map(|(index, _)| index).max().unwrap_or(0);
         let done = digits(frame.workers.iter().map(|row| row.done).max().unwrap_or(0));
         let task = (digits(largest_task.max(frame.total)) + 1).clamp(5, 12);
+        // The longest word is as rare as it is important.
+        let state = if frame.workers.iter().any(|row| row.state == WorkerState::Unkillable) { 13 } else { 8 };
         let mut columns =
-            Self { slot: slots + 1, pid: digits(u64::from(largest_pid)).max(5) + 1, state: 8, ..Self::default() };
+            Self { slot: slots + 1, pid: digits(u64::from(largest_pid)).max(5) + 1, state, ..Self::default() };
         let mut free = width.saturating_sub(columns.slot + columns.pid + columns.state);
         let mut take = |want: u16| {
             let got = if free >= want { want } else { 0 };
@@ -219,6 +221,7 @@ fn state_style(state: WorkerState, scene: &Scene<'_>, mark: Style) -> Style {
         WorkerState::Busy => mark,
         WorkerState::Starting | WorkerState::Retiring => scene.theme.base,
         WorkerState::Ending | WorkerState::Ghost => scene.theme.warn,
+        WorkerState::Unkillable => scene.theme.bad,
         WorkerState::Idle | WorkerState::Free => scene.theme.dim,
     }
 }

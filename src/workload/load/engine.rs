@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use crate::workload::engines::WORKERS;
 use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
-use crate::workload::load::{keys, submission, task, worker_life};
+use crate::workload::load::{keys, placement, submission, task, worker_life};
 use crate::workload::model::{
     Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, SubmitMode, WorkerCounts, Workers,
 };
@@ -87,6 +87,7 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
     let submit = map.or("submit", SubmitMode::default(), submission::submit);
     let queue_capacity = map.or("queue_capacity", None, submission::queue_capacity);
     let initializer = map.optional("initializer", worker_life::initializer);
+    let placement = placement::read(&mut map);
     let (workers, chunksize, recycling, dispatch) = match kind {
         Some(kind) => {
             let read = (
@@ -117,6 +118,7 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
             submit: submit?,
             dispatch: dispatch?,
             queue_capacity: queue_capacity?,
+            placement: placement?,
         })
     };
     let spec = spec();

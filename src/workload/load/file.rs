@@ -10,8 +10,8 @@ use crate::workload::engines::default_arms;
 use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
 use crate::workload::load::task::{MOST_CLASSES, MOST_TASKS, RawTask};
-use crate::workload::load::{arrivals, engine, fault, keys, measure, seed, share, submission, task, warn};
-use crate::workload::model::{Arrivals, OnTimeout, Order, Share, TaskClass, Total, Workload};
+use crate::workload::load::{arrivals, engine, fault, keys, limits, measure, seed, share, submission, task, warn};
+use crate::workload::model::{Arrivals, Limits, OnTimeout, Order, Share, TaskClass, Total, Workload};
 use crate::workload::scan::Mark;
 use crate::workload::service;
 use crate::workload::stream::MOST_SORTED;
@@ -50,6 +50,7 @@ pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Work
     let arrivals = map.or("arrivals", Arrivals::Batch, arrivals::read);
     let engines = map.or("engines", (default_arms(), 0), engine::read);
     let measure = map.or("measure", measure::default(), measure::read);
+    let limits = map.or("limits", Limits::default(), limits::read);
     let raw = map
         .required("tasks")
         .and_then(|field| tasks(&field, grace_period.unwrap_or_default(), on_timeout.unwrap_or_default()));
@@ -108,6 +109,7 @@ pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Work
         baseline,
         faults: faults?,
         measure: measure?,
+        limits: limits?,
         hash,
         folder: None,
     };

@@ -31,8 +31,9 @@ pub(crate) const FILE: MapKeys = MapKeys {
         "on_timeout",
         "grace_period",
         "faults",
+        "limits",
     ],
-    later: &["python", "sweep", "expect", "controls", "lesson", "limits"],
+    later: &["python", "sweep", "expect", "controls", "lesson"],
     place: "the top level",
 };
 
@@ -141,8 +142,10 @@ pub(crate) const ENGINE: MapKeys = MapKeys {
         "submit",
         "dispatch",
         "queue_capacity",
+        "affinity",
+        "nice",
     ],
-    later: &["start_method", "join", "affinity", "nice", "when"],
+    later: &["start_method", "join", "when"],
     place: "an entry of `engines`",
 };
 
@@ -162,12 +165,19 @@ pub(crate) const FAULT: MapKeys = MapKeys {
 
 /// `measure`.
 pub(crate) const MEASURE: MapKeys = MapKeys {
-    accepted: &["warmup", "repeats", "order", "sample_interval", "percentiles", "latency_from"],
-    later: &["join", "gil_probe"],
+    accepted: &["warmup", "repeats", "order", "sample_interval", "percentiles", "latency_from", "join"],
+    later: &["gil_probe"],
     place: "`measure`",
 };
 
-const LEVELS: [&MapKeys; 14] = [
+/// `measure.join`.
+pub(crate) const JOIN: MapKeys = MapKeys { accepted: &["timeout"], later: &[], place: "`join`" };
+
+/// `limits`.
+pub(crate) const LIMITS: MapKeys =
+    MapKeys { accepted: &["max_processes", "max_memory", "max_time", "max_open_files"], later: &[], place: "`limits`" };
+
+const LEVELS: [&MapKeys; 16] = [
     &FILE,
     &TASK,
     &ENGINE,
@@ -182,6 +192,8 @@ const LEVELS: [&MapKeys; 14] = [
     &PHASE,
     &INITIALIZER,
     &FAULT,
+    &JOIN,
+    &LIMITS,
 ];
 
 /// Whether a key exists anywhere in the format.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::workload::load::field::Field;
 use crate::workload::load::keys;
-use crate::workload::model::{LatencyFrom, Measure, RunOrder};
+use crate::workload::model::{DEFAULT_JOIN_TIMEOUT, LatencyFrom, Measure, RunOrder};
 
 const MOST_RUNS: u32 = 10_000;
 const MOST_PERCENTILES: usize = 20;
@@ -22,6 +22,7 @@ pub(crate) fn default() -> Measure {
         sample_interval: Duration::from_millis(500),
         percentiles: vec![50.0, 90.0, 95.0, 99.0],
         latency_from: LatencyFrom::IntendedArrival,
+        join_timeout: DEFAULT_JOIN_TIMEOUT,
     }
 }
 
@@ -37,6 +38,7 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Measure> {
     let percentiles = map.or("percentiles", default.percentiles, percentiles);
     let latency_from =
         map.or("latency_from", default.latency_from, |field| field.choice("start of latency", &origins, &[]));
+    let join_timeout = map.or("join", default.join_timeout, join);
     map.finish(&keys::MEASURE, "`measure`");
     Some(Measure {
         warmup: warmup?,
@@ -45,6 +47,7 @@ pub(crate) fn read(field: &Field<'_>) -> Option<Measure> {
         sample_interval: sample_interval?,
         percentiles: percentiles?,
         latency_from: latency_from?,
+        join_timeout: join_timeout?,
     })
 }
 
@@ -54,6 +57,13 @@ fn interval(field: &Field<'_>) -> Option<Duration> {
         return field.wrong("sampling this often would disturb what is measured", "must be at least 50ms");
     }
     Some(interval)
+}
+
+fn join(field: &Field<'_>) -> Option<Duration> {
+    let mut map = field.map()?;
+    let timeout = map.or("timeout", DEFAULT_JOIN_TIMEOUT, Field::positive_duration);
+    map.finish(&keys::JOIN, "`join`");
+    timeout
 }
 
 fn percentiles(field: &Field<'_>) -> Option<Vec<f64>> {

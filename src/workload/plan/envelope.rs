@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use bytesize::ByteSize;
+
 use crate::workload::load::one_worker;
-use crate::workload::model::{Arrivals, EngineKind, Work, Workload};
+use crate::workload::model::{Arrivals, EngineKind, EngineSpec, Work, Workload};
 use crate::workload::plan::{EnginePlan, Machine, Plan, PlanNote, Room, StagePlan};
 use crate::workload::service;
 use crate::workload::units::format_duration;
@@ -24,25 +26,48 @@ fn processes_each(workload: &Workload, kind: EngineKind) -> u64 {
     if commands && !kind.process_per_task() { 2 } else { 1 }
 }
 
-/// Most workers that any of the arms may have before the plan is refused for it; at least 1.
+/// Most workers that every one of the arms may have before the plan is refused for it; at least 1.
 #[must_use]
 pub(crate) fn most_workers(workload: &Workload, machine: Machine) -> u32 {
+    workload.engines.iter().map(|spec| most_workers_of(workload, machine, spec)).min().unwrap_or(u32::MAX)
+}
+
+/// Most workers that an arm may have before the plan is refused for it; at least 1.
+#[must_use]
+pub(crate) fn most_workers_of(workload: &Workload, machine: Machine, spec: &EngineSpec) -> u32 {
     let by = |room: Room, each: u64| room.left() / each.max(1);
-    let each = workload.engines.iter().map(|engine| processes_each(workload, engine.kind)).max().unwrap_or(1);
+    let by_processes = by(process_room(workload, machine), processes_each(workload, spec.kind));
     let by_descriptors = machine.descriptors.map_or(u64::MAX, |room| by(room, room.each));
-    let by_memory = bearable_memory(machine).checked_div(memory_each(workload)).unwrap_or(u64::MAX);
-    let most = by(machine.processes, each).min(by_descriptors).min(by_memory);
-    u32::try_from(most).unwrap_or(u32::MAX).max(1)
+    let by_memory = bearable_memory(workload, machine).0.checked_div(memory_each(workload, spec)).unwrap_or(u64::MAX);
+    u32::try_from(by_processes.min(by_descriptors).min(by_memory)).unwrap_or(u32::MAX).max(1)
 }
 
-/// Bytes that tasks may take together.
-fn bearable_memory(machine: Machine) -> u64 {
-    (machine.memory_bytes as f64 * MOST_MEMORY) as u64
+/// Processes that workers may be: the tighter of what the machine has left and what the file allows itself.
+pub(crate) fn process_room(workload: &Workload, machine: Machine) -> Room {
+    let own = workload
+        .limits
+        .max_processes
+        .map(|most| Room { source: "limits.max_processes", ..Room::of(u64::from(most.get())) });
+    own.filter(|own| own.left() < machine.processes.left()).unwrap_or(machine.processes)
 }
 
-/// Bytes that one task takes at most.
-pub(super) fn memory_each(workload: &Workload) -> u64 {
-    workload.classes.iter().map(|class| service::memory(&class.work)).max().unwrap_or(0)
+/// Bytes that tasks may take together, and where that limit comes from.
+fn bearable_memory(workload: &Workload, machine: Machine) -> (u64, String) {
+    let most = (machine.memory_bytes as f64 * MOST_MEMORY) as u64;
+    match workload.limits.max_memory_bytes.filter(|own| *own < most) {
+        Some(own) => (own, format!("limits.max_memory is {}", ByteSize(own))),
+        None => (
+            most,
+            format!("80 % of {} ({}) is {}", machine.memory_source, ByteSize(machine.memory_bytes), ByteSize(most)),
+        ),
+    }
+}
+
+/// Bytes that one worker takes at most, as far as that is known: its initializer's, and those of its largest task.
+pub(super) fn memory_each(workload: &Workload, spec: &EngineSpec) -> u64 {
+    let initializer = spec.initializer.map_or(0, |initializer| initializer.memory_bytes);
+    let task = workload.classes.iter().map(|class| service::memory(&class.work)).max().unwrap_or(0);
+    initializer.saturating_add(task)
 }
 
 /// Why so many workers are too many, with the largest number that works; `None` if they are not.
@@ -56,37 +81,40 @@ fn too_many(name: &str, processes: Room, descriptors: Option<Room>, wanted: u64)
         return None;
     }
     let need = wanted.saturating_mul(room.each);
-    let Room { limit, used, reserve, .. } = room;
+    let Room { limit, used, reserve, source, .. } = room;
     let largest = match most {
         0 => format!("not even one worker works here; the limit would have to be {}", used + reserve + room.each),
         most => format!("{most} is the largest number of workers that works here"),
     };
-    Some(format!(
-        "`{name}` needs {need} {what} for {wanted} worker{} at once; of the limit of {limit}, {used} are in use and \
-         {reserve} are kept for Poolscope itself and others, which leaves {}: {largest}",
-        if wanted == 1 { "" } else { "s" },
-        room.left()
-    ))
+    let leaves = match used + reserve {
+        0 => format!("{source} is {limit}"),
+        _ => format!(
+            "of {source}, a limit of {limit}, {used} are in use and {reserve} are kept for Poolscope itself and others, \
+             which leaves {}",
+            room.left()
+        ),
+    };
+    let workers = if wanted == 1 { "worker" } else { "workers" };
+    Some(format!("`{name}` needs {need} {what} for {wanted} {workers} at once; {leaves}: {largest}"))
 }
 
 /// Why the plan should not be carried out on this machine.
 pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Vec<PlanNote> {
     let mut notes = Vec::new();
-    let memory = bearable_memory(machine);
+    let (memory, because) = bearable_memory(workload, machine);
     for (index, (engine, spec)) in plan.engines.iter().zip(&workload.engines).enumerate() {
         let key = format!("engines[{index}].workers");
         let each = processes_each(workload, spec.kind);
-        let processes = Room { each, ..machine.processes };
+        let processes = Room { each, ..process_room(workload, machine) };
         notes.extend(
             too_many(&engine.name, processes, machine.descriptors, engine.peak_processes / each)
                 .map(|message| PlanNote { key: key.clone(), message }),
         );
         if engine.peak_memory_bytes > memory {
             let message = format!(
-                "tasks of `{}` would allocate up to {} at once; 80 % of this machine's memory is {}",
+                "tasks of `{}` would allocate up to {} at once; {because}",
                 engine.name,
-                bytesize::ByteSize(engine.peak_memory_bytes),
-                bytesize::ByteSize(memory)
+                ByteSize(engine.peak_memory_bytes)
             );
             notes.push(PlanNote { key, message });
         }

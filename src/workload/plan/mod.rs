@@ -16,7 +16,7 @@ use crate::workload::service;
 use crate::workload::stream::Stream;
 use crate::workload::units::format_duration;
 
-pub(crate) use envelope::most_workers;
+pub(crate) use envelope::{most_workers, most_workers_of, process_room};
 pub(crate) use makespan::Makespan;
 
 /// What has to be known about a machine to plan for it.
@@ -26,6 +26,8 @@ pub struct Machine {
     pub cores: u32,
     /// Main memory that may be used, in bytes.
     pub memory_bytes: u64,
+    /// Where that comes from, in words.
+    pub memory_source: &'static str,
     /// Processes that may be started.
     pub processes: Room,
     /// Open descriptors that workers may take; `None` without a limit.
@@ -42,13 +44,15 @@ pub struct Room {
     pub reserve: u64,
     /// What one worker takes.
     pub each: u64,
+    /// Where the limit comes from, in words.
+    pub source: &'static str,
 }
 
 impl Room {
     /// A limit of so many, nothing of which is in use.
     #[must_use]
     pub const fn of(limit: u64) -> Self {
-        Self { limit, used: 0, reserve: 0, each: 1 }
+        Self { limit, used: 0, reserve: 0, each: 1, source: "the limit" }
     }
 
     /// How much there is for workers.
@@ -85,6 +89,12 @@ pub struct Plan {
     pub warnings: Vec<PlanNote>,
     /// Why it should not be run here; `--i-know` overrides them.
     pub refusals: Vec<PlanNote>,
+    /// Why it cannot be run here at all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub impossible: Vec<PlanNote>,
+    /// The file's own `limits.max_time`, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_time_s: Option<f64>,
 }
 
 /// A task class.
@@ -184,13 +194,14 @@ pub(crate) fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine
         workload.engines.iter().map(|spec| engine(workload, stream, machine, &loads, spec)).collect();
     let runs_per_engine = workload.measure.warmup.saturating_add(workload.measure.repeats.get());
     let arrivals = arrivals(workload, stream);
-    let run_s = |engine: &EnginePlan| match &engine.makespan {
+    let run_s = |(engine, spec): (&EnginePlan, &EngineSpec)| match &engine.makespan {
         Some(makespan) => makespan.at_least_s.max(load::longest_chain_s(workload)),
         None => {
-            load::least_s(workload, &loads, arrivals.as_ref().map(|plan| plan.span_s), engine.workers, machine.cores)
+            let (span, cores) = (arrivals.as_ref().map(|plan| plan.span_s), spec.placement.cores(machine.cores));
+            load::least_s(workload, &loads, span, engine.workers, cores)
         }
     };
-    let least: f64 = engines.iter().map(run_s).sum();
+    let least: f64 = engines.iter().zip(&workload.engines).map(run_s).sum();
     let mut plan = Plan {
         tasks: stream.total(),
         stream_hash: stream.hash().to_owned(),
@@ -210,6 +221,8 @@ pub(crate) fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine
         runs_per_engine,
         warnings: Vec::new(),
         refusals: Vec::new(),
+        impossible: Vec::new(),
+        max_time_s: workload.limits.max_time.map(|limit| limit.as_secs_f64()),
     };
     plan.warnings = envelope::warnings(workload, &plan);
     plan.refusals = envelope::refusals(workload, machine, &plan);
@@ -232,13 +245,21 @@ impl Plan {
     pub(crate) fn limited_as(mut self, limit: Option<Duration>, product: &str) -> Self {
         let runs = u64::from(self.runs_per_engine) * self.engines.len() as u64;
         let most = limit.unwrap_or(MAX_TIME);
-        let Some(least) = self.at_least_s.filter(|least| *least > most.as_secs_f64()) else { return self };
-        let least = about(least);
+        let Some(least) = self.at_least_s else { return self };
         let message = if runs == 1 {
-            format!("the run takes at least {least}")
+            format!("the run takes at least {}", about(least))
         } else {
-            format!("{runs} runs ({product}) take at least {least} together")
+            format!("{runs} runs ({product}) take at least {} together", about(least))
         };
+        if let Some(own) = self.max_time_s.filter(|own| least > *own) {
+            let own = format_duration(Duration::try_from_secs_f64(own).unwrap_or(Duration::MAX));
+            let message = format!("{message}; after {own} they would be stopped");
+            self.refusals.push(PlanNote { key: "limits.max_time".to_owned(), message });
+            return self;
+        }
+        if least <= most.as_secs_f64() {
+            return self;
+        }
         let single = runs == 1 && limit.is_none();
         let message = if single { message } else { format!("{message}; --max-time is {}", format_duration(most)) };
         let note = PlanNote { key: "measure".to_owned(), message };
@@ -307,7 +328,8 @@ fn engine(
     loads: &[load::ClassLoad],
     spec: &EngineSpec,
 ) -> EnginePlan {
-    let workers = spec.workers.resolve(machine.cores).map(u64::from);
+    let cores = spec.placement.cores(machine.cores);
+    let workers = spec.workers.resolve(cores).map(u64::from);
     // Without a limit everything that is in the system runs: all tasks of a batch, or all that may be in flight.
     let most = workload.arrivals.max_in_flight().unwrap_or(u64::MAX).min(stream.total());
     // A caller who waits for each task keeps one worker busy.
@@ -315,16 +337,16 @@ fn engine(
     let at_once = workers.unwrap_or(most).min(most);
     // Workers that are kept are there from the start, however few tasks there are at once.
     let processes = if spec.kind.process_per_task() { at_once } else { workers.unwrap_or(most).min(stream.total()) };
-    let memory = envelope::memory_each(workload);
+    let memory = envelope::memory_each(workload, spec);
     EnginePlan {
         name: spec.name.clone(),
         kind: spec.kind.word(),
         workers,
         peak_processes: envelope::processes(workload, spec.kind, processes),
         peak_memory_bytes: memory.saturating_mul(at_once),
-        makespan: makespan::predict(workload, stream, loads, &makespan::Lives::of(spec), at_once, machine.cores),
+        makespan: makespan::predict(workload, stream, loads, &makespan::Lives::of(spec), at_once, cores),
         waves: makespan::waves(workload, stream, at_once),
-        utilisation: load::utilisation(workload, loads, workers, machine.cores),
+        utilisation: load::utilisation(workload, loads, workers, cores),
     }
 }
 

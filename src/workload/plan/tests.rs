@@ -3,8 +3,9 @@
 use super::*;
 use crate::workload::load::load as load_text;
 
-const PROCESSES: Room = Room { limit: 1000, used: 100, reserve: 100, each: 1 };
-const MACHINE: Machine = Machine { cores: 2, memory_bytes: 1 << 30, processes: PROCESSES, descriptors: None };
+const PROCESSES: Room = Room { limit: 1000, used: 100, reserve: 100, each: 1, source: "RLIMIT_NPROC" };
+const MACHINE: Machine =
+    Machine { cores: 2, memory_bytes: 1 << 30, memory_source: "free memory", processes: PROCESSES, descriptors: None };
 
 fn plan_of(text: &str) -> Plan {
     plan(&load_text(text, "test").unwrap_or_else(|problems| panic!("{problems}")).workload, MACHINE)
@@ -42,6 +43,18 @@ fn cpu_work_cannot_be_faster_than_the_cores() {
     assert_eq!((makespan.at_least_s, makespan.at_most_s), (4.0, 4.0));
     assert_eq!(plan.engines[1].workers, Some(2));
     assert_eq!(plan.engines[1].makespan.unwrap().at_least_s, 4.0);
+}
+
+#[test]
+fn an_engine_with_cpus_of_its_own_has_as_many_workers_and_cores() {
+    let plan = plan_of(
+        "version: 1\ntasks: [{ name: t, kind: cpu, count: 8, service_time: { dist: constant, value: 1s } }]\n\
+         engines: [{ kind: pool, affinity: [1] }, { kind: process, workers: 4, affinity: 0-1 }, { name: p, kind: process, affinity: 0-3 },\n\
+         { name: four, kind: pool, workers: 4, affinity: [0] }]\n",
+    );
+    let facts = plan.engines.iter().map(|engine| (engine.workers, engine.makespan.unwrap().at_least_s));
+    // Two cores are what there is of four.
+    assert_eq!(facts.collect::<Vec<_>>(), [(Some(1), 8.0), (Some(4), 4.0), (Some(2), 4.0), (Some(4), 8.0)]);
 }
 
 #[test]
@@ -197,7 +210,9 @@ fn the_safety_envelope_refuses_with_numbers() {
     let engines = "engines: [{ kind: pool, workers: 801 }]";
     let refused = sleeps(5000, "{ dist: constant, value: 1ms }", "", engines);
     let message = &refused.refusals[0].message;
-    for words in ["801 processes", "limit of 1000, 100 are in use", "800 is the largest number of workers"] {
+    for words in
+        ["801 processes", "of RLIMIT_NPROC, a limit of 1000, 100 are in use", "800 is the largest number of workers"]
+    {
         assert!(message.contains(words), "{message}");
     }
     assert_eq!(sleeps(5000, "{ dist: constant, value: 1ms }", "", &engines.replace("801", "800")).refusals, []);
@@ -207,7 +222,7 @@ fn the_safety_envelope_refuses_with_numbers() {
         sleeps(5000, "{ dist: constant, value: 1ms }", "", "engines: [{ kind: process, workers: unbounded }]");
     assert!(unbounded.refusals[0].message.contains("5000 processes"));
 
-    let descriptors = Some(Room { limit: 100, used: 10, reserve: 40, each: 3 });
+    let descriptors = Some(Room { limit: 100, used: 10, reserve: 40, each: 3, source: "RLIMIT_NOFILE" });
     let tight = |workers: u32| {
         let text = format!(
             "version: 1\ntasks: [{{ name: t, kind: command, count: 99, command: [x] }}]\nengines: [{{ kind: pool, workers: {workers} }}]\n"

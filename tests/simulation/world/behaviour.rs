@@ -199,6 +199,7 @@ impl World {
             peak_rss_bytes: None,
             out_of_memory: false,
             fault: false,
+            left_behind: false,
             output: TaskOutput::default(),
         };
         self.feed(Input::Exited { worker: id, ended: Box::new(ended) });

@@ -77,6 +77,7 @@ impl World {
             start_timeout,
             initializer,
             recycling: Recycling { max_tasks: NonZeroU64::new(recycling), max_rss_bytes: None },
+            join_timeout: Duration::from_secs(2),
             kills: (0..kills).map(|_| (Duration::from_nanos(dice.below(50 * MS)), None)).collect(),
             classes: rules.clone(),
             admission,

@@ -169,6 +169,7 @@ fn bundled_workloads_are_valid_and_listed() {
         "worker-death",
         "recycle-leak",
         "initializer",
+        "start-methods",
         "ghosts",
         "commands",
         "article",

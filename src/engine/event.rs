@@ -54,6 +54,17 @@ pub enum Severity {
     Error,
 }
 
+/// What an initializer took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InitializerFigures {
+    /// Wall-clock time.
+    pub wall: Duration,
+    /// CPU time.
+    pub cpu: Duration,
+    /// Resident memory of the process afterwards, where known.
+    pub rss_bytes: Option<u64>,
+}
+
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -95,6 +106,21 @@ pub enum Event<'a> {
         cpu: Duration,
         /// Resident memory of the worker afterwards, where known.
         rss_bytes: Option<u64>,
+    },
+    /// The fork server is ready to fork workers.
+    ForkServerReady {
+        /// Process id.
+        pid: u32,
+        /// From the decision to start it until now.
+        took: Duration,
+        /// What its initializer took, where it has one.
+        initializer: Option<InitializerFigures>,
+    },
+    /// The fork server ended and was reaped.
+    ForkServerExited {
+        exit: Exit,
+        /// The kernel's own accounting of its whole life (`wait4`), without the workers.
+        usage: Usage,
     },
     /// The bytes that a task returns. They count if it then succeeds.
     Returned {

@@ -85,6 +85,7 @@ pub(crate) fn snapshot() -> Snapshot {
         },
         ghosts: Default::default(),
         initializers: Default::default(),
+        life: Default::default(),
         worker_time: WorkerTime {
             work: millis(10_000),
             startup: millis(500),

@@ -8,6 +8,7 @@ pub(crate) mod fixtures;
 pub(crate) mod kept;
 pub(crate) mod kills;
 pub(crate) mod latency;
+pub mod life;
 pub(crate) mod log;
 pub(crate) mod nanos;
 pub(crate) mod quantiles;

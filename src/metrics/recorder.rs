@@ -8,10 +8,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::engine::control::Capabilities;
-use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severity, Slot, WorkerState};
+use crate::engine::event::{
+    EngineView, Event, InitializerFigures, Moment, Observer, RunState, Severity, Slot, WorkerState,
+};
 use crate::engine::outcome::{AttemptReport, Outcome};
 use crate::metrics::kills::Kills;
 use crate::metrics::latency::Latencies;
+use crate::metrics::life::{ForkServers, Life};
 use crate::metrics::log::{Last, keep_begin, trimmed};
 use crate::metrics::nanos::nanos;
 use crate::metrics::results_hash::ResultsHash;
@@ -62,6 +65,7 @@ pub struct Recorder {
     kills: Kills,
     ghosts: Ghosts,
     initializers: Initializers,
+    fork_servers: ForkServers,
     pauses: Pauses,
     /// Last outcome of a task, pauses left out.
     last_outcome: Moment,
@@ -94,6 +98,7 @@ impl Recorder {
             kills: Kills::default(),
             ghosts: Ghosts::default(),
             initializers: Initializers::default(),
+            fork_servers: ForkServers::default(),
             pauses: Pauses::default(),
             last_outcome: Moment::ZERO,
             succeeded: 0,
@@ -115,6 +120,13 @@ impl Recorder {
     fn note(&mut self, now: Moment, severity: Severity, mut text: String) {
         keep_begin(&mut text);
         self.notes.push(Note { at: self.pauses.clock(now), severity, text });
+    }
+
+    fn initialized(&mut self, figures: InitializerFigures) {
+        self.initializers.count += 1;
+        self.initializers.wall += figures.wall;
+        self.initializers.cpu += figures.cpu;
+        self.initializers.rss_bytes = self.initializers.rss_bytes.max(figures.rss_bytes);
     }
 
     fn attempt(&mut self, now: Moment, report: &AttemptReport) {
@@ -178,6 +190,7 @@ impl Recorder {
             worker_time,
             ghosts: self.ghosts,
             initializers: self.initializers,
+            life: Life { fork_servers: self.fork_servers },
             workers_target: view.workers,
             workers: self.rows(now, view),
             cpu: self.cpu(over, wall.elapsed()),
@@ -329,6 +342,16 @@ impl Observer for Recorder {
                 }
                 self.tell_sampler(worker.slot);
             }
+            Event::ForkServerReady { initializer, .. } => {
+                self.fork_servers.starts += 1;
+                if let Some(figures) = initializer {
+                    self.initialized(*figures);
+                }
+            }
+            Event::ForkServerExited { usage, .. } => {
+                self.fork_servers.cpu += usage.cpu();
+                self.slots.exited += *usage;
+            }
             // The bytes are the caller's.
             Event::Returned { .. } => {}
             Event::GhostBegan { .. } => self.ghosts.began += 1,
@@ -339,10 +362,7 @@ impl Observer for Recorder {
                 self.ghosts.unmeasured += u64::from(cpu.is_none());
             }
             Event::WorkerInitialized { wall, cpu, rss_bytes, .. } => {
-                self.initializers.count += 1;
-                self.initializers.wall += *wall;
-                self.initializers.cpu += *cpu;
-                self.initializers.rss_bytes = self.initializers.rss_bytes.max(*rss_bytes);
+                self.initialized(InitializerFigures { wall: *wall, cpu: *cpu, rss_bytes: *rss_bytes });
             }
             Event::Resized { workers } => {
                 self.capacity.set(self.pauses.clock(now), *workers);

@@ -9,6 +9,7 @@ use crate::engine::event::{Moment, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::distribution::Distributions;
 pub use crate::metrics::kills::{Cost, Kill, Replaced};
+use crate::metrics::life::Life;
 pub(crate) use crate::metrics::quantiles::{Latency, Quantiles};
 use crate::workload::model::{ClassId, TaskIndex};
 
@@ -54,6 +55,7 @@ pub struct Snapshot {
     pub ghosts: Ghosts,
     /// What workers did before their first task.
     pub initializers: Initializers,
+    pub life: Life,
     /// Number of workers aimed at.
     pub workers_target: u32,
     /// Every slot, in order.
@@ -102,6 +104,7 @@ impl Snapshot {
             worker_time: WorkerTime::default(),
             ghosts: Ghosts::default(),
             initializers: Initializers::default(),
+            life: Life::default(),
             workers_target: 0,
             workers: Vec::new(),
             cpu: Cpu::default(),

@@ -52,7 +52,7 @@ pub struct Child {
 enum Parent {
     /// This process.
     Us,
-    /// Another one, such as a fork server, which hands on what it was told. If it ends before, the child becomes ours, or
+    /// Another one, which hands on what it was told. If it ends before, the child becomes ours, or
     /// that of another process that takes orphans in: then nobody says more than that it has ended.
     Other { word: Word, end: OwnedFd },
 }
@@ -84,12 +84,31 @@ impl Child {
         Ok(Self { pid, pidfd: Some(pidfd), started: at, leads_group, reaped: false, parent: Parent::Us })
     }
 
+    /// Takes charge of a child of this process that our fork server has made: what is told of its end is the kernel's word.
+    /// Nobody else may wait for it before.
+    ///
+    /// # Errors
+    /// When that is no process id.
+    pub(crate) fn of_fork_server(pid: u32, pidfd: OwnedFd, at: u64) -> io::Result<Self> {
+        let owned = owned();
+        let pid = i32::try_from(pid).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        Self::adopt(StartedChild { pid, pidfd, at }, true, owned)
+    }
+
+    /// Has signals go to the child alone from now on: what else is in its group is looked after by others.
+    pub(crate) fn leave_group_alone(&mut self) {
+        self.leads_group = false;
+    }
+
     /// Takes charge of a process that another one has started for us and will wait for. That one must not reap it before
     /// the teller has told: until then its pid cannot be anybody else's.
     ///
     /// # Errors
     /// When there is no such process.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for workers that a fork server starts"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for workers whose fork server cannot make them children of ours")
+    )]
     pub(crate) fn of_another(pid: u32, started: u64, leads_group: bool) -> io::Result<(Self, Teller)> {
         let (teller, word) = teller()?;
         let mut owned = owned();
@@ -236,13 +255,18 @@ impl Child {
         Ok(Reaped { exit, usage: usage(&rusage), peak_rss_bytes: (peak_kib > own_peak).then_some(peak_kib * 1024) })
     }
 
-    /// Waits at most so long for its end and reaps it then.
-    pub(crate) fn wait_at_most(&mut self, patience: Duration) {
+    /// Waits at most so long for its end and reaps it then; `None` if it has not ended, or that cannot be told.
+    pub(crate) fn wait_at_most(&mut self, patience: Duration) -> Option<Reaped> {
         let deadline = Instant::now() + patience;
-        while let Ok(None) = self.try_reap() {
+        loop {
+            match self.try_reap() {
+                Ok(None) => {}
+                Ok(reaped) => return reaped,
+                Err(_) => return None,
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return;
+                return None;
             }
             match (&self.pidfd, rustix::event::Timespec::try_from(left)) {
                 (Some(pidfd), Ok(left)) => {
@@ -251,7 +275,7 @@ impl Child {
                     let ended = rustix::event::poll(&mut ends, Some(&left)).is_ok_and(|ready| ready > 0);
                     if ended && matches!(self.parent, Parent::Other { .. }) && self.parent.heard().is_none() {
                         // Its parent does the rest.
-                        return;
+                        return None;
                     }
                 }
                 _ => std::thread::sleep(Duration::from_millis(1)),

@@ -14,7 +14,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitOptions};
 
 use crate::os::process_owner::ProcessOwner;
-use crate::os::process_table::{Stands, Stat, children, children_of_process, raw, stands_still, stat_of, tick};
+use crate::os::process_table::{
+    Stands, Stat, children, children_of_process, children_of_this_thread, raw, stands_still, stat_of, tick,
+};
 use crate::os::{child, clock};
 
 /// How long one look waits for processes to stop, all together; what takes longer, the next look finds stopped.
@@ -201,6 +203,18 @@ pub(crate) fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
         }
     }
     swept
+}
+
+/// Kills and reaps the children of the calling thread that have no owner: those that a fork server had made and not told of
+/// when it ended. To be called on a thread whose children are all ours.
+pub(crate) fn end_untold() {
+    let owned = child::owned();
+    for pid in children_of_this_thread().into_iter().filter(|pid| !owned.contains(&raw(*pid))) {
+        // One that cannot be killed would be waited for without end.
+        if rustix::process::kill_process(pid, Signal::KILL).is_ok() {
+            let _ = rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(pid), WaitOptions::empty()));
+        }
+    }
 }
 
 /// Kills an orphan and everyone below it: a child that is born to it by now tells nothing of where it comes from once

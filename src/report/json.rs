@@ -114,6 +114,8 @@ struct RunOut<'a> {
     ghosts: u64,
     /// What workers did before their first task (additive to version 1).
     initializers: Option<InitializersOut>,
+    /// What workers were forked from (additive to version 1).
+    fork_server: Option<ForkServerOut>,
     zombies: Option<u64>,
     workers: Vec<WorkerOut>,
     results_hash: String,
@@ -130,6 +132,14 @@ struct InitializersOut {
     wall_s: f64,
     cpu_s: f64,
     rss_bytes: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ForkServerOut {
+    /// One, and one more for each that had to be replaced.
+    starts: u64,
+    /// Its initializer and its forks: in the run's `cpu`, and in no worker's.
+    cpu_s: f64,
 }
 
 #[derive(Serialize)]
@@ -403,6 +413,8 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
             cpu_s: seconds(run.initializers.cpu),
             rss_bytes: run.initializers.rss_bytes,
         }),
+        fork_server: (run.life.fork_servers.starts > 0)
+            .then(|| ForkServerOut { starts: run.life.fork_servers.starts, cpu_s: seconds(run.life.fork_servers.cpu) }),
         zombies: end.filter(|end| end.unreaped == 0).map(|_| 0),
         workers: run.workers.iter().map(worker).collect(),
         results_hash: format!("{:016x}", run.results_hash),

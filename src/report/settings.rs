@@ -3,7 +3,7 @@
 use crate::os::accounting::Exit;
 use crate::report::{clean, units};
 use crate::workload::model::{
-    BadResult, EngineSpec, Fault, FaultKind, FaultRule, Mishap, OnTimeout, Trigger, Workload,
+    BadResult, EngineSpec, Fault, FaultKind, FaultRule, Mishap, OnTimeout, StartMethod, Trigger, Workload,
 };
 
 /// The settings of an arm that are not the defaults: `recycled after 25 tasks`.
@@ -27,9 +27,16 @@ pub(crate) fn of_engine(spec: &EngineSpec) -> Vec<String> {
         if initializer.fail_rate > 0.0 {
             parts.push(format!("fails {} %", units::rate(initializer.fail_rate * 100.0)));
         }
-        let each = if spec.kind.process_per_task() { "process" } else { "worker" };
+        let each = match (spec.start_method, spec.kind.process_per_task()) {
+            (StartMethod::Forkserver, _) => "fork server",
+            (StartMethod::Spawn, true) => "process",
+            (StartMethod::Spawn, false) => "worker",
+        };
         let parts = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
         words.push(format!("initializer of each {each}: {parts}"));
+    }
+    if spec.start_method == StartMethod::Forkserver {
+        words.push("workers are forked from a server".to_owned());
     }
     if spec.on_timeout == Some(OnTimeout::Abandon) {
         words.push("the caller gives up at a timeout, the worker goes on".to_owned());

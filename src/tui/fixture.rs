@@ -182,6 +182,7 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
         },
         ghosts: Default::default(),
         initializers: Default::default(),
+        life: Default::default(),
         worker_time: WorkerTime { work, startup, idle: wall - work - startup, ..WorkerTime::default() },
         workers_target: engine.workers,
         workers: (0..engine.workers).map(|slot| worker(engine, slot, ended, over)).collect(),

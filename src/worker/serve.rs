@@ -35,21 +35,31 @@ pub(super) fn serve(socket: &UnixStream, board: Board, first_line: u32) -> io::R
         }
     };
     inherited::set_caller(setup.caller);
+    serve_set_up(socket, Arc::new(board), first_line, &setup, inbox)
+}
+
+/// The same for one that has its setup; what else was received is in the inbox.
+pub(super) fn serve_set_up(
+    socket: &UnixStream,
+    board: Arc<Board>,
+    first_line: u32,
+    setup: &Setup,
+    inbox: Inbox,
+) -> io::Result<()> {
     let alone = setup.lanes == 1 && !setup.grows;
     let mut hello = Vec::new();
     let lanes = if alone { 1 } else { MOST_LANES };
     let pid = std::process::id();
     protocol::put_hello(&mut hello, &Hello { protocol: protocol::VERSION, pid, lanes, tells: Tells::Board });
-    let board = Arc::new(board);
     if alone {
-        let mut lane = LaneRunner::new(0, board.own_line(first_line), ReportSocket { socket, turns: None }, &setup);
+        let mut lane = LaneRunner::new(0, board.own_line(first_line), ReportSocket { socket, turns: None }, setup);
         *lane.outbox() = hello;
         // Never dropped: the process ends with it, and the kernel is quicker.
         serve_alone(&mut std::mem::ManuallyDrop::new(lane), inbox, socket)?;
         early::leave(0);
     }
     (&*socket).write_all(&hello)?;
-    let crew = Crew { socket, turns: Mutex::new(()), board, first_line, setup: &setup, present: AtomicUsize::new(0) };
+    let crew = Crew { socket, turns: Mutex::new(()), board, first_line, setup, present: AtomicUsize::new(0) };
     std::thread::scope(|scope| crew.serve(scope, inbox).unwrap_or_else(|error| give_up(&error)));
     Ok(())
 }

@@ -31,6 +31,7 @@ static ALL: &[Bundled] = bundled![
     "recycle-leak",
     "initializer",
     "ghosts",
+    "start-methods",
     "commands",
     "memory",
     "article",

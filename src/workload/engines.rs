@@ -4,7 +4,7 @@
 
 use std::num::NonZeroU32;
 
-use crate::workload::model::{DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, Recycling, Workers};
+use crate::workload::model::{DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, Recycling, StartMethod, Workers};
 use crate::workload::yaml::Tree;
 
 /// Names of the number of workers: ours, and those of libraries that people come from.
@@ -35,6 +35,7 @@ impl EngineSpec {
             start_timeout: DEFAULT_START_TIMEOUT,
             recycling: Recycling::default(),
             initializer: None,
+            start_method: StartMethod::default(),
             on_timeout: None,
         }
     }

@@ -339,6 +339,8 @@ pub struct EngineSpec {
     pub workers: Workers,
     /// How many tasks a worker may hold.
     pub chunksize: Chunksize,
+    /// How its workers are started.
+    pub start_method: StartMethod,
     /// How long a worker may say nothing after its start, or in answer to a task, before it is replaced.
     pub start_timeout: Duration,
     /// When its workers are replaced although they are well.
@@ -347,6 +349,17 @@ pub struct EngineSpec {
     pub initializer: Option<Initializer>,
     /// What happens to a task that works longer than its `timeout`; `None` where that is the task's affair.
     pub on_timeout: Option<OnTimeout>,
+}
+
+/// How a process that works on native tasks comes to be. One that is a program is always spawned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartMethod {
+    /// A new process runs the worker from its first instruction.
+    #[default]
+    Spawn,
+    /// It is forked from a small process that has been set up once, the initializer included.
+    Forkserver,
 }
 
 /// The `start_timeout` of an engine that states none.

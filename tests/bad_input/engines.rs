@@ -133,7 +133,6 @@ fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown
         ("submit", "engines[0].submit"),
         ("dispatch", "engines[0].dispatch"),
         ("queue_capacity", "engines[0].queue_capacity"),
-        ("start_method", "engines[0].start_method"),
         ("join", "engines[0].join"),
         ("affinity", "engines[0].affinity"),
         ("nice", "engines[0].nice"),
@@ -218,4 +217,30 @@ fn faults() {
     accepted(&fault("kind: kill_worker, at: 3s, worker: 1, engine: pool"));
     accepted(&fault("kind: leak, bytes: 64KiB"));
     accepted(&fault("kind: bad_result, at: 0, result: undecodable"));
+}
+
+#[test]
+fn how_workers_are_started() {
+    let method = |text: &str| engine(text);
+    check(vec![
+        case(
+            method("kind: process, start_method: §fork"),
+            "engines[0].start_method",
+            &["Python alone", "spawn or forkserver", "threads"],
+        ),
+        case(method("kind: pool, start_method: §fork"), "engines[0].start_method", &["Python alone"]),
+        case(
+            method("kind: serial, §start_method: spawn"),
+            "engines[0].start_method",
+            &["does not apply to a serial engine"],
+        ),
+        case(method("kind: pool, start_method: §7"), "engines[0].start_method", &["spawn", "forkserver"]),
+        case(method("kind: pool, start_method: §spawm"), "engines[0].start_method", &["spawn"]).proposing("spawn"),
+    ]);
+    let loaded = accepted(&method("kind: pool, start_method: forkserver"));
+    assert_eq!(loaded.workload.engines[0].start_method, poolscope::workload::model::StartMethod::Forkserver);
+    assert_eq!(
+        accepted(&method("kind: pool")).workload.engines[0].start_method,
+        poolscope::workload::model::StartMethod::Spawn
+    );
 }

@@ -6,6 +6,7 @@ mod support;
 
 mod basics;
 mod faults;
+mod fork_server;
 mod ghosts;
 mod lanes;
 mod lateness;

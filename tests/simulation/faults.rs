@@ -28,6 +28,7 @@ pub struct Faults {
     pub failed_initializers: u64,
     pub shared_deaths: u64,
     pub late_wakes: u64,
+    pub server_deaths: u64,
 }
 
 impl Faults {
@@ -58,6 +59,7 @@ impl Faults {
             ("a failed initializer", self.failed_initializers),
             ("a failure of the engine itself", self.engine_failures),
             ("a late wake", self.late_wakes),
+            ("a death of a fork server", self.server_deaths),
         ]
     }
 
@@ -88,6 +90,7 @@ impl Faults {
             failed_initializers: self.failed_initializers + other.failed_initializers,
             engine_failures: self.engine_failures + other.engine_failures,
             late_wakes: self.late_wakes + other.late_wakes,
+            server_deaths: self.server_deaths + other.server_deaths,
         }
     }
 }

@@ -22,7 +22,8 @@ use poolscope::engine::dispatcher::{InitializerRules, Policy, Settings};
 use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
 use poolscope::engine::error::EngineError;
 use poolscope::engine::event::{
-    EngineView, Event, Moment, Observer, Observers, Record, RunState, Slot, SlotView, Usage, WorkerId,
+    EngineView, Event, InitializerFigures, Moment, Observer, Observers, Record, RunState, Slot, SlotView, Usage,
+    WorkerId,
 };
 use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
 use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
@@ -113,6 +114,7 @@ pub struct Setting {
     pub worker_program: OsString,
     pub start_timeout: Duration,
     pub initializer: Option<InitializerRules>,
+    pub fork_server: bool,
     pub recycling: Recycling,
     pub kills: Vec<(Duration, Option<Slot>)>,
     pub orders: WorkerOrders,
@@ -129,6 +131,7 @@ pub fn pool(workers: u32) -> Setting {
         worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
         start_timeout: Duration::from_secs(10),
         initializer: None,
+        fork_server: false,
         recycling: Recycling::default(),
         kills: Vec::new(),
         orders: WorkerOrders::default(),
@@ -205,6 +208,7 @@ impl Setting {
                 chunk: self.chunk,
                 start_timeout: self.start_timeout,
                 initializer: self.initializer,
+                fork_server: self.fork_server,
                 recycling: self.recycling,
                 kills: self.kills,
                 classes: self.classes.iter().map(|(_, _, rules)| *rules).collect(),
@@ -252,6 +256,10 @@ pub struct Story {
     pub returned: Vec<(u64, Vec<u8>)>,
     /// Initializers that went well: worker, how long each took, and its CPU time.
     pub initialized: Vec<(WorkerId, Duration, Duration)>,
+    /// Fork servers that became ready: process id, and what the initializer took.
+    pub fork_servers: Vec<(u32, Option<InitializerFigures>)>,
+    /// What those used that have ended, and how they ended.
+    pub fork_server_exits: Vec<(Exit, Usage)>,
     /// Ghosts that are gone: how long they were one, and the CPU time of that.
     pub ghosts: Vec<(Duration, Option<Duration>)>,
     /// How many records came together.
@@ -314,6 +322,8 @@ impl Observer for Remember {
                 story.exits.push((*worker, *pid, *exit, *usage, *expected));
             }
             Event::Returned { index, bytes, .. } => story.returned.push((*index, bytes.to_vec())),
+            Event::ForkServerReady { pid, initializer, .. } => story.fork_servers.push((*pid, *initializer)),
+            Event::ForkServerExited { exit, usage } => story.fork_server_exits.push((*exit, *usage)),
             Event::GhostEnded { after, cpu, .. } => story.ghosts.push((*after, *cpu)),
             Event::WorkerInitialized { worker, wall, cpu, .. } => story.initialized.push((*worker, *wall, *cpu)),
             Event::Note { text, .. } => {

@@ -8,7 +8,7 @@
 //! `staff` starts and dismisses workers, `dispatch` gives out work, `results` takes it in, `deaths` deals with workers
 //! that end, `deadlines` with time that runs out, `expiry` with waiting that lasts too long, `ghosts` with workers whose
 //! caller has given up, `control` with what the user asks for, `recycle` with workers that have done their share,
-//! `arrivals` with tasks that come, `unsent` with tasks that there is no room for.
+//! `arrivals` with tasks that come, `fork_server` with what workers are forked from, `unsent` with tasks that there is no room for.
 
 mod arrivals;
 mod control;
@@ -16,6 +16,7 @@ mod deadlines;
 mod deaths;
 mod dispatch;
 mod expiry;
+mod fork_server;
 mod ghosts;
 pub mod input;
 mod lane;
@@ -41,6 +42,7 @@ use crate::engine::stream::{Admission, ClassRules, TaskStream};
 use crate::workload::model::Recycling;
 
 use arrivals::PendingArrivals;
+use fork_server::ForkServer;
 pub use input::{Effect, Ended, Input, Sink, StartFailure, Stop};
 use lane::Lane;
 pub use policy::Policy;
@@ -67,6 +69,8 @@ pub struct Settings {
     pub start_timeout: Duration,
     /// What a worker runs before its first task; `None` if nothing.
     pub initializer: Option<InitializerRules>,
+    /// Whether workers are forked from a server, which then runs the initializer, once for all of them.
+    pub fork_server: bool,
     /// When workers are replaced although they are well.
     pub recycling: Recycling,
     /// When, since the start of the run, a worker is killed: the one in this slot, or the first one found in a task.
@@ -95,6 +99,7 @@ pub struct Dispatcher {
     chunk: Chunk,
     start_timeout: Duration,
     initializer: Option<InitializerRules>,
+    fork_server: Option<ForkServer>,
     recycling: Recycling,
     kills: Vec<(Duration, Option<Slot>)>,
     classes: Vec<ClassRules>,
@@ -157,7 +162,8 @@ impl Dispatcher {
             policy: settings.policy,
             chunk: settings.chunk,
             start_timeout: settings.start_timeout,
-            initializer: settings.initializer,
+            initializer: settings.initializer.filter(|_| !settings.fork_server),
+            fork_server: settings.fork_server.then(|| ForkServer::new(settings.initializer)),
             recycling: settings.recycling,
             kills: settings.kills,
             seed: settings.seed,
@@ -230,6 +236,12 @@ impl Dispatcher {
             Input::Closed { worker } => self.closed(now, worker),
             Input::Progress { lane, task } => self.progress(now, lane, task, out),
             Input::Misbehaved { worker, reason } => self.misbehaved(now, worker, reason, out),
+            Input::ForkServerHello { pid } => self.fork_server_hello(now, pid, out),
+            Input::ForkServerInitialized { result } => self.fork_server_initialized(now, result, out),
+            Input::ForkServerNotStarted { failure } => self.fork_server_not_started(now, failure, out),
+            Input::ForkServerEnded { exit, usage, wrote } => {
+                self.fork_server_ended(now, (exit, usage, &wrote), out);
+            }
             Input::Exited { worker, ended } => self.exited(now, worker, &ended, out),
         }
         self.catch_up(now, out);
@@ -347,6 +359,7 @@ impl Dispatcher {
         match timer {
             Timer::Watch { slot } => self.look(slot, out),
             Timer::Closed(worker) => self.still_there(now, worker, out),
+            Timer::ForkServer(number) => self.fork_server_overdue(now, number, out),
             Timer::Initializer(worker) => self.initializer_overdue(now, worker, out),
             Timer::Grace(worker) => self.grace_over(now, worker, out),
             Timer::Stuck(worker) => self.stuck(worker, out),

@@ -94,7 +94,7 @@ impl Dispatcher {
     }
 
     pub(super) fn start(&mut self, now: Moment, slot: Slot, task: Option<Ticket>, out: &mut dyn Sink) {
-        let blocked = now < self.start_blocked_until;
+        let blocked = now < self.start_blocked_until || !self.can_fork(now, out);
         let Some((worker, _)) = self.table.at_mut(slot) else { return };
         worker.epoch += 1;
         worker.life = if blocked { Life::Waiting } else { Life::Starting(now) };
@@ -104,7 +104,10 @@ impl Dispatcher {
         let Some(id) = self.table.lane_id(slot).map(|lane| lane.worker) else { return };
         if blocked {
             self.queue.give_back(task.into_iter());
-            self.timers.set(self.start_blocked_until, Timer::Start(id));
+            // Else the fork server's word is waited for.
+            if now < self.start_blocked_until {
+                self.timers.set(self.start_blocked_until, Timer::Start(id));
+            }
             return;
         }
         for lane in self.table.lanes_of_mut(id) {
@@ -265,7 +268,7 @@ impl Dispatcher {
     }
 
     /// The system is short of something: for a while no worker is started, each time for longer.
-    fn block_starts(&mut self, now: Moment, error: &NotStarted, out: &mut dyn Sink) {
+    pub(super) fn block_starts(&mut self, now: Moment, error: &NotStarted, out: &mut dyn Sink) {
         if self.failed_starts == 0 {
             self.failing_since = now;
         }

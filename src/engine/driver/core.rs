@@ -18,6 +18,7 @@ use crate::engine::clock::RunClock;
 use crate::engine::control::Capabilities;
 use crate::engine::dispatcher::input::TaskOutput;
 use crate::engine::dispatcher::{Dispatcher, Effect, Input, Policy, Sink};
+use crate::engine::driver::fork_server::ForkServer;
 use crate::engine::driver::ghost_meter::GhostMeter;
 use crate::engine::driver::guardian::Guardian;
 use crate::engine::driver::strays::Strays;
@@ -57,6 +58,14 @@ pub(super) struct Core {
     /// Environment of programs that are tasks.
     pub(crate) program: Program,
     pub(crate) guardian: Option<Guardian>,
+    /// Fork servers that were started so far.
+    pub(crate) servers: u64,
+    /// Whether workers are forked.
+    pub(crate) forks: bool,
+    /// What they are forked from, while it is there.
+    pub(crate) fork_server: Option<ForkServer>,
+    /// Whether its local tasks are still to be started.
+    pub(crate) fork_server_unwatched: bool,
     pub(crate) oom_kills: Option<u64>,
     /// Watches over what programs leave behind; `None` where no task is a program.
     pub(crate) strays: Option<Strays>,
@@ -136,6 +145,7 @@ impl Core {
         };
         protocol::put_setup(&mut setup, &frame);
         let max_rss_bytes = spec.settings.recycling.max_rss_bytes;
+        let forks = spec.settings.fork_server;
         let mut core = Self {
             policy: spec.settings.policy,
             capabilities: spec.capabilities,
@@ -154,6 +164,10 @@ impl Core {
             worker,
             program,
             guardian: None,
+            servers: 0,
+            forks,
+            fork_server: None,
+            fork_server_unwatched: false,
             oom_kills: oom::kills(),
             strays: None,
             ghosts: GhostMeter::default(),
@@ -225,6 +239,8 @@ impl Core {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Start { worker, lanes, task } => self.start(worker, lanes, task),
+            Effect::StartForkServer => self.start_fork_server(),
+            Effect::StopForkServer => self.stop_fork_server(),
             Effect::Send { lane, tickets } => self.send(lane, &tickets),
             Effect::Probe { lane } => {
                 let task = self.in_task(lane);

@@ -6,8 +6,8 @@ use super::breach::Breach;
 use super::core::Core;
 use super::links::{Initialization, Link, Peer};
 use crate::engine::dispatcher::Input;
-use crate::engine::dispatcher::input::{InitializerFigures, TaskFailure, TaskOutput};
-use crate::engine::event::{Event, Record, WorkerId};
+use crate::engine::dispatcher::input::{TaskFailure, TaskOutput};
+use crate::engine::event::{Event, InitializerFigures, Record, WorkerId};
 use crate::os::accounting::Usage;
 use crate::os::clock::monotonic;
 use crate::os::readings;
@@ -102,7 +102,7 @@ impl Core {
     /// A worker may have grown beyond what it may have.
     fn look_at_size(&mut self, worker: WorkerId) {
         let Some(most) = self.max_rss_bytes else { return };
-        let Some(Link { peer: Peer::Worker(peer), child, .. }) = self.link(worker) else { return };
+        let Some(Link { peer: Peer::Worker(peer), child: Some(child), .. }) = self.link(worker) else { return };
         let now = monotonic();
         if now.saturating_sub(peer.measured) < MEASURE_EVERY {
             return;

@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 use super::breach::Breach;
 use super::payloads::Payloads;
 use super::results::PartialResults;
+use crate::engine::dispatcher::Stop;
 use crate::os::capture::Capture;
 use crate::os::child::Child;
 use crate::os::readiness;
@@ -23,9 +24,12 @@ use crate::workload::model::TaskIndex;
 pub(super) struct Link {
     pub(crate) epoch: u32,
     pub(crate) lanes: u16,
-    pub(crate) child: Child,
+    /// `None` until the fork server has told that it is there.
+    pub(crate) child: Option<Child>,
     /// Whether it was told to end.
     pub(crate) stopped: bool,
+    /// How it is to be ended as soon as it is there.
+    pub(crate) stop_when_there: Option<Stop>,
     pub(crate) peer: Peer,
     /// Local tasks that read what it says: they end with it, even if another process holds its pipes.
     pub(crate) readers: Vec<AbortHandle>,

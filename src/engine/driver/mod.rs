@@ -7,6 +7,8 @@
 mod breach;
 mod commands;
 mod core;
+mod fork_server;
+mod forks;
 mod frames;
 mod ghost_meter;
 pub(in crate::engine) mod guardian;

@@ -38,14 +38,13 @@ impl ProgramPeer {
 impl Core {
     pub(super) fn start_program(&mut self, worker: WorkerId, ticket: Ticket, command: &CommandLine) {
         match self.try_start_program(worker, ticket, command) {
-            Ok(link) => {
-                let pid = link.child.pid();
+            Ok((link, pid)) => {
                 self.place(worker, link);
                 self.unwatched.push(worker);
                 let now = self.clock.now();
                 self.handle(now, Input::Started { worker, pid });
                 self.handle(now, Input::Hello { worker });
-                if self.orders.initialize.is_some() {
+                if self.orders.initialize.is_some() && !self.forks {
                     // A program is its own beginning: there is nothing of ours in it to be initialized.
                     self.handle(now, Input::Initialized { worker, result: Ok(None) });
                 }
@@ -76,7 +75,12 @@ impl Core {
         too_long
     }
 
-    fn try_start_program(&mut self, worker: WorkerId, ticket: Ticket, command: &CommandLine) -> io::Result<Link> {
+    fn try_start_program(
+        &mut self,
+        worker: WorkerId,
+        ticket: Ticket,
+        command: &CommandLine,
+    ) -> io::Result<(Link, u32)> {
         let argv = command.arguments(ticket.first, ticket.attempt, self.seed);
         let mut program = self.program.with_arguments(&argv)?;
         let mark = environment::task_mark(ticket.first, ticket.attempt);
@@ -96,18 +100,20 @@ impl Core {
             self.board.reset(worker.slot.0);
         }
         let (index, child) = (ticket.first, child?);
-        let started = child.started_at();
+        let (started, pid) = (child.started_at(), child.pid());
         self.written_since.remove(&index);
-        self.board.program_started(worker.slot.0, started, child.pid());
+        self.board.program_started(worker.slot.0, started, pid);
         let peer = ProgramPeer { index, started, stdout, stderr };
-        Ok(Link {
+        let link = Link {
             epoch: worker.epoch,
             lanes: 1,
-            child,
+            child: Some(child),
             stopped: false,
+            stop_when_there: None,
             peer: Peer::Program(Box::new(peer)),
             readers: Vec::new(),
-        })
+        };
+        Ok((link, pid))
     }
 
     /// Takes in what a stream holds; says whether it may give more later.

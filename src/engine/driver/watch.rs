@@ -73,6 +73,7 @@ pub(super) async fn drive(
     let mut core = core.borrow_mut();
     // Strays are ended before the run is called over.
     core.end_strays();
+    core.dismiss_fork_server();
     core.guardian = None;
     core.tell_state();
     core.conclusion()
@@ -90,8 +91,12 @@ fn spawn_watchers(core: &Shared) {
         let mut borrowed = core.borrow_mut();
         let unwatched = std::mem::take(&mut borrowed.unwatched);
         let blocked = std::mem::take(&mut borrowed.blocked);
-        if unwatched.is_empty() && blocked.is_empty() {
+        let fork_server = std::mem::take(&mut borrowed.fork_server_unwatched);
+        if unwatched.is_empty() && blocked.is_empty() && !fork_server {
             return;
+        }
+        if fork_server && let Err(source) = watch_fork_server(core, &mut borrowed) {
+            borrowed.feed(Input::Broken(EngineError::Watch { source }));
         }
         for worker in unwatched {
             if let Err(source) = watch_child(core, &mut borrowed, worker) {
@@ -108,7 +113,9 @@ fn spawn_watchers(core: &Shared) {
 
 fn watch_child(core: &Shared, borrowed: &mut Core, worker: WorkerId) -> io::Result<()> {
     let Some(link) = borrowed.link(worker) else { return Ok(()) };
-    let pidfd = link.child.take_pidfd().ok_or_else(|| io::Error::other("its pidfd is gone"))?;
+    let child = link.child.as_mut().ok_or_else(|| io::Error::other("it is not there yet"))?;
+    let pidfd = child.take_pidfd().ok_or_else(|| io::Error::other("its pidfd is gone"))?;
+    let word = child.take_word().map(readiness::readable).transpose()?;
     match &link.peer {
         Peer::Worker(peer) => {
             let reader = spawn_local(watch_socket(Rc::clone(core), worker, Rc::clone(&peer.socket)));
@@ -124,10 +131,48 @@ fn watch_child(core: &Shared, borrowed: &mut Core, worker: WorkerId) -> io::Resu
             }
         }
     }
-    let word = link.child.take_word().map(readiness::readable).transpose()?;
     let pidfd = readiness::readable(pidfd)?;
     spawn_local(watch_end(Rc::clone(core), worker, pidfd, word));
     Ok(())
+}
+
+fn watch_fork_server(core: &Shared, borrowed: &mut Core) -> io::Result<()> {
+    let Some(server) = &mut borrowed.fork_server else { return Ok(()) };
+    let pidfd = server.child.take_pidfd().ok_or_else(|| io::Error::other("its pidfd is gone"))?;
+    let pidfd = readiness::readable(pidfd)?;
+    let line = Rc::clone(&server.line);
+    server.readers.push(spawn_local(watch_line(Rc::clone(core), line)).abort_handle());
+    server.readers.push(spawn_local(watch_fork_server_end(Rc::clone(core), pidfd)).abort_handle());
+    Ok(())
+}
+
+async fn watch_line(core: Shared, line: Rc<AsyncFd<OwnedFd>>) {
+    while let Ok(mut ready) = line.readable().await {
+        let more = core.borrow_mut().hear_fork_server();
+        spawn_watchers(&core);
+        if !more {
+            // It is useless without its line, if it is not ending anyway.
+            core.borrow_mut().stop_fork_server();
+            return;
+        }
+        ready.clear_ready();
+    }
+}
+
+async fn watch_fork_server_end(core: Shared, pidfd: AsyncFd<OwnedFd>) {
+    while let Ok(mut ready) = pidfd.readable().await {
+        let ended = match core.borrow_mut().fork_server.as_mut() {
+            Some(server) => server.child.try_reap(),
+            None => return,
+        };
+        if let Ok(None) = ended {
+            ready.clear_ready();
+            continue;
+        }
+        core.borrow_mut().fork_server_ended(ended.ok().flatten().unwrap_or(Reaped::UNKNOWN));
+        spawn_watchers(&core);
+        return;
+    }
 }
 
 async fn watch_socket(core: Shared, worker: WorkerId, socket: Rc<tokio::net::UnixStream>) {
@@ -201,8 +246,8 @@ async fn watch_end(core: Shared, worker: WorkerId, pidfd: AsyncFd<OwnedFd>, mut 
         }
         let at = *ended_at.get_or_insert_with(monotonic);
         let result = match core.borrow_mut().link(worker) {
-            Some(link) => link.child.try_reap(),
-            None => return,
+            Some(Link { child: Some(child), .. }) => child.try_reap(),
+            _ => return,
         };
         match result {
             Ok(Some(reaped)) => break (reaped, at),

@@ -11,6 +11,7 @@ use super::{MOST_BYTES, ReadError, WriteError};
 use crate::engine::event::{Moment, RunState};
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::distribution::Distributions;
+use crate::metrics::life::Life;
 use crate::metrics::snapshot::{
     CPU_HISTORY, Cpu, Ghosts, Initializers, Kill, Latency, Memory, Note, Overhead, QueueFigures, RunEnd, RunId,
     Snapshot, WorkerRow, WorkerTime,
@@ -47,6 +48,7 @@ struct SnapshotFrame {
     kills: List,
     timeouts: List,
     end: Option<End>,
+    life: Life,
 }
 
 /// A [`RunEnd`] as it is written.
@@ -139,6 +141,7 @@ impl Encoder {
             kills: self.kills.name(&snapshot.kills, budget)?,
             timeouts: self.kills.name(&snapshot.timeouts, budget)?,
             end: snapshot.end.as_deref().map(End::from),
+            life: snapshot.life.clone(),
         };
         Ok(postcard::to_stdvec(&frame)?)
     }
@@ -192,6 +195,7 @@ impl Decoder {
             worker_time: frame.worker_time,
             ghosts: frame.ghosts,
             initializers: frame.initializers,
+            life: frame.life,
             workers_target: frame.workers_target,
             workers,
             cpu: frame.cpu,

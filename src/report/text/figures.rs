@@ -121,6 +121,14 @@ fn rows(results: &Results) -> Vec<Row> {
         arm.runs.iter().filter_map(|run| run.memory.peak_pss_bytes).max().map_or_else(|| NONE.to_owned(), units::bytes)
     });
     rows.row("processes started", |arm| mean(arm, |run| run.worker_starts as f64, |starts| format!("{starts:.0}")));
+    if results.arms.iter().flat_map(|arm| &arm.runs).any(|run| run.life.fork_servers.starts > 0) {
+        rows.row("fork servers", |arm| {
+            mean(arm, |run| run.life.fork_servers.starts as f64, |starts| format!("{starts:.0}"))
+        });
+        rows.detail("CPU", |arm| {
+            mean(arm, |run| run.life.fork_servers.cpu.as_secs_f64(), |seconds| units::duration(secs(seconds)))
+        });
+    }
     outcomes(&mut rows);
     rows.rows
 }

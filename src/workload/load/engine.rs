@@ -6,8 +6,10 @@ use std::num::NonZeroU32;
 use crate::workload::engines::WORKERS;
 use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
-use crate::workload::load::{keys, task, worker_life};
-use crate::workload::model::{Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, WorkerCounts, Workers};
+use crate::workload::load::{keys, life, task, worker_life};
+use crate::workload::model::{
+    Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, StartMethod, WorkerCounts, Workers,
+};
 use crate::workload::scan::Mark;
 use crate::workload::yaml::Tree;
 
@@ -81,17 +83,18 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
         None => Some(false),
     };
     let start_timeout = map.or("start_timeout", DEFAULT_START_TIMEOUT, Field::positive_duration);
+    let start_method = map.get("start_method");
     let on_timeout = map.optional("on_timeout", task::on_timeout);
     let initializer = map.optional("initializer", worker_life::initializer);
-    let (workers, chunksize, recycling) = match kind {
+    let ((workers, chunksize, recycling), start_method) = match kind {
         Some(kind) => {
             let read = (workers(&mut map, kind), chunksize(&mut map, kind), worker_life::recycling(&mut map, kind));
             map.finish(&keys::ENGINE, "an engine");
-            read
+            (read, start_method.map_or(Some(StartMethod::default()), |field| life::start_method(&field, kind)))
         }
         None => {
             map.finish_any(&keys::ENGINE, "an engine");
-            (None, None, None)
+            ((None, None, None), None)
         }
     };
     let spec = || {
@@ -101,6 +104,7 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
             kind: kind?,
             workers: workers?,
             chunksize: chunksize?,
+            start_method: start_method?,
             start_timeout: start_timeout?,
             recycling: recycling?,
             initializer: initializer?,

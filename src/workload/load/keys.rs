@@ -117,8 +117,9 @@ pub(crate) const ENGINE: MapKeys = MapKeys {
         "worker_lifespan",
         "max_rss_per_child",
         "initializer",
+        "start_method",
     ],
-    later: &["submit", "dispatch", "queue_capacity", "start_method", "join", "affinity", "nice", "when"],
+    later: &["submit", "dispatch", "queue_capacity", "join", "affinity", "nice", "when"],
     place: "an entry of `engines`",
 };
 

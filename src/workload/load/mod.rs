@@ -14,6 +14,7 @@ mod field;
 mod file;
 mod kernel;
 mod keys;
+mod life;
 mod map;
 mod measure;
 mod misread;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::workload::load::one_worker;
-use crate::workload::model::{Arrivals, EngineKind, Work, Workload};
+use crate::workload::model::{Arrivals, EngineKind, EngineSpec, StartMethod, Work, Workload};
 use crate::workload::plan::{EnginePlan, Machine, Plan, PlanNote, Room};
 use crate::workload::service;
 use crate::workload::units::format_duration;
@@ -114,7 +114,23 @@ pub(super) fn warnings(workload: &Workload, plan: &Plan) -> Vec<PlanNote> {
         )
     });
     notes.extend(limits_never_reached(workload, plan));
+    notes.extend(nothing_to_fork(workload));
     notes
+}
+
+/// Programs are always spawned.
+fn nothing_to_fork(workload: &Workload) -> impl Iterator<Item = PlanNote> {
+    let programs = workload.classes.iter().all(|class| matches!(class.work, Work::Command(_)));
+    let forks = move |spec: &EngineSpec| {
+        programs && spec.kind.process_per_task() && spec.start_method == StartMethod::Forkserver
+    };
+    workload.engines.iter().enumerate().filter(move |(_, spec)| forks(spec)).map(|(index, spec)| PlanNote {
+        key: format!("engines[{index}].start_method"),
+        message: format!(
+            "every task of `{}` is a program of its own, and those are spawned: nothing is forked",
+            spec.name
+        ),
+    })
 }
 
 /// A note for each stage and engine where ρ is at least `from`.

@@ -56,6 +56,7 @@ impl World {
         });
         let recycling = if dice.chance(30) { 1 + dice.below(12) } else { 0 };
         let kills = if dice.chance(10) { dice.below(3) } else { 0 };
+        let forks = policy != Policy::OneWorker && dice.chance(25);
         let plan = Settings {
             policy,
             workers: 1 + dice.below(6) as u32,
@@ -63,6 +64,7 @@ impl World {
             chunk,
             start_timeout,
             initializer,
+            fork_server: forks,
             recycling: Recycling { max_tasks: NonZeroU64::new(recycling), max_rss_bytes: None },
             kills: (0..kills).map(|_| (Duration::from_nanos(dice.below(50 * MS)), None)).collect(),
             classes: rules.clone(),
@@ -90,6 +92,9 @@ impl World {
             told: Told::default(),
             workers: HashMap::new(),
             schedule: Schedule::default(),
+            forks,
+            server: None,
+            servers: 0,
             faults: Faults::default(),
             trouble,
             users_left: if dice.chance(50) { dice.below(8) } else { 0 },

@@ -170,6 +170,8 @@ fn bundled_workloads_are_valid_and_listed() {
         "recycle-leak",
         "initializer",
         "start-methods",
+        "join-order",
+        "zombies",
         "ghosts",
         "commands",
         "article",

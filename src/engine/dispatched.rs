@@ -12,7 +12,7 @@ use crate::engine::error::EngineError;
 use crate::engine::event::{Observer, Slot};
 use crate::engine::stream::ClassRules;
 use crate::worker::protocol::Initialize;
-use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Fault, Mishap, StartMethod, Workload};
+use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Fault, Join, Mishap, Reap, StartMethod, Workload};
 
 /// An arm of one of our own kinds.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +76,7 @@ fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> RunSpec {
                 timeout: initializer.timeout,
                 max_failures: initializer.max_failures.get(),
             }),
+            joins_all: spec.join == Join::StartAllJoinAll,
             fork_server: spec.start_method == StartMethod::Forkserver,
             recycling: spec.recycling,
             kills: kills(workload, spec),
@@ -101,6 +102,7 @@ fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> RunSpec {
         worker_program: context.worker_program.clone(),
         own_program: context.worker_program.clone(),
         folder: workload.folder.clone(),
+        leaves_zombies: spec.reap == Reap::Never,
     }
 }
 

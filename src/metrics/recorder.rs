@@ -14,7 +14,7 @@ use crate::engine::event::{
 use crate::engine::outcome::{AttemptReport, Outcome};
 use crate::metrics::kills::Kills;
 use crate::metrics::latency::Latencies;
-use crate::metrics::life::{ForkServers, Life};
+use crate::metrics::life::Lives;
 use crate::metrics::log::{Last, keep_begin, trimmed};
 use crate::metrics::nanos::nanos;
 use crate::metrics::results_hash::ResultsHash;
@@ -65,7 +65,7 @@ pub struct Recorder {
     kills: Kills,
     ghosts: Ghosts,
     initializers: Initializers,
-    fork_servers: ForkServers,
+    lives: Lives,
     pauses: Pauses,
     /// Last outcome of a task, pauses left out.
     last_outcome: Moment,
@@ -98,7 +98,7 @@ impl Recorder {
             kills: Kills::default(),
             ghosts: Ghosts::default(),
             initializers: Initializers::default(),
-            fork_servers: ForkServers::default(),
+            lives: Lives::default(),
             pauses: Pauses::default(),
             last_outcome: Moment::ZERO,
             succeeded: 0,
@@ -190,7 +190,7 @@ impl Recorder {
             worker_time,
             ghosts: self.ghosts,
             initializers: self.initializers,
-            life: Life { fork_servers: self.fork_servers },
+            life: self.lives.life(),
             workers_target: view.workers,
             workers: self.rows(now, view),
             cpu: self.cpu(over, wall.elapsed()),
@@ -342,14 +342,18 @@ impl Observer for Recorder {
                 }
                 self.tell_sampler(worker.slot);
             }
+            Event::WorkerBegan { beginning, .. } => self.lives.began(beginning),
+            Event::WorkerReaped { after, .. } => self.lives.reaped(*after),
+            Event::WorkerJoined { delay, .. } => self.lives.joined(*delay),
+            Event::Undead { zombies, new_orphans, over } => self.lives.seen(*zombies, *new_orphans, *over),
             Event::ForkServerReady { initializer, .. } => {
-                self.fork_servers.starts += 1;
+                self.lives.fork_servers.starts += 1;
                 if let Some(figures) = initializer {
                     self.initialized(*figures);
                 }
             }
             Event::ForkServerExited { usage, .. } => {
-                self.fork_servers.cpu += usage.cpu();
+                self.lives.fork_servers.cpu += usage.cpu();
                 self.slots.exited += *usage;
             }
             // The bytes are the caller's.

@@ -184,6 +184,44 @@ impl Child {
         self.reap(WaitIdOptions::NOHANG)
     }
 
+    /// Looks whether the child has ended and says how, and leaves it as it is: a zombie, whose account is final. What else is
+    /// in its group is ended.
+    ///
+    /// # Errors
+    /// As [`Child::try_reap`].
+    #[cfg(target_os = "linux")]
+    pub(crate) fn try_look(&mut self) -> io::Result<Option<Reaped>> {
+        // SAFETY: plain data that the call fills in; the raw call takes a rusage beside what waitid(3) takes.
+        let (mut info, mut rusage): (libc::siginfo_t, libc::rusage) = unsafe { std::mem::zeroed() };
+        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        let pid = self.pid.as_raw_nonzero().get();
+        // SAFETY: the pointers are valid for writing; the pid is an unreaped child of this process.
+        let result =
+            unsafe { libc::syscall(libc::SYS_waitid, libc::P_PID, pid, &raw mut info, options, &raw mut rusage) };
+        if result < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: these fields are there for what waitid reports.
+        let (ended, status) = unsafe { (info.si_pid() != 0, info.si_status()) };
+        if !ended {
+            return Ok(None);
+        }
+        if self.leads_group {
+            let _ = self.signal(Signal::KILL);
+        }
+        let exit = if info.si_code == libc::CLD_EXITED { Exit::Code(status) } else { Exit::Signal(status) };
+        Ok(Some(reaped(exit, &rusage, own_peak_rss_kib())))
+    }
+
+    /// Elsewhere it is reaped.
+    ///
+    /// # Errors
+    /// As [`Child::try_reap`].
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn try_look(&mut self) -> io::Result<Option<Reaped>> {
+        self.try_reap()
+    }
+
     /// Waits until the child ends and reaps it. The end of another's child is not waited for but asked for.
     ///
     /// # Errors
@@ -251,8 +289,7 @@ impl Child {
         } else {
             Exit::Code(libc::WEXITSTATUS(status))
         };
-        let peak_kib = u64::try_from(rusage.ru_maxrss).unwrap_or(0);
-        Ok(Reaped { exit, usage: usage(&rusage), peak_rss_bytes: (peak_kib > own_peak).then_some(peak_kib * 1024) })
+        Ok(reaped(exit, &rusage, own_peak))
     }
 
     /// Waits at most so long for its end and reaps it then; `None` if it has not ended, or that cannot be told.
@@ -357,6 +394,11 @@ fn own_peak_rss_kib() -> u64 {
         rusage
     };
     u64::try_from(rusage.ru_maxrss).unwrap_or(0)
+}
+
+fn reaped(exit: Exit, rusage: &libc::rusage, own_peak: u64) -> Reaped {
+    let peak_kib = u64::try_from(rusage.ru_maxrss).unwrap_or(0);
+    Reaped { exit, usage: usage(rusage), peak_rss_bytes: (peak_kib > own_peak).then_some(peak_kib * 1024) }
 }
 
 fn usage(rusage: &libc::rusage) -> Usage {

@@ -113,6 +113,9 @@ static CONDEMNED: Mutex<BTreeMap<i32, Condemned>> = Mutex::new(BTreeMap::new());
 /// program, and their descendants. They are no strays.
 static SPARED: Mutex<BTreeMap<i32, u64>> = Mutex::new(BTreeMap::new());
 
+/// Orphans that a sweep has seen and that are still there, with their start times.
+static SEEN: Mutex<BTreeMap<i32, u64>> = Mutex::new(BTreeMap::new());
+
 fn spare_children() {
     let own = rustix::process::getpid();
     let mut spared = lock(&SPARED);
@@ -161,6 +164,8 @@ pub(crate) struct Swept {
     pub(crate) killed: usize,
     /// Orphans that were condemned before and are not gone yet.
     pub(crate) dying: usize,
+    /// Orphans that no sweep has seen before.
+    pub(crate) arrived: usize,
     /// Orphans that stay for now.
     pub(crate) kept: usize,
     /// Orphans that could not be killed, with the reason.
@@ -177,6 +182,8 @@ pub(crate) fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
     let owned = child::owned();
     let (mut killed, mut spared) = (lock(&CONDEMNED), lock(&SPARED));
     killed.retain(|pid, condemned| stat_of(*pid).is_some_and(|stat| stat.ticks == condemned.ticks));
+    let mut seen = lock(&SEEN);
+    seen.retain(|pid, ticks| stat_of(*pid).is_some_and(|stat| stat.ticks == *ticks));
     let until = clock::monotonic() + LOOK.as_nanos() as u64;
     look_after_spared(&mut spared);
     for pid in children() {
@@ -184,6 +191,9 @@ pub(crate) fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
             continue;
         }
         let Some(stat) = Stat::of(pid) else { continue };
+        if !spared.contains_key(&raw(pid)) && seen.insert(raw(pid), stat.ticks) != Some(stat.ticks) {
+            swept.arrived += 1;
+        }
         let (was_killed, is_spared) = (killed.contains_key(&raw(pid)), spared.contains_key(&raw(pid)));
         if stat.ended {
             if was_killed || ProcessOwner::current().is_some() {
@@ -203,6 +213,13 @@ pub(crate) fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
         }
     }
     swept
+}
+
+/// How many children of the calling thread have ended and were not reaped.
+#[must_use]
+pub(crate) fn zombies_of_this_thread() -> u64 {
+    let ended = |pid: &Pid| Stat::of(*pid).is_some_and(|stat| stat.ended);
+    children_of_this_thread().iter().filter(|pid| ended(pid)).count() as u64
 }
 
 /// Kills and reaps the children of the calling thread that have no owner: those that a fork server had made and not told of

@@ -3,11 +3,13 @@
 //! Times are seconds, memory is bytes, rates are per second, hashes are hexadecimal text. What was not measured is
 //! `null`, never zero:
 //! * `ghost_cpu_s`: CPU time in tasks whose callers had given up, of ghosts that are gone; `null` where one could not be told.
-//! * `zombies`: 0 once every process that was started is known to have been reaped; `null` otherwise, because one that
-//!   was not may as well be alive.
+//! * `exitcode` of a failure: how its process ended as `multiprocessing.Process.exitcode` says it: the code, or the negative
+//!   number of the signal; `null` where the task is not known to have ended with its process.
 //! * `latency_s`: all figures of a latency that no attempt had (`count` is 0), as when no program could be started.
 //! * `peak_pss_bytes` and `peak_rss_bytes`: `null` when no process lived long enough to be looked at.
 //! * `cores_quota`: `null` without a quota.
+
+mod lives;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,13 +23,15 @@ use crate::analysis::lints::Lint;
 use crate::analysis::statistics::{Estimate, estimate};
 use crate::analysis::verdict::{Finding, Unsuccessful, Verdict};
 use crate::engine::event::{RunState, Severity, Slot};
-use crate::engine::outcome::{AttemptReport, Counts};
+use crate::engine::outcome::{AttemptReport, Counts, Exit};
 use crate::metrics::distribution::Distribution;
 use crate::metrics::kept;
 use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerRow};
 use crate::os::host::Host;
 use crate::report::{ArmResult, Results, clean};
 use crate::workload::model::{Attempt, EngineKind, Workload};
+
+use lives::LivesOut;
 
 /// Name of the schema.
 pub(crate) const SCHEMA: &str = "poolscope.result/1";
@@ -114,9 +118,9 @@ struct RunOut<'a> {
     ghosts: u64,
     /// What workers did before their first task (additive to version 1).
     initializers: Option<InitializersOut>,
-    /// What workers were forked from (additive to version 1).
-    fork_server: Option<ForkServerOut>,
-    zombies: Option<u64>,
+    /// How its processes came to be and how they went.
+    #[serde(flatten)]
+    lives: LivesOut,
     workers: Vec<WorkerOut>,
     results_hash: String,
     suspect: &'a [String],
@@ -132,14 +136,6 @@ struct InitializersOut {
     wall_s: f64,
     cpu_s: f64,
     rss_bytes: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct ForkServerOut {
-    /// One, and one more for each that had to be replaced.
-    starts: u64,
-    /// Its initializer and its forks: in the run's `cpu`, and in no worker's.
-    cpu_s: f64,
 }
 
 #[derive(Serialize)]
@@ -172,7 +168,7 @@ struct LatencyOut {
 }
 
 #[derive(Serialize)]
-struct QuantilesOut {
+pub(super) struct QuantilesOut {
     count: u64,
     mean: Option<f64>,
     p50: Option<f64>,
@@ -233,6 +229,8 @@ struct FailureOut<'a> {
     outcome: &'static str,
     retried: bool,
     cause: String,
+    /// As `multiprocessing.Process.exitcode` (additive to version 1).
+    exitcode: Option<i32>,
     ended_s: f64,
     /// Times of an attempt that never started are null.
     wait_s: Option<f64>,
@@ -413,9 +411,7 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
             cpu_s: seconds(run.initializers.cpu),
             rss_bytes: run.initializers.rss_bytes,
         }),
-        fork_server: (run.life.fork_servers.starts > 0)
-            .then(|| ForkServerOut { starts: run.life.fork_servers.starts, cpu_s: seconds(run.life.fork_servers.cpu) }),
-        zombies: end.filter(|end| end.unreaped == 0).map(|_| 0),
+        lives: LivesOut::of(&run.life),
         workers: run.workers.iter().map(worker).collect(),
         results_hash: format!("{:016x}", run.results_hash),
         suspect: &run.suspect,
@@ -429,7 +425,7 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
     }
 }
 
-fn quantiles(summary: &Quantiles, whole: Option<&Distribution>, percentiles: &[f64]) -> QuantilesOut {
+pub(super) fn quantiles(summary: &Quantiles, whole: Option<&Distribution>, percentiles: &[f64]) -> QuantilesOut {
     let measured = |duration| (summary.count > 0).then(|| seconds(duration));
     let whole = whole.filter(|whole| whole.count() > 0);
     let asked = percentiles.iter().filter_map(|p| Some((p.to_string(), seconds(whole?.quantile(p / 100.0)))));
@@ -470,6 +466,7 @@ fn failure<'a>(report: &'a AttemptReport, workload: &'a Workload) -> FailureOut<
         outcome: report.outcome.word(),
         retried: report.retried,
         cause: report.cause.to_string(),
+        exitcode: report.exit.and_then(Exit::exitcode),
         ended_s: seconds(report.ended.elapsed()),
         wait_s: report.wait.map(seconds),
         startup_s: report.startup.map(seconds),

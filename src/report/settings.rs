@@ -3,7 +3,7 @@
 use crate::os::accounting::Exit;
 use crate::report::{clean, units};
 use crate::workload::model::{
-    BadResult, EngineSpec, Fault, FaultKind, FaultRule, Mishap, OnTimeout, StartMethod, Trigger, Workload,
+    BadResult, EngineSpec, Fault, FaultKind, FaultRule, Join, Mishap, OnTimeout, Reap, StartMethod, Trigger, Workload,
 };
 
 /// The settings of an arm that are not the defaults: `recycled after 25 tasks`.
@@ -34,6 +34,12 @@ pub(crate) fn of_engine(spec: &EngineSpec) -> Vec<String> {
         };
         let parts = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
         words.push(format!("initializer of each {each}: {parts}"));
+    }
+    if spec.join == Join::StartAllJoinAll {
+        words.push("all places are started, then joined in that order".to_owned());
+    }
+    if spec.reap == Reap::Never {
+        words.push("ended processes are left as zombies until the end of the run".to_owned());
     }
     if spec.start_method == StartMethod::Forkserver {
         words.push("workers are forked from a server".to_owned());

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::os::board::Board;
 use crate::os::process_owner::ProcessOwner;
-use crate::os::{early, inherited, signals};
+use crate::os::{clock, early, inherited, signals};
 use crate::worker::protocol::{BOARD_FD, SOCKET_FD};
 use crate::worker::{fork_server, guardian, serve};
 
@@ -47,6 +47,7 @@ pub fn take_over() {
 }
 
 fn work_for(first_line: u32, parent: u32) -> io::Result<()> {
+    let began = clock::monotonic();
     let _own = ProcessOwner::claim();
     // A parent that is gone is an error of the write, not the end of this process.
     signals::ignore(rustix::process::Signal::PIPE);
@@ -55,5 +56,5 @@ fn work_for(first_line: u32, parent: u32) -> io::Result<()> {
     }
     let socket = UnixStream::from(inherited::take(SOCKET_FD)?);
     let board = Board::map(inherited::take(BOARD_FD)?.as_fd())?;
-    serve::serve(&socket, board, first_line)
+    serve::serve(&socket, board, first_line, began)
 }

@@ -186,6 +186,7 @@ fn prepare(line: &OwnedFd, buffer: &mut [u8]) -> io::Result<Option<(Setup, Optio
 
 /// The life of a worker in its own process.
 fn work(parent: u32, socket: OwnedFd, output: OwnedFd, board: Arc<Board>, first_line: u32, setup: &Setup) -> ! {
+    let began = clock::monotonic();
     let begin = || {
         // Its parent is Poolscope: whatever becomes of the server, it lives and dies with that.
         if !signals::die_with_parent(parent) {
@@ -196,7 +197,7 @@ fn work(parent: u32, socket: OwnedFd, output: OwnedFd, board: Arc<Board>, first_
         rustix::stdio::dup2_stderr(&output)?;
         debug_assert!(output.as_raw_fd() > 2, "its own number would be closed");
         drop(output);
-        serve::serve_set_up(&UnixStream::from(socket), board, first_line, setup, Inbox::default())
+        serve::serve_set_up(&UnixStream::from(socket), board, (first_line, began), setup, Inbox::default())
     };
     match begin() {
         Ok(()) => early::leave(0),

@@ -32,6 +32,8 @@ static ALL: &[Bundled] = bundled![
     "initializer",
     "ghosts",
     "start-methods",
+    "join-order",
+    "zombies",
     "commands",
     "memory",
     "article",

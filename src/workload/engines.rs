@@ -4,7 +4,9 @@
 
 use std::num::NonZeroU32;
 
-use crate::workload::model::{DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, Recycling, StartMethod, Workers};
+use crate::workload::model::{
+    DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, Join, Reap, Recycling, StartMethod, Workers,
+};
 use crate::workload::yaml::Tree;
 
 /// Names of the number of workers: ours, and those of libraries that people come from.
@@ -36,6 +38,8 @@ impl EngineSpec {
             recycling: Recycling::default(),
             initializer: None,
             start_method: StartMethod::default(),
+            join: Join::default(),
+            reap: Reap::default(),
             on_timeout: None,
         }
     }

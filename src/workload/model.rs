@@ -341,6 +341,10 @@ pub struct EngineSpec {
     pub chunksize: Chunksize,
     /// How its workers are started.
     pub start_method: StartMethod,
+    /// How the caller of a process engine waits for its processes.
+    pub join: Join,
+    /// What becomes of processes that have ended.
+    pub reap: Reap,
     /// How long a worker may say nothing after its start, or in answer to a task, before it is replaced.
     pub start_timeout: Duration,
     /// When its workers are replaced although they are well.
@@ -360,6 +364,29 @@ pub enum StartMethod {
     Spawn,
     /// It is forked from a small process that has been set up once, the initializer included.
     Forkserver,
+}
+
+/// How the caller of a process engine waits for its processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Join {
+    /// Whichever ends, its place is taken by the next.
+    #[default]
+    AsCompleted,
+    /// As many as there are places are started and joined in the order of their starts, before the next are started: `for p
+    /// in ps: p.start()`, `for p in ps: p.join()`.
+    StartAllJoinAll,
+}
+
+/// What becomes of processes that have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reap {
+    /// They are reaped at once.
+    #[default]
+    Always,
+    /// They are left as zombies until the run is over: what a caller does that never joins.
+    Never,
 }
 
 /// The `start_timeout` of an engine that states none.

@@ -1,5 +1,7 @@
 //! Bad engines, arrivals and measurements, and what a later version will read.
 
+use poolscope::workload::model::{Join, Reap, StartMethod};
+
 use crate::harness::*;
 
 #[test]
@@ -133,7 +135,6 @@ fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown
         ("submit", "engines[0].submit"),
         ("dispatch", "engines[0].dispatch"),
         ("queue_capacity", "engines[0].queue_capacity"),
-        ("join", "engines[0].join"),
         ("affinity", "engines[0].affinity"),
         ("nice", "engines[0].nice"),
         ("when", "engines[0].when"),
@@ -238,9 +239,20 @@ fn how_workers_are_started() {
         case(method("kind: pool, start_method: §spawm"), "engines[0].start_method", &["spawn"]).proposing("spawn"),
     ]);
     let loaded = accepted(&method("kind: pool, start_method: forkserver"));
-    assert_eq!(loaded.workload.engines[0].start_method, poolscope::workload::model::StartMethod::Forkserver);
-    assert_eq!(
-        accepted(&method("kind: pool")).workload.engines[0].start_method,
-        poolscope::workload::model::StartMethod::Spawn
-    );
+    assert_eq!(loaded.workload.engines[0].start_method, StartMethod::Forkserver);
+    assert_eq!(accepted(&method("kind: pool")).workload.engines[0].start_method, StartMethod::Spawn);
+}
+
+#[test]
+fn how_processes_are_joined_and_reaped() {
+    check(vec![
+        case(engine("kind: pool, §join: as_completed"), "engines[0].join", &["does not apply to a pool engine"]),
+        case(engine("kind: serial, §reap: always"), "engines[0].reap", &["does not apply to a serial engine"]),
+        case(engine("kind: process, join: §asap"), "engines[0].join", &["as_completed", "start_all_join_all"]),
+        case(engine("kind: process, reap: §nevr"), "engines[0].reap", &["always", "never"]).proposing("never"),
+        case(engine("kind: process, reap: §false"), "engines[0].reap", &["always", "never"]),
+    ]);
+    let loaded = accepted(&engine("kind: process, join: start_all_join_all, reap: never"));
+    let spec = &loaded.workload.engines[0];
+    assert_eq!((spec.join, spec.reap), (Join::StartAllJoinAll, Reap::Never));
 }

@@ -38,6 +38,7 @@ pub fn tasks_per_second_started(
             chunk,
             start_timeout: Duration::from_secs(10),
             initializer: None,
+            joins_all: false,
             fork_server: start_method == StartMethod::Forkserver,
             recycling: Recycling::default(),
             kills: Vec::new(),
@@ -53,6 +54,7 @@ pub fn tasks_per_second_started(
         folder: None,
         capabilities,
         orders: WorkerOrders::default(),
+        leaves_zombies: false,
     };
     let sample_interval = Some(Duration::from_millis(500));
     let (recorder, snapshots) = Recorder::new(RecorderConfig {

@@ -10,6 +10,7 @@ mod fork_server;
 mod ghosts;
 mod lanes;
 mod lateness;
+mod lives;
 mod observers;
 mod orders;
 mod perl;

@@ -69,6 +69,7 @@ impl Script {
             chunk,
             start_timeout: millis(10_000),
             initializer,
+            joins_all: false,
             fork_server: false,
             recycling: Recycling::default(),
             kills: Vec::new(),

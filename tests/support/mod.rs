@@ -22,8 +22,8 @@ use poolscope::engine::dispatcher::{InitializerRules, Policy, Settings};
 use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
 use poolscope::engine::error::EngineError;
 use poolscope::engine::event::{
-    EngineView, Event, InitializerFigures, Moment, Observer, Observers, Record, RunState, Slot, SlotView, Usage,
-    WorkerId,
+    Beginning, EngineView, Event, InitializerFigures, Moment, Observer, Observers, Record, RunState, Slot, SlotView,
+    Usage, WorkerId,
 };
 use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
 use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
@@ -115,6 +115,8 @@ pub struct Setting {
     pub start_timeout: Duration,
     pub initializer: Option<InitializerRules>,
     pub fork_server: bool,
+    pub joins_all: bool,
+    pub leaves_zombies: bool,
     pub recycling: Recycling,
     pub kills: Vec<(Duration, Option<Slot>)>,
     pub orders: WorkerOrders,
@@ -132,6 +134,8 @@ pub fn pool(workers: u32) -> Setting {
         start_timeout: Duration::from_secs(10),
         initializer: None,
         fork_server: false,
+        joins_all: false,
+        leaves_zombies: false,
         recycling: Recycling::default(),
         kills: Vec::new(),
         orders: WorkerOrders::default(),
@@ -208,6 +212,7 @@ impl Setting {
                 chunk: self.chunk,
                 start_timeout: self.start_timeout,
                 initializer: self.initializer,
+                joins_all: self.joins_all,
                 fork_server: self.fork_server,
                 recycling: self.recycling,
                 kills: self.kills,
@@ -223,6 +228,7 @@ impl Setting {
             folder: None,
             capabilities: self.capabilities,
             orders: self.orders,
+            leaves_zombies: self.leaves_zombies,
         };
         let remember = Box::new(Remember(Arc::clone(&shared)));
         let observers: Observers = [Box::new(others) as Box<dyn Observer>, remember].into_iter().collect();
@@ -256,6 +262,12 @@ pub struct Story {
     pub returned: Vec<(u64, Vec<u8>)>,
     /// Initializers that went well: worker, how long each took, and its CPU time.
     pub initialized: Vec<(WorkerId, Duration, Duration)>,
+    /// How processes came to be, how long after their ends they were reaped, and joined.
+    pub began: Vec<(WorkerId, Beginning)>,
+    pub reaped: Vec<(WorkerId, Duration)>,
+    pub joined: Vec<(WorkerId, Duration)>,
+    /// Zombies and new orphans at each look.
+    pub undead: Vec<(u64, u64)>,
     /// Fork servers that became ready: process id, and what the initializer took.
     pub fork_servers: Vec<(u32, Option<InitializerFigures>)>,
     /// What those used that have ended, and how they ended.
@@ -322,6 +334,10 @@ impl Observer for Remember {
                 story.exits.push((*worker, *pid, *exit, *usage, *expected));
             }
             Event::Returned { index, bytes, .. } => story.returned.push((*index, bytes.to_vec())),
+            Event::WorkerBegan { worker, beginning } => story.began.push((*worker, *beginning)),
+            Event::WorkerReaped { worker, after } => story.reaped.push((*worker, *after)),
+            Event::WorkerJoined { worker, delay } => story.joined.push((*worker, *delay)),
+            Event::Undead { zombies, new_orphans, .. } => story.undead.push((*zombies, *new_orphans)),
             Event::ForkServerReady { pid, initializer, .. } => story.fork_servers.push((*pid, *initializer)),
             Event::ForkServerExited { exit, usage } => story.fork_server_exits.push((*exit, *usage)),
             Event::GhostEnded { after, cpu, .. } => story.ghosts.push((*after, *cpu)),

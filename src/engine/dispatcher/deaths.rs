@@ -67,6 +67,7 @@ impl Dispatcher {
             }
         }
         self.release(now, id, expected, out);
+        self.ended_for_caller(now, id, out);
         out.event(
             now,
             &Event::WorkerExited {

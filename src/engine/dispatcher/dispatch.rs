@@ -42,12 +42,18 @@ impl Dispatcher {
                 self.unfinished |= !self.idle.is_empty();
                 return;
             }
+            if !keeps_workers && !self.caller_starts(now, out) {
+                return;
+            }
             let Some(slot) = self.idle.pop_first() else { return };
             if keeps_workers {
                 self.refill(now, slot, out);
             } else if let Some(ticket) = self.queue.take(1) {
                 self.start(now, slot, Some(ticket), out);
             }
+        }
+        if self.queue.is_empty() {
+            self.caller_joins(now, out);
         }
     }
 

@@ -8,7 +8,8 @@
 //! `staff` starts and dismisses workers, `dispatch` gives out work, `results` takes it in, `deaths` deals with workers
 //! that end, `deadlines` with time that runs out, `expiry` with waiting that lasts too long, `ghosts` with workers whose
 //! caller has given up, `control` with what the user asks for, `recycle` with workers that have done their share,
-//! `arrivals` with tasks that come, `fork_server` with what workers are forked from, `unsent` with tasks that there is no room for.
+//! `arrivals` with tasks that come, `fork_server` with what workers are forked from, `joins` with a
+//! caller that joins in the order of its starts, `unsent` with tasks that there is no room for.
 
 mod arrivals;
 mod control;
@@ -19,6 +20,7 @@ mod expiry;
 mod fork_server;
 mod ghosts;
 pub mod input;
+mod joins;
 mod lane;
 mod policy;
 pub mod queue;
@@ -44,6 +46,7 @@ use crate::workload::model::Recycling;
 use arrivals::PendingArrivals;
 use fork_server::ForkServer;
 pub use input::{Effect, Ended, Input, Sink, StartFailure, Stop};
+use joins::Joins;
 use lane::Lane;
 pub use policy::Policy;
 use timers::{Timer, Timers};
@@ -69,6 +72,8 @@ pub struct Settings {
     pub start_timeout: Duration,
     /// What a worker runs before its first task; `None` if nothing.
     pub initializer: Option<InitializerRules>,
+    /// Whether the caller starts as many processes as there are places and joins them in that order before it starts more.
+    pub joins_all: bool,
     /// Whether workers are forked from a server, which then runs the initializer, once for all of them.
     pub fork_server: bool,
     /// When workers are replaced although they are well.
@@ -100,6 +105,7 @@ pub struct Dispatcher {
     start_timeout: Duration,
     initializer: Option<InitializerRules>,
     fork_server: Option<ForkServer>,
+    joins: Option<Joins>,
     recycling: Recycling,
     kills: Vec<(Duration, Option<Slot>)>,
     classes: Vec<ClassRules>,
@@ -164,6 +170,7 @@ impl Dispatcher {
             start_timeout: settings.start_timeout,
             initializer: settings.initializer.filter(|_| !settings.fork_server),
             fork_server: settings.fork_server.then(|| ForkServer::new(settings.initializer)),
+            joins: (settings.joins_all && !settings.policy.keeps_workers()).then(Joins::default),
             recycling: settings.recycling,
             kills: settings.kills,
             seed: settings.seed,

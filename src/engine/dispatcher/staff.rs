@@ -123,6 +123,7 @@ impl Dispatcher {
             lane.held.push_back(Held::new(ticket, now, 0));
         }
         self.starts_left = self.starts_left.saturating_sub(1);
+        self.caller_started(id);
         let in_work = task.map(|ticket| Ticket { expires: None, ..ticket });
         let lanes = self.policy.lanes_of_a_worker(NonZeroU32::new(self.workers).unwrap_or(NonZeroU32::MIN));
         out.effect(Effect::Start { worker: id, lanes, task: in_work });
@@ -224,6 +225,7 @@ impl Dispatcher {
         }
         let held = self.table.lanes_of_mut(id).first_mut().and_then(|lane| lane.held.pop_front());
         self.watch(id.slot, None);
+        self.caller_did_not_start(now, id, out);
         let life = match failure {
             StartFailure::Transient(_) if self.stopped_at.is_none() => Life::Waiting,
             _ => Life::Free,

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::Notify;
 
-use super::links::{Link, Peer};
+use super::links::{Link, Peer, Undead};
 use super::{RunSpec, WorkerOrders};
 use crate::engine::arm::Completion;
 use crate::engine::clock::RunClock;
@@ -58,6 +58,11 @@ pub(super) struct Core {
     /// Environment of programs that are tasks.
     pub(crate) program: Program,
     pub(crate) guardian: Option<Guardian>,
+    /// Whether processes that have ended are left as zombies until the run is over.
+    pub(crate) leaves_zombies: bool,
+    pub(crate) undead: Undead,
+    /// Orphans that have arrived since the last look at those.
+    pub(crate) new_orphans: u64,
     /// Fork servers that were started so far.
     pub(crate) servers: u64,
     /// Whether workers are forked.
@@ -164,6 +169,9 @@ impl Core {
             worker,
             program,
             guardian: None,
+            leaves_zombies: spec.leaves_zombies,
+            undead: Undead::default(),
+            new_orphans: 0,
             servers: 0,
             forks,
             fork_server: None,

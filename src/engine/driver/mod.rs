@@ -20,6 +20,7 @@ mod progress;
 mod receive;
 mod results;
 pub(in crate::engine) mod strays;
+mod undead;
 mod watch;
 mod workers;
 
@@ -64,6 +65,8 @@ pub struct RunSpec {
     pub capabilities: Capabilities,
     /// What workers are told beyond tasks.
     pub orders: WorkerOrders,
+    /// Whether processes that have ended are left as zombies until the run is over.
+    pub leaves_zombies: bool,
 }
 
 /// What workers are told beyond tasks.

@@ -42,6 +42,7 @@ impl Core {
                 self.place(worker, link);
                 self.unwatched.push(worker);
                 let now = self.clock.now();
+                self.tell_beginning(worker, None);
                 self.handle(now, Input::Started { worker, pid });
                 self.handle(now, Input::Hello { worker });
                 if self.orders.initialize.is_some() && !self.forks {
@@ -81,6 +82,7 @@ impl Core {
         ticket: Ticket,
         command: &CommandLine,
     ) -> io::Result<(Link, u32)> {
+        let called = monotonic();
         let argv = command.arguments(ticket.first, ticket.attempt, self.seed);
         let mut program = self.program.with_arguments(&argv)?;
         let mark = environment::task_mark(ticket.first, ticket.attempt);
@@ -108,6 +110,7 @@ impl Core {
             epoch: worker.epoch,
             lanes: 1,
             child: Some(child),
+            called,
             stopped: false,
             stop_when_there: None,
             peer: Peer::Program(Box::new(peer)),

@@ -16,6 +16,7 @@ use super::core::Core;
 use super::links::{Link, Peer};
 use super::programs::Which;
 use super::receive::{Read, Received};
+use super::undead::Looked;
 use crate::engine::arm::Completion;
 use crate::engine::control::Command;
 use crate::engine::dispatcher::Input;
@@ -59,7 +60,11 @@ pub(super) async fn drive(
     while core.borrow().over.is_none() {
         tokio::select! {
             () = over.notified() => {}
-            _ = states.tick() => core.borrow_mut().tell_state(),
+            _ = states.tick() => {
+                let mut core = core.borrow_mut();
+                core.look_at_undead(Looked::NowAndThen);
+                core.tell_state();
+            }
             request = requests.recv(), if asked => match request {
                 Some(command) => {
                     core.borrow_mut().control(command);
@@ -73,6 +78,9 @@ pub(super) async fn drive(
     let mut core = core.borrow_mut();
     // Strays are ended before the run is called over.
     core.end_strays();
+    core.look_at_undead(Looked::Now);
+    core.reap_zombies();
+    core.look_at_undead(Looked::Now);
     core.dismiss_fork_server();
     core.guardian = None;
     core.tell_state();
@@ -245,18 +253,16 @@ async fn watch_end(core: Shared, worker: WorkerId, pidfd: AsyncFd<OwnedFd>, mut 
             word = None;
         }
         let at = *ended_at.get_or_insert_with(monotonic);
-        let result = match core.borrow_mut().link(worker) {
-            Some(Link { child: Some(child), .. }) => child.try_reap(),
-            _ => return,
-        };
+        let result = core.borrow_mut().reap(worker, at);
         match result {
-            Ok(Some(reaped)) => break (reaped, at),
-            Ok(None) => {
+            None => return,
+            Some(Ok(Some(reaped))) => break (reaped, at),
+            Some(Ok(None)) => {
                 if let Some(mut ready) = ended {
                     ready.clear_ready();
                 }
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 let text = format!("the end of a process cannot be told: {error}");
                 core.borrow_mut().note(Severity::Warning, text);
                 break (Reaped::UNKNOWN, at);

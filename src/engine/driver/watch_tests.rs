@@ -57,6 +57,7 @@ fn spec(worker: &std::path::Path) -> RunSpec {
             chunk: Chunk::One,
             start_timeout: WALL * 2,
             initializer: None,
+            joins_all: false,
             fork_server: false,
             recycling: Recycling::default(),
             kills: Vec::new(),
@@ -72,6 +73,7 @@ fn spec(worker: &std::path::Path) -> RunSpec {
         folder: None,
         capabilities: Capabilities::LEAST,
         orders: WorkerOrders::default(),
+        leaves_zombies: false,
     }
 }
 

@@ -17,6 +17,7 @@ use crate::engine::dispatcher::{Input, StartFailure};
 use crate::engine::error::NotStarted;
 use crate::engine::event::{LaneId, WorkerId};
 use crate::os::child::Child;
+use crate::os::clock::monotonic;
 use crate::os::pipe::pipe;
 use crate::os::spawn::is_transient;
 use crate::worker::protocol::{self, BOARD_FD, Initialize, LaneNumber, SOCKET_FD, TaskRun, Tells};
@@ -79,6 +80,7 @@ impl Core {
         lanes: u16,
         task: Option<(Ticket, Option<Vec<u8>>)>,
     ) -> io::Result<Link> {
+        let called = monotonic();
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         let (output, output_end) = pipe()?;
         (0..lanes).for_each(|number| self.board.reset(worker.lane(number).slot().0));
@@ -153,6 +155,7 @@ impl Core {
             epoch: worker.epoch,
             lanes,
             child,
+            called,
             stopped: false,
             stop_when_there: None,
             peer: Peer::Worker(Box::new(peer)),

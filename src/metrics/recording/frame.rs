@@ -48,7 +48,8 @@ struct SnapshotFrame {
     kills: List,
     timeouts: List,
     end: Option<End>,
-    life: Life,
+    /// `None` where it is that of the frame before.
+    life: Option<Life>,
 }
 
 /// A [`RunEnd`] as it is written.
@@ -98,6 +99,7 @@ impl Past {
 #[derive(Default)]
 pub(super) struct Encoder {
     histories: Vec<Vec<u8>>,
+    life: Life,
     notes: Written<Note>,
     failures: Written<AttemptReport>,
     kills: Written<Kill>,
@@ -141,8 +143,9 @@ impl Encoder {
             kills: self.kills.name(&snapshot.kills, budget)?,
             timeouts: self.kills.name(&snapshot.timeouts, budget)?,
             end: snapshot.end.as_deref().map(End::from),
-            life: snapshot.life.clone(),
+            life: (self.life != snapshot.life).then(|| snapshot.life.clone()),
         };
+        self.life.clone_from(&snapshot.life);
         Ok(postcard::to_stdvec(&frame)?)
     }
 }
@@ -162,6 +165,7 @@ fn rows(histories: &mut Vec<Vec<u8>>, rows: &[WorkerRow]) -> Vec<(WorkerRow, Pas
 #[derive(Default)]
 pub(super) struct Decoder {
     histories: Vec<Vec<u8>>,
+    life: Life,
     notes: Read<Note>,
     failures: Read<AttemptReport>,
     kills: Read<Kill>,
@@ -171,8 +175,11 @@ pub(super) struct Decoder {
 impl Decoder {
     pub(crate) fn decode(&mut self, bytes: &[u8]) -> Result<Snapshot, ReadError> {
         let frame: SnapshotFrame = decode("a frame", bytes)?;
-        let Self { histories, notes, failures, kills, budget } = self;
+        let Self { histories, life, notes, failures, kills, budget } = self;
         histories.resize(frame.workers.len(), Vec::new());
+        if let Some(new) = frame.life {
+            *life = new;
+        }
         let mut workers = Vec::with_capacity(frame.workers.len());
         for (history, (row, past)) in histories.iter_mut().zip(frame.workers) {
             *history = past.after(history);
@@ -195,7 +202,7 @@ impl Decoder {
             worker_time: frame.worker_time,
             ghosts: frame.ghosts,
             initializers: frame.initializers,
-            life: frame.life,
+            life: life.clone(),
             workers_target: frame.workers_target,
             workers,
             cpu: frame.cpu,

@@ -6,7 +6,8 @@ use super::{Paint, TextOptions, label, line, table};
 use crate::analysis::statistics::estimate;
 use crate::engine::outcome::Counts;
 use crate::metrics::distribution::{Distribution, Distributions};
-use crate::metrics::snapshot::{Snapshot, WorkerTime};
+use crate::metrics::life::{Life, Undead};
+use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerTime};
 use crate::report::ending::{how_far, percent_made};
 use crate::report::{ArmResult, Results, units};
 use crate::workload::model::LatencyFrom;
@@ -15,6 +16,8 @@ use crate::workload::model::LatencyFrom;
 const COLUMN: (usize, usize) = (14, 26);
 /// Between two columns.
 const GAP: usize = 3;
+/// So many zombies at a look are processes that end at that very moment.
+const FEW_ZOMBIES: u64 = 4;
 /// Where there is no figure.
 const NONE: &str = "–";
 
@@ -104,6 +107,7 @@ fn rows(results: &Results) -> Vec<Row> {
         let means: Vec<f64> = started.map(|run| run.latency.startup.mean.as_secs_f64()).collect();
         estimate(&means).map_or_else(|| NONE.to_owned(), |estimate| units::duration(secs(estimate.mean)))
     });
+    lives(&mut rows);
     rows.row("worker time: work", |arm| share(arm, |shares| shares.0));
     rows.detail("start-up", |arm| share(arm, |shares| shares.1));
     if results.arms.iter().flat_map(|arm| &arm.runs).any(|run| run.ghosts.began > 0) {
@@ -131,6 +135,45 @@ fn rows(results: &Results) -> Vec<Row> {
     }
     outcomes(&mut rows);
     rows.rows
+}
+
+/// How processes came to be and how they went: only what there is something to say about.
+fn lives(rows: &mut Rows<'_>) {
+    type Pick = fn(&Life) -> &Quantiles;
+    let kinds: [(&str, Pick); 4] = [
+        ("fork/exec", |life| &life.startup.fork_exec),
+        ("loading", |life| &life.startup.loading),
+        ("ready", |life| &life.startup.ready),
+        ("join delay", |life| &life.join_delay),
+    ];
+    for (title, pick) in kinds {
+        let mean = |arm: &ArmResult| {
+            let told = arm.runs.iter().map(|run| pick(&run.life)).filter(|times| times.count > 0);
+            let means: Vec<f64> = told.map(|times| times.mean.as_secs_f64()).collect();
+            estimate(&means).map_or_else(|| NONE.to_owned(), |estimate| units::duration(secs(estimate.mean)))
+        };
+        if rows.arms.iter().flat_map(|arm| &arm.runs).any(|run| pick(&run.life).count > 0) {
+            rows.detail(title, mean);
+        }
+    }
+    let most = |pick: fn(&Undead) -> u64| {
+        move |arm: &ArmResult| {
+            arm.runs
+                .iter()
+                .map(|run| pick(&run.life.undead))
+                .max()
+                .map_or_else(|| NONE.to_owned(), |most| most.to_string())
+        }
+    };
+    let kinds: [(&str, fn(&Undead) -> u64); 2] =
+        [("zombies, at most", |undead| undead.most_zombies), ("orphans", |undead| undead.orphans)];
+    for (title, pick) in kinds {
+        // A process that ends is a zombie until it is reaped: a few at a look are no news.
+        let least = if title == "orphans" { 0 } else { FEW_ZOMBIES };
+        if rows.arms.iter().flat_map(|arm| &arm.runs).any(|run| pick(&run.life.undead) > least) {
+            rows.row(title, most(pick));
+        }
+    }
 }
 
 /// What was burnt for nobody, and what was done before any task: only where there is any.

@@ -8,6 +8,7 @@ use super::Scene;
 use super::figures;
 use super::paint::{cols, joined, panel, put, put_right, row, span};
 use crate::metrics::snapshot::Snapshot;
+use crate::tui::format;
 use crate::tui::model::Pane;
 use crate::tui::widgets::bars::{self, Part};
 
@@ -71,5 +72,20 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             Part { share: ghost, symbol: "g", style: theme.bad },
         ];
         bars::stacked(buf, bar, &parts, ("░", theme.dim));
+        if lines_each > 2 {
+            put(buf, cols(row(inner, index * lines_each + 2), 3, room), span(start_in_parts(frame), theme.dim));
+        }
     }
+}
+
+/// How long the parts of a process's start take on average; nothing where no process has told.
+fn start_in_parts(frame: &Snapshot) -> String {
+    let startup = &frame.life.startup;
+    let parts = [("fork/exec", startup.fork_exec), ("loading", startup.loading), ("ready", startup.ready)];
+    let told: Vec<String> = parts
+        .into_iter()
+        .filter(|(_, times)| times.count > 0)
+        .map(|(name, times)| format!("{name} {}", format::duration(times.mean)))
+        .collect();
+    if told.is_empty() { String::new() } else { format!("a start: {}", told.join(" + ")) }
 }

@@ -8,7 +8,7 @@ use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
 use crate::workload::load::{keys, life, task, worker_life};
 use crate::workload::model::{
-    Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, StartMethod, WorkerCounts, Workers,
+    Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, Join, Reap, StartMethod, WorkerCounts, Workers,
 };
 use crate::workload::scan::Mark;
 use crate::workload::yaml::Tree;
@@ -83,18 +83,22 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
         None => Some(false),
     };
     let start_timeout = map.or("start_timeout", DEFAULT_START_TIMEOUT, Field::positive_duration);
-    let start_method = map.get("start_method");
+    let (start_method, join, reap) = (map.get("start_method"), map.get("join"), map.get("reap"));
     let on_timeout = map.optional("on_timeout", task::on_timeout);
     let initializer = map.optional("initializer", worker_life::initializer);
-    let ((workers, chunksize, recycling), start_method) = match kind {
+    let ((workers, chunksize, recycling), (start_method, join, reap)) = match kind {
         Some(kind) => {
             let read = (workers(&mut map, kind), chunksize(&mut map, kind), worker_life::recycling(&mut map, kind));
             map.finish(&keys::ENGINE, "an engine");
-            (read, start_method.map_or(Some(StartMethod::default()), |field| life::start_method(&field, kind)))
+            let start_method =
+                start_method.map_or(Some(StartMethod::default()), |field| life::start_method(&field, kind));
+            let join = join.map_or(Some(Join::default()), |field| life::join(&field, kind));
+            let reap = reap.map_or(Some(Reap::default()), |field| life::reap(&field, kind));
+            (read, (start_method, join, reap))
         }
         None => {
             map.finish_any(&keys::ENGINE, "an engine");
-            ((None, None, None), None)
+            ((None, None, None), (None, None, None))
         }
     };
     let spec = || {
@@ -105,6 +109,8 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
             workers: workers?,
             chunksize: chunksize?,
             start_method: start_method?,
+            join: join?,
+            reap: reap?,
             start_timeout: start_timeout?,
             recycling: recycling?,
             initializer: initializer?,

@@ -118,8 +118,10 @@ pub(crate) const ENGINE: MapKeys = MapKeys {
         "max_rss_per_child",
         "initializer",
         "start_method",
+        "join",
+        "reap",
     ],
-    later: &["submit", "dispatch", "queue_capacity", "join", "affinity", "nice", "when"],
+    later: &["submit", "dispatch", "queue_capacity", "affinity", "nice", "when"],
     place: "an entry of `engines`",
 };
 

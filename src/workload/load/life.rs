@@ -1,7 +1,7 @@
-//! `start_method`: how the processes of an engine begin and end.
+//! `start_method`, `join`, `reap`: how the processes of an engine begin and end.
 
 use crate::workload::load::field::Field;
-use crate::workload::model::{EngineKind, StartMethod, WorkerCounts};
+use crate::workload::model::{EngineKind, Join, Reap, StartMethod, WorkerCounts};
 use crate::workload::yaml::Tree;
 
 /// `start_method`.
@@ -16,6 +16,23 @@ pub(crate) fn start_method(field: &Field<'_>, kind: EngineKind) -> Option<StartM
         return field.refuse(error.allowed(allowed));
     }
     field.choice("start method", &[("spawn", StartMethod::Spawn), ("forkserver", StartMethod::Forkserver)], &[])
+}
+
+/// `join`.
+pub(crate) fn join(field: &Field<'_>, kind: EngineKind) -> Option<Join> {
+    if !kind.process_per_task() {
+        return does_not_apply(field, kind, "leave it out: its workers are not joined one by one");
+    }
+    let words = [("as_completed", Join::AsCompleted), ("start_all_join_all", Join::StartAllJoinAll)];
+    field.choice("way to join", &words, &[])
+}
+
+/// `reap`.
+pub(crate) fn reap(field: &Field<'_>, kind: EngineKind) -> Option<Reap> {
+    if !kind.process_per_task() {
+        return does_not_apply(field, kind, "leave it out: only a process for each task leaves zombies worth counting");
+    }
+    field.choice("way to reap", &[("always", Reap::Always), ("never", Reap::Never)], &[])
 }
 
 fn does_not_apply<T>(field: &Field<'_>, kind: EngineKind, instead: &str) -> Option<T> {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::workload::load::one_worker;
-use crate::workload::model::{Arrivals, EngineKind, EngineSpec, StartMethod, Work, Workload};
+use crate::workload::model::{Arrivals, EngineKind, EngineSpec, Reap, StartMethod, Work, Workload};
 use crate::workload::plan::{EnginePlan, Machine, Plan, PlanNote, Room};
 use crate::workload::service;
 use crate::workload::units::format_duration;
@@ -69,6 +69,18 @@ fn too_many(name: &str, processes: Room, descriptors: Option<Room>, wanted: u64)
     ))
 }
 
+/// Why so many processes are too many to be left as zombies.
+fn too_many_zombies(name: &str, room: Room, tasks: u64) -> Option<String> {
+    let left = room.left();
+    (tasks > left).then(|| {
+        format!(
+            "`{name}` would leave {tasks} zombies, one for each task, which keep their places in the process table; of the \
+             limit of {}, {} are in use and {} are kept for Poolscope itself and others, which leaves {left}",
+            room.limit, room.used, room.reserve
+        )
+    })
+}
+
 /// Why the plan should not be carried out on this machine.
 pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Vec<PlanNote> {
     let mut notes = Vec::new();
@@ -77,8 +89,19 @@ pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Ve
         let key = format!("engines[{index}].workers");
         let each = processes_each(workload, spec.kind);
         let processes = Room { each, ..machine.processes };
+        if spec.reap == Reap::Never {
+            notes.extend(
+                too_many_zombies(&engine.name, machine.processes, engine.peak_processes)
+                    .map(|message| PlanNote { key: format!("engines[{index}].reap"), message }),
+            );
+        }
+        let at_once = if spec.reap == Reap::Never {
+            engine.workers.unwrap_or(engine.peak_processes)
+        } else {
+            engine.peak_processes / each
+        };
         notes.extend(
-            too_many(&engine.name, processes, machine.descriptors, engine.peak_processes / each)
+            too_many(&engine.name, processes, machine.descriptors, at_once)
                 .map(|message| PlanNote { key: key.clone(), message }),
         );
         if engine.peak_memory_bytes > memory {

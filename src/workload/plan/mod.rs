@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::workload::model::{Arrivals, EngineSpec, Work, Workers, Workload};
+use crate::workload::model::{Arrivals, EngineSpec, Reap, Work, Workers, Workload};
 use crate::workload::service;
 use crate::workload::stream::Stream;
 use crate::workload::units::format_duration;
@@ -300,7 +300,11 @@ fn engine(
         name: spec.name.clone(),
         kind: spec.kind.word(),
         workers,
-        peak_processes: envelope::processes(workload, spec.kind, at_once.min(most)),
+        // What is not reaped keeps its place in the process table.
+        peak_processes: match spec.reap {
+            Reap::Always => envelope::processes(workload, spec.kind, at_once.min(most)),
+            Reap::Never => stream.total(),
+        },
         peak_memory_bytes: memory.saturating_mul(at_once.min(most)),
         makespan: makespan::predict(workload, stream, loads, at_once, machine.cores),
         waves: makespan::waves(workload, stream, at_once),

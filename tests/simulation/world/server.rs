@@ -120,10 +120,10 @@ impl World {
         self.faults.server_deaths += 1;
         let mut unborn: Vec<_> = self.workers.iter().filter(|(_, worker)| worker.unborn).map(|(id, _)| *id).collect();
         unborn.sort_unstable();
-        unborn.iter().for_each(|id| _ = self.workers.remove(id));
         let exit = Exit::Signal(9);
         self.feed(Input::ForkServerEnded { exit, usage: Usage::default(), wrote: String::new() });
         for worker in unborn {
+            self.workers.remove(&worker);
             let failure = StartFailure::Transient(not_started(ErrorKind::WouldBlock));
             self.feed(Input::StartFailed { worker, failure });
         }

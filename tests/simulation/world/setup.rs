@@ -64,6 +64,7 @@ impl World {
             chunk,
             start_timeout,
             initializer,
+            joins_all: policy == Policy::OneTask && dice.chance(30),
             fork_server: forks,
             recycling: Recycling { max_tasks: NonZeroU64::new(recycling), max_rss_bytes: None },
             kills: (0..kills).map(|_| (Duration::from_nanos(dice.below(50 * MS)), None)).collect(),

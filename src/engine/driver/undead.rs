@@ -50,7 +50,12 @@ impl Core {
 
     /// The run is over: nobody is left as a zombie.
     pub(super) fn reap_zombies(&mut self) {
-        for (worker, mut child, noticed) in std::mem::take(&mut self.undead.zombies) {
+        let zombies = std::mem::take(&mut self.undead.zombies);
+        if !zombies.is_empty() {
+            let text = format!("{} processes that had ended were left as zombies until now", zombies.len());
+            self.note(Severity::Info, text);
+        }
+        for (worker, mut child, noticed) in zombies {
             match child.try_reap() {
                 Ok(Some(_)) => self.tell_reaped(worker, noticed),
                 Ok(None) => {}

@@ -16,8 +16,6 @@ use crate::workload::model::LatencyFrom;
 const COLUMN: (usize, usize) = (14, 26);
 /// Between two columns.
 const GAP: usize = 3;
-/// So many zombies at a look are processes that end at that very moment.
-const FEW_ZOMBIES: u64 = 4;
 /// Where there is no figure.
 const NONE: &str = "–";
 
@@ -140,6 +138,7 @@ fn rows(results: &Results) -> Vec<Row> {
 /// How processes came to be and how they went: only what there is something to say about.
 fn lives(rows: &mut Rows<'_>) {
     type Pick = fn(&Life) -> &Quantiles;
+    type Count = fn(&Undead) -> u64;
     let kinds: [(&str, Pick); 4] = [
         ("fork/exec", |life| &life.startup.fork_exec),
         ("loading", |life| &life.startup.loading),
@@ -153,25 +152,20 @@ fn lives(rows: &mut Rows<'_>) {
             estimate(&means).map_or_else(|| NONE.to_owned(), |estimate| units::duration(secs(estimate.mean)))
         };
         if rows.arms.iter().flat_map(|arm| &arm.runs).any(|run| pick(&run.life).count > 0) {
-            rows.detail(title, mean);
+            match title {
+                "join delay" => rows.row(title, mean),
+                _ => rows.detail(title, mean),
+            }
         }
     }
-    let most = |pick: fn(&Undead) -> u64| {
-        move |arm: &ArmResult| {
-            arm.runs
-                .iter()
-                .map(|run| pick(&run.life.undead))
-                .max()
-                .map_or_else(|| NONE.to_owned(), |most| most.to_string())
-        }
-    };
-    let kinds: [(&str, fn(&Undead) -> u64); 2] =
-        [("zombies, at most", |undead| undead.most_zombies), ("orphans", |undead| undead.orphans)];
+    let kinds: [(&str, Count); 2] =
+        [("zombies at the end", |undead| undead.zombies_at_end.unwrap_or(0)), ("orphans", |undead| undead.orphans)];
     for (title, pick) in kinds {
-        // A process that ends is a zombie until it is reaped: a few at a look are no news.
-        let least = if title == "orphans" { 0 } else { FEW_ZOMBIES };
-        if rows.arms.iter().flat_map(|arm| &arm.runs).any(|run| pick(&run.life.undead) > least) {
-            rows.row(title, most(pick));
+        if rows.arms.iter().flat_map(|arm| &arm.runs).any(|run| pick(&run.life.undead) > 0) {
+            rows.row(title, |arm| {
+                let most = arm.runs.iter().map(|run| pick(&run.life.undead)).max();
+                most.map_or_else(|| NONE.to_owned(), |most| most.to_string())
+            });
         }
     }
 }

@@ -10,7 +10,7 @@ pub(crate) fn start_method(field: &Field<'_>, kind: EngineKind) -> Option<StartM
         return does_not_apply(field, kind, "leave it out: its one worker is started once");
     }
     if matches!(field.tree, Tree::Text(word) if word == "fork") {
-        let error = field.error("`fork` is for tasks in Python alone".to_owned());
+        let error = field.error("`fork` is for tasks in Python alone");
         let allowed = "spawn or forkserver: Poolscope itself has threads, and a copy of a process with threads cannot be \
                        relied on";
         return field.refuse(error.allowed(allowed));

@@ -47,6 +47,17 @@ tasks: [{ name: nap, kind: sleep, count: 100, service_time: { dist: constant, va
 engines: [{ kind: pool, workers: 3 }, { kind: process, workers: 3 }]
 ";
 
+/// Workers that are forked, one after the other, so that there is one in the middle of its start at any time.
+const FORKED: &str = "
+version: 1
+name: forked
+tasks: [{ name: nap, kind: sleep, count: 100000, service_time: { dist: constant, value: 2ms } },
+        { name: long, kind: sleep, count: 3, service_time: { dist: constant, value: 10min } }]
+order: shuffle
+seed: 3
+engines: [{ kind: pool, workers: 3, start_method: forkserver }, { kind: process, workers: 3, start_method: forkserver }]
+";
+
 /// Programs that stay in their group, leave it, and ignore SIGTERM.
 const PROGRAMS: &str = "
 version: 1
@@ -62,7 +73,7 @@ engines: [{ kind: pool, workers: 3 }, { kind: process, workers: 3 }]
 
 #[test]
 fn sigkill_leaves_nothing_running_a_second_later() {
-    for (workload, at_least) in [(SLEEPERS, 3), (PROGRAMS, 9)] {
+    for (workload, at_least) in [(SLEEPERS, 3), (FORKED, 3), (PROGRAMS, 9)] {
         for engine in ["pool", "process"] {
             let folder = tempfile::tempdir().unwrap();
             let mut program = start(&folder, workload, engine);

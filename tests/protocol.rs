@@ -102,7 +102,9 @@ fn setup() -> impl Strategy<Value = Setup> {
 
 fn hello() -> impl Strategy<Value = Hello> {
     let tells = prop_oneof![Just(Tells::Board), Just(Tells::Started), Just(Tells::Nothing)];
-    (any::<u32>(), any::<u16>(), tells).prop_map(|(pid, lanes, tells)| Hello {
+    (any::<u32>(), any::<u16>(), tells, any::<(u64, u64)>()).prop_map(|(pid, lanes, tells, (began, ready))| Hello {
+        began,
+        ready,
         protocol: protocol::VERSION,
         pid,
         lanes,
@@ -333,7 +335,7 @@ fn the_documents_example_is_what_the_program_says_and_understands() {
     let record = |index, start| WireRecord { index, start, service: 50, value: index };
     let failure =
         Failure { index: 9, start: 2_000_000, service: 1, message: Some("no".to_owned()), ..Failure::default() };
-    let hello = Hello { protocol: 2, pid: 4711, lanes: 1, tells: Tells::Board };
+    let hello = Hello { protocol: 2, pid: 4711, lanes: 1, tells: Tells::Board, began: 0, ready: 0 };
     let run = TaskRun { first: 7, count: 2, class: 0, attempt: Attempt::FIRST, begin_by: 0 };
     let put: [(&str, Put<'_>); 10] = [
         ("-> setup", &|out| protocol::put_setup(out, &Setup::of(1, 5e8))),

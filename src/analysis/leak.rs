@@ -9,7 +9,7 @@
 //! differences. Degrees of freedom are those of so many independent readings as these are worth.
 
 use crate::analysis::statistics::t975;
-use crate::metrics::snapshot::{Life, MemoryPoint, Snapshot};
+use crate::metrics::snapshot::{LifeCourse, MemoryPoint, Snapshot};
 
 /// A slope with what is known about its precision.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,7 +75,7 @@ impl Leak {
         let workers = runs.iter().map(|run| f64::from(run.workers_target)).sum::<f64>() / count;
         let seconds = runs.iter().map(|run| run.wall().as_secs_f64()).sum::<f64>() / count;
         let slope = slope(&series)?.times(workers);
-        let teeth: Vec<&Life> = runs.iter().flat_map(|run| replaced(&run.memory_course.lives)).collect();
+        let teeth: Vec<&LifeCourse> = runs.iter().flat_map(|run| replaced(&run.memory_course.lives)).collect();
         Some(Self {
             slope,
             per_task: self::slope(&by(|point| point.tasks as f64)),
@@ -88,17 +88,17 @@ impl Leak {
 }
 
 /// Those that another one followed in their slot.
-fn replaced(lives: &[Life]) -> Vec<&Life> {
-    let followed = |life: &&Life| lives.iter().any(|other| other.slot == life.slot && other.pid != life.pid);
+fn replaced(lives: &[LifeCourse]) -> Vec<&LifeCourse> {
+    let followed = |life: &&LifeCourse| lives.iter().any(|other| other.slot == life.slot && other.pid != life.pid);
     lives.iter().filter(followed).filter(|life| life.over && life.points.len() > 1).collect()
 }
 
-fn sawtooth(replaced: &[&Life]) -> Option<Sawtooth> {
+fn sawtooth(replaced: &[&LifeCourse]) -> Option<Sawtooth> {
     let median = |mut values: Vec<u64>| {
         values.sort_unstable();
         values.get(values.len() / 2).copied()
     };
-    let rss = |life: &&Life| life.points.iter().map(|point| point.rss_bytes).collect::<Vec<u64>>();
+    let rss = |life: &&LifeCourse| life.points.iter().map(|point| point.rss_bytes).collect::<Vec<u64>>();
     let low = median(replaced.iter().filter_map(|life| rss(life).into_iter().min()).collect())?;
     let high = median(replaced.iter().filter_map(|life| rss(life).into_iter().max()).collect())?;
     Some(Sawtooth { low, high })

@@ -15,7 +15,8 @@ use crate::engine::submission;
 use crate::os::surroundings::Surroundings;
 use crate::worker::protocol::Initialize;
 use crate::workload::model::{
-    Chunksize, ClassId, CpuList, EngineKind, EngineSpec, Fault, Mishap, TaskClass, Work, Workload,
+    Chunksize, ClassId, CpuList, EngineKind, EngineSpec, Fault, Join, Mishap, Reap, StartMethod, TaskClass, Work,
+    Workload,
 };
 use crate::workload::service;
 
@@ -83,6 +84,8 @@ fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> RunSpec {
                 timeout: initializer.timeout,
                 max_failures: initializer.max_failures.get(),
             }),
+            joins_all: spec.join == Join::StartAllJoinAll,
+            fork_server: spec.start_method == StartMethod::Forkserver,
             recycling: spec.recycling,
             join_timeout: workload.measure.join_timeout,
             kills: kills(workload, spec),
@@ -116,6 +119,7 @@ fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> RunSpec {
             spec.placement.nice,
             workload.limits.max_open_files,
         ),
+        leaves_zombies: spec.reap == Reap::Never,
     }
 }
 

@@ -56,6 +56,28 @@ pub enum Severity {
     Error,
 }
 
+/// What an initializer took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InitializerFigures {
+    /// Wall-clock time.
+    pub wall: Duration,
+    /// CPU time.
+    pub cpu: Duration,
+    /// Resident memory of the process afterwards, where known.
+    pub rss_bytes: Option<u64>,
+}
+
+/// How a process came to be. Each moment is no earlier than the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// When it was decided to start it now.
+    pub called: Moment,
+    /// Right before its program took over, or when it was forked.
+    pub executed: Moment,
+    /// Its first own instruction, and when it was ready for what comes next; `None` where it does not tell.
+    pub own: Option<(Moment, Moment)>,
+}
+
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -99,6 +121,35 @@ pub enum Event<'a> {
         cpu: Duration,
         /// Resident memory of the worker afterwards, where known.
         rss_bytes: Option<u64>,
+    },
+    /// How a process came to be: told once, when it says hello, or right away where it is a program.
+    WorkerBegan { worker: WorkerId, beginning: Beginning },
+    /// A process was reaped so long after its end was noticed.
+    WorkerReaped { worker: WorkerId, after: Duration },
+    /// The caller has joined a process so long after its end, where it joins in the order of the starts.
+    WorkerJoined { worker: WorkerId, delay: Duration },
+    /// `/proc` was looked at: so many children had ended and were not reaped, and so many descendants that lost their parent
+    /// have arrived here since the last look.
+    Undead {
+        zombies: u64,
+        new_orphans: u64,
+        /// Whether all tasks have their outcomes.
+        over: bool,
+    },
+    /// The fork server is ready to fork workers.
+    ForkServerReady {
+        /// Process id.
+        pid: u32,
+        /// From the decision to start it until now.
+        took: Duration,
+        /// What its initializer took, where it has one.
+        initializer: Option<InitializerFigures>,
+    },
+    /// The fork server ended and was reaped.
+    ForkServerExited {
+        exit: Exit,
+        /// The kernel's own accounting of its whole life (`wait4`), without the workers.
+        usage: Usage,
     },
     /// The bytes that a task returns. They count if it then succeeds.
     Returned {

@@ -20,12 +20,12 @@ pub struct MemoryCourse {
     /// All workers together.
     pub all: Vec<MemoryPoint>,
     /// Workers that have done a task, in the order in which they began; not those that live for one task.
-    pub lives: Vec<Life>,
+    pub lives: Vec<LifeCourse>,
 }
 
 /// The memory of one worker, from its first task on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Life {
+pub struct LifeCourse {
     pub slot: Slot,
     pub pid: u32,
     /// Whether it is gone.
@@ -150,7 +150,7 @@ impl CourseWriter {
             let Some(oldest) = course.lives.iter().position(|life| life.over) else { return };
             course.lives.remove(oldest);
         }
-        course.lives.push(Life { slot, pid, over: false, points: Vec::new() });
+        course.lives.push(LifeCourse { slot, pid, over: false, points: Vec::new() });
         if let Some(followed) = self.slots.get_mut(slot.index()) {
             (followed.life, followed.stride) = (Some(pid), Stride::default());
         }

@@ -91,6 +91,7 @@ pub(crate) fn snapshot() -> Snapshot {
         initializers: Default::default(),
         load: crate::metrics::snapshot::Load::default(),
         unkillable: 0,
+        life: Default::default(),
         worker_time: WorkerTime {
             work: millis(10_000),
             startup: millis(500),

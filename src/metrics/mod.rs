@@ -10,6 +10,7 @@ pub(crate) mod fixtures;
 pub(crate) mod kept;
 pub(crate) mod kills;
 pub(crate) mod latency;
+pub mod life;
 pub(crate) mod load;
 pub(crate) mod log;
 pub(crate) mod nanos;

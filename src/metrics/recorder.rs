@@ -8,12 +8,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::engine::control::Capabilities;
-use crate::engine::event::{EngineView, Event, Moment, Observer, Presence, RunState, Severity, Slot, WorkerState};
+use crate::engine::event::{
+    EngineView, Event, InitializerFigures, Moment, Observer, Presence, RunState, Severity, Slot, WorkerState,
+};
 use crate::engine::outcome::{AttemptReport, Outcome};
 use crate::metrics::course::CourseWriter;
 use crate::metrics::delivery::Deliveries;
 use crate::metrics::kills::Kills;
 use crate::metrics::latency::Latencies;
+use crate::metrics::life::Lives;
 use crate::metrics::log::{Last, keep_begin, trimmed};
 use crate::metrics::nanos::nanos;
 use crate::metrics::results_hash::ResultsHash;
@@ -69,6 +72,7 @@ pub struct Recorder {
     initializers: Initializers,
     deliveries: Deliveries,
     unkillable: u64,
+    lives: Lives,
     pauses: Pauses,
     /// Last outcome of a task, pauses left out.
     last_outcome: Moment,
@@ -107,6 +111,7 @@ impl Recorder {
             initializers: Initializers::default(),
             deliveries: Deliveries::default(),
             unkillable: 0,
+            lives: Lives::default(),
             pauses: Pauses::default(),
             last_outcome: Moment::ZERO,
             succeeded: 0,
@@ -132,6 +137,13 @@ impl Recorder {
     fn note(&mut self, now: Moment, severity: Severity, mut text: String) {
         keep_begin(&mut text);
         self.notes.push(Note { at: self.pauses.clock(now), severity, text });
+    }
+
+    fn initialized(&mut self, figures: InitializerFigures) {
+        self.initializers.count += 1;
+        self.initializers.wall += figures.wall;
+        self.initializers.cpu += figures.cpu;
+        self.initializers.rss_bytes = self.initializers.rss_bytes.max(figures.rss_bytes);
     }
 
     fn attempt(&mut self, now: Moment, report: &AttemptReport) {
@@ -200,6 +212,7 @@ impl Recorder {
             ghosts: self.ghosts,
             unkillable: self.unkillable,
             initializers: self.initializers,
+            life: self.lives.life(),
             workers_target: view.workers,
             workers: self.rows(now, view),
             cpu: self.cpu(over, wall.elapsed()),
@@ -377,6 +390,20 @@ impl Observer for Recorder {
                 self.tell_sampler(worker.slot);
             }
             Event::Delivered(parts) => self.deliveries.delivered(now, parts),
+            Event::WorkerBegan { beginning, .. } => self.lives.began(beginning),
+            Event::WorkerReaped { after, .. } => self.lives.reaped(*after),
+            Event::WorkerJoined { delay, .. } => self.lives.joined(*delay),
+            Event::Undead { zombies, new_orphans, over } => self.lives.seen(*zombies, *new_orphans, *over),
+            Event::ForkServerReady { initializer, .. } => {
+                self.lives.fork_servers.starts += 1;
+                if let Some(figures) = initializer {
+                    self.initialized(*figures);
+                }
+            }
+            Event::ForkServerExited { usage, .. } => {
+                self.lives.fork_servers.cpu += usage.cpu();
+                self.slots.exited += *usage;
+            }
             // The bytes are the caller's.
             Event::Returned { .. } => {}
             Event::GhostBegan { .. } => self.ghosts.began += 1,
@@ -387,10 +414,7 @@ impl Observer for Recorder {
                 self.ghosts.unmeasured += u64::from(cpu.is_none());
             }
             Event::WorkerInitialized { wall, cpu, rss_bytes, .. } => {
-                self.initializers.count += 1;
-                self.initializers.wall += *wall;
-                self.initializers.cpu += *cpu;
-                self.initializers.rss_bytes = self.initializers.rss_bytes.max(*rss_bytes);
+                self.initialized(InitializerFigures { wall: *wall, cpu: *cpu, rss_bytes: *rss_bytes });
             }
             Event::Resized { workers } => {
                 self.capacity.set(self.pauses.clock(now), *workers);

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::event::{DeathCause, Moment, PageFaults, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Counts, Exit};
-pub use crate::metrics::course::{Life, MemoryCourse, MemoryPoint};
+pub use crate::metrics::course::{LifeCourse, MemoryCourse, MemoryPoint};
 pub use crate::metrics::delivery::Delivery;
 use crate::metrics::distribution::{Distribution, Distributions};
 pub use crate::metrics::kills::{Cost, Kill, Replaced};
+use crate::metrics::life::Life;
 pub use crate::metrics::load::{Little, Load};
 pub(crate) use crate::metrics::quantiles::{Latency, Quantiles};
 use crate::workload::model::{ClassId, TaskIndex};
@@ -61,6 +62,7 @@ pub struct Snapshot {
     pub initializers: Initializers,
     /// Workers that were killed and did not go.
     pub unkillable: u64,
+    pub life: Life,
     /// Number of workers aimed at.
     pub workers_target: u32,
     /// Every slot, in order.
@@ -121,6 +123,7 @@ impl Snapshot {
             ghosts: Ghosts::default(),
             unkillable: 0,
             initializers: Initializers::default(),
+            life: Life::default(),
             workers_target: 0,
             workers: Vec::new(),
             cpu: Cpu::default(),

@@ -25,6 +25,18 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// The same in one number, as `multiprocessing.Process.exitcode` says it: the code, or the negative number of the signal.
+    #[must_use]
+    pub fn exitcode(self) -> Option<i32> {
+        match self {
+            Self::Code(code) => Some(code),
+            Self::Signal(signal) => Some(-signal),
+            Self::Unknown => None,
+        }
+    }
+}
+
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

@@ -52,7 +52,7 @@ pub struct Child {
 enum Parent {
     /// This process.
     Us,
-    /// Another one, such as a fork server, which hands on what it was told. If it ends before, the child becomes ours, or
+    /// Another one, which hands on what it was told. If it ends before, the child becomes ours, or
     /// that of another process that takes orphans in: then nobody says more than that it has ended.
     Other { word: Word, end: OwnedFd },
 }
@@ -84,12 +84,31 @@ impl Child {
         Ok(Self { pid, pidfd: Some(pidfd), started: at, leads_group, reaped: false, parent: Parent::Us })
     }
 
+    /// Takes charge of a child of this process that our fork server has made: what is told of its end is the kernel's word.
+    /// Nobody else may wait for it before.
+    ///
+    /// # Errors
+    /// When that is no process id.
+    pub(crate) fn of_fork_server(pid: u32, pidfd: OwnedFd, at: u64) -> io::Result<Self> {
+        let owned = owned();
+        let pid = i32::try_from(pid).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        Self::adopt(StartedChild { pid, pidfd, at }, true, owned)
+    }
+
+    /// Has signals go to the child alone from now on: what else is in its group is looked after by others.
+    pub(crate) fn leave_group_alone(&mut self) {
+        self.leads_group = false;
+    }
+
     /// Takes charge of a process that another one has started for us and will wait for. That one must not reap it before
     /// the teller has told: until then its pid cannot be anybody else's.
     ///
     /// # Errors
     /// When there is no such process.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for workers that a fork server starts"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for workers whose fork server cannot make them children of ours")
+    )]
     pub(crate) fn of_another(pid: u32, started: u64, leads_group: bool) -> io::Result<(Self, Teller)> {
         let (teller, word) = teller()?;
         let mut owned = owned();
@@ -172,6 +191,44 @@ impl Child {
         self.reap(WaitIdOptions::NOHANG)
     }
 
+    /// Looks whether the child has ended and says how, and leaves it as it is: a zombie, whose account is final. What else is
+    /// in its group is ended.
+    ///
+    /// # Errors
+    /// As [`Child::try_reap`].
+    #[cfg(target_os = "linux")]
+    pub(crate) fn try_look(&mut self) -> io::Result<Option<Reaped>> {
+        // SAFETY: plain data that the call fills in; the raw call takes a rusage beside what waitid(3) takes.
+        let (mut info, mut rusage): (libc::siginfo_t, libc::rusage) = unsafe { std::mem::zeroed() };
+        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        let pid = self.pid.as_raw_nonzero().get();
+        // SAFETY: the pointers are valid for writing; the pid is an unreaped child of this process.
+        let result =
+            unsafe { libc::syscall(libc::SYS_waitid, libc::P_PID, pid, &raw mut info, options, &raw mut rusage) };
+        if result < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: these fields are there for what waitid reports.
+        let (ended, status) = unsafe { (info.si_pid() != 0, info.si_status()) };
+        if !ended {
+            return Ok(None);
+        }
+        if self.leads_group {
+            let _ = self.signal(Signal::KILL);
+        }
+        let exit = if info.si_code == libc::CLD_EXITED { Exit::Code(status) } else { Exit::Signal(status) };
+        Ok(Some(reaped(exit, &rusage, own_peak_rss_kib())))
+    }
+
+    /// Elsewhere it is reaped.
+    ///
+    /// # Errors
+    /// As [`Child::try_reap`].
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn try_look(&mut self) -> io::Result<Option<Reaped>> {
+        self.try_reap()
+    }
+
     /// Waits until the child ends and reaps it. The end of another's child is not waited for but asked for.
     ///
     /// # Errors
@@ -239,17 +296,21 @@ impl Child {
         } else {
             Exit::Code(libc::WEXITSTATUS(status))
         };
-        let peak_kib = u64::try_from(rusage.ru_maxrss).unwrap_or(0);
-        Ok(Reaped { exit, usage: usage(&rusage), peak_rss_bytes: (peak_kib > own_peak).then_some(peak_kib * 1024) })
+        Ok(reaped(exit, &rusage, own_peak))
     }
 
-    /// Waits at most so long for its end and reaps it then.
-    pub(crate) fn wait_at_most(&mut self, patience: Duration) {
+    /// Waits at most so long for its end and reaps it then; `None` if it has not ended, or that cannot be told.
+    pub(crate) fn wait_at_most(&mut self, patience: Duration) -> Option<Reaped> {
         let deadline = Instant::now() + patience;
-        while let Ok(None) = self.try_reap() {
+        loop {
+            match self.try_reap() {
+                Ok(None) => {}
+                Ok(reaped) => return reaped,
+                Err(_) => return None,
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return;
+                return None;
             }
             match (&self.pidfd, rustix::event::Timespec::try_from(left)) {
                 (Some(pidfd), Ok(left)) => {
@@ -258,7 +319,7 @@ impl Child {
                     let ended = rustix::event::poll(&mut ends, Some(&left)).is_ok_and(|ready| ready > 0);
                     if ended && matches!(self.parent, Parent::Other { .. }) && self.parent.heard().is_none() {
                         // Its parent does the rest.
-                        return;
+                        return None;
                     }
                 }
                 _ => std::thread::sleep(Duration::from_millis(1)),
@@ -338,6 +399,11 @@ fn own_peak_rss_kib() -> u64 {
         rusage
     };
     u64::try_from(rusage.ru_maxrss).unwrap_or(0)
+}
+
+fn reaped(exit: Exit, rusage: &libc::rusage, own_peak: u64) -> Reaped {
+    let peak_kib = u64::try_from(rusage.ru_maxrss).unwrap_or(0);
+    Reaped { exit, usage: usage(rusage), peak_rss_bytes: (peak_kib > own_peak).then_some(peak_kib * 1024) }
 }
 
 fn usage(rusage: &libc::rusage) -> Usage {

@@ -14,7 +14,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitOptions};
 
 use crate::os::process_owner::ProcessOwner;
-use crate::os::process_table::{Stands, Stat, children, children_of_process, raw, stands_still, stat_of, tick};
+use crate::os::process_table::{
+    Stands, Stat, children, children_of_process, children_of_this_thread, raw, stands_still, stat_of, tick,
+};
 use crate::os::{child, clock};
 
 /// How long one look waits for processes to stop, all together; what takes longer, the next look finds stopped.
@@ -111,6 +113,9 @@ static CONDEMNED: Mutex<BTreeMap<i32, Condemned>> = Mutex::new(BTreeMap::new());
 /// program, and their descendants. They are no strays.
 static SPARED: Mutex<BTreeMap<i32, u64>> = Mutex::new(BTreeMap::new());
 
+/// Orphans that a sweep has seen and that are still there, with their start times.
+static SEEN: Mutex<BTreeMap<i32, u64>> = Mutex::new(BTreeMap::new());
+
 fn spare_children() {
     let own = rustix::process::getpid();
     let mut spared = lock(&SPARED);
@@ -159,6 +164,8 @@ pub(crate) struct Swept {
     pub(crate) killed: usize,
     /// Orphans that were condemned before and are not gone yet.
     pub(crate) dying: usize,
+    /// Orphans that no sweep has seen before.
+    pub(crate) arrived: usize,
     /// Orphans that stay for now.
     pub(crate) kept: usize,
     /// Orphans that could not be killed, with the reason.
@@ -175,6 +182,8 @@ pub(crate) fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
     let owned = child::owned();
     let (mut killed, mut spared) = (lock(&CONDEMNED), lock(&SPARED));
     killed.retain(|pid, condemned| stat_of(*pid).is_some_and(|stat| stat.ticks == condemned.ticks));
+    let mut seen = lock(&SEEN);
+    seen.retain(|pid, ticks| stat_of(*pid).is_some_and(|stat| stat.ticks == *ticks));
     let until = clock::monotonic() + LOOK.as_nanos() as u64;
     look_after_spared(&mut spared);
     for pid in children() {
@@ -182,6 +191,9 @@ pub(crate) fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
             continue;
         }
         let Some(stat) = Stat::of(pid) else { continue };
+        if !spared.contains_key(&raw(pid)) && seen.insert(raw(pid), stat.ticks) != Some(stat.ticks) {
+            swept.arrived += 1;
+        }
         let (was_killed, is_spared) = (killed.contains_key(&raw(pid)), spared.contains_key(&raw(pid)));
         if stat.ended {
             if was_killed || ProcessOwner::current().is_some() {
@@ -201,6 +213,25 @@ pub(crate) fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
         }
     }
     swept
+}
+
+/// How many children of the calling thread have ended and were not reaped.
+#[must_use]
+pub(crate) fn zombies_of_this_thread() -> u64 {
+    let ended = |pid: &Pid| Stat::of(*pid).is_some_and(|stat| stat.ended);
+    children_of_this_thread().iter().filter(|pid| ended(pid)).count() as u64
+}
+
+/// Kills and reaps the children of the calling thread that have no owner: those that a fork server had made and not told of
+/// when it ended. To be called on a thread whose children are all ours.
+pub(crate) fn end_untold() {
+    let owned = child::owned();
+    for pid in children_of_this_thread().into_iter().filter(|pid| !owned.contains(&raw(*pid))) {
+        // One that cannot be killed would be waited for without end.
+        if rustix::process::kill_process(pid, Signal::KILL).is_ok() {
+            let _ = rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(pid), WaitOptions::empty()));
+        }
+    }
 }
 
 /// Kills an orphan and everyone below it: a child that is born to it by now tells nothing of where it comes from once

@@ -48,6 +48,11 @@ pub(super) fn children() -> Vec<Pid> {
     children_of(&format!("/proc/self/task/{own}/children"))
 }
 
+/// Children of the calling thread, as the kernel lists them.
+pub(super) fn children_of_this_thread() -> Vec<Pid> {
+    children_of("/proc/thread-self/children")
+}
+
 fn children_of(list: &str) -> Vec<Pid> {
     let Ok(list) = std::fs::read_to_string(list) else { return Vec::new() };
     list.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()

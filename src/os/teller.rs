@@ -44,7 +44,10 @@ pub(super) fn teller() -> io::Result<(Teller, Word)> {
 
 impl Teller {
     /// It has ended so.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for workers that a fork server starts"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for workers whose fork server cannot make them children of ours")
+    )]
     pub(crate) fn tell(self, end: Reaped) {
         // The first and only word: this consumes the teller.
         let _ = self.end.set(end);

@@ -3,8 +3,8 @@
 //! Times are seconds, memory is bytes, rates are per second, hashes are hexadecimal text. What was not measured is
 //! `null`, never zero:
 //! * `ghost_cpu_s`: CPU time in tasks whose callers had given up, of ghosts that are gone; `null` where one could not be told.
-//! * `zombies`: 0 once every process that was started is known to have been reaped; `null` otherwise, because one that
-//!   was not may as well be alive.
+//! * `exitcode` of a failure: how its process ended as `multiprocessing.Process.exitcode` says it: the code, or the negative
+//!   number of the signal; `null` where the task is not known to have ended with its process.
 //! * `latency_s`: all figures of a latency that no attempt had (`count` is 0), as when no program could be started.
 //! * `peak_pss_bytes` and `peak_rss_bytes`: `null` when no process lived long enough to be looked at, or may be.
 //! * `page_faults`: `null` where the kernel does not tell them, as of the workers of another program.
@@ -21,6 +21,8 @@ mod load;
 
 mod memory;
 
+mod lives;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -34,7 +36,7 @@ use crate::analysis::lints::Lint;
 use crate::analysis::statistics::{Estimate, estimate};
 use crate::analysis::verdict::{Finding, Unsuccessful, Verdict};
 use crate::engine::event::{PageFaults, RunState, Severity};
-use crate::engine::outcome::{AttemptReport, Counts};
+use crate::engine::outcome::{AttemptReport, Counts, Exit};
 use crate::metrics::distribution::Distribution;
 use crate::metrics::kept;
 use crate::metrics::snapshot::{Quantiles, Snapshot};
@@ -42,6 +44,8 @@ use crate::os::host::Host;
 use crate::report::json::load::LittleOut;
 use crate::report::{ArmResult, Results, clean};
 use crate::workload::model::{Attempt, CpuList, EngineKind, SubmitMode, Workload};
+
+use lives::LivesOut;
 
 /// Name of the schema.
 pub(crate) const SCHEMA: &str = "poolscope.result/1";
@@ -147,7 +151,9 @@ struct RunOut<'a> {
     unkillable: u64,
     /// What workers did before their first task (additive to version 1).
     initializers: Option<InitializersOut>,
-    zombies: Option<u64>,
+    /// How its processes came to be and how they went.
+    #[serde(flatten)]
+    lives: LivesOut,
     workers: Vec<WorkerOut>,
     results_hash: String,
     suspect: &'a [String],
@@ -199,7 +205,7 @@ struct LatencyOut {
 }
 
 #[derive(Serialize)]
-struct QuantilesOut {
+pub(super) struct QuantilesOut {
     count: u64,
     mean: Option<f64>,
     p50: Option<f64>,
@@ -259,6 +265,8 @@ struct FailureOut<'a> {
     outcome: &'static str,
     retried: bool,
     cause: String,
+    /// As `multiprocessing.Process.exitcode` (additive to version 1).
+    exitcode: Option<i32>,
     ended_s: f64,
     /// Times of an attempt that never started are null.
     wait_s: Option<f64>,
@@ -462,7 +470,7 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
             cpu_s: seconds(run.initializers.cpu),
             rss_bytes: run.initializers.rss_bytes,
         }),
-        zombies: end.filter(|end| end.unreaped == 0).map(|_| 0),
+        lives: LivesOut::of(&run.life),
         workers: run.workers.iter().map(memory::worker).collect(),
         results_hash: format!("{:016x}", run.results_hash),
         suspect: &run.suspect,
@@ -488,7 +496,7 @@ fn caller(run: &Snapshot) -> CallerOut {
     }
 }
 
-fn quantiles(summary: &Quantiles, whole: Option<&Distribution>, percentiles: &[f64]) -> QuantilesOut {
+pub(super) fn quantiles(summary: &Quantiles, whole: Option<&Distribution>, percentiles: &[f64]) -> QuantilesOut {
     let measured = |duration| (summary.count > 0).then(|| seconds(duration));
     let whole = whole.filter(|whole| whole.count() > 0);
     let asked = percentiles.iter().filter_map(|p| Some((p.to_string(), seconds(whole?.quantile(p / 100.0)))));
@@ -518,6 +526,7 @@ fn failure<'a>(report: &'a AttemptReport, workload: &'a Workload) -> FailureOut<
         outcome: report.outcome.word(),
         retried: report.retried,
         cause: report.cause.to_string(),
+        exitcode: report.exit.and_then(Exit::exitcode),
         ended_s: seconds(report.ended.elapsed()),
         wait_s: report.wait.map(seconds),
         startup_s: report.startup.map(seconds),

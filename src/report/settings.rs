@@ -3,8 +3,8 @@
 use crate::os::accounting::Exit;
 use crate::report::{clean, units};
 use crate::workload::model::{
-    BadResult, Dispatch, EngineSpec, Fault, FaultKind, FaultRule, Limits, Mishap, OnTimeout, Placement, SubmitMode,
-    Trigger, Workload,
+    BadResult, Dispatch, EngineSpec, Fault, FaultKind, FaultRule, Join, Limits, Mishap, OnTimeout, Placement, Reap,
+    StartMethod, SubmitMode, Trigger, Workload,
 };
 
 /// The settings of an arm that are not the defaults: `recycled after 25 tasks`.
@@ -28,7 +28,11 @@ pub(crate) fn of_engine(spec: &EngineSpec) -> Vec<String> {
         if initializer.fail_rate > 0.0 {
             parts.push(format!("fails {} %", units::rate(initializer.fail_rate * 100.0)));
         }
-        let each = if spec.kind.process_per_task() { "process" } else { "worker" };
+        let each = match (spec.start_method, spec.kind.process_per_task()) {
+            (StartMethod::Forkserver, _) => "fork server",
+            (StartMethod::Spawn, true) => "process",
+            (StartMethod::Spawn, false) => "worker",
+        };
         let parts = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
         words.push(format!("initializer of each {each}: {parts}"));
     }
@@ -40,6 +44,15 @@ pub(crate) fn of_engine(spec: &EngineSpec) -> Vec<String> {
     }
     if let Some(capacity) = spec.queue_capacity {
         words.push(format!("at most {capacity} task{} wait", if capacity.get() == 1 { "" } else { "s" }));
+    }
+    if spec.join == Join::StartAllJoinAll {
+        words.push("all places are started, then joined in that order".to_owned());
+    }
+    if spec.reap == Reap::Never {
+        words.push("ended processes are left as zombies until the end of the run".to_owned());
+    }
+    if spec.start_method == StartMethod::Forkserver {
+        words.push("workers are forked from a server".to_owned());
     }
     if spec.on_timeout == Some(OnTimeout::Abandon) {
         words.push("the caller gives up at a timeout, the worker goes on".to_owned());

@@ -188,6 +188,7 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
         ghosts: Default::default(),
         initializers: Default::default(),
         unkillable: 0,
+        life: Default::default(),
         worker_time: WorkerTime { work, startup, idle: wall - work - startup, ..WorkerTime::default() },
         load: Load {
             utilisation: Some(0.62),

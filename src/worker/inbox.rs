@@ -18,6 +18,11 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
+    /// One that has these bytes already.
+    pub(super) fn holding(bytes: Vec<u8>) -> Self {
+        Self { bytes, used: 0 }
+    }
+
     /// Reads what there is, and waits until there is something; `false` at the end of the socket.
     pub(super) fn receive(&mut self, mut socket: &UnixStream) -> io::Result<bool> {
         self.bytes.drain(..self.used);

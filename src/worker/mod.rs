@@ -8,6 +8,7 @@ pub(crate) mod command;
 pub mod entry;
 pub(crate) mod environment;
 mod faults;
+pub(crate) mod fork_server;
 pub(crate) mod guardian;
 mod inbox;
 mod initializer;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::Scope;
 
 use crate::os::board::Board;
-use crate::os::{early, inherited};
+use crate::os::{clock, early, inherited};
 use crate::worker::inbox::Inbox;
 use crate::worker::initializer;
 use crate::worker::lane::{LaneRunner, Next, ReportSocket};
@@ -21,8 +21,9 @@ const MOST_LANES: LaneNumber = 1024;
 /// Exit code of a worker that cannot go on.
 pub(super) const CANNOT_GO_ON: i32 = 70;
 
-/// Serves a parent until it is not needed any more. `first_line` is the board's line of lane 0.
-pub(super) fn serve(socket: &UnixStream, board: Board, first_line: u32) -> io::Result<()> {
+/// Serves a parent until it is not needed any more. `first_line` is the board's line of lane 0, `began` when this process
+/// began (`CLOCK_MONOTONIC` in nanoseconds).
+pub(super) fn serve(socket: &UnixStream, board: Board, first_line: u32, began: u64) -> io::Result<()> {
     let mut inbox = Inbox::default();
     let setup = loop {
         if !inbox.receive(socket)? {
@@ -35,21 +36,32 @@ pub(super) fn serve(socket: &UnixStream, board: Board, first_line: u32) -> io::R
         }
     };
     inherited::set_caller(setup.caller);
+    serve_set_up(socket, Arc::new(board), (first_line, began), &setup, inbox)
+}
+
+/// The same for one that has its setup; what else was received is in the inbox.
+pub(super) fn serve_set_up(
+    socket: &UnixStream,
+    board: Arc<Board>,
+    (first_line, began): (u32, u64),
+    setup: &Setup,
+    inbox: Inbox,
+) -> io::Result<()> {
     let alone = setup.lanes == 1 && !setup.grows;
     let mut hello = Vec::new();
     let lanes = if alone { 1 } else { MOST_LANES };
     let pid = std::process::id();
-    protocol::put_hello(&mut hello, &Hello { protocol: protocol::VERSION, pid, lanes, tells: Tells::Board });
-    let board = Arc::new(board);
+    let said = Hello { protocol: protocol::VERSION, pid, lanes, tells: Tells::Board, began, ready: clock::monotonic() };
+    protocol::put_hello(&mut hello, &said);
     if alone {
-        let mut lane = LaneRunner::new(0, board.own_line(first_line), ReportSocket { socket, turns: None }, &setup);
+        let mut lane = LaneRunner::new(0, board.own_line(first_line), ReportSocket { socket, turns: None }, setup);
         *lane.outbox() = hello;
         // Never dropped: the process ends with it, and the kernel is quicker.
         serve_alone(&mut std::mem::ManuallyDrop::new(lane), inbox, socket)?;
         early::leave(0);
     }
     (&*socket).write_all(&hello)?;
-    let crew = Crew { socket, turns: Mutex::new(()), board, first_line, setup: &setup, present: AtomicUsize::new(0) };
+    let crew = Crew { socket, turns: Mutex::new(()), board, first_line, setup, present: AtomicUsize::new(0) };
     std::thread::scope(|scope| crew.serve(scope, inbox).unwrap_or_else(|error| give_up(&error)));
     Ok(())
 }

@@ -5,7 +5,8 @@
 use std::num::NonZeroU32;
 
 use crate::workload::model::{
-    DEFAULT_START_TIMEOUT, Dispatch, EngineKind, EngineSpec, Placement, Recycling, SubmitMode, Workers,
+    DEFAULT_START_TIMEOUT, Dispatch, EngineKind, EngineSpec, Join, Placement, Reap, Recycling, StartMethod, SubmitMode,
+    Workers,
 };
 use crate::workload::yaml::Tree;
 
@@ -37,6 +38,9 @@ impl EngineSpec {
             start_timeout: DEFAULT_START_TIMEOUT,
             recycling: Recycling::default(),
             initializer: None,
+            start_method: StartMethod::default(),
+            join: Join::default(),
+            reap: Reap::default(),
             on_timeout: None,
             submit: SubmitMode::default(),
             dispatch: Dispatch::default(),

@@ -381,6 +381,12 @@ pub struct EngineSpec {
     pub workers: Workers,
     /// How many tasks a worker may hold.
     pub chunksize: Chunksize,
+    /// How its workers are started.
+    pub start_method: StartMethod,
+    /// How the caller of a process engine waits for its processes.
+    pub join: Join,
+    /// What becomes of processes that have ended.
+    pub reap: Reap,
     /// How long a worker may say nothing after its start, or in answer to a task, before it is replaced.
     pub start_timeout: Duration,
     /// When its workers are replaced although they are well.
@@ -397,6 +403,40 @@ pub struct EngineSpec {
     pub queue_capacity: Option<NonZeroU64>,
     /// Where its processes run, and before whom.
     pub placement: Placement,
+}
+
+/// How a process that works on native tasks comes to be. One that is a program is always spawned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartMethod {
+    /// A new process runs the worker from its first instruction.
+    #[default]
+    Spawn,
+    /// It is forked from a small process that has been set up once, the initializer included.
+    Forkserver,
+}
+
+/// How the caller of a process engine waits for its processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Join {
+    /// Whichever ends, its place is taken by the next.
+    #[default]
+    AsCompleted,
+    /// As many as there are places are started and joined in the order of their starts, before the next are started: `for p
+    /// in ps: p.start()`, `for p in ps: p.join()`.
+    StartAllJoinAll,
+}
+
+/// What becomes of processes that have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reap {
+    /// They are reaped at once.
+    #[default]
+    Always,
+    /// They are left as zombies until the run is over: what a caller does that never joins.
+    Never,
 }
 
 /// The `start_timeout` of an engine that states none.

@@ -1,5 +1,7 @@
 //! Bad engines, arrivals and measurements, and what a later version will read.
 
+use poolscope::workload::model::{Join, Reap, StartMethod};
+
 use crate::harness::*;
 
 #[test]
@@ -234,11 +236,7 @@ fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown
     ] {
         cases.push(case(cpu(&format!("§{key}: x")), path, LATER));
     }
-    for (key, path) in
-        [("start_method", "engines[0].start_method"), ("join", "engines[0].join"), ("when", "engines[0].when")]
-    {
-        cases.push(case(engine(&format!("kind: pool, §{key}: 1")), path, LATER));
-    }
+    cases.push(case(engine("kind: pool, §when: 1"), "engines[0].when", LATER));
     for kind in ["thread", "mp_pool", "mp_process", "interpreter", "dask"] {
         cases.push(case(engine(&format!("kind: §{kind}")), "engines[0].kind", LATER));
     }
@@ -420,4 +418,41 @@ fn submission() {
         accepted(&engine("kind: process, submit: imap_unordered, dispatch: round_robin, queue_capacity: unbounded"));
     assert_eq!(loaded.workload.engines[0].submit.word(), "imap_unordered");
     assert_eq!(loaded.workload.engines[0].queue_capacity, None);
+}
+
+#[test]
+fn how_workers_are_started() {
+    let method = |text: &str| engine(text);
+    check(vec![
+        case(
+            method("kind: process, start_method: §fork"),
+            "engines[0].start_method",
+            &["Python alone", "spawn or forkserver", "threads"],
+        ),
+        case(method("kind: pool, start_method: §fork"), "engines[0].start_method", &["Python alone"]),
+        case(
+            method("kind: serial, §start_method: spawn"),
+            "engines[0].start_method",
+            &["does not apply to a serial engine"],
+        ),
+        case(method("kind: pool, start_method: §7"), "engines[0].start_method", &["spawn", "forkserver"]),
+        case(method("kind: pool, start_method: §spawm"), "engines[0].start_method", &["spawn"]).proposing("spawn"),
+    ]);
+    let loaded = accepted(&method("kind: pool, start_method: forkserver"));
+    assert_eq!(loaded.workload.engines[0].start_method, StartMethod::Forkserver);
+    assert_eq!(accepted(&method("kind: pool")).workload.engines[0].start_method, StartMethod::Spawn);
+}
+
+#[test]
+fn how_processes_are_joined_and_reaped() {
+    check(vec![
+        case(engine("kind: pool, §join: as_completed"), "engines[0].join", &["does not apply to a pool engine"]),
+        case(engine("kind: serial, §reap: always"), "engines[0].reap", &["does not apply to a serial engine"]),
+        case(engine("kind: process, join: §asap"), "engines[0].join", &["as_completed", "start_all_join_all"]),
+        case(engine("kind: process, reap: §nevr"), "engines[0].reap", &["always", "never"]).proposing("never"),
+        case(engine("kind: process, reap: §false"), "engines[0].reap", &["always", "never"]),
+    ]);
+    let loaded = accepted(&engine("kind: process, join: start_all_join_all, reap: never"));
+    let spec = &loaded.workload.engines[0];
+    assert_eq!((spec.join, spec.reap), (Join::StartAllJoinAll, Reap::Never));
 }

@@ -13,15 +13,28 @@ use std::time::Instant;
 /// What to do where it cannot be compiled.
 pub fn tiny_program() -> Result<PathBuf, String> {
     static COMPILED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    COMPILED.get_or_init(compile).clone()
+    COMPILED.get_or_init(|| compile("tiny")).clone()
 }
 
-fn compile() -> Result<PathBuf, String> {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/tiny.c");
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tiny");
+/// Processes per second that a tiny process forks and waits for, when they do nothing, so many at a time.
+///
+/// # Errors
+/// What to do where it cannot be compiled, or what went wrong.
+pub fn forks_per_second(at_once: u32, count: u64) -> Result<f64, String> {
+    static COMPILED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let program = COMPILED.get_or_init(|| compile("tiny_fork")).clone()?;
+    let output = Command::new(program).args([at_once.to_string(), count.to_string()]).output();
+    let output = output.map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().parse().map_err(|_| format!("tiny_fork ended with {}", output.status))
+}
+
+fn compile(name: &str) -> Result<PathBuf, String> {
+    let source = format!("{}/tests/bench/{name}.c", env!("CARGO_MANIFEST_DIR"));
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     // Others may be running it at this moment.
     let new = program.with_extension(std::process::id().to_string());
-    match Command::new("gcc").args(["-O2", "-static", "-o"]).arg(&new).arg(source).status() {
+    match Command::new("gcc").args(["-O2", "-static", "-o"]).arg(&new).arg(&source).status() {
         Ok(status) if status.success() => {}
         Ok(status) => {
             return Err(format!("gcc -O2 -static {source}: {status}; is the static C library (libc.a) installed?"));

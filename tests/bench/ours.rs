@@ -8,7 +8,7 @@ use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
 use poolscope::engine::stream::Admission;
 use poolscope::metrics::recorder::{Recorder, RecorderConfig};
 use poolscope::metrics::snapshot::RunId;
-use poolscope::workload::model::{EngineKind, Recycling, Work};
+use poolscope::workload::model::{EngineKind, Recycling, StartMethod, Work};
 use poolscope::{Arm as _, Completion, Dispatched};
 
 use crate::support;
@@ -16,6 +16,17 @@ use crate::support;
 /// Runs so many tasks of one kind, every one of them timed and counted; tasks per second from the start to the last process's
 /// end.
 pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) -> f64 {
+    tasks_per_second_started(StartMethod::Spawn, kind, workers, tasks, work)
+}
+
+/// The same with workers that are started so.
+pub fn tasks_per_second_started(
+    start_method: StartMethod,
+    kind: EngineKind,
+    workers: u32,
+    tasks: u64,
+    work: Work,
+) -> f64 {
     let (policy, chunk) =
         if kind.process_per_task() { (Policy::OneTask, Chunk::One) } else { (Policy::Reuse, Chunk::Adaptive) };
     let capabilities = Dispatched(kind).capabilities();
@@ -27,6 +38,8 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) 
             chunk,
             start_timeout: Duration::from_secs(10),
             initializer: None,
+            joins_all: false,
+            fork_server: start_method == StartMethod::Forkserver,
             recycling: Recycling::default(),
             join_timeout: Duration::from_secs(2),
             kills: Vec::new(),
@@ -45,6 +58,7 @@ pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) 
         surroundings: poolscope::os::surroundings::Surroundings::default(),
         capabilities,
         orders: WorkerOrders::default(),
+        leaves_zombies: false,
     };
     let sample_interval = Some(Duration::from_millis(500));
     let (recorder, snapshots) = Recorder::new(RecorderConfig {

@@ -1,5 +1,5 @@
 //! The process engine, two tasks at a time, against what no process for a task can be faster than: `posix_spawn` and wait
-//! of a tiny static C program, two at a time. All in turn, several times; the ratios are what counts.
+//! of a tiny static C program, or `fork` and `_exit` of one where workers are forked, two at a time. All in turn, several times; the ratios are what counts.
 //!
 //! `cargo bench --bench process`
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run says so by panicking")]
@@ -11,7 +11,7 @@ mod bare;
 mod ours;
 
 use poolscope::worker::entry::WORKER;
-use poolscope::workload::model::{CommandLine, EngineKind, Kernel, Work};
+use poolscope::workload::model::{CommandLine, EngineKind, Kernel, StartMethod, Work};
 
 const ROUNDS: usize = 9;
 const TASKS: u64 = 2_000;
@@ -27,17 +27,24 @@ fn main() {
     let bare = |argv: &[&str]| bare::processes_per_second(argv, AT_ONCE, TASKS);
     let engine = |work: &Work| ours::tasks_per_second(EngineKind::Process, AT_ONCE, TASKS, work.clone());
 
+    let forked = |work: &Work| {
+        ours::tasks_per_second_started(StartMethod::Forkserver, EngineKind::Process, AT_ONCE, TASKS, work.clone())
+    };
+
     let mut to_tiny = ours::Ratios::new("no-op tasks / tiny static C program", 0.6, 0.65);
     let mut to_nothing = ours::Ratios::new("no-op tasks / the worker doing nothing", 0.6, 0.7);
     let mut commands = ours::Ratios::new("commands / the same program", 0.75, 0.9);
+    let mut to_fork = ours::Ratios::new("forked no-op tasks / fork and _exit of a tiny process", 0.6, 0.7);
     for _ in 0..ROUNDS {
         let limit = bare(&[tiny]);
         let tasks = engine(&noop);
         to_tiny.round(limit, tasks);
         to_nothing.round(bare(&nothing), tasks);
         commands.round(bare(&[tiny]), engine(&command));
+        let forks = bare::forks_per_second(AT_ONCE, TASKS).unwrap_or_else(|why| panic!("{why}"));
+        to_fork.round(forks, forked(&noop));
     }
-    for ratios in [to_tiny, to_nothing, commands] {
+    for ratios in [to_tiny, to_nothing, commands, to_fork] {
         ratios.verdict();
     }
 }

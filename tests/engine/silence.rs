@@ -101,7 +101,10 @@ fn a_worker_that_begins_nothing_is_replaced_and_its_tasks_are_not_lost() {
 fn put_frames(folder: &Path) -> usize {
     let put = |name: &str, bytes: &[u8]| std::fs::File::create(folder.join(name)).unwrap().write_all(bytes).unwrap();
     let mut hello = Vec::new();
-    protocol::put_hello(&mut hello, &Hello { protocol: protocol::VERSION, pid: 1, lanes: 1, tells: Tells::Board });
+    protocol::put_hello(
+        &mut hello,
+        &Hello { protocol: protocol::VERSION, pid: 1, lanes: 1, tells: Tells::Board, began: 0, ready: 0 },
+    );
     put("hello", &hello);
     let mut done = Vec::new();
     let record = WireRecord { index: 0, start: 1, service: 1, value: TOLD };

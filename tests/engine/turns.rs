@@ -22,7 +22,7 @@ const TOLD: u64 = 777;
 
 fn hello(tells: Tells) -> Vec<u8> {
     let mut out = Vec::new();
-    protocol::put_hello(&mut out, &Hello { protocol: protocol::VERSION, pid: 1, lanes: 1, tells });
+    protocol::put_hello(&mut out, &Hello { protocol: protocol::VERSION, pid: 1, lanes: 1, tells, began: 0, ready: 0 });
     out
 }
 

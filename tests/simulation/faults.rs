@@ -31,6 +31,7 @@ pub struct Faults {
     pub gave_up: u64,
     pub delivered: u64,
     pub switches: u64,
+    pub server_deaths: u64,
 }
 
 impl Faults {
@@ -64,6 +65,7 @@ impl Faults {
             ("a caller that gave up", self.gave_up),
             ("a task delivered out of its end", self.delivered),
             ("a change of what happens at a timeout", self.switches),
+            ("a death of a fork server", self.server_deaths),
         ]
     }
 
@@ -97,6 +99,7 @@ impl Faults {
             gave_up: self.gave_up + other.gave_up,
             delivered: self.delivered + other.delivered,
             switches: self.switches + other.switches,
+            server_deaths: self.server_deaths + other.server_deaths,
         }
     }
 }

@@ -70,6 +70,8 @@ impl Script {
             chunk,
             start_timeout: millis(10_000),
             initializer,
+            joins_all: false,
+            fork_server: false,
             recycling: Recycling::default(),
             join_timeout: Duration::from_secs(2),
             kills: Vec::new(),

@@ -19,6 +19,7 @@ pub use worker::{Current, Lane, Worker};
 mod behaviour;
 mod effects;
 mod schedule;
+mod server;
 mod setup;
 mod user;
 mod worker;
@@ -53,6 +54,10 @@ pub struct World {
     /// Inputs within inputs.
     depth: u32,
     schedule: Schedule,
+    /// Whether workers are forked.
+    forks: bool,
+    server: Option<server::Server>,
+    servers: u32,
     faults: Faults,
     /// Percent of the tasks in which a fault of a kind happens; 0 in tame worlds.
     trouble: u64,
@@ -171,6 +176,10 @@ impl World {
                 self.report_all(id);
                 self.die(id, Exit::Code(0));
             }
+            Scheduled::Born(id) => self.born(id),
+            Scheduled::ServerHello(number) => self.server_hello(number),
+            Scheduled::ServerInitialized(number) => self.server_initialized(number),
+            Scheduled::ServerDies(number) => self.server_dies(number),
             Scheduled::Submit => self.submit(),
             Scheduled::User => self.user(),
         }

@@ -22,7 +22,8 @@ use poolscope::engine::dispatcher::{InitializerRules, Policy, Settings, Submitti
 use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
 use poolscope::engine::error::EngineError;
 use poolscope::engine::event::{
-    DeathCause, EngineView, Event, Moment, Observer, Observers, Record, RunState, Slot, SlotView, Usage, WorkerId,
+    Beginning, DeathCause, EngineView, Event, InitializerFigures, Moment, Observer, Observers, Record, RunState, Slot,
+    SlotView, Usage, WorkerId,
 };
 use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
 use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
@@ -117,6 +118,9 @@ pub struct Setting {
     pub worker_program: OsString,
     pub start_timeout: Duration,
     pub initializer: Option<InitializerRules>,
+    pub fork_server: bool,
+    pub joins_all: bool,
+    pub leaves_zombies: bool,
     pub recycling: Recycling,
     pub join_timeout: Duration,
     pub kills: Vec<(Duration, Option<Slot>)>,
@@ -137,6 +141,9 @@ pub fn pool(workers: u32) -> Setting {
         worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
         start_timeout: Duration::from_secs(10),
         initializer: None,
+        fork_server: false,
+        joins_all: false,
+        leaves_zombies: false,
         recycling: Recycling::default(),
         join_timeout: Duration::from_secs(2),
         kills: Vec::new(),
@@ -231,6 +238,8 @@ impl Setting {
                 chunk: self.chunk,
                 start_timeout: self.start_timeout,
                 initializer: self.initializer,
+                joins_all: self.joins_all,
+                fork_server: self.fork_server,
                 recycling: self.recycling,
                 join_timeout: self.join_timeout,
                 kills: self.kills,
@@ -249,6 +258,7 @@ impl Setting {
             surroundings: poolscope::os::surroundings::Surroundings::default(),
             capabilities: self.capabilities,
             orders: self.orders,
+            leaves_zombies: self.leaves_zombies,
         };
         let remember = Box::new(Remember(Arc::clone(&shared)));
         let observers: Observers = [Box::new(others) as Box<dyn Observer>, remember].into_iter().collect();
@@ -290,6 +300,16 @@ pub struct Story {
     pub initialized: Vec<(WorkerId, Duration, Duration)>,
     /// Workers that were killed and did not go, by pid.
     pub unkillable: Vec<u32>,
+    /// How processes came to be, how long after their ends they were reaped, and joined.
+    pub began: Vec<(WorkerId, Beginning)>,
+    pub reaped: Vec<(WorkerId, Duration)>,
+    pub joined: Vec<(WorkerId, Duration)>,
+    /// Zombies and new orphans at each look.
+    pub undead: Vec<(u64, u64)>,
+    /// Fork servers that became ready: process id, and what the initializer took.
+    pub fork_servers: Vec<(u32, Option<InitializerFigures>)>,
+    /// What those used that have ended, and how they ended.
+    pub fork_server_exits: Vec<(Exit, Usage)>,
     /// Ghosts that are gone: how long they were one, and the CPU time of that.
     pub ghosts: Vec<(Duration, Option<Duration>)>,
     /// How many records came together.
@@ -355,6 +375,12 @@ impl Observer for Remember {
             }
             Event::WorkerUnkillable { pid, .. } => story.unkillable.push(*pid),
             Event::Returned { index, bytes, .. } => story.returned.push((*index, bytes.to_vec())),
+            Event::WorkerBegan { worker, beginning } => story.began.push((*worker, *beginning)),
+            Event::WorkerReaped { worker, after } => story.reaped.push((*worker, *after)),
+            Event::WorkerJoined { worker, delay } => story.joined.push((*worker, *delay)),
+            Event::Undead { zombies, new_orphans, .. } => story.undead.push((*zombies, *new_orphans)),
+            Event::ForkServerReady { pid, initializer, .. } => story.fork_servers.push((*pid, *initializer)),
+            Event::ForkServerExited { exit, usage } => story.fork_server_exits.push((*exit, *usage)),
             Event::GhostEnded { after, cpu, .. } => story.ghosts.push((*after, *cpu)),
             Event::WorkerInitialized { worker, wall, cpu, .. } => story.initialized.push((*worker, *wall, *cpu)),
             Event::Note { text, .. } => {

@@ -14,7 +14,7 @@ use crate::workload::model::TaskIndex;
 /// How a worker ends that was killed.
 const SIGKILL: i32 = libc::SIGKILL;
 /// Workers that may end in a row without having done anything before the engine gives up.
-const EARLY_DEATHS: u32 = 5;
+pub(super) const EARLY_DEATHS: u32 = 5;
 
 impl Dispatcher {
     pub(super) fn exited(&mut self, now: Moment, id: WorkerId, ended: &Ended, out: &mut dyn Sink) {
@@ -50,7 +50,9 @@ impl Dispatcher {
                         self.early_deaths += u32::from(!proven);
                         how = format!("because it said nothing for {:?}", self.start_timeout);
                     }
-                    Why::NotInitialized(reason) => self.initializer_failed(now, id, reason, out),
+                    Why::NotInitialized(reason) => {
+                        self.initializer_failed(now, &format!("worker {}", id.slot), reason, out);
+                    }
                     _ => {}
                 }
                 self.ended_on_purpose(now, id, *ending, ended, out);
@@ -59,7 +61,7 @@ impl Dispatcher {
             Life::Free | Life::Waiting => return,
             Life::Initializing(_) => {
                 let reason = format!("its worker ended {how}");
-                self.initializer_failed(now, id, &reason, out);
+                self.initializer_failed(now, &format!("worker {}", id.slot), &reason, out);
                 self.lose_tasks(now, id, &death(ended), ended, out);
             }
             Life::Starting(_) | Life::Working | Life::Leaving => {
@@ -70,6 +72,7 @@ impl Dispatcher {
             }
         }
         self.release(now, id, expected, out);
+        self.ended_for_caller(now, id, out);
         out.event(
             now,
             &Event::WorkerExited {
@@ -95,11 +98,11 @@ impl Dispatcher {
         self.pump(now, out);
     }
 
-    fn initializer_failed(&mut self, now: Moment, id: WorkerId, reason: &str, out: &mut dyn Sink) {
+    pub(super) fn initializer_failed(&mut self, now: Moment, of: &str, reason: &str, out: &mut dyn Sink) {
         self.failed_initializers += 1;
         // Often enough to be seen, rarely enough to leave room for other notes.
         if self.failed_initializers.is_power_of_two() {
-            let text = format!("the initializer of worker {} failed: {reason}", id.slot);
+            let text = format!("the initializer of {of} failed: {reason}");
             self.note(now, Severity::Warning, text, out);
         }
     }
@@ -300,6 +303,6 @@ fn death(ended: &Ended) -> Cause {
     Cause::WorkerDied { exit: ended.exit, by_user: false, out_of_memory: ended.out_of_memory }
 }
 
-fn last_line(text: &str) -> String {
+pub(super) fn last_line(text: &str) -> String {
     text.lines().rev().find(|line| !line.trim().is_empty()).map_or_else(String::new, |line| format!(": {line}"))
 }

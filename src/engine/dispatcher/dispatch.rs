@@ -44,6 +44,9 @@ impl Dispatcher {
                 self.unfinished |= !self.idle.is_empty();
                 return;
             }
+            if !keeps_workers && !self.caller_starts(now, out) {
+                return;
+            }
             let Some(slot) = self.queue.first_with_work(self.idle.iter().copied()) else { return };
             self.idle.remove(&slot);
             if keeps_workers {
@@ -51,6 +54,9 @@ impl Dispatcher {
             } else if let Some(ticket) = self.queue.take(slot, 1) {
                 self.start(now, slot, Some(ticket), out);
             }
+        }
+        if self.queue.is_empty() {
+            self.caller_joins(now, out);
         }
     }
 

@@ -1,10 +1,9 @@
 //! What goes into a dispatcher and what comes out of it.
 
-use std::time::Duration;
-
 use crate::engine::control::Command;
 use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::error::{EngineError, NotStarted};
+pub use crate::engine::event::InitializerFigures;
 use crate::engine::event::{Event, InTask, LaneId, Moment, Record, RunState, Usage, WorkerId};
 use crate::engine::outcome::Exit;
 use crate::workload::model::TaskIndex;
@@ -71,6 +70,24 @@ pub enum Input<'a> {
     Closed { worker: WorkerId },
     /// A worker sent something that cannot be understood.
     Misbehaved { worker: WorkerId, reason: String },
+    /// The fork server is there, and ready unless it has an initializer to run.
+    ForkServerHello {
+        /// Process id.
+        pid: u32,
+    },
+    /// The fork server has run its initializer, or says why that failed.
+    ForkServerInitialized { result: Result<InitializerFigures, String> },
+    /// The fork server could not be started.
+    ForkServerNotStarted { failure: StartFailure },
+    /// The fork server ended and was reaped. The workers that it was asked for and did not start have failed to start, which
+    /// follows.
+    ForkServerEnded {
+        exit: Exit,
+        /// The kernel's accounting of its whole life, without the workers.
+        usage: Usage,
+        /// What it wrote.
+        wrote: String,
+    },
     /// A worker ended and was reaped; all it had said before was handed in before.
     Exited { worker: WorkerId, ended: Box<Ended> },
 }
@@ -84,17 +101,6 @@ pub enum StartFailure {
     Task(String),
     /// Workers cannot be run at all: the engine cannot go on.
     Engine(NotStarted),
-}
-
-/// What an initializer took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InitializerFigures {
-    /// Wall-clock time.
-    pub wall: Duration,
-    /// CPU time.
-    pub cpu: Duration,
-    /// Resident memory of the worker afterwards, where known.
-    pub rss_bytes: Option<u64>,
 }
 
 /// A task that reported that it did not succeed.
@@ -166,6 +172,10 @@ pub enum Effect {
         /// The task it is started for.
         task: Option<Ticket>,
     },
+    /// Start what workers are forked from. Answered by `ForkServerHello` or `ForkServerNotStarted`.
+    StartForkServer,
+    /// End it at once. Answered by `ForkServerEnded`.
+    StopForkServer,
     /// Send tasks to a lane, in this order. A worker makes the lanes that it is sent tasks for.
     Send { lane: LaneId, tickets: Vec<Ticket> },
     /// Say what a lane is in, at once. Answered by `Progress`.

@@ -8,8 +8,9 @@
 //! `staff` starts and dismisses workers, `dispatch` gives out work, `results` takes it in, `deaths` deals with workers
 //! that end, `deadlines` with time that runs out, `expiry` with waiting that lasts too long, `ghosts` with workers whose
 //! caller has given up, `control` with what the user asks for, `recycle` with workers that have done their share,
-//! `arrivals` with tasks that come, `unsent` with tasks that there is no room for, `delivery` with results on their way to the
-//! caller, `caller` with the time in which that is blocked.
+//! `arrivals` with tasks that come, `fork_server` with what workers are forked from, `joins` with a caller that joins in the
+//! order of its starts, `unsent` with tasks that there is no room for, `delivery` with results on their way to the caller,
+//! `caller` with the time in which that is blocked.
 
 mod arrivals;
 mod caller;
@@ -19,8 +20,10 @@ mod deaths;
 pub mod delivery;
 mod dispatch;
 mod expiry;
+mod fork_server;
 mod ghosts;
 pub mod input;
+mod joins;
 mod lane;
 mod policy;
 mod presence;
@@ -49,7 +52,9 @@ use arrivals::{PendingArrivals, in_system};
 use caller::Caller;
 use delivery::Deliveries;
 pub use delivery::Submitting;
+use fork_server::ForkServer;
 pub use input::{Effect, Ended, Input, Sink, StartFailure, Stop};
+use joins::Joins;
 use lane::Lane;
 pub use policy::Policy;
 use presence::TasksPresent;
@@ -76,6 +81,10 @@ pub struct Settings {
     pub start_timeout: Duration,
     /// What a worker runs before its first task; `None` if nothing.
     pub initializer: Option<InitializerRules>,
+    /// Whether the caller starts as many processes as there are places and joins them in that order before it starts more.
+    pub joins_all: bool,
+    /// Whether workers are forked from a server, which then runs the initializer, once for all of them.
+    pub fork_server: bool,
     /// When workers are replaced although they are well.
     pub recycling: Recycling,
     /// How long workers may take to leave once every task has its outcome.
@@ -110,6 +119,8 @@ pub struct Dispatcher {
     chunk: Chunk,
     start_timeout: Duration,
     initializer: Option<InitializerRules>,
+    fork_server: Option<ForkServer>,
+    joins: Option<Joins>,
     recycling: Recycling,
     join_timeout: Duration,
     kills: Vec<(Duration, Option<Slot>)>,
@@ -177,7 +188,9 @@ impl Dispatcher {
             policy: settings.policy,
             chunk: settings.chunk,
             start_timeout: settings.start_timeout,
-            initializer: settings.initializer,
+            initializer: settings.initializer.filter(|_| !settings.fork_server),
+            fork_server: settings.fork_server.then(|| ForkServer::new(settings.initializer)),
+            joins: (settings.joins_all && !settings.policy.keeps_workers()).then(Joins::default),
             recycling: settings.recycling,
             join_timeout: settings.join_timeout,
             kills: settings.kills,
@@ -263,6 +276,12 @@ impl Dispatcher {
             Input::Closed { worker } => self.closed(now, worker),
             Input::Progress { lane, task } => self.progress(now, lane, task, out),
             Input::Misbehaved { worker, reason } => self.misbehaved(now, worker, reason, out),
+            Input::ForkServerHello { pid } => self.fork_server_hello(now, pid, out),
+            Input::ForkServerInitialized { result } => self.fork_server_initialized(now, result, out),
+            Input::ForkServerNotStarted { failure } => self.fork_server_not_started(now, failure, out),
+            Input::ForkServerEnded { exit, usage, wrote } => {
+                self.fork_server_ended(now, (exit, usage, &wrote), out);
+            }
             Input::Exited { worker, ended } => self.exited(now, worker, &ended, out),
         }
         self.catch_up(now, out);
@@ -385,6 +404,7 @@ impl Dispatcher {
         match timer {
             Timer::Watch { slot } => self.look(slot, out),
             Timer::Closed(worker) => self.still_there(now, worker, out),
+            Timer::ForkServer(number) => self.fork_server_overdue(now, number, out),
             Timer::Initializer(worker) => self.initializer_overdue(now, worker, out),
             Timer::Grace(worker) => self.grace_over(now, worker, out),
             Timer::Verify(worker) => self.verify(now, worker, out),

@@ -110,7 +110,7 @@ impl Dispatcher {
     }
 
     pub(super) fn start(&mut self, now: Moment, slot: Slot, task: Option<Ticket>, out: &mut dyn Sink) {
-        let blocked = now < self.start_blocked_until;
+        let blocked = now < self.start_blocked_until || !self.can_fork(now, out);
         let Some((worker, _)) = self.table.at_mut(slot) else { return };
         worker.epoch += 1;
         worker.life = if blocked { Life::Waiting } else { Life::Starting(now) };
@@ -120,7 +120,10 @@ impl Dispatcher {
         let Some(id) = self.table.lane_id(slot).map(|lane| lane.worker) else { return };
         if blocked {
             self.queue.give_back(task.into_iter());
-            self.timers.set(self.start_blocked_until, Timer::Start(id));
+            // Else the fork server's word is waited for.
+            if now < self.start_blocked_until {
+                self.timers.set(self.start_blocked_until, Timer::Start(id));
+            }
             return;
         }
         for lane in self.table.lanes_of_mut(id) {
@@ -142,6 +145,7 @@ impl Dispatcher {
             }
         }
         self.starts_left = self.starts_left.saturating_sub(1);
+        self.caller_started(id);
         let in_work = task.map(|ticket| Ticket { expires: None, ..ticket });
         let lanes = self.policy.lanes_of_a_worker(NonZeroU32::new(self.workers).unwrap_or(NonZeroU32::MIN));
         out.effect(Effect::Start { worker: id, lanes, task: in_work });
@@ -254,6 +258,7 @@ impl Dispatcher {
             lane.held.pop_front()
         });
         self.watch(id.slot, None);
+        self.caller_did_not_start(now, id, out);
         let life = match failure {
             StartFailure::Transient(_) if self.stopped_at.is_none() => Life::Waiting,
             _ => Life::Free,
@@ -298,7 +303,7 @@ impl Dispatcher {
     }
 
     /// The system is short of something: for a while no worker is started, each time for longer.
-    fn block_starts(&mut self, now: Moment, error: &NotStarted, out: &mut dyn Sink) {
+    pub(super) fn block_starts(&mut self, now: Moment, error: &NotStarted, out: &mut dyn Sink) {
         if self.failed_starts == 0 {
             self.failing_since = now;
         }

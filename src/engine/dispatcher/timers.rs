@@ -11,6 +11,8 @@ use crate::engine::event::{Moment, Slot, WorkerId};
 pub(super) enum Timer {
     /// Look at a lane.
     Watch { slot: Slot },
+    /// The fork server with this number should have said something.
+    ForkServer(u32),
     /// An initializer should have come to its end.
     Initializer(WorkerId),
     /// The grace period after SIGTERM is over.

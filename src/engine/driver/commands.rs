@@ -19,7 +19,11 @@ impl Core {
             Stop::Terminate => &[Signal::TERM, Signal::CONT],
             Stop::Kill => &[Signal::KILL],
         };
-        let refused: Vec<_> = signals.iter().filter_map(|signal| link.child.signal(*signal).err()).collect();
+        let Some(child) = &link.child else {
+            link.stop_when_there = Some(how);
+            return;
+        };
+        let refused: Vec<_> = signals.iter().filter_map(|signal| child.signal(*signal).err()).collect();
         // What may not even be killed (it has become another user's) is not waited for.
         let futile = how == Stop::Kill && refused.iter().any(|error| error.kind() == io::ErrorKind::PermissionDenied);
         for error in refused {
@@ -33,10 +37,12 @@ impl Core {
     /// Leaves a child behind that cannot be ended, unless it has ended in this very moment.
     pub(super) fn abandon(&mut self, worker: WorkerId) {
         let Some(link) = self.link(worker) else { return };
-        let (pid, is_program) = (link.child.pid(), matches!(link.peer, Peer::Program(_)));
-        let ended = link.child.try_reap().ok().flatten();
+        let is_program = matches!(link.peer, Peer::Program(_));
+        // The fork server does not answer: what it was asked for has failed to start when it is gone.
+        let Some(child) = &mut link.child else { return self.stop_fork_server() };
+        let (pid, ended) = (child.pid(), child.try_reap().ok().flatten());
         if ended.is_none() {
-            link.child.abandon();
+            child.abandon();
             self.unendable.insert(pid);
             self.note(
                 Severity::Warning,
@@ -81,9 +87,10 @@ impl Core {
     }
 
     fn signal_all(&mut self, signal: rustix::process::Signal) {
-        for link in self.links.iter().flatten() {
+        let workers = self.links.iter().flatten().filter_map(|link| link.child.as_ref());
+        for child in workers.chain(self.fork_server.as_ref().map(|server| &server.child)) {
             // One that is gone already needs no signal.
-            let _ = link.child.signal(signal);
+            let _ = child.signal(signal);
         }
     }
 }

@@ -11,19 +11,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::Notify;
 
-use super::links::{Link, Peer};
+use super::links::{Link, Peer, Undead};
 use super::{RunSpec, WorkerOrders};
 use crate::engine::arm::Completion;
 use crate::engine::clock::RunClock;
 use crate::engine::control::Capabilities;
 use crate::engine::dispatcher::input::TaskOutput;
 use crate::engine::dispatcher::{Dispatcher, Effect, Input, Policy, Sink};
+use crate::engine::driver::fork_server::ForkServer;
 use crate::engine::driver::ghost_meter::GhostMeter;
 use crate::engine::driver::guardian::Guardian;
 use crate::engine::driver::strays::Strays;
 use crate::engine::error::EngineError;
 use crate::engine::event::{Event, InTask, LaneId, Moment, Observer, Record, RunState, Severity, Slot, WorkerId};
 use crate::os::board::Board;
+use crate::os::child::Child;
 use crate::os::spawn::Program;
 use crate::os::{clock, dev_null, inherited, oom};
 use crate::worker::protocol::{self, Setup};
@@ -57,6 +59,19 @@ pub(super) struct Core {
     /// Environment of programs that are tasks.
     pub(crate) program: Program,
     pub(crate) guardian: Option<Guardian>,
+    /// Whether processes that have ended are left as zombies until the run is over.
+    pub(crate) leaves_zombies: bool,
+    pub(crate) undead: Undead,
+    /// Orphans that have arrived since the last look at those.
+    pub(crate) new_orphans: u64,
+    /// Fork servers that were started so far.
+    pub(crate) servers: u64,
+    /// Whether workers are forked.
+    pub(crate) forks: bool,
+    /// What they are forked from, while it is there.
+    pub(crate) fork_server: Option<ForkServer>,
+    /// Whether its local tasks are still to be started.
+    pub(crate) fork_server_unwatched: bool,
     pub(crate) oom_kills: Option<u64>,
     /// Watches over what programs leave behind; `None` where no task is a program.
     pub(crate) strays: Option<Strays>,
@@ -139,6 +154,7 @@ impl Core {
         };
         protocol::put_setup(&mut setup, &frame);
         let max_rss_bytes = spec.settings.recycling.max_rss_bytes;
+        let forks = spec.settings.fork_server;
         let mut core = Self {
             policy: spec.settings.policy,
             capabilities: spec.capabilities,
@@ -157,6 +173,13 @@ impl Core {
             worker,
             program,
             guardian: None,
+            leaves_zombies: spec.leaves_zombies,
+            undead: Undead::default(),
+            new_orphans: 0,
+            servers: 0,
+            forks,
+            fork_server: None,
+            fork_server_unwatched: false,
             oom_kills: oom::kills(),
             strays: None,
             ghosts: GhostMeter::default(),
@@ -234,6 +257,8 @@ impl Core {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Start { worker, lanes, task } => self.start(worker, lanes, task),
+            Effect::StartForkServer => self.start_fork_server(),
+            Effect::StopForkServer => self.stop_fork_server(),
             Effect::Send { lane, tickets } => self.send(lane, &tickets),
             Effect::Probe { lane } => {
                 let task = self.in_task(lane);
@@ -260,9 +285,9 @@ impl Core {
             self.links.resize_with(slot + 1, || None);
         }
         // One that was started while everything stands still, because another has ended, stands still too.
-        if self.clock.is_suspended() {
+        if let Some(child) = link.child.as_ref().filter(|_| self.clock.is_suspended()) {
             // One that is gone already needs no signal.
-            let _ = link.child.signal(rustix::process::Signal::STOP);
+            let _ = child.signal(rustix::process::Signal::STOP);
         }
         self.links[slot] = Some(link);
     }
@@ -271,7 +296,7 @@ impl Core {
     pub(super) fn in_task(&self, lane: LaneId) -> Option<InTask> {
         let link = self.links.get(lane.worker.slot.index())?.as_ref().filter(|link| link.epoch == lane.worker.epoch)?;
         // A program that has ended without this having been heard yet is in no task: what it did has no limit any more.
-        if matches!(link.peer, Peer::Program(_)) && link.child.has_ended() {
+        if matches!(link.peer, Peer::Program(_)) && link.child.as_ref().is_some_and(Child::has_ended) {
             return None;
         }
         task_of(link, lane.slot(), &self.board, &self.clock)

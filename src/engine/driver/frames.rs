@@ -6,9 +6,10 @@ use super::breach::Breach;
 use super::core::Core;
 use super::links::{Initialization, Link, Peer};
 use crate::engine::dispatcher::Input;
-use crate::engine::dispatcher::input::{InitializerFigures, TaskFailure, TaskOutput};
-use crate::engine::event::{Event, Record, WorkerId};
+use crate::engine::dispatcher::input::{TaskFailure, TaskOutput};
+use crate::engine::event::{Beginning, Event, InitializerFigures, Moment, Record, WorkerId};
 use crate::os::accounting::Usage;
+use crate::os::child::Child;
 use crate::os::clock::monotonic;
 use crate::os::readings;
 use crate::worker::protocol::{self, Failure, FromWorker, Hello, Initialized, LaneNumber, Piece, Tells};
@@ -102,7 +103,7 @@ impl Core {
     /// A worker may have grown beyond what it may have.
     fn look_at_size(&mut self, worker: WorkerId) {
         let Some(most) = self.max_rss_bytes else { return };
-        let Some(Link { peer: Peer::Worker(peer), child, .. }) = self.link(worker) else { return };
+        let Some(Link { peer: Peer::Worker(peer), child: Some(child), .. }) = self.link(worker) else { return };
         let now = monotonic();
         if now.saturating_sub(peer.measured) < MEASURE_EVERY {
             return;
@@ -174,8 +175,27 @@ impl Core {
                 self.sent(worker.lane(number), &Vec::from(runs));
             }
         }
+        let told = (hello.began > 0).then_some((hello.began, hello.ready));
+        self.tell_beginning(worker, told);
         self.feed(Input::Hello { worker });
         Ok(())
+    }
+
+    /// Tells how a process came to be; `own` is what it says itself. What it says cannot be out of order.
+    pub(super) fn tell_beginning(&mut self, worker: WorkerId, own: Option<(u64, u64)>) {
+        let now = self.clock.now();
+        let Some(link) = self.link(worker) else { return };
+        let (called, Some(executed)) = (link.called, link.child.as_ref().map(Child::started_at)) else { return };
+        let at = |monotonic: u64, from: Moment| self.clock.moment(monotonic).clamp(from, now.max(from));
+        let called = at(called, Moment::ZERO);
+        // A worker may have its turn before the fork server that has forked it.
+        let executed = at(own.map_or(executed, |(began, _)| executed.min(began)), called);
+        let own = own.map(|(began, ready)| {
+            let began = at(began, executed);
+            (began, at(ready, began))
+        });
+        let beginning = Beginning { called, executed, own };
+        self.observer.event(now, &Event::WorkerBegan { worker, beginning });
     }
 
     fn initialized(&mut self, worker: WorkerId, told: Initialized) -> Result<(), Breach> {

@@ -48,6 +48,7 @@ impl Core {
     pub(super) fn sweep_strays(&mut self) -> bool {
         let Some(swept) = self.strays.as_ref().map(Strays::sweep) else { return false };
         self.tell_strays(swept.killed);
+        self.new_orphans += swept.arrived as u64;
         for (pid, error) in swept.refused {
             if self.unendable.insert(pid) {
                 self.note(Severity::Warning, format!("process {pid}, left behind by a task, cannot be ended: {error}"));
@@ -59,7 +60,9 @@ impl Core {
     /// The run is over: none of its strays stays.
     pub(super) fn end_strays(&mut self) {
         if let Some(strays) = self.strays.take() {
-            self.tell_strays(strays.end());
+            let swept = strays.end();
+            self.new_orphans += swept.arrived as u64;
+            self.tell_strays(swept.killed);
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::time::Instant;
 
 use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
@@ -12,6 +13,8 @@ use tokio::task::AbortHandle;
 use super::breach::Breach;
 use super::payloads::Payloads;
 use super::results::PartialResults;
+use crate::engine::dispatcher::Stop;
+use crate::engine::event::WorkerId;
 use crate::os::capture::Capture;
 use crate::os::child::Child;
 use crate::os::readiness;
@@ -23,9 +26,14 @@ use crate::workload::model::TaskIndex;
 pub(super) struct Link {
     pub(crate) epoch: u32,
     pub(crate) lanes: u16,
-    pub(crate) child: Child,
+    /// `None` until the fork server has told that it is there.
+    pub(crate) child: Option<Child>,
+    /// When its start was decided on: monotonic clock.
+    pub(crate) called: u64,
     /// Whether it was told to end.
     pub(crate) stopped: bool,
+    /// How it is to be ended as soon as it is there.
+    pub(crate) stop_when_there: Option<Stop>,
     pub(crate) peer: Peer,
     /// Local tasks that read what it says: they end with it, even if another process holds its pipes.
     pub(crate) readers: Vec<AbortHandle>,
@@ -130,4 +138,12 @@ impl OutputPipe {
     pub(super) fn new(pipe: OwnedFd) -> io::Result<Self> {
         Ok(Self { pipe: Rc::new(readiness::readable(pipe)?), capture: Capture::default(), open: true })
     }
+}
+
+/// Processes that have ended and are not reaped on purpose, and when `/proc` is looked at again.
+#[derive(Debug, Default)]
+pub(super) struct Undead {
+    /// With the moment at which the end was noticed: monotonic clock.
+    pub(crate) zombies: Vec<(WorkerId, Child, u64)>,
+    pub(crate) next_look: Option<Instant>,
 }

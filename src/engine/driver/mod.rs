@@ -7,6 +7,8 @@
 mod breach;
 mod commands;
 mod core;
+mod fork_server;
+mod forks;
 mod frames;
 mod ghost_meter;
 pub(in crate::engine) mod guardian;
@@ -18,6 +20,7 @@ mod progress;
 mod receive;
 mod results;
 pub(in crate::engine) mod strays;
+mod undead;
 mod watch;
 mod workers;
 
@@ -65,6 +68,8 @@ pub struct RunSpec {
     pub capabilities: Capabilities,
     /// What workers are told beyond tasks.
     pub orders: WorkerOrders,
+    /// Whether processes that have ended are left as zombies until the run is over.
+    pub leaves_zombies: bool,
 }
 
 /// What workers are told beyond tasks.

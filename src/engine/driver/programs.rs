@@ -38,14 +38,14 @@ impl ProgramPeer {
 impl Core {
     pub(super) fn start_program(&mut self, worker: WorkerId, ticket: Ticket, command: &CommandLine) {
         match self.try_start_program(worker, ticket, command) {
-            Ok(link) => {
-                let pid = link.child.pid();
+            Ok((link, pid)) => {
                 self.place(worker, link);
                 self.unwatched.push(worker);
                 let now = self.clock.now();
+                self.tell_beginning(worker, None);
                 self.handle(now, Input::Started { worker, pid });
                 self.handle(now, Input::Hello { worker });
-                if self.orders.initialize.is_some() {
+                if self.orders.initialize.is_some() && !self.forks {
                     // A program is its own beginning: there is nothing of ours in it to be initialized.
                     self.handle(now, Input::Initialized { worker, result: Ok(None) });
                 }
@@ -76,7 +76,13 @@ impl Core {
         too_long
     }
 
-    fn try_start_program(&mut self, worker: WorkerId, ticket: Ticket, command: &CommandLine) -> io::Result<Link> {
+    fn try_start_program(
+        &mut self,
+        worker: WorkerId,
+        ticket: Ticket,
+        command: &CommandLine,
+    ) -> io::Result<(Link, u32)> {
+        let called = monotonic();
         let argv = command.arguments(ticket.first, ticket.attempt, self.seed);
         let mut program = self.program.with_arguments(&argv)?;
         let mark = environment::task_mark(ticket.first, ticket.attempt);
@@ -96,18 +102,21 @@ impl Core {
             self.board.reset(worker.slot.0);
         }
         let (index, child) = (ticket.first, child?);
-        let started = child.started_at();
+        let (started, pid) = (child.started_at(), child.pid());
         self.written_since.remove(&index);
-        self.board.program_started(worker.slot.0, started, child.pid());
+        self.board.program_started(worker.slot.0, started, pid);
         let peer = ProgramPeer { index, started, stdout, stderr };
-        Ok(Link {
+        let link = Link {
             epoch: worker.epoch,
             lanes: 1,
-            child,
+            child: Some(child),
+            called,
             stopped: false,
+            stop_when_there: None,
             peer: Peer::Program(Box::new(peer)),
             readers: Vec::new(),
-        })
+        };
+        Ok((link, pid))
     }
 
     /// Takes in what a stream holds; says whether it may give more later.
@@ -165,7 +174,7 @@ impl Core {
             }
         }
         let out_of_memory = reaped.exit == Exit::Signal(libc::SIGKILL) && !link.stopped && self.out_of_memory();
-        let left_behind = self.unendable.contains(&link.child.pid());
+        let left_behind = link.child.as_ref().is_some_and(|child| self.unendable.contains(&child.pid()));
         let ended = Ended {
             exit: reaped.exit,
             tasks: lost.then_some((0, InTask { index: program.index, started: start })).into_iter().collect(),

@@ -112,7 +112,7 @@ impl Core {
         let fault = (0..link.lanes).any(|number| self.board.struck(worker.lane(number).slot().0));
         (0..link.lanes).for_each(|number| self.board.reset(worker.lane(number).slot().0));
         self.look_for_strays();
-        let left_behind = self.unendable.contains(&link.child.pid());
+        let left_behind = link.child.as_ref().is_some_and(|child| self.unendable.contains(&child.pid()));
         let ended = Ended {
             exit: reaped.exit,
             tasks,

@@ -78,21 +78,23 @@ impl Strays {
         orphans::sweep(|orphan| may_live(orphan, &runs))
     }
 
-    /// Ends every stray of this run and waits for that, for a moment. Returns how many were killed.
-    pub(crate) fn end(&self) -> usize {
+    /// Ends every stray of this run and waits for that, for a moment. Says how many were killed, and
+    /// how many had arrived.
+    pub(crate) fn end(&self) -> Swept {
         let deadline = clock::monotonic() + PATIENCE.as_nanos() as u64;
-        let mut killed = 0;
+        let mut all = Swept::default();
         self.0.over.store(true, Ordering::Relaxed);
         loop {
             let swept = self.sweep();
-            killed += swept.killed;
+            all.killed += swept.killed;
+            all.arrived += swept.arrived;
             if swept.killed + swept.dying == 0 || clock::monotonic() >= deadline {
                 break;
             }
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         runs().retain(|other| !Arc::ptr_eq(other, &self.0));
-        killed
+        all
     }
 }
 

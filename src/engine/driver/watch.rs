@@ -16,6 +16,7 @@ use super::core::Core;
 use super::links::{Link, Peer};
 use super::programs::Which;
 use super::receive::{Read, Received};
+use super::undead::Looked;
 use crate::engine::arm::Completion;
 use crate::engine::control::Command;
 use crate::engine::dispatcher::Input;
@@ -59,7 +60,11 @@ pub(super) async fn drive(
     while core.borrow().over.is_none() {
         tokio::select! {
             () = over.notified() => {}
-            _ = states.tick() => core.borrow_mut().tell_state(),
+            _ = states.tick() => {
+                let mut core = core.borrow_mut();
+                core.look_at_undead(Looked::NowAndThen);
+                core.tell_state();
+            }
             request = requests.recv(), if asked => match request {
                 Some(command) => {
                     core.borrow_mut().control(command);
@@ -73,6 +78,10 @@ pub(super) async fn drive(
     let mut core = core.borrow_mut();
     // Strays are ended before the run is called over.
     core.end_strays();
+    core.look_at_undead(Looked::Now);
+    core.reap_zombies();
+    core.look_at_undead(Looked::Now);
+    core.dismiss_fork_server();
     core.guardian = None;
     core.tell_unstruck();
     core.tell_state();
@@ -91,8 +100,12 @@ fn spawn_watchers(core: &Shared) {
         let mut borrowed = core.borrow_mut();
         let unwatched = std::mem::take(&mut borrowed.unwatched);
         let blocked = std::mem::take(&mut borrowed.blocked);
-        if unwatched.is_empty() && blocked.is_empty() {
+        let fork_server = std::mem::take(&mut borrowed.fork_server_unwatched);
+        if unwatched.is_empty() && blocked.is_empty() && !fork_server {
             return;
+        }
+        if fork_server && let Err(source) = watch_fork_server(core, &mut borrowed) {
+            borrowed.feed(Input::Broken(EngineError::Watch { source }));
         }
         for worker in unwatched {
             if let Err(source) = watch_child(core, &mut borrowed, worker) {
@@ -109,7 +122,9 @@ fn spawn_watchers(core: &Shared) {
 
 fn watch_child(core: &Shared, borrowed: &mut Core, worker: WorkerId) -> io::Result<()> {
     let Some(link) = borrowed.link(worker) else { return Ok(()) };
-    let pidfd = link.child.take_pidfd().ok_or_else(|| io::Error::other("its pidfd is gone"))?;
+    let child = link.child.as_mut().ok_or_else(|| io::Error::other("it is not there yet"))?;
+    let pidfd = child.take_pidfd().ok_or_else(|| io::Error::other("its pidfd is gone"))?;
+    let word = child.take_word().map(readiness::readable).transpose()?;
     match &link.peer {
         Peer::Worker(peer) => {
             let reader = spawn_local(watch_socket(Rc::clone(core), worker, Rc::clone(&peer.socket)));
@@ -125,10 +140,48 @@ fn watch_child(core: &Shared, borrowed: &mut Core, worker: WorkerId) -> io::Resu
             }
         }
     }
-    let word = link.child.take_word().map(readiness::readable).transpose()?;
     let pidfd = readiness::readable(pidfd)?;
     spawn_local(watch_end(Rc::clone(core), worker, pidfd, word));
     Ok(())
+}
+
+fn watch_fork_server(core: &Shared, borrowed: &mut Core) -> io::Result<()> {
+    let Some(server) = &mut borrowed.fork_server else { return Ok(()) };
+    let pidfd = server.child.take_pidfd().ok_or_else(|| io::Error::other("its pidfd is gone"))?;
+    let pidfd = readiness::readable(pidfd)?;
+    let line = Rc::clone(&server.line);
+    server.readers.push(spawn_local(watch_line(Rc::clone(core), line)).abort_handle());
+    server.readers.push(spawn_local(watch_fork_server_end(Rc::clone(core), pidfd)).abort_handle());
+    Ok(())
+}
+
+async fn watch_line(core: Shared, line: Rc<AsyncFd<OwnedFd>>) {
+    while let Ok(mut ready) = line.readable().await {
+        let more = core.borrow_mut().hear_fork_server();
+        spawn_watchers(&core);
+        if !more {
+            // It is useless without its line, if it is not ending anyway.
+            core.borrow_mut().stop_fork_server();
+            return;
+        }
+        ready.clear_ready();
+    }
+}
+
+async fn watch_fork_server_end(core: Shared, pidfd: AsyncFd<OwnedFd>) {
+    while let Ok(mut ready) = pidfd.readable().await {
+        let ended = match core.borrow_mut().fork_server.as_mut() {
+            Some(server) => server.child.try_reap(),
+            None => return,
+        };
+        if let Ok(None) = ended {
+            ready.clear_ready();
+            continue;
+        }
+        core.borrow_mut().fork_server_ended(ended.ok().flatten().unwrap_or(Reaped::UNKNOWN));
+        spawn_watchers(&core);
+        return;
+    }
 }
 
 async fn watch_socket(core: Shared, worker: WorkerId, socket: Rc<tokio::net::UnixStream>) {
@@ -201,18 +254,16 @@ async fn watch_end(core: Shared, worker: WorkerId, pidfd: AsyncFd<OwnedFd>, mut 
             word = None;
         }
         let at = *ended_at.get_or_insert_with(monotonic);
-        let result = match core.borrow_mut().link(worker) {
-            Some(link) => link.child.try_reap(),
-            None => return,
-        };
+        let result = core.borrow_mut().reap(worker, at);
         match result {
-            Ok(Some(reaped)) => break (reaped, at),
-            Ok(None) => {
+            None => return,
+            Some(Ok(Some(reaped))) => break (reaped, at),
+            Some(Ok(None)) => {
                 if let Some(mut ready) = ended {
                     ready.clear_ready();
                 }
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 let text = format!("the end of a process cannot be told: {error}");
                 core.borrow_mut().note(Severity::Warning, text);
                 break (Reaped::UNKNOWN, at);

@@ -57,6 +57,8 @@ fn spec(worker: &std::path::Path) -> RunSpec {
             chunk: Chunk::One,
             start_timeout: WALL * 2,
             initializer: None,
+            joins_all: false,
+            fork_server: false,
             recycling: Recycling::default(),
             join_timeout: WALL,
             kills: Vec::new(),
@@ -75,6 +77,7 @@ fn spec(worker: &std::path::Path) -> RunSpec {
         surroundings: crate::os::surroundings::Surroundings::default(),
         capabilities: Capabilities::LEAST,
         orders: WorkerOrders::default(),
+        leaves_zombies: false,
     }
 }
 
@@ -103,10 +106,17 @@ fn the_end_of_a_worker_with_another_parent_is_handled_when_that_one_tells_it_or_
             let stood_for = {
                 let mut core = core.borrow_mut();
                 let link = core.links[0].as_mut().unwrap();
-                std::mem::replace(&mut link.child, child)
+                link.child.replace(child).unwrap()
             };
             spawn_watchers(&core);
-            core.borrow().links[0].as_ref().unwrap().child.signal(rustix::process::Signal::KILL).unwrap();
+            core.borrow().links[0]
+                .as_ref()
+                .unwrap()
+                .child
+                .as_ref()
+                .unwrap()
+                .signal(rustix::process::Signal::KILL)
+                .unwrap();
             assert_eq!(lines.next().unwrap().unwrap(), "reaped");
             // The end itself is seen in this time, and is not enough.
             assert!(timeout(Duration::from_millis(50), told.recv()).await.is_err(), "nobody has told how it ended");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::dispatcher::{Input, StartFailure};
 use crate::engine::error::NotStarted;
 use crate::engine::event::{LaneId, WorkerId};
+use crate::os::child::Child;
+use crate::os::clock::monotonic;
 use crate::os::pipe::pipe;
 use crate::os::spawn::is_transient;
 use crate::worker::protocol::{self, BOARD_FD, Initialize, LaneNumber, SOCKET_FD, TaskRun, Tells};
@@ -51,11 +53,14 @@ impl Core {
         }
         match self.start_worker(worker, lanes, task.map(|ticket| (ticket, payload))) {
             Ok(link) => {
-                let pid = link.child.pid();
+                // One that is forked is there when the server has told so.
+                let pid = link.child.as_ref().map(Child::pid);
                 let all_sent = matches!(&link.peer, Peer::Worker(peer) if peer.outbox.is_empty());
                 self.place(worker, link);
-                self.unwatched.push(worker);
-                self.handle(self.clock.now(), Input::Started { worker, pid });
+                if let Some(pid) = pid {
+                    self.unwatched.push(worker);
+                    self.handle(self.clock.now(), Input::Started { worker, pid });
+                }
                 if !all_sent {
                     self.flush(worker);
                 }
@@ -76,13 +81,16 @@ impl Core {
         lanes: u16,
         task: Option<(Ticket, Option<Vec<u8>>)>,
     ) -> io::Result<Link> {
+        let called = monotonic();
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         let (output, output_end) = pipe()?;
         (0..lanes).for_each(|number| self.board.reset(worker.lane(number).slot().0));
         let mut knows = vec![false; self.works.len()];
-        let mut outbox = self.setup.clone();
+        // What the fork server is made ready with, those that it forks have.
+        let is_forked = self.forks;
+        let mut outbox = if is_forked { Vec::new() } else { self.setup.clone() };
         let mut initialization = Initialization::None;
-        if let Some(initialize) = self.orders.initialize {
+        if let Some(initialize) = self.orders.initialize.filter(|_| !is_forked) {
             protocol::put_initialize(&mut outbox, &Initialize { start: self.starts, ..initialize });
             initialization = Initialization::Awaited;
         }
@@ -98,25 +106,33 @@ impl Core {
         }
         ours.set_nonblocking(true)?;
         // The first frames are there before the worker is: it never waits for them.
-        let sent = match io::Write::write(&mut &ours, &outbox) {
-            Ok(sent) => sent,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(error) => return Err(error),
-        };
-        outbox.drain(..sent);
+        if !outbox.is_empty() {
+            let sent = match io::Write::write(&mut &ours, &outbox) {
+                Ok(sent) => sent,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(error) => return Err(error),
+            };
+            outbox.drain(..sent);
+        }
         if closing && outbox.is_empty() {
             ours.shutdown(Shutdown::Write)?;
         }
-        self.worker.set_argument(2, worker.slot.to_string().as_ref())?;
         let group = self.slot_group(worker.slot)?;
-        let descriptors = [
-            (self.null.as_fd(), 0),
-            (output_end.as_fd(), 1),
-            (output_end.as_fd(), 2),
-            (theirs.as_fd(), SOCKET_FD),
-            (self.board.fd().ok_or_else(|| io::Error::other("the board has no descriptor"))?, BOARD_FD),
-        ];
-        let child = self.worker.spawn_in(&descriptors, group.as_ref().map(|group| group.as_fd()))?;
+        let child = if is_forked {
+            let ends = [theirs.into(), output_end].into_iter().chain(group.map(OwnedFd::from)).collect();
+            self.ask_for_worker(worker, worker.slot.0, ends)?;
+            None
+        } else {
+            self.worker.set_argument(2, worker.slot.to_string().as_ref())?;
+            let descriptors = [
+                (self.null.as_fd(), 0),
+                (output_end.as_fd(), 1),
+                (output_end.as_fd(), 2),
+                (theirs.as_fd(), SOCKET_FD),
+                (self.board.fd().ok_or_else(|| io::Error::other("the board has no descriptor"))?, BOARD_FD),
+            ];
+            Some(self.worker.spawn_in(&descriptors, group.as_ref().map(|group| group.as_fd()))?)
+        };
         self.starts += 1;
         let peer = WorkerPeer {
             socket: Rc::new(tokio::net::UnixStream::from_std(ours)?),
@@ -140,7 +156,9 @@ impl Core {
             epoch: worker.epoch,
             lanes,
             child,
+            called,
             stopped: false,
+            stop_when_there: None,
             peer: Peer::Worker(Box::new(peer)),
             readers: Vec::new(),
         })

@@ -44,6 +44,14 @@ pub enum EngineError {
         /// How the last one ended, with the last line that it wrote.
         how: String,
     },
+    /// So would fork servers.
+    #[error("{count} fork servers in a row ended before they were ready, the last one {how}")]
+    ForkServer {
+        /// How many.
+        count: u32,
+        /// How the last one ended, with the last line that it wrote.
+        how: String,
+    },
     /// So would workers whose initializer fails.
     #[error("the initializer failed {times} times in a row; no more workers are started")]
     Initializer {

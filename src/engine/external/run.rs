@@ -278,7 +278,7 @@ async fn drive(
     process.read_rest(&mut talk);
     drain(process.output.get_ref(), &mut process.captured);
     process.board.reset(OWN_SLOT);
-    if process.strays.end() > 0 {
+    if process.strays.end().killed > 0 {
         talk.note(Severity::Info, "the program left processes behind, which were ended".to_owned());
     }
     talk.conclude(process.child.pid(), reaped, &process.captured.text())

@@ -12,6 +12,7 @@ use crate::engine::event::{Moment, PageFaults, RunState};
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::delivery::Delivery;
 use crate::metrics::distribution::{Distribution, Distributions};
+use crate::metrics::life::Life;
 use crate::metrics::snapshot::{
     CPU_HISTORY, Cpu, Death, Ghosts, Initializers, Kill, Latency, Load, Memory, MemoryCourse, Note, Overhead,
     QueueFigures, RunEnd, RunId, Snapshot, WorkerRow, WorkerTime,
@@ -54,6 +55,8 @@ struct SnapshotFrame {
     memory_course: MemoryCourse,
     deaths: Vec<Death>,
     deaths_total: u64,
+    /// `None` where it is that of the frame before.
+    life: Option<Life>,
 }
 
 /// What follows a [`SnapshotFrame`]: fields that came to this version later. A recording that was made before ends there.
@@ -110,6 +113,7 @@ impl Past {
 #[derive(Default)]
 pub(super) struct Encoder {
     histories: Vec<Vec<u8>>,
+    life: Life,
     notes: Written<Note>,
     failures: Written<AttemptReport>,
     kills: Written<Kill>,
@@ -160,7 +164,9 @@ impl Encoder {
             memory_course: snapshot.memory_course.as_ref().clone(),
             deaths: snapshot.deaths.as_ref().clone(),
             deaths_total: snapshot.deaths_total,
+            life: (self.life != snapshot.life).then(|| snapshot.life.clone()),
         };
+        self.life.clone_from(&snapshot.life);
         let mut bytes = postcard::to_stdvec(&frame)?;
         bytes.extend(postcard::to_stdvec(&LaterFields { load: snapshot.load })?);
         Ok(bytes)
@@ -182,6 +188,7 @@ fn rows(histories: &mut Vec<Vec<u8>>, rows: &[WorkerRow]) -> Vec<(WorkerRow, Pas
 #[derive(Default)]
 pub(super) struct Decoder {
     histories: Vec<Vec<u8>>,
+    life: Life,
     notes: Read<Note>,
     failures: Read<AttemptReport>,
     kills: Read<Kill>,
@@ -192,8 +199,11 @@ impl Decoder {
     pub(crate) fn decode(&mut self, bytes: &[u8]) -> Result<Snapshot, ReadError> {
         let (frame, later) = decode_part::<SnapshotFrame>("a frame", bytes)?;
         let later: LaterFields = if later.is_empty() { LaterFields::default() } else { decode("a frame", later)? };
-        let Self { histories, notes, failures, kills, budget } = self;
+        let Self { histories, life, notes, failures, kills, budget } = self;
         histories.resize(frame.workers.len(), Vec::new());
+        if let Some(new) = frame.life {
+            *life = new;
+        }
         let mut workers = Vec::with_capacity(frame.workers.len());
         for (history, (row, past)) in histories.iter_mut().zip(frame.workers) {
             *history = past.after(history);
@@ -217,6 +227,7 @@ impl Decoder {
             ghosts: frame.ghosts,
             initializers: frame.initializers,
             unkillable: frame.unkillable,
+            life: life.clone(),
             workers_target: frame.workers_target,
             workers,
             cpu: frame.cpu,

@@ -5,7 +5,7 @@
 //! caller's umask and limits ([`crate::os::inherited`]), the surroundings that it is given, and exactly the descriptors it is
 //! given: everything else is close-on-exec.
 
-mod start;
+pub(super) mod start;
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io::{self, Read as _};
@@ -97,6 +97,14 @@ impl Program {
     pub(crate) fn with_arguments<S: AsRef<OsStr>>(&self, argv: &[S]) -> io::Result<Self> {
         let files = argv.first().map_or_else(|| Ok(Vec::new()), |name| files(name.as_ref()))?;
         Ok(Self { argv: c_strings(argv)?, files, ..self.clone() })
+    }
+
+    /// The same program file, in the same surroundings, with other arguments.
+    ///
+    /// # Errors
+    /// When an argument contains a zero byte, or there is none.
+    pub(crate) fn with_arguments_alone<S: AsRef<OsStr>>(&self, argv: &[S]) -> io::Result<Self> {
+        Ok(Self { argv: c_strings(argv)?, ..self.clone() })
     }
 
     /// Starts this file instead of the one `argv[0]` names.

@@ -19,7 +19,7 @@ use crate::os::signals::{self, Blocked};
 /// Resets caught signals to their default in the child (clone3(2), since Linux 5.5).
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 /// Places the child in a control group (clone3(2), since Linux 5.7).
-const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+pub(in crate::os) const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// Bytes of the stack that the child uses until its own program runs.
 const STACK: usize = 64 * 1024;
@@ -220,18 +220,18 @@ fn clone_child(
 /// `struct clone_args` of clone3(2), version 2.
 #[repr(C, align(8))]
 #[derive(Default)]
-struct CloneArguments {
-    flags: u64,
-    pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
-    exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
-    set_tid: u64,
-    set_tid_size: u64,
-    cgroup: u64,
+pub(in crate::os) struct CloneArguments {
+    pub(in crate::os) flags: u64,
+    pub(in crate::os) pidfd: u64,
+    pub(in crate::os) child_tid: u64,
+    pub(in crate::os) parent_tid: u64,
+    pub(in crate::os) exit_signal: u64,
+    pub(in crate::os) stack: u64,
+    pub(in crate::os) stack_size: u64,
+    pub(in crate::os) tls: u64,
+    pub(in crate::os) set_tid: u64,
+    pub(in crate::os) set_tid_size: u64,
+    pub(in crate::os) cgroup: u64,
 }
 
 /// The system call, after which the child goes on in [`run_child`] on its own stack. The C library has no wrapper for it,

@@ -9,7 +9,8 @@ use crate::analysis::statistics::estimate;
 use crate::engine::event::PageFaults;
 use crate::engine::outcome::Counts;
 use crate::metrics::distribution::{Distribution, Distributions};
-use crate::metrics::snapshot::{Snapshot, WorkerTime};
+use crate::metrics::life::{Life, Undead};
+use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerTime};
 use crate::report::ending::{how_far, percent_made};
 use crate::report::{ArmResult, Results, units};
 use crate::workload::model::{Arrivals, Dispatch, LatencyFrom};
@@ -108,6 +109,7 @@ fn rows(results: &Results) -> Vec<Row> {
         let means: Vec<f64> = started.map(|run| run.latency.startup.mean.as_secs_f64()).collect();
         estimate(&means).map_or_else(|| NONE.to_owned(), |estimate| units::duration(secs(estimate.mean)))
     });
+    lives(&mut rows);
     rows.row("worker time: work", |arm| share(arm, |shares| shares.0));
     rows.detail("start-up", |arm| share(arm, |shares| shares.1));
     if results.arms.iter().flat_map(|arm| &arm.runs).any(|run| run.ghosts.began > 0) {
@@ -134,6 +136,14 @@ fn rows(results: &Results) -> Vec<Row> {
     rows.detail("with I/O (major)", |arm| page_faults(arm, |faults| faults.major));
     rows.row("processes started", |arm| mean(arm, |run| run.worker_starts as f64, |starts| format!("{starts:.0}")));
     deaths(&mut rows);
+    if results.arms.iter().flat_map(|arm| &arm.runs).any(|run| run.life.fork_servers.starts > 0) {
+        rows.row("fork servers", |arm| {
+            mean(arm, |run| run.life.fork_servers.starts as f64, |starts| format!("{starts:.0}"))
+        });
+        rows.detail("CPU", |arm| {
+            mean(arm, |run| run.life.fork_servers.cpu.as_secs_f64(), |seconds| units::duration(secs(seconds)))
+        });
+    }
     outcomes(&mut rows);
     rows.rows
 }
@@ -238,6 +248,41 @@ fn with_interval(slope: &Slope) -> String {
 fn page_faults(arm: &ArmResult, pick: fn(PageFaults) -> u64) -> String {
     let told: Vec<f64> = arm.runs.iter().filter_map(|run| run.page_faults).map(|faults| pick(faults) as f64).collect();
     estimate(&told).map_or_else(|| NONE.to_owned(), |estimate| units::rate(estimate.mean))
+}
+
+/// How processes came to be and how they went: only what there is something to say about.
+fn lives(rows: &mut Rows<'_>) {
+    type Pick = fn(&Life) -> &Quantiles;
+    type Count = fn(&Undead) -> u64;
+    let kinds: [(&str, Pick); 4] = [
+        ("fork/exec", |life| &life.startup.fork_exec),
+        ("loading", |life| &life.startup.loading),
+        ("ready", |life| &life.startup.ready),
+        ("join delay", |life| &life.join_delay),
+    ];
+    for (title, pick) in kinds {
+        let mean = |arm: &ArmResult| {
+            let told = arm.runs.iter().map(|run| pick(&run.life)).filter(|times| times.count > 0);
+            let means: Vec<f64> = told.map(|times| times.mean.as_secs_f64()).collect();
+            estimate(&means).map_or_else(|| NONE.to_owned(), |estimate| units::duration(secs(estimate.mean)))
+        };
+        if rows.arms.iter().flat_map(|arm| &arm.runs).any(|run| pick(&run.life).count > 0) {
+            match title {
+                "join delay" => rows.row(title, mean),
+                _ => rows.detail(title, mean),
+            }
+        }
+    }
+    let kinds: [(&str, Count); 2] =
+        [("zombies at the end", |undead| undead.zombies_at_end.unwrap_or(0)), ("orphans", |undead| undead.orphans)];
+    for (title, pick) in kinds {
+        if rows.arms.iter().flat_map(|arm| &arm.runs).any(|run| pick(&run.life.undead) > 0) {
+            rows.row(title, |arm| {
+                let most = arm.runs.iter().map(|run| pick(&run.life.undead)).max();
+                most.map_or_else(|| NONE.to_owned(), |most| most.to_string())
+            });
+        }
+    }
 }
 
 /// What was burnt for nobody, and what was done before any task: only where there is any.

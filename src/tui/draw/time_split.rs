@@ -10,6 +10,7 @@ use super::figures;
 use super::offered;
 use super::paint::{cols, joined, panel, put, put_right, row, span};
 use crate::metrics::snapshot::Snapshot;
+use crate::tui::format;
 use crate::tui::model::Pane;
 use crate::tui::widgets::bars::{self, Part};
 
@@ -47,7 +48,6 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let title = Line::styled("where worker time goes", theme.strong);
     let inner = panel(buf, area, title, Line::styled(busy, theme.base), false, theme);
     let lines_each = if usize::from(inner.height) >= scene.panes.len() * 3 { 3 } else { 2 };
-    let with_caller = lines_each == 3;
     for (index, pane) in (0..).zip(&scene.panes) {
         let mark = scene.mark(pane);
         let words = row(inner, index * lines_each);
@@ -75,9 +75,23 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             Part { share: ghost, symbol: "g", style: theme.bad },
         ];
         bars::stacked(buf, bar, &parts, ("░", theme.dim));
-        if with_caller && caller::is_worth_a_line(frame) {
-            let line = cols(row(inner, index * lines_each + 2), 3, room);
-            caller::draw_line(scene, pane, frame, line, buf);
+        let third = cols(row(inner, index * lines_each + 2), 3, room);
+        if lines_each > 2 && caller::is_worth_a_line(frame) {
+            caller::draw_line(scene, pane, frame, third, buf);
+        } else if lines_each > 2 {
+            put(buf, third, span(start_in_parts(frame), theme.dim));
         }
     }
+}
+
+/// How long the parts of a process's start take on average; nothing where no process has told.
+fn start_in_parts(frame: &Snapshot) -> String {
+    let startup = &frame.life.startup;
+    let parts = [("fork/exec", startup.fork_exec), ("loading", startup.loading), ("ready", startup.ready)];
+    let told: Vec<String> = parts
+        .into_iter()
+        .filter(|(_, times)| times.count > 0)
+        .map(|(name, times)| format!("{name} {}", format::duration(times.mean)))
+        .collect();
+    if told.is_empty() { String::new() } else { format!("a start: {}", told.join(" + ")) }
 }

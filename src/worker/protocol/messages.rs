@@ -15,6 +15,11 @@ fn one() -> LaneNumber {
     1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// First frame to a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setup {
@@ -111,6 +116,12 @@ pub struct Hello {
     /// How it tells which task it is in.
     #[serde(default)]
     pub tells: Tells,
+    /// `CLOCK_MONOTONIC` in nanoseconds at its first own instruction; 0 where it does not tell.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub began: u64,
+    /// The same when it was ready for what comes next.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ready: u64,
 }
 
 /// Tasks with consecutive indices, of one class.

@@ -6,9 +6,10 @@ use std::num::NonZeroU32;
 use crate::workload::engines::WORKERS;
 use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
-use crate::workload::load::{keys, placement, submission, task, worker_life};
+use crate::workload::load::{keys, life, placement, submission, task, worker_life};
 use crate::workload::model::{
-    Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, SubmitMode, WorkerCounts, Workers,
+    Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, Join, Reap, StartMethod, SubmitMode, WorkerCounts,
+    Workers,
 };
 use crate::workload::scan::Mark;
 use crate::workload::yaml::Tree;
@@ -83,12 +84,13 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
         None => Some(false),
     };
     let start_timeout = map.or("start_timeout", DEFAULT_START_TIMEOUT, Field::positive_duration);
+    let (start_method, join, reap) = (map.get("start_method"), map.get("join"), map.get("reap"));
     let on_timeout = map.optional("on_timeout", task::on_timeout);
     let submit = map.or("submit", SubmitMode::default(), submission::submit);
     let queue_capacity = map.or("queue_capacity", None, submission::queue_capacity);
     let initializer = map.optional("initializer", worker_life::initializer);
     let placement = placement::read(&mut map);
-    let (workers, chunksize, recycling, dispatch) = match kind {
+    let ((workers, chunksize, recycling, dispatch), (start_method, join, reap)) = match kind {
         Some(kind) => {
             let read = (
                 workers(&mut map, kind),
@@ -97,11 +99,15 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
                 submission::dispatch(&mut map, kind),
             );
             map.finish(&keys::ENGINE, "an engine");
-            read
+            let start_method =
+                start_method.map_or(Some(StartMethod::default()), |field| life::start_method(&field, kind));
+            let join = join.map_or(Some(Join::default()), |field| life::join(&field, kind));
+            let reap = reap.map_or(Some(Reap::default()), |field| life::reap(&field, kind));
+            (read, (start_method, join, reap))
         }
         None => {
             map.finish_any(&keys::ENGINE, "an engine");
-            (None, None, None, None)
+            ((None, None, None, None), (None, None, None))
         }
     };
     let spec = || {
@@ -111,6 +117,9 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
             kind: kind?,
             workers: workers?,
             chunksize: chunksize?,
+            start_method: start_method?,
+            join: join?,
+            reap: reap?,
             start_timeout: start_timeout?,
             recycling: recycling?,
             initializer: initializer?,

@@ -144,8 +144,11 @@ pub(crate) const ENGINE: MapKeys = MapKeys {
         "queue_capacity",
         "affinity",
         "nice",
+        "start_method",
+        "join",
+        "reap",
     ],
-    later: &["start_method", "join", "when"],
+    later: &["when"],
     place: "an entry of `engines`",
 };
 

@@ -16,6 +16,7 @@ mod file;
 mod files;
 mod kernel;
 mod keys;
+mod life;
 mod limits;
 mod map;
 mod measure;

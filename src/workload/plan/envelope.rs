@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use crate::workload::load::one_worker;
-use crate::workload::model::{Arrivals, EngineKind, EngineSpec, Work, Workload};
+use crate::workload::model::{Arrivals, EngineKind, EngineSpec, Reap, StartMethod, Work, Workload};
 use crate::workload::plan::{EnginePlan, Machine, Plan, PlanNote, Room, StagePlan};
 use crate::workload::service;
 use crate::workload::units::format_duration;
@@ -98,6 +98,18 @@ fn too_many(name: &str, processes: Room, descriptors: Option<Room>, wanted: u64)
     Some(format!("`{name}` needs {need} {what} for {wanted} {workers} at once; {leaves}: {largest}"))
 }
 
+/// Why so many processes are too many to be left as zombies.
+fn too_many_zombies(name: &str, room: Room, tasks: u64) -> Option<String> {
+    let left = room.left();
+    (tasks > left).then(|| {
+        format!(
+            "`{name}` would leave {tasks} zombies, one for each task, which keep their places in the process table; of the \
+             limit of {}, {} are in use and {} are kept for Poolscope itself and others, which leaves {left}",
+            room.limit, room.used, room.reserve
+        )
+    })
+}
+
 /// Why the plan should not be carried out on this machine.
 pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Vec<PlanNote> {
     let mut notes = Vec::new();
@@ -106,8 +118,19 @@ pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Ve
         let key = format!("engines[{index}].workers");
         let each = processes_each(workload, spec.kind);
         let processes = Room { each, ..process_room(workload, machine) };
+        if spec.reap == Reap::Never {
+            notes.extend(
+                too_many_zombies(&engine.name, processes, engine.peak_processes)
+                    .map(|message| PlanNote { key: format!("engines[{index}].reap"), message }),
+            );
+        }
+        let at_once = if spec.reap == Reap::Never {
+            engine.workers.unwrap_or(engine.peak_processes)
+        } else {
+            engine.peak_processes / each
+        };
         notes.extend(
-            too_many(&engine.name, processes, machine.descriptors, engine.peak_processes / each)
+            too_many(&engine.name, processes, machine.descriptors, at_once)
                 .map(|message| PlanNote { key: key.clone(), message }),
         );
         if engine.peak_memory_bytes > memory {
@@ -150,7 +173,23 @@ pub(super) fn warnings(workload: &Workload, plan: &Plan) -> Vec<PlanNote> {
     });
     notes.extend(workers_without_tasks(workload, plan));
     notes.extend(limits_never_reached(workload, plan));
+    notes.extend(nothing_to_fork(workload));
     notes
+}
+
+/// Programs are always spawned.
+fn nothing_to_fork(workload: &Workload) -> impl Iterator<Item = PlanNote> {
+    let programs = workload.classes.iter().all(|class| matches!(class.work, Work::Command(_)));
+    let forks = move |spec: &EngineSpec| {
+        programs && spec.kind.process_per_task() && spec.start_method == StartMethod::Forkserver
+    };
+    workload.engines.iter().enumerate().filter(move |(_, spec)| forks(spec)).map(|(index, spec)| PlanNote {
+        key: format!("engines[{index}].start_method"),
+        message: format!(
+            "every task of `{}` is a program of its own, and those are spawned: nothing is forked",
+            spec.name
+        ),
+    })
 }
 
 /// A note for each stage and engine where ρ is at least `from`.

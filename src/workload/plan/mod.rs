@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::workload::model::{ArrivalProcess, Arrivals, EngineSpec, SubmitMode, Work, Workers, Workload};
+use crate::workload::model::{ArrivalProcess, Arrivals, EngineSpec, Reap, SubmitMode, Work, Workers, Workload};
 use crate::workload::service;
 use crate::workload::stream::Stream;
 use crate::workload::units::format_duration;
@@ -342,7 +342,11 @@ fn engine(
         name: spec.name.clone(),
         kind: spec.kind.word(),
         workers,
-        peak_processes: envelope::processes(workload, spec.kind, processes),
+        // What is not reaped keeps its place in the process table.
+        peak_processes: match spec.reap {
+            Reap::Always => envelope::processes(workload, spec.kind, processes),
+            Reap::Never => stream.total(),
+        },
         peak_memory_bytes: memory.saturating_mul(at_once),
         makespan: makespan::predict(workload, stream, loads, &makespan::Lives::of(spec), at_once, cores),
         waves: makespan::waves(workload, stream, at_once),

@@ -304,3 +304,26 @@ fn the_least_time_counts_arrivals_the_queue_they_leave_and_pauses_before_retries
     let chain = sleeps(1, "{ dist: constant, value: 2s }", retries, "engines: [{ kind: serial }]");
     assert!(close(chain.at_least_s.unwrap(), 6.0 * 184.0), "{:?}", chain.at_least_s);
 }
+
+#[test]
+fn zombies_take_places_in_the_process_table() {
+    let never = |tasks: u64, workers: &str| {
+        let engines = format!("engines: [{{ kind: process, workers: {workers}, reap: never }}]");
+        sleeps(tasks, "{ dist: constant, value: 1ms }", "", &engines)
+    };
+    let plan = never(5000, "2");
+    assert_eq!(plan.engines[0].peak_processes, 5000);
+    assert_eq!(plan.refusals[0].key, "engines[0].reap");
+    assert!(plan.refusals[0].message.contains("5000 zombies"), "{}", plan.refusals[0].message);
+    assert_eq!(never(100, "2").refusals, []);
+    assert_eq!(never(100, "unbounded").refusals, []);
+}
+
+#[test]
+fn start_method_of_programs_alone_is_warned_about() {
+    let text = "version: 1\nname: t\ntasks: [{ name: t, kind: command, count: 1, command: [\"true\"] }]\n\
+                engines: [{ kind: process, start_method: forkserver }, { kind: pool, start_method: forkserver }]\n";
+    let plan = plan(&crate::workload::load::load(text, "t").unwrap().workload, MACHINE);
+    let keys: Vec<&str> = plan.warnings.iter().map(|note| note.key.as_str()).collect();
+    assert_eq!(keys, ["engines[0].start_method"]);
+}

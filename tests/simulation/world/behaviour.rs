@@ -70,7 +70,8 @@ impl World {
     pub(super) fn hello(&mut self, id: WorkerId) {
         let now = self.now;
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        if self.initializer.is_none() {
+        // The fork server has run it.
+        if self.initializer.is_none() || self.forks {
             worker.ready = true;
         } else {
             worker.initializing_since = Some(now);

@@ -15,6 +15,8 @@ impl World {
     pub(super) fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Start { worker: id, task, .. } => self.start(id, task),
+            Effect::StartForkServer => self.start_fork_server(),
+            Effect::StopForkServer => self.stop_fork_server(),
             Effect::Send { lane, tickets } => self.send(lane, &tickets),
             Effect::Probe { lane } => {
                 let task = self.in_task(lane);
@@ -23,6 +25,9 @@ impl World {
             Effect::Retire { worker: id } => {
                 let Some(worker) = self.workers.get_mut(&id) else { return };
                 worker.leaving = true;
+                if worker.unborn {
+                    return;
+                }
                 let idle = !worker.is_in_task();
                 let slow = self.dice.chance(2);
                 let delay = if slow { 3000 * MS } else { self.dice.below(MS) };
@@ -30,46 +35,58 @@ impl World {
                     self.later(delay, Scheduled::Leave(id));
                 }
             }
-            Effect::Stop { worker: id, how } => {
-                let delay = self.dice.below(MS);
-                let now = self.now;
-                let Some(worker) = self.workers.get_mut(&id) else { return };
-                worker.stopped = true;
-                let one = worker.started_for_one;
-                for lane in worker.lanes.values() {
-                    let only = lane.tasks.front().filter(|_| one).map(|(index, _)| *index);
-                    let in_work = lane.current.map(|current| current.index);
-                    let begins = lane.beginning.map(|(index, _)| index);
-                    worker.ended_in.extend(in_work.or(begins).or(only));
-                }
-                match how {
-                    Stop::Terminate => {
-                        // Whose grace period it is is known if it was in a task.
-                        let current = worker.lanes.values().filter_map(|lane| lane.current);
-                        let grace = current
-                            .map(|current| self.rules[usize::from(self.stream.class(current.index))].grace_period);
-                        worker.gone_by = grace.max().map(|grace| now + grace.as_nanos() as u64);
-                    }
-                    Stop::Kill => _ = worker.killed.get_or_insert(now),
-                }
-                match how {
-                    _ if worker.never_goes => {}
-                    Stop::Terminate if worker.ignores_term => self.faults.ignored_terms += 1,
-                    Stop::Terminate => self.later(delay, Scheduled::Die(id, 15)),
-                    Stop::Kill => self.later(delay, Scheduled::Die(id, 9)),
-                }
-            }
+            Effect::Stop { worker: id, how } => self.stop(id, how),
             Effect::Order(_) => {}
             Effect::Abandon { worker: id } => {
                 let Some(worker) = self.workers.get(&id) else { return };
                 let early = worker.killed.is_none_or(|at| self.now < at + GONE_AT_STOP);
                 assert!(!early, "seed {}: {:?} was given up too early", self.seed, (id));
                 self.faults.abandoned += 1;
+                if worker.unborn {
+                    return self.kill_fork_server();
+                }
                 self.die(id, Exit::Unknown);
             }
             Effect::Over(state) => {
                 assert!(self.told.over.replace(state).is_none(), "over twice");
             }
+        }
+    }
+
+    pub(super) fn stop(&mut self, id: WorkerId, how: Stop) {
+        let delay = self.dice.below(MS);
+        let now = self.now;
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.stopped = true;
+        let one = worker.started_for_one;
+        for lane in worker.lanes.values() {
+            let only = lane.tasks.front().filter(|_| one).map(|(index, _)| *index);
+            let in_work = lane.current.map(|current| current.index);
+            let begins = lane.beginning.map(|(index, _)| index);
+            worker.ended_in.extend(in_work.or(begins).or(only));
+        }
+        if worker.unborn {
+            worker.stop_at_birth = Some(how);
+            if how == Stop::Kill {
+                worker.killed.get_or_insert(now);
+            }
+            return;
+        }
+        match how {
+            Stop::Terminate => {
+                // Whose grace period it is is known if it was in a task.
+                let current = worker.lanes.values().filter_map(|lane| lane.current);
+                let grace =
+                    current.map(|current| self.rules[usize::from(self.stream.class(current.index))].grace_period);
+                worker.gone_by = grace.max().map(|grace| now + grace.as_nanos() as u64);
+            }
+            Stop::Kill => _ = worker.killed.get_or_insert(now),
+        }
+        match how {
+            _ if worker.never_goes => {}
+            Stop::Terminate if worker.ignores_term => self.faults.ignored_terms += 1,
+            Stop::Terminate => self.later(delay, Scheduled::Die(id, 15)),
+            Stop::Kill => self.later(delay, Scheduled::Die(id, 9)),
         }
     }
 
@@ -117,6 +134,15 @@ impl World {
         if let Some(ticket) = task {
             assert_eq!(ticket.expires, None, "a task that is being started does not wait any more");
             self.take_tickets(id.lane(0), &[ticket]);
+        }
+        if self.forks { self.asked_for(id) } else { self.comes_alive(id) }
+    }
+
+    /// Its process is there.
+    pub(super) fn comes_alive(&mut self, id: WorkerId) {
+        if self.workers.get(&id).is_some_and(|worker| worker.leaving) {
+            self.later(0, Scheduled::Leave(id));
+            return self.feed(Input::Started { worker: id, pid: id.slot.0 + 1000 });
         }
         let delay = self.dice.below(3 * MS);
         if self.trouble() && self.dice.chance(30) {

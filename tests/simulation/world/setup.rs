@@ -69,6 +69,7 @@ impl World {
         });
         let recycling = if dice.chance(30) { 1 + dice.below(12) } else { 0 };
         let kills = if dice.chance(10) { dice.below(3) } else { 0 };
+        let forks = policy != Policy::OneWorker && dice.chance(25);
         let plan = Settings {
             policy,
             workers: 1 + dice.below(6) as u32,
@@ -76,6 +77,8 @@ impl World {
             chunk,
             start_timeout,
             initializer,
+            joins_all: policy == Policy::OneTask && dice.chance(30),
+            fork_server: forks,
             recycling: Recycling { max_tasks: NonZeroU64::new(recycling), max_rss_bytes: None },
             join_timeout: Duration::from_secs(2),
             kills: (0..kills).map(|_| (Duration::from_nanos(dice.below(50 * MS)), None)).collect(),
@@ -108,6 +111,9 @@ impl World {
             told: Told::default(),
             workers: HashMap::new(),
             schedule: Schedule::default(),
+            forks,
+            server: None,
+            servers: 0,
             faults: Faults::default(),
             trouble,
             users_left: if dice.chance(50) { dice.below(8) } else { 0 },

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use poolscope::engine::dispatcher::Stop;
 use poolscope::engine::event::Record;
 
 #[derive(Default)]
@@ -12,6 +13,9 @@ pub struct Worker {
     pub(super) ignores_term: bool,
     pub(super) started_for_one: bool,
     pub(super) ready: bool,
+    /// Whether the fork server has not told of it yet.
+    pub(super) unborn: bool,
+    pub(super) stop_at_birth: Option<Stop>,
     /// It does nothing any more, since then.
     pub silent_since: Option<u64>,
     /// It closed its socket and lives on, since then.

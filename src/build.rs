@@ -32,6 +32,8 @@ fn main() {
 
 fn main() {
     println!("cargo::rerun-if-changed=src/build.rs");
+    // A calibration holds for one build alone.
+    println!("cargo::rustc-env=POOLSCOPE_OPT_LEVEL={}", env::var("OPT_LEVEL").unwrap_or_default());
     let linking = match static_arguments() {
         Ok(arguments) => {
             for argument in arguments {

@@ -44,7 +44,8 @@ pub(crate) struct Leak {
     /// Readings that it was estimated from, and workers.
     pub(crate) points: usize,
     pub(crate) lives: usize,
-    /// Whether it is sure that memory grows, and by how much it grew in a run is worth a word.
+    /// Whether it is sure that memory grows, its interval well away from none, and by how much it grew in a run is worth a
+    /// word.
     pub(crate) is_sure: bool,
 }
 
@@ -82,7 +83,7 @@ impl Leak {
             sawtooth: sawtooth(&teeth),
             points: series.iter().map(Vec::len).sum(),
             lives: series.iter().filter(|points| points.len() > 1).count(),
-            is_sure: slope.ci95.0 > 0.0 && slope.value * seconds >= WORTH_A_WORD,
+            is_sure: slope.half() < slope.value / 2.0 && slope.value * seconds >= WORTH_A_WORD,
         })
     }
 }

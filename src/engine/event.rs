@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::engine::death::DeathCause;
 pub use crate::engine::moment::Moment;
+pub use crate::engine::outcome::WaitingLimit;
 use crate::engine::outcome::{AttemptReport, Counts, Exit};
-pub use crate::engine::stream::WaitingLimit;
 pub use crate::engine::worker_id::{LaneId, Slot, WorkerId};
 pub use crate::os::accounting::{PageFaults, Usage};
 use crate::workload::model::{Attempt, ClassId, SubmitMode, TaskIndex};

@@ -138,6 +138,34 @@ pub enum Cause {
     },
 }
 
+/// What ends the waiting of a task that has not begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WaitingLimit {
+    /// Its `queue_timeout`.
+    Queue(Duration),
+    /// Its `wait_timeout`: its caller gives up.
+    Caller(Duration),
+}
+
+impl From<WaitingLimit> for Cause {
+    fn from(limit: WaitingLimit) -> Self {
+        match limit {
+            WaitingLimit::Queue(limit) => Self::QueueTimeout { limit },
+            WaitingLimit::Caller(limit) => Self::WaitTimeout { limit },
+        }
+    }
+}
+
+impl WaitingLimit {
+    /// From the intended arrival.
+    #[must_use]
+    pub fn duration(self) -> Duration {
+        match self {
+            Self::Queue(limit) | Self::Caller(limit) => limit,
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::event::{Event, Moment};
-use crate::engine::outcome::Cause;
+pub use crate::engine::outcome::WaitingLimit;
 use crate::workload::model::{ClassId, OnFull, OnTimeout, Retries, TaskIndex};
 
 /// The seeded stream of tasks as an engine sees it. The same stream for every arm of a comparison.
@@ -63,34 +63,6 @@ impl ClassRules {
         let caller = self.wait_timeout.map(WaitingLimit::Caller);
         let queue = self.queue_timeout.map(WaitingLimit::Queue);
         [queue, caller].into_iter().flatten().min_by_key(|limit| limit.duration())
-    }
-}
-
-/// What ends the waiting of a task that has not begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum WaitingLimit {
-    /// Its `queue_timeout`.
-    Queue(Duration),
-    /// Its `wait_timeout`: its caller gives up.
-    Caller(Duration),
-}
-
-impl From<WaitingLimit> for Cause {
-    fn from(limit: WaitingLimit) -> Self {
-        match limit {
-            WaitingLimit::Queue(limit) => Self::QueueTimeout { limit },
-            WaitingLimit::Caller(limit) => Self::WaitTimeout { limit },
-        }
-    }
-}
-
-impl WaitingLimit {
-    /// From the intended arrival.
-    #[must_use]
-    pub fn duration(self) -> Duration {
-        match self {
-            Self::Queue(limit) | Self::Caller(limit) => limit,
-        }
     }
 }
 

@@ -115,7 +115,7 @@ impl Kills {
     pub(crate) fn attempt(&mut self, report: &AttemptReport) {
         let list = match report.cause {
             Cause::WorkerDied { by_user: true, .. } => &mut self.requested,
-            Cause::Timeout { .. } => &mut self.timeouts,
+            Cause::Timeout { .. } | Cause::WaitTimeout { .. } => &mut self.timeouts,
             _ => return,
         };
         list.change(

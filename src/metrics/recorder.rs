@@ -249,7 +249,9 @@ impl Recorder {
             && left + counts.dropped == counts.submitted
             && seconds > 0.0
         {
-            mean = (self.latencies.waited() + self.expired_wait).as_secs_f64() / seconds;
+            let exact = (self.latencies.waited() + self.expired_wait).as_secs_f64() / seconds;
+            // Arrivals that were held back outside have waited too, but not in the queue.
+            mean = if exact <= self.depth.max as f64 { exact } else { mean };
         }
         QueueFigures { depth: counts.queued, max: self.depth.max, mean, oldest: view.oldest }
     }

@@ -181,7 +181,9 @@ impl Snapshot {
     /// 2012). `None` where there are no two workers, or nothing was done.
     #[must_use]
     pub fn imbalance(&self) -> Option<f64> {
-        let busy: Vec<f64> = self.workers.iter().map(|row| row.busy.as_secs_f64()).collect();
+        // Places that were never used are no workers.
+        let used = self.workers.iter().filter(|row| row.starts > 0);
+        let busy: Vec<f64> = used.map(|row| row.busy.as_secs_f64()).collect();
         let mean = busy.iter().sum::<f64>() / busy.len() as f64;
         let most = busy.iter().copied().fold(0.0, f64::max);
         (busy.len() > 1 && mean > 0.0).then(|| most / mean - 1.0)

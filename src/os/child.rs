@@ -167,16 +167,20 @@ impl Child {
         if self.reaped {
             return Ok(());
         }
+        let gone = |result: &rustix::io::Result<()>| *result == Err(rustix::io::Errno::SRCH);
         let sent = |result| match result {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
             Err(error) => Err(io::Error::from(error)),
         };
         let mut result = Ok(());
+        let mut reached = false;
         if self.leads_group {
-            result = sent(rustix::process::kill_process_group(self.pid, signal));
+            let to_group = rustix::process::kill_process_group(self.pid, signal);
+            reached = !gone(&to_group);
+            result = sent(to_group);
         }
-        // It may have gone to another group.
-        if !self.leads_group || group_of(self.pid) != self.pid.as_raw_nonzero().get() {
+        // It may have gone to another group, or just been born and not have made its own yet.
+        if !reached || group_of(self.pid) != self.pid.as_raw_nonzero().get() {
             result = result.and(sent(rustix::process::kill_process(self.pid, signal)));
         }
         result

@@ -222,14 +222,28 @@ pub(crate) fn zombies_of_this_thread() -> u64 {
     children_of_this_thread().iter().filter(|pid| ended(pid)).count() as u64
 }
 
+/// How often a killed child is looked for, 200 µs apart, before it is left to itself.
+const REAPING_TRIES: u32 = 25;
+
 /// Kills and reaps the children of the calling thread that have no owner: those that a fork server had made and not told of
 /// when it ended. To be called on a thread whose children are all ours.
 pub(crate) fn end_untold() {
     let owned = child::owned();
     for pid in children_of_this_thread().into_iter().filter(|pid| !owned.contains(&raw(*pid))) {
-        // One that cannot be killed would be waited for without end.
-        if rustix::process::kill_process(pid, Signal::KILL).is_ok() {
-            let _ = rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(pid), WaitOptions::empty()));
+        end_child(pid);
+    }
+}
+
+/// Kills and reaps a child of the calling thread that has no owner.
+pub(crate) fn end_child(pid: Pid) {
+    if rustix::process::kill_process(pid, Signal::KILL).is_err() {
+        return;
+    }
+    // One that does not go is not waited for: it is a zombie when it does, until this thread ends.
+    for _ in 0..REAPING_TRIES {
+        match rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(pid), WaitOptions::NOHANG)) {
+            Ok(None) => std::thread::sleep(std::time::Duration::from_micros(200)),
+            Ok(Some(_)) | Err(_) => return,
         }
     }
 }

@@ -21,6 +21,7 @@ mod load;
 
 mod memory;
 
+mod caller;
 mod lives;
 
 use std::collections::BTreeMap;
@@ -43,8 +44,9 @@ use crate::metrics::snapshot::{Quantiles, Snapshot};
 use crate::os::host::Host;
 use crate::report::json::load::LittleOut;
 use crate::report::{ArmResult, Results, clean};
-use crate::workload::model::{Attempt, CpuList, EngineKind, SubmitMode, Workload};
+use crate::workload::model::{Attempt, CpuList, EngineKind, Workload};
 
+use caller::CallerOut;
 use lives::LivesOut;
 
 /// Name of the schema.
@@ -239,21 +241,6 @@ struct CpuOut {
 struct QueueOut {
     max: u64,
     mean: f64,
-}
-
-#[derive(Serialize)]
-struct CallerOut {
-    submit: SubmitMode,
-    /// For how long it waited for results, or for room to submit.
-    blocked_s: f64,
-    held_back_s: Option<HeldBackOut>,
-}
-
-#[derive(Serialize)]
-struct HeldBackOut {
-    sum: f64,
-    mean: f64,
-    max: f64,
 }
 
 #[derive(Serialize)]
@@ -455,7 +442,7 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
         deaths: run.deaths.iter().map(memory::death).collect(),
         deaths_total: run.deaths_total,
         queue: QueueOut { max: run.queue.max, mean: run.queue.mean },
-        caller: caller(run),
+        caller: CallerOut::of(run),
         imbalance: run.imbalance(),
         utilisation: run.load.utilisation,
         littles_law: run.load.little.map(LittleOut::from),
@@ -481,18 +468,6 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
             .collect(),
         failures_total: run.counts.unsuccessful() + retries,
         failures: run.failures.iter().take(MOST_FAILURES).map(|report| failure(report, workload)).collect(),
-    }
-}
-
-fn caller(run: &Snapshot) -> CallerOut {
-    let delivery = &run.delivery;
-    let count = delivery.delivered.count;
-    let sum = seconds(delivery.held_back);
-    let held_back = HeldBackOut { sum, mean: sum / count as f64, max: seconds(delivery.held_back_max) };
-    CallerOut {
-        submit: delivery.mode,
-        blocked_s: seconds(delivery.blocked_for),
-        held_back_s: (count > 0).then_some(held_back),
     }
 }
 

@@ -51,7 +51,9 @@ fn ordered(faults: &[Fault], open: u64, task: &TaskRun, line: &OwnLine) -> Vec<F
 }
 
 fn strike_with(kind: FaultKind, task: &TaskRun, line: &OwnLine, result: &mut Option<BadResult>) {
-    line.strike();
+    if ends_worker(kind) {
+        line.strike();
+    }
     match kind {
         FaultKind::Crash(signal) => {
             say(task, "crash");
@@ -67,6 +69,15 @@ fn strike_with(kind: FaultKind, task: &TaskRun, line: &OwnLine, result: &mut Opt
         FaultKind::Leak(bytes) => leak(bytes),
         FaultKind::IgnoreSigterm => signals::ignore_termination(),
         FaultKind::BadResult(bad) => *result = Some(bad),
+    }
+}
+
+/// Whether the worker comes to its end by it, so that its end has this cause.
+fn ends_worker(kind: FaultKind) -> bool {
+    match kind {
+        FaultKind::Crash(_) | FaultKind::Exit(_) | FaultKind::Hang => true,
+        FaultKind::BadResult(bad) => bad != BadResult::Wrong,
+        FaultKind::Leak(_) | FaultKind::IgnoreSigterm => false,
     }
 }
 

@@ -187,7 +187,7 @@ impl Dispatcher {
             let Some(worker) = self.table.worker_mut(id) else { return };
             match worker.life {
                 // The caller has given up waiting for a ghost.
-                Life::Working | Life::Leaving if haunted => {
+                Life::Starting(_) | Life::Initializing(_) | Life::Working | Life::Leaving if haunted => {
                     self.end_worker(now, id, Why::RunEnds, Duration::ZERO, out);
                 }
                 Life::Starting(_) | Life::Initializing(_) | Life::Working => {

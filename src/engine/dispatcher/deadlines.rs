@@ -20,6 +20,8 @@ use crate::workload::model::OnTimeout;
 
 /// How long a worker without work may take to leave.
 pub(super) const LEAVE: Duration = Duration::from_secs(2);
+/// A turn that comes so long after the one before may have a lot to hear.
+const LATE: Duration = Duration::from_millis(200);
 /// How long a killed worker may take to be gone before it is called unkillable: a large memory takes a while to give back.
 const VERIFY: Duration = Duration::from_secs(2);
 /// How long it may take before it is waited for no longer.
@@ -39,7 +41,7 @@ impl Dispatcher {
             if let Some(limit) = rules.timeout {
                 at = at.min(now + limit);
             }
-            if let Some(gives_up) = rules.gives_up(ticket.arrival) {
+            if let Some(gives_up) = rules.gives_up(ticket.arrival).filter(|_| !ticket.given_up) {
                 at = at.min(gives_up.max(now));
             }
             // A process that is started for a task takes it out of the queue.
@@ -71,7 +73,8 @@ impl Dispatcher {
     /// The answer to a look: what the lane is in.
     pub(super) fn progress(&mut self, now: Moment, id: LaneId, task: Option<InTask>, out: &mut dyn Sink) {
         let slot = id.slot();
-        let Some((_, lane)) = self.table.lane_mut(id) else { return };
+        let keeps_workers = self.policy.keeps_workers();
+        let Some((worker, lane)) = self.table.lane_mut(id) else { return };
         let ghost = lane.ghost.map(|ghost| ghost.index);
         let known = |index| lane.class_of(index).is_some() || lane.has_expired(index) || ghost == Some(index);
         let task = task.filter(|task| known(task.index)).map(|task| lane.found_in(now, task));
@@ -80,6 +83,10 @@ impl Dispatcher {
             lane.begun(task.index);
             if let Some(ghost) = lane.ghost.as_mut().filter(|ghost| ghost.index == task.index) {
                 ghost.begun = true;
+                // A process that is its task says hello with its result.
+                if worker.is_new() && !keeps_workers {
+                    worker.life = Life::Working;
+                }
             }
         }
         if self.policy.keeps_workers() {
@@ -180,6 +187,12 @@ impl Dispatcher {
             return self.abandon(now, id, &held, started, cause, out);
         }
         let (Cause::Timeout { limit } | Cause::WaitTimeout { limit }) = cause else { return };
+        if self.table.worker(id.worker).is_some_and(|worker| worker.pid.is_none()) {
+            // There is no process yet, and nobody knows whether there will be one: its caller waits no longer.
+            let report = self.report(now, id.slot(), &held, Outcome::TimedOut, cause);
+            self.attempt_over(now, &held, report, false, out);
+            return self.end_worker(now, id.worker, Why::Outlived, Duration::ZERO, out);
+        }
         if let Some((_, lane)) = self.table.lane_mut(id) {
             lane.overdue = Some(Overdue { task: held, started, cause, last_words: None });
         }
@@ -258,9 +271,15 @@ impl Dispatcher {
 
     /// A killed worker is still there: that is told. It is waited for a while longer.
     pub(super) fn verify(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
+        // What comes late has not heard yet who has ended meanwhile.
+        let due = now.since(self.turn_before) > LATE;
         let Some(worker) = self.table.worker_mut(id) else { return };
-        let pid = worker.pid.unwrap_or(0);
+        // Nothing was killed where there is no process yet.
+        let Some(pid) = worker.pid else { return };
         let Life::Ending(ending) = &mut worker.life else { return };
+        if due {
+            return self.timers.set(now + LATE, Timer::Verify(id));
+        }
         if !std::mem::replace(&mut ending.unkillable, true) {
             out.event(now, &Event::WorkerUnkillable { worker: id, pid });
             self.note_worker(now, id, "is UNKILLABLE: SIGKILL was sent and it is still there", out);

@@ -85,10 +85,12 @@ impl Dispatcher {
                 peak_rss_bytes: ended.peak_rss_bytes,
             },
         );
-        if self.early_deaths > EARLY_DEATHS + self.workers {
+        // That it cannot go on is told once.
+        let goes_on = self.error.is_none();
+        if goes_on && self.early_deaths > EARLY_DEATHS + self.workers {
             return self.give_up(now, EngineError::EarlyDeaths { count: self.early_deaths, how }, out);
         }
-        if let Some(rules) = self.initializer
+        if let Some(rules) = self.initializer.filter(|_| goes_on)
             && self.failed_initializers >= rules.max_failures.max(1)
         {
             return self.give_up(now, EngineError::Initializer { times: self.failed_initializers }, out);

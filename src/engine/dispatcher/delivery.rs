@@ -104,8 +104,14 @@ impl Deliveries {
             Order::AsSubmitted => {
                 let mut at = position;
                 for part in parts {
-                    self.ended.insert(at, part);
-                    at += part.count;
+                    let count = part.count;
+                    // Next to what has ended before it, it is one piece with that.
+                    let before = self.ended.range_mut(..at).next_back();
+                    match before.filter(|(first, last)| **first + last.count == at && last.arrival == part.arrival) {
+                        Some((_, last)) => last.join(&part),
+                        None => _ = self.ended.insert(at, part),
+                    }
+                    at += count;
                 }
                 let mut due = Vec::new();
                 while let Some(part) = self.ended.remove(&self.next) {
@@ -128,9 +134,10 @@ impl Deliveries {
     }
 }
 
-/// Adds a part to those of the same arrival, which are delivered at the same moment.
+/// Adds a part to the last one if that is of the same arrival: they are delivered at the same moment. To look further back
+/// would find nothing: what follows in the stream has arrived no earlier.
 fn add(parts: &mut Vec<Delivered>, part: Delivered) {
-    match parts.iter_mut().rev().find(|last| last.arrival == part.arrival) {
+    match parts.last_mut().filter(|last| last.arrival == part.arrival) {
         Some(last) => last.join(&part),
         None => parts.push(part),
     }

@@ -55,9 +55,6 @@ impl Dispatcher {
                 self.start(now, slot, Some(ticket), out);
             }
         }
-        if self.queue.is_empty() {
-            self.caller_joins(now, out);
-        }
     }
 
     /// Fills a lane's window.

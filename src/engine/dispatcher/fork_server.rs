@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Dispatcher;
 use super::input::{Effect, InitializerFigures, Sink, StartFailure};
+use super::staff::START_PATIENCE;
 use super::timers::Timer;
 use super::worker::{Life, Worker};
 use super::{InitializerRules, deaths};
@@ -194,6 +195,11 @@ impl Dispatcher {
 
     fn block_starts_without_server(&mut self, now: Moment, error: &NotStarted, out: &mut dyn Sink) {
         self.block_starts(now, error, out);
+        let anyone = self.table.workers().iter().any(|worker| worker.pid.is_some());
+        if !anyone && now.since(self.failing_since) > START_PATIENCE {
+            let source = NotStarted { what: error.what.clone(), source: error.source.kind().into() };
+            return self.give_up(now, EngineError::Shortage { patience: START_PATIENCE, source }, out);
+        }
         for id in self.waiting_starts() {
             self.timers.set(self.start_blocked_until.max(now + Duration::from_nanos(1)), Timer::Start(id));
         }

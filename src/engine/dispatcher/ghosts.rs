@@ -27,6 +27,8 @@ impl Dispatcher {
         let shared = self.policy.shares_worker();
         let Some((worker, lane)) = self.table.lane_mut(id) else { return };
         let (index, class) = (task.ticket.first, task.ticket.class);
+        // Where there is none yet, it is a ghost as soon as there is one.
+        let has_process = worker.pid.is_some();
         lane.ghost =
             Some(Ghost { index, class, started: started.unwrap_or(now), since: now, begun: started.is_some() });
         let work = started.map(|started| (started, u64::try_from(now.since(started).as_nanos()).unwrap_or(u64::MAX)));
@@ -48,7 +50,9 @@ impl Dispatcher {
         self.queue.give_back(open.into_iter());
         self.expire_queue(now, out);
         self.attempt_over(now, task, report, may_retry, out);
-        out.event(now, &Event::GhostBegan { lane: id });
+        if has_process {
+            out.event(now, &Event::GhostBegan { lane: id });
+        }
         // Another worker may be of use now.
         self.fit_table(now, out);
         self.tell_if_haunted(now, out);
@@ -93,6 +97,8 @@ impl Dispatcher {
         match lane.ghost {
             Some(ghost) if ghost.index == index => {
                 lane.ghost = None;
+                // The next attempt at the same task has a start of its own.
+                lane.found_in = None;
                 lane.free_since = now;
                 let after = now.since(ghost.since);
                 // How much it burnt is for the driver to say.

@@ -177,6 +177,9 @@ pub struct Dispatcher {
     /// Whether there are workers to be started, or tasks to be given to new ones, when others have had their turn.
     unfinished: bool,
     views: Vec<SlotView>,
+    /// When the turn before this one was, and this one.
+    turn_before: Moment,
+    turn_now: Moment,
 }
 
 impl Dispatcher {
@@ -229,6 +232,8 @@ impl Dispatcher {
             starts_left: 0,
             unfinished: false,
             views: Vec::new(),
+            turn_before: Moment::ZERO,
+            turn_now: Moment::ZERO,
         }
     }
 
@@ -255,6 +260,7 @@ impl Dispatcher {
             self.starts_left = STARTS_AT_ONCE;
         }
         self.caller.turn_begins(now);
+        (self.turn_before, self.turn_now) = (self.turn_now, now);
         self.present.pass(now, in_system(&self.counts));
         self.admit(now, out);
         let input = if self.is_disbelieved(&input) { Input::Wake } else { input };
@@ -352,7 +358,7 @@ impl Dispatcher {
         let task = task.or(lane.ghost.map(|ghost| (ghost.index, ghost.class, ghost.started)));
         // A process that is its task says hello with its result: it has started when it is in its task.
         if !self.policy.keeps_workers() && state == WorkerState::Starting && task.is_some() {
-            state = WorkerState::Busy;
+            state = if lane.ghost.is_some() { WorkerState::Ghost } else { WorkerState::Busy };
         }
         (is_there || slot.0 < self.workers).then_some(SlotView { slot, pid: worker.pid, state, task })
     }
@@ -397,6 +403,9 @@ impl Dispatcher {
         self.admit(now, out);
         self.pump(now, out);
         self.staff_hands(now, out);
+        if self.state == RunState::Running && self.queue.is_empty() {
+            self.caller_joins(now, out);
+        }
         self.kill_wanted(now, out);
     }
 

@@ -117,6 +117,8 @@ impl Dispatcher {
         let (held, rest) = next.split(1);
         rest.into_iter().for_each(|rest| lane.held.push_front(rest));
         let report_times = lane.times(&held, failure.start, failure.service);
+        // The next attempt at it, be it here, has a start of its own.
+        lane.found_in = None;
         lane.hear(now);
         let end = Moment(failure.start.0.saturating_add(failure.service));
         lane.free_since = end;

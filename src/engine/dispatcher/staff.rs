@@ -18,7 +18,7 @@ use crate::engine::outcome::{Cause, Outcome};
 /// First and longest pause before another try to start a worker.
 const START_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 /// How long starts may fail, while no worker is there at all, before the engine gives up.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const START_PATIENCE: Duration = Duration::from_secs(60);
 
 impl Dispatcher {
     /// Makes the table as long as the number of lanes aimed at, and starts or dismisses workers to fit it.
@@ -166,6 +166,8 @@ impl Dispatcher {
                 worker.proven = true;
                 self.table.lane_id(slot).into_iter().for_each(|lane| out.event(now, &Event::GhostBegan { lane }));
             }
+            // Its silence counts from here, whenever it was looked at before.
+            self.watch_sent(now, slot, &[]);
         }
     }
 
@@ -257,6 +259,11 @@ impl Dispatcher {
             lane.ghost = None;
             lane.held.pop_front()
         });
+        let overdue = self.table.lanes_of_mut(id).first_mut().and_then(|lane| lane.overdue.take());
+        if let Some(overdue) = overdue {
+            let report = self.report(now, id.slot, &overdue.task, Outcome::TimedOut, overdue.cause);
+            self.attempt_over(now, &overdue.task, report, false, out);
+        }
         self.watch(id.slot, None);
         self.caller_did_not_start(now, id, out);
         let life = match failure {

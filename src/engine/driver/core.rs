@@ -45,6 +45,8 @@ pub(super) struct Core {
     pub(crate) clock: RunClock,
     pub(crate) observer: Box<dyn Observer>,
     effects: VecDeque<Effect>,
+    /// Whether effects are being carried out.
+    carries: bool,
     pub(crate) links: Vec<Option<Link>>,
     pub(crate) board: Arc<Board>,
     pub(crate) null: File,
@@ -163,6 +165,7 @@ impl Core {
             clock: RunClock::start(),
             observer,
             effects: VecDeque::new(),
+            carries: false,
             links: Vec::new(),
             board: Arc::new(Board::create()?),
             null: dev_null::open()?,
@@ -233,9 +236,14 @@ impl Core {
 
     /// Carries out what was decided.
     pub(super) fn carry_on(&mut self) {
+        // What an effect leads to waits its turn: many that lead to others would use up the stack.
+        if std::mem::replace(&mut self.carries, true) {
+            return;
+        }
         while let Some(effect) = self.effects.pop_front() {
             self.carry_out(effect);
         }
+        self.carries = false;
         let alarm = self.dispatcher.next_wake();
         if alarm != self.alarm {
             self.alarm = alarm;

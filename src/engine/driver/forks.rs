@@ -137,8 +137,10 @@ impl Core {
                 match child {
                     Ok(child) => self.forked(worker, child),
                     Err(error) => {
-                        // It is a child without an owner.
-                        orphans::end_untold();
+                        // It is a child without an owner; others may be on their way to theirs.
+                        if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
+                            orphans::end_child(pid);
+                        }
                         self.not_forked(worker, error);
                     }
                 }

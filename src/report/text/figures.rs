@@ -227,7 +227,8 @@ fn leaks(rows: &mut Rows<'_>) {
         return;
     }
     let cells = |cell: &dyn Fn(&Leak) -> String| -> Vec<String> {
-        leaks.iter().map(|leak| leak.as_ref().map_or_else(|| NONE.to_owned(), cell)).collect()
+        let sure = |leak: &Option<Leak>| leak.filter(|leak| leak.is_sure);
+        leaks.iter().map(|leak| sure(leak).as_ref().map_or_else(|| NONE.to_owned(), cell)).collect()
     };
     let mut row = |title: &str, cells, detail| rows.rows.push(Row { title: title.to_owned(), cells, detail });
     row("workers leak", cells(&|leak| format!("{}/s", with_interval(&leak.slope))), false);

@@ -4,6 +4,7 @@ use ratatui::text::Line;
 
 use super::kills::beside;
 use super::paint::span;
+use crate::engine::outcome::Cause;
 use crate::session::view::SessionView;
 use crate::tui::failures::FailedAttempt;
 use crate::tui::theme::{ColorDepth, Theme, ThemeName};
@@ -47,7 +48,11 @@ pub(crate) fn lines(
         (Some(exit), true) => format!("{exit}; did not end in its grace period and was killed"),
         (Some(exit), false) => exit.to_string(),
         (None, true) => "killed after its grace period".to_owned(),
-        (None, false) if report.slot.is_none() => "it never ran".to_owned(),
+        (None, false) if report.slot.is_none() => match report.cause {
+            // With on_timeout: abandon it stays where it is, and is a ghost when its turn comes.
+            Cause::WaitTimeout { .. } => "it had not begun when its caller gave up".to_owned(),
+            _ => "it never ran".to_owned(),
+        },
         (None, false) => "its worker lives on".to_owned(),
     };
     field("exit", &end);
@@ -56,6 +61,7 @@ pub(crate) fn lines(
     field("attempt", &format!("{} of {}, {next}", report.attempt, report.attempts_allowed));
     let mut place = vec![match report.slot {
         Some(slot) => format!("worker {slot}"),
+        None if matches!(report.cause, Cause::WaitTimeout { .. }) => "in the queue".to_owned(),
         None => "it never ran".to_owned(),
     }];
     place.extend(report.pid.map(|pid| format!("pid {pid}")));

@@ -61,13 +61,14 @@ impl World {
             let max_in_flight = dice.chance(50).then(|| 1 + dice.below(10));
             Admission::Open { times: Box::new(times.into_iter()), max_in_flight, on_full }
         };
-        let starts_with_a_batch = matches!(admission, Admission::Batch);
         let start_timeout = Duration::from_millis(20 + dice.below(200));
         let initializer = dice.chance(20).then(|| InitializerRules {
             timeout: dice.chance(50).then(|| Duration::from_millis(1 + dice.below(30))),
             max_failures: dice.below(20) as u32,
         });
         let recycling = if dice.chance(30) { 1 + dice.below(12) } else { 0 };
+        // What a recycled worker held in its window waits again.
+        let starts_with_a_batch = matches!(admission, Admission::Batch) || recycling > 0;
         let kills = if dice.chance(10) { dice.below(3) } else { 0 };
         let forks = policy != Policy::OneWorker && dice.chance(25);
         let plan = Settings {

@@ -69,7 +69,11 @@ impl Limits {
     /// Which limit ended the waiting of a ticket.
     pub(crate) fn reached(&self, ticket: &Ticket) -> Option<WaitingLimit> {
         let limits = self.0.get(usize::from(ticket.class))?;
-        let caller = limits.caller.filter(|limit| ticket.expires == Some(ticket.arrival + *limit));
+        // Where both end at the same moment, it is the queue's, as for a batch.
+        let in_queue =
+            matches!(limits.first, Some(WaitingLimit::Queue(limit)) if ticket.expires == Some(ticket.arrival + limit));
+        let caller =
+            limits.caller.filter(|_| !in_queue).filter(|limit| ticket.expires == Some(ticket.arrival + *limit));
         caller.map(WaitingLimit::Caller).or(limits.first)
     }
 

@@ -14,6 +14,8 @@ pub(super) struct Hands {
     /// Tasks that one lane is dealt before the next has its turn.
     unit: u64,
     hands: Vec<VecDeque<Ticket>>,
+    /// Tasks in each hand.
+    counts: Vec<u64>,
     /// Whose turn it is, and how many tasks it is still to be dealt.
     turn: usize,
     left: u64,
@@ -26,7 +28,7 @@ pub(super) struct Hands {
 impl Hands {
     pub(super) fn new(unit: u64) -> Self {
         let unit = unit.max(1);
-        Self { unit, hands: Vec::new(), turn: 0, left: unit, count: 0, given_up: 0, expiry: None }
+        Self { unit, hands: Vec::new(), counts: Vec::new(), turn: 0, left: unit, count: 0, given_up: 0, expiry: None }
     }
 
     /// Tasks in all hands.
@@ -45,7 +47,7 @@ impl Hands {
 
     /// Tasks in one hand.
     pub(super) fn len_of(&self, slot: Slot) -> u64 {
-        self.hands.get(slot.index()).map_or(0, |hand| hand.iter().map(|ticket| ticket.count).sum())
+        self.counts.get(slot.index()).copied().unwrap_or(0)
     }
 
     pub(super) fn oldest(&self) -> Option<Moment> {
@@ -64,6 +66,7 @@ impl Hands {
             line.give_back(back.into_iter());
         }
         self.hands.resize_with(lanes, VecDeque::new);
+        self.counts.resize(lanes, 0);
         if self.turn >= lanes {
             (self.turn, self.left) = (0, self.unit);
         }
@@ -80,6 +83,9 @@ impl Hands {
 
     fn deal(&mut self, ticket: Ticket) {
         self.count += ticket.count;
+        if let Some(count) = self.counts.get_mut(self.turn) {
+            *count += ticket.count;
+        }
         self.given_up += if ticket.given_up { ticket.count } else { 0 };
         self.expiry = [self.expiry, ticket.expires].into_iter().flatten().min();
         self.left = self.left.saturating_sub(ticket.count);
@@ -102,6 +108,9 @@ impl Hands {
             hand.pop_front();
         }
         self.count -= ticket.count;
+        if let Some(count) = self.counts.get_mut(slot.index()) {
+            *count -= ticket.count;
+        }
         self.given_up -= if ticket.given_up { ticket.count } else { 0 };
         Some(ticket)
     }
@@ -110,13 +119,14 @@ impl Hands {
         if self.expiry.is_none_or(|at| at > now) {
             return;
         }
-        for hand in &mut self.hands {
+        for (hand, in_hand) in self.hands.iter_mut().zip(&mut self.counts) {
             hand.retain_mut(|ticket| {
                 let late = ticket.expires.is_some_and(|at| at <= now);
                 if !late {
                     return true;
                 }
                 let stays = gone.add(ticket, limits);
+                *in_hand -= if stays { 0 } else { ticket.count };
                 *(if stays { &mut self.given_up } else { &mut self.count }) =
                     if stays { self.given_up + ticket.count } else { self.count - ticket.count };
                 stays
@@ -127,6 +137,7 @@ impl Hands {
 
     pub(super) fn clear(&mut self) {
         self.hands.iter_mut().for_each(VecDeque::clear);
+        self.counts.fill(0);
         (self.count, self.given_up, self.expiry) = (0, 0, None);
     }
 }

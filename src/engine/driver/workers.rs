@@ -13,7 +13,7 @@ use super::payloads::{self, Fit, Payloads};
 use super::results::PartialResults;
 use crate::engine::clock::RunClock;
 use crate::engine::dispatcher::queue::Ticket;
-use crate::engine::dispatcher::{Input, StartFailure};
+use crate::engine::dispatcher::{Effect, Input, StartFailure};
 use crate::engine::error::NotStarted;
 use crate::engine::event::{LaneId, WorkerId};
 use crate::os::child::Child;
@@ -221,7 +221,11 @@ impl Core {
         if !has_board {
             self.sent(lane, &runs);
         }
-        self.flush(worker);
+        // What goes to the same worker next is written together with it.
+        let more = matches!(self.effects.front(), Some(Effect::Send { lane, .. }) if lane.worker == worker);
+        if !more {
+            self.flush(worker);
+        }
         if let Some((_, tickets)) = split {
             self.handle(self.clock.now(), Input::Unsent { lane, tickets, refused });
         }

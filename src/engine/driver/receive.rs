@@ -1,10 +1,6 @@
 //! Hearing a worker: what is in its socket, up to its end.
 
 use std::io;
-use std::os::fd::AsFd as _;
-
-use tokio::io::Interest;
-use tokio::net::UnixStream;
 
 use super::core::Core;
 use super::links::{Link, Peer};
@@ -40,23 +36,6 @@ pub(super) enum Received {
     End,
 }
 
-/// Reads once, and says whether that was all there is: a socket that gives less than there is room for is empty (epoll(7),
-/// "Questions and answers", 9). The runtime is told so at once, so that it takes no read in vain to find out.
-fn read_when_ready(socket: &UnixStream, buffer: &mut [u8]) -> (io::Result<usize>, bool) {
-    let mut count = None;
-    let tried = socket.try_io(Interest::READABLE, || {
-        let read = rustix::io::read(socket.as_fd(), &mut *buffer)?;
-        count = Some(read);
-        // The end is there to be read again.
-        if read > 0 && read < buffer.len() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-    });
-    match (count, tried) {
-        (Some(count), tried) => (Ok(count), tried.is_err()),
-        (None, Err(error)) => (Err(error), false),
-        (None, Ok(())) => (Ok(0), false),
-    }
-}
-
 impl Core {
     /// Takes in what a worker has sent.
     pub(super) fn receive(&mut self, worker: WorkerId, read: Read) -> Received {
@@ -76,13 +55,8 @@ impl Core {
                 buffer.resize(begin + 64 * 1024, 0);
             }
             buffer[..begin].copy_from_slice(&peer.inbox);
-            let (count, drained) = match read {
-                Read::WhenReady => read_when_ready(&peer.socket, &mut buffer[begin..]),
-                Read::Directly => {
-                    let count = rustix::io::read(peer.socket.as_fd(), &mut buffer[begin..]);
-                    (count.map_err(io::Error::from), false)
-                }
-            };
+            let room = buffer.len() - begin;
+            let count = rustix::io::read(peer.socket.get_ref(), &mut buffer[begin..]).map_err(io::Error::from);
             let count = match count {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -111,7 +85,9 @@ impl Core {
                     break;
                 }
             }
-            if drained {
+            // A socket that gives less than there is room for is empty (epoll(7), "Questions and answers", 9): no read in vain
+            // is needed to know it. After the end of its worker it is read to its own end.
+            if read == Read::WhenReady && count < room {
                 received = Received::NothingNow;
                 break;
             }

@@ -1,11 +1,13 @@
 //! What a pool cannot be faster than: work goes out as ranges over one socket per worker, each task is timed where it runs
 //! and comes back as a record, which the parent puts into three histograms. No queue, no timeouts, no failures, no states.
+//! And what a call cannot be faster than: one such range there and one such record back, both sides asleep in between.
+#![allow(dead_code, reason = "each benchmark has its own limits")]
 
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use poolscope::os::clock::monotonic;
@@ -72,24 +74,53 @@ fn start() -> (Worker, std::process::Child) {
     (Worker { socket: ours, held: 0, buffer: vec![0; 1 << 18], part: 0 }, child)
 }
 
-/// Runs `tasks` no-op tasks with at most `window` in flight at each worker.
-pub fn tasks_per_second(workers: u32, tasks: u64, window: u64) -> f64 {
+fn order(first: u64, tasks: u64) -> [u8; 16] {
+    let mut order = [0u8; 16];
+    order[..8].copy_from_slice(&first.to_le_bytes());
+    order[8..].copy_from_slice(&tasks.to_le_bytes());
+    order
+}
+
+/// How long each of so many no-op tasks takes from its order to its record, one after the other.
+pub fn round_trips(tasks: u64) -> Vec<Duration> {
+    let (Worker { mut socket, .. }, mut child) = start();
+    socket.set_nonblocking(false).expect("a socket");
+    let mut record = [0u8; RECORD];
+    let mut trip = |index| {
+        let begin = Instant::now();
+        socket.write_all(&order(index, 1)).expect("a worker listens");
+        socket.read_exact(&mut record).expect("a worker answers");
+        begin.elapsed()
+    };
+    let trips = (0..tasks).map(&mut trip).collect();
+    drop(socket);
+    child.wait().expect("a worker ends");
+    trips
+}
+
+/// Runs `tasks` no-op tasks with at most `window` in flight at each worker, in ranges of at most `chunk`; what goes out at
+/// a time is written at once.
+pub fn tasks_per_second(workers: u32, tasks: u64, window: u64, chunk: u64) -> f64 {
     let (mut workers, children): (Vec<Worker>, Vec<_>) = (0..workers).map(|_| start()).unzip();
     let histogram = || Histogram::<u64>::new_with_bounds(1, 3_600_000_000_000, 2).expect("valid bounds");
     let (mut wait, mut service, mut sojourn) = (histogram(), histogram(), histogram());
     let (origin, begin) = (monotonic(), Instant::now());
     let (mut next, mut done) = (0u64, 0u64);
+    let mut orders = Vec::new();
     let mut give = |worker: &mut Worker| {
-        let room = window - worker.held;
-        if room * 2 >= window && next < tasks {
-            let count = room.min(tasks - next);
-            let mut order = [0u8; 16];
-            order[..8].copy_from_slice(&next.to_le_bytes());
-            order[8..].copy_from_slice(&count.to_le_bytes());
-            worker.socket.write_all(&order).expect("a worker listens");
+        let mut room = (window - worker.held).min(tasks - next);
+        if (window - worker.held) * 2 < window || room == 0 {
+            return;
+        }
+        orders.clear();
+        while room > 0 {
+            let count = room.min(chunk);
+            orders.extend_from_slice(&order(next, count));
             next += count;
             worker.held += count;
+            room -= count;
         }
+        worker.socket.write_all(&orders).expect("a worker listens");
     };
     workers.iter_mut().for_each(&mut give);
     while done < tasks {

@@ -1,34 +1,54 @@
-//! Our engines under the same recorder as in the real program, and the verdict on their ratios to a limit.
+//! Our engines under the same recorder as in the real program.
+#![allow(dead_code, reason = "each benchmark has its own cases")]
 
 use std::time::{Duration, Instant};
 
 use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::dispatcher::{Policy, Settings, Submitting};
 use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
-use poolscope::engine::stream::Admission;
+use poolscope::engine::event::{Observer, Observers};
+use poolscope::engine::stream::{Admission, ClosedLoop};
 use poolscope::metrics::recorder::{Recorder, RecorderConfig};
 use poolscope::metrics::snapshot::RunId;
-use poolscope::workload::model::{EngineKind, Recycling, StartMethod, Work};
+use poolscope::workload::model::{EngineKind, Recycling, StartMethod, SubmitMode, Work};
 use poolscope::{Arm as _, Completion, Dispatched};
 
 use crate::support;
 
-/// Runs so many tasks of one kind, every one of them timed and counted; tasks per second from the start to the last process's
-/// end.
-pub fn tasks_per_second(kind: EngineKind, workers: u32, tasks: u64, work: Work) -> f64 {
-    tasks_per_second_started(StartMethod::Spawn, kind, workers, tasks, work)
+/// What is run.
+pub struct Case {
+    pub kind: EngineKind,
+    pub start_method: StartMethod,
+    pub chunk: Chunk,
+    pub submit: SubmitMode,
+    pub workers: u32,
+    pub tasks: u64,
+    pub work: Work,
 }
 
-/// The same with workers that are started so.
-pub fn tasks_per_second_started(
-    start_method: StartMethod,
-    kind: EngineKind,
-    workers: u32,
-    tasks: u64,
-    work: Work,
-) -> f64 {
-    let (policy, chunk) =
-        if kind.process_per_task() { (Policy::OneTask, Chunk::One) } else { (Policy::Reuse, Chunk::Adaptive) };
+impl Case {
+    /// So many tasks of one kind as an engine runs them if nothing else is asked for.
+    pub fn new(kind: EngineKind, workers: u32, tasks: u64, work: Work) -> Self {
+        let chunk = if kind.process_per_task() { Chunk::One } else { Chunk::Adaptive };
+        let (start_method, submit) = (StartMethod::Spawn, SubmitMode::ApplyAsync);
+        Self { kind, start_method, chunk, submit, workers, tasks, work }
+    }
+}
+
+/// Runs a case, every task of it timed and counted; tasks per second from the start to the last process's end.
+pub fn tasks_per_second(case: Case) -> f64 {
+    tasks_per_second_observed(case, Observers::default())
+}
+
+/// The same with others that observe it too.
+pub fn tasks_per_second_observed(case: Case, others: Observers) -> f64 {
+    let Case { kind, start_method, chunk, submit, workers, tasks, work } = case;
+    let policy = if kind.process_per_task() { Policy::OneTask } else { Policy::Reuse };
+    let admission = if submit == SubmitMode::Apply {
+        Admission::Submitted { submitter: Box::new(ClosedLoop::new(tasks)), capacity: Some(1) }
+    } else {
+        Admission::Batch
+    };
     let capabilities = Dispatched(kind).capabilities();
     let spec = RunSpec {
         settings: Settings {
@@ -44,8 +64,8 @@ pub fn tasks_per_second_started(
             join_timeout: Duration::from_secs(2),
             kills: Vec::new(),
             classes: vec![support::rules()],
-            admission: Admission::Batch,
-            submitting: Submitting::default(),
+            admission,
+            submitting: Submitting { mode: submit, ..Submitting::default() },
             dealt: None,
             seed: 1,
         },
@@ -69,48 +89,12 @@ pub fn tasks_per_second_started(
         run: RunId::default(),
     });
     let begin = Instant::now();
-    let run = Run::start(spec, Box::new(recorder)).expect("the engine starts");
+    let observers: Observers = [Box::new(recorder) as Box<dyn Observer>, Box::new(others)].into_iter().collect();
+    let run = Run::start(spec, Box::new(observers)).expect("the engine starts");
     assert_eq!(run.join().expect("the engine goes on"), Completion::Finished);
     let took = begin.elapsed();
     let last = snapshots.borrow();
     assert_eq!(last.counts.succeeded, tasks);
     assert_eq!(last.latency.service.count, tasks, "every task is timed");
     tasks as f64 / took.as_secs_f64()
-}
-
-/// Ratios of ours to a limit that was measured right before or after it.
-pub struct Ratios {
-    name: &'static str,
-    must: f64,
-    goal: f64,
-    measured: Vec<f64>,
-}
-
-impl Ratios {
-    /// `must` and `goal` are what the median of the ratios is held against.
-    pub fn new(name: &'static str, must: f64, goal: f64) -> Self {
-        Self { name, must, goal, measured: Vec::new() }
-    }
-
-    /// Adds one ratio and prints it.
-    pub fn round(&mut self, limit: f64, ours: f64) {
-        let ratio = ours / limit;
-        self.measured.push(ratio);
-        let (round, name) = (self.measured.len(), self.name);
-        println!("round {round}: {name}: {ours:.0}/s, limit {limit:.0}/s, ratio {ratio:.2}");
-    }
-
-    /// Prints what follows from their median.
-    pub fn verdict(mut self) {
-        self.measured.sort_by(f64::total_cmp);
-        let median = self.measured[self.measured.len() / 2];
-        let verdict = if median >= self.goal {
-            "reaches the goal"
-        } else if median >= self.must {
-            "reaches what it must"
-        } else {
-            "TOO SLOW"
-        };
-        println!("{}: median {median:.2} (must {}, goal {}): {verdict}", self.name, self.must, self.goal);
-    }
 }

@@ -9,6 +9,7 @@ mod support;
 
 mod limit;
 mod ours;
+mod ratios;
 
 use poolscope::workload::model::{EngineKind, Kernel, Work};
 
@@ -21,10 +22,11 @@ fn main() {
     if limit::taken_over() {
         return;
     }
-    let mut ratios = ours::Ratios::new("pool / limit", 0.3, 0.6);
+    let mut ratios = ratios::Ratios::new("pool / limit", 0.3, 0.6);
     for _ in 0..ROUNDS {
-        let limit = limit::tasks_per_second(WORKERS, TASKS, WINDOW);
-        let ours = ours::tasks_per_second(EngineKind::Pool, WORKERS, TASKS, Work::Kernel(Kernel::Noop));
+        let limit = limit::tasks_per_second(WORKERS, TASKS, WINDOW, WINDOW);
+        let case = ours::Case::new(EngineKind::Pool, WORKERS, TASKS, Work::Kernel(Kernel::Noop));
+        let ours = ours::tasks_per_second(case);
         ratios.round(limit, ours);
     }
     ratios.verdict();

@@ -9,6 +9,7 @@ mod support;
 
 mod bare;
 mod ours;
+mod ratios;
 
 use poolscope::worker::entry::WORKER;
 use poolscope::workload::model::{CommandLine, EngineKind, Kernel, StartMethod, Work};
@@ -25,16 +26,15 @@ fn main() {
     let noop = Work::Kernel(Kernel::Noop);
     let command = Work::Command(CommandLine { argv: vec![tiny.to_owned()] });
     let bare = |argv: &[&str]| bare::processes_per_second(argv, AT_ONCE, TASKS);
-    let engine = |work: &Work| ours::tasks_per_second(EngineKind::Process, AT_ONCE, TASKS, work.clone());
+    let case = |work: &Work| ours::Case::new(EngineKind::Process, AT_ONCE, TASKS, work.clone());
+    let engine = |work: &Work| ours::tasks_per_second(case(work));
+    let forked =
+        |work: &Work| ours::tasks_per_second(ours::Case { start_method: StartMethod::Forkserver, ..case(work) });
 
-    let forked = |work: &Work| {
-        ours::tasks_per_second_started(StartMethod::Forkserver, EngineKind::Process, AT_ONCE, TASKS, work.clone())
-    };
-
-    let mut to_tiny = ours::Ratios::new("no-op tasks / tiny static C program", 0.6, 0.65);
-    let mut to_nothing = ours::Ratios::new("no-op tasks / the worker doing nothing", 0.6, 0.7);
-    let mut commands = ours::Ratios::new("commands / the same program", 0.75, 0.9);
-    let mut to_fork = ours::Ratios::new("forked no-op tasks / fork and _exit of a tiny process", 0.6, 0.7);
+    let mut to_tiny = ratios::Ratios::new("no-op tasks / tiny static C program", 0.6, 0.65);
+    let mut to_nothing = ratios::Ratios::new("no-op tasks / the worker doing nothing", 0.6, 0.7);
+    let mut commands = ratios::Ratios::new("commands / the same program", 0.75, 0.9);
+    let mut to_fork = ratios::Ratios::new("forked no-op tasks / fork and _exit of a tiny process", 0.6, 0.7);
     for _ in 0..ROUNDS {
         let limit = bare(&[tiny]);
         let tasks = engine(&noop);

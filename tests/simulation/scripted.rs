@@ -177,6 +177,26 @@ fn a_shorter_limit_that_comes_later_is_met_and_a_class_without_one_hides_nothing
 }
 
 #[test]
+fn behind_a_quick_chunk_there_is_a_second_one_from_its_first_result_on() {
+    let classes = vec![rules(None, None)];
+    let stream = Stream { known: true, total: 10, classes: 1, run: 10 };
+    let mut script = Script::new(Policy::Reuse, 1, Chunk::Fixed(1), classes, stream);
+    let counts = |tickets: Vec<Ticket>| tickets.iter().map(|ticket| (ticket.first, ticket.count)).collect::<Vec<_>>();
+    assert_eq!(counts(script.ready(0)), [(0, 1)], "nothing is known of them yet");
+    script.now = MS;
+    script.done(0, 0, 1000);
+    assert_eq!(counts(script.sent()), [(1, 1), (2, 1)], "one to work on and one to wait");
+    script.done(1, MS, 1000);
+    assert_eq!(counts(script.sent()), [(3, 1)]);
+    // One that took long: nothing waits behind the next one.
+    script.now = 3000 * MS;
+    script.done(2, MS, 2999 * MS);
+    assert_eq!(counts(script.sent()), []);
+    script.done(3, 3000 * MS, 2999 * MS);
+    assert_eq!(counts(script.sent()), [(4, 1)]);
+}
+
+#[test]
 fn what_waits_in_a_window_expires_at_its_moment() {
     let classes = vec![rules(None, Some(1_000))];
     let mut script = Script::new(

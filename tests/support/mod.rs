@@ -37,10 +37,15 @@ pub const WALL: Duration = Duration::from_secs(60);
 
 /// Ends the whole test program if a test hangs.
 pub fn hard_limit() {
+    hard_limit_of(Duration::from_secs(400));
+}
+
+/// The same with another limit, if it is the first one of the program.
+pub fn hard_limit_of(limit: Duration) {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        std::thread::spawn(|| {
-            std::thread::sleep(Duration::from_secs(400));
+        std::thread::spawn(move || {
+            std::thread::sleep(limit);
             eprintln!("a test hangs: ending the test program");
             std::process::abort();
         });
@@ -129,6 +134,7 @@ pub struct Setting {
     pub dealt: Option<u64>,
     pub orders: WorkerOrders,
     pub capabilities: Capabilities,
+    pub seed: u64,
 }
 
 pub fn pool(workers: u32) -> Setting {
@@ -160,6 +166,7 @@ pub fn pool(workers: u32) -> Setting {
             process_per_task: false,
             lanes: false,
         },
+        seed: 1,
     }
 }
 
@@ -221,7 +228,15 @@ impl Setting {
     }
 
     /// Starts it with others that observe it too; they are told first.
-    pub fn start_with(mut self, others: Observers) -> Running {
+    pub fn start_with(self, others: Observers) -> Running {
+        let shared = Arc::new(SharedStory::default());
+        let remember = Box::new(Remember(Arc::clone(&shared)));
+        let observers: Observers = [Box::new(others) as Box<dyn Observer>, remember].into_iter().collect();
+        Running { run: self.start_told(Box::new(observers)), shared }
+    }
+
+    /// Starts it and remembers nothing: whatever happens is told to this observer alone.
+    pub fn start_told(mut self, observer: Box<dyn Observer>) -> Run {
         hard_limit();
         if let Some(spec) = self.submitted.take() {
             let total = self.classes.iter().map(|(count, _, _)| count).sum();
@@ -229,7 +244,6 @@ impl Setting {
             self.submitting = submission::submitting(&spec, self.chunk);
             self.orders.whole_chunks = spec.submit.returns_chunks() && matches!(self.chunk, Chunk::Fixed(_));
         }
-        let shared = Arc::new(SharedStory::default());
         let spec = RunSpec {
             settings: Settings {
                 policy: self.policy,
@@ -247,7 +261,7 @@ impl Setting {
                 admission: self.admission,
                 submitting: self.submitting,
                 dealt: self.dealt,
-                seed: 1,
+                seed: self.seed,
             },
             stream: Box::new(Blocks(self.classes.iter().map(|(count, _, _)| *count).collect())),
             works: self.classes.into_iter().map(|(_, work, _)| work).collect(),
@@ -260,9 +274,7 @@ impl Setting {
             orders: self.orders,
             leaves_zombies: self.leaves_zombies,
         };
-        let remember = Box::new(Remember(Arc::clone(&shared)));
-        let observers: Observers = [Box::new(others) as Box<dyn Observer>, remember].into_iter().collect();
-        Running { run: Run::start(spec, Box::new(observers)).expect("the engine starts"), shared }
+        Run::start(spec, observer).expect("the engine starts")
     }
 }
 

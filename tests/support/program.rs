@@ -112,9 +112,17 @@ pub fn processes_naming(text: &str) -> Vec<u32> {
     found
 }
 
-fn parent(folder: &Path) -> u32 {
+/// Parent of a process, by its folder in `/proc`; 0 if there is none.
+pub fn parent(folder: &Path) -> u32 {
     let stat = std::fs::read_to_string(folder.join("stat")).unwrap_or_default();
     stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+}
+
+/// Children of a process, zombies included.
+pub fn children(of: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| Some((entry.file_name().to_string_lossy().parse().ok()?, entry.path())));
+    pids.filter(|(_, folder)| parent(folder) == of).map(|(pid, _)| pid).collect()
 }
 
 /// Children of a process that have ended and were not reaped.

@@ -66,20 +66,27 @@ impl Dispatcher {
         if self.leave_if_spent(now, slot, out) {
             return;
         }
-        let mut tickets = Vec::new();
-        if self.state == RunState::Running {
-            self.fill(now, slot, &mut tickets, out);
-        }
-        if tickets.is_empty() {
-            if self.table.at(slot).is_some_and(|(_, lane)| lane.is_at_rest()) {
-                self.idle.insert(slot);
+        loop {
+            let mut tickets = Vec::new();
+            if self.state == RunState::Running {
+                self.fill(now, slot, &mut tickets, out);
             }
-            return;
-        }
-        self.idle.remove(&slot);
-        self.watch_sent(now, slot, &tickets);
-        if let Some(lane) = self.table.lane_id(slot) {
-            out.effect(Effect::Send { lane, tickets });
+            if tickets.is_empty() {
+                if self.table.at(slot).is_some_and(|(_, lane)| lane.is_at_rest()) {
+                    self.idle.insert(slot);
+                }
+                return;
+            }
+            self.idle.remove(&slot);
+            self.watch_sent(now, slot, &tickets);
+            if let Some(lane) = self.table.lane_id(slot) {
+                out.effect(Effect::Send { lane, tickets });
+            }
+            // A window is filled by one message; behind a chunk there may be room for another one, but not behind a ghost.
+            let is_ghost = self.table.at(slot).is_some_and(|(_, lane)| lane.ghost.is_some());
+            if self.chunk.is_adaptive() || is_ghost {
+                return;
+            }
         }
     }
 

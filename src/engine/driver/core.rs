@@ -44,7 +44,7 @@ pub(super) struct Core {
     pub(crate) heard: Moment,
     pub(crate) clock: RunClock,
     pub(crate) observer: Box<dyn Observer>,
-    effects: VecDeque<Effect>,
+    pub(crate) effects: VecDeque<Effect>,
     /// Whether effects are being carried out.
     carries: bool,
     pub(crate) links: Vec<Option<Link>>,

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use tokio::io::unix::AsyncFd;
-use tokio::net::UnixStream;
 use tokio::task::AbortHandle;
 
 use super::breach::Breach;
@@ -57,7 +56,8 @@ pub(super) enum Peer {
 /// A process that speaks the worker protocol.
 #[derive(Debug)]
 pub(super) struct WorkerPeer {
-    pub(crate) socket: Rc<UnixStream>,
+    /// Watched for what comes alone: a worker that reads what it was sent is no reason to wake up.
+    pub(crate) socket: Rc<AsyncFd<OwnedFd>>,
     /// Beginning of a frame whose rest has not come yet.
     pub(crate) inbox: Vec<u8>,
     /// What the socket did not take yet.

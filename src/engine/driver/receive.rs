@@ -1,7 +1,6 @@
 //! Hearing a worker: what is in its socket, up to its end.
 
 use std::io;
-use std::os::fd::AsFd as _;
 
 use super::core::Core;
 use super::links::{Link, Peer};
@@ -56,10 +55,8 @@ impl Core {
                 buffer.resize(begin + 64 * 1024, 0);
             }
             buffer[..begin].copy_from_slice(&peer.inbox);
-            let count = match read {
-                Read::WhenReady => peer.socket.try_read(&mut buffer[begin..]),
-                Read::Directly => rustix::io::read(peer.socket.as_fd(), &mut buffer[begin..]).map_err(io::Error::from),
-            };
+            let room = buffer.len() - begin;
+            let count = rustix::io::read(peer.socket.get_ref(), &mut buffer[begin..]).map_err(io::Error::from);
             let count = match count {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -87,6 +84,12 @@ impl Core {
                     received = Received::End;
                     break;
                 }
+            }
+            // A socket that gives less than there is room for is empty (epoll(7), "Questions and answers", 9): no read in vain
+            // is needed to know it. After the end of its worker it is read to its own end.
+            if read == Read::WhenReady && count < room {
+                received = Received::NothingNow;
+                break;
             }
         }
         self.buffer = buffer;

@@ -36,6 +36,9 @@ const STRAYS_SHARE: u32 = 30;
 /// Until strays are looked for that nothing tells of, and those that may live are looked at again.
 const STRAYS_LATER: Duration = Duration::from_millis(50);
 
+/// Until a full socket is looked at again that cannot be watched.
+const LOOK_FOR_ROOM: Duration = Duration::from_millis(1);
+
 type Shared = Rc<RefCell<Core>>;
 
 /// Runs a run from its beginning to its end.
@@ -184,8 +187,8 @@ async fn watch_fork_server_end(core: Shared, pidfd: AsyncFd<OwnedFd>) {
     }
 }
 
-async fn watch_socket(core: Shared, worker: WorkerId, socket: Rc<tokio::net::UnixStream>) {
-    while socket.readable().await.is_ok() {
+async fn watch_socket(core: Shared, worker: WorkerId, socket: Rc<AsyncFd<OwnedFd>>) {
+    while let Ok(mut ready) = socket.readable().await {
         let received = core.borrow_mut().receive(worker, Read::WhenReady);
         spawn_watchers(&core);
         match received {
@@ -198,31 +201,36 @@ async fn watch_socket(core: Shared, worker: WorkerId, socket: Rc<tokio::net::Uni
             }
             // Others have their turn; the runtime comes back because the socket is still ready.
             Received::More => tokio::task::yield_now().await,
-            Received::NothingNow => {}
+            Received::NothingNow => ready.clear_ready(),
         }
     }
 }
 
-async fn send_rest(core: Shared, worker: WorkerId, socket: Rc<tokio::net::UnixStream>) {
+/// Waits for room in a full socket. It is watched by another descriptor of its own for as long; where none is left, it is
+/// looked at now and then.
+async fn send_rest(core: Shared, worker: WorkerId, socket: Rc<AsyncFd<OwnedFd>>) {
+    let room = socket.get_ref().try_clone().and_then(readiness::writable).ok();
     loop {
-        if socket.writable().await.is_err() {
-            return;
-        }
-        // Tell the runtime that the socket is full, so that the next wait is one.
-        let full = socket.try_io(tokio::io::Interest::WRITABLE, || {
-            let mut core = core.borrow_mut();
-            core.flush(worker);
-            match core.link(worker) {
-                Some(Link { peer: Peer::Worker(peer), .. }) if peer.sending => {
-                    Err(io::Error::from(io::ErrorKind::WouldBlock))
-                }
-                _ => Ok(()),
+        let ready = match &room {
+            Some(room) => match room.writable().await {
+                Ok(ready) => Some(ready),
+                Err(_) => return,
+            },
+            None => {
+                sleep(LOOK_FOR_ROOM).await;
+                None
             }
-        });
-        if full.is_ok() {
+        };
+        core.borrow_mut().flush(worker);
+        let full =
+            matches!(core.borrow_mut().link(worker), Some(Link { peer: Peer::Worker(peer), .. }) if peer.sending);
+        if !full {
             core.borrow_mut().carry_on();
             spawn_watchers(&core);
             return;
+        }
+        if let Some(mut ready) = ready {
+            ready.clear_ready();
         }
     }
 }

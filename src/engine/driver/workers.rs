@@ -13,12 +13,13 @@ use super::payloads::{self, Fit, Payloads};
 use super::results::PartialResults;
 use crate::engine::clock::RunClock;
 use crate::engine::dispatcher::queue::Ticket;
-use crate::engine::dispatcher::{Input, StartFailure};
+use crate::engine::dispatcher::{Effect, Input, StartFailure};
 use crate::engine::error::NotStarted;
 use crate::engine::event::{LaneId, WorkerId};
 use crate::os::child::Child;
 use crate::os::clock::monotonic;
 use crate::os::pipe::pipe;
+use crate::os::readiness;
 use crate::os::spawn::is_transient;
 use crate::worker::protocol::{self, BOARD_FD, Initialize, LaneNumber, SOCKET_FD, TaskRun, Tells};
 use crate::workload::model::Work;
@@ -135,7 +136,7 @@ impl Core {
         };
         self.starts += 1;
         let peer = WorkerPeer {
-            socket: Rc::new(tokio::net::UnixStream::from_std(ours)?),
+            socket: Rc::new(readiness::readable(ours.into())?),
             inbox: Vec::new(),
             outbox,
             sent: 0,
@@ -221,7 +222,11 @@ impl Core {
         if !has_board {
             self.sent(lane, &runs);
         }
-        self.flush(worker);
+        // What goes to the same worker next is written together with it.
+        let more = matches!(self.effects.front(), Some(Effect::Send { lane, .. }) if lane.worker == worker);
+        if !more {
+            self.flush(worker);
+        }
         if let Some((_, tickets)) = split {
             self.handle(self.clock.now(), Input::Unsent { lane, tickets, refused });
         }
@@ -231,8 +236,7 @@ impl Core {
     pub(super) fn flush(&mut self, worker: WorkerId) {
         let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else { return };
         while peer.sent < peer.outbox.len() {
-            // Not through the runtime: it believes that a new socket cannot be written to until it has looked.
-            match rustix::io::write(peer.socket.as_fd(), &peer.outbox[peer.sent..]) {
+            match rustix::io::write(peer.socket.get_ref(), &peer.outbox[peer.sent..]) {
                 Ok(sent) => peer.sent += sent,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => {
@@ -253,7 +257,7 @@ impl Core {
         peer.outbox.clear();
         if peer.closing {
             // Not connected any more is as good as shut down.
-            let _ = rustix::net::shutdown(peer.socket.as_fd(), rustix::net::Shutdown::Write);
+            let _ = rustix::net::shutdown(peer.socket.get_ref(), rustix::net::Shutdown::Write);
         }
     }
 

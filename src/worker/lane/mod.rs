@@ -185,7 +185,9 @@ impl<'a> LaneRunner<'a> {
     fn usage(&self) -> Usage {
         let alone = self.outlet.turns.is_none();
         let mut usage = own_usage(if alone { UsageOf::Process } else { UsageOf::Thread });
-        usage += if alone { own_usage(UsageOf::Children) } else { self.programs };
+        // Without programs there are no children whose account would have to be asked for.
+        let asks = alone && self.programs != Usage::NONE;
+        usage += if asks { own_usage(UsageOf::Children) } else { self.programs };
         usage
     }
 

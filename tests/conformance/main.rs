@@ -13,6 +13,7 @@ mod accounts;
 mod calls;
 mod coverage;
 mod deaths;
+mod ends;
 mod engines;
 mod harness;
 mod limits;
@@ -34,9 +35,9 @@ macro_rules! cases {
 
 cases! {
     C1 processes::a_worker_is_a_child_from_its_start_to_its_end;
-    C2 calls::a_join_that_waits_for_nobody_ends_no_work;
+    C2 ends::a_join_that_waits_for_nobody_ends_no_work;
     C3 processes::terminate_and_kill_have_their_signals;
-    C4 calls::what_is_over_is_not_changed_any_more;
+    C4 ends::what_is_over_is_not_changed_any_more;
     C5 processes::an_end_is_told_when_it_happens;
     C6 processes::a_hundred_come_and_go;
     C6 processes::a_hundred_are_killed_right_after_their_start;
@@ -48,7 +49,7 @@ cases! {
     C13 calls::nothing_to_do_is_done_at_once;
     C14 staff::workers_are_replaced_after_their_number_of_tasks;
     C14 staff::a_number_of_tasks_that_is_none_is_refused;
-    C15 calls::ten_thousand_queued_tasks_do_not_hold_up_a_stop;
+    C15 ends::ten_thousand_queued_tasks_do_not_hold_up_a_stop;
     C16 calls::a_result_is_there_when_its_task_has_ended;
     C16 calls::a_caller_who_gives_up_leaves_the_task_running;
     C17 calls::imap_gives_results_as_they_come;
@@ -72,8 +73,8 @@ cases! {
     C36 staff::a_construction_that_fails_midway_leaves_nobody;
     C37 deaths::a_hundred_megabytes_go_and_come_back;
     C37 deaths::a_stop_in_the_middle_of_a_large_transfer;
-    C38 calls::all_that_is_queued_is_done_or_the_run_is_stopped;
-    C38 calls::who_does_not_leave_in_time_is_named_and_ended;
+    C38 ends::all_that_is_queued_is_done_or_the_run_is_stopped;
+    C38 ends::who_does_not_leave_in_time_is_named_and_ended;
     C39 staff::there_are_never_more_workers_than_there_may_be;
     C39 staff::an_idle_worker_comes_before_a_new_one;
     C40 accounts::the_table_of_workers_adds_up;

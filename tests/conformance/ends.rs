@@ -86,7 +86,7 @@ pub(crate) fn who_does_not_leave_in_time_is_named_and_ended(engine: &Engine) {
         let running = setting.start();
         let resting =
             |story: &Story| story.slots.iter().find(|slot| slot.state == WorkerState::Idle).and_then(|slot| slot.pid);
-        let story = running.until("one rests", |story| story.succeeded == 2 && resting(story).is_some());
+        let story = running.until("one rests", |story| story.counts.succeeded == 2 && resting(story).is_some());
         let pid = resting(&story).unwrap();
         // It cannot hear that it is to leave.
         kill(pid, Signal::STOP);

@@ -51,10 +51,11 @@ pub(crate) fn the_table_of_workers_adds_up(engine: &Engine) {
     assert!(all.abs_diff(wall) <= Duration::from_millis(1), "{all:?} of {wall:?}");
 }
 
-/// Beginnings and ends of the processes in a slot.
+/// From the decision to start it to its end: the processes in a slot.
 fn lives(story: &Story, slot: Slot) -> Vec<(Moment, Moment)> {
-    let here = story.started.iter().filter(|started| started.0.slot == slot);
-    here.map(|started| (story.lives[&started.1].0, story.lives[&started.1].1.unwrap())).collect()
+    let here = story.began.iter().filter(|began| began.0.slot == slot);
+    let pid = |worker| story.started.iter().find(|started| started.0 == worker).unwrap().1;
+    here.map(|(worker, beginning)| (beginning.called, story.lives[&pid(*worker)].1.unwrap())).collect()
 }
 
 /// From their starts until they were ready; of those that do not tell, until they were there.

@@ -10,6 +10,7 @@ use poolscope::engine::stream::ClassRules;
 use poolscope::workload::model::{EngineKind, EngineSpec, OnTimeout, SubmitMode, Work, Workers};
 
 use crate::engines::Engine;
+use crate::harness::on_time;
 use crate::support::{Control, NOOP, Setting, Story, lives, patiently, pool, rules, shell, sleep};
 
 const CALLS: [SubmitMode; 5] =
@@ -66,12 +67,15 @@ pub(crate) fn nothing_to_do_is_done_at_once(engine: &Engine) {
 
 /// Not before, and no later than a timer of this test is late plus 20 ms.
 pub(crate) fn a_result_is_there_when_its_task_has_ended(engine: &Engine) {
-    let (length, control) = (Duration::from_millis(300), Control::start());
-    let story = engine.of(1).tasks(1, sleep(300), rules()).start().finish();
-    let allowance = control.allowance();
-    let (record, told) = (story.records[0], story.arrivals[0].1);
-    let took = told.since(record.start);
-    assert!(took >= length && took <= length + allowance, "{took:?}, {allowance:?} more than {length:?} allowed");
+    on_time(|| {
+        let (length, control) = (Duration::from_millis(300), Control::start());
+        let story = engine.of(1).tasks(1, sleep(300), rules()).start().finish();
+        let allowance = control.allowance();
+        let (record, told) = (story.records[0], story.arrivals[0].1);
+        let took = told.since(record.start);
+        assert!(took >= length, "{took:?}");
+        took <= length + allowance
+    });
 }
 
 /// It is told at its moment, and the task goes on.
@@ -86,7 +90,7 @@ pub(crate) fn a_caller_who_gives_up_leaves_the_task_running(engine: &Engine) {
         let report = &story.attempts[0];
         assert_eq!((report.outcome, &report.cause), (Outcome::TimedOut, &Cause::WaitTimeout { limit }));
         let ended = report.ended.elapsed();
-        assert!(ended >= limit && ended <= limit + allowance, "{ended:?}, {allowance:?} allowed");
+        assert!(ended >= limit, "{ended:?}");
         let ghost =
             |story: &Story| story.slots.iter().find(|slot| slot.state == WorkerState::Ghost).and_then(|slot| slot.pid);
         // A worker that was not ready by then has begun nothing yet.
@@ -95,7 +99,7 @@ pub(crate) fn a_caller_who_gives_up_leaves_the_task_running(engine: &Engine) {
         assert!(lives(ghost(&haunted).unwrap()));
         running.command(Command::Kill);
         running.finish();
-        began
+        began && ended <= limit + allowance
     });
 }
 

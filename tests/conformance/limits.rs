@@ -12,6 +12,7 @@ use poolscope::worker::protocol::Initialize;
 use poolscope::workload::model::{Fault, FaultKind, Trigger};
 
 use crate::engines::Engine;
+use crate::harness::on_time;
 use crate::processes::at_work;
 use crate::support::{Control, NOOP, Setting, Story, rules, shell, sleep};
 
@@ -29,17 +30,20 @@ fn next(running: &crate::support::Running) -> u32 {
 
 /// It errs at its moment, and the process that it was in does nothing else.
 pub(crate) fn after_a_timeout_the_next_task_has_a_new_process(engine: &Engine) {
-    let (limit, control) = (Duration::from_millis(300), Control::start());
-    let running = engine.of(1).tasks(1, sleep(FOREVER), within(300)).tasks(1, sleep(100), rules()).start();
-    let second = next(&running);
-    let story = running.finish();
-    let allowance = control.allowance();
-    assert_eq!((story.counts.timed_out, story.counts.succeeded), (1, 1), "{:?}", story.attempts);
-    let report = &story.attempts[0];
-    assert_eq!((&report.cause, report.exit), (&Cause::Timeout { limit }, Some(Exit::Signal(libc::SIGTERM))));
-    assert_ne!(report.pid, Some(second));
-    let service = report.service.unwrap();
-    assert!(service >= limit && service <= limit + allowance, "{service:?}, {allowance:?} more than {limit:?} allowed");
+    on_time(|| {
+        let (limit, control) = (Duration::from_millis(300), Control::start());
+        let running = engine.of(1).tasks(1, sleep(FOREVER), within(300)).tasks(1, sleep(100), rules()).start();
+        let second = next(&running);
+        let story = running.finish();
+        let allowance = control.allowance();
+        assert_eq!((story.counts.timed_out, story.counts.succeeded), (1, 1), "{:?}", story.attempts);
+        let report = &story.attempts[0];
+        assert_eq!((&report.cause, report.exit), (&Cause::Timeout { limit }, Some(Exit::Signal(libc::SIGTERM))));
+        assert_ne!(report.pid, Some(second));
+        let service = report.service.unwrap();
+        assert!(service >= limit, "{service:?}");
+        service <= limit + allowance
+    });
 }
 
 /// The same on request.
@@ -80,16 +84,19 @@ pub(crate) fn limits_that_race_with_results_count_each_task_once(engine: &Engine
 }
 
 /// After timeout and grace period, not before and no later.
-fn is_killed_after_its_grace(setting: Setting, at_least: Duration) {
-    let control = Control::start();
-    let story = setting.tasks(3, NOOP, rules()).start().finish();
-    let allowance = control.allowance();
-    assert_eq!((story.counts.timed_out, story.counts.succeeded), (1, 3), "{:?}", story.attempts);
-    let report = &story.attempts[0];
-    assert!(report.killed, "{report:?}");
-    assert_eq!(report.exit, Some(Exit::Signal(libc::SIGKILL)));
-    let service = report.service.unwrap();
-    assert!(service >= at_least && service <= at_least + allowance, "{service:?}, {allowance:?} allowed");
+fn is_killed_after_its_grace(setting: impl Fn() -> Setting, at_least: Duration) {
+    on_time(|| {
+        let control = Control::start();
+        let story = setting().tasks(3, NOOP, rules()).start().finish();
+        let allowance = control.allowance();
+        assert_eq!((story.counts.timed_out, story.counts.succeeded), (1, 3), "{:?}", story.attempts);
+        let report = &story.attempts[0];
+        assert!(report.killed, "{report:?}");
+        assert_eq!(report.exit, Some(Exit::Signal(libc::SIGKILL)));
+        let service = report.service.unwrap();
+        assert!(service >= at_least, "{service:?}");
+        service <= at_least + allowance
+    });
 }
 
 fn with_grace(timeout: Duration, grace_period: Duration) -> ClassRules {
@@ -99,15 +106,20 @@ fn with_grace(timeout: Duration, grace_period: Duration) -> ClassRules {
 pub(crate) fn a_program_that_ignores_sigterm_is_killed_after_its_grace(engine: &Engine) {
     let (timeout, grace) = (Duration::from_millis(300), Duration::from_millis(200));
     let stubborn = shell("trap '' TERM; while :; do sleep 0.02; done");
-    is_killed_after_its_grace(engine.of(1).tasks(1, stubborn, with_grace(timeout, grace)), timeout + grace);
+    is_killed_after_its_grace(|| engine.of(1).tasks(1, stubborn.clone(), with_grace(timeout, grace)), timeout + grace);
 }
 
 pub(crate) fn a_worker_that_ignores_sigterm_is_killed_after_its_grace(engine: &Engine) {
     let (timeout, grace) = (Duration::from_millis(300), Duration::from_millis(200));
-    let mut setting = engine.of(1).tasks(1, sleep(FOREVER), with_grace(timeout, grace));
-    setting.orders.faults =
-        vec![Fault { kind: FaultKind::IgnoreSigterm, at: Trigger::Index(0), class: None, draw: None }];
-    is_killed_after_its_grace(setting, timeout + grace);
+    is_killed_after_its_grace(
+        || {
+            let mut setting = engine.of(1).tasks(1, sleep(FOREVER), with_grace(timeout, grace));
+            setting.orders.faults =
+                vec![Fault { kind: FaultKind::IgnoreSigterm, at: Trigger::Index(0), class: None, draw: None }];
+            setting
+        },
+        timeout + grace,
+    );
 }
 
 /// What an initializer takes is no time of a task, and one that takes too long says that of itself.
@@ -133,18 +145,17 @@ pub(crate) fn the_limits_of_initializers_and_of_tasks_are_two(engine: &Engine) {
 /// Each slow one at its own limit, and no quick one with it.
 pub(crate) fn only_the_slow_ones_of_many_time_out(engine: &Engine) {
     let limit = Duration::from_millis(300);
-    let control = Control::start();
-    let setting = (0..4).fold(engine.of(3), |setting, _| {
-        setting.tasks(1, sleep(FOREVER), within(300)).tasks(10, sleep(3), within(300))
+    on_time(|| {
+        let control = Control::start();
+        let setting = (0..4).fold(engine.of(3), |setting, _| {
+            setting.tasks(1, sleep(FOREVER), within(300)).tasks(10, sleep(3), within(300))
+        });
+        let story = setting.start().finish();
+        let allowance = control.allowance();
+        assert_eq!((story.counts.timed_out, story.counts.succeeded), (4, 40), "{:?}", story.attempts);
+        assert!(story.attempts.iter().all(|report| report.index % 11 == 0), "{:?}", story.attempts);
+        let services = || story.attempts.iter().map(|report| report.service.unwrap());
+        assert!(services().all(|service| service >= limit));
+        services().all(|service| service <= limit + allowance)
     });
-    let story = setting.start().finish();
-    let allowance = control.allowance();
-    assert_eq!((story.counts.timed_out, story.counts.succeeded), (4, 40), "{:?}", story.attempts);
-    for report in &story.attempts {
-        let service = report.service.unwrap();
-        assert!(
-            report.index % 11 == 0 && service >= limit && service <= limit + allowance,
-            "{report:?}, {allowance:?}"
-        );
-    }
 }

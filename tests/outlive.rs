@@ -7,23 +7,8 @@ mod support;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::program::processes_naming;
+use support::program::{marked, processes_naming};
 use support::{eventually, hard_limit, lives};
-
-/// Processes that carry the mark of a run of the program with this pid, without the program itself.
-fn marked(pid: u32) -> Vec<u32> {
-    let prefix = format!("POOLSCOPE_RUN={pid}.");
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(other) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
-        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-        let ours = environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(prefix.as_bytes()));
-        if ours && other != pid && lives(other) {
-            found.push(other);
-        }
-    }
-    found
-}
 
 fn start(folder: &tempfile::TempDir, workload: &str, engine: &str) -> Child {
     hard_limit();

@@ -22,8 +22,8 @@ use poolscope::engine::dispatcher::{InitializerRules, Policy, Settings, Submitti
 use poolscope::engine::driver::{Run, RunSpec, WorkerOrders};
 use poolscope::engine::error::EngineError;
 use poolscope::engine::event::{
-    Beginning, DeathCause, EngineView, Event, InitializerFigures, Moment, Observer, Observers, Record, RunState, Slot,
-    SlotView, Usage, WorkerId,
+    Beginning, DeathCause, Delivered, EngineView, Event, InitializerFigures, Moment, Observer, Observers, Record,
+    RunState, Slot, SlotView, Usage, WorkerId,
 };
 use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
 use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
@@ -285,6 +285,8 @@ pub struct Story {
     /// For each of them, when its task arrived and when it was told.
     pub arrivals: Vec<(Moment, Moment)>,
     pub succeeded: u64,
+    /// What the caller got at once, and when.
+    pub delivered: Vec<(Moment, Delivered)>,
     /// Tasks that there will be.
     pub total: Option<u64>,
     pub attempts: Vec<AttemptReport>,
@@ -366,6 +368,7 @@ impl Observer for Remember {
                     story.arrivals.extend(batch.records.iter().map(|_| (batch.arrival, now)));
                 }
             }
+            Event::Delivered(parts) => story.delivered.extend(parts.iter().map(|part| (now, *part))),
             Event::Attempt(report) => {
                 story.attempts.push((*report).clone());
                 story.last_end = now;

@@ -133,3 +133,18 @@ pub fn zombies(of: u32) -> usize {
     });
     stats.count()
 }
+
+/// Processes that carry the mark of a run of the program with this pid, without the program itself.
+pub fn marked(pid: u32) -> Vec<u32> {
+    let prefix = format!("POOLSCOPE_RUN={pid}.");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(other) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        let ours = environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(prefix.as_bytes()));
+        if ours && other != pid && super::lives(other) {
+            found.push(other);
+        }
+    }
+    found
+}

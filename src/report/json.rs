@@ -22,6 +22,7 @@ mod load;
 mod memory;
 
 mod caller;
+mod failure;
 mod lives;
 
 use std::collections::BTreeMap;
@@ -37,16 +38,17 @@ use crate::analysis::lints::Lint;
 use crate::analysis::statistics::{Estimate, estimate};
 use crate::analysis::verdict::{Finding, Unsuccessful, Verdict};
 use crate::engine::event::{PageFaults, RunState, Severity};
-use crate::engine::outcome::{AttemptReport, Counts, Exit};
+use crate::engine::outcome::Counts;
 use crate::metrics::distribution::Distribution;
 use crate::metrics::kept;
 use crate::metrics::snapshot::{Quantiles, Snapshot};
 use crate::os::host::Host;
 use crate::report::json::load::LittleOut;
 use crate::report::{ArmResult, Results, clean};
-use crate::workload::model::{Attempt, CpuList, EngineKind, Workload};
+use crate::workload::model::{CpuList, EngineKind, Workload};
 
 use caller::CallerOut;
+use failure::{FailureOut, failure};
 use lives::LivesOut;
 
 /// Name of the schema.
@@ -241,26 +243,6 @@ struct CpuOut {
 struct QueueOut {
     max: u64,
     mean: f64,
-}
-
-#[derive(Serialize)]
-struct FailureOut<'a> {
-    task: u64,
-    class: &'a str,
-    attempt: Attempt,
-    attempts_allowed: u32,
-    outcome: &'static str,
-    retried: bool,
-    cause: String,
-    /// As `multiprocessing.Process.exitcode` (additive to version 1).
-    exitcode: Option<i32>,
-    ended_s: f64,
-    /// Times of an attempt that never started are null.
-    wait_s: Option<f64>,
-    startup_s: Option<f64>,
-    service_s: Option<f64>,
-    pid: Option<u32>,
-    stderr: &'a str,
 }
 
 #[derive(Serialize)]
@@ -490,25 +472,6 @@ pub(super) fn quantiles(summary: &Quantiles, whole: Option<&Distribution>, perce
 /// Seconds, rounded once: adding whole seconds and a fraction would show digits that mean nothing.
 pub(super) fn seconds(duration: Duration) -> f64 {
     duration.as_nanos() as f64 / 1e9
-}
-
-fn failure<'a>(report: &'a AttemptReport, workload: &'a Workload) -> FailureOut<'a> {
-    FailureOut {
-        task: report.index,
-        class: workload.classes.get(usize::from(report.class)).map_or("", |class| &class.name),
-        attempt: report.attempt,
-        attempts_allowed: report.attempts_allowed,
-        outcome: report.outcome.word(),
-        retried: report.retried,
-        cause: report.cause.to_string(),
-        exitcode: report.exit.and_then(Exit::exitcode),
-        ended_s: seconds(report.ended.elapsed()),
-        wait_s: report.wait.map(seconds),
-        startup_s: report.startup.map(seconds),
-        service_s: report.service.map(seconds),
-        pid: report.pid,
-        stderr: &report.stderr_tail,
-    }
 }
 
 fn comparison<'a>(verdict: &'a Verdict, results: &'a Results) -> Option<ComparisonOut<'a>> {

@@ -321,6 +321,7 @@ impl UiState {
         let Some(Question::Fault(arm)) = self.question else { return Vec::new() };
         let Some(kind) = FaultKind::ON_REQUEST.get(usize::from(number)).copied() else { return Vec::new() };
         self.question = None;
+        self.notice = Some("it goes wrong in the next task; this run is no measurement any more".to_owned());
         vec![UiEffect::Send(SessionCommand::InjectFault { arm, kind })]
     }
 
@@ -350,7 +351,10 @@ impl UiState {
         };
         match view.arms.get(arm).filter(|of| !of.capabilities.on_timeout) {
             Some(of) => self.say(&format!("{} cannot change what happens at a timeout", model::name(of))),
-            None => vec![UiEffect::Send(SessionCommand::ToggleOnTimeout(arm))],
+            None => {
+                self.notice = Some("on_timeout is changed in this run, which is no measurement any more".to_owned());
+                vec![UiEffect::Send(SessionCommand::ToggleOnTimeout(arm))]
+            }
         }
     }
 }

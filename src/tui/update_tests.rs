@@ -192,6 +192,24 @@ fn the_chosen_worker_is_killed_or_a_busy_one_or_one_of_the_next_run() {
 }
 
 #[test]
+fn what_happens_at_a_timeout_is_changed_where_something_runs() {
+    let view = fixture::running();
+    let live = view.arms.iter().position(|arm| arm.live).unwrap();
+    let (mut ui, model) = open(view.clone());
+    let expected = [UiEffect::Send(SessionCommand::ToggleOnTimeout(live))];
+    assert_eq!(update(&mut ui, &model, Action::OnTimeout), expected);
+    assert!(ui.notice.as_deref().is_some_and(|notice| notice.contains("no measurement")), "{:?}", ui.notice);
+    let (mut ui, model) = open(fixture::finished());
+    assert_eq!(update(&mut ui, &model, Action::OnTimeout), []);
+    assert_eq!(ui.notice.as_deref(), Some("nothing runs: r, then A"));
+    let mut unable = view;
+    unable.arms[live].capabilities.on_timeout = false;
+    let (mut ui, model) = open(unable);
+    assert_eq!(update(&mut ui, &model, Action::OnTimeout), []);
+    assert!(ui.notice.is_some_and(|notice| notice.contains("cannot change")));
+}
+
+#[test]
 fn the_choice_stays_inside_the_list() {
     let (mut ui, model) = open(fixture::running());
     for action in [Action::Last, Action::Down, Action::HalfDown] {

@@ -150,7 +150,7 @@ fn a_continuation_right_behind_the_stop_is_not_lost() {
 
 /// Says when it is asked to end, and then takes its time.
 const SLOW: &str = "kind: command, grace_period: 1s, count: 2, shell: true, \
-                    command: 'trap \"echo >> asked\" TERM; while :; do sleep 0.02; done'";
+                    command: 'trap \"echo >> asked\" TERM; echo >> ready; while :; do sleep 0.02; done'";
 
 #[test]
 fn in_a_grace_period_everything_stands_still_as_well() {
@@ -158,8 +158,10 @@ fn in_a_grace_period_everything_stands_still_as_well() {
         let folder = folder(SLOW, engine, "");
         let child = start(&mut folder.run(engine, &["--format", "json"]));
         at_work(&child, 2);
+        let lines = |file: &str| std::fs::read_to_string(folder.path(file)).unwrap_or_default().lines().count();
+        support::eventually("both have their traps", || lines("ready") == 2);
         support::kill(child.id(), Signal::TERM);
-        support::eventually("it was asked to end", || folder.path("asked").exists());
+        support::eventually("both were asked to end", || lines("asked") == 2);
         let asked = Instant::now();
         let stood = stop_and_continue(&child);
         let output = finish(child);

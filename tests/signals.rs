@@ -79,10 +79,10 @@ fn a_second_signal_after_a_pause_kills() {
 
 #[test]
 fn a_hang_up_that_the_parent_ignores_stays_ignored() {
-    let naps = "{ name: nap, kind: sleep, count: 30, service_time: { dist: constant, value: 20ms } }";
+    let naps = "{ name: nap, kind: sleep, count: 150, service_time: { dist: constant, value: 20ms } }";
     let folder = folder(naps, "");
     let command = "exec POOLSCOPE run w.yaml --format json";
-    for (trap, exit, succeeded) in [("trap '' HUP; ", 0, Some(30)), ("", 129, None)] {
+    for (trap, exit, succeeded) in [("trap '' HUP; ", 0, Some(150)), ("", 129, None)] {
         let mut child = start(&folder, &format!("{trap}{command}"));
         let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();

@@ -397,7 +397,7 @@ fn the_picker_opens_at_what_is_open_and_goes_back_to_the_screen_before() {
     stage.until("the tasks are shown", |screen| screen.contains("Tasks that failed"));
     stage.press("o");
     stage.until("its row is chosen, with what it means", |screen| {
-        screen.lines().any(|line| line.contains("▸ timeouts") && line.contains(" 1 run"))
+        screen.lines().any(|line| line.contains("▸ timeouts") && (line.contains(" 1 run") || line.contains("·1")))
             && screen.contains("by --set measure.repeats=1")
     });
     stage.press("\x1b");

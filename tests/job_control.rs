@@ -73,7 +73,9 @@ fn stop_and_continue(child: &Child) -> Duration {
     let others = workers(child.id());
     assert!(!others.is_empty());
     // A signal that was sent may be acted upon a moment later.
-    let goes_on = |pid: u32| support::lives(pid) && !is_stopped(pid);
+    // One that waits for a child of its vfork(2) to be a program stands still with that.
+    let waits = |pid: u32| state(pid) == 'D' && children(pid).into_iter().any(is_stopped);
+    let goes_on = |pid: u32| support::lives(pid) && !is_stopped(pid) && !waits(pid);
     support::eventually("all that it has started are stopped", || !others.iter().any(|pid| goes_on(*pid)));
     std::thread::sleep(STOOD);
     assert!(is_stopped(child.id()) && !others.iter().any(|pid| goes_on(*pid)), "all stand still for as long");

@@ -278,7 +278,7 @@ fn a_headless_run_is_suspended_and_the_time_does_not_count() {
 #[test]
 fn a_terminal_that_cannot_be_drawn_on_is_none() {
     for term in ["dumb", ""] {
-        let stage = Stage::run((100, 50), &[("TERM", term)], &[PROGRAM, "small.yaml"]);
+        let stage = Stage::run((100, 120), &[("TERM", term)], &[PROGRAM, "small.yaml"]);
         stage.until("it compares", |screen| screen.contains("running headless") && screen.contains("120 succeeded"));
         stage.until("nothing was drawn", |screen| !screen.contains("LIVE") && screen.contains("round 2/2"));
         stage.ended(0);

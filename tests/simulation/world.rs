@@ -70,6 +70,8 @@ pub struct World {
     verbose: bool,
     /// Whether all tasks come at once, which no capacity can hold back.
     pub starts_with_a_batch: bool,
+    /// Lanes at the start.
+    pub lanes: u64,
 }
 
 impl World {
@@ -233,8 +235,8 @@ impl World {
         }
         let tame = self.trouble == 0 && self.faults.resizes + self.faults.kills == 0 && counts.retries == 0;
         if let Some(capacity) = self.submitting.queue_capacity.filter(|_| tame && !self.starts_with_a_batch) {
-            // What a worker was about to begin may have to wait again: one for each lane, and a window beside it.
-            let capacity = capacity + 16;
+            // What a worker that is replaced was about to begin waits again: one task for each lane.
+            let capacity = capacity + self.lanes;
             assert!(counts.queued <= capacity, "seed {seed}: {} wait where {capacity} may", counts.queued);
         }
     }

@@ -71,9 +71,10 @@ impl World {
         let starts_with_a_batch = matches!(admission, Admission::Batch) || recycling > 0;
         let kills = if dice.chance(10) { dice.below(3) } else { 0 };
         let forks = policy != Policy::OneWorker && dice.chance(25);
+        let lanes = 1 + dice.below(6) as u32;
         let plan = Settings {
             policy,
-            workers: 1 + dice.below(6) as u32,
+            workers: lanes,
             max_workers: 16,
             chunk,
             start_timeout,
@@ -123,6 +124,7 @@ impl World {
             misbehaved: HashSet::new(),
             verbose: false,
             starts_with_a_batch,
+            lanes: u64::from(lanes),
             dice,
         }
     }

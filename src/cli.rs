@@ -2,6 +2,8 @@
 
 mod worker_counts;
 
+use std::ffi::OsString;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use crate::workload::units;
 
 const AFTER: &str = "\
 Examples:
+  poolscope try --items '*.jpg' -- convert {} {item.stem}.png   your own work: how many at a time?
   poolscope                                   dashboard with the bundled workloads
   poolscope heavy-tail                        dashboard with one of them
   poolscope ./run                             dashboard with a file that is called like a verb
@@ -21,7 +24,7 @@ Examples:
 
 Exit codes:
     0  done
-    1  reserved for `expect:`, not used yet
+    1  a task did not succeed, with --fail-on-error, which `try` implies
     2  bad input, or a place that cannot be written to; nothing was started
     3  aborted, an engine broke, headless not one task of an arm succeeded,
        or the result could not be written (it goes to standard output then)
@@ -44,6 +47,7 @@ const AFTER_COMPARE: &str = "\
 Examples:
   poolscope compare heavy-tail                         all arms of a bundled workload
   poolscope compare my.yaml --engines pool,process --repeats 10
+  poolscope compare my.yaml --precision 2%             as often as it takes to be so precise
   poolscope compare my.yaml --strict --quiet --format json > result.json
   poolscope compare my.yaml --workers 1..8             as sweep, with the repeats of the file";
 
@@ -69,6 +73,23 @@ Examples:
   poolscope new                                        writes my-workload.yaml
   poolscope new loads/nightly                          writes loads/nightly.yaml; the folder has to be there";
 
+const AFTER_TRY: &str = "\
+What is tried is done for real. How often is said before it begins; more than one engine,
+worker count or repeat is asked for first (--yes for scripts).
+
+FILE is lines of text, CSV (*.csv) or lines of JSON (*.jsonl); - is standard input. In the
+command {item} stands for the item, {} for short, {item.name} {item.stem} {item.ext}
+{item.dir} for parts of a path, {item.KEY} for a field, {index} for the number of the task.
+An item that is not named is the last word.
+
+Examples:
+  poolscope try --items '*.jpg' -- convert {} {item.stem}.png     in the dashboard
+  ls *.log | poolscope try --items - --headless -- gzip -k {}
+  poolscope try --count 20 --workers 1..8 --yes -- sh -c 'sort -R /etc/passwd > /dev/null'
+  poolscope try --python json:dumps --arg obj={index} --count 1000
+  poolscope try --items urls.txt --rate 5/s --timeout 10s -- curl -sfo /dev/null {}
+  poolscope try --items urls.txt --print -- curl -sfo /dev/null {} > urls.yaml";
+
 /// Pool or process, how many workers, and how do I know?
 #[derive(Debug, Parser)]
 #[command(name = "poolscope", version, after_help = AFTER, args_conflicts_with_subcommands = true, max_term_width = 100)]
@@ -87,6 +108,20 @@ pub struct DashboardArgs {
     /// Workload file or name of a bundled workload; without one, the picker
     #[arg(value_name = "FILE", value_parser = no_verb)]
     pub file: Option<String>,
+    /// How it looks.
+    #[command(flatten)]
+    pub look: Look,
+    /// How the workload is changed before it is run.
+    #[command(flatten)]
+    pub changes: ChangeArgs,
+    /// How results are written where there is no terminal.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// How the dashboard looks.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Look {
     /// Frames per second at most
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=30))]
     pub fps: u16,
@@ -96,12 +131,6 @@ pub struct DashboardArgs {
     /// Draw with ASCII characters only, as by itself on TERM=linux and where the locale is not UTF-8
     #[arg(long)]
     pub ascii: bool,
-    /// How the workload is changed before it is run.
-    #[command(flatten)]
-    pub changes: ChangeArgs,
-    /// How results are written where there is no terminal.
-    #[command(flatten)]
-    pub output: Output,
 }
 
 /// Colours of the dashboard.
@@ -136,11 +165,29 @@ pub enum Verb {
     Check(CheckArgs),
     /// List workload files in the current folder and in ./workloads, and the bundled workloads
     List(ListArgs),
+    /// Try your own work without a file: a command or a function, once for each item
+    #[command(after_help = AFTER_TRY)]
+    Try(TryArgs),
     /// Write a commented workload file to start from
     #[command(after_help = AFTER_NEW)]
     New(NewArgs),
     /// Show what this machine offers: cores, limits, timers, calibration
     Doctor(DoctorArgs),
+    /// Explain a figure: its unit, how it comes to be, where it is read, and what it is not; lists all without a name
+    Explain(ExplainArgs),
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A key of the JSON result, or what screens call it: throughput, tasks.lost, "sojourn p99", PSS
+    pub metric: Vec<String>,
+    /// Format of what is printed; json is schema poolscope.explain/1
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Write it to this file instead of standard output
+    #[arg(long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
 }
 
 /// How the workload is changed before it is run.
@@ -187,6 +234,9 @@ pub struct Output {
     /// Exit with 4 if a run is suspect
     #[arg(long)]
     pub strict: bool,
+    /// Exit with 1 if a task did not succeed
+    #[arg(long)]
+    pub fail_on_error: bool,
 }
 
 /// Format of a result.
@@ -235,9 +285,16 @@ pub struct CompareArgs {
     /// Arms to compare: entries in `engines:` or kinds; all entries without this
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub engines: Vec<String>,
-    /// Counted runs of each arm
+    /// Counted runs of each arm; with --precision the fewest
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub repeats: Option<u32>,
+    /// Repeat until every interval is as narrow as this, e.g. 2%: within 2 % of its ratio to both sides. Ends at
+    /// --max-repeats (50), and before --max-time (10min) has passed
+    #[arg(long, value_name = "PERCENT", conflicts_with = "together")]
+    pub precision: Option<String>,
+    /// Most counted runs of each arm with --precision
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_repeats: Option<u32>,
     /// Runs of each arm that are not counted
     #[arg(long)]
     pub warmup: Option<u32>,
@@ -250,6 +307,15 @@ pub struct CompareArgs {
     /// How results are written.
     #[command(flatten)]
     pub output: Output,
+}
+
+impl CompareArgs {
+    /// All arms as they are written.
+    #[must_use]
+    pub(crate) fn of_all(file: String, changes: ChangeArgs, output: Output) -> Self {
+        let (engines, repeats, precision, max_repeats, warmup, together) = (Vec::new(), None, None, None, None, false);
+        Self { file, engines, repeats, precision, max_repeats, warmup, together, changes, output }
+    }
 }
 
 /// Arguments of `sweep`.
@@ -267,6 +333,62 @@ pub struct SweepArgs {
     /// Runs of each arm that are not counted
     #[arg(long)]
     pub warmup: Option<u32>,
+    /// How the workload is changed before it is run.
+    #[command(flatten)]
+    pub changes: ChangeArgs,
+    /// How results are written.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Arguments of `try`.
+#[derive(Debug, Args)]
+pub struct TryArgs {
+    /// The command, after --
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+    /// Call this function instead of a command
+    #[arg(long, value_name = "MODULE:FUNCTION", conflicts_with = "command")]
+    pub python: Option<String>,
+    /// An argument of the function: VALUE is JSON where it can be, and text otherwise; the item alone without any
+    #[arg(long, value_name = "KEY=VALUE", requires = "python")]
+    pub arg: Vec<String>,
+    /// Do it once for each item: of this file, of standard input (-), or for each file that matches a pattern
+    #[arg(long, value_name = "FILE", conflicts_with = "count")]
+    pub items: Option<String>,
+    /// Do it so many times
+    #[arg(long, value_name = "N")]
+    pub count: Option<NonZeroU64>,
+    /// Begin so many a second instead of all at once, e.g. 50/s
+    #[arg(long, value_name = "RATE")]
+    pub rate: Option<String>,
+    /// Kinds of engine to compare [default: process for a command, pool,process for a function]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub engines: Vec<String>,
+    /// Longest time for one of them, e.g. 10s
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Try one that fails again, so many times
+    #[arg(long, value_name = "N")]
+    pub retries: Option<u32>,
+    /// Do it all so many times in each engine [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeats: Option<u32>,
+    /// Print the workload file that says the same, and do nothing
+    #[arg(long)]
+    pub print: bool,
+    /// No dashboard
+    #[arg(long)]
+    pub headless: bool,
+    /// Do not ask before it is done more than once
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Exit with 0 even if a task did not succeed
+    #[arg(long)]
+    pub allow_failures: bool,
+    /// How the dashboard looks.
+    #[command(flatten)]
+    pub look: Look,
     /// How the workload is changed before it is run.
     #[command(flatten)]
     pub changes: ChangeArgs,
@@ -364,7 +486,9 @@ mod tests {
     fn a_file_is_the_dashboard_and_a_verb_is_a_verb() {
         let cli = Cli::parse_from(["poolscope", "heavy-tail", "--fps", "20"]);
         assert!(
-            cli.command.is_none() && cli.dashboard.file.as_deref() == Some("heavy-tail") && cli.dashboard.fps == 20
+            cli.command.is_none()
+                && cli.dashboard.file.as_deref() == Some("heavy-tail")
+                && cli.dashboard.look.fps == 20
         );
         let cli = Cli::parse_from(["poolscope", "run", "heavy-tail", "--engine", "pool"]);
         assert!(matches!(cli.command, Some(Verb::Run(_))));
@@ -392,9 +516,12 @@ mod tests {
             &["sweep", "f", "--engines", "a,b", "--workers", "1,2,4..8", "--repeats", "1", "--warmup", "0", "--strict"],
             &["sweep", "f", "--set", "total=3"],
             &["compare", "f", "--workers", "1..8"],
+            &["compare", "f", "--precision", "2%", "--max-repeats", "30", "--max-time", "5min", "--repeats", "4"],
             &["list", "--format", "json", "--output", "x"],
             &["new"],
             &["doctor", "--calibrate", "--output", "x"],
+            &["explain"],
+            &["explain", "sojourn", "p99", "--format", "json"],
         ] {
             assert!(Cli::try_parse_from(["poolscope"].iter().chain(good)).is_ok(), "{good:?}");
         }
@@ -414,6 +541,8 @@ mod tests {
             &["run", "f", "--max-time", "5"],
             &["run", "f", "--max-time", "0s"],
             &["compare", "f", "--repeats", "0"],
+            &["compare", "f", "--max-repeats", "0"],
+            &["compare", "f", "--precision", "2%", "--together"],
             &["check"],
             &["doctor", "f"],
         ] {

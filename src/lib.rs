@@ -43,6 +43,7 @@
 //!         admission: stream.admission(&workload),
 //!         stream: Box::new(stream),
 //!         context: &context,
+//!         gil_probe: false,
 //!     },
 //!     Box::new(recorder),
 //! )?;
@@ -52,7 +53,8 @@
 //! # }
 //! ```
 //!
-//! A [`Session`] runs several arms in turn and compares them. Poolscope is a guest in the process of the program that
+//! [`load_file`] reads a workload from its file, [`load_with_files`] from a text that names files which are wherever the
+//! program says. A [`Session`] runs several arms in turn and compares them. Poolscope is a guest in the process of the program that
 //! uses it; what that means, and what a program of its own may claim, is said at [`ProcessOwner`].
 //!
 //! # Words
@@ -133,8 +135,9 @@ pub mod workload;
 
 // WHAT runs.
 pub use workload::diagnostic::{Diagnostic, Diagnostics};
-pub use workload::load::{Loaded, load};
+pub use workload::load::{Loaded, NamedFiles, load, load_with_files};
 pub use workload::model::{Attempt, EngineKind, EngineSpec, Workload};
+pub use workload::source::load_file;
 // One run of one arm.
 pub use engine::arm::{Arm, ArmRun, Completion, RunRequest, StartError};
 pub use engine::context::RunContext;
@@ -142,7 +145,7 @@ pub use engine::control::{Capabilities, Command, Refusal};
 pub use engine::dispatched::Dispatched;
 pub use engine::error::EngineError;
 pub use engine::external::External;
-pub use engine::stream::{Admission, Submission, Submitter, TaskStream};
+pub use engine::stream::{Admission, ArrivalMoments, Submission, Submitter, TaskStream};
 pub use session::stream::SharedStream;
 // What is told of it.
 pub use engine::event::{EngineView, Event, LaneId, Moment, Observer, Observers, RunState, Slot, WorkerId};

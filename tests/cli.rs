@@ -1,6 +1,8 @@
 //! The real program, headless: results, exit codes, and what happens when the system is short of something.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "cli/figures.rs"]
+mod figures;
 #[path = "support/mod.rs"]
 mod support;
 
@@ -104,8 +106,8 @@ fn results_go_to_standard_output_and_progress_to_standard_error() {
     let file = file(KERNELS);
     let output = run(&["run", path(&file)]);
     code(&output, 0);
-    assert!(text(&output.stdout).contains("tasks/s") && !text(&output.stdout).contains("round 1/1"));
-    assert!(text(&output.stderr).contains("round 1/1"));
+    assert!(text(&output.stdout).contains("tasks/s") && !text(&output.stdout).contains("run 1/1"));
+    assert!(text(&output.stderr).contains("run 1/1"));
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("result.json");
     let output = run(&["run", path(&file), "--quiet", "--format", "json", "--output", target.to_str().unwrap()]);
@@ -363,6 +365,29 @@ fn what_no_flag_mends_gives_no_hint_of_a_flag() {
     assert!(text(&output.stdout).contains("not even one worker works here"), "{}", text(&output.stdout));
 }
 
+/// An arm keeps its faults whatever place it has among those that are run.
+#[test]
+fn a_fault_strikes_the_arm_that_it_names() {
+    let file = "version: 1\nname: named\ntotal: 40\ntasks: [{ name: t, kind: kernel, kernel: noop }]\n\
+                engines: [{ name: first, kind: pool, workers: 1 }, { name: second, kind: pool, workers: 1 }]\n\
+                faults: [{ kind: crash, at: 7, engine: second }]\nmeasure: { warmup: 0, repeats: 1 }\n";
+    let lost = |arguments: &[&str]| -> Vec<(String, u64)> {
+        let output = run_with(&[arguments, &["--format", "json", "--no-progress"]].concat(), file.as_bytes());
+        let document: Value = serde_json::from_slice(&output.stdout).expect("a result");
+        let arms = document["arms"].as_array().expect("arms");
+        let of = |arm: &Value| {
+            let lost = arm["runs"][0]["tasks"]["lost"].as_u64().expect("a number");
+            (arm["name"].as_str().expect("a name").to_owned(), lost)
+        };
+        arms.iter().map(of).collect()
+    };
+    let told = |names: &[(&str, u64)]| names.iter().map(|(name, lost)| ((*name).to_owned(), *lost)).collect::<Vec<_>>();
+    assert_eq!(lost(&["compare", "-"]), told(&[("first", 0), ("second", 1)]));
+    assert_eq!(lost(&["compare", "-", "--engines", "second,first"]), told(&[("second", 1), ("first", 0)]));
+    assert_eq!(lost(&["run", "-", "--engine", "second"]), told(&[("second", 1)]));
+    assert_eq!(lost(&["run", "-", "--engine", "first"]), told(&[("first", 0)]));
+}
+
 #[test]
 fn an_arm_is_compared_once() {
     let output = run(&["compare", "cpu-uniform", "--engines", "pool,process,pool"]);
@@ -522,7 +547,7 @@ fn rounds_that_are_over_take_little_memory() {
     let mut sizes = Vec::new();
     for line in std::io::BufReader::new(program.stderr.take().unwrap()).lines() {
         let line = line.unwrap();
-        if ["round 50/", "round 250/"].iter().any(|round| line.starts_with(round)) && line.contains("other") {
+        if ["run 50/", "run 450/"].iter().any(|round| line.starts_with(round)) && line.contains("other") {
             sizes.push(resident(program.id()));
             if sizes.len() == 2 {
                 break;
@@ -532,6 +557,6 @@ fn rounds_that_are_over_take_little_memory() {
     program.kill().unwrap();
     program.wait().unwrap();
     let growth = sizes[1].saturating_sub(sizes[0]);
-    // Whole runs would be 50 KiB and more a round.
-    assert!(growth < 200 * 10 * 1024, "{growth} bytes in 200 rounds: {sizes:?}");
+    // Whole runs would be 50 KiB and more a round. Over fewer rounds chance decides: what the allocator gives back, and when.
+    assert!(growth < 400 * 10 * 1024, "{growth} bytes in 400 rounds: {sizes:?}");
 }

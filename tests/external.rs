@@ -188,6 +188,25 @@ fn a_program_that_dies_breaks_the_run_and_nothing_is_lost_sight_of() {
 }
 
 #[test]
+fn an_arm_that_breaks_has_no_more_runs_and_the_others_have_all_of_theirs() {
+    let mut session = open(NAPS, true, &with(&["die=5"]));
+    send(&session, SessionCommand::Run(Mode::Interleaved));
+    let view = until(&mut session, "it is over", |view| view.phase.is_over());
+    let SessionPhase::Broken(reason) = &view.phase else { panic!("{:?}", view.phase) };
+    assert!(reason.chain().starts_with("threads: "), "{}", reason.chain());
+    let [pool, program] = &view.arms[..] else { panic!() };
+    assert_eq!((pool.finished.len(), program.finished.len()), (2, 0));
+    assert_eq!(program.latest().unwrap().state, RunState::Broken);
+    // Asked for again it has another chance.
+    send(&session, SessionCommand::Run(Mode::Interleaved));
+    let begun = until(&mut session, "it runs again", |view| !view.phase.is_over());
+    assert_ne!(begun.phase, view.phase);
+    let view = until(&mut session, "it is over again", |view| view.phase.is_over());
+    assert_eq!(view.arms[0].finished.len(), 4);
+    assert!(matches!(view.phase, SessionPhase::Broken(_)), "{:?}", view.phase);
+}
+
+#[test]
 fn nonsense_lies_and_wrong_counts_are_found_out() {
     for (fault, words) in [
         ("nonsense=3", "no line of the protocol"),

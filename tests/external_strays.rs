@@ -62,6 +62,7 @@ fn a_daemon_without_an_environment_lives_as_long_as_the_run() {
         admission: stream.admission(&workload),
         stream: Box::new(stream),
         context: &context,
+        gil_probe: false,
     };
     let seen = Seen::default();
     let arm = External::new(["python3", PROGRAM, &format!("daemon={nap}")]);

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use poolscope::os::accounting::{Exit, Usage};
 use poolscope::worker::protocol::{
-    self, Failure, Frame, FromWorker, HEADER, Hello, Initialize, Initialized, MAX_PAYLOAD, Piece, ProtocolError, Setup,
-    Started, TaskRun, Tells, ToWorker, WireRecord, decode_from_worker, decode_to_worker, split,
+    self, Failure, Frame, FromWorker, HEADER, Handled, Hello, Initialize, Initialized, Late, MAX_PAYLOAD, Piece,
+    Probed, ProtocolError, Setup, Started, TaskRun, Tells, ToWorker, WireRecord, decode_from_worker, decode_to_worker,
+    split,
 };
 use poolscope::workload::model::{Attempt, BadResult, Fault, FaultKind, Kernel, Trigger, Work};
 use proptest::prelude::*;
@@ -59,6 +60,7 @@ fn failure() -> impl Strategy<Value = Failure> {
             not_started,
             stdout_tail,
             stderr_tail,
+            output: None,
             output_omitted_bytes: omitted,
         },
     )
@@ -113,8 +115,10 @@ fn hello() -> impl Strategy<Value = Hello> {
 }
 
 fn initialized() -> impl Strategy<Value = Initialized> {
-    (any::<Option<String>>(), any::<[u64; 3]>()).prop_map(|(error, [wall_ns, cpu_ns, rss_bytes])| Initialized {
+    let any = (any::<Option<String>>(), any::<String>(), any::<[u64; 3]>());
+    any.prop_map(|(error, trace, [wall_ns, cpu_ns, rss_bytes])| Initialized {
         error,
+        trace,
         wall_ns,
         cpu_ns,
         rss_bytes,
@@ -201,7 +205,7 @@ proptest! {
     #[test]
     fn changed_bytes_are_refused_or_mean_something_else_and_are_never_a_panic(
         setup in setup(), runs in runs(), bytes in bytes(), said in said(),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20)
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20), numbers in any::<[u64; 5]>()
     ) {
         let (lane, hello, usage, records, failure, initialized, skipped, _, started) = said;
         let mut both = [to_worker(lane, &setup, &runs, &bytes), Vec::new()];
@@ -211,6 +215,11 @@ proptest! {
         protocol::put_skipped(&mut both[1], lane, &skipped);
         protocol::put_started(&mut both[1], lane, &started);
         protocol::put_result(&mut both[1], lane, 9, &bytes);
+        let [index, received, unpacking, packing, hashing] = numbers;
+        protocol::put_handled(&mut both[1], lane, &Handled { index, received, unpacking, packing, hashing });
+        protocol::put_probed(&mut both[1], &Probed { switch_interval: index, late: vec![received, packing] });
+        protocol::put_wrong(&mut both[1], lane, index);
+        protocol::put_late(&mut both[1], lane, &Late { index, exit: None });
         protocol::put_done(&mut both[1], lane, &usage, &records);
         for mut out in both {
             for (place, byte) in &changes {
@@ -226,6 +235,58 @@ proptest! {
                 rest = &rest[frame.length()..];
             }
         }
+    }
+
+    #[test]
+    fn what_a_probe_noted_is_read_as_it_was_written(
+        switch_interval in any::<u64>(), late in prop::collection::vec(any::<u64>(), 1..9)
+    ) {
+        let probed = Probed { switch_interval, late };
+        let mut out = Vec::new();
+        protocol::put_probed(&mut out, &probed);
+        let frame = frames(&out)[0];
+        prop_assert_eq!(decode_from_worker(frame).unwrap(), FromWorker::Probed(probed));
+        for length in [0, 8, 15] {
+            let cut = Frame { payload: &frame.payload[..length], ..frame };
+            prop_assert_eq!(decode_from_worker(cut), Err(ProtocolError::Malformed("probed")));
+        }
+        let other = Frame { lane: 1, ..frame };
+        prop_assert_eq!(decode_from_worker(other), Err(ProtocolError::Malformed("probed")));
+    }
+
+    #[test]
+    fn what_handling_took_is_read_as_it_was_written(lane in any::<u16>(), numbers in any::<[u64; 5]>()) {
+        let [index, received, unpacking, packing, hashing] = numbers;
+        let handled = Handled { index, received, unpacking, packing, hashing };
+        let mut out = Vec::new();
+        protocol::put_handled(&mut out, lane, &handled);
+        let frame = frames(&out)[0];
+        prop_assert_eq!(decode_from_worker(frame).unwrap(), FromWorker::Handled(vec![handled]));
+        let cut = Frame { payload: &frame.payload[..39], ..frame };
+        prop_assert_eq!(decode_from_worker(cut), Err(ProtocolError::Malformed("handled")));
+    }
+
+    #[test]
+    fn which_result_is_wrong_is_read_as_it_was_written(lane in any::<u16>(), index in any::<u64>()) {
+        let mut out = Vec::new();
+        protocol::put_wrong(&mut out, lane, index);
+        let frame = frames(&out)[0];
+        prop_assert_eq!((frame.lane, decode_from_worker(frame).unwrap()), (lane, FromWorker::Wrong(index)));
+        let cut = Frame { payload: &frame.payload[..7], ..frame };
+        prop_assert_eq!(decode_from_worker(cut), Err(ProtocolError::Malformed("wrong")));
+    }
+
+    #[test]
+    fn what_a_program_did_late_is_read_as_it_was_written(
+        lane in any::<u16>(), index in any::<u64>(), code in any::<Option<i32>>()
+    ) {
+        let late = Late { index, exit: code.map(Exit::Code) };
+        let mut out = Vec::new();
+        protocol::put_late(&mut out, lane, &late);
+        let frame = frames(&out)[0];
+        prop_assert_eq!((frame.lane, decode_from_worker(frame).unwrap()), (lane, FromWorker::Late(late)));
+        let cut = Frame { payload: &frame.payload[..7], ..frame };
+        prop_assert_eq!(decode_from_worker(cut), Err(ProtocolError::Malformed("late")));
     }
 
     #[test]
@@ -337,7 +398,8 @@ fn the_documents_example_is_what_the_program_says_and_understands() {
         Failure { index: 9, start: 2_000_000, service: 1, message: Some("no".to_owned()), ..Failure::default() };
     let hello = Hello { protocol: 2, pid: 4711, lanes: 1, tells: Tells::Board, began: 0, ready: 0 };
     let run = TaskRun { first: 7, count: 2, class: 0, attempt: Attempt::FIRST, begin_by: 0 };
-    let put: [(&str, Put<'_>); 10] = [
+    let handled = Handled { index: 9, received: 1_900_000, unpacking: 0, packing: 700, hashing: 0 };
+    let put: [(&str, Put<'_>); 12] = [
         ("-> setup", &|out| protocol::put_setup(out, &Setup::of(1, 5e8))),
         ("-> class", &|out| protocol::put_class(out, 0, &Work::Kernel(Kernel::Noop))),
         ("<- hello", &|out| protocol::put_hello(out, &hello)),
@@ -346,6 +408,8 @@ fn the_documents_example_is_what_the_program_says_and_understands() {
         ("-> payload", &|out| protocol::put_payload(out, 3, 9, b"abc")),
         ("<- started", &|out| protocol::put_started(out, 3, &Started { index: 9, at: 2_000_000, program: None })),
         ("<- result", &|out| protocol::put_result(out, 3, 9, b"abc")),
+        ("<- handled", &|out| protocol::put_handled(out, 3, &handled)),
+        ("<- wrong", &|out| protocol::put_wrong(out, 3, 9)),
         ("<- skipped", &|out| protocol::put_skipped(out, 0, &[(10, 5)])),
         ("-> retire", &|out| protocol::put_retire(out, 0)),
     ];

@@ -5,6 +5,10 @@
 mod kills;
 #[path = "session/limits.rs"]
 mod limits;
+#[path = "session/load.rs"]
+mod load;
+#[path = "session/precision.rs"]
+mod precision;
 #[path = "support/mod.rs"]
 mod support;
 
@@ -16,7 +20,6 @@ use poolscope::engine::context::RunContext;
 use poolscope::os::host::Host;
 use poolscope::session::conductor::{ArmSpec, Session, SessionSpec};
 use poolscope::session::view::{Change, Mode, RunPosition, SessionCommand, SessionPhase, SessionView, Sweep};
-use poolscope::workload::load::load;
 
 const WORKLOAD: &str = "
 version: 1
@@ -38,7 +41,7 @@ fn open_with(text: &str, worker_program: &str) -> Session {
 /// The arms may have at most so many workers each.
 fn open_within(text: &str, worker_program: &str, most: &[u32]) -> Session {
     support::hard_limit();
-    let workload = Arc::new(load(text, "naps.yaml").unwrap().workload);
+    let workload = Arc::new(poolscope::load(text, "naps.yaml").unwrap().workload);
     let context = RunContext {
         usable_cores: 2,
         max_processes: 64,

@@ -87,7 +87,7 @@ fn a_hang_up_that_the_parent_ignores_stays_ignored() {
         let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
-        assert!(line.contains("round 1/1"), "{line}");
+        assert!(line.contains("run 1/1"), "{line}");
         support::kill(child.id(), Signal::HUP);
         let output = child.wait_with_output().unwrap();
         code(&output, exit);
@@ -154,13 +154,16 @@ fn a_run_whose_tasks_all_failed_is_no_success() {
         let output = run(&folder, &format!("exec POOLSCOPE run w.yaml --quiet --color always --engine {engine}"));
         code(&output, 3);
         let page = text(&output.stdout);
-        assert!(page.contains("\x1b[1m\x1b[31mALL 20 TASKS FAILED: no-such-program: not found\x1b"), "{page:?}");
+        assert!(
+            page.contains("\x1b[1m\x1b[31mALL 20 TASKS FAILED: no-such-program: not found in PATH\x1b"),
+            "{page:?}"
+        );
         let output = run(&folder, &format!("exec POOLSCOPE run w.yaml --quiet --format json --engine {engine}"));
         code(&output, 3);
         let told = text(&output.stderr);
-        assert!(told.contains("ALL 20 TASKS FAILED: no-such-program: not found"), "{told}");
+        assert!(told.contains("ALL 20 TASKS FAILED: no-such-program: not found in PATH"), "{told}");
         let failed = &document(&output)["arms"][0]["all_failed"];
-        assert_eq!((&failed["tasks"], &failed["cause"]), (&20.into(), &"no-such-program: not found".into()));
+        assert_eq!((&failed["tasks"], &failed["cause"]), (&20.into(), &"no-such-program: not found in PATH".into()));
     }
     let output = run(&folder, "exec POOLSCOPE compare w.yaml --quiet --strict");
     code(&output, 3);

@@ -164,6 +164,21 @@ fn a_comparison_from_start_to_end_and_the_terminal_as_it_was() {
 }
 
 #[test]
+fn keys_are_answered_while_an_interpreter_is_looked_at() {
+    let module = r#"import time\ntime.sleep(600)\n"#;
+    let workload = r#"version: 1\nname: slow\ntasks: [{ name: t, kind: python, callable: "slow:work", count: 1 }]\n"#;
+    let script = format!("printf '{module}' > slow.py; printf '{workload}' > slow.yaml; exec {PROGRAM} slow.yaml");
+    let mut stage = Stage::run((80, 24), &[], &["sh", "-c", &script]);
+    stage.until("it says what it waits for", |screen| screen.contains("getting slow ready"));
+    stage.press("?");
+    stage.until("help is open", |screen| screen.contains("Help"));
+    stage.press("\x1b");
+    stage.until("help is closed", |screen| !screen.contains("Help"));
+    stage.press("q");
+    stage.ended(0);
+}
+
+#[test]
 fn quitting_while_it_runs_asks_first() {
     let mut stage = Stage::open(80, 24);
     stage.until("a run is live", |screen| screen.contains("LIVE"));
@@ -243,7 +258,7 @@ fn where_nobody_would_continue_it_a_headless_run_is_not_stopped() {
     let contained = here.iter().map(|argv| [&CONTAINER[..], argv].concat()).filter(|_| can_contain());
     for argv in here.iter().cloned().chain(contained) {
         let mut stage = Stage::run((100, 40), &[], &argv);
-        stage.until("it runs", |screen| screen.contains("round 1/1") && !screen.contains(" 0/60"));
+        stage.until("it runs", |screen| screen.contains("run 1/1") && !screen.contains(" 0/60"));
         stage.press("\x1a");
         stage.until("it says so", |screen| screen.contains("cannot be suspended"));
         stage.until("it goes on to its end", |screen| screen.contains("60 submitted = 60 succeeded"));
@@ -257,7 +272,7 @@ fn a_headless_run_is_suspended_and_the_time_does_not_count() {
     let script = format!("set -m; {run}; echo status=$?; read answer; fg; echo exit=$?");
     let started = Instant::now();
     let mut stage = Stage::run((100, 40), &[], &["/bin/sh", "-c", &script]);
-    stage.until("it runs", |screen| screen.contains("round 1/1") && !screen.contains(" 0/60"));
+    stage.until("it runs", |screen| screen.contains("run 1/1") && !screen.contains(" 0/60"));
     stage.press("\x1a");
     stage.until("it is stopped", |screen| screen.contains("status=147") || screen.contains("status=148"));
     let stopped = Instant::now();
@@ -280,7 +295,7 @@ fn a_terminal_that_cannot_be_drawn_on_is_none() {
     for term in ["dumb", ""] {
         let stage = Stage::run((100, 120), &[("TERM", term)], &[PROGRAM, "small.yaml"]);
         stage.until("it compares", |screen| screen.contains("running headless") && screen.contains("120 succeeded"));
-        stage.until("nothing was drawn", |screen| !screen.contains("LIVE") && screen.contains("round 2/2"));
+        stage.until("nothing was drawn", |screen| !screen.contains("LIVE") && screen.contains("run 2/2"));
         stage.ended(0);
     }
     let stage = Stage::run((100, 50), &[("TERM", "dumb")], &[PROGRAM]);
@@ -336,7 +351,7 @@ fn command_left(stage: &Stage) -> String {
 #[test]
 fn what_was_measured_stays_on_the_terminal_with_the_command_that_repeats_it() {
     let script = format!("cp small.yaml 'my load.yaml'; exec {PROGRAM} 'my load.yaml' --set tasks.0.count=40 --seed 5");
-    let mut stage = Stage::run((200, 60), &[], &["/bin/sh", "-c", &script]);
+    let mut stage = Stage::run((200, 80), &[], &["/bin/sh", "-c", &script]);
     stage.until("a run is live", |screen| screen.contains("LIVE"));
     stage.press("+");
     stage.until("all runs were made", |screen| screen.contains("FINISHED"));

@@ -60,7 +60,15 @@ fn run(workload: &Workload, engine: usize) -> Values {
     };
     let admission: Admission = stream.admission(workload);
     let values = Values::default();
-    let request = RunRequest { workload, spec, workers: 2, admission, stream: Box::new(stream), context: &context };
+    let request = RunRequest {
+        workload,
+        spec,
+        workers: 2,
+        admission,
+        stream: Box::new(stream),
+        context: &context,
+        gil_probe: false,
+    };
     Dispatched(spec.kind).start(request, Box::new(values.clone())).unwrap().join().unwrap();
     values
 }

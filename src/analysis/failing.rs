@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::event::RunState;
-use crate::engine::outcome::{AttemptReport, Cause};
+use crate::engine::outcome::{AttemptReport, Cause, NO_LINE};
 use crate::metrics::snapshot::Snapshot;
 
 /// Beyond this share of unsuccessful tasks, a throughput is not that of the work.
@@ -76,6 +76,7 @@ pub(crate) fn plain_cause(report: &AttemptReport) -> String {
             let last = report.stderr_tail.lines().rev().map(str::trim).find(|line| !line.is_empty());
             last.map_or_else(|| report.cause.to_string(), |line| format!("{}: {line}", report.cause))
         }
+        Cause::Timeout { .. } if report.stderr_tail.ends_with(NO_LINE) => format!("{}: {NO_LINE}", report.cause),
         other => other.to_string(),
     }
 }

@@ -7,6 +7,10 @@
 //! Biometrika 41, 1954), and the fit is made again over differences freed of it (S. Prais and C. Winsten, Trend Estimators
 //! and Serial Correlation, 1954). In the limit, a memory that wanders like a random walk, that is the mean of the
 //! differences. Degrees of freedom are those of so many independent readings as these are worth.
+//!
+//! A worker grows when it warms up, too: code is mapped in as it is first run, buffers are made, and that is all. Every worker
+//! does so in the same way at the same age, which no interval tells from a leak. A leak goes on: it is there in the later
+//! half of the lives as well.
 
 use crate::analysis::statistics::t975;
 use crate::metrics::snapshot::{LifeCourse, MemoryPoint, Snapshot};
@@ -44,8 +48,8 @@ pub(crate) struct Leak {
     /// Readings that it was estimated from, and workers.
     pub(crate) points: usize,
     pub(crate) lives: usize,
-    /// Whether it is sure that memory grows, its interval well away from none, and by how much it grew in a run is worth a
-    /// word.
+    /// Whether it is sure that memory grows, its interval well away from none, that it still does when workers are no longer
+    /// new, and by how much it grew in a run is worth a word.
     pub(crate) is_sure: bool,
 }
 
@@ -83,9 +87,18 @@ impl Leak {
             sawtooth: sawtooth(&teeth),
             points: series.iter().map(Vec::len).sum(),
             lives: series.iter().filter(|points| points.len() > 1).count(),
-            is_sure: slope.half() < slope.value / 2.0 && slope.value * seconds >= WORTH_A_WORD,
+            is_sure: slope.half() < slope.value / 2.0
+                && slope.value * seconds >= WORTH_A_WORD
+                && goes_on(&series, slope.value / workers),
         })
     }
+}
+
+/// Whether what grows at this rate over the whole lives of workers grows in their later halves too, and not much more slowly.
+fn goes_on(series: &[Vec<(f64, f64)>], whole: f64) -> bool {
+    let later: Vec<Vec<(f64, f64)>> =
+        series.iter().map(|points| points.iter().skip(points.len() / 2).copied().collect()).collect();
+    slope(&later).is_some_and(|later| later.ci95.0 > 0.0 && later.value > whole / 2.0)
 }
 
 /// Those that another one followed in their slot.

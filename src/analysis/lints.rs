@@ -11,6 +11,11 @@ use crate::workload::model::SubmitMode;
 const STARTUP: f64 = 0.5;
 /// Share of worker time that work should have.
 const WORKING: f64 = 0.8;
+/// Share of it that is worth a word where it explains a difference, and the parts of a difference that are most of it and
+/// as good as all.
+const NOTABLE: f64 = 0.05;
+const MOST: f64 = 0.5;
+const WHOLE: f64 = 0.9;
 /// Share of worker time that workers may stand idle while the last tasks run.
 const TAIL: f64 = 0.1;
 /// Share of the usable cores beyond which the processor is the bottleneck.
@@ -24,13 +29,28 @@ const LEAST_TIME: Duration = Duration::from_secs(1);
 pub enum Lint {
     /// More than half of the worker time passes between dispatch and the first instruction; holds its share.
     StartupBound(f64),
+    /// The arm that is behind spends so much of its worker time on start-up that this is most of the difference.
+    StartupExplains {
+        /// Share of its worker time between dispatch and the first instruction.
+        share: f64,
+        /// Mean length of its tasks.
+        service: Duration,
+        /// How much of the difference, of logarithms: 1 is all of it.
+        part: f64,
+    },
     /// Less than 80 % of the worker time is work, although there were tasks to do.
     LowWorkingRatio {
         /// Share of the worker time in tasks.
         work: f64,
         /// Between dispatch and the first instruction of a task.
         startup: f64,
-        /// Neither.
+        /// In initializers.
+        initializing: f64,
+        /// With tasks whose callers had given up.
+        ghosts: f64,
+        /// With the bytes of tasks and results.
+        bytes: f64,
+        /// None of these.
         idle: f64,
     },
     /// There are more workers than cores and the cores are busy: more workers only wait for each other.
@@ -51,7 +71,8 @@ impl Lint {
     #[must_use]
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::StartupBound(_) => "start-up bound",
+            Self::StartupExplains { share, .. } if *share <= STARTUP => "start-up",
+            Self::StartupBound(_) | Self::StartupExplains { .. } => "start-up bound",
             Self::LowWorkingRatio { .. } => "low working ratio",
             Self::MoreWorkersThanCores { .. } => "more workers than cores",
             Self::UnevenTail(_) => "uneven tail",
@@ -64,9 +85,21 @@ impl Lint {
     pub(crate) fn sentence(&self, arm: &str) -> String {
         match self {
             Self::StartupBound(share) => format!("{arm} spends {} of its worker time on start-up", percent(*share)),
-            Self::LowWorkingRatio { work, startup, idle } => {
+            Self::StartupExplains { share, service, part } => {
+                let (share, service) = (percent(*share), task_length(*service));
+                let part = if *part >= WHOLE { "the whole" } else { "most of the" };
+                format!(
+                    "{arm} spends {share} of its worker time on start-up; at {service} a task that is {part} difference"
+                )
+            }
+            Self::LowWorkingRatio { work, startup, initializing, ghosts, bytes, idle } => {
                 let (work, startup, idle) = (percent(*work), percent(*startup), percent(*idle));
-                format!("{arm} works only {work} of its worker time ({startup} start-up, {idle} idle)")
+                let if_any = |share: f64, what: &str| {
+                    if share < 0.005 { String::new() } else { format!("{} {what}, ", percent(share)) }
+                };
+                let (initializing, ghosts) = (if_any(*initializing, "initializing"), if_any(*ghosts, "ghosts"));
+                let others = format!("{initializing}{ghosts}{}", if_any(*bytes, "bytes of tasks"));
+                format!("{arm} works only {work} of its worker time ({startup} start-up, {others}{idle} idle)")
             }
             Self::MoreWorkersThanCores { workers, cores } => {
                 let plural = if *cores == 1 { "" } else { "s" };
@@ -79,6 +112,29 @@ impl Lint {
             Self::Suspect(reason) => format!("{arm} is suspect: {reason}"),
         }
     }
+}
+
+/// The length of a task in few digits.
+fn task_length(time: Duration) -> String {
+    let (value, unit) = match time.as_secs_f64() {
+        seconds if seconds >= 0.9995 => (seconds, "s"),
+        seconds if seconds >= 0.000_999_5 => (seconds * 1e3, "ms"),
+        seconds => (seconds * 1e6, "µs"),
+    };
+    if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+}
+
+/// Whether what the runs of an arm that is behind spend on start-up is most of what it is behind. `ratio` is its
+/// throughput / that of the other. Without start-up its workers would do as much more as that is a share of their time;
+/// both are compared as logarithms, in which parts of a ratio add up.
+#[must_use]
+pub(crate) fn startup_explains<'a>(runs: impl IntoIterator<Item = &'a Snapshot>, ratio: f64) -> Option<Lint> {
+    let runs: Vec<&Snapshot> = runs.into_iter().filter(|run| speaks(run)).collect();
+    let (_, share, _) = runs.iter().map(|run| run.worker_time).sum::<WorkerTime>().shares();
+    let part = (1.0 - share).ln() / ratio.ln();
+    let times = runs.iter().map(|run| run.latency.service.mean.as_secs_f64()).sum::<f64>() / runs.len() as f64;
+    let service = Duration::try_from_secs_f64(times).unwrap_or_default();
+    (ratio < 1.0 && share > NOTABLE && part > MOST).then_some(Lint::StartupExplains { share, service, part })
 }
 
 fn percent(share: f64) -> String {
@@ -118,17 +174,18 @@ pub(crate) fn together<'a>(runs: impl IntoIterator<Item = &'a Snapshot>, usable_
 
 fn worker_time(runs: &[&Snapshot]) -> Vec<Lint> {
     let time: WorkerTime = runs.iter().map(|run| run.worker_time).sum();
-    let (work, startup, idle) = time.shares();
-    if work + startup + idle <= 0.0 {
+    let ((work, startup, idle), initializing, ghosts) = (time.shares(), time.initializing_share(), time.ghost_share());
+    let bytes = time.carrying_share();
+    if work + startup + initializing + ghosts + bytes + idle <= 0.0 {
         return Vec::new();
     }
     let mut lints = Vec::new();
     if startup > STARTUP {
         lints.push(Lint::StartupBound(startup));
-    } else if work < WORKING && (startup > idle || waited(runs)) {
-        lints.push(Lint::LowWorkingRatio { work, startup, idle });
+    } else if work < WORKING && (startup + initializing + bytes > idle || waited(runs)) {
+        lints.push(Lint::LowWorkingRatio { work, startup, initializing, ghosts, bytes, idle });
     }
-    let whole = (time.work + time.startup + time.idle).as_secs_f64();
+    let whole = (time.work + time.startup + time.initializing + time.carrying + time.idle).as_secs_f64();
     let tail: Duration = runs.iter().filter_map(|run| run.end.as_ref()).map(|end| end.tail_idle).sum();
     let tail = tail.as_secs_f64() / whole;
     // A caller who hands in one task at a time leaves the others idle all along.
@@ -181,6 +238,49 @@ mod tests {
         assert_eq!(words(&with_time(50, 50, 0)), ["pool works only 50 % of its worker time (50 % start-up, 0 % idle)"]);
         assert_eq!(words(&with_time(80, 10, 10)), Vec::<String>::new());
         assert_eq!(words(&with_time(0, 0, 0)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn start_up_is_said_to_explain_what_it_explains() {
+        let said = |share: u64, ratio: f64| {
+            let lint = startup_explains([&with_time(100 - share, share, 0)], ratio)?;
+            Some(lint.sentence("PROCESS"))
+        };
+        let whole = "PROCESS spends 16 % of its worker time on start-up; at 10 ms a task that is the whole difference";
+        // Without start-up it would do 1 / 0.84 = 1.19 times as much.
+        assert_eq!(said(16, 0.84).as_deref(), Some(whole));
+        assert_eq!(said(16, 0.75), Some(whole.replace("the whole", "most of the")), "0.17 of 0.29");
+        assert_eq!(said(16, 0.5), None, "0.17 of 0.69 is not what makes it twice as slow");
+        assert_eq!(said(4, 0.96), None, "too little to speak of");
+        assert_eq!(said(16, 1.2), None, "it is ahead");
+        let of = |share, part| Lint::StartupExplains { share, service: Duration::from_micros(250), part };
+        assert_eq!((of(0.2, 1.0).name(), of(0.6, 1.0).name()), ("start-up", "start-up bound"));
+        assert!(of(0.2, 1.0).sentence("a").contains("at 250 µs a task"));
+    }
+
+    #[test]
+    fn what_initializers_take_is_not_idle() {
+        let mut run = with_time(40, 1, 9);
+        run.worker_time.initializing = Duration::from_secs(50);
+        let said = "pool works only 40 % of its worker time (1 % start-up, 50 % initializing, 9 % idle)";
+        assert_eq!(words(&run), [said]);
+    }
+
+    #[test]
+    fn what_bytes_take_is_neither_work_nor_idle() {
+        let mut run = with_time(40, 5, 5);
+        run.worker_time.carrying = Duration::from_secs(50);
+        assert_eq!(
+            words(&run),
+            ["pool works only 40 % of its worker time (5 % start-up, 50 % bytes of tasks, 5 % idle)"]
+        );
+    }
+
+    #[test]
+    fn what_ghosts_take_is_told() {
+        let mut run = with_time(28, 0, 0);
+        run.worker_time.ghost = Duration::from_secs(72);
+        assert_eq!(words(&run), ["pool works only 28 % of its worker time (0 % start-up, 72 % ghosts, 0 % idle)"]);
     }
 
     #[test]

@@ -3,18 +3,23 @@
 use std::sync::Arc;
 
 use crate::analysis::failing::{NOTABLE, unsuccessful_share};
-use crate::analysis::lints::{Lint, together};
-use crate::analysis::statistics::estimate_ratio;
+use crate::analysis::holm::holm;
+use crate::analysis::inference::{Inference, Looks, infer};
+use crate::analysis::lints::{Lint, startup_explains, together};
+use crate::analysis::rank_test::signed_rank;
 use crate::engine::event::RunState;
 use crate::metrics::kept::Runs;
 use crate::metrics::snapshot::Snapshot;
+
+/// One minus the confidence.
+pub(crate) const ALPHA: f64 = 0.05;
 
 /// What can be said about an arm against the baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// Fewer than two pairs of runs (or none with enough tasks): no interval can be given.
     TooEarly,
-    /// The interval includes 1.
+    /// The interval includes 1, or does not once it is considered that several arms were looked at.
     NoClearDifference,
     /// The interval lies above 1.
     Faster,
@@ -31,8 +36,16 @@ pub struct Verdict {
     pub baseline: usize,
     /// Throughput of the arm / throughput of the baseline: geometric mean over the pairs of runs; `None` without a pair.
     pub ratio: Option<f64>,
-    /// 95 % confidence interval of the ratio; `None` below two pairs.
+    /// 95 % confidence interval of the ratio by itself; `None` below two pairs, or three where it is always valid.
     pub ci95: Option<(f64, f64)>,
+    /// Whether that holds after every round, as it must while somebody looks: at runs that were made as planned, it holds
+    /// at their number alone and is narrower.
+    pub always_valid: bool,
+    /// The chance of such a ratio or one farther from 1 if there were no difference, and the same corrected for all arms
+    /// that are compared with the baseline.
+    pub p: Option<P>,
+    /// The chance of such pairs by their ranks alone, from six pairs on and only where they were made as planned.
+    pub rank_p: Option<f64>,
     /// Pairs of counted runs.
     pub pairs: usize,
     /// Whether the runs of a pair were not made right after each other, as when one arm was measured again by itself.
@@ -43,6 +56,17 @@ pub struct Verdict {
     pub reasons: Vec<Lint>,
     /// Of the two arms, those of whose tasks more than a tenth did not succeed: the ratio is not one of equal work.
     pub unsuccessful: Vec<Unsuccessful>,
+}
+
+/// How likely a ratio is where there is no difference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct P {
+    /// By itself.
+    pub single: f64,
+    /// Together with the others that were asked (Holm).
+    pub corrected: f64,
+    /// How many were.
+    pub comparisons: usize,
 }
 
 /// An arm of whose tasks many did not succeed.
@@ -81,9 +105,13 @@ impl<'a> From<&'a Runs> for Counted<'a> {
 }
 
 impl Counted<'_> {
-    fn figures(&self) -> Vec<RunFigure> {
-        let round = |place: usize| self.rounds.get(place).copied().unwrap_or(place as u32);
-        self.runs.iter().enumerate().map(|(place, run)| RunFigure::of(run, round(place))).collect()
+    /// The round in which the run at a place was made.
+    pub(crate) fn round(&self, place: usize) -> u32 {
+        self.rounds.get(place).copied().unwrap_or(place as u32)
+    }
+
+    pub(crate) fn figures(&self) -> Vec<RunFigure> {
+        self.runs.iter().enumerate().map(|(place, run)| RunFigure::of(run, self.round(place))).collect()
     }
 }
 
@@ -94,7 +122,7 @@ impl RunFigure {
         Self { throughput: run.throughput_whole, complete: run.state == RunState::Finished, round }
     }
 
-    fn usable(&self) -> bool {
+    pub(crate) fn usable(&self) -> bool {
         self.complete && self.throughput.is_finite() && self.throughput > 0.0
     }
 }
@@ -109,13 +137,45 @@ impl Verdict {
 
 impl Finding {
     /// What an interval of the ratio says: a difference only where 1 lies outside of it.
-    fn of(ci95: Option<(f64, f64)>) -> Self {
+    pub(crate) fn of(ci95: Option<(f64, f64)>) -> Self {
         match ci95 {
             None => Self::TooEarly,
             Some((low, _)) if low > 1.0 => Self::Faster,
             Some((_, high)) if high < 1.0 => Self::Slower,
             Some(_) => Self::NoClearDifference,
         }
+    }
+
+    /// What is left of it where several were asked at once.
+    pub(crate) fn corrected(self, p: Option<P>) -> Self {
+        match (self, p) {
+            (Self::Faster | Self::Slower, Some(p)) if p.comparisons > 1 && p.corrected > ALPHA => {
+                Self::NoClearDifference
+            }
+            (finding, _) => finding,
+        }
+    }
+
+    /// The same said of the other side.
+    #[must_use]
+    pub(crate) fn reversed(self) -> Self {
+        match self {
+            Self::Faster => Self::Slower,
+            Self::Slower => Self::Faster,
+            other => other,
+        }
+    }
+}
+
+impl P {
+    /// p-values that were asked for together, corrected for that.
+    #[must_use]
+    pub(crate) fn corrected(values: &[Option<f64>]) -> Vec<Option<Self>> {
+        let corrected = holm(values);
+        let p = |(single, corrected): (&Option<f64>, Option<f64>)| {
+            Some(Self { single: (*single)?, corrected: corrected?, comparisons: values.len() })
+        };
+        values.iter().zip(corrected).map(p).collect()
     }
 }
 
@@ -124,8 +184,14 @@ impl Finding {
 pub(crate) struct Comparison {
     /// Geometric mean; `None` without a pair.
     pub(crate) ratio: Option<f64>,
-    /// 95 % confidence interval; `None` below two pairs.
+    /// 95 % confidence interval; `None` where there are too few pairs.
     pub(crate) ci95: Option<(f64, f64)>,
+    /// Whether that holds at every number of pairs.
+    pub(crate) always_valid: bool,
+    /// Two-sided p of no difference.
+    pub(crate) p: Option<f64>,
+    /// By ranks.
+    pub(crate) rank_p: Option<f64>,
     /// Pairs of complete runs.
     pub(crate) pairs: usize,
     /// Whether they are not of the same rounds.
@@ -134,33 +200,73 @@ pub(crate) struct Comparison {
     pub(crate) finding: Finding,
 }
 
-/// Compares the runs of an arm with those of the baseline in pairs. Two runs of the same round were made right after each
-/// other, so that what changes slowly (temperature, other load) falls out of their ratio. Where fewer than two rounds have
-/// runs of both, run i is paired with run i: the interval is then wider by what changed in between. See
-/// [`estimate_ratio`] for the interval.
+/// Compares the runs of an arm with those of the baseline, all of which were planned, in pairs ([`pairs`]): the geometric mean of their ratios, with an
+/// interval of the logarithms, which are symmetrical (twice as fast and half as fast lie as far from 1). Fleming and
+/// Wallace, How not to lie with statistics, CACM 29, 1986, for the geometric mean of ratios.
 #[must_use]
 pub(crate) fn compare(baseline: &[RunFigure], arm: &[RunFigure]) -> Comparison {
-    let usable = |figures: &[RunFigure]| figures.iter().copied().filter(RunFigure::usable).collect::<Vec<_>>();
-    let ratio = |(baseline, arm): (&RunFigure, &RunFigure)| arm.throughput / baseline.throughput;
-    let together: Vec<f64> = baseline
+    compare_looking(baseline, arm, Looks::Once(u32::MAX))
+}
+
+/// The same of runs that are looked at in this way.
+#[must_use]
+pub(crate) fn compare_looking(baseline: &[RunFigure], arm: &[RunFigure], looks: Looks) -> Comparison {
+    let Pairs { pairs, apart } = pairs(baseline, arm, RunFigure::usable);
+    let logarithms: Vec<f64> = pairs.iter().map(|(one, other)| (other.throughput / one.throughput).ln()).collect();
+    let planned = looks.is_one(logarithms.len());
+    let inference = infer(&logarithms, looks);
+    let ci95 = inference.and_then(|Inference { ci95, .. }| ci95).map(|(low, high)| (low.exp(), high.exp()));
+    Comparison {
+        ratio: inference.map(|inference| inference.mean.exp()),
+        ci95,
+        always_valid: !planned,
+        p: inference.and_then(|inference| inference.p),
+        rank_p: planned.then(|| signed_rank(&logarithms)).flatten(),
+        pairs: logarithms.len(),
+        apart,
+        finding: Finding::of(ci95),
+    }
+}
+
+/// What was measured of two arms in the same rounds.
+#[derive(Clone, Debug)]
+pub(crate) struct Pairs<T> {
+    /// Of the baseline, and of the arm.
+    pub(crate) pairs: Vec<(T, T)>,
+    /// Whether they are not of the same rounds.
+    pub(crate) apart: bool,
+}
+
+/// Something that was measured in a round.
+pub(crate) trait OfRound {
+    fn round(&self) -> u32;
+}
+
+impl OfRound for RunFigure {
+    fn round(&self) -> u32 {
+        self.round
+    }
+}
+
+/// Two runs of the same round were made right after each other, so that what changes slowly (temperature, other load)
+/// falls out of their ratio. Where fewer than two rounds have usable runs of both, run i is paired with run i: an interval
+/// is then wider by what changed in between.
+pub(crate) fn pairs<T: OfRound + Copy>(baseline: &[T], arm: &[T], usable: impl Fn(&T) -> bool) -> Pairs<T> {
+    let together: Vec<(T, T)> = baseline
         .iter()
-        .filter_map(|one| Some((one, arm.iter().find(|other| other.round == one.round)?)))
-        .filter(|(one, other)| one.usable() && other.usable())
-        .map(ratio)
+        .filter_map(|one| Some((*one, *arm.iter().find(|other| other.round() == one.round())?)))
+        .filter(|(one, other)| usable(one) && usable(other))
         .collect();
-    let (baseline, arm) = (usable(baseline), usable(arm));
+    let all = |figures: &[T]| figures.iter().copied().filter(|one| usable(one)).collect::<Vec<_>>();
+    let (baseline, arm) = (all(baseline), all(arm));
     let apart = together.len() < 2 && baseline.len().min(arm.len()) > together.len();
-    let ratios = if apart { baseline.iter().zip(&arm).map(ratio).collect() } else { together };
-    let estimate = estimate_ratio(&ratios);
-    let ci95 = estimate.and_then(|estimate| estimate.ci95);
-    let ratio = estimate.map(|estimate| estimate.mean);
-    Comparison { ratio, ci95, pairs: ratios.len(), apart, finding: Finding::of(ci95) }
+    Pairs { pairs: if apart { baseline.into_iter().zip(arm).collect() } else { together }, apart }
 }
 
 /// A verdict for every arm against every other one, so that any two can be looked at.
 #[must_use]
-pub(crate) fn every_pair(arms: &[Counted<'_>], usable_cores: Option<u32>) -> Vec<Verdict> {
-    (0..arms.len()).flat_map(|baseline| verdicts(arms, baseline, usable_cores)).collect()
+pub(crate) fn every_pair(arms: &[Counted<'_>], looks: Looks, usable_cores: Option<u32>) -> Vec<Verdict> {
+    (0..arms.len()).flat_map(|baseline| verdicts(arms, baseline, looks, usable_cores)).collect()
 }
 
 /// One verdict for each arm but the baseline, in arm order; none with a single arm.
@@ -170,17 +276,25 @@ pub(crate) fn every_pair(arms: &[Counted<'_>], usable_cores: Option<u32>) -> Vec
 /// second since the start of their runs: worth showing, but the finding stays [`Finding::TooEarly`] and there is no
 /// interval.
 ///
+/// With several arms their findings are corrected for that (Holm): the chance that any of them is found to differ where
+/// none does is 5 %.
+///
 /// `usable_cores` adds the reason "more workers than cores".
 #[must_use]
-pub(crate) fn verdicts(arms: &[Counted<'_>], baseline: usize, usable_cores: Option<u32>) -> Vec<Verdict> {
+pub(crate) fn verdicts(arms: &[Counted<'_>], baseline: usize, looks: Looks, usable_cores: Option<u32>) -> Vec<Verdict> {
     let Some(reference) = arms.get(baseline) else { return Vec::new() };
     let baseline_figures = reference.figures();
-    let others = arms.iter().enumerate().filter(|(arm, _)| *arm != baseline);
+    let others: Vec<(usize, &Counted<'_>)> = arms.iter().enumerate().filter(|(arm, _)| *arm != baseline).collect();
+    let found: Vec<Comparison> =
+        others.iter().map(|(_, counted)| compare_looking(&baseline_figures, &counted.figures(), looks)).collect();
+    let corrected = P::corrected(&found.iter().map(|comparison| comparison.p).collect::<Vec<_>>());
+    let found = found.into_iter().zip(corrected);
     others
-        .map(|(arm, counted)| {
+        .into_iter()
+        .zip(found)
+        .map(|((arm, counted), (comparison, p))| {
             let (reference, runs) = (reference.runs, counted.runs);
-            let Comparison { ratio, ci95, pairs, apart, finding } = compare(&baseline_figures, &counted.figures());
-            let ratio = ratio.or_else(|| live_ratio(reference, runs));
+            let ratio = comparison.ratio.or_else(|| live_ratio(reference, runs));
             // Reasons are about the side that is behind. Without a ratio there is nothing to explain.
             let behind = match ratio {
                 Some(ratio) if ratio > 1.0 => reference,
@@ -195,11 +309,14 @@ pub(crate) fn verdicts(arms: &[Counted<'_>], baseline: usize, usable_cores: Opti
                 arm,
                 baseline,
                 ratio,
-                ci95,
-                pairs,
-                apart,
-                finding,
-                reasons: reasons(behind, usable_cores),
+                ci95: comparison.ci95,
+                always_valid: comparison.always_valid,
+                p,
+                rank_p: comparison.rank_p,
+                pairs: comparison.pairs,
+                apart: comparison.apart,
+                finding: comparison.finding.corrected(p),
+                reasons: reasons(behind, ratio, comparison.finding, usable_cores),
                 unsuccessful: unsuccessful.collect(),
             }
         })
@@ -214,11 +331,19 @@ fn live_ratio(baseline: &[Arc<Snapshot>], arm: &[Arc<Snapshot>]) -> Option<f64> 
 }
 
 /// What the runs show together; that they are suspect, if at least half of them are.
-fn reasons(runs: &[Arc<Snapshot>], usable_cores: Option<u32>) -> Vec<Lint> {
+fn reasons(runs: &[Arc<Snapshot>], ratio: Option<f64>, finding: Finding, usable_cores: Option<u32>) -> Vec<Lint> {
+    let differs = matches!(finding, Finding::Faster | Finding::Slower);
+    let behind = ratio.filter(|_| differs).map(|ratio| ratio.min(1.0 / ratio));
+    let startup = behind.and_then(|behind| startup_explains(runs.iter().map(AsRef::as_ref), behind));
     let suspect = runs.iter().filter(|run| !run.suspect.is_empty()).count();
     let suspect = (suspect > 0 && suspect * 2 >= runs.len()).then(|| Lint::Suspect(String::new()));
-    together(runs.iter().map(AsRef::as_ref), usable_cores).into_iter().chain(suspect).collect()
+    let explained = startup.is_some();
+    let others = together(runs.iter().map(AsRef::as_ref), usable_cores).into_iter();
+    let others = others.filter(|lint| !(explained && matches!(lint, Lint::StartupBound(_))));
+    startup.into_iter().chain(others).chain(suspect).collect()
 }
 
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;

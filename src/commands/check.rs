@@ -1,8 +1,9 @@
-//! `poolscope check`: validates workload files and explains what they would do, without running anything.
+//! `poolscope check`: validates workload files and explains what they would do, without running anything of theirs.
 
 use serde_json::{Value, json};
 
 use crate::cli::{CheckArgs, Format};
+use crate::commands::python_check::PythonCheck;
 use crate::commands::target::Target;
 use crate::commands::{ExitReason, prepare, programs, write};
 use crate::report::{clean, plan};
@@ -55,7 +56,9 @@ impl Check {
                 };
             }
         };
-        let plan = prepare::plan(&loaded.workload, platform, arguments.max_time);
+        let mut plan = prepare::plan(&loaded.workload, platform, arguments.max_time);
+        let mut pythons = PythonCheck::of(&loaded.workload);
+        plan.impossible.append(&mut pythons.impossible);
         let valid = plan.impossible.is_empty() && (plan.refusals.is_empty() || arguments.i_know);
         let mut text = String::new();
         for warning in &loaded.warnings {
@@ -67,12 +70,16 @@ impl Check {
         for line in plan::lines(&loaded.workload, &plan) {
             text.push_str(&format!("  {line}\n"));
         }
+        for line in pythons.lines() {
+            text.push_str(&format!("  {}\n", clean::line(&line)));
+        }
         let programs = programs::of(&loaded.workload);
         for line in programs.iter().flat_map(programs::Programs::lines) {
             text.push_str(&format!("  {line}\n"));
         }
         let document = json!({
             "file": source.name, "valid": valid, "warnings": loaded.warnings, "plan": plan, "commands": programs,
+            "skipped": pythons.skipped,
         });
         Self { valid, text, document }
     }

@@ -3,16 +3,18 @@
 mod catalogue;
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cli::{ChangeArgs, CompareArgs, DashboardArgs, Format, Output, Theme};
 use crate::commands::console::Console;
 use crate::commands::farewell::{self, Repeat};
 use crate::commands::prepare::{self, Platform, Prepared};
-use crate::commands::{ExitReason, compare, leave, process, write};
+use crate::commands::{ExitReason, compare, leave, list, new, process, python, write};
 use crate::session::conductor::{JoinOnDrop, Session};
 use crate::tui::{self, CatalogueEntry, DashboardEnd, DashboardOptions, Left, ThemeName};
 use crate::workload::model::Workload;
+use crate::workload::source::Source;
 
 /// Prepares, shows the dashboard, in which sessions are run, and says what was measured.
 ///
@@ -20,10 +22,33 @@ use crate::workload::model::Workload;
 /// See [`super::execute`].
 pub(crate) fn execute(arguments: &DashboardArgs) -> anyhow::Result<ExitReason> {
     let console = Console::detect();
-    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) || console.is_dumb() {
+    if !has_terminal(console) || !std::io::stdin().is_terminal() {
         return without_terminal(arguments, console);
     }
-    let Offer { platform, catalogue, named } = match prepared(arguments) {
+    show(arguments, None)
+}
+
+/// Whether there is a terminal that can be drawn on.
+pub(super) fn has_terminal(console: Console) -> bool {
+    std::io::stdout().is_terminal() && !console.is_dumb()
+}
+
+/// What a workload from the command line has for a source.
+const TYPED: &str = "command line";
+
+/// A workload that is there already.
+pub(super) struct Given {
+    pub(crate) source: Source,
+    pub(crate) workload: Arc<Workload>,
+    /// The command line that says the same again.
+    pub(crate) again: Vec<String>,
+}
+
+/// The dashboard of what the command line names, or of what is given.
+pub(super) fn show(arguments: &DashboardArgs, given: Option<Given>) -> anyhow::Result<ExitReason> {
+    let console = Console::detect();
+    let again = given.as_ref().map(|given| given.again.clone());
+    let Offer { platform, catalogue, named } = match prepared(arguments, given) {
         Ok(offer) => offer,
         Err(exit) => return Ok(exit),
     };
@@ -33,17 +58,20 @@ pub(crate) fn execute(arguments: &DashboardArgs) -> anyhow::Result<ExitReason> {
     let sessions = Sessions::default();
     let Left { ended, measured } = tui::run(DashboardOptions {
         process: process()?,
+        save: Arc::new(saved),
         start: starter(platform, Arc::clone(&sessions), &arguments.changes),
         catalogue,
         initial: named,
-        theme: theme(arguments.theme),
-        ascii: arguments.ascii || console.ascii(true),
-        fps: u32::from(arguments.fps),
+        theme: theme(arguments.look.theme),
+        ascii: arguments.look.ascii || console.ascii(true),
+        fps: u32::from(arguments.look.fps),
     })?;
     // Where the terminal is gone, so is its user.
     if let Some(measured) = measured.filter(|_| ended.signal != Some(libc::SIGHUP)) {
         let file = names.get(measured.entry).map_or("", String::as_str);
-        let repeat = Repeat { file, given: Some(measured.entry) == named, changes: &arguments.changes };
+        let given = Some(measured.entry) == named;
+        let again = again.as_deref().filter(|_| given);
+        let repeat = Repeat { file, given, changes: &arguments.changes, again };
         farewell::say(&measured, ended.signal, &repeat, arguments);
     }
     let exit = leave(exit(ended), ended.left_behind);
@@ -60,7 +88,7 @@ struct Offer {
     named: Option<usize>,
 }
 
-fn prepared(arguments: &DashboardArgs) -> Prepared<Offer> {
+fn prepared(arguments: &DashboardArgs, given: Option<Given>) -> Prepared<Offer> {
     let DashboardArgs { file, changes, output: Output { output, format, strict, color, .. }, .. } = arguments;
     prepare::one_count(changes, "the dashboard", file.as_deref())?;
     if output.is_some() || *format == Format::Json || *strict {
@@ -73,10 +101,17 @@ fn prepared(arguments: &DashboardArgs) -> Prepared<Offer> {
     let Some(file) = file else {
         return Ok(Offer { catalogue: catalogue::catalogue(&platform, changes), platform, named: None });
     };
-    let (source, workload) = prepare::source_and_workload(file, changes, *color)?;
+    let typed = given.is_some();
+    let (source, workload) = match given {
+        Some(given) => (given.source, given.workload),
+        None => prepare::source_and_workload(file, changes, *color)?,
+    };
     prepare::envelope(&workload, &platform, changes, false)?;
     let mut catalogue = catalogue::catalogue(&platform, changes);
-    let entry = catalogue::entry_of(file, &source, workload, &platform, changes);
+    let mut entry = catalogue::entry_of(file, &source, workload, &platform, changes);
+    if typed {
+        entry.source = TYPED.to_owned();
+    }
     let named = Some(catalogue::offer(&mut catalogue, entry, &source));
     Ok(Offer { platform, catalogue, named })
 }
@@ -97,15 +132,7 @@ fn without_terminal(arguments: &DashboardArgs, console: Console) -> anyhow::Resu
             if std::io::stdout().is_terminal() && console.is_dumb() { " that can be drawn on (TERM)" } else { "" };
         write::say(&format!("no terminal{dumb}: running headless, as poolscope compare {file}"));
     }
-    compare::execute(&CompareArgs {
-        file: file.clone(),
-        engines: Vec::new(),
-        repeats: None,
-        warmup: None,
-        together: false,
-        changes: changes.clone(),
-        output: output.clone(),
-    })
+    compare::execute(&CompareArgs::of_all(file.clone(), changes.clone(), output.clone()))
 }
 
 /// The sessions that were started; dropping them waits for their ends.
@@ -113,7 +140,7 @@ type Sessions = Arc<Mutex<Vec<JoinOnDrop>>>;
 
 fn starter(platform: Platform, sessions: Sessions, changes: &ChangeArgs) -> tui::Start {
     let ChangeArgs { i_know, max_time, .. } = *changes;
-    Box::new(move |workload: Arc<Workload>| {
+    Arc::new(move |workload: Arc<Workload>| {
         let plan = prepare::plan(&workload, &platform, max_time);
         if let Some(note) = plan.impossible.first() {
             anyhow::bail!("{}: {}", note.key, note.message);
@@ -121,12 +148,36 @@ fn starter(platform: Platform, sessions: Sessions, changes: &ChangeArgs) -> tui:
         if let (Some(refusal), false) = (plan.refusals.first(), i_know) {
             anyhow::bail!("{}: {}; --i-know runs it all the same", refusal.key, refusal.message);
         }
+        let workload = python::ready(workload).map_err(|unfit| anyhow::anyhow!("{}", unfit.reason()))?;
         let session = Session::start(prepare::session(workload, &platform, i_know)?)?;
         let (handle, ending) = session.into_parts();
         // A poisoned list is only a list.
         sessions.lock().unwrap_or_else(PoisonError::into_inner).push(ending);
         Ok(handle)
     })
+}
+
+/// Writes the file of a workload that is built in or was typed, under a name that is free.
+fn saved(entry: &CatalogueEntry) -> String {
+    let Ok(workload) = &entry.outcome else { return "a file with errors is not written".to_owned() };
+    if entry.source != list::BUILT_IN && entry.source != TYPED {
+        return format!("its file is {}", entry.source);
+    }
+    let sane = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    let name: String = workload.name.chars().map(sane).collect();
+    let name = name.trim_matches(['-', '.']);
+    let name = if name.is_empty() { "workload" } else { name };
+    let names = std::iter::once(format!("{name}.yaml")).chain((2..100).map(|number| format!("{name}-{number}.yaml")));
+    for path in names {
+        match new::create(Path::new(&path), &entry.text) {
+            Ok(()) => return format!("{path} written, as the workload was opened"),
+            Err(new::Refused::Exists) => {}
+            Err(new::Refused::NotCreated(error) | new::Refused::NotWritten(error)) => {
+                return format!("{path} cannot be written: {error}");
+            }
+        }
+    }
+    format!("{name}.yaml and 98 more are there already")
 }
 
 fn exit(ended: DashboardEnd) -> ExitReason {

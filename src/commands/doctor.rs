@@ -1,5 +1,6 @@
 //! `poolscope doctor`: what this machine offers, as facts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -7,13 +8,16 @@ use serde_json::{Value, json};
 
 use crate::cli::{DoctorArgs, Format};
 use crate::commands::calibration::Origin;
+use crate::commands::interpreters::{self, FoundInterpreter};
 use crate::commands::target::Target;
 use crate::commands::{ExitReason, write};
 use crate::os::host::Host;
 use crate::os::limits::{DESCRIPTORS_PER_WORKER, Headroom, Limits};
 use crate::os::probes::{Probes, SLEEPS};
+use crate::report::json::python::interpreter;
 use crate::report::{clean, units};
 use crate::worker::calibration::Calibration;
+use crate::workload::model::{EngineKind, StartMethod};
 
 struct Facts {
     host: Host,
@@ -25,6 +29,7 @@ struct Facts {
     /// When this was found out.
     at: Timestamp,
     probes: Probes,
+    pythons: Vec<FoundInterpreter>,
 }
 
 /// Prints what was found.
@@ -60,6 +65,7 @@ impl Facts {
             origin,
             at: Timestamp::now(),
             probes: Probes::run(),
+            pythons: interpreters::find(),
             host,
         }
     }
@@ -87,7 +93,25 @@ impl Facts {
             ("PSI", there(self.probes.psi)),
             ("left behind", self.left_behind()),
         ];
-        rows.iter().map(|(name, value)| format!("{name:14} {}\n", clean::line(value))).collect()
+        let pythons: Vec<(&str, String)> = match self.pythons.as_slice() {
+            [] => vec![("python", "not found: tasks in Python cannot be run here".to_owned())],
+            found => found.iter().map(|found| ("python", found.words())).collect(),
+        };
+        let engines = [("engines", Self::engines())];
+        rows.iter()
+            .chain(&engines)
+            .chain(&pythons)
+            .map(|(name, value)| format!("{name:14} {}\n", clean::line(value)))
+            .collect()
+    }
+
+    /// Every kind of engine, and what it runs.
+    fn engines() -> String {
+        let of = |only: bool| {
+            let kinds = EngineKind::in_files().filter(|kind| (kind.is_reference() || kind.shares_process()) == only);
+            kinds.map(EngineKind::word).collect::<Vec<_>>().join(", ")
+        };
+        format!("{} for every kind of task; {} for functions in Python", of(false), of(true))
     }
 
     fn memory(&self) -> String {
@@ -203,6 +227,7 @@ impl Facts {
                 "path": path.map(|path| path.display().to_string()), "measured_at": measured_at, "reason": reason,
                 "now_iterations_per_second": self.now.map(|now| now.iterations_per_second),
             },
+            "python": self.pythons.iter().map(python).collect::<Vec<Value>>(),
             "program": { "linked_statically": probes.linked_statically, "reason": self.not_static() },
             "available": {
                 "pidfd": probes.pidfd, "cpu_clock": probes.cpu_clock, "pss": probes.pss, "psi": probes.psi,
@@ -210,6 +235,20 @@ impl Facts {
             },
         })
     }
+}
+
+fn python(found: &FoundInterpreter) -> Value {
+    let error = found.is.as_ref().err().map(ToString::to_string);
+    let is = found.is.as_ref().ok();
+    let engines = is.map(|is| interpreters::can(is).map(EngineKind::word).collect::<Vec<_>>());
+    let cannot = is.map(|is| {
+        let but = interpreters::abilities(is).into_iter().filter_map(|(kind, but)| Some((kind.word(), but?)));
+        but.collect::<BTreeMap<_, _>>()
+    });
+    json!({
+        "program": found.program, "is": is.map(|found| interpreter(found, None)), "error": error,
+        "engines": engines, "cannot": cannot, "start_methods": is.map(|_| interpreters::START_METHODS.map(StartMethod::word)),
+    })
 }
 
 /// How long ago something was, in words; a clock that was set back does not make it the future.
@@ -260,7 +299,16 @@ mod tests {
         };
         let calibration = Calibration { iterations_per_second: 1e9 };
         let now = Some(Calibration { iterations_per_second: 8e8 });
-        Facts { host, limits, calibration, origin, now, at: Timestamp::from_second(100_000).unwrap(), probes }
+        Facts {
+            host,
+            limits,
+            calibration,
+            origin,
+            now,
+            at: Timestamp::from_second(100_000).unwrap(),
+            probes,
+            pythons: Vec::new(),
+        }
     }
 
     #[test]
@@ -280,6 +328,9 @@ mod tests {
              80 % of it\n",
             "program        linked statically: a worker starts without a loader\n",
             "PSS            not available here\n",
+            "python         not found: tasks in Python cannot be run here\n",
+            "engines        pool, process, serial for every kind of task; mp_pool, mp_process, ppe, thread, interpreter for \
+             functions in Python\n",
         ] {
             assert!(text.contains(line), "{line}\nis not in\n{text}");
         }

@@ -22,6 +22,8 @@ pub(super) struct Repeat<'a> {
     pub(crate) given: bool,
     /// What was asked for on the command line.
     pub(crate) changes: &'a ChangeArgs,
+    /// The whole command line, where that is what says the workload.
+    pub(crate) again: Option<&'a [String]>,
 }
 
 /// Writes both to standard output. Failures are not told one by one: they were on screen, and the command tells them.
@@ -37,7 +39,7 @@ pub(super) fn say(measured: &Measured, signal: Option<i32>, repeat: &Repeat<'_>,
         text.push_str("\nWorker counts that were tried\n");
         text.push_str(&report::sweep::text::counts(&swept, options));
     }
-    let text = if arguments.ascii { ascii::text(&text) } else { write::shown_on(&text, true) };
+    let text = if arguments.look.ascii { ascii::text(&text) } else { write::shown_on(&text, true) };
     let again = repeat.lines(view, &measured.opened_with);
     // A terminal that is gone takes nothing, which is no loss.
     if let Err(error) = write::stdout(&format!("{text}\n{again}")) {
@@ -59,6 +61,9 @@ fn swept(view: &SessionView) -> Vec<SweptArm> {
 impl Repeat<'_> {
     /// A line that says what it is, and the command on a line of its own.
     fn lines(&self, view: &SessionView, opened_with: &[u32]) -> String {
+        if let Some(words) = self.again {
+            return format!("To repeat it:\n  {}\n", shell::join(words));
+        }
         let piped =
             source::is_standard_input(self.file) || source::is_named_pipe(self.file) || is_descriptor(self.file);
         let again = if piped { "To repeat it, given the same workload once more:" } else { "To repeat it:" };
@@ -154,7 +159,7 @@ mod tests {
     }
 
     fn repeat<'a>(file: &'a str, given: bool, changes: &'a ChangeArgs) -> Repeat<'a> {
-        Repeat { file, given, changes }
+        Repeat { file, given, changes, again: None }
     }
 
     /// The command line read back.
@@ -210,7 +215,8 @@ mod tests {
         let mut warming_up = fixture::first_run();
         warming_up.arms[0].finished = std::sync::Arc::default();
         assert!(!model::was_measured(&warming_up), "the first round is one to warm up");
-        warming_up.position = crate::session::view::RunPosition::Round { round: 2, rounds: 6, warmup: 1 };
+        warming_up.position =
+            crate::session::view::RunPosition::Round { round: 2, rounds: 6, warmup: 1, probes: false, open: false };
         assert!(model::was_measured(&warming_up));
         assert!(model::was_measured(&fixture::finished()));
     }

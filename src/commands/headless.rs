@@ -7,7 +7,7 @@ use crate::cli::{ChangeArgs, Format, Output};
 use crate::commands::drive::{Driven, drive};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::target::Target;
-use crate::commands::{ExitReason, leave, write};
+use crate::commands::{ExitReason, leave, python, write};
 use crate::report::ending::Ending;
 use crate::report::text::TextOptions;
 use crate::report::{self, Results};
@@ -40,13 +40,23 @@ pub(super) fn execute<R: Report>(
         Ok(job) => job,
         Err(exit) => return Ok(exit),
     };
+    let workload = match python::ready(workload) {
+        Ok(workload) => workload,
+        Err(unfit) => {
+            unfit.0.iter().for_each(|line| write::say(line));
+            return Ok(ExitReason::BadInput);
+        }
+    };
+    for arm in &workload.skipped {
+        write::say(&format!("note: {} is skipped: {}", clean::line(&arm.name), clean::line(&arm.reason)));
+    }
     let spec = prepare::session(workload, &platform, changes.i_know)?;
     let driven = drive(spec, command, output)?;
     let results = results(&driven);
     let on_page = target.is_standard() && output.format == Format::Text;
     let text = page(&results, output, target.is_standard());
     let written = target.deliver(&text);
-    Ok(leave(verdict(&results, output.strict, on_page).or_graver(written), driven.left_behind))
+    Ok(leave(verdict(&results, output, on_page).or_graver(written), driven.left_behind))
 }
 
 /// Results that can be written and judged.
@@ -60,6 +70,8 @@ pub(super) trait Report {
     fn all_failed(&self) -> Vec<(&str, AllFailed)>;
     /// Whether the figures of any run should not be trusted.
     fn is_suspect(&self) -> bool;
+    /// Tasks that did not succeed, over all counted runs.
+    fn unsuccessful(&self) -> u64;
 }
 
 impl Report for Results {
@@ -81,6 +93,10 @@ impl Report for Results {
 
     fn is_suspect(&self) -> bool {
         self.arms.iter().flat_map(|arm| &arm.runs).any(|run| !run.suspect.is_empty())
+    }
+
+    fn unsuccessful(&self) -> u64 {
+        self.arms.iter().flat_map(|arm| &arm.runs).map(|run| run.counts.finished() - run.counts.succeeded).sum()
     }
 }
 
@@ -104,6 +120,10 @@ impl Report for sweep::SweepResults {
     fn is_suspect(&self) -> bool {
         self.arms.iter().flat_map(|arm| &arm.tuning.points).any(|point| !point.suspect.is_empty())
     }
+
+    fn unsuccessful(&self) -> u64 {
+        self.arms.iter().flat_map(|arm| &arm.tuning.points).map(|point| point.unsuccessful).sum()
+    }
 }
 
 fn page(results: &impl Report, output: &Output, standard: bool) -> String {
@@ -118,11 +138,21 @@ fn page(results: &impl Report, output: &Output, standard: bool) -> String {
 }
 
 /// The exit code of what was measured; says why it is none of success, unless the page did.
-fn verdict(results: &impl Report, strict: bool, on_page: bool) -> ExitReason {
+fn verdict(results: &impl Report, output: &Output, on_page: bool) -> ExitReason {
     let failed = results.all_failed();
     let failed = failed.iter().map(|(name, found)| all_failed(name, found, on_page));
     let exit = failed.fold(ended(results.ending()), ExitReason::or_graver);
-    if strict && results.is_suspect() { exit.or_graver(ExitReason::Suspect) } else { exit }
+    let exit = if output.strict && results.is_suspect() { exit.or_graver(ExitReason::Suspect) } else { exit };
+    match results.unsuccessful() {
+        0 => exit,
+        _ if !output.fail_on_error => exit,
+        count => {
+            if !on_page {
+                write::say(&format!("error: {count} of the tasks did not succeed"));
+            }
+            exit.or_graver(ExitReason::Failed)
+        }
+    }
 }
 
 /// The exit code of an ending; says what broke.

@@ -10,7 +10,6 @@ use crate::cli::{Format, ListArgs};
 use crate::commands::target::Target;
 use crate::commands::{ExitReason, write};
 use crate::report::clean;
-use crate::workload::load::load;
 use crate::workload::model::Workload;
 use crate::workload::{bundled, source};
 
@@ -54,7 +53,7 @@ pub(super) fn known(colored: bool, allow_exec: bool) -> Vec<ListedWorkload> {
         list.extend(paths.iter().filter_map(|path| file(path, all, colored, allow_exec)));
     }
     list.extend(bundled::all().iter().map(|bundled| {
-        let outcome = load(bundled.text, bundled.name).map(|loaded| loaded.workload);
+        let outcome = source::load_bundled(bundled).map(|loaded| loaded.workload);
         ListedWorkload {
             name: bundled.name.to_owned(),
             source: BUILT_IN.to_owned(),

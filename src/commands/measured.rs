@@ -11,7 +11,7 @@ use crate::session::view::{ArmView, Mode, SessionView};
 /// The run in which an arm was cut off.
 pub(super) fn partial(view: &SessionView, arm: &ArmView) -> Option<Partial> {
     let run = arm.latest().filter(|run| run.state != RunState::Finished)?;
-    Some(Partial { run: Arc::clone(run), warmup: view.position.is_warmup() })
+    Some(Partial::of(run, view.position.is_warmup()))
 }
 
 /// What was measured in a session that was driven.
@@ -28,7 +28,9 @@ pub(super) fn results_of(view: &SessionView, stream_hash: String, ending: Ending
             workers,
             runs: runs.to_vec(),
             rounds: runs.rounds().to_vec(),
+            touched: arm.touched,
             partial: partial(view, arm).filter(|_| workers == arm.measured),
+            gil_probe: arm.gil_probe(workers),
         }
     };
     Results {
@@ -37,6 +39,9 @@ pub(super) fn results_of(view: &SessionView, stream_hash: String, ending: Ending
         stream_hash,
         arms: view.arms.iter().map(arm).collect(),
         baseline: view.baseline,
+        looks: view.looks,
+        precision: view.precision,
+        control_cores: view.control_cores,
         sharing_cores: view.mode == Mode::Together,
         ending,
     }

@@ -10,9 +10,11 @@ mod console;
 pub(crate) mod dashboard;
 pub(crate) mod doctor;
 mod drive;
+pub(crate) mod explain;
 mod farewell;
 mod headless;
 mod in_place;
+mod interpreters;
 pub(crate) mod list;
 mod measured;
 pub(crate) mod new;
@@ -20,9 +22,13 @@ mod placing;
 mod prepare;
 mod programs;
 mod progress;
+mod python;
+mod python_check;
 pub(crate) mod run;
 pub(crate) mod sweep;
 mod target;
+pub(crate) mod trial;
+mod unpacked;
 mod write;
 
 use std::process::ExitCode;
@@ -38,6 +44,8 @@ use crate::worker::environment;
 pub enum ExitReason {
     /// 0: done.
     Done,
+    /// 1: a task did not succeed, and that was asked to be an error.
+    Failed,
     /// 2: the input is bad and nothing was started.
     BadInput,
     /// 3: aborted, an engine could not go on, not one task of an arm succeeded, or the result could not be written.
@@ -53,6 +61,7 @@ impl ExitReason {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
+            Self::Failed => 1,
             Self::BadInput => 2,
             Self::Aborted => 3,
             Self::Suspect => 4,
@@ -66,9 +75,10 @@ impl ExitReason {
     #[must_use]
     pub(crate) fn or_graver(self, other: Self) -> Self {
         let rank = |exit: Self| match exit {
-            Self::Signal(_) => 4,
-            Self::BadInput => 3,
-            Self::Aborted => 2,
+            Self::Signal(_) => 5,
+            Self::BadInput => 4,
+            Self::Aborted => 3,
+            Self::Failed => 2,
             Self::Suspect => 1,
             Self::Done => 0,
         };
@@ -109,6 +119,12 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitReason> {
             environment::MAX_DEPTH
         );
     }
+    let done = execute_verb(cli);
+    unpacked::remove();
+    done
+}
+
+fn execute_verb(cli: Cli) -> anyhow::Result<ExitReason> {
     match cli.command {
         None => dashboard::execute(&cli.dashboard),
         Some(Verb::Run(arguments)) => run::execute(&arguments),
@@ -116,7 +132,9 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitReason> {
         Some(Verb::Sweep(arguments)) => sweep::execute(&arguments),
         Some(Verb::Check(arguments)) => check::execute(&arguments),
         Some(Verb::List(arguments)) => list::execute(&arguments),
+        Some(Verb::Try(arguments)) => trial::execute(&arguments),
         Some(Verb::New(arguments)) => new::execute(&arguments),
         Some(Verb::Doctor(arguments)) => doctor::execute(&arguments),
+        Some(Verb::Explain(arguments)) => explain::execute(&arguments),
     }
 }

@@ -58,14 +58,15 @@ fn argument(path: &str) -> String {
     if path.starts_with('-') { format!("./{path}") } else { path.to_owned() }
 }
 
-enum Refused {
+/// Why a file was not created.
+pub(super) enum Refused {
     Exists,
     NotCreated(io::Error),
     NotWritten(io::Error),
 }
 
 /// Creates a file, whole or not at all.
-fn create(path: &Path, text: &str) -> Result<(), Refused> {
+pub(super) fn create(path: &Path, text: &str) -> Result<(), Refused> {
     let mut file = File::options().write(true).create_new(true).open(path).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Refused::Exists,
         _ => Refused::NotCreated(error),
@@ -80,6 +81,7 @@ fn create(path: &Path, text: &str) -> Result<(), Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::plan::{Machine, Room, plan};
 
     #[test]
     fn whatever_name_is_taken_gives_a_workload_of_that_name_without_a_warning() {
@@ -102,6 +104,12 @@ mod tests {
             let loaded = load(&text, name).unwrap();
             assert_eq!((written.as_str(), loaded.workload.name.as_str()), (path, title));
             assert_eq!(loaded.warnings, [], "{name}");
+            for cores in [1, 2, 16, 256] {
+                let (processes, memory_bytes) = (Room::of(10_000), 1 << 40);
+                let machine = Machine { cores, memory_bytes, memory_source: "", processes, descriptors: None };
+                let plan = plan(&loaded.workload, machine);
+                assert_eq!((plan.warnings, plan.refusals), (vec![], vec![]), "{cores} cores");
+            }
             assert!(text.contains(&format!("`poolscope check {}`", argument(path))), "{text}");
         }
     }

@@ -15,7 +15,9 @@ use crate::os::limits::{self, DESCRIPTORS_PER_WORKER, Limits};
 use crate::report::clean;
 use crate::session::conductor::{ArmSpec, SessionSpec};
 use crate::worker::calibration::Calibration;
-use crate::workload::model::{Chunksize, EngineKind, EngineSpec, Workers, Workload};
+use crate::workload::diagnostic::Diagnostics;
+use crate::workload::load::Loaded;
+use crate::workload::model::{Chunksize, EngineKind, EngineSpec, StartMethod, Workers, Workload};
 use crate::workload::plan::{self, Machine, Plan};
 use crate::workload::source::{self, Source};
 
@@ -76,20 +78,31 @@ pub(super) fn workload(name: &str, changes: &ChangeArgs, color: Color) -> Prepar
 
 /// The same with where it came from.
 pub(super) fn source_and_workload(name: &str, changes: &ChangeArgs, color: Color) -> Prepared<(Source, Arc<Workload>)> {
-    let colored = write::colored_stderr(color);
-    let bad = |message: String| {
-        write::say(&message);
-        ExitReason::BadInput
-    };
     announce(name);
-    let (source, loaded) =
-        source::load(name, changes.allow_exec, &changes.set).map_err(|diagnostics| bad(diagnostics.render(colored)))?;
+    changed(source::load(name, changes.allow_exec, &changes.set), changes, color)
+}
+
+/// The same for a text that the command line says: it runs here and now.
+pub(super) fn typed(text: String, changes: &ChangeArgs, color: Color) -> Prepared<(Source, Arc<Workload>)> {
+    changed(source::typed(text, &changes.set), changes, color)
+}
+
+fn changed(
+    loaded: Result<(Source, Loaded), Diagnostics>,
+    changes: &ChangeArgs,
+    color: Color,
+) -> Prepared<(Source, Arc<Workload>)> {
+    let colored = write::colored_stderr(color);
+    let (source, loaded) = loaded.map_err(|diagnostics| {
+        write::say(&diagnostics.render(colored));
+        ExitReason::BadInput
+    })?;
     for warning in &loaded.warnings {
         write::say(&warning.render(colored));
     }
     let mut workload = loaded.workload;
     if let Some(seed) = changes.seed {
-        workload.seed = seed;
+        workload.reseed(seed);
     }
     // Several counts are a sweep's.
     if let Some(workers) = changes.workers.as_ref().and_then(WorkerCounts::single).and_then(NonZeroU32::new) {
@@ -206,11 +219,21 @@ pub(super) fn arm(workload: &Workload, name: &str) -> Prepared<EngineSpec> {
         ));
         return Err(ExitReason::BadInput);
     };
+    if kind.shares_process() && workload.classes.iter().any(|class| class.work.callable().is_none()) {
+        write::say(&format!(
+            "error: a {name} engine cannot run tasks of this kind: it runs functions in Python (`kind: python`) alone"
+        ));
+        return Err(ExitReason::BadInput);
+    }
     // `--workers` has changed every entry of the file alike; a kind that is not in it takes the same.
     let workers =
         workload.engines.iter().find(|engine| engine.kind == kind).map_or(Workers::Auto, |engine| engine.workers);
     let defaults = EngineSpec::of_kind(kind, workers);
-    Ok(EngineSpec { name: name.to_owned(), workers, chunksize: Chunksize::Auto, ..defaults })
+    let in_python = workload.classes.iter().any(|class| class.work.callable().is_some());
+    let start_method = StartMethod::usual(kind, in_python);
+    // CPython's own know no such thing.
+    let chunksize = if kind.is_reference() { defaults.chunksize } else { Chunksize::Auto };
+    Ok(EngineSpec { name: name.to_owned(), workers, chunksize, start_method, ..defaults })
 }
 
 /// The arms that names on the command line mean; without any, all entries of `engines:`.
@@ -241,7 +264,7 @@ pub(super) fn session(
     i_know: bool,
 ) -> Result<SessionSpec, OwnProgramUnknown> {
     let mut context = platform.run_context(i_know)?;
-    let mut arms: Vec<ArmSpec> = workload.engines.iter().cloned().map(ArmSpec::dispatched).collect();
+    let mut arms: Vec<ArmSpec> = workload.engines.iter().cloned().map(ArmSpec::of_entry).collect();
     if !i_know {
         // A key or a sweep gives no more workers than a file could ask for.
         for arm in &mut arms {

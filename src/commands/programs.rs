@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::report::clean;
-use crate::workload::model::{Work, Workload};
+use crate::workload::model::Workload;
 
 /// Where commands run, and which of their programs would not start.
 #[derive(Debug, Serialize)]
@@ -19,9 +19,9 @@ pub(super) struct Programs {
 
 /// `None` for a workload without commands.
 pub(super) fn of(workload: &Workload) -> Option<Programs> {
-    let names = workload.classes.iter().filter_map(|class| match &class.work {
-        Work::Command(command) => Some((class.name.as_str(), command.argv.first()?.as_str())),
-        _ => None,
+    let names = workload.classes.iter().filter_map(|class| {
+        let command = class.work.program()?;
+        Some((class.name.as_str(), command.argv.first()?.as_str()))
     });
     let mut names = names.peekable();
     names.peek()?;

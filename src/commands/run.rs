@@ -27,6 +27,7 @@ fn prepared(arguments: &RunArgs) -> Prepared<Job> {
     let arm = prepare::arm(&workload, arguments.engine.as_ref().unwrap_or(&first))?;
     let mut once = (*workload).clone();
     (once.measure.warmup, once.measure.repeats) = (0, NonZeroU32::MIN);
+    once.measure.adaptive = None;
     (once.engines, once.baseline) = (vec![arm], 0);
     let platform = Platform::detect();
     prepare::envelope(&once, &platform, changes, false)?;

@@ -27,15 +27,27 @@ pub(crate) fn execute(arguments: &SweepArgs) -> anyhow::Result<ExitReason> {
 
 /// The same, with so many runs of each count if the command line does not say.
 pub(super) fn with_repeats(arguments: &SweepArgs, repeats: fn(&Workload) -> u32) -> anyhow::Result<ExitReason> {
-    headless::execute(prepared(arguments, repeats), &arguments.changes, &arguments.output, results)
+    of(prepare::workload(&arguments.file, &arguments.changes, arguments.output.color), arguments, repeats)
 }
 
-fn prepared(arguments: &SweepArgs, repeats: fn(&Workload) -> u32) -> Prepared<Job> {
+/// The same of a workload that is there already.
+pub(super) fn of(
+    workload: Prepared<Arc<Workload>>,
+    arguments: &SweepArgs,
+    repeats: fn(&Workload) -> u32,
+) -> anyhow::Result<ExitReason> {
+    headless::execute(prepared(workload, arguments, repeats), &arguments.changes, &arguments.output, results)
+}
+
+fn prepared(workload: Prepared<Arc<Workload>>, arguments: &SweepArgs, repeats: fn(&Workload) -> u32) -> Prepared<Job> {
     let SweepArgs { file, engines, changes, output, .. } = arguments;
-    let workload = prepare::workload(file, changes, output.color)?;
+    let workload = workload?;
     let platform = Platform::detect();
     let mut changed = prepare::with_arms(&workload, scope::arms(prepare::arms(&workload, engines)?)?);
     let runs = arguments.repeats.unwrap_or_else(|| repeats(&workload));
+    // Counts are compared, not locks.
+    changed.measure.gil_probe = false;
+    changed.measure.adaptive = None;
     changed.measure.repeats = NonZeroU32::new(runs).unwrap_or(NonZeroU32::MIN);
     changed.measure.warmup = arguments.warmup.unwrap_or(changed.measure.warmup);
     let counts = scope::check(&mut changed, &platform, changes)?;

@@ -74,6 +74,8 @@ pub struct RunRequest<'a> {
     pub admission: Admission,
     /// What is the same for every run of the session.
     pub context: &'a RunContext,
+    /// Whether the interpreters of its tasks are probed, which disturbs them.
+    pub gil_probe: bool,
 }
 
 impl Debug for RunRequest<'_> {
@@ -117,6 +119,15 @@ pub enum StartError {
         /// The key in the workload.
         what: &'static str,
     },
+    /// One of CPython's own has not got what the workload needs.
+    #[error("the arm cannot run this workload: {reason}")]
+    Cannot {
+        /// In words.
+        reason: String,
+    },
+    /// Nobody has looked at the interpreter of its tasks ([`crate::worker::python::probe()`]).
+    #[error("the tasks are in Python, and the interpreter is not known")]
+    NoInterpreter,
     /// The engine's thread panicked before it began.
     #[error("the engine's thread ended before it began")]
     Gone,

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use crate::os::board;
-use crate::workload::model::{EngineSpec, Workers};
+use crate::workload::model::{EngineKind, EngineSpec, Workers};
 
 /// What is the same for every run of a session.
 #[derive(Clone, Debug)]
@@ -25,6 +25,17 @@ impl RunContext {
         self.max_processes.clamp(1, board::SLOTS)
     }
 
+    /// Most workers an arm of this kind may have.
+    #[must_use]
+    pub fn max_workers_of(&self, kind: EngineKind) -> u32 {
+        match kind {
+            kind if !kind.has_worker_count() => 1,
+            // As many again may be ghosts.
+            kind if kind.shares_process() => board::SLOTS / 2 - 1,
+            _ => self.max_workers(),
+        }
+    }
+
     /// The number of workers an entry asks for.
     #[must_use]
     pub fn workers(&self, spec: &EngineSpec, tasks: u64) -> u32 {
@@ -36,6 +47,6 @@ impl RunContext {
             Workers::Fixed(workers) => workers.get(),
             Workers::Unbounded => u32::try_from(tasks).unwrap_or(u32::MAX),
         };
-        workers.clamp(1, self.max_workers())
+        workers.clamp(1, self.max_workers_of(spec.kind))
     }
 }

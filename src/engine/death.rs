@@ -25,7 +25,8 @@ pub enum DeathCause {
     FileSizeLimit,
     /// We ended it because the user asked for it.
     Request,
-    /// We ended it because its task worked longer than its `timeout`.
+    /// We ended it because its task worked longer than its `timeout`; of a worker with several lanes that cannot be ended one
+    /// by one, because as many tasks as it was to have lanes did.
     Timeout {
         /// The `timeout` of its class.
         limit: Duration,

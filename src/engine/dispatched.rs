@@ -14,11 +14,11 @@ use crate::engine::stream::ClassRules;
 use crate::engine::submission;
 use crate::os::surroundings::Surroundings;
 use crate::worker::protocol::Initialize;
+use crate::worker::python::PythonWorkers;
 use crate::workload::model::{
-    Chunksize, ClassId, CpuList, EngineKind, EngineSpec, Fault, Join, Mishap, Reap, StartMethod, TaskClass, Work,
-    Workload,
+    Chunksize, ClassId, CpuList, EngineKind, EngineSpec, Fault, Join, Mishap, OnTimeout, PayloadSizes, Reap,
+    StartMethod, TaskClass, Work, Workload,
 };
-use crate::workload::service;
 
 /// An arm of one of our own kinds.
 #[derive(Clone, Copy, Debug)]
@@ -30,16 +30,19 @@ impl Arm for Dispatched {
             resize: self.0.has_worker_count(),
             pause: true,
             kill_worker: true,
-            on_timeout: true,
+            on_timeout: !self.0.shares_process(),
             inject_fault: true,
             process_per_task: self.0.process_per_task(),
-            lanes: false,
+            lanes: self.0.shares_process(),
         }
     }
 
     fn start(&self, request: RunRequest<'_>, observer: Box<dyn Observer>) -> Result<Box<dyn ArmRun>, StartError> {
+        // Orders to do wrong are for workers of ours.
+        let native = request.workload.classes.iter().all(|class| class.work.callable().is_none());
         let capabilities = self.capabilities();
-        Ok(Box::new(DispatchedRun { run: Run::start(run_spec(request, capabilities), observer)?, capabilities }))
+        let capabilities = Capabilities { inject_fault: capabilities.inject_fault && native, ..capabilities };
+        Ok(Box::new(DispatchedRun { run: Run::start(run_spec(request, capabilities)?, observer)?, capabilities }))
     }
 }
 
@@ -64,28 +67,41 @@ impl ArmRun for DispatchedRun {
 }
 
 /// What the driver needs for a run.
-fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> RunSpec {
-    let RunRequest { workload, spec, workers, stream, admission, context } = request;
-    let policy = if spec.kind.process_per_task() { Policy::OneTask } else { Policy::Reuse };
+fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> Result<RunSpec, StartError> {
+    let RunRequest { workload, spec, workers, stream, admission, context, gil_probe } = request;
+    let python = python(workload, spec)?.map(|python| {
+        let advice = python.interpreter.too_many_threads(workers, context.usable_cores);
+        PythonWorkers { advice, gil_probe, ..python }
+    });
+    // What is imported is no silence: an interpreter shows that it is at it, and one that others are forked from does not.
+    let forks = python.is_some() && spec.start_method != StartMethod::Spawn;
+    let imports = if forks { spec.python.patience() } else { Duration::ZERO };
+    let policy = match spec.kind {
+        kind if kind.process_per_task() => Policy::OneTask,
+        kind if kind.shares_process() => Policy::OneWorker,
+        _ => Policy::Reuse,
+    };
+    // A thread cannot be ended.
+    let on_timeout = if policy.shares_worker() { Some(OnTimeout::Abandon) } else { spec.on_timeout };
     let chunk = match spec.chunksize {
         _ if !policy.keeps_workers() => Chunk::One,
         Chunksize::Auto => Chunk::Adaptive,
         Chunksize::Fixed(chunk) => Chunk::Fixed(u64::from(chunk.get())),
         Chunksize::Cpython => Chunk::Fixed(cpython_chunksize(stream.total().unwrap_or(0), workers)),
     };
-    RunSpec {
+    Ok(RunSpec {
         settings: Settings {
             policy,
             workers,
-            max_workers: if spec.kind.has_worker_count() { context.max_workers() } else { 1 },
+            max_workers: context.max_workers_of(spec.kind),
             chunk,
-            start_timeout: spec.start_timeout,
-            initializer: spec.initializer.map(|initializer| InitializerRules {
+            start_timeout: spec.start_timeout + imports,
+            initializer: spec.initializer.as_ref().map(|initializer| InitializerRules {
                 timeout: initializer.timeout,
                 max_failures: initializer.max_failures.get(),
             }),
             joins_all: spec.join == Join::StartAllJoinAll,
-            fork_server: spec.start_method == StartMethod::Forkserver,
+            start_method: spec.start_method,
             recycling: spec.recycling,
             join_timeout: workload.measure.join_timeout,
             kills: kills(workload, spec),
@@ -94,10 +110,11 @@ fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> RunSpec {
                 .iter()
                 .map(|class| ClassRules {
                     timeout: class.timeout,
-                    on_timeout: spec.on_timeout.unwrap_or(class.on_timeout),
+                    on_timeout: on_timeout.unwrap_or(class.on_timeout),
                     queue_timeout: class.queue_timeout,
                     wait_timeout: class.wait_timeout,
                     grace_period: class.grace_period,
+                    answers: matches!(class.work, Work::Served(_)),
                     retries: class.retries,
                 })
                 .collect(),
@@ -108,10 +125,11 @@ fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> RunSpec {
         },
         capabilities,
         orders: orders(workload, spec),
-        works: workload.classes.iter().map(|class| class.work.clone()).collect(),
+        works: workload.classes.iter().map(TaskClass::sent).collect(),
         stream,
         iterations_per_second: context.iterations_per_second,
         worker_program: context.worker_program.clone(),
+        python,
         own_program: context.worker_program.clone(),
         folder: workload.folder.clone(),
         surroundings: Surroundings::new(
@@ -120,12 +138,34 @@ fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> RunSpec {
             workload.limits.max_open_files,
         ),
         leaves_zombies: spec.reap == Reap::Never,
+    })
+}
+
+/// The interpreters of an arm, where its tasks are in Python.
+fn python(workload: &Workload, spec: &EngineSpec) -> Result<Option<PythonWorkers>, StartError> {
+    let callables: Vec<String> =
+        workload.classes.iter().filter_map(|class| class.work.callable().map(str::to_owned)).collect();
+    if callables.is_empty() {
+        return Ok(None);
     }
+    let interpreter = spec.interpreter.clone().ok_or(StartError::NoInterpreter)?;
+    Ok(Some(PythonWorkers {
+        interpreter,
+        settings: spec.python.over(&workload.python),
+        folder: workload.folder.clone(),
+        callables,
+        initializer: spec.initializer.as_ref().and_then(|initializer| initializer.call.clone()),
+        // Results of a serial engine stay where they are, and those of threads are handed over as they are.
+        pickles: spec.kind != EngineKind::Serial && !spec.kind.shares_process(),
+        watches: !spec.kind.process_per_task(),
+        gil_probe: false,
+        advice: None,
+    }))
 }
 
 /// What workers are told beyond tasks.
 fn orders(workload: &Workload, spec: &EngineSpec) -> WorkerOrders {
-    let initialize = spec.initializer.map(|initializer| Initialize {
+    let initialize = spec.initializer.as_ref().map(|initializer| Initialize {
         cpu_ns: u64::try_from(initializer.cpu.as_nanos()).unwrap_or(u64::MAX),
         memory_bytes: initializer.memory_bytes,
         fail_rate: initializer.fail_rate,
@@ -137,20 +177,29 @@ fn orders(workload: &Workload, spec: &EngineSpec) -> WorkerOrders {
     };
     let faults: Vec<Fault> = mishaps(workload, spec).filter_map(in_tasks).collect();
     let whole_chunks = spec.submit.returns_chunks() && spec.chunksize != Chunksize::Auto;
-    WorkerOrders { initialize, faults, whole_chunks, payload: recorded_times(workload), ..WorkerOrders::default() }
+    let payloads = (0..).zip(&workload.classes).map(|(id, class)| (id, class.payload()));
+    WorkerOrders {
+        initialize,
+        faults,
+        whole_chunks,
+        payload: with_tasks(workload),
+        payloads: payloads.filter(|(_, payload)| *payload != PayloadSizes::default()).collect(),
+        ..WorkerOrders::default()
+    }
 }
 
-/// What comes with tasks whose times are those of a trace, which workers do not have.
-fn recorded_times(workload: &Workload) -> Option<Payload> {
-    let traced = |class: &TaskClass| service::has_traces(&class.work).then(|| class.work.clone());
-    let works: Vec<Option<Work>> = workload.classes.iter().map(traced).collect();
+/// What comes with tasks: times that are those of a trace, arguments that are drawn or made of an item and programs that are
+/// started for an item, none of which workers can know, and payloads.
+fn with_tasks(workload: &Workload) -> Option<Payload> {
+    let classes: Vec<Option<TaskClass>> =
+        workload.classes.iter().map(|class| Some(class).filter(|class| class.tells()).cloned()).collect();
     let seed = workload.seed;
-    works.iter().any(Option::is_some).then(|| {
-        let times = move |class: ClassId, index| {
-            let work = works.get(usize::from(class))?.as_ref()?;
-            Some(service::told_times(work, seed, index))
+    classes.iter().any(Option::is_some).then(|| {
+        let bytes = move |class: ClassId, index, attempt| {
+            let class = classes.get(usize::from(class))?.as_ref()?;
+            Some(class.told(seed, index, attempt).map_err(|error| error.to_string()))
         };
-        Box::new(times) as Payload
+        Box::new(bytes) as Payload
     })
 }
 
@@ -164,8 +213,6 @@ fn kills(workload: &Workload, spec: &EngineSpec) -> Vec<(Duration, Option<Slot>)
 }
 
 /// What is to go wrong in an arm.
-fn mishaps<'a>(workload: &'a Workload, spec: &EngineSpec) -> impl Iterator<Item = &'a Mishap> {
-    let arm = workload.engines.iter().position(|engine| engine.name == spec.name);
-    let concerned = move |engine: Option<usize>| engine.is_none() || engine == arm;
-    workload.faults.iter().filter(move |rule| concerned(rule.engine)).map(|rule| &rule.mishap)
+fn mishaps<'a>(workload: &'a Workload, spec: &'a EngineSpec) -> impl Iterator<Item = &'a Mishap> {
+    workload.faults.iter().filter(|rule| rule.is_for(&spec.name)).map(|rule| &rule.mishap)
 }

@@ -1,5 +1,6 @@
 //! What an engine tells its observer. Events carry facts and times of the run clock; folding them is the observer's part.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,8 @@ pub struct Record {
     pub start: Moment,
     /// Work, in nanoseconds.
     pub service: u64,
+    /// Nanoseconds from there until its worker was free: making a result ready to travel. 0 where nobody tells.
+    pub after: u64,
     /// Result of the task, for the hash of all results.
     pub value: u64,
 }
@@ -42,6 +45,32 @@ pub struct Batch<'a> {
     pub free_since: Moment,
     /// In the order in which they ran.
     pub records: &'a [Record],
+}
+
+/// Bytes that travelled with a task and with its result, and what that took beside the work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Bytes that came with the task.
+    pub bytes_in: u64,
+    /// Bytes that it returned.
+    pub bytes_out: u64,
+    /// Our making the bytes that went with it.
+    pub packing_in: Duration,
+    /// From their being sent, or from its worker's being free for the task if that was later, until the last of them was
+    /// there.
+    pub transfer_in: Duration,
+    /// Its worker's making arguments of them.
+    pub unpacking: Duration,
+    /// Its worker's making bytes of the result.
+    pub packing: Duration,
+    /// Its worker's making a number of the result.
+    pub hashing: Duration,
+    /// From there until the last of them was here; what lies in a message that is not full yet waits for others.
+    pub transfer_out: Duration,
+    /// Whether the worker told its part; what it did not is 0.
+    pub told: bool,
+    /// Whether there is a result that no number can be made of.
+    pub opaque: bool,
 }
 
 /// How grave a note is.
@@ -122,6 +151,21 @@ pub enum Event<'a> {
         /// Resident memory of the worker afterwards, where known.
         rss_bytes: Option<u64>,
     },
+    /// What the only lane of a worker had used, and how long it had waited for a processor, when it was ready for its first
+    /// task: told where its thread is (see `LaneThread`).
+    LaneBegins {
+        lane: LaneId,
+        /// CPU time.
+        cpu: Duration,
+        delay: Duration,
+    },
+    /// What the thread of a lane is, where it has one of its own, and how long it was ready and had no processor so far.
+    LaneThread {
+        lane: LaneId,
+        /// The kernel's number of it.
+        thread: u32,
+        delay: Duration,
+    },
     /// How a process came to be: told once, when it says hello, or right away where it is a program.
     WorkerBegan { worker: WorkerId, beginning: Beginning },
     /// A process was reaped so long after its end was noticed.
@@ -136,6 +180,11 @@ pub enum Event<'a> {
         /// Whether all tasks have their outcomes.
         over: bool,
     },
+    /// The fork server was started.
+    ForkServerStarted {
+        /// Process id.
+        pid: u32,
+    },
     /// The fork server is ready to fork workers.
     ForkServerReady {
         /// Process id.
@@ -144,6 +193,11 @@ pub enum Event<'a> {
         took: Duration,
         /// What its initializer took, where it has one.
         initializer: Option<InitializerFigures>,
+    },
+    /// Workers were to be forked and are spawned: nothing can be forked from the server.
+    NotForked {
+        /// Why not.
+        reason: &'a str,
     },
     /// The fork server ended and was reaped.
     ForkServerExited {
@@ -160,6 +214,21 @@ pub enum Event<'a> {
         /// All of them; the engine does not look at what they mean.
         bytes: &'a [u8],
     },
+    /// What bytes travelled with a task that was reported, and what that took.
+    Carried {
+        /// Of the lane that ran the task.
+        slot: Slot,
+        carried: Carried,
+    },
+    /// How much later than it was to the probe in an interpreter went on, each time since it was told last.
+    Probed {
+        late: &'a [Duration],
+        /// After how long a thread of that interpreter asks for its lock.
+        switch_interval: Duration,
+    },
+    /// What tasks were worth that had the value 0 when they succeeded; `None` where that will not be known, so that results
+    /// cannot be compared.
+    Values(Option<&'a [(TaskIndex, u64)]>),
     /// What a lane of a live worker has used since its own start, as the worker measures it. All lanes together have used
     /// what is known of the worker so far; a worker that does not tell its lanes apart tells everything of the first.
     WorkerUsage {
@@ -198,6 +267,31 @@ pub enum Event<'a> {
         after: Duration,
         /// CPU time in that time, where it can be told.
         cpu: Option<Duration>,
+    },
+    /// What the ghosts that there are now have burnt so far, as far as it can be told: told before each state while there are
+    /// any, and once when there are none any more.
+    GhostsBurn {
+        /// CPU time of all of them together.
+        cpu: Duration,
+    },
+    /// The run is measured until now: every task has its outcome or, `early`, the run is ended before that.
+    RunEnds { early: bool },
+    /// A task that was in work when the run was ended is cancelled, whether it came to its end since or not.
+    CutShort {
+        /// Of the lane that it was in.
+        slot: Slot,
+        index: TaskIndex,
+        /// When its lane was free for it.
+        dispatched: Moment,
+        /// Its first instruction.
+        start: Moment,
+        /// Its end, or that of its worker.
+        ended: Moment,
+    },
+    /// So many of the results that were told last were made wrong on purpose.
+    MadeWrong {
+        /// Never 0.
+        count: u64,
     },
     /// A worker process ended and was reaped.
     WorkerExited {
@@ -277,6 +371,8 @@ pub enum WorkerState {
     Ending,
     /// Killed, and still there a while later.
     Unkillable,
+    /// Before its first task: it is in its initializer.
+    Initializing,
 }
 
 impl WorkerState {
@@ -286,10 +382,11 @@ impl WorkerState {
         match self {
             Self::Free => "free",
             Self::Starting => "start",
+            Self::Initializing => "init",
             Self::Idle => "idle",
             Self::Busy => "busy",
             Self::Ghost => "ghost",
-            Self::Retiring => "retire",
+            Self::Retiring => "leave",
             Self::Ending => "end",
             Self::Unkillable => "UNKILLABLE",
         }
@@ -314,6 +411,22 @@ pub struct InTask {
     pub index: TaskIndex,
     /// Run clock at its first instruction.
     pub started: Moment,
+    /// The same at its last one, where that is over and its result is not on its way yet.
+    pub ended: Option<Moment>,
+}
+
+impl InTask {
+    /// Stands for the end of what is limited.
+    pub(crate) const NO_LIMIT: Moment = Moment(u64::MAX);
+
+    /// What a limit on the work counts from. A result that is made ready to travel has the same time again: that is not
+    /// work, but user's code may be part of it and never end. What a worker does of its own is under no limit.
+    pub(crate) fn limited_from(&self, limit: Duration) -> Moment {
+        if self.ended == Some(Self::NO_LIMIT) {
+            return Self::NO_LIMIT;
+        }
+        self.ended.filter(|ended| ended.since(self.started) <= limit).unwrap_or(self.started)
+    }
 }
 
 /// Where a run stands.
@@ -349,6 +462,8 @@ impl RunState {
 pub struct Presence {
     /// Of all tasks together: the integral of their number over time.
     pub time: Duration,
+    /// Of that, the time that tasks were held before they could be queued, because there was no room.
+    pub outside: Duration,
     /// The last moment at which there was one.
     pub until: Moment,
 }
@@ -372,6 +487,34 @@ pub struct EngineView<'a> {
     pub slots: &'a [SlotView],
     /// Who submits the tasks.
     pub caller: CallerView,
+    /// How tasks travel; `None` where each has a process of its own, and where that is not known.
+    pub chunks: Option<Chunks>,
+}
+
+/// How tasks travel to workers: several in one message, a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunks {
+    /// Chunks that were sent.
+    pub sent: u64,
+    /// Tasks in them, each as often as it was sent.
+    pub tasks: u64,
+    /// Tasks of one chunk by the rule in force now, where there are tasks enough: what was set, or what `auto` has found to
+    /// be right for the last class that was sent.
+    pub size: NonZeroU32,
+}
+
+impl Default for Chunks {
+    fn default() -> Self {
+        Self { sent: 0, tasks: 0, size: NonZeroU32::MIN }
+    }
+}
+
+impl Chunks {
+    /// Tasks of a chunk on average; `None` before there was one.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        (self.sent > 0).then(|| self.tasks as f64 / self.sent as f64)
+    }
 }
 
 /// The caller as it is now.

@@ -93,6 +93,11 @@ impl Counts {
     }
 }
 
+/// What is told of a program that is to answer with a line and was ended without one.
+pub(crate) const NO_LINE: &str = "no line of an answer had come: what does not go to a terminal is kept back until it \
+                                 is flushed (awk: fflush(), Python: flush=True, perl: $| = 1), and some wait for more \
+                                 to read (mawk: -W interactive)";
+
 /// Why an attempt did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

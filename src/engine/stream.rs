@@ -40,6 +40,8 @@ pub struct ClassRules {
     pub wait_timeout: Option<Duration>,
     /// See [`crate::workload::model::TaskClass::grace_period`].
     pub grace_period: Duration,
+    /// Whether its program answers with a line: one that is ended without a word may not have flushed it.
+    pub answers: bool,
     /// See [`crate::workload::model::TaskClass::retries`].
     pub retries: Retries,
 }
@@ -129,6 +131,19 @@ impl Submitter for ClosedLoop {
     }
 }
 
+/// Moments at which tasks arrive, in order. They can be read again from any place on, so that those that have come need
+/// not be kept: every iterator that can be cloned is such a list.
+pub trait ArrivalMoments: Iterator<Item = Moment> + Send {
+    /// Those that are still to come, once more.
+    fn again(&self) -> Box<dyn ArrivalMoments>;
+}
+
+impl<T: Iterator<Item = Moment> + Clone + Send + 'static> ArrivalMoments for T {
+    fn again(&self) -> Box<dyn ArrivalMoments> {
+        Box::new(self.clone())
+    }
+}
+
 /// When tasks are admitted to the queue.
 pub enum Admission {
     /// All at the start.
@@ -136,7 +151,7 @@ pub enum Admission {
     /// At these moments, in order.
     Open {
         /// One for each task.
-        times: Box<dyn Iterator<Item = Moment> + Send>,
+        times: Box<dyn ArrivalMoments>,
         /// Most tasks queued and running together.
         max_in_flight: Option<u64>,
         /// What happens to an arrival beyond that.

@@ -138,6 +138,8 @@ pub(crate) struct BatchSums {
     pub(crate) work: u64,
     /// Nanoseconds between dispatch and first instruction.
     pub(crate) startup: u64,
+    /// Nanoseconds between the end of work and the worker's being free.
+    pub(crate) after: u64,
     /// End of the last task.
     pub(crate) end: Moment,
 }
@@ -173,7 +175,8 @@ impl Latencies {
             hash.add(record.index, record.value);
             sums.work = sums.work.saturating_add(record.service);
             sums.startup = sums.startup.saturating_add(startup);
-            free = end;
+            sums.after = sums.after.saturating_add(record.after);
+            free = end.saturating_add(record.after);
         }
         sums.end = Moment(free);
         sums

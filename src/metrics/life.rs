@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::event::{Beginning, Moment};
 use crate::metrics::latency::Recorded;
-use crate::metrics::nanos::ns;
+use crate::metrics::nanos::{nanos, ns};
 use crate::metrics::quantiles::Quantiles;
 
 /// What is known of the lives of a run's processes.
@@ -32,6 +32,47 @@ pub struct Startup {
     pub ready: Quantiles,
 }
 
+/// The starts of several processes together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StartupSums {
+    /// How many processes they are about.
+    pub(crate) processes: u64,
+    pub(crate) fork_exec: Duration,
+    pub(crate) loading: Duration,
+    pub(crate) ready: Duration,
+}
+
+impl Startup {
+    /// Its parts, each summed over all processes.
+    pub(crate) fn sums(&self) -> StartupSums {
+        let sum = |times: &Quantiles| nanos(times.mean.as_nanos() * u128::from(times.count));
+        StartupSums {
+            processes: self.fork_exec.count,
+            fork_exec: sum(&self.fork_exec),
+            loading: sum(&self.loading),
+            ready: sum(&self.ready),
+        }
+    }
+}
+
+impl StartupSums {
+    /// From the decisions to start them until they were ready.
+    pub(crate) fn whole(&self) -> Duration {
+        self.fork_exec + self.loading + self.ready
+    }
+}
+
+impl std::iter::Sum for StartupSums {
+    fn sum<I: Iterator<Item = Self>>(sums: I) -> Self {
+        sums.fold(Self::default(), |sum, more| Self {
+            processes: sum.processes + more.processes,
+            fork_exec: sum.fork_exec + more.fork_exec,
+            loading: sum.loading + more.loading,
+            ready: sum.ready + more.ready,
+        })
+    }
+}
+
 /// What workers were forked from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForkServers {
@@ -39,6 +80,24 @@ pub struct ForkServers {
     pub starts: u64,
     /// CPU time of those that have ended, their initializers and their forks: in the run's CPU time, and in no worker's.
     pub cpu: Duration,
+}
+
+/// What the fork servers use themselves: in the run's sums, and in no worker's row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkServerUse {
+    /// CPU time of all so far, that of a live one sampled.
+    pub cpu: Duration,
+    /// Proportional share of memory of the one that lives, at the last look.
+    pub pss_bytes: Option<u64>,
+    /// Its resident memory.
+    pub rss_bytes: Option<u64>,
+    /// The most that was seen of any.
+    pub peak_pss_bytes: Option<u64>,
+    /// Likewise.
+    pub peak_rss_bytes: Option<u64>,
+    /// Why nothing could be forked from it, so that workers are spawned.
+    #[serde(skip)]
+    pub not_forked: Option<Box<str>>,
 }
 
 /// Processes that are dead or have lost their parent, as `/proc` shows them.

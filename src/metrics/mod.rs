@@ -2,11 +2,13 @@
 //!
 //! Knows the vocabulary of `engine` (events, outcomes) and nothing of how engines work.
 
+mod carriage;
 pub(crate) mod course;
 pub(crate) mod delivery;
 pub(crate) mod distribution;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod gil_probe;
 pub(crate) mod kept;
 pub(crate) mod kills;
 pub(crate) mod latency;
@@ -21,6 +23,7 @@ pub(crate) mod results_hash;
 pub(crate) mod sampler;
 pub(crate) mod slots;
 pub mod snapshot;
+pub(crate) mod stages;
 pub(crate) mod stalls;
 pub(crate) mod suspect;
 pub mod track;

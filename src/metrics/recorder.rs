@@ -9,30 +9,35 @@ use tokio::sync::watch;
 
 use crate::engine::control::Capabilities;
 use crate::engine::event::{
-    EngineView, Event, InitializerFigures, Moment, Observer, Presence, RunState, Severity, Slot, WorkerState,
+    EngineView, Event, InitializerFigures, Moment, Observer, Presence, RunState, Severity, Slot,
 };
 use crate::engine::outcome::{AttemptReport, Outcome};
+use crate::metrics::carriage::Carriages;
 use crate::metrics::course::CourseWriter;
 use crate::metrics::delivery::Deliveries;
+use crate::metrics::gil_probe::Probes;
 use crate::metrics::kills::Kills;
 use crate::metrics::latency::Latencies;
-use crate::metrics::life::Lives;
+use crate::metrics::life::{ForkServerUse, Lives};
 use crate::metrics::log::{Last, keep_begin, trimmed};
-use crate::metrics::nanos::nanos;
 use crate::metrics::results_hash::ResultsHash;
-use crate::metrics::sampler::{Live, Sampler};
+use crate::metrics::sampler::{Account, Live, Sampler};
 use crate::metrics::slots::Slots;
 use crate::metrics::snapshot::{
     Cpu, Death, Ghosts, Initializers, Kill, Little, Load, Memory, Note, Overhead, QueueFigures, RunEnd, RunId,
-    Snapshot, WorkerTime,
+    Snapshot, ThreadUse,
 };
+use crate::metrics::stages::Stages;
 use crate::metrics::stalls::Stalls;
 use crate::metrics::suspect::{self, Evidence};
 use crate::metrics::windows::{Capacity, Level, Pauses, Rate};
 use crate::os::job_control;
 use crate::os::pressure::Pressure;
 
+mod ends;
 mod rows;
+
+use ends::RunEnds;
 
 /// What a recorder needs to know beforehand.
 #[derive(Clone, Copy, Debug)]
@@ -65,23 +70,34 @@ pub struct Recorder {
     rate: Rate,
     capacity: Capacity,
     depth: Level,
+    stages: Stages,
     notes: Last<Note>,
     failures: Last<AttemptReport>,
     kills: Kills,
     ghosts: Ghosts,
+    /// CPU time of those that are still there.
+    burning: Duration,
+    wrong_results: u64,
     initializers: Initializers,
     deliveries: Deliveries,
     unkillable: u64,
     lives: Lives,
+    /// The account of the fork servers.
+    fork_server: Account,
+    not_forked: Option<Box<str>>,
     pauses: Pauses,
     /// Last outcome of a task, pauses left out.
     last_outcome: Moment,
+    /// When the run came to its end or was ended, which is told before its workers are gone.
+    ends: Option<RunEnds>,
     succeeded: u64,
     /// Tasks that reached their `queue_timeout`, and how long they waited together.
     expired: u64,
     expired_wait: Duration,
     suspended: Duration,
     course: CourseWriter,
+    carriages: Carriages,
+    probes: Probes,
     deaths: Last<Death>,
     deaths_total: u64,
     stalls: Stalls,
@@ -104,21 +120,29 @@ impl Recorder {
             rate: Rate::default(),
             capacity: Capacity::default(),
             depth: Level::default(),
+            stages: Stages::default(),
             notes: Last::default(),
             failures: Last::default(),
             kills: Kills::default(),
             ghosts: Ghosts::default(),
+            burning: Duration::ZERO,
+            wrong_results: 0,
             initializers: Initializers::default(),
             deliveries: Deliveries::default(),
             unkillable: 0,
             lives: Lives::default(),
+            fork_server: Account::default(),
+            not_forked: None,
             pauses: Pauses::default(),
             last_outcome: Moment::ZERO,
+            ends: None,
             succeeded: 0,
             expired: 0,
             expired_wait: Duration::ZERO,
             suspended: Duration::ZERO,
             course: CourseWriter::default(),
+            carriages: Carriages::default(),
+            probes: Probes::default(),
             deaths: Last::default(),
             deaths_total: 0,
             stalls: Stalls::new(job_control::times_continued()),
@@ -132,6 +156,11 @@ impl Recorder {
             }
         }
         (recorder, snapshots)
+    }
+
+    /// Measures the utilisation between these times too, each the begin and the end of a stage of arrivals.
+    pub(crate) fn follow(&mut self, stages: &[(Duration, Duration)]) {
+        self.stages = Stages::new(stages);
     }
 
     fn note(&mut self, now: Moment, severity: Severity, mut text: String) {
@@ -154,7 +183,7 @@ impl Recorder {
         if report.slot.is_some() {
             self.latencies.attempt(report);
         }
-        self.slots.attempted(report);
+        self.slots.attempted(report, self.measured_until());
         self.kills.attempt(report);
         if let Some(times) = report.times() {
             let began = report.ended - times.service;
@@ -183,14 +212,42 @@ impl Recorder {
         }
     }
 
+    fn tell_of_fork_server(&self) {
+        self.sampler.iter().for_each(|sampler| sampler.tell_fork_server(self.fork_server));
+    }
+
+    fn fork_server_use(&self) -> Option<Box<ForkServerUse>> {
+        if self.fork_server == Account::default() && self.not_forked.is_none() {
+            return None;
+        }
+        let live = &self.live.fork_server;
+        let now = live.memory.filter(|(pid, _)| self.fork_server.pid == Some(*pid)).map(|(_, reading)| reading);
+        Some(Box::new(ForkServerUse {
+            cpu: if self.fork_server.pid.is_some() {
+                live.cpu.max(self.fork_server.exited)
+            } else {
+                self.fork_server.exited
+            },
+            pss_bytes: now.and_then(|now| now.pss_bytes),
+            rss_bytes: now.map(|now| now.rss_bytes),
+            peak_pss_bytes: live.peak_pss_bytes,
+            peak_rss_bytes: live.peak_rss_bytes,
+            not_forked: self.not_forked.clone(),
+        }))
+    }
+
     fn snapshot(&mut self, now: Moment, view: &EngineView<'_>) -> Snapshot {
         let over = view.state.is_over();
         let counts = view.counts;
         let clock = self.pauses.clock(now);
-        let wall = if over && self.last_outcome > Moment::ZERO { self.last_outcome } else { clock };
+        let wall = self.wall(clock, view.state);
         // What failed, timed out or was given up was not done: it has no place in a rate.
         let throughput = self.rate.advance(clock, counts.succeeded);
-        let worker_time = self.worker_time(now, wall, view);
+        // Of the time after the last outcome there is no worker time.
+        let seen = if over { (wall + self.pauses.until(now)).min(now) } else { now };
+        let seen = self.measured_until().map_or(seen, |until| until.min(seen));
+        let (worker_time, busy) = self.worker_time(seen, wall, view);
+        self.stages.see(seen, busy, worker_time.idle);
         let suspect = self.suspect(over);
         Snapshot {
             run: self.config.run,
@@ -205,22 +262,29 @@ impl Recorder {
             queue: self.queue(wall, view),
             latency: self.latencies.summary(),
             load: Load {
-                utilisation: Load::utilisation(worker_time.busy(), worker_time.idle, self.config.unbounded),
+                utilisation: Load::utilisation(busy, worker_time.idle, self.config.unbounded),
                 little: self.little(now, view),
             },
+            stages: self.stages.loads(self.config.unbounded),
+            chunks: view.chunks.map(Box::new),
+            carriage: self.carriages.figures(),
+            gil_probe: self.probes.figures(),
             worker_time,
-            ghosts: self.ghosts,
+            ghosts: Ghosts { cpu: self.ghosts.cpu + self.burning, ..self.ghosts },
             unkillable: self.unkillable,
             initializers: self.initializers,
             life: self.lives.life(),
+            fork_server: self.fork_server_use(),
             workers_target: view.workers,
             workers: self.rows(now, view),
-            cpu: self.cpu(over, wall.elapsed()),
+            // Workers that go on after the run was ended use processors until they are gone.
+            cpu: self.cpu(over, if self.measured_early() { clock } else { wall }.elapsed()),
             memory: self.memory(),
             worker_starts: self.slots.starts,
             worker_restarts: self.slots.restarts,
-            overhead: Overhead { sampler_lag: self.evidence(None).lag(), ..self.live.overhead },
+            overhead: Box::new(Overhead { sampler_lag: self.evidence(None).lag(), ..self.live.overhead }),
             results_hash: self.hash.value(),
+            wrong_results: self.wrong_results,
             suspect,
             notes: self.notes.shared(),
             failures: self.failures.shared(),
@@ -228,7 +292,7 @@ impl Recorder {
             timeouts: self.kills.timeouts.shared(),
             delivery: self.deliveries.figures(view.caller),
             end: over.then(|| Arc::new(self.end(now, wall, view))),
-            page_faults: self.page_faults(),
+            page_faults: self.page_faults().map(Box::new),
             memory_course: self.course.shared(),
             deaths: self.deaths.shared(),
             deaths_total: self.deaths_total,
@@ -249,8 +313,10 @@ impl Recorder {
             && left + counts.dropped == counts.submitted
             && seconds > 0.0
         {
-            let exact = (self.latencies.waited() + self.expired_wait).as_secs_f64() / seconds;
-            // Arrivals that were held back outside have waited too, but not in the queue.
+            // Arrivals that were held outside have waited too, but not in the queue.
+            let outside = view.presence.map_or(Duration::ZERO, |presence| presence.outside);
+            let waited = (self.latencies.waited() + self.expired_wait).saturating_sub(outside);
+            let exact = waited.as_secs_f64() / seconds;
             mean = if exact <= self.depth.max as f64 { exact } else { mean };
         }
         QueueFigures { depth: counts.queued, max: self.depth.max, mean, oldest: view.oldest }
@@ -258,7 +324,7 @@ impl Recorder {
 
     /// Both sides of Little's law over the same time, in which pauses count: tasks stay in the system then.
     fn little(&self, now: Moment, view: &EngineView<'_>) -> Option<Little> {
-        let Presence { time, until } = view.presence?;
+        let Presence { time, until, .. } = view.presence?;
         let window = if view.state.is_over() { until } else { now };
         let left = self.latencies.sojourns() + self.expired;
         let sojourns = self.latencies.sojourned() + self.expired_wait;
@@ -281,29 +347,6 @@ impl Recorder {
         memory
     }
 
-    /// Where the time of the workers went until `wall`, with tasks and starts that are under way.
-    fn worker_time(&self, now: Moment, wall: Moment, view: &EngineView<'_>) -> WorkerTime {
-        let (mut work, mut startup) = (u128::from(self.slots.work), u128::from(self.slots.startup));
-        let mut ghost = self.ghosts.time.as_nanos();
-        for slot in view.slots {
-            let totals = self.slots.get(slot.slot).copied().unwrap_or_default();
-            match slot.task {
-                Some((.., start)) if slot.state == WorkerState::Ghost => {
-                    ghost += now.since(start.max(totals.lane.last_end)).as_nanos();
-                }
-                Some((.., start)) => work += now.since(start.max(totals.lane.last_end)).as_nanos(),
-                None if self.config.capabilities.process_per_task && rows::starting(slot) => {
-                    startup += now.since(totals.worker.started).as_nanos();
-                }
-                None => {}
-            }
-        }
-        let whole = if self.config.unbounded { 0 } else { self.capacity.until(wall) };
-        let idle = whole.saturating_sub(work + startup + ghost);
-        let [work, startup, ghost, idle] = [work, startup, ghost, idle].map(nanos);
-        WorkerTime { work, startup, ghost, idle }
-    }
-
     fn evidence<'a>(&'a self, readings: Option<(&'a Pressure, &'a Pressure)>) -> Evidence<'a> {
         let usage = self.slots.usage();
         Evidence {
@@ -313,10 +356,15 @@ impl Recorder {
             suspended: self.suspended,
             stopped: self.stalls.stopped(job_control::times_continued()),
             sampler_lag: self.live.overhead.sampler_lag,
+            // Both while it went on: before and after it the processors rest.
+            mhz: self.live.first_mhz.zip(self.live.pressure.as_ref().and_then(|newest| newest.mhz)),
         }
     }
 
     fn suspect(&self, over: bool) -> Vec<String> {
+        if over {
+            self.stalls.wait_for_word(job_control::times_continued);
+        }
         let last = (over && self.before.is_some()).then(|| Arc::new(Pressure::read()));
         let newest = last.as_ref().or(self.live.pressure.as_ref());
         let readings = self.before.as_ref().zip(newest.map(AsRef::as_ref));
@@ -360,7 +408,8 @@ impl Observer for Recorder {
                 self.last_outcome = self.pauses.clock(now);
             }
             Event::WorkerStarted { worker, pid, restart } => {
-                self.slots.started(*worker, *pid, *restart, now);
+                let kept = !self.config.capabilities.process_per_task;
+                self.slots.started(*worker, *pid, *restart, kept, now);
                 self.tell_sampler(worker.slot);
             }
             Event::WorkerReady { worker, .. } => {
@@ -368,12 +417,17 @@ impl Observer for Recorder {
                 if !self.config.capabilities.process_per_task {
                     self.kills.replaced(worker.slot, now);
                 }
+                self.slots.ready(now, *worker, None);
             }
             Event::WorkerEnding { worker, slot, pid, reason, others } => {
                 let kill = Kill::new(self.pauses.clock(now), *slot, *pid, *reason);
                 self.kills.ending(now, *worker, kill, others);
             }
             Event::WorkerUnkillable { .. } => self.unkillable += 1,
+            Event::LaneBegins { lane, cpu, delay } => {
+                self.slots.lane_begins(*lane, ThreadUse { cpu: *cpu, delay: *delay, between: Duration::ZERO });
+            }
+            Event::LaneThread { lane, thread, delay } => self.slots.thread(*lane, *thread, *delay),
             Event::WorkerUsage { lane, usage } => self.slots.told(*lane, *usage),
             Event::WorkerExited { worker, pid, usage, peak_rss_bytes, expected, exit, cause } => {
                 let at = self.pauses.clock(now);
@@ -384,7 +438,11 @@ impl Observer for Recorder {
                     self.deaths_total += 1;
                 }
                 self.kills.exited(now, *worker, *expected);
-                if self.slots.exited(now, *worker, *pid, *usage, *peak_rss_bytes) {
+                // One that is sent away before it was of use, as at the end of a run, was needed until the last outcome.
+                let until = self.measured_until();
+                let needed = if *expected { until.unwrap_or_else(|| self.last_outcome_at(now)) } else { now };
+                let needed = until.map_or(needed, |until| until.min(needed));
+                if self.slots.exited((now, needed, until), *worker, *pid, *usage, *peak_rss_bytes) {
                     // Its task was given up, which is an outcome too.
                     self.pauses.ran(now);
                     self.last_outcome = self.pauses.clock(now);
@@ -392,10 +450,21 @@ impl Observer for Recorder {
                 self.tell_sampler(worker.slot);
             }
             Event::Delivered(parts) => self.deliveries.delivered(now, parts),
-            Event::WorkerBegan { beginning, .. } => self.lives.began(beginning),
+            Event::WorkerBegan { worker, beginning } => {
+                self.lives.began(beginning);
+                let kept = !self.config.capabilities.process_per_task;
+                if let Some((_, ready)) = beginning.own.filter(|_| kept) {
+                    self.slots.began(*worker, ready);
+                }
+            }
             Event::WorkerReaped { after, .. } => self.lives.reaped(*after),
             Event::WorkerJoined { delay, .. } => self.lives.joined(*delay),
             Event::Undead { zombies, new_orphans, over } => self.lives.seen(*zombies, *new_orphans, *over),
+            Event::ForkServerStarted { pid } => {
+                self.fork_server.pid = Some(*pid);
+                self.tell_of_fork_server();
+            }
+            Event::NotForked { reason } => self.not_forked = Some((*reason).into()),
             Event::ForkServerReady { initializer, .. } => {
                 self.lives.fork_servers.starts += 1;
                 if let Some(figures) = initializer {
@@ -404,18 +473,43 @@ impl Observer for Recorder {
             }
             Event::ForkServerExited { usage, .. } => {
                 self.lives.fork_servers.cpu += usage.cpu();
+                self.fork_server = Account { exited: self.lives.fork_servers.cpu, ..Account::default() };
+                self.tell_of_fork_server();
                 self.slots.exited += *usage;
             }
+            Event::RunEnds { early } => {
+                let ends = RunEnds { at: now, clock: self.pauses.clock(now), early: *early };
+                self.ends.get_or_insert(ends);
+            }
+            Event::CutShort { slot, index, dispatched, start, ended } => {
+                self.pauses.runs_since(*start);
+                self.slots.cut_short(*slot, *index, (*dispatched, *start, *ended), self.measured_until());
+                self.at_work(*slot, Some(*start));
+            }
+            Event::Values(Some(values)) => values.iter().for_each(|(index, value)| self.hash.correct(*index, *value)),
+            Event::Values(None) => self.hash = ResultsHash::unknown(),
             // The bytes are the caller's.
             Event::Returned { .. } => {}
-            Event::GhostBegan { .. } => self.ghosts.began += 1,
-            Event::GhostEnded { after, cpu, .. } => {
+            Event::Carried { carried, .. } => self.carriages.add(carried),
+            Event::Probed { late, switch_interval } => self.probes.add(late, *switch_interval),
+            Event::MadeWrong { count } => self.wrong_results += count,
+            Event::GhostBegan { lane } => {
+                self.ghosts.began += 1;
+                self.slots.haunted(*lane, true);
+            }
+            Event::GhostsBurn { cpu } => self.burning = *cpu,
+            Event::GhostEnded { lane, after, cpu } => {
                 self.ghosts.ended += 1;
-                self.ghosts.time += *after;
+                let late = self.measured_until().map_or(Duration::ZERO, |until| now.since(until));
+                self.ghosts.time += after.saturating_sub(late);
+                self.slots.haunted(*lane, false);
                 self.ghosts.cpu += cpu.unwrap_or_default();
                 self.ghosts.unmeasured += u64::from(cpu.is_none());
             }
-            Event::WorkerInitialized { wall, cpu, rss_bytes, .. } => {
+            Event::WorkerInitialized { worker, wall, cpu, rss_bytes } => {
+                if !self.config.capabilities.process_per_task {
+                    self.slots.ready(now, *worker, Some(*wall));
+                }
                 self.initialized(InitializerFigures { wall: *wall, cpu: *cpu, rss_bytes: *rss_bytes });
             }
             Event::Resized { workers } => {
@@ -457,6 +551,7 @@ impl Observer for Recorder {
         self.depth.see(clock, view.counts.queued);
         if let Some(sampler) = self.sampler.as_mut() {
             sampler.tell_all(self.slots.accounts());
+            sampler.tell_fork_server(self.fork_server);
             sampler.read(&mut self.live);
         }
         self.follow_memory(now, view);

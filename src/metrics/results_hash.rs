@@ -5,7 +5,7 @@ use crate::workload::model::TaskIndex;
 /// Sum (wrapping) of a mixed 64-bit value for every (index, result) pair: equal sets of pairs give equal sums, whatever
 /// their order. It tells different results apart; it is no protection against an intended collision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ResultsHash(u64);
+pub(crate) struct ResultsHash(u64, bool);
 
 impl ResultsHash {
     /// Adds one result.
@@ -14,10 +14,20 @@ impl ResultsHash {
         self.0 = self.0.wrapping_add(mix(index, value));
     }
 
-    /// The hash so far.
+    /// A result that was added as 0 has this value.
+    pub(crate) fn correct(&mut self, index: TaskIndex, value: u64) {
+        self.0 = self.0.wrapping_sub(mix(index, 0)).wrapping_add(mix(index, value));
+    }
+
+    /// That of results which are not known.
+    pub(crate) fn unknown() -> Self {
+        Self(0, true)
+    }
+
+    /// The hash so far; 0 where results are not known.
     #[must_use]
     pub(crate) fn value(self) -> u64 {
-        self.0
+        if self.1 { 0 } else { self.0 }
     }
 }
 
@@ -58,6 +68,15 @@ mod tests {
         assert_ne!(hash(&[(0, 5), (1, 9)]), expected, "missing task");
         assert_ne!(hash(&[(0, 5), (1, 9), (2, 5), (2, 5)]), expected, "task counted twice");
         assert_ne!(hash(&[(0, 5), (1, 9), (2, 4)]), expected, "another result");
+    }
+
+    #[test]
+    fn a_result_that_is_told_late_counts_as_one_that_was_told_at_once() {
+        let mut late = ResultsHash::default();
+        [(3, 0), (4, 9)].iter().for_each(|(index, value)| late.add(*index, *value));
+        late.correct(3, 7);
+        assert_eq!(late.value(), hash(&[(3, 7), (4, 9)]));
+        assert_eq!(ResultsHash::unknown().value(), 0);
     }
 
     #[test]

@@ -5,16 +5,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::engine::event::Chunks;
 use crate::engine::event::{DeathCause, Moment, PageFaults, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Counts, Exit};
+pub use crate::metrics::carriage::Carriage;
 pub use crate::metrics::course::{LifeCourse, MemoryCourse, MemoryPoint};
 pub use crate::metrics::delivery::Delivery;
 use crate::metrics::distribution::{Distribution, Distributions};
+pub use crate::metrics::gil_probe::GilProbe;
 pub use crate::metrics::kills::{Cost, Kill, Replaced};
-use crate::metrics::life::Life;
+use crate::metrics::life::{ForkServerUse, Life};
 pub use crate::metrics::load::{Little, Load};
 pub(crate) use crate::metrics::quantiles::{Latency, Quantiles};
-use crate::workload::model::{ClassId, TaskIndex};
+pub use crate::metrics::stages::StageLoad;
+use crate::workload::model::{ClassId, StartMethod, TaskIndex};
 
 /// Which run of a session it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,10 +26,18 @@ pub struct RunId {
     /// Its place among all runs of all arms since the session began, from 1: no two runs share one, and that of a later
     /// run is higher.
     pub serial: u32,
-    /// Its round among those of its kind, from 1: warm-up rounds and the others are counted apart.
+    /// Its number: that of its round among those of its kind since the session began, from 1. Warm-up rounds and the others
+    /// are counted apart.
     pub round: u32,
-    /// Whether its round is one to warm up.
+    /// Whether its round is one to warm up, or to probe interpreters: it does not count.
     pub warmup: bool,
+}
+
+/// What it is called wherever it is told of: `run 2`, `warm-up 1`.
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", if self.warmup { "warm-up" } else { "run" }, self.round)
+    }
 }
 
 /// One run at one moment. Its size does not depend on the number of tasks.
@@ -56,6 +68,14 @@ pub struct Snapshot {
     pub worker_time: WorkerTime,
     /// How much of it was asked for, and Little's law.
     pub load: Load,
+    /// The stages of open arrivals that have begun.
+    pub stages: Box<[StageLoad]>,
+    /// How tasks travelled to workers; `None` where each has a process of its own, and where nobody tells.
+    pub chunks: Option<Box<Chunks>>,
+    /// What bytes travelled with tasks and results; `None` where none did.
+    pub carriage: Option<Box<Carriage>>,
+    /// What probes in interpreters have noted; `None` where there are none.
+    pub gil_probe: Option<Box<GilProbe>>,
     /// Workers that went on with tasks whose callers had given up.
     pub ghosts: Ghosts,
     /// What workers did before their first task.
@@ -63,6 +83,8 @@ pub struct Snapshot {
     /// Workers that were killed and did not go.
     pub unkillable: u64,
     pub life: Life,
+    /// What workers are forked from; `None` where they are not.
+    pub fork_server: Option<Box<ForkServerUse>>,
     /// Number of workers aimed at.
     pub workers_target: u32,
     /// Every slot, in order.
@@ -76,9 +98,11 @@ pub struct Snapshot {
     /// Of these, in place of one that died or was killed.
     pub worker_restarts: u64,
     /// What Poolscope itself costs.
-    pub overhead: Overhead,
+    pub overhead: Box<Overhead>,
     /// Order-independent hash over (index, result) of the succeeded tasks.
     pub results_hash: u64,
+    /// Results that were made wrong on purpose (`faults: bad_result`): with one of them the hash is another.
+    pub wrong_results: u64,
     /// Why the figures of this run should not be trusted; empty is good.
     pub suspect: Vec<String>,
     /// The last notes, oldest first; bounded.
@@ -94,7 +118,7 @@ pub struct Snapshot {
     /// What is known only when the run is over; `None` before.
     pub end: Option<Arc<RunEnd>>,
     /// Page faults of all workers, by the kernel's own account; `None` where nobody tells it.
-    pub page_faults: Option<PageFaults>,
+    pub page_faults: Option<Box<PageFaults>>,
     /// The last workers that came to another end than that of their work or of the run, oldest first; bounded.
     pub deaths: Arc<Vec<Death>>,
     /// All that did.
@@ -104,6 +128,18 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// How its workers were started, which may be another method than the one that was asked for.
+    #[must_use]
+    pub(crate) fn start_method(&self, asked: StartMethod) -> StartMethod {
+        if self.not_forked().is_some() { StartMethod::Spawn } else { asked }
+    }
+
+    /// Why workers that were to be forked are spawned; `None` where they are not.
+    #[must_use]
+    pub(crate) fn not_forked(&self) -> Option<&str> {
+        self.fork_server.as_ref()?.not_forked.as_deref()
+    }
+
     /// A run that has not begun.
     #[must_use]
     pub fn empty() -> Self {
@@ -120,18 +156,24 @@ impl Snapshot {
             latency: Latency::default(),
             worker_time: WorkerTime::default(),
             load: Load::default(),
+            stages: Box::default(),
+            chunks: None,
+            carriage: None,
+            gil_probe: None,
             ghosts: Ghosts::default(),
             unkillable: 0,
             initializers: Initializers::default(),
             life: Life::default(),
+            fork_server: None,
             workers_target: 0,
             workers: Vec::new(),
             cpu: Cpu::default(),
             memory: Memory::default(),
             worker_starts: 0,
             worker_restarts: 0,
-            overhead: Overhead::default(),
+            overhead: Box::default(),
             results_hash: 0,
+            wrong_results: 0,
             suspect: Vec::new(),
             notes: Arc::default(),
             failures: Arc::default(),
@@ -242,16 +284,25 @@ pub struct QueueFigures {
 pub struct WorkerTime {
     /// Spent in tasks, of all workers together.
     pub work: Duration,
-    /// Between dispatch and the first instruction of a task.
+    /// Of processes that were starting: where each task has one of its own, from its dispatch to its first instruction;
+    /// where workers are kept, from the start of the process until it can take tasks or begins with its initializer.
     pub startup: Duration,
     /// In tasks whose callers had given up.
     pub ghost: Duration,
-    /// Neither in a task nor starting one.
+    /// In initializers, before the first task of a worker that is kept. Where each task has a process of its own, that is
+    /// part of its start-up.
+    #[serde(skip)]
+    pub initializing: Duration,
+    /// With the bytes of tasks and results: taking in and unpacking, packing and hashing.
+    #[serde(skip)]
+    pub carrying: Duration,
+    /// None of these.
     pub idle: Duration,
 }
 
 impl WorkerTime {
-    /// Shares of work, start-up and idle time; all zero before there is any time. What is missing to 1 is that of ghosts.
+    /// Shares of work, start-up and idle time; all zero before there is any time. What is missing to 1 is that of ghosts,
+    /// initializers and bytes that travel.
     #[must_use]
     pub(crate) fn shares(&self) -> (f64, f64, f64) {
         let all = self.all();
@@ -261,22 +312,32 @@ impl WorkerTime {
         (self.work.as_secs_f64() / all, self.startup.as_secs_f64() / all, self.idle.as_secs_f64() / all)
     }
 
-    /// Time in which lanes could not take a task.
+    /// Share of the time with the bytes of tasks and results.
     #[must_use]
-    pub(crate) fn busy(&self) -> Duration {
-        self.work + self.startup + self.ghost
+    pub(crate) fn carrying_share(&self) -> f64 {
+        self.share(self.carrying)
     }
 
     /// Share of the time in tasks whose callers had given up.
     #[must_use]
     pub(crate) fn ghost_share(&self) -> f64 {
+        self.share(self.ghost)
+    }
+
+    /// Share of the time in initializers.
+    #[must_use]
+    pub(crate) fn initializing_share(&self) -> f64 {
+        self.share(self.initializing)
+    }
+
+    fn share(&self, time: Duration) -> f64 {
         let all = self.all();
-        if all > 0.0 { self.ghost.as_secs_f64() / all } else { 0.0 }
+        if all > 0.0 { time.as_secs_f64() / all } else { 0.0 }
     }
 
     /// In seconds.
     fn all(&self) -> f64 {
-        (self.work + self.startup + self.ghost + self.idle).as_secs_f64()
+        (self.work + self.startup + self.carrying + self.ghost + self.initializing + self.idle).as_secs_f64()
     }
 }
 
@@ -286,21 +347,23 @@ impl std::iter::Sum for WorkerTime {
             work: sum.work + time.work,
             startup: sum.startup + time.startup,
             ghost: sum.ghost + time.ghost,
+            initializing: sum.initializing + time.initializing,
+            carrying: sum.carrying + time.carrying,
             idle: sum.idle + time.idle,
         })
     }
 }
 
-/// Workers that went on with tasks whose callers had given up, as far as they are gone.
+/// Workers that went on with tasks whose callers had given up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ghosts {
     /// Callers that have given up.
     pub began: u64,
     /// Of these ghosts, those that are gone.
     pub ended: u64,
-    /// From the moment at which the callers gave up until they were gone, summed.
+    /// From the moment at which the callers of these gave up until they were gone, summed.
     pub time: Duration,
-    /// CPU time in that time.
+    /// CPU time of all of them from the moment at which their callers gave up: also of those that are not gone yet.
     pub cpu: Duration,
     /// Ghosts that are gone and whose CPU time cannot be told.
     pub unmeasured: u64,
@@ -357,6 +420,20 @@ pub struct WorkerRow {
     pub page_faults: Option<PageFaults>,
     /// How the last worker here that is gone ended.
     pub last_exit: Option<Death>,
+    /// What the threads of its lanes have used in tasks; `None` where nobody tells.
+    #[serde(skip)]
+    pub thread: Option<ThreadUse>,
+}
+
+/// What a thread has done with its time while it worked on tasks, besides waiting for anything but a processor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadUse {
+    /// CPU time.
+    pub cpu: Duration,
+    /// Ready, and without a processor (`/proc/PID/task/TID/schedstat`).
+    pub delay: Duration,
+    /// Between its first and its last task, in none: as much of the above may have been there.
+    pub between: Duration,
 }
 
 /// How a worker process ended, and why.

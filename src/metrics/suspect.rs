@@ -20,6 +20,10 @@ const MAJOR_FAULTS_PER_SECOND: f64 = 50.0;
 const MAJOR_FAULTS: u64 = 200;
 /// Lateness of a sample beyond which the sampler, and so perhaps the engine, was starved.
 const STARVED: Duration = Duration::from_secs(2);
+/// Share of their clock rate that busy processors may lose, and which part of the run they have to be busy for that to
+/// count: those that rest are slowed down on purpose.
+const SLOWER: f64 = 0.15;
+const BUSY: f64 = 0.7;
 /// How far the clocks may drift apart.
 const CLOCK_STEP: f64 = 0.5;
 
@@ -38,6 +42,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) stopped: Duration,
     /// Longest delay of a sample.
     pub(crate) sampler_lag: Duration,
+    /// Clock rate of the processors early in it and now, in MHz.
+    pub(crate) mhz: Option<(u32, u32)>,
 }
 
 impl Evidence<'_> {
@@ -80,6 +86,9 @@ fn compare(evidence: &Evidence<'_>, before: &Pressure, after: &Pressure, reasons
         reasons
             .push(format!("the workers waited for memory from the disk ({} major page faults)", evidence.major_faults));
     }
+    if let Some(times) = rise(before.too_hot, after.too_hot) {
+        reasons.push(format!("the processors were too hot and slowed down ({times} times)"));
+    }
     if let (Some(before), Some(after)) = (before.memory_stall, after.memory_stall) {
         let stalled = after.saturating_sub(before);
         if stalled > NEGLIGIBLE && stalled.as_secs_f64() > MEMORY_STALL * seconds {
@@ -90,6 +99,11 @@ fn compare(evidence: &Evidence<'_>, before: &Pressure, after: &Pressure, reasons
     if let (Some(first), Some(last)) = (before.processors, after.processors) {
         let available = elapsed * last.count;
         let ours = evidence.workers_cpu + after.own_cpu.saturating_sub(before.own_cpu);
+        let busy = last.busy.saturating_sub(first.busy).as_secs_f64() > BUSY * available.as_secs_f64();
+        let slower = evidence.mhz.filter(|(early, late)| f64::from(*late) < (1.0 - SLOWER) * f64::from(*early));
+        if let Some((early, late)) = slower.filter(|_| busy) {
+            reasons.push(format!("the processors became slower: from {early} to {late} MHz"));
+        }
         let others = last.busy.saturating_sub(first.busy).saturating_sub(ours);
         if others > NEGLIGIBLE && others.as_secs_f64() > OTHER_LOAD * available.as_secs_f64() {
             let cores = others.as_secs_f64() / seconds.max(1e-9);
@@ -126,6 +140,9 @@ fn percent(part: Duration, whole: Duration) -> String {
 }
 
 #[cfg(test)]
+mod simulation;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::os::pressure::Processors;
@@ -143,6 +160,8 @@ mod tests {
             throttled: Some(5),
             swapped_in: Some(1000),
             memory_stall: Some(SECOND * 3),
+            too_hot: Some(9),
+            mhz: Some(3400),
         };
         let mut after = before.clone();
         after.monotonic += SECOND * 10;
@@ -190,6 +209,26 @@ mod tests {
             }
         });
         assert_eq!(stolen, ["the hypervisor took 10 % of the processor time"]);
+        assert_eq!(found(|after| after.too_hot = Some(11)), ["the processors were too hot and slowed down (2 times)"]);
+        assert_eq!(found(|after| after.too_hot = None), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_lower_clock_rate_counts_where_the_processors_are_busy() {
+        let (before, after) = calm();
+        let found = |mhz, workers: u64| {
+            let mut after = after.clone();
+            if let Some(processors) = after.processors.as_mut() {
+                processors.busy -= SECOND * u32::try_from(14 - workers).unwrap();
+            }
+            let workers_cpu = SECOND * u32::try_from(workers).unwrap();
+            reasons(&Evidence { readings: Some((&before, &after)), workers_cpu, mhz, ..Evidence::default() })
+        };
+        assert_eq!(found(Some((3400, 2100)), 14), ["the processors became slower: from 3400 to 2100 MHz"]);
+        assert_eq!(found(Some((3400, 3000)), 14), Vec::<String>::new());
+        assert_eq!(found(Some((2100, 3400)), 14), Vec::<String>::new());
+        assert_eq!(found(Some((3400, 2100)), 4), Vec::<String>::new(), "they rest, and are slowed down for that");
+        assert_eq!(found(None, 14), Vec::<String>::new());
     }
 
     #[test]

@@ -81,6 +81,19 @@ impl Usage {
         self.user + self.system
     }
 
+    /// The larger of each of them.
+    #[must_use]
+    pub(crate) fn at_least(self, other: Self) -> Self {
+        Self {
+            user: self.user.max(other.user),
+            system: self.system.max(other.system),
+            minor_faults: self.minor_faults.max(other.minor_faults),
+            major_faults: self.major_faults.max(other.major_faults),
+            voluntary_switches: self.voluntary_switches.max(other.voluntary_switches),
+            involuntary_switches: self.involuntary_switches.max(other.involuntary_switches),
+        }
+    }
+
     /// Its page faults.
     #[must_use]
     pub fn page_faults(&self) -> PageFaults {

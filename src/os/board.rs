@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::time::Duration;
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -16,6 +17,11 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 pub(crate) const SLOTS: u32 = 4096;
 
 const NO_TASK: u64 = u64::MAX;
+/// Beside the number of a lane's thread: the task that it is in is ending the process.
+const IS_ENDING: u32 = 1 << 31;
+
+/// In the moment at which the work of a task has ended: what is left to be done is the worker's own, and no limit's.
+const IS_OURS: u64 = 1 << 63;
 
 /// One slot's line.
 #[repr(C, align(64))]
@@ -27,6 +33,11 @@ struct Line {
     entered: AtomicU64,
     program: AtomicU32,
     struck: AtomicU32,
+    ended: AtomicU64,
+    ident: AtomicU64,
+    /// Its highest bit is [`IS_ENDING`].
+    thread: AtomicU32,
+    delay: AtomicU32,
 }
 
 /// What stands after the lines: orders to whichever lane begins a task next, a bit each.
@@ -74,6 +85,19 @@ pub struct Entered {
     pub at: u64,
     /// The program that is the task; `None` before it is started, or without one.
     pub program: Option<u32>,
+}
+
+/// What a lane that has a thread of its own tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ThreadEntry {
+    /// The kernel's number of it (gettid(2)).
+    pub(crate) id: u32,
+    /// Its name in the words of a crash: `pthread_self(3)`.
+    pub(crate) ident: u64,
+    /// Whether the task that it is in is ending the process.
+    pub(crate) ending: bool,
+    /// For how long it was ready and had no processor, when it was last looked at.
+    pub(crate) delay: Duration,
 }
 
 /// What a worker is in.
@@ -175,6 +199,19 @@ impl Board {
         self.line(slot).struck.load(Ordering::Acquire) != 0
     }
 
+    /// Parent: the thread of the lane in this slot, where it tells.
+    #[must_use]
+    pub(crate) fn thread(&self, slot: u32) -> Option<ThreadEntry> {
+        let line = self.line(slot);
+        let thread = line.thread.load(Ordering::Acquire);
+        (thread != 0).then(|| ThreadEntry {
+            id: thread & !IS_ENDING,
+            ident: line.ident.load(Ordering::Relaxed),
+            ending: thread & IS_ENDING != 0,
+            delay: Duration::from_micros(line.delay.load(Ordering::Relaxed).into()),
+        })
+    }
+
     /// Parent: clears a slot before a new worker takes it, and after its end.
     pub fn reset(&self, slot: u32) {
         self.used.fetch_max(slot.saturating_add(1), Ordering::Relaxed);
@@ -185,6 +222,10 @@ impl Board {
         line.entered.store(0, Ordering::Relaxed);
         line.program.store(0, Ordering::Relaxed);
         line.struck.store(0, Ordering::Relaxed);
+        line.ended.store(0, Ordering::Relaxed);
+        line.ident.store(0, Ordering::Relaxed);
+        line.thread.store(0, Ordering::Relaxed);
+        line.delay.store(0, Ordering::Relaxed);
         line.task.store(NO_TASK, Ordering::Release);
     }
 
@@ -213,16 +254,30 @@ impl Board {
     /// taken to be in no task.
     #[must_use]
     pub fn task(&self, slot: u32) -> Option<BoardEntry> {
-        self.read(slot).map(|(task, _)| task)
+        self.read(slot).map(|(task, ..)| task)
+    }
+
+    /// Parent: the same, and when the work of that task ended, where its result is being made ready to travel
+    /// (`CLOCK_MONOTONIC` in nanoseconds); `u64::MAX` once nothing of the user's is left in that.
+    #[must_use]
+    pub(crate) fn progress(&self, slot: u32) -> Option<(BoardEntry, Option<u64>)> {
+        self.read(slot).map(|(task, _, ended)| (task, ended))
+    }
+
+    /// Parent: whether the worker in this slot has written to its line at all. One that has something to do before it can say
+    /// a word writes there when it begins.
+    #[must_use]
+    pub(crate) fn is_awake(&self, slot: u32) -> bool {
+        self.line(slot).entered.load(Ordering::Acquire) != 0
     }
 
     /// Parent: how the worker in this slot took up the task that it is in.
     #[must_use]
     pub fn entered(&self, slot: u32) -> Option<Entered> {
-        self.read(slot).map(|(_, entered)| entered)
+        self.read(slot).map(|(_, entered, _)| entered)
     }
 
-    fn read(&self, slot: u32) -> Option<(BoardEntry, Entered)> {
+    fn read(&self, slot: u32) -> Option<(BoardEntry, Entered, Option<u64>)> {
         let line = self.line(slot);
         for _ in 0..1000 {
             let before = line.sequence.load(Ordering::Acquire);
@@ -230,10 +285,14 @@ impl Board {
             let started = line.started.load(Ordering::Relaxed);
             let at = line.entered.load(Ordering::Relaxed);
             let program = line.program.load(Ordering::Relaxed);
+            let ended = line.ended.load(Ordering::Relaxed);
             fence(Ordering::Acquire);
             if before.is_multiple_of(2) && line.sequence.load(Ordering::Relaxed) == before {
                 let entered = Entered { index, at, program: (program != 0).then_some(program) };
-                return (index != NO_TASK).then_some((BoardEntry { index, started }, entered));
+                // What is there from a task before this one is earlier than its beginning.
+                let told = if ended & IS_OURS == 0 { ended } else { u64::MAX };
+                let ended = (ended & !IS_OURS > started).then_some(told);
+                return (index != NO_TASK).then_some((BoardEntry { index, started }, entered, ended));
             }
             std::hint::spin_loop();
         }
@@ -279,6 +338,11 @@ impl OwnLine {
     /// The program that is the task was started, which takes time: its work begins only now.
     pub(crate) fn program_started(&self, at: u64, pid: u32) {
         self.line().program_started(at, pid);
+    }
+
+    /// The work of its task is over; its result is not on its way yet, and nothing of the user's is left in that.
+    pub(crate) fn work_ended(&self, at: u64) {
+        self.line().ended.store(at | IS_OURS, Ordering::Release);
     }
 
     /// No task is being worked on.
@@ -354,6 +418,12 @@ mod tests {
         assert_eq!(parent.task(7), None);
         worker.begin(BoardEntry { index: 0, started: 5 });
         assert_eq!(parent.task(7), Some(BoardEntry { index: 0, started: 5 }));
+        assert_eq!(parent.progress(7), Some((BoardEntry { index: 0, started: 5 }, None)), "it is at work");
+        worker.work_ended(9);
+        assert_eq!(parent.progress(7), Some((BoardEntry { index: 0, started: 5 }, Some(u64::MAX))));
+        worker.begin(BoardEntry { index: 0, started: 10 });
+        assert_eq!(parent.progress(7), Some((BoardEntry { index: 0, started: 10 }, None)), "that was another one");
+        worker.begin(BoardEntry { index: 0, started: 5 });
         assert_eq!(parent.task(6), Some(BoardEntry { index: 0, started: 0 }), "an unused slot is zeroed memory");
         worker.program_started(9, 77);
         assert_eq!(parent.entered(7), Some(Entered { index: 0, at: 5, program: Some(77) }));
@@ -379,8 +449,12 @@ mod tests {
             offset_of!(Line, entered),
             offset_of!(Line, program),
             offset_of!(Line, struck),
+            offset_of!(Line, ended),
+            offset_of!(Line, ident),
+            offset_of!(Line, thread),
+            offset_of!(Line, delay),
         ];
-        assert_eq!(offsets, [0, 4, 8, 16, 24, 32, 36]);
+        assert_eq!(offsets, [0, 4, 8, 16, 24, 32, 36, 40, 48, 56, 60]);
     }
 
     #[test]

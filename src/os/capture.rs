@@ -13,17 +13,25 @@ const TAIL: usize = 12 * 1024;
 pub struct Capture {
     head: Vec<u8>,
     tail: VecDeque<u8>,
+    /// Most bytes of it.
+    most: usize,
     written: u64,
     hash: u64,
 }
 
 impl Default for Capture {
     fn default() -> Self {
-        Self { head: Vec::new(), tail: VecDeque::new(), written: 0, hash: 0xcbf2_9ce4_8422_2325 }
+        Self { head: Vec::new(), tail: VecDeque::new(), most: TAIL, written: 0, hash: 0xcbf2_9ce4_8422_2325 }
     }
 }
 
 impl Capture {
+    /// One that keeps so many bytes from the end.
+    #[must_use]
+    pub(crate) fn with_tail(most: usize) -> Self {
+        Self { most, ..Self::default() }
+    }
+
     /// Takes the next bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.written += bytes.len() as u64;
@@ -31,16 +39,28 @@ impl Capture {
         self.hash = bytes.iter().fold(self.hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
         let (head, rest) = bytes.split_at(bytes.len().min(HEAD - self.head.len()));
         self.head.extend_from_slice(head);
-        let rest = &rest[rest.len().saturating_sub(TAIL)..];
-        let excess = (self.tail.len() + rest.len()).saturating_sub(TAIL);
+        let rest = &rest[rest.len().saturating_sub(self.most)..];
+        let excess = (self.tail.len() + rest.len()).saturating_sub(self.most);
         self.tail.drain(..excess);
         self.tail.extend(rest);
+    }
+
+    /// Whether nothing was written.
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.written == 0
     }
 
     /// FNV-1a hash of everything that was written.
     #[must_use]
     pub fn hash(&self) -> u64 {
         self.hash
+    }
+
+    /// Bytes that are kept.
+    #[must_use]
+    pub(crate) fn kept(&self) -> usize {
+        self.head.len() + self.tail.len()
     }
 
     /// Bytes that were written and not kept.

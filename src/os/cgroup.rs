@@ -30,6 +30,18 @@ pub(crate) fn own_folder() -> Option<PathBuf> {
     Groups::of_this_process()?.folders(Hierarchy::Two).into_iter().next()
 }
 
+/// Where this file of the memory controller would be, `two` in version 2 and `one` in version 1, in the group of this process and
+/// those above it. Memory is charged to the nearest group that has the controller.
+#[must_use]
+pub(crate) fn memory_files([two, one]: [&str; 2]) -> Vec<PathBuf> {
+    let Some(groups) = Groups::of_this_process() else { return Vec::new() };
+    let below = |hierarchy, file: &str| {
+        let folders = groups.folders(hierarchy).into_iter();
+        folders.map(|folder| folder.join(file)).collect::<Vec<_>>()
+    };
+    [below(Hierarchy::Two, two), below(Hierarchy::One("memory"), one)].concat()
+}
+
 /// Where the groups of a process are, and how their files are read.
 struct Groups<R> {
     /// `/proc/self/cgroup`.
@@ -119,7 +131,7 @@ fn ratio(quota: &str, period: &str) -> Option<f64> {
 }
 
 /// The number in a line `key number`.
-fn field(text: &str, key: &str) -> Option<u64> {
+pub(super) fn field(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
 }
 

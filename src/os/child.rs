@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 pub use crate::os::accounting::Reaped;
 use crate::os::accounting::{Exit, Usage};
+use crate::os::resource_tracker;
 use crate::os::teller::{Heard, Teller, Word, teller};
 
 /// Children of this process that have an owner. Locked while one is started, so that no sweep takes a child that has
@@ -43,8 +44,22 @@ pub struct Child {
     pidfd: Option<OwnedFd>,
     started: u64,
     leads_group: bool,
+    trackers: Trackers,
     reaped: bool,
+    /// Whether it could not be ended and was left behind.
+    abandoned: bool,
     parent: Parent,
+}
+
+/// What becomes of trackers of resources ([`crate::os::resource_tracker`]) in the group of a child when it is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trackers {
+    /// There are none.
+    No,
+    /// They are spared, unless the child has left by itself and so has seen to them.
+    SparedIfItDied,
+    /// They are spared.
+    Spared,
 }
 
 /// Who waits for a child, and so is told how it ended.
@@ -81,7 +96,16 @@ impl Child {
         owned.insert(pid);
         drop(owned);
         let pid = Pid::from_raw(pid).ok_or_else(|| io::Error::other("the system returned no process id"))?;
-        Ok(Self { pid, pidfd: Some(pidfd), started: at, leads_group, reaped: false, parent: Parent::Us })
+        Ok(Self {
+            pid,
+            pidfd: Some(pidfd),
+            started: at,
+            leads_group,
+            trackers: Trackers::No,
+            reaped: false,
+            abandoned: false,
+            parent: Parent::Us,
+        })
     }
 
     /// Takes charge of a child of this process that our fork server has made: what is told of its end is the kernel's word.
@@ -93,6 +117,16 @@ impl Child {
         let owned = owned();
         let pid = i32::try_from(pid).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
         Self::adopt(StartedChild { pid, pidfd, at }, true, owned)
+    }
+
+    /// It is an interpreter that ends its tracker of resources itself before it leaves.
+    pub(crate) fn spare_trackers(&mut self) {
+        self.trackers = Trackers::SparedIfItDied;
+    }
+
+    /// Interpreters may be in its group whose trackers of resources outlive it.
+    pub(crate) fn spare_trackers_always(&mut self) {
+        self.trackers = Trackers::Spared;
     }
 
     /// Has signals go to the child alone from now on: what else is in its group is looked after by others.
@@ -117,7 +151,10 @@ impl Child {
         let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
         let parent = Parent::Other { word, end: pidfd.try_clone()? };
         owned.insert(pid.as_raw_nonzero().get());
-        Ok((Self { pid, pidfd: Some(pidfd), started, leads_group, reaped: false, parent }, teller))
+        let trackers = Trackers::No;
+        let child =
+            Self { pid, pidfd: Some(pidfd), started, leads_group, trackers, reaped: false, abandoned: false, parent };
+        Ok((child, teller))
     }
 
     /// Becomes readable when its parent has told how it ended, or will not: where that is another process, the end alone
@@ -147,6 +184,17 @@ impl Child {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
+    /// Another one, while that is with the task that waits for the end.
+    ///
+    /// # Errors
+    /// When no descriptor is left, or the child was reaped.
+    pub(crate) fn another_pidfd(&self) -> io::Result<OwnedFd> {
+        if self.reaped {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(rustix::process::pidfd_open(self.pid, rustix::process::PidfdFlags::empty())?)
+    }
+
     /// Hands the pidfd over to the task that waits for the end. `None` the second time.
     pub(crate) fn take_pidfd(&mut self) -> Option<OwnedFd> {
         self.pidfd.take()
@@ -174,7 +222,10 @@ impl Child {
         };
         let mut result = Ok(());
         let mut reached = false;
-        if self.leads_group {
+        let spares = signal == Signal::KILL && self.trackers != Trackers::No;
+        if self.leads_group && spares && resource_tracker::kill_others_of_group(self.pid) {
+            reached = true;
+        } else if self.leads_group {
             let to_group = rustix::process::kill_process_group(self.pid, signal);
             reached = !gone(&to_group);
             result = sent(to_group);
@@ -217,9 +268,7 @@ impl Child {
         if !ended {
             return Ok(None);
         }
-        if self.leads_group {
-            let _ = self.signal(Signal::KILL);
-        }
+        self.end_group(info.si_code == libc::CLD_EXITED && status == 0);
         let exit = if info.si_code == libc::CLD_EXITED { Exit::Code(status) } else { Exit::Signal(status) };
         Ok(Some(reaped(exit, &rusage, own_peak_rss_kib())))
     }
@@ -248,7 +297,7 @@ impl Child {
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | hang;
         match rustix::io::retry_on_intr(|| rustix::process::waitid(WaitId::Pid(self.pid), look)) {
             Ok(None) => Ok(None),
-            Ok(Some(_)) => self.take().map(Some),
+            Ok(Some(status)) => self.take(status.exit_status() == Some(0)).map(Some),
             Err(rustix::io::Errno::CHILD) => {
                 let end = self.parent.heard();
                 if end.is_some() {
@@ -262,7 +311,14 @@ impl Child {
 
     /// Leaves it behind: it is neither ended nor waited for any more, and the sweep for orphans may have it.
     pub(crate) fn abandon(&mut self) {
+        self.abandoned = true;
         self.forget();
+    }
+
+    /// Whether it was left behind.
+    #[must_use]
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned
     }
 
     /// It need not be reaped any more.
@@ -271,11 +327,19 @@ impl Child {
         owned().remove(&self.pid.as_raw_nonzero().get());
     }
 
-    fn take(&mut self) -> io::Result<Reaped> {
+    /// Ends what is left of its group; `well`: it has left by itself and has seen to what is its own.
+    fn end_group(&mut self, well: bool) {
+        if self.trackers == Trackers::SparedIfItDied && well {
+            self.trackers = Trackers::No;
+        }
         if self.leads_group {
             // Some of the group may belong to another user by now: that does not keep the child from being reaped.
             let _ = self.signal(Signal::KILL);
         }
+    }
+
+    fn take(&mut self, well: bool) -> io::Result<Reaped> {
+        self.end_group(well);
         let own_peak = own_peak_rss_kib();
         let mut owned = owned();
         let mut status: libc::c_int = 0;

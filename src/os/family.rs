@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal};
 use crate::os::clock;
 use crate::os::orphans::environment;
 use crate::os::process_table::{Stands, Stat, children_of_process, raw, stands_still, stat_of};
+use crate::os::resource_tracker;
 
 /// How long one [`Family::end`] waits for processes to stop, all together.
 const LOOK: Duration = Duration::from_millis(20);
@@ -62,7 +63,7 @@ impl Family {
         self.doomed.retain(|pid, ticks| stat_of(*pid).is_some_and(|stat| stat.ticks == *ticks && !stat.ended));
         loop {
             let before = self.doomed.len();
-            for (pid, ticks) in self.find(variable, ancestor_is_gone) {
+            for (pid, ticks) in self.find(variable, ancestor_is_gone, last) {
                 // One of another user cannot be ended, nor told from one that never stops.
                 if self.doomed.get(&pid) != Some(&ticks) && signal(pid, Signal::STOP) {
                     self.doomed.insert(pid, ticks);
@@ -80,7 +81,8 @@ impl Family {
     }
 
     /// Those that are to be ended, with their start times.
-    fn find(&self, variable: &str, ancestor_is_gone: bool) -> BTreeMap<i32, u64> {
+    /// Trackers of resources, which end by themselves, only in the `last` call.
+    fn find(&self, variable: &str, ancestor_is_gone: bool, last: bool) -> BTreeMap<i32, u64> {
         let own = rustix::process::getpid();
         let Ok(processes) = std::fs::read_dir("/proc") else { return BTreeMap::new() };
         let all: BTreeMap<i32, Stat> = processes
@@ -110,6 +112,7 @@ impl Family {
                 .map(|(pid, stat)| (*pid, stat.ticks))
                 .collect();
         }
+        found.retain(|pid, _| last || Pid::from_raw(*pid).is_none_or(|pid| !resource_tracker::is_one(pid)));
         found
     }
 }

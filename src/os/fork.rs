@@ -7,6 +7,13 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+/// What the system calls `clone`, `clone3` and `set_tid_address` (syscalls(2)), for programs that fork so themselves; 0 where
+/// it has no such forks.
+#[cfg(target_os = "linux")]
+pub(crate) const NUMBERS: [i64; 3] = [libc::SYS_clone, libc::SYS_clone3, libc::SYS_set_tid_address];
+#[cfg(not(target_os = "linux"))]
+pub(crate) const NUMBERS: [i64; 3] = [0; 3];
+
 /// Evidence that this process has one thread: a copy of one that has more would be a copy of some of their locks, held by
 /// nobody.
 #[derive(Debug)]

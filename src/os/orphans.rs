@@ -17,7 +17,7 @@ use crate::os::process_owner::ProcessOwner;
 use crate::os::process_table::{
     Stands, Stat, children, children_of_process, children_of_this_thread, raw, stands_still, stat_of, tick,
 };
-use crate::os::{child, clock};
+use crate::os::{child, clock, resource_tracker};
 
 /// How long one look waits for processes to stop, all together; what takes longer, the next look finds stopped.
 const LOOK: Duration = Duration::from_micros(500);
@@ -63,6 +63,7 @@ pub(crate) fn arrive_here() -> bool {
 #[derive(Debug)]
 pub(crate) struct Orphan {
     pid: Pid,
+    group: i32,
     started: u64,
     environment: OnceLock<Vec<u8>>,
 }
@@ -82,6 +83,24 @@ impl Orphan {
         let certain = at <= self.started;
         let possible = at <= self.started.saturating_add(tick());
         certain || possible && program.is_none_or(|program| comes_after(self.pid(), program))
+    }
+
+    /// Whether it is a tracker of resources, which ends by itself when nobody needs it any more.
+    #[must_use]
+    pub(crate) fn is_resource_tracker(&self) -> bool {
+        resource_tracker::is_one(self.pid)
+    }
+
+    /// Whether it was in the process group of this process when it was last seen there.
+    #[must_use]
+    pub(crate) fn is_in_group_of(&self, leader: u32) -> bool {
+        u32::try_from(self.group) == Ok(leader)
+    }
+
+    /// Whether it was there at this reading of `CLOCK_MONOTONIC` in nanoseconds, as far as can be told.
+    #[must_use]
+    pub(crate) fn was_there_at(&self, at: u64) -> bool {
+        self.started <= at
     }
 
     /// Value of a variable in the environment that it was started with. `None` also in the middle of an exec.
@@ -126,6 +145,14 @@ fn spare_children() {
     }
 }
 
+/// Spares a child of ours that is there to outlive this process by a moment.
+pub(crate) fn spare(child: &child::Child) {
+    let pid = i32::try_from(child.pid()).ok().and_then(Pid::from_raw);
+    if let Some((pid, stat)) = pid.and_then(|pid| Some((pid, Stat::of(pid)?))) {
+        lock(&SPARED).insert(raw(pid), stat.ticks);
+    }
+}
+
 /// Process ids that are spared, with their start times, for a process that looks at our descendants
 /// ([`crate::os::family::Family::sparing`]).
 #[must_use]
@@ -162,21 +189,25 @@ fn lock<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
 pub(crate) struct Swept {
     /// Orphans that were killed.
     pub(crate) killed: usize,
+    /// Of these, those that were left behind, and not orphaned by us.
+    pub(crate) strays: usize,
     /// Orphans that were condemned before and are not gone yet.
     pub(crate) dying: usize,
-    /// Orphans that no sweep has seen before.
+    /// Orphans that no sweep has seen before, and that we have not made orphans.
     pub(crate) arrived: usize,
     /// Orphans that stay for now.
     pub(crate) kept: usize,
-    /// Orphans that could not be killed, with the reason.
-    pub(crate) refused: Vec<(u32, io::Error)>,
+    /// Orphans that could not be killed, with their start times and the reason.
+    pub(crate) refused: Vec<(u32, u64, io::Error)>,
 }
 
 /// Looks at every orphan: those that have ended are reaped, those that `keep` does not want are killed (and reaped by the
 /// sweep after their end; killing one may orphan its own children, which are found then).
 ///
 /// In a host's process a child that ended may be the host's own and is let be.
-pub(crate) fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
+///
+/// `ended` says of which orphans we have ended the parent ourselves, or somebody above it: nobody has left them behind.
+pub(crate) fn sweep(mut keep: impl FnMut(&Orphan) -> bool, mut ended: impl FnMut(&Orphan) -> bool) -> Swept {
     let mut swept = Swept::default();
     // No child is started or reaped by its owner in the meantime, and no other sweep is under way.
     let owned = child::owned();
@@ -191,25 +222,29 @@ pub(crate) fn sweep(mut keep: impl FnMut(&Orphan) -> bool) -> Swept {
             continue;
         }
         let Some(stat) = Stat::of(pid) else { continue };
-        if !spared.contains_key(&raw(pid)) && seen.insert(raw(pid), stat.ticks) != Some(stat.ticks) {
+        let (was_killed, is_spared) = (killed.contains_key(&raw(pid)), spared.contains_key(&raw(pid)));
+        let orphan = Orphan { pid, group: stat.group, started: stat.started(), environment: OnceLock::new() };
+        let is_new = !is_spared && seen.insert(raw(pid), stat.ticks) != Some(stat.ticks);
+        if is_new && !was_killed && !ended(&orphan) {
             swept.arrived += 1;
         }
-        let (was_killed, is_spared) = (killed.contains_key(&raw(pid)), spared.contains_key(&raw(pid)));
         if stat.ended {
             if was_killed || ProcessOwner::current().is_some() {
                 let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
             }
             continue;
         }
-        let orphan = Orphan { pid, started: stat.started(), environment: OnceLock::new() };
         if is_spared || !was_killed && keep(&orphan) {
             swept.kept += usize::from(!is_spared);
             continue;
         }
         match end_tree(pid, stat.ticks, until, &mut killed) {
             Ok(0) => swept.dying += 1,
-            Ok(more) => swept.killed += more,
-            Err(error) => swept.refused.push((orphan.pid(), error)),
+            Ok(more) => {
+                swept.killed += more;
+                swept.strays += if ended(&orphan) { 0 } else { more };
+            }
+            Err(error) => swept.refused.push((orphan.pid(), stat.ticks, error)),
         }
     }
     swept
@@ -265,7 +300,8 @@ fn end_tree(pid: Pid, ticks: u64, until: u64, killed: &mut BTreeMap<i32, Condemn
             return Ok(count);
         }
     }
-    let children = children_of_process(pid);
+    let mut children = children_of_process(pid);
+    children.retain(|child| !resource_tracker::is_one(*child));
     for child in &children {
         // All at once: the first is waited for, and meanwhile the others stop.
         let _ = rustix::process::kill_process(*child, Signal::STOP);
@@ -303,7 +339,7 @@ mod tests {
         let stat = Stat::of(pid).unwrap();
         assert_eq!(stat.parent.unsigned_abs(), std::process::id());
         assert!(!stat.ended);
-        let orphan = Orphan { pid, started: stat.started(), environment: OnceLock::new() };
+        let orphan = Orphan { pid, group: stat.group, started: stat.started(), environment: OnceLock::new() };
         assert!(stat.started() <= after, "{stat:?} {after}");
         assert!(orphan.can_descend_from(None, before) && !orphan.can_descend_from(None, after + 2 * tick()));
         assert!(

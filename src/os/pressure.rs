@@ -27,6 +27,11 @@ pub(crate) struct Pressure {
     pub(crate) swapped_in: Option<u64>,
     /// Time in which something waited for memory (`some` of `/proc/pressure/memory`).
     pub(crate) memory_stall: Option<Duration>,
+    /// How often the processors were slowed down because they were too hot (`core_throttle_count`, where the machine
+    /// tells).
+    pub(crate) too_hot: Option<u64>,
+    /// Mean clock rate of the processors now, in MHz (`scaling_cur_freq`, where the machine tells).
+    pub(crate) mhz: Option<u32>,
 }
 
 /// Time of some processors since boot, summed.
@@ -52,6 +57,8 @@ impl Pressure {
             throttled: throttled(),
             swapped_in: file("/proc/vmstat").and_then(|text| value(&text, "pswpin")),
             memory_stall: file("/proc/pressure/memory").and_then(|text| stalled(&text)),
+            too_hot: sum(&of_processors("thermal_throttle/core_throttle_count")),
+            mhz: mean_mhz(&of_processors("cpufreq/scaling_cur_freq")),
         }
     }
 }
@@ -89,6 +96,26 @@ fn affinity() -> impl Fn(usize) -> bool {
 #[cfg(not(target_os = "linux"))]
 fn affinity() -> impl Fn(usize) -> bool {
     |_| true
+}
+
+/// Processors that are asked about themselves: each takes some microseconds.
+const ASKED: usize = 16;
+
+/// A number that the first processors of those that this process may use tell of themselves.
+fn of_processors(name: &str) -> Vec<u64> {
+    let allowed = affinity();
+    let asked = (0..1024).filter(|number| allowed(*number)).take(ASKED);
+    let told = asked.map_while(|number| file(&format!("/sys/devices/system/cpu/cpu{number}/{name}")));
+    told.filter_map(|text| text.trim().parse().ok()).collect()
+}
+
+fn sum(numbers: &[u64]) -> Option<u64> {
+    (!numbers.is_empty()).then(|| numbers.iter().fold(0, |sum: u64, number| sum.saturating_add(*number)))
+}
+
+/// Of rates in kHz.
+fn mean_mhz(rates: &[u64]) -> Option<u32> {
+    u32::try_from(sum(rates)? / rates.len() as u64 / 1000).ok()
 }
 
 /// Length of the unit of `/proc/stat`.
@@ -204,6 +231,13 @@ mod tests {
         assert_eq!(value("nr_periods 9\nnr_throttled 3\nthrottled_usec 88\n", "nr_throttled"), Some(3));
         let psi = "some avg10=1.53 avg60=0.87 avg300=0.30 total=1234567\nfull avg10=0 avg60=0 avg300=0 total=1\n";
         assert_eq!(stalled(psi), Some(Duration::from_micros(1_234_567)));
+    }
+
+    #[test]
+    fn what_no_processor_tells_is_none_not_zero() {
+        assert_eq!((sum(&[]), mean_mhz(&[])), (None, None));
+        assert_eq!((sum(&[0, 0]), mean_mhz(&[3_400_000, 3_600_000])), (Some(0), Some(3500)));
+        assert_eq!(of_processors("no/such/file"), Vec::<u64>::new());
     }
 
     #[test]

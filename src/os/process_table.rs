@@ -6,6 +6,7 @@ use std::time::Duration;
 use rustix::process::Pid;
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::os::accounting::PageFaults;
 use crate::os::clock;
 
 /// Whether a process that was told to stop has done so.
@@ -62,11 +63,16 @@ fn children_of(list: &str) -> Vec<Pid> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stat {
     pub(super) parent: i32,
+    /// Its process group; that of one that has ended too.
+    pub(super) group: i32,
     /// Clock ticks since the machine was started; with the process id it names a process for good.
     pub(super) ticks: u64,
     pub(super) ended: bool,
     /// CPU time of the children that it waited for, in clock ticks.
     waited_for: u64,
+    /// Its own CPU time, user and system, in clock ticks.
+    own: [u64; 2],
+    faults: PageFaults,
     stands: Stands,
 }
 
@@ -81,10 +87,14 @@ impl Stat {
         let (_, rest) = text.rsplit_once(')')?;
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
         let ticks: u64 = fields.get(19)?.parse().ok()?;
+        let number = |field: usize| fields.get(field).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         Some(Self {
             parent: fields.get(1)?.parse().ok()?,
+            group: fields.get(2)?.parse().ok()?,
             ticks,
-            waited_for: [13, 14].iter().filter_map(|field| fields.get(*field)?.parse::<u64>().ok()).sum(),
+            waited_for: number(13).saturating_add(number(14)),
+            own: [number(11), number(12)],
+            faults: PageFaults { minor: number(7), major: number(9) },
             ended: matches!(fields.first(), Some(&("Z" | "X" | "x"))),
             stands: match fields.first() {
                 Some(&("T" | "t" | "Z" | "X" | "x")) => Stands::Still,
@@ -97,6 +107,17 @@ impl Stat {
     /// CPU time of the children that it waited for.
     pub(super) fn waited_for(&self) -> Duration {
         Duration::from_nanos(self.waited_for.saturating_mul(tick()))
+    }
+
+    /// How much of its own CPU time was system time, from 0 to 1.
+    pub(super) fn system_share(&self) -> f64 {
+        let [user, system] = self.own;
+        if system == 0 { 0.0 } else { system as f64 / (user.saturating_add(system)) as f64 }
+    }
+
+    /// Its own page faults.
+    pub(super) fn faults(&self) -> PageFaults {
+        self.faults
     }
 
     /// When it was started: `CLOCK_MONOTONIC` in nanoseconds, rounded down to a tick.

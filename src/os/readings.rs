@@ -37,6 +37,29 @@ pub(crate) fn cpu_time(_pid: u32) -> io::Result<Duration> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// What a thread has used, and waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ThreadTimes {
+    /// On a processor.
+    pub(crate) cpu: Duration,
+    /// Ready, and without one.
+    pub(crate) delay: Duration,
+}
+
+/// What a live thread of a process has used and waited for, in nanoseconds (`/proc/PID/task/TID/schedstat`, see
+/// Documentation/scheduler/sched-stats.rst of the kernel).
+///
+/// # Errors
+/// When there is no such thread, or this kernel does not tell.
+pub(crate) fn thread_times(pid: u32, thread: u32) -> io::Result<ThreadTimes> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat"))?;
+    let mut numbers = text.split_ascii_whitespace().map(|word| word.parse().map(Duration::from_nanos));
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(cpu)), Some(Ok(delay))) => Ok(ThreadTimes { cpu, delay }),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
 /// Memory of a live process, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryReading {
@@ -114,6 +137,20 @@ mod tests {
         let memory = memory(pid).unwrap();
         assert!(memory.rss_bytes > 1 << 20 && memory.pss_bytes.is_none_or(|pss| pss <= memory.rss_bytes));
         assert!(peak_rss(pid).unwrap() >= memory.rss_bytes / 2);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_thread_has_times_of_its_own() {
+        let burn = || {
+            let sum = (0..20_000_000u64).fold(0, |sum, n| std::hint::black_box(sum ^ n));
+            std::hint::black_box(sum);
+            let thread = rustix::thread::gettid().as_raw_nonzero().get();
+            thread_times(std::process::id(), u32::try_from(thread).unwrap()).unwrap()
+        };
+        let theirs = std::thread::spawn(burn).join().unwrap();
+        assert!(theirs.cpu > Duration::from_millis(1) && theirs.cpu <= cpu_time(std::process::id()).unwrap());
+        assert!(thread_times(std::process::id(), u32::MAX).is_err());
     }
 
     #[test]

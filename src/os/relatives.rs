@@ -2,11 +2,13 @@
 //! ones (proc(5)). For readings of others: nobody is signalled, reaped or kept from ending.
 
 use std::collections::HashSet;
+use std::io;
 use std::time::Duration;
 
 use rustix::process::Pid;
 
 use crate::os::process_table::{Stat, children_of_process, raw};
+use crate::os::readings;
 
 /// Most relatives of one process that are looked at: a program that starts more is not looked through for minutes.
 const MOST: usize = 256;
@@ -38,6 +40,24 @@ pub(crate) fn waited_for(pid: u32) -> Option<Duration> {
     Stat::of(pid_of(pid)?).map(|stat| stat.waited_for())
 }
 
+/// CPU time of a process that was there at this reading of `CLOCK_MONOTONIC` in nanoseconds, with that of those that it has
+/// waited for; `None` where it is gone, and the number may be another's by now.
+#[must_use]
+pub(crate) fn cpu_of(pid: u32, at: u64) -> Option<Duration> {
+    let stat = Stat::of(pid_of(pid)?).filter(|stat| stat.started() <= at)?;
+    Some(readings::cpu_time(pid).unwrap_or_default() + stat.waited_for())
+}
+
+/// CPU time of a live process with all that it has started, waited for or alive.
+///
+/// # Errors
+/// As [`readings::cpu_time`].
+pub(crate) fn family_cpu(pid: u32) -> io::Result<Duration> {
+    let of = |pid| Ok::<_, io::Error>(readings::cpu_time(pid)? + waited_for(pid).unwrap_or_default());
+    let own = of(pid)?;
+    Ok(own + descendants(pid, &HashSet::new()).into_iter().filter_map(|pid| of(pid).ok()).sum::<Duration>())
+}
+
 fn pid_of(pid: u32) -> Option<Pid> {
     Pid::from_raw(i32::try_from(pid).ok()?)
 }
@@ -48,7 +68,6 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::os::readings;
 
     #[test]
     fn descendants_are_found_over_generations_without_those_of_others() {

@@ -54,9 +54,13 @@ impl SignalWatch {
         self.process
     }
 
-    /// Forgets that we were to stop, or were continued, before.
+    /// Forgets that we were to stop before.
     pub(crate) fn forget_stops(&mut self) {
         while self.stop.recv().now_or_never().flatten().is_some() {}
+    }
+
+    /// Forgets that we were continued before.
+    pub(crate) fn forget_continuations(&mut self) {
         while self.resume.recv().now_or_never().flatten().is_some() {}
     }
 

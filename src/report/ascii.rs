@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use unicode_width::UnicodeWidthChar as _;
 
 /// ASCII characters, and the signs that each stands for.
-const ASCII: [(char, &str); 24] = [
+const ASCII: [(char, &str); 36] = [
     ('o', "●"),
     ('@', "○"),
     ('=', "■▒"),
@@ -15,22 +15,34 @@ const ASCII: [(char, &str); 24] = [
     ('$', "◆"),
     ('&', "◇"),
     ('v', "▼▽↓▾"),
+    ('P', "◐"),
+    ('p', "◑"),
+    ('R', "◧"),
+    ('k', "◨"),
+    ('E', "◒"),
+    ('e', "◓"),
     ('#', "█"),
     ('.', "░▂"),
     ('>', "▶▸≥→"),
     ('<', "◂≤"),
     ('-', "·–−▃─━"),
     ('x', "×"),
-    ('+', "✓▅┌┐└┘├┠┨┏┓┗┛"),
+    ('+', "±✓▅┌┐└┘├┠┨┏┓┗┛"),
     ('!', "✗≠"),
     ('d', "Δ"),
+    ('l', "λ"),
+    ('r', "ρ"),
     // The micro sign and the Greek letter.
     ('u', "µμ"),
     ('~', "…≈"),
     ('|', "│┃┤┊"),
     ('_', "▁"),
-    ('*', "▆▀∞"),
+    ('*', "▆▀∞•"),
     (':', "▄"),
+    ('T', "◉"),
+    ('t', "◎"),
+    ('I', "◈"),
+    ('i', "◊"),
 ];
 
 /// What stands for a sign where only ASCII can be drawn; `None` for one without a counterpart.
@@ -64,6 +76,7 @@ mod tests {
     fn columns_stay_and_only_ascii_is_left() {
         assert!(matches!(text("plain"), Cow::Borrowed("plain")));
         assert_eq!(text("● pool  8.5 µs  3.1×  95 % CI 2.9–3.3 …"), "o pool  8.5 us  3.1x  95 % CI 2.9-3.3 ~");
+        assert_eq!(text("ρ 0.69  λW 5.7  3.1 ± 0.2  • one"), "r 0.69  lW 5.7  3.1 + 0.2  * one");
         assert_eq!(text("工作 naïve e\u{301}"), "???? na?ve e");
     }
 }

@@ -1,5 +1,6 @@
 //! How what is reported came to its end, and runs that did not come to theirs.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,43 @@ pub(crate) struct Partial {
     pub(crate) run: Arc<Snapshot>,
     /// Whether it would not have counted anyway.
     pub(crate) warmup: bool,
+    /// What was given up with it, where its end was not waited for.
+    pub(crate) left: Option<LeftTasks>,
+}
+
+/// Tasks that had no outcome when a run was left before it had ended. They are cancelled, as those of a run that is stopped:
+/// nobody will hear of them any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LeftTasks {
+    /// Under way.
+    pub(crate) running: u64,
+    /// Waiting, be it at a worker.
+    pub(crate) queued: u64,
+}
+
+impl fmt::Display for LeftTasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { running, queued } = self;
+        let plural = if *running == 1 { "" } else { "s" };
+        write!(f, "left before it had ended, with {running} task{plural} under way and {queued} waiting, ")?;
+        f.write_str("counted as cancelled")
+    }
+}
+
+impl Partial {
+    /// Of the last that is known of a run. One that has not ended will not be heard of again: its sums are closed.
+    #[must_use]
+    pub(crate) fn of(last: &Arc<Snapshot>, warmup: bool) -> Self {
+        if last.state.is_over() {
+            return Self { run: Arc::clone(last), warmup, left: None };
+        }
+        let mut run = Snapshot::clone(last);
+        let left = LeftTasks { running: run.counts.running, queued: run.counts.queued };
+        run.state = RunState::Stopped;
+        run.counts.cancelled += left.running + left.queued;
+        (run.counts.running, run.counts.queued) = (0, 0);
+        Self { run: Arc::new(run), warmup, left: Some(left) }
+    }
 }
 
 /// How a run ended and how far it came: `stopped after 260 of 300 tasks (86 %)`; `None` for one that was made to its end.
@@ -66,4 +104,25 @@ pub(crate) fn percent_made(run: &Snapshot) -> String {
 #[must_use]
 pub(crate) fn made(run: &Snapshot) -> u64 {
     run.counts.finished() - run.counts.cancelled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::outcome::Counts;
+
+    #[test]
+    fn a_run_that_is_left_before_its_end_has_closed_sums_and_says_so() {
+        let counts = Counts { submitted: 20, queued: 11, running: 2, succeeded: 6, failed: 1, ..Counts::default() };
+        let last = Snapshot { total: 20, counts, state: RunState::Stopping, ..Snapshot::empty() };
+        let partial = Partial::of(&Arc::new(last.clone()), false);
+        let closed = partial.run.counts;
+        assert!(closed.conserved() && closed.finished() == 20 && closed.cancelled == 13, "{closed:?}");
+        assert!(partial.run.state.is_over());
+        assert_eq!(how_far(&partial.run).as_deref(), Some("stopped after 7 of 20 tasks (35 %)"));
+        let left = partial.left.map(|left| left.to_string()).unwrap_or_default();
+        assert!(left.contains("2 tasks under way and 11 waiting"), "{left}");
+        let ended = Arc::new(Snapshot { state: RunState::Stopped, ..last });
+        assert_eq!(Partial::of(&ended, false).left, None, "one that has ended speaks for itself");
+    }
 }

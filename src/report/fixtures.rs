@@ -1,22 +1,23 @@
 //! Results for tests: the same on every machine.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::analysis::inference::Looks;
 use crate::engine::event::{Batch, Moment, Record, Slot};
 use crate::engine::outcome::{AttemptReport, Cause, Counts, Exit, Outcome};
 use crate::metrics::distribution::Distributions;
 use crate::metrics::fixtures::{attempt, row, snapshot};
 use crate::metrics::latency::Latencies;
 use crate::metrics::results_hash::ResultsHash;
-use crate::metrics::snapshot::{Latency, RunEnd, Snapshot, WorkerTime};
+use crate::metrics::snapshot::{Latency, RunEnd, RunId, Snapshot, WorkerTime};
 use crate::os::host::Host;
 use crate::report::ending::Ending;
 use crate::report::{ArmResult, Results};
 use crate::workload::model::{
-    Arrivals, Attempt, Backoff, Chunksize, Dist, EngineKind, EngineSpec, LatencyFrom, Limits, Measure, Order, Retries,
-    RunOrder, Share, TaskClass, Total, Work, Workers, Workload,
+    Arrivals, Attempt, Backoff, Chunksize, Dist, EngineKind, EngineSpec, LatencyFrom, Limits, Measure, Order,
+    PayloadSizes, Retries, RunOrder, Share, TaskClass, Total, Work, Workers, Workload,
 };
 
 const MS: u64 = 1_000_000;
@@ -27,7 +28,7 @@ fn latencies(startup: u64, service: u64) -> (Latency, Distributions) {
     for index in 0..1000u64 {
         let sent = index / 2 * (startup + service) * MS;
         let start = Moment(sent + startup * MS);
-        let records = [Record { index, start, service: service * MS, value: 0 }];
+        let records = [Record { index, start, service: service * MS, after: 0, value: 0 }];
         let [arrival, sent] = [Moment::ZERO, Moment(sent)];
         let batch = Batch {
             slot: Slot(0),
@@ -83,24 +84,29 @@ pub(crate) fn workload() -> Workload {
         seed: 42,
         classes: vec![TaskClass {
             name: "unit".to_owned(),
-            share: Share::Weight(1.0),
+            share: Share::Count(NonZeroU64::new(1000).expect("not zero")),
+            items: None,
             work: Work::Cpu(Dist::Constant(Duration::from_millis(10))),
+            payload: PayloadSizes::default(),
             timeout: None,
             on_timeout: crate::workload::model::OnTimeout::Kill,
             queue_timeout: None,
             wait_timeout: None,
             grace_period: Duration::from_millis(200),
-            retries: Retries { max: 0, on_crash: false, on_timeout: false, on_error: false, backoff },
+            retries: Retries { max: 0, on_crash: false, on_timeout: false, on_error: false, backoff, redraw: false },
         }],
         total: Total::PerClass,
         order: Order::AsGenerated,
         arrivals: Arrivals::Batch,
         engines: vec![spec("pool", EngineKind::Pool), spec("process", EngineKind::Process)],
+        skipped: Vec::new(),
         baseline: 0,
         faults: Vec::new(),
         measure: Measure {
             warmup: 1,
+            gil_probe: false,
             repeats: NonZeroU32::new(3).expect("not zero"),
+            adaptive: None,
             order: RunOrder::Interleaved,
             sample_interval: Duration::from_millis(100),
             percentiles: vec![50.0, 95.0, 99.9],
@@ -108,7 +114,9 @@ pub(crate) fn workload() -> Workload {
             join_timeout: Duration::from_secs(2),
         },
         limits: Limits::default(),
+        python: crate::workload::model::PythonSettings::default(),
         hash: "0123456789abcdef".to_owned(),
+        text_hash: String::new(),
         folder: None,
     }
 }
@@ -138,11 +146,16 @@ pub(crate) fn host() -> Host {
 /// Three runs of a pool, three of a process engine that is three times slower and lost a task.
 pub(crate) fn comparison() -> Results {
     let arm = |name, kind, runs: Vec<Snapshot>| ArmResult {
+        touched: 0,
         spec: spec(name, kind),
         workers: 2,
         rounds: Vec::new(),
-        runs: runs.into_iter().map(Arc::new).collect(),
+        runs: (1..)
+            .zip(runs)
+            .map(|(round, run)| Arc::new(Snapshot { run: RunId { serial: round, round, warmup: false }, ..run }))
+            .collect(),
         partial: None,
+        gil_probe: None,
     };
     let pool = [5.5, 5.6, 5.4].map(|wall| run(1, 10, wall));
     let mut process = [16.5, 16.9, 16.4].map(|wall| run(22, 10, wall));
@@ -163,7 +176,10 @@ pub(crate) fn comparison() -> Results {
         stream_hash: "fedcba9876543210".to_owned(),
         arms: vec![arm("pool", EngineKind::Pool, pool.to_vec()), arm("process", EngineKind::Process, process.to_vec())],
         baseline: 0,
+        looks: Looks::Once(3),
+        precision: None,
         ending: Ending::Finished,
         sharing_cores: false,
+        control_cores: None,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Times are seconds, memory is bytes, rates are per second, hashes are hexadecimal text. What was not measured is
 //! `null`, never zero:
-//! * `ghost_cpu_s`: CPU time in tasks whose callers had given up, of ghosts that are gone; `null` where one could not be told.
+//! * `ghost_cpu_s`: CPU time in tasks whose callers had given up, `null` where that of one that is gone could not be told.
 //! * `exitcode` of a failure: how its process ended as `multiprocessing.Process.exitcode` says it: the code, or the negative
 //!   number of the signal; `null` where the task is not known to have ended with its process.
 //! * `latency_s`: all figures of a latency that no attempt had (`count` is 0), as when no program could be started.
@@ -15,15 +15,22 @@
 //! * `cores_quota`: `null` without a quota.
 //! * `utilisation`: ρ, the part of workers times wall time in which lanes were in tasks, were starting one, or went on with
 //!   one whose caller had given up; `null` without a number of workers.
+//! * `stages`, `chunks`: see [`stages`]; `payload`, `worker_time_s`: see [`carriage`].
+//! * `results_made_wrong`: how many of the results are those of `faults: bad_result` with `result: wrong`; with any, the
+//!   `results_hash` is another than that of the same tasks without.
 //! * `littles_law`: see [`load`]; `null` for an arm that does not tell how many tasks it has.
 
 mod load;
 
 mod memory;
+pub(crate) mod python;
 
 mod caller;
+mod carriage;
+pub(super) mod comparison;
 mod failure;
 mod lives;
+mod stages;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,9 +41,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::analysis::failing::all_failed;
-use crate::analysis::lints::Lint;
+use crate::analysis::gil::{Evidence, Lateness};
+use crate::analysis::series::{Remark, remarks};
 use crate::analysis::statistics::{Estimate, estimate};
-use crate::analysis::verdict::{Finding, Unsuccessful, Verdict};
+use crate::analysis::verdict::Verdict;
 use crate::engine::event::{PageFaults, RunState, Severity};
 use crate::engine::outcome::Counts;
 use crate::metrics::distribution::Distribution;
@@ -45,11 +53,14 @@ use crate::metrics::snapshot::{Quantiles, Snapshot};
 use crate::os::host::Host;
 use crate::report::json::load::LittleOut;
 use crate::report::{ArmResult, Results, clean};
-use crate::workload::model::{CpuList, EngineKind, Workload};
+use crate::workload::model::{CpuList, EngineKind, SkippedArm, StartMethod, Workload};
 
 use caller::CallerOut;
+use carriage::{CarriageOut, WorkerTimeOut};
+use comparison::{BestOut, ComparisonOut, DriftOut, MeasurementOut};
 use failure::{FailureOut, failure};
-use lives::LivesOut;
+use lives::{InitializersOut, LivesOut};
+use stages::{ChunksOut, StageOut};
 
 /// Name of the schema.
 pub(crate) const SCHEMA: &str = "poolscope.result/1";
@@ -64,12 +75,21 @@ struct Document<'a> {
     host: HostOut<'a>,
     arms: Vec<ArmOut<'a>>,
     comparison: Vec<ComparisonOut<'a>>,
+    /// Of more than two arms (additive to version 1).
+    best: Option<BestOut<'a>>,
+    /// How many rounds were made, and why (additive to version 1).
+    measurement: MeasurementOut,
     /// Whether it was ended before its last run (additive to version 1).
     aborted: bool,
     /// Why, if it was.
     aborted_because: Option<String>,
     /// Whether the arms ran at the same time, which is no measurement (additive to version 1).
     sharing_cores: bool,
+    /// What the runs show of the lock of an interpreter: that of the first arm with threads; null where they show nothing
+    /// (additive to version 1).
+    gil: Option<Evidence>,
+    /// The same of the other arms with threads (additive to version 1).
+    gil_of_others: Vec<Evidence>,
     /// Expectations are not evaluated yet.
     expectations: [(); 0],
 }
@@ -78,10 +98,15 @@ struct Document<'a> {
 pub(super) struct WorkloadOut<'a> {
     name: &'a str,
     title: &'a str,
+    /// What it is, and what it teaches (both additive to version 1).
+    description: &'a str,
+    teaches: &'a [String],
     hash: &'a str,
     stream_hash: &'a str,
     seed: u64,
     tasks: u64,
+    /// Arms whose condition does not hold here (additive to version 1).
+    skipped: &'a [SkippedArm],
 }
 
 #[derive(Serialize)]
@@ -105,9 +130,17 @@ struct ArmOut<'a> {
     affinity: Option<&'a [u32]>,
     /// Likewise their niceness (additive to version 1).
     nice: Option<i32>,
+    /// How its workers were started; `null` where that is another program's affair (additive to version 1).
+    start_method: Option<StartMethod>,
+    /// The interpreter of its tasks (additive to version 1).
+    python: Option<python::InterpreterOut<'a>>,
+    /// How late probes went on in it, in a run that is none of `runs`; null without any (additive to version 1).
+    gil_probe: Option<Lateness>,
     runs: Vec<RunOut<'a>>,
     /// Of the runs that are not partial.
     summary: Summary,
+    /// A trend over the runs, if there is one (additive to version 1).
+    drift: Option<DriftOut>,
     /// If not one task succeeded (additive to version 1).
     all_failed: Option<AllFailedOut>,
 }
@@ -125,6 +158,9 @@ struct RunOut<'a> {
     partial: bool,
     /// Whether it would not have counted anyway.
     warmup: bool,
+    /// Tasks that had no outcome when it was left before it had ended: among the cancelled (additive to version 1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_tasks: Option<u64>,
     wall_s: f64,
     throughput: f64,
     tasks: Tasks,
@@ -144,6 +180,12 @@ struct RunOut<'a> {
     imbalance: Option<f64>,
     /// ρ (additive to version 1).
     utilisation: Option<f64>,
+    /// Stages of open arrivals that had begun (additive to version 1).
+    stages: Vec<StageOut>,
+    /// How tasks travelled to workers (additive to version 1).
+    chunks: Option<ChunksOut>,
+    /// Bytes that travelled with tasks (additive to version 1).
+    payload: Option<CarriageOut>,
     /// (additive to version 1)
     littles_law: Option<LittleOut>,
     worker_starts: u64,
@@ -157,22 +199,18 @@ struct RunOut<'a> {
     initializers: Option<InitializersOut>,
     /// How its processes came to be and how they went.
     #[serde(flatten)]
-    lives: LivesOut,
+    lives: LivesOut<'a>,
     workers: Vec<WorkerOut>,
-    results_hash: String,
+    results_hash: Option<String>,
+    /// Results that were made wrong on purpose (additive to version 1).
+    results_made_wrong: u64,
     suspect: &'a [String],
+    /// Whether its rate stands apart from that of the arm's other runs; it counts (additive to version 1).
+    outlier: bool,
     /// What happened, as far as it is kept (additive to version 1).
     notes: Vec<NoteOut<'a>>,
     failures_total: u64,
     failures: Vec<FailureOut<'a>>,
-}
-
-#[derive(Serialize)]
-struct InitializersOut {
-    count: u64,
-    wall_s: f64,
-    cpu_s: f64,
-    rss_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -222,17 +260,6 @@ pub(super) struct QuantilesOut {
 }
 
 #[derive(Serialize)]
-struct WorkerTimeOut {
-    work: f64,
-    startup: f64,
-    /// In tasks whose callers had given up (additive to version 1).
-    ghost: f64,
-    idle: f64,
-    /// Part of `idle`: nothing left to do while others still worked.
-    tail_idle: Option<f64>,
-}
-
-#[derive(Serialize)]
 struct CpuOut {
     user_s: f64,
     system_s: f64,
@@ -259,28 +286,6 @@ pub(super) struct EstimateOut {
     ci95: Option<[f64; 2]>,
 }
 
-#[derive(Serialize)]
-struct ComparisonOut<'a> {
-    metric: &'static str,
-    arm: &'a str,
-    baseline: &'a str,
-    ratio: Option<f64>,
-    ci95: Option<[f64; 2]>,
-    verdict: &'static str,
-    pairs: usize,
-    reasons: Vec<&'static str>,
-    /// Arms of whose tasks more than a tenth did not succeed, with their share (additive to version 1).
-    unsuccessful: Vec<UnsuccessfulOut<'a>>,
-    /// Why there is no pair of runs, where there is none (additive to version 1).
-    no_pair_because: Option<String>,
-}
-
-#[derive(Serialize)]
-struct UnsuccessfulOut<'a> {
-    arm: &'a str,
-    share: f64,
-}
-
 /// The document as a JSON value.
 #[cfg(test)]
 #[must_use]
@@ -291,6 +296,7 @@ pub(crate) fn result(results: &Results) -> Value {
 
 fn document<'a>(results: &'a Results, verdicts: &'a [Verdict]) -> Document<'a> {
     let Results { workload, host, stream_hash, arms, .. } = results;
+    let mut gil = results.gil().into_iter();
     let runs = arms.iter().flat_map(|arm| arm.runs.iter().chain(arm.partial.iter().map(|partial| &partial.run)));
     let tasks = runs.map(|run| run.total).max().unwrap_or(0);
     Document {
@@ -298,11 +304,15 @@ fn document<'a>(results: &'a Results, verdicts: &'a [Verdict]) -> Document<'a> {
         version: env!("CARGO_PKG_VERSION"),
         workload: workload_out(workload, stream_hash, tasks),
         host: host_out(host),
-        arms: arms.iter().map(|arm| arm_out(arm, workload)).collect(),
-        comparison: verdicts.iter().filter_map(|verdict| comparison(verdict, results)).collect(),
+        arms: arms.iter().map(|arm| arm_out(arm, workload, &results.offered(arm))).collect(),
+        comparison: comparison::all(verdicts, results),
+        best: comparison::best(results),
+        measurement: MeasurementOut::of(results),
         aborted: results.ending.aborted().is_some(),
         aborted_because: results.ending.aborted(),
         sharing_cores: results.sharing_cores,
+        gil: gil.next(),
+        gil_of_others: gil.collect(),
         expectations: [],
     }
 }
@@ -329,8 +339,8 @@ pub(super) fn pretty(document: &impl Serialize) -> String {
 }
 
 pub(super) fn workload_out<'a>(workload: &'a Workload, stream_hash: &'a str, tasks: u64) -> WorkloadOut<'a> {
-    let Workload { name, title, hash, seed, .. } = workload;
-    WorkloadOut { name, title, hash, stream_hash, seed: *seed, tasks }
+    let Workload { name, title, description, teaches, hash, seed, skipped, .. } = workload;
+    WorkloadOut { name, title, description, teaches, hash, stream_hash, seed: *seed, tasks, skipped }
 }
 
 pub(super) fn host_out(host: &Host) -> HostOut<'_> {
@@ -346,13 +356,17 @@ pub(super) fn host_out(host: &Host) -> HostOut<'_> {
     }
 }
 
-fn arm_out<'a>(arm: &'a ArmResult, workload: &'a Workload) -> ArmOut<'a> {
+fn arm_out<'a>(arm: &'a ArmResult, workload: &'a Workload, offered: &[f64]) -> ArmOut<'a> {
     let summary = |figure: fn(&Snapshot) -> f64| EstimateOut::from(estimate(&arm.figures(figure)));
-    let counted = arm.runs.iter().map(|run| run_out(run, workload));
+    let remarks = remarks(&arm.runs);
+    let apart = |run: usize| remarks.iter().any(|one| matches!(one, Remark::Outlier { place, .. } if *place == run));
+    let counted =
+        (0..).zip(&arm.runs).map(|(place, run)| RunOut { outlier: apart(place), ..run_out(run, workload, offered) });
     let partial = arm.partial.iter().map(|partial| RunOut {
         partial: true,
         warmup: partial.warmup,
-        ..run_out(&partial.run, workload)
+        left_tasks: partial.left.map(|left| left.running + left.queued),
+        ..run_out(&partial.run, workload, offered)
     });
     ArmOut {
         name: &arm.spec.name,
@@ -360,6 +374,9 @@ fn arm_out<'a>(arm: &'a ArmResult, workload: &'a Workload) -> ArmOut<'a> {
         workers: arm.workers,
         affinity: arm.spec.placement.affinity.as_ref().map(CpuList::numbers),
         nice: arm.spec.placement.nice,
+        start_method: arm.start_method(),
+        python: arm.spec.interpreter.as_deref().map(|found| python::interpreter(found, Some(&arm.spec))),
+        gil_probe: arm.gil_probe.as_ref().and_then(Lateness::of),
         runs: counted.chain(partial).collect(),
         summary: Summary {
             runs: arm.runs.len(),
@@ -367,11 +384,12 @@ fn arm_out<'a>(arm: &'a ArmResult, workload: &'a Workload) -> ArmOut<'a> {
             wall_s: summary(|run| seconds(run.wall())),
             cores_used: summary(|run| run.cpu.cores_used_whole),
         },
+        drift: remarks.iter().find_map(DriftOut::of),
         all_failed: all_failed(&arm.runs).map(|found| AllFailedOut { tasks: found.tasks, cause: found.cause }),
     }
 }
 
-fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
+fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload, offered: &[f64]) -> RunOut<'a> {
     let Counts { submitted, succeeded, failed, timed_out, queue_timed_out, wait_timed_out, .. } = run.counts;
     let Counts { lost, cancelled, dropped, retries, .. } = run.counts;
     let end = run.end.as_deref();
@@ -391,6 +409,7 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
     RunOut {
         state: run.state,
         partial: false,
+        left_tasks: None,
         warmup: false,
         wall_s: seconds(run.wall()),
         throughput: run.throughput_whole,
@@ -407,42 +426,36 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload) -> RunOut<'a> {
             retries,
         },
         latency_s,
-        worker_time_s: WorkerTimeOut {
-            work: seconds(run.worker_time.work),
-            startup: seconds(run.worker_time.startup),
-            ghost: seconds(run.worker_time.ghost),
-            idle: seconds(run.worker_time.idle),
-            tail_idle: end.map(|end| seconds(end.tail_idle)),
-        },
+        worker_time_s: WorkerTimeOut::of(run),
         cpu: CpuOut {
             user_s: seconds(run.cpu.user),
             system_s: seconds(run.cpu.system),
             cores_used: run.cpu.cores_used_whole,
         },
         memory: memory::of_run(run),
-        page_faults: run.page_faults,
+        page_faults: run.page_faults.as_deref().copied(),
         deaths: run.deaths.iter().map(memory::death).collect(),
         deaths_total: run.deaths_total,
         queue: QueueOut { max: run.queue.max, mean: run.queue.mean },
         caller: CallerOut::of(run),
         imbalance: run.imbalance(),
         utilisation: run.load.utilisation,
+        stages: stages::of_run(run, workload, offered),
+        chunks: run.chunks.as_deref().copied().map(ChunksOut::from),
+        payload: run.carriage.as_deref().map(CarriageOut::from),
         littles_law: run.load.little.map(LittleOut::from),
         worker_starts: run.worker_starts,
         worker_restarts: run.worker_restarts,
         ghost_cpu_s: (run.ghosts.unmeasured == 0).then(|| seconds(run.ghosts.cpu)),
         ghosts: run.ghosts.began,
         unkillable: run.unkillable,
-        initializers: (run.initializers.count > 0).then(|| InitializersOut {
-            count: run.initializers.count,
-            wall_s: seconds(run.initializers.wall),
-            cpu_s: seconds(run.initializers.cpu),
-            rss_bytes: run.initializers.rss_bytes,
-        }),
-        lives: LivesOut::of(&run.life),
+        initializers: InitializersOut::of(&run.initializers),
+        lives: LivesOut::of(run),
         workers: run.workers.iter().map(memory::worker).collect(),
-        results_hash: format!("{:016x}", run.results_hash),
+        results_hash: (run.results_hash != 0).then(|| format!("{:016x}", run.results_hash)),
+        results_made_wrong: run.wrong_results,
         suspect: &run.suspect,
+        outlier: false,
         notes: run
             .notes
             .iter()
@@ -472,33 +485,6 @@ pub(super) fn quantiles(summary: &Quantiles, whole: Option<&Distribution>, perce
 /// Seconds, rounded once: adding whole seconds and a fraction would show digits that mean nothing.
 pub(super) fn seconds(duration: Duration) -> f64 {
     duration.as_nanos() as f64 / 1e9
-}
-
-fn comparison<'a>(verdict: &'a Verdict, results: &'a Results) -> Option<ComparisonOut<'a>> {
-    let arms = &results.arms;
-    let share =
-        |found: &Unsuccessful| Some(UnsuccessfulOut { arm: &arms.get(found.arm)?.spec.name, share: found.share });
-    Some(ComparisonOut {
-        metric: "throughput",
-        arm: &arms.get(verdict.arm)?.spec.name,
-        baseline: &arms.get(verdict.baseline)?.spec.name,
-        ratio: verdict.ratio,
-        ci95: verdict.ci95.map(<[f64; 2]>::from),
-        verdict: finding_word(verdict.finding),
-        pairs: verdict.pairs,
-        reasons: verdict.reasons.iter().map(Lint::name).collect(),
-        unsuccessful: verdict.unsuccessful.iter().filter_map(share).collect(),
-        no_pair_because: results.no_pair_because(verdict),
-    })
-}
-
-pub(super) fn finding_word(finding: Finding) -> &'static str {
-    match finding {
-        Finding::TooEarly => "too_early",
-        Finding::NoClearDifference => "no_clear_difference",
-        Finding::Faster => "faster",
-        Finding::Slower => "slower",
-    }
 }
 
 impl From<Option<Estimate>> for EstimateOut {

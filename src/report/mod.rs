@@ -6,17 +6,24 @@
 use std::sync::Arc;
 
 use crate::analysis::failing::{AllFailed, all_failed};
+use crate::analysis::gil;
+use crate::analysis::inference::Looks;
+use crate::analysis::latencies::{LatencyVerdict, latencies};
+use crate::analysis::precision::Precision;
+use crate::analysis::ranking::{Best, best};
 use crate::analysis::verdict::{Counted, Verdict, verdicts};
 use crate::engine::event::RunState;
 use crate::metrics::distribution::Distributions;
 use crate::metrics::kept;
-use crate::metrics::snapshot::Snapshot;
+use crate::metrics::snapshot::{GilProbe, Snapshot};
 use crate::os::host::Host;
 use crate::report::ending::{Ending, Partial};
-use crate::workload::model::{EngineSpec, Workload};
+use crate::workload::model::{EngineKind, EngineSpec, StartMethod, Workers, Workload};
+use crate::workload::plan::offered;
 
 pub(crate) mod ascii;
 pub(crate) mod clean;
+pub(crate) mod definitions;
 pub(crate) mod ending;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -40,10 +47,16 @@ pub(crate) struct Results {
     pub(crate) arms: Vec<ArmResult>,
     /// Index into `arms` of the arm that the others are compared with.
     pub(crate) baseline: usize,
+    /// How often its results were looked at while it went on.
+    pub(crate) looks: Looks,
+    /// How precise it is, where that decided how many rounds were made.
+    pub(crate) precision: Option<Precision>,
     /// How it came to its end.
     pub(crate) ending: Ending,
     /// Whether the arms ran at the same time: a demonstration, of which nothing follows.
     pub(crate) sharing_cores: bool,
+    /// Cores that a native program could use when it began, where somebody wanted to know.
+    pub(crate) control_cores: Option<f64>,
 }
 
 /// What was measured of one arm.
@@ -57,8 +70,12 @@ pub(crate) struct ArmResult {
     pub(crate) runs: Vec<Arc<Snapshot>>,
     /// The round that each was made in: runs of the same round are a pair. Without them, run i was made in round i.
     pub(crate) rounds: Vec<u32>,
+    /// Runs that were made to their ends and do not count because the user had a hand in them.
+    pub(crate) touched: u32,
     /// The run in which it was aborted: shown, but neither counted nor compared.
     pub(crate) partial: Option<Partial>,
+    /// What the run has shown in which its interpreters were probed.
+    pub(crate) gil_probe: Option<GilProbe>,
 }
 
 impl Results {
@@ -68,13 +85,49 @@ impl Results {
         if self.sharing_cores {
             return Vec::new();
         }
-        let counted: Vec<_> = self.arms.iter().map(|arm| Counted { runs: &arm.runs, rounds: &arm.rounds }).collect();
-        verdicts(&counted, self.baseline, Some(self.host.usable_cores()))
+        verdicts(&self.counted(), self.baseline, self.looks, Some(self.host.usable_cores()))
+    }
+
+    /// The counted runs of all arms.
+    pub(crate) fn counted(&self) -> Vec<Counted<'_>> {
+        self.arms.iter().map(|arm| Counted { runs: &arm.runs, rounds: &arm.rounds }).collect()
+    }
+
+    /// The best arm; `None` where they shared the cores.
+    pub(crate) fn best(&self) -> Option<Best> {
+        best(&self.counted(), self.looks).filter(|_| !self.sharing_cores)
+    }
+
+    /// Percentiles of each arm against the baseline's; none where they shared the cores.
+    pub(crate) fn latencies(&self) -> Vec<LatencyVerdict> {
+        let measure = &self.workload.measure;
+        let asked = (measure.latency_from, measure.percentiles.as_slice());
+        if self.sharing_cores { Vec::new() } else { latencies(&self.counted(), self.baseline, asked, self.looks) }
+    }
+
+    /// What the runs show of the lock of an interpreter, for each arm with threads.
+    pub(crate) fn gil(&self) -> Vec<gil::Evidence> {
+        if self.sharing_cores {
+            return Vec::new();
+        }
+        let figures = |arm: &ArmResult| {
+            let counted = Counted { runs: &arm.runs, rounds: &arm.rounds };
+            gil::ArmFigures::of(&arm.spec, arm.workers, counted, arm.gil_probe)
+        };
+        let figures: Vec<_> = self.arms.iter().filter_map(figures).collect();
+        gil::evidence(&figures, self.host.usable_cores(), self.control_cores)
     }
 
     /// The arms of which not one task succeeded.
     pub(crate) fn all_failed(&self) -> impl Iterator<Item = (&ArmResult, AllFailed)> {
         self.arms.iter().filter_map(|arm| Some((arm, all_failed(&arm.runs)?)))
+    }
+
+    /// Predicted utilisation of an arm in each stage of open arrivals.
+    fn offered(&self, arm: &ArmResult) -> Vec<f64> {
+        // One without a limit of workers has none to share the load.
+        let workers = (arm.spec.workers != Workers::Unbounded).then_some(u64::from(arm.workers));
+        offered(&self.workload, &arm.spec, workers, self.host.usable_cores())
     }
 
     /// Why there is no pair of runs to compare two arms with; `None` where there is one.
@@ -106,6 +159,14 @@ impl ArmResult {
     #[must_use]
     pub(crate) fn distributions(&self) -> Option<Distributions> {
         kept::together(&self.runs)
+    }
+
+    /// How its workers were started; `None` where that is another program's affair.
+    #[must_use]
+    pub(crate) fn start_method(&self) -> Option<StartMethod> {
+        let asked = self.spec.start_method;
+        let other = self.runs.iter().map(|run| run.start_method(asked)).find(|method| *method != asked);
+        (self.spec.kind != EngineKind::External).then(|| other.unwrap_or(asked))
     }
 
     /// Why this arm cannot be compared with another; `None` if it can.

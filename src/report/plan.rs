@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::report::{clean, settings, units};
-use crate::workload::model::{ArrivalProcess, Arrivals, Workload};
+use crate::workload::model::{Adaptive, ArrivalProcess, Arrivals, Stage, Workload};
 use crate::workload::plan::{ArrivalPlan, EnginePlan, Plan, StagePlan};
 use crate::workload::units::format_duration;
 
@@ -39,7 +39,8 @@ pub(crate) fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
     for (position, engine) in plan.engines.iter().enumerate() {
         let title = if position == 0 { "engines" } else { "" };
         lines.push(format!("{title:9} {}", engine_line(engine)));
-        let settings = workload.engines.get(position).map(settings::of_engine).unwrap_or_default();
+        let settings = workload.engines.get(position).map(|spec| settings::of_engine(spec, &workload.arrivals));
+        let settings = settings.unwrap_or_default();
         lines.extend(settings.into_iter().map(|words| format!("            {words}")));
     }
     for (position, rule) in workload.faults.iter().take(CLASSES).enumerate() {
@@ -59,7 +60,18 @@ pub(crate) fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
     };
     let least = plan.at_least_s.map_or(String::new(), |least| format!(", at least {} in all", seconds(least)));
     let least = format!("{least}{unknown}");
-    lines.push(format!("runs      {} of each engine, {} to warm up{least}", measure.repeats, measure.warmup));
+    let probe = if workload.has_probes() { ", 1 to probe the GIL" } else { "" };
+    let (repeats, warmup) = (measure.repeats, measure.warmup);
+    let repeats = match measure.adaptive {
+        None => format!("{repeats} of each engine"),
+        Some(Adaptive { precision, max_repeats, max_time }) => {
+            let (precision, time) = (precision * 100.0, format_duration(max_time));
+            format!(
+                "{repeats} to {max_repeats} of each engine, until all are precise to ±{precision} % or {time} are over"
+            )
+        }
+    };
+    lines.push(format!("runs      {repeats}, {warmup} to warm up{probe}{least}"));
     for (word, notes) in [("WARNING", &plan.warnings), ("REFUSED", &plan.refusals), ("REFUSED", &plan.impossible)] {
         lines.extend(
             notes.iter().map(|note| format!("{word}   {}: {}", clean::line(&note.key), clean::line(&note.message))),
@@ -74,7 +86,10 @@ fn arrivals_words(workload: &Workload, arrivals: &ArrivalPlan) -> String {
         Arrivals::Open(open) => &open.process,
         Arrivals::Batch | Arrivals::ClosedLoop { .. } => return arrivals.process.to_owned(),
     };
-    let rates: Vec<String> = arrivals.stages.iter().map(stage_words).collect();
+    let mut rates: Vec<String> = arrivals.stages.iter().map(stage_words).collect();
+    if let (Arrivals::Open(open), Some(rate)) = (&workload.arrivals, rates.last_mut()) {
+        rate.push_str(&cut_off(&open.stages, &arrivals.stages));
+    }
     match process {
         ArrivalProcess::Burst { size, every } => {
             format!("{}, {size} every {}, {}", arrivals.process, format_duration(*every), rates.join(" then "))
@@ -93,9 +108,32 @@ fn arrivals_words(workload: &Workload, arrivals: &ArrivalPlan) -> String {
     }
 }
 
+/// What the tasks are used up before: the end of a stage, or whole ones.
+fn cut_off(written: &[Stage], met: &[StagePlan]) -> String {
+    let last = met.len().checked_sub(1).and_then(|last| written.get(last)).zip(met.last());
+    let end = last.filter(|(stage, met)| stage.is_ramp() && met.end_rate != Some(stage.end_rate));
+    match (end, written.len() - met.len().min(written.len())) {
+        (None, 0) => String::new(),
+        (Some((stage, _)), 0) => {
+            format!(", where the tasks are used up (it would go on to {}/s)", units::rate(stage.end_rate))
+        }
+        (_, 1) => ", where the tasks are used up (a later stage is not reached)".to_owned(),
+        (_, more) => format!(", where the tasks are used up ({more} later stages are not reached)"),
+    }
+}
+
 fn stage_words(stage: &StagePlan) -> String {
     let begin = format!("{}/s", units::rate(stage.rate));
     stage.end_rate.map_or_else(|| begin.clone(), |end| format!("{begin} to {}/s", units::rate(end)))
+}
+
+/// Stage by stage, or between which bounds.
+fn rho(stages: &[f64]) -> String {
+    if stages.len() <= STAGES {
+        return stages.iter().map(|value| format!("{value:.2}")).collect::<Vec<_>>().join(" then ");
+    }
+    let bounds = (stages.iter().copied().fold(f64::INFINITY, f64::min), stages.iter().copied().fold(0.0, f64::max));
+    format!("{:.2} to {:.2} in {} stretches", bounds.0, bounds.1, stages.len())
 }
 
 fn engine_line(engine: &EnginePlan) -> String {
@@ -110,17 +148,21 @@ fn engine_line(engine: &EnginePlan) -> String {
         let (least, most) = (seconds(makespan.at_least_s), seconds(makespan.at_most_s));
         let range = if least == most { least } else { format!("{least} to {most}") };
         line.push_str(&format!(", predicted makespan {range}"));
+        if !engine.leaves_out.is_empty() {
+            line.push_str(&format!(" without {}", engine.leaves_out.join(" and ")));
+        }
+    }
+    if let Some(reason) = &engine.not_predicted {
+        line.push_str(&format!(", makespan not predicted: {reason}"));
     }
     if let Some(waves) = engine.waves.filter(|waves| *waves > 1) {
         line.push_str(&format!(" ({waves} waves)"));
     }
     if !engine.utilisation.is_empty() {
-        let all = &engine.utilisation;
-        let values: Vec<String> = all.iter().map(|value| format!("{value:.2}")).collect();
-        let (least, most) =
-            (all.iter().copied().fold(f64::INFINITY, f64::min), all.iter().copied().fold(0.0, f64::max));
-        let words = if all.len() > STAGES { format!("{least:.2} to {most:.2}") } else { values.join(" then ") };
-        line.push_str(&format!(", utilisation \u{3c1} {words}"));
+        line.push_str(&format!(", utilisation: mean \u{3c1} {}", rho(&engine.mean_utilisation)));
+        if engine.utilisation != engine.mean_utilisation {
+            line.push_str(&format!(", peak \u{3c1} {}", rho(&engine.utilisation)));
+        }
     }
     line
 }

@@ -3,22 +3,27 @@
 use crate::os::accounting::Exit;
 use crate::report::{clean, units};
 use crate::workload::model::{
-    BadResult, Dispatch, EngineSpec, Fault, FaultKind, FaultRule, Join, Limits, Mishap, OnTimeout, Placement, Reap,
-    StartMethod, SubmitMode, Trigger, Workload,
+    Arrivals, BadResult, Dispatch, EngineSpec, Fault, FaultKind, FaultRule, Join, Limits, Mishap, OnFull, OnTimeout,
+    Placement, Reap, StartMethod, SubmitMode, Trigger, Workload,
 };
 
 /// The settings of an arm that are not the defaults: `recycled after 25 tasks`.
 #[must_use]
-pub(crate) fn of_engine(spec: &EngineSpec) -> Vec<String> {
-    let mut words = of_placement(&spec.placement);
+pub(crate) fn of_engine(spec: &EngineSpec, arrivals: &Arrivals) -> Vec<String> {
+    let mut words: Vec<String> = spec.interpreter.iter().map(|found| found.words()).collect();
+    if let (Some(when), None) = (&spec.when, &spec.interpreter) {
+        words.push(format!("if {when}"));
+    }
+    words.extend(of_placement(&spec.placement));
     if let Some(tasks) = spec.recycling.max_tasks {
         words.push(format!("workers are replaced after {tasks} task{}", if tasks.get() == 1 { "" } else { "s" }));
     }
     if let Some(bytes) = spec.recycling.max_rss_bytes {
         words.push(format!("workers are replaced beyond {}", units::bytes(bytes)));
     }
-    if let Some(initializer) = spec.initializer {
-        let mut parts = Vec::new();
+    if let Some(initializer) = &spec.initializer {
+        let mut parts: Vec<String> =
+            initializer.call.iter().map(|call| clean::line(&call.callable).into_owned()).collect();
         if !initializer.cpu.is_zero() {
             parts.push(format!("{} of CPU", units::duration(initializer.cpu)));
         }
@@ -30,8 +35,8 @@ pub(crate) fn of_engine(spec: &EngineSpec) -> Vec<String> {
         }
         let each = match (spec.start_method, spec.kind.process_per_task()) {
             (StartMethod::Forkserver, _) => "fork server",
-            (StartMethod::Spawn, true) => "process",
-            (StartMethod::Spawn, false) => "worker",
+            (StartMethod::Spawn | StartMethod::Fork, true) => "process",
+            (StartMethod::Spawn | StartMethod::Fork, false) => "worker",
         };
         let parts = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
         words.push(format!("initializer of each {each}: {parts}"));
@@ -43,7 +48,13 @@ pub(crate) fn of_engine(spec: &EngineSpec) -> Vec<String> {
         words.push(format!("dispatch {}", spec.dispatch.word()));
     }
     if let Some(capacity) = spec.queue_capacity {
-        words.push(format!("at most {capacity} task{} wait", if capacity.get() == 1 { "" } else { "s" }));
+        let (tasks, wait) = if capacity.get() == 1 { ("task", "waits") } else { ("tasks", "wait") };
+        let beyond = match arrivals {
+            Arrivals::Open(open) if open.on_full == OnFull::Block => "arrivals beyond that are held up",
+            Arrivals::Open(_) => "arrivals beyond that are dropped",
+            Arrivals::Batch | Arrivals::ClosedLoop { .. } => "who submits more is blocked until there is room",
+        };
+        words.push(format!("at most {capacity} {tasks} {wait} (queue_capacity): {beyond}"));
     }
     if spec.join == Join::StartAllJoinAll {
         words.push("all places are started, then joined in that order".to_owned());
@@ -51,13 +62,25 @@ pub(crate) fn of_engine(spec: &EngineSpec) -> Vec<String> {
     if spec.reap == Reap::Never {
         words.push("ended processes are left as zombies until the end of the run".to_owned());
     }
-    if spec.start_method == StartMethod::Forkserver {
-        words.push("workers are forked from a server".to_owned());
+    match spec.start_method {
+        _ if spec.kind.is_reference() => words.extend(of_start(spec)),
+        StartMethod::Spawn => {}
+        StartMethod::Forkserver => words.push("workers are forked from a server".to_owned()),
+        StartMethod::Fork => words.push("workers are forked from a parent that has imported their module".to_owned()),
     }
     if spec.on_timeout == Some(OnTimeout::Abandon) {
         words.push("the caller gives up at a timeout, the worker goes on".to_owned());
     }
     words
+}
+
+/// How the processes of one of CPython's own are started: `started by fork (its default)`.
+#[must_use]
+pub(crate) fn of_start(spec: &EngineSpec) -> Option<String> {
+    let is_known = spec.chosen_start_method.is_some() || spec.interpreter.is_some();
+    let usual = if spec.chosen_start_method.is_none() { " (its default)" } else { "" };
+    let method = if is_known { spec.start_method.word() } else { "its interpreter's default" };
+    spec.kind.is_reference().then(|| format!("started by {method}{}", if is_known { usual } else { "" }))
 }
 
 /// What a file allows itself, if it says so: `at most 8 processes, 10s`.
@@ -89,8 +112,7 @@ pub(crate) fn of_placement(placement: &Placement) -> Vec<String> {
 /// What goes wrong on purpose.
 #[must_use]
 pub(crate) fn of_fault(rule: &FaultRule, workload: &Workload) -> String {
-    let arm = rule.engine.and_then(|engine| workload.engines.get(engine));
-    let arm = arm.map_or(String::new(), |arm| format!(" in {}", clean::line(&arm.name)));
+    let arm = rule.engine.as_ref().map_or(String::new(), |arm| format!(" in {}", clean::line(arm)));
     match &rule.mishap {
         Mishap::KillWorker { at, worker } => {
             let victim = worker.map_or("a busy worker".to_owned(), |worker| format!("worker {worker}"));

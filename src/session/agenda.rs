@@ -17,6 +17,8 @@ pub(super) struct ArmFacts<'a> {
     pub(crate) warmup: u32,
     /// Worker count of its last run.
     pub(crate) last: u32,
+    /// Whether it could not go on: nothing more will be known of it.
+    pub(crate) broken: bool,
 }
 
 /// Which runs are to be made.
@@ -66,7 +68,7 @@ impl Again {
             self.waiting.push_back((arm, workers, run + 1, runs));
         }
         self.position = Some(RunPosition::Again { arm, run, runs });
-        Some(Turn { arm, workers: Some(workers), counted: true })
+        Some(Turn { arm, workers: Some(workers), counted: true, gil_probe: false })
     }
 }
 
@@ -105,7 +107,7 @@ impl Sweeping {
             None => self.found(known)?,
         };
         self.position = Some(RunPosition::Sweep { arm, workers, run, runs });
-        Some(Turn { arm, workers: Some(workers), counted: cold.is_none() })
+        Some(Turn { arm, workers: Some(workers), counted: cold.is_none(), gil_probe: false })
     }
 
     fn first_count(&self) -> u32 {
@@ -119,6 +121,9 @@ impl Sweeping {
             let Some((arm, known)) = self.sweep.arms.get(place).and_then(|arm| Some((*arm, known.get(*arm)?))) else {
                 continue;
             };
+            if known.broken {
+                continue;
+            }
             let workers = match next_step(&known.tuning.points, self.sweep.runs, known.bounds) {
                 Step::Run(workers) => Some(workers),
                 // The picture of the last run is that of the recommended count; it counts too, and may lead to another one.
@@ -178,7 +183,7 @@ mod tests {
     }
 
     fn next(sweep: &mut Sweeping, tuning: &Tuning, last: u32) -> Option<u32> {
-        sweep.next(&[ArmFacts { tuning, bounds: BOUNDS, warmup: 0, last }]).and_then(|turn| turn.workers)
+        sweep.next(&[ArmFacts { tuning, bounds: BOUNDS, warmup: 0, last, broken: false }]).and_then(|turn| turn.workers)
     }
 
     #[test]

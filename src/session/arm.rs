@@ -9,11 +9,11 @@ use crate::analysis::tuning::{Bounds, Point, Tuning};
 use crate::engine::arm::{Arm, ArmRun};
 use crate::engine::control::Capabilities;
 use crate::metrics::kept::Runs;
-use crate::metrics::snapshot::Snapshot;
+use crate::metrics::snapshot::{GilProbe, Snapshot};
 use crate::metrics::track::Track;
 use crate::session::arm_spec::ArmSpec;
 use crate::session::view::{ArmView, Mode};
-use crate::workload::model::{EngineSpec, OnTimeout};
+use crate::workload::model::{EngineSpec, OnTimeout, Workload};
 
 /// What is known of one arm.
 pub(super) struct ArmState {
@@ -26,6 +26,8 @@ pub(super) struct ArmState {
     /// Whether the user changed that count after a run with it was made or planned.
     pub(crate) changed: bool,
     pub(crate) live: Option<LiveRun>,
+    /// Whether it could not go on since the comparison began.
+    pub(crate) broken: bool,
     pub(crate) track: Arc<Track>,
     /// Whether any run was made: the next one needs no warm-up.
     pub(crate) warm: bool,
@@ -39,6 +41,8 @@ pub(super) struct ArmState {
     /// Runs at the same time as those of other arms: shown, but no measurement.
     together: Arc<Runs>,
     tuning: Arc<Tuning>,
+    /// What the last run has shown in which its interpreters were probed, and its worker count.
+    probed: Option<(u32, GilProbe)>,
 }
 
 /// The run under way.
@@ -51,10 +55,12 @@ pub(super) struct LiveRun {
     pub(crate) round: u32,
     /// Whether its figures count.
     pub(crate) counted: bool,
+    /// Whether its interpreters are probed.
+    pub(crate) gil_probe: bool,
     /// Whether the user has changed something in it.
     pub(crate) touched: bool,
-    /// What happens in it at a timeout.
-    pub(crate) on_timeout: OnTimeout,
+    /// What happens in it at a timeout; `None` where its classes differ.
+    pub(crate) on_timeout: Option<OnTimeout>,
 }
 
 /// What was measured with one worker count.
@@ -75,6 +81,7 @@ impl ArmState {
             most_workers,
             changed: false,
             live: None,
+            broken: false,
             track: Arc::default(),
             warm: false,
             measured: None,
@@ -83,6 +90,7 @@ impl ArmState {
             aside: Arc::default(),
             together: Arc::default(),
             tuning: Arc::default(),
+            probed: None,
         }
     }
 
@@ -136,6 +144,9 @@ impl ArmState {
     pub(crate) fn keep(&mut self, live: &LiveRun, end: Arc<Snapshot>, mode: Mode, percentiles: &[f64]) {
         // What was made only in part has not warmed up.
         self.warm = true;
+        if live.gil_probe && !live.touched {
+            self.probed = Some((live.workers, end.gil_probe.as_deref().copied().unwrap_or_default()));
+        }
         match mode {
             _ if !live.counted => self.set_aside(live, end, percentiles),
             Mode::Together => Arc::make_mut(&mut self.together).push(end, live.round, percentiles),
@@ -215,7 +226,7 @@ impl ArmState {
         }
     }
 
-    pub(crate) fn view(&self, mode: Mode, repeats: u32) -> ArmView {
+    pub(crate) fn view(&self, workload: &Workload, mode: Mode, repeats: u32) -> ArmView {
         ArmView {
             spec: self.spec.clone(),
             workers: self.workers,
@@ -224,11 +235,14 @@ impl ArmState {
             most_workers: self.most_workers,
             live: self.live.is_some(),
             capabilities: self.capabilities(),
+            on_timeout: self.live.as_ref().map_or_else(|| self.spec.on_timeout_in(workload), |live| live.on_timeout),
             track: Arc::clone(&self.track),
             finished: self.finished(mode),
             told: self.told(mode),
+            touched: self.counts.values().map(|count| count.touched).sum(),
             others: self.others(mode),
             tuning: Arc::clone(&self.tuning),
+            probed: self.probed,
         }
     }
 }

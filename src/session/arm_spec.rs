@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::arm::Arm;
 use crate::engine::dispatched::Dispatched;
+use crate::engine::external::reference::Reference;
 use crate::workload::model::EngineSpec;
 
 /// An arm that takes part in a comparison: its entry, and what can run the stream.
@@ -18,6 +19,15 @@ pub struct ArmSpec {
 }
 
 impl ArmSpec {
+    /// The arm that an entry means: one of our own, or one of CPython's.
+    #[must_use]
+    pub fn of_entry(entry: EngineSpec) -> Self {
+        match Reference::of_kind(entry.kind) {
+            Some(reference) => Self { entry, arm: Arc::new(reference), most_workers: None },
+            None => Self::dispatched(entry),
+        }
+    }
+
     /// An arm of one of our own kinds.
     #[must_use]
     pub fn dispatched(entry: EngineSpec) -> Self {

@@ -55,6 +55,15 @@ impl Deadline {
         if let State::At(at) = self.state { Some(at) } else { None }
     }
 
+    /// How much is left of it; `None` where nothing is limited.
+    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
+        match self.state {
+            State::Off => None,
+            State::At(at) => Some(at.saturating_duration_since(now)),
+            State::Left(left) => Some(left),
+        }
+    }
+
     /// It has passed: once. Says how long the whole time was.
     pub(super) fn pass(&mut self) -> Option<Duration> {
         self.state = State::Off;
@@ -81,6 +90,7 @@ mod tests {
         deadline.resume(now + SECOND * 104);
         deadline.resume(now + SECOND * 105);
         assert_eq!(deadline.at(), Some(now + SECOND * 110));
+        assert_eq!(deadline.left(now + SECOND * 106), Some(SECOND * 4));
         deadline.end();
         deadline.resume(now);
         assert_eq!(deadline.at(), None);

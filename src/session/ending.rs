@@ -10,7 +10,7 @@ use crate::session::suspension::suspend;
 use crate::session::view::{SessionCommand, SessionView};
 
 /// Before the program leaves by itself, it kills.
-const KILL_BEFORE: Duration = Duration::from_millis(500);
+pub(crate) const KILL_BEFORE: Duration = Duration::from_millis(500);
 
 /// What became of a session that was asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

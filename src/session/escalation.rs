@@ -38,6 +38,13 @@ impl Escalation {
         next
     }
 
+    /// Time asks: what was to stop is killed, unless it is already. Whether that is new.
+    pub(crate) fn overdue(&mut self) -> bool {
+        let is_new = self.level < Some(StopLevel::Kill);
+        self.level = self.level.max(Some(StopLevel::Kill));
+        is_new
+    }
+
     /// A signal asks; `None` if it is one with the signal before it.
     pub(crate) fn signal(&mut self, now: Instant) -> Option<StopLevel> {
         if self.signalled.is_some_and(|last| now.saturating_duration_since(last) < PAUSE) {
@@ -65,6 +72,15 @@ mod tests {
     fn every_key_counts() {
         let mut asked = Escalation::default();
         assert_eq!([asked.key(), asked.key(), asked.key(), asked.key()].map(|level| level as u8), [0, 1, 2, 2]);
+    }
+
+    #[test]
+    fn what_does_not_end_in_time_is_killed_once() {
+        let mut asked = Escalation::default();
+        assert_eq!(asked.key(), StopLevel::Stop);
+        assert_eq!([asked.overdue(), asked.overdue()], [true, false]);
+        assert_eq!([asked.key(), asked.key()], [StopLevel::Leave; 2]);
+        assert!(!asked.overdue(), "it was left");
     }
 
     #[test]

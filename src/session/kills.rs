@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::engine::event::{Moment, RunState, Slot};
 use crate::metrics::snapshot::{Kill, Snapshot, WorkerRow};
-use crate::session::view::{KillRecord, KillsView, RunPosition};
+use crate::session::view::{KillRecord, KillsView};
 
 /// Kills on request that are kept.
 const REQUESTED: usize = 20;
@@ -32,7 +32,6 @@ pub(super) struct KillRequests {
 struct Current {
     arm: usize,
     run: u64,
-    position: RunPosition,
     /// When the last kill before the one that was asked for last happened.
     asked_after: Option<Option<Moment>>,
 }
@@ -100,10 +99,10 @@ impl KillRequests {
     }
 
     /// A run begins.
-    pub(crate) fn run_began(&mut self, arm: usize, position: RunPosition) {
+    pub(crate) fn run_began(&mut self, arm: usize) {
         self.runs += 1;
         self.current.retain(|current| current.arm != arm);
-        self.current.push(Current { arm, run: self.runs, position, asked_after: None });
+        self.current.push(Current { arm, run: self.runs, asked_after: None });
     }
 
     /// Keeps what a run tells of its kills.
@@ -113,7 +112,7 @@ impl KillRequests {
         let record = |kill: &Kill| KillRecord {
             arm,
             run: current.run,
-            position: current.position,
+            id: snapshot.run,
             workers: snapshot.workers_target,
             since_start: since_start(kill),
             kill: kill.clone(),
@@ -169,8 +168,6 @@ mod tests {
     use crate::metrics::fixtures::snapshot;
     use crate::metrics::snapshot::{Cost, Replaced};
 
-    const POSITION: RunPosition = RunPosition::Round { round: 1, rounds: 1, warmup: 0 };
-
     fn kill(at: u64) -> Kill {
         Kill::new(Moment::from(Duration::from_millis(at)), Slot(1), Some(70), EndReason::Request)
     }
@@ -214,12 +211,12 @@ mod tests {
     #[test]
     fn a_kill_that_came_too_late_waits_for_the_next_run() {
         let mut kills = KillRequests::new();
-        kills.run_began(0, POSITION);
+        kills.run_began(0);
         kills.request(0, None);
         assert_eq!(kills.victim(0, &at_work(), true), Some(None));
         kills.keep(0, &with(vec![kill(5)], RunState::Finished));
         assert!(!kills.waits(0), "it was carried out");
-        kills.run_began(0, POSITION);
+        kills.run_began(0);
         kills.request(0, None);
         assert_eq!(kills.victim(0, &at_work(), true), Some(None));
         kills.keep(0, &with(Vec::new(), RunState::Finished));
@@ -229,15 +226,15 @@ mod tests {
     #[test]
     fn records_outlive_their_run_are_brought_up_to_date_and_bounded() {
         let mut kills = KillRequests::new();
-        kills.run_began(0, POSITION);
+        kills.run_began(0);
         kills.keep(0, &with(vec![kill(5)], RunState::Running));
         let done = Kill { cost: Cost::Nothing, replaced: Replaced::Never, ..kill(5) };
         kills.keep(0, &with(vec![done.clone()], RunState::Finished));
-        kills.run_began(0, POSITION);
+        kills.run_began(0);
         kills.keep(0, &with(Vec::new(), RunState::Running));
         assert_eq!(kills.view().requested.iter().map(|record| record.kill.clone()).collect::<Vec<_>>(), [done]);
         for run in 0..40u64 {
-            kills.run_began(0, POSITION);
+            kills.run_began(0);
             // What a run told before it tells again.
             let told: Vec<Kill> = (0..=run % 3).map(kill).collect();
             kills.keep(0, &with(told.clone(), RunState::Running));

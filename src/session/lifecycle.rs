@@ -20,13 +20,15 @@ pub(super) struct Lifecycle {
     pub(crate) stopped: bool,
     /// The `limits.max_time` that has passed, if it has.
     pub(crate) out_of_time: Option<Duration>,
-    /// The first reason why an engine could not go on.
+    /// The first reason why an engine could not go on: its arm runs no more, and the others do.
     pub(crate) broken: Option<Arc<SessionError>>,
+    /// Whether that is of no use: arms that run together are one comparison.
+    pub(crate) in_vain: bool,
 }
 
 impl Lifecycle {
     pub(crate) fn may_go_on(&self) -> bool {
-        self.stops == 0 && !self.stopped && self.broken.is_none()
+        self.stops == 0 && !self.stopped && !self.in_vain
     }
 
     pub(crate) fn phase(&self, under_way: bool) -> SessionPhase {

@@ -10,7 +10,7 @@ enum End {
 }
 
 fn first() -> Arc<SessionError> {
-    Arc::new(SessionError::Broke { arm: "pool".to_owned(), source: EngineError::Initializer { times: 1 } })
+    Arc::new(SessionError::Broke { arm: "pool".to_owned(), source: EngineError::initializer(1, "no licence") })
 }
 
 fn apply(lifecycle: &mut Lifecycle, end: End) {
@@ -19,6 +19,7 @@ fn apply(lifecycle: &mut Lifecycle, end: End) {
         End::Stopped => lifecycle.stopped = true,
         End::Broken => {
             lifecycle.broken.get_or_insert(first());
+            lifecycle.in_vain = true;
         }
     }
 }
@@ -45,6 +46,14 @@ fn in_whatever_order_runs_end_the_comparison_ends_the_same_and_not_before_the_la
             }
         }
     }
+}
+
+#[test]
+fn arms_that_run_in_turn_go_on_without_one_that_broke_and_the_end_says_so() {
+    let lifecycle = Lifecycle { begun: true, broken: Some(first()), ..Lifecycle::default() };
+    assert!(lifecycle.may_go_on());
+    assert_eq!(lifecycle.phase(true), SessionPhase::Running);
+    assert_eq!(lifecycle.phase(false), SessionPhase::Broken(first()));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Which arm runs when: warm-up rounds first, then the counted ones; every arm once in each round.
+//! Which arm runs when: warm-up rounds first, then one in which interpreters are probed where that is asked for, then the
+//! counted ones; every arm once in each round, but for that of the probes, where only those run that have some.
 
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
@@ -15,39 +16,55 @@ pub(super) struct Turn {
     pub(crate) workers: Option<u32>,
     /// Whether its figures count.
     pub(crate) counted: bool,
+    /// Whether its interpreters are probed.
+    pub(crate) gil_probe: bool,
 }
 
 /// The order of the runs of one comparison.
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
     arms: usize,
+    /// Rounds that do not count.
     warmup: u32,
+    /// Arms that take part in the last of them, which is for probes; it is there if they are.
+    probed: Vec<usize>,
+    /// In all; at most so many where results decide ([`Schedule::end_here`]).
     rounds: u32,
+    open: bool,
     order: RunOrder,
     seed: u64,
+    /// Counted rounds that were made before: the numbers of runs go on.
+    before: u32,
     /// Runs given out.
     given: u32,
 }
 
 impl Schedule {
-    /// The schedule a workload asks for; `warm` arms have run before and need no warm-up.
+    /// The schedule a workload asks for; `warm` arms have run before and need no warm-up. So many counted rounds were made
+    /// `before`.
     #[must_use]
-    pub(crate) fn new(workload: &Workload, arms: usize, warm: bool) -> Self {
+    pub(crate) fn new(workload: &Workload, arms: usize, warm: bool, before: u32) -> Self {
         let measure = &workload.measure;
-        let warmup = if warm { 0 } else { measure.warmup };
+        let engines = (0..).zip(&workload.engines).take(arms);
+        let probed: Vec<usize> = engines.filter(|(_, spec)| workload.probes(spec)).map(|(arm, _)| arm).collect();
+        let warmup = if warm { 0 } else { measure.warmup } + u32::from(!probed.is_empty());
         Self {
             arms: arms.max(1),
             warmup,
-            rounds: warmup + measure.repeats.get(),
+            probed,
+            rounds: warmup + measure.adaptive.map_or(measure.repeats, |adaptive| adaptive.max_repeats).get(),
+            open: measure.adaptive.is_some(),
             order: measure.order,
             seed: workload.seed,
+            before,
             given: 0,
         }
     }
 
     /// A single counted round.
     pub(crate) fn skip_to_single_round(&mut self) {
-        (self.warmup, self.rounds) = (0, 1);
+        (self.warmup, self.rounds, self.open) = (0, 1, false);
+        self.probed.clear();
         self.given = u32::try_from(self.arms).unwrap_or(u32::MAX);
     }
 
@@ -56,10 +73,27 @@ impl Schedule {
         self.given.div_ceil(u32::try_from(self.arms).unwrap_or(u32::MAX))
     }
 
+    /// Counted rounds so far, and all with those to warm up; `None` within a round and before the first that counts.
+    #[must_use]
+    pub(crate) fn made(&self) -> Option<(u32, u32)> {
+        let arms = u32::try_from(self.arms).unwrap_or(u32::MAX);
+        let rounds = self.given / arms;
+        (self.given.is_multiple_of(arms) && rounds > self.warmup).then(|| (rounds - self.warmup, rounds))
+    }
+
+    /// No more rounds are made.
+    pub(crate) fn end_here(&mut self) {
+        (self.rounds, self.open) = (self.round(), false);
+    }
+
     /// The round under way, and how many there are.
     #[must_use]
     pub(crate) fn position(&self) -> RunPosition {
-        RunPosition::Round { round: self.round(), rounds: self.rounds, warmup: self.warmup }
+        let round = self.round();
+        let before = if round > self.warmup { self.before } else { 0 };
+        let (rounds, warmup) = (self.rounds + self.before, self.warmup);
+        let (probes, open) = (!self.probed.is_empty(), self.open);
+        RunPosition::Round { round: round + before, rounds, warmup, probes, open }
     }
 
     fn order_of(&self, round: u32) -> Vec<usize> {
@@ -81,13 +115,18 @@ impl Iterator for Schedule {
 
     fn next(&mut self) -> Option<Turn> {
         let arms = u32::try_from(self.arms).unwrap_or(u32::MAX);
-        let round = self.given / arms;
-        if round >= self.rounds {
-            return None;
+        loop {
+            let round = self.given / arms;
+            if round >= self.rounds {
+                return None;
+            }
+            let arm = self.order_of(round).get((self.given % arms) as usize).copied()?;
+            self.given += 1;
+            let gil_probe = !self.probed.is_empty() && round + 1 == self.warmup;
+            if !gil_probe || self.probed.contains(&arm) {
+                return Some(Turn { arm, workers: None, counted: round >= self.warmup, gil_probe });
+            }
         }
-        let arm = self.order_of(round).get((self.given % arms) as usize).copied()?;
-        self.given += 1;
-        Some(Turn { arm, workers: None, counted: round >= self.warmup })
     }
 }
 
@@ -115,12 +154,39 @@ impl Rounds {
     }
 }
 
+/// What rounds are called, from 1: those to warm up and the others are counted apart, over the whole session.
+#[derive(Debug, Default)]
+pub(super) struct RunNumbers {
+    counted: u32,
+    warmups: u32,
+    /// The round of [`Rounds`] that had its number last.
+    round: u32,
+}
+
+impl RunNumbers {
+    /// The number of the round that is under way.
+    pub(crate) fn of(&mut self, round: u32, warmup: bool) -> u32 {
+        let number = if warmup { &mut self.warmups } else { &mut self.counted };
+        if round != self.round {
+            self.round = round;
+            *number += 1;
+        }
+        *number
+    }
+
+    /// How many were counted.
+    pub(crate) fn counted(&self) -> u32 {
+        self.counted
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn schedule(order: RunOrder) -> Schedule {
-        Schedule { arms: 3, warmup: 1, rounds: 4, order, seed: 7, given: 0 }
+        let probed = Vec::new();
+        Schedule { arms: 3, warmup: 1, probed, rounds: 4, open: false, order, seed: 7, before: 0, given: 0 }
     }
 
     #[test]
@@ -144,5 +210,55 @@ mod tests {
         let arms: Vec<(usize, u32)> =
             std::iter::from_fn(|| schedule.next().map(|turn| (turn.arm, schedule.round()))).take(4).collect();
         assert_eq!(arms, [(0, 1), (1, 1), (2, 1), (0, 2)]);
+    }
+
+    #[test]
+    fn interpreters_are_probed_in_a_round_that_does_not_count() {
+        for order in [RunOrder::Interleaved, RunOrder::Randomized] {
+            let mut schedule = Schedule { warmup: 2, probed: vec![0, 2], rounds: 5, ..schedule(order) };
+            let turns: Vec<(Turn, String)> =
+                std::iter::from_fn(|| schedule.next().map(|turn| (turn, schedule.position().to_string()))).collect();
+            let mut probes: Vec<usize> =
+                turns.iter().filter(|(turn, _)| turn.gil_probe).map(|(turn, _)| turn.arm).collect();
+            probes.sort_unstable();
+            assert_eq!((turns.len(), probes), (3 + 2 + 9, vec![0, 2]));
+            let told = ["warm-up 1/1", "probe run", "run 1/3", "run 2/3", "run 3/3"];
+            for (place, (turn, position)) in turns.iter().enumerate() {
+                let round = if place < 3 { 0 } else { (place + 1) / 3 };
+                assert_eq!((turn.counted, position.as_str()), (round > 1, told[round]));
+                assert_eq!(turn.gil_probe, round == 1);
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_rounds_have_the_same_number() {
+        let (mut rounds, mut numbers) = (Rounds::default(), RunNumbers::default());
+        let mut number = |arm, warmup| numbers.of(rounds.of(arm), warmup);
+        assert_eq!([number(0, true), number(1, true)], [1, 1]);
+        assert_eq!([number(0, false), number(1, false), number(0, false), number(1, false)], [1, 1, 2, 2]);
+        // A sweep that begins with a warm-up, and what comes after it.
+        assert_eq!([number(0, true), number(0, false), number(0, false)], [2, 3, 4]);
+        assert_eq!(numbers.counted(), 4);
+    }
+
+    #[test]
+    fn results_decide_after_whole_rounds_that_count_how_many_there_are() {
+        let mut schedule = Schedule { open: true, ..schedule(RunOrder::Randomized) };
+        let made: Vec<Option<(u32, u32)>> =
+            std::iter::from_fn(|| schedule.next().map(|_| schedule.made())).take(9).collect();
+        let expected = [None, None, None, None, None, Some((1, 2)), None, None, Some((2, 3))];
+        assert_eq!(made, expected);
+        assert_eq!(schedule.position().to_string(), "run 2/≤3");
+        schedule.end_here();
+        assert_eq!((schedule.next(), schedule.position().to_string()), (None, "run 2/2".to_owned()));
+    }
+
+    #[test]
+    fn the_numbers_of_runs_go_on_where_they_were() {
+        let mut schedule = Schedule { before: 5, ..schedule(RunOrder::Interleaved) };
+        let told: Vec<String> =
+            std::iter::from_fn(|| schedule.next().map(|_| schedule.position().to_string())).step_by(3).collect();
+        assert_eq!(told, ["warm-up 1/1", "run 6/8", "run 7/8", "run 8/8"]);
     }
 }

@@ -43,7 +43,8 @@ pub(crate) async fn suspend(
     signals: &mut SignalWatch,
     stopping: Stopping,
 ) -> io::Result<Resumed> {
-    // Several requests to stop are one, and what continued us before them is over.
+    // Several requests to stop are one. Whether a continuation that nobody has seen yet came before them or right behind
+    // cannot be told: not to stop does less harm than to stand still when nobody will continue us any more.
     signals.forget_stops();
     let Some(session) = session else { return stop(signals, stopping).await };
     let _ = session.commands.send(SessionCommand::Suspend);
@@ -59,6 +60,8 @@ async fn stop(signals: &mut SignalWatch, stopping: Stopping) -> io::Result<Resum
     // One who continued us meanwhile will not do it again.
     tokio::task::yield_now().await;
     if signals.continued().now_or_never().is_some() {
+        // And requests to stop that have come since the first one are over with it.
+        signals.forget_stops();
         return Ok(Resumed::Seen);
     }
     job_control::raise_stop(signals.process(), stopping)?;
@@ -68,6 +71,7 @@ async fn stop(signals: &mut SignalWatch, stopping: Stopping) -> io::Result<Resum
     // That has reached us too.
     tokio::task::yield_now().await;
     signals.forget_stops();
+    signals.forget_continuations();
     Ok(if seen.is_ok() { Resumed::Seen } else { Resumed::NotYet })
 }
 

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::analysis::inference::Looks;
+use crate::analysis::precision::Precision;
 use crate::analysis::tuning::Tuning;
 use crate::analysis::verdict::Verdict;
 use crate::engine::control::Capabilities;
 use crate::engine::event::Slot;
 use crate::engine::outcome::Counts;
 use crate::metrics::kept::Runs;
-use crate::metrics::snapshot::{Kill, Snapshot};
+use crate::metrics::snapshot::{GilProbe, Kill, RunId, Snapshot};
 use crate::metrics::track::Track;
 use crate::os::host::Host;
 use crate::session::error::SessionError;
-use crate::workload::model::{EngineSpec, FaultKind, Workload};
+use crate::workload::model::{EngineSpec, FaultKind, OnTimeout, Workload};
 
 /// A comparison as it is now.
 #[derive(Clone, Debug)]
@@ -34,6 +36,10 @@ pub struct SessionView {
     pub baseline: usize,
     /// One verdict for every arm against every other one; empty with a single arm and while arms share the cores.
     pub verdicts: Arc<Vec<Verdict>>,
+    /// How often those are looked at: once, if the runs that were planned are all that were made.
+    pub looks: Looks,
+    /// How precise it is, where that decides how many rounds are made.
+    pub precision: Option<Precision>,
     /// The `limits.max_time` that has passed and ended it, if one has.
     pub out_of_time: Option<Duration>,
     /// Whether an arm whose worker count was changed is measured again without being asked to: not where that would run
@@ -41,6 +47,8 @@ pub struct SessionView {
     pub measures_by_itself: bool,
     /// Workers killed on request and by timeouts.
     pub kills: KillsView,
+    /// Cores that a native program could use when the comparison began; `None` where nobody wanted to know.
+    pub control_cores: Option<f64>,
 }
 
 /// Workers that were killed, or are to be, in all runs of a session.
@@ -63,7 +71,8 @@ pub struct KillRecord {
     pub arm: usize,
     /// Number of its run among all runs of the session, from 1.
     pub run: u64,
-    pub position: RunPosition,
+    /// What that run is called.
+    pub id: RunId,
     /// How many workers it had.
     pub workers: u32,
     /// Time since the session began.
@@ -77,12 +86,16 @@ pub struct KillRecord {
 pub enum RunPosition {
     /// A round of the comparison, in which every arm runs once.
     Round {
-        /// From 1, warm-up first; 0 before the first.
+        /// From 1, warm-up first; 0 before the first. Rounds that were made before are counted, as [`RunId`] does.
         round: u32,
-        /// In all, with warm-up.
+        /// In all, with warm-up and those that were made before.
         rounds: u32,
         /// How many of them are warm-up.
         warmup: u32,
+        /// Whether the last of these is there to probe interpreters.
+        probes: bool,
+        /// Whether results decide how many there are: at most those.
+        open: bool,
     },
     /// A run of one arm with the worker count that it was given.
     Again {
@@ -120,14 +133,20 @@ impl RunPosition {
 
 impl std::fmt::Display for RunPosition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let warmup = if self.is_warmup() { " (warm-up)" } else { "" };
         match self {
-            Self::Round { round, rounds, .. } => write!(f, "round {round}/{rounds}{warmup}"),
+            Self::Round { round, warmup, probes: true, .. } if round == warmup => f.write_str("probe run"),
+            Self::Round { round, warmup, probes, .. } if round <= warmup => {
+                write!(f, "warm-up {round}/{}", warmup.saturating_sub(u32::from(*probes)))
+            }
+            Self::Round { round, rounds, warmup, open, .. } => {
+                let at_most = if *open { "≤" } else { "" };
+                write!(f, "run {}/{at_most}{}", round - warmup, rounds.saturating_sub(*warmup))
+            }
             Self::Again { run, runs, .. } => write!(f, "run {run}/{runs}"),
             Self::Sweep { workers, run, runs, .. } => {
                 write!(f, "{workers} worker{}", if *workers == 1 { "" } else { "s" })?;
                 match run {
-                    0 => f.write_str(warmup),
+                    0 => f.write_str(" (warm-up)"),
                     run if run > runs => write!(f, ", run {run}"),
                     run => write!(f, ", run {run}/{runs}"),
                 }
@@ -153,19 +172,31 @@ pub struct ArmView {
     pub live: bool,
     /// What may be asked of that run, or of the next one as far as is known.
     pub capabilities: Capabilities,
+    /// What happens at a timeout in the run under way, or will in the next one; `None` where its classes differ.
+    pub on_timeout: Option<OnTimeout>,
     /// The run under way, or else the last one; empty before the first.
     pub track: Arc<Track>,
     /// Ends of the counted runs with the count of the run that is shown.
     pub finished: Arc<Runs>,
     /// The worker count and the counted runs that a report tells.
     pub told: (u32, Arc<Runs>),
+    /// Runs that were made to their ends and do not count because the user had a hand in them, with whatever count.
+    pub touched: u32,
     /// Runs that are not among the finished ones: with other counts, and those that do not count.
     pub others: Vec<Arc<Runs>>,
     /// What every count that was tried has shown.
     pub tuning: Arc<Tuning>,
+    /// What the last run has shown in which its interpreters were probed, and the worker count of that run.
+    pub probed: Option<(u32, GilProbe)>,
 }
 
 impl ArmView {
+    /// What probes have shown with so many workers.
+    #[must_use]
+    pub(crate) fn gil_probe(&self, workers: u32) -> Option<GilProbe> {
+        self.probed.filter(|(of, _)| *of == workers).map(|(_, probe)| probe)
+    }
+
     /// The newest frame of the run under way, or the last frame of the last run.
     #[must_use]
     pub fn latest(&self) -> Option<&Arc<Snapshot>> {
@@ -278,8 +309,13 @@ pub enum SessionCommand {
         /// Its slot; `None` is the first busy one.
         slot: Option<Slot>,
     },
-    /// Change what happens at a timeout in the live run of an arm: kill, or abandon. Its next run has what the file says.
-    ToggleOnTimeout(usize),
+    /// Change what happens at a timeout in the live run of an arm. Its next run has what the file says.
+    OnTimeout {
+        /// Index into [`SessionView::arms`].
+        arm: usize,
+        /// From now on.
+        then: OnTimeout,
+    },
     /// Have this go wrong in the next task that begins in an arm's run, if it is under way.
     InjectFault {
         /// Index into [`SessionView::arms`].

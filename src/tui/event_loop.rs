@@ -13,7 +13,7 @@ use rustix::termios::tcgetwinsize;
 
 use crate::os::job_control::{self, Stopping};
 use crate::os::signal_watch::{Caught, SignalWatch};
-use crate::session::ending::{self, end, grace_period, later};
+use crate::session::ending::{self, KILL_BEFORE, end, grace_period, later};
 use crate::session::error::SessionError;
 use crate::session::escalation::{Escalation, leave_by};
 use crate::session::handle::SessionHandle;
@@ -22,12 +22,13 @@ use crate::session::view::{Mode, SessionCommand, SessionPhase, SessionView};
 use crate::tui::input::TerminalInput;
 use crate::tui::model::{self, Model};
 use crate::tui::notice::Notice;
+use crate::tui::opening::Opening;
 use crate::tui::pacer::Pacer;
 use crate::tui::screen::TerminalScreen;
 use crate::tui::state::{self, UiEffect, UiState};
 use crate::tui::theme::{ColorDepth, Theme};
-use crate::tui::{DashboardEnd, DashboardOptions, Left, Measured, draw, keys, terminal};
-use crate::workload::model::Workload;
+use crate::tui::{DashboardEnd, DashboardOptions, Left, Measured, draw, keys, terminal, text};
+use crate::workload::model::{SkippedArm, Workload};
 
 /// Takes the terminal, shows the dashboard until the user or a signal ends it, gives the terminal back.
 ///
@@ -61,6 +62,8 @@ struct Dashboard {
     earlier: Option<Measured>,
     /// Opened as soon as the session under way has ended.
     next: Option<usize>,
+    /// A session on its way.
+    opening: Option<Opening>,
     screen: TerminalScreen,
     out: File,
     pacer: Pacer,
@@ -71,6 +74,8 @@ struct Dashboard {
     pressed: bool,
     /// The session under way gets until then to end, because the program leaves.
     leave_by: Option<Instant>,
+    /// And until then to end without being killed.
+    kill_by: Option<Instant>,
     /// Our own suspension ends with a SIGCONT too.
     expect_continue: bool,
 }
@@ -82,7 +87,11 @@ enum Wake {
     Input(Option<io::Result<Event>>),
     View,
     SessionGone,
-    /// What was to end before we leave has not.
+    /// The session on its way is there, or will not be.
+    Opened(usize, anyhow::Result<SessionHandle>),
+    /// What was to end before we leave has not, and is killed.
+    Late,
+    /// Nor did that help.
     Overdue,
     /// The answer to a key has been there long enough.
     NoticeOver,
@@ -101,6 +110,7 @@ impl Dashboard {
             cut_short: false,
             earlier: None,
             next: None,
+            opening: None,
             screen: TerminalScreen::new(),
             out,
             pacer: Pacer::new(options.fps),
@@ -109,6 +119,7 @@ impl Dashboard {
             notice: Notice::default(),
             pressed: false,
             leave_by: None,
+            kill_by: None,
             expect_continue: false,
             options,
         })
@@ -116,7 +127,7 @@ impl Dashboard {
 
     async fn run(&mut self) -> anyhow::Result<DashboardEnd> {
         if let Some(entry) = self.options.initial {
-            self.open_entry(entry);
+            self.open_entry(entry).await;
         }
         self.pacer.input();
         match self.wait_and_act().await {
@@ -159,6 +170,13 @@ impl Dashboard {
                 }
                 Wake::View => self.new_view(),
                 Wake::SessionGone => self.session_gone(),
+                Wake::Opened(entry, opened) => self.take_session(entry, opened),
+                Wake::Late => {
+                    self.kill_by = None;
+                    if self.ui.asked.overdue() {
+                        self.send(SessionCommand::Stop);
+                    }
+                }
                 Wake::Overdue => return Ok(self.ui.leaving.unwrap_or(DashboardEnd::QUIT).at_once()),
                 Wake::NoticeOver => {
                     self.ui.notice = None;
@@ -166,7 +184,7 @@ impl Dashboard {
                 }
             }
             let pressed = std::mem::take(&mut self.pressed);
-            let lasting = self.ui.stopping || self.ui.leaving.is_some();
+            let lasting = self.ui.stopping || self.ui.leaving.is_some() || self.opening.is_some();
             self.notice.is(self.ui.notice.as_deref(), pressed, lasting, Instant::now());
             let running = self.model.session.as_deref().is_some_and(model::is_running);
             if let Some(ended) = self.ui.leaving {
@@ -174,24 +192,29 @@ impl Dashboard {
                     return Ok(ended);
                 }
                 let grace = self.model.session.as_deref().map(grace_period).unwrap_or_default();
-                self.leave_by.get_or_insert_with(|| leave_by(Instant::now(), grace));
+                if self.leave_by.is_none() {
+                    let at = leave_by(Instant::now(), grace);
+                    (self.leave_by, self.kill_by) = (Some(at), at.checked_sub(KILL_BEFORE));
+                }
             }
             if !running && let Some(entry) = self.next.take() {
-                self.open_entry(entry);
+                self.open_entry(entry).await;
             }
         }
     }
 
     async fn wait(&mut self) -> Wake {
         let due = self.pacer.due(Instant::now());
-        let session = &mut self.session;
+        let (session, opening) = (&mut self.session, &mut self.opening);
         tokio::select! {
             biased;
             caught = self.signals.next() => Wake::Signal(caught),
             () = sleep_until(self.leave_by) => Wake::Overdue,
+            () = sleep_until(self.kill_by) => Wake::Late,
             () = sleep_until(due) => Wake::Frame,
             () = sleep_until(self.notice.until()) => Wake::NoticeOver,
             event = self.input.next() => Wake::Input(event),
+            (entry, opened) = opened(opening) => Wake::Opened(entry, opened),
             changed = changed(session) => if changed { Wake::View } else { Wake::SessionGone },
         }
     }
@@ -232,15 +255,23 @@ impl Dashboard {
         match effect {
             UiEffect::Leave(ended) => return Ok(Some(ended)),
             UiEffect::Send(command) => self.send(command),
-            UiEffect::Open(entry) => self.open_entry(entry),
+            UiEffect::Open(entry) => self.open_entry(entry).await,
             UiEffect::OpenNext(entry) => {
                 self.next = Some(entry);
                 self.send(SessionCommand::Stop);
             }
             UiEffect::Suspend => self.suspend(Stopping::WithTheJob).await?,
             UiEffect::Redraw => self.screen.invalidate(),
+            UiEffect::Save => self.save(),
         }
         Ok(None)
+    }
+
+    fn save(&mut self) {
+        let (entry, _) = self.opened;
+        if let Some(entry) = self.model.catalogue.get(entry) {
+            self.ui.notice = Some((self.options.save)(entry));
+        }
     }
 
     fn send(&mut self, command: SessionCommand) {
@@ -250,11 +281,11 @@ impl Dashboard {
         }
     }
 
-    fn open_entry(&mut self, entry: usize) {
+    async fn open_entry(&mut self, entry: usize) {
         if let Some(Ok(workload)) = self.model.catalogue.get(entry).map(|entry| entry.outcome.clone()) {
             self.earlier = self.measured();
             self.ui.entry = entry;
-            self.open(entry, workload);
+            self.open(entry, workload).await;
         }
     }
 
@@ -268,13 +299,37 @@ impl Dashboard {
     }
 
     /// Opens a workload and runs it.
-    fn open(&mut self, entry: usize, workload: Arc<Workload>) {
+    async fn open(&mut self, entry: usize, workload: Arc<Workload>) {
         self.session = None;
+        let name = text::clean(&workload.name);
+        let opened = match Opening::begin(entry, &self.options.start, workload) {
+            Ok(mut opening) => {
+                let opened = opening.ended_at_once().await;
+                self.opening = opened.is_none().then_some(opening);
+                opened
+            }
+            Err(error) => Some(Err(error)),
+        };
+        match opened {
+            Some(opened) => self.take_session(entry, opened),
+            None => {
+                self.model.session = None;
+                self.ui.screen = state::Screen::Picker;
+                self.ui.notice = Some(format!("getting {name} ready: its interpreters are looked at"));
+                self.pacer.input();
+            }
+        }
+    }
+
+    /// Shows a session and runs it, or says why there is none.
+    fn take_session(&mut self, entry: usize, opened: anyhow::Result<SessionHandle>) {
+        self.opening = None;
         self.pacer.input();
-        match (self.options.start)(workload) {
+        match opened {
             Ok(mut session) => {
                 let view = Arc::clone(&session.view.borrow_and_update());
                 self.ui.opened(&view);
+                self.ui.notice = skipped(&view.workload);
                 self.opened = (entry, view.arms.iter().map(|arm| arm.workers).collect());
                 self.model.session = Some(view);
                 self.session = Some(session);
@@ -339,7 +394,9 @@ impl Dashboard {
         terminal::give_back();
         let stopped = Instant::now();
         let resumed = suspend(self.session.as_mut(), &mut self.signals, stopping).await;
-        self.leave_by = self.leave_by.map(|at| later(at, stopped.elapsed()));
+        let stood = stopped.elapsed();
+        self.leave_by = self.leave_by.map(|at| later(at, stood));
+        self.kill_by = self.kill_by.map(|at| later(at, stood));
         self.expect_continue = matches!(resumed, Ok(Resumed::NotYet));
         terminal::take(self.options.process).context("cannot take the terminal again")?;
         self.input = TerminalInput::new().context("cannot read the terminal")?;
@@ -389,6 +446,21 @@ fn size(out: &File) -> (u16, u16) {
 async fn sleep_until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Which arms do not take part, and why.
+fn skipped(workload: &Workload) -> Option<String> {
+    let told = |arm: &SkippedArm| format!("{} is skipped: {}", text::clean(&arm.name), text::clean(&arm.reason));
+    let all: Vec<String> = workload.skipped.iter().map(told).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// What came of the session on its way; waits for ever without one.
+async fn opened(opening: &mut Option<Opening>) -> (usize, anyhow::Result<SessionHandle>) {
+    match opening {
+        Some(opening) => (opening.entry, opening.ended().await),
         None => std::future::pending().await,
     }
 }

@@ -14,8 +14,8 @@ use crate::metrics::snapshot::{Little, Load};
 use crate::metrics::track::Track;
 use crate::os::host::Host;
 use crate::workload::model::{
-    Arrivals, Backoff, Chunksize, Dist, EngineKind, EngineSpec, LatencyFrom, Limits, Measure, Order, Retries, RunOrder,
-    Share, TaskClass, Total, Work, Workers, Workload,
+    Arrivals, Backoff, Chunksize, Dist, EngineKind, EngineSpec, LatencyFrom, Limits, Measure, Order, PayloadSizes,
+    Retries, RunOrder, Share, TaskClass, Total, Work, Workers, Workload,
 };
 
 mod views;
@@ -48,7 +48,9 @@ pub(crate) fn workload(engines: Vec<EngineSpec>) -> Workload {
         classes: vec![TaskClass {
             name: "prime".to_owned(),
             share: Share::Count(NonZeroU64::new(TOTAL).unwrap()),
+            items: None,
             work: Work::Cpu(Dist::Constant(ms(80))),
+            payload: PayloadSizes::default(),
             timeout: Some(Duration::from_secs(2)),
             on_timeout: crate::workload::model::OnTimeout::Kill,
             queue_timeout: None,
@@ -60,17 +62,21 @@ pub(crate) fn workload(engines: Vec<EngineSpec>) -> Workload {
                 on_timeout: true,
                 on_error: false,
                 backoff: Backoff { delay: ms(0), factor: 1.0, max_delay: ms(0), jitter: false },
+                redraw: false,
             },
         }],
         total: Total::PerClass,
         order: Order::AsGenerated,
         arrivals: Arrivals::Batch,
         engines,
+        skipped: Vec::new(),
         baseline: 0,
         faults: Vec::new(),
         measure: Measure {
             warmup: 1,
+            gil_probe: false,
             repeats: NonZeroU32::new(5).unwrap(),
+            adaptive: None,
             order: RunOrder::Interleaved,
             sample_interval: ms(250),
             percentiles: vec![50.0, 95.0, 99.0],
@@ -78,7 +84,9 @@ pub(crate) fn workload(engines: Vec<EngineSpec>) -> Workload {
             join_timeout: Duration::from_secs(2),
         },
         limits: Limits::default(),
+        python: crate::workload::model::PythonSettings::default(),
         hash: "0123456789abcdef".to_owned(),
+        text_hash: String::new(),
         folder: None,
     }
 }
@@ -189,7 +197,12 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
         initializers: Default::default(),
         unkillable: 0,
         life: Default::default(),
+        fork_server: Default::default(),
         worker_time: WorkerTime { work, startup, idle: wall - work - startup, ..WorkerTime::default() },
+        stages: Box::default(),
+        carriage: None,
+        gil_probe: None,
+        chunks: None,
         load: Load {
             utilisation: Some(0.62),
             little: Some(Little {
@@ -211,8 +224,9 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
         },
         worker_starts: if engine.kind == EngineKind::Process { ended + running } else { u64::from(engine.workers) },
         worker_restarts: engine.timeouts,
-        overhead: Overhead { cores_used: 0.01, sampler_lag: ms(1) },
+        overhead: Box::new(Overhead { cores_used: 0.01, sampler_lag: ms(1) }),
         results_hash: 0xfeed,
+        wrong_results: 0,
         suspect: Vec::new(),
         notes: Arc::new(notes),
         failures: Arc::new(Vec::new()),
@@ -220,7 +234,7 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
         timeouts: Arc::default(),
         delivery: Delivery::default(),
         end: None,
-        page_faults: Some(PageFaults { minor: 16_000, major: 8 }),
+        page_faults: Some(Box::new(PageFaults { minor: 16_000, major: 8 })),
         memory_course: Arc::default(),
         deaths: Arc::default(),
         deaths_total: 0,
@@ -255,6 +269,7 @@ fn worker(engine: Engine, slot: u32, ended: u64, over: bool) -> WorkerRow {
         peak_rss_bytes: Some(12 << 20),
         peak_pss_bytes: None,
         page_faults: Some(PageFaults { minor: 4000, major: 2 }),
+        thread: None,
         last_exit: None,
     }
 }

@@ -78,6 +78,8 @@ pub(crate) enum Action {
     Filter,
     /// Sort by the column to the left.
     SortLeft,
+    /// Write the workload's file.
+    Save,
     /// Sort by the column to the right.
     SortRight,
     /// Sort the other way round.
@@ -103,7 +105,7 @@ pub(crate) enum Action {
 
 /// Where keys are pressed; a set, so that a binding can hold in several places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct KeyContext(u8);
+pub(crate) struct KeyContext(u16);
 
 impl KeyContext {
     /// The workload picker.
@@ -118,13 +120,16 @@ impl KeyContext {
     pub(crate) const TUNE: Self = Self(64);
     /// The help screen.
     pub(crate) const HELP: Self = Self(16);
+    /// A question with yes and no.
     pub(crate) const ASK: Self = Self(32);
+    /// A question with several answers.
+    pub(crate) const CHOOSE: Self = Self(256);
     /// A line of text that is typed: characters are characters.
     pub(crate) const TYPE: Self = Self(128);
 
     const VIEWS: Self = Self(2 | 4 | 8 | 64);
     const LISTS: Self = Self(1 | 2 | 4 | 8 | 16 | 64);
-    const ALL: Self = Self(255);
+    const ALL: Self = Self(511);
     const NOT_ASK: Self = Self(31 | 64);
 
     const fn or(self, other: Self) -> Self {
@@ -225,6 +230,26 @@ pub(crate) struct Binding {
     pub(crate) footer: &'static str,
     /// Whether it is a view of the footer's first part.
     pub(crate) tab: bool,
+    /// When the footer shows it.
+    pub(crate) shown: Shown,
+}
+
+/// When the footer shows a key: where it would only be refused, it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    Always,
+    /// While something runs.
+    Running,
+    /// While nothing does.
+    Resting,
+    /// While something runs that can pause.
+    Pausable,
+    /// While something runs whose tasks can be made to go wrong.
+    Faults,
+    /// While something runs whose tasks have a timeout that it can do something else at.
+    Timeouts,
+    /// Where there are more engines than panes.
+    ManyArms,
 }
 
 const fn bind(
@@ -234,11 +259,24 @@ const fn bind(
     help: &'static str,
     footer: &'static str,
 ) -> Binding {
-    Binding { keys, context, group, help, footer, tab: false }
+    Binding { keys, context, group, help, footer, tab: false, shown: Shown::Always }
 }
 
 const fn tab(keys: &'static [(Key, Action)], help: &'static str, footer: &'static str) -> Binding {
-    Binding { keys, context: KeyContext::VIEWS, group: Some(HelpGroup::Everywhere), help, footer, tab: true }
+    Binding {
+        keys,
+        context: KeyContext::VIEWS,
+        group: Some(HelpGroup::Everywhere),
+        help,
+        footer,
+        tab: true,
+        shown: Shown::Always,
+    }
+}
+
+/// The same, in the footer only then.
+const fn when(shown: Shown, binding: Binding) -> Binding {
+    Binding { shown, ..binding }
 }
 
 use Action as A;
@@ -252,18 +290,32 @@ pub(crate) const TABLE: &[Binding] = &[
     tab(&[(ch('3'), A::Tune)], "how many workers?", "Tune"),
     bind(&[(ch('y'), A::Yes), (code(KeyCode::Enter), A::Yes)], C::ASK, None, "yes", "yes"),
     bind(&[(ch('n'), A::No), (code(KeyCode::Esc), A::No)], C::ASK, None, "no", "no"),
+    bind(&[(ch('j'), A::Down), (ch('k'), A::Up)], C::CHOOSE, None, "choose", "choose"),
+    bind(&[(code(KeyCode::Enter), A::Yes)], C::CHOOSE, None, "have it happen", "have it happen"),
+    bind(&[(code(KeyCode::Esc), A::No), (ch('n'), A::No)], C::CHOOSE, None, "nothing", "nothing"),
+    bind(
+        &[
+            (code(KeyCode::Down), A::Down),
+            (code(KeyCode::Up), A::Up),
+            (ch('g'), A::First),
+            (ch('G'), A::Last),
+            (ch('1'), A::Choose(0)),
+            (ch('2'), A::Choose(1)),
+            (ch('3'), A::Choose(2)),
+            (ch('4'), A::Choose(3)),
+            (ch('5'), A::Choose(4)),
+            (ch('6'), A::Choose(5)),
+        ],
+        C::CHOOSE,
+        None,
+        "choose",
+        "",
+    ),
     bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::PICKER, None, "run", "run"),
     bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::TASKS, Some(G::Lists), "details", "details"),
     bind(&[(ch('s'), A::Sweep)], C::TUNE, Some(G::Workers), "in 3: best count", "sweep"),
     bind(&[(code(KeyCode::Enter), A::Open)], C::TUNE, Some(G::Workers), "in 3: measure again", "again"),
     bind(&[(code(KeyCode::Enter), A::Open)], C::MAIN, Some(G::Workers), "measure changed engines", ""),
-    bind(
-        &[(ch('+'), A::MoreWorkers), (ch('-'), A::FewerWorkers), (ch('='), A::MoreWorkers), (ch('_'), A::FewerWorkers)],
-        C::VIEWS,
-        Some(G::Workers),
-        "one worker more, fewer",
-        "workers",
-    ),
     bind(&[(ch('/'), A::Filter)], C::TASKS, Some(G::Lists), "filter the failed tasks", "filter"),
     bind(
         &[(ch('<'), A::SortLeft), (ch('>'), A::SortRight)],
@@ -279,6 +331,19 @@ pub(crate) const TABLE: &[Binding] = &[
         Some(G::Lists),
         "next, previous failure",
         "next",
+    ),
+    bind(
+        &[(ch('+'), A::MoreWorkers), (ch('-'), A::FewerWorkers), (ch('='), A::MoreWorkers), (ch('_'), A::FewerWorkers)],
+        C::VIEWS,
+        Some(G::Workers),
+        "one worker more, fewer",
+        "workers",
+    ),
+    when(Shown::Faults, bind(&[(ch('F'), A::Fault)], C::MAIN, Some(G::Run), "fault in the next task", "fault")),
+    when(Shown::Timeouts, bind(&[(ch('A'), A::OnTimeout)], C::MAIN, Some(G::Run), "timeout: kill, abandon", "timeout")),
+    when(
+        Shown::ManyArms,
+        bind(&[(ch('a'), A::CycleArm)], C::MAIN.or(C::TUNE), Some(G::Look), "next engine in pane", "engine"),
     ),
     bind(&[(code(KeyCode::Enter), A::Open)], C::TYPE, None, "keep the filter", "keep"),
     bind(&[(code(KeyCode::Esc), A::Back)], C::TYPE, None, "no filter", "no filter"),
@@ -302,9 +367,17 @@ pub(crate) const TABLE: &[Binding] = &[
         "edit the line",
         "",
     ),
-    bind(&[(ch('r'), A::Run)], C::VIEWS, Some(G::Run), "run / run again", "run"),
-    bind(&[(ch('p'), A::Pause)], C::VIEWS, Some(G::Run), "pause, resume", "pause"),
-    bind(&[(ch('x'), A::Stop)], C::VIEWS, Some(G::Run), "stop; again: kill", "stop"),
+    when(Shown::Resting, bind(&[(ch('r'), A::Run)], C::VIEWS, Some(G::Run), "run / run again", "run")),
+    when(Shown::Pausable, bind(&[(ch('p'), A::Pause)], C::VIEWS, Some(G::Run), "pause, resume", "pause")),
+    when(Shown::Running, bind(&[(ch('x'), A::Stop)], C::VIEWS, Some(G::Run), "stop; again: kill", "stop")),
+    when(
+        Shown::Running,
+        bind(&[(ch('K'), A::KillWorker)], C::MAIN, Some(G::Run), "kill chosen, else busy", "kill worker"),
+    ),
+    when(
+        Shown::Resting,
+        bind(&[(ch('T'), A::RunTogether)], C::VIEWS, Some(G::Run), "all at once: no measure", "together"),
+    ),
     bind(
         &[(ch(']'), A::DoubleWorkers), (ch('['), A::HalveWorkers)],
         C::VIEWS,
@@ -326,6 +399,7 @@ pub(crate) const TABLE: &[Binding] = &[
     bind(&[(ch('q'), A::Quit)], C::NOT_ASK, Some(G::Everywhere), "quit (asks if running)", "quit"),
     bind(&[(ch(' '), A::Freeze)], C::VIEWS, Some(G::Look), "freeze the picture", "freeze"),
     bind(&[(ch('o'), A::Picker)], C::VIEWS, Some(G::Everywhere), "other workload", "workloads"),
+    bind(&[(ch('w'), A::Save)], C::VIEWS, Some(G::Everywhere), "write its file here", "write file"),
     bind(
         &[(code(KeyCode::Tab), A::NextPane)],
         C::MAIN.or(C::TUNE).or(C::PICKER),
@@ -333,25 +407,6 @@ pub(crate) const TABLE: &[Binding] = &[
         "next pane",
         "pane",
     ),
-    bind(&[(ch('T'), A::RunTogether)], C::VIEWS, Some(G::Run), "all at once: no measure", "together"),
-    bind(&[(ch('K'), A::KillWorker)], C::MAIN, Some(G::Run), "kill a busy worker", "kill worker"),
-    bind(&[(ch('A'), A::OnTimeout)], C::MAIN, Some(G::Run), "timeout: kill, abandon", "on timeout"),
-    bind(&[(ch('F'), A::Fault)], C::MAIN, Some(G::Run), "make a task go wrong", "fault"),
-    bind(
-        &[
-            (ch('1'), A::Choose(0)),
-            (ch('2'), A::Choose(1)),
-            (ch('3'), A::Choose(2)),
-            (ch('4'), A::Choose(3)),
-            (ch('5'), A::Choose(4)),
-            (ch('6'), A::Choose(5)),
-        ],
-        C::ASK,
-        None,
-        "choose",
-        "",
-    ),
-    bind(&[(ch('a'), A::CycleArm)], C::MAIN.or(C::TUNE), Some(G::Look), "next engine in pane", "engine"),
     bind(&[(ch('t'), A::Theme)], C::NOT_ASK, Some(G::Look), "colours", "colours"),
     bind(&[(ctrl('c'), A::Interrupt)], C::ALL, Some(G::Everywhere), "stop, kill, leave", ""),
     bind(&[(ctrl('z'), A::Suspend)], C::ALL, Some(G::Everywhere), "suspend, fg resumes", ""),
@@ -438,7 +493,7 @@ pub(crate) fn help(group: HelpGroup) -> impl Iterator<Item = &'static Binding> {
 mod tests {
     use super::*;
 
-    const CONTEXTS: [C; 8] = [C::PICKER, C::MAIN, C::TASKS, C::DETAIL, C::TUNE, C::HELP, C::ASK, C::TYPE];
+    const CONTEXTS: [C; 9] = [C::PICKER, C::MAIN, C::TASKS, C::DETAIL, C::TUNE, C::HELP, C::ASK, C::CHOOSE, C::TYPE];
 
     #[test]
     fn no_key_has_two_meanings_in_one_place() {

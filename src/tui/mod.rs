@@ -1,12 +1,13 @@
 //! The dashboard: draws a session's view and sends its commands; it never looks inside an engine and never waits for one.
 //!
-//! * [`model`], [`state`], [`keys`]: what is shown, what the user chose, what a key means; `update`, and `tune` for the keys
-//!   of worker counts, change the choice as a key asks. Pure. For the list of failures also [`failures`], [`filter`],
+//! * [`model`], [`arms`], [`state`], [`keys`]: what is shown, what the user chose, what a key means; `update`, and `tune` for
+//!   the keys of worker counts, change the choice as a key asks. Pure. For the list of failures also [`failures`], [`filter`],
 //!   [`task_list`] and [`line_edit`].
 //! * [`draw`], [`widgets`], [`theme`], [`text`], [`mod@format`]: one frame from these. Pure.
 //! * `event_loop`, with `terminal`, `screen`, `input`, `notice` and `pacer`: the only parts that touch the terminal, the
 //!   clock and signals.
 
+pub(crate) mod arms;
 #[cfg(test)]
 mod cost_tests;
 pub(crate) mod draw;
@@ -16,11 +17,13 @@ pub(crate) mod filter;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod format;
+pub(crate) mod glossary;
 mod input;
 pub(crate) mod keys;
 pub(crate) mod line_edit;
 pub(crate) mod model;
 mod notice;
+mod opening;
 mod pacer;
 #[cfg(test)]
 mod pty_tests;
@@ -46,8 +49,11 @@ use crate::session::handle::SessionHandle;
 use crate::session::view::SessionView;
 use crate::workload::model::Workload;
 
-/// Opens a session for a workload; must not start anything before it is told to run.
-pub(crate) type Start = Box<dyn Fn(Arc<Workload>) -> anyhow::Result<SessionHandle> + Send>;
+/// Opens a session for a workload; must not start anything before it is told to run. It may take its time.
+pub(crate) type Start = Arc<dyn Fn(Arc<Workload>) -> anyhow::Result<SessionHandle> + Send + Sync>;
+
+/// Writes the file of a workload that has none, and says in a few words what became of it.
+pub(crate) type Save = Arc<dyn Fn(&CatalogueEntry) -> String + Send + Sync>;
 
 /// What the dashboard is started with.
 pub(crate) struct DashboardOptions {
@@ -55,6 +61,8 @@ pub(crate) struct DashboardOptions {
     pub(crate) process: ProcessOwner,
     /// Opens a session.
     pub(crate) start: Start,
+    /// Writes a workload's file.
+    pub(crate) save: Save,
     /// The workloads of the picker.
     pub(crate) catalogue: Vec<CatalogueEntry>,
     /// Which of them is opened and run at once; otherwise the picker comes first.

@@ -11,7 +11,7 @@ use crate::metrics::snapshot::Snapshot;
 use crate::metrics::track::Track;
 use crate::session::view::{ArmView, Mode, RunPosition, SessionPhase, SessionView};
 use crate::tui::text;
-use crate::workload::model::{Arrivals, EngineKind, Workload};
+use crate::workload::model::{Arrivals, EngineKind, OnTimeout, Workload};
 
 /// A workload that the picker offers.
 #[derive(Clone, Debug)]
@@ -58,31 +58,12 @@ pub(crate) fn is_running(view: &SessionView) -> bool {
     matches!(view.phase, SessionPhase::Running | SessionPhase::Paused | SessionPhase::Stopping)
 }
 
-/// Whether there is something to tell of a session: a counted run, or a part of one.
+/// Whether there is something to tell of a session: a counted run, a part of one, or one that does not count because the
+/// user had a hand in it.
 #[must_use]
 pub(crate) fn was_measured(view: &SessionView) -> bool {
     let part = |arm: &ArmView| !view.position.is_warmup() && arm.counts().finished() > 0;
-    view.arms.iter().any(|arm| !arm.finished.is_empty() || part(arm))
-}
-
-/// The arms that the panes show at first: in file order when there are two, otherwise the baseline and the first one of
-/// another kind (pool beside process says more than pool beside pool), or the first other one.
-#[must_use]
-pub(crate) fn first_pair(view: &SessionView) -> [usize; 2] {
-    if view.arms.len() <= 2 {
-        return [0, 1];
-    }
-    let left = view.baseline.min(view.arms.len() - 1);
-    let kind = view.arms.get(left).map(|arm| arm.spec.kind);
-    let other_kind = view.arms.iter().position(|arm| Some(arm.spec.kind) != kind);
-    [left, other_kind.unwrap_or(usize::from(left == 0))]
-}
-
-/// The arm after `current` that the other pane does not show.
-#[must_use]
-pub(crate) fn next_arm(view: &SessionView, current: usize, other: usize) -> usize {
-    let arms = view.arms.len().max(1);
-    (1..=arms).map(|step| (current + step) % arms).find(|arm| *arm != other).unwrap_or(current)
+    view.arms.iter().any(|arm| !arm.finished.is_empty() || arm.touched > 0 || part(arm))
 }
 
 /// Which moment of an arm a pane shows.
@@ -185,6 +166,12 @@ pub(crate) fn short_label(label: &str, columns: usize) -> String {
     }
 }
 
+/// What a key makes of what happens at a timeout in an arm's run.
+#[must_use]
+pub(crate) fn next_on_timeout(arm: &ArmView) -> OnTimeout {
+    arm.on_timeout.unwrap_or(OnTimeout::Abandon).other()
+}
+
 fn shown_workers(arm: &ArmView, frame: Option<&Snapshot>) -> u32 {
     frame.map(|frame| frame.workers_target).filter(|workers| *workers > 0).unwrap_or(arm.measured)
 }
@@ -196,18 +183,22 @@ fn next_workers(view: &SessionView, arm: &ArmView) -> Option<u32> {
     (arm.spec.kind.has_worker_count() && arm.workers != arm.measured && !sweeps).then_some(arm.workers)
 }
 
-/// The panes of a pair of arms at the moment the view is at; one where there is one arm.
+/// Each of these arms at the moment the view is at.
 #[must_use]
-pub(crate) fn panes(view: &SessionView, pair: [usize; 2]) -> Vec<Pane<'_>> {
+pub(crate) fn shown<'a>(view: &'a SessionView, arms: &[usize]) -> Vec<Pane<'a>> {
     let now = match view.mode {
         Mode::Interleaved => {
             view.arms.iter().filter(|arm| arm.live).filter_map(ArmView::latest).map(|frame| frame.at).max()
         }
         Mode::Together => None,
     };
-    let shown = if view.arms.len() < 2 { &pair[..1] } else { &pair[..] };
-    let mut panes: Vec<Pane<'_>> =
-        shown.iter().filter_map(|&index| Some(pane(view, index, view.arms.get(index)?, now))).collect();
+    arms.iter().filter_map(|&index| Some(pane(view, index, view.arms.get(index)?, now))).collect()
+}
+
+/// The panes of a pair of arms at the moment the view is at; one where there is one arm.
+#[must_use]
+pub(crate) fn panes(view: &SessionView, pair: [usize; 2]) -> Vec<Pane<'_>> {
+    let mut panes = shown(view, if view.arms.len() < 2 { &pair[..1] } else { &pair[..] });
     if let [left, right] = panes.as_mut_slice() {
         right.second = left.kind() == right.kind();
     }
@@ -342,11 +333,8 @@ mod tests {
     #[test]
     fn two_engines_of_one_kind_get_two_signs() {
         let view = fixture::three_arms();
-        assert_eq!(first_pair(&view), [0, 2], "the baseline beside an engine of another kind");
         let shown = panes(&view, [0, 1]);
         assert!(!shown[0].second && shown[1].second);
-        assert_eq!(next_arm(&view, 1, 0), 2);
-        assert_eq!(next_arm(&view, 2, 0), 1);
     }
 
     #[test]

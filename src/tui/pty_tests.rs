@@ -20,7 +20,8 @@ use crate::tui::{DashboardOptions, ThemeName, fixture, run};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A session that pretends: it publishes a new view twenty times a second and obeys.
+/// A session that pretends: it publishes a new view twenty times a second and obeys; with another baseline, only to a second
+/// stop.
 fn pretend() -> SessionHandle {
     let (views, view) = watch::channel(Arc::new(fixture::ready()));
     let (commands, mut inbox) = mpsc::unbounded_channel();
@@ -28,11 +29,14 @@ fn pretend() -> SessionHandle {
         let mut millis = 0;
         let mut phase = SessionPhase::Ready;
         let mut said = Vec::new();
+        let mut stubborn = false;
         loop {
             while let Ok(command) = inbox.try_recv() {
                 match command {
                     SessionCommand::Run(_) => phase = SessionPhase::Running,
+                    SessionCommand::Stop if stubborn => (phase, stubborn) = (SessionPhase::Stopping, false),
                     SessionCommand::Stop => phase = SessionPhase::Stopped,
+                    SessionCommand::Baseline(_) => stubborn = true,
                     SessionCommand::TogglePause => panic!("the session broke"),
                     _ => {}
                 }
@@ -78,8 +82,9 @@ fn child() {
     std::fs::write(scratch("pid"), std::process::id().to_string()).unwrap();
     let panics = std::env::var_os("POOLSCOPE_TEST_PANIC").is_some();
     let options = DashboardOptions {
+        save: Arc::new(|entry| format!("{} is written", entry.name)),
         process: ProcessOwner::claim(),
-        start: Box::new(move |_| if panics { panic!("drawn and quartered") } else { Ok(pretend()) }),
+        start: Arc::new(move |_| if panics { panic!("drawn and quartered") } else { Ok(pretend()) }),
         catalogue: fixture::catalogue(),
         initial: Some(0),
         theme: ThemeName::Auto,
@@ -215,6 +220,17 @@ fn it_starts_follows_the_size_asks_and_gives_the_terminal_back() {
 }
 
 #[test]
+fn what_does_not_stop_in_time_is_killed_before_it_is_left() {
+    let mut stage = Stage::new(SCRIPT, false);
+    stage.shows("■ LIVE");
+    stage.press("mq");
+    stage.shows("Stop it and leave?");
+    stage.press("y");
+    stage.given_back(0);
+    assert_eq!(stage.commands(), "Run(Interleaved) Baseline(0) Stop Stop");
+}
+
+#[test]
 fn an_answer_leaves_the_keys_alone_and_goes_by_itself() {
     let mut stage = Stage::new(SCRIPT, false);
     stage.shows("■ LIVE");
@@ -223,7 +239,7 @@ fn an_answer_leaves_the_keys_alone_and_goes_by_itself() {
     stage.press("t");
     stage.until("the answer above the keys", |screen| {
         let lines: Vec<String> = screen.rows(0, 80).collect();
-        lines[22].contains("colours: dark") && lines[23].contains("? help") && lines[23].contains("r run")
+        lines[22].contains("colours: dark") && lines[23].contains("? help") && lines[23].contains("p pause")
     });
     // Nothing moves any more, so that only the answer's own time can bring a frame.
     stage.until("the answer is gone", |screen| !screen.contents().contains("colours: dark"));

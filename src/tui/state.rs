@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::session::escalation::Escalation;
-use crate::session::view::{SessionCommand, SessionView};
+use crate::session::view::{Mode, SessionCommand, SessionView};
 use crate::tui::DashboardEnd;
+use crate::tui::arms;
 use crate::tui::format;
 use crate::tui::keys::KeyContext;
-use crate::tui::model::{self, Model};
+use crate::tui::model::Model;
 use crate::tui::task_list::TaskList;
 use crate::tui::theme::ThemeName;
 
@@ -35,8 +36,13 @@ pub(crate) enum Question {
     Replace(usize),
     /// Run the commands of the workload's file again?
     Commands(Asked),
-    /// What is to go wrong in the next task of this arm?
-    Fault(usize),
+    /// What is to go wrong in the next task?
+    Fault {
+        /// Index of the arm whose task that is.
+        arm: usize,
+        /// Place of the chosen answer in [`FaultKind::ON_REQUEST`](crate::workload::model::FaultKind::ON_REQUEST).
+        chosen: usize,
+    },
 }
 
 /// The commands of a workload's file are run again only when the user has agreed: what is to be done with them.
@@ -58,6 +64,13 @@ pub(crate) enum Asked {
         /// Commands in all.
         all: u64,
     },
+    /// All runs once more.
+    RunAgain {
+        /// How.
+        mode: Mode,
+        /// Tasks in all.
+        all: u64,
+    },
 }
 
 impl Asked {
@@ -74,6 +87,12 @@ impl Asked {
                 format!("This runs {} commands", format::count(all)),
                 format!("with {workers} at a time. Run them?"),
             ],
+            Self::RunAgain { all, .. } => {
+                vec![
+                    format!("This does {} tasks for real,", format::count(all)),
+                    "once more. Run them again?".to_owned(),
+                ]
+            }
         }
     }
 }
@@ -100,6 +119,8 @@ pub(crate) struct UiState {
     pub(crate) focus: usize,
     /// The arms in the panes.
     pub(crate) pair: [usize; 2],
+    /// The pane in which the user has chosen an arm: that stays there, whatever runs.
+    pub(crate) kept: Option<usize>,
     /// The chosen line of each pane's worker table.
     pub(crate) worker: [Option<usize>; 2],
     /// The chosen worker count of each pane in the Tune view; `None` is the one that the arm is to have.
@@ -145,6 +166,8 @@ pub(crate) enum UiEffect {
     Suspend,
     /// Draw every cell again.
     Redraw,
+    /// Write the file of the workload that is open, where it has none.
+    Save,
 }
 
 impl UiState {
@@ -152,6 +175,7 @@ impl UiState {
     #[must_use]
     pub(crate) fn context(&self) -> KeyContext {
         match (self.question, self.help, self.screen) {
+            (Some(Question::Fault { .. }), _, _) => KeyContext::CHOOSE,
             (Some(_), _, _) => KeyContext::ASK,
             (None, Some(_), _) => KeyContext::HELP,
             (None, None, Screen::Picker) => KeyContext::PICKER,
@@ -175,7 +199,8 @@ impl UiState {
         self.help = None;
         self.question = None;
         self.focus = 0;
-        self.pair = model::first_pair(view);
+        self.pair = arms::first_pair(view);
+        self.kept = None;
         self.worker = [None; 2];
         self.count = [None; 2];
         self.tasks.opened();
@@ -184,13 +209,29 @@ impl UiState {
         self.asked = Escalation::default();
     }
 
-    /// There may be something new to see. The first attempt that is listed stays the one that is looked at.
+    /// There may be something new to see. The first attempt that is listed stays the one that is looked at; on the other
+    /// screens the panes follow what runs, but for the one on which counts are chosen.
     pub(crate) fn settle(&mut self, model: &Model) {
-        if matches!(self.screen, Screen::Tasks | Screen::Detail)
-            && let Some(view) = shown(self.frozen.as_ref(), model)
-        {
-            self.tasks.settle(view);
+        let Some(view) = shown(self.frozen.as_ref(), model) else { return };
+        match self.screen {
+            Screen::Tasks | Screen::Detail => self.tasks.settle(view),
+            Screen::Main => {
+                let pair = arms::follow(view, self.pair, self.kept);
+                self.show(pair);
+            }
+            Screen::Picker | Screen::Tune => {}
         }
+    }
+
+    /// Puts arms in the panes; what was chosen in a pane belongs to its arm.
+    pub(super) fn show(&mut self, pair: [usize; 2]) {
+        let chosen = self.worker.iter_mut().zip(&mut self.count);
+        for ((before, now), (worker, count)) in self.pair.iter().zip(&pair).zip(chosen) {
+            if before != now {
+                (*worker, *count) = (None, None);
+            }
+        }
+        self.pair = pair;
     }
 
     /// A text was pasted: it goes where text is typed, and nowhere else.

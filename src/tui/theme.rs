@@ -329,6 +329,7 @@ pub(crate) fn state_sign(state: WorkerState) -> &'static str {
     match state {
         WorkerState::Free | WorkerState::Idle => "·",
         WorkerState::Starting => "+",
+        WorkerState::Initializing => "i",
         WorkerState::Busy => "▶",
         WorkerState::Ghost => "?",
         WorkerState::Retiring => "▽",

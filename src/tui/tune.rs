@@ -5,6 +5,7 @@ use crate::session::view::{ArmView, Change, Mode, SessionCommand, SessionPhase, 
 use crate::tui::format;
 use crate::tui::model::{self, Model};
 use crate::tui::state::{Asked, Question, UiEffect, UiState};
+use crate::workload::model::{Work, Workload};
 
 /// The arm in the chosen pane.
 fn chosen<'a>(ui: &UiState, model: &'a Model) -> Option<(usize, &'a SessionView, &'a ArmView)> {
@@ -151,8 +152,24 @@ pub(super) fn agreed(ui: &mut UiState, model: &Model, asked: Asked) -> Vec<UiEff
         (Asked::Measure { arm, workers, .. }, Some(_)) => {
             vec![UiEffect::Send(SessionCommand::Measure(Some((arm, workers))))]
         }
+        (Asked::RunAgain { mode, .. }, Some(_)) => ui.begin(mode),
         (_, None) => none(ui),
     }
+}
+
+/// Whether it is somebody's own work, of which not even they may want more than they have asked for.
+pub(super) fn changes_the_world(workload: &Workload) -> bool {
+    workload.classes.iter().any(|class| class.items.is_some() || matches!(class.work, Work::Command(_)))
+}
+
+/// Tasks of all arms and all their runs.
+pub(super) fn tasks_of_all_runs(view: &SessionView, mode: Mode) -> u64 {
+    let measure = &view.workload.measure;
+    let runs = match mode {
+        Mode::Together => 1,
+        Mode::Interleaved => u64::from(measure.warmup) + u64::from(measure.repeats.get()),
+    };
+    tasks(view).saturating_mul(runs).saturating_mul(view.arms.len() as u64)
 }
 
 /// `j k`: through the counts that were tried.

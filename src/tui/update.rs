@@ -4,11 +4,12 @@
 use crate::session::escalation::{Escalation, StopLevel};
 use crate::session::view::{Change, Mode, SessionCommand, SessionPhase};
 use crate::tui::DashboardEnd;
+use crate::tui::arms;
 use crate::tui::keys::{Action, KeyContext};
 use crate::tui::model::{self, Model};
-use crate::tui::state::{PickerFocus, Question, Screen, UiEffect, UiState, shown};
+use crate::tui::state::{Asked, PickerFocus, Question, Screen, UiEffect, UiState, shown};
 use crate::tui::tune;
-use crate::workload::model::FaultKind;
+use crate::workload::model::{FaultKind, OnTimeout};
 
 impl UiState {
     /// Carries out an action. `last_scroll`: how far the page that keys scroll goes, which only who draws it knows.
@@ -30,6 +31,8 @@ impl UiState {
             Action::Interrupt => return self.interrupt(model),
             Action::Suspend => return vec![UiEffect::Suspend],
             Action::Redraw => return vec![UiEffect::Redraw],
+            Action::Save if model.session.is_some() => return vec![UiEffect::Save],
+            Action::Save => return self.say("no workload is open"),
             Action::Theme => {
                 self.theme = self.theme.next();
                 self.notice = Some(format!("colours: {}", self.theme.word()));
@@ -70,7 +73,7 @@ impl UiState {
             Action::KillWorker => return self.kill_worker(model),
             Action::OnTimeout => return self.on_timeout(model),
             Action::Fault => return self.ask_for_fault(model),
-            Action::Choose(number) => return self.choose(number),
+            Action::Choose(number) => self.choose(|_| usize::from(number)),
             Action::NextMatch => self.step_attempt(model, 1),
             Action::PreviousMatch => self.step_attempt(model, -1),
             // They are the list's, which has had its turn.
@@ -134,6 +137,7 @@ impl UiState {
             Screen::Main => {
                 self.frozen = None;
                 self.worker = [None; 2];
+                self.kept = None;
             }
             Screen::Picker if self.picker_focus == PickerFocus::Preview => self.picker_focus = PickerFocus::List,
             Screen::Picker if model.session.is_some() => self.screen = self.before_picker,
@@ -154,11 +158,7 @@ impl UiState {
                 vec![UiEffect::OpenNext(entry)]
             }
             Some(Question::Commands(asked)) => tune::agreed(self, model, asked),
-            // One of them is to be chosen.
-            Some(Question::Fault(arm)) => {
-                self.question = Some(Question::Fault(arm));
-                Vec::new()
-            }
+            Some(Question::Fault { arm, chosen }) => self.inject(model, arm, chosen),
             None => Vec::new(),
         }
     }
@@ -205,18 +205,20 @@ impl UiState {
         let [left, right] = self.pair;
         if view.arms.len() < 3 {
             self.notice = Some("all engines of this workload are on screen".to_owned());
-        } else if focus == 0 {
-            self.pair = [model::next_arm(view, left, right), right];
-        } else {
-            self.pair = [left, model::next_arm(view, right, left)];
+            return;
         }
-        if let Some(worker) = self.worker.get_mut(focus) {
-            *worker = None;
-        }
+        let pair =
+            if focus == 0 { [arms::next(view, left, right), right] } else { [left, arms::next(view, right, left)] };
+        self.show(pair);
+        // The other pane follows what runs.
+        self.kept = Some(focus);
     }
 
     fn step(&mut self, model: &Model, by: isize, last_scroll: usize) {
         let moved = |from: usize, last: usize| from.saturating_add_signed(by).min(last);
+        if self.question.is_some() {
+            return self.choose(|from| from.saturating_add_signed(by));
+        }
         if let Some(scroll) = self.help {
             self.help = Some(moved(scroll, last_scroll));
             return;
@@ -269,6 +271,17 @@ impl UiState {
         if model::is_running(view) {
             return self.say("already running: x stops it, then r runs it again");
         }
+        // What changes the world is not done again by one key.
+        if view.phase.is_over() && tune::changes_the_world(&view.workload) {
+            self.question =
+                Some(Question::Commands(Asked::RunAgain { mode, all: tune::tasks_of_all_runs(view, mode) }));
+            return Vec::new();
+        }
+        self.begin(mode)
+    }
+
+    /// Runs everything, whatever was asked before.
+    pub(super) fn begin(&mut self, mode: Mode) -> Vec<UiEffect> {
         self.frozen = None;
         self.asked = Escalation::default();
         self.screen = Screen::Main;
@@ -301,30 +314,40 @@ impl UiState {
         vec![UiEffect::Send(SessionCommand::Stop)]
     }
 
-    /// The chosen worker of the chosen pane's arm, or a busy one. What comes of it, be it a wait, has its own line.
     /// Asks what is to go wrong in the arm that runs: that of the chosen pane, where several do.
     fn ask_for_fault(&mut self, model: &Model) -> Vec<UiEffect> {
         let Some(view) = model.session.as_deref() else { return self.say("no workload is open") };
-        let chosen = self.pair.get(self.focus).copied();
-        let live = || view.arms.iter().zip(0..).filter(|(of, _)| of.live).map(|(_, arm)| arm);
-        let Some(arm) = live().find(|arm| Some(*arm) == chosen).or_else(|| live().next()) else {
+        let Some((arm, of)) = arms::live(view, self.pair.get(self.focus).copied()) else {
             return self.say("nothing runs: r, then F");
         };
-        if let Some(of) = view.arms.get(arm).filter(|of| !of.capabilities.inject_fault) {
+        if !of.capabilities.inject_fault {
             return self.say(&format!("faults cannot be injected into the tasks of {}", model::name(of)));
         }
-        self.question = Some(Question::Fault(arm));
+        self.question = Some(Question::Fault { arm, chosen: 0 });
         Vec::new()
     }
 
-    fn choose(&mut self, number: u8) -> Vec<UiEffect> {
-        let Some(Question::Fault(arm)) = self.question else { return Vec::new() };
-        let Some(kind) = FaultKind::ON_REQUEST.get(usize::from(number)).copied() else { return Vec::new() };
-        self.question = None;
-        self.notice = Some("it goes wrong in the next task; this run is no measurement any more".to_owned());
+    /// Moves to an answer of a question that has several.
+    fn choose(&mut self, place: impl FnOnce(usize) -> usize) {
+        if let Some(Question::Fault { chosen, .. }) = &mut self.question {
+            *chosen = place(*chosen).min(FaultKind::ON_REQUEST.len() - 1);
+        }
+    }
+
+    /// The run that was asked about may be over by now: nothing is kept for another one.
+    fn inject(&mut self, model: &Model, arm: usize, chosen: usize) -> Vec<UiEffect> {
+        let of = model.session.as_deref().and_then(|view| view.arms.get(arm));
+        let (Some(of), Some(kind)) = (of, FaultKind::ON_REQUEST.get(chosen).copied()) else { return Vec::new() };
+        let label = model::label(of);
+        if !of.live {
+            return self.say(&format!("the run of {label} is over: nothing was asked for"));
+        }
+        let words = format!("{label}: {} in the next task; this run does not count any more", kind.word());
+        self.notice = Some(words);
         vec![UiEffect::Send(SessionCommand::InjectFault { arm, kind })]
     }
 
+    /// The chosen worker of the chosen pane's arm, or a busy one. What comes of it, be it a wait, has its own line.
     fn kill_worker(&mut self, model: &Model) -> Vec<UiEffect> {
         let Some(view) = model.session.as_deref() else { return self.say("no workload is open") };
         let Some(arm) = self.pair.get(self.focus).copied().filter(|arm| *arm < view.arms.len()) else {
@@ -341,21 +364,23 @@ impl UiState {
         vec![UiEffect::Send(SessionCommand::KillWorker { arm, slot: row.map(|row| row.slot) })]
     }
 
-    /// The live run of the chosen pane's arm, or of the other one if that runs alone.
+    /// The other of kill and abandon, for the live run of the chosen pane's arm, or of another one if that runs alone.
     fn on_timeout(&mut self, model: &Model) -> Vec<UiEffect> {
         let Some(view) = model.session.as_deref() else { return self.say("no workload is open") };
-        let is_live = |arm: &usize| view.arms.get(*arm).is_some_and(|arm| arm.live);
-        let chosen = self.pair.get(self.focus).copied();
-        let Some(arm) = chosen.into_iter().chain(0..view.arms.len()).find(is_live) else {
+        let Some((arm, of)) = arms::live(view, self.pair.get(self.focus).copied()) else {
             return self.say("nothing runs: r, then A");
         };
-        match view.arms.get(arm).filter(|of| !of.capabilities.on_timeout) {
-            Some(of) => self.say(&format!("{} cannot change what happens at a timeout", model::name(of))),
-            None => {
-                self.notice = Some("on_timeout is changed in this run, which is no measurement any more".to_owned());
-                vec![UiEffect::Send(SessionCommand::ToggleOnTimeout(arm))]
-            }
+        let label = model::label(of);
+        if !of.capabilities.on_timeout {
+            return self.say(&format!("{label} cannot change what happens at a timeout"));
         }
+        let then = model::next_on_timeout(of);
+        let before = of.on_timeout.map_or("as the file says", OnTimeout::word);
+        self.notice = Some(format!(
+            "{label}, at a timeout: {}, until now {before}; in this run, which does not count any more",
+            then.word()
+        ));
+        vec![UiEffect::Send(SessionCommand::OnTimeout { arm, then })]
     }
 }
 

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use super::*;
 use crate::engine::event::Slot;
 use crate::session::view::{SessionView, Sweep};
-use crate::tui::state::Asked;
 use crate::tui::theme::ThemeName;
 use crate::tui::{draw, fixture};
-use crate::workload::model::FaultKind;
+use crate::workload::model::{CommandLine, FaultKind, OnTimeout, Work};
 
 fn open(view: SessionView) -> (UiState, Model) {
     let mut ui = UiState { size: (80, 24), ..UiState::default() };
@@ -151,11 +150,26 @@ fn commands_are_run_only_when_that_was_agreed_to() {
 fn a_fault_is_chosen_for_the_arm_that_runs() {
     let (mut ui, model) = open(fixture::running());
     assert_eq!(update(&mut ui, &model, Action::Fault), []);
-    assert_eq!(ui.question, Some(Question::Fault(1)), "the pool of the chosen pane waits for its turn");
-    assert_eq!(update(&mut ui, &model, Action::Yes), [], "none is chosen by that");
-    let expected = SessionCommand::InjectFault { arm: 1, kind: FaultKind::Hang };
-    assert_eq!(update(&mut ui, &model, Action::Choose(1)), [UiEffect::Send(expected)]);
-    assert_eq!((ui.question, update(&mut ui, &model, Action::Choose(1))), (None, vec![]));
+    let asks = |chosen| Some(Question::Fault { arm: 1, chosen });
+    assert_eq!(ui.question, asks(0), "the pool of the chosen pane waits for its turn");
+    assert_eq!(ui.context(), KeyContext::CHOOSE);
+    for (action, chosen) in [
+        (Action::Down, 1),
+        (Action::Last, 5),
+        (Action::Down, 5),
+        (Action::First, 0),
+        (Action::Up, 0),
+        (Action::Choose(1), 1),
+    ] {
+        assert_eq!((update(&mut ui, &model, action), ui.question), (vec![], asks(chosen)), "{action:?}");
+    }
+    let hang = SessionCommand::InjectFault { arm: 1, kind: FaultKind::Hang };
+    assert_eq!(update(&mut ui, &model, Action::Yes), [UiEffect::Send(hang)]);
+    assert_eq!((ui.question, update(&mut ui, &model, Action::Yes)), (None, vec![]));
+    let _asked = update(&mut ui, &model, Action::Fault);
+    let over = Model { session: Some(Arc::new(fixture::finished())), ..model.clone() };
+    assert_eq!((update(&mut ui, &over, Action::Yes), ui.question), (vec![], None), "its run is over");
+    assert!(ui.notice.as_deref().is_some_and(|notice| notice.contains("is over")), "{:?}", ui.notice);
     let _asked = update(&mut ui, &model, Action::Fault);
     assert_eq!((update(&mut ui, &model, Action::No), ui.question), (vec![], None));
     let mut unable = fixture::running();
@@ -196,9 +210,20 @@ fn what_happens_at_a_timeout_is_changed_where_something_runs() {
     let view = fixture::running();
     let live = view.arms.iter().position(|arm| arm.live).unwrap();
     let (mut ui, model) = open(view.clone());
-    let expected = [UiEffect::Send(SessionCommand::ToggleOnTimeout(live))];
-    assert_eq!(update(&mut ui, &model, Action::OnTimeout), expected);
-    assert!(ui.notice.as_deref().is_some_and(|notice| notice.contains("no measurement")), "{:?}", ui.notice);
+    let change = |then| [UiEffect::Send(SessionCommand::OnTimeout { arm: live, then })];
+    assert_eq!(update(&mut ui, &model, Action::OnTimeout), change(OnTimeout::Abandon));
+    let says = "PROCESS ×4, at a timeout: abandon, until now kill; in this run, which does not count any more";
+    assert_eq!(ui.notice.as_deref(), Some(says));
+    for (before, then, says) in [
+        (Some(OnTimeout::Abandon), OnTimeout::Kill, "kill, until now abandon"),
+        (None, OnTimeout::Kill, "kill, until now as the file says"),
+    ] {
+        let mut view = view.clone();
+        view.arms[live].on_timeout = before;
+        let (mut ui, model) = open(view);
+        assert_eq!(update(&mut ui, &model, Action::OnTimeout), change(then));
+        assert!(ui.notice.as_deref().is_some_and(|notice| notice.contains(says)), "{:?}", ui.notice);
+    }
     let (mut ui, model) = open(fixture::finished());
     assert_eq!(update(&mut ui, &model, Action::OnTimeout), []);
     assert_eq!(ui.notice.as_deref(), Some("nothing runs: r, then A"));
@@ -223,6 +248,25 @@ fn the_choice_stays_inside_the_list() {
     ui.screen = Screen::Picker;
     let _moved = update(&mut ui, &model, Action::Last);
     assert_eq!(ui.entry, model.catalogue.len() - 1);
+}
+
+#[test]
+fn what_changes_the_world_is_done_again_only_when_that_was_agreed_to() {
+    let mut view = fixture::finished();
+    let mut workload = (*view.workload).clone();
+    workload.classes[0].work = Work::Command(CommandLine::new(vec!["true".to_owned()]));
+    view.workload = Arc::new(workload);
+    let (mut ui, model) = open(view);
+    for (action, mode) in [(Action::Run, Mode::Interleaved), (Action::RunTogether, Mode::Together)] {
+        assert_eq!(update(&mut ui, &model, action), []);
+        let Some(Question::Commands(Asked::RunAgain { mode: asked, all })) = ui.question else { panic!("no question") };
+        assert!(asked == mode && all > 0, "{asked:?} {all}");
+        let _refused = update(&mut ui, &model, Action::No);
+        assert_eq!(ui.question, None);
+        let _asked = update(&mut ui, &model, action);
+        assert_eq!(update(&mut ui, &model, Action::Yes), sent(SessionCommand::Run(mode)));
+    }
+    assert_eq!(update(&mut ui, &model, Action::Save), [UiEffect::Save]);
 }
 
 #[test]

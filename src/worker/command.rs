@@ -5,23 +5,29 @@
 //! waited for.
 
 use std::ffi::OsStr;
+use std::fs::OpenOptions;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::os::accounting::Usage;
+use crate::os::accounting::{Exit, Usage};
 use crate::os::capture::Capture;
 use crate::os::child::{Child, Reaped};
 use crate::os::clock::monotonic;
-use crate::os::pipe::{Drained, drain, pipe};
+use crate::os::pipe::{Drained, Sink, drain, pipe};
 use crate::os::spawn::{Program, is_transient};
-use crate::os::{dev_null, signals};
+use crate::os::{dev_null, memory_file, signals};
 use crate::worker::environment;
+use crate::worker::kept_output::{self, KeptOutput};
 use crate::worker::protocol::{Failure, Setup, TaskRun};
-use crate::workload::model::CommandLine;
+use crate::workload::model::{KeepOutput, ProgramRules};
+use crate::workload::program_start::{BadStart, ProgramStart, StartInput};
+use crate::workload::text::shortened;
 
 /// How long a program that the system is short of something for is tried to be started again.
 const START_PATIENCE: Duration = Duration::from_secs(60);
@@ -57,19 +63,122 @@ pub(crate) struct Ran {
     pub(crate) result: Result<u64, Box<Failure>>,
 }
 
+/// The program that is started for a task, in these surroundings.
+///
+/// # Errors
+/// When a text contains a zero byte, or there is no program.
+pub(crate) fn prepared(surroundings: &Program, start: &ProgramStart, mark: &str) -> io::Result<Program> {
+    let mut program = surroundings.clone();
+    if start.clean {
+        // What is left behind is found by those of ours.
+        program.unset_all_but(environment::OURS);
+    }
+    for (name, value) in &start.variables {
+        match value {
+            Some(value) => program.set(OsStr::from_bytes(name), OsStr::from_bytes(value))?,
+            None => program.unset(name),
+        }
+    }
+    program.set(environment::TASK.as_ref(), mark.as_ref())?;
+    if let Some(folder) = &start.folder {
+        let folder = within(program.folder(), folder);
+        program = program.in_folder(Some(&folder))?;
+    }
+    let argv: Vec<&OsStr> = start.argv.iter().map(|argument| OsStr::from_bytes(argument)).collect();
+    program.with_arguments(&argv)
+}
+
+/// Why it was not started, in more words than the system has.
+pub(crate) fn explained(program: &Program, error: io::Error) -> io::Error {
+    let words = match error.raw_os_error() {
+        Some(libc::ENOENT) if program.is_looked_up() => Some("No such file or directory in PATH".to_owned()),
+        Some(libc::EACCES) => program.not_executable().map(|why| format!("{error}: {why}")),
+        _ => None,
+    };
+    match words {
+        Some(words) => io::Error::new(error.kind(), words),
+        None => error,
+    }
+}
+
+/// What it reads; `None` for nothing.
+///
+/// # Errors
+/// When the file cannot be opened, or there is no memory for the text.
+pub(crate) fn input(surroundings: &Program, start: &ProgramStart) -> io::Result<Option<OwnedFd>> {
+    match &start.input {
+        StartInput::Null => Ok(None),
+        StartInput::Bytes(bytes) => {
+            let text = memory_file::of(bytes)?;
+            rustix::fs::seek(&text, rustix::fs::SeekFrom::Start(0))?;
+            Ok(Some(text))
+        }
+        StartInput::File(name) => {
+            let path = within(surroundings.folder(), name);
+            let failed = |error: io::Error| {
+                let message = format!("its standard input, {}: {error}", path.display());
+                io::Error::new(error.kind(), message)
+            };
+            // A named pipe without a writer is not waited for here: it is the program that waits.
+            let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+            let file = OpenOptions::new().read(true).custom_flags(flags).open(&path).map_err(failed)?;
+            rustix::io::ioctl_fionbio(&file, false)?;
+            Ok(Some(file.into()))
+        }
+    }
+}
+
+/// The files in which what it writes is kept; `None` where it is not.
+///
+/// # Errors
+/// When they cannot be made.
+pub(crate) fn output(surroundings: &Program, start: &ProgramStart) -> io::Result<Option<(KeptOutput, KeptOutput)>> {
+    let path = start.output.as_ref().map(|path| within(surroundings.folder(), path));
+    let failed = |error: io::Error| io::Error::new(error.kind(), format!("its output cannot be kept: {error}"));
+    path.map(|path| kept_output::both(&path)).transpose().map_err(failed)
+}
+
+/// What the end of a program comes to: its value, or the error where its exit status does not say it.
+pub(crate) fn outcome(rules: &ProgramRules, exit: Exit, stdout: &Capture) -> Result<u64, Option<String>> {
+    if !rules.success_codes.iter().any(|code| exit == Exit::Code(i32::from(*code))) {
+        return Err(exit.is_success().then(|| "exit code 0, which is none of its success_codes".to_owned()));
+    }
+    if rules.result_is_output { number(&stdout.text()).map_err(Some) } else { Ok(value(stdout)) }
+}
+
+/// The number that the last line with anything in it is. Of one that is no integer of 64 bits, its bits as a float.
+fn number(text: &str) -> Result<u64, String> {
+    let Some(line) = text.lines().rev().map(str::trim).find(|line| !line.is_empty()) else {
+        return Err("it wrote nothing, and its result is to be a number".to_owned());
+    };
+    let whole = line.parse::<u64>().ok().or_else(|| line.parse::<i64>().ok().map(i64::cast_unsigned));
+    let float = || line.parse::<f64>().ok().filter(|number| number.is_finite()).map(f64::to_bits);
+    whole.or_else(float).ok_or_else(|| format!("its result is no number: {}", shortened(line, 60)))
+}
+
+fn within(folder: Option<&Path>, name: &[u8]) -> PathBuf {
+    let name = Path::new(OsStr::from_bytes(name));
+    folder.map_or_else(|| name.to_owned(), |folder| folder.join(name))
+}
+
 /// Runs the program to its end; `started` is told when it has begun, and its process id. A SIGTERM in the meantime is remembered
 /// ([`signals::terminated`]).
-pub(crate) fn run(command: &CommandLine, task: &TaskRun, setup: &Setup, started: impl FnOnce(u64, u32)) -> Ran {
-    let argv = command.arguments(task.first, task.attempt, setup.seed);
+pub(crate) fn run(
+    start: &ProgramStart,
+    rules: &ProgramRules,
+    task: &TaskRun,
+    setup: &Setup,
+    started: impl FnOnce(u64, u32),
+) -> Ran {
     let mark = environment::task_mark(task.first, task.attempt);
     // The program shares the worker's group, so that a signal to the worker's group reaches it too. A SIGTERM for the
     // group is the program's to handle; the worker leaves when the program has.
     signals::catch_termination();
-    let ran = match start(&argv, &mark, setup.folder.as_deref()) {
+    let ran = match patiently(&start.name(), || try_start(start, &mark, setup.folder.as_deref())) {
         Ok(running) => {
             let at = running.child.started_at();
             started(at, running.child.pid());
-            running.finish(at)
+            running.finish(at, rules)
         }
         Err(failure) => {
             let at = monotonic();
@@ -80,46 +189,87 @@ pub(crate) fn run(command: &CommandLine, task: &TaskRun, setup: &Setup, started:
     ran
 }
 
+/// What one of its streams gives.
+struct Output {
+    capture: Capture,
+    kept: Option<KeptOutput>,
+}
+
+impl Sink for Output {
+    fn push(&mut self, bytes: &[u8]) {
+        self.capture.push(bytes);
+        self.kept.iter_mut().for_each(|kept| kept.push(bytes));
+    }
+}
+
+impl Output {
+    /// Has the file its name.
+    fn finish(&mut self) -> Result<(), String> {
+        finish(self.kept.take())
+    }
+}
+
+/// Everything was written to a file that is kept.
+pub(crate) fn finish(kept: Option<KeptOutput>) -> Result<(), String> {
+    kept.map_or(Ok(()), KeptOutput::finish).map_err(|error| format!("its output cannot be kept: {error}"))
+}
+
 struct Running {
     child: Child,
     stdout: OwnedFd,
     stderr: OwnedFd,
+    kept: Option<(KeptOutput, KeptOutput)>,
 }
 
-fn not_started(argv: &[String], error: &std::io::Error) -> Box<Failure> {
-    let program = argv.first().map_or("", String::as_str);
+/// One that what came with it does not say what to start for.
+pub(crate) fn unclear(error: &BadStart) -> Ran {
+    let at = monotonic();
+    let failure = Failure { message: Some(error.to_string()), not_started: true, ..Failure::default() };
+    Ran { started: at, ended: at, usage: Usage::NONE, result: Err(Box::new(failure)) }
+}
+
+fn not_started(program: &str, error: &std::io::Error) -> Box<Failure> {
     Box::new(Failure { message: Some(format!("{program}: {error}")), not_started: true, ..Failure::default() })
 }
 
-fn start(argv: &[String], mark: &str, folder: Option<&[u8]>) -> Result<Running, Box<Failure>> {
+/// Starts a program, again and again where the system is short of something.
+pub(super) fn patiently<T>(
+    program: &str,
+    mut try_start: impl FnMut() -> std::io::Result<T>,
+) -> Result<T, Box<Failure>> {
     let begin = Instant::now();
     loop {
-        let error = match try_start(argv, mark, folder) {
+        let error = match try_start() {
             Ok(running) => return Ok(running),
             Err(error) => error,
         };
         // The system is short of something: back off, as the engine does for its own starts.
         if begin.elapsed() >= patience(&error) || signals::terminated() {
-            return Err(not_started(argv, &error));
+            return Err(not_started(program, &error));
         }
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-fn try_start(argv: &[String], mark: &str, folder: Option<&[u8]>) -> std::io::Result<Running> {
+fn try_start(start: &ProgramStart, mark: &str, folder: Option<&[u8]>) -> std::io::Result<Running> {
     let folder = folder.map(|folder| Path::new(OsStr::from_bytes(folder)));
-    let mut program = Program::new(argv)?.in_folder(folder)?.in_parents_group().dies_with_parent();
-    program.set(environment::TASK.as_ref(), mark.as_ref())?;
-    let null = dev_null::open()?;
+    let surroundings = Program::new(&["-"])?.in_folder(folder)?.in_parents_group().dies_with_parent();
+    let program = prepared(&surroundings, start, mark)?;
+    let input = input(&surroundings, start)?.map_or_else(|| dev_null::open().map(OwnedFd::from), Ok)?;
+    let kept = output(&surroundings, start)?;
     let (stdout, stdout_end) = pipe()?;
     let (stderr, stderr_end) = pipe()?;
-    let child = program.spawn(&[(null.as_fd(), 0), (stdout_end.as_fd(), 1), (stderr_end.as_fd(), 2)])?;
-    Ok(Running { child, stdout, stderr })
+    let child = program
+        .spawn(&[(input.as_fd(), 0), (stdout_end.as_fd(), 1), (stderr_end.as_fd(), 2)])
+        .map_err(|error| explained(&program, error))?;
+    Ok(Running { child, stdout, stderr, kept })
 }
 
 impl Running {
-    fn finish(mut self, started: u64) -> Ran {
-        let (mut stdout, mut stderr) = (Capture::default(), Capture::default());
+    fn finish(mut self, started: u64, rules: &ProgramRules) -> Ran {
+        let (kept_out, kept_err) = self.kept.take().unzip();
+        let mut stdout = Output { capture: Capture::default(), kept: kept_out };
+        let mut stderr = Output { capture: Capture::default(), kept: kept_err };
         let mut open = [true, true];
         let (ended, reaped) = loop {
             self.wait(open);
@@ -138,17 +288,20 @@ impl Running {
                 Err(_) => break (at, Reaped::UNKNOWN),
             }
         };
-        let result = if reaped.exit.is_success() {
-            Ok(value(&stdout))
-        } else {
-            Err(Box::new(Failure {
-                exit: Some(reaped.exit),
-                stdout_tail: stdout.text(),
-                stderr_tail: stderr.text(),
-                output_omitted_bytes: stdout.omitted() + stderr.omitted(),
-                ..Failure::default()
-            }))
-        };
+        let kept = if signals::terminated() { Ok(()) } else { stdout.finish().and(stderr.finish()) };
+        let (stdout, stderr) = (stdout.capture, stderr.capture);
+        let result = kept.map_err(Some).and_then(|()| outcome(rules, reaped.exit, &stdout)).map_err(|message| {
+            let failure = Failure { message, exit: Some(reaped.exit), ..Failure::default() };
+            Box::new(match rules.keep_output {
+                KeepOutput::None => failure,
+                KeepOutput::Tail | KeepOutput::File => Failure {
+                    stdout_tail: stdout.text(),
+                    stderr_tail: stderr.text(),
+                    output_omitted_bytes: stdout.omitted() + stderr.omitted(),
+                    ..failure
+                },
+            })
+        });
         Ran { started, ended, usage: reaped.usage, result }
     }
 

@@ -9,7 +9,7 @@ use crate::os::board::Board;
 use crate::os::process_owner::ProcessOwner;
 use crate::os::{clock, early, inherited, signals};
 use crate::worker::protocol::{BOARD_FD, SOCKET_FD};
-use crate::worker::{fork_server, guardian, serve};
+use crate::worker::{fork_server, guardian, keeper, serve};
 
 /// First argument of a worker process; the board's line of its first lane and its parent's pid follow.
 pub const WORKER: &str = "__worker";
@@ -18,7 +18,7 @@ pub(crate) const FORK_SERVER: &str = "__forkserver";
 /// First argument of a guardian process; the run's mark, Poolscope's pid and the folder of its control groups follow.
 pub(crate) const GUARDIAN: &str = "__guardian";
 
-/// Runs this process as a worker, a fork server or a guardian if its arguments say so, and ends it; returns if they do not. To be
+/// Runs this process as a worker, a fork server, a guardian or a keeper if its arguments say so, and ends it; returns if they do not. To be
 /// called before anything else is set up.
 pub fn take_over() {
     let mut arguments = std::env::args_os().skip(1);
@@ -40,6 +40,10 @@ pub fn take_over() {
         Some(GUARDIAN) => {
             let (run, program, spared) = (text(), text().parse().unwrap_or(0), text());
             guardian::main(&run, program, &spared, &PathBuf::from(text()));
+            early::leave(0);
+        }
+        Some(keeper::KEEPER) => {
+            keeper::main(&arguments.next().map(PathBuf::from).unwrap_or_default());
             early::leave(0);
         }
         _ => {}

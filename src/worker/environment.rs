@@ -6,6 +6,8 @@ use std::io;
 use crate::os::spawn::Program;
 use crate::workload::model::{Attempt, TaskIndex};
 
+/// What the names of all of ours begin with.
+pub(crate) const OURS: &str = "POOLSCOPE_";
 /// Names the run that a process belongs to.
 pub(crate) const RUN: &str = "POOLSCOPE_RUN";
 /// Names the task (index and attempt) that a program was started for.

@@ -2,8 +2,8 @@
 //! is read, its initializer run) and forks a worker from there whenever it is told to. The workers are children of
 //! Poolscope, as those that it starts itself.
 //!
-//! Packets go both ways on descriptor 3 ([`crate::os::packets`]), and both ends are the same program, so their layout is no
-//! one else's business: [`Order`] and [`Answer`] are all there is to it. It never waits for a worker, and owns none.
+//! Packets go both ways on descriptor 3 ([`crate::os::packets`]). [`Order`] and [`Answer`] are all there is to it; the one for
+//! tasks in Python (`python/fork_server.py`) is another program that understands the same. It never waits for a worker, and owns none.
 
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
@@ -17,15 +17,25 @@ use crate::os::{clock, early, inherited, packets, signals};
 use crate::worker::inbox::Inbox;
 use crate::worker::protocol::{self, BOARD_FD, Initialize, SOCKET_FD, Setup, ToWorker};
 use crate::worker::{initializer, serve};
+use crate::workload::model::{ClassId, Work};
 
 /// What a fork server is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// A piece of the frames that every worker would be sent first; whether it is the last one.
     Prepare(Vec<u8>, bool),
-    /// Fork a worker whose first lane has this line of the status board. With its end of its socket, the pipe for its
-    /// output and, where there is one, the folder of its control group.
-    Fork(u32),
+    /// Fork a worker. With its end of its socket, the pipe for its output and, where there is one, the folder of its
+    /// control group.
+    Fork(Newcomer),
+}
+
+/// What is known of a worker before it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Newcomer {
+    /// The line of the status board that its first lane has.
+    pub first_line: u32,
+    /// Whether its task is on its way to it: it reads that before it says anything, and so says everything at once.
+    pub has_task: bool,
 }
 
 /// What it says.
@@ -41,6 +51,8 @@ pub(crate) enum Answer {
     Forked { pid: u32, called: u64, forked: u64 },
     /// No worker: the number of the error.
     Refused(i32),
+    /// There will be no workers: why nothing can be forked from it. It says nothing more.
+    Unfit(String),
 }
 
 impl Order {
@@ -51,14 +63,19 @@ impl Order {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Prepare(piece, last) => [&[u8::from(*last)], piece.as_slice()].concat(),
-            Self::Fork(line) => [&[2], line.to_le_bytes().as_slice()].concat(),
+            Self::Fork(Newcomer { first_line, has_task }) => {
+                [&[2], first_line.to_le_bytes().as_slice(), &[u8::from(*has_task)]].concat()
+            }
         }
     }
 
     fn of(bytes: &[u8]) -> Option<Self> {
         match bytes.split_first()? {
             (last @ (0 | 1), piece) => Some(Self::Prepare(piece.to_vec(), *last == 1)),
-            (2, line) => Some(Self::Fork(u32::from_le_bytes(line.try_into().ok()?))),
+            (2, [line @ .., has_task @ (0 | 1)]) => Some(Self::Fork(Newcomer {
+                first_line: u32::from_le_bytes(line.try_into().ok()?),
+                has_task: *has_task == 1,
+            })),
             _ => None,
         }
     }
@@ -74,6 +91,7 @@ impl Answer {
                 [&[3], pid.to_le_bytes().as_slice(), &called.to_le_bytes(), &forked.to_le_bytes()].concat()
             }
             Self::Refused(errno) => [&[4], errno.to_le_bytes().as_slice()].concat(),
+            Self::Unfit(reason) => [&[5], reason.as_bytes()].concat(),
         }
     }
 
@@ -94,6 +112,7 @@ impl Answer {
                 })
             }
             (4, errno) => Some(Self::Refused(i32::from_le_bytes(errno.try_into().ok()?))),
+            (5, reason) => Some(Self::Unfit(String::from_utf8_lossy(reason).into_owned())),
             _ => None,
         }
     }
@@ -109,7 +128,7 @@ pub(super) fn main(parent: u32) -> io::Result<()> {
     let line = inherited::take(SOCKET_FD)?;
     let board = Arc::new(Board::map(inherited::take(BOARD_FD)?.as_fd())?);
     let mut buffer = vec![0; packets::LONGEST];
-    let Some((setup, initialize)) = prepare(&line, &mut buffer)? else { return Ok(()) };
+    let Some(Prepared { setup, classes, initialize }) = prepare(&line, &mut buffer)? else { return Ok(()) };
     inherited::set_caller(setup.caller);
     let alone = Alone::claim()?;
     say(&line, &Answer::Hello)?;
@@ -123,7 +142,7 @@ pub(super) fn main(parent: u32) -> io::Result<()> {
         }
     }
     while let Some(order) = packets::receive(&line, &mut buffer)? {
-        let Some(Order::Fork(first_line)) = Order::of(&order.bytes) else {
+        let Some(Order::Fork(newcomer)) = Order::of(&order.bytes) else {
             return Err(io::Error::other("an order that is none"));
         };
         let mut descriptors = order.descriptors.into_iter();
@@ -141,7 +160,7 @@ pub(super) fn main(parent: u32) -> io::Result<()> {
         match alone.fork_sibling(group.as_ref().map(|group| group.as_fd())) {
             Ok(Forked::Sibling) => {
                 drop((line, group));
-                work(parent, socket, output, board, first_line, &setup);
+                work(parent, (socket, output), (board, newcomer), &setup, classes);
             }
             Ok(Forked::Server { pid, pidfd }) => {
                 let answer = Answer::Forked { pid, called, forked: clock::monotonic() };
@@ -157,8 +176,15 @@ fn say(line: &OwnedFd, answer: &Answer) -> io::Result<()> {
     packets::send(line, &answer.bytes(), &[])
 }
 
-/// What comes before the first fork; `None` where the line ends before that.
-fn prepare(line: &OwnedFd, buffer: &mut [u8]) -> io::Result<Option<(Setup, Option<Initialize>)>> {
+/// What comes before the first fork. Whoever is forked has it.
+struct Prepared {
+    setup: Setup,
+    classes: Vec<(ClassId, Work)>,
+    initialize: Option<Initialize>,
+}
+
+/// Waits for it; `None` where the line ends before that.
+fn prepare(line: &OwnedFd, buffer: &mut [u8]) -> io::Result<Option<Prepared>> {
     let mut frames = Vec::new();
     loop {
         let Some(packet) = packets::receive(line, buffer)? else { return Ok(None) };
@@ -172,20 +198,27 @@ fn prepare(line: &OwnedFd, buffer: &mut [u8]) -> io::Result<Option<(Setup, Optio
         say(line, &Answer::MorePlease)?;
     }
     let mut inbox = Inbox::holding(frames);
-    let (mut setup, mut initialize) = (None, None);
+    let (mut setup, mut classes, mut initialize) = (None, Vec::new(), None);
     while let Some(frame) = inbox.next()? {
         match protocol::decode_to_worker(frame).map_err(io::Error::other)? {
             ToWorker::Setup(found) => setup = Some(*found),
+            ToWorker::Class(id, work) => classes.push((id, work)),
             ToWorker::Initialize(found) => initialize = Some(found),
             _ => return Err(io::Error::other("a frame out of place")),
         }
     }
     let setup = setup.ok_or_else(|| io::Error::other("no setup"))?;
-    Ok(Some((setup, initialize)))
+    Ok(Some(Prepared { setup, classes, initialize }))
 }
 
 /// The life of a worker in its own process.
-fn work(parent: u32, socket: OwnedFd, output: OwnedFd, board: Arc<Board>, first_line: u32, setup: &Setup) -> ! {
+fn work(
+    parent: u32,
+    (socket, output): (OwnedFd, OwnedFd),
+    (board, newcomer): (Arc<Board>, Newcomer),
+    setup: &Setup,
+    classes: Vec<(ClassId, Work)>,
+) -> ! {
     let began = clock::monotonic();
     let begin = || {
         // Its parent is Poolscope: whatever becomes of the server, it lives and dies with that.
@@ -197,7 +230,11 @@ fn work(parent: u32, socket: OwnedFd, output: OwnedFd, board: Arc<Board>, first_
         rustix::stdio::dup2_stderr(&output)?;
         debug_assert!(output.as_raw_fd() > 2, "its own number would be closed");
         drop(output);
-        serve::serve_set_up(&UnixStream::from(socket), board, (first_line, began), setup, Inbox::default())
+        let (socket, mut inbox) = (UnixStream::from(socket), Inbox::default());
+        if newcomer.has_task {
+            inbox.receive(&socket)?;
+        }
+        serve::serve_set_up(&socket, board, (newcomer.first_line, began), (setup, classes), inbox)
     };
     match begin() {
         Ok(()) => early::leave(0),
@@ -211,8 +248,9 @@ mod tests {
 
     #[test]
     fn what_is_said_is_what_is_heard() {
-        let orders = [Order::Prepare(vec![1, 2, 3], false), Order::Prepare(Vec::new(), true), Order::Fork(4095)];
-        for order in orders {
+        let orders = [Order::Prepare(vec![1, 2, 3], false), Order::Prepare(Vec::new(), true)];
+        let newcomers = [true, false].map(|has_task| Order::Fork(Newcomer { first_line: 4095, has_task }));
+        for order in orders.into_iter().chain(newcomers) {
             assert_eq!(Order::of(&order.bytes()), Some(order));
         }
         let answers = [
@@ -221,6 +259,7 @@ mod tests {
             Answer::Initialized(vec![7; 9]),
             Answer::Forked { pid: 4711, called: 5, forked: u64::MAX },
             Answer::Refused(libc::EAGAIN),
+            Answer::Unfit("it has two threads".to_owned()),
         ];
         for answer in answers {
             assert_eq!(Answer::of(&answer.bytes()), Some(answer));

@@ -18,6 +18,7 @@ pub(super) fn run(initialize: &Initialize, setup: &Setup) -> Initialized {
     let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     Initialized {
         error,
+        trace: String::new(),
         wall_ns: nanos(begin.elapsed()),
         cpu_ns: nanos(own_usage(UsageOf::Process).cpu().saturating_sub(before)),
         rss_bytes: readings::memory(std::process::id()).map_or(0, |memory| memory.rss_bytes),

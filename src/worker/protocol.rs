@@ -11,13 +11,13 @@ mod messages;
 
 pub use decode::{Concerns, concerns, decode_from_worker, decode_to_worker, is_hello};
 pub use encode::{
-    put_class, put_done, put_failed, put_hello, put_initialize, put_initialized, put_nonsense, put_payload, put_result,
-    put_retire, put_setup, put_skipped, put_started, put_tasks,
+    put_class, put_done, put_failed, put_handled, put_hello, put_initialize, put_initialized, put_late, put_nonsense,
+    put_payload, put_probed, put_result, put_retire, put_setup, put_skipped, put_started, put_tasks, put_wrong,
 };
 pub use frame::{Frame, HEADER, MAX_PAYLOAD, ProtocolError, split};
 pub use messages::{
-    DoneFrame, Failure, FromWorker, Hello, Initialize, Initialized, LaneNumber, Piece, Setup, Started, TaskRun, Tells,
-    ToWorker, WireRecord,
+    Changed, DoneFrame, Failure, FromWorker, Handled, Hello, Initialize, Initialized, LaneNumber, Late, Piece, Probed,
+    PythonSetup, Setup, Started, TaskRun, Tells, ToWorker, WireRecord,
 };
 
 /// Version that both sides must speak.
@@ -26,6 +26,8 @@ pub const VERSION: u32 = 2;
 pub const SOCKET_FD: i32 = 3;
 /// Descriptor of the status board in a worker.
 pub const BOARD_FD: i32 = 4;
+/// Descriptor of what an interpreter is to run.
+pub(crate) const CODE_FD: i32 = 5;
 /// Most records in one `done` frame.
 pub(crate) const MAX_RECORDS: usize = 512;
 /// Most bytes that travel with a task, and with its result.
@@ -44,6 +46,8 @@ const STARTED: usize = 24;
 const USAGE: usize = 48;
 /// Bytes of one record of a `done` frame.
 const RECORD: usize = 32;
+/// Bytes of one entry of a `handled` frame.
+const HANDLED: usize = 40;
 /// Flag of a `tasks` frame: it is reported whole.
 const WHOLE: u8 = 1;
 /// Flag of a `payload` or `result` frame: the next one goes on with the same bytes.

@@ -15,6 +15,7 @@ use crate::worker::inbox::Inbox;
 use crate::worker::initializer;
 use crate::worker::lane::{LaneRunner, Next, ReportSocket};
 use crate::worker::protocol::{self, Concerns, Frame, Hello, LaneNumber, Setup, Tells, ToWorker};
+use crate::workload::model::{ClassId, Work};
 
 /// Most lanes that a worker can have, where it may have more than one.
 const MOST_LANES: LaneNumber = 1024;
@@ -36,15 +37,15 @@ pub(super) fn serve(socket: &UnixStream, board: Board, first_line: u32, began: u
         }
     };
     inherited::set_caller(setup.caller);
-    serve_set_up(socket, Arc::new(board), (first_line, began), &setup, inbox)
+    serve_set_up(socket, Arc::new(board), (first_line, began), (&setup, Vec::new()), inbox)
 }
 
-/// The same for one that has its setup; what else was received is in the inbox.
+/// The same for one that has its setup and knows these classes; what else was received is in the inbox.
 pub(super) fn serve_set_up(
     socket: &UnixStream,
     board: Arc<Board>,
     (first_line, began): (u32, u64),
-    setup: &Setup,
+    (setup, known): (&Setup, Vec<(ClassId, Work)>),
     inbox: Inbox,
 ) -> io::Result<()> {
     let alone = setup.lanes == 1 && !setup.grows;
@@ -56,12 +57,16 @@ pub(super) fn serve_set_up(
     if alone {
         let mut lane = LaneRunner::new(0, board.own_line(first_line), ReportSocket { socket, turns: None }, setup);
         *lane.outbox() = hello;
+        known.into_iter().for_each(|(class, work)| lane.learn(class, work));
         // Never dropped: the process ends with it, and the kernel is quicker.
-        serve_alone(&mut std::mem::ManuallyDrop::new(lane), inbox, socket)?;
+        let mut lane = std::mem::ManuallyDrop::new(lane);
+        serve_alone(&mut lane, inbox, socket)?;
+        lane.dismiss_programs();
+        lane.report()?;
         early::leave(0);
     }
     (&*socket).write_all(&hello)?;
-    let crew = Crew { socket, turns: Mutex::new(()), board, first_line, setup, present: AtomicUsize::new(0) };
+    let crew = Crew { socket, turns: Mutex::new(()), board, first_line, setup, known, present: AtomicUsize::new(0) };
     std::thread::scope(|scope| crew.serve(scope, inbox).unwrap_or_else(|error| give_up(&error)));
     Ok(())
 }
@@ -97,6 +102,8 @@ struct Crew<'a> {
     board: Arc<Board>,
     first_line: u32,
     setup: &'a Setup,
+    /// What every lane knows from the start.
+    known: Vec<(ClassId, Work)>,
     /// Lanes that have not left.
     present: AtomicUsize,
 }
@@ -187,17 +194,19 @@ impl<'a> Crew<'a> {
     fn run(&self, number: LaneNumber, letters: &Receiver<Letter>) -> io::Result<()> {
         let line = self.board.own_line(self.first_line + u32::from(number));
         let mut lane = LaneRunner::new(number, line, self.outlet(), self.setup);
+        self.known.iter().for_each(|(class, work)| lane.learn(*class, work.clone()));
         let mut retired = false;
         loop {
             if lane.work()? == Next::Leave || lane.recalled() {
                 break;
             }
             lane.report()?;
-            let Ok(letter) = letters.recv() else { return lane.report() };
+            let Ok(letter) = letters.recv() else { break };
             for letter in std::iter::once(letter).chain(letters.try_iter()) {
                 retired |= letter.open(&mut lane)? == Next::Leave;
             }
         }
+        lane.dismiss_programs();
         // The recall may be seen before what was sent ahead of it has come.
         loop {
             lane.give_back();

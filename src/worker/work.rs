@@ -1,10 +1,7 @@
 //! What native tasks do inside a worker. What takes long anyhow is not inlined: its locals would become part of a stack
 //! frame that tasks of nanoseconds enter too.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::os::pages::Pages;
@@ -12,6 +9,7 @@ use crate::worker::calibration::Calibration;
 use crate::worker::kernels;
 use crate::worker::spin::spin;
 pub(crate) use crate::worker::work_error::WorkError;
+use crate::workload::items::unlinked_file;
 use crate::workload::model::{Dist, IoWork, MemoryWork, Phase, TaskIndex, Work};
 
 /// Works on one task. The result depends on the work, the seed, the index and, for CPU work, on the calibration alone.
@@ -34,7 +32,9 @@ pub(crate) fn run(work: &Work, seed: u64, index: TaskIndex, calibration: Calibra
             };
             Ok(sum.rotate_left(7) ^ value)
         }),
-        Work::Command(_) | Work::Echo => Err(WorkError::NeedsMore),
+        Work::Command(_) | Work::Program(_) | Work::Served(_) | Work::Python(_) | Work::Echo => {
+            Err(WorkError::NeedsMore)
+        }
     }
 }
 
@@ -109,30 +109,6 @@ fn checksum(sum: u64, bytes: &[u8]) -> u64 {
     })
 }
 
-/// A file without a name: whatever becomes of this process, nothing is left behind.
-fn unlinked_file(folder: &Path) -> io::Result<File> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{Mode, OFlags, open};
-        match open(folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR) {
-            Ok(fd) => return Ok(File::from(fd)),
-            // Not every file system can do it.
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::NOENT) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    named_and_unlinked(folder)
-}
-
-/// The same where files have names: it has one for a moment.
-fn named_and_unlinked(folder: &Path) -> io::Result<File> {
-    let stamp = crate::os::clock::monotonic();
-    let path = folder.join(format!(".poolscope-{}-{stamp}", std::process::id()));
-    let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
-}
-
 #[inline(never)]
 fn memory(work: &MemoryWork) -> Result<u64, WorkError> {
     let out_of_memory = || WorkError::OutOfMemory { bytes: work.bytes };
@@ -143,6 +119,7 @@ fn memory(work: &MemoryWork) -> Result<u64, WorkError> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::time::Instant;
 
     use super::*;
@@ -210,17 +187,6 @@ mod tests {
         assert_ne!(read_back(&mut file, 70_000).unwrap(), written);
         file.get_mut().pop();
         assert_eq!(read_back(&mut file, 70_000).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-    }
-
-    #[test]
-    fn no_file_is_left_behind() {
-        let folder = tempfile::tempdir().unwrap();
-        for make in [unlinked_file, named_and_unlinked] {
-            let mut file = make(folder.path()).unwrap();
-            file.write_all(b"x").unwrap();
-            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-            assert_eq!(make(&folder.path().join("nowhere")).unwrap_err().kind(), io::ErrorKind::NotFound);
-        }
     }
 
     #[test]

@@ -160,16 +160,32 @@ impl Stage {
         self.rate != self.end_rate
     }
 
+    /// Its beginning of that length, if it is longer.
+    fn until(&self, end: Duration) -> Self {
+        match self.duration {
+            Some(length) if end < length => {
+                let share = end.as_secs_f64() / length.as_secs_f64();
+                Self { duration: Some(end), end_rate: self.rate + (self.end_rate - self.rate) * share, ..*self }
+            }
+            _ => *self,
+        }
+    }
+
     /// Its highest rate.
     #[must_use]
     pub(crate) fn highest(&self) -> f64 {
         self.rate.max(self.end_rate)
     }
 
+    /// Its rate on average.
+    #[must_use]
+    pub(crate) fn mean(&self) -> f64 {
+        f64::midpoint(self.rate, self.end_rate)
+    }
+
     /// Expected number of arrivals; infinite if it has no end.
     fn expected(&self) -> f64 {
-        let seconds = self.duration.map_or(f64::INFINITY, |duration| duration.as_secs_f64());
-        seconds * f64::midpoint(self.rate, self.end_rate)
+        self.duration.map_or(f64::INFINITY, |duration| duration.as_secs_f64()) * self.mean()
     }
 }
 
@@ -217,6 +233,40 @@ impl OpenArrivals {
         let segment = segments.iter().find(|segment| mass <= segment.end_mass).or(segments.last());
         let seconds = segment.map_or(0.0, |segment| segment.second_of(mass));
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    }
+
+    /// The stages as `total` tasks meet them: what would come after the last one is cut off. Bursts and traces are no rates
+    /// that could be cut.
+    #[must_use]
+    pub(crate) fn until(&self, total: u64) -> Vec<Stage> {
+        let at_a_rate =
+            matches!(self.process, ArrivalProcess::Constant | ArrivalProcess::Poisson | ArrivalProcess::Ramp);
+        if !at_a_rate || total as f64 >= self.expected() {
+            return self.stages.clone();
+        }
+        let mut left = self.last_arrival(total);
+        let mut kept = Vec::new();
+        for stage in &self.stages {
+            if left.is_zero() && !kept.is_empty() {
+                break;
+            }
+            kept.push(stage.until(left));
+            left = left.saturating_sub(stage.duration.unwrap_or(Duration::MAX));
+        }
+        kept
+    }
+
+    /// When each stage begins and ends; one without a length ends with the last of `total` arrivals.
+    #[must_use]
+    pub(crate) fn spans(&self, total: u64) -> Vec<(Duration, Duration)> {
+        let mut begin = Duration::ZERO;
+        let span = |stage: &Stage| {
+            let end = stage.duration.map_or(self.last_arrival(total), |length| begin.saturating_add(length));
+            let span = (begin, end.max(begin));
+            begin = span.1;
+            span
+        };
+        self.stages.iter().map(span).collect()
     }
 
     /// Expected number of arrivals until the stages end; infinite if they do not.

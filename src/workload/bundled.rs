@@ -1,6 +1,8 @@
 //! The workloads that come with the program, in the order in which a new user would look at them.
 
+use crate::workload::hash::short_hash;
 use crate::workload::load::nearest_word;
+use crate::workload::model::Workload;
 
 /// A workload inside the binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +12,32 @@ pub struct Bundled {
     /// Text of the file.
     pub text: &'static str,
 }
+
+/// What their tasks in Python call: file names and texts. All of them may be in one folder.
+#[must_use]
+pub(crate) fn sources() -> &'static [(&'static str, &'static str)] {
+    SOURCES
+}
+
+macro_rules! sources {
+    ($($name:literal),* $(,)?) => {
+        &[$((concat!($name, ".py"), include_str!(concat!("../../workloads/", $name, ".py")))),*]
+    };
+}
+
+static SOURCES: &[(&str, &str)] = sources![
+    "gil",
+    "gil_io",
+    "gil_released",
+    "gil_convoy",
+    "start_methods_python",
+    "initializer_preload",
+    "pool_vs_process",
+    "payload",
+    "unpicklable",
+    "no_main_guard",
+    "article_python",
+];
 
 macro_rules! bundled {
     ($($name:literal),* $(,)?) => {
@@ -38,9 +66,33 @@ static ALL: &[Bundled] = bundled![
     "join-order",
     "zombies",
     "commands",
+    "hash-files",
+    "lines",
+    "csv-args",
+    "serve-lines",
     "memory",
     "article",
+    "article-python",
+    "gil",
+    "gil-io",
+    "gil-released",
+    "gil-convoy",
+    "start-methods-python",
+    "initializer-preload",
+    "pool-vs-process",
+    "payload",
+    "unpicklable",
+    "no-main-guard",
 ];
+
+/// Files of items that they name: file names and texts.
+static DATA: &[(&str, &str)] = &[("cities.csv", include_str!("../../workloads/cities.csv"))];
+
+/// The text of a file of items that a bundled workload names.
+#[must_use]
+pub(crate) fn data(name: &str) -> Option<&'static str> {
+    DATA.iter().find(|(file, _)| *file == name).map(|(_, text)| *text)
+}
 
 /// All bundled workloads.
 #[must_use]
@@ -53,6 +105,12 @@ pub fn all() -> &'static [Bundled] {
 pub(crate) fn get(name: &str) -> Option<&'static Bundled> {
     let plain = plain(name);
     ALL.iter().find(|workload| workload.name == plain)
+}
+
+/// Whether a workload has the very text of a bundled one, whatever the command line has changed in it.
+#[must_use]
+pub(crate) fn is_one(workload: &Workload) -> bool {
+    ALL.iter().any(|bundled| short_hash(bundled.text.as_bytes()) == workload.text_hash)
 }
 
 /// The bundled workload whose name is most like a misspelt one.
@@ -73,6 +131,7 @@ mod tests {
     use super::*;
     use crate::workload::load::load;
     use crate::workload::plan::{self, Machine};
+    use crate::workload::source::load_bundled;
 
     const MACHINE: Machine = Machine {
         cores: 2,
@@ -85,12 +144,16 @@ mod tests {
     #[test]
     fn every_file_of_the_folder_is_bundled() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads");
-        let mut files: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .map(|file| file.strip_suffix(".yaml").expect("only .yaml files belong there").to_owned())
-            .collect();
-        files.sort();
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        // Whoever has run one in place has a folder of compiled modules there.
+        let (files, mut modules): (Vec<String>, Vec<String>) =
+            files.filter(|file| file != "__pycache__").partition(|file| file.ends_with(".yaml"));
+        modules.sort();
+        let mut sources: Vec<&str> = SOURCES.iter().chain(DATA).map(|(name, _)| *name).collect();
+        sources.sort_unstable();
+        assert_eq!(modules, sources, "nothing else belongs there");
+        let mut files: Vec<&str> = files.iter().filter_map(|file| file.strip_suffix(".yaml")).collect();
+        files.sort_unstable();
         let mut bundled: Vec<&str> = ALL.iter().map(|workload| workload.name).collect();
         bundled.sort_unstable();
         assert_eq!(files, bundled);
@@ -99,7 +162,7 @@ mod tests {
     #[test]
     fn each_loads_without_a_warning_and_explains_itself() {
         for bundled in ALL {
-            let loaded = load(bundled.text, bundled.name).unwrap_or_else(|problems| panic!("{problems}"));
+            let loaded = load_bundled(bundled).unwrap_or_else(|problems| panic!("{problems}"));
             assert_eq!(loaded.warnings, [], "{}", bundled.name);
             let workload = loaded.workload;
             assert_eq!(workload.name, bundled.name);
@@ -109,9 +172,25 @@ mod tests {
     }
 
     #[test]
+    fn what_they_call_comes_with_them() {
+        for bundled in ALL {
+            let workload = load_bundled(bundled).unwrap().workload;
+            assert!(is_one(&workload), "{}", bundled.name);
+            for call in workload.classes.iter().filter_map(|class| class.work.callable()) {
+                let (module, function) = call.split_once(':').unwrap();
+                let source = SOURCES.iter().find(|(name, _)| name.strip_suffix(".py") == Some(module));
+                let (_, text) = source.unwrap_or_else(|| panic!("{}: no source of {call}", bundled.name));
+                assert!(text.contains(&format!("\ndef {function}(")), "{}: {call}", bundled.name);
+            }
+        }
+        let other = load("version: 1\nname: gil\ntasks: [{ name: t, kind: kernel, kernel: noop, count: 1 }]", "gil");
+        assert!(!is_one(&other.unwrap().workload), "its name alone makes none");
+    }
+
+    #[test]
     fn each_is_modest_on_a_small_machine() {
         for bundled in ALL {
-            let workload = load(bundled.text, bundled.name).unwrap().workload;
+            let workload = load_bundled(bundled).unwrap().workload;
             let plan = plan::plan(&workload, MACHINE);
             assert_eq!(plan.refusals, [], "{}", bundled.name);
             for engine in &plan.engines {

@@ -1,8 +1,10 @@
 //! Changes to a workload file that do not come from the file: `--set KEY=VALUE`.
 //!
-//! A key is a path with dots between its parts: names, and in lists the place of an entry, from 0, or its name. A value
-//! is YAML. Changes are made to what was read, not to the text, so the file's own problems stay at their places while
+//! A key is a path with dots between its parts: names, and in lists the place of an entry, from 0, or its name
+//! (`tasks.0.count`, `tasks.short.count`); as messages write it, `tasks[0].count`, it is the same. A value is YAML. Changes are made to what was read, not to the text, so the file's own problems stay at their places while
 //! what a change brings is reported at the change. Whether the result is a workload is for the loader to say.
+
+use std::collections::VecDeque;
 
 use crate::workload::diagnostic::{Diagnostic, DiagnosticSeverity, Diagnostics, Lines};
 use crate::workload::engines::{WORKERS, default_tree};
@@ -67,10 +69,9 @@ impl Changes {
         let key_mark = Mark { line, col: 1, len: key.chars().count().max(1) };
         let mark = Mark { line, col: key.chars().count() + 2, len: usize::MAX };
         let new = parse(value).map_err(|refusal| (mark, refusal))?;
-        let parts: Vec<&str> = key.trim().split('.').collect();
-        defaults(tree, &parts);
+        defaults(tree, key.trim());
         let mut walk = Walk::default();
-        walk.set(tree, &parts, new).map_err(|refusal| (key_mark, refusal))?;
+        walk.set(tree, key.trim(), new).map_err(|refusal| (key_mark, refusal))?;
         if let Some(path) = walk.made {
             self.made.push(Made { path, value: None, mark: key_mark });
         }
@@ -111,8 +112,11 @@ fn parse(value: &str) -> Result<Tree, Refused> {
 }
 
 /// Makes the engines of a file that names none visible, so that they can be changed one by one.
-fn defaults(tree: &mut Tree, parts: &[&str]) {
-    let (["engines", _, ..], Tree::Map(entries)) = (parts, tree) else { return };
+fn defaults(tree: &mut Tree, key: &str) {
+    let Tree::Map(entries) = tree else { return };
+    if !key.strip_prefix("engines").is_some_and(|rest| rest.starts_with(['.', '['])) {
+        return;
+    }
     let is_engines = |(key, _): &&mut (Tree, Tree)| *key == Tree::Text("engines".to_owned());
     match entries.iter_mut().find(is_engines) {
         Some((_, value @ Tree::Null)) => *value = default_tree(),
@@ -132,9 +136,16 @@ struct Walk {
 
 impl Walk {
     /// Sets the value at a path; maps on the way are made where they are missing.
-    fn set(&mut self, tree: &mut Tree, parts: &[&str], value: Tree) -> Result<(), Refused> {
+    fn set(&mut self, tree: &mut Tree, key: &str, value: Tree) -> Result<(), Refused> {
         let mut place = tree;
-        for part in parts {
+        let mut parts: VecDeque<&str> = key.split('.').collect();
+        while let Some(mut part) = parts.pop_front() {
+            if let Some((first, rest)) = bracketed(part).filter(|_| !is_there(place, part)) {
+                part = first;
+                if !rest.is_empty() {
+                    parts.push_front(rest);
+                }
+            }
             if part.is_empty() {
                 return Err(refused("the key has an empty part", "names and numbers with one dot between them"));
             }
@@ -202,6 +213,24 @@ impl Walk {
                 ))
             }
         }
+    }
+}
+
+/// The first part of a key as messages write it, and what is behind: `tasks` and `[0]` of `tasks[0]`, `0` and nothing of
+/// `[0]`.
+fn bracketed(part: &str) -> Option<(&str, &str)> {
+    match part.strip_suffix(']')?.strip_prefix('[') {
+        Some(_) => part.get(1..)?.split_once(']'),
+        None => part.find('[').map(|at| part.split_at(at)),
+    }
+}
+
+/// Whether a part of a key, brackets and all, is what something here is called.
+fn is_there(place: &Tree, part: &str) -> bool {
+    match place {
+        Tree::Map(entries) => entries.iter().any(|(key, _)| matches!(key, Tree::Text(key) if key == part)),
+        Tree::Seq(items) => items.iter().any(|item| name_of(item) == Some(part)),
+        _ => false,
     }
 }
 

@@ -5,8 +5,8 @@
 use std::num::NonZeroU32;
 
 use crate::workload::model::{
-    DEFAULT_START_TIMEOUT, Dispatch, EngineKind, EngineSpec, Join, Placement, Reap, Recycling, StartMethod, SubmitMode,
-    Workers,
+    DEFAULT_START_TIMEOUT, Dispatch, EngineKind, EngineSpec, Join, Placement, PythonSettings, Reap, Recycling,
+    StartMethod, SubmitMode, Workers,
 };
 use crate::workload::yaml::Tree;
 
@@ -39,6 +39,7 @@ impl EngineSpec {
             recycling: Recycling::default(),
             initializer: None,
             start_method: StartMethod::default(),
+            chosen_start_method: None,
             join: Join::default(),
             reap: Reap::default(),
             on_timeout: None,
@@ -46,6 +47,9 @@ impl EngineSpec {
             dispatch: Dispatch::default(),
             queue_capacity: None,
             placement: Placement::default(),
+            python: PythonSettings::default(),
+            when: None,
+            interpreter: None,
         }
     }
 }

@@ -3,27 +3,45 @@
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 mod attempt;
+mod command;
 mod fault;
 mod kind;
 mod limits;
+mod measure;
 mod placement;
+mod python;
+mod retries;
+mod served;
+mod start_method;
 mod submission;
 mod worker_life;
 
 pub use attempt::Attempt;
+pub use command::{CommandLine, CommandOptions, KeepOutput, ProgramInput, ProgramRules};
 pub use fault::{BadResult, Fault, FaultKind, FaultRule, Mishap, Trigger};
 pub(crate) use fault::{MOST_TIMED, timed_order};
 pub use kind::{EngineKind, Hue, KindRow, WorkerCounts};
 pub use limits::Limits;
+pub(crate) use measure::DEFAULT_JOIN_TIMEOUT;
+pub use measure::{Adaptive, LatencyFrom, Measure, RunOrder};
 pub use placement::{CpuList, Placement};
+pub use python::{
+    Arguments, Comparison, Draw, Interpreter, PayloadSizes, PythonCall, PythonSettings, SkippedArm, ThreadPool, Value,
+    Version, When,
+};
+pub use retries::{Backoff, Retries};
+pub use served::ServedProgram;
+pub use start_method::StartMethod;
 pub use submission::{Dispatch, SubmitMode};
 pub use worker_life::{Initializer, Recycling};
 
+use crate::workload::items::TaskItems;
 use crate::workload::trace::Trace;
 
 /// One workload file: what the tasks are, when they arrive, which engines run them and how it is measured.
@@ -49,6 +67,8 @@ pub struct Workload {
     pub arrivals: Arrivals,
     /// The arms of a comparison, in file order; never empty.
     pub engines: Vec<EngineSpec>,
+    /// Arms of the file that do not take part, because their condition does not hold here: known once it was looked at.
+    pub skipped: Vec<SkippedArm>,
     /// Index into `engines` of the arm that the others are compared with.
     pub baseline: usize,
     /// What goes wrong on purpose.
@@ -57,8 +77,12 @@ pub struct Workload {
     pub measure: Measure,
     /// What it may take of a machine.
     pub limits: Limits,
-    /// First 16 hexadecimal digits of the SHA-256 of the file's text.
+    /// The interpreter of its tasks in Python, where an engine does not say otherwise.
+    pub python: PythonSettings,
+    /// First 16 hexadecimal digits of the SHA-256 of the file's text and of what the command line has changed in it.
     pub hash: String,
+    /// The same of the text alone.
+    pub text_hash: String,
     /// The folder of its file, absolute and without symbolic links: where its commands run. `None` for a bundled
     /// workload and for standard input, whose commands run in the current folder.
     pub folder: Option<PathBuf>,
@@ -88,8 +112,13 @@ pub struct TaskClass {
     pub name: String,
     /// How many tasks are of this class.
     pub share: Share,
+    /// What each task is about; as many tasks there are.
+    #[serde(skip)]
+    pub items: Option<TaskItems>,
     /// What one task does.
     pub work: Work,
+    /// Bytes that travel with a task and with its result beside what they need; those of a call in Python are with that.
+    pub payload: PayloadSizes,
     /// Limit on the work itself, from its start; the task is ended when it is reached.
     pub timeout: Option<Duration>,
     /// What happens when that is reached, unless the arm says otherwise.
@@ -102,6 +131,17 @@ pub struct TaskClass {
     pub grace_period: Duration,
     /// Whether and when an unsuccessful attempt is repeated.
     pub retries: Retries,
+}
+
+impl TaskClass {
+    /// Bytes that travel with each task and with its result, beside what they need.
+    #[must_use]
+    pub fn payload(&self) -> PayloadSizes {
+        match &self.work {
+            Work::Python(call) => call.payload,
+            _ => self.payload,
+        }
+    }
 }
 
 /// How many tasks are of a class.
@@ -130,6 +170,12 @@ pub enum Work {
     Kernel(Kernel),
     /// An external program.
     Command(CommandLine),
+    /// Only in what workers are sent: an external program, and what is started comes with the task.
+    Program(ProgramRules),
+    /// An external program that is sent its tasks as lines.
+    Served(Box<ServedProgram>),
+    /// A function in Python.
+    Python(Box<PythonCall>),
     /// Returns the bytes that came with it. No file can ask for it: it is how carrying them is tried.
     Echo,
 }
@@ -200,13 +246,6 @@ pub enum Kernel {
     MonteCarloPi { samples: u64 },
 }
 
-/// An external program. `{index}`, `{attempt}` and `{seed}` in an argument are replaced.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CommandLine {
-    /// Program and arguments; never empty. With `shell: true` this is `["/bin/sh", "-c", TEXT]`.
-    pub argv: Vec<String>,
-}
-
 /// Distribution of a service time. All times are in nanoseconds when drawn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Dist {
@@ -263,33 +302,6 @@ pub enum Dist {
     },
     /// Only in what workers are sent: the time comes with the task, as bytes (see [`crate::workload::service::told_times`]).
     Told,
-}
-
-/// Which attempts are repeated.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Retries {
-    /// Attempts after the first one; 0 means none.
-    pub max: u32,
-    /// A worker that died.
-    pub on_crash: bool,
-    pub on_timeout: bool,
-    /// An error or a non-zero exit code.
-    pub on_error: bool,
-    /// Pause before the next attempt.
-    pub backoff: Backoff,
-}
-
-/// Pause between an unsuccessful attempt and the next one.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Backoff {
-    /// Pause before the first retry; zero means none.
-    pub delay: Duration,
-    /// Each further pause is so many times the one before; 1 keeps it constant.
-    pub factor: f64,
-    /// Longest pause.
-    pub max_delay: Duration,
-    /// Whether the pause is drawn evenly from 0 to its length (seeded).
-    pub jitter: bool,
 }
 
 /// In which order tasks are given out.
@@ -383,6 +395,8 @@ pub struct EngineSpec {
     pub chunksize: Chunksize,
     /// How its workers are started.
     pub start_method: StartMethod,
+    /// The same as the file says it; `None` where it leaves that open, so that one of CPython's own does as it is used to.
+    pub chosen_start_method: Option<StartMethod>,
     /// How the caller of a process engine waits for its processes.
     pub join: Join,
     /// What becomes of processes that have ended.
@@ -403,17 +417,12 @@ pub struct EngineSpec {
     pub queue_capacity: Option<NonZeroU64>,
     /// Where its processes run, and before whom.
     pub placement: Placement,
-}
-
-/// How a process that works on native tasks comes to be. One that is a program is always spawned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StartMethod {
-    /// A new process runs the worker from its first instruction.
-    #[default]
-    Spawn,
-    /// It is forked from a small process that has been set up once, the initializer included.
-    Forkserver,
+    /// Where its interpreter is another one than that of the workload.
+    pub python: PythonSettings,
+    /// What must hold for it to take part.
+    pub when: Option<When>,
+    /// The interpreter that was found, once it was looked at.
+    pub interpreter: Option<Arc<Interpreter>>,
 }
 
 /// How the caller of a process engine waits for its processes.
@@ -426,6 +435,17 @@ pub enum Join {
     /// As many as there are places are started and joined in the order of their starts, before the next are started: `for p
     /// in ps: p.start()`, `for p in ps: p.join()`.
     StartAllJoinAll,
+}
+
+impl Join {
+    /// For people: `joined as completed`.
+    #[must_use]
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::AsCompleted => "joined as completed",
+            Self::StartAllJoinAll => "joined in order",
+        }
+    }
 }
 
 /// What becomes of processes that have ended.
@@ -454,7 +474,34 @@ pub enum OnTimeout {
     Abandon,
 }
 
+impl EngineSpec {
+    /// What happens at the timeouts of a workload on this arm; `None` where its classes differ.
+    #[must_use]
+    pub(crate) fn on_timeout_in(&self, workload: &Workload) -> Option<OnTimeout> {
+        let mut of_classes = workload.classes.iter().filter(|class| class.has_limit()).map(|class| class.on_timeout);
+        let first = of_classes.next().unwrap_or_default();
+        self.on_timeout.or_else(|| of_classes.all(|other| other == first).then_some(first))
+    }
+}
+
+impl TaskClass {
+    /// Whether there is a time after which somebody gives up its tasks.
+    #[must_use]
+    pub(crate) fn has_limit(&self) -> bool {
+        self.timeout.or(self.queue_timeout).or(self.wait_timeout).is_some()
+    }
+}
+
 impl OnTimeout {
+    /// The one that this is not.
+    #[must_use]
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Kill => Self::Abandon,
+            Self::Abandon => Self::Kill,
+        }
+    }
+
     /// The word used in YAML and on screen.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -485,44 +532,4 @@ pub enum Chunksize {
     Fixed(NonZeroU32),
     /// `ceil(n / 4W)`, as in CPython's `Pool.map`.
     Cpython,
-}
-
-/// How often and in which order arms are run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Measure {
-    /// Runs of each arm that are not counted.
-    pub warmup: u32,
-    /// Runs of each arm that are counted; at least 1.
-    pub repeats: NonZeroU32,
-    /// Order of the runs.
-    pub order: RunOrder,
-    /// How often workers are sampled.
-    pub sample_interval: Duration,
-    /// Percentiles shown by reports, each above 0 and at most 100, ascending.
-    pub percentiles: Vec<f64>,
-    /// Where the latency that reports lead with begins.
-    pub latency_from: LatencyFrom,
-    /// How long the workers have to leave after the last task of a run, as in `close(); join(timeout)`.
-    pub join_timeout: Duration,
-}
-
-/// The `measure.join.timeout` of a file that states none.
-pub(crate) const DEFAULT_JOIN_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Where a latency begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LatencyFrom {
-    /// The intended arrival, so that a stalled engine cannot hide its stall (coordinated omission).
-    IntendedArrival,
-    /// The first instruction of the task.
-    Start,
-}
-
-/// Order of the runs of a comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunOrder {
-    /// A B A B ...
-    Interleaved,
-    /// Every round in a seeded random order.
-    Randomized,
 }

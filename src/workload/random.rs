@@ -41,6 +41,8 @@ pub(crate) enum Purpose {
     Fault = 8,
     /// Whether a worker's initializer fails; index = how manieth worker.
     Initializer = 9,
+    /// Seed of what is drawn anew for an attempt (`redraw`); index = attempt.
+    Redraw = 10,
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -62,17 +62,27 @@ pub(crate) fn trace_len(work: &Work) -> u64 {
     timed(work).into_iter().flatten().map(|(.., dist)| len(dist)).max().unwrap_or(0)
 }
 
+/// Values of the shortest trace whose values its tasks have in turn; `None` without one.
+#[must_use]
+pub(crate) fn shortest_trace(work: &Work) -> Option<u64> {
+    let in_turn = |dist: &Dist| match dist {
+        Dist::Trace { values, sampled: false, .. } => Some(values.len()),
+        _ => None,
+    };
+    timed(work).into_iter().flatten().filter_map(|(.., dist)| in_turn(dist)).min()
+}
+
 /// Whether workers are to be told the times of its tasks, because they do not have the traces.
 #[must_use]
 pub(crate) fn has_traces(work: &Work) -> bool {
     trace_len(work) > 0
 }
 
-/// What travels with a task of which workers are told the times: one after the other those that come from a trace, each
-/// as eight bytes, nanoseconds, the least significant first.
+/// What travels with a task of which workers are told the times: one after the other those that come from a trace, or `all`,
+/// each as eight bytes, nanoseconds, the least significant first.
 #[must_use]
-pub(crate) fn told_times(work: &Work, seed: u64, index: TaskIndex) -> Vec<u8> {
-    let traced = timed(work).into_iter().flatten().filter(|(.., dist)| matches!(dist, Dist::Trace { .. }));
+pub(crate) fn told_times(work: &Work, seed: u64, index: TaskIndex, all: bool) -> Vec<u8> {
+    let traced = timed(work).into_iter().flatten().filter(|(.., dist)| all || matches!(dist, Dist::Trace { .. }));
     traced.flat_map(|(_, phase, dist)| (dist.draw(seed, index, phase).as_nanos() as u64).to_le_bytes()).collect()
 }
 
@@ -85,6 +95,14 @@ pub(crate) fn without_traces(work: &Work) -> Cow<'_, Work> {
     let mut work = work.clone();
     dists(&mut work).filter(|dist| matches!(dist, Dist::Trace { .. })).for_each(|dist| *dist = Dist::Told);
     Cow::Owned(work)
+}
+
+/// The work as workers are sent it that are told all of its times.
+#[must_use]
+pub(crate) fn without_times(work: &Work) -> Work {
+    let mut work = work.clone();
+    dists(&mut work).for_each(|dist| *dist = Dist::Told);
+    work
 }
 
 /// Whether its times come with each task.
@@ -119,7 +137,14 @@ fn dists(work: &mut Work) -> impl Iterator<Item = &mut Dist> {
     let (single, phases) = match work {
         Work::Cpu(dist) | Work::Sleep(dist) => (Some(dist), None),
         Work::Mixed(phases) => (None, Some(phases)),
-        Work::Io(_) | Work::Memory(_) | Work::Kernel(_) | Work::Command(_) | Work::Echo => (None, None),
+        Work::Io(_)
+        | Work::Memory(_)
+        | Work::Kernel(_)
+        | Work::Command(_)
+        | Work::Program(_)
+        | Work::Served(_)
+        | Work::Python(_)
+        | Work::Echo => (None, None),
     };
     let phases = phases.into_iter().flatten().filter_map(|phase| match phase {
         Phase::Cpu(dist) | Phase::Sleep(dist) => Some(dist),
@@ -173,7 +198,15 @@ fn timed(work: &Work) -> Option<impl Iterator<Item = (Part, u64, &Dist)>> {
         Work::Mixed(phases) if phases.iter().any(|phase| matches!(phase, Phase::Cpu(_) | Phase::Sleep(_))) => {
             (None, Some(phases))
         }
-        Work::Mixed(_) | Work::Io(_) | Work::Memory(_) | Work::Kernel(_) | Work::Command(_) | Work::Echo => {
+        Work::Mixed(_)
+        | Work::Io(_)
+        | Work::Memory(_)
+        | Work::Kernel(_)
+        | Work::Command(_)
+        | Work::Program(_)
+        | Work::Served(_)
+        | Work::Python(_)
+        | Work::Echo => {
             return None;
         }
     };
@@ -224,7 +257,7 @@ mod tests {
         let text = serde_json::to_string(&*sent).unwrap();
         assert!(text.contains(r#"{"Cpu":"Told"}"#), "{text}");
         let received: Work = serde_json::from_str(&text).unwrap();
-        let told = told_times(&work, 1, 3);
+        let told = told_times(&work, 1, 3, false);
         assert_eq!(told, [6, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
         let done = with_times(&received, &told).unwrap();
         assert_eq!(

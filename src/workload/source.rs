@@ -14,8 +14,12 @@ use crate::workload::load::{self, LARGEST_FILE, Loaded, NamedFiles};
 use crate::workload::model::{Work, Workload};
 use crate::workload::text::neutral;
 
+mod input;
+
 /// How messages call standard input.
 const STANDARD_INPUT: &str = "stdin";
+/// And a workload that was typed.
+const TYPED: &str = "command line";
 /// Anybody may write to the file.
 const WORLD_WRITABLE: u32 = 0o002;
 
@@ -32,6 +36,10 @@ pub(crate) struct Source {
     pub(crate) folder: Option<PathBuf>,
     /// Whether every user of the machine may change the file.
     pub(crate) world_writable: bool,
+    /// Whether its items may be those of standard input: it is to be run at once.
+    pub(crate) reads_input: bool,
+    /// Whether it is one of those inside the program.
+    is_bundled: bool,
 }
 
 /// Why a workload could not be read.
@@ -201,7 +209,15 @@ pub(crate) fn read(path: &Path) -> Result<Source, SourceError> {
     let text = text(file, &name)?;
     let world_writable = metadata.mode() & WORLD_WRITABLE != 0;
     let folder = fs::canonicalize(path).map_err(|error| failed(&name, error))?.parent().map(Path::to_owned);
-    Ok(Source { text, name, path: Some(path.to_owned()), folder, world_writable })
+    Ok(Source {
+        text,
+        name,
+        path: Some(path.to_owned()),
+        folder,
+        world_writable,
+        reads_input: false,
+        is_bundled: false,
+    })
 }
 
 /// The text that is read to its end, at most 1 MiB of it.
@@ -233,7 +249,9 @@ fn text_up_to(from: impl Read, name: &str, most: u64) -> Result<String, SourceEr
 /// # Errors
 /// All problems, as diagnostics.
 pub(crate) fn load(name_or_path: &str, allow_exec: bool, set: &[String]) -> Result<(Source, Loaded), Diagnostics> {
-    let source = open(name_or_path).map_err(|error| error.diagnostic())?;
+    let mut source = open(name_or_path).map_err(|error| error.diagnostic())?;
+    // It can be read once.
+    source.reads_input = !is_standard_input(name_or_path);
     let loaded = source.load(set)?;
     match source.exec_refusal(&loaded.workload, allow_exec) {
         Some(refusal) => Err(refusal.into()),
@@ -241,24 +259,100 @@ pub(crate) fn load(name_or_path: &str, allow_exec: bool, set: &[String]) -> Resu
     }
 }
 
+/// Checks a workload that has no file: what it names is looked for in the current folder, and standard input is its own.
+///
+/// # Errors
+/// All problems, as diagnostics.
+pub(crate) fn typed(text: String, set: &[String]) -> Result<(Source, Loaded), Diagnostics> {
+    let source = Source { name: TYPED.to_owned(), reads_input: true, ..Source::without_file(text) };
+    let loaded = source.load(set)?;
+    Ok((source, loaded))
+}
+
+/// Reads and checks a workload file, with the files that it names: those of traces are looked for in its folder, and its
+/// commands will run there. Nothing is run. A file that everybody may write to is refused if it runs commands.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let folder = folder.path();
+/// std::fs::write(folder.join("times.txt"), "3ms\n5ms\n")?;
+/// let text = "
+///     version: 1
+///     tasks: [{ name: nap, kind: sleep, count: 2, service_time: { dist: trace, file: times.txt } }]
+/// ";
+/// std::fs::write(folder.join("naps.yaml"), text)?;
+/// let loaded = poolscope::load_file(folder.join("naps.yaml"))?;
+/// assert_eq!(loaded.workload.name, "naps");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// All problems: that the file is not there or cannot be read is one.
+pub fn load_file(path: impl AsRef<Path>) -> Result<Loaded, Diagnostics> {
+    let source = read(path.as_ref()).map_err(|error| error.diagnostic())?;
+    let loaded = source.load(&[])?;
+    source.exec_refusal(&loaded.workload, false).map_or(Ok(loaded), |refusal| Err(refusal.into()))
+}
+
 /// Files that a workload names, from its folder or, where it has none, from the current one.
 #[derive(Clone, Copy, Debug)]
-struct Beside<'a>(Option<&'a Path>);
+struct Beside<'a> {
+    folder: Option<&'a Path>,
+    /// Whether standard input may be read.
+    reads_input: bool,
+    /// Whether the workload is a bundled one, whose files may be inside the program too.
+    is_bundled: bool,
+}
+
+/// Why a file that is named cannot be read, in a few words that go with its name.
+fn in_short(error: SourceError) -> String {
+    match error {
+        SourceError::NotFound { .. } => "no such file".to_owned(),
+        error => error.to_string(),
+    }
+}
 
 impl NamedFiles for Beside<'_> {
     fn read(&self, name: &str, most: u64) -> Result<String, String> {
-        let path = self.0.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
+        let path = self.folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
         let text = open_regular(&path).and_then(|(file, _)| text_up_to(file, name, most));
-        text.map_err(|error| match error {
-            SourceError::NotFound { .. } => "no such file".to_owned(),
-            error => error.to_string(),
-        })
+        text.map_err(in_short)
+    }
+
+    fn open(&self, name: &str) -> Result<File, String> {
+        if is_standard_input(name) {
+            if !self.reads_input {
+                return Err("standard input is read only where the workload is to be run, and is not in it".to_owned());
+            }
+            return input::spool();
+        }
+        if let Some(text) = self.is_bundled.then(|| bundled::data(name)).flatten() {
+            return input::file_of(text).map_err(|error| error.to_string());
+        }
+        open_regular(&self.folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name)))
+            .map(|(file, _)| file)
+            .map_err(in_short)
+    }
+
+    fn folder(&self) -> Result<PathBuf, String> {
+        let current = || std::env::current_dir().map_err(|error| format!("the current folder: {error}"));
+        self.folder.map_or_else(current, |folder| Ok(folder.to_owned()))
     }
 }
 
 impl Source {
     fn without_file(text: String) -> Self {
-        Self { text, name: String::new(), path: None, folder: None, world_writable: false }
+        Self {
+            text,
+            name: String::new(),
+            path: None,
+            folder: None,
+            world_writable: false,
+            reads_input: false,
+            is_bundled: false,
+        }
     }
 
     /// Checks the text, with changes to it, each `KEY=VALUE`. The workload knows where its commands run.
@@ -266,7 +360,9 @@ impl Source {
     /// # Errors
     /// All problems.
     pub(crate) fn load(&self, set: &[String]) -> Result<Loaded, Diagnostics> {
-        let mut loaded = load::load_with(&self.text, &self.name, set, &Beside(self.folder.as_deref()))?;
+        let beside =
+            Beside { folder: self.folder.as_deref(), reads_input: self.reads_input, is_bundled: self.is_bundled };
+        let mut loaded = load::load_with(&self.text, &self.name, set, &beside)?;
         loaded.workload.folder.clone_from(&self.folder);
         Ok(loaded)
     }
@@ -277,8 +373,13 @@ impl Source {
         if allow_exec || !self.world_writable {
             return None;
         }
-        let class = workload.classes.iter().find(|class| matches!(class.work, Work::Command(_)))?;
-        let message = format!("runs commands (task `{}`), and everybody may write to this file", neutral(&class.name));
+        let runs = |work: &Work| match work {
+            Work::Command(_) | Work::Program(_) | Work::Served(_) => Some("commands"),
+            Work::Python(_) => Some("functions in Python"),
+            _ => None,
+        };
+        let (class, runs) = workload.classes.iter().find_map(|class| Some((class, runs(&class.work)?)))?;
+        let message = format!("runs {runs} (task `{}`), and everybody may write to this file", neutral(&class.name));
         let help = format!("`chmod o-w {}`, or --allow-exec if you trust it", neutral(&self.name));
         Some(Diagnostic::of_file(&self.name, &message).help(help))
     }
@@ -287,7 +388,16 @@ impl Source {
 fn bundled(name: &str) -> Option<Source> {
     let workload = bundled::get(name)?;
     let name = format!("{}.yaml", workload.name);
-    Some(Source { name, ..Source::without_file(workload.text.to_owned()) })
+    Some(Source { name, is_bundled: true, ..Source::without_file(workload.text.to_owned()) })
+}
+
+/// Checks a bundled workload.
+///
+/// # Errors
+/// What is wrong with it here: files of the machine that it names may not be there.
+pub(crate) fn load_bundled(workload: &bundled::Bundled) -> Result<Loaded, Diagnostics> {
+    let source = Source { is_bundled: true, ..Source::without_file(workload.text.to_owned()) };
+    Source { name: workload.name.to_owned(), ..source }.load(&[])
 }
 
 fn kind(metadata: &fs::Metadata) -> &'static str {

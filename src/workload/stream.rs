@@ -187,6 +187,13 @@ impl Stream {
         for class in &shared.classes {
             let definition = serde_json::to_string(&(class.share, &class.work)).unwrap_or_default();
             let _ = writeln!(text, "class {definition}");
+            if class.redraws() {
+                let _ = writeln!(text, "redraw");
+            }
+            if let Some(items) = &class.items {
+                let _ = writeln!(text, "items {}", items.hash());
+                let _ = writeln!(text, "told {:?} {}", class.work.told_texts(), class.work.is_shell());
+            }
         }
         if let Arrivals::ClosedLoop { max_in_flight } = &shared.arrivals {
             let _ = writeln!(text, "closed {max_in_flight}");

@@ -24,6 +24,9 @@ pub(crate) const RAMP_RATE_FORM: &str = "a rate with a unit, such as 120/s, 30/m
 /// What a rate looks like; for messages.
 pub(crate) const RATE_FORM: &str = "a rate above 0 with a unit, such as 120/s, 30/min or 10/h";
 
+/// What a share looks like; for messages.
+pub(crate) const PERCENTAGE_FORM: &str = "a percentage above 0, such as 2% or 0.5%";
+
 /// What is wrong with a quantity.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -206,9 +209,40 @@ fn rate(text: &str) -> Result<f64, UnitError> {
     if rate.is_finite() { Ok(rate) } else { Err(UnitError::new("not a rate")) }
 }
 
+/// Reads a share of a whole that is written as a percentage: `2%` is 0.02.
+///
+/// # Errors
+/// Says what is wrong: no sign of percent, a sign, not above 0.
+pub(crate) fn parse_percentage(text: &str) -> Result<f64, UnitError> {
+    let trimmed = text.trim();
+    let Some(number) = trimmed.strip_suffix('%').map(str::trim_end) else {
+        let error = UnitError::new("a percentage ends in %");
+        return Err(if is_number(trimmed) {
+            error.help(format!("did you mean `{}%`?", shortened(trimmed, 12)))
+        } else {
+            error
+        });
+    };
+    let value = number.parse::<f64>().ok().filter(|_| is_number(number));
+    match value.ok_or_else(|| UnitError::new("not a percentage"))? {
+        value if value > 0.0 && value.is_finite() => Ok(value / 100.0),
+        _ => Err(UnitError::new("a percentage must be above 0")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percentages_have_their_sign_and_are_above_zero() {
+        for (text, share) in [("2%", 0.02), ("0.5 %", 0.005), (" 100% ", 1.0)] {
+            assert_eq!(parse_percentage(text), Ok(share), "{text}");
+        }
+        for text in ["2", "0.02", "-2%", "+2%", "0%", "%", "2%%", "two%", "1e3%", "", "nan%", "inf%"] {
+            assert!(parse_percentage(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn durations_with_units() {

@@ -223,33 +223,26 @@ fn how_it_is_measured() {
 fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown() {
     const LATER: &[&str] = &["not supported yet"];
     let mut cases = Vec::new();
-    for key in ["python", "sweep", "expect", "controls", "lesson"] {
+    for key in ["sweep", "expect", "controls", "lesson"] {
         cases.push(case(file(&format!("§{key}: {{ a: 1 }}")), key, LATER));
     }
-    for (key, path) in [
-        ("callable", "tasks[0].callable"),
-        ("payload", "tasks[0].payload"),
-        ("ipc", "tasks[0].ipc"),
-        ("messages", "tasks[0].messages"),
-        ("lock", "tasks[0].lock"),
-        ("serve", "tasks[0].serve"),
-    ] {
+    for (key, path) in [("ipc", "tasks[0].ipc"), ("messages", "tasks[0].messages"), ("lock", "tasks[0].lock")] {
         cases.push(case(cpu(&format!("§{key}: x")), path, LATER));
     }
-    cases.push(case(engine("kind: pool, §when: 1"), "engines[0].when", LATER));
-    for kind in ["thread", "mp_pool", "mp_process", "interpreter", "dask"] {
-        cases.push(case(engine(&format!("kind: §{kind}")), "engines[0].kind", LATER));
-    }
-    for kind in ["python", "ipc"] {
-        cases.push(case(task(&format!("kind: §{kind}, count: 1")), "tasks[0].kind", LATER));
-    }
-    cases.push(case(file("measure: { §gil_probe: true }"), "measure.gil_probe", LATER));
+    cases.push(case(engine("kind: §dask"), "engines[0].kind", LATER));
+    cases.push(case(task("kind: §ipc, count: 1"), "tasks[0].kind", LATER));
     check(cases);
 }
 
 #[test]
 fn the_life_of_a_worker() {
     check(vec![
+        case(
+            file("measure: { gil_probe: §true }"),
+            "measure.gil_probe",
+            &["it probes interpreters of Python, and no task is in Python", "leave it out"],
+        ),
+        case(file("measure: { gil_probe: §5ms }"), "measure.gil_probe", &["true or false"]),
         case(engine("kind: pool, max_tasks_per_child: §0"), "engines[0].max_tasks_per_child", &["an integer >= 1"]),
         case(engine("kind: pool, maxtasksperchild: §-1"), "engines[0].maxtasksperchild", &["an integer >= 1"]),
         case(engine("kind: pool, worker_lifespan: §0.5"), "engines[0].worker_lifespan", &["an integer >= 1"]),
@@ -341,6 +334,36 @@ fn what_a_file_allows_itself() {
 }
 
 #[test]
+fn how_often_it_is_measured() {
+    let measure = |text: &str| file(&format!("measure: {{ {text} }}"));
+    check(vec![
+        case(measure("precision: §2"), "measure.precision", &["ends in %", "did you mean `2%`"]),
+        case(measure("precision: §0.02"), "measure.precision", &["ends in %"]),
+        case(measure("precision: §-2%"), "measure.precision", &["not a percentage"]),
+        case(measure("precision: §0%"), "measure.precision", &["above 0"]),
+        case(measure("precision: §0.001%"), "measure.precision", &["at least 0.01%"]),
+        case(measure("precision: §51%"), "measure.precision", &["at most 50%"]),
+        case(
+            measure("max_repeats: §9"),
+            "measure.max_repeats",
+            &["a number of runs that is fixed", "needs `precision`"],
+        ),
+        case(measure("repeats: 5, max_time: §9s"), "measure.max_time", &["needs `precision`"]),
+        case(measure("precision: 2%, max_time: §0s"), "measure.max_time", &["above 0"]),
+        case(measure("precision: 2%, max_repeats: §0"), "measure.max_repeats", &[">= 1"]),
+        case(measure("precision: 2%, repeats: 7, max_repeats: §6"), "measure.max_repeats", &["must be at least 7"]),
+    ]);
+    let adaptive = |text: &str| {
+        let measure = accepted(&measure(text)).workload.measure;
+        measure.adaptive.map(|found| (measure.repeats.get(), found.max_repeats.get(), found.max_time.as_secs()))
+    };
+    assert_eq!(adaptive("precision: 2%"), Some((3, 50, 600)));
+    assert_eq!(adaptive("precision: 2%, max_repeats: 2"), Some((2, 2, 600)));
+    assert_eq!(adaptive("precision: 2%, repeats: 90, max_time: 1h"), Some((90, 90, 3600)));
+    assert_eq!(adaptive("repeats: 9"), None);
+}
+
+#[test]
 fn how_long_workers_may_take_to_leave() {
     let measure = |text: &str| file(&format!("measure: {{ join: {text} }}"));
     check(vec![
@@ -427,9 +450,9 @@ fn how_workers_are_started() {
         case(
             method("kind: process, start_method: §fork"),
             "engines[0].start_method",
-            &["Python alone", "spawn or forkserver", "threads"],
+            &["`fork` is for Python alone", "spawn or forkserver", "threads"],
         ),
-        case(method("kind: pool, start_method: §fork"), "engines[0].start_method", &["Python alone"]),
+        case(method("kind: pool, start_method: §fork"), "engines[0].start_method", &["`fork` is for Python alone"]),
         case(
             method("kind: serial, §start_method: spawn"),
             "engines[0].start_method",
@@ -455,4 +478,41 @@ fn how_processes_are_joined_and_reaped() {
     let loaded = accepted(&engine("kind: process, join: start_all_join_all, reap: never"));
     let spec = &loaded.workload.engines[0];
     assert_eq!((spec.join, spec.reap), (Join::StartAllJoinAll, Reap::Never));
+}
+
+#[test]
+fn what_cannot_be_asked_of_cpythons_own_is_refused_at_its_place() {
+    let entry = |rest: &str| {
+        let task = "{ name: t, kind: python, callable: 'm:f', count: 3 }";
+        format!("version: 1\nname: w\ntasks: [{task}]\nengines: [{{ {rest} }}]\n")
+    };
+    let at = |rest: &str, path: &'static str, words: &'static [&'static str]| case(entry(rest), path, words);
+    check(vec![
+        at(
+            "kind: mp_pool, queue_capacity: §3",
+            "engines[0].queue_capacity",
+            &["queue without a limit", "leave it out"],
+        ),
+        at("kind: mp_pool, dispatch: §round_robin", "engines[0].dispatch", &["one queue that all its workers share"]),
+        at("kind: ppe, on_timeout: §kill", "engines[0].on_timeout", &["cannot end one task", "abandon"]),
+        at(
+            "kind: mp_pool, initializer: { cpu: §1ms }",
+            "engines[0].initializer.cpu",
+            &["calls a function in each worker and does nothing beside it", "leave it out"],
+        ),
+        at("kind: mp_pool, max_rss_per_child: §1MiB", "engines[0].max_rss_per_child", &["does not look at the memory"]),
+        at("kind: mp_process, §max_tasks_per_child: 3", "engines[0].max_tasks_per_child", &["does not apply"]),
+        at("kind: mp_process, §chunksize: 3", "engines[0].chunksize", &["does not apply"]),
+        at("kind: mp_process, submit: §map", "engines[0].submit", &["mp_process has no map", "apply"]),
+        at("kind: ppe, submit: §imap", "engines[0].submit", &["ppe has no imap", "map"]),
+        at("kind: mp_process, join: §as_completed", "engines[0].join", &["as its tasks end"]),
+        at("kind: mp_process, reap: §never", "engines[0].reap", &["reaps its processes itself"]),
+        at("kind: mp_pool, start_method: §clone", "engines[0].start_method", &["fork", "spawn", "forkserver"]),
+        at("kind: mp_process, workers: §unbounded", "engines[0].workers", &["only a process engine"]),
+        case(engine("kind: §mp_pool"), "engines[0].kind", &["mp_pool is CPython's own, and no task is in Python"]),
+    ]);
+    let loaded =
+        accepted(&entry("kind: mp_pool, start_method: fork, submit: imap, chunksize: 4, max_tasks_per_child: 9"));
+    assert_eq!(loaded.workload.engines[0].chosen_start_method, Some(StartMethod::Fork));
+    assert_eq!(accepted(&entry("kind: ppe")).workload.engines[0].chosen_start_method, None, "its interpreter says it");
 }

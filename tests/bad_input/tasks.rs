@@ -301,3 +301,50 @@ fn a_seed_is_required_where_something_is_random() {
         accepted(&constant.replace("seed: 1\n", ""));
     }
 }
+
+#[test]
+fn tasks_in_python() {
+    let call = |rest: &str| task(&format!("kind: python, count: 1, {rest}"));
+    let with =
+        |rest: &str| format!("version: 1\ntasks: [{{ name: t, kind: python, count: 1, callable: 'm:f' }}]\n{rest}\n");
+    check(vec![
+        case("version: 1\ntasks: [§{ name: t, kind: python, count: 1 }]\n", "tasks[0].callable", &["`callable` is missing"]),
+        case(call("callable: §work"), "tasks[0].callable", &["no `:`", "`module:function`"]),
+        meant(call("callable: §my.module.work"), "tasks[0].callable", "my.module:work"),
+        case(call("callable: §lib/work.py:f"), "tasks[0].callable", &["not by its file", "python.path"]),
+        case(call("callable: §'m:1f'"), "tasks[0].callable", &["not the names"]),
+        case(call("callable: 'm:f', args: §5"), "tasks[0].args", &["a map of names and values, or a list"]),
+        case(call("callable: 'm:f', args: { §5: 1 }"), "tasks[0].args", &["the name of an argument"]),
+        case(call("callable: 'm:f', args: [§!odd 5]"), "tasks[0].args[0]", &["without a tag"]),
+        case(call("callable: 'm:f', args: { n: { dist: uniform, min: 5, max: §1 } }"), "tasks[0].args.n.max", &["`max` is below `min`"]),
+        case(call("callable: 'm:f', args: [{ dist: uniform, min: §-5, max: 1 }]"), "tasks[0].args[0].min", &["from 0 to 1e12"]),
+        case(call("callable: 'm:f', payload: { in: §5 }"), "tasks[0].payload.in", &["a size needs a unit"]),
+        meant(call("callable: 'm:f', payload: { §inn: 5B }"), "tasks[0].payload.inn", "in"),
+        case(with("python: { interpreter: §'' }"), "python.interpreter", &["the name is empty"]),
+        case(with("python: { env: { §A=B: x } }"), "python.env", &["not the name of a variable"]),
+        case(with("python: { env: { A: §[] } }"), "python.env.A", &["must be text"]),
+        case(with("python: { path: §[] }"), "python.path", &["the list is empty"]),
+        case(with("engines: [{ kind: pool, when: §'ruby > 3' }]"), "engines[0].when", &["such as `python >= 3.14`"]),
+        case(with("engines: [{ kind: pool, when: §'python ~ 3' }]"), "engines[0].when", &["no comparison"]),
+        case(with("engines: [{ kind: pool, when: §'python > x' }]"), "engines[0].when", &["not a version"]),
+        case(with("engines: [{ kind: pool, initializer: { args: §[1] } }]"), "engines[0].initializer.args", &["`args` without `callable`"]),
+        case(with("engines: [{ kind: pool, initializer: { callable: §work } }]"), "engines[0].initializer.callable", &["no `:`"]),
+        case(with("engines: [{ kind: pool, initializer: { callable: 'm:f', args: §[{ index }] } }]"), "engines[0].initializer.args", &["differs from task to task"]),
+        case(with("engines: [{ kind: pool, initializer: { callable: 'm:f', args: §['{attempt}'] } }]"), "engines[0].initializer.args", &["differs from task to task"]),
+        case(
+            "version: 1\ntasks: [{ name: t, kind: kernel, kernel: noop, count: 1 }]\nengines: [{ kind: pool, initializer: { callable: §'m:f' } }]\n".to_owned(),
+            "engines[0].initializer.callable",
+            &["a function in Python, and no task is in Python"],
+        ),
+        case(
+            "version: 1\ntasks: [{ name: t, kind: kernel, kernel: noop, count: 1 }]\nengines: [{ kind: pool, when: §'python > 3' }]\n".to_owned(),
+            "engines[0].when",
+            &["no task is in Python"],
+        ),
+        case(
+            "version: 1\ntasks: [{ name: t, kind: python, callable: 'm:f', count: 1 }, §{ name: u, kind: kernel, kernel: noop, count: 1 }]\n".to_owned(),
+            "tasks[1]",
+            &["beside tasks in Python"],
+        ),
+    ]);
+}

@@ -26,7 +26,7 @@ fn files_that_cannot_be_read() {
         case(moments("file: §none.csv"), "arrivals.file", &["none.csv: no such file"]),
         meant(times("§fle: good.txt"), "tasks[0].service_time.fle", "file"),
         case(
-            times("file: good.txt, §value: 5ms"),
+            times("file: log.csv, column: took, unit: ms, §value: 5ms"),
             "tasks[0].service_time.value",
             &["does not apply to distribution trace"],
         ),
@@ -107,6 +107,33 @@ fn traces_that_are_read() {
     assert_eq!(arrived(&moments("file: epoch.txt, unit: s, from: first")), [0, 500]);
     let limited = format!("total: 3\n{}", moments("file: log.csv, column: at, unit: s"));
     assert_eq!(arrived(&limited), [0, 250, 250]);
+}
+
+#[test]
+fn a_trace_that_is_too_short_is_told_with_the_numbers() {
+    let warnings = |text: &str| {
+        let warnings = accepted(text).warnings;
+        warnings.iter().map(|warning| (warning.key.clone(), warning.message.clone())).collect::<Vec<_>>()
+    };
+    let heading = "log.csv:1: `took` is no time and is taken for a heading; `column: took` says that it is one";
+    let file = "tasks[0].service_time.file".to_owned();
+    assert_eq!(warnings(&times("file: log.csv, column: 2, unit: s")), [(file, heading.to_owned())]);
+    assert_eq!(warnings(&times("file: log.csv, column: took, unit: ms")), []);
+    // Two times for three tasks: the third has the first again.
+    let again = "the trace of service times has 2 times for 3 tasks: after the last one it begins again";
+    assert_eq!(warnings(&times("file: good.txt")), [("tasks[0].count".to_owned(), again.to_owned())]);
+    assert_eq!(warnings(&times("file: good.txt, sample: true")), []);
+    assert_eq!(warnings(&times("file: log.csv, column: took, unit: ms")), [], "as many as there are tasks");
+    // A limit on the number of tasks that is higher than that of moments.
+    let more = format!("total: 5\n{}", moments("file: log.csv, column: at, unit: s"));
+    let less = "`total` is 5, but the trace of arrivals has 4: so many tasks there will be";
+    assert_eq!(warnings(&more), [("total".to_owned(), less.to_owned())]);
+    assert_eq!(Stream::new(&accepted(&more).workload).total(), 4);
+    // The same of stages that end.
+    let ends = format!("total: 50\n{}", arrivals("{ mode: open, process: constant, rate: 10/s, duration: 2s }"));
+    let less = "`total` is 50, but the arrivals end after 20: so many tasks there will be";
+    assert_eq!(warnings(&ends), [("total".to_owned(), less.to_owned())]);
+    assert_eq!(warnings(&format!("total: 3\n{}", moments("file: log.csv, column: at, unit: s"))), []);
 }
 
 #[test]

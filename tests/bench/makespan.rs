@@ -77,6 +77,7 @@ fn run(workload: &Workload, stream: &SharedStream) -> Vec<Record> {
         admission: stream.admission(workload),
         stream: Box::new(stream.clone()),
         context: &context,
+        gil_probe: false,
     };
     let run = Dispatched(spec.kind).start(request, Box::new(records.clone())).expect("the engine starts");
     assert_eq!(run.join().expect("the engine goes on"), Completion::Finished);

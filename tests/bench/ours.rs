@@ -10,6 +10,7 @@ use poolscope::engine::event::{Observer, Observers};
 use poolscope::engine::stream::{Admission, ClosedLoop};
 use poolscope::metrics::recorder::{Recorder, RecorderConfig};
 use poolscope::metrics::snapshot::RunId;
+use poolscope::worker::python::PythonWorkers;
 use poolscope::workload::model::{EngineKind, Recycling, StartMethod, SubmitMode, Work};
 use poolscope::{Arm as _, Completion, Dispatched};
 
@@ -24,6 +25,8 @@ pub struct Case {
     pub workers: u32,
     pub tasks: u64,
     pub work: Work,
+    /// What workers are told that are interpreters.
+    pub python: Option<PythonWorkers>,
 }
 
 impl Case {
@@ -31,7 +34,7 @@ impl Case {
     pub fn new(kind: EngineKind, workers: u32, tasks: u64, work: Work) -> Self {
         let chunk = if kind.process_per_task() { Chunk::One } else { Chunk::Adaptive };
         let (start_method, submit) = (StartMethod::Spawn, SubmitMode::ApplyAsync);
-        Self { kind, start_method, chunk, submit, workers, tasks, work }
+        Self { kind, start_method, chunk, submit, workers, tasks, work, python: None }
     }
 }
 
@@ -42,7 +45,7 @@ pub fn tasks_per_second(case: Case) -> f64 {
 
 /// The same with others that observe it too.
 pub fn tasks_per_second_observed(case: Case, others: Observers) -> f64 {
-    let Case { kind, start_method, chunk, submit, workers, tasks, work } = case;
+    let Case { kind, start_method, chunk, submit, workers, tasks, work, python } = case;
     let policy = if kind.process_per_task() { Policy::OneTask } else { Policy::Reuse };
     let admission = if submit == SubmitMode::Apply {
         Admission::Submitted { submitter: Box::new(ClosedLoop::new(tasks)), capacity: Some(1) }
@@ -59,7 +62,7 @@ pub fn tasks_per_second_observed(case: Case, others: Observers) -> f64 {
             start_timeout: Duration::from_secs(10),
             initializer: None,
             joins_all: false,
-            fork_server: start_method == StartMethod::Forkserver,
+            start_method,
             recycling: Recycling::default(),
             join_timeout: Duration::from_secs(2),
             kills: Vec::new(),
@@ -73,6 +76,7 @@ pub fn tasks_per_second_observed(case: Case, others: Observers) -> f64 {
         works: vec![work],
         iterations_per_second: 1e9,
         worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
+        python,
         own_program: env!("CARGO_BIN_EXE_poolscope").into(),
         folder: None,
         surroundings: poolscope::os::surroundings::Surroundings::default(),

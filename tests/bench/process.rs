@@ -24,7 +24,7 @@ fn main() {
     // A worker that finds that its parent is not the one it was told leaves at once: the same program, doing nothing.
     let nothing = [env!("CARGO_BIN_EXE_poolscope"), WORKER, "0", "1"];
     let noop = Work::Kernel(Kernel::Noop);
-    let command = Work::Command(CommandLine { argv: vec![tiny.to_owned()] });
+    let command = Work::Command(CommandLine::new(vec![tiny.to_owned()]));
     let bare = |argv: &[&str]| bare::processes_per_second(argv, AT_ONCE, TASKS);
     let case = |work: &Work| ours::Case::new(EngineKind::Process, AT_ONCE, TASKS, work.clone());
     let engine = |work: &Work| ours::tasks_per_second(case(work));

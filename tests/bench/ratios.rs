@@ -26,7 +26,7 @@ impl Ratios {
         let ratio = ours / limit;
         self.measured.push(ratio);
         let (round, Self { name, unit, .. }) = (self.measured.len(), self);
-        println!("round {round}: {name}: {ours:.0}{unit}, limit {limit:.0}{unit}, ratio {ratio:.3}");
+        println!("round {round}: {name}: {ours:.1}{unit}, limit {limit:.1}{unit}, ratio {ratio:.3}");
     }
 
     /// Prints what follows from their median, and how far apart they are.

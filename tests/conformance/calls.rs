@@ -26,7 +26,7 @@ fn called(engine: &Engine, submit: SubmitMode, chunk: Chunk) -> Setting {
 
 /// What each task gave, by its index.
 fn results(mut setting: Setting, count: u64) -> Vec<(u64, u64, Vec<u8>)> {
-    setting.orders.payload = Some(Box::new(|_, index| Some(format!("argument {index}").into_bytes())));
+    setting.orders.payload = Some(Box::new(|_, index, _| Some(Ok(format!("argument {index}").into_bytes()))));
     let mut story = setting.tasks(count, Work::Echo, rules()).start().finish();
     assert_eq!((story.state, story.counts.succeeded), (Some(RunState::Finished), count), "{:?}", story.notes);
     story.records.sort_unstable_by_key(|record| record.index);

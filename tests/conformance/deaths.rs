@@ -8,11 +8,10 @@ use poolscope::engine::event::RunState;
 use poolscope::engine::outcome::{Cause, Exit, Outcome};
 use poolscope::engine::stream::ClassRules;
 use poolscope::worker::protocol::MAX_BYTES;
-use poolscope::workload::model::{BadResult, Fault, FaultKind, MemoryWork, Retries, Trigger, Work};
+use poolscope::workload::model::{BadResult, Dist, Fault, FaultKind, MemoryWork, Retries, Trigger, Work};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::engines::Engine;
-use crate::processes::at_work;
 use crate::support::{NOOP, Setting, Story, kill, patiently, rules, sleep};
 
 const LARGE: usize = 100 << 20;
@@ -29,7 +28,7 @@ fn failed(story: &Story) -> BTreeSet<u64> {
 /// An argument that is too large, and twenty in a row that cannot be done: an error each, and no worker is lost.
 pub(crate) fn what_cannot_be_sent_fails_alone(engine: &Engine) {
     let mut setting = engine.of(2);
-    setting.orders.payload = Some(Box::new(|_, index| (index == 3).then(|| vec![0; MAX_BYTES + 1])));
+    setting.orders.payload = Some(Box::new(|_, index, _| (index == 3).then(|| Ok(vec![0; MAX_BYTES + 1]))));
     let unheard_of = Work::Memory(MemoryWork { bytes: 1 << 60, passes: 1 });
     let setting = setting.tasks(10, Work::Echo, rules()).tasks(20, unheard_of, rules()).tasks(10, NOOP, rules());
     let story = setting.start().finish();
@@ -101,25 +100,45 @@ pub(crate) fn a_crash_at_any_stage_costs_one_task(engine: &Engine) {
 /// All that are at work at once, three times, of 1, 4 and 13; their tasks are done in the end.
 pub(crate) fn several_die_at_once_and_again(engine: &Engine) {
     for workers in [1, 4, 13] {
-        let stubborn = ClassRules { retries: Retries { max: 50, ..rules().retries }, ..rules() };
-        let tasks = u64::from(workers) * 6;
-        let running = engine.of(workers).tasks(tasks, sleep(60), stubborn).start();
-        for round in 1..=3 {
-            for pid in at_work(&running, workers as usize) {
-                // One that has just left by itself is no victim.
-                let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
-            }
-            running.until("deaths are told", |story| story.counts.retries >= round);
-        }
-        let story = running.finish();
-        assert_eq!((story.state, story.counts.succeeded), (Some(RunState::Finished), tasks), "{:?}", story.notes);
-        assert!(story.attempts.iter().all(|report| report.retried && report.outcome == Outcome::Lost));
+        // Where it takes long to start them all, the first must not have done its task when the last begins.
+        patiently(Duration::from_millis(250), |length| all_died_thrice(engine, workers, length));
     }
+}
+
+/// Says whether all were at work each time: none has ended by itself before.
+fn all_died_thrice(engine: &Engine, workers: u32, length: Duration) -> bool {
+    let stubborn = ClassRules { retries: Retries { max: 50, ..rules().retries }, ..rules() };
+    let (tasks, all) = (u64::from(workers) * 2, workers as usize);
+    let work = Work::Sleep(Dist::Constant(length));
+    let running = engine.of(workers).tasks(tasks, work, stubborn).start();
+    let busy = |story: &Story| -> Vec<u32> {
+        story.slots.iter().filter(|slot| slot.task.is_some()).filter_map(|slot| slot.pid).collect()
+    };
+    // What is told of them may still be there when their deaths are told.
+    let mut dead = BTreeSet::new();
+    for deaths in (1..=3).map(|round| round * all) {
+        let story = running.until("all are at work", |story| {
+            story.succeeded > 0 || busy(story).iter().filter(|pid| !dead.contains(*pid)).count() == all
+        });
+        if story.succeeded > 0 {
+            break;
+        }
+        for pid in busy(&story) {
+            dead.insert(pid);
+            // One that has just left by itself is no victim.
+            let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
+        }
+        drop(running.wait("deaths are told", |story| story.attempts.len() >= deaths || story.succeeded > 0));
+    }
+    let story = running.finish();
+    assert_eq!((story.state, story.counts.succeeded), (Some(RunState::Finished), tasks), "{:?}", story.notes);
+    assert!(story.attempts.iter().all(|report| report.retried && report.outcome == Outcome::Lost));
+    story.attempts.len() == 3 * all
 }
 
 fn large(engine: &Engine) -> Setting {
     let mut setting = engine.of(1);
-    setting.orders.payload = Some(Box::new(|_, index| Some(vec![index as u8 + 1; LARGE])));
+    setting.orders.payload = Some(Box::new(|_, index, _| Some(Ok(vec![index as u8 + 1; LARGE]))));
     setting
 }
 

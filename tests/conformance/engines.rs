@@ -63,6 +63,10 @@ pub(crate) const ENGINES: &[Engine] = &[
         setting: |workers| foreign::with(foreign::python("board"), pool(workers)),
         exceptions: &[
             NO_SERVER,
+            (
+                "cancels_that_race_with_results_count_each_task_once",
+                "each costs a start of an interpreter: that takes minutes",
+            ),
             ("C30", "this worker has no faults: it does nothing wrong on purpose"),
             ("twenty_results_in_a_row_that_nobody_can_read", "this worker has no faults"),
             ("a_worker_that_ignores_sigterm_is_killed_after_its_grace", "this worker has no faults"),

@@ -32,7 +32,7 @@ fn next(running: &crate::support::Running) -> u32 {
 pub(crate) fn after_a_timeout_the_next_task_has_a_new_process(engine: &Engine) {
     on_time(|| {
         let (limit, control) = (Duration::from_millis(300), Control::start());
-        let running = engine.of(1).tasks(1, sleep(FOREVER), within(300)).tasks(1, sleep(100), rules()).start();
+        let running = engine.of(1).tasks(1, sleep(FOREVER), within(300)).tasks(1, sleep(500), rules()).start();
         let second = next(&running);
         let story = running.finish();
         let allowance = control.allowance();
@@ -48,7 +48,7 @@ pub(crate) fn after_a_timeout_the_next_task_has_a_new_process(engine: &Engine) {
 
 /// The same on request.
 pub(crate) fn a_cancelled_task_is_lost_and_the_next_has_a_new_process(engine: &Engine) {
-    let running = engine.of(1).tasks(1, sleep(FOREVER), rules()).tasks(1, sleep(100), rules()).start();
+    let running = engine.of(1).tasks(1, sleep(FOREVER), rules()).tasks(1, sleep(500), rules()).start();
     let first = at_work(&running, 1)[0];
     running.command(Command::KillWorker(Some(Slot(0))));
     let second = next(&running);
@@ -81,6 +81,37 @@ pub(crate) fn limits_that_race_with_results_count_each_task_once(engine: &Engine
     assert!(indices.into_iter().eq(0..90), "each once");
     assert!(story.attempts.iter().all(|report| report.index % 2 == 0), "{:?}", story.attempts);
     assert!(counts.timed_out >= 10, "some are sure to reach it: {counts:?}");
+}
+
+/// Workers are killed again and again while results come in: each task has one outcome, and whoever comes next is served.
+pub(crate) fn cancels_that_race_with_results_count_each_task_once(engine: &Engine) {
+    const WORKERS: u32 = 8;
+    const TASKS: u64 = 1_000_000;
+    // Each costs the start of a process, which takes several times as long by exec.
+    let all = if engine.of(1).fork_server { 10_000 } else { 2_000 };
+    let running = engine.of(WORKERS).tasks(TASKS, sleep(1), rules()).start();
+    let outcomes = |story: &Story| story.records.len() + story.attempts.len();
+    for cancels in (1..=all / WORKERS as usize).map(|wave| wave * WORKERS as usize) {
+        let before = outcomes(&running.wait("it is under way", |_| true));
+        (0..WORKERS).for_each(|slot| running.command(Command::KillWorker(Some(Slot(slot)))));
+        drop(running.wait("all of them are killed and others have come", |story| {
+            story.notes.len() >= cancels && outcomes(story) >= before + WORKERS as usize
+        }));
+    }
+    running.command(Command::Stop);
+    let story = running.finish();
+    let counts = story.counts;
+    assert_eq!((story.state, counts.finished(), counts.failed), (Some(RunState::Stopped), TASKS, 0));
+    let killed = story.notes.iter().filter(|note| note.ends_with("is killed on request")).count();
+    assert_eq!((killed, story.notes.len()), (all, all), "{:?}", story.notes.last());
+    let lost: Vec<_> = story.attempts.iter().filter(|report| report.outcome == Outcome::Lost).collect();
+    assert_eq!((lost.len() as u64, story.records.len() as u64), (counts.lost, counts.succeeded));
+    assert!(lost.iter().all(|report| matches!(report.cause, Cause::WorkerDied { by_user: true, .. })));
+    assert!(lost.len() >= all / 10, "cancels found tasks at work: {counts:?}");
+    let mut indices: Vec<u64> = story.records.iter().map(|record| record.index).collect();
+    indices.extend(lost.iter().map(|report| report.index));
+    indices.sort_unstable();
+    assert!(indices.is_sorted_by(|one, next| one < next), "each once");
 }
 
 /// After timeout and grace period, not before and no later.
@@ -138,7 +169,7 @@ pub(crate) fn the_limits_of_initializers_and_of_tasks_are_two(engine: &Engine) {
     assert_eq!((story.counts.succeeded, story.counts.timed_out), (2, 1), "{:?}", story.notes);
     // Beyond its own limit, and no task was begun.
     let story = run(60_000, Some(100), 1);
-    assert!(matches!(story.error.as_deref(), Some(EngineError::Initializer { times: 2 })), "{:?}", story.notes);
+    assert!(matches!(story.error.as_deref(), Some(EngineError::Initializer { times: 2, .. })), "{:?}", story.notes);
     assert_eq!((story.counts.cancelled, story.attempts.len()), (3, 0));
 }
 

@@ -59,6 +59,7 @@ cases! {
     C27 limits::after_a_timeout_the_next_task_has_a_new_process;
     C27 limits::a_cancelled_task_is_lost_and_the_next_has_a_new_process;
     C27 limits::limits_that_race_with_results_count_each_task_once;
+    C27 limits::cancels_that_race_with_results_count_each_task_once;
     C28 limits::a_program_that_ignores_sigterm_is_killed_after_its_grace;
     C28 limits::a_worker_that_ignores_sigterm_is_killed_after_its_grace;
     C29 deaths::one_killed_of_a_hundred_fails_alone;

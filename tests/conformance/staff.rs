@@ -78,7 +78,7 @@ pub(crate) fn an_initializer_that_fails_breaks_the_engine_and_starts_no_storm(en
     let setting = initialized(engine, 4, Initialize { fail_rate: 1.0, ..Initialize::default() });
     let story = setting.tasks(100, sleep(1), rules()).start().finish();
     let error = story.error.as_deref();
-    assert!(matches!(error, Some(EngineError::Initializer { times: 3 })), "{error:?}, {:?}", story.notes);
+    assert!(matches!(error, Some(EngineError::Initializer { times: 3, .. })), "{error:?}, {:?}", story.notes);
     let started = story.started.len() + story.fork_server_exits.len();
     assert!((3..=6).contains(&started), "{started} were started");
     assert_eq!((story.state, story.counts.cancelled), (Some(RunState::Broken), 100));

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 use poolscope::engine::control::Command;
 use poolscope::engine::dispatcher::InitializerRules;
 use poolscope::engine::error::EngineError;
-use poolscope::engine::event::RunState;
+use poolscope::engine::event::{DeathCause, Moment, Record, RunState};
 use poolscope::engine::outcome::Exit;
 use poolscope::worker::protocol::Initialize;
 use poolscope::workload::model::{Dist, Work};
 use rustix::process::{Resource, Rlimit, Signal};
 
-use crate::support::{NOOP, Running, Setting, Story, both, eventually, kill, lives, process, rules, shell};
+use crate::support::{
+    Control, NOOP, Running, Setting, Story, WALL, both, eventually, kill, lives, process, rules, shell,
+};
 
 fn forked(workers: u32) -> impl Iterator<Item = Setting> {
     both(workers).into_iter().map(|setting| Setting { fork_server: true, ..setting })
@@ -130,16 +132,90 @@ fn workers_of_a_pool_outlive_their_server() {
     nothing_is_left(&story);
 }
 
+/// It is told as what it is: not as a worker that was never there, and within its own limit.
 #[test]
-fn a_server_that_stands_still_is_replaced() {
-    let setting = Setting { fork_server: true, start_timeout: Duration::from_millis(300), ..process(1) };
-    let run = setting.tasks(30, nap(5), rules()).start();
+fn a_server_that_stands_still_is_told_and_replaced_and_nothing_is_lost() {
+    for workers in [1, 4] {
+        let limit = Duration::from_millis(300);
+        let setting = Setting { fork_server: true, start_timeout: limit, ..process(workers) };
+        let control = Control::start();
+        let run = setting.tasks(60, nap(5), rules()).start();
+        let story = run.until("it works", |story| !story.records.is_empty());
+        let pid = story.fork_servers[0].0;
+        kill(pid, Signal::STOP);
+        let story = run.finish();
+        assert_eq!((story.state, story.counts.succeeded), (Some(RunState::Finished), 60), "{:?}", story.notes);
+        assert_eq!((story.fork_servers.len(), story.started.len()), (2, 60), "{:?}", story.notes);
+        let told = format!("the fork server (process {pid}) does not answer: it said nothing for 300ms and is ended");
+        let place = story.notes.iter().position(|note| note.starts_with(&told));
+        let at = story.noted[place.unwrap_or_else(|| panic!("{:?}", story.notes))];
+        let of_nobody = |note: &String| note.starts_with("worker ") || note.contains("process 0");
+        assert!(!story.notes.iter().any(of_nobody), "{:?}", story.notes);
+        assert!(story.deaths.iter().all(|death| death.1 == DeathCause::Left), "{:?}", story.deaths);
+        let last = story.records.iter().map(end).filter(|end| *end < at).max().unwrap();
+        let silent = at.since(last);
+        assert!(silent <= limit * 2 + control.allowance(), "{silent:?}");
+        nothing_is_left(&story);
+    }
+}
+
+/// A pool asks for a worker only where one is missing.
+#[test]
+fn a_pool_is_back_at_full_strength_after_its_server_stood_still() {
+    let setting = Setting { fork_server: true, start_timeout: Duration::from_millis(300), ..crate::support::pool(2) };
+    let run = setting.tasks(400, nap(5), rules()).start();
     let story = run.until("it works", |story| !story.records.is_empty());
     kill(story.fork_servers[0].0, Signal::STOP);
+    kill(story.started[0].1, Signal::KILL);
     let story = run.finish();
-    assert_eq!((story.state, story.counts.succeeded), (Some(RunState::Finished), 30), "{:?}", story.notes);
-    assert!(story.fork_servers.len() >= 2);
+    assert_eq!(story.counts.succeeded + story.counts.lost, 400, "{:?}", story.notes);
+    assert_eq!((story.started.len(), story.fork_servers.len()), (3, 2), "{:?}", story.notes);
+    assert!(story.notes.iter().any(|note| note.contains("does not answer")), "{:?}", story.notes);
     nothing_is_left(&story);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_server_that_stands_still() {
+    for command in [Command::Stop, Command::Kill] {
+        let setting = Setting { fork_server: true, start_timeout: WALL, ..process(2) };
+        let run = setting.tasks(10_000, nap(5), rules()).start();
+        let story = run.until("it works", |story| !story.records.is_empty());
+        kill(story.fork_servers[0].0, Signal::STOP);
+        run.until("nobody is there", |story| {
+            story.exits.len() == story.started.len() && story.slots.iter().all(|slot| slot.pid.is_none())
+        });
+        run.command(command);
+        let story = run.finish();
+        assert_eq!((story.state, story.counts.finished()), (Some(RunState::Stopped), 10_000));
+        assert!(story.at.since(story.last_end) < WALL / 2, "{:?} {:?}", story.last_end, story.at);
+        nothing_is_left(&story);
+    }
+}
+
+/// The first one never speaks: it is told with its process, and another one is tried.
+#[test]
+fn a_server_that_says_nothing_at_its_start_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (script, been) = (folder.path().join("worker"), folder.path().join("been"));
+    let program = env!("CARGO_BIN_EXE_poolscope");
+    let text = format!("#!/bin/sh\n[ -e {been:?} ] && exec {program} \"$@\"\ntouch {been:?}\nexec sleep 600\n");
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let start_timeout = Duration::from_millis(300);
+    for setting in forked(2) {
+        let _ = std::fs::remove_file(&been);
+        let setting = Setting { worker_program: script.clone().into(), start_timeout, ..setting };
+        let story = setting.tasks(20, NOOP, rules()).start().finish();
+        assert_eq!((story.state, story.counts.succeeded), (Some(RunState::Finished), 20), "{:?}", story.notes);
+        let told = format!("the fork server (process {}) said nothing for 300ms", story.fork_server_starts[0]);
+        assert!(story.notes.iter().any(|note| note.starts_with(&told)), "{:?}", story.notes);
+        assert_eq!((story.fork_server_starts.len(), story.fork_servers.len()), (2, 1));
+        nothing_is_left(&story);
+    }
+}
+
+fn end(record: &Record) -> Moment {
+    record.start + Duration::from_nanos(record.service)
 }
 
 fn figures_of(run: Running) -> (Story, usize) {
@@ -182,7 +258,7 @@ fn an_initializer_that_fails_or_takes_too_long_ends_the_run_and_starts_no_storm(
             setting.orders.initialize = Some(initialize);
             let story = setting.tasks(100, NOOP, rules()).start().finish();
             assert!(
-                matches!(story.error.as_deref(), Some(EngineError::Initializer { times: 3 })),
+                matches!(story.error.as_deref(), Some(EngineError::Initializer { times: 3, .. })),
                 "{:?}, {:?}",
                 story.error,
                 story.notes

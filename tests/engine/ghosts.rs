@@ -11,6 +11,7 @@ use poolscope::engine::stream::ClassRules;
 use poolscope::worker::protocol::Initialize;
 use poolscope::workload::model::{Dist, OnTimeout, Work};
 
+use crate::memory::watch;
 use crate::support::{Setting, both, pool, process, rules, shell, sleep};
 
 fn abandoned_after(millis: u64) -> ClassRules {
@@ -66,6 +67,25 @@ fn what_a_ghost_burns_is_metered_whether_it_comes_to_its_end_or_is_ended() {
 }
 
 #[test]
+fn what_a_ghost_burns_is_told_while_it_does_and_when_the_run_has_ended_it() {
+    // It is given up after 100 ms and burns until the end of the run, itself or as a program.
+    let works = [Work::Cpu(Dist::Constant(Duration::from_secs(600))), shell("while :; do :; done")];
+    for (busy, setting) in works.into_iter().flat_map(|work| both(2).map(|setting| (work.clone(), setting))) {
+        let way = format!("{:?} {busy:?}", setting.policy);
+        let mut live = Vec::new();
+        let last = watch(setting.tasks(1, busy, abandoned_after(100)).tasks(60, sleep(20), rules()), |run| {
+            if run.ghosts.ended == 0 {
+                live.push(run.ghosts.cpu);
+            }
+        });
+        assert_eq!((last.ghosts.began, last.ghosts.ended, last.ghosts.unmeasured), (1, 1, 0), "{way}");
+        assert!(live.is_sorted() && live.last().is_some_and(|cpu| !cpu.is_zero()), "{way}: {live:?}");
+        assert!(live.last().is_some_and(|cpu| *cpu <= last.ghosts.cpu), "{way}: {live:?} and {:?}", last.ghosts);
+        assert!(last.ghosts.cpu <= last.ghosts.time + Duration::from_millis(20), "{way}: {:?}", last.ghosts);
+    }
+}
+
+#[test]
 fn the_limit_of_an_initializer_is_not_that_of_the_task() {
     for setting in both(1) {
         let way = format!("{:?}", setting.policy);
@@ -81,8 +101,8 @@ fn one_that_is_dismissed_while_it_initializes_just_ends() {
     let running = initialized(pool(1), 600_000_000, None).tasks(6, sleep(400), rules()).start();
     running.until("it works", |story| story.initialized.len() == 1);
     running.command(Command::Resize(NonZeroU32::new(2).unwrap()));
-    running.until("the second has said hello", |story| {
-        story.started.len() == 2 && story.slots.get(1).is_some_and(|slot| slot.state == WorkerState::Starting)
+    running.until("the second is in its initializer", |story| {
+        story.started.len() == 2 && story.slots.get(1).is_some_and(|slot| slot.state == WorkerState::Initializing)
     });
     running.command(Command::Resize(NonZeroU32::MIN));
     let story = running.finish();

@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use poolscope::engine::dispatcher::Policy;
-use poolscope::engine::event::{EngineView, Event, Moment, Observer, Observers, RunState};
+use poolscope::engine::event::{EngineView, Event, Moment, Observer, Observers, RunState, WorkerState};
 use poolscope::engine::outcome::Outcome;
 use poolscope::engine::stream::ClassRules;
 use poolscope::metrics::recorder::{Recorder, RecorderConfig};
 use poolscope::metrics::snapshot::{Cost, Replaced, RunId, Snapshot};
-use poolscope::workload::model::{Dist, EngineKind, Work};
+use poolscope::workload::model::{Dist, EngineKind, OnTimeout, Work};
 use poolscope::{Arm as _, Dispatched};
 
 use crate::support::{Setting, pool, rules};
@@ -90,4 +90,26 @@ fn a_timeout_in_one_lane_ends_one_worker_and_no_other() {
     assert_eq!((kills[0].others, kills[0].others_ended), (0, 0), "there is no other worker: {kills:?}");
     assert!(matches!(kills[0].cost, Cost::Attempt { index: 1, outcome: Outcome::TimedOut, .. }), "{kills:?}");
     assert!(matches!(kills[0].replaced, Replaced::After(_)), "{kills:?}");
+}
+
+#[test]
+fn a_lane_is_added_for_each_task_that_works_too_long_until_the_worker_is_replaced() {
+    let sleep = |millis| Work::Sleep(Dist::Constant(Duration::from_millis(millis)));
+    let given_up = ClassRules { timeout: Some(Duration::from_millis(200)), on_timeout: OnTimeout::Abandon, ..rules() };
+    for (stuck, starts) in [(1, 1), (2, 2)] {
+        let (observers, frames) = recorded();
+        let setting = lanes(2).tasks(stuck, sleep(600_000), given_up).tasks(100, sleep(10), rules());
+        let story = setting.start_with(observers).finish();
+        assert_eq!((story.counts.timed_out, story.started.len()), (stuck, starts), "{:?}", story.notes);
+        assert_eq!(story.counts.succeeded + story.counts.lost, 100, "{:?}", story.attempts);
+        assert!(story.counts.lost < starts as u64, "what a replaced worker was in: {:?}", story.attempts);
+        let frames = frames.lock().unwrap();
+        let at_work = |frame: &Arc<Snapshot>| {
+            let of = |state| frame.workers.iter().filter(|row| row.state == state).count();
+            (of(WorkerState::Busy), of(WorkerState::Ghost))
+        };
+        // Two that begin together are given up together.
+        assert!(stuck == 2 || frames.iter().any(|frame| at_work(frame) == (2, 1)), "two at work beside a ghost");
+        assert!(frames.iter().all(|frame| at_work(frame).0 <= 2), "never more than two");
+    }
 }

@@ -166,24 +166,77 @@ fn ordinary_runs_look_for_zombies_too_and_have_none_at_their_end() {
 }
 
 /// Here this process is no subreaper: the program itself is asked.
+/// What a task has started ends with it where we end the task: nobody has left it behind.
+#[test]
+fn what_a_task_that_is_ended_had_started_is_no_orphan() {
+    let tasks = [
+        ("a program", "sleep 600"),
+        ("a shell with children", "sleep 600 & sleep 600 & wait"),
+        ("one in a session of its own", "setsid sleep 600 & wait"),
+        ("two generations", "sh -c 'sleep 600 & wait' & wait"),
+    ];
+    let engines = [("pool", "spawn"), ("pool", "forkserver"), ("process", "spawn"), ("process", "forkserver")];
+    for (what, script) in tasks {
+        for (engine, start) in engines {
+            for ended in ["timeout: 150ms", "timeout: 150ms, grace_period: 0s", "timeout: 150ms, on_timeout: abandon"] {
+                let start = format!(", start_method: {start}");
+                let text = format!(
+                    "version: 1\nname: cut\ntasks:\n  - {{ name: c, kind: command, command: [sh, -c, \"{script}\"], count: 2, {ended} }}\n\
+                     engines: [{{ kind: {engine}, workers: 2{start} }}]\nmeasure: {{ warmup: 0, repeats: 1 }}\n"
+                );
+                let run = run_of(&text);
+                let over = ["timed_out", "lost"].map(|outcome| run["tasks"][outcome].as_u64().unwrap());
+                assert_eq!(over.iter().sum::<u64>(), 2, "{what}, {engine}, {ended}: {run}");
+                assert_eq!(run["orphans"], 0, "{what}, {engine}{start}, {ended}");
+                let notes = run["notes"].to_string();
+                assert!(!notes.contains("left processes behind"), "{what}, {engine}{start}, {ended}: {notes}");
+            }
+        }
+    }
+}
+
 #[test]
 fn orphans_are_counted_in_every_engine() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("w.yaml");
-    let text = "version: 1\nname: w\ntasks: [{ name: t, kind: command, count: 3, shell: true, \
-                command: \"setsid sleep 600 & sleep 0.05\" }]\n\
-                engines: [{ kind: pool, workers: 1 }, { kind: process, workers: 1 }]\nmeasure: { warmup: 0, repeats: 1 }\n";
-    std::fs::write(&file, text).unwrap();
+    let text = |engine| {
+        format!(
+            "version: 1\nname: w\ntasks: [{{ name: t, kind: command, count: 3, shell: true, \
+             command: \"setsid sleep 600 & sleep 0.05\" }}]\nengines: [{{ kind: {engine}, workers: 1 }}]\n\
+             measure: {{ warmup: 0, repeats: 1 }}\n"
+        )
+    };
     for engine in ["pool", "process"] {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_poolscope"))
-            .args(["run", "--quiet", "--format", "json", "--engine", engine])
-            .arg(&file)
-            .env("POOLSCOPE_CACHE_DIR", folder.path())
-            .output()
-            .unwrap();
-        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        let run = &document["arms"][0]["runs"][0];
+        let run = run_of(&text(engine));
         assert_eq!(run["zombies"], 0, "{engine}");
         assert!(run["orphans"].as_u64().unwrap() >= 3, "{engine}: {}", run["orphans"]);
+        assert!(run["notes"].to_string().contains("left processes behind"), "{engine}: {}", run["notes"]);
     }
+}
+
+/// What the program itself says of a run; here this process is no subreaper.
+fn run_of(text: &str) -> serde_json::Value {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.yaml");
+    std::fs::write(&file, text).unwrap();
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_poolscope"));
+    program.args(["run", "--quiet", "--format", "json"]).arg(&file).env("POOLSCOPE_CACHE_DIR", folder.path());
+    let output = program.output().unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    document["arms"][0]["runs"][0].clone()
+}
+
+/// It is in every sum: its memory is shared with the workers, and what they share is counted once.
+#[test]
+fn the_fork_servers_own_memory_and_cpu_are_told() {
+    let run = run_of(
+        "version: 1\nname: f\ntasks: [{ name: t, kind: sleep, count: 4, service_time: { dist: constant, value: 1s } }]\n\
+         engines: [{ kind: process, workers: 2, start_method: forkserver, initializer: { cpu: 50ms, memory: 32MiB } }]\n\
+         measure: { warmup: 0, repeats: 1 }\n",
+    );
+    let server = &run["fork_server"];
+    assert!(server["peak_rss_bytes"].as_u64().unwrap() >= 32 << 20, "{server}");
+    assert!(server["peak_pss_bytes"].as_u64().unwrap() > 1 << 20, "{server}");
+    assert!(server["cpu_s"].as_f64().unwrap() > 0.0, "{server}");
+    let all = run["memory"]["peak_rss_bytes"].as_u64().unwrap();
+    assert!(all >= 3 * (32 << 20), "two workers and the server: {all}");
 }

@@ -4,8 +4,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod basics;
 mod deaths;
+mod ends;
 mod faults;
 mod fork_server;
 mod ghosts;

@@ -11,7 +11,7 @@ use poolscope::{Observer, Observers, Recorder, RecorderConfig, RunId, Snapshot};
 use crate::support::{Setting, WALL, both, rules, shell, sleep};
 
 /// Runs it to its end; every snapshot on the way is shown.
-fn watch(setting: Setting, mut see: impl FnMut(&Snapshot)) -> Arc<Snapshot> {
+pub(crate) fn watch(setting: Setting, mut see: impl FnMut(&Snapshot)) -> Arc<Snapshot> {
     let (recorder, mut snapshots) = Recorder::new(RecorderConfig {
         sample_interval: Some(Duration::from_millis(50)),
         cores: 64,
@@ -79,12 +79,12 @@ fn page_faults_are_the_kernels() {
         let way = format!("{:?}", setting.policy);
         setting.recycling = Recycling { max_tasks: NonZeroU64::new(2), max_rss_bytes: None };
         let few = watch(setting.tasks(4, Work::Cpu(Dist::Constant(Duration::from_millis(1))), rules()), |_| {});
-        let few = few.page_faults.expect("the kernel counts them");
+        let few = few.page_faults.as_deref().copied().expect("the kernel counts them");
         // 32 MiB in pages of at most 64 KiB, written to in each of four tasks.
         let script = "head -c 33554432 /dev/zero | tail -c 33554432 | wc -c >/dev/null";
         let setting = both(1).into_iter().find(|setting| format!("{:?}", setting.policy) == way).unwrap();
         let last = watch(setting.tasks(4, shell(script), rules()), |_| {});
-        let many = last.page_faults.expect("the kernel counts them");
+        let many = last.page_faults.as_deref().copied().expect("the kernel counts them");
         assert!(many.minor > few.minor + 4 * 512, "{way}: {many:?} and {few:?}");
         let rows: u64 = last.workers.iter().filter_map(|row| row.page_faults).map(|faults| faults.minor).sum();
         assert_eq!(rows, many.minor, "{way}: rows add up to the run");

@@ -19,7 +19,7 @@ fn bytes_travel_to_every_worker_and_back() {
     let bytes = |index: u64| vec![index as u8; if index == 3 { 2_500_000 } else { index as usize * 100 }];
     let mut values = Vec::new();
     for mut setting in every(2) {
-        setting.orders.payload = Some(Box::new(move |_, index| (index % 2 == 1).then(|| bytes(index))));
+        setting.orders.payload = Some(Box::new(move |_, index, _| (index % 2 == 1).then(|| Ok(bytes(index)))));
         let mut story = setting.tasks(20, Work::Echo, rules()).start().finish();
         assert_eq!(story.counts.succeeded, 20, "{:?} {:?}", story.notes, story.attempts);
         // Whether a task that returns nothing says so is left to the worker.

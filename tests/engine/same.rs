@@ -68,6 +68,7 @@ fn the_same_tasks_fail_in_the_same_way_in_every_engine() {
             admission: stream.admission(&workload),
             stream: Box::new(stream),
             context: &context,
+            gil_probe: false,
         };
         let run = Dispatched(spec.kind).start(request, Box::new(Collect(Arc::clone(&wrong)))).expect("it starts");
         run.join().expect("it ends");

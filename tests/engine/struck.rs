@@ -9,6 +9,7 @@ use poolscope::engine::outcome::{Cause, Exit, Outcome};
 use poolscope::engine::stream::ClassRules;
 use poolscope::workload::model::{BadResult, Fault, FaultKind, Trigger};
 
+use crate::memory::watch;
 use crate::support::{Story, both, rules, shell, sleep};
 
 fn at(millis: u64, kind: FaultKind, class: Option<u16>) -> Fault {
@@ -27,8 +28,8 @@ fn a_fault_at_a_time_happens_once_in_the_next_task_that_begins() {
         (FaultKind::Crash(libc::SIGSEGV), Outcome::Lost, Some(Exit::Signal(libc::SIGSEGV))),
         (FaultKind::Exit(7), Outcome::Lost, Some(Exit::Code(7))),
         (FaultKind::Hang, Outcome::TimedOut, killed),
-        (FaultKind::BadResult(BadResult::Undecodable), Outcome::Failed, None),
-        (FaultKind::BadResult(BadResult::Oversized), Outcome::Failed, None),
+        (FaultKind::BadResult(BadResult::Undecodable), Outcome::Failed, killed),
+        (FaultKind::BadResult(BadResult::Oversized), Outcome::Failed, killed),
     ] {
         for mut setting in both(2) {
             let way = format!("{kind:?}, {:?}", setting.policy);
@@ -98,4 +99,27 @@ fn an_engine_that_cannot_refuses_in_words() {
     let story = running.finish();
     assert_eq!(story.counts.succeeded, 20);
     assert!(story.notes.iter().any(|note| note.contains("cannot be injected")), "{:?}", story.notes);
+}
+
+#[test]
+fn results_that_were_made_wrong_are_counted() {
+    let wrong = FaultKind::BadResult(BadResult::Wrong);
+    let drawn = |at| Fault { kind: wrong, at, class: None, draw: None };
+    let faults = [drawn(Trigger::Rate(0.1)), drawn(Trigger::Index(13)), at(100, wrong, None)];
+    let with = |place: usize, faults: &[Fault]| {
+        let mut setting = both(2).into_iter().nth(place).unwrap();
+        setting.orders.faults = faults.to_vec();
+        setting.tasks(40, sleep(10), rules())
+    };
+    let values = |story: Story| -> std::collections::BTreeMap<u64, u64> {
+        story.records.iter().map(|record| (record.index, record.value)).collect()
+    };
+    for place in 0..2 {
+        let right = values(with(place, &[]).start().finish());
+        let drawn = values(with(place, &faults[..2]).start().finish());
+        let differ = right.iter().filter(|(index, value)| drawn[*index] != **value).count() as u64;
+        assert!(differ > 1, "{place}: {differ}");
+        let counted = |faults: &[Fault]| watch(with(place, faults), |_| {}).wrong_results;
+        assert_eq!([counted(&[]), counted(&faults[..2]), counted(&faults[2..])], [0, differ, 1], "{place}");
+    }
 }

@@ -150,7 +150,8 @@ fn a_lane_that_loses_its_worker_keeps_what_it_was_dealt() {
     for mut setting in both(3) {
         let way = format!("{:?}", setting.policy);
         setting.dealt = Some(2);
-        let running = setting.tasks(60, sleep(20), rules()).start();
+        // Long enough that the one that is killed is in the middle of its task.
+        let running = setting.tasks(60, sleep(60), rules()).start();
         running.until("it works", |story| story.succeeded > 3);
         running.command(Command::KillWorker(None));
         running.command(Command::Resize(2.try_into().unwrap()));

@@ -18,8 +18,8 @@ fn a_worker_that_replaces_one_that_died_meanwhile_stands_still_too() {
         running.command(Command::Suspend);
         running.until("it is suspended", |story| story.state == Some(RunState::Suspended));
         let there: Vec<u32> = story.slots.iter().filter_map(|slot| slot.pid).filter(|pid| is_stopped(*pid)).collect();
-        there.iter().for_each(|pid| kill(*pid, Signal::KILL));
         let ended = running.story().exits.len() + there.len();
+        there.iter().for_each(|pid| kill(*pid, Signal::KILL));
         let story = running.until("their ends are told", |story| story.exits.len() >= ended);
         eventually("all that live stand still", || {
             let story = running.story();

@@ -181,9 +181,9 @@ fn bytes_on_their_way_to_a_worker_have_a_limit_and_every_task_comes_through() {
     let mut setting = pool(1);
     setting.chunk = poolscope::engine::dispatcher::window::Chunk::Fixed(200);
     setting.orders.payload_budget = 10 * SIZE as usize;
-    setting.orders.payload = Some(Box::new(move |_, index| {
+    setting.orders.payload = Some(Box::new(move |_, index, _| {
         counts.fetch_max(index, Ordering::Relaxed);
-        Some(vec![index as u8; SIZE as usize])
+        Some(Ok(vec![index as u8; SIZE as usize]))
     }));
     /// How far ahead of what succeeded the bytes were asked for.
     struct Ahead(Arc<AtomicU64>, Arc<AtomicU64>, u64);
@@ -212,7 +212,7 @@ fn a_task_with_more_bytes_than_may_travel_fails_and_the_others_do_not() {
     for mut setting in crate::support::both(2) {
         let large = |index| index == 7 || index == 0;
         setting.orders.payload =
-            Some(Box::new(move |_, index| Some(vec![0; if large(index) { MAX_BYTES + 1 } else { 9 }])));
+            Some(Box::new(move |_, index, _| Some(Ok(vec![0; if large(index) { MAX_BYTES + 1 } else { 9 }]))));
         let story = setting.tasks(20, Work::Echo, rules()).start().finish();
         assert_eq!((story.counts.succeeded, story.counts.failed), (18, 2), "{:?} {:?}", story.notes, story.attempts);
         for report in &story.attempts {

@@ -10,7 +10,9 @@ use std::time::Duration;
 use poolscope::engine::control::Command;
 use poolscope::engine::event::{RunState, Slot, WorkerState};
 
-use crate::support::{Running, Story, both, eventually, lives, rules, sleep};
+use rustix::process::Signal;
+
+use crate::support::{Running, Setting, Story, both, eventually, kill, lives, process, rules, sleep};
 
 /// The tracer is a process of its own: its own stopped tracees would look to this one like children that have ended.
 const TRACER: &str = "
@@ -61,7 +63,12 @@ impl Drop for Kept {
 }
 
 fn busy(story: &Story) -> Option<(Slot, u32)> {
-    story.slots.iter().find(|slot| slot.task.is_some()).and_then(|slot| Some((slot.slot, slot.pid?)))
+    // The first task lasts until its worker is killed, however long it takes to keep that.
+    story
+        .slots
+        .iter()
+        .find(|slot| slot.task.is_some_and(|task| task.0 == 0))
+        .and_then(|slot| Some((slot.slot, slot.pid?)))
 }
 
 fn is_unkillable(story: &Story, pid: u32) -> bool {
@@ -81,7 +88,7 @@ fn killed(running: &Running) -> (Kept, u32) {
 fn it_is_shown_and_counted_and_the_run_goes_on_without_it() {
     for setting in both(2) {
         let policy = setting.policy;
-        let running = setting.tasks(1, sleep(1_500), rules()).tasks(300, sleep(40), rules()).start();
+        let running = setting.tasks(1, sleep(60_000), rules()).tasks(300, sleep(40), rules()).start();
         let (kept, pid) = killed(&running);
         let story = running.until("it is shown", |story| is_unkillable(story, pid));
         assert_eq!(story.unkillable, [pid], "{policy:?}");
@@ -132,7 +139,7 @@ fn a_stop_is_not_held_up_by_it() {
 #[test]
 fn one_that_goes_a_moment_later_is_none() {
     for setting in both(1) {
-        let running = setting.tasks(5, sleep(600), rules()).start();
+        let running = setting.tasks(1, sleep(60_000), rules()).tasks(4, sleep(100), rules()).start();
         let (mut kept, _) = killed(&running);
         // Well before it would be told.
         std::thread::sleep(Duration::from_millis(200));
@@ -143,4 +150,22 @@ fn one_that_goes_a_moment_later_is_none() {
         assert_eq!(story.counts.finished(), 5);
         story.nobody_is_left();
     }
+}
+
+#[test]
+fn a_fork_server_that_does_not_go_is_left_behind_and_another_one_takes_its_place() {
+    let setting = Setting { fork_server: true, start_timeout: Duration::from_millis(300), ..process(2) };
+    let running = setting.tasks(100, sleep(60), rules()).start();
+    let story = running.until("it works", |story| !story.records.is_empty());
+    let pid = story.fork_servers[0].0;
+    let kept = Kept::new(pid);
+    kill(pid, Signal::STOP);
+    let story = running.finish();
+    assert_eq!((story.state, story.counts.succeeded), (Some(RunState::Finished), 100), "{:?}", story.notes);
+    assert_eq!(story.fork_servers.len(), 2, "{:?}", story.notes);
+    let told = format!("the fork server (process {pid}) is UNKILLABLE");
+    assert_eq!(story.notes.iter().filter(|note| note.starts_with(&told)).count(), 1, "{:?}", story.notes);
+    assert!(lives(pid), "the test is about one that stays");
+    drop(kept);
+    eventually("it is gone", || !lives(pid));
 }

@@ -57,9 +57,13 @@ fn the_time_does_not_go_on_while_everything_stands_still() {
         let stands = |view: &poolscope::SessionView| view.arms[0].latest().map(|run| run.state);
         let view = until(&mut session, "it stands still", |view| stands(view) == Some(RunState::Suspended));
         assert_eq!(view.out_of_time, None);
-        let (suspended, before) = (Instant::now(), view.arms[0].counts().succeeded);
+        let suspended = Instant::now();
+        // What was on its way when everything was stopped has come by then.
+        std::thread::sleep(STOOD / 10);
+        let view = until(&mut session, "that has come", |_| true);
+        let before = view.arms[0].counts().succeeded;
         // Half as long again as the limit, in which nothing may happen.
-        std::thread::sleep(STOOD);
+        std::thread::sleep(STOOD - STOOD / 10);
         let view = until(&mut session, "it still stands", |_| true);
         assert_eq!((stands(&view), view.arms[0].counts().succeeded), (Some(RunState::Suspended), before));
         send(&session, SessionCommand::Unsuspend);

@@ -71,6 +71,7 @@ pub fn rules(dice: &mut Dice) -> ClassRules {
         queue_timeout: dice.chance(20).then(|| Duration::from_millis(1 + dice.below(200))),
         wait_timeout: dice.chance(15).then(|| Duration::from_millis(1 + dice.below(300))),
         grace_period: Duration::from_millis(grace),
+        answers: false,
         retries: Retries {
             max: dice.below(4) as u32,
             on_crash: dice.chance(70),
@@ -82,6 +83,7 @@ pub fn rules(dice: &mut Dice) -> ClassRules {
                 max_delay: Duration::from_millis(100),
                 jitter: dice.chance(50),
             },
+            redraw: false,
         },
     }
 }

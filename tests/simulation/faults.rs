@@ -32,6 +32,8 @@ pub struct Faults {
     pub delivered: u64,
     pub switches: u64,
     pub server_deaths: u64,
+    pub endless_ghosts: u64,
+    pub quits: u64,
 }
 
 impl Faults {
@@ -66,6 +68,8 @@ impl Faults {
             ("a task delivered out of its end", self.delivered),
             ("a change of what happens at a timeout", self.switches),
             ("a death of a fork server", self.server_deaths),
+            ("a ghost that does not end by itself", self.endless_ghosts),
+            ("a worker that leaves in its task", self.quits),
         ]
     }
 
@@ -100,6 +104,8 @@ impl Faults {
             delivered: self.delivered + other.delivered,
             switches: self.switches + other.switches,
             server_deaths: self.server_deaths + other.server_deaths,
+            endless_ghosts: self.endless_ghosts + other.endless_ghosts,
+            quits: self.quits + other.quits,
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::world::{Current, Lane, Worker, World};
 const REPORTING: u64 = 5 * MS;
 /// How often it is looked at in that time.
 const AGAIN: u64 = MS;
+/// Until a fork server that does not answer is gone, and with it what it was asked for.
+const SERVER_GOES: u64 = 12 * MS;
 /// How long a worker may live on after its socket was closed.
 const CLOSING: u64 = 50 * MS;
 /// How long a killed worker may be waited for.
@@ -27,8 +29,9 @@ impl World {
         for (name, worker) in &self.workers {
             let Some(killed) = worker.killed else { continue };
             let at_stop = self.stopped_at.map_or(u64::MAX, |stopped| killed.max(stopped) + GONE_AT_STOP);
+            let goes = self.lateness + if worker.unborn { SERVER_GOES } else { 0 };
             assert!(
-                self.now < at_stop.min(killed + GONE) + self.lateness,
+                self.now < at_stop.min(killed + GONE) + goes,
                 "seed {}: {name:?} is waited for for ever",
                 self.seed
             );
@@ -81,7 +84,9 @@ impl World {
         }
         let gone_anyway = worker.leaving && worker.holds_nothing();
         if let Some(since) = worker.silent_since.filter(|_| !gone_anyway) {
-            assert!(now < since + self.start_timeout, "seed {seed}: {name:?} is silent since {since}");
+            // One that is not there goes with the server, which is looked at again first and takes a moment to be gone.
+            let due = since + self.start_timeout + if worker.unborn { SERVER_GOES } else { 0 };
+            assert!(now < due, "seed {seed}: {name:?} is silent since {since}");
         }
         if let Some(since) = worker.closed_since.filter(|_| !gone_anyway || worker.is_in_task()) {
             assert!(now < since + CLOSING, "seed {seed}: {name:?} lives on without a socket since {since}");
@@ -112,7 +117,12 @@ impl World {
         if dropping && self.dispatcher.counts().dropped > 0 {
             return;
         }
-        for index in 0..self.dispatcher.counts().submitted {
+        // One that is held because there is no room waits too.
+        let arrived = match self.timed {
+            true => self.arrivals.partition_point(|at| *at <= self.now) as u64,
+            false => self.dispatcher.counts().submitted,
+        };
+        for index in 0..arrived {
             let rules = self.rules[usize::from(self.stream.class(index))];
             let was_in_work = self.begun.contains(&index) || self.told.attempts.contains_key(&index);
             // Its caller's patience ends whatever became of it so far.

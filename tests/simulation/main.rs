@@ -9,6 +9,7 @@
 mod draws;
 mod faults;
 mod limits;
+mod makespan;
 mod scripted;
 mod submits;
 mod told;

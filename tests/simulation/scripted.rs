@@ -1,5 +1,10 @@
 //! Single cases by hand: exactly which effect comes at which moment.
 
+mod late;
+mod leaving;
+mod outside;
+mod shared;
+
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -13,9 +18,10 @@ use poolscope::engine::dispatcher::{
 use poolscope::engine::event::{InTask, LaneId, Moment, Record, RunState, Slot, Usage, WorkerId};
 use poolscope::engine::outcome::Exit;
 use poolscope::engine::stream::{Admission, ClassRules};
-use poolscope::workload::model::{Attempt, Backoff, OnTimeout, Recycling, Retries};
+use poolscope::workload::model::{Attempt, Backoff, OnFull, OnTimeout, Recycling, Retries, StartMethod};
 
 use crate::draws::{MS, Stream, not_started};
+use crate::submits::SharedCaller;
 use crate::told::Told;
 
 fn millis(millis: u64) -> Duration {
@@ -34,7 +40,32 @@ fn rules(timeout: Option<u64>, queue_timeout: Option<u64>) -> ClassRules {
         queue_timeout: queue_timeout.map(millis),
         wait_timeout: None,
         grace_period: millis(50),
-        retries: Retries { max: 1, on_crash: true, on_timeout: false, on_error: true, backoff },
+        answers: false,
+        retries: Retries { max: 1, on_crash: true, on_timeout: false, on_error: true, backoff, redraw: false },
+    }
+}
+
+/// For tests with a million tasks: one of them measures the memory of this process.
+static MILLIONS: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+/// Holds up the others.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    MILLIONS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// The end of a worker in no task.
+fn ended(exit: Exit, now: u64) -> Ended {
+    Ended {
+        culprit: None,
+        exit,
+        at: Moment(now),
+        tasks: Vec::new(),
+        usage: Usage::default(),
+        peak_rss_bytes: None,
+        out_of_memory: false,
+        fault: false,
+        left_behind: false,
+        output: TaskOutput::default(),
     }
 }
 
@@ -63,7 +94,17 @@ impl Script {
         initializer: Option<InitializerRules>,
         stream: Stream,
     ) -> Self {
-        let plan = Settings {
+        Self::with(Self::plan(policy, workers, chunk, classes, initializer), stream)
+    }
+
+    fn plan(
+        policy: Policy,
+        workers: u32,
+        chunk: Chunk,
+        classes: Vec<ClassRules>,
+        initializer: Option<InitializerRules>,
+    ) -> Settings {
+        Settings {
             policy,
             workers,
             max_workers: 4096,
@@ -71,7 +112,7 @@ impl Script {
             start_timeout: millis(10_000),
             initializer,
             joins_all: false,
-            fork_server: false,
+            start_method: StartMethod::Spawn,
             recycling: Recycling::default(),
             join_timeout: Duration::from_secs(2),
             kills: Vec::new(),
@@ -80,7 +121,10 @@ impl Script {
             submitting: Submitting::default(),
             dealt: None,
             seed: 1,
-        };
+        }
+    }
+
+    fn with(plan: Settings, stream: Stream) -> Self {
         let dispatcher = Dispatcher::new(plan, Box::new(stream));
         let mut script = Self { dispatcher, told: Told::default(), now: 0 };
         script.feed(Input::Begin);
@@ -101,6 +145,14 @@ impl Script {
         let at = self.dispatcher.next_wake().unwrap_or_else(|| panic!("nothing is waited for"));
         self.now = self.now.max(at.0);
         self.feed(Input::Wake);
+        let effects = self.effects();
+        effects.into_iter().flat_map(|effect| self.still_there(effect)).collect()
+    }
+
+    /// Where it is asked whether a worker is still there: what is wanted of one that is.
+    fn still_there(&mut self, effect: Effect) -> Vec<Effect> {
+        let Effect::LookFor { worker, due } = effect else { return vec![effect] };
+        self.feed(Input::StillThere { worker, due });
         self.effects()
     }
 
@@ -138,7 +190,7 @@ impl Script {
     }
 
     fn done(&mut self, index: u64, start: u64, service: u64) {
-        let records = [Record { index, start: Moment(start), service, value: 0 }];
+        let records = [Record { index, start: Moment(start), service, after: 0, value: 0 }];
         self.feed(Input::Done { lane: id(0).lane(0), records: &records });
     }
 }
@@ -150,7 +202,7 @@ fn a_shorter_limit_behind_a_longer_one_is_met() {
     let mut script =
         Script::new(Policy::Reuse, 1, Chunk::Fixed(10), classes, Stream { known: true, total: 10, classes: 2, run: 5 });
     assert_eq!(script.ready(0).len(), 2);
-    let in_task = |index: u64, started| Some(InTask { index, started: Moment(started) });
+    let in_task = |index: u64, started| Some(InTask { index, started: Moment(started), ended: None });
     // The long one is in work for 700 ms, the short one from then on.
     let stop = script.until_stop(20_000 * MS, |now| if now < 700 * MS { in_task(4, 0) } else { in_task(5, 700 * MS) });
     assert_eq!(stop, Some((1_700 * MS, Stop::Terminate)));
@@ -171,7 +223,7 @@ fn a_shorter_limit_that_comes_later_is_met_and_a_class_without_one_hides_nothing
         script.now = 40 * MS;
         script.done(0, 0, 40 * MS);
         assert_eq!(script.sent().len(), 1, "the second one follows");
-        let stop = script.until_stop(20_000 * MS, |_| Some(InTask { index: 1, started: Moment(41 * MS) }));
+        let stop = script.until_stop(20_000 * MS, |_| Some(InTask { index: 1, started: Moment(41 * MS), ended: None }));
         assert_eq!(stop, Some((141 * MS, Stop::Terminate)));
     }
 }
@@ -209,7 +261,7 @@ fn what_waits_in_a_window_expires_at_its_moment() {
     let sent = script.ready(0);
     assert_eq!((sent.len(), sent[0].count, sent[0].expires), (1, 10, Some(Moment(1_000 * MS))));
     let stop = script.until_stop(1_000 * MS, |now| {
-        Some(InTask { index: now / (500 * MS) - u64::from(now == 1_000 * MS), started: Moment(0) })
+        Some(InTask { index: now / (500 * MS) - u64::from(now == 1_000 * MS), started: Moment(0), ended: None })
     });
     assert_eq!(stop, None);
     let expiries: Vec<_> = script.told.expiries.iter().map(|(index, at, _)| (*index, *at)).collect();
@@ -222,6 +274,72 @@ fn what_waits_in_a_window_expires_at_its_moment() {
     let counts = script.dispatcher.counts();
     assert_eq!((counts.succeeded, counts.timed_out, counts.queue_timed_out, counts.queued), (2, 8, 8, 0));
     assert_eq!(script.sent(), []);
+}
+
+#[test]
+fn a_ghost_that_is_skipped_is_none_of_the_tasks_that_its_worker_may_do() {
+    let hasty = ClassRules { on_timeout: OnTimeout::Abandon, wait_timeout: Some(millis(100)), ..rules(None, None) };
+    let mut plan = Script::plan(Policy::Reuse, 1, Chunk::Fixed(1), vec![hasty, rules(None, None)], None);
+    plan.recycling = Recycling { max_tasks: std::num::NonZeroU64::new(1), max_rss_bytes: None };
+    let mut script = Script::with(plan, Stream { known: true, total: 2, classes: 2, run: 1 });
+    assert_eq!(script.ready(0).iter().map(|ticket| ticket.first).collect::<Vec<_>>(), [0]);
+    while script.dispatcher.counts().wait_timed_out == 0 {
+        assert_eq!(script.until_stop(script.now + 1, |_| None), None);
+    }
+    script.effects();
+    script.feed(Input::Skipped { lane: id(0).lane(0), first: 0, count: 1 });
+    assert_eq!(script.sent().iter().map(|ticket| ticket.first).collect::<Vec<_>>(), [1], "it has done none yet");
+}
+
+/// Every second task is one that its caller gives up after 100 ms.
+fn hasty_second(policy: Policy, lanes: u32, total: u64) -> Script {
+    let hasty = ClassRules { on_timeout: OnTimeout::Abandon, wait_timeout: Some(millis(100)), ..rules(None, None) };
+    let classes = vec![rules(None, None), hasty];
+    Script::new(policy, lanes, Chunk::Fixed(1), classes, Stream { known: true, total, classes: 2, run: 1 })
+}
+
+fn firsts(tickets: &[Ticket]) -> Vec<u64> {
+    tickets.iter().map(|ticket| ticket.first).collect()
+}
+
+#[test]
+fn a_ghost_that_can_never_be_sent_is_left_out() {
+    let mut script = hasty_second(Policy::Reuse, 1, 3);
+    assert_eq!(firsts(&script.ready(0)), [0]);
+    script.until_stop(110 * MS, |_| Some(InTask { index: 0, started: Moment(0), ended: None }));
+    script.effects();
+    script.now = 120 * MS;
+    script.done(0, 0, 119 * MS);
+    let ghost = script.sent();
+    assert_eq!((firsts(&ghost), ghost[0].given_up), (vec![1], true));
+    let refused = Some("too much".to_owned());
+    script.feed(Input::Unsent { lane: id(0).lane(0), tickets: ghost, refused });
+    assert_eq!(firsts(&script.sent()), [2], "its worker is there for others");
+    script.done(2, 120 * MS, 10 * MS);
+    let counts = script.dispatcher.counts();
+    assert_eq!((counts.succeeded, counts.timed_out, counts.failed), (2, 1, 0));
+}
+
+#[test]
+fn a_ghost_that_there_is_no_room_for_waits_for_it() {
+    let mut script = hasty_second(Policy::OneWorker, 2, 4);
+    assert_eq!(firsts(&script.ready(0)), [0, 1]);
+    let lane = id(0).lane(1);
+    script.until_stop(110 * MS, |_| Some(InTask { index: 0, started: Moment(0), ended: None }));
+    script.effects();
+    script.now = 120 * MS;
+    script.done(0, 0, 119 * MS);
+    assert_eq!(firsts(&script.sent()), [2]);
+    script.feed(Input::Done {
+        lane,
+        records: &[Record { index: 1, start: Moment(0), service: 119 * MS, after: 0, value: 0 }],
+    });
+    let ghost = script.sent();
+    assert_eq!(firsts(&ghost), [3]);
+    script.feed(Input::Unsent { lane, tickets: ghost, refused: None });
+    assert_eq!(script.sent(), [], "there is no room");
+    script.done(2, 120 * MS, 10 * MS);
+    assert_eq!(firsts(&script.sent()), [3]);
 }
 
 #[test]
@@ -348,7 +466,7 @@ fn a_worker_that_does_not_go_is_given_up_and_at_once_where_the_run_is_stopped() 
         for stopped in [None, Some(1_000)] {
             let mut script = Script::new(policy, 1, Chunk::One, vec![rules(Some(100), None)], stream);
             script.ready(0);
-            let task = Some(InTask { index: 0, started: Moment(0) });
+            let task = Some(InTask { index: 0, started: Moment(0), ended: None });
             assert_eq!(script.until_stop(10_000 * MS, |_| task), Some((100 * MS, Stop::Terminate)), "{policy:?}");
             assert_eq!(script.wake(), [Effect::Stop { worker: id(0), how: Stop::Kill }]);
             assert_eq!(script.now, 150 * MS);
@@ -362,16 +480,8 @@ fn a_worker_that_does_not_go_is_given_up_and_at_once_where_the_run_is_stopped() 
             }
             assert_eq!(effects, [Effect::Abandon { worker: id(0) }]);
             assert_eq!(script.now, stopped.map_or(5_150 * MS, |at| (at + 800) * MS));
-            let ended = Ended {
-                exit: Exit::Unknown,
-                tasks: task.map(|task| (0, task)).into_iter().collect(),
-                usage: Usage::default(),
-                peak_rss_bytes: None,
-                out_of_memory: false,
-                fault: false,
-                left_behind: true,
-                output: TaskOutput::default(),
-            };
+            let tasks = task.map(|task| (0, task)).into_iter().collect();
+            let ended = Ended { tasks, left_behind: true, ..ended(Exit::Unknown, script.now) };
             script.feed(Input::Exited { worker: id(0), ended: Box::new(ended) });
             assert_eq!(script.dispatcher.counts().timed_out, 1, "its limit had come before the stop");
             assert!(script.dispatcher.state().is_over());
@@ -437,7 +547,7 @@ fn tasks_that_there_is_no_room_for_go_back_and_are_given_out_again_when_there_is
     script.feed(Input::Unsent { lane: second, tickets: vec![ticket], refused: Some("too much".to_owned()) });
     let counts = script.dispatcher.counts();
     assert_eq!((counts.failed, counts.succeeded), (1, 1), "it never will be");
-    let records = [Record { index: 2, start: Moment(MS), service: 1, value: 0 }];
+    let records = [Record { index: 2, start: Moment(MS), service: 1, after: 0, value: 0 }];
     script.feed(Input::Done { lane: second, records: &records });
     script.done(1, MS, 1);
     let counts = script.dispatcher.counts();
@@ -456,4 +566,36 @@ fn a_start_that_fails_when_the_run_is_ending_costs_no_task_its_outcome() {
     });
     let counts = script.dispatcher.counts();
     assert_eq!((counts.cancelled, counts.queued, script.dispatcher.state()), (2, 0, RunState::Broken));
+}
+
+#[test]
+fn a_task_that_is_held_for_want_of_room_meets_its_own_limit() {
+    // Tasks of two classes in turn: those of the second have callers that wait for 50 ms.
+    let patient = rules(None, None);
+    let impatient = ClassRules { wait_timeout: Some(millis(50)), ..patient };
+    for on_timeout in [OnTimeout::Kill, OnTimeout::Abandon] {
+        let classes = vec![patient, ClassRules { on_timeout, ..impatient }];
+        let times = [0, 10, 20, 30].map(|at| Moment(at * MS)).into_iter();
+        let admission = Admission::Open { times: Box::new(times), max_in_flight: Some(1), on_full: OnFull::Block };
+        let plan = Settings { admission, ..Script::plan(Policy::Reuse, 1, Chunk::Fixed(1), classes, None) };
+        let mut script = Script::with(plan, Stream { known: true, total: 4, classes: 2, run: 1 });
+        assert_eq!(script.ready(0).len(), 1);
+        while script.told.expiries.len() < 2 {
+            script.wake();
+            assert!(script.now <= 80 * MS, "{:?}", script.told.expiries);
+        }
+        // The third task, which has no limit, is held between them.
+        let expiries: Vec<_> = script.told.expiries.iter().map(|(index, at, _)| (*index, at / MS)).collect();
+        assert_eq!(expiries, [(1, 60), (3, 80)]);
+        let counts = script.dispatcher.counts();
+        assert_eq!((counts.submitted, counts.running, counts.queued, counts.wait_timed_out), (3, 1, 0, 2));
+        // There is room: the one that is still held is let in, and nobody else is left.
+        script.now = 200 * MS;
+        script.done(0, 0, 200 * MS);
+        assert_eq!(script.sent().iter().map(|ticket| ticket.first).collect::<Vec<_>>(), [2]);
+        script.done(2, 200 * MS, MS);
+        let counts = script.dispatcher.counts();
+        assert_eq!((counts.submitted, counts.finished()), (4, 4), "{on_timeout:?}");
+        assert!(script.effects().iter().any(|effect| matches!(effect, Effect::Retire { .. })), "the run is over");
+    }
 }

@@ -32,6 +32,7 @@ pub struct Told {
     pub initialized: u64,
     /// Workers that were said to have been silent.
     pub silent: u64,
+    pub notes: Vec<String>,
 }
 
 impl Told {
@@ -83,6 +84,8 @@ impl Sink for Told {
                 for report in *reports {
                     self.final_outcome(report.index);
                     assert_eq!((report.wait, report.times()), (Some(limit.duration()), None));
+                    let before = self.attempts.get(&report.index).copied().unwrap_or(0);
+                    assert_eq!(report.attempt.number(), before + 1, "attempts of task {}", report.index);
                     self.expiries.push((report.index, now.0, *limit));
                 }
             }
@@ -93,8 +96,9 @@ impl Sink for Told {
             }
             Event::GhostBegan { lane } => self.haunted.push(*lane),
             Event::GhostEnded { .. } => self.ghosts_ended += 1,
-            Event::Note { text, .. } if text.contains("and is ended") && text.contains("said nothing") => {
-                self.silent += 1;
+            Event::Note { text, .. } => {
+                self.silent += u64::from(text.contains("and is ended") && text.contains("said nothing"));
+                self.notes.push(text.clone());
             }
             _ => {}
         }

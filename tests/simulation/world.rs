@@ -45,6 +45,8 @@ pub struct World {
     /// Intended arrival of each task.
     pub arrivals: Vec<u64>,
     pub on_full: OnFull,
+    /// Whether tasks arrive at their own times, whether there is room for them or not.
+    pub timed: bool,
     pub told: Told,
     /// Tasks that were ever begun.
     pub begun: HashSet<u64>,
@@ -72,6 +74,12 @@ pub struct World {
     pub starts_with_a_batch: bool,
     /// Lanes at the start.
     pub lanes: u64,
+    /// Lanes aimed at.
+    aimed_at: u64,
+    /// Draws that came later than others: schedules without them stay what they were.
+    later_dice: Dice,
+    /// Whether ghosts may be in their tasks for ever, and workers that are asked to leave end in the middle of a task.
+    worse: bool,
 }
 
 impl World {
@@ -148,6 +156,7 @@ impl World {
                 (None, None) => match self.dispatcher.state() {
                     RunState::Paused => self.feed(Input::Control(Command::Resume)),
                     RunState::Suspended => self.feed(Input::Control(Command::Unsuspend)),
+                    RunState::Running if self.is_full_of_ghosts() => self.endless_ghosts_end(),
                     state => panic!("seed {}: stuck in {state:?}: {:#?}", self.seed, self.dispatcher),
                 },
             }
@@ -178,6 +187,7 @@ impl World {
                 self.report_all(id);
                 self.die(id, Exit::Code(0));
             }
+            Scheduled::Quit(id) => self.quit(id),
             Scheduled::Born(id) => self.born(id),
             Scheduled::ServerHello(number) => self.server_hello(number),
             Scheduled::ServerInitialized(number) => self.server_initialized(number),
@@ -208,7 +218,7 @@ impl World {
 
     fn in_task(&self, id: LaneId) -> Option<InTask> {
         let Current { index, started, .. } = self.workers.get(&id.worker)?.lanes.get(&id.number)?.current?;
-        Some(InTask { index, started: Moment(started) })
+        Some(InTask { index, started: Moment(started), ended: None })
     }
 
     fn in_tasks(&self, id: WorkerId) -> Vec<(u16, InTask)> {

@@ -13,7 +13,7 @@ pub mod program;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use poolscope::engine::control::{Capabilities, Command};
@@ -29,7 +29,7 @@ use poolscope::engine::outcome::{AttemptReport, Counts, Exit};
 use poolscope::engine::stream::{Admission, ClassRules, StreamRun, TaskStream};
 use poolscope::engine::submission;
 use poolscope::workload::model::{
-    Backoff, ClassId, CommandLine, Dist, EngineSpec, Kernel, OnTimeout, Recycling, Retries, Work,
+    Backoff, ClassId, CommandLine, Dist, EngineSpec, Kernel, OnTimeout, Recycling, Retries, StartMethod, Work,
 };
 
 /// Longest any of these tests may take.
@@ -89,18 +89,20 @@ pub fn rules() -> ClassRules {
         queue_timeout: None,
         wait_timeout: None,
         grace_period: Duration::from_millis(200),
+        answers: false,
         retries: Retries {
             max: 0,
             on_crash: true,
             on_timeout: true,
             on_error: true,
             backoff: Backoff { delay: Duration::ZERO, factor: 1.0, max_delay: Duration::ZERO, jitter: false },
+            redraw: false,
         },
     }
 }
 
 pub fn program(argv: &[&str]) -> Work {
-    Work::Command(CommandLine { argv: argv.iter().map(|text| (*text).to_owned()).collect() })
+    Work::Command(CommandLine::new(argv.iter().map(|text| (*text).to_owned()).collect()))
 }
 
 pub const NOOP: Work = Work::Kernel(Kernel::Noop);
@@ -253,7 +255,7 @@ impl Setting {
                 start_timeout: self.start_timeout,
                 initializer: self.initializer,
                 joins_all: self.joins_all,
-                fork_server: self.fork_server,
+                start_method: if self.fork_server { StartMethod::Forkserver } else { StartMethod::Spawn },
                 recycling: self.recycling,
                 join_timeout: self.join_timeout,
                 kills: self.kills,
@@ -267,6 +269,7 @@ impl Setting {
             works: self.classes.into_iter().map(|(_, work, _)| work).collect(),
             iterations_per_second: 5e8,
             worker_program: self.worker_program,
+            python: None,
             own_program: env!("CARGO_BIN_EXE_poolscope").into(),
             folder: None,
             surroundings: poolscope::os::surroundings::Surroundings::default(),
@@ -320,6 +323,8 @@ pub struct Story {
     pub joined: Vec<(WorkerId, Duration)>,
     /// Zombies and new orphans at each look.
     pub undead: Vec<(u64, u64)>,
+    /// Process ids of all fork servers.
+    pub fork_server_starts: Vec<u32>,
     /// Fork servers that became ready: process id, and what the initializer took.
     pub fork_servers: Vec<(u32, Option<InitializerFigures>)>,
     /// What those used that have ended, and how they ended.
@@ -394,6 +399,7 @@ impl Observer for Remember {
             Event::WorkerReaped { worker, after } => story.reaped.push((*worker, *after)),
             Event::WorkerJoined { worker, delay } => story.joined.push((*worker, *delay)),
             Event::Undead { zombies, new_orphans, .. } => story.undead.push((*zombies, *new_orphans)),
+            Event::ForkServerStarted { pid } => story.fork_server_starts.push(*pid),
             Event::ForkServerReady { pid, initializer, .. } => story.fork_servers.push((*pid, *initializer)),
             Event::ForkServerExited { exit, usage } => story.fork_server_exits.push((*exit, *usage)),
             Event::GhostEnded { after, cpu, .. } => story.ghosts.push((*after, *cpu)),
@@ -439,6 +445,11 @@ impl Running {
 
     /// Waits until what was told fulfils a condition.
     pub fn until(&self, what: &str, condition: impl Fn(&Story) -> bool) -> Story {
+        self.wait(what, condition).clone()
+    }
+
+    /// The same for those who do not want all of it.
+    pub fn wait(&self, what: &str, condition: impl Fn(&Story) -> bool) -> MutexGuard<'_, Story> {
         let deadline = Instant::now() + WALL;
         let mut story = self.shared.story.lock().unwrap();
         while !condition(&story) {
@@ -446,7 +457,7 @@ impl Running {
             assert!(!left.is_zero(), "waited in vain until {what}: {story:#?}");
             story = self.shared.changed.wait_timeout(story, left).unwrap().0;
         }
-        story.clone()
+        story
     }
 
     /// Waits for the end.

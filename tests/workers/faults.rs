@@ -67,8 +67,19 @@ fn what_leaks_stays() {
 fn a_bad_result_is_the_right_one_with_its_bits_flipped_as_often_as_drawn() {
     let mut parent = with(FaultKind::BadResult(BadResult::Wrong), Trigger::Rate(0.2));
     parent.tasks(0, false, &[run(0, 1000, 0), run(1000, 10, 1)]);
-    let records = parent.records(0, 1010);
+    let (mut records, mut announced) = (Vec::new(), Vec::new());
+    while records.len() < 1010 {
+        match parent.hear() {
+            Said::Done(0, _, done) => records.extend(done),
+            Said::Wrong(0, index) => {
+                assert!(records.iter().all(|r| r.index != index), "{index} is reported already");
+                announced.push(index);
+            }
+            other => panic!("{other:?} after {} records", records.len()),
+        }
+    }
     let wrong: Vec<u64> = records.iter().filter(|r| r.value != r.index).map(|r| r.index).collect();
     assert!(records.iter().all(|r| r.value == r.index || r.value == !r.index));
+    assert_eq!(announced, wrong);
     assert!((150..250).contains(&wrong.len()) && wrong.iter().all(|index| *index < 1000), "{}", wrong.len());
 }

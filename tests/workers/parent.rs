@@ -40,6 +40,7 @@ pub fn run(first: u64, count: u32, class: u16) -> TaskRun {
 /// What a worker said, with its lane where it has one.
 #[derive(Debug, PartialEq)]
 pub enum Said {
+    Wrong(u16, u64),
     Hello(Hello),
     Done(u16, Usage, Vec<WireRecord>),
     Failed(u16, Failure),
@@ -116,6 +117,13 @@ impl Parent {
                     FromWorker::Initialized(initialized) => Said::Initialized(initialized),
                     FromWorker::Result(piece) => Said::Result(lane, piece.index, piece.more, piece.bytes.to_vec()),
                     FromWorker::Started(started) => Said::Started(lane, started),
+                    unasked @ (FromWorker::Handled(_)
+                    | FromWorker::Changed(_)
+                    | FromWorker::Probed(_)
+                    | FromWorker::Late(_)) => {
+                        panic!("nobody has asked: {unasked:?}")
+                    }
+                    FromWorker::Wrong(index) => Said::Wrong(lane, index),
                 };
                 self.inbox.drain(..length);
                 return said;
@@ -129,11 +137,11 @@ impl Parent {
         }
     }
 
-    /// The next thing that it says but that a task has started.
+    /// The next thing that it says but that a task has started, or that its result is wrong.
     pub fn next(&mut self) -> Said {
         loop {
             match self.hear() {
-                Said::Started(..) => {}
+                Said::Started(..) | Said::Wrong(..) => {}
                 said => return said,
             }
         }

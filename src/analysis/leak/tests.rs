@@ -1,4 +1,8 @@
+use std::sync::Arc;
+
 use super::*;
+use crate::engine::event::{Moment, Slot};
+use crate::metrics::snapshot::MemoryCourse;
 
 /// Numbers of a standard normal distribution (G. Box and M. Muller, 1958).
 struct Normal(u64);
@@ -90,4 +94,53 @@ fn a_ramp_without_noise_is_exact_and_too_little_is_nothing() {
     assert_eq!(slope(&[ramp[..4].to_vec()]), None);
     assert_eq!(slope(&[vec![(1.0, 2.0); 9]]), None, "all at one moment");
     assert_eq!(slope(&[]), None);
+}
+
+/// A run of a second with a reading every 50 ms, of workers that have so many bytes at a reading.
+fn run_of(workers: u32, readings: usize, bytes: impl Fn(u32, usize) -> f64) -> Snapshot {
+    let point = |slot, tick| MemoryPoint {
+        at: Moment(tick as u64 * 50_000_000),
+        rss_bytes: bytes(slot, tick) as u64,
+        pss_bytes: None,
+        tasks: tick as u64,
+    };
+    let life = |slot| LifeCourse {
+        slot: Slot(slot),
+        pid: slot + 1,
+        over: false,
+        points: (0..readings).map(|tick| point(slot, tick)).collect(),
+    };
+    let mut run = crate::metrics::fixtures::snapshot();
+    run.workers_target = workers;
+    run.memory_course = Arc::new(MemoryCourse { all: Vec::new(), lives: (0..workers).map(life).collect() });
+    run
+}
+
+#[test]
+fn workers_that_warm_up_do_not_leak_and_those_that_leak_while_they_do_so_are_found() {
+    const LEVEL: f64 = 7_135_232.0;
+    // Not all of them to the byte.
+    let own = |slot: u32| f64::from(slot % 2) * 4096.0;
+    let step = |slot, tick: usize| LEVEL + if tick > 0 { 1_122_304.0 + own(slot) } else { 0.0 };
+    let curve = |slot, tick: usize| LEVEL + (8e6 + own(slot)) * (1.0 - (-(tick as f64) / 4.0).exp());
+    let leak = |slot, tick: usize| LEVEL + (3e5 + own(slot)) * tick as f64;
+    let both = |slot, tick| step(slot, tick) + leak(slot, tick);
+    let sure = |runs: &[Snapshot]| Leak::of(runs).map(|leak| (leak.is_sure, leak.slope.ci95.0 > 0.0));
+    // Two runs with two readings of each of four workers, as a run of a second had them that was told to leak.
+    let seen = [run_of(4, 2, step), run_of(4, 2, step)];
+    assert_eq!(sure(&seen), Some((false, true)), "no interval tells");
+    for (name, found) in [
+        ("a step", sure(&[run_of(4, 6, step), run_of(4, 20, step)])),
+        ("a curve", sure(&[run_of(4, 20, curve)])),
+        ("one reading each, and one more", sure(&[run_of(9, 2, leak)])),
+    ] {
+        assert!(found.is_some_and(|(sure, _)| !sure), "{name}: {found:?}");
+    }
+    for (name, runs) in [
+        ("long lives", vec![run_of(4, 20, leak)]),
+        ("short ones", vec![run_of(30, 4, leak)]),
+        ("warming up", vec![run_of(4, 20, both)]),
+    ] {
+        assert_eq!(sure(&runs), Some((true, true)), "{name}");
+    }
 }

@@ -6,6 +6,9 @@ use super::*;
 use crate::metrics::fixtures::snapshot;
 use crate::metrics::snapshot::WorkerTime;
 
+/// Made as planned.
+const PLANNED: Looks = Looks::Once(100);
+
 fn figures(throughputs: &[f64]) -> Vec<RunFigure> {
     let figure = |(throughput, round): (&f64, u32)| RunFigure { throughput: *throughput, complete: true, round };
     throughputs.iter().zip(1..).map(figure).collect()
@@ -15,7 +18,7 @@ fn figures(throughputs: &[f64]) -> Vec<RunFigure> {
 fn verdicts(arms: &[Vec<Arc<Snapshot>>], baseline: usize) -> Vec<Verdict> {
     let rounds: Vec<u32> = (1..=100).collect();
     let arms: Vec<Counted<'_>> = arms.iter().map(|runs| Counted { runs, rounds: &rounds[..runs.len()] }).collect();
-    super::verdicts(&arms, baseline, None)
+    super::verdicts(&arms, baseline, PLANNED, None)
 }
 
 fn run(throughput: f64) -> Arc<Snapshot> {
@@ -123,14 +126,15 @@ proptest! {
     #[test]
     fn verdict_and_its_opposite_agree(pairs in prop::collection::vec((1.0..1e6f64, 1.0..1e6f64), 0..12)) {
         let (left, right): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
-        let there = compare(&figures(&left), &figures(&right)).finding;
-        let back = compare(&figures(&right), &figures(&left)).finding;
-        let opposite = match there {
-            Finding::Faster => Finding::Slower,
-            Finding::Slower => Finding::Faster,
-            other => other,
-        };
-        prop_assert_eq!(back, opposite);
+        for looks in [PLANNED, Looks::AfterEach] {
+            let there = super::compare_looking(&figures(&left), &figures(&right), looks);
+            let back = super::compare_looking(&figures(&right), &figures(&left), looks);
+            prop_assert_eq!(back.finding, there.finding.reversed());
+            if let Some(((low, high), (other_low, other_high))) = there.ci95.zip(back.ci95) {
+                let inverse = |a: f64, b: f64| (a.ln() + b.ln()).abs() < 1e-6 * (1.0 + a.ln().abs());
+                prop_assert!(inverse(low, other_high) && inverse(high, other_low), "{:?} {:?}", there, back);
+            }
+        }
     }
 }
 

@@ -23,8 +23,13 @@ impl Caller {
         Self { mode, blocked_from: None, blocked: 0 }
     }
 
+    /// Whether it is blocked, as far as nothing has happened since the last turn.
+    pub(super) fn is_blocked(&self, now: Moment) -> bool {
+        self.blocked_from.is_some_and(|from| from <= now)
+    }
+
     pub(super) fn view(&self, now: Moment) -> CallerView {
-        let blocked = self.blocked_from.is_some_and(|from| from <= now);
+        let blocked = self.is_blocked(now);
         let last = self.blocked_from.map_or(0, |from| nanos_between(from, now));
         CallerView { mode: self.mode, blocked, blocked_for: std::time::Duration::from_nanos(self.blocked + last) }
     }

@@ -148,7 +148,10 @@ impl Dispatcher {
             self.ending = Some(ending);
         }
         self.state = RunState::Stopping;
-        self.stopped_at.get_or_insert(now);
+        if self.stopped_at.is_none() {
+            self.stopped_at = Some(now);
+            out.event(now, &Event::RunEnds { early: true });
+        }
         self.arrivals.end();
         self.counts.cancelled += self.queue.clear();
         let retries: u64 = self.timers.take_retries().iter().map(|ticket| ticket.count).sum();
@@ -159,14 +162,19 @@ impl Dispatcher {
         }
     }
 
+    /// One that survives its SIGTERM is to leave after its task all the same.
     fn end_with_run(&mut self, now: Moment, id: WorkerId, kill: bool, out: &mut dyn Sink) {
         let held = self.table.lanes_of(id).iter().filter_map(|lane| lane.open().next());
         let grace = held.map(|held| self.rules(held.ticket.class).grace_period).max().unwrap_or_default();
+        let keeps_workers = self.policy.keeps_workers();
         let Some(worker) = self.table.worker_mut(id) else { return };
         match &worker.life {
             Life::Waiting => worker.life = Life::Free,
             Life::Starting(_) | Life::Initializing(_) | Life::Working | Life::Leaving => {
                 let grace = if kill { Duration::ZERO } else { grace };
+                if !grace.is_zero() && keeps_workers {
+                    out.effect(Effect::Retire { worker: id });
+                }
                 self.end_worker(now, id, Why::RunEnds, grace, out);
             }
             Life::Ending(ending) => match ending.sent {

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use super::Dispatcher;
-use super::input::{Effect, Sink, Stop};
+use super::input::{Due, Effect, Sink, Stop};
 use super::lane::{Held, Lane, Overdue};
 use super::queue::Ticket;
 use super::timers::Timer;
@@ -21,7 +21,7 @@ use crate::workload::model::OnTimeout;
 /// How long a worker without work may take to leave.
 pub(super) const LEAVE: Duration = Duration::from_secs(2);
 /// A turn that comes so long after the one before may have a lot to hear.
-const LATE: Duration = Duration::from_millis(200);
+pub(super) const LATE: Duration = Duration::from_millis(200);
 /// How long a killed worker may take to be gone before it is called unkillable: a large memory takes a while to give back.
 const VERIFY: Duration = Duration::from_secs(2);
 /// How long it may take before it is waited for no longer.
@@ -30,12 +30,14 @@ const GONE: Duration = Duration::from_secs(5);
 const GONE_AT_STOP: Duration = Duration::from_millis(800);
 /// How long a process may go on after its socket is closed: one that is ending closes it a moment before its end.
 const CLOSING: Duration = Duration::from_millis(50);
+/// How long the lanes of a worker may all say nothing while one of them is in a task that has worked too long.
+const HELD_UP: Duration = Duration::from_secs(2);
 
 impl Dispatcher {
     /// A worker was sent tasks, or is being started: it is looked at no later than their limits ask for.
     pub(super) fn watch_sent(&mut self, now: Moment, slot: Slot, tickets: &[Ticket]) {
         let Some((_, lane)) = self.table.at(slot) else { return };
-        let mut at = lane.heard + self.start_timeout / 2;
+        let mut at = lane.heard + self.patience() / 2;
         for ticket in tickets {
             let rules = self.rules(ticket.class);
             if let Some(limit) = rules.timeout {
@@ -102,6 +104,7 @@ impl Dispatcher {
 
     /// Ends the worker if one of its limits is reached.
     fn enforce_limits(&mut self, now: Moment, id: LaneId, task: Option<InTask>, out: &mut dyn Sink) {
+        let patience = self.patience();
         if self.caller_has_given_up(now, id, task, out) {
             return;
         }
@@ -112,10 +115,14 @@ impl Dispatcher {
             return;
         }
         let Some(task) = task else {
+            if worker.pid.is_none() {
+                // It is not there yet: whoever forks it owes a word, and has a limit of its own.
+                return lane.hear(now);
+            }
             // One that is in no task at one look may just be about to report. One that is silent is in none at two.
             let quiet_since = *lane.quiet_since.get_or_insert(now);
-            if lane.heard + self.start_timeout <= now && quiet_since + self.start_timeout / 2 <= now {
-                let text = format!("said nothing for {:?} and is ended", self.start_timeout);
+            if lane.heard + patience <= now && quiet_since + patience / 2 <= now {
+                let text = format!("said nothing for {patience:?} and is ended");
                 self.note_worker(now, id.worker, &text, out);
                 self.end_worker(now, id.worker, Why::Silent, Duration::ZERO, out);
             }
@@ -129,7 +136,7 @@ impl Dispatcher {
             return self.end_worker(now, id.worker, Why::Outlived, Duration::ZERO, out);
         };
         let rules = self.rules(class);
-        let Some(limit) = rules.timeout.filter(|limit| task.started + *limit <= now) else { return };
+        let Some(limit) = rules.timeout.filter(|limit| task.limited_from(*limit) + *limit <= now) else { return };
         let Some((_, lane)) = self.table.lane_mut(id) else { return };
         let Some(held) = lane.take_task(task.index) else { return };
         self.too_late(now, id, held, Some(task.started), Cause::Timeout { limit }, out);
@@ -199,12 +206,18 @@ impl Dispatcher {
         self.end_worker(now, id.worker, Why::Timeout { limit }, rules.grace_period, out);
     }
 
+    /// How long a worker may say nothing while something is due from it. One of whose tasks has worked too long may hold
+    /// what all of its lanes need (the GIL of an interpreter), for as long as it likes.
+    fn patience(&self) -> Duration {
+        if self.overdue_ghosts() == 0 { self.start_timeout } else { self.start_timeout.min(HELD_UP) }
+    }
+
     /// The first moment at which a limit of this lane can be reached, if `task` is what it is in now.
     fn next_look(&self, now: Moment, worker: &Worker, lane: &Lane, task: Option<InTask>) -> Option<Moment> {
         let owes = worker.owes(lane);
         let silence = match lane.quiet_since {
-            Some(since) => (lane.heard + self.start_timeout).max(since + self.start_timeout / 2),
-            None => lane.heard + self.start_timeout / 2,
+            Some(since) => (lane.heard + self.patience()).max(since + self.patience() / 2),
+            None => lane.heard + self.patience() / 2,
         };
         let mut next = owes.then_some(silence);
         let mut at = |moment: Moment| next = Some(next.map_or(moment, |next| next.min(moment)));
@@ -213,7 +226,7 @@ impl Dispatcher {
             if let Some(task) = task
                 && let Some(limit) = lane.class_of(task.index).and_then(limit)
             {
-                at(task.started + limit);
+                at(task.limited_from(limit) + limit);
             }
             lane.open().filter_map(|held| limit(held.ticket.class)).min().into_iter().for_each(|limit| at(now + limit));
         }
@@ -246,7 +259,26 @@ impl Dispatcher {
         if kill {
             self.expect_gone(now, id);
         } else {
-            self.timers.set(now + grace, Timer::Grace(id));
+            self.timers.set(now + grace, Timer::Due(id, Due::Grace));
+        }
+    }
+
+    /// A worker should have come so far by now. Whatever it is late with, it may have ended without having been heard yet.
+    pub(super) fn look_for(&mut self, id: WorkerId, due: Due, out: &mut dyn Sink) {
+        if self.table.worker(id).is_some_and(|worker| !worker.is_free()) {
+            out.effect(Effect::LookFor { worker: id, due });
+        }
+    }
+
+    /// It has not ended.
+    pub(super) fn still_there(&mut self, now: Moment, id: WorkerId, due: Due, out: &mut dyn Sink) {
+        match due {
+            Due::Initializer => self.initializer_overdue(now, id, out),
+            Due::Grace => self.grace_over(now, id, out),
+            Due::Killed => self.unkillable(now, id, out),
+            Due::Closed => self.lives_on(now, id, out),
+            Due::Leave => self.overstayed(now, id, out),
+            Due::Join => self.not_joined(now, id, out),
         }
     }
 
@@ -264,22 +296,21 @@ impl Dispatcher {
 
     /// A worker was killed: it is waited for so long and no longer.
     pub(super) fn expect_gone(&mut self, now: Moment, id: WorkerId) {
-        let patience = if self.stopped_at.is_some() { GONE_AT_STOP } else { GONE };
-        self.timers.set(now + VERIFY, Timer::Verify(id));
-        self.timers.set(now + patience, Timer::Stuck(id));
+        self.timers.set(now + VERIFY, Timer::Due(id, Due::Killed));
+        self.timers.set(now + self.patience_with_the_killed(), Timer::Stuck(id));
+    }
+
+    /// How long what was killed is waited for.
+    pub(super) fn patience_with_the_killed(&self) -> Duration {
+        if self.stopped_at.is_some() { GONE_AT_STOP } else { GONE }
     }
 
     /// A killed worker is still there: that is told. It is waited for a while longer.
-    pub(super) fn verify(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
-        // What comes late has not heard yet who has ended meanwhile.
-        let due = now.since(self.turn_before) > LATE;
+    fn unkillable(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
         let Some(worker) = self.table.worker_mut(id) else { return };
         // Nothing was killed where there is no process yet.
         let Some(pid) = worker.pid else { return };
         let Life::Ending(ending) = &mut worker.life else { return };
-        if due {
-            return self.timers.set(now + LATE, Timer::Verify(id));
-        }
         if !std::mem::replace(&mut ending.unkillable, true) {
             out.event(now, &Event::WorkerUnkillable { worker: id, pid });
             self.note_worker(now, id, "is UNKILLABLE: SIGKILL was sent and it is still there", out);
@@ -287,10 +318,15 @@ impl Dispatcher {
     }
 
     /// A killed worker is still there: it is given up.
-    pub(super) fn stuck(&mut self, id: WorkerId, out: &mut dyn Sink) {
-        if self.table.worker(id).is_some_and(|worker| matches!(worker.life, Life::Ending(_))) {
-            out.effect(Effect::Abandon { worker: id });
+    pub(super) fn stuck(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
+        let Some(worker) = self.table.worker(id).filter(|worker| matches!(worker.life, Life::Ending(_))) else {
+            return;
+        };
+        if worker.pid.is_none() {
+            // It was never there: it has failed to start when what it was to be forked from is gone.
+            return self.fork_server_silent(now, self.patience_with_the_killed(), out);
         }
+        out.effect(Effect::Abandon { worker: id });
     }
 
     /// Whether none of a worker's lanes holds anything without an outcome.
@@ -299,7 +335,7 @@ impl Dispatcher {
     }
 
     /// A worker without work did not leave.
-    pub(super) fn overstayed(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
+    fn overstayed(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
         let Some(worker) = self.table.worker(id) else { return };
         // A run without work gives all of them the same time.
         if !matches!(worker.life, Life::Leaving) || !self.is_at_rest(id) || self.ending.is_some() {
@@ -310,7 +346,7 @@ impl Dispatcher {
     }
 
     /// The run has had no more work for as long as workers may take to leave, and this one has not.
-    pub(super) fn not_joined(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
+    fn not_joined(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
         let Some(worker) = self.table.worker(id).filter(|worker| worker.is_alive()) else { return };
         let does = match worker.life {
             Life::Initializing(_) => "it is in its initializer",
@@ -328,14 +364,15 @@ impl Dispatcher {
         let Some(worker) = self.table.worker_mut(id) else { return };
         if !std::mem::replace(&mut worker.closed, true) {
             self.table.slots_of(id).for_each(|slot| _ = self.idle.remove(&Slot(slot)));
-            self.timers.set(now + CLOSING, Timer::Closed(id));
+            self.timers.set(now + CLOSING, Timer::Due(id, Due::Closed));
         }
     }
 
     /// A worker lives on without its socket.
-    pub(super) fn still_there(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
+    fn lives_on(&mut self, now: Moment, id: WorkerId, out: &mut dyn Sink) {
         let Some(worker) = self.table.worker(id).filter(|worker| worker.is_alive()) else { return };
-        if matches!(worker.life, Life::Leaving) && self.is_at_rest(id) {
+        // What was asked to leave and does has closed its socket too.
+        if matches!(worker.life, Life::Leaving) && !worker.deaf && self.is_at_rest(id) {
             return;
         }
         self.note_worker(now, id, "closed its socket, lived on and is ended", out);
@@ -343,8 +380,9 @@ impl Dispatcher {
     }
 
     fn note_worker(&self, now: Moment, id: WorkerId, what: &str, out: &mut dyn Sink) {
-        let pid = self.table.worker(id).and_then(|worker| worker.pid).unwrap_or(0);
-        self.note(now, Severity::Warning, format!("worker {} (process {pid}) {what}", id.slot), out);
+        let pid = self.table.worker(id).and_then(|worker| worker.pid);
+        let process = pid.map_or_else(|| "no process yet".to_owned(), |pid| format!("process {pid}"));
+        self.note(now, Severity::Warning, format!("worker {} ({process}) {what}", id.slot), out);
     }
 }
 
@@ -359,6 +397,7 @@ impl Why {
             | Self::Misbehaved(_)
             | Self::Silent
             | Self::Closed
+            | Self::Haunted { .. }
             | Self::Outlived => None,
         }
     }

@@ -1,14 +1,14 @@
 //! Workers that end: the task that was lost with one, the tasks that go back to the queue, the replacement.
 
 use super::Dispatcher;
-use super::input::{Ended, Sink};
+use super::input::{Ended, Sink, TaskOutput};
 use super::lane::Overdue;
 use super::queue::Ticket;
 use super::worker::{Life, Termination, Why};
 use crate::engine::chain;
 use crate::engine::error::EngineError;
-use crate::engine::event::{DeathCause, Event, Moment, RunState, Severity, Slot, WorkerId};
-use crate::engine::outcome::{Cause, Exit, Outcome};
+use crate::engine::event::{DeathCause, Event, InTask, Moment, RunState, Severity, Slot, WorkerId};
+use crate::engine::outcome::{AttemptReport, Cause, Exit, NO_LINE, Outcome};
 use crate::workload::model::TaskIndex;
 
 /// How a worker ends that was killed.
@@ -37,7 +37,8 @@ impl Dispatcher {
         }
         let mut how = format!("with {}{}", ended.exit, last_line(&ended.output.stderr));
         let expected = match &life {
-            Life::Leaving => ended.exit.is_success() || empty,
+            // One that ends in its task has not come to the end of it, whatever it says with its exit code.
+            Life::Leaving => empty || ended.exit.is_success() && !was_in_task,
             Life::Ending(ending) => matches!(ending.why, Why::RunEnds),
             _ => false,
         };
@@ -57,7 +58,7 @@ impl Dispatcher {
                 }
                 self.ended_on_purpose(now, id, *ending, ended, out);
             }
-            Life::Leaving if ended.exit.is_success() => {}
+            Life::Leaving if expected => {}
             Life::Free | Life::Waiting => return,
             Life::Initializing(_) => {
                 let reason = format!("its worker ended {how}");
@@ -71,7 +72,7 @@ impl Dispatcher {
                 }
             }
         }
-        self.release(now, id, expected, out);
+        self.release(now, id, expected, &ended.tasks, out);
         self.ended_for_caller(now, id, out);
         out.event(
             now,
@@ -93,7 +94,8 @@ impl Dispatcher {
         if let Some(rules) = self.initializer.filter(|_| goes_on)
             && self.failed_initializers >= rules.max_failures.max(1)
         {
-            return self.give_up(now, EngineError::Initializer { times: self.failed_initializers }, out);
+            let error = EngineError::initializer(self.failed_initializers, &self.initializer_failure);
+            return self.give_up(now, error, out);
         }
         self.admit(now, out);
         self.repopulate(now, id, out);
@@ -102,6 +104,7 @@ impl Dispatcher {
 
     pub(super) fn initializer_failed(&mut self, now: Moment, of: &str, reason: &str, out: &mut dyn Sink) {
         self.failed_initializers += 1;
+        reason.clone_into(&mut self.initializer_failure);
         // Often enough to be seen, rarely enough to leave room for other notes.
         if self.failed_initializers.is_power_of_two() {
             let text = format!("the initializer of {of} failed: {reason}");
@@ -109,8 +112,20 @@ impl Dispatcher {
         }
     }
 
-    /// Frees the place of a worker that is gone: what its lanes still held goes back to the head of the queue.
-    fn release(&mut self, now: Moment, id: WorkerId, expected: bool, out: &mut dyn Sink) {
+    /// Frees the place of a worker that is gone, and that was in these tasks: what its lanes still held goes back to the head
+    /// of the queue.
+    fn release(&mut self, now: Moment, id: WorkerId, expected: bool, in_tasks: &[(u16, InTask)], out: &mut dyn Sink) {
+        if self.stopped_at.is_some() {
+            for (number, task) in in_tasks {
+                let slot = id.lane(*number).slot();
+                if let Some((_, lane)) = self.table.at(slot)
+                    && let Some(held) = lane.open_task(task.index)
+                {
+                    let (index, dispatched, start) = (task.index, lane.dispatched(held), task.started);
+                    out.event(now, &Event::CutShort { slot, index, dispatched, start, ended: now });
+                }
+            }
+        }
         let ending = self.ending.is_some();
         let keeps_workers = self.policy.keeps_workers();
         let Some(worker) = self.table.worker_mut(id) else { return };
@@ -137,6 +152,7 @@ impl Dispatcher {
                 out.event(now, &Event::GhostEnded { lane, after, cpu: None });
             }
         }
+        self.deal_to_lanes();
         if ending {
             self.counts.cancelled += open.iter().map(|ticket| ticket.count).sum::<u64>();
         } else {
@@ -154,8 +170,15 @@ impl Dispatcher {
             }
         }
         match ending.why {
-            // What it held is given out again.
-            Why::RunEnds | Why::Silent | Why::Outlived | Why::NotInitialized(_) => {}
+            // What it held is given out again, but for what its other lanes were in.
+            Why::Silent => {
+                let cause = Cause::Error { message: format!("its worker said nothing for {:?}", self.start_timeout) };
+                for (number, task) in &ended.tasks {
+                    let slot = id.lane(*number).slot();
+                    self.lose_task(now, slot, task.index, Some(task.started), &cause, ended, out);
+                }
+            }
+            Why::RunEnds | Why::Outlived | Why::NotInitialized(_) => {}
             // So is what waited for the overdue task. What other lanes were in is lost with their worker.
             Why::Timeout { .. } => {
                 let cause = Cause::Error { message: "its worker was ended for another task's timeout".to_owned() };
@@ -165,6 +188,12 @@ impl Dispatcher {
                         self.lose_task(now, slot, task.index, Some(task.started), &cause, ended, out);
                     }
                 }
+            }
+            Why::Haunted { ghosts, .. } => {
+                let message = format!(
+                    "its interpreter was replaced: {ghosts} of its threads were in tasks whose callers had given up"
+                );
+                self.lose_tasks(now, id, &Cause::Error { message }, ended, out);
             }
             Why::Closed if matches!(ended.exit, Exit::Signal(SIGKILL) | Exit::Unknown) => {
                 // What it was in can never be reported; what it had not begun is given out again.
@@ -181,18 +210,24 @@ impl Dispatcher {
             }
             Why::Misbehaved(reason) => {
                 for slot in self.table.slots_of(id).map(Slot) {
-                    self.misunderstood(now, slot, &reason, out);
+                    self.misunderstood(now, slot, &reason, ended, out);
                 }
             }
         }
     }
 
-    fn misunderstood(&mut self, now: Moment, slot: Slot, reason: &str, out: &mut dyn Sink) {
+    fn misunderstood(&mut self, now: Moment, slot: Slot, reason: &str, ended: &Ended, out: &mut dyn Sink) {
         let Some((_, lane)) = self.table.at_mut(slot) else { return };
         let victim = lane.open().next().map(|held| held.ticket.first);
         let Some(first) = victim.and_then(|index| lane.take_task(index)) else { return };
+        let on_board = ended.tasks.iter().find(|(_, task)| task.index == first.ticket.first);
+        let times = on_board.map(|(_, task)| lane.times(&first, task.started, worked(ended, task.started)));
         let cause = Cause::Error { message: format!("its worker broke the protocol: {reason}") };
-        let report = self.report(now, slot, &first, Outcome::Failed, cause);
+        let mut report = self.report(now, slot, &first, Outcome::Failed, cause);
+        if let Some(times) = times {
+            report.set_times(times);
+        }
+        report.set_end(ended, ended.output.clone());
         let may_retry = self.rules(first.ticket.class).retries.on_error;
         self.attempt_over(now, &first, report, may_retry, out);
     }
@@ -212,16 +247,14 @@ impl Dispatcher {
         if let Some(started) = overdue.started
             && let Some((_, lane)) = self.table.at(slot)
         {
-            let service = u64::try_from(now.since(started).as_nanos()).unwrap_or(u64::MAX);
-            report.set_times(lane.times(&held, started, service));
+            report.set_times(lane.times(&held, started, worked(ended, started)));
         }
-        report.exit = Some(ended.exit);
         report.killed = killed;
-        report.peak_rss_bytes = ended.peak_rss_bytes;
-        let output = overdue.last_words.map_or_else(|| ended.output.clone(), |words| words.output);
-        report.stdout_tail = output.stdout;
-        report.stderr_tail = output.stderr;
-        report.output_omitted_bytes = output.omitted;
+        let mut output = overdue.last_words.map_or_else(|| ended.output.clone(), |words| words.output);
+        if self.rules(held.ticket.class).answers && !output.stdout.contains('\n') {
+            output.add_line(NO_LINE);
+        }
+        report.set_end(ended, output);
         let may_retry = self.rules(held.ticket.class).retries.on_timeout && !gave_up;
         self.attempt_over(now, &held, report, may_retry, out);
     }
@@ -242,6 +275,8 @@ impl Dispatcher {
             }
         }
         for (number, task) in &ended.tasks {
+            let others = bystander(*number, cause, ended);
+            let (cause, ended) = others.as_ref().map_or((cause, ended), |(cause, ended)| (cause, ended));
             self.lose_task(now, id.lane(*number).slot(), task.index, Some(task.started), cause, ended, out);
         }
     }
@@ -259,19 +294,12 @@ impl Dispatcher {
     ) {
         let Some((_, lane)) = self.table.at_mut(slot) else { return };
         let Some(held) = lane.take_task(index) else { return };
-        let times = started.map(|started| {
-            let service = u64::try_from(now.since(started).as_nanos()).unwrap_or(u64::MAX);
-            lane.times(&held, started, service)
-        });
+        let times = started.map(|started| lane.times(&held, started, worked(ended, started)));
         let mut report = self.report(now, slot, &held, Outcome::Lost, cause.clone());
         if let Some(times) = times {
             report.set_times(times);
         }
-        report.exit = Some(ended.exit);
-        report.peak_rss_bytes = ended.peak_rss_bytes;
-        report.stdout_tail.clone_from(&ended.output.stdout);
-        report.stderr_tail.clone_from(&ended.output.stderr);
-        report.output_omitted_bytes = ended.output.omitted;
+        report.set_end(ended, ended.output.clone());
         let may_retry = self.rules(held.ticket.class).retries.on_crash;
         self.attempt_over(now, &held, report, may_retry, out);
     }
@@ -289,7 +317,7 @@ fn why_it_ended(life: &Life, ended: &Ended, expected: bool) -> DeathCause {
     let Life::Ending(ending) = life else { return if expected { DeathCause::Left } else { by_itself } };
     match &ending.why {
         Why::User => DeathCause::Request,
-        Why::Timeout { limit } => DeathCause::Timeout { limit: *limit },
+        Why::Timeout { limit } | Why::Haunted { limit, .. } => DeathCause::Timeout { limit: *limit },
         Why::RunEnds => DeathCause::RunOver,
         Why::NotInitialized(_) => DeathCause::Initializer,
         Why::Silent => DeathCause::Silent,
@@ -301,10 +329,47 @@ fn why_it_ended(life: &Life, ended: &Ended, expected: bool) -> DeathCause {
     }
 }
 
+/// What is told of a task that was lost because its worker has died, where it is not the one that did it, or where that is
+/// not known.
+fn bystander(number: u16, cause: &Cause, ended: &Ended) -> Option<(Cause, Ended)> {
+    if ended.tasks.len() < 2 || !matches!(cause, Cause::WorkerDied { by_user: false, .. }) {
+        return None;
+    }
+    let why = if ended.out_of_memory { "want of memory".to_owned() } else { ended.exit.to_string() };
+    let message = match ended.culprit {
+        Some(culprit) if culprit == number => return None,
+        Some(culprit) => {
+            let task = ended.tasks.iter().find(|(other, _)| *other == culprit)?.1.index;
+            format!("its interpreter ended with {why}: task {task}, in another of its threads, did that")
+        }
+        None => {
+            let tasks = ended.tasks.len();
+            format!("its interpreter ended with {why}: which of the {tasks} tasks in its threads did that is not known")
+        }
+    };
+    // What the other one has said is not said by this one.
+    let output = if ended.culprit.is_some() { TaskOutput::default() } else { ended.output.clone() };
+    Some((Cause::Error { message }, Ended { output, ..ended.clone() }))
+}
+
+/// For how long a task was worked on whose worker has ended in it, in nanoseconds: up to that end, whenever it was told.
+fn worked(ended: &Ended, started: Moment) -> u64 {
+    u64::try_from(ended.at.since(started).as_nanos()).unwrap_or(u64::MAX)
+}
+
 fn death(ended: &Ended) -> Cause {
     Cause::WorkerDied { exit: ended.exit, by_user: false, out_of_memory: ended.out_of_memory }
 }
 
 pub(super) fn last_line(text: &str) -> String {
     text.lines().rev().find(|line| !line.trim().is_empty()).map_or_else(String::new, |line| format!(": {line}"))
+}
+
+impl AttemptReport {
+    /// How the worker ended that it was in, and what was printed in it.
+    fn set_end(&mut self, ended: &Ended, output: TaskOutput) {
+        (self.exit, self.peak_rss_bytes) = (Some(ended.exit), ended.peak_rss_bytes);
+        (self.stdout_tail, self.stderr_tail) = (output.stdout, output.stderr);
+        self.output_omitted_bytes = output.omitted;
+    }
 }

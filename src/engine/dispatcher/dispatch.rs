@@ -1,5 +1,6 @@
 //! Giving out work: which lane gets how many tasks.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::Dispatcher;
@@ -9,7 +10,7 @@ use super::queue::Ticket;
 use super::queue::expired::Limits;
 use super::worker::Life;
 use crate::engine::dispatcher::window::Holding;
-use crate::engine::event::{Moment, RunState, Slot};
+use crate::engine::event::{Chunks, Moment, RunState, Slot};
 use crate::engine::stream::ClassRules;
 use crate::workload::model::{Backoff, ClassId, OnTimeout, Retries};
 
@@ -21,6 +22,7 @@ const NO_RULES: ClassRules = ClassRules {
     on_timeout: OnTimeout::Kill,
     queue_timeout: None,
     wait_timeout: None,
+    answers: false,
     grace_period: Duration::ZERO,
     retries: Retries {
         max: 0,
@@ -28,6 +30,7 @@ const NO_RULES: ClassRules = ClassRules {
         on_timeout: false,
         on_error: false,
         backoff: Backoff { delay: Duration::ZERO, factor: 1.0, max_delay: Duration::ZERO, jitter: false },
+        redraw: false,
     },
 };
 
@@ -40,7 +43,7 @@ impl Dispatcher {
     pub(super) fn pump(&mut self, now: Moment, out: &mut dyn Sink) {
         while self.state == RunState::Running && !self.queue.is_empty() {
             let keeps_workers = self.policy.keeps_workers();
-            if !keeps_workers && self.starts_left == 0 {
+            if !keeps_workers && !self.starts.any_left() {
                 self.unfinished |= !self.idle.is_empty();
                 return;
             }
@@ -60,7 +63,10 @@ impl Dispatcher {
     /// Fills a lane's window.
     pub(super) fn refill(&mut self, now: Moment, slot: Slot, out: &mut dyn Sink) {
         let Some((worker, lane)) = self.table.at(slot) else { return };
-        if !matches!(worker.life, Life::Working) || worker.closed || lane.ghost.is_some() || slot.0 >= self.workers {
+        if !matches!(worker.life, Life::Working) || worker.closed || lane.ghost.is_some() {
+            return;
+        }
+        if slot.0 >= self.lanes_aimed_at() {
             return;
         }
         if self.leave_if_spent(now, slot, out) {
@@ -79,6 +85,7 @@ impl Dispatcher {
             }
             self.idle.remove(&slot);
             self.watch_sent(now, slot, &tickets);
+            self.count_chunk(&tickets);
             if let Some(lane) = self.table.lane_id(slot) {
                 out.effect(Effect::Send { lane, tickets });
             }
@@ -88,6 +95,26 @@ impl Dispatcher {
                 return;
             }
         }
+    }
+
+    fn count_chunk(&mut self, tickets: &[Ticket]) {
+        let Some(last) = tickets.last() else { return };
+        let (chunks, tasks, _) = self.sent;
+        self.sent = (chunks + 1, tasks + tickets.iter().map(|ticket| ticket.count).sum::<u64>(), last.class);
+    }
+
+    /// How tasks have travelled, and would travel now if there were as many as one likes.
+    pub(super) fn chunks(&self) -> Chunks {
+        let (sent, tasks, class) = self.sent;
+        let size = match self.lanes_are_sent_one {
+            true => 1,
+            false => {
+                let nothing = Holding { tasks: 0, nanos: 0 };
+                self.chunk.room(nothing, self.estimates.nanos(class), u64::MAX, 1, true)
+            }
+        };
+        let size = u32::try_from(size.max(1)).ok().and_then(NonZeroU32::new);
+        Chunks { sent, tasks, size: size.unwrap_or(NonZeroU32::MAX) }
     }
 
     fn fill(&mut self, now: Moment, slot: Slot, tickets: &mut Vec<Ticket>, out: &mut dyn Sink) {

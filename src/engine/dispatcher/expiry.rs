@@ -25,13 +25,19 @@ const REPORTING: Duration = Duration::from_millis(5);
 const AGAIN: Duration = Duration::from_millis(1);
 
 impl Dispatcher {
-    /// Ends the waiting of tasks in the queue whose `queue_timeout` ran out; says whether there were any.
+    /// Ends the waiting of tasks in the queue, and outside of it, whose limit ran out; says whether there were any.
     pub(super) fn expire_queue(&mut self, now: Moment, out: &mut dyn Sink) -> bool {
         if self.queue.next_expiry().is_none_or(|at| at > now) {
             return false;
         }
         let mut any = false;
-        for (class, limit, expired) in self.queue.expire(now, self.deliveries.is_some()).groups() {
+        let gone = self.queue.expire(now, self.deliveries.is_some());
+        if gone.outside.count > 0 {
+            self.counts.submitted += gone.outside.count;
+            self.present.came_from_outside(gone.outside.waited);
+            self.pass_given_up();
+        }
+        for (class, limit, expired) in gone.groups() {
             self.expired(now, class, limit, &expired, out);
             any = true;
         }
@@ -98,18 +104,26 @@ impl Dispatcher {
             WaitingLimit::Caller(_) => &mut self.counts.wait_timed_out,
         }) += expired.count;
         let reports: Vec<AttemptReport> =
-            expired.named.iter().map(|index| self.expired_report(now, class, *index, limit)).collect();
+            expired.named.iter().map(|named| self.expired_report(now, class, *named, limit)).collect();
         self.tell(now, &Event::Expired { class, count: expired.count, limit, reports: &reports }, out);
         for place in expired.places.iter().flatten() {
             self.deliver_errors(now, place.arrival, place.position, place.count, out);
         }
     }
 
-    fn expired_report(&self, now: Moment, class: ClassId, index: TaskIndex, limit: WaitingLimit) -> AttemptReport {
+    /// `named`: the task, and which attempt at it was waited for.
+    fn expired_report(
+        &self,
+        now: Moment,
+        class: ClassId,
+        named: (TaskIndex, Attempt),
+        limit: WaitingLimit,
+    ) -> AttemptReport {
+        let (index, attempt) = named;
         AttemptReport {
             index,
             class,
-            attempt: Attempt::FIRST,
+            attempt,
             attempts_allowed: self.rules(class).retries.max + 1,
             outcome: Outcome::TimedOut,
             cause: limit.into(),
@@ -137,8 +151,9 @@ impl Dispatcher {
             return;
         }
         if count == 1 && lane.ghost.is_some_and(|ghost| ghost.index == first) {
-            // It was told until when it may begin, before its caller was to leave it alone.
-            self.is_unheard(now, id, first, out);
+            // It was told until when it may begin, before its caller was to leave it alone. It was not begun.
+            worker.given = worker.given.saturating_sub(1);
+            self.is_unheard_or_skipped(now, id, first, true, out);
             return self.after_result(now, id.slot(), out);
         }
         let leaves = !matches!(worker.life, Life::Working);

@@ -21,6 +21,8 @@ pub enum Input<'a> {
     Broken(EngineError),
     /// A worker process was started.
     Started { worker: WorkerId, pid: u32 },
+    /// The fork server was asked for a worker. What becomes of that follows.
+    ForkAskedFor { worker: WorkerId },
     /// A worker process could not be started.
     StartFailed { worker: WorkerId, failure: StartFailure },
     /// A worker said hello: it is there, and ready unless it has an initializer to run.
@@ -37,6 +39,13 @@ pub enum Input<'a> {
     Failed { lane: LaneId, failure: Box<TaskFailure> },
     /// A task returned bytes; its record follows.
     Returned { lane: LaneId, index: TaskIndex, bytes: &'a [u8] },
+    /// Nobody has seen the moment at which the process of a lane's task has ended: what it tells next as the time of the
+    /// task is an upper bound.
+    EndedUnseen { lane: LaneId },
+    /// A worker that has not said hello was seen to be getting ready for it: it is not silent.
+    GettingReady { lane: LaneId },
+    /// Answer to [`Effect::LookFor`]: the worker has not ended.
+    StillThere { worker: WorkerId, due: Due },
     /// Answer to [`Effect::Probe`].
     Progress {
         /// Which lane was asked for.
@@ -70,13 +79,19 @@ pub enum Input<'a> {
     Closed { worker: WorkerId },
     /// A worker sent something that cannot be understood.
     Misbehaved { worker: WorkerId, reason: String },
-    /// The fork server is there, and ready unless it has an initializer to run.
-    ForkServerHello {
+    /// The fork server was started.
+    ForkServerStarted {
         /// Process id.
         pid: u32,
     },
+    /// The fork server said hello: it is there, and ready unless it has an initializer to run.
+    ForkServerHello,
     /// The fork server has run its initializer, or says why that failed.
     ForkServerInitialized { result: Result<InitializerFigures, String> },
+    /// Nothing can be forked from the fork server, for a reason that the next one would have too. It is on its way out.
+    ForkServerUnfit { reason: String },
+    /// The fork server said something that cannot be understood, or that nobody has asked it.
+    ForkServerMisbehaved { reason: String },
     /// The fork server could not be started.
     ForkServerNotStarted { failure: StartFailure },
     /// The fork server ended and was reaped. The workers that it was asked for and did not start have failed to start, which
@@ -131,13 +146,27 @@ pub struct TaskOutput {
     pub omitted: u64,
 }
 
+impl TaskOutput {
+    /// Adds a line of ours to what it wrote to its standard error.
+    pub(super) fn add_line(&mut self, line: &str) {
+        if !self.stderr.is_empty() && !self.stderr.ends_with('\n') {
+            self.stderr.push('\n');
+        }
+        self.stderr.push_str(line);
+    }
+}
+
 /// How a worker ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     /// Its exit status.
     pub exit: Exit,
+    /// When it ended, as far as that was seen: it may be told a while later.
+    pub at: Moment,
     /// The tasks that its lanes were in according to the status board, with the numbers of the lanes.
     pub tasks: Vec<(u16, InTask)>,
+    /// The lane whose task has ended it, where there are several and it is known.
+    pub culprit: Option<u16>,
     /// The kernel's accounting of its whole life.
     pub usage: Usage,
     /// Largest resident set, where known.
@@ -149,6 +178,23 @@ pub struct Ended {
     /// Whether it has not ended at all: it could not be killed.
     pub left_behind: bool,
     pub output: TaskOutput,
+}
+
+/// What a worker is late with. Its end may have come without having been heard yet: then it is not accused of anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Its initializer.
+    Initializer,
+    /// Its end after SIGTERM.
+    Grace,
+    /// Its end after SIGKILL.
+    Killed,
+    /// Its end after that of its socket.
+    Closed,
+    /// Its departure, as it has no work.
+    Leave,
+    /// Its departure, as nobody has any.
+    Join,
 }
 
 /// How a worker is to be ended.
@@ -172,14 +218,20 @@ pub enum Effect {
         /// The task it is started for.
         task: Option<Ticket>,
     },
-    /// Start what workers are forked from. Answered by `ForkServerHello` or `ForkServerNotStarted`.
+    /// Start what workers are forked from. Answered by `ForkServerStarted` or `ForkServerNotStarted`.
     StartForkServer,
     /// End it at once. Answered by `ForkServerEnded`.
     StopForkServer,
+    /// Workers are spawned from here on.
+    NoMoreForks,
+    /// Leave it behind: it could not be ended, and is waited for no longer. Answered by `ForkServerEnded`.
+    AbandonForkServer,
     /// Send tasks to a lane, in this order. A worker makes the lanes that it is sent tasks for.
     Send { lane: LaneId, tickets: Vec<Ticket> },
     /// Say what a lane is in, at once. Answered by `Progress`.
     Probe { lane: LaneId },
+    /// Say whether a worker is still there. Answered by `StillThere` if it is; if not, its end is about to be told.
+    LookFor { worker: WorkerId, due: Due },
     /// Ask a worker to leave after its task.
     Retire { worker: WorkerId },
     /// End a worker.

@@ -30,6 +30,8 @@ pub(super) struct Lane {
     pub(crate) quiet_since: Option<Moment>,
     /// Whether it holds nothing because there is no room at its worker for the bytes of the next task.
     pub(crate) waits_for_room: bool,
+    /// Whether its process may have ended long before what it is told to have worked until.
+    pub(crate) ended_unseen: bool,
 }
 
 /// A task that worked too long.
@@ -54,6 +56,8 @@ pub(super) struct Ghost {
     pub(crate) since: Moment,
     /// Whether it is known to have begun.
     pub(crate) begun: bool,
+    /// Whether it has worked longer than its `timeout`: nobody knows whether it will ever end.
+    pub(crate) overdue: bool,
 }
 
 /// Tasks that a worker holds.
@@ -86,7 +90,19 @@ impl Held {
     }
 }
 
+impl Ghost {
+    /// That of a task whose caller gave up before it began, as far as is known.
+    pub(super) fn of(ticket: &Ticket, now: Moment) -> Self {
+        Self { index: ticket.first, class: ticket.class, started: now, since: now, begun: false, overdue: false }
+    }
+}
+
 impl Lane {
+    /// Whether it is in a task that has worked longer than its `timeout`.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.ghost.is_some_and(|ghost| ghost.overdue)
+    }
+
     /// Tasks without an outcome that this lane answers for.
     pub(super) fn tasks(&self) -> u64 {
         self.open().map(|held| held.ticket.count).sum::<u64>() + u64::from(self.overdue.is_some())

@@ -5,8 +5,8 @@
 //! has exactly one outcome. It must never read a clock, touch a process or know who observes: that is what makes it
 //! testable by simulation, and what makes a difference between engines the difference of their [`Policy`] alone.
 //!
-//! `staff` starts and dismisses workers, `dispatch` gives out work, `results` takes it in, `deaths` deals with workers
-//! that end, `deadlines` with time that runs out, `expiry` with waiting that lasts too long, `ghosts` with workers whose
+//! `staff` starts and dismisses workers, `starts` says how many in one turn, `dispatch` gives out work, `results` takes it in, `deaths` deals with workers
+//! that end, `deadlines` with time that runs out, `late` with what ended after that, `expiry` with waiting that lasts too long, `ghosts` with workers whose
 //! caller has given up, `control` with what the user asks for, `recycle` with workers that have done their share,
 //! `arrivals` with tasks that come, `fork_server` with what workers are forked from, `joins` with a caller that joins in the
 //! order of its starts, `unsent` with tasks that there is no room for, `delivery` with results on their way to the caller,
@@ -25,12 +25,14 @@ mod ghosts;
 pub mod input;
 mod joins;
 mod lane;
+mod late;
 mod policy;
 mod presence;
 pub mod queue;
 mod recycle;
 mod results;
 mod staff;
+mod starts;
 mod timers;
 mod unsent;
 pub mod window;
@@ -46,24 +48,21 @@ use crate::engine::error::EngineError;
 use crate::engine::event::{EngineView, Event, InTask, Moment, RunState, Severity, Slot, SlotView, WorkerState};
 use crate::engine::outcome::Counts;
 use crate::engine::stream::{Admission, ClassRules, TaskStream};
-use crate::workload::model::Recycling;
+use crate::workload::model::{ClassId, Recycling, StartMethod};
 
 use arrivals::{PendingArrivals, in_system};
 use caller::Caller;
 use delivery::Deliveries;
 pub use delivery::Submitting;
 use fork_server::ForkServer;
-pub use input::{Effect, Ended, Input, Sink, StartFailure, Stop};
+pub use input::{Due, Effect, Ended, Input, Sink, StartFailure, Stop};
 use joins::Joins;
 use lane::Lane;
 pub use policy::Policy;
 use presence::TasksPresent;
+use starts::Starts;
 use timers::{Timer, Timers};
 use worker::{Table, Worker};
-
-/// Workers that are started before others have their turn: starting one takes the driver about a millisecond, in which it
-/// can neither signal a worker nor hear the user.
-const STARTS_AT_ONCE: u32 = 8;
 
 /// Everything a dispatcher needs to know beforehand.
 #[derive(Debug)]
@@ -83,8 +82,8 @@ pub struct Settings {
     pub initializer: Option<InitializerRules>,
     /// Whether the caller starts as many processes as there are places and joins them in that order before it starts more.
     pub joins_all: bool,
-    /// Whether workers are forked from a server, which then runs the initializer, once for all of them.
-    pub fork_server: bool,
+    /// How workers are started: forked from a server or not, and which of both runs the initializer.
+    pub start_method: StartMethod,
     /// When workers are replaced although they are well.
     pub recycling: Recycling,
     /// How long workers may take to leave once every task has its outcome.
@@ -125,6 +124,8 @@ pub struct Dispatcher {
     join_timeout: Duration,
     kills: Vec<(Duration, Option<Slot>)>,
     classes: Vec<ClassRules>,
+    /// The shortest limit on the work of a task, in nanoseconds.
+    shortest_limit: u64,
     seed: u64,
     max_workers: u32,
     /// Whether a lane is given a task only when it has none: nothing that it has not begun could be taken back from a
@@ -151,6 +152,8 @@ pub struct Dispatcher {
     deliveries: Option<Deliveries>,
     caller: Caller,
     estimates: Estimates,
+    /// Chunks that were sent, tasks in them and the class of the last.
+    sent: (u64, u64, ClassId),
     present: TasksPresent,
     counts: Counts,
     /// Tasks that wait for their next attempt.
@@ -166,14 +169,16 @@ pub struct Dispatcher {
     early_deaths: u32,
     /// Initializers that failed one after the other.
     failed_initializers: u32,
+    /// Why the last one failed; lines after the first one say where.
+    initializer_failure: String,
     /// Whether it was told that nothing but ghosts is at work.
     told_haunted: bool,
     /// Workers that the user wants killed as soon as they are there; `None` is the first one found in a task.
     to_kill: BTreeSet<Option<Slot>>,
     /// Not before this it is asked again which worker is in a task.
     look_again: Moment,
-    /// How many more workers may be started before others have their turn.
-    starts_left: u32,
+    /// Workers that may be started before others have their turn.
+    starts: Starts,
     /// Whether there are workers to be started, or tasks to be given to new ones, when others have had their turn.
     unfinished: bool,
     views: Vec<SlotView>,
@@ -191,8 +196,11 @@ impl Dispatcher {
             policy: settings.policy,
             chunk: settings.chunk,
             start_timeout: settings.start_timeout,
-            initializer: settings.initializer.filter(|_| !settings.fork_server),
-            fork_server: settings.fork_server.then(|| ForkServer::new(settings.initializer)),
+            initializer: settings.initializer.filter(|_| !settings.start_method.initializes_once()),
+            fork_server: settings
+                .start_method
+                .forks()
+                .then(|| ForkServer::new(settings.initializer.filter(|_| settings.start_method.initializes_once()))),
             joins: (settings.joins_all && !settings.policy.keeps_workers()).then(Joins::default),
             recycling: settings.recycling,
             join_timeout: settings.join_timeout,
@@ -216,6 +224,8 @@ impl Dispatcher {
             queue_capacity: settings.submitting.queue_capacity,
             arrivals: PendingArrivals::new(settings.admission, total),
             estimates: Estimates::new(settings.classes.len()),
+            sent: (0, 0, 0),
+            shortest_limit: late::shortest(&settings.classes),
             classes: settings.classes,
             present: TasksPresent::default(),
             counts: Counts::default(),
@@ -226,10 +236,11 @@ impl Dispatcher {
             start_blocked_until: Moment::ZERO,
             early_deaths: 0,
             failed_initializers: 0,
+            initializer_failure: String::new(),
             told_haunted: false,
             to_kill: BTreeSet::new(),
             look_again: Moment::ZERO,
-            starts_left: 0,
+            starts: Starts::new(),
             unfinished: false,
             views: Vec::new(),
             turn_before: Moment::ZERO,
@@ -247,17 +258,9 @@ impl Dispatcher {
     /// Whatever the input is, nothing is given out whose time is over, and every timer that is due goes off: a limit does
     /// not wait for its own [`Input::Wake`] while the driver is busy with others.
     pub fn handle(&mut self, now: Moment, input: Input<'_>, out: &mut dyn Sink) {
-        // What comes in answer to an effect is no turn for others.
-        let answer = matches!(
-            input,
-            Input::Started { .. }
-                | Input::StartFailed { .. }
-                | Input::Hello { .. }
-                | Input::Progress { .. }
-                | Input::Unsent { .. }
-        );
-        if !answer {
-            self.starts_left = STARTS_AT_ONCE;
+        if matches!(input, Input::Begin | Input::Wake) {
+            self.starts.turn_begins();
+            self.arrivals.turn_begins();
         }
         self.caller.turn_begins(now);
         (self.turn_before, self.turn_now) = (self.turn_now, now);
@@ -273,18 +276,37 @@ impl Dispatcher {
             Input::StartFailed { worker, failure } => self.start_failed(now, worker, failure, out),
             Input::Hello { worker } => self.hello(now, worker, out),
             Input::Initialized { worker, result } => self.initialized(now, worker, result, out),
-            Input::Done { lane, records } => self.done(now, lane, records, out),
-            Input::Failed { lane, failure } => self.failed(now, lane, failure, out),
+            Input::Done { lane, records } => self.done_or_late(now, lane, records, out),
+            Input::Failed { lane, failure } => {
+                if !self.is_late(now, lane, &failure, out) {
+                    self.failed(now, lane, failure, out);
+                }
+            }
             Input::Skipped { lane, first, count } => self.skipped(now, lane, first, count, out),
             Input::Returned { lane, index, bytes } => self.returned(now, lane, index, bytes, out),
             Input::Grown { worker } => self.grown(now, worker, out),
             Input::Unsent { lane, tickets, refused } => self.unsent(now, lane, &tickets, refused, out),
             Input::Closed { worker } => self.closed(now, worker),
+            Input::StillThere { worker, due } => self.still_there(now, worker, due, out),
             Input::Progress { lane, task } => self.progress(now, lane, task, out),
+            Input::EndedUnseen { lane } => {
+                if let Some((_, lane)) = self.table.lane_mut(lane) {
+                    lane.ended_unseen = true;
+                }
+            }
+            Input::GettingReady { lane } => {
+                if let Some((_, lane)) = self.table.lane_mut(lane) {
+                    lane.hear(now);
+                }
+            }
             Input::Misbehaved { worker, reason } => self.misbehaved(now, worker, reason, out),
-            Input::ForkServerHello { pid } => self.fork_server_hello(now, pid, out),
+            Input::ForkAskedFor { worker } => self.fork_asked_for(now, worker),
+            Input::ForkServerStarted { pid } => self.fork_server_started(now, pid, out),
+            Input::ForkServerHello => self.fork_server_hello(now, out),
             Input::ForkServerInitialized { result } => self.fork_server_initialized(now, result, out),
+            Input::ForkServerMisbehaved { reason } => self.fork_server_misbehaved(now, reason, out),
             Input::ForkServerNotStarted { failure } => self.fork_server_not_started(now, failure, out),
+            Input::ForkServerUnfit { reason } => self.fork_server_unfit(now, &reason, out),
             Input::ForkServerEnded { exit, usage, wrote } => {
                 self.fork_server_ended(now, (exit, usage, &wrote), out);
             }
@@ -347,20 +369,22 @@ impl Dispatcher {
             workers: self.workers,
             slots: &self.views,
             caller: self.caller.view(now),
+            chunks: self.policy.keeps_workers().then(|| self.chunks()),
         }
     }
 
     fn row(&self, slot: Slot, worker: &Worker, lane: &Lane, task: impl Fn(Slot) -> Option<InTask>) -> Option<SlotView> {
         let mut state = worker.state(lane, self.policy);
-        let is_there = state != WorkerState::Free && (!self.policy.shares_worker() || lane.busy());
+        let is_there = state != WorkerState::Free && (!self.policy.shares_worker() || !lane.is_at_rest());
         let task = if lane.busy() { task(slot) } else { None };
         let task = task.and_then(|task| Some((task.index, lane.class_of(task.index)?, task.started)));
         let task = task.or(lane.ghost.map(|ghost| (ghost.index, ghost.class, ghost.started)));
         // A process that is its task says hello with its result: it has started when it is in its task.
-        if !self.policy.keeps_workers() && state == WorkerState::Starting && task.is_some() {
+        let is_new = matches!(state, WorkerState::Starting | WorkerState::Initializing);
+        if !self.policy.keeps_workers() && is_new && task.is_some() {
             state = if lane.ghost.is_some() { WorkerState::Ghost } else { WorkerState::Busy };
         }
-        (is_there || slot.0 < self.workers).then_some(SlotView { slot, pid: worker.pid, state, task })
+        (is_there || slot.0 < self.lanes_aimed_at()).then_some(SlotView { slot, pid: worker.pid, state, task })
     }
 
     /// Exact counts; waiting and running tasks are counted afresh, so that the conservation law says something.
@@ -395,9 +419,12 @@ impl Dispatcher {
         for timer in due {
             self.timer(now, timer, out);
         }
-        if self.unfinished && self.starts_left > 0 {
+        if self.unfinished && self.starts.any_left() {
             self.unfinished = false;
-            self.fit_table(now, out);
+            // Places for processes are all there; what they are started for is given out below.
+            if self.policy.keeps_workers() {
+                self.fit_table(now, out);
+            }
         }
         // Whatever has happened may have left room.
         self.admit(now, out);
@@ -412,18 +439,16 @@ impl Dispatcher {
     fn timer(&mut self, now: Moment, timer: Timer, out: &mut dyn Sink) {
         match timer {
             Timer::Watch { slot } => self.look(slot, out),
-            Timer::Closed(worker) => self.still_there(now, worker, out),
             Timer::ForkServer(number) => self.fork_server_overdue(now, number, out),
-            Timer::Initializer(worker) => self.initializer_overdue(now, worker, out),
-            Timer::Grace(worker) => self.grace_over(now, worker, out),
-            Timer::Verify(worker) => self.verify(now, worker, out),
-            Timer::Stuck(worker) => self.stuck(worker, out),
-            Timer::Leave(worker) => self.overstayed(now, worker, out),
-            Timer::Join(worker) => self.not_joined(now, worker, out),
+            Timer::ForkServerStuck(number) => self.fork_server_stuck(number, out),
+            Timer::Due(worker, due) => self.look_for(worker, due, out),
+            Timer::Leave(worker) => self.look_for(worker, Due::Leave, out),
+            Timer::Join(worker) => self.look_for(worker, Due::Join, out),
+            Timer::Stuck(worker) => self.stuck(now, worker, out),
             Timer::Start(worker) => self.start_again(now, worker, out),
             // Every turn ends with it.
             Timer::Kill => {}
-            Timer::KillWorker(Some(slot)) if slot.0 >= self.workers => {
+            Timer::KillWorker(Some(slot)) if slot.0 >= self.lanes_aimed_at() => {
                 let text = format!("worker {slot} was to be killed now, and there is none");
                 self.note(now, Severity::Warning, text, out);
             }
@@ -453,6 +478,7 @@ impl Dispatcher {
                 // Nobody waits for what is left.
                 self.queue.clear();
                 self.deliver_rest(now, out);
+                out.event(now, &Event::RunEnds { early: false });
                 self.dismiss_all(now, out);
             }
         }

@@ -15,6 +15,8 @@ pub(super) struct TasksPresent {
     since: Moment,
     /// The last moment at which there was a task.
     until: Moment,
+    /// Task-nanoseconds between arrival and admission, where there was no room.
+    outside: u128,
 }
 
 impl TasksPresent {
@@ -32,13 +34,22 @@ impl TasksPresent {
         self.sum += u128::from(tasks) * u128::from(now.0.saturating_sub(arrival.0));
     }
 
+    /// Tasks that found no room until now are let in, or have given that up: for so many nanoseconds in all they waited.
+    pub(super) fn came_from_outside(&mut self, waited: u128) {
+        self.sum += waited;
+        self.outside += waited;
+    }
+
     /// Until now, with so many tasks there.
     pub(super) fn seen(mut self, now: Moment, tasks: u64) -> Presence {
         self.pass(now, tasks);
-        let nanos = u32::try_from(self.sum % 1_000_000_000).unwrap_or(0);
-        let seconds = u64::try_from(self.sum / 1_000_000_000).unwrap_or(u64::MAX);
-        Presence { time: Duration::new(seconds, nanos), until: self.until }
+        Presence { time: duration(self.sum), outside: duration(self.outside), until: self.until }
     }
+}
+
+fn duration(nanos: u128) -> Duration {
+    let fraction = u32::try_from(nanos % 1_000_000_000).unwrap_or(0);
+    Duration::new(u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX), fraction)
 }
 
 #[cfg(test)]

@@ -55,7 +55,8 @@ impl Dispatcher {
             }
             let free_since = lane.free_since;
             let end = batch.last().map_or(free_since, end_of);
-            lane.free_since = end;
+            let free = batch.last().map_or(end, |last| Moment(end.0.saturating_add(last.after)));
+            lane.free_since = free;
             worker.proven = true;
             if before.expired {
                 // It was begun at the last moment: its outcome stands.
@@ -66,12 +67,18 @@ impl Dispatcher {
             let counted = self.before_stop(batch);
             self.counts.succeeded += counted as u64;
             self.counts.cancelled += (fitting - counted) as u64;
-            let batch = &batch[..counted];
+            let (batch, cut) = batch.split_at(counted);
+            // The first of these was in work then, and none behind it had begun.
+            if let Some(Record { index, start, .. }) = cut.first().copied() {
+                let dispatched = before.sent.max(batch.last().map_or(free_since, end_of));
+                let ended = cut.first().map_or(start, end_of);
+                out.event(now, &Event::CutShort { slot, index, dispatched, start, ended });
+            }
             if batch.is_empty() {
                 continue;
             }
             let begin = batch.first().map_or(end, |first| first.start);
-            let nanos = u64::try_from(batch.last().map_or(begin, end_of).since(begin).as_nanos()).unwrap_or(u64::MAX);
+            let nanos = u64::try_from(free.since(begin).as_nanos()).unwrap_or(u64::MAX);
             self.estimates.observe(before.ticket.class, counted as u64, nanos);
             let Ticket { class, attempt, arrival, .. } = before.ticket;
             let batch = Batch { slot, class, attempt, arrival, sent: before.sent, free_since, records: batch };
@@ -116,7 +123,7 @@ impl Dispatcher {
         };
         let (held, rest) = next.split(1);
         rest.into_iter().for_each(|rest| lane.held.push_front(rest));
-        let report_times = lane.times(&held, failure.start, failure.service);
+        let (dispatched, report_times) = (lane.dispatched(&held), lane.times(&held, failure.start, failure.service));
         // The next attempt at it, be it here, has a start of its own.
         lane.found_in = None;
         lane.hear(now);
@@ -131,6 +138,8 @@ impl Dispatcher {
         }
         if self.stopped_at.is_some_and(|stopped| end > stopped) {
             self.counts.cancelled += 1;
+            let (index, start) = (failure.index, failure.start);
+            out.event(now, &Event::CutShort { slot, index, dispatched, start, ended: end });
             return self.after_result(now, slot, out);
         }
         self.estimates.observe(held.ticket.class, 1, failure.service);
@@ -255,9 +264,14 @@ fn end_of(record: &Record) -> Moment {
 }
 
 impl Lane {
+    /// When it was free for a task that it holds.
+    pub(super) fn dispatched(&self, held: &Held) -> Moment {
+        held.sent.max(self.free_since)
+    }
+
     /// Wait, startup and service of a task that began at `start`.
     pub(super) fn times(&self, held: &Held, start: Moment, service: u64) -> Times {
-        let dispatched = held.sent.max(self.free_since);
+        let dispatched = self.dispatched(held);
         Times {
             wait: dispatched.since(held.ticket.arrival),
             startup: start.since(dispatched),

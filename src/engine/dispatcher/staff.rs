@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Dispatcher;
 use super::deadlines::LEAVE;
-use super::input::{Effect, InitializerFigures, Sink, StartFailure};
+use super::input::{Due, Effect, InitializerFigures, Sink, StartFailure};
 use super::lane::{Ghost, Held};
 use super::queue::Ticket;
 use super::timers::Timer;
@@ -26,9 +26,10 @@ impl Dispatcher {
         if self.ending.is_some() {
             return;
         }
-        self.table.grow(self.workers);
-        self.queue.set_lanes(self.workers);
-        let beyond: Vec<Slot> = self.table.slots().skip(self.workers as usize).collect();
+        let lanes = self.lanes_aimed_at();
+        self.table.grow(lanes);
+        self.deal_to_lanes();
+        let beyond: Vec<Slot> = self.table.slots().skip(lanes as usize).collect();
         for slot in beyond {
             self.idle.remove(&slot);
             // A worker that others share stays; what its lane holds is finished.
@@ -37,7 +38,7 @@ impl Dispatcher {
             }
         }
         let mut vacancies = self.vacancies();
-        for slot in (0..self.workers).map(Slot) {
+        for slot in (0..lanes).map(Slot) {
             if vacancies > 0 && self.prepare_slot(now, slot, out) {
                 vacancies -= 1;
             }
@@ -49,6 +50,9 @@ impl Dispatcher {
     fn vacancies(&self) -> u32 {
         let total = self.arrivals.total(self.queue.total());
         let left = total.map_or(u64::MAX, |total| total.saturating_sub(self.counts.finished()));
+        if self.policy.shares_worker() {
+            return if left > 0 { u32::MAX } else { 0 };
+        }
         // Whether a lane with a queue of its own needs a worker, that queue says.
         if !self.policy.keeps_workers() || self.queue.is_dealt() || left >= u64::from(self.workers) {
             return u32::MAX;
@@ -65,7 +69,7 @@ impl Dispatcher {
         if !self.queue.is_dealt() || !self.policy.keeps_workers() || self.queue.is_empty() {
             return;
         }
-        for slot in (0..self.workers).map(Slot) {
+        for slot in (0..self.lanes_aimed_at()).map(Slot) {
             if self.table.at(slot).is_some_and(|(worker, _)| worker.is_free()) {
                 self.prepare_slot(now, slot, out);
             }
@@ -74,8 +78,8 @@ impl Dispatcher {
 
     /// A place may have become free: another worker is started there if one is needed.
     pub(super) fn repopulate(&mut self, now: Moment, worker: WorkerId, out: &mut dyn Sink) {
-        let slots = self.table.slots_of(worker);
-        for slot in slots.take_while(|slot| *slot < self.workers).map(Slot).collect::<Vec<_>>() {
+        let (slots, lanes) = (self.table.slots_of(worker), self.lanes_aimed_at());
+        for slot in slots.take_while(|slot| *slot < lanes).map(Slot).collect::<Vec<_>>() {
             if self.table.at(slot).is_some_and(|(worker, _)| worker.is_free()) && self.vacancies() > 0 {
                 self.prepare_slot(now, slot, out);
             }
@@ -100,7 +104,7 @@ impl Dispatcher {
             self.idle.insert(slot);
         } else if self.queue.is_dealt() && !self.policy.shares_worker() && self.queue.next(slot).is_none() {
             // It is started when there is something for it.
-        } else if self.starts_left == 0 {
+        } else if !self.starts.any_left() {
             self.unfinished = true;
         } else {
             self.start(now, slot, None, out);
@@ -115,7 +119,7 @@ impl Dispatcher {
         worker.epoch += 1;
         worker.life = if blocked { Life::Waiting } else { Life::Starting(now) };
         if !blocked {
-            (worker.pid, worker.closed, worker.proven, worker.given) = (None, false, false, 0);
+            (worker.pid, worker.asked_for, worker.closed, worker.proven, worker.given) = (None, false, false, false, 0);
         }
         let Some(id) = self.table.lane_id(slot).map(|lane| lane.worker) else { return };
         if blocked {
@@ -138,13 +142,15 @@ impl Dispatcher {
         if let Some((lane, ticket)) = self.table.lanes_of_mut(id).first_mut().zip(task) {
             if ticket.given_up {
                 // Its caller has given up: it is a ghost as soon as there is a process.
-                lane.ghost =
-                    Some(Ghost { index: ticket.first, class: ticket.class, started: now, since: now, begun: false });
+                lane.ghost = Some(Ghost::of(&ticket, now));
             } else {
                 lane.held.push_back(Held::new(ticket, now, 0));
             }
         }
-        self.starts_left = self.starts_left.saturating_sub(1);
+        if task.is_some_and(|ticket| ticket.given_up) {
+            self.deal_to_lanes();
+        }
+        self.starts.take();
         self.caller_started(id);
         let in_work = task.map(|ticket| Ticket { expires: None, ..ticket });
         let lanes = self.policy.lanes_of_a_worker(NonZeroU32::new(self.workers).unwrap_or(NonZeroU32::MIN));
@@ -155,6 +161,13 @@ impl Dispatcher {
     pub(super) fn started(&mut self, now: Moment, id: WorkerId, pid: u32, out: &mut dyn Sink) {
         self.failed_starts = 0;
         self.start_blocked_until = Moment::ZERO;
+        if !self.table.worker(id).is_some_and(|worker| worker.asked_for) {
+            // The answer to a start comes right after it, or after that to the one before.
+            self.starts.took(now.since(self.turn_before));
+        }
+        if self.fork_answered(now, id) {
+            self.fork_server_proven();
+        }
         let Some(worker) = self.table.worker_mut(id) else { return };
         worker.pid = Some(pid);
         let restart = std::mem::take(&mut worker.replaces);
@@ -185,7 +198,7 @@ impl Dispatcher {
                 worker.life = Life::Initializing(since);
                 self.hear_all(now, id);
                 if let Some(limit) = rules.timeout {
-                    self.timers.set(now + limit, Timer::Initializer(id));
+                    self.timers.set(now + limit, Timer::Due(id, Due::Initializer));
                 }
             }
         }
@@ -251,6 +264,7 @@ impl Dispatcher {
     }
 
     pub(super) fn start_failed(&mut self, now: Moment, id: WorkerId, failure: StartFailure, out: &mut dyn Sink) {
+        self.fork_answered(now, id);
         if self.table.worker(id).is_none() {
             return;
         }
@@ -259,6 +273,7 @@ impl Dispatcher {
             lane.ghost = None;
             lane.held.pop_front()
         });
+        self.deal_to_lanes();
         let overdue = self.table.lanes_of_mut(id).first_mut().and_then(|lane| lane.overdue.take());
         if let Some(overdue) = overdue {
             let report = self.report(now, id.slot, &overdue.task, Outcome::TimedOut, overdue.cause);
@@ -348,6 +363,7 @@ impl Dispatcher {
             // A process with its only task is left to finish it.
             Life::Starting(_) | Life::Working if keeps_workers => {
                 worker.life = Life::Leaving;
+                worker.deaf = worker.closed;
                 self.table.slots_of(id).for_each(|slot| _ = self.idle.remove(&Slot(slot)));
                 out.effect(Effect::Retire { worker: id });
                 if idle {

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
+use crate::engine::dispatcher::input::Due;
 use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::event::{Moment, Slot, WorkerId};
 
@@ -13,16 +14,12 @@ pub(super) enum Timer {
     Watch { slot: Slot },
     /// The fork server with this number should have said something.
     ForkServer(u32),
-    /// An initializer should have come to its end.
-    Initializer(WorkerId),
-    /// The grace period after SIGTERM is over.
-    Grace(WorkerId),
-    /// A killed worker should be gone by now: if it is not, that is told.
-    Verify(WorkerId),
+    /// The fork server with this number was killed and is waited for no longer.
+    ForkServerStuck(u32),
+    /// A worker should have come so far by now.
+    Due(WorkerId, Due),
     /// A killed worker that is not gone is waited for no longer.
     Stuck(WorkerId),
-    /// A worker whose socket is closed should be gone.
-    Closed(WorkerId),
     /// A worker without work should have left.
     Leave(WorkerId),
     /// The run has no more work, and every worker should have left.

@@ -19,6 +19,10 @@ impl Dispatcher {
     ) {
         let waits = refused.is_none();
         let Some((worker, lane)) = self.table.lane_mut(id) else { return };
+        let ghost = tickets.first().filter(|first| lane.ghost.is_some_and(|ghost| ghost.index == first.first));
+        if let Some(ghost) = ghost {
+            return self.ghost_unsent(now, id, *ghost, waits, out);
+        }
         let mut held: Vec<_> = tickets.iter().flat_map(|ticket| lane.take_back(ticket)).collect();
         worker.given = worker.given.saturating_sub(held.iter().map(|held| held.ticket.count).sum());
         // For what it still holds it will report, and be given more then.
@@ -41,6 +45,20 @@ impl Dispatcher {
         self.expire_queue(now, out);
         if !waits {
             self.after_result(now, id.slot(), out);
+        }
+    }
+
+    /// The same of a task whose caller has given up, which travels alone and has its outcome: it is left out, or `waits`.
+    fn ghost_unsent(&mut self, now: Moment, id: LaneId, ticket: Ticket, waits: bool, out: &mut dyn Sink) {
+        if let Some((worker, lane)) = self.table.lane_mut(id) {
+            worker.given = worker.given.saturating_sub(1);
+            lane.waits_for_room = waits;
+        }
+        self.is_unheard(now, id, ticket.first, out);
+        if !waits {
+            self.after_result(now, id.slot(), out);
+        } else if self.ending.is_none() {
+            self.queue.give_back(std::iter::once(ticket));
         }
     }
 

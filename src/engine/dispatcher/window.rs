@@ -9,6 +9,9 @@ use crate::workload::model::ClassId;
 const WINDOW: Duration = Duration::from_millis(2);
 /// A chunk that is worth less than this may have a second one waiting behind it.
 const PREFETCH: Duration = Duration::from_millis(1);
+/// A task of the adaptive window that is shorter than this has another one waiting behind it while there are plenty: the way
+/// of a report and of the next task (some 100 µs) would leave its worker idle for more than 2 % of the time.
+const ALONE: Duration = Duration::from_millis(5);
 /// Most tasks a worker holds.
 const MOST: u64 = 8192;
 
@@ -52,12 +55,11 @@ impl Estimates {
         *estimate = Some(estimate.map_or(mean, |old| old + (mean - old) * weight));
     }
 
-    /// Expected nanoseconds of one task; a whole window for a class nothing is known of, so that its first task travels
-    /// alone.
+    /// Expected nanoseconds of one task. The first task of a class nothing is known of travels alone.
     #[must_use]
     pub(crate) fn nanos(&self, class: ClassId) -> u64 {
         let known = self.nanos.get(usize::from(class)).copied().flatten();
-        known.map_or(WINDOW.as_nanos() as u64, |nanos| nanos.max(1.0) as u64)
+        known.map_or(ALONE.as_nanos() as u64, |nanos| nanos.max(1.0) as u64)
     }
 }
 
@@ -89,15 +91,20 @@ impl Chunk {
                 if holding.tasks <= may_wait { chunk } else { 0 }
             }
             Self::Adaptive => {
-                let window = WINDOW.as_nanos() as u64;
-                if first && holding.tasks > 0 && holding.nanos.saturating_mul(2) > window {
-                    return 0;
-                }
-                let by_time = window.saturating_sub(holding.nanos) / estimate.max(1);
                 // Guided self-scheduling (Polychronopoulos and Kuck, 1987): towards the end the pieces get smaller, so
                 // that no worker sits on a long tail.
                 let by_share = waiting / (u64::from(workers).max(1) * 2);
-                let least = u64::from(holding.tasks == 0);
+                let short = holding.nanos.max(estimate) < ALONE.as_nanos() as u64;
+                let least = match holding.tasks {
+                    0 => 1,
+                    1 if short => by_share.min(1),
+                    _ => 0,
+                };
+                let window = WINDOW.as_nanos() as u64;
+                if first && holding.tasks > 0 && holding.nanos.saturating_mul(2) > window {
+                    return least;
+                }
+                let by_time = window.saturating_sub(holding.nanos) / estimate.max(1);
                 by_time.min(by_share).min(MOST.saturating_sub(holding.tasks)).max(least)
             }
         }
@@ -138,6 +145,21 @@ mod tests {
         let holding = |tasks| Holding { tasks, nanos: tasks * 1000 };
         assert_eq!(Chunk::Adaptive.room(holding(1500), 1000, 1 << 20, 1, true), 0);
         assert_eq!(Chunk::Adaptive.room(holding(500), 1000, 1 << 20, 1, true), 1500);
+    }
+
+    #[test]
+    fn behind_a_task_that_is_not_long_one_waits_until_the_tail() {
+        let behind = |held_nanos, estimate, waiting| {
+            Chunk::Adaptive.room(Holding { tasks: 1, nanos: held_nanos }, estimate, waiting, 4, true)
+        };
+        let unknown = Estimates::new(1).nanos(0);
+        assert_eq!(behind(3_000_000, 3_000_000, 8), 1);
+        assert_eq!(behind(3_000_000, 3_000_000, 7), 0, "the last tasks go to whoever is free first");
+        assert_eq!(behind(50_000_000, 100_000, 1000), 0, "not behind a long task");
+        assert_eq!(behind(100_000, 50_000_000, 1000), 0, "nor a long one");
+        assert_eq!(behind(unknown, unknown, 1000), 0, "nor where nothing is known");
+        let two = Holding { tasks: 2, nanos: 6_000_000 };
+        assert_eq!(Chunk::Adaptive.room(two, 3_000_000, 1000, 4, true), 0, "no second one");
     }
 
     #[test]

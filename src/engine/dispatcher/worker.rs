@@ -15,10 +15,14 @@ pub(super) struct Worker {
     pub(crate) epoch: u32,
     pub(crate) life: Life,
     pub(crate) pid: Option<u32>,
+    /// Whether the fork server was asked for it and has not answered.
+    pub(crate) asked_for: bool,
     /// Whether the next worker here replaces one that died or was killed.
     pub(crate) replaces: bool,
     /// Whether its socket is closed.
     pub(crate) closed: bool,
+    /// Whether it was, before it was asked to leave: it will not have heard of that.
+    pub(crate) deaf: bool,
     /// Whether it did anything yet.
     pub(crate) proven: bool,
     /// Tasks that it was given.
@@ -76,6 +80,8 @@ pub(super) enum Why {
     Closed,
     /// It began a task that had its outcome already.
     Outlived,
+    /// So many of its lanes are taken up by tasks whose callers have given up.
+    Haunted { ghosts: u32, limit: Duration },
 }
 
 impl Worker {
@@ -112,7 +118,8 @@ impl Worker {
     pub(super) fn state(&self, lane: &Lane, policy: Policy) -> WorkerState {
         match &self.life {
             Life::Free | Life::Waiting => WorkerState::Free,
-            Life::Starting(_) | Life::Initializing(_) => WorkerState::Starting,
+            Life::Starting(_) => WorkerState::Starting,
+            Life::Initializing(_) => WorkerState::Initializing,
             Life::Working | Life::Leaving if lane.ghost.is_some() => WorkerState::Ghost,
             Life::Working if lane.busy() => WorkerState::Busy,
             Life::Working => WorkerState::Idle,
@@ -211,6 +218,11 @@ impl Table {
     pub(crate) fn lane_mut(&mut self, lane: LaneId) -> Option<(&mut Worker, &mut Lane)> {
         let worker = self.workers.get_mut(lane.worker.slot.index()).filter(|entry| entry.epoch == lane.worker.epoch)?;
         Some((worker, self.lanes.get_mut(lane.slot().index())?))
+    }
+
+    /// A lane, unless another worker has its place by now.
+    pub(crate) fn lane(&self, lane: LaneId) -> Option<&Lane> {
+        self.worker(lane.worker).and_then(|_| self.lanes.get(lane.slot().index()))
     }
 
     /// What is in a slot now.

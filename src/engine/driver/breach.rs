@@ -31,4 +31,6 @@ pub(super) enum Breach {
     Incomplete(TaskIndex),
     #[error("more than {MAX_BYTES_TOGETHER} bytes of incomplete results in its lanes together")]
     TooMuchTogether,
+    #[error("word of more than {} wrong results that it has not reported", super::wrong_results::MOST)]
+    TooManyWrong,
 }

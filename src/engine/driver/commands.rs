@@ -1,9 +1,10 @@
 //! What the user asks for, and how processes are ended.
 
 use std::io;
+use std::os::fd::AsFd as _;
 
 use super::core::Core;
-use super::links::Peer;
+use super::links::{Link, Peer};
 use crate::engine::control::Command;
 use crate::engine::dispatcher::{Input, Stop};
 use crate::engine::event::{Event, Severity, WorkerId};
@@ -13,6 +14,14 @@ use crate::os::clock::monotonic;
 impl Core {
     pub(super) fn stop(&mut self, worker: WorkerId, how: Stop) {
         use rustix::process::Signal;
+        // What it has started may be seen to have lost its parent before its own end is heard of.
+        self.tell_cut_short(worker);
+        self.ghosts.last_look(worker, &self.board);
+        let tasks = self.in_tasks(worker);
+        let cut_off = self.programs_cpu(worker, &tasks);
+        if let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) {
+            peer.cut_off = cut_off;
+        }
         let Some(link) = self.link(worker) else { return };
         link.stopped = true;
         let signals: &[Signal] = match how {
@@ -23,6 +32,16 @@ impl Core {
             link.stop_when_there = Some(how);
             return;
         };
+        if link.end.is_none()
+            && let Ok(pidfd) = child.another_pidfd()
+        {
+            // What it was in lasts until its end.
+            let end = self.await_end(Some(pidfd.as_fd())).map(|end| end.keeping(pidfd));
+            if let Some(link) = self.link(worker) {
+                link.end = end;
+            }
+        }
+        let Some(child) = self.link(worker).and_then(|link| link.child.as_ref()) else { return };
         let refused: Vec<_> = signals.iter().filter_map(|signal| child.signal(*signal).err()).collect();
         // What may not even be killed (it has become another user's) is not waited for.
         let futile = how == Stop::Kill && refused.iter().any(|error| error.kind() == io::ErrorKind::PermissionDenied);
@@ -38,23 +57,23 @@ impl Core {
     pub(super) fn abandon(&mut self, worker: WorkerId) {
         let Some(link) = self.link(worker) else { return };
         let is_program = matches!(link.peer, Peer::Program(_));
-        // The fork server does not answer: what it was asked for has failed to start when it is gone.
-        let Some(child) = &mut link.child else { return self.stop_fork_server() };
+        let Some(child) = &mut link.child else { return };
         let (pid, ended) = (child.pid(), child.try_reap().ok().flatten());
         if ended.is_none() {
             child.abandon();
-            self.unendable.insert(pid);
-            self.note(
-                Severity::Warning,
-                format!("process {pid} is UNKILLABLE: it could not be ended and is left behind"),
-            );
+            self.tell_unkillable(pid, "");
         }
         let reaped = ended.unwrap_or(Reaped::UNKNOWN);
         if is_program {
             self.program_ended(worker, reaped, monotonic());
         } else {
-            self.worker_ended(worker, reaped);
+            self.worker_ended(worker, reaped, monotonic());
         }
+    }
+
+    pub(super) fn tell_unkillable(&mut self, pid: u32, who: &str) {
+        let process = if who.is_empty() { format!("process {pid}") } else { format!("{who} (process {pid})") };
+        self.note(Severity::Warning, format!("{process} is UNKILLABLE: it could not be ended and is left behind"));
     }
 
     /// What the user asks for.

@@ -15,12 +15,14 @@ use crate::engine::error::NotStarted;
 use crate::engine::event::{InitializerFigures, WorkerId};
 use crate::os::capture::Capture;
 use crate::os::child::{Child, Reaped};
-use crate::os::pipe::{drain, pipe};
+use crate::os::pipe::pipe;
 use crate::os::spawn::{Program, is_transient};
 use crate::os::{orphans, packets, readiness};
 use crate::worker::entry;
-use crate::worker::fork_server::{Answer, Order};
-use crate::worker::protocol::{self, BOARD_FD, FromWorker, Initialize, SOCKET_FD};
+use crate::worker::fork_server::{Answer, Newcomer, Order};
+use crate::worker::protocol::{self, BOARD_FD, CODE_FD, FromWorker, Initialize, SOCKET_FD};
+use crate::worker::python::PythonWorkers;
+use crate::workload::service;
 
 /// How long the end of a server that was told to leave is waited for.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -29,8 +31,10 @@ impl Core {
     pub(super) fn start_fork_server(&mut self) {
         match self.try_start_fork_server() {
             Ok(server) => {
+                let pid = server.child.pid();
                 self.fork_server = Some(server);
                 self.fork_server_unwatched = true;
+                self.handle(self.clock.now(), Input::ForkServerStarted { pid });
             }
             Err(error) => {
                 let transient = is_transient(&error);
@@ -45,20 +49,30 @@ impl Core {
         let (ours, theirs) = packets::pair()?;
         let (output, output_end) = pipe()?;
         let parent = std::process::id().to_string();
-        let program: Program =
-            self.worker.with_arguments_alone(&["poolscope-forkserver", entry::FORK_SERVER, &parent])?;
-        let mut child = program.spawn(&[
+        let program: Program = match self.in_python {
+            true => self.worker.with_last_arguments(
+                self.line_argument.saturating_sub(1),
+                &PythonWorkers::fork_server_arguments(&parent),
+            )?,
+            false => self.worker.with_arguments_alone(&["poolscope-forkserver", entry::FORK_SERVER, &parent])?,
+        };
+        let mut descriptors = vec![
             (self.null.as_fd(), 0),
             (output_end.as_fd(), 1),
             (output_end.as_fd(), 2),
             (theirs.as_fd(), SOCKET_FD),
             (self.board.fd().ok_or_else(|| io::Error::other("the board has no descriptor"))?, BOARD_FD),
-        ])?;
+        ];
+        descriptors.extend(self.code.as_ref().map(|code| (code.as_fd(), CODE_FD)));
+        let mut child = program.spawn(&descriptors)?;
         // A worker that has just been forked is in the server's group for a moment.
         child.leave_group_alone();
         let mut frames = self.setup.clone();
-        if let Some(initialize) = &self.orders.initialize {
-            protocol::put_initialize(&mut frames, &Initialize { start: self.servers, ..*initialize });
+        for (class, work) in (0..).zip(&self.works) {
+            protocol::put_class(&mut frames, class, &service::without_traces(work));
+        }
+        if let Some(initialize) = self.orders.initialize.filter(|_| self.start_method.initializes_once()) {
+            protocol::put_initialize(&mut frames, &Initialize { start: self.servers, ..initialize });
         }
         self.servers += 1;
         let pieces = frames.chunks(Order::PIECE);
@@ -68,22 +82,30 @@ impl Core {
         let mut server = ForkServer {
             child,
             line: Rc::new(readiness::readable(ours)?),
-            output,
+            output: Rc::new(readiness::readable(output)?),
+            printed: Capture::default(),
             outbox: outbox.collect(),
             asked: VecDeque::new(),
             readers: Vec::new(),
+            stopped: false,
+            broken: false,
         };
         server.flush();
         Ok(server)
     }
 
     /// Asks for a worker whose place is taken already; it begins with these descriptors.
-    pub(super) fn ask_for_worker(&mut self, worker: WorkerId, line: u32, descriptors: Vec<OwnedFd>) -> io::Result<()> {
+    pub(super) fn ask_for_worker(
+        &mut self,
+        worker: WorkerId,
+        newcomer: Newcomer,
+        descriptors: Vec<OwnedFd>,
+    ) -> io::Result<()> {
         let Some(server) = &mut self.fork_server else {
             return Err(io::Error::from_raw_os_error(libc::EAGAIN));
         };
         server.asked.push_back(worker);
-        server.outbox.push_back((Order::Fork(line), descriptors));
+        server.outbox.push_back((Order::Fork(newcomer), descriptors));
         server.flush();
         Ok(())
     }
@@ -91,14 +113,19 @@ impl Core {
     /// Takes in what the server has said. Says whether it may say more.
     pub(super) fn hear_fork_server(&mut self) -> bool {
         loop {
-            let Some(server) = &mut self.fork_server else { return false };
+            let Some(server) = self.fork_server.as_mut().filter(|server| !server.broken) else { return false };
             match packets::receive(server.line.get_ref(), &mut self.buffer) {
                 Ok(Some(packet)) => {
                     server.flush();
                     let descriptor = packet.descriptors.into_iter().next();
-                    match Answer::of(&packet.bytes) {
+                    let said = match Answer::of(&packet.bytes) {
                         Some(answer) => self.fork_server_said(answer, descriptor),
-                        None => return false,
+                        None => Err("an answer that is none"),
+                    };
+                    if let Err(reason) = said {
+                        self.fork_server.iter_mut().for_each(|server| server.broken = true);
+                        self.feed(Input::ForkServerMisbehaved { reason: reason.to_owned() });
+                        return false;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
@@ -107,13 +134,12 @@ impl Core {
         }
     }
 
-    fn fork_server_said(&mut self, answer: Answer, descriptor: Option<OwnedFd>) {
+    /// # Errors
+    /// Why it may not say that.
+    fn fork_server_said(&mut self, answer: Answer, descriptor: Option<OwnedFd>) -> Result<(), &'static str> {
         match answer {
             Answer::MorePlease => {}
-            Answer::Hello => {
-                let pid = self.fork_server.as_ref().map_or(0, |server| server.child.pid());
-                self.feed(Input::ForkServerHello { pid });
-            }
+            Answer::Hello => self.feed(Input::ForkServerHello),
             Answer::Initialized(frame) => {
                 let result = match protocol::split(&frame).ok().flatten().map(protocol::decode_from_worker) {
                     Some(Ok(FromWorker::Initialized(told))) => {
@@ -122,35 +148,42 @@ impl Core {
                             cpu: Duration::from_nanos(told.cpu_ns),
                             rss_bytes: (told.rss_bytes > 0).then_some(told.rss_bytes),
                         };
-                        told.error.map_or(Ok(figures), Err)
+                        told.failure().map_or(Ok(figures), Err)
                     }
                     _ => Err("its answer cannot be understood".to_owned()),
                 };
                 self.feed(Input::ForkServerInitialized { result });
             }
             Answer::Forked { pid, forked, .. } => {
-                let Some(worker) = self.next_asked() else { return };
-                let child = match descriptor {
+                let asked = self.next_asked();
+                let child = match descriptor.filter(|_| asked.is_some()) {
                     Some(pidfd) => Child::of_fork_server(pid, pidfd, forked),
                     None => Err(io::Error::from_raw_os_error(libc::EMFILE)),
                 };
-                match child {
-                    Ok(child) => self.forked(worker, child),
-                    Err(error) => {
+                match (asked, child) {
+                    (Some(worker), Ok(mut child)) => {
+                        if self.code.is_some() {
+                            child.spare_trackers();
+                        }
+                        self.forked(worker, child);
+                    }
+                    (asked, child) => {
                         // It is a child without an owner; others may be on their way to theirs.
                         if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
                             orphans::end_child(pid);
                         }
-                        self.not_forked(worker, error);
+                        let worker = asked.ok_or("a worker that it was not asked for")?;
+                        child.err().into_iter().for_each(|error| self.not_forked(worker, error));
                     }
                 }
             }
+            Answer::Unfit(reason) => self.feed(Input::ForkServerUnfit { reason }),
             Answer::Refused(errno) => {
-                if let Some(worker) = self.next_asked() {
-                    self.not_forked(worker, io::Error::from_raw_os_error(errno));
-                }
+                let worker = self.next_asked().ok_or("no worker, where it was not asked for one")?;
+                self.not_forked(worker, io::Error::from_raw_os_error(errno));
             }
         }
+        Ok(())
     }
 
     fn next_asked(&mut self) -> Option<WorkerId> {
@@ -194,12 +227,15 @@ impl Core {
         self.hear_fork_server();
         let Some(mut server) = self.fork_server.take() else { return };
         orphans::end_untold();
-        let mut capture = Capture::default();
-        drain(&server.output, &mut capture);
+        if !server.stopped {
+            self.out_of_memory(&format!("the fork server (process {})", server.child.pid()), reaped.exit);
+        }
+        server.read_output();
+        let wrote = server.printed.text();
         let asked = std::mem::take(&mut server.asked);
         drop(server);
         asked.iter().for_each(|worker| self.remove_unborn(*worker));
-        self.feed(Input::ForkServerEnded { exit: reaped.exit, usage: reaped.usage, wrote: capture.text() });
+        self.feed(Input::ForkServerEnded { exit: reaped.exit, usage: reaped.usage, wrote });
         for worker in asked {
             let source = io::Error::new(io::ErrorKind::WouldBlock, "the fork server ended before it was forked");
             let error = NotStarted { what: "a worker".to_owned(), source };
@@ -209,10 +245,23 @@ impl Core {
 
     /// Ends the server without delay: it is waited for elsewhere.
     pub(super) fn stop_fork_server(&mut self) {
-        if let Some(server) = &self.fork_server {
+        if let Some(server) = &mut self.fork_server {
+            server.stopped = true;
             // One that is gone already needs no signal.
             let _ = server.child.signal(rustix::process::Signal::KILL);
         }
+    }
+
+    /// It was killed and is still there: it is left behind.
+    pub(super) fn abandon_fork_server(&mut self) {
+        let Some(server) = &mut self.fork_server else { return };
+        let ended = server.child.try_reap().ok().flatten();
+        if ended.is_none() {
+            let pid = server.child.pid();
+            server.child.abandon();
+            self.tell_unkillable(pid, "the fork server");
+        }
+        self.fork_server_ended(ended.unwrap_or(Reaped::UNKNOWN));
     }
 
     /// The run is over: the server leaves.
@@ -225,8 +274,12 @@ impl Core {
             let _ = server.child.signal(rustix::process::Signal::KILL);
             server.child.wait_at_most(PATIENCE)
         });
-        if let Some(reaped) = reaped {
-            self.feed(Input::ForkServerEnded { exit: reaped.exit, usage: reaped.usage, wrote: String::new() });
+        if reaped.is_none() {
+            let pid = server.child.pid();
+            server.child.abandon();
+            self.tell_unkillable(pid, "the fork server");
         }
+        let Reaped { exit, usage, .. } = reaped.unwrap_or(Reaped::UNKNOWN);
+        self.feed(Input::ForkServerEnded { exit, usage, wrote: String::new() });
     }
 }

@@ -1,21 +1,28 @@
 //! What workers say: frames become inputs of the dispatcher.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::breach::Breach;
 use super::core::Core;
 use super::links::{Initialization, Link, Peer};
+use super::programs::Which;
 use crate::engine::dispatcher::Input;
 use crate::engine::dispatcher::input::{TaskFailure, TaskOutput};
-use crate::engine::event::{Beginning, Event, InitializerFigures, Moment, Record, WorkerId};
+use crate::engine::event::{Beginning, Carried, Event, InitializerFigures, Moment, Record, Severity, WorkerId};
 use crate::os::accounting::Usage;
 use crate::os::child::Child;
 use crate::os::clock::monotonic;
-use crate::os::readings;
-use crate::worker::protocol::{self, Failure, FromWorker, Hello, Initialized, LaneNumber, Piece, Tells};
+use crate::os::{readings, relatives};
+use crate::worker::protocol::{
+    self, Changed, DoneFrame, Failure, FromWorker, Hello, Initialized, LaneNumber, Piece, Tells,
+};
+use crate::workload::model::Work;
 
 /// How often the size of a worker is looked at, at most, in nanoseconds.
 const MEASURE_EVERY: u64 = 1_000_000;
+/// Most kinds of changes that are told in a run: a worker of ours knows four.
+const MOST_CHANGES: usize = 16;
 
 /// Records of one lane that are fed together.
 struct Unfed {
@@ -64,7 +71,9 @@ impl Core {
             FromWorker::Done(done) => {
                 self.may_report(worker, frame.lane, None)?;
                 unfed.usage = Some(done.usage);
+                let begin = unfed.records.len();
                 unfed.records.extend(done.records().map(|record| self.record(record)));
+                self.tell_carried(worker, frame.lane, &done, &mut unfed.records[begin..]);
             }
             other => {
                 self.feed_records(worker, unfed);
@@ -86,18 +95,60 @@ impl Core {
         if let Some(last) = unfed.records.last() {
             let (index, end) = (last.index, self.clock.monotonic(last.start + Duration::from_nanos(last.service)));
             self.reported(lane, unfed.records.len() as u64, index, end);
-            if let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker)
-                && !peer.payloads.is_empty()
-            {
-                unfed.records.iter().for_each(|record| peer.payloads.reported(record.index));
-            }
             self.feed(Input::Done { lane, records: &unfed.records });
+            self.wrong.reported(lane, unfed.records.iter().map(|record| record.index));
             unfed.records.clear();
             self.look_at_size(worker);
         }
         if let Some(usage) = unfed.usage.take() {
+            if let Some(Link { peer: Peer::Worker(peer), lanes: 1, .. }) = self.link(worker) {
+                peer.told = usage;
+            }
             self.observer.event(self.clock.now(), &Event::WorkerUsage { lane, usage });
         }
+    }
+
+    /// Tells what the bytes took that travelled with tasks which are reported as done.
+    fn tell_carried(&mut self, worker: WorkerId, number: LaneNumber, done: &DoneFrame<'_>, records: &mut [Record]) {
+        let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else { return };
+        if peer.payloads.is_empty() {
+            return;
+        }
+        let mut told = Vec::new();
+        for (wire, record) in done.records().zip(records) {
+            let end = wire.start.saturating_add(wire.service);
+            match peer.payloads.reported(wire.index) {
+                Some(task) => {
+                    let (carried, after) = peer.payloads.carried(number, task, end);
+                    record.after = after;
+                    told.push(Carried { opaque: !carried.hashing.is_zero() && record.value == 0, ..carried });
+                }
+                None => peer.payloads.free_from(number, end),
+            }
+        }
+        let slot = worker.lane(number).slot();
+        told.into_iter().for_each(|carried| self.observer.event(self.heard, &Event::Carried { slot, carried }));
+    }
+
+    /// Tasks have changed something for those after them: told once for each kind of change.
+    fn changed(&mut self, worker: WorkerId, changed: &Changed) {
+        if self.changes_told.len() >= MOST_CHANGES || !self.changes_told.insert(changed.what.clone()) {
+            return;
+        }
+        let by = match (changed.first, changed.last) {
+            (first, last) if first == last => format!("task {first}"),
+            (first, last) => format!("one of the tasks {first} to {last}"),
+        };
+        if changed.undone {
+            let how = if changed.how.is_empty() { String::new() } else { format!(" ({})", changed.how) };
+            let text = format!("{by} left {} in worker {}{how}: it was undone", changed.what, worker.slot);
+            return self.note(Severity::Info, text);
+        }
+        let text = format!(
+            "{by} changed the {} of worker {} ({}): the tasks after it there find it so",
+            changed.what, worker.slot, changed.how
+        );
+        self.note(Severity::Info, text);
     }
 
     /// A worker may have grown beyond what it may have.
@@ -110,8 +161,11 @@ impl Core {
         }
         peer.measured = now;
         let pid = child.pid();
-        // One that has ended has no size.
-        if readings::rss(pid).is_ok_and(|bytes| bytes > most) {
+        // Programs that stay with it are part of it. One that has ended has no size.
+        let stay = self.works.iter().any(|work| matches!(work, Work::Served(_)));
+        let family = if stay { relatives::descendants(pid, &HashSet::new()) } else { Vec::new() };
+        let others: u64 = family.iter().filter_map(|pid| readings::rss(*pid).ok()).sum();
+        if readings::rss(pid).is_ok_and(|bytes| bytes.saturating_add(others) > most) {
             self.feed(Input::Grown { worker });
         }
     }
@@ -138,13 +192,45 @@ impl Core {
                 self.may_report(worker, number, Some(failure.index))?;
                 self.reported(lane, 1, failure.index, failure.start.saturating_add(failure.service));
                 if let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) {
-                    peer.payloads.reported(failure.index);
+                    let end = failure.start.saturating_add(failure.service);
+                    let task = peer.payloads.reported(failure.index);
+                    if let Some((carried, _)) = task.map(|task| peer.payloads.carried(number, task, end)) {
+                        self.observer.event(self.heard, &Event::Carried { slot: lane.slot(), carried });
+                    }
                 }
-                let failure = Box::new(self.failure(failure));
+                if let Some(exit) = failure.exit {
+                    // It has crashed like any other program; that is told beside it.
+                    self.out_of_memory(&format!("the program of task {}", failure.index), exit);
+                }
+                self.wrong.reported(lane, [failure.index]);
+                let failure = Box::new(self.failure(worker, failure));
                 self.feed(Input::Failed { lane, failure });
                 self.look_at_size(worker);
             }
+            FromWorker::Wrong(index) => {
+                let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else { return Ok(()) };
+                peer.may_work()?;
+                if !self.wrong.told(lane, index) {
+                    return Err(Breach::TooManyWrong);
+                }
+            }
+            FromWorker::Late(late) => {
+                let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else { return Ok(()) };
+                peer.may_work()?;
+                self.tell_late(late);
+            }
             FromWorker::Result(piece) => return self.returned(worker, number, piece),
+            FromWorker::Handled(handled) => {
+                let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else { return Ok(()) };
+                peer.may_work()?;
+                handled.into_iter().for_each(|task| peer.payloads.handled(task));
+            }
+            FromWorker::Changed(changed) => self.changed(worker, &changed),
+            FromWorker::Probed(probed) => {
+                let late: Vec<Duration> = probed.late.into_iter().map(Duration::from_nanos).collect();
+                let switch_interval = Duration::from_nanos(probed.switch_interval);
+                self.observer.event(self.heard, &Event::Probed { late: &late, switch_interval });
+            }
             FromWorker::Started(started) => {
                 let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else { return Ok(()) };
                 if peer.tells != Tells::Started {
@@ -169,6 +255,7 @@ impl Core {
             return Err(Breach::SecondHello);
         }
         peer.tells = hello.tells;
+        peer.payloads.free_from(0, hello.ready);
         let held = std::mem::take(&mut peer.held);
         if hello.tells != Tells::Board {
             for (number, runs) in held {
@@ -177,6 +264,7 @@ impl Core {
         }
         let told = (hello.began > 0).then_some((hello.began, hello.ready));
         self.tell_beginning(worker, told);
+        self.tell_begin(worker);
         self.feed(Input::Hello { worker });
         Ok(())
     }
@@ -209,7 +297,7 @@ impl Core {
             cpu: Duration::from_nanos(told.cpu_ns),
             rss_bytes: (told.rss_bytes > 0).then_some(told.rss_bytes),
         };
-        self.feed(Input::Initialized { worker, result: told.error.map_or(Ok(Some(figures)), Err) });
+        self.feed(Input::Initialized { worker, result: told.failure().map_or(Ok(Some(figures)), Err) });
         Ok(())
     }
 
@@ -218,6 +306,7 @@ impl Core {
         let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else { return Ok(()) };
         peer.may_work()?;
         if let Some((index, bytes)) = peer.results.add(number, piece)? {
+            peer.payloads.returned(index, bytes.len());
             self.feed(Input::Returned { lane: worker.lane(number), index, bytes: &bytes });
         }
         Ok(())
@@ -227,10 +316,13 @@ impl Core {
         let start = self.clock.moment(wire.start);
         let end = self.clock.moment(wire.start.saturating_add(wire.service));
         let (start, end) = (start.min(self.heard), end.min(self.heard));
-        Record { index: wire.index, start, service: end.0 - start.0, value: wire.value }
+        Record { index: wire.index, start, service: end.0 - start.0, after: 0, value: wire.value }
     }
 
-    fn failure(&self, failure: Failure) -> TaskFailure {
+    fn failure(&mut self, worker: WorkerId, mut failure: Failure) -> TaskFailure {
+        if let Some(number) = failure.output {
+            self.add_output(worker, number, &mut failure);
+        }
         let start = self.clock.moment(failure.start);
         let end = self.clock.moment(failure.start.saturating_add(failure.service));
         let (start, end) = (start.min(self.heard), end.min(self.heard));
@@ -247,5 +339,18 @@ impl Core {
                 omitted: failure.output_omitted_bytes,
             },
         }
+    }
+
+    /// What a task printed goes before what is told of its failure, as on a terminal. It is in the pipe by now.
+    fn add_output(&mut self, worker: WorkerId, number: u64, failure: &mut Failure) {
+        self.read_stream(worker, Which::Stderr);
+        let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) else { return };
+        let Some(printed) = peer.output.marks.as_mut().and_then(|marks| marks.take(number)) else { return };
+        let mut text = printed.text();
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        failure.stderr_tail.insert_str(0, &text);
+        failure.output_omitted_bytes += printed.omitted();
     }
 }

@@ -8,7 +8,8 @@ use std::io;
 use super::core::Core;
 use super::guardian::Guardian;
 use super::strays::Strays;
-use crate::engine::event::{Severity, Slot};
+use crate::engine::event::{Severity, Slot, WorkerId};
+use crate::os::child::Child;
 
 /// What a guest in a host's process cannot do.
 const STRAYS_AT_THE_END: &str =
@@ -37,6 +38,18 @@ impl Core {
         self.strays.as_ref().and_then(Strays::groups).map(|groups| groups.open(slot.0)).transpose()
     }
 
+    /// A process with a task ends before the task does: what the task has started ends with it.
+    pub(super) fn tell_cut_short(&mut self, worker: WorkerId) {
+        if self.strays.is_none() {
+            return;
+        }
+        let tasks = self.in_tasks(worker);
+        let leader = self.link(worker).and_then(|link| link.child.as_ref()).map(Child::pid);
+        if let (Some(strays), Some(leader)) = (&self.strays, leader) {
+            tasks.iter().for_each(|(_, task)| strays.cut_short(leader, task.index));
+        }
+    }
+
     /// A task is over, which may have left strays.
     pub(super) fn look_for_strays(&self) {
         if self.strays.is_some() {
@@ -47,10 +60,10 @@ impl Core {
     /// Ends the strays of tasks that are over. Says whether some are to be looked at again soon.
     pub(super) fn sweep_strays(&mut self) -> bool {
         let Some(swept) = self.strays.as_ref().map(Strays::sweep) else { return false };
-        self.tell_strays(swept.killed);
+        self.tell_strays(swept.strays);
         self.new_orphans += swept.arrived as u64;
-        for (pid, error) in swept.refused {
-            if self.unendable.insert(pid) {
+        for (pid, started, error) in swept.refused {
+            if self.unendable.insert((pid, started)) {
                 self.note(Severity::Warning, format!("process {pid}, left behind by a task, cannot be ended: {error}"));
             }
         }
@@ -62,13 +75,13 @@ impl Core {
         if let Some(strays) = self.strays.take() {
             let swept = strays.end();
             self.new_orphans += swept.arrived as u64;
-            self.tell_strays(swept.killed);
+            self.tell_strays(swept.strays);
         }
     }
 
-    fn tell_strays(&mut self, killed: usize) {
+    fn tell_strays(&mut self, strays: usize) {
         // Once, and without a number: those in a program's own group end with it and are not counted in every engine.
-        if killed > 0 && !std::mem::replace(&mut self.strays_told, true) {
+        if strays > 0 && !std::mem::replace(&mut self.strays_told, true) {
             self.note(Severity::Info, "tasks left processes behind, which were ended".to_owned());
         }
     }

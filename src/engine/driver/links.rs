@@ -4,21 +4,27 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::unix::AsyncFd;
 use tokio::task::AbortHandle;
 
 use super::breach::Breach;
+use super::marks::{Marked, Marks};
 use super::payloads::Payloads;
 use super::results::PartialResults;
 use crate::engine::dispatcher::Stop;
 use crate::engine::event::WorkerId;
+use crate::os::accounting::Usage;
 use crate::os::capture::Capture;
 use crate::os::child::Child;
+use crate::os::ends::End;
+use crate::os::pipe::{Drained, drain};
 use crate::os::readiness;
+use crate::worker::kept_output::KeptOutput;
+use crate::worker::lines::{Answer, Wrong};
 use crate::worker::protocol::{LaneNumber, TaskRun, Tells};
-use crate::workload::model::TaskIndex;
+use crate::workload::model::{ProgramRules, TaskIndex};
 
 /// A child in a slot.
 #[derive(Debug)]
@@ -27,6 +33,8 @@ pub(super) struct Link {
     pub(crate) lanes: u16,
     /// `None` until the fork server has told that it is there.
     pub(crate) child: Option<Child>,
+    /// Its end, where that is awaited by the moment.
+    pub(crate) end: Option<End>,
     /// When its start was decided on: monotonic clock.
     pub(crate) called: u64,
     /// Whether it was told to end.
@@ -80,6 +88,10 @@ pub(super) struct WorkerPeer {
     pub(crate) held: BTreeMap<LaneNumber, VecDeque<TaskRun>>,
     /// When its size was looked at last: monotonic clock.
     pub(crate) measured: u64,
+    /// What it has told last of what it and its programs have used; nothing where it has several lanes.
+    pub(crate) told: Usage,
+    /// CPU time of the programs that it was in the middle of when it was told to end.
+    pub(crate) cut_off: Duration,
     /// Bytes that tasks return and that are not complete yet.
     pub(crate) results: PartialResults,
     /// Bytes that it was sent with tasks.
@@ -120,10 +132,18 @@ impl WorkerPeer {
 #[derive(Debug)]
 pub(super) struct ProgramPeer {
     pub(crate) index: u64,
-    /// Monotonic clock when it was started.
+    /// Monotonic clock when it was started; where it has told that it took its line, when that was.
     pub(crate) started: u64,
+    /// Where its line is in, until it has taken it.
+    pub(crate) input: Option<Rc<AsyncFd<OwnedFd>>>,
     pub(crate) stdout: OutputPipe,
     pub(crate) stderr: OutputPipe,
+    /// What is made of its end.
+    pub(crate) rules: ProgramRules,
+    /// What its answer comes to, once there is one.
+    pub(crate) verdict: Option<Result<u64, Wrong>>,
+    /// Why it was ended before its own end: nothing could come of it any more.
+    pub(crate) given_up: Option<String>,
 }
 
 /// One captured stream.
@@ -131,12 +151,43 @@ pub(super) struct ProgramPeer {
 pub(super) struct OutputPipe {
     pub(crate) pipe: Rc<AsyncFd<OwnedFd>>,
     pub(crate) capture: Capture,
+    /// Where whoever writes marks what belongs together.
+    pub(crate) marks: Option<Marks>,
+    /// Where it is a program's answer.
+    pub(crate) answer: Option<Answer>,
+    /// Where it is kept in a file.
+    pub(crate) kept: Option<KeptOutput>,
     pub(crate) open: bool,
 }
 
 impl OutputPipe {
     pub(super) fn new(pipe: OwnedFd) -> io::Result<Self> {
-        Ok(Self { pipe: Rc::new(readiness::readable(pipe)?), capture: Capture::default(), open: true })
+        Ok(Self {
+            pipe: Rc::new(readiness::readable(pipe)?),
+            capture: Capture::default(),
+            marks: None,
+            answer: None,
+            kept: None,
+            open: true,
+        })
+    }
+
+    /// Takes in what is there; says whether there may be more later.
+    pub(super) fn read(&mut self) -> bool {
+        if self.open {
+            let (pipe, capture) = (self.pipe.get_ref(), &mut self.capture);
+            let drained = match (&mut self.marks, &mut self.answer, &mut self.kept) {
+                (Some(marks), ..) => drain(pipe, &mut Marked { marks, capture }),
+                (None, Some(answer), _) => drain(pipe, &mut (answer, &mut *capture)),
+                (None, None, Some(kept)) => drain(pipe, &mut (kept, &mut *capture)),
+                (None, None, None) => drain(pipe, capture),
+            };
+            self.open = drained == Drained::Open;
+            if let (Some(marks), false) = (&mut self.marks, self.open) {
+                marks.finish(capture);
+            }
+        }
+        self.open
     }
 }
 

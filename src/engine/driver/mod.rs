@@ -12,8 +12,10 @@ mod forks;
 mod frames;
 mod ghost_meter;
 pub(in crate::engine) mod guardian;
+mod lane_threads;
 mod left_behind;
 mod links;
+mod marks;
 mod payloads;
 mod programs;
 mod progress;
@@ -23,6 +25,7 @@ pub(in crate::engine) mod strays;
 mod undead;
 mod watch;
 mod workers;
+mod wrong_results;
 
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -42,7 +45,8 @@ use crate::engine::stream::TaskStream;
 use crate::os::surroundings::Surroundings;
 use crate::os::threads;
 use crate::worker::protocol::{Initialize, MAX_BYTES_TOGETHER};
-use crate::workload::model::{ClassId, Fault, TaskIndex, Work};
+use crate::worker::python::PythonWorkers;
+use crate::workload::model::{Attempt, ClassId, Fault, PayloadSizes, TaskIndex, Work};
 
 /// How often the observer is told the state.
 const STATE_INTERVAL: Duration = Duration::from_millis(100);
@@ -58,6 +62,8 @@ pub struct RunSpec {
     pub iterations_per_second: f64,
     /// The program that is started as a worker: this one, unless a test says otherwise.
     pub worker_program: OsString,
+    /// Where workers are interpreters, what they are told; `worker_program` is of no use then.
+    pub python: Option<PythonWorkers>,
     /// Poolscope's own program, which is started as the guardian of what programs leave behind.
     pub own_program: OsString,
     /// Where processes are started; `None` for the folder of this process.
@@ -82,6 +88,8 @@ pub struct WorkerOrders {
     pub whole_chunks: bool,
     /// The bytes that come with a task, for tasks that have any.
     pub payload: Option<Payload>,
+    /// What travels with tasks and their results beside what they need, by class.
+    pub payloads: Vec<(ClassId, PayloadSizes)>,
     /// Most of these bytes that are on their way to a worker, in tasks that it has not reported; what is more waits. Those
     /// of one task are at most [`MAX_BYTES`](crate::worker::protocol::MAX_BYTES), and never wait for room of their own.
     pub payload_budget: usize,
@@ -94,13 +102,14 @@ impl Default for WorkerOrders {
             faults: Vec::new(),
             whole_chunks: false,
             payload: None,
+            payloads: Vec::new(),
             payload_budget: MAX_BYTES_TOGETHER,
         }
     }
 }
 
-/// Tells the bytes that come with a task; `None` for a task without.
-pub(crate) type Payload = Box<dyn Fn(ClassId, TaskIndex) -> Option<Vec<u8>> + Send>;
+/// Tells the bytes that come with an attempt at a task, or why they cannot be told; `None` for a task without.
+pub(crate) type Payload = Box<dyn Fn(ClassId, TaskIndex, Attempt) -> Option<Result<Vec<u8>, String>> + Send>;
 
 impl std::fmt::Debug for RunSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -5,11 +5,14 @@
 //! may arrive elsewhere: then the end of the run is the end of strays ([`crate::os::process_owner`]). Which task an
 //! orphan belongs to is told by the control group it was born in, where there are any, else by the marks in its
 //! environment, and where these were cleared by its start: it cannot belong to a task that began later. It may live as
-//! long as a task that it can belong to is running. The program of an external arm counts as one task that lasts as long
+//! long as a task that it can belong to is running. Those of a task that we have ended go with it: nobody has left them
+//! behind, and they are not counted as if somebody had. Trackers of resources (`os::resource_tracker`) have time to
+//! remove what was left, as they have it beside an interpreter that nobody looks after. The program of an external arm counts as one task that lasts as long
 //! as its run. Looking for strays is never part of a task's service time.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::os::board::Board;
 use crate::os::clock;
@@ -24,6 +27,9 @@ static RUNS: Mutex<Vec<Arc<Territory>>> = Mutex::new(Vec::new());
 /// How long the strays of a run may take to be gone at its end.
 const PATIENCE: std::time::Duration = std::time::Duration::from_millis(500);
 
+/// How long a tracker of resources may take, which has to come up first where its interpreter ended right after its start.
+const TRACKER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+
 /// What tells the strays of one run.
 #[derive(Debug)]
 struct Territory {
@@ -35,7 +41,22 @@ struct Territory {
     arrive: bool,
     /// Whether the run is over: nothing of it may live on.
     over: AtomicBool,
+    /// Tasks that did not end by themselves, the last ones.
+    cut_short: Mutex<VecDeque<CutShort>>,
 }
+
+/// A task whose process was ended, or has died, in the middle of it.
+#[derive(Debug)]
+struct CutShort {
+    task: u64,
+    /// The process, which leads a group.
+    leader: u32,
+    /// `CLOCK_MONOTONIC` in nanoseconds.
+    at: u64,
+}
+
+/// What a task that was cut short has orphaned is seen within this time.
+const SEEN: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Watches over the strays of one run, until it is dropped.
 #[derive(Debug)]
@@ -52,6 +73,7 @@ impl Strays {
             groups,
             arrive: orphans::arrive_here(),
             over: AtomicBool::new(false),
+            cut_short: Mutex::default(),
         });
         runs().push(Arc::clone(&territory));
         Self(territory)
@@ -69,26 +91,55 @@ impl Strays {
         self.0.arrive
     }
 
+    /// This process ends in the middle of a task, and what it has started with it.
+    pub(crate) fn cut_short(&self, leader: u32, task: u64) {
+        let at = clock::monotonic();
+        let mut all = lock(&self.0.cut_short);
+        while all.front().is_some_and(|first| at.saturating_sub(first.at) > SEEN.as_nanos() as u64) {
+            all.pop_front();
+        }
+        all.push_back(CutShort { task, leader, at });
+    }
+
     /// Ends the strays of tasks that are over, of every run.
     pub(crate) fn sweep(&self) -> Swept {
         if !self.0.arrive {
             return Swept::default();
         }
-        let runs = runs();
-        orphans::sweep(|orphan| may_live(orphan, &runs))
+        self.look(true).0
+    }
+
+    /// Ends strays; trackers of resources, which end by themselves, only where they are not spared any more. Says how many
+    /// of those are left that nobody needs.
+    fn look(&self, spare_trackers: bool) -> (Swept, usize) {
+        let (runs, mut trackers) = (runs(), 0);
+        let keep = |orphan: &Orphan| {
+            let is_tracker = || spare_trackers && orphan.is_resource_tracker();
+            may_live(orphan, &runs)
+                || is_tracker() && {
+                    trackers += 1;
+                    true
+                }
+        };
+        let swept = orphans::sweep(keep, |orphan| was_cut_short(orphan, &runs));
+        (swept, trackers)
     }
 
     /// Ends every stray of this run and waits for that, for a moment. Says how many were killed, and
     /// how many had arrived.
     pub(crate) fn end(&self) -> Swept {
-        let deadline = clock::monotonic() + PATIENCE.as_nanos() as u64;
+        let begin = clock::monotonic();
+        let (deadline, last) = (begin + PATIENCE.as_nanos() as u64, begin + TRACKER_PATIENCE.as_nanos() as u64);
         let mut all = Swept::default();
         self.0.over.store(true, Ordering::Relaxed);
         loop {
-            let swept = self.sweep();
+            let now = clock::monotonic();
+            let in_time = now < last;
+            let (swept, trackers) = if self.0.arrive { self.look(in_time) } else { Default::default() };
             all.killed += swept.killed;
+            all.strays += swept.strays;
             all.arrived += swept.arrived;
-            if swept.killed + swept.dying == 0 || clock::monotonic() >= deadline {
+            if trackers == 0 && (swept.killed + swept.dying == 0 || now >= deadline) || !in_time {
                 break;
             }
             std::thread::sleep(std::time::Duration::from_millis(1));
@@ -104,9 +155,13 @@ impl Drop for Strays {
     }
 }
 
-fn runs() -> std::sync::MutexGuard<'static, Vec<Arc<Territory>>> {
+fn runs() -> MutexGuard<'static, Vec<Arc<Territory>>> {
+    lock(&RUNS)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A thread that panicked with the lock did not leave the list half changed.
-    RUNS.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Territory {
@@ -122,6 +177,18 @@ impl Territory {
     fn can_be_of_any(&self, orphan: &Orphan, task: Option<u64>) -> bool {
         self.board.used().any(|slot| self.can_be_of(slot, orphan, task))
     }
+}
+
+/// Whether an orphan is one because its task was cut short: it is in the group that ended, or carries the mark of the task.
+fn was_cut_short(orphan: &Orphan, runs: &[Arc<Territory>]) -> bool {
+    runs.iter().any(|run| {
+        let all = lock(&run.cut_short);
+        all.iter().rev().filter(|cut| orphan.was_there_at(cut.at)).any(|cut| {
+            orphan.is_in_group_of(cut.leader)
+                || orphan.variable(environment::RUN).as_deref() == Some(&run.run)
+                    && orphan.variable(environment::TASK).and_then(|mark| environment::task_of(&mark)) == Some(cut.task)
+        })
+    })
 }
 
 /// Whether a task that an orphan can belong to is still running.

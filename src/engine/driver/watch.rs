@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::STATE_INTERVAL;
 use super::core::Core;
+use super::fork_server::ForkServer;
 use super::links::{Link, Peer};
 use super::programs::Which;
 use super::receive::{Read, Received};
@@ -24,9 +25,12 @@ use crate::engine::error::EngineError;
 use crate::engine::event::{Severity, WorkerId};
 use crate::os::child::Reaped;
 use crate::os::clock::monotonic;
-use crate::os::readiness;
 use crate::os::timer::Alarm;
+use crate::os::{oom, readiness};
+use crate::worker::lines::{CLOSED, PARTING};
 
+/// How long a fork server whose line has ended may take to end by itself.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// From the end of a task until its strays are looked for.
 const STRAYS_TOGETHER: Duration = Duration::from_millis(2);
 /// Until strays that were ended are looked at again: their children come to light then.
@@ -66,6 +70,7 @@ pub(super) async fn drive(
             _ = states.tick() => {
                 let mut core = core.borrow_mut();
                 core.look_at_undead(Looked::NowAndThen);
+                core.oom_kills.as_mut().into_iter().for_each(oom::Kills::look);
                 core.tell_state();
             }
             request = requests.recv(), if asked => match request {
@@ -127,6 +132,11 @@ fn watch_child(core: &Shared, borrowed: &mut Core, worker: WorkerId) -> io::Resu
     let Some(link) = borrowed.link(worker) else { return Ok(()) };
     let child = link.child.as_mut().ok_or_else(|| io::Error::other("it is not there yet"))?;
     let pidfd = child.take_pidfd().ok_or_else(|| io::Error::other("its pidfd is gone"))?;
+    // One for each task has its end awaited only when it is about to be ended: there are too many of them.
+    let end = if borrowed.keeps_workers() { borrowed.await_end(Some(pidfd.as_fd())) } else { None };
+    let Some(link) = borrowed.link(worker) else { return Ok(()) };
+    link.end = link.end.take().or(end);
+    let child = link.child.as_mut().ok_or_else(|| io::Error::other("it is not there yet"))?;
     let word = child.take_word().map(readiness::readable).transpose()?;
     match &link.peer {
         Peer::Worker(peer) => {
@@ -137,6 +147,10 @@ fn watch_child(core: &Shared, borrowed: &mut Core, worker: WorkerId) -> io::Resu
             link.readers.push(reader.abort_handle());
         }
         Peer::Program(program) => {
+            if let Some(input) = &program.input {
+                let watcher = spawn_local(watch_line_of_a_task(Rc::clone(core), worker, Rc::clone(input)));
+                link.readers.push(watcher.abort_handle());
+            }
             for (which, stream) in [(Which::Stdout, &program.stdout), (Which::Stderr, &program.stderr)] {
                 let reader = spawn_local(watch_stream(Rc::clone(core), worker, which, Rc::clone(&stream.pipe)));
                 link.readers.push(reader.abort_handle());
@@ -152,7 +166,8 @@ fn watch_fork_server(core: &Shared, borrowed: &mut Core) -> io::Result<()> {
     let Some(server) = &mut borrowed.fork_server else { return Ok(()) };
     let pidfd = server.child.take_pidfd().ok_or_else(|| io::Error::other("its pidfd is gone"))?;
     let pidfd = readiness::readable(pidfd)?;
-    let line = Rc::clone(&server.line);
+    let (line, output) = (Rc::clone(&server.line), Rc::clone(&server.output));
+    server.readers.push(spawn_local(watch_fork_server_output(Rc::clone(core), output)).abort_handle());
     server.readers.push(spawn_local(watch_line(Rc::clone(core), line)).abort_handle());
     server.readers.push(spawn_local(watch_fork_server_end(Rc::clone(core), pidfd)).abort_handle());
     Ok(())
@@ -163,8 +178,19 @@ async fn watch_line(core: Shared, line: Rc<AsyncFd<OwnedFd>>) {
         let more = core.borrow_mut().hear_fork_server();
         spawn_watchers(&core);
         if !more {
-            // It is useless without its line, if it is not ending anyway.
+            // It is useless without its line. If it is ending anyway it may have something to say first.
+            sleep(LAST_WORDS).await;
             core.borrow_mut().stop_fork_server();
+            return;
+        }
+        ready.clear_ready();
+    }
+}
+
+async fn watch_fork_server_output(core: Shared, output: Rc<AsyncFd<OwnedFd>>) {
+    while let Ok(mut ready) = output.readable().await {
+        let more = core.borrow_mut().fork_server.as_mut().is_some_and(ForkServer::read_output);
+        if !more {
             return;
         }
         ready.clear_ready();
@@ -238,10 +264,35 @@ async fn send_rest(core: Shared, worker: WorkerId, socket: Rc<AsyncFd<OwnedFd>>)
 async fn watch_stream(core: Shared, worker: WorkerId, which: Which, pipe: Rc<AsyncFd<OwnedFd>>) {
     while let Ok(mut ready) = pipe.readable().await {
         let open = core.borrow_mut().read_stream(worker, which);
+        spawn_watchers(&core);
         if !open {
+            if which == Which::Stdout {
+                part_with(&core, worker).await;
+            }
             return;
         }
         ready.clear_ready();
+    }
+}
+
+/// Waits until a program has taken its line, or nobody can take it any more.
+async fn watch_line_of_a_task(core: Shared, worker: WorkerId, input: Rc<AsyncFd<OwnedFd>>) {
+    let _ = input.writable().await;
+    core.borrow_mut().line_taken(worker);
+}
+
+/// A program that has closed its standard output and has not answered is most likely about to end, and how it does is told.
+async fn part_with(core: &Shared, worker: WorkerId) {
+    // The run's own clock: what stands still cannot end.
+    let since = core.borrow().clock.now();
+    while core.borrow_mut().is_silent(worker) {
+        sleep(PARTING).await;
+        let mut borrowed = core.borrow_mut();
+        if borrowed.clock.now().since(since) >= PARTING && borrowed.is_silent(worker) {
+            borrowed.give_up_program(worker, CLOSED.to_owned());
+            drop(borrowed);
+            return spawn_watchers(core);
+        }
     }
 }
 
@@ -282,7 +333,7 @@ async fn watch_end(core: Shared, worker: WorkerId, pidfd: AsyncFd<OwnedFd>, mut 
     if is_program {
         core.borrow_mut().program_ended(worker, reaped, at);
     } else {
-        core.borrow_mut().worker_ended(worker, reaped);
+        core.borrow_mut().worker_ended(worker, reaped, at);
     }
     spawn_watchers(&core);
 }

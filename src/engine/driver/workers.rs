@@ -6,9 +6,12 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::core::Core;
+use super::lane_threads::MOST_WORDS;
 use super::links::{Initialization, Link, OutputPipe, Peer, WorkerPeer};
+use super::marks::Marks;
 use super::payloads::{self, Fit, Payloads};
 use super::results::PartialResults;
 use crate::engine::clock::RunClock;
@@ -16,13 +19,16 @@ use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::dispatcher::{Effect, Input, StartFailure};
 use crate::engine::error::NotStarted;
 use crate::engine::event::{LaneId, WorkerId};
+use crate::os::accounting::Usage;
+use crate::os::capture::Capture;
 use crate::os::child::Child;
 use crate::os::clock::monotonic;
 use crate::os::pipe::pipe;
 use crate::os::readiness;
 use crate::os::spawn::is_transient;
-use crate::worker::protocol::{self, BOARD_FD, Initialize, LaneNumber, SOCKET_FD, TaskRun, Tells};
-use crate::workload::model::Work;
+use crate::worker::fork_server::Newcomer;
+use crate::worker::protocol::{self, BOARD_FD, CODE_FD, Initialize, LaneNumber, SOCKET_FD, TaskRun, Tells};
+use crate::workload::model::TaskIndex;
 use crate::workload::service;
 
 fn runs(tickets: &[Ticket], clock: &RunClock) -> Vec<TaskRun> {
@@ -38,29 +44,40 @@ fn runs(tickets: &[Ticket], clock: &RunClock) -> Vec<TaskRun> {
         .collect()
 }
 
+/// The bytes that come with a task, and what making them took in nanoseconds.
+type Packed = (Vec<u8>, u64);
+
 impl Core {
     pub(super) fn start(&mut self, worker: WorkerId, lanes: u16, task: Option<Ticket>) {
+        let begin = monotonic();
+        let payload = task.and_then(|ticket| self.payload(&ticket, ticket.first)).transpose();
+        let payload = match payload {
+            Ok(payload) => payload,
+            Err(reason) => {
+                let failure = StartFailure::Task(reason);
+                return self.handle(self.clock.now(), Input::StartFailed { worker, failure });
+            }
+        };
+        let packing = monotonic() - begin;
         let program = task.and_then(|ticket| match self.works.get(usize::from(ticket.class)) {
-            Some(Work::Command(command)) => Some((ticket, command.clone())),
+            Some(work) if work.is_program() => Some((ticket, work.clone())),
             _ => None,
         });
-        if let Some((ticket, command)) = program {
-            return self.start_program(worker, ticket, &command);
+        if let Some((ticket, work)) = program {
+            return self.start_program(worker, ticket, &work, payload.as_deref());
         }
-        let payload = task.and_then(|ticket| self.orders.payload.as_ref()?(ticket.class, ticket.first));
-        if let Some(reason) = payload.as_deref().and_then(payloads::refusal) {
-            let failure = StartFailure::Task(reason);
-            return self.handle(self.clock.now(), Input::StartFailed { worker, failure });
-        }
-        match self.start_worker(worker, lanes, task.map(|ticket| (ticket, payload))) {
+        match self.start_worker(worker, lanes, task.map(|ticket| (ticket, payload.map(|bytes| (bytes, packing))))) {
             Ok(link) => {
                 // One that is forked is there when the server has told so.
                 let pid = link.child.as_ref().map(Child::pid);
                 let all_sent = matches!(&link.peer, Peer::Worker(peer) if peer.outbox.is_empty());
                 self.place(worker, link);
+                let now = self.clock.now();
                 if let Some(pid) = pid {
                     self.unwatched.push(worker);
-                    self.handle(self.clock.now(), Input::Started { worker, pid });
+                    self.handle(now, Input::Started { worker, pid });
+                } else {
+                    self.handle(now, Input::ForkAskedFor { worker });
                 }
                 if !all_sent {
                     self.flush(worker);
@@ -75,30 +92,37 @@ impl Core {
         }
     }
 
-    /// Starts a worker, for this one task where there is one, with the bytes that come with it.
+    /// The bytes that come with one of these tasks, or why it cannot be sent.
+    fn payload(&self, ticket: &Ticket, index: TaskIndex) -> Option<Result<Vec<u8>, String>> {
+        let bytes = self.orders.payload.as_ref()?(ticket.class, index, ticket.attempt)?;
+        Some(bytes.and_then(|bytes| payloads::refusal(&bytes).map_or(Ok(bytes), Err)))
+    }
+
+    /// Starts a worker, for this one task where there is one, with the bytes that come with it and what making them took.
     fn start_worker(
         &mut self,
         worker: WorkerId,
         lanes: u16,
-        task: Option<(Ticket, Option<Vec<u8>>)>,
+        task: Option<(Ticket, Option<Packed>)>,
     ) -> io::Result<Link> {
         let called = monotonic();
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         let (output, output_end) = pipe()?;
         (0..lanes).for_each(|number| self.board.reset(worker.lane(number).slot().0));
-        let mut knows = vec![false; self.works.len()];
         // What the fork server is made ready with, those that it forks have.
-        let is_forked = self.forks;
+        let is_forked = self.start_method.forks();
+        let mut knows = vec![is_forked; self.works.len()];
         let mut outbox = if is_forked { Vec::new() } else { self.setup.clone() };
         let mut initialization = Initialization::None;
-        if let Some(initialize) = self.orders.initialize.filter(|_| !is_forked) {
+        if let Some(initialize) = self.orders.initialize.filter(|_| !self.start_method.initializes_once()) {
             protocol::put_initialize(&mut outbox, &Initialize { start: self.starts, ..initialize });
             initialization = Initialization::Awaited;
         }
-        let mut held = BTreeMap::new();
+        let (mut held, mut payloads) = (BTreeMap::new(), Payloads::default());
         let closing = task.is_some();
         if let Some((ticket, payload)) = task {
-            if let Some(bytes) = payload {
+            if let Some((bytes, packing)) = payload {
+                payloads.add(ticket.first, bytes.len(), packing);
                 protocol::put_payload(&mut outbox, 0, ticket.first, &bytes);
             }
             let runs = self.put_tasks(&mut outbox, &mut knows, 0, &[ticket]);
@@ -121,20 +145,26 @@ impl Core {
         let group = self.slot_group(worker.slot)?;
         let child = if is_forked {
             let ends = [theirs.into(), output_end].into_iter().chain(group.map(OwnedFd::from)).collect();
-            self.ask_for_worker(worker, worker.slot.0, ends)?;
+            self.ask_for_worker(worker, Newcomer { first_line: worker.slot.0, has_task: closing }, ends)?;
             None
         } else {
-            self.worker.set_argument(2, worker.slot.to_string().as_ref())?;
-            let descriptors = [
+            self.worker.set_argument(self.line_argument, worker.slot.to_string().as_ref())?;
+            let mut descriptors = vec![
                 (self.null.as_fd(), 0),
                 (output_end.as_fd(), 1),
                 (output_end.as_fd(), 2),
                 (theirs.as_fd(), SOCKET_FD),
                 (self.board.fd().ok_or_else(|| io::Error::other("the board has no descriptor"))?, BOARD_FD),
             ];
-            Some(self.worker.spawn_in(&descriptors, group.as_ref().map(|group| group.as_fd()))?)
+            descriptors.extend(self.code.as_ref().map(|code| (code.as_fd(), CODE_FD)));
+            let mut child = self.worker.spawn_in(&descriptors, group.as_ref().map(|group| group.as_fd()))?;
+            if self.code.is_some() {
+                child.spare_trackers();
+            }
+            Some(child)
         };
         self.starts += 1;
+        let capture = if self.policy.shares_worker() { Capture::with_tail(MOST_WORDS) } else { Capture::default() };
         let peer = WorkerPeer {
             socket: Rc::new(readiness::readable(ours.into())?),
             inbox: Vec::new(),
@@ -143,13 +173,15 @@ impl Core {
             sending: false,
             closing,
             knows,
-            output: OutputPipe::new(output)?,
+            output: OutputPipe { marks: self.mark.map(Marks::new), capture, ..OutputPipe::new(output)? },
             greeted: false,
             tells: Tells::Board,
             measured: 0,
+            told: Usage::NONE,
+            cut_off: Duration::ZERO,
             held,
             results: PartialResults::default(),
-            payloads: Payloads::default(),
+            payloads,
             initialization,
             broken: false,
         };
@@ -157,6 +189,7 @@ impl Core {
             epoch: worker.epoch,
             lanes,
             child,
+            end: None,
             called,
             stopped: false,
             stop_when_there: None,
@@ -181,19 +214,23 @@ impl Core {
 
     /// Puts the bytes of as many tasks as there is room for.
     fn put_payloads(&self, out: &mut Vec<u8>, held: &mut Payloads, lane: LaneNumber, tickets: &[Ticket]) -> Fit {
-        let Some(payload) = &self.orders.payload else { return Fit::All };
+        if self.orders.payload.is_none() {
+            return Fit::All;
+        }
         let indices = |ticket: &Ticket| ticket.first..ticket.first + ticket.count;
-        let tasks = tickets.iter().flat_map(|ticket| indices(ticket).map(|index| (ticket.class, index)));
-        for (fitting, (class, index)) in (0..).zip(tasks) {
-            let Some(bytes) = payload(class, index) else { continue };
-            if let Some(reason) = payloads::refusal(&bytes) {
-                return Fit::Never(fitting, reason);
-            }
+        let tasks = tickets.iter().flat_map(|ticket| indices(ticket).map(move |index| (ticket, index)));
+        for (fitting, (ticket, index)) in (0..).zip(tasks) {
+            let begin = monotonic();
+            let bytes = match self.payload(ticket, index) {
+                None => continue,
+                Some(Ok(bytes)) => bytes,
+                Some(Err(reason)) => return Fit::Never(fitting, reason),
+            };
             if !held.has_room(bytes.len(), self.orders.payload_budget) {
                 return Fit::Some(fitting);
             }
-            held.add(index, bytes.len());
             protocol::put_payload(out, lane, index, &bytes);
+            held.add(index, bytes.len(), monotonic() - begin);
         }
         Fit::All
     }

@@ -45,7 +45,7 @@ pub enum EngineError {
         how: String,
     },
     /// So would fork servers.
-    #[error("{count} fork servers in a row ended before they were ready, the last one {how}")]
+    #[error("{count} fork servers in a row ended before they had forked anything, the last one {how}")]
     ForkServer {
         /// How many.
         count: u32,
@@ -53,10 +53,12 @@ pub enum EngineError {
         how: String,
     },
     /// So would workers whose initializer fails.
-    #[error("the initializer failed {times} times in a row; no more workers are started")]
+    #[error("the initializer failed {}: {reason}; no more workers are started", in_a_row(*.times))]
     Initializer {
         /// How often.
         times: u32,
+        /// Why it failed the last time.
+        reason: String,
     },
     /// The program of an external arm.
     #[error("{}", said(.wrote))]
@@ -79,6 +81,17 @@ pub struct NotStarted {
     pub what: String,
     /// What the system said.
     pub source: io::Error,
+}
+
+impl EngineError {
+    /// After so many failures; lines of the last reason after the first one were told.
+    pub(crate) fn initializer(times: u32, reason: &str) -> Self {
+        Self::Initializer { times, reason: reason.lines().next().unwrap_or_default().to_owned() }
+    }
+}
+
+fn in_a_row(times: u32) -> String {
+    if times == 1 { "once".to_owned() } else { format!("{times} times in a row") }
 }
 
 fn said(wrote: &Option<String>) -> String {

@@ -48,6 +48,12 @@ pub enum ProgramError {
     /// Something that cannot be.
     #[error("the program contradicts itself")]
     Contradiction(#[from] Contradiction),
+    /// It starts others for ever.
+    #[error("the initializer of {times} workers in a row failed")]
+    NotInitialized {
+        /// How many.
+        times: u32,
+    },
     /// Before its time.
     #[error("the program ended with {exit} while {left} tasks had no outcome")]
     EndedEarly {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::engine::event::Moment;
 use crate::engine::outcome::Counts;
-use crate::engine::stream::{Admission, StreamRun, TaskStream};
+use crate::engine::stream::{Admission, ArrivalMoments, StreamRun, TaskStream};
 use crate::workload::model::OnFull;
 
 /// See the module docs.
@@ -19,7 +19,7 @@ pub(super) struct Feed {
 }
 
 struct ArrivalTimes {
-    times: Box<dyn Iterator<Item = Moment> + Send>,
+    times: Box<dyn ArrivalMoments>,
     next: Option<Moment>,
     position: u64,
     max_in_flight: Option<u64>,

@@ -5,6 +5,7 @@
 //! * `feed`: which task may be given next. Pure.
 //! * `ledger`: what was given and reported, held against the rules ([`crate::engine::error::Contradiction`]), counted and told to the observer.
 //! * `conversation`: lines and commands, and every limit. No I/O.
+//! * [`reference`](mod@reference): CPython's own `Pool`, `ProcessPoolExecutor` and `Process`, as such programs.
 //! * `run`: the program itself, from its start until it was reaped: its socket and its output.
 //!
 //! Nothing in here decides where or in which order a task runs: that is the program's part. Nothing believes its counts:
@@ -14,6 +15,7 @@ mod conversation;
 mod feed;
 mod ledger;
 pub(crate) mod protocol;
+pub mod reference;
 mod run;
 mod spec;
 
@@ -23,10 +25,13 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
+use spec::Spec;
+
 use crate::engine::arm::{Arm, ArmRun, Completion, RunRequest, StartError};
 use crate::engine::control::{Capabilities, Command};
 use crate::engine::error::EngineError;
 use crate::engine::event::Observer;
+use crate::os::spawn::Program;
 use crate::os::threads;
 use crate::workload::model::{Dispatch, EngineSpec, Workload};
 
@@ -52,15 +57,24 @@ impl Arm for External {
 
     fn start(&self, request: RunRequest<'_>, observer: Box<dyn Observer>) -> Result<Box<dyn ArmRun>, StartError> {
         refuse_unsupported(request.workload, request.spec)?;
-        let spec = spec::Spec::new(&self.argv, request, self.capabilities.clone())?;
-        let (commands, requests) = mpsc::unbounded_channel();
-        let (ready, started) = std::sync::mpsc::channel();
-        // The program dies with the thread that starts it.
-        let thread = threads::start("external", move || run::on_this_thread(spec, observer, requests, &ready))
-            .map_err(|source| StartError::Thread { source })?;
-        started.recv().unwrap_or(Err(StartError::Gone))?;
-        Ok(Box::new(ExternalRun { commands, thread: Some(thread), capabilities: self.capabilities.clone() }))
+        let name = self.argv.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let program =
+            Program::new(&self.argv).and_then(|program| program.in_folder(request.workload.folder.as_deref()));
+        let program = program.map_err(|source| StartError::Program { program: name.clone(), source })?;
+        launch(Spec::new((program, name), request, self.capabilities.clone())?, observer)
     }
+}
+
+/// Starts a run on a thread of its own.
+fn launch(spec: Spec, observer: Box<dyn Observer>) -> Result<Box<dyn ArmRun>, StartError> {
+    let capabilities = spec.said.clone();
+    let (commands, requests) = mpsc::unbounded_channel();
+    let (ready, started) = std::sync::mpsc::channel();
+    // The program dies with the thread that starts it.
+    let thread = threads::start("external", move || run::on_this_thread(spec, observer, requests, &ready))
+        .map_err(|source| StartError::Thread { source })?;
+    started.recv().unwrap_or(Err(StartError::Gone))?;
+    Ok(Box::new(ExternalRun { commands, thread: Some(thread), capabilities }))
 }
 
 /// A task has one attempt there, and how long it waits in the program's own queue is not ours to end.

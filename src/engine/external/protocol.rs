@@ -48,17 +48,48 @@
 //!   program is to the rule of strays what a task is in the other engines.
 //! * `worker_ready`, `counts`, `started` and a `message` may be left out; an unknown `type` breaks the run.
 //! * A workload with `retries`, a `queue_timeout`, a `wait_timeout`, a `submit` mode other than `apply_async`, a
-//!   `queue_capacity` or `dispatch: round_robin` is refused, and one with a `timeout` for a program that cannot do that.
+//!   `queue_capacity` or `dispatch: round_robin` is refused, and one with a `timeout` for a program that cannot do that. Callers
+//!   of reference arms (below) know `submit` and `wait_timeout`.
 //! * A program that breaks a rule, falls silent, or ends early is killed with its process group, and the run is broken:
 //!   tasks in a lane are lost, the others cancelled.
+//! * The clock of the run begins with `hello`: what a program needs to come up is not part of it.
+//!
+//! # Callers of reference arms
+//! CPython's own `Pool`, `ProcessPoolExecutor` and `Process` are arms too (`kind: mp_pool`, `ppe`, `mp_process`). Their program
+//! is the *caller*, which makes the calls of a plain script (`reference/caller.py`), and a *shim* in its processes says through
+//! a pipe of its own what its workers do (`src/worker/shim`). Beside what is said above:
+//!
+//! | from Poolscope | fields | meaning |
+//! |---|---|---|
+//! | `start` | `kind`, `submit`, `chunksize`, `start_method`, `max_tasks_per_child`, `initializer`, `python_path` | Which of the three, and with which calls; `chunksize` null: the rule of the method that is called; `initializer` null, or the call of it. A class has `wait_timeout`: `get(timeout)`, whereafter the worker stays busy. |
+//! | `tasks` | `draws`, `told` | Numbers that were drawn for the arguments of each task, and what was made of its item for them. |
+//! | `kill_worker` | `worker` | The number of a worker is that of its process. |
+//!
+//! | from the caller | fields | meaning |
+//! |---|---|---|
+//! | `back` | `results` | A list of `[job, piece, at, since]`: these results are with the caller; `since` is when they were handed in or their processes started, or 0. |
+//! | `unsuccessful` | `job`, `piece`, `at`, `since`, `message`, `trace`, `broken` | The same with an exception. Of a chunk, tasks before the one that has raised ran and were not delivered, those after it were never run. `broken`: nothing comes of any other task either. |
+//! | `ended` | `job`, `code` or `signal` | Its process has ended without a result. |
+//! | `delivered` | `count` | So many more results were taken by the caller: of `map`, `imap`, `imap_unordered`. |
+//! | `stuck` | `why` | No result can come back any more. |
+//! | `over` | | Every result is there; what follows is not part of the run. |
+//! | `values`, `not_compared` | `values` | A list of `[index, value]` of all that succeeded; or that this is not known. |
+//! | `closing` | `by` | Nothing is left to be said: it waits for its workers to end, in this call. Those that do not are told of after the time that workers have for it (`measure.join.timeout`) and ended with their caller. |
+//! | `note` | `text` | For people. |
+//!
+//! `job` and `piece` are the numbers by which CPython knows what was handed in. Tasks are handed in in the order in which they
+//! are given; the shim says with which number that begins, and of how many tasks a piece is.
+//! That a caller waits for ever is said where a worker that has taken a piece is gone without its result, or where `stuck`
+//! says so, and in no other case. When nothing else is left to come, the run is ended: what is waited for is lost.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::engine::event::Slot;
 use crate::engine::outcome::Exit;
-use crate::workload::model::{ClassId, TaskIndex, Work};
+use crate::workload::model::{ClassId, PythonCall, StartMethod, SubmitMode, TaskIndex, Work};
 
 /// Version of the protocol.
 pub(crate) const VERSION: u32 = 1;
@@ -81,12 +112,18 @@ pub(super) enum ToProgram<'a> {
         iterations_per_second: f64,
         silence: u64,
         classes: &'a [Class<'a>],
+        #[serde(flatten)]
+        caller: Option<&'a CallerOrders>,
     },
     Tasks {
         class: ClassId,
         first: TaskIndex,
         count: u64,
         service: Option<Vec<u64>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        draws: Option<Vec<Vec<f64>>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        told: Option<Vec<Box<RawValue>>>,
     },
     End,
     Pause,
@@ -106,6 +143,19 @@ pub(super) struct Class<'a> {
     pub(crate) work: Cow<'a, Work>,
     pub(crate) timeout: Option<u64>,
     pub(crate) grace: u64,
+    pub(crate) wait_timeout: Option<u64>,
+}
+
+/// How a caller of a reference arm makes its calls.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::engine) struct CallerOrders {
+    pub(in crate::engine) kind: &'static str,
+    pub(in crate::engine) submit: SubmitMode,
+    pub(in crate::engine) chunksize: Option<u32>,
+    pub(in crate::engine) start_method: StartMethod,
+    pub(in crate::engine) max_tasks_per_child: Option<u64>,
+    pub(in crate::engine) initializer: Option<PythonCall>,
+    pub(in crate::engine) python_path: Vec<String>,
 }
 
 /// A line from the program.
@@ -179,6 +229,44 @@ pub(super) enum FromProgram {
         signal: Option<i32>,
     },
     Counts(Told),
+    Back {
+        results: Vec<(u64, u64, u64, u64)>,
+    },
+    Unsuccessful {
+        job: u64,
+        piece: u64,
+        at: u64,
+        #[serde(default)]
+        since: u64,
+        #[serde(default)]
+        message: String,
+        #[serde(default)]
+        trace: String,
+        #[serde(default)]
+        broken: bool,
+    },
+    Ended {
+        job: u64,
+        code: Option<i32>,
+        signal: Option<i32>,
+    },
+    Delivered {
+        count: u64,
+    },
+    Stuck {
+        why: String,
+    },
+    Over,
+    Values {
+        values: Vec<(TaskIndex, u64)>,
+    },
+    NotCompared,
+    Closing {
+        by: String,
+    },
+    Note {
+        text: String,
+    },
 }
 
 /// What the program has counted.

@@ -31,12 +31,15 @@ use crate::os::child::{Child, Reaped};
 use crate::os::clock::monotonic;
 use crate::os::pipe::{Drained, drain, pipe};
 use crate::os::slot_groups::SlotGroups;
-use crate::os::spawn::Program;
 use crate::os::{dev_null, readiness};
 use crate::worker::environment;
+use crate::worker::shim::ShimFolder;
 
 /// How often the observer is told the state.
 const STATE_INTERVAL: Duration = Duration::from_millis(100);
+/// How often the pipe of a shim is looked into. Nobody waits for its lines: being woken by each would cost the workers, whose
+/// cores they are.
+const SHIM_INTERVAL: Duration = Duration::from_millis(5);
 /// How long a process that was killed may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a program may live that has closed its socket.
@@ -62,9 +65,16 @@ struct Process {
     captured: Capture,
     /// Ends what the program has started if this process is killed.
     guardian: io::Result<Guardian>,
+    shim: Option<SeenByShim>,
     /// What the program leaves behind, as a task would whose work is the whole run: the one on the board.
     strays: Strays,
     board: Arc<Board>,
+}
+
+/// The pipe of a shim, in its folder.
+struct SeenByShim {
+    _folder: ShimFolder,
+    end: OwnedFd,
 }
 
 /// Makes a runtime and the run; `ready` hears whether the program was started.
@@ -83,7 +93,8 @@ pub(super) fn on_this_thread(
         }
     };
     runtime.block_on(async {
-        match Process::start(&spec) {
+        let mut spec = spec;
+        match Process::start(&mut spec) {
             Ok(process) => {
                 let _ = ready.send(Ok(()));
                 drive(process, Conversation::new(spec, observer), requests).await
@@ -97,7 +108,7 @@ pub(super) fn on_this_thread(
 }
 
 impl Process {
-    fn start(spec: &Spec) -> Result<Self, StartError> {
+    fn start(spec: &mut Spec) -> Result<Self, StartError> {
         let setup = |source| StartError::Setup { source };
         // The clock tells it from one of another process with the same id, in another namespace or before.
         let number = RUNS.fetch_add(1, Ordering::Relaxed);
@@ -114,20 +125,24 @@ impl Process {
         // What it leaves behind is told from what others do by when it can have begun.
         board.begin(OWN_SLOT, BoardEntry { index: 0, started: monotonic() });
         let spawn = || {
-            let mut program = Program::new(&spec.argv)?.in_folder(spec.folder.as_deref())?.dies_with_parent();
+            let mut program = spec.program.clone().dies_with_parent();
             environment::mark(&mut program, &run)?;
+            spec.shim.as_ref().map(|shim| shim.observe(&mut program)).transpose()?;
             let descriptors =
                 [(null.as_fd(), 0), (output_end.as_fd(), 1), (output_end.as_fd(), 2), (theirs.as_fd(), SOCKET_FD)];
             let group = groups.map(|groups| groups.open(OWN_SLOT)).transpose()?;
             program.spawn_in(&descriptors, group.as_ref().map(|group| group.as_fd()))
         };
-        let mut child = spawn().map_err(|source| StartError::Program {
-            program: spec.argv.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-            source,
-        })?;
+        let mut child = spawn().map_err(|source| StartError::Program { program: spec.name.clone(), source })?;
+        child.spare_trackers_always();
         board.program_started(OWN_SLOT, child.started_at(), child.pid());
         let pidfd = child.take_pidfd().ok_or_else(|| setup(io::Error::other("the process has no descriptor")))?;
+        let shim = spec.shim.take().map(|shim| {
+            let (folder, end) = shim.into_parts();
+            SeenByShim { _folder: folder, end }
+        });
         Ok(Self {
+            shim,
             end: readiness::readable(pidfd).map_err(setup)?,
             socket: UnixStream::from_std(ours).map_err(setup)?,
             output: readiness::readable(output).map_err(setup)?,
@@ -146,13 +161,27 @@ impl Process {
         for _ in 0..4 {
             match self.socket.try_read(&mut buffer) {
                 Ok(0) => return true,
-                Ok(count) => talk.hear(&buffer[..count]),
+                Ok(count) => {
+                    self.read_shim(talk);
+                    talk.hear(&buffer[..count]);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(_) => return true,
             }
         }
         false
+    }
+
+    /// Takes in what the shim has written so far: whatever led to what the program said is in there.
+    fn read_shim(&self, talk: &mut Conversation) {
+        if let Some(shim) = &self.shim {
+            let mut seen = Vec::new();
+            drain(&shim.end, &mut seen);
+            if !seen.is_empty() {
+                talk.hear_shim(&seen);
+            }
+        }
     }
 
     fn write(&self, talk: &mut Conversation) {
@@ -173,7 +202,10 @@ impl Process {
         for _ in 0..MOST_LEFT / READ {
             match rustix::io::read(self.socket.as_fd(), &mut buffer) {
                 Ok(0) => return,
-                Ok(count) => talk.hear(&buffer[..count]),
+                Ok(count) => {
+                    self.read_shim(talk);
+                    talk.hear(&buffer[..count]);
+                }
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_) => return,
             }
@@ -222,6 +254,8 @@ async fn drive(
     }
     let mut states = interval(STATE_INTERVAL);
     states.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut looks = interval(SHIM_INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut asked, mut open, mut output_open, mut killed) = (true, true, true, None);
     let reaped = loop {
         talk.give();
@@ -258,6 +292,7 @@ async fn drive(
                     ready.clear_ready();
                 }
             }
+            _ = looks.tick(), if process.shim.is_some() => process.read_shim(&mut talk),
             ready = process.end.readable() => match process.child.try_reap() {
                 Ok(Some(reaped)) => break reaped,
                 Ok(None) => if let Ok(mut ready) = ready { ready.clear_ready() },
@@ -276,9 +311,11 @@ async fn drive(
     };
     // What it said before its end counts; a descendant may hold the other end, so that is not waited for.
     process.read_rest(&mut talk);
+    process.read_shim(&mut talk);
     drain(process.output.get_ref(), &mut process.captured);
     process.board.reset(OWN_SLOT);
-    if process.strays.end().killed > 0 {
+    // Of workers whose program was killed it is not said that they were left behind.
+    if process.strays.end().strays > 0 && (process.shim.is_none() || killed.is_none()) {
         talk.note(Severity::Info, "the program left processes behind, which were ended".to_owned());
     }
     talk.conclude(process.child.pid(), reaped, &process.captured.text())

@@ -6,7 +6,7 @@ use crate::engine::outcome::Times;
 use crate::workload::model::Attempt;
 
 fn record(index: u64, start: u64, service: u64) -> Record {
-    Record { index, start: Moment(start), service, value: index * 7 }
+    Record { index, start: Moment(start), service, after: 0, value: index * 7 }
 }
 
 fn batch(arrival: u64, sent: u64, free_since: u64, records: &[Record]) -> Batch<'_> {
@@ -21,7 +21,7 @@ fn first_task_is_dispatched_when_sent_and_later_ones_when_the_one_before_ends() 
     let records = [record(0, 130, 50), record(1, 185, 10)];
     let sums = latencies.batch(&batch(20, 100, 90, &records), &mut hash);
     // Task 0: wait 100-20, startup 30, sojourn 180-20. Task 1: dispatched at 180, wait 160, startup 5, sojourn 195-20.
-    assert_eq!(sums, BatchSums { work: 60, startup: 35, end: Moment(195) });
+    assert_eq!(sums, BatchSums { work: 60, startup: 35, after: 0, end: Moment(195) });
     let all = latencies.distributions();
     assert_eq!(all.wait.buckets(), [(80, 1), (160, 1)]);
     assert_eq!(all.startup.buckets(), [(5, 1), (30, 1)]);

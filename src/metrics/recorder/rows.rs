@@ -11,7 +11,7 @@ use crate::os::readings::MemoryReading;
 
 /// Whether a process of the slot was started and is not in its task yet.
 pub(super) fn starting(slot: &SlotView) -> bool {
-    slot.pid.is_some() && matches!(slot.state, WorkerState::Starting | WorkerState::Busy)
+    slot.pid.is_some() && matches!(slot.state, WorkerState::Starting | WorkerState::Initializing | WorkerState::Busy)
 }
 
 /// A process that has run has had page faults: where there are none, nobody has told.
@@ -92,6 +92,7 @@ impl Recorder {
             peak_pss_bytes: live.peak_pss_bytes,
             page_faults: told(totals.page_faults()),
             last_exit: totals.worker.last_exit,
+            thread: totals.thread_use(),
         }
     }
 }

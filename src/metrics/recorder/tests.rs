@@ -2,12 +2,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::engine::event::{
-    Batch, CallerView, DeathCause, Record, RunState, SlotView, Usage, WaitingLimit, WorkerId, WorkerState,
+    Batch, Beginning, CallerView, DeathCause, Record, RunState, SlotView, Usage, WaitingLimit, WorkerId, WorkerState,
 };
 use crate::engine::outcome::{Cause, Counts, Exit};
 use crate::metrics::distribution::Distributions;
 use crate::metrics::snapshot::Latency;
 use crate::workload::model::{Attempt, EngineKind};
+
+mod worker_time;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -25,7 +27,7 @@ fn recorder() -> (Recorder, watch::Receiver<Arc<Snapshot>>) {
 }
 
 fn record(index: u64, start: u64, service: u64) -> Record {
-    Record { index, start: at(start), service: service * 1_000_000, value: index * index }
+    Record { index, start: at(start), service: service * 1_000_000, after: 0, value: index * index }
 }
 
 fn worker(slot: u32, epoch: u32) -> WorkerId {
@@ -63,6 +65,7 @@ fn view(state: RunState, counts: Counts, slots: &[SlotView]) -> EngineView<'_> {
         workers: 2,
         slots,
         caller: CallerView::default(),
+        chunks: None,
     }
 }
 
@@ -84,6 +87,13 @@ fn exited(worker: WorkerId, pid: u32, usage: Usage) -> Event<'static> {
         cause: DeathCause::Left,
         peak_rss_bytes: Some(4096),
     }
+}
+
+fn unexpected(mut exit: Event<'static>) -> Event<'static> {
+    if let Event::WorkerExited { expected, .. } = &mut exit {
+        *expected = false;
+    }
+    exit
 }
 
 /// Two workers, four tasks of 100 ms from a batch; worker 1 gets three of them and the second one has to wait.
@@ -109,8 +119,9 @@ fn live_snapshot_counts_tasks_that_are_under_way() {
     let live = Arc::clone(&snapshots.borrow());
     assert_eq!(live.at, at(150));
     assert_eq!(live.worker_time.work, MS * (100 + 98 + 38));
-    assert_eq!(live.worker_time.startup, MS * 2);
-    assert_eq!(live.worker_time.idle, MS * (2 * 150 - 236 - 2));
+    // Each process took 5 ms to be there, and one task 2 ms to begin.
+    assert_eq!(live.worker_time.startup, MS * (10 + 2));
+    assert_eq!(live.worker_time.idle, MS * (2 * 150 - 236 - 12));
     assert_eq!(live.workers.len(), 2);
     assert_eq!((live.workers[1].task, live.workers[1].task_for), (Some((2, 0)), MS * 38));
     assert_eq!(live.workers[1].busy, MS * 136);
@@ -133,8 +144,8 @@ fn figures_of_a_whole_run() {
     assert_eq!((last.at, last.wall()), (at(400), MS * 312), "workers that leave are no part of the run");
     assert!((last.throughput_whole - 4.0 / 0.312).abs() < 1e-9);
     assert_eq!(last.worker_time.work, MS * 398);
-    assert_eq!(last.worker_time.startup, MS * 4);
-    assert_eq!(last.worker_time.idle, MS * (624 - 402));
+    assert_eq!(last.worker_time.startup, MS * (10 + 4));
+    assert_eq!(last.worker_time.idle, MS * (624 - 412));
     // Waits: 10, 10, 110 and 212 ms: their sum over the run is the mean depth.
     assert_eq!(last.latency.wait.count, 4);
     assert!((last.queue.mean - 342.0 / 312.0).abs() < 1e-9, "{}", last.queue.mean);
@@ -255,42 +266,6 @@ fn every_lane_that_is_cut_off_was_at_work_until_then() {
     assert_eq!(run.worker_time.work, MS * (500 + 1900 + 1500 + 1100));
     assert_eq!(run.workers.iter().map(|row| row.busy).sum::<Duration>(), run.worker_time.work, "rows add up");
     assert_eq!(run.wall(), MS * 2000);
-}
-
-#[test]
-fn idle_time_follows_resizes() {
-    let (mut recorder, snapshots) = recorder();
-    let mut running = view(RunState::Running, Counts::default(), &[]);
-    recorder.state(at(0), &running);
-    recorder.event(at(1000), &Event::Resized { workers: 5 });
-    running.workers = 5;
-    recorder.state(at(2000), &running);
-    let snapshot = snapshots.borrow();
-    assert_eq!(snapshot.worker_time.idle, MS * 7000);
-    assert_eq!(snapshot.notes.last().map(|note| note.text.as_str()), Some("5 workers from now on"));
-}
-
-#[test]
-fn without_a_limit_on_workers_there_is_no_idle_time() {
-    let (mut recorder, snapshots) = Recorder::new(RecorderConfig { unbounded: true, ..config(EngineKind::Process) });
-    let mut running = view(RunState::Running, Counts::default(), &[]);
-    running.workers = u32::MAX;
-    recorder.state(at(1000), &running);
-    assert_eq!(snapshots.borrow().worker_time.idle, Duration::ZERO);
-    running.state = RunState::Finished;
-    recorder.state(at(2000), &running);
-    assert_eq!(snapshots.borrow().end.as_ref().map(|end| end.tail_idle), Some(Duration::ZERO));
-}
-
-#[test]
-fn start_of_a_process_is_start_up_while_it_lasts_but_not_in_a_pool() {
-    for (kind, startup) in [(EngineKind::Process, MS * 40), (EngineKind::Pool, Duration::ZERO)] {
-        let (mut recorder, snapshots) = Recorder::new(config(kind));
-        recorder.event(at(100), &started(worker(0, 1), 9));
-        let slots = [slot(0, Some(9), WorkerState::Starting), slot(1, None, WorkerState::Free)];
-        recorder.state(at(140), &view(RunState::Running, counts(1, 0, 1), &slots));
-        assert_eq!(snapshots.borrow().worker_time.startup, startup, "{kind:?}");
-    }
 }
 
 #[test]

@@ -8,14 +8,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{MOST_BYTES, ReadError, WriteError};
-use crate::engine::event::{Moment, PageFaults, RunState};
+use crate::engine::event::{Moment, PageFaults, RunState, WorkerState};
 use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::delivery::Delivery;
 use crate::metrics::distribution::{Distribution, Distributions};
-use crate::metrics::life::Life;
+use crate::metrics::life::{ForkServerUse, Life};
 use crate::metrics::snapshot::{
-    CPU_HISTORY, Cpu, Death, Ghosts, Initializers, Kill, Latency, Load, Memory, MemoryCourse, Note, Overhead,
-    QueueFigures, RunEnd, RunId, Snapshot, WorkerRow, WorkerTime,
+    CPU_HISTORY, Carriage, Chunks, Cpu, Death, Ghosts, Initializers, Kill, Latency, Load, Memory, MemoryCourse, Note,
+    Overhead, QueueFigures, RunEnd, RunId, Snapshot, StageLoad, WorkerRow, WorkerTime,
 };
 
 /// A [`Snapshot`] as it is written.
@@ -63,6 +63,52 @@ struct SnapshotFrame {
 #[derive(Default, Serialize, Deserialize)]
 struct LaterFields {
     load: Load,
+}
+
+/// What follows those, likewise.
+#[derive(Default, Serialize, Deserialize)]
+struct LatestFields {
+    /// Part of the worker time.
+    initializing: Duration,
+    /// Places of the rows whose workers are in their initializers: a reader that knows no such state has them as starting.
+    initializes: Vec<u32>,
+    stages: Box<[StageLoad]>,
+    chunks: Option<Chunks>,
+    fork_server: Option<Box<ForkServerUse>>,
+}
+
+/// What follows those, likewise.
+#[derive(Default, Serialize, Deserialize)]
+struct NewestFields {
+    /// With its part of the worker time.
+    carriage: Option<(Box<Carriage>, Duration)>,
+}
+
+/// What follows those, likewise.
+#[derive(Default, Serialize, Deserialize)]
+struct StartFields {
+    /// Of the fork server.
+    not_forked: Option<Box<str>>,
+}
+
+/// What follows those, likewise.
+#[derive(Default, Serialize, Deserialize)]
+struct WrongFields {
+    wrong_results: u64,
+}
+
+impl LatestFields {
+    fn of(snapshot: &Snapshot) -> Self {
+        let rows = (0..).zip(&snapshot.workers);
+        let initializes = rows.filter(|(_, row)| row.state == WorkerState::Initializing).map(|(place, _)| place);
+        Self {
+            initializing: snapshot.worker_time.initializing,
+            initializes: initializes.collect(),
+            stages: snapshot.stages.clone(),
+            chunks: snapshot.chunks.as_deref().copied(),
+            fork_server: snapshot.fork_server.clone(),
+        }
+    }
 }
 
 /// A [`RunEnd`] as it is written.
@@ -125,7 +171,7 @@ impl Encoder {
         let Snapshot { run, at, paused, state, counts, total, throughput, throughput_whole, .. } = *snapshot;
         let Snapshot { queue, worker_time, ghosts, initializers, unkillable, workers_target, cpu, memory, .. } =
             *snapshot;
-        let Snapshot { worker_starts, worker_restarts, overhead, results_hash, page_faults, .. } = *snapshot;
+        let Snapshot { worker_starts, worker_restarts, results_hash, .. } = *snapshot;
         let budget = &mut self.budget;
         if snapshot.workers.iter().any(|row| row.cpu_history.len() > CPU_HISTORY) {
             return Err(WriteError::TooLarge { what: HISTORY, most: CPU_HISTORY as u64 });
@@ -151,7 +197,7 @@ impl Encoder {
             memory,
             worker_starts,
             worker_restarts,
-            overhead,
+            overhead: *snapshot.overhead,
             results_hash,
             suspect: snapshot.suspect.clone(),
             notes: self.notes.name(&snapshot.notes, budget)?,
@@ -160,7 +206,7 @@ impl Encoder {
             timeouts: self.kills.name(&snapshot.timeouts, budget)?,
             delivery: snapshot.delivery.clone(),
             end: snapshot.end.as_deref().map(End::from),
-            page_faults,
+            page_faults: snapshot.page_faults.as_deref().copied(),
             memory_course: snapshot.memory_course.as_ref().clone(),
             deaths: snapshot.deaths.as_ref().clone(),
             deaths_total: snapshot.deaths_total,
@@ -169,6 +215,12 @@ impl Encoder {
         self.life.clone_from(&snapshot.life);
         let mut bytes = postcard::to_stdvec(&frame)?;
         bytes.extend(postcard::to_stdvec(&LaterFields { load: snapshot.load })?);
+        bytes.extend(postcard::to_stdvec(&LatestFields::of(snapshot))?);
+        let carriage = snapshot.carriage.clone();
+        let newest = NewestFields { carriage: carriage.map(|carriage| (carriage, worker_time.carrying)) };
+        bytes.extend(postcard::to_stdvec(&newest)?);
+        bytes.extend(postcard::to_stdvec(&StartFields { not_forked: snapshot.not_forked().map(Into::into) })?);
+        bytes.extend(postcard::to_stdvec(&WrongFields { wrong_results: snapshot.wrong_results })?);
         Ok(bytes)
     }
 }
@@ -179,7 +231,11 @@ fn rows(histories: &mut Vec<Vec<u8>>, rows: &[WorkerRow]) -> Vec<(WorkerRow, Pas
     both.map(|(history, row)| {
         let past = Past::between(history, &row.cpu_history);
         history.clone_from(&row.cpu_history);
-        (WorkerRow { cpu_history: Vec::new(), ..row.clone() }, past)
+        let state = match row.state {
+            WorkerState::Initializing => WorkerState::Starting,
+            state => state,
+        };
+        (WorkerRow { cpu_history: Vec::new(), state, ..row.clone() }, past)
     })
     .collect()
 }
@@ -198,7 +254,15 @@ pub(super) struct Decoder {
 impl Decoder {
     pub(crate) fn decode(&mut self, bytes: &[u8]) -> Result<Snapshot, ReadError> {
         let (frame, later) = decode_part::<SnapshotFrame>("a frame", bytes)?;
-        let later: LaterFields = if later.is_empty() { LaterFields::default() } else { decode("a frame", later)? };
+        let (later, latest): (LaterFields, _) = fields_or_none(later)?;
+        let (latest, newest): (LatestFields, _) = fields_or_none(latest)?;
+        let (newest, start): (NewestFields, _) = fields_or_none(newest)?;
+        let (start, wrong): (StartFields, _) = fields_or_none(start)?;
+        let (wrong, _newer): (WrongFields, _) = fields_or_none(wrong)?;
+        let mut fork_server = latest.fork_server;
+        if let Some(server) = &mut fork_server {
+            server.not_forked = start.not_forked;
+        }
         let Self { histories, life, notes, failures, kills, budget } = self;
         histories.resize(frame.workers.len(), Vec::new());
         if let Some(new) = frame.life {
@@ -212,6 +276,11 @@ impl Decoder {
             }
             workers.push(WorkerRow { cpu_history: history.clone(), ..row });
         }
+        for place in latest.initializes {
+            if let Some(row) = usize::try_from(place).ok().and_then(|place| workers.get_mut(place)) {
+                row.state = WorkerState::Initializing;
+            }
+        }
         Ok(Snapshot {
             run: frame.run,
             at: frame.at,
@@ -223,7 +292,12 @@ impl Decoder {
             throughput_whole: frame.throughput_whole,
             queue: frame.queue,
             latency: frame.latency,
-            worker_time: frame.worker_time,
+            worker_time: WorkerTime {
+                initializing: latest.initializing,
+                carrying: newest.carriage.as_ref().map_or(Duration::ZERO, |(_, carrying)| *carrying),
+                ..frame.worker_time
+            },
+            carriage: newest.carriage.map(|(carriage, _)| carriage),
             ghosts: frame.ghosts,
             initializers: frame.initializers,
             unkillable: frame.unkillable,
@@ -234,8 +308,9 @@ impl Decoder {
             memory: frame.memory,
             worker_starts: frame.worker_starts,
             worker_restarts: frame.worker_restarts,
-            overhead: frame.overhead,
+            overhead: Box::new(frame.overhead),
             results_hash: frame.results_hash,
+            wrong_results: wrong.wrong_results,
             suspect: frame.suspect,
             notes: notes.find(frame.notes, budget)?,
             failures: failures.find(frame.failures, budget)?,
@@ -244,7 +319,12 @@ impl Decoder {
             delivery: frame.delivery,
             end: frame.end.map(|end| Arc::new(end.into())),
             load: later.load,
-            page_faults: frame.page_faults,
+            stages: latest.stages,
+            chunks: latest.chunks.map(Box::new),
+            // A run with probes is no measurement to keep: what they have shown is in the result of its session.
+            gil_probe: None,
+            fork_server,
+            page_faults: frame.page_faults.map(Box::new),
             memory_course: Arc::new(frame.memory_course),
             deaths: Arc::new(frame.deaths),
             deaths_total: frame.deaths_total,
@@ -260,6 +340,11 @@ pub(super) fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> R
 /// Reads a value, and says what follows it.
 fn decode_part<'a, T: DeserializeOwned>(what: &'static str, bytes: &'a [u8]) -> Result<(T, &'a [u8]), ReadError> {
     postcard::take_from_bytes(bytes).map_err(|source| ReadError::Damaged { what, source: Some(source) })
+}
+
+/// Reads fields that came later, as a whole: of a recording that was made before, none are there.
+fn fields_or_none<T: DeserializeOwned + Default>(bytes: &[u8]) -> Result<(T, &[u8]), ReadError> {
+    if bytes.is_empty() { Ok((T::default(), bytes)) } else { decode_part("a frame", bytes) }
 }
 
 /// Bytes that may still be taken for the entries of lists: each of these may be in many of them.

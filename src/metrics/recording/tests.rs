@@ -1,4 +1,5 @@
 use std::io;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -9,7 +10,10 @@ use crate::engine::event::{EndReason, Moment, RunState, Severity, Slot, WorkerSt
 use crate::engine::outcome::{AttemptReport, Cause, Exit, Outcome};
 use crate::metrics::fixtures;
 use crate::metrics::latency::Recorded;
-use crate::metrics::snapshot::{Cost, Kill, Little, Load, Note, Replaced, RunEnd, Snapshot};
+use crate::metrics::life::ForkServerUse;
+use crate::metrics::snapshot::{
+    Carriage, Chunks, Cost, Kill, Little, Load, Note, Replaced, RunEnd, Snapshot, StageLoad,
+};
 
 fn moment(elapsed: Duration) -> Moment {
     Moment::from(elapsed)
@@ -72,8 +76,18 @@ prop_compose! {
         snapshot.counts.submitted = numbers[2];
         snapshot.latency.wait.p99 = Duration::new(numbers[3], 999_999_999);
         snapshot.results_hash = numbers[4];
+        let stage = StageLoad { begin: time(5), end: time(6), utilisation: over.then_some(floats[5]) };
+        snapshot.stages = vec![stage; suspect.len()].into();
+        snapshot.chunks = over.then(|| Box::new(Chunks { sent: numbers[1], tasks: numbers[3], size: NonZeroU32::MIN.saturating_add(numbers[6] as u32) }));
         snapshot.memory.pss_bytes = over.then_some(numbers[5]);
+        snapshot.worker_time.initializing = time(5);
+        let carried = Carriage { bytes_in: numbers[1], opaque: numbers[2], ..Carriage::default() };
+        snapshot.carriage = over.then(|| Box::new(carried));
+        snapshot.worker_time.carrying = if over { time(2) } else { Duration::ZERO };
         snapshot.suspect = suspect;
+        snapshot.fork_server = over.then(|| {
+            Box::new(ForkServerUse { cpu: time(1), rss_bytes: Some(numbers[0]), ..ForkServerUse::default() })
+        });
         let (failures, notes, kills) = lists;
         snapshot.failures = Arc::new(failures.into_iter().map(attempt).collect());
         let note = |n: u32| Note { at: moment(time(6)), severity: Severity::Warning, text: format!("note {n}") };
@@ -90,7 +104,11 @@ prop_compose! {
         snapshot.workers = rows.into_iter().map(|(slot, pid, cpu_history, busy)| crate::metrics::snapshot::WorkerRow {
             pid,
             cpu_history,
-            state: if busy { WorkerState::Busy } else { WorkerState::Retiring },
+            state: match (busy, slot % 2) {
+                (true, _) => WorkerState::Busy,
+                (false, 0) => WorkerState::Retiring,
+                (false, _) => WorkerState::Initializing,
+            },
             task: busy.then_some((numbers[5], 3)),
             cpu_percent: busy.then_some(12.5),
             rss_bytes: pid.map(u64::from),
@@ -326,6 +344,20 @@ fn what_newer_programs_add_within_the_version_is_skipped() {
 }
 
 #[test]
+fn what_an_older_program_did_not_write_is_not_there() {
+    let written = recording(sample());
+    let shorter = |(kind, mut payload): (u8, Vec<u8>)| {
+        // The latest fields, empty, at the end of a frame.
+        if kind == 2 {
+            assert_eq!(payload.split_off(payload.len() - LATEST), [0; LATEST]);
+        }
+        (kind, payload)
+    };
+    let older: Vec<_> = sections(&written).into_iter().map(shorter).collect();
+    assert_eq!(read(&seal(&older)).unwrap(), written);
+}
+
+#[test]
 fn a_failure_is_written_once_however_many_frames_have_it() {
     let report = |index: u64| AttemptReport { stderr_tail: format!("<{index}>"), ..fixtures::attempt(index) };
     let lists = [vec![report(1)], vec![report(1), report(2)], vec![report(1), report(2)], vec![report(2), report(3)]];
@@ -353,15 +385,23 @@ fn nothing_beyond_the_end_is_read() {
 }
 
 #[test]
-fn a_frame_of_before_there_was_a_load_is_still_read() {
+fn a_frame_of_before_there_was_a_load_or_a_fork_server_is_still_read() {
     let mut frame = fixtures::snapshot();
     let bytes = super::frame::Encoder::default().encode(&frame).unwrap();
     let decode = |bytes: &[u8]| super::frame::Decoder::default().decode(bytes);
-    // A load of nothing is two bytes at the end.
-    assert_eq!(decode(&bytes[..bytes.len() - 2]).unwrap(), frame);
-    assert!(decode(&bytes[..bytes.len() - 1]).is_err(), "half of it is damage");
+    // At the end a load of nothing is two bytes, what came after it six, and what came after that one each.
+    for left_out in [1, 2, 3, LATEST, LATEST + 2] {
+        assert_eq!(decode(&bytes[..bytes.len() - left_out]).unwrap(), frame, "{left_out}");
+    }
+    for left_out in [4, 6, LATEST + 1] {
+        assert!(decode(&bytes[..bytes.len() - left_out]).is_err(), "half of it is damage: {left_out}");
+    }
     let little = Little { in_system: 1.5, rate: 2.0, sojourn: Duration::from_millis(740), left: 9, without_sojourn: 1 };
     frame.load = Load { utilisation: Some(0.5), little: Some(little) };
+    let not_forked = Some("a thread is left running".into());
+    frame.fork_server =
+        Some(Box::new(ForkServerUse { peak_pss_bytes: Some(7), not_forked, ..ForkServerUse::default() }));
+    frame.wrong_results = 300;
     let bytes = super::frame::Encoder::default().encode(&frame).unwrap();
     assert_eq!(decode(&bytes).unwrap(), frame);
 }
@@ -444,9 +484,12 @@ fn realistic(workers: u32, frames: u64) -> Track {
     frames.collect()
 }
 
+/// Bytes of the fields that came last, where there is nothing of them.
+const LATEST: usize = 9;
+
 #[test]
 fn bytes_per_frame() {
-    for (workers, most) in [(2, 480), (64, 4800)] {
+    for (workers, most) in [(2, 480 + LATEST), (64, 4800)] {
         let track = realistic(workers, 200);
         let per_frame = bytes(&recording(track.clone())).len() / track.frames.len();
         println!("{workers} workers: {per_frame} bytes a frame");

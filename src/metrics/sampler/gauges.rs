@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::family::Family;
-use super::{Account, Live, LiveSlot, Readings};
+use super::{Account, Live, LiveSlot, OwnThread, Readings};
 use crate::metrics::snapshot::Memory;
+use crate::os::readings::MemoryReading;
 
 /// Length of one entry of a CPU history: thirty of them are the ten seconds that the screens show.
 const HISTORY_STEP: Duration = Duration::from_millis(333);
@@ -52,6 +53,7 @@ struct Tick {
 pub(super) struct Gauges {
     live: Live,
     slots: Vec<Progress>,
+    fork_server: (Account, Progress),
     /// Recent (time, CPU of all workers, own CPU).
     window: VecDeque<(Duration, Duration, Duration)>,
     /// Highest percentage shown: all cores.
@@ -70,6 +72,7 @@ impl Gauges {
         Self {
             live: Live::default(),
             slots: Vec::new(),
+            fork_server: Default::default(),
             window: VecDeque::new(),
             ceiling: 100.0 * f64::from(cores.max(1)),
             previous: Duration::ZERO,
@@ -83,6 +86,11 @@ impl Gauges {
 
     pub(super) fn live(&self) -> &Live {
         &self.live
+    }
+
+    /// What is known of the fork servers from now on.
+    pub(super) fn set_fork_server(&mut self, account: Account) {
+        self.fork_server.0 = account;
     }
 
     /// One sample at `now` (since the sampler began), `late` after it was due.
@@ -110,17 +118,22 @@ impl Gauges {
                 );
             }
         }
+        let (account, progress) = &mut self.fork_server;
+        let tick = Tick { now, previous: self.previous, seen: false, ceiling: self.ceiling };
+        progress.sample(tick, account, &mut self.live.fork_server, readings);
         self.round = self.round.wrapping_add(1);
         self.previous = now;
         self.cores(now, readings.own_cpu());
         if now >= self.pressure_due {
             self.pressure_due = now + PRESSURE_STEP;
-            self.live.pressure = Some(Arc::new(readings.pressure()));
+            let pressure = readings.pressure();
+            self.live.first_mhz = self.live.first_mhz.or(pressure.mhz);
+            self.live.pressure = Some(Arc::new(pressure));
         }
     }
 
     fn cores(&mut self, now: Duration, own: Duration) {
-        let workers = self.live.slots.iter().map(|slot| slot.cpu).sum();
+        let workers = self.live.slots.iter().chain([&self.live.fork_server]).map(|slot| slot.cpu).sum();
         self.live.workers_cpu = workers;
         if self.window.is_empty() {
             self.window.push_back((Duration::ZERO, Duration::ZERO, own));
@@ -145,7 +158,13 @@ impl Gauges {
         let workers: HashSet<u32> = accounts.iter().filter_map(|account| account.pid).collect();
         let slots = self.slots.len();
         let from = self.look_from;
-        let mut spent = Duration::ZERO;
+        let server = self.fork_server.0.pid;
+        self.live.fork_server.memory.take_if(|(owner, _)| Some(*owner) != server);
+        if let Some(pid) = server {
+            // What it has started are workers, which have rows of their own.
+            self.live.fork_server.see_memory(now, pid, readings.memory(pid).ok());
+        }
+        let mut spent = readings.spent().saturating_sub(begin);
         for number in (0..slots).map(|step| (from + step) % slots) {
             let (Some(progress), Some(live)) = (self.slots.get_mut(number), self.live.slots.get_mut(number)) else {
                 continue;
@@ -154,11 +173,7 @@ impl Gauges {
             live.memory.take_if(|(owner, _)| Some(*owner) != pid);
             let Some(pid) = pid.filter(|_| spent < LOOK) else { continue };
             progress.family.look(pid, &workers, readings);
-            let reading = progress.family.memory(pid, readings).ok();
-            live.memory = reading.map(|reading| (pid, reading));
-            live.memory_at = now;
-            live.peak_rss_bytes = live.peak_rss_bytes.max(reading.map(|reading| reading.rss_bytes));
-            live.peak_pss_bytes = live.peak_pss_bytes.max(reading.and_then(|reading| reading.pss_bytes));
+            live.see_memory(now, pid, progress.family.memory(pid, readings).ok());
             if let Some(seen) = self.seen.get_mut(number) {
                 *seen = true;
             }
@@ -173,7 +188,8 @@ impl Gauges {
         let mut sum = Memory { pss_bytes: Some(0), ..self.live.memory };
         sum.rss_bytes = 0;
         let mut any = false;
-        for (_, reading) in self.live.slots.iter().filter_map(|slot| slot.memory) {
+        let all = self.live.slots.iter().chain([&self.live.fork_server]);
+        for (_, reading) in all.filter_map(|slot| slot.memory) {
             any = true;
             sum.rss_bytes = sum.rss_bytes.saturating_add(reading.rss_bytes);
             sum.pss_bytes = sum.pss_bytes.zip(reading.pss_bytes).map(|(sum, more)| sum.saturating_add(more));
@@ -183,6 +199,16 @@ impl Gauges {
         sum.peak_rss_bytes = sum.peak_rss_bytes.max(sum.rss_bytes);
         sum.peak_pss_bytes = sum.peak_pss_bytes.max(sum.pss_bytes);
         self.live.memory = sum;
+    }
+}
+
+impl LiveSlot {
+    /// The memory of this process was read, or could not be.
+    fn see_memory(&mut self, now: Duration, pid: u32, reading: Option<MemoryReading>) {
+        self.memory = reading.map(|reading| (pid, reading));
+        self.memory_at = now;
+        self.peak_rss_bytes = self.peak_rss_bytes.max(reading.map(|reading| reading.rss_bytes));
+        self.peak_pss_bytes = self.peak_pss_bytes.max(reading.and_then(|reading| reading.pss_bytes));
     }
 }
 
@@ -198,7 +224,14 @@ impl Progress {
         // A slot that is seen for the first time began after the tick before.
         let (since, before) = *self.sampled.get_or_insert((previous, Duration::ZERO));
         let changed = *account != self.account;
-        let lane = account.lane.map(|cpu| (cpu, account.lane != self.account.lane));
+        let lane = account.lane.map(|told| match account.thread {
+            // What is told of it is told when its task is over.
+            Some(OwnThread { pid, id, spent }) => match readings.thread_cpu(pid, id) {
+                Ok(cpu) => (told.max(spent + cpu), true),
+                Err(_) => (told, account.lane != self.account.lane),
+            },
+            None => (told, account.lane != self.account.lane),
+        });
         let read = account.pid.map(|pid| readings.cpu_time(pid));
         let others = account.pid.map_or(Duration::ZERO, |pid| self.family.cpu(pid));
         let (running, known) = match read {

@@ -44,6 +44,18 @@ pub(crate) struct Account {
     /// CPU time of the slot's lane, where that is one of several that its worker tells apart: in no sum, because the
     /// worker's has it already.
     pub(crate) lane: Option<Duration>,
+    /// The thread of that lane, where it has one of its own.
+    pub(crate) thread: Option<OwnThread>,
+}
+
+/// A live thread that is a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OwnThread {
+    pub(crate) pid: u32,
+    /// The kernel's number of it.
+    pub(crate) id: u32,
+    /// What lanes before it in the same slot have used.
+    pub(crate) spent: Duration,
 }
 
 /// What the sampler knows about one slot.
@@ -96,7 +108,9 @@ impl History {
 pub(crate) struct Live {
     /// By slot.
     pub(crate) slots: Vec<LiveSlot>,
-    /// CPU time of all workers / wall time over about the last second.
+    /// What workers are forked from.
+    pub(crate) fork_server: LiveSlot,
+    /// CPU time of all workers / wall time over about the last second; with that of the fork server, as what follows.
     pub(crate) cores_used: f64,
     /// CPU time of all workers so far, live ones sampled.
     pub(crate) workers_cpu: Duration,
@@ -106,12 +120,16 @@ pub(crate) struct Live {
     pub(crate) overhead: Overhead,
     /// The newest reading of the machine, about one a second.
     pub(crate) pressure: Option<Arc<Pressure>>,
+    /// Clock rate of the processors in the first of them, in MHz.
+    pub(crate) first_mhz: Option<u32>,
 }
 
 /// Where readings come from; tests have their own.
 pub(crate) trait Readings {
     /// CPU time of a live process, without its children.
     fn cpu_time(&mut self, pid: u32) -> io::Result<Duration>;
+    /// CPU time of a thread of a live process.
+    fn thread_cpu(&mut self, pid: u32, thread: u32) -> io::Result<Duration>;
     /// CPU time of the children that a live process has waited for.
     fn waited_for(&mut self, pid: u32) -> Option<Duration>;
     /// The live descendants of a process without `others` and theirs, parents before children.
@@ -130,6 +148,10 @@ struct System;
 impl Readings for System {
     fn cpu_time(&mut self, pid: u32) -> io::Result<Duration> {
         readings::cpu_time(pid)
+    }
+
+    fn thread_cpu(&mut self, pid: u32, thread: u32) -> io::Result<Duration> {
+        readings::thread_times(pid, thread).map(|times| times.cpu)
     }
 
     fn waited_for(&mut self, pid: u32) -> Option<Duration> {
@@ -160,6 +182,7 @@ impl Readings for System {
 #[derive(Debug, Default)]
 struct Shared {
     accounts: Mutex<Vec<Account>>,
+    fork_server: Mutex<Account>,
     live: Mutex<Live>,
 }
 
@@ -199,6 +222,13 @@ impl Sampler {
         match accounts.get_mut(slot) {
             Some(theirs) => *theirs = account,
             None => self.stale = true,
+        }
+    }
+
+    /// Tells the account of the fork servers. Never waits: what does not get through is told again with all accounts.
+    pub(crate) fn tell_fork_server(&self, account: Account) {
+        if let Some(mut theirs) = try_lock(&self.shared.fork_server) {
+            *theirs = account;
         }
     }
 
@@ -248,6 +278,7 @@ fn run(shared: &Shared, ended: &Receiver<()>, interval: Duration, mut gauges: Ga
         }
         let now = begin.elapsed();
         accounts.clone_from(&shared.accounts.lock().unwrap_or_else(PoisonError::into_inner));
+        gauges.set_fork_server(*shared.fork_server.lock().unwrap_or_else(PoisonError::into_inner));
         gauges.tick(now, now.saturating_sub(due), &accounts, &mut readings);
         shared.live.lock().unwrap_or_else(PoisonError::into_inner).clone_from(gauges.live());
         // After a delay the rhythm starts anew: samples in quick succession would measure nothing.

@@ -8,6 +8,7 @@ const MS: Duration = Duration::from_millis(1);
 #[derive(Default)]
 struct Fake {
     cpu: HashMap<u32, Duration>,
+    threads: HashMap<(u32, u32), Duration>,
     memory: HashMap<u32, MemoryReading>,
     memory_reads: Vec<u32>,
     /// Children, and what was waited for.
@@ -27,6 +28,10 @@ impl Readings for Fake {
             return Err(io::ErrorKind::Unsupported.into());
         }
         self.cpu.get(&pid).copied().ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
+    }
+
+    fn thread_cpu(&mut self, pid: u32, thread: u32) -> io::Result<Duration> {
+        self.threads.get(&(pid, thread)).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn waited_for(&mut self, pid: u32) -> Option<Duration> {
@@ -124,6 +129,22 @@ fn bars_of_lanes_are_what_is_told_of_them_and_their_process_is_in_the_sum_once()
     assert_eq!(percents(&gauges), [None, Some(40.0)], "nothing was told of the first");
     assert_eq!(gauges.live().workers_cpu, 190 * MS);
     assert!((gauges.live().cores_used - 0.95).abs() < 1e-9, "{}", gauges.live().cores_used);
+}
+
+#[test]
+fn bars_of_lanes_with_threads_move_in_the_middle_of_a_task() {
+    let (mut gauges, mut fake) = (Gauges::new(4), Fake::default());
+    let thread = |id| Some(OwnThread { pid: 7, id, spent: 1000 * MS });
+    let lanes = [
+        Account { lane: Some(1000 * MS), thread: thread(8), ..live(7) },
+        Account { lane: Some(1005 * MS), thread: thread(9), ..Account::default() },
+    ];
+    fake.cpu.insert(7, 10 * MS);
+    fake.threads.extend([((7, 8), Duration::ZERO), ((7, 9), 5 * MS)]);
+    gauges.tick(100 * MS, Duration::ZERO, &lanes, &mut fake);
+    fake.threads.extend([((7, 8), 60 * MS), ((7, 9), 45 * MS)]);
+    gauges.tick(200 * MS, Duration::ZERO, &lanes, &mut fake);
+    assert_eq!(percents(&gauges), [Some(60.0), Some(40.0)], "nothing was told of either");
 }
 
 #[test]
@@ -343,6 +364,9 @@ fn thread_samples_accounts_and_ends_when_its_recorder_does() {
         fn cpu_time(&mut self, _: u32) -> io::Result<Duration> {
             Ok(MS * READS.fetch_add(1, Ordering::Relaxed))
         }
+        fn thread_cpu(&mut self, _: u32, _: u32) -> io::Result<Duration> {
+            Err(io::ErrorKind::NotFound.into())
+        }
         fn waited_for(&mut self, _: u32) -> Option<Duration> {
             None
         }
@@ -393,4 +417,26 @@ fn telling_an_unknown_slot_asks_for_all_accounts() {
     }
     sampler.tell(3, live(2));
     assert_eq!(sampler.shared.accounts.lock().expect("not poisoned")[3], live(2));
+}
+
+#[test]
+fn the_fork_server_is_in_every_sum_and_in_no_row() {
+    let (mut gauges, mut fake) = (Gauges::new(4), Fake::default());
+    let reading = |rss_bytes, pss_bytes| MemoryReading { rss_bytes, pss_bytes: Some(pss_bytes) };
+    fake.memory.extend([(1, reading(100, 60)), (9, reading(1000, 600))]);
+    fake.cpu.extend([(1, 10 * MS), (9, 40 * MS)]);
+    gauges.set_fork_server(live(9));
+    gauges.tick(100 * MS, Duration::ZERO, &[live(1)], &mut fake);
+    let seen = gauges.live();
+    assert_eq!((seen.workers_cpu, seen.memory.rss_bytes, seen.memory.pss_bytes), (50 * MS, 1100, Some(660)));
+    assert_eq!((seen.fork_server.cpu, seen.fork_server.peak_rss_bytes), (40 * MS, Some(1000)));
+    assert_eq!(seen.slots[0].memory, Some((1, reading(100, 60))));
+    // It is reaped, and another one takes its place.
+    gauges.set_fork_server(Account { pid: Some(10), exited: 45 * MS, ..Account::default() });
+    fake.cpu.insert(10, 5 * MS);
+    fake.memory.insert(10, reading(10, 6));
+    gauges.tick(2_000 * MS, Duration::ZERO, &[live(1)], &mut fake);
+    let seen = gauges.live();
+    assert_eq!((seen.workers_cpu, seen.memory.rss_bytes), (60 * MS, 110));
+    assert_eq!((seen.fork_server.cpu, seen.fork_server.peak_rss_bytes), (50 * MS, Some(1000)));
 }

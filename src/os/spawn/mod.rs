@@ -58,12 +58,12 @@ fn c_strings<S: AsRef<OsStr>>(argv: &[S]) -> io::Result<Vec<CString>> {
     argv.iter().map(|text| c_string(text.as_ref())).collect()
 }
 
-/// Files that a program's name may mean (execvp(3)): itself with a slash in it, else one in each folder of `PATH`.
-fn files(name: &OsStr) -> io::Result<Vec<CString>> {
+/// Files that a program's name may mean (execvp(3)): itself with a slash in it, else one in each folder of this `PATH`.
+fn files(name: &OsStr, path: Option<OsString>) -> io::Result<Vec<CString>> {
     if name.is_empty() || name.as_bytes().contains(&b'/') {
         return Ok(vec![c_string(name)?]);
     }
-    let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+    let path = path.unwrap_or_else(|| DEFAULT_PATH.into());
     std::env::split_paths(&path).map(|folder| c_string(folder.join(name).as_os_str())).collect()
 }
 
@@ -76,7 +76,9 @@ impl Program {
     pub fn new<S: AsRef<OsStr>>(argv: &[S]) -> io::Result<Self> {
         let mut program = Self {
             argv: c_strings(argv)?,
-            files: argv.first().map_or_else(|| Ok(Vec::new()), |name| files(name.as_ref()))?,
+            files: argv
+                .first()
+                .map_or_else(|| Ok(Vec::new()), |name| files(name.as_ref(), std::env::var_os("PATH")))?,
             environment: Vec::new(),
             folder: None,
             group: Group::Own,
@@ -90,12 +92,13 @@ impl Program {
         Ok(program)
     }
 
-    /// Another program in the same surroundings.
+    /// Another program in the same surroundings; a name is looked up in the `PATH` of its own environment, as a shell does
+    /// with `PATH=... name`.
     ///
     /// # Errors
     /// As [`Program::new`].
     pub(crate) fn with_arguments<S: AsRef<OsStr>>(&self, argv: &[S]) -> io::Result<Self> {
-        let files = argv.first().map_or_else(|| Ok(Vec::new()), |name| files(name.as_ref()))?;
+        let files = argv.first().map_or_else(|| Ok(Vec::new()), |name| files(name.as_ref(), self.variable("PATH")))?;
         Ok(Self { argv: c_strings(argv)?, files, ..self.clone() })
     }
 
@@ -105,6 +108,16 @@ impl Program {
     /// When an argument contains a zero byte, or there is none.
     pub(crate) fn with_arguments_alone<S: AsRef<OsStr>>(&self, argv: &[S]) -> io::Result<Self> {
         Ok(Self { argv: c_strings(argv)?, ..self.clone() })
+    }
+
+    /// The same program file, in the same surroundings, with these arguments in place of those from a number on.
+    ///
+    /// # Errors
+    /// When an argument contains a zero byte.
+    pub(crate) fn with_last_arguments<S: AsRef<OsStr>>(&self, from: usize, last: &[S]) -> io::Result<Self> {
+        let kept = self.argv.iter().take(from).cloned().map(Ok);
+        let argv: io::Result<Vec<CString>> = kept.chain(last.iter().map(|text| c_string(text.as_ref()))).collect();
+        Ok(Self { argv: argv?, ..self.clone() })
     }
 
     /// Starts this file instead of the one `argv[0]` names.
@@ -133,6 +146,31 @@ impl Program {
         Ok(())
     }
 
+    /// Takes all variables out of the child's environment but those whose names begin so.
+    pub(crate) fn unset_all_but(&mut self, prefix: &str) {
+        self.environment.retain(|entry| entry.as_bytes().starts_with(prefix.as_bytes()));
+    }
+
+    /// Takes a variable out of the child's environment.
+    pub(crate) fn unset(&mut self, key: impl AsRef<[u8]>) {
+        let key = key.as_ref();
+        let is_it = |entry: &CString| entry.as_bytes().strip_prefix(key).is_some_and(|rest| rest.starts_with(b"="));
+        self.environment.retain(|entry| !is_it(entry));
+    }
+
+    /// Whether the child's environment has a variable.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        let is_it =
+            |entry: &CString| entry.as_bytes().strip_prefix(key.as_bytes()).is_some_and(|rest| rest.starts_with(b"="));
+        self.environment.iter().any(is_it)
+    }
+
+    /// What a variable is in the child's environment.
+    pub(crate) fn variable(&self, key: &str) -> Option<OsString> {
+        let value = |entry: &CString| Some(entry.as_bytes().strip_prefix(key.as_bytes())?.strip_prefix(b"=")?.to_vec());
+        self.environment.iter().find_map(value).map(OsString::from_vec)
+    }
+
     /// Starts it in this folder; a relative path of the program is looked for from there.
     ///
     /// # Errors
@@ -140,6 +178,11 @@ impl Program {
     pub(crate) fn in_folder(mut self, folder: Option<&Path>) -> io::Result<Self> {
         self.folder = folder.map(|folder| c_string(folder.as_os_str())).transpose()?;
         Ok(self)
+    }
+
+    /// The folder that it is started in; `None` for that of this process.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_ref().map(|folder| Path::new(OsStr::from_bytes(folder.as_bytes())))
     }
 
     /// Keeps the child in the caller's process group.
@@ -279,15 +322,36 @@ impl Program {
         because.map_or(error, |because| io::Error::new(io::Error::from_raw_os_error(failed.errno).kind(), because))
     }
 
+    /// Whether its name is looked up in `PATH`.
+    pub(crate) fn is_looked_up(&self) -> bool {
+        self.argv.first().is_some_and(|name| !name.as_bytes().contains(&b'/'))
+    }
+
+    /// Why a file that is there may not be run, where that is to be seen (execve(2)).
+    pub(crate) fn not_executable(&self) -> Option<&'static str> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let found = self.files.iter().filter_map(|file| std::fs::metadata(self.within_folder(file)).ok());
+        found
+            .filter_map(|found| {
+                if found.is_dir() {
+                    Some("a folder, not a program")
+                } else if found.permissions().mode() & 0o111 == 0 {
+                    Some("the file is not executable (chmod +x)")
+                } else {
+                    None
+                }
+            })
+            .next()
+    }
+
+    fn within_folder(&self, file: &CString) -> PathBuf {
+        let folder = self.folder().unwrap_or(Path::new(""));
+        folder.join(OsStr::from_bytes(file.as_bytes()))
+    }
+
     /// A script that is there cannot be run if the program of its first line is not (execve(2)).
     fn missing_interpreter(&self) -> Option<String> {
-        let folder =
-            self.folder.as_ref().map_or_else(PathBuf::new, |folder| OsStr::from_bytes(folder.as_bytes()).into());
-        let path = self
-            .files
-            .iter()
-            .map(|file| folder.join(OsStr::from_bytes(file.as_bytes())))
-            .find(|path| path.is_file())?;
+        let path = self.files.iter().map(|file| self.within_folder(file)).find(|path| path.is_file())?;
         let mut begin = Vec::new();
         io::Read::take(std::fs::File::open(path).ok()?, 256).read_to_end(&mut begin).ok()?;
         let line = begin.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;

@@ -9,6 +9,9 @@ use crate::workload::model::{Attempt, Workload};
 #[derive(Serialize)]
 pub(super) struct FailureOut<'a> {
     task: u64,
+    /// Its item as text, shortened (additive to version 1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<String>,
     class: &'a str,
     attempt: Attempt,
     attempts_allowed: u32,
@@ -29,6 +32,7 @@ pub(super) struct FailureOut<'a> {
 pub(super) fn failure<'a>(report: &'a AttemptReport, workload: &'a Workload) -> FailureOut<'a> {
     FailureOut {
         task: report.index,
+        item: workload.item_text(report.index),
         class: workload.classes.get(usize::from(report.class)).map_or("", |class| &class.name),
         attempt: report.attempt,
         attempts_allowed: report.attempts_allowed,

@@ -53,6 +53,9 @@ pub(super) struct WorkerOut {
     page_faults: Option<PageFaults>,
     /// How the last worker here that is gone ended.
     last_exit: Option<DeathOut>,
+    /// What the thread of its lane did in tasks: CPU time, and ready without a processor; null where nobody tells.
+    thread_cpu_s: Option<f64>,
+    run_delay_s: Option<f64>,
 }
 
 /// How a worker ended, and why.
@@ -105,5 +108,7 @@ pub(super) fn worker(row: &WorkerRow) -> WorkerOut {
         peak_rss_bytes: row.peak_rss_bytes,
         page_faults: row.page_faults,
         last_exit: row.last_exit.as_ref().map(death),
+        thread_cpu_s: row.thread.map(|thread| seconds(thread.cpu)),
+        run_delay_s: row.thread.map(|thread| seconds(thread.delay)),
     }
 }

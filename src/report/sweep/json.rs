@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::{SweepResults, SweptArm};
 use crate::analysis::tuning::arms::{AtCounts, Basis};
 use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
-use crate::report::json::{EstimateOut, HostOut, WorkloadOut, finding_word, host_out, pretty, seconds, workload_out};
+use crate::report::json::comparison::finding_word;
+use crate::report::json::{EstimateOut, HostOut, WorkloadOut, host_out, pretty, seconds, workload_out};
 use crate::workload::model::EngineKind;
 
 /// Name of the schema.

@@ -3,7 +3,9 @@
 use super::{SweepResults, SweptArm};
 use crate::analysis::tuning::arms::{AtCounts, Basis};
 use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
-use crate::report::text::{Paint, TextOptions, failing, finding_line, header, label, line, plural, table};
+use crate::analysis::verdict::Comparison;
+use crate::report::text::comparison::{Found, finding_line};
+use crate::report::text::{Paint, TextOptions, failing, header, label, line, plural, table};
 use crate::report::{clean, units};
 
 /// Between two columns.
@@ -75,8 +77,7 @@ fn one_arm(out: &mut String, arm: &SweptArm, width: usize, paint: Paint) {
     }
     suspect(out, &label, tuning, paint);
     if let Some((workers, partial)) = &arm.partial {
-        let whole = tuning.point(*workers).map_or(0, |point| point.runs() as usize);
-        failing::cut_off(out, &at(&label, *workers), partial, whole, paint);
+        failing::cut_off(out, &at(&label, *workers), partial, paint);
     }
 }
 
@@ -168,13 +169,12 @@ fn suspect(out: &mut String, label: &str, tuning: &Tuning, paint: Paint) {
 fn compared(out: &mut String, baseline: &SweptArm, arm: &SweptArm, found: &AtCounts, paint: Paint) {
     let name = |arm: &SweptArm, workers| format!("{} ×{workers}", clean::line(&arm.spec.name));
     let names = (name(arm, found.arm), name(baseline, found.baseline));
-    let comparison = found.comparison;
-    let result = (comparison.finding, comparison.ratio, comparison.ci95, comparison.pairs);
+    let Comparison { finding, ratio, ci95, always_valid, rank_p, pairs, .. } = found.comparison;
+    let apart = matches!(found.basis, Basis::Apart);
     finding_line(
         out,
         (&names.0, &names.1),
-        result,
-        matches!(found.basis, Basis::Apart),
+        Found { finding, ratio, ci95, always_valid, rank_p, pairs, apart },
         || Some("they have no pair of runs".to_owned()),
         paint,
     );

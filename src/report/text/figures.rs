@@ -1,5 +1,9 @@
 //! The table of figures: one row for each figure, one column for each arm.
 
+mod carriage;
+mod load;
+mod startup;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -9,11 +13,11 @@ use crate::analysis::statistics::estimate;
 use crate::engine::event::PageFaults;
 use crate::engine::outcome::Counts;
 use crate::metrics::distribution::{Distribution, Distributions};
-use crate::metrics::life::{Life, Undead};
-use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerTime};
+use crate::metrics::life::Undead;
+use crate::metrics::snapshot::{Chunks, Snapshot, WorkerTime};
 use crate::report::ending::{how_far, percent_made};
 use crate::report::{ArmResult, Results, units};
-use crate::workload::model::{Arrivals, Dispatch, LatencyFrom};
+use crate::workload::model::{Chunksize, Dispatch, LatencyFrom};
 
 /// A column is at least so wide, and a name that is longer than the widest one is cut.
 const COLUMN: (usize, usize) = (14, 26);
@@ -88,7 +92,7 @@ fn rows(results: &Results) -> Vec<Row> {
     let mut rows = Rows { arms: &results.arms, rows: Vec::new() };
     rows.row("workers", |arm| arm.workers.to_string());
     if results.arms.iter().any(|arm| arm.runs.len() != 1) {
-        rows.row("runs", |arm| arm.runs.len().to_string());
+        rows.row("runs (figures: mean)", |arm| arm.runs.len().to_string());
     }
     if results.arms.iter().flat_map(|arm| &arm.runs).any(|run| how_far(run).is_some()) {
         rows.row("got to", |arm| match arm.runs.last() {
@@ -103,12 +107,15 @@ fn rows(results: &Results) -> Vec<Row> {
     }
     latencies(&mut rows, results);
     callers(&mut rows, results);
+    chunks(&mut rows);
+    carriage::rows(&mut rows);
     rows.row("start-up per task", |arm| {
         // A run in which nothing started has no start-up time, not one of zero.
         let started = arm.runs.iter().filter(|run| run.latency.startup.count > 0);
         let means: Vec<f64> = started.map(|run| run.latency.startup.mean.as_secs_f64()).collect();
         estimate(&means).map_or_else(|| NONE.to_owned(), |estimate| units::duration(secs(estimate.mean)))
     });
+    startup::rows(&mut rows);
     lives(&mut rows);
     rows.row("worker time: work", |arm| share(arm, |shares| shares.0));
     rows.detail("start-up", |arm| share(arm, |shares| shares.1));
@@ -118,24 +125,35 @@ fn rows(results: &Results) -> Vec<Row> {
             units::percent(time.ghost_share())
         });
     }
+    if results.arms.iter().flat_map(|arm| &arm.runs).any(|run| !run.worker_time.initializing.is_zero()) {
+        rows.detail("initializing", |arm| {
+            // A process that is its task begins with it, and what that takes is a part of its start-up.
+            if arm.spec.kind.process_per_task() && arm.runs.iter().any(|run| run.initializers.count > 0) {
+                return "in start-up".to_owned();
+            }
+            let time = arm.runs.iter().map(|run| run.worker_time).sum::<WorkerTime>();
+            units::percent(time.initializing_share())
+        });
+    }
+    if results.arms.iter().flat_map(|arm| &arm.runs).any(|run| run.worker_time.carrying_share() >= 0.001) {
+        rows.detail("bytes of tasks", |arm| {
+            let time = arm.runs.iter().map(|run| run.worker_time).sum::<WorkerTime>();
+            units::percent(time.carrying_share())
+        });
+    }
     rows.detail("idle", |arm| share(arm, |shares| shares.2));
-    load(&mut rows, results);
-    ghosts_and_initializers(&mut rows, results);
+    load::rows(&mut rows, results);
+    ghosts(&mut rows, results);
+    made_wrong(&mut rows, results);
     rows.row("cores used", |arm| {
         mean(arm, |run| run.cpu.cores_used_whole, |cores| format!("{cores:.1} of {}", results.host.usable_cores()))
     });
-    rows.row("peak memory (PSS)", |arm| {
-        arm.runs.iter().filter_map(|run| run.memory.peak_pss_bytes).max().map_or_else(|| NONE.to_owned(), units::bytes)
-    });
-    rows.detail("RSS", |arm| {
-        let peak = arm.runs.iter().map(|run| run.memory.peak_rss_bytes).max().filter(|bytes| *bytes > 0);
-        peak.map_or_else(|| NONE.to_owned(), units::bytes)
-    });
+    rows.row("peak memory (PSS)", |arm| peak(arm, |run| run.memory.peak_pss_bytes));
+    rows.detail("RSS", |arm| peak(arm, |run| Some(run.memory.peak_rss_bytes).filter(|bytes| *bytes > 0)));
     leaks(&mut rows);
     rows.row("page faults", |arm| page_faults(arm, |faults| faults.minor + faults.major));
     rows.detail("with I/O (major)", |arm| page_faults(arm, |faults| faults.major));
     rows.row("processes started", |arm| mean(arm, |run| run.worker_starts as f64, |starts| format!("{starts:.0}")));
-    deaths(&mut rows);
     if results.arms.iter().flat_map(|arm| &arm.runs).any(|run| run.life.fork_servers.starts > 0) {
         rows.row("fork servers", |arm| {
             mean(arm, |run| run.life.fork_servers.starts as f64, |starts| format!("{starts:.0}"))
@@ -143,9 +161,44 @@ fn rows(results: &Results) -> Vec<Row> {
         rows.detail("CPU", |arm| {
             mean(arm, |run| run.life.fork_servers.cpu.as_secs_f64(), |seconds| units::duration(secs(seconds)))
         });
+        rows.detail("peak memory (PSS)", |arm| peak(arm, |run| run.fork_server.as_ref()?.peak_pss_bytes));
+        rows.detail("RSS", |arm| peak(arm, |run| run.fork_server.as_ref()?.peak_rss_bytes));
     }
+    if several(&results.arms) {
+        rows.rows.push(Row { title: "all runs together:".to_owned(), cells: Vec::new(), detail: false });
+    }
+    deaths(&mut rows);
     outcomes(&mut rows);
     rows.rows
+}
+
+/// Whether there is a difference between one run and all.
+fn several(arms: &[ArmResult]) -> bool {
+    arms.iter().any(|arm| arm.runs.len() > 1)
+}
+
+/// How tasks travelled, where several may travel together.
+fn chunks(rows: &mut Rows<'_>) {
+    let told =
+        |arm: &ArmResult| -> Vec<Chunks> { arm.runs.iter().filter_map(|run| run.chunks.as_deref().copied()).collect() };
+    if !rows.arms.iter().flat_map(told).any(|chunks| chunks.sent > 0) {
+        return;
+    }
+    rows.row("tasks per chunk", |arm| {
+        let means: Vec<f64> = told(arm).iter().filter_map(Chunks::mean).collect();
+        estimate(&means).map_or_else(|| NONE.to_owned(), |estimate| units::rate(estimate.mean))
+    });
+    rows.detail("chunksize at the end", |arm| match (told(arm).last(), arm.spec.chunksize) {
+        (None, _) => NONE.to_owned(),
+        (Some(last), Chunksize::Fixed(_)) => last.size.to_string(),
+        (Some(last), Chunksize::Auto) => format!("auto: {}", last.size),
+        (Some(last), Chunksize::Cpython) => format!("cpython: {}", last.size),
+    });
+}
+
+/// The most bytes of any run.
+fn peak(arm: &ArmResult, bytes: impl Fn(&Snapshot) -> Option<u64>) -> String {
+    arm.runs.iter().filter_map(|run| bytes(run)).max().map_or_else(|| NONE.to_owned(), units::bytes)
 }
 
 /// When the caller had its results, and for how long it was blocked: only where that is a question.
@@ -156,6 +209,13 @@ fn callers(rows: &mut Rows<'_>, results: &Results) {
         rows.row("delivered p50", |arm| {
             mean(arm, |run| run.delivered().p50.as_secs_f64(), |seconds| units::duration(secs(seconds)))
         });
+        // What never began has no sojourn, and is delivered all the same.
+        let tasks = |arm: &ArmResult, count: fn(&Snapshot) -> u64| arm.runs.iter().map(|run| count(run)).sum::<u64>();
+        let delivered = |arm: &ArmResult| tasks(arm, |run| run.delivered().count);
+        let ran = |arm: &ArmResult| tasks(arm, |run| run.latency.sojourn.count);
+        if results.arms.iter().any(|arm| delivered(arm) != ran(arm)) {
+            rows.detail("tasks; with a sojourn", |arm| format!("{}; {}", delivered(arm), ran(arm)));
+        }
         rows.detail("held back, mean", |arm| match arm.runs.iter().any(|run| run.delivery.delivered.count > 0) {
             true => mean(arm, |run| run.delivery.held_back_mean().as_secs_f64(), |s| units::duration(secs(s))),
             false => NONE.to_owned(),
@@ -173,32 +233,6 @@ fn callers(rows: &mut Rows<'_>, results: &Results) {
             let idle = |run: &Snapshot| run.end.as_ref().map_or(0.0, |end| end.tail_idle.as_secs_f64());
             mean(arm, idle, |seconds| units::duration(secs(seconds)))
         });
-    }
-}
-
-/// Utilisation and Little's law, where tasks do not all come at the start.
-fn load(rows: &mut Rows<'_>, results: &Results) {
-    if results.workload.arrivals == Arrivals::Batch {
-        return;
-    }
-    let of = |arm: &ArmResult, figure: fn(&Snapshot) -> Option<f64>, words: fn(f64) -> String| {
-        let figures: Vec<f64> = arm.runs.iter().filter_map(|run| figure(run)).collect();
-        estimate(&figures).map_or_else(|| NONE.to_owned(), |estimate| words(estimate.mean))
-    };
-    let two_digits = |value: f64| format!("{value:.2}");
-    rows.row("utilisation ρ", |arm| of(arm, |run| run.load.utilisation, two_digits));
-    rows.row("tasks in the system L", |arm| of(arm, |run| Some(run.load.little?.in_system), two_digits));
-    rows.detail("by Little's law λW", |arm| of(arm, |run| Some(run.load.little?.expected()), two_digits));
-    // Of all runs, the worst: errors do not cancel out.
-    rows.detail("error", |arm| {
-        let errors = arm.runs.iter().filter_map(|run| run.load.little).map(|little| little.error());
-        errors.reduce(f64::max).map_or_else(|| NONE.to_owned(), units::percent)
-    });
-    let cut = |arm: &ArmResult| -> u64 {
-        arm.runs.iter().filter_map(|run| run.load.little).map(|little| little.without_sojourn).sum()
-    };
-    if results.arms.iter().any(|arm| cut(arm) > 0) {
-        rows.detail("tasks in L alone", |arm| cut(arm).to_string());
     }
 }
 
@@ -247,38 +281,33 @@ fn with_interval(slope: &Slope) -> String {
 
 /// The mean over the runs in which the kernel told them.
 fn page_faults(arm: &ArmResult, pick: fn(PageFaults) -> u64) -> String {
-    let told: Vec<f64> = arm.runs.iter().filter_map(|run| run.page_faults).map(|faults| pick(faults) as f64).collect();
+    let told: Vec<f64> = arm
+        .runs
+        .iter()
+        .filter_map(|run| run.page_faults.as_deref().copied())
+        .map(|faults| pick(faults) as f64)
+        .collect();
     estimate(&told).map_or_else(|| NONE.to_owned(), |estimate| units::rate(estimate.mean))
 }
 
-/// How processes came to be and how they went: only what there is something to say about.
+/// How processes went: only what there is something to say about.
 fn lives(rows: &mut Rows<'_>) {
-    type Pick = fn(&Life) -> &Quantiles;
     type Count = fn(&Undead) -> u64;
-    let kinds: [(&str, Pick); 4] = [
-        ("fork/exec", |life| &life.startup.fork_exec),
-        ("loading", |life| &life.startup.loading),
-        ("ready", |life| &life.startup.ready),
-        ("join delay", |life| &life.join_delay),
-    ];
-    for (title, pick) in kinds {
-        let mean = |arm: &ArmResult| {
-            let told = arm.runs.iter().map(|run| pick(&run.life)).filter(|times| times.count > 0);
-            let means: Vec<f64> = told.map(|times| times.mean.as_secs_f64()).collect();
-            estimate(&means).map_or_else(|| NONE.to_owned(), |estimate| units::duration(secs(estimate.mean)))
-        };
-        if rows.arms.iter().flat_map(|arm| &arm.runs).any(|run| pick(&run.life).count > 0) {
-            match title {
-                "join delay" => rows.row(title, mean),
-                _ => rows.detail(title, mean),
-            }
-        }
+    let delays = |arm: &ArmResult| -> Vec<f64> {
+        let told = arm.runs.iter().map(|run| run.life.join_delay).filter(|delay| delay.count > 0);
+        told.map(|delay| delay.mean.as_secs_f64()).collect()
+    };
+    if rows.arms.iter().any(|arm| !delays(arm).is_empty()) {
+        rows.row("join delay", |arm| {
+            estimate(&delays(arm)).map_or_else(|| NONE.to_owned(), |estimate| units::duration(secs(estimate.mean)))
+        });
     }
     let kinds: [(&str, Count); 2] =
         [("zombies at the end", |undead| undead.zombies_at_end.unwrap_or(0)), ("orphans", |undead| undead.orphans)];
     for (title, pick) in kinds {
         if rows.arms.iter().flat_map(|arm| &arm.runs).any(|run| pick(&run.life.undead) > 0) {
-            rows.row(title, |arm| {
+            let title = if several(rows.arms) { format!("{title}, most") } else { title.to_owned() };
+            rows.row(&title, |arm| {
                 let most = arm.runs.iter().map(|run| pick(&run.life.undead)).max();
                 most.map_or_else(|| NONE.to_owned(), |most| most.to_string())
             });
@@ -286,9 +315,15 @@ fn lives(rows: &mut Rows<'_>) {
     }
 }
 
-/// What was burnt for nobody, and what was done before any task: only where there is any.
-/// What was burnt for nobody, what could not be ended, and what was done before any task: only where there is any.
-fn ghosts_and_initializers(rows: &mut Rows<'_>, results: &Results) {
+/// Results that nobody should wonder about: only where there are any.
+fn made_wrong(rows: &mut Rows<'_>, results: &Results) {
+    if results.arms.iter().flat_map(|arm| &arm.runs).any(|run| run.wrong_results > 0) {
+        rows.row("results made wrong", |arm| mean(arm, |run| run.wrong_results as f64, |count| format!("{count:.0}")));
+    }
+}
+
+/// What was burnt for nobody, and what could not be ended: only where there is any.
+fn ghosts(rows: &mut Rows<'_>, results: &Results) {
     let runs = || results.arms.iter().flat_map(|arm| &arm.runs);
     if runs().any(|run| run.ghosts.began > 0) {
         rows.row("ghosts", |arm| mean(arm, |run| run.ghosts.began as f64, |count| format!("{count:.0}")));
@@ -298,14 +333,6 @@ fn ghosts_and_initializers(rows: &mut Rows<'_>, results: &Results) {
     }
     if runs().any(|run| run.unkillable > 0) {
         rows.row("UNKILLABLE workers", |arm| mean(arm, |run| run.unkillable as f64, |count| format!("{count:.0}")));
-    }
-    if runs().any(|run| run.initializers.count > 0) {
-        rows.row("initializers", |arm| mean(arm, |run| run.initializers.count as f64, |count| format!("{count:.0}")));
-        rows.detail("each", |arm| {
-            let count: u64 = arm.runs.iter().map(|run| run.initializers.count).sum();
-            let wall: Duration = arm.runs.iter().map(|run| run.initializers.wall).sum();
-            if count == 0 { NONE.to_owned() } else { units::duration(wall.div_f64(count as f64)) }
-        });
     }
 }
 

@@ -1,22 +1,26 @@
 //! Results as text for people: one column for each arm, then what follows from the figures, then what went wrong.
 
+pub(in crate::report) mod comparison;
 pub(in crate::report) mod failing;
 mod figures;
+mod lessons;
+mod series;
 pub(in crate::report) mod table;
 
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::analysis::lints::together;
-use crate::analysis::verdict::{Finding, Verdict};
+use crate::analysis::lints::{Lint, together};
+use crate::analysis::verdict::Verdict;
 use crate::engine::event::Severity;
 use crate::engine::outcome::AttemptReport;
 use crate::metrics::log::tells_of_strays;
-use crate::metrics::snapshot::Note;
+use crate::metrics::snapshot::{Note, RunId};
 use crate::os::host::Host;
 use crate::report::{ArmResult, Results, clean, settings, units};
-use crate::workload::model::{EngineSpec, Workload};
+use crate::workload::model::{Arrivals, EngineSpec, Workload};
+use crate::workload::text::shortened;
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +41,12 @@ impl Default for TextOptions {
 
 /// Failures that are told in full.
 const FAILURES: usize = 5;
+/// Suspect runs of an arm that are told with their reasons.
+const SUSPECTS: usize = 8;
 /// Warnings of one run that are told.
 const NOTES: usize = 3;
+/// Lines of a traceback that are shown of a note.
+const TRACE_LINES: usize = 20;
 /// Lines of a failed task's standard error.
 const LINES: usize = 4;
 
@@ -52,22 +60,28 @@ pub(crate) fn render(results: &Results, options: TextOptions) -> String {
     let shown = &results.shown();
     let tasks = shown.arms.iter().flat_map(|arm| &arm.runs).map(|run| run.total).max();
     header(&mut out, (&shown.workload, &shown.host, &shown.stream_hash), tasks, paint);
+    lessons::description(&mut out, shown, options.width, paint);
     failing::aborted(&mut out, &results.ending, paint);
     figures::write(&mut out, shown, options, paint);
     failing::all_failed(&mut out, results, paint);
-    for verdict in verdicts {
-        out.push('\n');
-        verdict_line(&mut out, results, &verdict, paint);
-        failing::unsuccessful(&mut out, results, &verdict, paint);
-    }
+    comparison::write(&mut out, results, &verdicts, options.width, paint);
+    failing::of_verdicts(&mut out, results, &verdicts, paint);
+    comparison::latencies(&mut out, results, paint);
+    lessons::of_the_lock(&mut out, results, paint);
     failing::sharing_cores(&mut out, results, paint);
     failing::partial_runs(&mut out, results, paint);
+    failing::touched_runs(&mut out, results, paint);
     let results = shown;
+    let shown = shown_by(results, &verdicts);
+    lessons::lessons(&mut out, results, !shown.is_empty(), options.width, paint);
+    shown.iter().for_each(|sentence| line(&mut out, sentence));
+    series::of_runs(&mut out, results, paint);
     remarks(&mut out, results, paint);
     out.push('\n');
     same_results(&mut out, results, paint);
     conservation(&mut out, results, paint);
     failures(&mut out, results, options.attempts, paint);
+    failing::futile_retries(&mut out, results, paint);
     out
 }
 
@@ -129,98 +143,100 @@ pub(in crate::report) fn header(
     out.push('\n');
 }
 
-/// The verdict in plain words, from the point of view of the arm that is ahead.
-fn verdict_line(out: &mut String, results: &Results, verdict: &Verdict, paint: Paint) {
-    let count = |arm: usize| results.arms.get(arm).map(|arm| arm.workers);
-    let (arm, baseline) = (name(results, verdict.arm), name(results, verdict.baseline));
-    let (arm, baseline) = match (count(verdict.arm), count(verdict.baseline)) {
-        // Where the counts differ they are part of what is compared.
-        (Some(one), Some(other)) if one != other => (format!("{arm} ×{one}"), format!("{baseline} ×{other}")),
-        _ => (arm, baseline),
-    };
-    let found = (verdict.finding, verdict.ratio, verdict.ci95, verdict.pairs);
-    finding_line(out, (&arm, &baseline), found, verdict.apart, || results.no_pair_because(verdict), paint);
-}
-
-/// What came out of a comparison of an arm with a baseline: a finding, a ratio, its interval and the pairs of runs.
-pub(in crate::report) fn finding_line(
-    out: &mut String,
-    (arm, baseline): (&str, &str),
-    (finding, ratio, ci95, pairs): (Finding, Option<f64>, Option<(f64, f64)>, usize),
-    apart: bool,
-    no_pair_because: impl FnOnce() -> Option<String>,
-    paint: Paint,
-) {
-    let count = pairs;
-    let pairs = match apart {
-        true => format!("{} each, measured apart", plural(pairs as u64, "run")),
-        false => format!("{} of runs", plural(pairs as u64, "pair")),
-    };
-    let sure = |low: f64, high: f64| format!("95 % CI {}–{}, {pairs}", units::factor(low), units::factor(high));
-    let (headline, rest) = match (finding, ratio, ci95) {
-        (Finding::Faster, Some(ratio), Some((low, high))) => {
-            (format!("{arm} is {} faster than {baseline}", units::ratio(ratio)), format!(" ({})", sure(low, high)))
-        }
-        (Finding::Slower, Some(ratio), Some((low, high))) => (
-            format!("{baseline} is {} faster than {arm}", units::ratio(1.0 / ratio)),
-            format!(" ({})", sure(1.0 / high, 1.0 / low)),
-        ),
-        (Finding::NoClearDifference, Some(ratio), Some((low, high))) => (
-            format!("no clear difference between {arm} and {baseline}"),
-            format!(": ratio {} ({})", units::factor(ratio), sure(low, high)),
-        ),
-        (_, Some(ratio), _) if count > 0 => (
-            format!("too early to compare {arm} with {baseline}"),
-            format!(
-                ": ratio {} of one pair of runs, two are needed to tell chance from difference",
-                units::factor(ratio)
-            ),
-        ),
-        _ => (
-            format!("{arm} cannot be compared with {baseline}"),
-            no_pair_because().map_or_else(String::new, |reason| format!(": {reason}")),
-        ),
-    };
-    let style = match finding {
-        Finding::Faster | Finding::Slower => Paint::BOLD,
-        Finding::NoClearDifference | Finding::TooEarly => Paint::WARN,
-    };
-    line(out, &format!("{}{rest}", paint.with(style, &headline)));
-}
-
-/// What the runs of each arm show, and which runs are suspect.
-fn remarks(out: &mut String, results: &Results, paint: Paint) {
+/// What the runs of each arm show.
+fn shown_by(results: &Results, verdicts: &[Verdict]) -> Vec<String> {
     let cores = Some(results.host.usable_cores());
+    let of = |(index, arm): (usize, &ArmResult)| {
+        let of_arm = verdicts.iter().filter(|verdict| verdict.behind() == index).flat_map(|verdict| &verdict.reasons);
+        let explains = of_arm.clone().find(|lint| matches!(lint, Lint::StartupExplains { .. }));
+        let lints = together(arm.runs.iter().map(AsRef::as_ref), cores).into_iter();
+        let lints = lints.filter(|lint| explains.is_none() || !matches!(lint, Lint::StartupBound(_)));
+        let lints: Vec<Lint> = explains.cloned().into_iter().chain(lints).collect();
+        lints.iter().map(|lint| format!("  {}", lint.sentence(&label(&arm.spec)))).collect::<Vec<_>>()
+    };
+    results.arms.iter().enumerate().flat_map(of).collect()
+}
+
+/// What else is worth knowing of them, which runs are suspect, and which arms are skipped.
+fn remarks(out: &mut String, results: &Results, paint: Paint) {
+    for arm in &results.workload.skipped {
+        line(out, &format!("  {} is skipped: {}", clean::line(&arm.name), clean::line(&arm.reason)));
+    }
     for arm in &results.arms {
+        if let Some(found) = &arm.spec.interpreter {
+            let variables: String =
+                found.variables.iter().map(|(name, value)| format!(", {name}={}", shortened(value, 60))).collect();
+            let label = label(&arm.spec);
+            let own = || arm.start_method().map(|method| format!("start method {}", method.word()));
+            let method = settings::of_start(&arm.spec).or_else(own).unwrap_or_default();
+            line(out, &format!("  {label}: {}", clean::line(&format!("{}, {method}{variables}", found.words()))));
+            if let Some(reason) = arm.runs.iter().find_map(|run| run.not_forked()) {
+                line(out, &format!("! {label}: its workers are not forked: {}", clean::line(reason)));
+            }
+        }
+        let limited = results.workload.classes.iter().any(|class| class.timeout.is_some());
+        if limited && arm.spec.kind.shares_process() {
+            let what = "a task beyond its timeout is given up and goes on as a ghost: a thread cannot be killed";
+            line(out, &format!("  {}: {what}", label(&arm.spec)));
+        }
         let placed = settings::of_placement(&arm.spec.placement).join(", ");
         if !placed.is_empty() {
             line(out, &format!("  {}: its processes run {placed}", label(&arm.spec)));
         }
-        for lint in together(arm.runs.iter().map(AsRef::as_ref), cores) {
-            line(out, &format!("  {}", lint.sentence(&label(&arm.spec))));
+        if let Some(words) = dropped(results, arm) {
+            line(out, &format!("! {}: {words}", label(&arm.spec)));
         }
-        for (run, number) in arm.runs.iter().zip(1..) {
-            for reason in &run.suspect {
-                let word = paint.with(Paint::WARN, "SUSPECT");
-                line(out, &format!("! {}, run {number}: {word}: {}", label(&arm.spec), clean::line(reason)));
+        let suspects = arm.runs.iter().filter(|run| !run.suspect.is_empty()).count();
+        let mut told = 0;
+        for run in &arm.runs {
+            let id = run.run;
+            let word = paint.with(Paint::WARN, "SUSPECT");
+            told += usize::from(!run.suspect.is_empty());
+            for reason in run.suspect.iter().filter(|_| told <= SUSPECTS) {
+                line(out, &format!("! {}, {id}: {word}: {}", label(&arm.spec), clean::line(reason)));
+            }
+            if !run.suspect.is_empty() && told == SUSPECTS + 1 {
+                line(
+                    out,
+                    &format!(
+                        "! {}: and {} more: {word}",
+                        label(&arm.spec),
+                        plural((suspects - SUSPECTS) as u64, "run")
+                    ),
+                );
             }
             let last = run.notes.iter().rev().find(|note| tells_of_strays(note));
             if let Some(note) = last {
-                line(out, &format!("! {}, run {number}: {}", label(&arm.spec), clean::line(&note.text)));
+                line(out, &format!("! {}, {id}: {}", label(&arm.spec), clean::line(&note.text)));
             }
             let grave = |note: &&Note| note.severity >= Severity::Warning && !tells_of_strays(note);
             for note in run.notes.iter().filter(grave).take(NOTES) {
                 let at = units::duration(note.at.elapsed());
-                line(out, &format!("! {}, run {number}, after {at}: {}", label(&arm.spec), clean::line(&note.text)));
+                let (text, trace) = note.text.split_once('\n').unwrap_or((&note.text, ""));
+                line(out, &format!("! {}, {id}, after {at}: {}", label(&arm.spec), clean::line(text)));
+                for text in trace.lines().take(TRACE_LINES) {
+                    line(out, &format!("    {}", clean::line(text)));
+                }
             }
         }
     }
 }
 
+/// How many arrivals an arm turned away, and by which of its limits.
+fn dropped(results: &Results, arm: &ArmResult) -> Option<String> {
+    let count = figures::totals(arm).dropped;
+    let Arrivals::Open(open) = &results.workload.arrivals else { return None };
+    let flight = open.max_in_flight.map(|most| format!("max_in_flight {most}"));
+    let queue = arm.spec.queue_capacity.map(|most| format!("queue_capacity {most}"));
+    let limits: Vec<String> = flight.into_iter().chain(queue).collect();
+    let words = if count == 1 { "1 arrival was".to_owned() } else { format!("{count} arrivals were") };
+    (count > 0 && !limits.is_empty()).then(|| format!("{words} dropped: there was no room ({})", limits.join(", ")))
+}
+
 /// Equal tasks must have equal results, whatever executes them.
 fn same_results(out: &mut String, results: &Results, paint: Paint) {
     let complete = |arm: &ArmResult| -> Vec<u64> {
-        let runs = arm.runs.iter().filter(|run| run.counts.succeeded == run.total && run.total > 0);
+        let runs = arm.runs.iter().filter(|run| run.counts.succeeded == run.total && run.results_hash != 0);
         runs.map(|run| run.results_hash).collect()
     };
     let hashes: Vec<u64> = results.arms.iter().flat_map(complete).collect();
@@ -229,12 +245,36 @@ fn same_results(out: &mut String, results: &Results, paint: Paint) {
         if !others.is_empty() {
             let runs = plural(hashes.len() as u64, "complete run");
             let check = paint.with(Paint::GOOD, "✓");
-            line(out, &format!("{check} same results in {runs} (hash {first:016x})"));
+            let opaque = results.arms.iter().flat_map(|arm| &arm.runs).filter_map(|run| run.carriage.as_ref());
+            let but = match opaque.map(|carriage| carriage.opaque).max() {
+                Some(count) if count > 0 => format!(", but for {count} in a run that are not comparable"),
+                _ => String::new(),
+            };
+            line(out, &format!("{check} same results in {runs}{but} (hash {first:016x})"));
         }
+    } else if let Some((least, most)) = opaque_counts(results).filter(|(least, most)| least < most) {
+        // What is comparable in one run and not in another is no different result.
+        let mark = paint.with(Paint::WARN, "!");
+        line(out, &format!("{mark} results cannot be compared: {least} to {most} in a run are of no comparable kind"));
     } else {
         let mark = paint.with(Paint::BAD, "✗ RESULTS DIFFER");
         line(out, &format!("{mark} between runs of the same tasks: {}", summary_of(&hashes)));
+        let wrong: u64 = results.arms.iter().flat_map(|arm| &arm.runs).map(|run| run.wrong_results).sum();
+        if wrong > 0 {
+            line(
+                out,
+                &format!("  {} of these runs made wrong on purpose (faults: bad_result)", plural(wrong, "result")),
+            );
+        }
     }
+}
+
+/// Fewest and most results of a complete run that cannot be compared.
+fn opaque_counts(results: &Results) -> Option<(u64, u64)> {
+    let runs = results.arms.iter().flat_map(|arm| &arm.runs);
+    let complete = runs.filter(|run| run.counts.succeeded == run.total && run.results_hash != 0);
+    let counts = || complete.clone().map(|run| run.carriage.as_ref().map_or(0, |carriage| carriage.opaque));
+    counts().min().zip(counts().max())
 }
 
 fn summary_of(hashes: &[u64]) -> String {
@@ -286,21 +326,55 @@ fn conservation(out: &mut String, results: &Results, paint: Paint) {
 
 /// The first unsuccessful attempts, and how many there are in all.
 fn failures(out: &mut String, results: &Results, most: usize, paint: Paint) {
-    let all = results.arms.iter().flat_map(|arm| {
-        let runs = arm.runs.iter().zip(1..);
-        runs.flat_map(move |(run, number)| run.failures.iter().map(move |report| (arm, number, report)))
-    });
+    let all: Vec<(&ArmResult, RunId, &AttemptReport)> = results
+        .arms
+        .iter()
+        .flat_map(|arm| {
+            arm.runs.iter().flat_map(move |run| run.failures.iter().map(move |report| (arm, run.run, report)))
+        })
+        .collect();
     let total: u64 = results.arms.iter().map(figures::totals).map(|sum| sum.unsuccessful() + sum.retries).sum();
-    for (place, (arm, run, report)) in all.take(most).enumerate() {
+    let of_each = |place: &usize| all.get(*place).map(|(arm, _, report)| (arm.spec.name.as_str(), report.class));
+    let chosen = in_turn(&(0..all.len()).collect::<Vec<_>>(), of_each, most);
+    for (place, chosen_place) in chosen.iter().enumerate() {
+        let Some((arm, run, report)) = all.get(*chosen_place) else { continue };
         if place == 0 {
-            let shown = if total > most as u64 { format!(" (the first {most} of {total})") } else { String::new() };
+            let first = if chosen.last().is_some_and(|last| *last < most) { "the first " } else { "" };
+            let each = if first.is_empty() { ", the first of each arm and class" } else { "" };
+            let shown = if total > most as u64 { format!(" ({first}{most} of {total}{each})") } else { String::new() };
             let _ = write!(out, "\n{}{shown}\n", paint.with(Paint::BOLD, "Unsuccessful attempts"));
         }
-        failure(out, results, arm, run, report, paint);
+        failure(out, results, arm, *run, report, paint);
     }
 }
 
-fn failure(out: &mut String, results: &Results, arm: &ArmResult, run: usize, report: &AttemptReport, paint: Paint) {
+/// At most so many: one of each group, then another one of each, in the order in which they are.
+fn in_turn<K: PartialEq>(all: &[usize], group: impl Fn(&usize) -> K, most: usize) -> Vec<usize> {
+    let mut groups: Vec<(K, usize)> = Vec::new();
+    let mut ranked: Vec<(usize, usize)> = Vec::with_capacity(all.len());
+    for place in all {
+        let key = group(place);
+        let known = groups.iter_mut().find(|(other, _)| *other == key);
+        let rank = match known {
+            Some((_, count)) => {
+                *count += 1;
+                *count
+            }
+            None => {
+                groups.push((key, 0));
+                0
+            }
+        };
+        ranked.push((rank, *place));
+    }
+    ranked.sort_unstable();
+    ranked.truncate(most);
+    let mut chosen: Vec<usize> = ranked.into_iter().map(|(_, place)| place).collect();
+    chosen.sort_unstable();
+    chosen
+}
+
+fn failure(out: &mut String, results: &Results, arm: &ArmResult, run: RunId, report: &AttemptReport, paint: Paint) {
     let class = results.workload.classes.get(usize::from(report.class)).map_or("?", |class| &class.name);
     let attempt = if report.attempts_allowed > 1 {
         format!(", attempt {} of {}", report.attempt, report.attempts_allowed)
@@ -310,10 +384,11 @@ fn failure(out: &mut String, results: &Results, arm: &ArmResult, run: usize, rep
     let outcome = report.outcome.word().replace('_', " ");
     let outcome = if report.retried { format!("{outcome}, tried again") } else { outcome };
     let cause = report.cause.to_string();
+    let item = results.workload.item_text(report.index).map(|item| format!(", {item}")).unwrap_or_default();
     line(
         out,
         &format!(
-            "  {}, run {run}, task {} ({}){attempt}: {}: {}",
+            "  {}, {run}, task {} ({}{item}){attempt}: {}: {}",
             label(&arm.spec),
             report.index,
             clean::line(class),

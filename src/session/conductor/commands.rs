@@ -9,18 +9,25 @@ use crate::engine::control::Command;
 use crate::engine::event::Slot;
 use crate::session::arm::ArmState;
 use crate::session::error::SessionError;
-use crate::session::view::{Change, SessionCommand, SessionPhase};
+use crate::session::view::{Change, Mode, SessionCommand, SessionPhase};
 use crate::workload::model::{FaultKind, OnTimeout};
 
 /// Once the keys have rested for so long after a change of a worker count, it is measured.
 const REST: Duration = Duration::from_millis(500);
 
 impl Conductor {
-    /// An arm could not go on: whatever else runs is of no use any more.
-    pub(super) fn broken(&mut self, why: SessionError) {
+    /// An arm could not go on, and has no more runs in this comparison. The others have; where they run at the same time,
+    /// that is of no use any more.
+    pub(super) fn broken(&mut self, index: usize, why: SessionError) {
         self.lifecycle.broken.get_or_insert(Arc::new(why));
         self.kills.forget_requests();
-        self.tell_all(Command::Kill);
+        if let Some(arm) = self.arms.get_mut(index) {
+            arm.broken = true;
+        }
+        if self.mode == Mode::Together {
+            self.lifecycle.in_vain = true;
+            self.tell_all(Command::Kill);
+        }
     }
 
     pub(super) fn tell_all(&self, command: Command) {
@@ -79,16 +86,18 @@ impl Conductor {
                 }
             }
             SessionCommand::KillWorker { arm, slot } => self.request_kill(arm, slot),
-            SessionCommand::ToggleOnTimeout(arm) => self.toggle_on_timeout(arm),
+            SessionCommand::OnTimeout { arm, then } => self.change_on_timeout(arm, then),
             SessionCommand::InjectFault { arm, kind } => self.inject_fault(arm, kind),
             SessionCommand::Suspend => {
                 self.suspended = true;
                 self.deadline.suspend(Instant::now());
+                self.budget.suspend(Instant::now());
                 self.tell_all(Command::Suspend);
             }
             SessionCommand::Unsuspend => {
                 self.suspended = false;
                 self.deadline.resume(Instant::now());
+                self.budget.resume(Instant::now());
                 self.tell_all(Command::Unsuspend);
             }
         }
@@ -119,18 +128,14 @@ impl Conductor {
         self.carry_out_kill(index, true);
     }
 
-    /// The other of kill and abandon, in the live run of an arm.
-    fn toggle_on_timeout(&mut self, index: usize) {
+    /// In the live run of an arm.
+    fn change_on_timeout(&mut self, index: usize, then: OnTimeout) {
         let Some(arm) = self.arms.get_mut(index) else { return };
         let Some(live) = &mut arm.live else { return };
-        let other = match live.on_timeout {
-            OnTimeout::Kill => OnTimeout::Abandon,
-            OnTimeout::Abandon => OnTimeout::Kill,
-        };
         // One that cannot refuses with a word.
-        live.run.command(Command::OnTimeout(other));
+        live.run.command(Command::OnTimeout(then));
         if live.run.capabilities().on_timeout {
-            live.on_timeout = other;
+            live.on_timeout = Some(then);
             arm.touch();
         }
     }

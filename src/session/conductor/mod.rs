@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
+use crate::analysis::precision::Precision;
 use crate::analysis::verdict::Verdict;
 use crate::engine::context::RunContext;
 use crate::os::host::Host;
@@ -26,7 +27,7 @@ use crate::session::error::SessionStartError;
 use crate::session::handle::SessionHandle;
 use crate::session::kills::KillRequests;
 use crate::session::lifecycle::Lifecycle;
-use crate::session::schedule::{Rounds, Schedule};
+use crate::session::schedule::{Rounds, RunNumbers, Schedule};
 use crate::session::stream::SharedStream;
 use crate::session::view::{Mode, RunPosition, SessionCommand, SessionPhase, SessionView, Sweep};
 use crate::session::wake::{Wakeup, next};
@@ -124,7 +125,13 @@ struct Conductor {
     suspended: bool,
     /// Runs that were started, of all arms.
     started: u32,
+    numbers: RunNumbers,
     deadline: Deadline,
+    /// `measure.max_time`, which ends nothing: no round is begun that would not be over by then.
+    budget: Deadline,
+    precision: Option<Precision>,
+    /// Cores that a native program could use when the comparison began, where somebody wants to know.
+    control_cores: Option<f64>,
 }
 
 impl Conductor {
@@ -134,7 +141,7 @@ impl Conductor {
         let most = spec.context.max_workers().min(u32::try_from(tasks).unwrap_or(u32::MAX).max(1));
         let arm = |of: &ArmSpec| ArmState::new(of.clone(), spec.context.workers(&of.entry, tasks), most);
         let arms: Vec<ArmState> = spec.arms.iter().map(arm).collect();
-        let agenda = Agenda::Rounds(Schedule::new(&spec.workload, arms.len(), false));
+        let agenda = Agenda::Rounds(Schedule::new(&spec.workload, arms.len(), false, 0));
         Self {
             stream,
             arms,
@@ -148,25 +155,32 @@ impl Conductor {
             next_sweep: None,
             suspended: false,
             started: 0,
+            numbers: RunNumbers::default(),
             deadline: Deadline::new(spec.workload.limits.max_time),
+            budget: Deadline::new(spec.workload.measure.adaptive.map(|adaptive| adaptive.max_time)),
+            precision: None,
+            control_cores: None,
             spec,
         }
     }
 
     fn view(&self) -> SessionView {
-        let nowhere = RunPosition::Round { round: 0, rounds: 0, warmup: 0 };
+        let nowhere = RunPosition::Round { round: 0, rounds: 0, warmup: 0, probes: false, open: false };
         SessionView {
             workload: Arc::clone(&self.spec.workload),
             host: Arc::clone(&self.spec.host),
-            arms: self.arms.iter().map(|arm| arm.view(self.mode, self.repeats())).collect(),
+            arms: self.arms.iter().map(|arm| arm.view(&self.spec.workload, self.mode, self.repeats())).collect(),
             phase: self.phase(),
             mode: self.mode,
             position: self.agenda.position().unwrap_or(nowhere),
             baseline: self.spec.baseline,
             verdicts: Arc::clone(&self.verdicts),
+            looks: self.looks(),
+            precision: self.precision,
             out_of_time: self.lifecycle.out_of_time,
             measures_by_itself: self.measures_by_itself(),
             kills: self.kills.view(),
+            control_cores: self.control_cores,
         }
     }
 

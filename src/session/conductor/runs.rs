@@ -1,7 +1,7 @@
 //! Which run begins now, and what becomes of the runs under way.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Conductor;
 use crate::engine::arm::{Completion, RunRequest};
@@ -9,19 +9,24 @@ use crate::engine::control::Command;
 use crate::engine::event::RunState;
 use crate::metrics::recorder::{self, Recorder};
 use crate::metrics::snapshot::RunId;
+use crate::os::spare_cores;
 use crate::session::agenda::{Again, Agenda, ArmFacts, Sweeping, Turn};
 use crate::session::arm::LiveRun;
 use crate::session::error::SessionError;
 use crate::session::lifecycle::Lifecycle;
 use crate::session::schedule::Schedule;
 use crate::session::view::{Mode, RunPosition, Sweep};
-use crate::workload::model::{OnTimeout, Workers};
+use crate::workload::model::{Arrivals, Workers};
+
+/// How long the control computes.
+const CONTROL: Duration = Duration::from_millis(200);
 
 impl Conductor {
     pub(super) fn begin(&mut self, mode: Mode) {
         self.enter(mode);
+        self.try_control();
         let warm = self.arms.iter().all(|arm| arm.warm);
-        let mut schedule = Schedule::new(&self.spec.workload, self.arms.len(), warm);
+        let mut schedule = Schedule::new(&self.spec.workload, self.arms.len(), warm, self.numbers.counted());
         for arm in &mut self.arms {
             arm.changed = false;
         }
@@ -30,17 +35,24 @@ impl Conductor {
             Mode::Together => {
                 schedule.skip_to_single_round();
                 self.agenda = Agenda::Rounds(schedule);
-                self.lifecycle = Lifecycle { begun: true, ..Lifecycle::default() };
+                self.begin_anew();
                 for arm in 0..self.arms.len() {
                     // What could not be started with the others is no comparison with them.
                     if self.lifecycle.broken.is_none() {
                         if let Some(arm) = self.arms.get_mut(arm) {
                             arm.forget_together();
                         }
-                        self.start_run(Turn { arm, workers: None, counted: true });
+                        self.start_run(Turn { arm, workers: None, counted: true, gil_probe: false });
                     }
                 }
             }
+        }
+    }
+
+    /// Looks how many cores a native program can use, where threads that share a lock are to be compared.
+    fn try_control(&mut self) {
+        if self.spec.workload.engines.iter().any(|engine| engine.kind.shares_process()) {
+            self.control_cores = spare_cores::usable_now(self.spec.host.usable_cores(), CONTROL);
         }
     }
 
@@ -52,13 +64,20 @@ impl Conductor {
         self.mode = mode;
         self.rounds.begin();
         self.deadline.begin(Instant::now(), self.suspended);
+        self.budget.begin(Instant::now(), self.suspended);
+        self.precision = None;
     }
 
     pub(super) fn begin_agenda(&mut self, agenda: Agenda) {
         self.enter(Mode::Interleaved);
-        self.lifecycle = Lifecycle { begun: true, ..Lifecycle::default() };
+        self.begin_anew();
         self.agenda = agenda;
         self.go_on();
+    }
+
+    fn begin_anew(&mut self) {
+        self.lifecycle = Lifecycle { begun: true, ..Lifecycle::default() };
+        self.arms.iter_mut().for_each(|arm| arm.broken = false);
     }
 
     pub(super) fn begin_sweep(&mut self, sweep: Sweep) {
@@ -98,8 +117,18 @@ impl Conductor {
         self.begin_agenda(Agenda::Again(Again::new([(index, workers, repeats)])));
     }
 
-    /// Starts the next run, if there is one.
+    /// Starts the next run of an arm that is not broken, if there is one.
     pub(super) fn go_on(&mut self) {
+        self.decide_whether_enough();
+        while let Some(turn) = self.next_turn() {
+            if !self.arms.get(turn.arm).is_some_and(|arm| arm.broken) && self.start_run(turn) {
+                return;
+            }
+        }
+        self.agenda_is_over();
+    }
+
+    fn next_turn(&mut self) -> Option<Turn> {
         let facts: Vec<ArmFacts<'_>> = (0..)
             .zip(&self.arms)
             .map(|(index, arm)| ArmFacts {
@@ -107,13 +136,10 @@ impl Conductor {
                 bounds: self.bounds(index),
                 warmup: if arm.warm { 0 } else { self.spec.workload.measure.warmup },
                 last: arm.shown_workers(),
+                broken: arm.broken,
             })
             .collect();
-        let turn = self.agenda.next(&facts);
-        match turn {
-            Some(turn) => self.start_run(turn),
-            None => self.agenda_is_over(),
-        }
+        self.agenda.next(&facts)
     }
 
     pub(super) fn agenda_is_over(&mut self) {
@@ -137,19 +163,15 @@ impl Conductor {
     /// The name of the run that is started now.
     pub(super) fn next_run(&mut self, round: u32) -> RunId {
         self.started += 1;
-        let (round, warmup) = match self.agenda.position() {
-            Some(RunPosition::Round { round, warmup, .. }) if round > warmup => (round - warmup, false),
-            Some(RunPosition::Round { round, .. }) => (round, true),
-            Some(position) => (round, position.is_warmup()),
-            None => (round, false),
-        };
-        RunId { serial: self.started, round, warmup }
+        let warmup = self.agenda.position().is_some_and(RunPosition::is_warmup);
+        RunId { serial: self.started, round: self.numbers.of(round, warmup), warmup }
     }
 
-    pub(super) fn start_run(&mut self, Turn { arm: index, workers, counted }: Turn) {
+    /// Whether it was started.
+    pub(super) fn start_run(&mut self, Turn { arm: index, workers, counted, gil_probe }: Turn) -> bool {
         let round = self.rounds.of(index);
         let run = self.next_run(round);
-        let Some(arm) = self.arms.get_mut(index) else { return };
+        let Some(arm) = self.arms.get_mut(index) else { return false };
         let workers = if arm.has_worker_count() { workers.unwrap_or(arm.workers) } else { 1 };
         let workload = &self.spec.workload;
         let context = &self.spec.context;
@@ -161,8 +183,9 @@ impl Conductor {
             stream: Box::new(self.stream.clone()),
             admission: self.stream.admission(workload),
             context,
+            gil_probe,
         };
-        let (recorder, snapshots) = Recorder::new(recorder::RecorderConfig {
+        let (mut recorder, snapshots) = Recorder::new(recorder::RecorderConfig {
             sample_interval: Some(workload.measure.sample_interval),
             cores: context.usable_cores,
             capabilities: arm.capabilities(),
@@ -170,26 +193,26 @@ impl Conductor {
             unbounded: arm.spec.workers == Workers::Unbounded && workers == as_written,
             run,
         });
+        if let Arrivals::Open(open) = &workload.arrivals {
+            recorder.follow(&open.spans(self.stream.total()));
+        }
         match arm.program.start(request, Box::new(recorder)) {
             Ok(run) => {
                 let standing = [(self.lifecycle.paused, Command::Pause), (self.suspended, Command::Suspend)];
                 standing.into_iter().filter(|(stands, _)| *stands).for_each(|(_, command)| run.command(command));
                 // The user has paused it before it began.
                 let touched = self.lifecycle.paused;
-                let of_classes = self.spec.workload.classes.iter().map(|class| class.on_timeout);
-                let abandons = of_classes.into_iter().any(|on_timeout| on_timeout == OnTimeout::Abandon);
-                let otherwise = if abandons { OnTimeout::Abandon } else { OnTimeout::Kill };
-                let on_timeout = arm.spec.on_timeout.unwrap_or(otherwise);
-                arm.began(LiveRun { run, snapshots, workers, round, counted, touched, on_timeout });
-                if let Some(position) = self.agenda.position() {
-                    self.kills.run_began(index, position);
-                }
+                let on_timeout = arm.spec.on_timeout_in(&self.spec.workload);
+                arm.began(LiveRun { run, snapshots, workers, round, counted, gil_probe, touched, on_timeout });
+                self.kills.run_began(index);
                 self.compare();
+                true
             }
             Err(source) => {
                 arm.track = Arc::default();
                 let arm = arm.spec.name.clone();
-                self.broken(SessionError::NotStarted { arm, source });
+                self.broken(index, SessionError::NotStarted { arm, source });
+                false
             }
         }
     }
@@ -212,21 +235,19 @@ impl Conductor {
         }
         // It is over: this does not wait for long.
         match live.run.join() {
-            Ok(Completion::Finished) => {
-                self.sum_up();
-                if self.mode == Mode::Interleaved && self.lifecycle.may_go_on() {
-                    self.go_on();
-                }
-            }
+            Ok(Completion::Finished) => self.sum_up(),
             Err(source) => {
                 let arm = arm.spec.name.clone();
-                self.broken(SessionError::Broke { arm, source });
+                self.broken(index, SessionError::Broke { arm, source });
             }
             // The user has ended it, or we did because another one broke.
             Ok(Completion::Stopped) => self.lifecycle.stopped = true,
         }
+        if self.mode == Mode::Interleaved && self.lifecycle.may_go_on() {
+            self.go_on();
+        }
         if !self.is_under_way()
-            && let Some(sweep) = self.next_sweep.take().filter(|_| self.lifecycle.broken.is_none())
+            && let Some(sweep) = self.next_sweep.take().filter(|_| !self.lifecycle.in_vain)
         {
             self.begin_sweep(sweep);
         }

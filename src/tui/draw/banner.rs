@@ -20,6 +20,7 @@ use crate::session::view::Mode;
 use crate::tui::model::{self, Pane};
 use crate::tui::widgets::digits;
 use crate::tui::{format, text};
+use crate::workload::model::EngineKind;
 
 /// Columns that a name keeps when it is shortened.
 const LEAST_NAME: usize = 4;
@@ -126,8 +127,13 @@ pub(crate) fn statement(scene: &Scene<'_>) -> Statement {
     };
     let (arm, base) = if about == 1 { (right, left) } else { (left, right) };
     let mut against: Vec<Words> = caveat(scene, verdict).into_iter().chain(unequal(scene, left, right)).collect();
+    against.extend(started_differently(scene, left, right));
     against.extend(verdict.apart.then(|| plain("measured apart")));
     let of_runs = if against.is_empty() { " of runs" } else { "" };
+    // How narrow the widest interval is, and how narrow it shall be.
+    let precision = scene.view.precision.and_then(|found| Some((found.reached?, found.wanted)));
+    let precision = precision.map(|(reached, wanted)| format!(", ±{} of {}", percentage(reached), percentage(wanted)));
+    let of_runs = precision.as_deref().unwrap_or(of_runs);
     let basis = Words::plain(format!("n = {} pairs{of_runs}", verdict.pairs), theme.base);
     let mut statement = match (verdict.finding, verdict.ratio) {
         (Finding::Faster | Finding::Slower, Some(ratio)) => {
@@ -153,10 +159,11 @@ pub(crate) fn statement(scene: &Scene<'_>) -> Statement {
         _ if scene.view.phase.is_over() => silent("TOO FEW RUNS", missing(scene, verdict)),
         _ => {
             let pairs = match verdict.pairs {
-                0 => "no pair of runs yet",
-                _ => "n = 1 pair of runs",
+                0 => "no pair of runs yet".to_owned(),
+                1 => "n = 1 pair of runs".to_owned(),
+                pairs => format!("n = {pairs} pairs of runs"),
             };
-            silent("TOO EARLY", vec![so_far(scene, left, right), plain(pairs)])
+            silent("TOO EARLY", vec![so_far(scene, left, right), plain(&pairs)])
         }
     };
     statement.parts.extend(against);
@@ -202,15 +209,28 @@ fn unequal(scene: &Scene<'_>, left: &Pane<'_>, right: &Pane<'_>) -> Option<Words
     (a != b).then(|| Words::plain(format!("{a} against {b} workers"), scene.theme.base))
 }
 
+/// Nor do processes that come to be in different ways cost the same.
+fn started_differently(scene: &Scene<'_>, left: &Pane<'_>, right: &Pane<'_>) -> Option<Words> {
+    let method = |pane: &Pane<'_>| {
+        let asked = pane.view.spec.start_method;
+        let last = pane.view.track.frames.last();
+        (pane.kind() != EngineKind::External).then(|| last.map_or(asked, |frame| frame.start_method(asked)).word())
+    };
+    let (a, b) = (method(left)?, method(right)?);
+    (a != b).then(|| Words::plain(format!("{a} against {b}"), scene.theme.base))
+}
+
 /// What a comparison that is over lacks, and which key adds it.
 fn missing(scene: &Scene<'_>, verdict: &Verdict) -> Vec<Words> {
     let style = scene.theme.base;
+    let needed = scene.view.looks.least(verdict.pairs);
     let what = match verdict.pairs {
         0 => {
             let reason = scene.panes.iter().find_map(|pane| uncounted(scene, pane));
-            reason.unwrap_or_else(|| Words::plain("no pair of runs, 2 needed", style))
+            reason.unwrap_or_else(|| Words::plain(format!("no pair of runs, {needed} needed"), style))
         }
-        _ => Words::plain("1 pair of runs, 2 needed", style),
+        1 => Words::plain(format!("1 pair of runs, {needed} needed"), style),
+        pairs => Words::plain(format!("{pairs} pairs of runs, {needed} needed"), style),
     };
     vec![what, Words::plain("r runs again", style)]
 }
@@ -224,6 +244,17 @@ fn uncounted(scene: &Scene<'_>, pane: &Pane<'_>) -> Option<Words> {
         _ => " was stopped",
     };
     Some(Words::about(&pane.label, why, scene.theme.base))
+}
+
+/// `12%`, `2%`, `1.5%`, `0.35%`.
+fn percentage(share: f64) -> String {
+    match share * 100.0 {
+        percent if percent >= 9.95 || (percent - percent.round()).abs() < 0.05 && percent >= 0.95 => {
+            format!("{percent:.0}%")
+        }
+        percent if percent >= 0.995 => format!("{percent:.1}%"),
+        percent => format!("{percent:.2}%"),
+    }
 }
 
 fn ci((low, high): (f64, f64)) -> String {

@@ -25,6 +25,8 @@ pub(crate) enum Chart {
     Queue,
     /// CPU time per wall time.
     Cores,
+    /// Of all workers, in MiB: what is really theirs, where the system tells that.
+    Memory,
 }
 
 impl Chart {
@@ -33,6 +35,7 @@ impl Chart {
             Self::Throughput => "throughput, tasks/s",
             Self::Queue => "queue depth",
             Self::Cores => "cores busy",
+            Self::Memory => "memory of the workers, MiB",
         }
     }
 
@@ -41,6 +44,7 @@ impl Chart {
             Self::Throughput => frame.throughput,
             Self::Queue => frame.queue.depth as f64,
             Self::Cores => frame.cpu.cores_used,
+            Self::Memory => figures::memory(frame) as f64 / f64::from(1 << 20),
         }
     }
 
@@ -49,6 +53,7 @@ impl Chart {
             Self::Throughput => format::rate(figures::throughput(frame)),
             Self::Queue => format::count(frame.queue.depth),
             Self::Cores => format!("{:.1}", figures::cores_used(frame)),
+            Self::Memory => format::bytes_short(figures::memory(frame)),
         }
     }
 }
@@ -128,7 +133,7 @@ pub(crate) fn draw(scene: &Scene<'_>, chart: Chart, area: Rect, buf: &mut Buffer
     let max = match chart {
         Chart::Throughput => rate_max(scene),
         Chart::Cores => shared_max(scene, |frame| chart.value(frame)).max(f64::from(scene.view.host.usable_cores())),
-        Chart::Queue => shared_max(scene, |frame| chart.value(frame)),
+        Chart::Queue | Chart::Memory => shared_max(scene, |frame| chart.value(frame)),
     };
     // Rates of stages have a line of their own, where no line of the plot can cross them.
     let stages: Vec<Begin> = offered::stages(scene).collect();

@@ -9,7 +9,6 @@ use crate::session::view::SessionView;
 use crate::tui::failures::FailedAttempt;
 use crate::tui::theme::{ColorDepth, Theme, ThemeName};
 use crate::tui::{format, text, work};
-use crate::workload::model::Work;
 
 /// Most lines of one output that are shown.
 const OUTPUT_LINES: usize = 200;
@@ -43,6 +42,9 @@ pub(crate) fn lines(
     if gone {
         field("note", "no longer in the list: later ones have taken its place");
     }
+    if let Some(item) = view.workload.item_text(report.index) {
+        field("item", &item);
+    }
     field("why", &text::clean(&report.cause.to_string()));
     let end = match (report.exit, report.killed) {
         (Some(exit), true) => format!("{exit}; did not end in its grace period and was killed"),
@@ -74,11 +76,11 @@ pub(crate) fn lines(
     times.push(format!("ended {:.3} s", report.ended.elapsed().as_secs_f64()));
     field("times", &times.join(" · "));
     if let Some(class) = view.workload.classes.get(usize::from(report.class)) {
-        let (name, words) = work::lines(&class.work, view.workload.seed, report.index, report.attempt);
+        let (name, words) = work::lines(class, view.workload.seed, report.index, report.attempt);
         for (number, line) in words.iter().enumerate() {
             field(if number == 0 { name } else { "" }, line);
         }
-        if let (Work::Command(_), Some(folder)) = (&class.work, &view.workload.folder) {
+        if let (true, Some(folder)) = (class.work.is_a_users(), &view.workload.folder) {
             field("in", &text::clean(&folder.display().to_string()));
         }
         let mut limits = vec![text::clean(&class.name)];

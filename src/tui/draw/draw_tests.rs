@@ -144,6 +144,30 @@ fn other_screens() {
 }
 
 #[test]
+fn more_arms_than_panes() {
+    let model = model(fixture::five_arms(3, 0));
+    let mut ui = ui(&model);
+    ui.settle(&model);
+    snapshot("five_arms", &model, &ui, &SIZES);
+}
+
+#[test]
+fn what_is_to_go_wrong() {
+    let model = model(fixture::running());
+    let mut ui = ui(&model);
+    ui.question = Some(Question::Fault { arm: 1, chosen: 4 });
+    snapshot("fault", &model, &ui, &SIZES);
+}
+
+#[test]
+fn what_workloads_teach() {
+    for (name, view) in fixture::lessons() {
+        let model = model(view);
+        snapshot(&format!("lesson_{name}"), &model, &ui(&model), &[(80, 24), (120, 40)]);
+    }
+}
+
+#[test]
 fn tune_view() {
     let model = model(fixture::tuned());
     let mut ui = ui(&model);
@@ -182,7 +206,7 @@ fn failing_commands(ui: &UiState) {
     let argv =
         ["fetch", "--page={index}", "it's try {attempt}", "https://example.org/a/very/long/path?with=parameters"];
     let argv = argv.map(str::to_owned).to_vec();
-    workload.classes[0].work = Work::Command(CommandLine { argv });
+    workload.classes[0].work = Work::Command(CommandLine::new(argv));
     workload.classes.push(TaskClass { name: "工作".to_owned(), ..workload.classes[0].clone() });
     let later = fixture::next_run(&view, 1_234_567, 3);
     let mut ui = ui.clone();

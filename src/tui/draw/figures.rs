@@ -25,6 +25,11 @@ pub(crate) fn cores_used(frame: &Snapshot) -> f64 {
     if frame.state.is_over() { frame.cpu.cores_used_whole } else { frame.cpu.cores_used }
 }
 
+/// Memory of all workers in bytes: what is really theirs, where the system tells that.
+pub(crate) fn memory(frame: &Snapshot) -> u64 {
+    frame.memory.pss_bytes.unwrap_or(frame.memory.rss_bytes)
+}
+
 /// Which of two figures is the better one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Better {

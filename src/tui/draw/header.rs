@@ -73,10 +73,7 @@ pub(crate) fn phase(view: &SessionView, theme: &Theme) -> (&'static str, Style) 
 pub(crate) fn round(view: &SessionView) -> String {
     match view.position {
         RunPosition::Round { round: 0, .. } => String::new(),
-        RunPosition::Round { round, warmup, .. } if round <= warmup => format!("warm-up {round}/{warmup}"),
-        RunPosition::Round { round, rounds, warmup } => {
-            format!("run {}/{}", round - warmup, rounds.saturating_sub(warmup))
-        }
+        position @ RunPosition::Round { .. } => position.to_string(),
         RunPosition::Again { run, runs, .. } => format!("again {run}/{runs}"),
         RunPosition::Sweep { workers, run: 0, .. } => format!("sweep ×{workers} warm-up"),
         // Where the usual ones do not tell enough there are more, and how many is not known.

@@ -17,9 +17,10 @@ const LINES: usize = 16;
 /// Cells of a busy worker, from idling to a whole core.
 const LEVELS: [&str; 4] = ["▁", "▄", "▆", "█"];
 /// In the order in which they are counted.
-const STATES: [WorkerState; 8] = [
+const STATES: [WorkerState; 9] = [
     WorkerState::Busy,
     WorkerState::Starting,
+    WorkerState::Initializing,
     WorkerState::Idle,
     WorkerState::Ghost,
     WorkerState::Retiring,
@@ -84,7 +85,9 @@ fn sign(worker: &WorkerRow) -> &'static str {
 fn style(state: WorkerState, scene: &Scene<'_>, mark: Style) -> Style {
     match state {
         WorkerState::Busy => mark,
-        WorkerState::Starting | WorkerState::Ending | WorkerState::Ghost => scene.theme.warn,
+        WorkerState::Starting | WorkerState::Initializing | WorkerState::Ending | WorkerState::Ghost => {
+            scene.theme.warn
+        }
         WorkerState::Retiring => scene.theme.base,
         WorkerState::Unkillable => scene.theme.bad,
         WorkerState::Idle | WorkerState::Free => scene.theme.dim,

@@ -1,13 +1,17 @@
-//! The help screen, made from the key table.
+//! The help screen: the keys, made from the key table, and below them the words.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
 use super::paint::{clear, cols, panel, put, row, span};
+use crate::tui::glossary::{GROUPS, Group};
 use crate::tui::keys::{self, HelpGroup};
 use crate::tui::text;
 use crate::tui::theme::{ColorDepth, Theme, ThemeName};
+
+/// Most lines with the frame: all keys, and the first words.
+const MOST_LINES: u16 = 50;
 
 /// Lines of one group: a heading, its keys, an empty line.
 fn group_lines(group: HelpGroup, width: usize, theme: &Theme) -> Vec<Line<'static>> {
@@ -23,51 +27,55 @@ fn group_lines(group: HelpGroup, width: usize, theme: &Theme) -> Vec<Line<'stati
     lines
 }
 
-/// What is measured, as the screens and reports call it.
-const TERMS: [(&str, &str); 6] = [
-    ("wait", "arrival to dispatch"),
-    ("start-up", "dispatch to first step"),
-    ("work", "the task alone (service)"),
-    ("sojourn", "arrival to end, all three"),
-    ("p95", "95 % of tasks are faster"),
-    ("95% CI", "range of the true ratio"),
-];
+/// Columns of a word.
+const TERM: usize = 14;
 
-fn term_lines(width: usize, theme: &Theme) -> Vec<Line<'static>> {
-    let mut lines = vec![Line::styled(" Words", theme.strong)];
-    for (term, meaning) in TERMS {
-        let term = span(format!("   {} ", text::pad(term, 9)), theme.strong);
-        lines.push(Line::from(vec![term, span(text::fit(meaning, width.saturating_sub(13)), theme.base)]));
+/// A heading, then one line for each word where there is room for it.
+fn glossary_lines((title, words): &Group, width: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::styled(format!(" {title}"), theme.strong)];
+    // Beside the word, or below it where that leaves nothing.
+    let beside = width >= 2 * TERM + 8;
+    let (indent, room) = if beside { (TERM + 2, width.saturating_sub(TERM + 3)) } else { (4, width.saturating_sub(5)) };
+    for (term, meaning) in *words {
+        let mut head = vec![span(format!(" {} ", text::pad(term, TERM)), theme.key)];
+        let mut meaning = text::wrap(meaning, room).into_iter().map(|words| span(words, theme.base)).peekable();
+        head.extend(meaning.next_if(|_| beside));
+        lines.push(Line::from(head));
+        lines.extend(meaning.map(|words| Line::from(vec![Span::raw(" ".repeat(indent)), words])));
     }
     lines.push(Line::default());
     lines
 }
 
-fn columns(width: u16, theme: &Theme) -> Vec<Vec<Line<'static>>> {
-    let lines = |groups: &[HelpGroup], width: u16| -> Vec<Line<'static>> {
-        groups.iter().flat_map(|group| group_lines(*group, usize::from(width), theme)).collect()
+/// What stands on one line: two parts beside each other, or one alone.
+type Row = [Line<'static>; 2];
+
+/// All keys, in two columns where there is room for them, and then all words.
+fn all(width: u16, theme: &Theme) -> Vec<Row> {
+    let half = if width >= 74 { width / 2 } else { width };
+    let lines = |groups: &[HelpGroup]| -> Vec<Line<'static>> {
+        groups.iter().flat_map(|group| group_lines(*group, usize::from(half), theme)).collect()
     };
-    if width >= 74 {
-        let half = width / 2;
-        let mut columns = vec![
-            lines(&[HelpGroup::Everywhere, HelpGroup::Look], half),
-            lines(&[HelpGroup::Run, HelpGroup::Workers, HelpGroup::Lists], half),
-        ];
-        // The shorter column has room for the words.
-        if let Some(shorter) = columns.iter_mut().min_by_key(|column| column.len()) {
-            shorter.extend(term_lines(usize::from(half), theme));
-        }
-        columns
+    let alone = |line: Line<'static>| [line, Line::default()];
+    let mut rows: Vec<Row> = if half < width {
+        let mut left = lines(&[HelpGroup::Everywhere, HelpGroup::Look]);
+        let mut right = lines(&[HelpGroup::Run, HelpGroup::Workers, HelpGroup::Lists]);
+        let both = left.len().max(right.len());
+        left.resize(both, Line::default());
+        right.resize(both, Line::default());
+        left.into_iter().zip(right).map(|(left, right)| [left, right]).collect()
     } else {
-        let mut all = lines(&HelpGroup::ALL, width);
-        all.extend(term_lines(usize::from(width), theme));
-        vec![all]
-    }
+        lines(&HelpGroup::ALL).into_iter().map(alone).collect()
+    };
+    rows.extend(GROUPS.iter().flat_map(|group| glossary_lines(group, usize::from(width), theme)).map(alone));
+    // The empty one that ends the last group.
+    rows.pop();
+    rows
 }
 
 fn place(area: Rect) -> Rect {
     let width = area.width.min(84);
-    let height = area.height.min(30);
+    let height = area.height.min(MOST_LINES);
     Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
 }
 
@@ -76,34 +84,29 @@ fn place(area: Rect) -> Rect {
 pub(super) fn last_scroll((width, height): (u16, u16)) -> usize {
     let theme = Theme::new(ThemeName::Mono, ColorDepth::None, false);
     let place = place(Rect::new(0, 0, width, height));
-    let longest = longest(&columns(place.width.saturating_sub(2), &theme));
-    longest.saturating_sub(usize::from(place.height.saturating_sub(2)))
-}
-
-/// Lines of the longest column, without the empty one that ends each group.
-fn longest(columns: &[Vec<Line<'_>>]) -> usize {
-    columns.iter().map(Vec::len).max().unwrap_or(0).saturating_sub(1)
+    let lines = all(place.width.saturating_sub(2), &theme).len();
+    lines.saturating_sub(usize::from(place.height.saturating_sub(2)))
 }
 
 /// Draws it over whatever is there.
 pub(crate) fn draw(scroll: usize, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    let mut place = place(area);
-    let columns = columns(place.width.saturating_sub(2), theme);
-    let longest = longest(&columns);
-    let fitting = u16::try_from(longest + 2).unwrap_or(u16::MAX).clamp(3, place.height.max(3));
-    place.y += place.height.saturating_sub(fitting) / 2;
-    place.height = fitting;
+    let place = place(area);
+    let lines = all(place.width.saturating_sub(2), theme);
     clear(buf, place, theme.base);
-    let last = longest.saturating_sub(usize::from(place.height.saturating_sub(2)));
+    let height = usize::from(place.height.saturating_sub(2));
+    let last = lines.len().saturating_sub(height);
     let first = scroll.min(last);
-    let right = if last > 0 { "j k scroll" } else { "" };
+    let shown = format!("j k scroll  {}-{} of {}", first + 1, (first + height).min(lines.len()), lines.len());
+    let right = if last > 0 { shown } else { String::new() };
     let title = Line::styled("Help (? or Esc closes)", theme.strong);
     let inner = panel(buf, place, title, Line::styled(right, theme.base), true, theme);
-    let width = inner.width / columns.len().max(1) as u16;
-    for (number, lines) in (0..).zip(columns) {
-        let column = cols(inner, number * width, width);
-        for (index, line) in (0..inner.height).zip(lines.into_iter().skip(first)) {
-            put(buf, row(column, index), line);
+    for (index, [left, right]) in (0..inner.height).zip(lines.into_iter().skip(first)) {
+        let line = row(inner, index);
+        if right.spans.is_empty() {
+            put(buf, line, left);
+        } else {
+            put(buf, cols(line, 0, inner.width / 2), left);
+            put(buf, cols(line, inner.width / 2, inner.width / 2), right);
         }
     }
 }

@@ -12,7 +12,7 @@ use super::paint::{put, row, span};
 use crate::engine::event::EndReason;
 use crate::engine::outcome::Outcome;
 use crate::metrics::snapshot::{Cost, Kill, Replaced};
-use crate::session::view::{KillRecord, RunPosition, SessionView};
+use crate::session::view::{KillRecord, SessionView};
 use crate::tui::failures::FailedAttempt;
 use crate::tui::model;
 use crate::tui::{format, text};
@@ -26,8 +26,13 @@ pub(crate) fn lines(scene: &Scene<'_>, width: u16, large: bool) -> Vec<Line<'sta
     let mut lines: Vec<Line<'static>> = kills.waiting.iter().filter_map(|arm| waiting(scene, *arm)).collect();
     let (requested, timeout) = (kills.requested.last(), kills.timeouts.last());
     let second = timeout.filter(|_| large || requested.is_none());
+    // The bars of a third arm leave no room for a third line: its last pieces go.
+    let most = if large || scene.view.arms.len() < 3 { usize::MAX } else { 2 };
     for record in requested.into_iter().chain(second) {
-        lines.extend(wrapped(pieces(scene, record), width));
+        let pieces = pieces(scene, record);
+        let parts = (1..=pieces.len()).rev().filter_map(|count| pieces.get(..count));
+        let fitting = parts.map(|parts| wrapped(parts.to_vec(), width)).find(|lines| lines.len() <= most);
+        lines.extend(fitting.unwrap_or_default());
     }
     lines
 }
@@ -88,7 +93,7 @@ fn waiting(scene: &Scene<'_>, index: usize) -> Option<Line<'static>> {
 fn pieces(scene: &Scene<'_>, record: &KillRecord) -> Vec<Vec<Span<'static>>> {
     let (theme, kill) = (scene.theme, &record.kill);
     let by = if kill.reason == EndReason::Request { "K" } else { "!" };
-    let when = format!("{}, {:.1} s ", run(record.position), kill.at.elapsed().as_secs_f64());
+    let when = format!("{}, {:.1} s ", record.id, kill.at.elapsed().as_secs_f64());
     let mut head = vec![span(format!("{by} "), theme.strong), span(when, theme.base)];
     head.extend(arm(scene, record.arm, Some(record.workers)).into_iter().flatten());
     let who =
@@ -97,16 +102,6 @@ fn pieces(scene: &Scene<'_>, record: &KillRecord) -> Vec<Vec<Span<'static>>> {
     head.push(span(format!(": {who} {end}"), theme.base));
     let (task, style) = task(kill, theme.bad, theme.base);
     vec![head, vec![span(task, style)], vec![span(replaced(kill), theme.base)], vec![span(others(kill), theme.base)]]
-}
-
-fn run(position: RunPosition) -> String {
-    match position {
-        RunPosition::Round { round, warmup, .. } if round <= warmup => "warm-up".to_owned(),
-        RunPosition::Round { round, warmup, .. } => format!("run {}", round - warmup),
-        RunPosition::Again { run, .. } => format!("again {run}"),
-        RunPosition::Sweep { run: 0, .. } => "sweep warm-up".to_owned(),
-        RunPosition::Sweep { run, .. } => format!("sweep {run}"),
-    }
 }
 
 fn task(kill: &Kill, bad: Style, base: Style) -> (String, Style) {

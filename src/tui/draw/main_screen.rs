@@ -7,10 +7,10 @@ use ratatui::layout::Rect;
 
 use super::banner::Statement;
 use super::charts::Chart;
+use super::lesson::Lesson;
 use super::notes::Message;
 use super::paint::{cols, rows};
 use super::{Scene, banner, charts, footer, header, kills, latency, notes, pane, progress, ranking, small, time_split};
-use crate::tui::{failures, model};
 
 /// Draws the layout that fits.
 pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
@@ -20,8 +20,9 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
     let statement = banner::statement(scene);
     header::draw(scene, rows(area, 0, 2), buf);
-    let bars = scene.panes.len() as u16;
-    progress::draw(scene, rows(area, 2, bars), buf);
+    let arms = scene.with_bars(progress::most_bars(area));
+    let bars = arms.len() as u16;
+    progress::draw(scene, &arms, rows(area, 2, bars), buf);
     let is_large = area.width >= 120 && area.height >= 36;
     let killed = kills::lines(scene, area.width, is_large);
     // Nothing moves when a run becomes suspect: its reason stands where otherwise nothing does.
@@ -48,20 +49,43 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         let taken = kills::draw(killed, below, buf);
         large(scene, &statement, unsaid, rows(below, taken, below.height), buf);
     } else {
-        let alert = notes::alert(scene, &statement, unsaid);
+        let alert = notes::alert(scene, &statement, unsaid, area.width);
         // A mere remark gives way to news of a kill.
         let gives_way =
             !killed.is_empty() && (alert.is_none() || kills::are_news(scene) && alert == notes::why(scene, &statement));
+        let reasons = reasons(scene, &alert, area.width);
         let lines = match (gives_way, area.height >= 27) {
             (true, _) => 0,
             (false, true) => 2,
             (false, false) => 1,
         };
-        notes::draw_message(alert, rows(below, 0, lines), buf);
+        let lines = if gives_way || reasons.is_empty() {
+            notes::draw_message(alert, rows(below, 0, lines), buf);
+            lines
+        } else {
+            notes::draw_message(alert, rows(below, 0, 1), buf);
+            (1 + draw_lines(reasons, rows(below, 1, below.height), buf)).max(lines)
+        };
         let taken = lines + kills::draw(killed, rows(below, lines, below.height), buf);
         compact(scene, rows(below, taken, below.height), buf);
     }
-    footer::draw(scene.ui, failures::count(scene.view), model::is_running(scene.view), scene.theme, area, buf);
+    footer::draw(scene.ui, &footer::Facts::of(scene), scene.theme, area, buf);
+}
+
+/// What stands below the sentence about the lock of an interpreter, where that is what is told.
+fn reasons(scene: &Scene<'_>, told: &Option<Message>, width: u16) -> Vec<Message> {
+    let is_lock = told.is_some() && *told == notes::lock(scene, width);
+    if is_lock { notes::lock_reasons(scene, width) } else { Vec::new() }
+}
+
+/// Draws a message on each line; says how many.
+fn draw_lines(messages: Vec<Message>, area: Rect, buf: &mut Buffer) -> u16 {
+    let mut drawn = 0;
+    for message in messages.into_iter().take(usize::from(area.height)) {
+        notes::draw_message(Some(message), rows(area, drawn, 1), buf);
+        drawn += 1;
+    }
+    drawn
 }
 
 /// The areas of so many panes side by side.
@@ -83,19 +107,23 @@ fn large(scene: &Scene<'_>, statement: &Statement, unsaid: Option<Message>, area
     let wall = area.width >= 180 && area.height >= 38;
     let unsaid = notes::broken(scene).or_else(|| notes::pending(scene)).or(unsaid);
     // A wall has the reasons in a panel.
-    let first = unsaid.or_else(|| notes::why(scene, statement).filter(|_| !wall));
+    let lock = notes::lock(scene, area.width).filter(|_| !wall);
+    let first = unsaid.or(lock).or_else(|| notes::why(scene, statement).filter(|_| !wall));
+    let reasons = reasons(scene, &first, area.width);
     notes::draw_message(first, rows(area, 0, 1), buf);
+    let above = 1 + draw_lines(reasons, rows(area, 1, area.height), buf);
     let last_line = u16::from(!wall);
     if !wall {
         notes::draw_message(notes::warning(scene), rows(area, area.height - 1, 1), buf);
     }
-    let body = rows(area, 1, area.height - 1 - last_line);
+    let body = rows(area, above, area.height.saturating_sub(above + last_line));
     let tables = match (wall, scene.panes.len()) {
         (true, 2) => 12,
         (true, _) => 8,
         (false, _) => 6,
     };
-    let wanted = pane::table_lines(scene, area.width / scene.panes.len().max(1) as u16).saturating_add(4);
+    let wanted = pane::table_lines(scene, area.width / scene.panes.len().max(1) as u16)
+        .saturating_add(2 + pane::lines_below(scene));
     let least_charts = if wall { 10 } else { 8 };
     let panes = wanted.clamp(8, body.height.saturating_sub(tables + least_charts).max(8));
     let charts = body.height.saturating_sub(tables + panes);
@@ -117,8 +145,13 @@ fn large(scene: &Scene<'_>, statement: &Statement, unsaid: Option<Message>, area
 }
 
 fn draw_charts(scene: &Scene<'_>, area: Rect, wall: bool, buf: &mut Buffer) {
-    let kinds: &[Chart] =
-        if wall { &[Chart::Throughput, Chart::Queue, Chart::Cores] } else { &[Chart::Throughput, Chart::Queue] };
+    // Where memory is what is to be seen, it takes the place of what is told elsewhere too.
+    let kinds: &[Chart] = match (wall, Lesson::of(scene).memory) {
+        (true, false) => &[Chart::Throughput, Chart::Queue, Chart::Cores],
+        (true, true) => &[Chart::Throughput, Chart::Queue, Chart::Memory],
+        (false, false) => &[Chart::Throughput, Chart::Queue],
+        (false, true) => &[Chart::Throughput, Chart::Memory],
+    };
     let width = area.width / kinds.len() as u16;
     for (index, kind) in (0..).zip(kinds) {
         let rest = if index + 1 == kinds.len() as u16 { area.width } else { width };

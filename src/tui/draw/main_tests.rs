@@ -12,6 +12,8 @@ use crate::analysis::verdict::{Finding, Unsuccessful, Verdict};
 use crate::metrics::snapshot::Snapshot;
 use crate::session::view::{RunPosition, SessionPhase};
 use crate::tui::fixture::{self, Engine, LONG, POOL, PROCESS};
+use crate::tui::keys::Action;
+use crate::tui::state::Question;
 use crate::tui::text;
 
 const CLASSROOM: (u16, u16) = (80, 24);
@@ -350,11 +352,11 @@ fn the_words_of_the_help_screen_are_whole() {
     let model = model(fixture::running());
     let scrolled = |scroll| UiState { help: Some(scroll), ..ui(&model) };
     let last = super::help::last_scroll(CLASSROOM);
-    let picture = [0, last].map(|scroll| picture(&render(&model, &scrolled(scroll), &theme(), CLASSROOM))).concat();
-    for words in
-        ["sojourn   arrival to end, all three", "work      the task alone (service)", "range of the true ratio"]
-    {
-        assert!(picture.contains(words), "{words}\n{picture}");
+    let pages = (0..=last).map(|scroll| picture(&render(&model, &scrolled(scroll), &theme(), CLASSROOM)));
+    let picture: String = pages.collect();
+    for (term, meaning) in crate::tui::glossary::GROUPS.iter().flat_map(|(_, words)| *words) {
+        let line = picture.lines().find(|line| line.contains(meaning));
+        assert!(line.is_some_and(|line| line.contains(&format!(" {term} "))), "{term} {meaning}\n{picture}");
     }
 }
 
@@ -368,4 +370,154 @@ fn a_single_process_is_one_at_once() {
     ];
     let picture = shown(view, (120, 40));
     assert!(picture.contains("1 reused worker ") && picture.contains("one process per task, one at once"), "{picture}");
+}
+
+#[test]
+fn the_arm_that_runs_and_the_baseline_are_on_screen_and_the_others_are_named() {
+    let sizes = [(40, 10), CLASSROOM, (120, 40), (200, 50)];
+    for (live, baseline, size) in
+        (0..5).flat_map(|live| (0..5).flat_map(move |base| sizes.map(|size| (live, base, size))))
+    {
+        let model = model(fixture::five_arms(live, baseline));
+        let view = model.session.as_deref().unwrap();
+        let mut ui = UiState { size, ..UiState::default() };
+        ui.opened(view);
+        ui.settle(&model);
+        let picture = picture(&render(&model, &ui, &theme(), size));
+        let name = |arm: usize| model::name(&view.arms[arm]);
+        let what = format!("{} runs, {} is the baseline\n{picture}", name(live), name(baseline));
+        // The first lines are the bars; the live one is at its second.
+        let bar = |arm: usize| {
+            picture.lines().skip(1).take(7).find(|line| line.contains(&name(arm)[..4]) && line.contains('%'))
+        };
+        assert!(bar(live).is_some() && bar(baseline).is_some(), "{what}");
+        assert!(picture.contains("LIVE") || size.0 < 80, "{what}");
+        if size.0 >= 80 {
+            assert!((0..5).all(|arm| picture.contains(&name(arm)) || picture.contains(&name(arm)[..4])), "{what}");
+        }
+    }
+}
+
+#[test]
+fn an_arm_that_was_chosen_stays_and_nothing_below_the_bars_moves() {
+    let model = model(fixture::five_arms(3, 0));
+    let view = model.session.as_deref().unwrap();
+    let mut ui = UiState { size: CLASSROOM, ..UiState::default() };
+    ui.opened(view);
+    let mut seen = Vec::new();
+    for _ in 0..6 {
+        let _effects = ui.update(&model, Action::CycleArm, 0);
+        let picture = picture(&render(&model, &ui, &theme(), CLASSROOM));
+        assert!(ui.pair.contains(&3) && picture.contains(" LIVE"), "{picture}");
+        assert!(picture.lines().skip(2).take(3).any(|line| line.contains("kept ×4")), "the baseline\n{picture}");
+        assert_eq!(picture.lines().position(|line| line.starts_with(['┏', '┌'])), Some(10), "{picture}");
+        seen.extend(ui.pair);
+    }
+    assert!((0..5).all(|arm| seen.contains(&arm)), "each can be reached: {seen:?}");
+}
+
+#[test]
+fn the_question_about_a_fault_is_whole_where_there_is_room_and_has_every_answer_where_there_is_none() {
+    let model = model(fixture::running());
+    for (size, chosen) in [(40, 10), CLASSROOM, (120, 40)].into_iter().flat_map(|size| (0..6).map(move |n| (size, n))) {
+        let mut ui = UiState { size, ..UiState::default() };
+        ui.opened(model.session.as_deref().unwrap());
+        ui.question = Some(Question::Fault { arm: 1, chosen });
+        let picture = picture(&render(&model, &ui, &theme(), size));
+        let names = ["1 crash", "2 hang", "3 leak 64M", "4 ignore_sigterm", "5 bad_result", "6 bad_result"];
+        for words in names.into_iter().filter(|_| size.0 >= 80).chain([names[chosen], "PROCESS ×4?"]) {
+            assert!(picture.contains(words), "{words}\n{picture}");
+        }
+        assert!(picture.contains(&format!("▸{}", chosen + 1)), "{picture}");
+        let effects = ["dies of SIGSEGV", "its timeout", "that memory", "only SIGKILL", "no one can read", "too long"];
+        let said = |effect: &&str| picture.contains(*effect);
+        let all = effects.iter().filter(|effect| said(effect)).count();
+        assert!(said(&effects[chosen]) && (size.0 < 80 || all == 6), "{chosen} {all}\n{picture}");
+        assert!(!picture.contains('…') || size.0 < 80, "{picture}");
+        let last = picture.lines().nth(usize::from(size.1) - 1).unwrap_or_default();
+        assert!(last.contains("Enter have it happen") && !last.contains("y yes"), "{last}");
+    }
+}
+
+#[test]
+fn keys_are_in_the_footer_where_they_do_something() {
+    let footer = |view: SessionView, size: (u16, u16)| {
+        let picture = shown(view, size);
+        picture.lines().last().unwrap_or_default().to_owned()
+    };
+    for size in [CLASSROOM, (120, 40)] {
+        let running = footer(fixture::running(), size);
+        let (now, then) = match size {
+            CLASSROOM => ("A timeout", "A timeout"),
+            _ => ("A timeout kill→abandon", "A timeout abandon→kill"),
+        };
+        let entries = ["F fault", now, "+/- workers", "? help", "q quit"];
+        assert!(entries.iter().all(|entry| running.contains(entry)), "{running}");
+        assert!(!running.contains("r run") && !running.contains("a engine"), "{running}");
+        let mut abandons = fixture::running();
+        abandons.arms.iter_mut().for_each(|arm| arm.on_timeout = Some(crate::workload::model::OnTimeout::Abandon));
+        let abandons = footer(abandons, size);
+        assert!(abandons.contains(then), "{abandons}");
+        let many = footer(fixture::five_arms(3, 0), size);
+        assert!(many.contains("a engine") && many.contains("F fault"), "{many}");
+        let finished = footer(fixture::finished(), size);
+        assert!(finished.contains("r run"), "{finished}");
+        assert!(
+            !finished.contains("F fault") && !finished.contains("A timeout") && !finished.contains("x stop"),
+            "{finished}"
+        );
+        let mut unable = fixture::running();
+        unable.arms.iter_mut().for_each(|arm| arm.capabilities.inject_fault = false);
+        unable.arms.iter_mut().for_each(|arm| arm.capabilities.pause = false);
+        Arc::make_mut(&mut unable.workload).classes[0].timeout = None;
+        let unable = footer(unable, size);
+        assert!(!unable.contains("F fault") && !unable.contains("A timeout"), "{unable}");
+        assert!(running.contains("p pause") && !unable.contains("pause"), "{unable}");
+    }
+}
+
+#[test]
+fn what_a_workload_teaches_is_said_of_each_arm_and_nowhere_else() {
+    for size in [CLASSROOM, (120, 40), (200, 50)] {
+        let plain = shown(fixture::running(), size);
+        for (name, view) in fixture::lessons() {
+            let picture = shown(view, size);
+            let words: &[&str] = match name {
+                "delivery" => &["held back 60 ms max 114 ms", "delivered at once"],
+                "dispatch" => &["imbalance 60%", "imbalance 0%"],
+                "join" => &["join delay 240 ms max 900 ms", "joined as completed"],
+                "zombies" => &["ZOMBIES 12", "zombies 0"],
+                "ghosts" => &["ghosts 1 now, 3 in all", "ghosts 0 now, 0 in all"],
+                "chunks" => &["chunk 125 (cpython)", "chunk 64 (auto)"],
+                "memory" if size == CLASSROOM => &["PSS "],
+                "memory" => &["memory of the workers"],
+                other => panic!("{other}"),
+            };
+            for words in words {
+                assert!(picture.contains(words), "{name}: {words}\n{picture}");
+                assert!(!plain.contains(words) || *words == "PSS ", "{words}\n{plain}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_became_of_the_tasks_stays_where_three_bars_and_a_kill_leave_little_room() {
+    let mut view = fixture::five_arms(3, 0);
+    let timed_out = fixture::timed_out();
+    view.kills = timed_out.kills;
+    Arc::make_mut(&mut view.workload).classes[0].on_timeout = crate::workload::model::OnTimeout::Abandon;
+    for arm in &mut view.arms {
+        Arc::make_mut(&mut arm.track)
+            .frames
+            .iter_mut()
+            .for_each(|frame| Arc::make_mut(frame).suspect = vec!["why".to_owned()]);
+    }
+    let picture = shown(view, CLASSROOM);
+    for words in
+        ["SUSPECT", "timed out after 2.00 s, tried again", "ghosts 0 now, 0 in all", "✓ 98", "TIMEOUTS 1", "? help"]
+    {
+        assert!(picture.contains(words), "{words}\n{picture}");
+    }
+    assert!(!picture.contains("burnt"), "{picture}");
 }

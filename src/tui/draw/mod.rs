@@ -13,6 +13,7 @@ mod heat_map;
 mod help;
 mod kills;
 mod latency;
+mod lesson;
 mod main_screen;
 mod notes;
 mod offered;
@@ -34,6 +35,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::session::view::SessionView;
+use crate::tui::arms;
 use crate::tui::model::{self, Model, Pane};
 use crate::tui::state::{PickerFocus, Screen, UiState};
 use crate::tui::theme::{self, EngineStyle, Theme};
@@ -53,6 +55,12 @@ impl<'a> Scene<'a> {
 
     fn mark(&self, pane: &Pane<'_>) -> EngineStyle {
         self.theme.mark(pane.kind(), pane.second)
+    }
+
+    /// The arms that have a bar.
+    fn with_bars(&self, most: usize) -> Vec<usize> {
+        let panes: Vec<usize> = self.panes.iter().map(|pane| pane.arm).collect();
+        arms::with_bars(self.view, &panes, most)
     }
 
     /// The pane that keys act on.

@@ -11,11 +11,14 @@ use super::Scene;
 use super::banner::Statement;
 pub(crate) use super::paint::Message;
 use super::paint::{panel, put, row, span};
+use crate::analysis::gil;
 use crate::analysis::lints::{Lint, together};
+use crate::analysis::series::{Remark, remarks};
+use crate::analysis::verdict::Counted;
 use crate::engine::event::Severity;
 use crate::metrics::log::tells_of_strays;
 use crate::metrics::snapshot::Note;
-use crate::session::view::SessionPhase;
+use crate::session::view::{ArmView, Mode, SessionPhase};
 use crate::tui::model::{self, Pane, Role};
 use crate::tui::{format, text, tune};
 use crate::workload::units::format_duration;
@@ -27,14 +30,58 @@ const INDENT: usize = 13;
 
 /// The most important thing to say: broken, what the banner has no room for, an error or warning, or why the arms are as
 /// fast as they are. Why figures are suspect has a place of its own ([`suspect`]).
-pub(crate) fn alert(scene: &Scene<'_>, statement: &Statement, unsaid: Option<Message>) -> Option<Message> {
+pub(crate) fn alert(scene: &Scene<'_>, statement: &Statement, unsaid: Option<Message>, width: u16) -> Option<Message> {
     let live = scene.panes.iter().any(|pane| pane.role == Role::Live);
     broken(scene)
         .or_else(|| pending(scene))
         .or(unsaid)
         .or_else(|| warning(scene).filter(|_| live))
+        .or_else(|| lock(scene, width))
         .or_else(|| why(scene, statement))
         .or_else(|| warning(scene))
+}
+
+/// What the runs show of the lock of an interpreter: of the first arm with threads.
+fn evidence(scene: &Scene<'_>) -> Option<gil::Evidence> {
+    let view = scene.view;
+    if view.mode == Mode::Together {
+        return None;
+    }
+    let figures = |arm: &ArmView| {
+        let probe = arm.gil_probe(arm.measured);
+        gil::ArmFigures::of(&arm.spec, arm.measured, Counted::from(&*arm.finished), probe)
+    };
+    let figures: Vec<_> = view.arms.iter().filter_map(figures).collect();
+    gil::evidence(&figures, view.host.usable_cores(), view.control_cores).into_iter().next()
+}
+
+/// The same in one sentence that an audience understands.
+pub(crate) fn lock(scene: &Scene<'_>, width: u16) -> Option<Message> {
+    let evidence = evidence(scene)?;
+    let (doubt, style) = match evidence.suspect {
+        Some(_) => ("SUSPECT ", scene.theme.warn),
+        None => ("", scene.theme.strong),
+    };
+    let sentence = format!("{doubt}{}", evidence.sentence);
+    let room = usize::from(width).saturating_sub(2);
+    Some((if text::width(&sentence) <= room { sentence } else { format!("{doubt}{}", evidence.short) }, style))
+}
+
+/// Why it is so, as far as that can be told, and what a probe of the threads has shown: on as few lines as they need.
+pub(crate) fn lock_reasons(scene: &Scene<'_>, width: u16) -> Vec<Message> {
+    let Some(evidence) = evidence(scene) else { return Vec::new() };
+    let threads = scene.view.arms.iter().find(|arm| arm.spec.name == evidence.threads.name);
+    let probe = threads.and_then(|arm| arm.gil_probe(arm.measured)).as_ref().map(gil::probe_words);
+    let reason = evidence.suspect.or_else(|| evidence.details.into_iter().next());
+    let room = usize::from(width).saturating_sub(2);
+    let mut lines: Vec<String> = Vec::new();
+    for words in reason.into_iter().chain(probe) {
+        match lines.last_mut() {
+            Some(line) if text::width(line) + 3 + text::width(&words) <= room => *line = format!("{line} · {words}"),
+            _ => lines.push(text::fit(&words, room)),
+        }
+    }
+    lines.into_iter().map(|line| (line, scene.theme.base)).collect()
 }
 
 /// What is to be measured because a worker count was changed.
@@ -132,6 +179,11 @@ fn wrapped(words: &str, room: usize, lines: usize) -> Vec<String> {
     if text::width(words) <= room {
         return vec![words.to_owned()];
     }
+    // The figures in brackets are in the bars too.
+    let sentence = words.strip_suffix(')').and_then(|words| words.rsplit_once(" (")).map(|(sentence, _)| sentence);
+    if let Some(sentence) = sentence.filter(|sentence| lines == 1 && text::width(sentence) <= room) {
+        return vec![sentence.to_owned()];
+    }
     let mut wrapped = if lines > 1 { text::wrap(words, room) } else { Vec::new() };
     if wrapped.len() <= lines && !wrapped.is_empty() {
         return wrapped;
@@ -149,6 +201,30 @@ pub(crate) fn draw_panel(scene: &Scene<'_>, statement: &Statement, area: Rect, b
     let title = Line::styled("notes", scene.theme.strong);
     let inner = panel(buf, area, title, Line::default(), false, scene.theme);
     let mut lines: Vec<(String, String, Style)> = Vec::new();
+    let evidence = evidence(scene);
+    let details = evidence.as_ref().map(|evidence| evidence.details.clone()).unwrap_or_default();
+    if let Some(evidence) = evidence {
+        let doubt = evidence.suspect.iter().map(|reason| format!("SUSPECT: {reason}"));
+        let told = std::iter::once(evidence.sentence).chain(doubt);
+        lines.extend(told.zip(0..).map(|(words, place)| {
+            let (head, style) = if place == 0 { ("GIL:", scene.theme.strong) } else { ("", scene.theme.base) };
+            (format!("{head:>8}    "), words.strip_prefix("GIL: ").map_or(words.clone(), str::to_owned), style)
+        }));
+    }
+    for pane in &scene.panes {
+        let probe = scene.view.arms.get(pane.arm).and_then(|arm| arm.gil_probe(arm.measured));
+        if let Some(words) = probe.as_ref().map(gil::probe_words) {
+            lines.push((format!("{:>8} {}  ", "GIL:", scene.mark(pane).sign), words, scene.theme.base));
+        }
+    }
+    lines.extend(details.into_iter().map(|words| (" ".repeat(INDENT - 1), words, scene.theme.base)));
+    for pane in &scene.panes {
+        for remark in remarks(&pane.view.finished) {
+            let run = if let Remark::Outlier { run, .. } = remark { format!("{run}: ") } else { String::new() };
+            let head = format!("{:>8} {}  ", "runs:", scene.mark(pane).sign);
+            lines.push((head, format!("{run}{}: {}", remark.word(), remark.sentence()), scene.theme.warn));
+        }
+    }
     for (sign, sentence) in reasons(scene, statement) {
         lines.push((format!("{:>8} {sign}  ", "why:"), sentence, scene.theme.base));
     }
@@ -191,5 +267,6 @@ mod tests {
         assert_eq!(wrapped(words, 9, 3), ["one two", "three", "four five"]);
         assert_eq!(wrapped(words, 9, 2), ["one two", "three fo…"]);
         assert_eq!(wrapped(words, 9, 1), ["one two …"]);
+        assert_eq!(wrapped("one two (three four)", 9, 1), ["one two"]);
     }
 }

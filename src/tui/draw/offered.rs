@@ -66,7 +66,10 @@ pub(crate) fn highest(scene: &Scene<'_>, until: Moment) -> f64 {
 /// Utilisation (ρ), where tasks do not all come at the start.
 pub(crate) fn utilisation(scene: &Scene<'_>, frame: &Snapshot) -> Option<Span<'static>> {
     let rho = frame.load.utilisation.filter(|_| scene.view.workload.arrivals != Arrivals::Batch)?;
-    Some(span(format!("ρ {rho:.2}"), scene.theme.base))
+    // Of several stages, the present one says more than all until now.
+    let stage = frame.stages.last().filter(|_| frame.stages.len() > 1).and_then(|stage| stage.utilisation);
+    let stage = stage.map_or_else(String::new, |rho| format!(" (stage {rho:.2})"));
+    Some(span(format!("ρ {rho:.2}{stage}"), scene.theme.base))
 }
 
 /// Both sides of Little's law: the mean number of tasks in the system, as it was seen and as it follows from sojourn times.

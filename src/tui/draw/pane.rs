@@ -6,8 +6,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::caller::{self, is_worth_a_line};
+use super::lesson::Lesson;
 use super::paint::{cols, fill, joined, panel, put, put_right, row, rows, span};
-use super::{Scene, charts, figures, header, latency, offered, progress, time_split, worker_table};
+use super::{Scene, charts, figures, header, latency, lesson, offered, progress, time_split, worker_table};
 use crate::analysis::leak::Leak;
 use crate::metrics::snapshot::Snapshot;
 use crate::report::settings;
@@ -68,41 +69,62 @@ pub(crate) fn table_lines(scene: &Scene<'_>, width: u16) -> u16 {
 pub(crate) fn draw_compact(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut Buffer) {
     let Some(pane) = scene.panes.get(index) else { return };
     let inner_height = area.height.saturating_sub(2);
-    // Seven lines below the table; what is left over makes the throughput taller.
-    let table = inner_height.saturating_sub(7).clamp(2, table_lines(scene, area.width).max(2)).min(inner_height);
+    let lesson = Lesson::of(scene);
+    // Seven lines below the table, one of which may go; what is left over makes the throughput taller.
+    let extra = lesson.lines(scene);
+    let below = 7 + extra.saturating_sub(1);
+    let table = inner_height.saturating_sub(below).clamp(2, table_lines(scene, area.width).max(2)).min(inner_height);
     let inner = frame(scene, index, pane, table, area, buf);
     worker_table::draw(scene, index, pane, rows(inner, 0, table), buf);
     let below = rows(inner, table, inner.height);
     let Some(frame) = pane.frame else { return };
-    let spark_height = below.height.saturating_sub(6).clamp(1, 6);
+    let spark_height = below.height.saturating_sub(6 + extra).clamp(1, 6);
     let thick = scene.panes.len() > 1 && scene.focus() == index;
     divide(scene, area, below.y, thick, buf);
     throughput(scene, pane, frame, rows(below, 0, 1 + spark_height), buf);
-    let mut rest = rows(below, 1 + spark_height, below.height);
+    let rest = rows(below, 1 + spark_height, below.height);
     queue(scene, pane, frame, row(rest, 0), buf);
-    if is_worth_a_line(frame) {
-        // It takes the place of what is least missed: the last line.
-        rest = rows(rest, 1, rest.height);
-        caller::draw_line(scene, pane, frame, cols(row(rest, 0), 1, rest.width.saturating_sub(2)), buf);
-    }
     let room = rest.width.saturating_sub(2);
-    put(buf, cols(row(rest, 1), 1, rest.width), joined(latency::short(scene, frame, room), room));
-    time_split::draw_line(scene, pane, frame, cols(row(rest, 2), 1, rest.width.saturating_sub(2)), buf);
+    // The same lines in both panes, so that they stand beside each other; the last ones are the least missed.
+    let mut lines = (1..rest.height).map(|line| cols(row(rest, line), 1, room));
+    let mut next = || lines.next().unwrap_or_default();
+    if scene.panes.iter().filter_map(|pane| pane.frame).any(is_worth_a_line) {
+        caller::draw_line(scene, pane, frame, next(), buf);
+    }
+    if lesson.memory {
+        lesson::draw_memory(scene, pane, frame, next(), buf);
+    }
+    if lesson.has_words() {
+        put(buf, next(), joined(lesson.words(scene, pane, frame), room));
+    }
+    // Where there is no room for all, what became of the tasks comes first.
+    let short = rest.height < 4 + extra;
+    if short {
+        put(buf, next(), joined(counts(frame, scene.theme), room));
+    }
+    put(buf, next(), joined(latency::short(scene, frame, room), room));
+    time_split::draw_line(scene, pane, frame, next(), buf);
+    if !short {
+        put(buf, next(), joined(counts(frame, scene.theme), room));
+    }
     let mut last = offered::load(scene, frame);
     last.extend(starts(pane, frame, scene.theme));
-    let lines = [counts(frame, scene.theme), last];
-    for (line, pieces) in (3..rest.height).zip(lines) {
-        put(buf, cols(row(rest, line), 1, rest.width), joined(pieces, rest.width.saturating_sub(2)));
+    put(buf, next(), joined(last, room));
+    if rest.height > 6 + extra {
+        conservation(scene, frame, next(), buf);
     }
-    if rest.height > 6 {
-        conservation(scene, frame, row(rest, 5), buf);
-    }
+}
+
+/// Lines of a larger pane below its table.
+pub(crate) fn lines_below(scene: &Scene<'_>) -> u16 {
+    2 + u16::from(Lesson::of(scene).has_words())
 }
 
 /// The larger pane: workers, the conservation law and the counts.
 pub(crate) fn draw_table(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut Buffer) {
     let Some(pane) = scene.panes.get(index) else { return };
-    let table = area.height.saturating_sub(4);
+    let lesson = Lesson::of(scene);
+    let table = area.height.saturating_sub(2 + lines_below(scene));
     let inner = frame(scene, index, pane, table, area, buf);
     worker_table::draw(scene, index, pane, rows(inner, 0, table), buf);
     let Some(frame) = pane.frame else { return };
@@ -112,7 +134,11 @@ pub(crate) fn draw_table(scene: &Scene<'_>, index: usize, area: Rect, buf: &mut 
         pieces.push(span(format!("caller {}", caller::words(frame, scene.theme).content), scene.theme.base));
     }
     pieces.extend(starts(pane, frame, scene.theme));
-    put(buf, cols(row(inner, table + 1), 1, inner.width), joined(pieces, inner.width.saturating_sub(2)));
+    let room = inner.width.saturating_sub(2);
+    put(buf, cols(row(inner, table + 1), 1, inner.width), joined(pieces, room));
+    if lesson.has_words() {
+        put(buf, cols(row(inner, table + 2), 1, inner.width), joined(lesson.words(scene, pane, frame), room));
+    }
 }
 
 /// A line across a frame.
@@ -185,6 +211,9 @@ fn starts(pane: &Pane<'_>, frame: &Snapshot, theme: &Theme) -> Vec<Span<'static>
     // Nothing takes no memory: that is one that was not sampled yet.
     let rss = (frame.memory.rss_bytes > 0).then(|| format::bytes(frame.memory.rss_bytes));
     pieces.push(span(format!("RSS {}", rss.as_deref().unwrap_or("–")), theme.base));
+    // It is in the sums, and no worker.
+    let server = frame.fork_server.as_ref().and_then(|server| server.pss_bytes.or(server.rss_bytes));
+    pieces.extend(server.map(|bytes| span(format!("fork server {}", format::bytes(bytes)), theme.base)));
     pieces
 }
 

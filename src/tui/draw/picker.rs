@@ -46,7 +46,7 @@ pub(crate) fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: 
     } else {
         list(model, ui, chosen, theme, body, buf);
     }
-    footer::draw(ui, 0, false, theme, area, buf);
+    footer::draw(ui, &footer::Facts::default(), theme, area, buf);
 }
 
 fn list(model: &Model, ui: &UiState, chosen: usize, theme: &Theme, area: Rect, buf: &mut Buffer) {

@@ -1,4 +1,4 @@
-//! Progress of the arms on one scale, one line each: the longer bar leads.
+//! Progress of the arms on one scale, one line each: the longer bar leads. More arms than the panes have their bars too.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,25 +7,40 @@ use super::Scene;
 use super::paint::{cols, put, row, span};
 use crate::engine::event::RunState;
 use crate::tui::model::{self, Pane, Role};
+use crate::tui::theme::EngineStyle;
 use crate::tui::widgets::bars::{self, Part};
 use crate::tui::{format, text};
 
-/// One line for each pane.
-pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+/// Lines of an area that may go to bars.
+pub(crate) fn most_bars(area: Rect) -> usize {
+    match area.height {
+        0..24 => 2,
+        24..36 => 3,
+        _ => 6,
+    }
+}
+
+/// One line for each arm that has a bar.
+pub(crate) fn draw(scene: &Scene<'_>, arms: &[usize], area: Rect, buf: &mut Buffer) {
+    let panes = &model::shown(scene.view, arms);
     let narrow = area.width < 60;
     let most = usize::from(area.width / 5).clamp(10, 20);
-    let labels: Vec<String> = scene.panes.iter().map(|pane| model::short_label(&pane.label, most)).collect();
+    let labels: Vec<String> = panes.iter().map(|pane| model::short_label(&pane.label, most)).collect();
     let label_width = labels.iter().map(|label| text::width(label)).max().unwrap_or(0);
-    let counts: Vec<String> = scene.panes.iter().map(|pane| counts(pane, narrow)).collect();
+    let counts: Vec<String> = panes.iter().map(|pane| counts(pane, narrow)).collect();
     let count_width = counts.iter().map(|count| text::width(count)).max().unwrap_or(0);
-    let ends: Vec<String> = scene.panes.iter().map(|pane| end(scene, pane, narrow)).collect();
+    let ends: Vec<String> = panes.iter().map(|pane| end(scene, pane, narrow)).collect();
     // The bars must not change their length whenever a time gets a digit.
     let end_width = ends.iter().map(|end| text::width(end)).max().unwrap_or(0).max(if narrow { 5 } else { 11 });
-    for (index, pane) in scene.panes.iter().enumerate() {
+    for (index, pane) in panes.iter().enumerate() {
         let line = row(area, u16::try_from(index).unwrap_or(u16::MAX));
-        let mark = scene.mark(pane);
+        let (mark, weight) = match scene.panes.iter().find(|shown| shown.arm == pane.arm) {
+            Some(pane) => (scene.mark(pane), scene.theme.strong),
+            // Signs are told apart in the panes alone.
+            None => (EngineStyle { sign: " ", ..scene.theme.mark(pane.kind(), false) }, scene.theme.base),
+        };
         let label = labels.get(index).map_or("", String::as_str);
-        put(buf, cols(line, 1, u16::MAX), span(text::pad(label, label_width), scene.theme.strong));
+        put(buf, cols(line, 1, u16::MAX), span(text::pad(label, label_width), weight));
         let sign_at = 2 + label_width as u16;
         put(buf, cols(line, sign_at, 1), span(mark.sign, mark.style));
         let (done, total) = pane.progress();
@@ -45,7 +60,7 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         let part = Part { share, symbol: mark.bar, style: mark.style };
         bars::stacked(buf, bar, &[part], ("░", scene.theme.dim));
         let tail_at = line.width.saturating_sub(tail_width + 1);
-        put(buf, cols(line, tail_at, tail_width), span(tail, scene.theme.strong));
+        put(buf, cols(line, tail_at, tail_width), span(tail, weight));
     }
 }
 
@@ -56,6 +71,11 @@ fn counts(pane: &Pane<'_>, narrow: bool) -> String {
         (false, 0) => "0".to_owned(),
         (false, total) => format!("{}/{}", format::count(done), format::count(total)),
     }
+}
+
+fn done_with(pane: &Pane<'_>) -> bool {
+    let (done, total) = pane.progress();
+    total > 0 && done == total
 }
 
 /// The word for an arm without a run.
@@ -81,6 +101,8 @@ fn end(scene: &Scene<'_>, pane: &Pane<'_>, narrow: bool) -> String {
     match pane.remaining() {
         Some(left) if narrow => format::eta(left),
         Some(left) => format!("done in {}", format::eta(left)),
+        // All tasks have their outcomes, and the workers are ended.
+        None if pane.role == Role::Live && done_with(pane) => if narrow { "ends" } else { "ending" }.to_owned(),
         None if pane.role == Role::Live => "starting".chars().take(if narrow { 5 } else { 8 }).collect(),
         None => "–".to_owned(),
     }

@@ -3,7 +3,7 @@
 use super::Scene;
 use crate::analysis::verdict::Finding;
 use crate::engine::event::RunState;
-use crate::session::view::{ArmView, Mode};
+use crate::session::view::{ArmView, Mode, SessionView};
 use crate::tui::{format, model, text};
 
 /// An arm in its place.
@@ -16,7 +16,7 @@ struct RankedArm {
     tie: bool,
 }
 
-/// The ranking in at most so many columns; `None` with fewer than three arms, or before two were measured.
+/// The ranking in at most so many columns; before two were measured, what there is. `None` with fewer than three arms.
 pub(crate) fn line(scene: &Scene<'_>, columns: usize) -> Option<String> {
     let view = scene.view;
     if view.arms.len() < 3 || view.mode == Mode::Together {
@@ -25,7 +25,9 @@ pub(crate) fn line(scene: &Scene<'_>, columns: usize) -> Option<String> {
     let mut measured: Vec<(usize, &ArmView, f64)> =
         (0..).zip(&view.arms).filter_map(|(index, arm)| Some((index, arm, rate(arm)?))).collect();
     measured.sort_by(|a, b| b.2.total_cmp(&a.2));
-    let (first, _, best) = *measured.first().filter(|_| measured.len() > 1)?;
+    let Some((first, _, best)) = measured.first().copied().filter(|_| measured.len() > 1) else {
+        return Some(names(view, columns));
+    };
     let mut entries: Vec<RankedArm> = Vec::new();
     // Everyone is held against the first of a place, so that small steps do not add up to a tie.
     let (mut leader, mut early) = (first, false);
@@ -58,6 +60,13 @@ pub(crate) fn line(scene: &Scene<'_>, columns: usize) -> Option<String> {
     Some(fitted(head, &entries, columns))
 }
 
+/// Every arm, and how to see it.
+fn names(view: &SessionView, columns: usize) -> String {
+    let entry = |arm: &ArmView| RankedArm { place: None, label: model::label(arm), figure: String::new(), tie: false };
+    let entries: Vec<RankedArm> = view.arms.iter().map(entry).collect();
+    fitted("a shows each of: ", &entries, columns)
+}
+
 /// Mean rate of the counted runs with the count that is shown.
 fn rate(arm: &ArmView) -> Option<f64> {
     let whole = || arm.finished.iter().filter(|run| run.state == RunState::Finished);
@@ -65,22 +74,49 @@ fn rate(arm: &ArmView) -> Option<f64> {
     (runs > 0).then(|| whole().map(|run| run.throughput_whole).sum::<f64>() / runs as f64)
 }
 
+/// How much is said of each arm.
+#[derive(Clone, Copy)]
+struct Form {
+    /// Most columns of a name.
+    name: usize,
+    tie: &'static str,
+    /// Whether the name has its worker count.
+    counted: bool,
+    /// Whether more than the first have their figures.
+    figures: bool,
+}
+
 /// With fewer and fewer words; what then does not fit is counted.
 fn fitted(head: &str, entries: &[RankedArm], columns: usize) -> String {
-    let pieces = |name: usize, tie: &str| -> Vec<String> {
-        let words = |entry: &RankedArm| {
-            let tie = if entry.tie { tie } else { "" };
+    let pieces = |form: Form| -> Vec<String> {
+        let words = |(number, entry): (usize, &RankedArm)| {
+            let tie = if entry.tie { form.tie } else { "" };
             let place = entry.place.map_or_else(String::new, |place| format!("{place} "));
-            format!("{place}{} {}{tie}", model::short_label(&entry.label, name), entry.figure)
+            let name = entry.label.rsplit_once(" ×").map_or(entry.label.as_str(), |(name, _)| name);
+            let label = model::short_label(if form.counted { &entry.label } else { name }, form.name);
+            let figure = if form.figures || number == 0 { entry.figure.as_str() } else { "" };
+            let gap = if figure.is_empty() { "" } else { " " };
+            format!("{place}{label}{gap}{figure}{tie}")
         };
-        entries.iter().map(words).collect()
+        entries.iter().enumerate().map(words).collect()
     };
-    let forms = [(usize::MAX, " no clear difference"), (usize::MAX, " tie"), (12, " tie"), (8, " tie")];
-    let lines = forms.into_iter().map(|(name, tie)| format!("{head}{}", pieces(name, tie).join(" · ")));
+    let form = |name, tie, counted, figures| Form { name, tie, counted, figures };
+    let forms = [
+        form(usize::MAX, " no clear difference", true, true),
+        form(usize::MAX, " tie", true, true),
+        form(12, " tie", true, true),
+        form(8, " tie", true, true),
+        form(12, " tie", false, true),
+        form(8, " tie", false, true),
+        // All of them by name says more than some of them by figure.
+        form(12, " tie", false, false),
+        form(8, " tie", false, false),
+    ];
+    let lines = forms.into_iter().map(|form| format!("{head}{}", pieces(form).join(" · ")));
     if let Some(line) = lines.into_iter().find(|line| text::width(line) <= columns) {
         return line;
     }
-    let pieces = pieces(8, " tie");
+    let pieces = pieces(form(8, " tie", true, true));
     let cut = |shown: usize| {
         let shown_pieces = pieces.get(..shown).unwrap_or_default().join(" · ");
         format!("{head}{shown_pieces} · {} more", pieces.len() - shown)
@@ -112,7 +148,10 @@ mod tests {
             "1 pool-8 49.4/s · 1 process-8 ×0.98 tie · 3 a-pool-with-a-long-name ×2 ×0.31"
         );
         assert_eq!(fitted("", &entries, 70), "1 pool-8 49.4/s · 1 process-8 ×0.98 tie · 3 a-pool-w… ×2 ×0.31");
-        assert_eq!(fitted("", &entries, 50), "1 pool-8 49.4/s · 1 process… ×0.98 tie · 1 more");
+        assert_eq!(fitted("", &entries, 57), "1 pool-8 49.4/s · 1 process… ×0.98 tie · 3 a-po… ×2 ×0.31");
+        assert_eq!(fitted("", &entries, 50), "1 pool-8 49.4/s · 1 process-8 tie · 3 a-pool-with…");
+        assert_eq!(fitted("", &entries, 45), "1 pool-8 49.4/s · 1 process… tie · 3 a-pool-…");
+        assert_eq!(fitted("", &entries, 40), "1 pool-8 49.4/s · 2 more");
         for columns in 0..120 {
             assert!(text::width(&fitted("so far: ", &entries, columns)) <= columns);
         }

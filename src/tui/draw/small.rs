@@ -10,7 +10,7 @@ use super::paint::{cols, fill, joined, put, put_right, row, rows, span};
 use super::{LEAST, Scene, figures, footer, header, kills, notes, pane, progress, ranking};
 use crate::session::view::SessionView;
 use crate::tui::theme::Theme;
-use crate::tui::{failures, format, model, text};
+use crate::tui::{format, model, text};
 
 /// The one message of a terminal that is smaller than the least size.
 pub(crate) fn too_small(view: Option<&SessionView>, theme: &Theme, area: Rect, buf: &mut Buffer) {
@@ -28,8 +28,9 @@ pub(crate) fn too_small(view: Option<&SessionView>, theme: &Theme, area: Rect, b
 pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
     head(scene, row(area, 0), buf);
-    let bars = scene.panes.len() as u16;
-    progress::draw(scene, rows(area, 1, bars), buf);
+    let arms = scene.with_bars(progress::most_bars(area));
+    let bars = arms.len() as u16;
+    progress::draw(scene, &arms, rows(area, 1, bars), buf);
     let statement = banner::statement(scene);
     let mut y = 1 + bars;
     let tall = area.height >= LEAST.1 + 4;
@@ -65,7 +66,7 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
     if y + 1 < area.height {
         let suspect = notes::suspect(scene);
-        notes::draw_message(suspect.or_else(|| notes::alert(scene, &statement, unsaid)), row(area, y), buf);
+        notes::draw_message(suspect.or_else(|| notes::alert(scene, &statement, unsaid, area.width)), row(area, y), buf);
         y += 1;
     }
     let killed = kills::lines(scene, area.width, false);
@@ -76,7 +77,7 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         let below = rows(area, y, area.height - y - 1);
         pane::draw_compact(scene, scene.focus(), below, buf);
     }
-    footer::draw(scene.ui, failures::count(scene.view), model::is_running(scene.view), theme, area, buf);
+    footer::draw(scene.ui, &footer::Facts::of(scene), theme, area, buf);
 }
 
 /// The headline and, below it, the parts on so many lines; returns what had no place there.

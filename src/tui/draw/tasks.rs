@@ -24,7 +24,7 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     if let (true, Some(failure)) = (with_detail, list.chosen) {
         draw_panel(scene, failure, list.gone, 0, rows(body, list_height, body.height), buf);
     }
-    footer::draw(scene.ui, list.total, model::is_running(scene.view), scene.theme, area, buf);
+    footer::draw(scene.ui, &footer::Facts::of(scene), scene.theme, area, buf);
 }
 
 /// The details of the chosen attempt on the whole screen.
@@ -36,7 +36,7 @@ pub(crate) fn draw_detail(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         Some(failure) => draw_panel(scene, failure, list.gone, scene.ui.tasks.scroll, body, buf),
         None => put(buf, row(body, 0), span(" nothing failed", scene.theme.base)),
     }
-    footer::draw(scene.ui, list.total, model::is_running(scene.view), scene.theme, area, buf);
+    footer::draw(scene.ui, &footer::Facts::of(scene), scene.theme, area, buf);
 }
 
 /// ` NAME ▸ Tasks   filter: WORDS   3 of 400   sort: ended ▾`: what is least needed goes first.
@@ -50,8 +50,9 @@ fn head(scene: &Scene<'_>, list: &List<'_>, area: Rect, buf: &mut Buffer) {
         (true, _) => format!("{} of {}", list.shown.len(), list.total),
         (false, ..70) => format!("{} kept", list.total),
         (false, _) => {
-            let unsuccessful = format::count(failures::unsuccessful(scene.view));
-            format!("{} kept · {unsuccessful} tasks unsuccessful", list.total)
+            let unsuccessful = failures::unsuccessful(scene.view);
+            let plural = if unsuccessful == 1 { "" } else { "s" };
+            format!("{} kept · {} task{plural} unsuccessful", list.total, format::count(unsuccessful))
         }
     };
     let mut right = format!("   {counts} ");
@@ -61,7 +62,8 @@ fn head(scene: &Scene<'_>, list: &List<'_>, area: Rect, buf: &mut Buffer) {
     let room = usize::from(area.width).saturating_sub(text::width(&right));
     let heading =
         format!(" {} ▸ Tasks", text::fit(&text::clean(&scene.view.workload.name), usize::from(area.width / 4)));
-    let heading = if filtered { heading } else { format!("{heading} that failed") };
+    let whole = format!("{heading} that failed");
+    let heading = if filtered || text::width(&whole) > room { heading } else { whole };
     // What is typed must be seen.
     let heading = if tasks.typing && room < text::width(&heading) + 24 { String::new() } else { heading };
     let mut left = vec![span(text::fit(&heading, room), theme.strong)];
@@ -124,9 +126,13 @@ fn cell(scene: &Scene<'_>, failure: &FailedAttempt<'_>, column: FailureColumn) -
     }
 }
 
-/// Why an attempt failed, and the last that it said about it.
-fn why(report: &AttemptReport) -> String {
+/// Which item it was, why the attempt failed, and the last that it said about it.
+fn why(scene: &Scene<'_>, report: &AttemptReport, room: usize) -> String {
     let mut why = text::clean(&report.cause.to_string());
+    if let Some(item) = scene.view.workload.item_text(report.index) {
+        // Paths of one folder differ at their end.
+        why = format!("{} · {why}", text::fit_end(&item, room / 2));
+    }
     if let Some(said) = text::clean_lines(&report.stderr_tail, 1).first() {
         why.push_str(" · ");
         why.push_str(said.trim());
@@ -159,7 +165,11 @@ fn draw_list(scene: &Scene<'_>, list: &List<'_>, area: Rect, buf: &mut Buffer) {
         put_cell(buf, cols(row(area, 0), x, column.width), column.right, span(column.of.title(), style));
         x += column.width + 1;
     }
-    put(buf, cols(row(area, 0), x + 1, area.width), span("why", theme.dim));
+    put(
+        buf,
+        cols(row(area, 0), x + 1, area.width),
+        span(if scene.view.workload.has_items() { "item · why" } else { "why" }, theme.dim),
+    );
     let body = rows(area, 1, area.height);
     let height = usize::from(body.height);
     let first = first_visible(list.place, list.shown.len(), height);
@@ -176,7 +186,11 @@ fn draw_list(scene: &Scene<'_>, list: &List<'_>, area: Rect, buf: &mut Buffer) {
             x += column.width + 1;
         }
         let rest = cols(line, x + 1, line.width);
-        put(buf, rest, span(text::fit(&why(failure.report), usize::from(rest.width)), style));
+        put(
+            buf,
+            rest,
+            span(text::fit(&why(scene, failure.report, usize::from(rest.width)), usize::from(rest.width)), style),
+        );
         if marked {
             buf.set_style(line, theme.selected);
         }

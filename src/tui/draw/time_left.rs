@@ -11,7 +11,8 @@ use crate::workload::model::{Arrivals, RunOrder};
 /// Time until the last round is over; `None` where it cannot be told yet, and where there are no rounds.
 pub(crate) fn of(scene: &Scene<'_>) -> Option<Duration> {
     let view = scene.view;
-    let RunPosition::Round { round: round @ 1.., rounds, .. } = view.position else { return None };
+    // Where results decide how many rounds there are, nobody can tell.
+    let RunPosition::Round { round: round @ 1.., rounds, open: false, .. } = view.position else { return None };
     if view.mode == Mode::Together || !model::is_running(view) {
         return None;
     }

@@ -19,14 +19,19 @@ pub(crate) fn draw_line(scene: &Scene<'_>, pane: &Pane<'_>, frame: &Snapshot, li
     let theme = scene.theme;
     let (work, startup, idle) = frame.worker_time.shares();
     let ghost = frame.worker_time.ghost_share();
-    let largest = [("work", work), ("start", startup), ("ghost", ghost), ("idle", idle)]
-        .into_iter()
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .filter(|(_, share)| *share > 0.0);
+    let init = frame.worker_time.initializing_share();
+    let data = frame.worker_time.carrying_share();
+    let largest =
+        [("work", work), ("start", startup), ("init", init), ("data", data), ("ghost", ghost), ("idle", idle)]
+            .into_iter()
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .filter(|(_, share)| *share > 0.0);
     put(buf, line, span("time", theme.base));
     let mark = scene.mark(pane);
     let parts = [
         Part { share: startup, symbol: "+", style: theme.warn },
+        Part { share: init, symbol: "i", style: theme.warn },
+        Part { share: data, symbol: "d", style: theme.warn },
         Part { share: work, symbol: mark.bar, style: mark.style },
         Part { share: ghost, symbol: "g", style: theme.bad },
     ];
@@ -61,9 +66,16 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             span(format!("+ {}", share("start-up", startup)), theme.warn),
             span(format!("░ {}", share("idle", idle)), theme.base),
         ];
-        let ghost = frame.worker_time.ghost_share();
+        let (ghost, init) = (frame.worker_time.ghost_share(), frame.worker_time.initializing_share());
         if ghost > 0.0 {
             pieces.insert(2, span(format!("g {}", share("ghosts", ghost)), theme.bad));
+        }
+        if init > 0.0 {
+            pieces.insert(2, span(format!("i {}", share("init", init)), theme.warn));
+        }
+        let data = frame.worker_time.carrying_share();
+        if data >= 0.005 {
+            pieces.insert(2, span(format!("d {}", share("data", data)), theme.warn));
         }
         pieces.extend(offered::utilisation(scene, frame));
         let room = inner.width.saturating_sub(4);
@@ -71,6 +83,8 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         let bar = cols(row(inner, index * lines_each + 1), 3, room);
         let parts = [
             Part { share: startup, symbol: "+", style: theme.warn },
+            Part { share: init, symbol: "i", style: theme.warn },
+            Part { share: data, symbol: "d", style: theme.warn },
             Part { share: work, symbol: mark.bar, style: mark.style },
             Part { share: ghost, symbol: "g", style: theme.bad },
         ];
@@ -79,9 +93,23 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         if lines_each > 2 && caller::is_worth_a_line(frame) {
             caller::draw_line(scene, pane, frame, third, buf);
         } else if lines_each > 2 {
-            put(buf, third, span(start_in_parts(frame), theme.dim));
+            put(buf, third, span(data_in_parts(frame).unwrap_or_else(|| start_in_parts(frame)), theme.dim));
         }
     }
+}
+
+/// What travels with a task, and how long that takes on average, where it takes a share of the time that is seen.
+fn data_in_parts(frame: &Snapshot) -> Option<String> {
+    let carriage = frame.carriage.as_deref().filter(|_| frame.worker_time.carrying_share() >= 0.005)?;
+    let told: Vec<String> = carriage
+        .times()
+        .into_iter()
+        .filter(|(_, times)| times.count > 0)
+        .map(|(name, times)| format!("{name} {}", format::duration(times.mean)))
+        .collect();
+    let each = |bytes: u64| format::bytes(bytes / carriage.tasks.max(1));
+    let sizes = format!("{} in, {} out", each(carriage.bytes_in), each(carriage.bytes_out));
+    Some(format!("data: {sizes}: {}", told.join(" + ")))
 }
 
 /// How long the parts of a process's start take on average; nothing where no process has told.

@@ -219,7 +219,7 @@ fn head(scene: &Scene<'_>, columns: &Columns, line: Rect, buf: &mut Buffer) {
 fn state_style(state: WorkerState, scene: &Scene<'_>, mark: Style) -> Style {
     match state {
         WorkerState::Busy => mark,
-        WorkerState::Starting | WorkerState::Retiring => scene.theme.base,
+        WorkerState::Starting | WorkerState::Initializing | WorkerState::Retiring => scene.theme.base,
         WorkerState::Ending | WorkerState::Ghost => scene.theme.warn,
         WorkerState::Unkillable => scene.theme.bad,
         WorkerState::Idle | WorkerState::Free => scene.theme.dim,

@@ -10,11 +10,12 @@ use crate::os::board::OwnLine;
 use crate::os::child::{UsageOf, own_usage};
 use crate::os::clock::monotonic;
 use crate::os::early;
-use crate::worker::initializer;
+use crate::worker::lines::Served;
 use crate::worker::protocol::{
     self, Frame, LaneNumber, MAX_BYTES, Piece, ProtocolError, Setup, TaskRun, ToWorker, WireRecord,
 };
-use crate::workload::model::{TaskIndex, Work};
+use crate::worker::{faults, initializer};
+use crate::workload::model::{ClassId, TaskIndex, Work};
 use crate::workload::service;
 
 mod tasks;
@@ -52,6 +53,14 @@ enum Job {
     Special(Work),
 }
 
+/// What a lane knows of a class.
+#[derive(Debug)]
+struct Class {
+    job: Job,
+    /// The orders that concern its tasks, a bit each: as long as none of them is open there is nothing to look for.
+    orders: u64,
+}
+
 /// A run of tasks that was sent.
 #[derive(Clone, Copy, Debug)]
 struct Portion {
@@ -62,6 +71,14 @@ struct Portion {
     last: bool,
 }
 
+/// What came with a task.
+#[derive(Debug, Default)]
+struct Came {
+    bytes: Vec<u8>,
+    /// `CLOCK_MONOTONIC` in nanoseconds at which the last of them was there.
+    at: u64,
+}
+
 /// See the module docs.
 #[derive(Debug)]
 pub(super) struct LaneRunner<'a> {
@@ -69,15 +86,19 @@ pub(super) struct LaneRunner<'a> {
     line: OwnLine,
     outlet: ReportSocket<'a>,
     setup: &'a Setup,
-    classes: Vec<Option<Job>>,
+    classes: Vec<Option<Class>>,
     portions: VecDeque<Portion>,
     /// What came with tasks that are not done yet.
-    payloads: BTreeMap<TaskIndex, Vec<u8>>,
+    payloads: BTreeMap<TaskIndex, Came>,
     records: Vec<WireRecord>,
     outbox: Vec<u8>,
     reported: u64,
     /// What the programs used that this lane ran.
     programs: Usage,
+    /// Those that stay.
+    served: BTreeMap<ClassId, Served>,
+    /// What was told of them all; what is not known of one that lives may be known when it has ended.
+    told: Usage,
 }
 
 impl<'a> LaneRunner<'a> {
@@ -94,6 +115,8 @@ impl<'a> LaneRunner<'a> {
             outbox: Vec::new(),
             reported: monotonic(),
             programs: Usage::NONE,
+            served: BTreeMap::new(),
+            told: Usage::NONE,
         }
     }
 
@@ -106,7 +129,7 @@ impl<'a> LaneRunner<'a> {
     pub(super) fn take(&mut self, frame: Frame<'_>) -> io::Result<Next> {
         match protocol::decode_to_worker(frame).map_err(io::Error::other)? {
             ToWorker::Setup(_) => return Err(io::Error::other("a second setup frame")),
-            ToWorker::Class(id, work) => self.learn(id.into(), work),
+            ToWorker::Class(id, work) => self.learn(id, work),
             ToWorker::Tasks { whole, runs } => {
                 self.portions.extend(runs.into_iter().map(|run| Portion { run, whole, last: false }));
                 if let Some(portion) = self.portions.back_mut() {
@@ -133,24 +156,35 @@ impl<'a> LaneRunner<'a> {
         Ok(Next::Go)
     }
 
-    fn learn(&mut self, id: usize, work: Work) {
+    /// Tasks of this class are this work.
+    pub(super) fn learn(&mut self, class: ClassId, work: Work) {
+        let id = usize::from(class);
         if self.classes.len() <= id {
             self.classes.resize_with(id + 1, || None);
         }
-        let faulty = self.setup.faults.iter().any(|fault| fault.class.is_none_or(|class| usize::from(class) == id));
-        self.classes[id] = Some(match work {
-            Work::Command(_) | Work::Echo => Job::Special(work),
-            _ if faulty || service::is_told(&work) => Job::Special(work),
+        let faults = &self.setup.faults;
+        let job = match work {
+            Work::Command(_) | Work::Program(_) | Work::Served(_) | Work::Python(_) | Work::Echo => Job::Special(work),
+            _ if faults::are_drawn_for(faults, class) || service::is_told(&work) || self.carries(id) => {
+                Job::Special(work)
+            }
             _ => Job::Native(work),
-        });
+        };
+        self.classes[id] = Some(Class { job, orders: faults::orders_for(faults, class) });
+    }
+
+    /// Whether bytes travel with tasks of this class or with their results, beside what they need.
+    fn carries(&self, id: usize) -> bool {
+        self.setup.payloads.iter().any(|(class, _)| usize::from(*class) == id)
     }
 
     fn keep(&mut self, piece: Piece<'_>) -> io::Result<()> {
         let kept = self.payloads.entry(piece.index).or_default();
-        if kept.len() + piece.bytes.len() > MAX_BYTES {
+        if kept.bytes.len() + piece.bytes.len() > MAX_BYTES {
             return Err(io::Error::other(ProtocolError::TooMuch));
         }
-        kept.extend_from_slice(piece.bytes);
+        kept.bytes.extend_from_slice(piece.bytes);
+        kept.at = monotonic();
         Ok(())
     }
 
@@ -182,12 +216,32 @@ impl<'a> LaneRunner<'a> {
         self.records.clear();
     }
 
-    fn usage(&self) -> Usage {
+    /// Has the programs that have stayed end, and waits for that for a moment.
+    pub(super) fn dismiss_programs(&mut self) {
+        Served::dismiss(self.served.values_mut());
+        self.put_late();
+    }
+
+    /// What programs that stay did after their answers.
+    fn put_late(&mut self) {
+        for late in self.served.values_mut().filter_map(Served::take_late) {
+            if self.setup.late {
+                protocol::put_late(&mut self.outbox, self.number, &late);
+            }
+        }
+    }
+
+    fn usage(&mut self) -> Usage {
         let alone = self.outlet.turns.is_none();
         let mut usage = own_usage(if alone { UsageOf::Process } else { UsageOf::Thread });
         // Without programs there are no children whose account would have to be asked for.
         let asks = alone && self.programs != Usage::NONE;
         usage += if asks { own_usage(UsageOf::Children) } else { self.programs };
+        if !self.served.is_empty() {
+            self.served.values_mut().for_each(|served| usage += served.live());
+            self.told = self.told.at_least(usage);
+            return self.told;
+        }
         usage
     }
 

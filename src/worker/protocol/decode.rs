@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::frame::{u16_at, u32_at, u64_at};
-use super::messages::{DoneFrame, FromWorker, Hello, Piece, Setup, Started, TaskRun, ToWorker};
-use super::{Frame, MAX_RECORDS, MORE, ProtocolError, RECORD, RUN, SKIPPED, STARTED, USAGE, VERSION, WHOLE};
+use super::messages::{DoneFrame, FromWorker, Handled, Hello, Piece, Probed, Setup, Started, TaskRun, ToWorker};
+use super::{Frame, HANDLED, MAX_RECORDS, MORE, ProtocolError, RECORD, RUN, SKIPPED, STARTED, USAGE, VERSION, WHOLE};
 use crate::os::accounting::Usage;
 use crate::workload::model::Attempt;
 
@@ -179,6 +179,41 @@ pub fn decode_from_worker(frame: Frame<'_>) -> Result<FromWorker<'_>, ProtocolEr
                 at: u64_at(payload, 8),
                 program: (program != 0).then_some(program),
             }))
+        }
+        8 => {
+            flag(frame, 0, "handled")?;
+            if payload.is_empty() || !payload.len().is_multiple_of(HANDLED) {
+                return Err(ProtocolError::Malformed("handled"));
+            }
+            let handled = payload.chunks_exact(HANDLED).map(|b| Handled {
+                index: u64_at(b, 0),
+                received: u64_at(b, 8),
+                unpacking: u64_at(b, 16),
+                packing: u64_at(b, 24),
+                hashing: u64_at(b, 32),
+            });
+            Ok(FromWorker::Handled(handled.collect()))
+        }
+        9 => {
+            flag(frame, 0, "changed")?;
+            Ok(FromWorker::Changed(json(payload, "changed")?))
+        }
+        10 => {
+            of_worker(frame, "probed")?;
+            if payload.len() < 16 || !payload.len().is_multiple_of(8) {
+                return Err(ProtocolError::Malformed("probed"));
+            }
+            let late = payload.chunks_exact(8).skip(1).map(|b| u64_at(b, 0)).collect();
+            Ok(FromWorker::Probed(Probed { switch_interval: u64_at(payload, 0), late }))
+        }
+        11 => {
+            flag(frame, 0, "wrong")?;
+            let whole = payload.len() == size_of::<u64>();
+            if whole { Ok(FromWorker::Wrong(u64_at(payload, 0))) } else { Err(ProtocolError::Malformed("wrong")) }
+        }
+        12 => {
+            flag(frame, 0, "late")?;
+            Ok(FromWorker::Late(json(payload, "late")?))
         }
         kind => Err(ProtocolError::UnknownKind(kind)),
     }

@@ -6,7 +6,7 @@ use super::frame::u64_at;
 use super::{RECORD, VERSION};
 use crate::os::accounting::{Exit, Usage};
 use crate::os::inherited::Caller;
-use crate::workload::model::{Attempt, ClassId, Fault, TaskIndex, Work};
+use crate::workload::model::{Attempt, ClassId, Fault, PayloadSizes, PythonCall, TaskIndex, Work};
 
 /// Which of a worker's lanes.
 pub type LaneNumber = u16;
@@ -44,6 +44,45 @@ pub struct Setup {
     /// What the worker is to do wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
+    /// What an interpreter needs to know; absent for other workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub python: Option<PythonSetup>,
+    /// What travels with tasks beside what they need, by class.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub payloads: Vec<(ClassId, PayloadSizes)>,
+    /// Whether it is to be told what handling bytes took.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub handling: bool,
+    /// Whether it is to be told what programs that stay did after their answers.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub late: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// What an interpreter needs to know before its first task.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PythonSetup {
+    /// Folders that modules are looked for in first.
+    pub path: Vec<String>,
+    /// What its tasks will call: it is imported at once.
+    pub callables: Vec<String>,
+    /// What is called when it is told to initialize.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initializer: Option<PythonCall>,
+    /// Whether results are pickled and returned, or stay where they are.
+    pub pickles: bool,
+    /// What marks the ends of what its tasks print: 16 bytes in hexadecimal digits.
+    pub mark: String,
+    /// Whether it tells what tasks change in their process for those after them.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub watches: bool,
+    /// Whether a thread in it probes how long the lock of the interpreter is held.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub gil_probe: bool,
 }
 
 impl Setup {
@@ -59,6 +98,10 @@ impl Setup {
             caller: None,
             folder: None,
             faults: Vec::new(),
+            python: None,
+            payloads: Vec::new(),
+            handling: false,
+            late: false,
         }
     }
 }
@@ -84,11 +127,23 @@ pub struct Initialized {
     /// Why it failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Where it was raised, where the worker can tell.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub trace: String,
     pub wall_ns: u64,
     /// CPU time that it took.
     pub cpu_ns: u64,
     /// Resident set of the worker after it; 0 where it cannot be told.
     pub rss_bytes: u64,
+}
+
+impl Initialized {
+    /// Why it failed, if it did; lines after the first one say where.
+    pub(crate) fn failure(self) -> Option<String> {
+        let error = self.error?.replace('\n', " ");
+        let trace = self.trace.trim_end();
+        Some(if trace.is_empty() { error } else { format!("{error}\n{trace}") })
+    }
 }
 
 /// How a worker tells which task it is in.
@@ -172,6 +227,9 @@ pub struct Failure {
     /// Bytes of output that were left out.
     #[serde(default)]
     pub output_omitted_bytes: u64,
+    /// The number of the mark that ends what it printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<u64>,
 }
 
 /// A piece of the bytes that travel with a task or with its result.
@@ -181,6 +239,53 @@ pub struct Piece<'a> {
     /// Whether the next frame of this kind on the same lane goes on with them.
     pub more: bool,
     pub bytes: &'a [u8],
+}
+
+/// What handling the bytes of a task took its worker, beside the work. Lengths are nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handled {
+    pub index: TaskIndex,
+    /// `CLOCK_MONOTONIC` in nanoseconds at which the last of the bytes that came with it was there; 0 where none came.
+    pub received: u64,
+    /// Making arguments of them.
+    pub unpacking: u64,
+    /// Making bytes of its result.
+    pub packing: u64,
+    /// Making a number of its result.
+    pub hashing: u64,
+}
+
+/// What tasks have changed in their process for those after them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// It was one of the tasks from this one ...
+    pub first: TaskIndex,
+    /// ... to this one.
+    pub last: TaskIndex,
+    /// What is not as it was, in words: `environment`.
+    pub what: String,
+    /// More about it.
+    pub how: String,
+    /// Whether the worker has undone it, so that nobody finds it so.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub undone: bool,
+}
+
+/// What a program that stays with its worker did after its answer, and should not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Late {
+    /// The task that it had answered last.
+    pub index: TaskIndex,
+    /// How it has ended; `None` where it has not, and has written more than its answer.
+    pub exit: Option<Exit>,
+}
+
+/// How late the probe of an interpreter went on each time, since it was told last. Lengths are nanoseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probed {
+    /// After how long a thread asks for the lock.
+    pub switch_interval: u64,
+    pub late: Vec<u64>,
 }
 
 /// A task has begun. Only from a worker that does not use the status board.
@@ -231,6 +336,16 @@ pub enum FromWorker<'a> {
     Result(Piece<'a>),
     /// A task has begun.
     Started(Started),
+    /// What handling the bytes of tasks took, before they are reported.
+    Handled(Vec<Handled>),
+    /// Tasks have changed something for those after them.
+    Changed(Changed),
+    /// What the probe of an interpreter has noted.
+    Probed(Probed),
+    /// The result of a task is made wrong on purpose, before its record.
+    Wrong(TaskIndex),
+    /// A program that stays did something after its answer.
+    Late(Late),
 }
 
 /// A `done` frame that is decoded while it is read: it is the hot path.

@@ -54,6 +54,35 @@ fn entries_of_lists_have_names_too() {
 }
 
 #[test]
+fn keys_are_taken_as_messages_write_them() {
+    let plain = with(&["tasks.0.count=5", "tasks.1.count=6", "engines.1.workers=2"]);
+    for set in [
+        ["tasks[0].count=5", "tasks[1].count=6", "engines[1].workers=2"],
+        ["tasks[short].count=5", "tasks.[long].count=6", "engines[process].workers=2"],
+    ] {
+        let mut changed = with(&set);
+        changed.hash.clone_from(&plain.hash);
+        assert_eq!(changed, plain, "{set:?}");
+    }
+    let staged = "version: 1\narrivals: { mode: open, process: constant, stages: [{ rate: 5/s, duration: 1s }] }\n\
+                  tasks: [{ name: a, kind: sleep, service_time: { dist: constant, value: 1ms } }]\n\
+                  engines: [{ kind: pool, name: 'p[0]' }, { kind: process }]\n";
+    let set = ["arrivals.stages[0].rate=9/s", "engines.p[0].workers=3", "engines[p[0]].chunksize=1"].map(str::to_owned);
+    let [rate, of_name, nested] = set;
+    let loaded = load_with(staged, "f.yaml", &[rate, of_name]).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(loaded.workload.engines[0].workers, Workers::Fixed(NonZeroU32::new(3).unwrap()), "it is called so");
+    assert!(load_with(staged, "f.yaml", &[nested]).is_err());
+    for (set, wanted) in [
+        ("tasks[5].count=1", "--set:1:1: no entry `5` in `tasks`; `tasks` has 0 (short), 1 (long)"),
+        ("tasks[].count=1", "--set:1:1: the key has an empty part"),
+        ("tasks[0.count=1", "--set:1:1: tasks[0: unknown key"),
+    ] {
+        let shown = said(&[set]);
+        assert!(shown.starts_with(wanted), "{wanted}\n{shown}");
+    }
+}
+
+#[test]
 fn a_number_of_workers_can_be_changed_whatever_the_file_calls_it() {
     for name in ["workers", "processes", "max_workers", "n_jobs", "max_procs"] {
         let file = format!("{FILE}engines: [{{ kind: pool, {name}: 4 }}, {{ kind: process, name: p }}]\n");

@@ -1,18 +1,88 @@
-//! `command`: an argument list, or one string with an explicit `shell: true`.
+//! `command`: an argument list, or one string with an explicit `shell: true`; and whether it is sent its tasks (`serve`).
 
 use crate::workload::load::field::Field;
+use crate::workload::load::items::OfItems;
 use crate::workload::load::map::MapReader;
-use crate::workload::model::CommandLine;
+use crate::workload::load::python::{self, Varying};
+use crate::workload::load::{program_options, shell};
+use crate::workload::model::{Arguments, CommandLine, ServedProgram, Value, Work};
+use crate::workload::placeholder::has_item;
 use crate::workload::yaml::Tree;
 
 /// Linux limits one argument to 128 KiB; a list this long is a mistake anyway.
 const MOST_ARGUMENTS: usize = 1000;
 const LONGEST_ARGUMENT: usize = 128 * 1024 - 1;
-/// What may stand between braces.
-const PLACEHOLDERS: [&str; 3] = ["index", "attempt", "seed"];
+/// Programs that take an argument for a program text of their own.
+const SHELLS: [&str; 6] = ["sh", "bash", "dash", "zsh", "ksh", "fish"];
 
-/// Reads `command` and `shell`.
-pub(crate) fn read(map: &mut MapReader<'_>) -> Option<CommandLine> {
+/// How a program is sent its tasks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Serve {
+    Lines,
+}
+
+/// Reads `command`, `shell`, `serve`, `args`, and what surrounds a command.
+pub(crate) fn work(map: &mut MapReader<'_>, items: &OfItems<'_>) -> Option<Work> {
+    let serve = map.optional("serve", |field| field.choice("way to be sent tasks", &[("lines", Serve::Lines)], &[]));
+    let command = read(map, items);
+    let is_served = serve.is_none_or(|serve| serve.is_some());
+    let args = map.get("args");
+    if let Some(args) = args.as_ref().filter(|_| !is_served) {
+        let error = args.error("a command has its arguments in `command`");
+        return args.refuse(error.allowed("goes with `serve: lines`, which sends them to the program"));
+    }
+    if !is_served {
+        let options = program_options::read(map, items);
+        return Some(Work::Command(CommandLine { options: Box::new(options?), ..command? }));
+    }
+    program_options::refuse(map);
+    if let Some(field) = map.peek("command") {
+        refuse_task_in(&field);
+    }
+    let mut varying = Varying::new(items);
+    let args = args.map(|field| python::arguments(&field, &mut varying).and_then(|args| as_json(&field, args)));
+    let args = match args {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    serve?;
+    let Varying { draws, told, .. } = varying;
+    Some(Work::Served(Box::new(ServedProgram { command: command?, args, draws, told })))
+}
+
+/// A program that is there for many tasks has none in its command line.
+fn refuse_task_in(field: &Field<'_>) {
+    let parts = match field.tree {
+        Tree::Seq(_) => field.items().unwrap_or_default(),
+        _ => vec![field.clone()],
+    };
+    for part in parts {
+        let Tree::Text(text) = part.tree else { continue };
+        if let Some(name) = ["{index}", "{attempt}", "{item}", "{item."].into_iter().find(|name| text.contains(name)) {
+            let name = if name == "{item." { "{item}" } else { name };
+            let error = part.error(format!("`{name}` differs from task to task, and the program stays for many"));
+            part.refuse::<()>(error.allowed("must be left out: it is in each line that the program is sent"));
+        }
+    }
+}
+
+/// Arguments that JSON can carry.
+fn as_json(field: &Field<'_>, args: Arguments) -> Option<Arguments> {
+    let any = |is_so: &dyn Fn(&Value) -> bool| args.values().any(|value| value.any(is_so));
+    if any(&|value| matches!(value, Value::Payload)) {
+        return field.wrong("no bytes travel in a line", "must be values, without `{payload}`");
+    }
+    if any(&|value| matches!(value, Value::Float(digits) if !digits.bytes().any(|byte| byte.is_ascii_digit()))) {
+        return field.wrong("JSON has no infinity and no NaN", "must be finite numbers");
+    }
+    let is_key = |key: &Value| matches!(key, Value::Str(_) | Value::Template(_) | Value::Told { .. });
+    if any(&|value| matches!(value, Value::Map(entries) if !entries.iter().all(|(key, _)| is_key(key)))) {
+        return field.wrong("a key that is no text", "must be maps with text as keys, as JSON has them");
+    }
+    Some(args)
+}
+
+fn read(map: &mut MapReader<'_>, items: &OfItems<'_>) -> Option<CommandLine> {
     let shell_field = map.get("shell");
     let shell = match &shell_field {
         Some(field) => field.boolean(),
@@ -21,7 +91,13 @@ pub(crate) fn read(map: &mut MapReader<'_>) -> Option<CommandLine> {
     let field = map.required("command")?;
     match (shell?, field.tree) {
         (true, Tree::Text(_)) => {
-            let text = argument(&field)?;
+            let text = argument(&field, items)?;
+            if let Some(why) = shell::misplaced(&text).filter(|_| items.present) {
+                let error = field
+                    .error(format!("an item {why}"))
+                    .allowed("a word of a command, without quotes: it is quoted as it is filled in");
+                return field.refuse(error.help("`f={item}; ...` gives it a name; `\"$f\"` then stands anywhere"));
+            }
             if text.trim().is_empty() {
                 return field.wrong("the command is empty", "must be a shell command");
             }
@@ -33,23 +109,24 @@ pub(crate) fn read(map: &mut MapReader<'_>) -> Option<CommandLine> {
                 .error("a command in one string is not split into arguments")
                 .allowed("must be a list such as [sort, -n, file], or one string with `shell: true`"),
         ),
-        (false, _) => argv(&field),
+        (false, _) => argv(&field, items),
     }
 }
 
-fn argv(field: &Field<'_>) -> Option<CommandLine> {
+fn argv(field: &Field<'_>, of_items: &OfItems<'_>) -> Option<CommandLine> {
     let items = field.some_items(MOST_ARGUMENTS)?;
-    let read: Vec<Option<String>> = items.iter().map(argument).collect();
+    let read: Vec<Option<String>> = items.iter().map(|item| argument(item, of_items)).collect();
     let argv: Vec<String> = read.into_iter().collect::<Option<_>>()?;
     let program = items.first()?;
     if argv.first().is_some_and(|name| name.trim().is_empty()) {
         return program.wrong("the program's name is empty", "must be the name or path of a program");
     }
-    Some(CommandLine { argv })
+    warn_about_shells(&items, &argv, of_items);
+    Some(CommandLine::new(argv))
 }
 
 /// One argument. Control characters other than NUL are the program's business: it is not shown, it is run.
-fn argument(field: &Field<'_>) -> Option<String> {
+fn argument(field: &Field<'_>, items: &OfItems<'_>) -> Option<String> {
     let Tree::Text(text) = field.tree else {
         // YAML would turn 0.10 into 0.1 and 0x10 into 16.
         return field.unfit("must be text: quote numbers, true and false");
@@ -60,20 +137,25 @@ fn argument(field: &Field<'_>) -> Option<String> {
     if text.len() > LONGEST_ARGUMENT {
         return field.wrong("the argument is too long", format!("must have at most {LONGEST_ARGUMENT} bytes"));
     }
-    warn_about_placeholders(field, text);
+    items.check(field, text)?;
     Some(text.clone())
 }
 
-/// `{indx}` would reach the program as it stands. Other braces are common in awk and in the shell and stay as they are.
-fn warn_about_placeholders(field: &Field<'_>, text: &str) {
-    for part in text.split('{').skip(1) {
-        let Some((name, _)) = part.split_once('}') else { continue };
-        let word = name.len() >= 3 && name.chars().all(|c| c.is_ascii_alphabetic());
-        if word
-            && !PLACEHOLDERS.contains(&name)
-            && let Some(meant) = crate::workload::load::nearest::nearest(name, PLACEHOLDERS)
-        {
-            field.warn(format!("`{{{name}}}` is passed on as it stands; did you mean `{{{meant}}}`?"));
+/// An item that becomes part of a shell's program text is run, whatever is in it.
+fn warn_about_shells(fields: &[Field<'_>], argv: &[String], items: &OfItems<'_>) {
+    let name = argv.first().and_then(|name| name.rsplit('/').next());
+    if !items.present || !name.is_some_and(|name| SHELLS.contains(&name)) {
+        return;
+    }
+    let is_text = |place: usize| {
+        argv.get(place.wrapping_sub(1)).is_some_and(|option| option.starts_with('-') && option.ends_with('c'))
+    };
+    for (place, (field, text)) in fields.iter().zip(argv).enumerate() {
+        if is_text(place) && has_item(text) {
+            field.warn(
+                "the item becomes part of a program text, and what is in it is run; `shell: true` quotes it, or let it be an \
+                 argument of its own, which the text knows as \"$1\"",
+            );
         }
     }
 }

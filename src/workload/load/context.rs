@@ -19,7 +19,8 @@ pub(crate) struct Context<'a> {
     problems: RefCell<Vec<Diagnostic>>,
     omitted: Cell<usize>,
     refused: Cell<bool>,
-    files: &'a dyn NamedFiles,
+    /// Files that it names.
+    pub(crate) files: &'a dyn NamedFiles,
     /// Bytes of such files that were read.
     bytes_read: Cell<u64>,
 }

@@ -6,16 +6,16 @@ use std::num::NonZeroU32;
 use crate::workload::engines::WORKERS;
 use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
-use crate::workload::load::{keys, life, placement, submission, task, worker_life};
+use crate::workload::load::{keys, life, placement, python, submission, task, worker_life};
 use crate::workload::model::{
-    Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, Join, Reap, StartMethod, SubmitMode, WorkerCounts,
-    Workers,
+    Chunksize, DEFAULT_START_TIMEOUT, EngineKind, EngineSpec, Join, OnTimeout, PythonSettings, Reap, StartMethod,
+    SubmitMode, WorkerCounts, Workers,
 };
 use crate::workload::scan::Mark;
 use crate::workload::yaml::Tree;
 
 const MOST_ENGINES: usize = 32;
-const LATER_KINDS: [&str; 5] = ["thread", "mp_pool", "mp_process", "interpreter", "dask"];
+const LATER_KINDS: [&str; 1] = ["dask"];
 
 /// Reads the list; the second value is the index of the baseline.
 pub(crate) fn read(field: &Field<'_>) -> Option<(Vec<EngineSpec>, usize)> {
@@ -85,11 +85,18 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
     };
     let start_timeout = map.or("start_timeout", DEFAULT_START_TIMEOUT, Field::positive_duration);
     let (start_method, join, reap) = (map.get("start_method"), map.get("join"), map.get("reap"));
-    let on_timeout = map.optional("on_timeout", task::on_timeout);
+    let says_start_method = start_method.is_some();
+    let on_timeout_field = map.get("on_timeout");
+    let on_timeout = match &on_timeout_field {
+        Some(field) => task::on_timeout(field).map(Some),
+        None => Some(None),
+    };
     let submit = map.or("submit", SubmitMode::default(), submission::submit);
     let queue_capacity = map.or("queue_capacity", None, submission::queue_capacity);
     let initializer = map.optional("initializer", worker_life::initializer);
     let placement = placement::read(&mut map);
+    let interpreter = map.or("python", PythonSettings::default(), python::settings);
+    let when = map.optional("when", python::when);
     let ((workers, chunksize, recycling, dispatch), (start_method, join, reap)) = match kind {
         Some(kind) => {
             let read = (
@@ -103,6 +110,10 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
                 start_method.map_or(Some(StartMethod::default()), |field| life::start_method(&field, kind));
             let join = join.map_or(Some(Join::default()), |field| life::join(&field, kind));
             let reap = reap.map_or(Some(Reap::default()), |field| life::reap(&field, kind));
+            let kills = on_timeout == Some(Some(OnTimeout::Kill)) && kind.shares_process();
+            if let Some(field) = on_timeout_field.as_ref().filter(|_| kills) {
+                life::cannot_kill(field, kind);
+            }
             (read, (start_method, join, reap))
         }
         None => {
@@ -118,6 +129,7 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
             workers: workers?,
             chunksize: chunksize?,
             start_method: start_method?,
+            chosen_start_method: start_method.filter(|_| says_start_method),
             join: join?,
             reap: reap?,
             start_timeout: start_timeout?,
@@ -128,6 +140,9 @@ fn entry<'a>(field: &Field<'a>) -> Option<EngineEntry<'a>> {
             dispatch: dispatch?,
             queue_capacity: queue_capacity?,
             placement: placement?,
+            python: interpreter?,
+            when: when?,
+            interpreter: None,
         })
     };
     let spec = spec();

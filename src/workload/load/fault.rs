@@ -104,7 +104,17 @@ fn entry(field: &Field<'_>, place: u64, names: &Names<'_>) -> Option<FaultRule> 
         check_task(field, fault, names)?;
         warn_of_hanging(field, fault, engine.flatten(), names);
     }
-    Some(FaultRule { engine: engine?, mishap })
+    let arm = engine?.and_then(|engine| names.engines.get(engine));
+    Some(FaultRule { engine: arm.map(|arm| arm.name.clone()), mishap })
+}
+
+/// Programs and functions in Python do wrong what their authors had them do.
+fn does_its_own(work: &Work) -> bool {
+    work.is_a_users()
+}
+
+fn sort(work: &Work) -> &'static str {
+    if matches!(work, Work::Python(_)) { "a function in Python" } else { "a program" }
 }
 
 /// A task that is named by its index must be one that it can happen in.
@@ -112,8 +122,8 @@ fn check_task(field: &Field<'_>, fault: &Fault, names: &Names<'_>) -> Option<()>
     let Trigger::Index(index) = fault.at else { return Some(()) };
     let class = (names.class_of)(index);
     let Some(found) = names.classes.get(usize::from(class)) else { return Some(()) };
-    if matches!(found.work, Work::Command(_)) {
-        let message = format!("task {index} is a program (`{}`), which does its own wrong", found.name);
+    if does_its_own(&found.work) {
+        let message = format!("task {index} is {} (`{}`), which does its own wrong", sort(&found.work), found.name);
         return field.wrong(message, "must be a task of another kind; a time and kill_worker are for any");
     }
     let wanted =
@@ -134,7 +144,7 @@ fn warn_of_hanging(field: &Field<'_>, fault: &Fault, engine: Option<usize>, name
     }
     let of_it = |index: usize| fault.class.is_none_or(|class| usize::from(class) == index);
     let classes = || names.classes.iter().zip(0..).filter(|(_, index)| of_it(*index)).map(|(class, _)| class);
-    if let Some(class) = classes().find(|class| class.timeout.is_none() && !matches!(class.work, Work::Command(_))) {
+    if let Some(class) = classes().find(|class| class.timeout.is_none() && !does_its_own(&class.work)) {
         field.warn(format!(
             "a task of `{}` that hangs is never ended, and neither is the run: no `timeout`",
             class.name
@@ -272,7 +282,7 @@ fn crash(map: &mut MapReader<'_>) -> Option<FaultKind> {
 
 /// The class it is for. What a program does wrong is its own affair: in a process engine nobody else is there to do it.
 fn class(map: &mut MapReader<'_>, names: &Names<'_>) -> Option<Option<ClassId>> {
-    let is_program = |class: &TaskClass| matches!(class.work, Work::Command(_));
+    let is_program = |class: &TaskClass| does_its_own(&class.work);
     let Some(field) = map.get("task") else {
         if !names.classes.is_empty() && names.classes.iter().all(is_program) {
             return map.field.wrong(

@@ -75,7 +75,7 @@ impl<'a> Field<'a> {
     }
 
     /// The single value as it was written; `None` for lists, maps and what is not on one line.
-    fn written(&self) -> Option<&'a str> {
+    pub(crate) fn written(&self) -> Option<&'a str> {
         self.context.written(self.node, &self.path)
     }
 
@@ -244,6 +244,11 @@ impl<'a> Field<'a> {
     /// A rate at an end of a ramp, zero included.
     pub(crate) fn ramp_rate(&self) -> Option<f64> {
         self.quantity(units::parse_ramp_rate, units::RAMP_RATE_FORM)
+    }
+
+    /// A share, as a percentage above zero.
+    pub(crate) fn percentage(&self) -> Option<f64> {
+        self.quantity(units::parse_percentage, units::PERCENTAGE_FORM)
     }
 
     fn quantity<T>(&self, parse: fn(&str) -> Result<T, UnitError>, form: &str) -> Option<T> {

@@ -10,8 +10,10 @@ use crate::workload::engines::default_arms;
 use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
 use crate::workload::load::task::{MOST_CLASSES, MOST_TASKS, RawTask};
-use crate::workload::load::{arrivals, engine, fault, keys, limits, measure, seed, share, submission, task, warn};
-use crate::workload::model::{Arrivals, Limits, OnTimeout, Order, Share, TaskClass, Total, Workload};
+use crate::workload::load::{
+    arrivals, engine, fault, keys, limits, measure, python, seed, share, submission, task, together, warn,
+};
+use crate::workload::model::{Arrivals, Limits, OnTimeout, Order, PythonSettings, Share, TaskClass, Total, Workload};
 use crate::workload::scan::Mark;
 use crate::workload::service;
 use crate::workload::stream::MOST_SORTED;
@@ -25,7 +27,7 @@ const ORDERS: [(&str, Order); 3] =
     [("as_generated", Order::AsGenerated), ("shuffle", Order::Shuffle), ("lpt", Order::Lpt)];
 
 /// Reads a file. What is refused was reported.
-pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Workload> {
+pub(crate) fn read(field: &Field<'_>, source: &str, (hash, text_hash): (String, String)) -> Option<Workload> {
     let mut map = field.map()?;
     version(&mut map)?;
     let name = match map.get("name") {
@@ -38,7 +40,7 @@ pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Work
     let seed_value = map.optional("seed", |field| field.integer(0, u64::MAX));
     let grace_period = map.or("grace_period", DEFAULT_GRACE_PERIOD, Field::duration);
     let on_timeout = map.or("on_timeout", OnTimeout::Kill, task::on_timeout);
-    let total = map.get("total").map(|field| {
+    let total_field = map.get("total").map(|field| {
         let value = field.count(MOST_TASKS);
         (field, value)
     });
@@ -48,25 +50,41 @@ pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Work
         None => Some(Order::AsGenerated),
     };
     let arrivals = map.or("arrivals", Arrivals::Batch, arrivals::read);
-    let engines = map.or("engines", (default_arms(), 0), engine::read);
-    let measure = map.or("measure", measure::default(), measure::read);
+    let mut engines = map.or("engines", (default_arms(), 0), engine::read);
+    let has_items = map.peek("tasks").is_some_and(|tasks| any_has_items(tasks.tree));
+    let measure = map.or("measure", measure::default(has_items), |field| measure::read(field, has_items));
     let limits = map.or("limits", Limits::default(), limits::read);
-    let raw = map
-        .required("tasks")
-        .and_then(|field| tasks(&field, grace_period.unwrap_or_default(), on_timeout.unwrap_or_default()));
+    let interpreter = map.or("python", PythonSettings::default(), python::settings);
+    let raw = map.required("tasks").and_then(|field| {
+        let seed = seed_value.flatten().unwrap_or(0);
+        tasks(&field, grace_period.unwrap_or_default(), on_timeout.unwrap_or_default(), seed)
+    });
     let shares = raw.as_ref().and_then(|raw| {
         // Shares of tasks that could not be read at all are not known.
-        raw.complete.then(|| share::read(&raw.tasks, total.as_ref(), arrivals.as_ref()))?
+        raw.complete.then(|| share::read(&raw.tasks, total_field.as_ref(), arrivals.as_ref()))?
     });
     let classes = match (&raw, &shares) {
         (Some(raw), Some((shares, _))) => classes(&raw.tasks, shares),
         _ => None,
     };
+    if let Some(raw) = &raw {
+        together::check_tasks(&raw.tasks);
+        if let Some(field) = map.peek("measure").and_then(|field| field.entry("gil_probe")) {
+            together::check_probe(&field, measure.as_ref(), &raw.tasks);
+        }
+        if let Some((engines, _)) = &mut engines {
+            let field = map.peek("engines").filter(|field| matches!(field.tree, Tree::Seq(_)));
+            together::default_start_methods(field.as_ref(), engines, &raw.tasks);
+        }
+        if let (Some(field), Some((engines, _))) = (map.peek("engines"), &engines) {
+            together::check_engines(&field, engines, &raw.tasks);
+        }
+    }
     if let (Some(field), Some(order)) = (&order_field, order) {
         check_order(field, order, classes.as_deref(), shares.as_ref().map(|(_, total)| *total), arrivals.as_ref());
     }
     if let (Some(field), Some(arrivals)) = (map.peek("arrivals"), &arrivals) {
-        check_arrivals(&field, arrivals, total.as_ref().and_then(|(_, total)| *total), raw.as_ref());
+        check_arrivals(&field, arrivals, total_field.as_ref().and_then(|(_, total)| *total), raw.as_ref());
     }
     if let (Some(field), Some((engines, _)), Some(arrivals)) = (map.peek("engines"), &engines, &arrivals) {
         submission::check(&field, engines, arrivals);
@@ -106,14 +124,17 @@ pub(crate) fn read(field: &Field<'_>, source: &str, hash: String) -> Option<Work
         order: order?,
         arrivals: arrivals?,
         engines,
+        skipped: Vec::new(),
         baseline,
         faults: faults?,
         measure: measure?,
         limits: limits?,
+        python: interpreter?,
         hash,
+        text_hash,
         folder: None,
     };
-    warn::about(&raw.tasks, &workload);
+    warn::about(&raw.tasks, total_field.as_ref().map(|(field, _)| field), &workload);
     Some(workload)
 }
 
@@ -158,15 +179,22 @@ fn texts(field: &Field<'_>) -> Option<Vec<String>> {
     read.into_iter().collect()
 }
 
+fn any_has_items(tasks: &Tree) -> bool {
+    let is_items = |(key, _): &(Tree, Tree)| matches!(key, Tree::Text(key) if key == "items");
+    let Tree::Seq(tasks) = tasks else { return false };
+    tasks.iter().any(|task| matches!(task, Tree::Map(entries) if entries.iter().any(is_items)))
+}
+
 struct RawTasks<'a> {
     tasks: Vec<RawTask<'a>>,
     /// Whether every entry could be read as a map.
     complete: bool,
 }
 
-fn tasks<'a>(field: &Field<'a>, grace_period: Duration, on_timeout: OnTimeout) -> Option<RawTasks<'a>> {
+fn tasks<'a>(field: &Field<'a>, grace_period: Duration, on_timeout: OnTimeout, seed: u64) -> Option<RawTasks<'a>> {
     let items = field.some_items(MOST_CLASSES)?;
-    let tasks: Vec<RawTask<'a>> = items.iter().filter_map(|item| task::read(item, grace_period, on_timeout)).collect();
+    let tasks: Vec<RawTask<'a>> =
+        items.iter().filter_map(|item| task::read(item, grace_period, on_timeout, seed)).collect();
     let mut named: HashMap<&str, Mark> = HashMap::new();
     for (name, field) in tasks.iter().filter_map(|task| task.name.as_ref()) {
         if let Some(first) = named.get(name.as_str()) {
@@ -184,6 +212,10 @@ fn classes(tasks: &[RawTask<'_>], shares: &[Share]) -> Option<Vec<TaskClass>> {
     let mut begin = 0;
     let class = |(task, share): (&RawTask<'_>, &Share)| {
         let mut work = task.work.clone()?;
+        let items = match &task.items {
+            Some(items) => Some(items.clone()?.beginning_at(begin)),
+            None => None,
+        };
         // Which tasks are of a class with a weight is drawn: there, the task with number n of all has value n.
         if let Share::Count(count) = share {
             service::begin_traces(&mut work, begin, Some(count.get()));
@@ -192,7 +224,9 @@ fn classes(tasks: &[RawTask<'_>], shares: &[Share]) -> Option<Vec<TaskClass>> {
         Some(TaskClass {
             name: task.name.as_ref()?.0.clone(),
             share: *share,
+            items,
             work,
+            payload: task.payload?,
             timeout: task.timeout?,
             on_timeout: task.on_timeout?,
             queue_timeout: task.queue_timeout?,

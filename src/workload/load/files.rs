@@ -1,9 +1,14 @@
 //! Files that a workload names: read through whoever loads it, so that nothing here touches the file system.
 
+use std::fs::File;
+use std::path::PathBuf;
+
 /// Largest file that a workload names: 16 MiB.
 pub(crate) const LARGEST_NAMED: u64 = 16 << 20;
 /// Most bytes of such files that are read for one workload, a file as often as it is named: 32 MiB.
 pub(crate) const MOST_NAMED: u64 = 32 << 20;
+
+const NO_ITEMS: &str = "files of items cannot be opened here";
 
 /// Where the files are that a workload names.
 pub trait NamedFiles {
@@ -12,6 +17,22 @@ pub trait NamedFiles {
     /// # Errors
     /// Why it cannot be read, in a few words that go with its name.
     fn read(&self, name: &str, most: u64) -> Result<String, String>;
+
+    /// A file of items, of any length, or standard input (`-`) in a file. It is read where and when something of it is needed.
+    ///
+    /// # Errors
+    /// Why it cannot be opened, in a few words that go with its name.
+    fn open(&self, _name: &str) -> Result<File, String> {
+        Err(NO_ITEMS.to_owned())
+    }
+
+    /// The folder from which patterns of items are looked for.
+    ///
+    /// # Errors
+    /// Why there is none, in a sentence.
+    fn folder(&self) -> Result<PathBuf, String> {
+        Err(NO_ITEMS.to_owned())
+    }
 }
 
 /// There are none.

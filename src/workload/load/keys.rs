@@ -32,8 +32,9 @@ pub(crate) const FILE: MapKeys = MapKeys {
         "grace_period",
         "faults",
         "limits",
+        "python",
     ],
-    later: &["python", "sweep", "expect", "controls", "lesson"],
+    later: &["sweep", "expect", "controls", "lesson"],
     place: "the top level",
 };
 
@@ -44,6 +45,9 @@ pub(crate) const TASK: MapKeys = MapKeys {
         "kind",
         "count",
         "weight",
+        "items",
+        "repeat",
+        "sample",
         "service_time",
         "bytes",
         "sync",
@@ -53,6 +57,15 @@ pub(crate) const TASK: MapKeys = MapKeys {
         "args",
         "command",
         "shell",
+        "serve",
+        "cwd",
+        "env",
+        "stdin",
+        "success_codes",
+        "keep_output",
+        "result",
+        "callable",
+        "payload",
         "timeout",
         "queue_timeout",
         "wait_timeout",
@@ -60,7 +73,7 @@ pub(crate) const TASK: MapKeys = MapKeys {
         "grace_period",
         "retries",
     ],
-    later: &["callable", "payload", "ipc", "messages", "lock", "serve"],
+    later: &["ipc", "messages", "lock"],
     place: "an entry of `tasks`",
 };
 
@@ -86,7 +99,8 @@ pub(crate) const ARGS: MapKeys = MapKeys {
 };
 
 /// `retries`.
-pub(crate) const RETRIES: MapKeys = MapKeys { accepted: &["max", "on", "backoff"], later: &[], place: "`retries`" };
+pub(crate) const RETRIES: MapKeys =
+    MapKeys { accepted: &["max", "on", "backoff", "redraw"], later: &[], place: "`retries`" };
 
 /// `retries.backoff`.
 pub(crate) const BACKOFF: MapKeys =
@@ -147,15 +161,17 @@ pub(crate) const ENGINE: MapKeys = MapKeys {
         "start_method",
         "join",
         "reap",
+        "python",
+        "when",
     ],
-    later: &["when"],
+    later: &[],
     place: "an entry of `engines`",
 };
 
 /// `engines[].initializer`.
 pub(crate) const INITIALIZER: MapKeys = MapKeys {
-    accepted: &["cpu", "memory", "fail_rate", "timeout", "max_failures"],
-    later: &["callable", "args"],
+    accepted: &["callable", "args", "cpu", "memory", "fail_rate", "timeout", "max_failures"],
+    later: &[],
     place: "an `initializer`",
 };
 
@@ -166,10 +182,36 @@ pub(crate) const FAULT: MapKeys = MapKeys {
     place: "an entry of `faults`",
 };
 
+/// `python`.
+pub(crate) const PYTHON: MapKeys =
+    MapKeys { accepted: &["interpreter", "env", "path", "probe_timeout"], later: &[], place: "`python`" };
+
+/// `tasks[].items`.
+pub(crate) const ITEMS: MapKeys =
+    MapKeys { accepted: &["range", "lines", "separator", "csv", "jsonl", "glob"], later: &[], place: "`items`" };
+
+/// `tasks[].stdin`.
+pub(crate) const INPUT: MapKeys = MapKeys { accepted: &["file"], later: &[], place: "`stdin`" };
+
+/// `tasks[].payload`.
+pub(crate) const PAYLOAD: MapKeys = MapKeys { accepted: &["in", "out"], later: &[], place: "`payload`" };
+
 /// `measure`.
 pub(crate) const MEASURE: MapKeys = MapKeys {
-    accepted: &["warmup", "repeats", "order", "sample_interval", "percentiles", "latency_from", "join"],
-    later: &["gil_probe"],
+    accepted: &[
+        "warmup",
+        "repeats",
+        "precision",
+        "max_repeats",
+        "max_time",
+        "order",
+        "sample_interval",
+        "percentiles",
+        "latency_from",
+        "join",
+        "gil_probe",
+    ],
+    later: &[],
     place: "`measure`",
 };
 
@@ -180,13 +222,15 @@ pub(crate) const JOIN: MapKeys = MapKeys { accepted: &["timeout"], later: &[], p
 pub(crate) const LIMITS: MapKeys =
     MapKeys { accepted: &["max_processes", "max_memory", "max_time", "max_open_files"], later: &[], place: "`limits`" };
 
-const LEVELS: [&MapKeys; 16] = [
+const LEVELS: [&MapKeys; 20] = [
     &FILE,
     &TASK,
     &ENGINE,
     &ARRIVALS,
     &STAGE,
     &RAMP,
+    // Before `measure`, which has a `max_time` of another meaning: who writes it elsewhere means this one.
+    &LIMITS,
     &MEASURE,
     &RETRIES,
     &BACKOFF,
@@ -196,7 +240,10 @@ const LEVELS: [&MapKeys; 16] = [
     &INITIALIZER,
     &FAULT,
     &JOIN,
-    &LIMITS,
+    &PYTHON,
+    &PAYLOAD,
+    &ITEMS,
+    &INPUT,
 ];
 
 /// Whether a key exists anywhere in the format.
@@ -207,4 +254,29 @@ pub(crate) fn is_known(name: &str) -> bool {
 /// Where a key belongs.
 pub(crate) fn place_of(name: &str) -> Option<&'static str> {
     LEVELS.iter().find(|level| level.accepted.contains(&name) || level.later.contains(&name)).map(|level| level.place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words in backticks of a text.
+    fn quoted(text: &str) -> Vec<&str> {
+        text.split('`').skip(1).step_by(2).collect()
+    }
+
+    #[test]
+    fn the_readme_names_each_key_that_is_read_and_no_other() {
+        let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+        for level in LEVELS {
+            let head = format!("| {} | ", level.place);
+            let row = readme.lines().find_map(|line| line.strip_prefix(&head));
+            let mut named = quoted(row.unwrap_or_else(|| panic!("README.md has no row `{head}`")));
+            let mut read = level.accepted.to_vec();
+            named.sort_unstable();
+            read.sort_unstable();
+            named.dedup();
+            assert_eq!(named, read, "{} in README.md", level.place);
+        }
+    }
 }

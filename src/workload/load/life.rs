@@ -2,20 +2,28 @@
 
 use crate::workload::load::field::Field;
 use crate::workload::model::{EngineKind, Join, Reap, StartMethod, WorkerCounts};
-use crate::workload::yaml::Tree;
 
 /// `start_method`.
 pub(crate) fn start_method(field: &Field<'_>, kind: EngineKind) -> Option<StartMethod> {
+    if kind.shares_process() {
+        return does_not_apply(
+            field,
+            kind,
+            "leave it out: its one interpreter is started once, and its tasks are no processes",
+        );
+    }
     if kind.row().workers == WorkerCounts::One {
         return does_not_apply(field, kind, "leave it out: its one worker is started once");
     }
-    if matches!(field.tree, Tree::Text(word) if word == "fork") {
-        let error = field.error("`fork` is for tasks in Python alone");
-        let allowed = "spawn or forkserver: Poolscope itself has threads, and a copy of a process with threads cannot be \
-                       relied on";
-        return field.refuse(error.allowed(allowed));
-    }
-    field.choice("start method", &[("spawn", StartMethod::Spawn), ("forkserver", StartMethod::Forkserver)], &[])
+    field.choice("start method", &StartMethod::WORDS, &[])
+}
+
+/// `on_timeout: kill` of an arm whose tasks cannot be ended one by one.
+pub(crate) fn cannot_kill(field: &Field<'_>, kind: EngineKind) -> Option<()> {
+    field.wrong(
+        format!("a {} engine cannot kill a task: a thread cannot be ended from outside", kind.word()),
+        "must be abandon, or leave it out: the caller gives up and the task goes on as a ghost",
+    )
 }
 
 /// `join`.

@@ -14,6 +14,7 @@ mod fault;
 mod field;
 mod file;
 mod files;
+mod items;
 mod kernel;
 mod keys;
 mod life;
@@ -22,15 +23,21 @@ mod map;
 mod measure;
 mod misread;
 mod nearest;
+mod placeholders;
 mod placement;
+mod program_options;
+mod python;
+mod reference;
 mod retries;
 mod seed;
 mod share;
+mod shell;
 mod slips;
 mod stages;
 mod submission;
 mod syntax;
 mod task;
+mod together;
 mod trace;
 mod warn;
 mod work;
@@ -74,6 +81,26 @@ pub fn load(text: &str, source: &str) -> Result<Loaded, Diagnostics> {
 
 /// Reads a workload file's text, with the files that it names; see [`load`].
 ///
+/// ```
+/// /// Recorded times that are nowhere but here.
+/// struct Recorded;
+///
+/// impl poolscope::NamedFiles for Recorded {
+///     fn read(&self, name: &str, _most: u64) -> Result<String, String> {
+///         if name == "times.txt" { Ok("3ms\n5ms\n".to_owned()) } else { Err("no such file".to_owned()) }
+///     }
+/// }
+///
+/// let text = "
+///     version: 1
+///     tasks: [{ name: nap, kind: sleep, count: 2, service_time: { dist: trace, file: times.txt } }]
+/// ";
+/// let workload = poolscope::load_with_files(text, "naps", &Recorded)?.workload;
+/// assert_eq!(workload.name, "naps");
+/// assert!(poolscope::load(text, "naps").is_err(), "there, the text is all there is");
+/// # Ok::<(), poolscope::Diagnostics>(())
+/// ```
+///
 /// # Errors
 /// Every problem that was found, in the order of the file.
 pub fn load_with_files(text: &str, source: &str, files: &dyn NamedFiles) -> Result<Loaded, Diagnostics> {
@@ -106,7 +133,7 @@ pub(crate) fn load_with(
     if misread::report(&field) {
         return Err(context.into_problems());
     }
-    let workload = file::read(&field, source, hash(text, set));
+    let workload = file::read(&field, source, (hash(text, set), hash(text, &[])));
     match workload {
         Some(workload) if !context.refused() => {
             Ok(Loaded { workload, warnings: context.into_problems().into_iter().collect() })

@@ -1,4 +1,4 @@
-//! `retries`: a number, or `{ max, on, backoff }`.
+//! `retries`: a number, or `{ max, on, backoff, redraw }`.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const NO_PAUSE: Backoff = Backoff { delay: Duration::ZERO, factor: 1.0, max_dela
 
 /// No retries at all.
 pub(crate) const NONE: Retries =
-    Retries { max: 0, on_crash: true, on_timeout: true, on_error: true, backoff: NO_PAUSE };
+    Retries { max: 0, on_crash: true, on_timeout: true, on_error: true, backoff: NO_PAUSE, redraw: false };
 
 pub(crate) fn read(field: &Field<'_>) -> Option<Retries> {
     match field.tree {
@@ -43,6 +43,7 @@ fn full(field: &Field<'_>) -> Option<Retries> {
     let max = map.required("max").and_then(|field| maximum(&field, ""));
     let on = map.or("on", vec![On::Crash, On::Timeout, On::Error], causes);
     let backoff = map.or("backoff", NO_PAUSE, backoff);
+    let redraw = map.or("redraw", false, Field::boolean);
     map.finish(&keys::RETRIES, "`retries`");
     let on = on?;
     Some(Retries {
@@ -51,6 +52,7 @@ fn full(field: &Field<'_>) -> Option<Retries> {
         on_timeout: on.contains(&On::Timeout),
         on_error: on.contains(&On::Error),
         backoff: backoff?,
+        redraw: redraw?,
     })
 }
 

@@ -1,10 +1,13 @@
 //! `seed` may be left out only where nothing is random: a run that cannot be repeated is not a measurement.
 
+use crate::workload::items::TaskItems;
 use crate::workload::load::field::Field;
 use crate::workload::load::task::RawTask;
 use crate::workload::model::{
-    ArrivalProcess, Arrivals, EngineSpec, Fault, FaultRule, Kernel, Measure, Mishap, Order, RunOrder, Trigger, Work,
+    Arguments, ArrivalProcess, Arrivals, EngineSpec, Fault, FaultRule, Kernel, Measure, Mishap, Order, RunOrder,
+    Trigger, Value, Work,
 };
+use crate::workload::placeholder::{Piece, pieces};
 use crate::workload::service;
 
 /// What was read of a file so far; absent parts were refused.
@@ -48,7 +51,7 @@ fn randomness(parts: &Parts<'_, '_>) -> Option<String> {
     if parts.faults.iter().any(drawn) {
         return Some("faults are drawn by their rate".to_owned());
     }
-    if parts.engines.iter().filter_map(|engine| engine.initializer).any(|it| by_chance(it.fail_rate)) {
+    if parts.engines.iter().filter_map(|engine| engine.initializer.as_ref()).any(|it| by_chance(it.fail_rate)) {
         return Some("the failures of an initializer are drawn".to_owned());
     }
     let randomized = parts.measure.is_some_and(|measure| measure.order == RunOrder::Randomized);
@@ -56,11 +59,31 @@ fn randomness(parts: &Parts<'_, '_>) -> Option<String> {
 }
 
 fn draws(task: &RawTask<'_>) -> bool {
+    let uses_seed = |value: &Value| match value {
+        Value::Seed => true,
+        Value::Template(text) => text.contains("{seed}"),
+        _ => false,
+    };
+    let uses = |text: &String| pieces(text, true).any(|piece| piece == Piece::Seed);
+    if task.items.as_ref().is_some_and(|items| items.as_ref().is_some_and(TaskItems::is_sampled)) {
+        return true;
+    }
     let jitter = task.retries.is_some_and(|retries| retries.max > 0 && retries.backoff.jitter);
     let Some(work) = &task.work else { return jitter };
     let data = match work {
         Work::Kernel(kernel) => !matches!(kernel, Kernel::Noop | Kernel::Primes { .. } | Kernel::Mandelbrot { .. }),
-        Work::Command(command) => command.argv.iter().any(|argument| argument.contains("{seed}")),
+        Work::Python(call) => {
+            call.draws.iter().any(|draw| draw.dist.is_random())
+                || call.told.iter().any(uses)
+                || call.args.values().any(|value| value.any(&uses_seed))
+        }
+        Work::Served(program) => {
+            program.draws.iter().any(|draw| draw.dist.is_random())
+                || program.args.iter().flat_map(Arguments::values).any(|value| value.any(&uses_seed))
+                || program.told.iter().any(uses)
+                || program.command.argv.iter().any(|argument| argument.contains("{seed}"))
+        }
+        Work::Command(command) => command.argv.iter().any(uses),
         _ => false,
     };
     data || jitter || service::is_random(work)

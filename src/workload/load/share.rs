@@ -15,7 +15,7 @@ pub(crate) fn read(
     arrivals: Option<&Arrivals>,
 ) -> Option<(Vec<Share>, Total)> {
     let mut fine = true;
-    for task in tasks {
+    for task in tasks.iter().filter(|task| task.items.is_none()) {
         if let (Some(_), Some(weight)) = (&task.count, &task.weight) {
             weight.field.wrong::<()>("`count` and `weight` together", "one of them, and the same one in all tasks");
             fine = false;

@@ -60,7 +60,7 @@ fn kinds_of_work() {
     assert_eq!(work("kind: memory, bytes: 1MB"), Work::Memory(MemoryWork { bytes: 1_000_000, passes: 1 }));
     let phases = format!("kind: mixed, phases: [{{ kind: cpu, {five} }}, {{ kind: io, bytes: 1B }}]");
     assert_eq!(work(&phases), Work::Mixed(vec![Phase::Cpu(constant), Phase::Io(IoWork { bytes: 1, sync: false })]));
-    let command = Work::Command(crate::workload::model::CommandLine { argv: vec!["echo".into(), "{index}".into()] });
+    let command = Work::Command(crate::workload::model::CommandLine::new(vec!["echo".into(), "{index}".into()]));
     assert_eq!(work("kind: command, command: [echo, \"{index}\"]"), command);
     let Work::Command(shell) = work("kind: command, shell: true, command: 'a | b'") else { panic!("not a command") };
     assert_eq!(shell.argv, ["/bin/sh", "-c", "a | b"]);
@@ -108,7 +108,7 @@ fn distributions() {
 #[test]
 fn retries_in_all_forms() {
     let none = Backoff { delay: MS(0), factor: 1.0, max_delay: MS(0), jitter: false };
-    let all = Retries { max: 2, on_crash: true, on_timeout: true, on_error: true, backoff: none };
+    let all = Retries { max: 2, on_crash: true, on_timeout: true, on_error: true, backoff: none, redraw: false };
     assert_eq!(retries("2"), all);
     assert_eq!(retries("{ max: 2 }"), all);
     assert_eq!(retries("{ max: 1, on: [crash] }"), Retries { max: 1, on_timeout: false, on_error: false, ..all });
@@ -201,6 +201,7 @@ fn line_ends_and_quotes_do_not_matter() {
     let unix = workload(unix);
     assert_ne!(dos.hash, unix.hash);
     dos.hash.clone_from(&unix.hash);
+    dos.text_hash.clone_from(&unix.text_hash);
     assert_eq!(dos, unix);
 }
 

@@ -49,8 +49,13 @@ fn read(map: &mut MapReader<'_>, of: impl Fn(&[Value]) -> Result<Vec<u64>, BadTr
         Err(why) => return file.refuse(file.error(format!("{name}: {why}"))),
     };
     let ask = Ask { column: column?, unit: unit? };
-    match parse::parse(&text, &ask).and_then(|values| of(&values)) {
-        Ok(values) => Trace::new(values),
+    match parse::parse(&text, &ask).and_then(|read| Ok((of(&read.values)?, read.assumed))) {
+        Ok((values, assumed)) => {
+            for (line, what) in assumed {
+                file.warn(format!("{name}:{line}: {what}"));
+            }
+            Trace::new(values)
+        }
         Err(bad) => refuse(&file, &name, &ask, bad),
     }
 }

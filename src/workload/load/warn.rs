@@ -2,13 +2,71 @@
 
 use std::time::Duration;
 
+use crate::workload::arrivals;
+use crate::workload::load::field::Field;
 use crate::workload::load::task::RawTask;
-use crate::workload::model::{Arrivals, Share, Total, Workload};
+use crate::workload::model::{ArrivalProcess, Arrivals, Share, Total, Workload};
 use crate::workload::service;
 use crate::workload::units::format_duration;
 
+/// Warns about everything of that kind. `total` is the field of that name.
+pub(crate) fn about(tasks: &[RawTask<'_>], total: Option<&Field<'_>>, workload: &Workload) {
+    limits_never_reached(tasks, workload);
+    let traced = workload.classes.iter().any(|class| service::shortest_trace(&class.work).is_some());
+    // Counting arrivals takes a while: only where somebody wants to know.
+    let arriving = (total.is_some() || traced).then(|| arriving(workload)).flatten();
+    if let (Some(field), Total::Weighted(total), Some(arriving)) = (total, workload.total, arriving)
+        && arriving < total.get()
+    {
+        let what = match &workload.arrivals {
+            Arrivals::Open(open) if matches!(open.process, ArrivalProcess::Trace(_)) => "the trace of arrivals has",
+            _ => "the arrivals end after",
+        };
+        field.warn(format!("`total` is {total}, but {what} {arriving}: so many tasks there will be"));
+    }
+    traces_begun_again(tasks, arriving, workload);
+}
+
+/// How many tasks arrive; `None` where that is what the file says.
+fn arriving(workload: &Workload) -> Option<u64> {
+    let Arrivals::Open(open) = &workload.arrivals else { return None };
+    let limit = match workload.total {
+        Total::Weighted(total) => total.get(),
+        Total::PerClass => return None,
+        Total::ByDuration => u64::MAX,
+    };
+    let has_end = open.duration().is_some() || matches!(open.process, ArrivalProcess::Trace(_));
+    // More than that are not counted, and refused where they would have to be.
+    let countable = open.expected().min(limit as f64) <= arrivals::MOST_COUNTED as f64;
+    (has_end && countable).then(|| arrivals::count(open, workload.seed, limit))
+}
+
+/// Warns about recorded service times that are fewer than the tasks.
+fn traces_begun_again(tasks: &[RawTask<'_>], arriving: Option<u64>, workload: &Workload) {
+    for (task, class) in tasks.iter().zip(&workload.classes) {
+        let Some(values) = service::shortest_trace(&class.work) else { continue };
+        let (field, count, whose) = match (class.share, workload.total) {
+            (Share::Count(count), _) => (task.count.as_ref().map(|count| &count.field), count.get(), "tasks"),
+            // Which tasks are of a class with a weight is drawn: the number of a task among all is that of its value.
+            (Share::Weight(_), Total::Weighted(total)) => {
+                (task.weight.as_ref().map(|weight| &weight.field), arriving.unwrap_or(total.get()), "tasks in all")
+            }
+            (Share::Weight(_), _) => {
+                let Some(arriving) = arriving else { continue };
+                (task.weight.as_ref().map(|weight| &weight.field), arriving, "tasks in all")
+            }
+        };
+        if values < count {
+            let times = if values == 1 { "1 time".to_owned() } else { format!("{values} times") };
+            field.unwrap_or(&task.field).warn(format!(
+                "the trace of service times has {times} for {count} {whose}: after the last one it begins again"
+            ));
+        }
+    }
+}
+
 /// Warns about limits that no task can reach.
-pub(crate) fn about(tasks: &[RawTask<'_>], workload: &Workload) {
+fn limits_never_reached(tasks: &[RawTask<'_>], workload: &Workload) {
     let Some(longest) = one_worker(workload) else { return };
     for task in tasks {
         let limits = [

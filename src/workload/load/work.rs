@@ -1,8 +1,9 @@
 //! What a task does: the fields that depend on its `kind`.
 
 use crate::workload::load::field::Field;
+use crate::workload::load::items::OfItems;
 use crate::workload::load::map::MapReader;
-use crate::workload::load::{command, dist, kernel, keys};
+use crate::workload::load::{command, dist, kernel, keys, python};
 use crate::workload::model::{Dist, IoWork, MemoryWork, Phase, Work};
 
 /// Kinds of task that are read now.
@@ -15,9 +16,10 @@ pub(crate) enum WorkKind {
     Mixed,
     Kernel,
     Command,
+    Python,
 }
 
-const KINDS: [(&str, WorkKind); 7] = [
+const KINDS: [(&str, WorkKind); 8] = [
     ("cpu", WorkKind::Cpu),
     ("sleep", WorkKind::Sleep),
     ("io", WorkKind::Io),
@@ -25,13 +27,14 @@ const KINDS: [(&str, WorkKind); 7] = [
     ("mixed", WorkKind::Mixed),
     ("kernel", WorkKind::Kernel),
     ("command", WorkKind::Command),
+    ("python", WorkKind::Python),
 ];
 /// Most phases of a mixed task.
 const MOST_PHASES: usize = 100;
 
 /// Reads `kind`.
 pub(crate) fn kind(map: &mut MapReader<'_>) -> Option<WorkKind> {
-    map.required("kind").and_then(|field| field.choice("kind", &KINDS, &["python", "ipc"]))
+    map.required("kind").and_then(|field| field.choice("kind", &KINDS, &["ipc"]))
 }
 
 /// How a message calls a kind.
@@ -41,7 +44,7 @@ pub(crate) fn describe(kind: WorkKind, thing: &str) -> String {
 }
 
 /// Reads the fields of a kind.
-pub(crate) fn read(map: &mut MapReader<'_>, kind: WorkKind) -> Option<Work> {
+pub(crate) fn read(map: &mut MapReader<'_>, kind: WorkKind, items: &OfItems<'_>) -> Option<Work> {
     match kind {
         WorkKind::Cpu => service_time(map).map(Work::Cpu),
         WorkKind::Sleep => service_time(map).map(Work::Sleep),
@@ -49,7 +52,8 @@ pub(crate) fn read(map: &mut MapReader<'_>, kind: WorkKind) -> Option<Work> {
         WorkKind::Memory => memory(map).map(Work::Memory),
         WorkKind::Mixed => map.required("phases").and_then(|field| phases(&field)).map(Work::Mixed),
         WorkKind::Kernel => kernel::read(map).map(Work::Kernel),
-        WorkKind::Command => command::read(map).map(Work::Command),
+        WorkKind::Command => command::work(map, items),
+        WorkKind::Python => python::call(map, items).map(|call| Work::Python(Box::new(call))),
     }
 }
 
@@ -88,7 +92,7 @@ fn phase(field: &Field<'_>) -> Option<Phase> {
         WorkKind::Sleep => service_time(&mut map).map(Phase::Sleep),
         WorkKind::Io => io(&mut map).map(Phase::Io),
         WorkKind::Memory => memory(&mut map).map(Phase::Memory),
-        WorkKind::Mixed | WorkKind::Kernel | WorkKind::Command => None,
+        WorkKind::Mixed | WorkKind::Kernel | WorkKind::Command | WorkKind::Python => None,
     };
     map.finish(&keys::PHASE, &describe(kind, "a phase"));
     phase

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::workload::load::field::Field;
 use crate::workload::load::keys;
 use crate::workload::load::map::MapReader;
+use crate::workload::load::python;
 use crate::workload::model::{EngineKind, Initializer, Recycling};
 
 /// Names of the most tasks of a worker: ours, and those of multiprocessing and mpire.
@@ -17,12 +18,17 @@ const MOST_FAILURES: u32 = 1000;
 pub(crate) fn recycling(map: &mut MapReader<'_>, kind: EngineKind) -> Option<Recycling> {
     let max_tasks = map.one_of(&MAX_TASKS);
     let max_rss = map.get("max_rss_per_child");
-    if kind.process_per_task() {
+    if kind.process_per_task() || kind.shares_process() {
+        let instead = if kind.shares_process() {
+            "leave it out: replacing its one interpreter would end the tasks of all its threads"
+        } else {
+            "leave it out: a process does one task"
+        };
         let refused = max_tasks.into_iter().chain(max_rss).map(|field| {
             let context = field.context;
             let mark = field.key.unwrap_or_else(|| field.mark());
             let error = context.error(mark, &field.path, &format!("does not apply to a {} engine", kind.word()));
-            field.refuse::<()>(error.allowed("leave it out: a process does one task"))
+            field.refuse::<()>(error.allowed(instead))
         });
         return if refused.count() == 0 { Some(Recycling::default()) } else { None };
     }
@@ -40,6 +46,7 @@ pub(crate) fn recycling(map: &mut MapReader<'_>, kind: EngineKind) -> Option<Rec
 /// `initializer`.
 pub(crate) fn initializer(field: &Field<'_>) -> Option<Initializer> {
     let mut map = field.map()?;
+    let call = python::initializer(&mut map);
     let cpu = map.or("cpu", Duration::ZERO, Field::duration);
     let memory_bytes = map.or("memory", 0, Field::size);
     let fail_rate = map.or("fail_rate", 0.0, rate);
@@ -47,6 +54,7 @@ pub(crate) fn initializer(field: &Field<'_>) -> Option<Initializer> {
     let max_failures = map.or("max_failures", DEFAULT_MAX_FAILURES, |field| field.count32(MOST_FAILURES));
     map.finish(&keys::INITIALIZER, "an initializer");
     Some(Initializer {
+        call: call?,
         cpu: cpu?,
         memory_bytes: memory_bytes?,
         fail_rate: fail_rate?,

@@ -9,11 +9,18 @@ use crate::workload::model::{ClassId, TaskIndex};
 /// An entry of `faults`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultRule {
-    /// Index of the arm it is for, in [`Workload::engines`](crate::workload::model::Workload::engines); every arm where
-    /// there is none.
-    pub engine: Option<usize>,
+    /// Name of the arm it is for, whatever place that has among those that are run; every arm where there is none.
+    pub engine: Option<String>,
     /// What happens.
     pub mishap: Mishap,
+}
+
+impl FaultRule {
+    /// Whether it is for the arm of this name.
+    #[must_use]
+    pub(crate) fn is_for(&self, arm: &str) -> bool {
+        self.engine.as_ref().is_none_or(|name| name == arm)
+    }
 }
 
 /// What goes wrong, and where.

@@ -17,6 +17,16 @@ pub enum EngineKind {
     Process,
     /// One reused worker process, one task after the other: the baseline without parallelism.
     Serial,
+    /// CPython's own `multiprocessing.Pool`.
+    MpPool,
+    /// CPython's own `multiprocessing.Process`, one for each task.
+    MpProcess,
+    /// CPython's own `concurrent.futures.ProcessPoolExecutor`.
+    Ppe,
+    /// One interpreter of Python with a thread for each task at once.
+    Thread,
+    /// One interpreter of Python with a subinterpreter for each task at once.
+    Interpreter,
     /// Another program that is given the stream and says what becomes of it.
     External,
 }
@@ -33,6 +43,11 @@ pub struct KindRow {
     pub workers: WorkerCounts,
     /// Whether each task has a process of its own.
     pub process_per_task: bool,
+    /// Whether it is CPython's own, beside which ours stand: nothing but functions in Python can be run there.
+    pub is_reference: bool,
+    /// Whether all tasks run in lanes of one and the same process, an interpreter of Python: nothing but functions in Python
+    /// can be run there, and a task cannot be ended without the others.
+    pub shares_process: bool,
     /// How many tasks a worker holds where the file does not say; `None` where a worker holds one by definition.
     pub chunksize: Option<Chunksize>,
     /// What is special about an engine with so many workers, in fewer and fewer words.
@@ -66,13 +81,15 @@ pub enum Hue {
     Violet,
 }
 
-const KINDS: [KindRow; 4] = [
+const KINDS: [KindRow; 9] = [
     KindRow {
         kind: EngineKind::Pool,
         word: "pool",
         in_files: true,
         workers: WorkerCounts::Any,
         process_per_task: false,
+        is_reference: false,
+        shares_process: false,
         chunksize: Some(Chunksize::Auto),
         nature: |workers| {
             let plural = if workers == 1 { "" } else { "s" };
@@ -88,6 +105,8 @@ const KINDS: [KindRow; 4] = [
         in_files: true,
         workers: WorkerCounts::AnyOrUnbounded,
         process_per_task: true,
+        is_reference: false,
+        shares_process: false,
         chunksize: None,
         nature: |workers| {
             let at_once = if workers == 1 { "one".to_owned() } else { workers.to_string() };
@@ -104,10 +123,102 @@ const KINDS: [KindRow; 4] = [
         in_files: true,
         workers: WorkerCounts::One,
         process_per_task: false,
+        is_reference: false,
+        shares_process: false,
         chunksize: Some(Chunksize::Auto),
         nature: |_| ["one task at a time".to_owned(), "one at a time".to_owned(), String::new()],
         signs: ["▲", "△"],
         bars: ["▓", "▒"],
+        hue: Hue::Pink,
+    },
+    KindRow {
+        kind: EngineKind::MpPool,
+        word: "mp_pool",
+        in_files: true,
+        workers: WorkerCounts::Any,
+        process_per_task: false,
+        is_reference: true,
+        shares_process: false,
+        chunksize: Some(Chunksize::Cpython),
+        nature: |workers| {
+            let plural = if workers == 1 { "" } else { "s" };
+            let long = format!("CPython's Pool of {workers} worker{plural}");
+            [long, "CPython's Pool".to_owned(), "CPython's".to_owned()]
+        },
+        signs: ["◐", "◑"],
+        bars: ["▓", "█"],
+        hue: Hue::Violet,
+    },
+    KindRow {
+        kind: EngineKind::MpProcess,
+        word: "mp_process",
+        in_files: true,
+        workers: WorkerCounts::Any,
+        process_per_task: true,
+        is_reference: true,
+        shares_process: false,
+        chunksize: None,
+        nature: |workers| {
+            let at_once = if workers == 1 { "one".to_owned() } else { workers.to_string() };
+            let long = format!("CPython's Process for each task, {at_once} at once");
+            [long, "CPython's Process".to_owned(), "CPython's".to_owned()]
+        },
+        signs: ["◧", "◨"],
+        bars: ["▓", "▒"],
+        hue: Hue::Pink,
+    },
+    KindRow {
+        kind: EngineKind::Ppe,
+        word: "ppe",
+        in_files: true,
+        workers: WorkerCounts::Any,
+        process_per_task: false,
+        is_reference: true,
+        shares_process: false,
+        chunksize: Some(Chunksize::Cpython),
+        nature: |workers| {
+            let plural = if workers == 1 { "" } else { "s" };
+            let long = format!("ProcessPoolExecutor with {workers} worker{plural}");
+            [long, "ProcessPoolExecutor".to_owned(), "CPython's".to_owned()]
+        },
+        signs: ["◒", "◓"],
+        bars: ["▒", "▓"],
+        hue: Hue::Orange,
+    },
+    KindRow {
+        kind: EngineKind::Thread,
+        word: "thread",
+        in_files: true,
+        workers: WorkerCounts::Any,
+        process_per_task: false,
+        is_reference: false,
+        shares_process: true,
+        chunksize: Some(Chunksize::Auto),
+        nature: |workers| {
+            let plural = if workers == 1 { "" } else { "s" };
+            let long = format!("{workers} thread{plural} of one interpreter");
+            [long, format!("{workers} thread{plural}"), format!("thread{plural}")]
+        },
+        signs: ["◉", "◎"],
+        bars: ["▚", "▞"],
+        hue: Hue::Violet,
+    },
+    KindRow {
+        kind: EngineKind::Interpreter,
+        word: "interpreter",
+        in_files: true,
+        workers: WorkerCounts::Any,
+        process_per_task: false,
+        is_reference: false,
+        shares_process: true,
+        chunksize: Some(Chunksize::Auto),
+        nature: |workers| {
+            let plural = if workers == 1 { "" } else { "s" };
+            let long = format!("{workers} subinterpreter{plural} of one process");
+            [long, format!("{workers} subinterpreter{plural}"), format!("interpreter{plural}")]
+        },
+        signs: ["◈", "◊"],
+        bars: ["▌", "▐"],
         hue: Hue::Pink,
     },
     KindRow {
@@ -116,6 +227,8 @@ const KINDS: [KindRow; 4] = [
         in_files: false,
         workers: WorkerCounts::Any,
         process_per_task: false,
+        is_reference: false,
+        shares_process: false,
         chunksize: None,
         nature: |workers| {
             let plural = if workers == 1 { "" } else { "s" };
@@ -167,6 +280,18 @@ impl EngineKind {
     #[must_use]
     pub fn process_per_task(self) -> bool {
         self.row().process_per_task
+    }
+
+    /// See [`KindRow::is_reference`].
+    #[must_use]
+    pub fn is_reference(self) -> bool {
+        self.row().is_reference
+    }
+
+    /// See [`KindRow::shares_process`].
+    #[must_use]
+    pub fn shares_process(self) -> bool {
+        self.row().shares_process
     }
 
     /// How many tasks a worker holds where the file does not say.

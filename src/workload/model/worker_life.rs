@@ -3,6 +3,8 @@
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
+use super::PythonCall;
+
 /// When a worker is replaced although it is well. Nothing it holds is lost: it is given no more, and leaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recycling {
@@ -13,8 +15,10 @@ pub struct Recycling {
 }
 
 /// What a worker does once, before its first task, and again after each replacement.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Initializer {
+    /// What it calls, where workers are interpreters.
+    pub call: Option<PythonCall>,
     /// Work, as the time that it takes a calibrated idle core.
     pub cpu: Duration,
     /// Bytes that it allocates, writes to and keeps.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use crate::workload::load::one_worker;
-use crate::workload::model::{Arrivals, EngineKind, EngineSpec, Reap, StartMethod, Work, Workload};
+use crate::workload::model::{Arrivals, EngineKind, EngineSpec, OnFull, Reap, StartMethod, Workload};
 use crate::workload::plan::{EnginePlan, Machine, Plan, PlanNote, Room, StagePlan};
 use crate::workload::service;
 use crate::workload::units::format_duration;
@@ -22,7 +22,7 @@ pub(super) fn processes(workload: &Workload, kind: EngineKind, at_once: u64) -> 
 }
 
 fn processes_each(workload: &Workload, kind: EngineKind) -> u64 {
-    let commands = workload.classes.iter().any(|class| matches!(class.work, Work::Command(_)));
+    let commands = workload.classes.iter().any(|class| class.work.program().is_some());
     if commands && !kind.process_per_task() { 2 } else { 1 }
 }
 
@@ -65,7 +65,7 @@ fn bearable_memory(workload: &Workload, machine: Machine) -> (u64, String) {
 
 /// Bytes that one worker takes at most, as far as that is known: its initializer's, and those of its largest task.
 pub(super) fn memory_each(workload: &Workload, spec: &EngineSpec) -> u64 {
-    let initializer = spec.initializer.map_or(0, |initializer| initializer.memory_bytes);
+    let initializer = spec.initializer.as_ref().map_or(0, |initializer| initializer.memory_bytes);
     let task = workload.classes.iter().map(|class| service::memory(&class.work)).max().unwrap_or(0);
     initializer.saturating_add(task)
 }
@@ -145,8 +145,10 @@ pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Ve
     if let Arrivals::Open(open) = &workload.arrivals
         && open.max_in_flight.is_none()
     {
-        notes.extend(overload(plan, MOST_OVERLOAD, |engine, stage, rho| {
-            let rate = stage.highest();
+        let mut unbounded = plan.clone();
+        unbounded.engines.retain(|engine| !has_bounded_queue(workload, engine));
+        notes.extend(overload(&unbounded, MOST_OVERLOAD, |engine, stage, rho| {
+            let rate = in_words(stage.highest());
             format!(
                 "{rate} tasks/s are {rho:.0} times what `{}` can do; without `max_in_flight` the queue would fill memory",
                 engine.name
@@ -159,13 +161,17 @@ pub(super) fn refusals(workload: &Workload, machine: Machine, plan: &Plan) -> Ve
 /// What may not be meant.
 pub(super) fn warnings(workload: &Workload, plan: &Plan) -> Vec<PlanNote> {
     let mut notes = overload(plan, 1.0, |engine, stage, rho| {
-        let (rate, name) = (stage.highest(), &engine.name);
-        match stage.end_rate {
-            None => format!(
+        let (rate, name) = (in_words(stage.highest()), &engine.name);
+        match (when_full(workload, engine), stage.end_rate) {
+            (Some(full), _) => format!(
+                "at up to {rate} tasks/s `{name}` is offered up to {rho:.2} times what it can do: {full}: that may be the \
+                 lesson"
+            ),
+            (None, None) => format!(
                 "at {rate} tasks/s `{name}` is offered {rho:.2} times what it can do: the queue will grow without bound: that \
                  may be the lesson"
             ),
-            Some(_) => format!(
+            (None, Some(_)) => format!(
                 "at up to {rate} tasks/s `{name}` is offered up to {rho:.2} times what it can do: the queue will grow as long \
                  as it is more than it can do: that may be the lesson"
             ),
@@ -177,9 +183,37 @@ pub(super) fn warnings(workload: &Workload, plan: &Plan) -> Vec<PlanNote> {
     notes
 }
 
+/// A rate with as many digits as mean something.
+fn in_words(rate: f64) -> String {
+    let digits = (2 - rate.abs().max(1e-3).log10().floor() as i32).clamp(0, 6);
+    let rounded = format!("{rate:.*}", digits as usize);
+    // Whatever the file says is said as it is.
+    if rate.to_string().len() <= rounded.len() { rate.to_string() } else { rounded }
+}
+
+/// What happens to the arrivals of an engine that cannot follow, where there is a limit to what waits.
+fn when_full(workload: &Workload, engine: &EnginePlan) -> Option<String> {
+    let Arrivals::Open(open) = &workload.arrivals else { return None };
+    let limit = match (open.max_in_flight, has_bounded_queue(workload, engine)) {
+        (Some(_), true) => "`max_in_flight` or `queue_capacity`",
+        (Some(_), false) => "`max_in_flight`",
+        (None, true) => "`queue_capacity`",
+        (None, false) => return None,
+    };
+    let what = match open.on_full {
+        OnFull::Drop => "dropped",
+        OnFull::Block => "held up",
+    };
+    Some(format!("once {limit} is reached, arrivals are {what}"))
+}
+
+fn has_bounded_queue(workload: &Workload, engine: &EnginePlan) -> bool {
+    workload.engines.iter().any(|spec| spec.name == engine.name && spec.queue_capacity.is_some())
+}
+
 /// Programs are always spawned.
 fn nothing_to_fork(workload: &Workload) -> impl Iterator<Item = PlanNote> {
-    let programs = workload.classes.iter().all(|class| matches!(class.work, Work::Command(_)));
+    let programs = workload.classes.iter().all(|class| class.work.program().is_some());
     let forks = move |spec: &EngineSpec| {
         programs && spec.kind.process_per_task() && spec.start_method == StartMethod::Forkserver
     };

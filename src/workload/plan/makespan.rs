@@ -1,13 +1,15 @@
 //! How long closed arrivals take: greedy list scheduling of the drawn times.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::workload::model::{Arrivals, Dist, EngineSpec, Phase, TaskClass, Work, Workload};
+use crate::workload::model::{
+    Arrivals, Dispatch, Dist, EngineSpec, Join, OnTimeout, Phase, SubmitMode, TaskClass, Work, Workload,
+};
+use crate::workload::plan::lives::Lives;
 use crate::workload::plan::load::{self, ClassLoad};
+use crate::workload::plan::schedule;
 use crate::workload::service;
 use crate::workload::stream::Stream;
 
@@ -34,18 +36,23 @@ pub struct Makespan {
 /// workers were busy all the time.
 pub(super) fn predict(
     workload: &Workload,
+    spec: &EngineSpec,
     stream: &Stream,
     loads: &[ClassLoad],
-    lives: &Lives,
     workers: u64,
     cores: u32,
 ) -> Option<Makespan> {
     if matches!(workload.arrivals, Arrivals::Open(_)) || loads.iter().any(|load| !load.known) {
         return None;
     }
+    if not_predicted(workload, spec, stream).is_some() {
+        return None;
+    }
+    let lives = &Lives::of(spec);
     let workers = workers.clamp(1, stream.total().max(1));
     let cores = f64::from(cores.max(1));
-    let (least, most, cpu, scheduled) = match one_duration(workload) {
+    let by_limits = limits_decide(workload, spec);
+    let (least, most, cpu, scheduled) = match one_duration(workload).filter(|_| !by_limits) {
         Some((busy, cpu)) => {
             let most = stream.total().div_ceil(workers);
             let seconds = busy.as_secs_f64() * most as f64 + lives.initializing_s(most);
@@ -55,9 +62,10 @@ pub(super) fn predict(
                 lives.initializing_s(least + 1) * more as f64 + lives.initializing_s(least) * (workers - more) as f64;
             (seconds, seconds, cpu.as_secs_f64() * stream.total() as f64 + initializing, true)
         }
-        None if stream.total() <= MOST_SCHEDULED => {
-            let (end, cpu) = list_schedule(workload, stream, lives, workers)?;
-            (end, end, cpu, true)
+        None if attempts(workload, stream) <= MOST_SCHEDULED => {
+            let scheduled = schedule::batch(workload, spec, stream, lives, workers)?;
+            let end = scheduled.end.as_secs_f64();
+            (end, end, scheduled.cpu_s, true)
         }
         None => {
             let sum =
@@ -76,72 +84,83 @@ pub(super) fn predict(
     };
     let cpu_work = loads.iter().any(|load| load.cpu_s > 0.0) || !lives.initializer.is_zero();
     let stretch = if cpu_work { (workers as f64 / cores).max(1.0) } else { 1.0 };
-    Some(Makespan { at_least_s: least.max(cpu / cores), at_most_s: most * stretch, scheduled })
+    let before = lives.before.as_secs_f64();
+    Some(Makespan { at_least_s: before + least.max(cpu / cores), at_most_s: before + most * stretch, scheduled })
 }
 
-/// How long workers live, and what each does before its first task.
-pub(super) struct Lives {
-    /// CPU work of the initializer; what its memory takes is not known.
-    initializer: Duration,
-    /// Tasks of one worker; `None` without a limit.
-    tasks: Option<u64>,
+/// Whether what becomes of a task depends on when it has its turn, or on what becomes of its worker.
+fn limits_decide(workload: &Workload, spec: &EngineSpec) -> bool {
+    let abandons = |class: &TaskClass| spec.on_timeout.unwrap_or(class.on_timeout) == OnTimeout::Abandon;
+    let replaced = !Lives::of(spec).initializer.is_zero();
+    workload
+        .classes
+        .iter()
+        .any(|class| limits_waiting(class) || class.timeout.is_some() && (abandons(class) || replaced))
 }
 
-impl Lives {
-    pub(super) fn of(spec: &EngineSpec) -> Self {
-        let limit = spec.recycling.max_tasks.map(std::num::NonZeroU64::get);
-        Self {
-            initializer: spec.initializer.map_or(Duration::ZERO, |initializer| initializer.cpu),
-            tasks: if spec.kind.process_per_task() { Some(1) } else { limit },
-        }
-    }
+/// Most attempts that there can be: each is a step of a schedule.
+fn attempts(workload: &Workload, stream: &Stream) -> u64 {
+    let retries = workload.classes.iter().map(|class| class.retries.max).max().unwrap_or(0);
+    stream.total().saturating_mul(u64::from(retries) + 1)
+}
 
-    /// Time for the initializers of a place in which so many tasks run one after the other.
-    fn initializing_s(&self, tasks: u64) -> f64 {
-        let workers = self.tasks.map_or(u64::from(tasks > 0), |each| tasks.div_ceil(each));
-        self.initializer.as_secs_f64() * workers as f64
+fn limits_waiting(class: &TaskClass) -> bool {
+    class.queue_timeout.is_some() || class.wait_timeout.is_some()
+}
+
+/// Why closed arrivals of known times are not predicted all the same, in words.
+pub(super) fn not_predicted(workload: &Workload, spec: &EngineSpec, stream: &Stream) -> Option<String> {
+    if matches!(workload.arrivals, Arrivals::Open(_)) {
+        return None;
     }
+    if spec.dispatch == Dispatch::RoundRobin {
+        return Some(
+            "tasks are dealt to workers, and how long each one's are in all is seen only by running them".to_owned(),
+        );
+    }
+    if spec.join == Join::StartAllJoinAll {
+        return Some("processes are joined in the order of their start, and the next ones wait for that".to_owned());
+    }
+    if !limits_decide(workload, spec) {
+        return None;
+    }
+    if attempts(workload, stream) > MOST_SCHEDULED {
+        return Some(format!("limits decide what becomes of more than {MOST_SCHEDULED} attempts"));
+    }
+    let at_once =
+        workload.arrivals == Arrivals::Batch && spec.submit != SubmitMode::Apply && spec.queue_capacity.is_none();
+    (!at_once).then(|| "tasks are submitted as others end, and limits decide when that is".to_owned())
+}
+
+/// What a prediction does not reckon with.
+pub(super) fn leaves_out(workload: &Workload, spec: &EngineSpec) -> Vec<&'static str> {
+    let faults = workload.faults.iter().any(|rule| rule.is_for(&spec.name));
+    let initializer = spec.initializer.as_ref();
+    let memory = initializer.is_some_and(|initializer| initializer.memory_bytes > 0);
+    let failures = initializer.is_some_and(|initializer| initializer.fail_rate > 0.0);
+    let calls = initializer.is_some_and(|initializer| initializer.call.is_some());
+    let all = [
+        (faults, "faults"),
+        (memory, "the initializer's memory"),
+        (failures, "initializers that fail"),
+        (calls, "the time that the initializer's call takes"),
+    ];
+    all.into_iter().filter(|(there, _)| *there).map(|(_, what)| what).collect()
 }
 
 /// `ceil(n / W)` where all tasks take equally long.
-pub(super) fn waves(workload: &Workload, stream: &Stream, workers: u64) -> Option<u64> {
-    let closed = !matches!(workload.arrivals, Arrivals::Open(_));
+pub(super) fn waves(workload: &Workload, spec: &EngineSpec, stream: &Stream, workers: u64) -> Option<u64> {
+    let closed = !matches!(workload.arrivals, Arrivals::Open(_)) && !limits_decide(workload, spec);
     (closed && one_duration(workload).is_some()).then(|| stream.total().div_ceil(workers.max(1)))
 }
 
 /// Busy and CPU time of every task if they are all the same.
 fn one_duration(workload: &Workload) -> Option<(Duration, Duration)> {
-    let mut times = workload
-        .classes
-        .iter()
-        .map(|class| service::is_constant(&class.work).then(|| load::busy(class, workload.seed, 0)).flatten());
+    let mut times = workload.classes.iter().map(|class| {
+        service::is_constant(&class.work).then(|| load::busy(class, OnTimeout::Kill, workload.seed, 0)).flatten()
+    });
     let first = times.next()??;
     times.all(|time| time == Some(first)).then_some(first)
-}
-
-/// End of the last task when each worker takes the next task as soon as it is free, and all CPU time, in seconds.
-fn list_schedule(workload: &Workload, stream: &Stream, lives: &Lives, workers: u64) -> Option<(f64, f64)> {
-    let workers = usize::try_from(workers).ok()?;
-    // When each place is free, and how many tasks its worker still takes.
-    let mut free: BinaryHeap<Reverse<(Duration, u64)>> =
-        std::iter::repeat_n(Reverse((Duration::ZERO, 0)), workers).collect();
-    let (mut end, mut all_cpu) = (Duration::ZERO, 0.0);
-    for position in 0..stream.total() {
-        let index = stream.index_at(position);
-        let class = workload.classes.get(usize::from(stream.class_of(index)))?;
-        let (busy, cpu) = load::busy(class, workload.seed, index)?;
-        let Reverse((mut start, mut left)) = free.pop()?;
-        if left == 0 {
-            start = start.saturating_add(lives.initializer);
-            all_cpu += lives.initializer.as_secs_f64();
-            left = lives.tasks.unwrap_or(u64::MAX);
-        }
-        let finish = start.saturating_add(busy);
-        end = end.max(finish);
-        all_cpu += cpu.as_secs_f64();
-        free.push(Reverse((finish, left - 1)));
-    }
-    Some((end.as_secs_f64(), all_cpu))
 }
 
 /// A time that the longest of `tasks` hardly ever exceeds.
@@ -156,7 +175,14 @@ fn longest(class: &TaskClass, tasks: u64) -> Duration {
                 Phase::Io(_) | Phase::Memory(_) => Duration::ZERO,
             })
             .sum(),
-        Work::Io(_) | Work::Memory(_) | Work::Kernel(_) | Work::Command(_) | Work::Echo => Duration::ZERO,
+        Work::Io(_)
+        | Work::Memory(_)
+        | Work::Kernel(_)
+        | Work::Command(_)
+        | Work::Program(_)
+        | Work::Served(_)
+        | Work::Python(_)
+        | Work::Echo => Duration::ZERO,
     };
     let attempts = if class.retries.on_timeout { 1 + class.retries.max } else { 1 };
     match class.timeout {

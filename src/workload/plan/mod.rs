@@ -4,8 +4,10 @@
 //! does comes on top, and telling how much that is, is what running it is for.
 
 mod envelope;
+mod lives;
 mod load;
 mod makespan;
+mod schedule;
 
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use crate::workload::stream::Stream;
 use crate::workload::units::format_duration;
 
 pub(crate) use envelope::{most_workers, most_workers_of, process_room};
+pub(crate) use load::{offered, stages};
 pub(crate) use makespan::Makespan;
 
 /// What has to be known about a machine to plan for it.
@@ -157,11 +160,19 @@ pub struct EnginePlan {
     /// Predicted time from start to end of one run; `None` where the time of a class is not drawn, and for open
     /// arrivals, whose end is theirs.
     pub makespan: Option<Makespan>,
+    /// Why there is none although all times are drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_predicted: Option<String>,
+    /// What the prediction does not reckon with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub leaves_out: Vec<&'static str>,
     /// `ceil(n / workers)` where all tasks of a batch take equally long.
     pub waves: Option<u64>,
     /// Offered load divided by capacity, for each stage of open arrivals at its highest rate (ρ of queueing theory);
     /// from 1 on the queue grows without bound.
     pub utilisation: Vec<f64>,
+    /// The same on average over each stage, which is what a run measures.
+    pub mean_utilisation: Vec<f64>,
 }
 
 /// A remark about the plan.
@@ -182,7 +193,7 @@ pub fn plan(workload: &Workload, machine: Machine) -> Plan {
 /// Plans a workload whose stream is already there.
 #[must_use]
 pub(crate) fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine) -> Plan {
-    let loads = load::of_classes(workload, stream);
+    let loads = load::of_classes(workload, stream, None);
     let classes = workload.classes.iter().zip(&loads).map(|(class, load)| ClassPlan {
         name: class.name.clone(),
         kind: class.work.word(),
@@ -192,7 +203,8 @@ pub(crate) fn plan_stream(workload: &Workload, stream: &Stream, machine: Machine
     });
     let engines: Vec<EnginePlan> =
         workload.engines.iter().map(|spec| engine(workload, stream, machine, &loads, spec)).collect();
-    let runs_per_engine = workload.measure.warmup.saturating_add(workload.measure.repeats.get());
+    let uncounted = workload.measure.warmup.saturating_add(u32::from(workload.has_probes()));
+    let runs_per_engine = uncounted.saturating_add(workload.measure.repeats.get());
     let arrivals = arrivals(workload, stream);
     let run_s = |(engine, spec): (&EnginePlan, &EngineSpec)| match &engine.makespan {
         Some(makespan) => makespan.at_least_s.max(load::longest_chain_s(workload)),
@@ -289,7 +301,8 @@ impl Work {
             Self::Mixed(_) => "mixed",
             Self::Kernel(_) => "kernel",
             Self::Echo => "echo",
-            Self::Command(_) => "command",
+            Self::Command(_) | Self::Program(_) | Self::Served(_) => "command",
+            Self::Python(_) => "python",
         }
     }
 }
@@ -308,7 +321,8 @@ impl Workers {
 
 fn arrivals(workload: &Workload, stream: &Stream) -> Option<ArrivalPlan> {
     let Arrivals::Open(open) = &workload.arrivals else { return None };
-    let stages = open.stages.iter().map(|stage| StagePlan {
+    let stages = stages(workload);
+    let stages = stages.iter().map(|stage| StagePlan {
         duration_s: stage.duration.map(|duration| duration.as_secs_f64()),
         rate: stage.rate,
         end_rate: stage.is_ramp().then_some(stage.end_rate),
@@ -328,6 +342,14 @@ fn engine(
     loads: &[load::ClassLoad],
     spec: &EngineSpec,
 ) -> EnginePlan {
+    let own: Vec<load::ClassLoad>;
+    let loads = match spec.on_timeout {
+        None => loads,
+        own_rule => {
+            own = load::of_classes(workload, stream, own_rule);
+            &own
+        }
+    };
     let cores = spec.placement.cores(machine.cores);
     let workers = spec.workers.resolve(cores).map(u64::from);
     // Without a limit everything that is in the system runs: all tasks of a batch, or all that may be in flight.
@@ -336,8 +358,13 @@ fn engine(
     let most = if spec.submit == SubmitMode::Apply { most.min(1) } else { most };
     let at_once = workers.unwrap_or(most).min(most);
     // Workers that are kept are there from the start, however few tasks there are at once.
-    let processes = if spec.kind.process_per_task() { at_once } else { workers.unwrap_or(most).min(stream.total()) };
+    let processes = match spec.kind {
+        kind if kind.process_per_task() => at_once,
+        kind if kind.shares_process() => 1,
+        _ => workers.unwrap_or(most).min(stream.total()),
+    };
     let memory = envelope::memory_each(workload, spec);
+    let utilisation = load::utilisation(workload, loads, workers, cores);
     EnginePlan {
         name: spec.name.clone(),
         kind: spec.kind.word(),
@@ -348,9 +375,12 @@ fn engine(
             Reap::Never => stream.total(),
         },
         peak_memory_bytes: memory.saturating_mul(at_once),
-        makespan: makespan::predict(workload, stream, loads, &makespan::Lives::of(spec), at_once, cores),
-        waves: makespan::waves(workload, stream, at_once),
-        utilisation: load::utilisation(workload, loads, workers, cores),
+        makespan: makespan::predict(workload, spec, stream, loads, at_once, cores),
+        not_predicted: makespan::not_predicted(workload, spec, stream),
+        leaves_out: makespan::leaves_out(workload, spec),
+        waves: makespan::waves(workload, spec, stream, at_once),
+        utilisation: utilisation.peak,
+        mean_utilisation: utilisation.mean,
     }
 }
 

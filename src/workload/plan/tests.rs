@@ -111,6 +111,53 @@ fn what_is_known_only_by_running_is_not_predicted() {
 }
 
 #[test]
+fn a_ramp_that_tasks_do_not_last_for_ends_where_they_are_used_up() {
+    let ramp = |total: &str, more: &str| {
+        plan_of(&format!(
+            "version: 1\nseed: 1\n{total}\
+             tasks: [{{ name: t, kind: sleep, weight: 1, service_time: {{ dist: constant, value: 10ms }} }}]\n\
+             arrivals: {{ mode: open, process: ramp, {more} }}\nengines: [{{ kind: pool, workers: 1 }}]\n"
+        ))
+    };
+    let one = "rate: { from: 0.001/s, to: 200/s }, duration: 10s";
+    // A quarter of the arrivals come in the first half, at whose end the rate is half of the highest.
+    let plan = ramp("total: 250\n", one);
+    let arrivals = plan.arrivals.unwrap();
+    assert!((arrivals.stages[0].end_rate.unwrap() - 100.0).abs() < 0.1, "{arrivals:?}");
+    assert!(
+        (plan.engines[0].utilisation[0] - 1.0).abs() < 0.001
+            && (plan.engines[0].mean_utilisation[0] - 0.5).abs() < 0.001
+    );
+    let whole = ramp("", one);
+    assert!(close(whole.engines[0].utilisation[0], 2.0), "{whole:?}");
+    let three = |total: &str| {
+        let stages = "[{ duration: 1s, rate: 10/s }, { duration: 1s, rate: 50/s }, { duration: 1s, rate: 500/s }]";
+        plan_of(&format!(
+            "version: 1\nseed: 1\ntotal: {total}\n\
+             tasks: [{{ name: t, kind: sleep, weight: 1, service_time: {{ dist: constant, value: 10ms }} }}]\n\
+             arrivals: {{ mode: open, process: constant, stages: {stages} }}\nengines: [{{ kind: pool, workers: 1 }}]\n"
+        ))
+    };
+    let two = three("40");
+    assert_eq!((two.engines[0].utilisation.len(), two.warnings.len()), (2, 0), "the third is not reached: {two:?}");
+    assert_eq!(three("9").engines[0].utilisation.len(), 1);
+    assert_eq!((three("560").engines[0].utilisation.len(), three("560").warnings.len()), (3, 1));
+}
+
+#[test]
+fn a_bounded_queue_drops_open_arrivals_and_says_so() {
+    let text = "version: 1\nseed: 1\ntasks: [{ name: t, kind: sleep, service_time: { dist: constant, value: 100ms } }]\n\
+                arrivals: { mode: open, process: poisson, rate: 4000/s, duration: 1s }\n\
+                engines: [{ name: b, kind: pool, workers: 4, queue_capacity: 9 }]\n";
+    let plan = plan_of(text);
+    assert_eq!(plan.refusals, [], "nothing fills memory");
+    let [warning] = plan.warnings.as_slice() else { panic!("{:?}", plan.warnings) };
+    assert!(warning.message.contains("once `queue_capacity` is reached, arrivals are dropped"), "{}", warning.message);
+    let unbounded = plan_of(&text.replace(", queue_capacity: 9", ""));
+    assert!(unbounded.refusals[0].message.contains("would fill memory"), "{:?}", unbounded.refusals);
+}
+
+#[test]
 fn utilisation_of_open_arrivals_and_its_warning() {
     let text = |limit: &str, rate: &str| {
         format!(
@@ -131,6 +178,11 @@ fn utilisation_of_open_arrivals_and_its_warning() {
     assert_eq!(flood.refusals[0].key, "arrivals.stages[1].rate");
     assert!(flood.refusals[0].message.contains("max_in_flight"));
     assert_eq!(plan_of(&text(", max_in_flight: 50", "4000/s")).refusals, []);
+    for (limit, says) in [("max_in_flight: 50", "are dropped"), ("max_in_flight: 50, on_full: block", "are held up")] {
+        let plan = plan_of(&text(&format!(", {limit}"), "80/s"));
+        let said = plan.warnings.iter().map(|note| note.message.as_str()).collect::<String>();
+        assert!(said.contains(says) && !said.contains("without bound"), "{limit}: {said}");
+    }
 }
 
 #[test]
@@ -326,4 +378,100 @@ fn start_method_of_programs_alone_is_warned_about() {
     let plan = plan(&crate::workload::load::load(text, "t").unwrap().workload, MACHINE);
     let keys: Vec<&str> = plan.warnings.iter().map(|note| note.key.as_str()).collect();
     assert_eq!(keys, ["engines[0].start_method"]);
+}
+
+/// Sleeping tasks on two workers, and when they are said to end.
+fn ends(count: u64, dist: &str, fields: &str, rest: &str) -> Option<f64> {
+    sleeps(count, dist, fields, &format!("engines: [{{ kind: pool, workers: 2 }}]\n{rest}")).engines[0]
+        .makespan
+        .map(|makespan| (makespan.at_most_s * 1e3).round() / 1e3)
+}
+
+const TWO_SECONDS: &str = "{ dist: constant, value: 2s }";
+
+#[test]
+fn a_ghost_keeps_its_place_and_the_run_does_not_wait_for_it() {
+    let kill = ends(4, TWO_SECONDS, ", timeout: 500ms", "");
+    assert_eq!(kill, Some(1.0), "each worker is replaced twice");
+    // Two tasks are given up after half a second, their workers are free after two.
+    let abandon = ends(4, TWO_SECONDS, ", timeout: 500ms, on_timeout: abandon", "");
+    assert_eq!(abandon, Some(2.5));
+    let by_arm = sleeps(
+        4,
+        TWO_SECONDS,
+        ", timeout: 500ms",
+        "engines: [{ kind: pool, workers: 2, on_timeout: abandon }, { name: k, kind: process, workers: 2 }]",
+    );
+    let both: Vec<_> = by_arm.engines.iter().map(|engine| engine.makespan.unwrap().at_most_s).collect();
+    assert_eq!(both, [2.5, 1.0], "the arm's own rule wins");
+    assert!(by_arm.engines.iter().all(|engine| engine.waves.is_none()) || by_arm.engines[1].waves == Some(2));
+    // Tried again on another worker, which is a ghost then too.
+    let again = ends(2, TWO_SECONDS, ", timeout: 500ms, on_timeout: abandon, retries: { max: 1, on: [timeout] }", "");
+    assert_eq!(again, Some(2.5));
+    // Offered load counts what ghosts take.
+    let open = |on_timeout: &str| {
+        let arrivals = "arrivals: { mode: open, process: constant, rate: 1/s, duration: 4s }";
+        let text = format!(
+            "version: 1\ntasks: [{{ name: t, kind: sleep, service_time: {TWO_SECONDS}, timeout: 500ms, on_timeout: {on_timeout} }}]\n\
+             {arrivals}\nengines: [{{ kind: pool, workers: 2 }}]\n"
+        );
+        plan_of(&text).engines[0].utilisation[0]
+    };
+    assert_eq!((open("kill"), open("abandon")), (0.25, 1.0));
+}
+
+#[test]
+fn tasks_that_wait_too_long_take_no_time() {
+    // Two of six are begun before the second is over.
+    assert_eq!(ends(6, TWO_SECONDS, ", queue_timeout: 1s", ""), Some(2.0));
+    assert_eq!(
+        ends(6, TWO_SECONDS, ", wait_timeout: 3s", ""),
+        Some(3.0),
+        "two in time, two given up in work, two waiting"
+    );
+    assert_eq!(ends(6, TWO_SECONDS, ", wait_timeout: 3s, on_timeout: abandon", ""), Some(3.0));
+    assert_eq!(
+        sleeps(6, TWO_SECONDS, ", wait_timeout: 3s", "engines: [{ kind: pool, workers: 2 }]").at_least_s,
+        Some(18.0)
+    );
+    let looped = sleeps(6, TWO_SECONDS, ", queue_timeout: 1s", "arrivals: { mode: closed, max_in_flight: 2 }");
+    let reason = looped.engines[0].not_predicted.as_deref().unwrap();
+    assert!(looped.engines[0].makespan.is_none() && reason.contains("submitted as others end"), "{reason}");
+}
+
+#[test]
+fn initializers_are_part_of_it_as_often_as_they_run() {
+    let end = |spec: &str, fields: &str| {
+        let plan = sleeps(4, TWO_SECONDS, fields, &format!("engines: [{{ {spec}, initializer: {{ cpu: 1s }} }}]"));
+        plan.engines[0].makespan.unwrap().at_most_s
+    };
+    assert_eq!(end("kind: pool, workers: 2", ""), 5.0, "once for each worker");
+    assert_eq!(end("kind: process, workers: 2", ""), 6.0, "once for each task");
+    assert_eq!(end("kind: process, workers: 2, start_method: forkserver", ""), 5.0, "once, before all of them");
+    assert_eq!(end("kind: pool, workers: 2", ", timeout: 500ms"), 3.0, "once more where a worker is replaced");
+    let faulty = "engines: [{ kind: pool, workers: 2, initializer: { memory: 1MiB, fail_rate: 0.5 } }]\nfaults: [{ kind: crash, rate: 0.1 }]";
+    let plan = sleeps(4, TWO_SECONDS, "", faulty);
+    assert_eq!(plan.engines[0].leaves_out, ["faults", "the initializer's memory", "initializers that fail"]);
+}
+
+#[test]
+fn what_is_offered_on_average_is_not_the_highest() {
+    let text = "version: 1\ntasks: [{ name: t, kind: sleep, service_time: { dist: constant, value: 100ms } }]\n\
+                arrivals: { mode: open, process: ramp, rate: { from: 0/s, to: 20/s }, duration: 10s }\n\
+                engines: [{ kind: pool, workers: 2 }, { kind: process, workers: unbounded }]\n";
+    let workload = load_text(text, "test").unwrap().workload;
+    assert_eq!(plan(&workload, MACHINE).engines[0].utilisation, [1.0]);
+    assert_eq!(offered(&workload, &workload.engines[0], Some(2), 2), [0.5]);
+    assert_eq!(offered(&workload, &workload.engines[1], None, 2), [0.0], "there is no number of workers to share it");
+}
+
+#[test]
+fn joins_in_order_and_tasks_that_are_dealt_are_not_predicted() {
+    let plan = plan_of(
+        "version: 1\nseed: 1\ntasks: [{ name: a, kind: sleep, count: 9, service_time: { dist: exponential, mean: 10ms } }]\nengines:\n  \
+         - { kind: process, workers: 3, join: start_all_join_all }\n  - { kind: pool, workers: 3, dispatch: round_robin }\n  \
+         - { kind: pool, name: shared, workers: 3 }\n",
+    );
+    let told = |arm: usize| (plan.engines[arm].makespan.is_some(), plan.engines[arm].not_predicted.is_some());
+    assert_eq!([told(0), told(1), told(2)], [(false, true), (false, true), (true, false)]);
 }

@@ -63,11 +63,29 @@ impl BadTrace {
     }
 }
 
+/// What was read of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Read {
+    pub(crate) values: Vec<Value>,
+    /// What was assumed of it and not said: a line, and a sentence about it.
+    pub(crate) assumed: Vec<(u64, String)>,
+}
+
+/// The row that all others are held against.
+#[derive(Clone, Copy, Debug)]
+struct FirstRow {
+    /// Place of the column that is meant.
+    place: usize,
+    header: bool,
+    /// How many columns it has.
+    columns: usize,
+}
+
 /// Reads the values of a column.
 ///
 /// # Errors
 /// The first thing that is wrong, and how many more lines there are with something wrong.
-pub(crate) fn parse(text: &str, ask: &Ask) -> Result<Vec<Value>, BadTrace> {
+pub(crate) fn parse(text: &str, ask: &Ask) -> Result<Read, BadTrace> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
@@ -75,40 +93,85 @@ pub(crate) fn parse(text: &str, ask: &Ask) -> Result<Vec<Value>, BadTrace> {
         .delimiter(delimiter(text))
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
-    let (mut record, mut values) = (StringRecord::new(), Vec::new());
+    let (mut record, mut read) = (StringRecord::new(), Read::default());
     let mut bad: Option<BadTrace> = None;
-    let mut column = None;
+    let mut known: Option<FirstRow> = None;
+    let mut halves: Option<(u64, String)> = None;
     // The text is in memory and UTF-8, and rows may differ in length: nothing else can go wrong.
     while reader.read_record(&mut record).unwrap_or(false) {
         let line = record.position().map_or(0, |start| line_of(text, start));
         if record.iter().all(str::is_empty) {
             continue;
         }
-        let place = match column {
-            Some(place) => place,
+        let first = match known {
+            Some(first) => first,
             None => {
-                let (place, header) = first_row(&record, line, ask)?;
-                column = Some(place);
-                if header {
+                let first = first_row(&record, line, ask)?;
+                known = Some(first);
+                if first.header {
+                    let named = matches!(ask.column, Some(Column::Name(_)));
+                    let cell = record.get(first.place).filter(|_| !named);
+                    read.assumed.extend(cell.map(|cell| (line, taken_for_heading(cell))));
                     continue;
                 }
-                place
+                halves = halves_of_numbers(&record, text).then(|| (line, taken_apart(&record)));
+                first
             }
         };
-        let value = record.get(place).filter(|cell| !cell.is_empty()).map(|cell| nanos(cell, ask.unit, line));
-        let missing = || Err(BadTrace::new(Some(line), format!("nothing in column {}", place + 1)));
-        match (value.unwrap_or_else(missing), &mut bad) {
-            (Ok(nanos), _) => values.push(Value { line, nanos }),
+        halves = halves.filter(|_| halves_of_numbers(&record, text));
+        match (value(&record, first, ask.unit, line), &mut bad) {
+            (Ok(nanos), _) => read.values.push(Value { line, nanos }),
             (Err(first), None) => bad = Some(first),
             (Err(_), Some(first)) => first.more += 1,
         }
     }
     match bad {
         Some(bad) => Err(bad),
-        None if values.is_empty() => Err(BadTrace::new(None, "there is no value in it").allowed("at least one line")),
-        None => Ok(values),
+        None if read.values.is_empty() => {
+            Err(BadTrace::new(None, "there is no value in it").allowed("at least one line"))
+        }
+        None => {
+            read.assumed.extend(halves);
+            Ok(read)
+        }
     }
 }
+
+fn taken_for_heading(cell: &str) -> String {
+    let cell = shortened(cell, 40);
+    format!("`{cell}` is no time and is taken for a heading; `column: {cell}` says that it is one")
+}
+
+fn taken_apart(row: &StringRecord) -> String {
+    let row = shortened(&row.iter().collect::<Vec<_>>().join(","), 40);
+    format!("`{row}` is taken for two columns: a number has a point (1.5), no comma; with a heading there is no doubt")
+}
+
+/// Whether a row of two columns may be meant as one number with a comma.
+fn halves_of_numbers(row: &StringRecord, text: &str) -> bool {
+    let digits = |cell: &str| !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit());
+    let (Some(whole), Some(fraction), 2) = (row.get(0), row.get(1), row.len()) else { return false };
+    delimiter(text) == b',' && digits(whole) && digits(fraction.trim_end_matches(|c: char| c.is_ascii_alphabetic()))
+}
+
+/// The value of a row in nanoseconds.
+fn value(record: &StringRecord, first: FirstRow, unit: Option<Duration>, line: u64) -> Result<u64, BadTrace> {
+    // A comma may be that of a number, which then is in two columns: the wrong half of it would be a value.
+    let more = record.iter().skip(first.columns).any(|cell| !cell.is_empty());
+    let fewer = !first.header && record.len() < first.columns;
+    if more || fewer {
+        let columns = |count: usize| if count == 1 { "1 column".to_owned() } else { format!("{count} columns") };
+        let message = format!("{}, and the first line has {}", columns(record.len()), columns(first.columns));
+        return Err(BadTrace::new(Some(line), message).allowed(POINT));
+    }
+    match record.get(first.place).filter(|cell| !cell.is_empty()) {
+        Some(cell) => nanos(cell, unit, line),
+        None => Err(BadTrace::new(Some(line), format!("nothing in column {}", first.place + 1))),
+    }
+}
+
+/// What is allowed where a comma stands.
+const POINT: &str = "as many columns in each line, and numbers with a point: 1.5, not 1,5";
 
 /// A record begins behind the empty lines before it, which the reader counts to it.
 fn line_of(text: &str, start: &csv::Position) -> u64 {
@@ -123,15 +186,13 @@ fn delimiter(text: &str) -> u8 {
 }
 
 /// The place of the column, and whether this row is a header.
-fn first_row(row: &StringRecord, line: u64, ask: &Ask) -> Result<(usize, bool), BadTrace> {
-    let looks_like_value = |place: usize| {
-        row.get(place)
-            .is_some_and(|cell| cell.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+')))
-    };
+fn first_row(row: &StringRecord, line: u64, ask: &Ask) -> Result<FirstRow, BadTrace> {
+    let looks_like_value = |place: usize| row.get(place).is_some_and(is_meant_as_value);
+    let found = |place: usize, header: bool| Ok(FirstRow { place, header, columns: row.len() });
     match &ask.column {
         Some(Column::Name(name)) => {
             if let Some(place) = row.iter().position(|cell| cell == name) {
-                return Ok((place, true));
+                return found(place, true);
             }
             let message = format!("the first line has no column `{}`", shortened(name, 40));
             let mut bad = BadTrace::new(Some(line), message).allowed(format!("must be {}", listed(row)));
@@ -142,11 +203,26 @@ fn first_row(row: &StringRecord, line: u64, ask: &Ask) -> Result<(usize, bool), 
             let columns = if row.len() == 1 { "one column".to_owned() } else { format!("{} columns", row.len()) };
             Err(BadTrace::new(Some(line), format!("there is no column {number}: the first line has {columns}")))
         }
-        Some(Column::Number(number)) => Ok((number - 1, !looks_like_value(number - 1))),
-        None if row.len() > 1 => Err(BadTrace::new(Some(line), format!("{} columns", row.len()))
-            .allowed(format!("`column` must say which one: {}", listed(row)))),
-        None => Ok((0, !looks_like_value(0))),
+        Some(Column::Number(number)) => found(number - 1, !looks_like_value(number - 1)),
+        None if row.len() > 1 => {
+            let numbers = row.iter().all(|cell| cell.starts_with(|c: char| c.is_ascii_digit()));
+            let point = if numbers { ", and numbers have a point (1.5), no comma" } else { "" };
+            let which = if numbers { "its number, from 1".to_owned() } else { listed(row) };
+            Err(BadTrace::new(Some(line), format!("{} columns", row.len()))
+                .allowed(format!("`column` must say which one: {which}{point}")))
+        }
+        None => found(0, !looks_like_value(0)),
     }
+}
+
+/// Whether a cell of the first line is no heading: it begins as a number does, or is one of the words that programs write
+/// where a number was none or was missing.
+fn is_meant_as_value(cell: &str) -> bool {
+    const NO_NUMBERS: [&str; 8] = ["nan", "inf", "infinity", "na", "n/a", "null", "nil", "none"];
+    let begins_as_number = |c: char| c.is_numeric() || matches!(c, '.' | '-' | '+' | '\u{2212}' | '\u{221e}');
+    // With a unit behind it, it is no better.
+    let word = cell.split_whitespace().next().unwrap_or_default();
+    cell.starts_with(begins_as_number) || NO_NUMBERS.iter().any(|none| word.eq_ignore_ascii_case(none))
 }
 
 fn listed(row: &StringRecord) -> String {
@@ -165,6 +241,9 @@ fn listed(row: &StringRecord) -> String {
 fn nanos(cell: &str, unit: Option<Duration>, line: u64) -> Result<u64, BadTrace> {
     let refused = |message: &str| BadTrace::new(Some(line), format!("`{}`: {message}", shortened(cell, 40)));
     let is_number = cell.starts_with(|c: char| c.is_ascii_digit() || c == '.') && cell.parse::<f64>().is_ok();
+    if cell.contains(',') {
+        return Err(refused("a comma in a number").allowed("numbers with a point: 1.5, not 1,5"));
+    }
     match unit {
         Some(unit) if is_number => plain(cell, unit).ok_or_else(|| refused("too large")),
         None if is_number => {

@@ -154,12 +154,12 @@ impl World {
         } else if self.dice.chance(self.trouble / 10) {
             self.report(id);
             self.faults.misbehaviour += 1;
-            let record = Record { index: index + 1_000_000, start: Moment(started), service, value: 0 };
+            let record = Record { index: index + 1_000_000, start: Moment(started), service, after: 0, value: 0 };
             self.misbehaved.insert(index);
             self.feed(Input::Done { lane: id, records: &[record] });
             return;
         } else if let Some(lane) = self.lane(id) {
-            lane.unreported.push(Record { index, start: Moment(started), service, value: index });
+            lane.unreported.push(Record { index, start: Moment(started), service, after: 0, value: index });
         }
         let Some(worker) = self.workers.get(&id.worker) else { return };
         if worker.started_for_one || worker.leaving {
@@ -175,6 +175,29 @@ impl World {
             self.report(id);
         }
         self.begin(id);
+    }
+
+    /// Asked to leave, it ends in the middle of its task and says that all is well. What it was in has had its attempt.
+    pub(super) fn quit(&mut self, id: WorkerId) {
+        let in_work: Vec<u64> = self
+            .workers
+            .get(&id)
+            .filter(|worker| worker.leaving && !worker.stopped && worker.closed_since.is_none())
+            .into_iter()
+            .flat_map(|worker| worker.lanes.values().filter(|lane| !lane.ghost))
+            .filter_map(|lane| lane.current.map(|current| current.index))
+            .filter(|index| !self.told.ended.contains(index))
+            .collect();
+        if in_work.is_empty() {
+            return;
+        }
+        let attempts = |world: &Self, index| world.told.attempts.get(index).copied().unwrap_or(0);
+        let before: Vec<u32> = in_work.iter().map(|index| attempts(self, index)).collect();
+        self.faults.quits += 1;
+        self.die(id, Exit::Code(0));
+        for (index, before) in in_work.iter().zip(before) {
+            assert_eq!(attempts(self, index), before + 1, "seed {}: task {index} was not lost", self.seed);
+        }
     }
 
     pub(super) fn die(&mut self, id: WorkerId, exit: Exit) {
@@ -194,7 +217,9 @@ impl World {
             self.faults.lost_reports += 1;
         }
         let ended = Ended {
+            culprit: None,
             exit,
+            at: Moment(self.now),
             tasks,
             usage: Usage::default(),
             peak_rss_bytes: None,

@@ -16,11 +16,18 @@ impl World {
         match effect {
             Effect::Start { worker: id, task, .. } => self.start(id, task),
             Effect::StartForkServer => self.start_fork_server(),
+            Effect::NoMoreForks => self.forks = false,
             Effect::StopForkServer => self.stop_fork_server(),
+            Effect::AbandonForkServer => self.kill_fork_server(),
             Effect::Send { lane, tickets } => self.send(lane, &tickets),
             Effect::Probe { lane } => {
                 let task = self.in_task(lane);
                 self.feed(Input::Progress { lane, task });
+            }
+            Effect::LookFor { worker, due } => {
+                if self.workers.contains_key(&worker) {
+                    self.feed(Input::StillThere { worker, due });
+                }
             }
             Effect::Retire { worker: id } => {
                 let Some(worker) = self.workers.get_mut(&id) else { return };
@@ -29,10 +36,13 @@ impl World {
                     return;
                 }
                 let idle = !worker.is_in_task();
+                let quits = !idle && self.worse && self.later_dice.chance(20);
                 let slow = self.dice.chance(2);
                 let delay = if slow { 3000 * MS } else { self.dice.below(MS) };
                 if idle {
                     self.later(delay, Scheduled::Leave(id));
+                } else if quits {
+                    self.later(delay, Scheduled::Quit(id));
                 }
             }
             Effect::Stop { worker: id, how } => self.stop(id, how),
@@ -42,9 +52,7 @@ impl World {
                 let early = worker.killed.is_none_or(|at| self.now < at + GONE_AT_STOP);
                 assert!(!early, "seed {}: {:?} was given up too early", self.seed, (id));
                 self.faults.abandoned += 1;
-                if worker.unborn {
-                    return self.kill_fork_server();
-                }
+                assert!(!worker.unborn, "seed {}: {id:?} was given up before it was there", self.seed);
                 self.die(id, Exit::Unknown);
             }
             Effect::Over(state) => {
@@ -94,13 +102,41 @@ impl World {
     pub(super) fn becomes_a_ghost(&mut self, id: LaneId) {
         self.faults.ghosts += 1;
         let after = self.dice.below(100 * MS);
+        let endless = self.worse && self.later_dice.chance(40);
         let Some(lane) = self.lane(id) else { panic!("a ghost in {id:?}, where nobody is") };
         assert!(!lane.ghost, "a ghost in a ghost");
         lane.ghost = true;
         if !lane.in_no_task() {
             lane.tasks.clear();
-            // Also one that hangs comes to an end, or a pool of ghosts would wait for ever.
-            self.later(after, Scheduled::Finish(id));
+            // One that hangs may come to an end after all.
+            lane.endless = endless;
+            if endless {
+                self.faults.endless_ghosts += 1;
+            } else {
+                self.later(after, Scheduled::Finish(id));
+            }
+        }
+    }
+
+    fn endless_ghosts(&self) -> Vec<LaneId> {
+        let lanes = |(id, worker): (&WorkerId, &Worker)| {
+            let endless = worker.lanes.iter().filter(|(_, lane)| lane.ghost && lane.endless && !lane.in_no_task());
+            let id = *id;
+            endless.map(move |(number, _)| id.lane(*number)).collect::<Vec<_>>()
+        };
+        let mut all: Vec<LaneId> = self.workers.iter().flat_map(lanes).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Whether nothing can go on before a ghost ends.
+    pub(super) fn is_full_of_ghosts(&self) -> bool {
+        self.endless_ghosts().len() as u64 >= self.aimed_at
+    }
+
+    pub(super) fn endless_ghosts_end(&mut self) {
+        for id in self.endless_ghosts() {
+            self.later(0, Scheduled::Finish(id));
         }
     }
 

@@ -21,6 +21,8 @@ pub(super) enum Scheduled {
     Submit,
     Die(WorkerId, i32),
     Leave(WorkerId),
+    /// It ends well, says its exit code.
+    Quit(WorkerId),
     User,
 }
 

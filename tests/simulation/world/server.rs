@@ -1,4 +1,4 @@
-//! A virtual fork server: it starts late or not at all, fails to initialize, dies in the middle of what it was asked for, or
+//! A virtual fork server: it starts late or not at all, has threads, fails to initialize, dies in the middle of what it was asked for, or
 //! falls silent; workers that it was asked for are there when it says so.
 
 use std::io::ErrorKind;
@@ -30,6 +30,7 @@ impl World {
         let number = self.servers;
         self.server = Some(Server { number, ready: false, hung: false });
         let after = self.dice.below(3 * MS);
+        self.feed(Input::ForkServerStarted { pid: number });
         if self.trouble() {
             self.later(after, Scheduled::ServerDies(number));
         } else if self.trouble() {
@@ -56,7 +57,14 @@ impl World {
 
     pub(super) fn server_hello(&mut self, number: u32) {
         let has_initializer = self.initializer.is_some();
-        let Some(server) = self.server.as_mut().filter(|server| server.number == number) else { return };
+        if self.server.as_ref().is_none_or(|server| server.number != number) {
+            return;
+        }
+        // Before its hello or after its initializer, for which this stands.
+        if self.trouble() && self.dice.chance(20) {
+            return self.server_is_unfit(has_initializer);
+        }
+        let Some(server) = &mut self.server else { return };
         server.ready = !has_initializer;
         let takes = self.dice.below(30 * MS);
         if has_initializer {
@@ -65,7 +73,7 @@ impl World {
         } else if self.trouble() {
             self.later(takes * 3, Scheduled::ServerDies(number));
         }
-        self.feed(Input::ForkServerHello { pid: number });
+        self.feed(Input::ForkServerHello);
     }
 
     pub(super) fn server_initialized(&mut self, number: u32) {
@@ -84,11 +92,25 @@ impl World {
         self.feed(Input::ForkServerInitialized { result });
     }
 
-    /// A worker that is started was asked for: when it is there, if it ever is.
+    /// Workers are spawned from here on, and are what runs the initializer.
+    fn server_is_unfit(&mut self, after_hello: bool) {
+        if after_hello {
+            self.feed(Input::ForkServerHello);
+        }
+        self.feed(Input::ForkServerUnfit { reason: "it has two threads".to_owned() });
+    }
+
+    /// A worker that is started was asked for: when it is there, if it ever is. The order may come when the server has ended
+    /// and that is not known yet.
     pub(super) fn asked_for(&mut self, id: WorkerId) {
+        if self.server.is_none() {
+            self.workers.remove(&id);
+            let failure = StartFailure::Transient(not_started(ErrorKind::WouldBlock));
+            return self.feed(Input::StartFailed { worker: id, failure });
+        }
         let dies = self.trouble() && self.dice.chance(20);
         let hangs = self.trouble() && self.dice.chance(10);
-        let Some(server) = &mut self.server else { panic!("a start without a fork server") };
+        let Some(server) = &mut self.server else { return };
         assert!(server.ready, "seed {}: a start from a fork server that is not ready", self.seed);
         server.hung |= hangs;
         let number = server.number;
@@ -96,14 +118,22 @@ impl World {
             worker.unborn = true;
         }
         let after = self.dice.below(2 * MS);
+        self.feed(Input::ForkAskedFor { worker: id });
         self.later(after, if dies { Scheduled::ServerDies(number) } else { Scheduled::Born(id) });
     }
 
     pub(super) fn born(&mut self, id: WorkerId) {
-        let Some(worker) = self.workers.get_mut(&id).filter(|worker| worker.unborn) else { return };
+        if self.workers.get(&id).is_none_or(|worker| !worker.unborn) {
+            return;
+        }
         if self.server.as_ref().is_none_or(|server| server.hung) {
             return self.falls_silent(id);
         }
+        if self.trouble() && self.dice.chance(20) {
+            // Whatever it says in its place, it is ended for it.
+            return self.feed(Input::ForkServerMisbehaved { reason: "an answer that is none".to_owned() });
+        }
+        let Some(worker) = self.workers.get_mut(&id) else { return };
         worker.unborn = false;
         let stop = worker.stop_at_birth.take();
         self.comes_alive(id);

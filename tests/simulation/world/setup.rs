@@ -8,7 +8,7 @@ use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::dispatcher::{Dispatcher, InitializerRules, Policy, Settings, Submitting};
 use poolscope::engine::event::Moment;
 use poolscope::engine::stream::Admission;
-use poolscope::workload::model::{OnFull, Recycling, SubmitMode};
+use poolscope::workload::model::{OnFull, Recycling, StartMethod, SubmitMode};
 
 use super::{Schedule, World};
 use crate::draws::{Dice, MS, Stream, rules};
@@ -35,6 +35,7 @@ impl World {
         let queue_capacity = dice.chance(20).then(|| 1 + dice.below(8));
         let dealt = dice.chance(25).then(|| 1 + dice.below(4));
         let mut arrivals = vec![0; stream.total as usize];
+        let mut timed = false;
         let on_full = if dice.chance(50) { OnFull::Drop } else { OnFull::Block };
         let caller = SharedCaller::default();
         let admission = if !known {
@@ -59,6 +60,7 @@ impl World {
             }
             let times: Vec<_> = arrivals.iter().copied().map(Moment).collect();
             let max_in_flight = dice.chance(50).then(|| 1 + dice.below(10));
+            timed = true;
             Admission::Open { times: Box::new(times.into_iter()), max_in_flight, on_full }
         };
         let start_timeout = Duration::from_millis(20 + dice.below(200));
@@ -72,6 +74,7 @@ impl World {
         let kills = if dice.chance(10) { dice.below(3) } else { 0 };
         let forks = policy != Policy::OneWorker && dice.chance(25);
         let lanes = 1 + dice.below(6) as u32;
+        let joins_all = policy == Policy::OneTask && dice.chance(30);
         let plan = Settings {
             policy,
             workers: lanes,
@@ -79,8 +82,8 @@ impl World {
             chunk,
             start_timeout,
             initializer,
-            joins_all: policy == Policy::OneTask && dice.chance(30),
-            fork_server: forks,
+            joins_all,
+            start_method: if forks { StartMethod::Forkserver } else { StartMethod::Spawn },
             recycling: Recycling { max_tasks: NonZeroU64::new(recycling), max_rss_bytes: None },
             join_timeout: Duration::from_secs(2),
             kills: (0..kills).map(|_| (Duration::from_nanos(dice.below(50 * MS)), None)).collect(),
@@ -91,6 +94,7 @@ impl World {
             seed,
         };
         let trouble = [0, 2, 10, 30][dice.below(4) as usize];
+        let mut later_dice = Dice::new(!seed);
         Self {
             seed,
             now: 0,
@@ -103,6 +107,7 @@ impl World {
             lateness: if dice.chance(20) { dice.below(20 * MS) } else { 0 },
             arrivals,
             on_full,
+            timed,
             begun: HashSet::new(),
             remaining: stream.total,
             depth: 0,
@@ -125,6 +130,10 @@ impl World {
             verbose: false,
             starts_with_a_batch,
             lanes: u64::from(lanes),
+            aimed_at: u64::from(lanes),
+            // Who joins what never ends waits for ever.
+            worse: trouble > 0 && !joins_all && later_dice.chance(40),
+            later_dice,
             dice,
         }
     }

@@ -31,6 +31,7 @@ impl World {
             0..=3 => {
                 self.faults.resizes += 1;
                 let workers = NonZeroU32::new(1 + self.dice.below(10) as u32);
+                self.aimed_at = workers.map_or(1, |workers| workers.get().into());
                 Command::Resize(workers.unwrap_or(NonZeroU32::MIN))
             }
             4 => Command::Pause,

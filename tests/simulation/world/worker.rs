@@ -14,7 +14,7 @@ pub struct Worker {
     pub(super) started_for_one: bool,
     pub(super) ready: bool,
     /// Whether the fork server has not told of it yet.
-    pub(super) unborn: bool,
+    pub(crate) unborn: bool,
     pub(super) stop_at_birth: Option<Stop>,
     /// It does nothing any more, since then.
     pub silent_since: Option<u64>,
@@ -45,6 +45,8 @@ pub struct Lane {
     pub unreported: Vec<Record>,
     /// Whether nobody waits for what it is in.
     pub ghost: bool,
+    /// Whether that does not end by itself.
+    pub(super) endless: bool,
 }
 
 impl Lane {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::ticket::Ticket;
 use crate::engine::event::Moment;
 use crate::engine::stream::{ClassRules, WaitingLimit};
-use crate::workload::model::{ClassId, OnTimeout, TaskIndex};
+use crate::workload::model::{Attempt, ClassId, OnTimeout, TaskIndex};
 
 /// Most expired tasks of a class that are named one by one: as many as anybody keeps.
 pub(crate) const NAMED: usize = 200;
@@ -48,7 +48,7 @@ impl Limits {
     }
 
     /// Whether there is any limit.
-    pub(super) fn any(&self) -> bool {
+    pub(crate) fn any(&self) -> bool {
         self.0.iter().any(|limits| limits.first.is_some())
     }
 
@@ -95,8 +95,8 @@ pub(crate) struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Expired {
     pub(crate) count: u64,
-    /// Some of them by name, at most [`NAMED`].
-    pub(crate) named: Vec<TaskIndex>,
+    /// Some of them by name, at most [`NAMED`], each with the attempt that it waited for.
+    pub(crate) named: Vec<(TaskIndex, Attempt)>,
     /// All of them, where somebody wants to know.
     pub(crate) places: Option<Vec<Place>>,
 }
@@ -112,12 +112,27 @@ impl Expired {
     }
 
     /// Names tasks that follow each other.
-    pub(super) fn name(&mut self, first: TaskIndex, place: Place) {
+    pub(super) fn name(&mut self, first: TaskIndex, attempt: Attempt, place: Place) {
         let room = NAMED.saturating_sub(self.named.len());
-        self.named.extend((first..first + place.count).take(room));
+        self.named.extend((first..first + place.count).take(room).map(|index| (index, attempt)));
         if let Some(places) = &mut self.places {
             places.push(place);
         }
+    }
+}
+
+/// Tasks that were never let in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Outside {
+    pub(crate) count: u64,
+    /// For how long all of them together waited, in nanoseconds.
+    pub(crate) waited: u128,
+}
+
+impl Outside {
+    pub(super) fn add(&mut self, now: Moment, arrival: Moment) {
+        self.count += 1;
+        self.waited += now.since(arrival).as_nanos();
     }
 }
 
@@ -125,6 +140,8 @@ impl Expired {
 #[derive(Debug, Default)]
 pub(crate) struct Gone {
     groups: BTreeMap<(ClassId, WaitingLimit), Expired>,
+    /// Those among them that were never let in.
+    pub(crate) outside: Outside,
     with_places: bool,
 }
 
@@ -144,8 +161,8 @@ impl Gone {
         let Some(limit) = limits.reached(ticket) else { return true };
         let expired = self.of(ticket.class, limit);
         expired.count += ticket.count;
-        let Ticket { first, count, arrival, .. } = *ticket;
-        expired.name(first, Place { position: ticket.position(), count, arrival });
+        let Ticket { first, count, attempt, arrival, .. } = *ticket;
+        expired.name(first, attempt, Place { position: ticket.position(), count, arrival });
         ticket.expires = None;
         ticket.given_up = limits.stays(ticket.class, limit);
         ticket.given_up

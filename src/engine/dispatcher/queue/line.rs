@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::expired::{Expired, Gone, LOOKED_AT, Limits, Place};
 use super::ticket::Ticket;
 use crate::engine::event::Moment;
-use crate::engine::stream::TaskStream;
+use crate::engine::stream::{StreamRun, TaskStream};
 use crate::workload::model::{Attempt, ClassId};
 
 /// The end of a piece of the stream that was admitted as a whole, and when.
@@ -126,9 +126,14 @@ impl Line {
         batch.map_or(Moment::ZERO, |batch| batch.arrival)
     }
 
+    /// The task at this position.
+    pub(super) fn task_at(&self, position: u64) -> StreamRun {
+        self.stream.run_at(position, 1)
+    }
+
     /// Admits the task at this position.
     pub(crate) fn admit(&mut self, position: u64, arrival: Moment) {
-        let run = self.stream.run_at(position, 1);
+        let run = self.task_at(position);
         let expires = self.limits.first_expiry(run.class, arrival);
         if let (Some(at), Some(expiring)) = (expires, self.expiring.get_mut(usize::from(run.class))) {
             expiring.push_back((position, at));
@@ -358,7 +363,7 @@ impl Line {
         while position < self.batch_end && (expired.wants_all() || looked_at < LOOKED_AT && expired.has_room()) {
             let run = self.stream.run_at(position, self.batch_end - position);
             if run.class == class {
-                expired.name(run.first, Place { position, count: run.count, arrival: Moment::ZERO });
+                expired.name(run.first, Attempt::FIRST, Place { position, count: run.count, arrival: Moment::ZERO });
             }
             position += run.count;
             looked_at += 1;

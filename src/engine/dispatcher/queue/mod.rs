@@ -1,22 +1,26 @@
 //! Waiting tasks, and who gets which of them.
 //!
 //! `line` is the one line in which all tasks wait; `hands` are the queues of single lanes that it is dealt out to where
-//! they take their tasks in turn; `ticket` is what waits in both, `expired` what waited too long. Nothing in here gives out
-//! work: that is the part of `dispatch`.
+//! they take their tasks in turn; `door` is where those wait that there is no room for, `upcoming` those that are to come;
+//! `ticket` is what waits in line and hands, `expired` what waited too long. Nothing in here gives out work: that is the part of `dispatch`.
 
+mod door;
 pub(crate) mod expired;
 mod hands;
 mod line;
 mod ticket;
+mod upcoming;
 
 use crate::engine::event::{Moment, Slot};
 use crate::engine::stream::TaskStream;
 use crate::workload::model::{ClassId, OnTimeout};
 
+use door::Door;
 use expired::{Gone, Limits};
 use hands::Hands;
 use line::Line;
 pub use ticket::Ticket;
+pub(super) use upcoming::Upcoming;
 
 /// See the module docs.
 #[derive(Debug)]
@@ -24,19 +28,22 @@ pub(crate) struct TaskQueue {
     line: Line,
     /// `None` where all lanes take their tasks from the line.
     hands: Option<Hands>,
+    /// Not in the queue yet.
+    door: Door,
 }
 
 impl TaskQueue {
     /// An empty queue over a stream. With `unit`, tasks are dealt out to lanes in turn, so many at a time.
     #[must_use]
     pub(crate) fn new(stream: Box<dyn TaskStream>, limits: Limits, unit: Option<u64>) -> Self {
-        Self { line: Line::new(stream, limits), hands: unit.map(Hands::new) }
+        let door = Door::new(&limits);
+        Self { line: Line::new(stream, limits), hands: unit.map(Hands::new), door }
     }
 
-    /// There are so many lanes from now on.
-    pub(crate) fn set_lanes(&mut self, lanes: u32) {
+    /// There are these lanes from now on, with whether each of them is to be dealt tasks.
+    pub(crate) fn set_lanes(&mut self, lanes: impl Iterator<Item = bool>) {
         if let Some(hands) = &mut self.hands {
-            hands.set_lanes(lanes as usize, &mut self.line);
+            hands.set_lanes(lanes, &mut self.line);
         }
     }
 
@@ -68,7 +75,30 @@ impl TaskQueue {
 
     /// Admits the task at this position.
     pub(crate) fn admit(&mut self, position: u64, arrival: Moment) {
+        self.door.let_in(position);
         self.line.admit(position, arrival);
+    }
+
+    /// There is no room for the tasks from this position on, which come at these times: their limits run outside too.
+    pub(super) fn watch_outside(&mut self, position: u64, upcoming: &Upcoming) {
+        self.door.open(position, upcoming);
+    }
+
+    /// Nobody is outside.
+    pub(crate) fn watch_nobody(&mut self) {
+        self.door.close();
+    }
+
+    /// Whether somebody is known to be outside.
+    #[must_use]
+    pub(crate) fn watches_outside(&self) -> bool {
+        self.door.is_open()
+    }
+
+    /// Whether the task at this position, which would be the next to be admitted, has given up waiting for room.
+    #[must_use]
+    pub(crate) fn was_given_up_outside(&self, position: u64) -> bool {
+        self.door.has_lost(position, &self.line)
     }
 
     /// Tasks in it, whether somebody waits for them or not.
@@ -83,10 +113,16 @@ impl TaskQueue {
         self.len() == 0
     }
 
+    /// Of these, tasks whose callers have given up.
+    #[must_use]
+    pub(crate) fn given_up(&self) -> u64 {
+        self.line.given_up() + self.hands.as_ref().map_or(0, Hands::given_up)
+    }
+
     /// Tasks that somebody waits for.
     #[must_use]
     pub(crate) fn waiting(&self) -> u64 {
-        self.len() - self.line.given_up() - self.hands.as_ref().map_or(0, Hands::given_up)
+        self.len() - self.given_up()
     }
 
     /// Tasks that a lane may take, now or later, and how many lanes share them.
@@ -145,11 +181,12 @@ impl TaskQueue {
         self.line.try_again(ticket);
     }
 
-    /// Removes everything; says how many tasks somebody waited for.
+    /// Removes everything; says how many tasks in it somebody waited for.
     pub(crate) fn clear(&mut self) -> u64 {
         let waiting = self.waiting();
         self.line.clear();
         self.hands.iter_mut().for_each(Hands::clear);
+        self.door.close();
         waiting
     }
 
@@ -157,7 +194,8 @@ impl TaskQueue {
     /// [`TaskQueue::expire`].
     #[must_use]
     pub(crate) fn next_expiry(&self) -> Option<Moment> {
-        [self.line.next_expiry(), self.hands.as_ref().and_then(Hands::expiry)].into_iter().flatten().min()
+        let hands = self.hands.as_ref().and_then(Hands::expiry);
+        [self.line.next_expiry(), hands, self.door.next_expiry()].into_iter().flatten().min()
     }
 
     /// Ends the waiting of tasks whose time is over; `with_places` says where each of them is in the stream.
@@ -167,6 +205,7 @@ impl TaskQueue {
         if let Some(hands) = &mut self.hands {
             hands.expire(now, self.line.limits(), &mut gone);
         }
+        self.door.expire(now, &self.line, &mut gone);
         gone
     }
 }

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::engine::stream::{Admission, StreamRun, TaskStream};
+use crate::os::spawn::Program;
 use crate::workload::model::ClassId;
 
 struct Ten;
@@ -41,8 +42,8 @@ impl Observer for Heard {
 fn conversation(can: &str) -> (Conversation, Heard) {
     let heard = Heard::default();
     let spec = Spec {
-        argv: Vec::new(),
-        folder: None,
+        program: Program::new(&["program"]).unwrap(),
+        name: "program".to_owned(),
         worker_program: "worker".into(),
         classes: Vec::new(),
         seed: 1,
@@ -50,8 +51,11 @@ fn conversation(can: &str) -> (Conversation, Heard) {
         workers: 2,
         most_workers: 4,
         silence: Duration::from_secs(60),
+        leaving: Duration::from_secs(2),
         feed: Feed::new(Box::new(Ten), Admission::Batch).unwrap(),
         said: SaidCapabilities::default(),
+        shim: None,
+        calls: None,
     };
     let mut talk = Conversation::new(spec, Box::new(heard.clone()));
     talk.hear(format!("{{\"type\":\"hello\",\"version\":1,\"can\":[{can}]}}\n").as_bytes());
@@ -120,4 +124,12 @@ fn every_command_that_the_program_cannot_do_is_refused_with_a_word() {
         assert_eq!(heard.0.lock().unwrap().pop(), Some(words));
         assert_eq!((said(&mut talk).as_str(), talk.state), ("", RunState::Running));
     }
+}
+
+#[test]
+fn the_error_of_a_python_process_is_found_behind_what_others_have_begun_to_say() {
+    let output = "Process A-1:\nTraceback (most recent call last):\n  File \"x\", line 1\nValueError: no licence\nProcess A-2:\n\
+                  Traceback (most recent call last):\n  File";
+    assert_eq!(last_error(output).as_deref(), Some("ValueError: no licence"));
+    assert_eq!(last_error("Process A-1:\n"), None);
 }

@@ -6,14 +6,20 @@ use std::time::Duration;
 
 use crate::engine::clock::RunClock;
 use crate::engine::error::Contradiction;
-use crate::engine::event::{Event, Moment, Observer, Record, Slot, SlotView, Usage, WorkerId, WorkerState};
+use crate::engine::event::{Event, Moment, Observer, Record, Severity, Slot, SlotView, Usage, WorkerId, WorkerState};
 use crate::engine::external::protocol::{FromProgram, Told, exit};
 use crate::engine::outcome::{Cause, Counts, Exit, Outcome};
 use crate::engine::stream::StreamRun;
 use crate::workload::model::{ClassId, TaskIndex};
 
+mod observed;
+mod pieces;
 mod tasks;
 mod workers;
+
+pub(super) use observed::Observed;
+use pieces::{RanThere, Unsuccessful};
+use tasks::check_times;
 
 type Heard = Result<(), Contradiction>;
 
@@ -25,6 +31,8 @@ struct Given {
     /// `CLOCK_MONOTONIC`.
     sent: u64,
     lane: Option<Slot>,
+    /// Of an observed program: it has run, and its outcome is not known yet.
+    ran: Option<RanThere>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +42,8 @@ struct ReportedLane {
     task: Option<(TaskIndex, ClassId, u64)>,
     /// End of its last task.
     free_since: u64,
+    /// Since when nobody waits any more for the task that it is in.
+    ghost: Option<Moment>,
     /// Counts the workers whose first lane it was.
     epoch: u32,
 }
@@ -46,6 +56,7 @@ struct ReportedWorker {
     ready: bool,
     started: Moment,
     usage: Usage,
+    peak_rss_bytes: Option<u64>,
     /// Whether it is being killed because the user wants it.
     killed_on_request: bool,
 }
@@ -61,6 +72,8 @@ pub(super) struct Ledger {
     stopped_at: Option<u64>,
     /// The limit on the work of a task of each class.
     timeouts: Vec<Option<Duration>>,
+    /// How long the caller of a task of each class waits.
+    waits: Vec<Option<Duration>>,
     given: HashMap<TaskIndex, Given>,
     /// Tasks in the order in which they were given, to find the one that has waited longest.
     in_order: VecDeque<(TaskIndex, Moment)>,
@@ -68,13 +81,19 @@ pub(super) struct Ledger {
     workers: BTreeMap<u32, ReportedWorker>,
     /// Reused.
     records: Vec<Record>,
+    /// What is known of a program with a shim in it.
+    pub(crate) observed: Option<Observed>,
 }
 
 /// Where and when an attempt ran: lane, `CLOCK_MONOTONIC` at its first instruction, nanoseconds of work.
 type Ran = (Slot, u64, u64);
 
 impl Ledger {
-    pub(super) fn new(timeouts: Vec<Option<Duration>>, observer: Box<dyn Observer>) -> Self {
+    pub(super) fn new(
+        timeouts: Vec<Option<Duration>>,
+        waits: Vec<Option<Duration>>,
+        observer: Box<dyn Observer>,
+    ) -> Self {
         Self {
             clock: RunClock::start(),
             observer,
@@ -82,11 +101,13 @@ impl Ledger {
             reported: Told::default(),
             stopped_at: None,
             timeouts,
+            waits,
             given: HashMap::new(),
             in_order: VecDeque::new(),
             lanes: Vec::new(),
             workers: BTreeMap::new(),
             records: Vec::new(),
+            observed: None,
         }
     }
 
@@ -97,7 +118,10 @@ impl Ledger {
     /// The run is stopped at a reading of `CLOCK_MONOTONIC`: what ended by then has its outcome, whenever that is heard, and
     /// what ends later is cancelled, in whatever way it ends. The same rule as in every engine.
     pub(super) fn stop(&mut self, now: u64) {
-        self.stopped_at.get_or_insert(now);
+        if self.stopped_at.is_none() {
+            self.stopped_at = Some(now);
+            self.tell(&Event::RunEnds { early: true });
+        }
     }
 
     /// Tasks without an outcome.
@@ -108,7 +132,10 @@ impl Ledger {
     /// Tasks were sent at a reading of `CLOCK_MONOTONIC`.
     pub(super) fn give(&mut self, run: StreamRun, arrival: Moment, sent: u64) {
         for task in run.first..run.first + run.count {
-            self.given.insert(task, Given { class: run.class, arrival, sent, lane: None });
+            self.given.insert(task, Given { class: run.class, arrival, sent, lane: None, ran: None });
+            if let Some(seen) = &mut self.observed {
+                seen.order.push(task);
+            }
             self.in_order.push_back((task, arrival));
         }
         if self.in_order.len() > 1024 + 2 * self.given.len() {
@@ -176,7 +203,44 @@ impl Ledger {
             }
             FromProgram::Counts(told) => self.compare(told),
             FromProgram::Hello { .. } => Err(Contradiction::Order("it says hello twice")),
-            FromProgram::Want { .. } | FromProgram::Alive => Ok(()),
+            FromProgram::Want { .. } | FromProgram::Alive | FromProgram::Closing { .. } => Ok(()),
+            FromProgram::Back { results } => {
+                results.iter().try_for_each(|(job, piece, at, since)| self.piece_came_back((*job, *piece), *at, *since))
+            }
+            FromProgram::Unsuccessful { job, piece, at, since, message, trace, broken } => {
+                let how = Unsuccessful { message: &message, trace: &trace, since, broken };
+                self.piece_failed((job, piece), at, &how);
+                Ok(())
+            }
+            FromProgram::Ended { job, code, signal } => {
+                self.ended_before(job, exit(code, signal).unwrap_or(Exit::Unknown));
+                Ok(())
+            }
+            FromProgram::Delivered { count } => {
+                self.delivered(count);
+                Ok(())
+            }
+            FromProgram::Stuck { why } => {
+                self.stuck(&why);
+                Ok(())
+            }
+            FromProgram::Over => {
+                let now = self.clock.now();
+                self.seen().over = Some(now);
+                Ok(())
+            }
+            FromProgram::Values { values } => {
+                self.values(Some(&values));
+                Ok(())
+            }
+            FromProgram::NotCompared => {
+                self.values(None);
+                Ok(())
+            }
+            FromProgram::Note { text } => {
+                self.tell(&Event::Note { severity: Severity::Warning, text });
+                Ok(())
+            }
         }
     }
 
@@ -195,13 +259,15 @@ impl Ledger {
 
     /// Counts as they are, and every lane.
     pub(super) fn view(&mut self, slots: &mut Vec<SlotView>) -> Counts {
-        self.counts.queued = self.counts.submitted - self.counts.finished() - self.counts.running;
+        let settled = self.counts.finished() + self.counts.running;
+        self.counts.queued = self.counts.submitted.saturating_sub(settled);
         slots.clear();
         for (slot, lane) in (0..).map(Slot).zip(&self.lanes) {
             let worker = lane.worker.and_then(|worker| self.workers.get(&worker));
             let state = match (worker, lane.task) {
                 (None, _) => WorkerState::Free,
                 (Some(worker), _) if worker.killed_on_request => WorkerState::Ending,
+                (Some(_), Some(_)) if lane.ghost.is_some() => WorkerState::Ghost,
                 (Some(_), Some(_)) => WorkerState::Busy,
                 (Some(worker), None) if worker.ready || lane.free_since > 0 => WorkerState::Idle,
                 (Some(_), None) => WorkerState::Starting,

@@ -12,7 +12,13 @@ impl Ledger {
     pub(super) fn lose(&mut self, slot: Slot, pid: u32, cause: &Cause, exit: Exit) {
         let Some(lane) = self.lanes.get_mut(slot.index()) else { return };
         let Some((task, _, start)) = lane.task.take() else { return };
-        let free_since = lane.free_since;
+        let ghost = lane.ghost.take();
+        let (free_since, worker) =
+            (lane.free_since, lane.worker.and_then(|worker| self.workers.get(&worker)).map(|worker| worker.id));
+        if let (Some(since), Some(worker)) = (ghost, worker) {
+            let after = self.clock.now().since(since);
+            self.tell(&Event::GhostEnded { lane: worker.lane(0), after, cpu: None });
+        }
         let Some(given) = self.given.remove(&task) else { return };
         self.counts.running -= 1;
         self.reported.lost += 1;
@@ -81,7 +87,7 @@ impl Ledger {
             }
             self.counts.succeeded += 1;
             let (begin, end) = (self.clock.moment(*start), self.clock.moment(start + service));
-            records.push(Record { index: *task, start: begin, service: end.0 - begin.0, value: *value });
+            records.push(Record { index: *task, start: begin, service: end.0 - begin.0, after: 0, value: *value });
             Ok(())
         });
         self.flush(number, head, &mut records);
@@ -152,7 +158,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn report(&self, index: TaskIndex, given: Given, outcome: Outcome, cause: Cause) -> AttemptReport {
+    pub(super) fn report(&self, index: TaskIndex, given: Given, outcome: Outcome, cause: Cause) -> AttemptReport {
         let exit = match &cause {
             Cause::Exited { exit } | Cause::WorkerDied { exit, .. } => Some(*exit),
             _ => None,
@@ -180,7 +186,13 @@ impl Ledger {
         }
     }
 
-    fn set_ran(&self, report: &mut AttemptReport, given: Given, (slot, start, service): Ran, free_since: u64) {
+    pub(super) fn set_ran(
+        &self,
+        report: &mut AttemptReport,
+        given: Given,
+        (slot, start, service): Ran,
+        free_since: u64,
+    ) {
         let [sent, free, begin, end] = [given.sent, free_since, start, start + service].map(|at| self.clock.moment(at));
         let dispatched = sent.max(free);
         let worker = self.lanes.get(slot.index()).and_then(|lane| self.workers.get(&lane.worker?));
@@ -204,7 +216,7 @@ impl Ledger {
     }
 }
 
-fn check_times(task: TaskIndex, given: Given, free_since: u64, start: u64, service: u64, now: u64) -> Heard {
+pub(super) fn check_times(task: TaskIndex, given: Given, free_since: u64, start: u64, service: u64, now: u64) -> Heard {
     let how = if start < given.sent {
         "begun before it was given"
     } else if start < free_since {

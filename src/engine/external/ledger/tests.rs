@@ -1,6 +1,7 @@
 use super::*;
 use crate::engine::event::EngineView;
 use crate::os::clock::monotonic;
+use crate::worker::shim::Record;
 
 /// Hears everything and counts it by itself.
 #[derive(Default)]
@@ -24,7 +25,7 @@ type Heard = std::sync::Arc<std::sync::Mutex<(u64, Vec<Outcome>)>>;
 /// A worker with two lanes, and ten tasks that it was given.
 fn ledger() -> (Ledger, Heard, u64) {
     let heard = Heard::default();
-    let mut ledger = Ledger::new(vec![None], Box::new(Listener(heard.clone())));
+    let mut ledger = Ledger::new(vec![None], vec![None], Box::new(Listener(heard.clone())));
     ledger.counts.submitted = 10;
     ledger.worker_started(0, 70, vec![Slot(0), Slot(1)], false).unwrap();
     let sent = monotonic();
@@ -150,4 +151,63 @@ fn the_oldest_is_the_first_that_has_not_begun() {
     assert_eq!(ledger.oldest(), Some(Moment(5)));
     assert_eq!(ledger.hear(FromProgram::Started { lane: Slot(0), task: 10, at: sent }, monotonic()), Ok(()));
     assert_eq!(ledger.oldest(), None);
+}
+
+#[test]
+fn workers_that_a_caller_ends_when_it_has_everything_have_not_crashed_however_late_it_says_so() {
+    struct Ends(std::sync::Arc<std::sync::Mutex<Vec<bool>>>);
+    impl Observer for Ends {
+        fn event(&mut self, _: Moment, event: &Event<'_>) {
+            if let Event::WorkerExited { expected, .. } = event {
+                self.0.lock().unwrap().push(*expected);
+            }
+        }
+
+        fn state(&mut self, _: Moment, _: &EngineView<'_>) {}
+    }
+    let ends = std::sync::Arc::default();
+    let mut ledger = Ledger::new(vec![None], vec![None], Box::new(Ends(std::sync::Arc::clone(&ends))));
+    for record in ["S 7 1", "S 8 1", "X 7 -15", "C", "X 8 -15"] {
+        ledger.see(Record::parse(record.as_bytes()).unwrap(), monotonic()).unwrap();
+    }
+    assert_eq!(*ends.lock().unwrap(), [false, true], "`over` comes over the socket, and has not been read yet");
+}
+
+/// A worker that has taken its first task of ten.
+fn observed() -> (Ledger, Heard) {
+    let (mut ledger, heard, _) = ledger();
+    ledger.workers.clear();
+    ledger.lanes.clear();
+    ledger.seen().order = (0..10).collect();
+    see(&mut ledger, &format!("M 0 1\nW 8 1\nT 8 0 0 1 {}", monotonic())).unwrap();
+    (ledger, heard)
+}
+
+fn see(ledger: &mut Ledger, lines: &str) -> super::Heard {
+    lines.lines().try_for_each(|line| ledger.see(Record::parse(line.as_bytes()).unwrap(), monotonic()))
+}
+
+#[test]
+fn a_result_of_which_nothing_was_told_breaks_the_run_and_leaves_its_counts_whole() {
+    let (mut ledger, _) = observed();
+    let back = FromProgram::Back { results: vec![(0, 0, monotonic(), 0)] };
+    assert!(ledger.hear(back, monotonic()).is_err());
+    assert!(ledger.view(&mut Vec::new()).conserved());
+    ledger.close(70, (Exit::Signal(9), Usage::NONE, None), false, false);
+    let counts = ledger.view(&mut Vec::new());
+    assert!(counts.conserved() && (counts.lost, counts.cancelled) == (1, 9), "{counts:?}");
+}
+
+#[test]
+fn what_is_told_of_a_piece_twice_or_beyond_its_end_is_none_of_it() {
+    let (mut ledger, heard) = observed();
+    let start = monotonic();
+    see(&mut ledger, &format!("E 8 0 0 {start} 1 1 1 1\nE 8 0 0 {start} 2")).unwrap();
+    see(&mut ledger, &format!("T 8 1 0 1 {}", monotonic())).unwrap();
+    see(&mut ledger, &format!("E 8 0 0 {} 1 !", monotonic())).unwrap();
+    assert_eq!((ledger.counts.running, ledger.outstanding()), (1, 10), "it is in its second task");
+    let back = FromProgram::Back { results: vec![(0, 0, monotonic(), 0)] };
+    ledger.hear(back, monotonic()).unwrap();
+    assert_eq!((ledger.counts.succeeded, heard.lock().unwrap().0), (1, 1));
+    assert!(ledger.view(&mut Vec::new()).conserved());
 }

@@ -36,7 +36,8 @@ impl Ledger {
         account.epoch += 1;
         let id = WorkerId { slot: first, epoch: account.epoch };
         let (usage, killed_on_request) = (Usage::NONE, false);
-        let new = ReportedWorker { id, pid, lanes, ready: false, started, usage, killed_on_request };
+        let new =
+            ReportedWorker { id, pid, lanes, ready: false, started, usage, peak_rss_bytes: None, killed_on_request };
         self.workers.insert(worker, new);
         self.tell(&Event::WorkerStarted { worker: id, pid, restart });
         Ok(())
@@ -67,9 +68,11 @@ impl Ledger {
                 lane.worker = None;
             }
         }
+        let initializes = self.observed.as_ref().is_some_and(|seen| seen.has_initializer);
         let death = match (gone.killed_on_request, expected) {
             (true, _) => DeathCause::Request,
             (false, true) => DeathCause::Left,
+            (false, false) if initializes && !gone.ready => DeathCause::Initializer,
             (false, false) => DeathCause::of_itself(exit, false, false),
         };
         let (worker, pid) = (gone.id, gone.pid);
@@ -98,6 +101,11 @@ impl Ledger {
         let (pid, reason) = (Some(pid), EndReason::Request);
         self.tell(&Event::WorkerEnding { worker: id, slot: id.slot, pid, reason, others: &others });
         Some(number)
+    }
+
+    /// How many workers there are.
+    pub(in crate::engine::external) fn live_workers(&self) -> usize {
+        self.workers.len()
     }
 
     /// Whether a lane with this number was ever reported.
@@ -135,6 +143,7 @@ impl Ledger {
             let (exit, usage, peak) = if worker.pid == pid { own } else { (Exit::Unknown, worker.usage, None) };
             self.worker_exited(number, exit, usage, peak, stopped || well);
         }
+        self.close_observed();
         self.given.clear();
         self.in_order.clear();
         self.counts.queued = 0;

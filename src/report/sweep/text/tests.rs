@@ -71,10 +71,11 @@ fn an_aborted_sweep_cannot_be_mistaken_for_a_whole_one() {
     let mut results = sweep();
     let mut cut_off = run(1, 10, 5.0);
     cut_off.state = RunState::Stopped;
+    cut_off.run.round = 4;
     cut_off.counts.submitted = 1000;
     cut_off.counts.succeeded = 260;
     cut_off.counts.cancelled = 740;
-    results.arms[1].partial = Some((4, Partial { run: Arc::new(cut_off), warmup: false }));
+    results.arms[1].partial = Some((4, Partial { run: Arc::new(cut_off), warmup: false, left: None }));
     results.ending = Ending::Stopped(Some(2));
     let text = plain(&results);
     assert!(text.contains("\nABORTED: ended by SIGINT"), "{text}");

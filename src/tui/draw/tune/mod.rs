@@ -10,7 +10,7 @@ use super::paint::{cols, put, row, rows, span};
 use super::{Scene, footer, header, notes};
 use crate::analysis::tuning::{Advice, RULE};
 use crate::tui::model::{self, Pane, Role};
-use crate::tui::{failures, text, tune};
+use crate::tui::{text, tune};
 
 /// Least height at which there is room for a chart above the table.
 const CHART: u16 = 16;
@@ -58,7 +58,7 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             draw_arm(scene, index, pane, below, buf);
         }
     }
-    footer::draw(scene.ui, failures::count(scene.view), model::is_running(scene.view), scene.theme, area, buf);
+    footer::draw(scene.ui, &footer::Facts::of(scene), scene.theme, area, buf);
 }
 
 fn room(area: Rect) -> usize {

@@ -1,0 +1,193 @@
+//! Percentiles of the latency that a workload leads with, of each arm against the baseline: in pairs of runs, as
+//! throughput is compared.
+
+use std::time::Duration;
+
+use crate::analysis::inference::{Inference, Looks, infer};
+use crate::analysis::verdict::{Counted, Finding, OfRound, P, Pairs, pairs};
+use crate::engine::event::RunState;
+use crate::metrics::snapshot::Snapshot;
+use crate::workload::model::LatencyFrom;
+
+/// One percentile of an arm against the baseline's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct LatencyVerdict {
+    /// Index of the arm.
+    pub(crate) arm: usize,
+    /// Index of the baseline arm.
+    pub(crate) baseline: usize,
+    /// Where the latency begins.
+    pub(crate) from: LatencyFrom,
+    /// Above 0, at most 100.
+    pub(crate) percentile: f64,
+    /// Of the arm / of the baseline: geometric mean over the pairs; `None` without a pair.
+    pub(crate) ratio: Option<f64>,
+    /// 95 % confidence interval of the ratio.
+    pub(crate) ratio_ci95: Option<(f64, f64)>,
+    /// Of the arm - of the baseline, in seconds: mean over the pairs.
+    pub(crate) difference: Option<f64>,
+    /// 95 % confidence interval of the difference, in seconds.
+    pub(crate) difference_ci95: Option<(f64, f64)>,
+    /// The chance of such a ratio where there is no difference, also corrected for all percentiles of all arms.
+    pub(crate) p: Option<P>,
+    /// Pairs of runs.
+    pub(crate) pairs: usize,
+    /// What follows: faster is a shorter time.
+    pub(crate) finding: Finding,
+}
+
+/// Name of a latency, in reports.
+#[must_use]
+pub(crate) fn name(from: LatencyFrom) -> &'static str {
+    match from {
+        LatencyFrom::IntendedArrival => "sojourn",
+        LatencyFrom::Start => "service",
+    }
+}
+
+/// The percentiles of each arm but the baseline, in their order. They are many questions at once, so their findings are
+/// corrected for that (Holm).
+#[must_use]
+pub(crate) fn latencies(
+    arms: &[Counted<'_>],
+    baseline: usize,
+    (from, percentiles): (LatencyFrom, &[f64]),
+    looks: Looks,
+) -> Vec<LatencyVerdict> {
+    let Some(reference) = arms.get(baseline) else { return Vec::new() };
+    let others = arms.iter().enumerate().filter(|(arm, _)| *arm != baseline);
+    let each = others.flat_map(|(arm, counted)| percentiles.iter().map(move |p| (arm, counted, *p)));
+    let mut found: Vec<LatencyVerdict> = Vec::new();
+    let mut single = Vec::new();
+    for (arm, counted, percentile) in each {
+        let figures = |of: &Counted<'_>| figures(of, from, percentile);
+        let Pairs { pairs, .. } = pairs(&figures(reference), &figures(counted), |figure| figure.seconds.is_some());
+        let pairs: Vec<(f64, f64)> =
+            pairs.iter().filter_map(|(one, other)| Some((one.seconds?, other.seconds?))).collect();
+        let over = |of: fn(f64, f64) -> f64| -> Option<Inference> {
+            infer(&pairs.iter().map(|(one, other)| of(*one, *other)).collect::<Vec<_>>(), looks)
+        };
+        let ratio = over(|one, other| (other / one).ln());
+        let difference = over(|one, other| other - one);
+        let ratio_ci95 = ratio.and_then(|ratio| ratio.ci95).map(|(low, high)| (low.exp(), high.exp()));
+        single.push(ratio.and_then(|ratio| ratio.p));
+        found.push(LatencyVerdict {
+            arm,
+            baseline,
+            from,
+            percentile,
+            ratio: ratio.map(|ratio| ratio.mean.exp()),
+            ratio_ci95,
+            difference: difference.map(|difference| difference.mean),
+            difference_ci95: difference.and_then(|difference| difference.ci95),
+            p: None,
+            pairs: pairs.len(),
+            finding: Finding::of(ratio_ci95).reversed(),
+        });
+    }
+    for (verdict, p) in found.iter_mut().zip(P::corrected(&single)) {
+        verdict.p = p;
+        verdict.finding = verdict.finding.corrected(p);
+    }
+    found
+}
+
+/// A percentile of one run.
+#[derive(Clone, Copy, Debug)]
+struct Figure {
+    /// `None` where it has none to be compared.
+    seconds: Option<f64>,
+    round: u32,
+}
+
+impl OfRound for Figure {
+    fn round(&self) -> u32 {
+        self.round
+    }
+}
+
+fn figures(counted: &Counted<'_>, from: LatencyFrom, percentile: f64) -> Vec<Figure> {
+    let figure = |(place, run): (usize, &std::sync::Arc<Snapshot>)| {
+        let time = of_run(run, from, percentile).map(|time| time.as_secs_f64()).filter(|seconds| *seconds > 0.0);
+        Figure { seconds: time, round: counted.round(place) }
+    };
+    counted.runs.iter().enumerate().map(figure).collect()
+}
+
+/// `None` for one that was stopped, or without such times.
+fn of_run(run: &Snapshot, from: LatencyFrom, percentile: f64) -> Option<Duration> {
+    let end = run.end.as_ref().filter(|_| run.state == RunState::Finished)?;
+    let whole = match from {
+        LatencyFrom::IntendedArrival => &end.distributions.sojourn,
+        LatencyFrom::Start => &end.distributions.service,
+    };
+    (whole.count() > 0).then(|| whole.quantile(percentile / 100.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::analysis::simulated::{Trials, most_by_chance};
+    use crate::metrics::distribution::Distributions;
+    use crate::metrics::fixtures::snapshot;
+    use crate::metrics::latency::Recorded;
+    use crate::metrics::snapshot::RunEnd;
+
+    /// A run of which these are the sojourn times in milliseconds.
+    fn run(times: &[f64]) -> Arc<Snapshot> {
+        let mut recorded = Recorded::new();
+        times.iter().for_each(|ms| recorded.record((ms * 1e6) as u64));
+        let distributions = Distributions { sojourn: recorded.distribution(), ..Distributions::default() };
+        let end = Some(Arc::new(RunEnd { distributions, ..RunEnd::default() }));
+        Arc::new(Snapshot { state: RunState::Finished, end, ..snapshot() })
+    }
+
+    fn found(arms: &[Vec<Arc<Snapshot>>], percentiles: &[f64]) -> Vec<LatencyVerdict> {
+        let arms: Vec<Counted<'_>> = arms.iter().map(|runs| Counted { runs, rounds: &[] }).collect();
+        latencies(&arms, 0, (LatencyFrom::IntendedArrival, percentiles), Looks::Once(100))
+    }
+
+    #[test]
+    fn ratio_and_difference_in_pairs_computed_by_hand() {
+        let runs = |scale: [f64; 3]| scale.map(|scale| run(&[scale, scale, scale * 10.0])).to_vec();
+        // The median: 10, 20 and 10 ms against 15, 31 and 15.5 ms; differences 5, 11, 5.5: mean 7.1667.
+        let found = found(&[runs([10.0, 20.0, 10.0]), runs([15.0, 31.0, 15.5])], &[50.0, 99.0]);
+        let [median, tail] = found.as_slice() else { panic!("{found:?}") };
+        assert!((median.difference.expect("a difference") - 0.007_166).abs() < 2e-5, "{median:?}");
+        assert!((median.ratio.expect("a ratio") - 1.533).abs() < 2e-3, "{median:?}");
+        assert_eq!((median.finding, median.pairs, median.arm), (Finding::Slower, 3, 1));
+        assert!((tail.difference.expect("a difference") - 0.071_66).abs() < 2e-4, "{tail:?}");
+        assert_eq!(median.p.expect("a p").comparisons, 2);
+    }
+
+    #[test]
+    fn what_has_no_times_is_not_compared() {
+        let mut stopped = Snapshot::clone(&run(&[5.0]));
+        stopped.state = RunState::Stopped;
+        for arm in [vec![], vec![run(&[])], vec![Arc::new(stopped)]] {
+            let found = found(&[vec![run(&[1.0])], arm], &[50.0]);
+            let nothing = (found[0].ratio, found[0].pairs, found[0].finding);
+            assert_eq!(nothing, (None, 0, Finding::TooEarly));
+        }
+    }
+
+    #[test]
+    fn many_percentiles_of_equal_arms_are_rarely_found_to_differ() {
+        const TRIALS: u32 = 400;
+        let mut trials = Trials::new(61);
+        let mut wrong = 0;
+        for _ in 0..TRIALS {
+            let mut arm = || -> Vec<Arc<Snapshot>> {
+                let mut times = || (0..60).map(|_| 10.0 * trials.normal(0.5).exp()).collect::<Vec<_>>();
+                (0..5).map(|_| run(&times())).collect()
+            };
+            let arms = [arm(), arm(), arm()];
+            let found = found(&arms, &[50.0, 75.0, 90.0, 95.0]);
+            wrong += u32::from(found.iter().any(|one| matches!(one.finding, Finding::Faster | Finding::Slower)));
+        }
+        println!("seed 61: {wrong} of {TRIALS} with any difference among 8");
+        assert!(wrong <= most_by_chance(TRIALS, 0.05), "{wrong} of {TRIALS}, seed 61");
+    }
+}

@@ -1,0 +1,89 @@
+//! Until when a run is measured, and where the time of its workers went until then.
+
+use std::time::Duration;
+
+use super::{Recorder, rows};
+use crate::engine::event::{EngineView, Moment, RunState, WorkerState};
+use crate::metrics::nanos::nanos;
+use crate::metrics::snapshot::WorkerTime;
+
+/// The end of what is measured of a run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RunEnds {
+    pub(super) at: Moment,
+    /// The same, pauses left out.
+    pub(super) clock: Moment,
+    /// Whether there were tasks without an outcome.
+    pub(super) early: bool,
+}
+
+impl Recorder {
+    pub(super) fn last_outcome_at(&self, now: Moment) -> Moment {
+        (self.last_outcome + self.pauses.until(now)).min(now)
+    }
+
+    /// The end of what is measured, once the run is ending: what its workers do until they are gone has no place in it. Where
+    /// it is ended early that is the moment of that, in every engine: how long its tasks go on then says nothing about it.
+    pub(super) fn measured_until(&self) -> Option<Moment> {
+        let RunEnds { at, early, .. } = self.ends?;
+        Some(if early { at } else { self.last_outcome_at(at) })
+    }
+
+    pub(super) fn measured_early(&self) -> bool {
+        self.ends.is_some_and(|ends| ends.early)
+    }
+
+    /// How long the run was: see [`Recorder::measured_until`].
+    pub(super) fn wall(&self, clock: Moment, state: RunState) -> Moment {
+        match (self.ends, state) {
+            (Some(ends), _) if ends.early => ends.clock,
+            // Nobody has said when.
+            (_, RunState::Broken) => clock,
+            (_, state) if state.is_over() && self.last_outcome > Moment::ZERO => self.last_outcome,
+            _ => clock,
+        }
+    }
+
+    /// Where the time of the workers went until `wall`, with tasks and starts that are under way; and in how much of it
+    /// there were lanes that could not take a task, which that of workers that are not there yet is no part of.
+    pub(super) fn worker_time(&self, seen: Moment, wall: Moment, view: &EngineView<'_>) -> (WorkerTime, Duration) {
+        let (mut work, mut startup) = (u128::from(self.slots.work), u128::from(self.slots.startup));
+        let mut ghost = self.ghosts.time.as_nanos();
+        let (mut initializing, mut starting) = (u128::from(self.slots.initializing), u128::from(self.slots.starting));
+        for slot in view.slots {
+            let totals = self.slots.get(slot.slot).copied().unwrap_or_default();
+            match slot.task {
+                Some((.., start)) if slot.state == WorkerState::Ghost || totals.lane.is_ghost => {
+                    ghost += seen.since(start.max(totals.lane.last_end)).as_nanos();
+                }
+                Some((.., start)) => work += seen.since(start.max(totals.lane.last_end)).as_nanos(),
+                None if self.config.capabilities.process_per_task && rows::starting(slot) => {
+                    startup += seen.since(totals.worker.started).as_nanos();
+                }
+                None if slot.state == WorkerState::Starting => {
+                    starting += totals.worker.starting.map_or(0, |since| seen.since(since).as_nanos());
+                }
+                None if slot.state == WorkerState::Initializing => {
+                    initializing += totals.worker.initializes.map_or(0, |since| seen.since(since).as_nanos());
+                }
+                None => {}
+            }
+        }
+        // What bytes took before a task is no start-up, and what they took after it is no idle time.
+        let before = u128::from(self.carriages.before()).min(startup);
+        startup -= before;
+        let carrying = before + u128::from(self.slots.after);
+        let busy = nanos(work + startup + carrying + ghost);
+        // All lanes of a worker wait for its process.
+        let lanes = if self.config.capabilities.lanes { u128::from(view.workers) } else { 1 };
+        let (starting, initializing) = (starting * lanes, initializing * lanes);
+        startup += starting;
+        let whole = if self.config.unbounded { 0 } else { self.capacity.until(wall) };
+        // Where lanes share a worker, one is added for each that is taken up by a ghost.
+        let whole = if self.config.capabilities.lanes { whole + ghost } else { whole };
+        let idle = whole.saturating_sub(work + startup + carrying + ghost + initializing);
+        let [work, startup, carrying, ghost, initializing, idle] =
+            [work, startup, carrying, ghost, initializing, idle].map(nanos);
+        (WorkerTime { work, startup, carrying, ghost, initializing, idle }, busy)
+    }
+}

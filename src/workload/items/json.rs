@@ -1,0 +1,97 @@
+//! Items that are JSON: a line of a file, or what a workload says itself.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{Item, ItemError, ItemValue};
+
+/// The fields of an object, in its order.
+struct Fields(Vec<(String, ItemValue)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((key, value)) = access.next_entry::<String, &RawValue>()? {
+                    let value = value_of(value.get()).map_err(serde::de::Error::custom)?;
+                    fields.push((key, value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+fn value_of(json: &str) -> Result<ItemValue, serde_json::Error> {
+    if json.starts_with('"') {
+        return Ok(ItemValue::Text(serde_json::from_str::<String>(json)?.into_bytes()));
+    }
+    Ok(ItemValue::Json(json.to_owned()))
+}
+
+/// The item that a line of JSON is: one with fields where it is an object.
+pub(super) fn item(line: &[u8]) -> Result<Item, serde_json::Error> {
+    if line.starts_with(b"{") {
+        let Fields(fields) = serde_json::from_slice(line)?;
+        return Ok(Item { whole: ItemValue::Json(String::from_utf8_lossy(line).into_owned()), fields: Some(fields) });
+    }
+    let value: &RawValue = serde_json::from_slice(line)?;
+    Ok(Item::of(value_of(value.get())?))
+}
+
+/// Which fields every one of many items has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Keys {
+    /// Each field of the first one, and the number of the first item, from 1, that does not have it.
+    of_first: BTreeMap<String, Option<u64>>,
+}
+
+impl Keys {
+    /// Takes in an item; `number` counts from 1.
+    pub(super) fn look(&mut self, number: u64, item: &Item) {
+        let fields = item.fields.as_deref().unwrap_or_default();
+        if number == 1 {
+            self.of_first = fields.iter().map(|(key, _)| (key.clone(), None)).collect();
+            return;
+        }
+        for (key, missing) in &mut self.of_first {
+            if missing.is_none() && fields.iter().all(|(name, _)| name != key) {
+                *missing = Some(number);
+            }
+        }
+    }
+
+    /// The number of an item, from 1, without this field; `None` where all have it.
+    pub(crate) fn missing(&self, key: &str) -> Option<u64> {
+        self.of_first.get(key).copied().unwrap_or(Some(1))
+    }
+
+    /// Those that all have.
+    pub(crate) fn common(&self) -> impl Iterator<Item = &str> {
+        self.of_first.iter().filter(|(_, missing)| missing.is_none()).map(|(key, _)| key.as_str())
+    }
+
+    /// Whether the items have fields at all.
+    pub(crate) fn are_there(&self) -> bool {
+        !self.of_first.is_empty()
+    }
+}
+
+/// Reads a line and takes it in.
+pub(super) fn look(keys: &mut Keys, number: u64, line: &[u8]) -> Result<(), ItemError> {
+    let item = item(line).map_err(|error| ItemError::Json(number, error.to_string()))?;
+    keys.look(number, &item);
+    Ok(())
+}

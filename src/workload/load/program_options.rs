@@ -1,0 +1,128 @@
+//! `cwd`, `env`, `stdin`, `success_codes`, `keep_output` and `result`: the surroundings of a command and what is made of its
+//! end. All paths are from the folder of the workload file.
+
+use crate::workload::load::field::Field;
+use crate::workload::load::items::OfItems;
+use crate::workload::load::keys;
+use crate::workload::load::map::MapReader;
+use crate::workload::load::python;
+use crate::workload::model::{CommandOptions, KeepOutput, ProgramInput, ProgramRules};
+use crate::workload::yaml::Tree;
+
+/// Most entries of `env`, and most exit codes.
+const MOST_VARIABLES: usize = 1000;
+const MOST_CODES: usize = 256;
+/// The keys, for where they do not apply.
+const KEYS: [&str; 6] = ["cwd", "env", "stdin", "success_codes", "keep_output", "result"];
+
+/// Reads them.
+pub(super) fn read(map: &mut MapReader<'_>, items: &OfItems<'_>) -> Option<CommandOptions> {
+    let path = |field: &Field<'_>| path(field, items);
+    let folder = map.optional("cwd", path);
+    let environment = map.or("env", (false, Vec::new()), |field| environment(field, items));
+    let input = map.or("stdin", ProgramInput::Null, |field| input(field, items));
+    let success_codes = map.or("success_codes", vec![0], codes);
+    let keep_output = map.or("keep_output", (KeepOutput::Tail, None), |field| match field.tree {
+        Tree::Text(word) if word == "none" => Some((KeepOutput::None, None)),
+        Tree::Text(word) if word == "tail" => Some((KeepOutput::Tail, None)),
+        Tree::Text(_) => Some((KeepOutput::File, Some(path(field)?))),
+        _ => field.unfit("must be none, tail, or the path of a folder"),
+    });
+    let result =
+        map.or("result", false, |field| field.choice("result", &[("output_hash", false), ("stdout", true)], &[]));
+    let (clean, variables) = environment?;
+    let (keep_output, output) = keep_output?;
+    Some(CommandOptions {
+        folder: folder?,
+        clean,
+        variables,
+        input: input?,
+        output,
+        rules: ProgramRules { success_codes: success_codes?, keep_output, result_is_output: result? },
+    })
+}
+
+/// Refuses them of a program that is there for many tasks.
+pub(super) fn refuse(map: &mut MapReader<'_>) {
+    for name in KEYS {
+        if let Some(field) = map.get(name) {
+            field.wrong::<()>(
+                format!("`{name}` with `serve: lines`"),
+                "goes with commands that are started for each task",
+            );
+        }
+    }
+}
+
+fn text(field: &Field<'_>, items: &OfItems<'_>) -> Option<String> {
+    let Tree::Text(text) = field.tree else { return field.unfit("must be text") };
+    items.check(field, text)?;
+    Some(text.clone())
+}
+
+fn without_zero(field: &Field<'_>, text: String) -> Option<String> {
+    if text.contains('\0') { field.wrong("contains a NUL character", "must be text without it") } else { Some(text) }
+}
+
+fn path(field: &Field<'_>, items: &OfItems<'_>) -> Option<String> {
+    let path = without_zero(field, text(field, items)?)?;
+    if path.is_empty() {
+        return field.wrong("the path is empty", "must be a path, from the folder of this file");
+    }
+    Some(path)
+}
+
+/// A variable, or that it is taken away.
+type Variable = (String, Option<String>);
+
+fn environment(field: &Field<'_>, items: &OfItems<'_>) -> Option<(bool, Vec<Variable>)> {
+    let Tree::Map(entries) = field.tree else { return field.unfit("must be a map of names and values") };
+    if entries.len() > MOST_VARIABLES {
+        let allowed = format!("must have at most {MOST_VARIABLES} entries");
+        return field.wrong(format!("{} entries", entries.len()), allowed);
+    }
+    let (mut clean, mut variables, mut fine) = (false, Vec::new(), true);
+    for place in 0..entries.len() {
+        let (key, value) = python::entry(field, place)?;
+        match (key.tree, value.tree) {
+            (Tree::Text(name), Tree::Bool(flag)) if name == "clean" => clean = *flag,
+            _ => match variable(&key, &value, items) {
+                Some(variable) if variables.iter().all(|(name, _)| *name != variable.0) => variables.push(variable),
+                Some(_) => fine = key.wrong::<()>("a second value for this variable", "each variable once").is_some(),
+                None => fine = false,
+            },
+        }
+    }
+    fine.then_some((clean, variables))
+}
+
+fn variable(key: &Field<'_>, value: &Field<'_>, items: &OfItems<'_>) -> Option<Variable> {
+    let name = python::variable_name(key)?;
+    if matches!(value.tree, Tree::Null) {
+        return Some((name, None));
+    }
+    let text = python::variable_text(value)?;
+    items.check(value, &text)?;
+    Some((name, Some(text)))
+}
+
+fn input(field: &Field<'_>, items: &OfItems<'_>) -> Option<ProgramInput> {
+    match field.tree {
+        Tree::Null => Some(ProgramInput::Null),
+        Tree::Text(_) => text(field, items).map(ProgramInput::Text),
+        Tree::Map(_) => {
+            let mut map = field.map()?;
+            let file = map.required("file").and_then(|field| path(&field, items));
+            map.finish(&keys::INPUT, "`stdin`");
+            file.map(ProgramInput::File)
+        }
+        _ => field.unfit("must be text, {file: PATH}, or null"),
+    }
+}
+
+fn codes(field: &Field<'_>) -> Option<Vec<u8>> {
+    let items = field.some_items(MOST_CODES)?;
+    let code = |item: &Field<'_>| u8::try_from(item.integer(0, 255)?).ok();
+    let read: Vec<Option<u8>> = items.iter().map(code).collect();
+    read.into_iter().collect()
+}

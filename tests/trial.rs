@@ -1,0 +1,133 @@
+//! `poolscope try`: work that is named on the command line is done for real, as often as was said and no more.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::process::Output;
+
+use support::cli::{code, json, json_after, text};
+use support::program::WorkloadFolder;
+
+fn folder() -> WorkloadFolder {
+    WorkloadFolder::new("")
+}
+
+fn shell(folder: &WorkloadFolder, script: &str) -> Output {
+    folder.shell(script).output().unwrap()
+}
+
+/// What the command has left in a file, sorted.
+fn done(folder: &WorkloadFolder) -> Vec<String> {
+    let text = fs::read_to_string(folder.path("done")).unwrap_or_default();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn a_command_is_run_once_for_each_item_of_standard_input() {
+    let folder = folder();
+    let script = "printf 'b\\na c\\n$(x);\\n' | POOLSCOPE try --items - --headless --format json -- \
+                  sh -c 'echo \"$1\" >> done' sh {}";
+    let output = shell(&folder, script);
+    let result = json(&output);
+    assert_eq!(done(&folder), ["$(x);", "a c", "b"]);
+    assert_eq!(result["arms"].as_array().unwrap().len(), 1);
+    assert_eq!(result["arms"][0]["engine"], "process");
+    assert_eq!(result["arms"][0]["runs"][0]["tasks"]["succeeded"], 3);
+    let said = text(&output.stderr);
+    assert!(said.contains("3 executions in all, each done once") && said.contains("serve: lines"), "{said}");
+}
+
+#[test]
+fn files_that_match_are_items_and_one_that_is_not_named_is_the_last_word() {
+    let folder = folder();
+    for name in ["b.txt", "a b.txt", "c.log"] {
+        fs::write(folder.path(name), name).unwrap();
+    }
+    code(&shell(&folder, "POOLSCOPE try --items '*.txt' --headless -- sh -c 'echo \"$1\" >> done' sh"), 0);
+    assert_eq!(done(&folder), ["a b.txt", "b.txt"]);
+}
+
+#[test]
+fn more_than_once_is_asked_for_and_nothing_is_done_before() {
+    let folder = folder();
+    for more in ["--engines pool,process", "--repeats 3", "--workers 1..2"] {
+        // Without a terminal there is nobody to ask.
+        let script = format!("setsid -w POOLSCOPE try --count 2 {more} --headless -- sh -c 'echo x >> done'");
+        let output = shell(&folder, &script);
+        code(&output, 2);
+        let said = text(&output.stderr);
+        assert!(said.contains("executions in all: 2 tasks ×") && said.contains("--yes"), "{more}: {said}");
+        assert!(done(&folder).is_empty(), "{more}");
+    }
+    code(&shell(&folder, "POOLSCOPE try --count 2 --repeats 3 --yes --headless -- sh -c 'echo x >> done'"), 0);
+    assert_eq!(done(&folder).len(), 6);
+}
+
+#[test]
+fn several_worker_counts_are_a_sweep() {
+    let folder = folder();
+    let script = "POOLSCOPE try --count 4 --workers 1..2 --yes --format json -- sh -c 'echo x >> done'";
+    let result = json(&shell(&folder, script));
+    assert_eq!(result["schema"], "poolscope.sweep/1");
+    assert_eq!(done(&folder).len(), 8, "each task once with each count");
+}
+
+#[test]
+fn a_task_that_fails_is_the_exit_code_unless_that_is_allowed() {
+    let folder = folder();
+    let script = |more: &str| {
+        format!("POOLSCOPE try --count 3 {more} --headless --format json -- sh -c 'test $1 != 1' sh {{index}}")
+    };
+    let result = json_after(&shell(&folder, &script("")), 1);
+    assert_eq!(result["arms"][0]["runs"][0]["tasks"]["failed"], 1);
+    json(&shell(&folder, &script("--allow-failures")));
+    // Of an ordinary workload only where it is asked for.
+    let printed = shell(&folder, &format!("{} > w.yaml", script("--print")));
+    code(&printed, 0);
+    code(&shell(&folder, "POOLSCOPE run w.yaml --quiet"), 0);
+    code(&shell(&folder, "POOLSCOPE run w.yaml --quiet --fail-on-error"), 1);
+}
+
+#[test]
+fn what_is_printed_is_a_workload_that_does_the_same() {
+    let folder = folder();
+    fs::write(folder.path("list.csv"), "name,size\nx,1\n\"y z\",2\n").unwrap();
+    let script = "POOLSCOPE try --items list.csv --timeout 10s --print -- sh -c 'echo \"$1 $2\" >> done' sh \
+                  {item.name} {item.size} > w.yaml && POOLSCOPE run w.yaml --quiet";
+    code(&shell(&folder, script), 0);
+    assert_eq!(done(&folder), ["x 1", "y z 2"]);
+}
+
+#[test]
+fn a_function_runs_in_a_pool_and_a_process() {
+    let folder = folder();
+    fs::write(folder.path("own.py"), "def twice(n, by=2):\n    return n * by\n").unwrap();
+    let script = "POOLSCOPE try --python own:twice --arg n={index} --arg by=3 --count 6 --yes --headless --format json";
+    let result = json(&shell(&folder, script));
+    let arms = result["arms"].as_array().unwrap();
+    let kinds: Vec<&str> = arms.iter().map(|arm| arm["engine"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["pool", "process"]);
+    let hashes: Vec<&str> = arms.iter().map(|arm| arm["runs"][0]["results_hash"].as_str().unwrap()).collect();
+    assert_eq!(hashes[0], hashes[1]);
+}
+
+#[test]
+fn what_is_no_work_is_refused() {
+    let folder = folder();
+    for (arguments, reason) in [
+        ("-- true", "how often?"),
+        ("--count 2", "what?"),
+        ("--items missing.txt -- true", "missing.txt"),
+        ("--count 2 --rate fast -- true", "fast"),
+        ("--count 2 --python nothing_of_this_name:f --yes --headless", "nothing_of_this_name"),
+        ("--count 2 --arg a=1 -- true", "--python"),
+    ] {
+        let output = shell(&folder, &format!("POOLSCOPE try {arguments} < /dev/null"));
+        code(&output, 2);
+        assert!(text(&output.stderr).contains(reason), "{arguments}: {}", text(&output.stderr));
+    }
+}

@@ -461,7 +461,10 @@ fn duration(text: &str) -> Result<Duration, String> {
     match units::parse_duration(text) {
         Ok(duration) if duration.is_zero() => Err("must be above 0".to_owned()),
         Ok(duration) => Ok(duration),
-        Err(error) => Err(format!("{error}; must be {}", units::DURATION_FORM)),
+        Err(error) => Err(error
+            .help
+            .as_ref()
+            .map_or_else(|| format!("{error}; must be {}", units::DURATION_FORM), |help| format!("{error}; {help}"))),
     }
 }
 

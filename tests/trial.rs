@@ -118,6 +118,7 @@ fn a_function_runs_in_a_pool_and_a_process() {
 #[test]
 fn what_is_no_work_is_refused() {
     let folder = folder();
+    fs::write(folder.path("list.txt"), "a\n").unwrap();
     for (arguments, reason) in [
         ("-- true", "how often?"),
         ("--count 2", "what?"),
@@ -125,6 +126,9 @@ fn what_is_no_work_is_refused() {
         ("--count 2 --rate fast -- true", "fast"),
         ("--count 2 --python nothing_of_this_name:f --yes --headless", "nothing_of_this_name"),
         ("--count 2 --arg a=1 -- true", "--python"),
+        ("--items . -- true", "what is in it: --items './*'"),
+        ("--count 2 --headless -- no-such-program-at-all", "no-such-program-at-all: not found in PATH"),
+        ("--items list.txt --headless -- sh -c 'echo {}'", "would be run as part of this text"),
     ] {
         let output = shell(&folder, &format!("POOLSCOPE try {arguments} < /dev/null"));
         code(&output, 2);

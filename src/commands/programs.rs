@@ -55,6 +55,11 @@ fn unfit(program: &Path) -> Option<&'static str> {
 }
 
 impl Programs {
+    /// One sentence for each program that would not start.
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// One line for each thing that is worth knowing.
     pub(super) fn lines(&self) -> Vec<String> {
         let place = self.folder.as_ref().map_or_else(

@@ -12,7 +12,7 @@ use crate::cli::{CompareArgs, DashboardArgs, SweepArgs, TryArgs};
 use crate::commands::console::Console;
 use crate::commands::dashboard::{self, Given};
 use crate::commands::prepare::{self, Prepared};
-use crate::commands::{ExitReason, compare, process, sweep, write};
+use crate::commands::{ExitReason, compare, process, programs, sweep, write};
 use crate::os::terminal_input;
 
 /// What the verb is called where a workload has the name of its file.
@@ -43,6 +43,11 @@ pub(crate) fn execute(arguments: &TryArgs) -> anyhow::Result<ExitReason> {
 fn prepared(arguments: &TryArgs, text: String) -> Prepared<Given> {
     let TryArgs { changes, output, .. } = arguments;
     let (source, workload) = prepare::typed(text, changes, output.color)?;
+    // A file may be meant for another machine; what is typed is meant for this one.
+    if let Some(programs) = programs::of(&workload).filter(|programs| !programs.warnings().is_empty()) {
+        programs.warnings().iter().for_each(|warning| write::say(&format!("error: {warning}")));
+        return Err(ExitReason::BadInput);
+    }
     let counts = changes.workers.as_ref().map_or(1, |counts| counts.all().len());
     let work = consent::Extent::of(&workload, counts);
     if !output.quiet || work.runs() > 1 {

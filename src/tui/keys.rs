@@ -250,6 +250,10 @@ pub(crate) enum Shown {
     Timeouts,
     /// Where there are more engines than panes.
     ManyArms,
+    /// Where there are several engines.
+    Several,
+    /// Where several engines could run, and none does.
+    Together,
 }
 
 const fn bind(
@@ -375,7 +379,7 @@ pub(crate) const TABLE: &[Binding] = &[
         bind(&[(ch('K'), A::KillWorker)], C::MAIN, Some(G::Run), "kill chosen, else busy", "kill worker"),
     ),
     when(
-        Shown::Resting,
+        Shown::Together,
         bind(&[(ch('T'), A::RunTogether)], C::VIEWS, Some(G::Run), "all at once: no measure", "together"),
     ),
     bind(
@@ -386,7 +390,10 @@ pub(crate) const TABLE: &[Binding] = &[
         "double, halve",
     ),
     bind(&[(ch('E'), A::SameWorkers)], C::VIEWS, Some(G::Workers), "as many in every engine", "same for all"),
-    bind(&[(ch('m'), A::Baseline)], C::MAIN.or(C::TUNE), Some(G::Workers), "compare with this one", "baseline"),
+    when(
+        Shown::Several,
+        bind(&[(ch('m'), A::Baseline)], C::MAIN.or(C::TUNE), Some(G::Workers), "compare with this one", "baseline"),
+    ),
     bind(&[(code(KeyCode::Esc), A::Back)], C::DETAIL.or(C::TASKS).or(C::HELP), None, "back", "back"),
     bind(
         &[(code(KeyCode::Esc), A::Back)],
@@ -399,7 +406,7 @@ pub(crate) const TABLE: &[Binding] = &[
     bind(&[(ch('q'), A::Quit)], C::NOT_ASK, Some(G::Everywhere), "quit (asks if running)", "quit"),
     bind(&[(ch(' '), A::Freeze)], C::VIEWS, Some(G::Look), "freeze the picture", "freeze"),
     bind(&[(ch('o'), A::Picker)], C::VIEWS, Some(G::Everywhere), "other workload", "workloads"),
-    bind(&[(ch('w'), A::Save)], C::VIEWS, Some(G::Everywhere), "write its file here", "write file"),
+    bind(&[(ch('w'), A::Save)], C::VIEWS, Some(G::Run), "write its file here", "write file"),
     bind(
         &[(code(KeyCode::Tab), A::NextPane)],
         C::MAIN.or(C::TUNE).or(C::PICKER),

@@ -55,7 +55,10 @@ pub(super) fn same(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
 
 /// `m`.
 pub(super) fn baseline(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
-    let Some((arm, _, view)) = chosen(ui, model) else { return none(ui) };
+    let Some((arm, of, view)) = chosen(ui, model) else { return none(ui) };
+    if of.arms.len() < 2 {
+        return ui.say("there is no other engine to compare with");
+    }
     ui.notice = Some(format!("compared with {}", model::label(view)));
     vec![UiEffect::Send(SessionCommand::Baseline(arm))]
 }

@@ -9,7 +9,7 @@ use crate::tui::keys::{Action, KeyContext};
 use crate::tui::model::{self, Model};
 use crate::tui::state::{Asked, PickerFocus, Question, Screen, UiEffect, UiState, shown};
 use crate::tui::tune;
-use crate::workload::model::{FaultKind, OnTimeout};
+use crate::workload::model::{FaultKind, OnTimeout, TaskClass};
 
 impl UiState {
     /// Carries out an action. `last_scroll`: how far the page that keys scroll goes, which only who draws it knows.
@@ -271,6 +271,9 @@ impl UiState {
         if model::is_running(view) {
             return self.say("already running: x stops it, then r runs it again");
         }
+        if mode == Mode::Together && view.arms.len() < 2 {
+            return self.say("there is no other engine to run at the same time: r runs this one");
+        }
         // What changes the world is not done again by one key.
         if view.phase.is_over() && tune::changes_the_world(&view.workload) {
             self.question =
@@ -373,6 +376,9 @@ impl UiState {
         let label = model::label(of);
         if !of.capabilities.on_timeout {
             return self.say(&format!("{label} cannot change what happens at a timeout"));
+        }
+        if !view.workload.classes.iter().any(TaskClass::has_limit) {
+            return self.say("no task of this workload has a timeout: there is nothing to change");
         }
         let then = model::next_on_timeout(of);
         let before = of.on_timeout.map_or("as the file says", OnTimeout::word);

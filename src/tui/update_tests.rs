@@ -86,7 +86,8 @@ fn worker_counts_change_in_every_state() {
             assert_eq!(update(&mut ui, &model, action), sent(SessionCommand::ChangeWorkers { arm, change }), "{name}");
         }
         assert_eq!(update(&mut ui, &model, Action::SameWorkers), sent(SessionCommand::SameWorkers(arm)));
-        assert_eq!(update(&mut ui, &model, Action::Baseline), sent(SessionCommand::Baseline(arm)));
+        let compared = if arms > 1 { sent(SessionCommand::Baseline(arm)) } else { Vec::new() };
+        assert_eq!(update(&mut ui, &model, Action::Baseline), compared, "{name}");
     }
 }
 
@@ -227,11 +228,34 @@ fn what_happens_at_a_timeout_is_changed_where_something_runs() {
     let (mut ui, model) = open(fixture::finished());
     assert_eq!(update(&mut ui, &model, Action::OnTimeout), []);
     assert_eq!(ui.notice.as_deref(), Some("nothing runs: r, then A"));
-    let mut unable = view;
+    let mut unable = view.clone();
     unable.arms[live].capabilities.on_timeout = false;
     let (mut ui, model) = open(unable);
     assert_eq!(update(&mut ui, &model, Action::OnTimeout), []);
     assert!(ui.notice.is_some_and(|notice| notice.contains("cannot change")));
+    let mut unlimited = view;
+    for class in &mut Arc::make_mut(&mut unlimited.workload).classes {
+        (class.timeout, class.queue_timeout, class.wait_timeout) = (None, None, None);
+    }
+    let (mut ui, model) = open(unlimited);
+    assert_eq!(update(&mut ui, &model, Action::OnTimeout), [], "the run would not count any more, for nothing");
+    assert!(ui.notice.is_some_and(|notice| notice.contains("no task of this workload has a timeout")));
+}
+
+#[test]
+fn what_takes_two_engines_is_not_done_with_one() {
+    for (action, says) in
+        [(Action::RunTogether, "no other engine to run"), (Action::Baseline, "no other engine to compare")]
+    {
+        let mut alone = fixture::one_arm();
+        alone.phase = fixture::finished().phase;
+        alone.arms.iter_mut().for_each(|arm| arm.live = false);
+        let (mut ui, model) = open(alone);
+        assert_eq!(update(&mut ui, &model, action), []);
+        assert!(ui.notice.as_deref().is_some_and(|notice| notice.contains(says)), "{:?}", ui.notice);
+        let (mut ui, model) = open(fixture::finished());
+        assert_eq!(update(&mut ui, &model, action).len(), 1);
+    }
 }
 
 #[test]

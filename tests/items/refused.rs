@@ -100,6 +100,24 @@ fn an_item_in_quotes_of_the_shell() {
 }
 
 #[test]
+fn an_item_from_elsewhere_in_the_text_of_a_shell() {
+    let list = |f: &WorkloadFolder| fs::write(f.path("list"), "$(touch out)\n").unwrap();
+    let task = |items: &str| format!("kind: command, command: [/bin/sh, -ec, \"echo {{item}}\"], items: {items}");
+    for items in ["{ lines: list }", "{ glob: \"l*t\" }"] {
+        refused(&task(items), list, "command[2]", &["would be run as part of this text", "an argument of its own"]);
+    }
+    // What the file says itself is its author's, and numbers are none's.
+    for (items, warned) in [("[a]", true), ("{ range: [1, 2] }", false)] {
+        let tasks = task(items);
+        let folder = WorkloadFolder::new(&format!("version: 1\nname: w\ntasks: [{{ name: t, {tasks} }}]\n"));
+        let output = folder.shell("POOLSCOPE check w.yaml").output().unwrap();
+        code(&output, 0);
+        let all = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(all.contains("is run as part of this text"), warned, "{items}: {all}");
+    }
+}
+
+#[test]
 fn what_is_nearly_a_placeholder_is_told() {
     for (argument, says) in [
         ("{items}", "did you mean `{item}`"),

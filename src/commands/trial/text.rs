@@ -118,6 +118,10 @@ fn items(named: &str) -> Result<String, String> {
     if named.is_empty() {
         return Err("--items needs the name of a file, a pattern or -".to_owned());
     }
+    if named != "-" && Path::new(named).is_dir() {
+        let all = shell::quote(&format!("{}/*", named.trim_end_matches('/')));
+        return Err(format!("{} is a folder; what is in it: --items {all}", shell::quote(named)));
+    }
     let ending = Path::new(named).extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
     let form = match ending.as_deref() {
         Some("csv") => "csv",

@@ -33,7 +33,8 @@ pub(crate) struct Facts {
     on_timeout: Option<[String; 2]>,
     /// Whom a key kills, if not any that is busy.
     victim: Option<String>,
-    many_arms: bool,
+    /// How many engines there are.
+    arms: usize,
 }
 
 impl Facts {
@@ -53,7 +54,7 @@ impl Facts {
             faults: can(|able| able.inject_fault),
             on_timeout: changes.map(|(_, arm)| on_timeout(arm)),
             victim: victim(scene),
-            many_arms: view.arms.len() > 2,
+            arms: view.arms.len(),
         }
     }
 
@@ -65,7 +66,9 @@ impl Facts {
             Shown::Pausable => self.pausable,
             Shown::Faults => self.faults,
             Shown::Timeouts => self.on_timeout.is_some(),
-            Shown::ManyArms => self.many_arms,
+            Shown::ManyArms => self.arms > 2,
+            Shown::Several => self.arms > 1,
+            Shown::Together => self.arms > 1 && !self.running,
         }
     }
 }

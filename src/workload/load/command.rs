@@ -1,5 +1,6 @@
 //! `command`: an argument list, or one string with an explicit `shell: true`; and whether it is sent its tasks (`serve`).
 
+use crate::workload::items::Source;
 use crate::workload::load::field::Field;
 use crate::workload::load::items::OfItems;
 use crate::workload::load::map::MapReader;
@@ -121,7 +122,7 @@ fn argv(field: &Field<'_>, of_items: &OfItems<'_>) -> Option<CommandLine> {
     if argv.first().is_some_and(|name| name.trim().is_empty()) {
         return program.wrong("the program's name is empty", "must be the name or path of a program");
     }
-    warn_about_shells(&items, &argv, of_items);
+    items_in_shells(&items, &argv, of_items)?;
     Some(CommandLine::new(argv))
 }
 
@@ -141,21 +142,25 @@ fn argument(field: &Field<'_>, items: &OfItems<'_>) -> Option<String> {
     Some(text.clone())
 }
 
-/// An item that becomes part of a shell's program text is run, whatever is in it.
-fn warn_about_shells(fields: &[Field<'_>], argv: &[String], items: &OfItems<'_>) {
+/// An item that becomes part of a shell's program text is run, whatever is in it: refused where the items come from
+/// elsewhere, and warned of where they stand in the file. Numbers do no harm.
+fn items_in_shells(fields: &[Field<'_>], argv: &[String], items: &OfItems<'_>) -> Option<()> {
     let name = argv.first().and_then(|name| name.rsplit('/').next());
     if !items.present || !name.is_some_and(|name| SHELLS.contains(&name)) {
-        return;
+        return Some(());
     }
     let is_text = |place: usize| {
         argv.get(place.wrapping_sub(1)).is_some_and(|option| option.starts_with('-') && option.ends_with('c'))
     };
-    for (place, (field, text)) in fields.iter().zip(argv).enumerate() {
-        if is_text(place) && has_item(text) {
-            field.warn(
-                "the item becomes part of a program text, and what is in it is run; `shell: true` quotes it, or let it be an \
-                 argument of its own, which the text knows as \"$1\"",
-            );
+    let found = fields.iter().zip(argv).enumerate().find(|(place, (_, text))| is_text(*place) && has_item(text));
+    let Some((_, (field, _))) = found else { return Some(()) };
+    let mend = "let it be an argument of its own, which the text knows as \"$1\": sh -c 'echo \"$1\"' sh {item}";
+    match items.source {
+        Some(Source::Range { .. }) => {}
+        Some(Source::List(_)) | None => field.warn(format!("what is in an item is run as part of this text; {mend}")),
+        Some(Source::Records(..)) => {
+            return field.wrong("what is in an item would be run as part of this text", mend);
         }
     }
+    Some(())
 }

@@ -204,7 +204,7 @@ fn glob(field: &Field<'_>) -> Option<Source> {
         let place = shortened(&folder.display().to_string(), 60);
         return field.wrong(
             "no file matches it",
-            format!("is looked for from {place}; names with a dot at the begin only match one"),
+            format!("must match files below {place}; `*` matches no name that begins with a dot"),
         );
     }
     let read = items::spooled(names.as_slice()).map_err(ItemError::from);

@@ -148,7 +148,7 @@ fn to_worker(lane: u16, setup: &Setup, runs: &[TaskRun], bytes: &[u8]) -> Vec<u8
     protocol::put_initialize(&mut out, &Initialize { cpu_ns: 1, memory_bytes: 2, fail_rate: 0.5, start: 3 });
     protocol::put_class(&mut out, lane, &Work::Kernel(Kernel::Primes { n: 7 }));
     protocol::put_payload(&mut out, lane, 5, bytes);
-    protocol::put_tasks(&mut out, lane, true, runs);
+    protocol::put_tasks(&mut out, lane, runs);
     protocol::put_retire(&mut out, lane);
     out
 }
@@ -198,7 +198,7 @@ proptest! {
         );
         let piece = Piece { index: 5, more: false, bytes: &bytes };
         prop_assert_eq!(decode_to_worker(frames[3]).unwrap(), ToWorker::Payload(piece));
-        prop_assert_eq!(decode_to_worker(frames[4]).unwrap(), ToWorker::Tasks { whole: true, runs });
+        prop_assert_eq!(decode_to_worker(frames[4]).unwrap(), ToWorker::Tasks(runs));
         prop_assert_eq!(decode_to_worker(frames[5]).unwrap(), ToWorker::Retire);
     }
 
@@ -292,7 +292,7 @@ proptest! {
     #[test]
     fn a_frame_is_whole_only_with_its_last_byte(runs in runs(), rest in prop::collection::vec(any::<u8>(), 0..40)) {
         let mut bytes = Vec::new();
-        protocol::put_tasks(&mut bytes, 0, false, &runs);
+        protocol::put_tasks(&mut bytes, 0, &runs);
         let length = bytes.len();
         for cut in [0, 1, HEADER - 1, HEADER, length - 1] {
             prop_assert_eq!(split(&bytes[..cut]).unwrap(), None);
@@ -321,9 +321,9 @@ proptest! {
 fn an_attempt_has_a_number_from_one() {
     let run = TaskRun { first: 7, count: 2, class: 0, attempt: Attempt::new(65_536).unwrap(), begin_by: 0 };
     let mut out = Vec::new();
-    protocol::put_tasks(&mut out, 0, false, &[run]);
+    protocol::put_tasks(&mut out, 0, &[run]);
     let last = TaskRun { attempt: Attempt::new(65_535).unwrap(), ..run };
-    let told = ToWorker::Tasks { whole: false, runs: vec![last] };
+    let told = ToWorker::Tasks(vec![last]);
     assert_eq!(decode_to_worker(frames(&out)[0]), Ok(told), "there is no room for a higher one");
     out[HEADER + 14..HEADER + 16].fill(0);
     assert_eq!(decode_to_worker(frames(&out)[0]), Err(ProtocolError::Malformed("tasks")));
@@ -403,7 +403,7 @@ fn the_documents_example_is_what_the_program_says_and_understands() {
         ("-> setup", &|out| protocol::put_setup(out, &Setup::of(1, 5e8))),
         ("-> class", &|out| protocol::put_class(out, 0, &Work::Kernel(Kernel::Noop))),
         ("<- hello", &|out| protocol::put_hello(out, &hello)),
-        ("-> tasks", &|out| protocol::put_tasks(out, 0, false, &[run])),
+        ("-> tasks", &|out| protocol::put_tasks(out, 0, &[run])),
         ("<- done", &|out| protocol::put_done(out, 0, &usage, &[record(7, 1_000_000), record(8, 1_000_050)])),
         ("-> payload", &|out| protocol::put_payload(out, 3, 9, b"abc")),
         ("<- started", &|out| protocol::put_started(out, 3, &Started { index: 9, at: 2_000_000, program: None })),

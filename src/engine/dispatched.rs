@@ -176,12 +176,10 @@ fn orders(workload: &Workload, spec: &EngineSpec) -> WorkerOrders {
         Mishap::KillWorker { .. } => None,
     };
     let faults: Vec<Fault> = mishaps(workload, spec).filter_map(in_tasks).collect();
-    let whole_chunks = spec.submit.returns_chunks() && spec.chunksize != Chunksize::Auto;
     let payloads = (0..).zip(&workload.classes).map(|(id, class)| (id, class.payload()));
     WorkerOrders {
         initialize,
         faults,
-        whole_chunks,
         payload: with_tasks(workload),
         payloads: payloads.filter(|(_, payload)| *payload != PayloadSizes::default()).collect(),
         ..WorkerOrders::default()

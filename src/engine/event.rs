@@ -460,7 +460,8 @@ impl RunState {
 /// How long tasks have been in the system: queued or running, from their intended arrival on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Presence {
-    /// Of all tasks together: the integral of their number over time.
+    /// Of all tasks together: the integral of their number over time, each until its end was reported. Those reported
+    /// together were there until each ended, and the last until then.
     pub time: Duration,
     /// Of that, the time that tasks were held before they could be queued, because there was no room.
     pub outside: Duration,

@@ -25,8 +25,8 @@ impl Load {
 }
 
 /// Little's law, `L = λ W` (J. D. C. Little, A Proof for the Queuing Formula L = λW, 1961), each side measured by itself: the
-/// number of tasks is what the dispatcher saw from one input to the next, the sojourn times are what the tasks' workers
-/// reported. The law is exact over a time at whose begin and end nobody is in the system.
+/// number of tasks is what the dispatcher saw from one input to the next (of those that were reported together, each was there
+/// until it ended, and the last until it was reported), the sojourn times are what the tasks' workers reported. The law is exact over a time at whose begin and end nobody is in the system.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Little {
     /// L: mean number of tasks queued and running, over the time from the start until the last of them has left.

@@ -48,7 +48,5 @@ const USAGE: usize = 48;
 const RECORD: usize = 32;
 /// Bytes of one entry of a `handled` frame.
 const HANDLED: usize = 40;
-/// Flag of a `tasks` frame: it is reported whole.
-const WHOLE: u8 = 1;
 /// Flag of a `payload` or `result` frame: the next one goes on with the same bytes.
 const MORE: u8 = 1;

@@ -6,6 +6,7 @@ mod support;
 
 mod accounts;
 mod basics;
+mod chunks;
 mod deaths;
 mod ends;
 mod faults;

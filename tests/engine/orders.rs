@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::dispatcher::{InitializerRules, Policy};
-use poolscope::engine::driver::WorkerOrders;
 use poolscope::engine::event::{RunState, Slot};
 use poolscope::engine::outcome::{Cause, Exit, Outcome};
 use poolscope::engine::stream::ClassRules;
 use poolscope::worker::protocol::Initialize;
 use poolscope::workload::model::{BadResult, Fault, FaultKind, Trigger, Work};
 
-use crate::support::{NOOP, Setting, both, every, foreign, foreigners, pool, rules, sleep};
+use crate::support::{NOOP, Setting, both, every, foreigners, pool, rules, sleep};
 
 #[test]
 fn bytes_travel_to_every_worker_and_back() {
@@ -61,35 +59,6 @@ fn initializers_that_fail_are_told_and_the_engine_gives_up_after_some() {
         assert_eq!((story.state, story.counts.succeeded), (Some(RunState::Broken), 0), "{:?}", story.notes);
         assert!(story.notes.iter().any(|note| note.contains("initializer")), "{:?}", story.notes);
         assert!(story.started.len() < 12, "{} workers were started", story.started.len());
-    }
-}
-
-#[test]
-fn a_chunk_that_is_reported_whole_comes_at_once_and_one_that_is_not_comes_as_it_goes() {
-    for whole_chunks in [true, false] {
-        for setting in [pool(1)].into_iter().chain(foreigners(1)) {
-            let orders = WorkerOrders { whole_chunks, ..WorkerOrders::default() };
-            let setting = Setting { chunk: Chunk::Fixed(10), orders, ..setting };
-            let story = setting.tasks(30, sleep(5), rules()).start().finish();
-            assert_eq!(story.counts.succeeded, 30);
-            let most = story.batches.iter().copied().max().unwrap();
-            assert_eq!(most == 10, whole_chunks, "{:?}", story.batches);
-        }
-    }
-}
-
-#[test]
-fn a_timeout_within_a_chunk_that_is_reported_whole_ends_only_its_task() {
-    let limited = ClassRules { timeout: Some(Duration::from_millis(200)), ..rules() };
-    // Of one that tells nothing, a whole chunk is one long task.
-    let telling = [foreign::python("board"), foreign::python("started"), foreign::perl("started")];
-    for setting in [pool(1)].into_iter().chain(telling.map(|program| foreign::with(program, pool(1)))) {
-        let orders = WorkerOrders { whole_chunks: true, ..WorkerOrders::default() };
-        let setting = Setting { chunk: Chunk::Fixed(10), orders, ..setting };
-        let story =
-            setting.tasks(3, NOOP, limited).tasks(1, sleep(600_000), limited).tasks(6, NOOP, limited).start().finish();
-        assert_eq!((story.counts.succeeded, story.counts.timed_out), (9, 1), "{:?}", story.attempts);
-        assert_eq!(story.attempts[0].index, 3);
     }
 }
 

@@ -116,7 +116,6 @@ fn put_frames(folder: &Path) -> usize {
     protocol::put_tasks(
         &mut sent,
         0,
-        false,
         &[TaskRun { first: 0, count: 1, class: 0, attempt: Attempt::FIRST, begin_by: 0 }],
     );
     sent.len()

@@ -56,6 +56,28 @@ def work(index):
 }
 
 #[test]
+fn what_has_ended_in_a_chunk_is_kept_if_a_later_task_of_it_ends_the_interpreter() {
+    let source = r#"
+import os, time
+
+def work(index):
+    with open(os.path.join(os.path.dirname(__file__), "began"), "a") as began:
+        began.write("%d " % index)
+    time.sleep(0.02)
+    if index == 5:
+        os._exit(3)
+"#;
+    let engines = "engines: [{ kind: pool, workers: 1, submit: map, chunksize: 10 }]";
+    let tasks = [("t", "own:work", "args: { index: { index } }, count: 10")];
+    let folder = with_source(&pythons()[0], source, &tasks, engines);
+    let told = run(&folder, "pool");
+    assert_eq!(told.run["tasks"]["succeeded"], 9, "{:?}", told.run["failures"]);
+    assert_eq!(told.run["tasks"]["lost"], 1, "{:?}", told.run["failures"]);
+    let began = std::fs::read_to_string(folder.path("began")).unwrap();
+    assert_eq!(began, "0 1 2 3 4 5 6 7 8 9 ", "each once");
+}
+
+#[test]
 fn what_a_thread_prints_that_was_left_behind_is_no_later_tasks() {
     let source = r#"
 import threading, time

@@ -1,6 +1,54 @@
 //! How much the workers were asked for: stage by stage, and where tasks are held because there is no room.
 
+use std::fmt::Write as _;
+
+use poolscope::metrics::snapshot::Snapshot;
+
 use super::loads;
+
+/// Ten times a task of no length and one of 100 ms behind it, sent together, in an arm with these settings.
+fn pairs(arrivals: &str, settings: &str) -> Snapshot {
+    let mut text = format!(
+        "version: 1\nname: pairs\nengines: [{{ kind: pool, workers: 1, {settings} }}]\n\
+         measure: {{ warmup: 0, repeats: 1 }}\n{arrivals}\ntasks:\n"
+    );
+    for pair in 0..10 {
+        for (name, value) in [("short", "1us"), ("long", "100ms")] {
+            let time = format!("{{ dist: constant, value: {value} }}");
+            writeln!(text, "  - {{ name: {name}{pair}, kind: sleep, count: 1, service_time: {time} }}").unwrap();
+        }
+    }
+    let run = loads(&text).remove(0);
+    assert_eq!(run.counts.succeeded, 20, "{arrivals} {settings}");
+    Snapshot::clone(&run)
+}
+
+#[test]
+fn the_law_holds_where_what_has_ended_is_reported_with_what_ends_much_later() {
+    let batch = ["", "submit: map, chunksize: 10", "submit: map", "submit: imap, chunksize: 4", "chunksize: 10"];
+    for settings in batch {
+        let run = pairs("", settings);
+        let little = run.load.little.unwrap();
+        // Of each pair, one has ended when the pair begins and the other when it has ended: in all 10 s of 20
+        // tasks in one second, but for the start of the worker.
+        let least = (10.0, 0.5);
+        let (system, sojourn) = (little.in_system, little.sojourn.as_secs_f64());
+        assert!(sojourn >= least.1 && sojourn < 1.4 * least.1, "{settings}: {little:?}");
+        assert!(system > 0.97 * least.0 && system < 1.4 * least.0, "{settings}: {little:?}");
+        assert!(little.rate > 14.0 && little.rate <= 20.0, "{settings}: {little:?}");
+        assert!(little.error() < 0.03, "{settings}: {} of {little:?}", little.error());
+    }
+    // Four in the system, and four at a time; of two pairs, tasks leave after 0, 100, 100 and 200 ms.
+    for (arrivals, settings, most) in [
+        ("arrivals: { mode: closed, max_in_flight: 4 }", "chunksize: 4", 4.0),
+        ("arrivals: { mode: closed, max_in_flight: 4 }", "chunksize: 4, submit: imap", 4.0),
+        ("arrivals: { mode: open, process: burst, burst: 4, every: 220ms }", "chunksize: 4", 2.4),
+    ] {
+        let little = pairs(arrivals, settings).load.little.unwrap();
+        assert!(little.in_system > 1.0 && little.in_system <= most, "{arrivals}: {little:?}");
+        assert!(little.error() < 0.05, "{arrivals}: {} of {little:?}", little.error());
+    }
+}
 
 #[test]
 fn tasks_that_are_held_wait_as_long_as_they_did_and_not_in_the_queue() {

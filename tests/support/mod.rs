@@ -244,7 +244,6 @@ impl Setting {
             let total = self.classes.iter().map(|(count, _, _)| count).sum();
             self.admission = submission::admission(self.admission, &spec, Some(total));
             self.submitting = submission::submitting(&spec, self.chunk);
-            self.orders.whole_chunks = spec.submit.returns_chunks() && matches!(self.chunk, Chunk::Fixed(_));
         }
         let spec = RunSpec {
             settings: Settings {

@@ -27,7 +27,7 @@ fn bytes_come_back_before_the_record_of_their_task() {
             let bytes = text(length, index as usize);
             parent.send(|out| {
                 protocol::put_payload(out, 0, index, &bytes);
-                protocol::put_tasks(out, 0, false, &[run(index, 1, 0), run(1000, 2, 1)]);
+                protocol::put_tasks(out, 0, &[run(index, 1, 0), run(1000, 2, 1)]);
             });
             let mut back = Vec::new();
             let mut more = true;
@@ -51,7 +51,7 @@ fn bytes_of_many_tasks_do_not_mix_and_one_without_returns_none() {
             for index in (0..100).filter(|index| index % 3 != 0) {
                 protocol::put_payload(out, 0, index, &text(index as usize, 0));
             }
-            protocol::put_tasks(out, 0, true, &[run(0, 100, 0)]);
+            protocol::put_tasks(out, 0, &[run(0, 100, 0)]);
         });
         let (mut results, mut records) = (0, 0);
         while records < 100 {

@@ -15,16 +15,16 @@ my $LONGEST  = 1 << 20;
 my $tells    = shift // '';
 my $json     = JSON::PP->new->utf8->allow_nonref;
 my $incoming = '';
-my ($setup, $ended, $retired, @kept, @chunks, %class, %bytes, %open);
+my ($setup, $ended, $retired, @kept, @runs, %class, %bytes, %open);
 my %at = (records => [], frames => '');    # what is to be reported: records of one `done`, whole frames before them
 
 refuse('usage: foreign.pl started|nothing __worker LINE PARENT') unless $tells =~ /^(started|nothing)$/;
 open my $socket, '+<&=', 3 or refuse("descriptor 3: $!");
 fill() until $setup || $ended;
 while (!$retired) {
-    if    (@chunks) { work(shift @chunks) }
-    elsif ($ended)  { last }
-    else            { fill() }
+    if    (@runs)  { work(shift @runs) }
+    elsif ($ended) { last }
+    else           { fill() }
 }
 exit 0;
 
@@ -66,7 +66,7 @@ sub understand {
         $class{ unpack 'v', $payload } = $json->decode(substr $payload, 2);
     } elsif ($kind == 3) {
         refuse('malformed tasks') if !length $payload || length($payload) % 24;
-        push @chunks, { whole => $flags & 1, runs => [map { [unpack 'QVvvQ', $_] } unpack '(a24)*', $payload] };
+        push @runs, map { [unpack 'QVvvQ', $_] } unpack '(a24)*', $payload;
     } elsif ($kind == 4) {
         initialize($json->decode($payload));
     } elsif ($kind == 5) {
@@ -96,38 +96,33 @@ sub initialize {
     exit 1 if $fails;
 }
 
-# Does the tasks of one `tasks` frame, as long as nothing asks the worker to leave.
+# Does a run of tasks, as long as nothing asks the worker to leave, and reports each before the next.
 sub work {
-    my ($chunk) = @_;
-    RUN: for my $run (@{ $chunk->{runs} }) {
-        my ($first, $count, $class, $attempt, $begin_by) = @$run;
-        for my $index ($first .. $first + $count - 1) {
-            fill(0);
-            last RUN if $retired;
-            my $start = now();
-            if ($begin_by && $start >= $begin_by) {
-                my $left = $first + $count - $index;
-                delete @bytes{ $index .. $index + $left - 1 };
-                frame('skipped', pack 'QQ', $index, $left);
-                next RUN;
-            }
-            if ($tells eq 'started') {
-                tell_all(pack('VCCv', 24, $SENT{started}, 0, 0) . pack 'QQVV', $index, $start, 0, 0);
-            }
-            my $faults = faults($index, $attempt, $class);
-            my ($value, $message) = task($class{$class}, $index, delete $bytes{$index});
-            my $service = now() - $start;
-            if (defined $message) {
-                my %failed = (index => $index, start => $start, service => $service, message => $message, exit => undef);
-                frame('failed', $json->encode(\%failed));
-            } else {
-                push @{ $at{records} }, pack 'QQQQ', $index, $start, $service, $faults ? ~$value : $value;
-                done() if @{ $at{records} } == 512;
-            }
-            flush_all() unless $chunk->{whole};
+    my ($first, $count, $class, $attempt, $begin_by) = @{ $_[0] };
+    for my $index ($first .. $first + $count - 1) {
+        fill(0);
+        return if $retired;
+        my $start = now();
+        if ($begin_by && $start >= $begin_by) {
+            my $left = $first + $count - $index;
+            delete @bytes{ $index .. $index + $left - 1 };
+            frame('skipped', pack 'QQ', $index, $left);
+            return flush_all();
         }
+        if ($tells eq 'started') {
+            tell_all(pack('VCCv', 24, $SENT{started}, 0, 0) . pack 'QQVV', $index, $start, 0, 0);
+        }
+        my $faults = faults($index, $attempt, $class);
+        my ($value, $message) = task($class{$class}, $index, delete $bytes{$index});
+        my $service = now() - $start;
+        if (defined $message) {
+            my %failed = (index => $index, start => $start, service => $service, message => $message, exit => undef);
+            frame('failed', $json->encode(\%failed));
+        } else {
+            push @{ $at{records} }, pack 'QQQQ', $index, $start, $service, $faults ? ~$value : $value;
+        }
+        flush_all();
     }
-    flush_all();
 }
 
 # Value and message of a task: the one or the other. Noop, Echo and a constant Sleep are known.
@@ -195,7 +190,7 @@ sub nonsense {
     pause(1e9);
 }
 
-# Frames wait here until they are told, so that a chunk can be reported whole; records wait for a common `done`.
+# Frames wait here until they are told; records wait for a common `done`.
 sub frame {
     my ($kind, $payload, $flags) = @_;
     done() unless $kind eq 'result';

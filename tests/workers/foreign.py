@@ -87,9 +87,7 @@ class Worker:
         elif kind == 2:
             self.classes[struct.unpack_from("<H", payload)[0]] = json.loads(payload[2:])
         elif kind == 3:
-            runs = list(RUN.iter_unpack(payload))
-            tasks = [(first + n, *rest) for first, count, *rest in runs for n in range(count)]
-            self.tasks.extend((task, flags == 1 and task is not tasks[-1]) for task in tasks)
+            self.tasks.extend((first + n, *rest) for first, count, *rest in RUN.iter_unpack(payload) for n in range(count))
         elif kind == 4:
             self.report()
             self.initialize(json.loads(payload))
@@ -120,7 +118,7 @@ class Worker:
         return self.retired or self.tells == "board" and self.u32[1] != 0
 
     def work(self):
-        (index, klass, attempt, begin_by), held = self.tasks.popleft()
+        index, klass, attempt, begin_by = self.tasks.popleft()
         start = now()
         if begin_by and start >= begin_by:
             self.put_records()
@@ -135,7 +133,7 @@ class Worker:
                 self.put_records()
                 self.say(3, json.dumps({"index": index, "start": start, "service": end - start, **failure}).encode())
         self.payloads.pop(index, None)
-        if not held and (self.tells == "nothing" or now() - self.reported >= REPORT_AFTER):
+        if self.tells == "nothing" or now() - self.reported >= REPORT_AFTER:
             self.report()
 
     def run(self, work, index, attempt, start):

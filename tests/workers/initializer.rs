@@ -25,7 +25,7 @@ fn an_initializer_works_allocates_and_tells_what_it_took() {
         let rss = poolscope::os::readings::memory(parent.child.pid()).unwrap().rss_bytes;
         assert!(rss >= 64 << 20, "{name}: what it allocates stays: {rss}");
         assert!(name != "ours" || told.rss_bytes >= 64 << 20, "{told:?}");
-        parent.tasks(0, false, &[run(0, 2, 0)]);
+        parent.tasks(0, &[run(0, 2, 0)]);
         assert_eq!(parent.records(0, 2).len(), 2, "{name}");
     }
 }
@@ -68,7 +68,7 @@ fn one_initializer_serves_all_lanes() {
     let told = initialize(&mut parent, Initialize { memory_bytes: 1 << 20, ..Initialize::default() });
     assert_eq!(told.error, None);
     for lane in 0..3 {
-        parent.tasks(lane, false, &[run(u64::from(lane), 1, 0)]);
+        parent.tasks(lane, &[run(u64::from(lane), 1, 0)]);
         assert_eq!(parent.records(lane, 1)[0].index, u64::from(lane));
     }
 }

@@ -19,14 +19,14 @@ fn lanes(lanes: u16) -> Setup {
 fn lanes_work_at_the_same_time_each_on_its_own_line() {
     let mut parent = Parent::with_classes(&ours(), &lanes(4), &[sleep(600_000), NOOP]);
     for lane in 0..3 {
-        parent.tasks(lane, false, &[run(u64::from(lane), 1, 0)]);
+        parent.tasks(lane, &[run(u64::from(lane), 1, 0)]);
     }
     for lane in 0..3u32 {
         eventually("a lane is in its task", || {
             parent.board.task(LINE + lane).is_some_and(|task| task.index == u64::from(lane))
         });
     }
-    parent.tasks(3, false, &[run(100, 5000, 1)]);
+    parent.tasks(3, &[run(100, 5000, 1)]);
     let records = parent.records(3, 5000);
     assert!(records.iter().map(|record| record.index).eq(100..5100));
     assert_eq!(parent.board.task(LINE + 3), None);
@@ -37,7 +37,7 @@ fn lanes_work_at_the_same_time_each_on_its_own_line() {
 #[test]
 fn one_lane_needs_no_thread() {
     let mut parent = Parent::with_classes(&ours(), &lanes(1), &[NOOP]);
-    parent.tasks(0, false, &[run(0, 1, 0)]);
+    parent.tasks(0, &[run(0, 1, 0)]);
     parent.records(0, 1);
     assert_eq!(std::fs::read_dir(format!("/proc/{}/task", parent.child.pid())).unwrap().count(), 1);
 }
@@ -52,7 +52,7 @@ fn frames_of_lanes_that_all_talk_at_once_are_never_cut() {
             for index in first..first + 5 {
                 protocol::put_payload(out, lane, index, &bytes);
             }
-            protocol::put_tasks(out, lane, false, &[run(first, 5, 0), run(first + 5, 900, 1)]);
+            protocol::put_tasks(out, lane, &[run(first, 5, 0), run(first + 5, 900, 1)]);
         });
     }
     let (mut results, mut done) = (0, [0u64; 8]);
@@ -81,7 +81,7 @@ fn each_lane_has_its_own_usage() {
     let mut parent = Parent::with_classes(&ours(), &lanes(3), &[cpu, NOOP, busy]);
     let mut used = [Duration::ZERO; 3];
     for (lane, class) in [(0, 0), (1, 1), (2, 2)] {
-        parent.tasks(lane, false, &[run(u64::from(lane), 1, class)]);
+        parent.tasks(lane, &[run(u64::from(lane), 1, class)]);
         let Said::Done(_, usage, _) = parent.next() else { panic!("done") };
         used[usize::from(lane)] = usage.cpu();
     }
@@ -93,13 +93,13 @@ fn each_lane_has_its_own_usage() {
 fn a_lane_opens_when_it_is_first_sent_something_and_only_where_it_may() {
     let mut parent = Parent::with_classes(&ours(), &Setup { grows: true, ..lanes(1) }, &[sleep(600_000), NOOP]);
     parent.board.reset(LINE + 7);
-    parent.tasks(0, false, &[run(0, 1, 0)]);
-    parent.tasks(7, false, &[run(1, 1, 1)]);
+    parent.tasks(0, &[run(0, 1, 0)]);
+    parent.tasks(7, &[run(1, 1, 1)]);
     assert_eq!(parent.records(7, 1)[0].index, 1);
 
     for setup in [lanes(1), lanes(2)] {
         let mut parent = Parent::with_classes(&ours(), &setup, &[NOOP]);
-        parent.tasks(2, false, &[run(0, 1, 0)]);
+        parent.tasks(2, &[run(0, 1, 0)]);
         let (exit, output) = parent.end();
         assert_eq!(exit, Exit::Code(70));
         assert!(output.contains("lane 2"), "{output}");
@@ -109,11 +109,11 @@ fn a_lane_opens_when_it_is_first_sent_something_and_only_where_it_may() {
 #[test]
 fn a_lane_that_leaves_gives_back_what_it_has_not_begun_and_the_last_one_ends_the_worker() {
     let mut parent = Parent::with_classes(&ours(), &lanes(2), &[sleep(100), NOOP]);
-    parent.tasks(0, false, &[run(0, 10, 0)]);
+    parent.tasks(0, &[run(0, 10, 0)]);
     eventually("it has begun", || parent.board.task(LINE).is_some());
     parent.board.recall(LINE);
     // Sent before the parent asked it to leave, and read after: not lost either.
-    parent.tasks(0, false, &[run(10, 3, 1)]);
+    parent.tasks(0, &[run(10, 3, 1)]);
     parent.send(|out| protocol::put_retire(out, 0));
     let (mut done, mut back) = (BTreeSet::new(), BTreeSet::new());
     while done.len() + back.len() < 13 {
@@ -125,7 +125,7 @@ fn a_lane_that_leaves_gives_back_what_it_has_not_begun_and_the_last_one_ends_the
     }
     assert!(!done.is_empty() && done.len() <= 2, "it finishes what it is in: {done:?}");
     assert_eq!(&done | &back, (0..13).collect());
-    parent.tasks(1, false, &[run(20, 2, 1)]);
+    parent.tasks(1, &[run(20, 2, 1)]);
     assert_eq!(parent.records(1, 2).len(), 2, "the other one stays");
     parent.board.recall(LINE + 1);
     parent.send(|out| protocol::put_retire(out, 1));
@@ -137,10 +137,10 @@ fn a_lane_that_leaves_gives_back_what_it_has_not_begun_and_the_last_one_ends_the
 fn programs_of_several_lanes_keep_the_worker_from_a_sigterm_until_they_have_ended() {
     let patient = shell("trap '' TERM; echo $$; sleep 0.3");
     let mut parent = Parent::with_classes(&ours(), &lanes(2), &[shell("sleep 0.05"), patient]);
-    parent.tasks(1, false, &[run(1, 1, 1)]);
+    parent.tasks(1, &[run(1, 1, 1)]);
     eventually("a program runs", || parent.board.entered(LINE + 1).is_some_and(|task| task.program.is_some()));
     // The other lane's program comes and goes in the meantime: SIGTERM must not be deadly again with it.
-    parent.tasks(0, false, &[run(0, 1, 0)]);
+    parent.tasks(0, &[run(0, 1, 0)]);
     assert_eq!(parent.records(0, 1).len(), 1);
     parent.child.signal(rustix::process::Signal::TERM).unwrap();
     let said = parent.next();
@@ -152,7 +152,7 @@ fn programs_of_several_lanes_keep_the_worker_from_a_sigterm_until_they_have_ende
 fn the_end_of_the_socket_lets_lanes_finish() {
     let mut parent = Parent::with_classes(&ours(), &lanes(3), &[sleep(50)]);
     for lane in 0..3 {
-        parent.tasks(lane, false, &[run(u64::from(lane) * 10, 2, 0)]);
+        parent.tasks(lane, &[run(u64::from(lane) * 10, 2, 0)]);
     }
     parent.close();
     let begin = monotonic();

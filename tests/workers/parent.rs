@@ -96,8 +96,8 @@ impl Parent {
         self.socket.write_all(&bytes).unwrap();
     }
 
-    pub fn tasks(&mut self, lane: u16, whole: bool, runs: &[TaskRun]) {
-        self.send(|out| protocol::put_tasks(out, lane, whole, runs));
+    pub fn tasks(&mut self, lane: u16, runs: &[TaskRun]) {
+        self.send(|out| protocol::put_tasks(out, lane, runs));
     }
 
     pub fn close(&self) {

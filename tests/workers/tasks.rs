@@ -15,8 +15,8 @@ use crate::support::{NOOP, eventually, shell, sleep};
 fn tasks_are_done_in_order_whatever_frame_they_are_in() {
     for (name, program) in every_worker() {
         let mut parent = Parent::with_classes(&program, &Setup::of(1, 5e8), &[NOOP]);
-        parent.tasks(0, false, &[run(100, 700, 0), run(5, 1, 0)]);
-        parent.tasks(0, false, &[run(0, 3, 0)]);
+        parent.tasks(0, &[run(100, 700, 0), run(5, 1, 0)]);
+        parent.tasks(0, &[run(0, 3, 0)]);
         let records = parent.records(0, 704);
         let wanted: Vec<u64> = (100..800).chain([5, 0, 1, 2]).collect();
         assert!(records.iter().map(|record| record.index).eq(wanted.iter().copied()), "{name}");
@@ -36,7 +36,7 @@ fn a_worker_for_one_task_does_it_although_the_socket_has_ended() {
         let mut parent = Parent::start(&program, &Setup::of(1, 5e8));
         parent.send(|out| {
             protocol::put_class(out, 0, &NOOP);
-            protocol::put_tasks(out, 0, false, &[run(9, 1, 0)]);
+            protocol::put_tasks(out, 0, &[run(9, 1, 0)]);
         });
         parent.close();
         assert!(matches!(parent.next(), Said::Hello(_)), "{name}");
@@ -51,7 +51,7 @@ fn what_is_not_to_be_begun_any_more_is_skipped() {
         let mut parent = Parent::with_classes(&program, &Setup::of(1, 5e8), &[sleep(100), NOOP]);
         let limited = |first, count, begin_by| TaskRun { begin_by, ..run(first, count, 1) };
         let soon = monotonic() + 50_000_000;
-        parent.tasks(0, false, &[run(0, 1, 0), limited(1, 3, soon), limited(4, 2, monotonic() + 60_000_000_000)]);
+        parent.tasks(0, &[run(0, 1, 0), limited(1, 3, soon), limited(4, 2, monotonic() + 60_000_000_000)]);
         assert_eq!(parent.records(0, 1)[0].index, 0, "{name}");
         let mut skipped = Vec::new();
         while skipped.len() < 3 {
@@ -65,36 +65,34 @@ fn what_is_not_to_be_begun_any_more_is_skipped() {
 }
 
 #[test]
-fn a_chunk_is_reported_whole_and_no_other_is() {
+fn what_is_sent_together_is_reported_as_it_goes() {
     for (name, program) in every_worker() {
-        for whole in [false, true] {
-            let mut parent = Parent::with_classes(&program, &Setup::of(1, 5e8), &[sleep(60), NOOP]);
-            parent.tasks(0, whole, &[run(0, 1, 0), run(1, 600, 1), run(601, 1, 0)]);
-            let Said::Done(0, _, records) = parent.next() else { panic!("{name}: the first report") };
-            let told = monotonic();
-            let mut records = records;
-            let rest = parent.records(0, 602 - records.len());
-            records.extend(rest);
-            assert!(records.iter().map(|record| record.index).eq(0..602), "{name}");
-            let last = records.last().unwrap();
-            assert_eq!(told >= last.start + last.service, whole, "{name}: told before the last one was done");
-        }
+        let mut parent = Parent::with_classes(&program, &Setup::of(1, 5e8), &[sleep(60), NOOP]);
+        parent.tasks(0, &[run(0, 1, 0), run(1, 600, 1), run(601, 1, 0)]);
+        let Said::Done(0, _, records) = parent.next() else { panic!("{name}: the first report") };
+        let told = monotonic();
+        let mut records = records;
+        let rest = parent.records(0, 602 - records.len());
+        records.extend(rest);
+        assert!(records.iter().map(|record| record.index).eq(0..602), "{name}");
+        let last = records.last().unwrap();
+        assert!(told < last.start + last.service, "{name}: told before the last one was done");
     }
 }
 
 #[test]
-fn a_failure_in_a_chunk_that_is_reported_whole_waits_too_and_keeps_its_place() {
+fn a_failure_among_others_is_told_as_it_goes_and_keeps_its_place() {
     for (name, program) in every_worker() {
         let classes = [NOOP, shell("echo out; echo err >&2; exit 7"), sleep(50)];
         let mut parent = Parent::with_classes(&program, &Setup::of(1, 5e8), &classes);
-        parent.tasks(0, true, &[run(0, 2, 0), run(2, 1, 1), run(3, 1, 2)]);
+        parent.tasks(0, &[run(0, 2, 0), run(2, 1, 1), run(3, 1, 2)]);
         assert_eq!(parent.records(0, 2)[1].index, 1, "{name}");
         let told = monotonic();
         let Said::Failed(0, failure) = parent.next() else { panic!("{name}: a failure") };
         assert_eq!((failure.index, failure.exit), (2, Some(Exit::Code(7))), "{name}");
         assert_eq!((failure.stdout_tail.as_str(), failure.stderr_tail.as_str()), ("out\n", "err\n"), "{name}");
         let last = parent.records(0, 1)[0];
-        assert!(told >= last.start + last.service, "{name}");
+        assert!(told < last.start + last.service, "{name}");
     }
 }
 
@@ -102,7 +100,7 @@ fn a_failure_in_a_chunk_that_is_reported_whole_waits_too_and_keeps_its_place() {
 fn a_lane_that_is_retired_finishes_its_task_and_begins_no_other() {
     for (name, program) in every_worker() {
         let mut parent = Parent::with_classes(&program, &Setup::of(1, 5e8), &[NOOP, sleep(100)]);
-        parent.tasks(0, false, &[run(0, 1, 0), run(1, 20, 1)]);
+        parent.tasks(0, &[run(0, 1, 0), run(1, 20, 1)]);
         let Said::Done(0, _, records) = parent.next() else { panic!("{name}: a report") };
         parent.board.recall(LINE);
         parent.send(|out| protocol::put_retire(out, 0));
@@ -123,7 +121,7 @@ fn a_lane_that_is_retired_finishes_its_task_and_begins_no_other() {
 fn a_worker_tells_which_task_it_is_in_as_it_says() {
     for (name, program) in every_worker() {
         let mut parent = Parent::with_classes(&program, &Setup::of(1, 5e8), &[NOOP, sleep(600_000)]);
-        parent.tasks(0, false, &[run(0, 3, 0), run(3, 1, 1)]);
+        parent.tasks(0, &[run(0, 3, 0), run(3, 1, 1)]);
         match name {
             "nothing" => assert_eq!(parent.records(0, 3).len(), 3),
             "started" => {
@@ -152,7 +150,7 @@ fn usage_counts_the_programs_of_a_worker_and_never_decreases() {
         let mut parent = Parent::with_classes(&program, &Setup::of(1, 5e8), &[NOOP, busy]);
         let mut before = Duration::ZERO;
         for (task, class) in [(0, 0), (1, 1), (2, 0), (3, 1)] {
-            parent.tasks(0, false, &[run(task, 1, class)]);
+            parent.tasks(0, &[run(task, 1, class)]);
             let Said::Done(0, usage, _) = parent.next() else { panic!("{name}: done") };
             assert!(usage.cpu() >= before, "{name}");
             assert!(
@@ -169,7 +167,7 @@ fn a_class_that_it_cannot_run_fails_task_by_task() {
     let unknown = Work::Memory(poolscope::workload::model::MemoryWork { bytes: 1 << 60, passes: 1 });
     for (name, program) in every_worker() {
         let mut parent = Parent::with_classes(&program, &Setup::of(1, 5e8), &[NOOP, unknown.clone()]);
-        parent.tasks(0, false, &[run(0, 2, 1), run(2, 1, 0)]);
+        parent.tasks(0, &[run(0, 2, 1), run(2, 1, 0)]);
         for task in [0, 1] {
             let Said::Failed(0, failure) = parent.next() else { panic!("{name}: a failure") };
             assert_eq!((failure.index, failure.exit), (task, None), "{name}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Dispatcher;
 use super::input::{Sink, TaskFailure};
 use super::lane::{Held, Lane};
+use super::presence::earlier;
 use super::timers::Timer;
 use super::worker::Life;
 use crate::engine::dispatcher::deadlines::LEAVE;
@@ -20,6 +21,7 @@ impl Dispatcher {
             lane.hear(now);
         }
         let slot = id.slot();
+        let told = records.last().map_or(now, end_of).min(now);
         while let Some(record) = rest.first() {
             if self.is_unheard(now, id, record.index, out) {
                 rest = &rest[1..];
@@ -81,6 +83,7 @@ impl Dispatcher {
             let nanos = u64::try_from(free.since(begin).as_nanos()).unwrap_or(u64::MAX);
             self.estimates.observe(before.ticket.class, counted as u64, nanos);
             let Ticket { class, attempt, arrival, .. } = before.ticket;
+            self.present.ended_earlier(earlier(batch, arrival, told).into());
             let batch = Batch { slot, class, attempt, arrival, sent: before.sent, free_since, records: batch };
             self.tell(now, &Event::Succeeded(batch), out);
             self.deliver_batch(now, &before.ticket, batch.records, out);

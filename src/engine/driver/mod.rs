@@ -84,8 +84,6 @@ pub struct WorkerOrders {
     pub initialize: Option<Initialize>,
     /// What they do wrong.
     pub faults: Vec<Fault>,
-    /// Whether what is sent together is reported together, as `multiprocessing.Pool.map` does.
-    pub whole_chunks: bool,
     /// The bytes that come with a task, for tasks that have any.
     pub payload: Option<Payload>,
     /// What travels with tasks and their results beside what they need, by class.
@@ -100,7 +98,6 @@ impl Default for WorkerOrders {
         Self {
             initialize: None,
             faults: Vec::new(),
-            whole_chunks: false,
             payload: None,
             payloads: Vec::new(),
             payload_budget: MAX_BYTES_TOGETHER,

@@ -208,7 +208,7 @@ impl Core {
             }
         }
         let runs = runs(tickets, &self.clock);
-        protocol::put_tasks(out, lane, self.orders.whole_chunks, &runs);
+        protocol::put_tasks(out, lane, &runs);
         runs
     }
 

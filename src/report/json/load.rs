@@ -1,7 +1,7 @@
 //! `littles_law`: L = λ W over the time from the start until the last task left.
 //!
 //! `in_system` (L) is the mean number of tasks queued and running, the integral of what the dispatcher saw from one input to
-//! the next. `rate` (λ) and `sojourn_s` (W) are about the `tasks` that left and whose end is known, whatever became of them:
+//! the next; of tasks that were reported together, each was there until it ended, and the last until it was reported. `rate` (λ) and `sojourn_s` (W) are about the `tasks` that left and whose end is known, whatever became of them:
 //! one that was dropped never was in the system, one that was tried again left it once. `tasks_without_sojourn` are in L
 //! alone (cut off when the run was stopped, or never begun), so `error`, |L - λ W| / L, says little where there are any. The
 //! time in which a run was paused counts, that in which it was suspended does not.

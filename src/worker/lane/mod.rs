@@ -61,16 +61,6 @@ struct Class {
     orders: u64,
 }
 
-/// A run of tasks that was sent.
-#[derive(Clone, Copy, Debug)]
-struct Portion {
-    run: TaskRun,
-    /// Whether its report waits for those that were sent with it.
-    whole: bool,
-    /// Whether none that was sent with it comes after it.
-    last: bool,
-}
-
 /// What came with a task.
 #[derive(Debug, Default)]
 struct Came {
@@ -87,7 +77,8 @@ pub(super) struct LaneRunner<'a> {
     outlet: ReportSocket<'a>,
     setup: &'a Setup,
     classes: Vec<Option<Class>>,
-    portions: VecDeque<Portion>,
+    /// What it was sent and has not begun.
+    runs: VecDeque<TaskRun>,
     /// What came with tasks that are not done yet.
     payloads: BTreeMap<TaskIndex, Came>,
     records: Vec<WireRecord>,
@@ -109,7 +100,7 @@ impl<'a> LaneRunner<'a> {
             outlet,
             setup,
             classes: Vec::new(),
-            portions: VecDeque::new(),
+            runs: VecDeque::new(),
             payloads: BTreeMap::new(),
             records: Vec::new(),
             outbox: Vec::new(),
@@ -130,12 +121,7 @@ impl<'a> LaneRunner<'a> {
         match protocol::decode_to_worker(frame).map_err(io::Error::other)? {
             ToWorker::Setup(_) => return Err(io::Error::other("a second setup frame")),
             ToWorker::Class(id, work) => self.learn(id, work),
-            ToWorker::Tasks { whole, runs } => {
-                self.portions.extend(runs.into_iter().map(|run| Portion { run, whole, last: false }));
-                if let Some(portion) = self.portions.back_mut() {
-                    portion.last = true;
-                }
-            }
+            ToWorker::Tasks(runs) => self.runs.extend(runs),
             ToWorker::Initialize(initialize) => {
                 // It is alive, whatever becomes of the rest.
                 self.report()?;
@@ -201,7 +187,7 @@ impl<'a> LaneRunner<'a> {
 
     /// Gives back everything that it has not begun: it leaves, and others stay.
     pub(super) fn give_back(&mut self) {
-        while let Some(Portion { run, .. }) = self.portions.pop_front() {
+        while let Some(run) = self.runs.pop_front() {
             self.skip(run.first, run.count.into());
         }
         self.payloads.clear();

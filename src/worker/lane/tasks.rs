@@ -3,7 +3,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{Class, Job, LaneRunner, Next, Portion, REPORT_AFTER};
+use super::{Class, Job, LaneRunner, Next, REPORT_AFTER};
 use crate::os::board::BoardEntry;
 use crate::os::capture::Capture;
 use crate::os::clock::monotonic;
@@ -19,15 +19,14 @@ use crate::workload::service;
 impl LaneRunner<'_> {
     /// Works on everything it has.
     pub(in crate::worker) fn work(&mut self) -> io::Result<Next> {
-        while let Some(portion) = self.portions.pop_front() {
-            let class = usize::from(portion.run.class);
+        while let Some(run) = self.runs.pop_front() {
+            let class = usize::from(run.class);
             let Some(of_class) = self.classes.get_mut(class).and_then(Option::take) else {
                 return Err(io::Error::other("tasks of an unknown class"));
             };
-            let next = self.work_on(portion, &of_class);
+            let next = self.work_on(run, &of_class);
             self.classes[class] = Some(of_class);
             if !self.payloads.is_empty() {
-                let run = portion.run;
                 self.payloads.retain(|index, _| index.wrapping_sub(run.first) >= u64::from(run.count));
             }
             if next? == Next::Leave {
@@ -37,13 +36,13 @@ impl LaneRunner<'_> {
         Ok(Next::Go)
     }
 
-    fn work_on(&mut self, Portion { run, whole, last }: Portion, class: &Class) -> io::Result<Next> {
+    fn work_on(&mut self, run: TaskRun, class: &Class) -> io::Result<Next> {
         let (setup, Class { job, orders }) = (self.setup, class);
         let (seed, calibration) = (setup.seed, Calibration { iterations_per_second: setup.iterations_per_second });
         let mut start = monotonic();
         let begin_by = if run.begin_by == 0 { u64::MAX } else { run.begin_by };
         let end = run.first.saturating_add(u64::from(run.count));
-        let mut report_at = self.report_at(whole);
+        let mut report_at = self.report_at();
         let payload = setup.payloads.iter().find(|(class, _)| *class == run.class).map(|(_, payload)| *payload);
         let mut after = 0;
         for index in run.first..end {
@@ -52,7 +51,7 @@ impl LaneRunner<'_> {
                 break;
             }
             if self.line.recalled() {
-                return Ok(self.leave_with(Portion { run: rest_of(run, index), whole, last }));
+                return Ok(self.leave_with(rest_of(run, index)));
             }
             self.line.begin(BoardEntry { index, started: start });
             let (outcome, end) = match job {
@@ -65,7 +64,7 @@ impl LaneRunner<'_> {
                         self.carry(index, payload, &mut done);
                         after = monotonic();
                     }
-                    if !whole && self.outbox.len() > MAX_PAYLOAD {
+                    if self.outbox.len() > MAX_PAYLOAD {
                         // So much is not kept until there is more.
                         report_at = 0;
                     }
@@ -83,14 +82,10 @@ impl LaneRunner<'_> {
             }
             start = end.max(after);
             if self.records.len() >= MAX_RECORDS || end >= report_at {
-                if whole {
-                    self.put_records();
-                } else {
-                    self.line.end();
-                    self.report()?;
-                    report_at = self.report_at(whole);
-                    start = monotonic();
-                }
+                self.line.end();
+                self.report()?;
+                report_at = self.report_at();
+                start = monotonic();
             }
             // A SIGTERM is remembered only while a program runs. The last one that did leaves.
             if matches!(job, Job::Special(_)) && signals::terminated() {
@@ -98,26 +93,23 @@ impl LaneRunner<'_> {
                 if !signals::termination_is_caught() {
                     early::leave(0);
                 }
-                return Ok(self.leave_with(Portion { run: rest_of(run, index + 1), whole, last }));
+                return Ok(self.leave_with(rest_of(run, index + 1)));
             }
         }
         self.line.end();
-        if whole && last {
-            self.report()?;
-        }
         Ok(Next::Go)
     }
 
     /// What is not begun is left to other workers.
-    fn leave_with(&mut self, rest: Portion) -> Next {
-        if rest.run.count > 0 {
-            self.portions.push_front(rest);
+    fn leave_with(&mut self, rest: TaskRun) -> Next {
+        if rest.count > 0 {
+            self.runs.push_front(rest);
         }
         Next::Leave
     }
 
-    fn report_at(&self, whole: bool) -> u64 {
-        if whole { u64::MAX } else { self.reported.saturating_add(REPORT_AFTER) }
+    fn report_at(&self) -> u64 {
+        self.reported.saturating_add(REPORT_AFTER)
     }
 
     /// One task that is not simply work from a seed and an index. What it came to, and when it ended.

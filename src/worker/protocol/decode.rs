@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::frame::{u16_at, u32_at, u64_at};
 use super::messages::{DoneFrame, FromWorker, Handled, Hello, Piece, Probed, Setup, Started, TaskRun, ToWorker};
-use super::{Frame, HANDLED, MAX_RECORDS, MORE, ProtocolError, RECORD, RUN, SKIPPED, STARTED, USAGE, VERSION, WHOLE};
+use super::{Frame, HANDLED, MAX_RECORDS, MORE, ProtocolError, RECORD, RUN, SKIPPED, STARTED, USAGE, VERSION};
 use crate::os::accounting::Usage;
 use crate::workload::model::Attempt;
 
@@ -85,7 +85,7 @@ pub fn decode_to_worker(frame: Frame<'_>) -> Result<ToWorker<'_>, ProtocolError>
             Ok(ToWorker::Class(u16_at(payload, 0), json(work, "class")?))
         }
         3 => {
-            let whole = flag(frame, WHOLE, "tasks")?;
+            flag(frame, 0, "tasks")?;
             if payload.is_empty() || !payload.len().is_multiple_of(RUN) {
                 return Err(ProtocolError::Malformed("tasks"));
             }
@@ -99,7 +99,7 @@ pub fn decode_to_worker(frame: Frame<'_>) -> Result<ToWorker<'_>, ProtocolError>
                 })
             });
             let runs = runs.collect::<Option<_>>().ok_or(ProtocolError::Malformed("tasks"))?;
-            Ok(ToWorker::Tasks { whole, runs })
+            Ok(ToWorker::Tasks(runs))
         }
         4 => {
             of_worker(frame, "initialize")?;

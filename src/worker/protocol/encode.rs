@@ -6,7 +6,7 @@ use super::messages::{
     Failure, Handled, Hello, Initialize, Initialized, LaneNumber, Late, Probed, Setup, Started, TaskRun, Tells,
     WireRecord,
 };
-use super::{HEADER, MAX_PAYLOAD, MORE, RECORD, WHOLE};
+use super::{HEADER, MAX_PAYLOAD, MORE, RECORD};
 use crate::os::accounting::Usage;
 use crate::workload::model::{BadResult, ClassId, TaskIndex, Work};
 
@@ -37,9 +37,9 @@ pub fn put_class(out: &mut Vec<u8>, id: ClassId, work: &Work) {
     });
 }
 
-/// Appends a `tasks` frame; with `whole` it is reported only when all of it is done.
-pub fn put_tasks(out: &mut Vec<u8>, lane: LaneNumber, whole: bool, runs: &[TaskRun]) {
-    frame(out, 3, if whole { WHOLE } else { 0 }, lane, |out| {
+/// Appends a `tasks` frame.
+pub fn put_tasks(out: &mut Vec<u8>, lane: LaneNumber, runs: &[TaskRun]) {
+    frame(out, 3, 0, lane, |out| {
         for run in runs {
             out.extend_from_slice(&run.first.to_le_bytes());
             out.extend_from_slice(&run.count.to_le_bytes());

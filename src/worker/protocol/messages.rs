@@ -306,11 +306,7 @@ pub enum ToWorker<'a> {
     /// A class, before its first task.
     Class(ClassId, Work),
     /// Tasks for a lane to work on, in this order.
-    Tasks {
-        /// Whether they are reported only when all of them are done.
-        whole: bool,
-        runs: Vec<TaskRun>,
-    },
+    Tasks(Vec<TaskRun>),
     /// To be done before the first task.
     Initialize(Initialize),
     /// What travels with a task of a lane, before it is sent.

@@ -306,7 +306,7 @@ def born(worker, forks, parent, first_line, has_task, descriptors, began):
         sys.modules["multiprocessing.process"]._children = set()
     worker.attach(first_line, began)
     worker.greet()
-    while has_task and not (worker.portions or worker.ended):
+    while has_task and not (worker.runs or worker.ended):
         worker.receive()
     return worker
 

@@ -52,7 +52,7 @@ class Lane(Worker):
         self.board = memoryview(worker.map)[at : at + LINE]
         self.short, self.long, self.sequence = self.board.cast("I"), self.board.cast("Q"), 0
         self.out, self.results, self.records, self.handled = bytearray(), bytearray(), bytearray(), bytearray()
-        self.payloads, self.came, self.portions = {}, {}, []
+        self.payloads, self.came, self.runs = {}, {}, []
         self.letters, self.printed = SimpleQueue(), Printed()
         self.reported = self.looked = monotonic_ns()
 
@@ -84,22 +84,22 @@ class Lane(Worker):
             letter = self.letters.get()
 
     def serve(self):
-        while not self.ended or self.portions:
-            portions, self.portions = self.portions, []
-            while portions and not self.retired:
-                self.work_on(*portions.pop(0))
+        while not self.ended or self.runs:
+            runs, self.runs = self.runs, []
+            while runs and not self.retired:
+                self.work_on(runs.pop(0))
             if self.retired or self.leaves():
-                return self.give_back(portions)
+                return self.give_back(runs)
             self.report()
-            if not (self.portions or self.ended):
+            if not (self.runs or self.ended):
                 self.receive(self.letters.get())
         self.report(last=True)
 
-    def give_back(self, portions):
+    def give_back(self, runs):
         """Others do what it has not begun, up to where it was asked to leave."""
         while True:
             rest = [self.left] if self.left else []
-            rest += [(run[0], run[1]) for run, _, _ in portions]
+            rest += [(run[0], run[1]) for run in runs]
             self.put_records()
             if rest:
                 self.say(4, b"".join(PAIR.pack(*pair) for pair in rest))
@@ -107,7 +107,7 @@ class Lane(Worker):
             if self.asked or self.ended:
                 return
             self.receive(self.letters.get())
-            self.left, portions, self.portions = None, self.portions, []
+            self.left, runs, self.runs = None, self.runs, []
 
     def report(self, last=False):
         self.check_socket()

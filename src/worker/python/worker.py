@@ -30,7 +30,7 @@ class Broken(Exception):
 class Worker:
     def __init__(self):
         self.inbox, self.out, self.results, self.records = b"", bytearray(), bytearray(), bytearray()
-        self.calls, self.payloads, self.came, self.portions = {}, {}, {}, []
+        self.calls, self.payloads, self.came, self.runs = {}, {}, {}, []
         self.handled, self.main, self.state = bytearray(), get_ident(), None
         self.retired = self.ended = self.loud = self.child = False
         self.map = None
@@ -123,9 +123,7 @@ class Worker:
 
     def take(self, kind, flags, payload):
         if kind == 3:
-            runs = list(RUN.iter_unpack(payload))
-            for place, run in enumerate(runs, 1):
-                self.portions.append((run, bool(flags & 1), place == len(runs)))
+            self.runs += RUN.iter_unpack(payload)
         elif kind == 5:
             (index,) = struct_q(payload, 0)
             kept = self.payloads.get(index)
@@ -336,7 +334,7 @@ class Worker:
     def leaves(self):
         return self.retired or self.short[1] != 0
 
-    def work_on(self, run, whole, last):
+    def work_on(self, run):
         """Works on a run of tasks. What it leaves undone because it is to leave is given to others."""
         first, count, number, attempt, begin_by = run
         call = self.calls[number]
@@ -442,20 +440,15 @@ class Worker:
                 self.fail(index, start, end, error)
                 error = None
                 sequence = self.sequence
-                report_at = 0 if not whole else report_at
+                report_at = 0
             if end >= report_at or len(records) >= most or len(self.results) > PIECE:
                 self.sequence, self.latest = sequence, index
-                if whole:
-                    self.put_records()
-                else:
-                    self.report()
-                    report_at = self.reported + REPORT_AFTER
-                    if self.state and self.since is None:
-                        self.since = index + 1
+                self.report()
+                report_at = self.reported + REPORT_AFTER
+                if self.state and self.since is None:
+                    self.since = index + 1
                 sequence = self.sequence
         self.sequence, self.latest = sequence, first + count - 1
-        if whole and last:
-            self.report()
 
     def forget(self, first, end):
         """What came with tasks that are given back: it comes again with them."""
@@ -512,16 +505,16 @@ class Worker:
         self.say(3, report.encode())
 
     def serve(self):
-        while not self.ended or self.portions:
-            portions, self.portions = self.portions, []
-            for portion in portions:
-                self.work_on(*portion)
+        while not self.ended or self.runs:
+            runs, self.runs = self.runs, []
+            for run in runs:
+                self.work_on(run)
                 if self.retired:
                     return self.report(last=True)
             self.report()
             if self.leaves():
                 break
-            if not (self.portions or self.ended):
+            if not (self.runs or self.ended):
                 self.receive()
         self.report(last=True)
 

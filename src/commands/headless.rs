@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::analysis::failing::AllFailed;
 use crate::cli::{ChangeArgs, Format, Output};
+use crate::commands::batch::Batch;
 use crate::commands::drive::{Driven, drive};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::target::Target;
@@ -13,7 +14,7 @@ use crate::report::text::TextOptions;
 use crate::report::{self, Results};
 use crate::report::{clean, sweep};
 use crate::session::view::SessionCommand;
-use crate::workload::model::Workload;
+use crate::workload::model::{HaltWhy, Workload};
 
 /// What a verb has made of its arguments: everything was checked, and nothing was started.
 pub(super) struct Job {
@@ -24,6 +25,8 @@ pub(super) struct Job {
     pub(crate) command: SessionCommand,
     /// Where the result goes.
     pub(crate) target: Target,
+    /// What writes down its tasks as they end, if that is asked for.
+    pub(crate) batch: Option<Batch>,
 }
 
 /// Prepares, runs and reports.
@@ -36,7 +39,7 @@ pub(super) fn execute<R: Report>(
     output: &Output,
     results: impl FnOnce(&Driven) -> R,
 ) -> anyhow::Result<ExitReason> {
-    let Job { workload, platform, command, target } = match prepared {
+    let Job { workload, platform, command, target, mut batch } = match prepared {
         Ok(job) => job,
         Err(exit) => return Ok(exit),
     };
@@ -50,8 +53,15 @@ pub(super) fn execute<R: Report>(
     for arm in &workload.skipped {
         write::say(&format!("note: {} is skipped: {}", clean::line(&arm.name), clean::line(&arm.reason)));
     }
-    let spec = prepare::session(workload, &platform, changes.i_know)?;
-    let driven = drive(spec, command, output)?;
+    if let Some(done) = &workload.batch.done {
+        write::say(&format!("{} tasks have succeeded before and are skipped", done.len()));
+    }
+    let mut spec = prepare::session(workload, &platform, changes.i_know)?;
+    spec.observers = batch.as_ref().map(Batch::observers);
+    let mut driven = drive(spec, command, output, batch.as_mut().map(|batch| &mut batch.asks))?;
+    if let Some(Err(problem)) = batch.map(Batch::finish) {
+        driven.ending = problem.ending(driven.ending);
+    }
     let results = results(&driven);
     let on_page = target.is_standard() && output.format == Format::Text;
     let text = page(&results, output, target.is_standard());
@@ -96,7 +106,10 @@ impl Report for Results {
     }
 
     fn unsuccessful(&self) -> u64 {
-        self.arms.iter().flat_map(|arm| &arm.runs).map(|run| run.counts.finished() - run.counts.succeeded).sum()
+        let whole = self.arms.iter().flat_map(|arm| &arm.runs).map(|run| run.counts.finished() - run.counts.succeeded);
+        // What was cut off is told by how it ended.
+        let partial = self.arms.iter().filter_map(|arm| arm.partial.as_ref());
+        whole.chain(partial.map(|partial| partial.run.counts.unsuccessful())).sum()
     }
 }
 
@@ -160,6 +173,8 @@ fn ended(ending: &Ending) -> ExitReason {
     match ending {
         Ending::Finished => ExitReason::Done,
         Ending::Stopped(Some(signal)) => ExitReason::Signal(*signal),
+        Ending::Halted(halt) if halt.why == HaltWhy::Fail => ExitReason::Failed,
+        Ending::Halted(_) => ExitReason::Done,
         Ending::Stopped(None) | Ending::OutOfTime(_) => ExitReason::Aborted,
         Ending::Broken(reason) => {
             write::say(&format!("error: {}", clean::line(reason)));

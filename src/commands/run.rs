@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::cli::RunArgs;
 use crate::commands::ExitReason;
+use crate::commands::batch;
 use crate::commands::headless::{self, Job};
 use crate::commands::measured;
 use crate::commands::prepare::{self, Platform, Prepared};
@@ -32,5 +33,6 @@ fn prepared(arguments: &RunArgs) -> Prepared<Job> {
     let platform = Platform::detect();
     prepare::envelope(&once, &platform, changes, false)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
-    Ok(Job { workload: Arc::new(once), platform, command: SessionCommand::Run(Mode::Interleaved), target })
+    let batch = batch::prepare(&arguments.batch, &mut once)?;
+    Ok(Job { workload: Arc::new(once), platform, command: SessionCommand::Run(Mode::Interleaved), target, batch })
 }

@@ -120,6 +120,7 @@ impl Script {
             admission: Admission::Batch,
             submitting: Submitting::default(),
             dealt: None,
+            halt: None,
             seed: 1,
         }
     }

@@ -20,13 +20,20 @@ pub struct BatchArgs {
     /// success or done. By fail the exit code is 1
     #[arg(long, value_name = "WHEN,WHY=N|N%")]
     pub halt: Option<Halt>,
+    /// Give out what tasks write in the order of their items
+    #[arg(long, short)]
+    pub keep_order: bool,
 }
 
 impl BatchArgs {
     /// The first of them that is given.
     pub(crate) fn first(&self) -> Option<&'static str> {
-        let given =
-            [(self.joblog.is_some(), "--joblog"), (self.resume.is_some(), "--resume"), (self.halt.is_some(), "--halt")];
+        let given = [
+            (self.joblog.is_some(), "--joblog"),
+            (self.resume.is_some(), "--resume"),
+            (self.halt.is_some(), "--halt"),
+            (self.keep_order, "--keep-order"),
+        ];
         given.into_iter().find_map(|(given, name)| given.then_some(name))
     }
 }
@@ -40,10 +47,12 @@ pub struct HiddenBatchArgs {
     resume: Option<PathBuf>,
     #[arg(long, value_name = "WHEN,WHY=N|N%", hide = true)]
     halt: Option<Halt>,
+    #[arg(long, short, hide = true)]
+    keep_order: bool,
 }
 
 impl From<&HiddenBatchArgs> for BatchArgs {
-    fn from(HiddenBatchArgs { joblog, resume, halt }: &HiddenBatchArgs) -> Self {
-        Self { joblog: joblog.clone(), resume: resume.clone(), halt: *halt }
+    fn from(HiddenBatchArgs { joblog, resume, halt, keep_order }: &HiddenBatchArgs) -> Self {
+        Self { joblog: joblog.clone(), resume: resume.clone(), halt: *halt, keep_order: *keep_order }
     }
 }

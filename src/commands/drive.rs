@@ -6,9 +6,7 @@ use anyhow::Context as _;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::cli::Output;
 use crate::commands::batch::Ask;
-use crate::commands::console::Console;
 use crate::commands::process;
 use crate::commands::progress::Progress;
 use crate::os::job_control::{self, Stopping};
@@ -41,12 +39,11 @@ pub(super) struct Driven {
 pub(super) fn drive(
     spec: SessionSpec,
     command: SessionCommand,
-    output: &Output,
+    progress: Progress,
     asks: Option<&mut UnboundedReceiver<Ask>>,
 ) -> anyhow::Result<Driven> {
     let stream_hash = SharedStream::new(&spec.workload).hash().to_owned();
     let mut session = Session::start(spec)?;
-    let progress = Progress::new(output, Console::detect());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     let watched = runtime.block_on(watch(&mut session, command, progress, asks))?;
     let view = Arc::clone(&session.handle.view.borrow());

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use crate::analysis::failing::AllFailed;
 use crate::cli::{ChangeArgs, Format, Output};
 use crate::commands::batch::Batch;
+use crate::commands::console::Console;
 use crate::commands::drive::{Driven, drive};
 use crate::commands::prepare::{self, Platform, Prepared};
+use crate::commands::progress::Progress;
 use crate::commands::target::Target;
 use crate::commands::{ExitReason, leave, python, write};
 use crate::report::ending::Ending;
@@ -58,11 +60,18 @@ pub(super) fn execute<R: Report>(
     }
     let mut spec = prepare::session(workload, &platform, changes.i_know)?;
     spec.observers = batch.as_ref().map(Batch::observers);
-    let mut driven = drive(spec, command, output, batch.as_mut().map(|batch| &mut batch.asks))?;
+    let progress = Progress::new(output, Console::detect());
+    batch.iter().for_each(|batch| batch.beside(progress.bar()));
+    let mut driven = drive(spec, command, progress, batch.as_mut().map(|batch| &mut batch.asks))?;
+    let beside_output = batch.as_ref().is_some_and(|batch| batch.gives_output);
     if let Some(Err(problem)) = batch.map(Batch::finish) {
         driven.ending = problem.ending(driven.ending);
     }
     let results = results(&driven);
+    if beside_output && target.is_standard() {
+        let shown = show_beside(&results, output);
+        return Ok(leave(verdict(&results, output, shown), driven.left_behind));
+    }
     let on_page = target.is_standard() && output.format == Format::Text;
     let text = page(&results, output, target.is_standard());
     let written = target.deliver(&text);
@@ -137,6 +146,17 @@ impl Report for sweep::SweepResults {
     fn unsuccessful(&self) -> u64 {
         self.arms.iter().flat_map(|arm| &arm.tuning.points).map(|point| point.unsuccessful).sum()
     }
+}
+
+/// Shows the result on standard error, where standard output is the tasks'. Says whether it did.
+fn show_beside(results: &impl Report, output: &Output) -> bool {
+    // Of one whose reader has gone nobody wants to hear any more.
+    if output.quiet || *results.ending() == Ending::Stopped(Some(libc::SIGPIPE)) {
+        return false;
+    }
+    let (colour, width) = (write::colored_stderr(output.color), write::stderr_width());
+    write::say(results.text(TextOptions { colour, width, ..TextOptions::default() }).trim_end());
+    true
 }
 
 fn page(results: &impl Report, output: &Output, standard: bool) -> String {

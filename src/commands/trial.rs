@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use crate::cli::{CompareArgs, DashboardArgs, HiddenBatchArgs, SweepArgs, TryArgs};
+use crate::cli::{CompareArgs, DashboardArgs, Format, HiddenBatchArgs, Output, SweepArgs, TryArgs};
 use crate::commands::batch::{self, Batch};
 use crate::commands::console::Console;
 use crate::commands::dashboard::{self, Given};
@@ -51,7 +51,10 @@ fn prepared(arguments: &TryArgs, text: String) -> Prepared<(Given, Option<Batch>
         let instead = "use one engine, one number of workers and one repeat";
         batch::refused(&arguments.batch, "this would run each more than once", instead)?;
     }
-    let batch = batch::prepare(&arguments.batch, Arc::make_mut(&mut workload))?;
+    // Several runs write the same several times, and the dashboard is where standard output is.
+    let once = consent::Extent::of(&workload, counts).runs() == 1;
+    let free = once && is_headless(arguments) && (output.format == Format::Text || !is_standard(output));
+    let batch = batch::prepare(&arguments.batch, Arc::make_mut(&mut workload), free)?;
     let work = consent::Extent::of(&workload, counts);
     if !output.quiet || work.runs() > 1 {
         write::say(&work.words());
@@ -78,7 +81,7 @@ fn run(arguments: &TryArgs, given: Given, batch: Option<Batch>) -> anyhow::Resul
         let arguments = SweepArgs { file, engines: Vec::new(), repeats: None, warmup: None, batch, changes, output };
         return sweep::of(workload, &arguments, |workload| workload.measure.repeats.get());
     }
-    if arguments.headless || arguments.batch.first().is_some() || !dashboard::has_terminal(Console::detect()) {
+    if is_headless(arguments) {
         let arguments = CompareArgs::of_all(NAME.to_owned(), changes.clone(), output);
         return compare::of(workload, &arguments, batch);
     }
@@ -86,4 +89,13 @@ fn run(arguments: &TryArgs, given: Given, batch: Option<Batch>) -> anyhow::Resul
     terminal_input::take(process()?).context("the dashboard needs a terminal for its keys; --headless goes without")?;
     let options = DashboardArgs { file: Some(NAME.to_owned()), look: arguments.look, changes: changes.clone(), output };
     dashboard::show(&options, Some(given))
+}
+
+fn is_headless(arguments: &TryArgs) -> bool {
+    arguments.headless || arguments.batch.first().is_some() || !dashboard::has_terminal(Console::detect())
+}
+
+/// Whether the result goes to standard output.
+fn is_standard(output: &Output) -> bool {
+    output.output.as_ref().is_none_or(|path| path.as_os_str() == "-")
 }

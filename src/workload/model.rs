@@ -25,7 +25,7 @@ mod worker_life;
 
 pub use attempt::Attempt;
 pub use batch::{BatchRules, Halt, HaltLimit, HaltWhen, HaltWhy};
-pub use command::{CommandLine, CommandOptions, KeepOutput, ProgramInput, ProgramRules};
+pub use command::{CommandLine, CommandOptions, KeepOutput, ProgramInput, ProgramRules, Spool};
 pub use fault::{BadResult, Fault, FaultKind, FaultRule, Mishap, Trigger};
 pub(crate) use fault::{MOST_TIMED, timed_order};
 pub use kind::{EngineKind, Hue, KindRow, WorkerCounts};

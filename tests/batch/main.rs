@@ -6,6 +6,7 @@ mod support;
 
 mod halt;
 mod joblog;
+mod output;
 mod resume;
 
 use std::fs;

@@ -32,6 +32,8 @@ pub(super) struct Entry<'a> {
     /// Since the epoch; 0 of what never began.
     pub(super) started: Duration,
     pub(super) runtime: Duration,
+    /// Bytes of standard output, which GNU parallel writes as received.
+    pub(super) written: u64,
     pub(super) exit: Option<Exit>,
     pub(super) command: &'a [u8],
     pub(super) outcome: Outcome,
@@ -49,7 +51,9 @@ impl Entry<'_> {
             _ => (NO_EXIT, 0),
         };
         let (number, started, runtime) = (self.number, self.started.as_secs_f64(), self.runtime.as_secs_f64());
-        let mut line = format!("{number}\t:\t{started:.3}\t{runtime:10.3}\t0\t0\t{exit}\t{signal}\t").into_bytes();
+        let written = self.written;
+        let mut line =
+            format!("{number}\t:\t{started:.3}\t{runtime:10.3}\t0\t{written}\t{exit}\t{signal}\t").into_bytes();
         // A line stays one, as in GNU parallel's own.
         line.extend(self.command.iter().map(|byte| if *byte == b'\n' { 0 } else { *byte }));
         line.push(b'\t');
@@ -159,6 +163,7 @@ mod tests {
             number,
             started: Duration::from_millis(1_700_000_000_123),
             runtime: Duration::from_millis(1500),
+            written: 7,
             exit: Some(Exit::Code(3)),
             command,
             outcome: Outcome::Failed,
@@ -170,7 +175,7 @@ mod tests {
     fn a_line_is_gnu_parallels_with_a_comment_behind() {
         let line = String::from_utf8(entry(2, b"echo 'a\nb'").line()).unwrap();
         let key = "000000000000000000000000000000ab";
-        let wanted = format!("2\t:\t1700000000.123\t     1.500\t0\t0\t3\t0\techo 'a\0b'\t#poolscope failed {key}\n");
+        let wanted = format!("2\t:\t1700000000.123\t     1.500\t0\t7\t3\t0\techo 'a\0b'\t#poolscope failed {key}\n");
         assert_eq!(line, wanted);
     }
 

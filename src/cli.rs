@@ -1,5 +1,6 @@
 //! The command line: definitions only.
 
+mod batch;
 mod worker_counts;
 
 use std::ffi::OsString;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+pub use crate::cli::batch::{BatchArgs, HiddenBatchArgs};
 pub use crate::cli::worker_counts::{MOST, WorkerCounts};
 use crate::workload::units;
 
@@ -272,6 +274,9 @@ pub struct RunArgs {
     /// How the workload is changed before it is run.
     #[command(flatten)]
     pub changes: ChangeArgs,
+    /// How it is run as a batch.
+    #[command(flatten)]
+    pub batch: BatchArgs,
     /// How results are written.
     #[command(flatten)]
     pub output: Output,
@@ -304,6 +309,9 @@ pub struct CompareArgs {
     /// How the workload is changed before it is run.
     #[command(flatten)]
     pub changes: ChangeArgs,
+    /// Refused, with the reason.
+    #[command(flatten)]
+    pub batch: HiddenBatchArgs,
     /// How results are written.
     #[command(flatten)]
     pub output: Output,
@@ -314,7 +322,8 @@ impl CompareArgs {
     #[must_use]
     pub(crate) fn of_all(file: String, changes: ChangeArgs, output: Output) -> Self {
         let (engines, repeats, precision, max_repeats, warmup, together) = (Vec::new(), None, None, None, None, false);
-        Self { file, engines, repeats, precision, max_repeats, warmup, together, changes, output }
+        let batch = HiddenBatchArgs::default();
+        Self { file, engines, repeats, precision, max_repeats, warmup, together, changes, batch, output }
     }
 }
 
@@ -336,6 +345,9 @@ pub struct SweepArgs {
     /// How the workload is changed before it is run.
     #[command(flatten)]
     pub changes: ChangeArgs,
+    /// Refused, with the reason.
+    #[command(flatten)]
+    pub batch: HiddenBatchArgs,
     /// How results are written.
     #[command(flatten)]
     pub output: Output,
@@ -392,6 +404,9 @@ pub struct TryArgs {
     /// How the workload is changed before it is run.
     #[command(flatten)]
     pub changes: ChangeArgs,
+    /// How it is run as a batch.
+    #[command(flatten)]
+    pub batch: BatchArgs,
     /// How results are written.
     #[command(flatten)]
     pub output: Output,

@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::cli::{ChangeArgs, CompareArgs, SweepArgs};
+use crate::cli::{ChangeArgs, CompareArgs, HiddenBatchArgs, SweepArgs};
+use crate::commands::batch::{self, Batch};
 use crate::commands::headless::{self, Job};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::target::Target;
@@ -12,21 +13,32 @@ use crate::session::view::{Mode, SessionCommand};
 use crate::workload::model::Workload;
 use crate::workload::units::format_duration;
 
+/// What runs a batch.
+pub(super) const INSTEAD: &str = "use poolscope run FILE --engine NAME";
+
 /// Compares the arms of a workload.
 ///
 /// # Errors
 /// See [`super::execute`].
 pub(crate) fn execute(arguments: &CompareArgs) -> anyhow::Result<ExitReason> {
+    if let Err(exit) = batch::refused(&(&arguments.batch).into(), "compare runs each arm several times", INSTEAD) {
+        return Ok(exit);
+    }
     if arguments.changes.workers.as_ref().is_some_and(|counts| counts.single().is_none()) {
         return several(arguments);
     }
     let changes = with_precision(arguments);
-    of(prepare::workload(&arguments.file, &changes, arguments.output.color), arguments)
+    of(prepare::workload(&arguments.file, &changes, arguments.output.color), arguments, None)
 }
 
-/// The same of a workload that is there already.
-pub(super) fn of(workload: Prepared<Arc<Workload>>, arguments: &CompareArgs) -> anyhow::Result<ExitReason> {
-    headless::execute(prepared(workload, arguments), &arguments.changes, &arguments.output, measured::results)
+/// The same of a workload that is there already, of which a batch may be written down.
+pub(super) fn of(
+    workload: Prepared<Arc<Workload>>,
+    arguments: &CompareArgs,
+    batch: Option<Batch>,
+) -> anyhow::Result<ExitReason> {
+    let job = prepared(workload, arguments).map(|job| Job { batch, ..job });
+    headless::execute(job, &arguments.changes, &arguments.output, measured::results)
 }
 
 fn prepared(workload: Prepared<Arc<Workload>>, arguments: &CompareArgs) -> Prepared<Job> {
@@ -47,7 +59,7 @@ fn prepared(workload: Prepared<Arc<Workload>>, arguments: &CompareArgs) -> Prepa
     prepare::envelope(&changed, &platform, changes, *together)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
     let mode = if *together { Mode::Together } else { Mode::Interleaved };
-    Ok(Job { workload: Arc::new(changed), platform, command: SessionCommand::Run(mode), target })
+    Ok(Job { workload: Arc::new(changed), platform, command: SessionCommand::Run(mode), target, batch: None })
 }
 
 /// What the command line says of precision is said as the file would say it.
@@ -81,6 +93,7 @@ fn several(arguments: &CompareArgs) -> anyhow::Result<ExitReason> {
         engines: engines.clone(),
         repeats: *repeats,
         warmup: *warmup,
+        batch: HiddenBatchArgs::default(),
         changes: changes.clone(),
         output: output.clone(),
     };

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use crate::cli::Output;
-use crate::commands::console::Console;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::commands::batch::Ask;
 use crate::commands::process;
 use crate::commands::progress::Progress;
 use crate::os::job_control::{self, Stopping};
@@ -16,7 +17,8 @@ use crate::session::ending::{SessionEnd, end};
 use crate::session::escalation::{Escalation, StopLevel};
 use crate::session::stream::SharedStream;
 use crate::session::suspension::{self, suspend};
-use crate::session::view::{SessionCommand, SessionPhase, SessionView};
+use crate::session::view::{ArmView, SessionCommand, SessionPhase, SessionView};
+use crate::workload::model::Halt;
 
 /// A session that has come to its end, or that was left.
 pub(super) struct Driven {
@@ -34,12 +36,16 @@ pub(super) struct Driven {
 ///
 /// # Errors
 /// See [`super::execute`].
-pub(super) fn drive(spec: SessionSpec, command: SessionCommand, output: &Output) -> anyhow::Result<Driven> {
+pub(super) fn drive(
+    spec: SessionSpec,
+    command: SessionCommand,
+    progress: Progress,
+    asks: Option<&mut UnboundedReceiver<Ask>>,
+) -> anyhow::Result<Driven> {
     let stream_hash = SharedStream::new(&spec.workload).hash().to_owned();
     let mut session = Session::start(spec)?;
-    let progress = Progress::new(output, Console::detect());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-    let watched = runtime.block_on(watch(&mut session, command, progress))?;
+    let watched = runtime.block_on(watch(&mut session, command, progress, asks))?;
     let view = Arc::clone(&session.handle.view.borrow());
     let left_behind = matches!(watched, Watched::Signalled(_, SessionEnd::LeftBehind));
     if left_behind {
@@ -65,7 +71,12 @@ enum Watched {
 }
 
 /// Watches a session to its end, or ends it when a signal asks for that.
-async fn watch(session: &mut Session, command: SessionCommand, mut progress: Progress) -> anyhow::Result<Watched> {
+async fn watch(
+    session: &mut Session,
+    command: SessionCommand,
+    mut progress: Progress,
+    mut asks: Option<&mut UnboundedReceiver<Ask>>,
+) -> anyhow::Result<Watched> {
     let mut signals = SignalWatch::new(process()?).context("watching for signals")?;
     let handle = &mut session.handle;
     handle.commands.send(command).context("the session is gone")?;
@@ -86,6 +97,14 @@ async fn watch(session: &mut Session, command: SessionCommand, mut progress: Pro
                 },
                 Caught::Continue => {}
             },
+            ask = next_ask(&mut asks) => {
+                let asked = match ask {
+                    Ask::Hold => SessionCommand::Hold(true),
+                    Ask::GoOn => SessionCommand::Hold(false),
+                    Ask::End => SessionCommand::Stop,
+                };
+                handle.commands.send(asked).context("the session is gone")?;
+            }
             changed = handle.view.changed() => {
                 changed.context("the session is gone")?;
                 let view = Arc::clone(&handle.view.borrow_and_update());
@@ -100,12 +119,37 @@ async fn watch(session: &mut Session, command: SessionCommand, mut progress: Pro
     Ok(watched)
 }
 
+/// What is asked of a session next; never where nobody asks.
+async fn next_ask(asks: &mut Option<&mut UnboundedReceiver<Ask>>) -> Ask {
+    match asks {
+        Some(asks) => match asks.recv().await {
+            Some(ask) => ask,
+            None => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}
+
 /// How a session came to its end; `signal` has ended it, if one has.
 pub(super) fn ending(view: &SessionView, signal: Option<i32>) -> Ending {
     match (signal, &view.phase) {
         (Some(_), _) => Ending::Stopped(signal),
         (None, SessionPhase::Broken(reason)) => Ending::Broken(reason.chain()),
         (None, SessionPhase::Finished) => Ending::Finished,
-        (None, _) => view.out_of_time.map_or(Ending::Stopped(None), Ending::OutOfTime),
+        (None, _) => match (view.out_of_time, halted(view)) {
+            (Some(limit), _) => Ending::OutOfTime(limit),
+            (None, Some(halt)) => Ending::Halted(halt),
+            (None, None) => Ending::Stopped(None),
+        },
     }
+}
+
+/// The rule that has ended a run before its last task, if one has.
+fn halted(view: &SessionView) -> Option<Halt> {
+    let halt = view.workload.batch.halt?;
+    let reached = |arm: &ArmView| {
+        let run = arm.latest()?;
+        Some(halt.is_reached(run.counts.succeeded, run.counts.unsuccessful(), Some(run.total)))
+    };
+    view.arms.iter().any(|arm| reached(arm).unwrap_or(false)).then_some(halt)
 }

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use crate::analysis::failing::AllFailed;
 use crate::cli::{ChangeArgs, Format, Output};
+use crate::commands::batch::Batch;
+use crate::commands::console::Console;
 use crate::commands::drive::{Driven, drive};
 use crate::commands::prepare::{self, Platform, Prepared};
+use crate::commands::progress::Progress;
 use crate::commands::target::Target;
 use crate::commands::{ExitReason, leave, python, write};
 use crate::report::ending::Ending;
@@ -13,7 +16,7 @@ use crate::report::text::TextOptions;
 use crate::report::{self, Results};
 use crate::report::{clean, sweep};
 use crate::session::view::SessionCommand;
-use crate::workload::model::Workload;
+use crate::workload::model::{HaltWhy, Workload};
 
 /// What a verb has made of its arguments: everything was checked, and nothing was started.
 pub(super) struct Job {
@@ -24,6 +27,8 @@ pub(super) struct Job {
     pub(crate) command: SessionCommand,
     /// Where the result goes.
     pub(crate) target: Target,
+    /// What writes down its tasks as they end, if that is asked for.
+    pub(crate) batch: Option<Batch>,
 }
 
 /// Prepares, runs and reports.
@@ -36,7 +41,7 @@ pub(super) fn execute<R: Report>(
     output: &Output,
     results: impl FnOnce(&Driven) -> R,
 ) -> anyhow::Result<ExitReason> {
-    let Job { workload, platform, command, target } = match prepared {
+    let Job { workload, platform, command, target, mut batch } = match prepared {
         Ok(job) => job,
         Err(exit) => return Ok(exit),
     };
@@ -50,9 +55,23 @@ pub(super) fn execute<R: Report>(
     for arm in &workload.skipped {
         write::say(&format!("note: {} is skipped: {}", clean::line(&arm.name), clean::line(&arm.reason)));
     }
-    let spec = prepare::session(workload, &platform, changes.i_know)?;
-    let driven = drive(spec, command, output)?;
+    if let Some(done) = &workload.batch.done {
+        write::say(&format!("{} tasks have succeeded before and are skipped", done.len()));
+    }
+    let mut spec = prepare::session(workload, &platform, changes.i_know)?;
+    spec.observers = batch.as_ref().map(Batch::observers);
+    let progress = Progress::new(output, Console::detect());
+    batch.iter().for_each(|batch| batch.beside(progress.bar()));
+    let mut driven = drive(spec, command, progress, batch.as_mut().map(|batch| &mut batch.asks))?;
+    let beside_output = batch.as_ref().is_some_and(|batch| batch.gives_output);
+    if let Some(Err(problem)) = batch.map(Batch::finish) {
+        driven.ending = problem.ending(driven.ending);
+    }
     let results = results(&driven);
+    if beside_output && target.is_standard() {
+        let shown = show_beside(&results, output);
+        return Ok(leave(verdict(&results, output, shown), driven.left_behind));
+    }
     let on_page = target.is_standard() && output.format == Format::Text;
     let text = page(&results, output, target.is_standard());
     let written = target.deliver(&text);
@@ -96,7 +115,10 @@ impl Report for Results {
     }
 
     fn unsuccessful(&self) -> u64 {
-        self.arms.iter().flat_map(|arm| &arm.runs).map(|run| run.counts.finished() - run.counts.succeeded).sum()
+        let whole = self.arms.iter().flat_map(|arm| &arm.runs).map(|run| run.counts.finished() - run.counts.succeeded);
+        // What was cut off is told by how it ended.
+        let partial = self.arms.iter().filter_map(|arm| arm.partial.as_ref());
+        whole.chain(partial.map(|partial| partial.run.counts.unsuccessful())).sum()
     }
 }
 
@@ -124,6 +146,17 @@ impl Report for sweep::SweepResults {
     fn unsuccessful(&self) -> u64 {
         self.arms.iter().flat_map(|arm| &arm.tuning.points).map(|point| point.unsuccessful).sum()
     }
+}
+
+/// Shows the result on standard error, where standard output is the tasks'. Says whether it did.
+fn show_beside(results: &impl Report, output: &Output) -> bool {
+    // Of one whose reader has gone nobody wants to hear any more.
+    if output.quiet || *results.ending() == Ending::Stopped(Some(libc::SIGPIPE)) {
+        return false;
+    }
+    let (colour, width) = (write::colored_stderr(output.color), write::stderr_width());
+    write::say(results.text(TextOptions { colour, width, ..TextOptions::default() }).trim_end());
+    true
 }
 
 fn page(results: &impl Report, output: &Output, standard: bool) -> String {
@@ -160,6 +193,8 @@ fn ended(ending: &Ending) -> ExitReason {
     match ending {
         Ending::Finished => ExitReason::Done,
         Ending::Stopped(Some(signal)) => ExitReason::Signal(*signal),
+        Ending::Halted(halt) if halt.why == HaltWhy::Fail => ExitReason::Failed,
+        Ending::Halted(_) => ExitReason::Done,
         Ending::Stopped(None) | Ending::OutOfTime(_) => ExitReason::Aborted,
         Ending::Broken(reason) => {
             write::say(&format!("error: {}", clean::line(reason)));

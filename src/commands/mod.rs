@@ -3,6 +3,7 @@
 //! The way of a command that runs something (prepared, run as a session, reported) can be read in `headless::execute`;
 //! that of the dashboard, which runs as many sessions as its user likes, in `dashboard::execute`.
 
+mod batch;
 mod calibration;
 pub(crate) mod check;
 pub(crate) mod compare;

@@ -42,6 +42,11 @@ impl Progress {
         Self::Bar(bar)
     }
 
+    /// What is drawn on a terminal.
+    pub(super) fn bar(&self) -> Option<ProgressBar> {
+        if let Self::Bar(bar) = self { Some(bar.clone()) } else { None }
+    }
+
     pub(super) fn show(&mut self, view: &SessionView) {
         let Some(arm) = view.arms.iter().find(|arm| arm.live) else { return };
         let Some(run) = arm.latest() else { return };

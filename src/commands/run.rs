@@ -3,8 +3,9 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::cli::RunArgs;
+use crate::cli::{Format, RunArgs};
 use crate::commands::ExitReason;
+use crate::commands::batch;
 use crate::commands::headless::{self, Job};
 use crate::commands::measured;
 use crate::commands::prepare::{self, Platform, Prepared};
@@ -32,5 +33,8 @@ fn prepared(arguments: &RunArgs) -> Prepared<Job> {
     let platform = Platform::detect();
     prepare::envelope(&once, &platform, changes, false)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
-    Ok(Job { workload: Arc::new(once), platform, command: SessionCommand::Run(Mode::Interleaved), target })
+    let is_batch = once.has_items() || arguments.batch.first().is_some();
+    let output_is_free = is_batch && (output.format == Format::Text || !target.is_standard());
+    let batch = batch::prepare(&arguments.batch, &mut once, output_is_free)?;
+    Ok(Job { workload: Arc::new(once), platform, command: SessionCommand::Run(Mode::Interleaved), target, batch })
 }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use crate::analysis::tuning::RUNS;
 use crate::cli::SweepArgs;
 use crate::commands::ExitReason;
+use crate::commands::batch;
+use crate::commands::compare::INSTEAD;
 use crate::commands::drive::Driven;
 use crate::commands::headless::{self, Job};
 use crate::commands::measured::partial;
@@ -22,6 +24,9 @@ use crate::workload::model::Workload;
 /// # Errors
 /// See [`super::execute`].
 pub(crate) fn execute(arguments: &SweepArgs) -> anyhow::Result<ExitReason> {
+    if let Err(exit) = batch::refused(&(&arguments.batch).into(), "sweep runs it with several worker counts", INSTEAD) {
+        return Ok(exit);
+    }
     with_repeats(arguments, |_| RUNS)
 }
 
@@ -53,7 +58,7 @@ fn prepared(workload: Prepared<Arc<Workload>>, arguments: &SweepArgs, repeats: f
     let counts = scope::check(&mut changed, &platform, changes)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
     let sweep = Sweep { arms: (0..changed.engines.len()).collect(), counts, runs, show_best: false };
-    Ok(Job { workload: Arc::new(changed), platform, command: SessionCommand::Sweep(sweep), target })
+    Ok(Job { workload: Arc::new(changed), platform, command: SessionCommand::Sweep(sweep), target, batch: None })
 }
 
 fn results(driven: &Driven) -> SweepResults {

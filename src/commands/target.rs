@@ -139,7 +139,7 @@ impl Target {
 }
 
 /// Nothing is left to do but to write.
-fn release_ending() {
+pub(super) fn release_ending() {
     if let Some(process) = ProcessOwner::current() {
         signals::release_ending(process);
     }

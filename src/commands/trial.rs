@@ -6,9 +6,12 @@
 mod consent;
 mod text;
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 
-use crate::cli::{CompareArgs, DashboardArgs, SweepArgs, TryArgs};
+use crate::cli::{CompareArgs, DashboardArgs, Format, HiddenBatchArgs, Output, SweepArgs, TryArgs};
+use crate::commands::batch::{self, Batch};
 use crate::commands::console::Console;
 use crate::commands::dashboard::{self, Given};
 use crate::commands::prepare::{self, Prepared};
@@ -35,20 +38,28 @@ pub(crate) fn execute(arguments: &TryArgs) -> anyhow::Result<ExitReason> {
         return Ok(ExitReason::Done);
     }
     match prepared(arguments, text) {
-        Ok(given) => run(arguments, given),
+        Ok((given, batch)) => run(arguments, given, batch),
         Err(exit) => Ok(exit),
     }
 }
 
-fn prepared(arguments: &TryArgs, text: String) -> Prepared<Given> {
+fn prepared(arguments: &TryArgs, text: String) -> Prepared<(Given, Option<Batch>)> {
     let TryArgs { changes, output, .. } = arguments;
-    let (source, workload) = prepare::typed(text, changes, output.color)?;
+    let (source, mut workload) = prepare::typed(text, changes, output.color)?;
     // A file may be meant for another machine; what is typed is meant for this one.
     if let Some(programs) = programs::of(&workload).filter(|programs| !programs.warnings().is_empty()) {
         programs.warnings().iter().for_each(|warning| write::say(&format!("error: {warning}")));
         return Err(ExitReason::BadInput);
     }
     let counts = changes.workers.as_ref().map_or(1, |counts| counts.all().len());
+    if consent::Extent::of(&workload, counts).runs() > 1 {
+        let instead = "use one engine, one number of workers and one repeat";
+        batch::refused(&arguments.batch, "this would run each more than once", instead)?;
+    }
+    // Several runs write the same several times, and the dashboard is where standard output is.
+    let once = consent::Extent::of(&workload, counts).runs() == 1;
+    let free = once && is_headless(arguments) && (output.format == Format::Text || !is_standard(output));
+    let batch = batch::prepare(&arguments.batch, Arc::make_mut(&mut workload), free)?;
     let work = consent::Extent::of(&workload, counts);
     if !output.quiet || work.runs() > 1 {
         write::say(&work.words());
@@ -61,25 +72,35 @@ fn prepared(arguments: &TryArgs, text: String) -> Prepared<Given> {
     }
     // What cannot be shown as text is not typed again either.
     let again = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    Ok(Given { source, workload, again })
+    Ok((Given { source, workload, again }, batch))
 }
 
-fn run(arguments: &TryArgs, given: Given) -> anyhow::Result<ExitReason> {
+fn run(arguments: &TryArgs, given: Given, batch: Option<Batch>) -> anyhow::Result<ExitReason> {
     let TryArgs { changes, output, .. } = arguments;
     let mut output = output.clone();
     output.fail_on_error = !arguments.allow_failures;
-    let workload = Ok(std::sync::Arc::clone(&given.workload));
+    let workload = Ok(Arc::clone(&given.workload));
     if changes.workers.as_ref().is_some_and(|counts| counts.single().is_none()) {
         let (file, changes) = (NAME.to_owned(), changes.clone());
-        let arguments = SweepArgs { file, engines: Vec::new(), repeats: None, warmup: None, changes, output };
+        let batch = HiddenBatchArgs::default();
+        let arguments = SweepArgs { file, engines: Vec::new(), repeats: None, warmup: None, batch, changes, output };
         return sweep::of(workload, &arguments, |workload| workload.measure.repeats.get());
     }
-    if arguments.headless || !dashboard::has_terminal(Console::detect()) {
+    if is_headless(arguments) {
         let arguments = CompareArgs::of_all(NAME.to_owned(), changes.clone(), output);
-        return compare::of(workload, &arguments);
+        return compare::of(workload, &arguments, batch);
     }
     // What was standard input has been read; keys come from the terminal.
     terminal_input::take(process()?).context("the dashboard needs a terminal for its keys; --headless goes without")?;
     let options = DashboardArgs { file: Some(NAME.to_owned()), look: arguments.look, changes: changes.clone(), output };
     dashboard::show(&options, Some(given))
+}
+
+fn is_headless(arguments: &TryArgs) -> bool {
+    arguments.headless || arguments.batch.first().is_some() || !dashboard::has_terminal(Console::detect())
+}
+
+/// Whether the result goes to standard output.
+fn is_standard(output: &Output) -> bool {
+    output.output.as_ref().is_none_or(|path| path.as_os_str() == "-")
 }

@@ -58,6 +58,11 @@ pub(super) fn stdout_width() -> usize {
     rustix::termios::tcgetwinsize(io::stdout()).map_or(100, |size| usize::from(size.ws_col).max(40))
 }
 
+/// The same of standard error.
+pub(super) fn stderr_width() -> usize {
+    rustix::termios::tcgetwinsize(io::stderr()).map_or(100, |size| usize::from(size.ws_col).max(40))
+}
+
 fn colored(color: Color, terminal: bool) -> bool {
     match color {
         Color::Always => true,

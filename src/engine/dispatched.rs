@@ -121,6 +121,7 @@ fn run_spec(request: RunRequest<'_>, capabilities: Capabilities) -> Result<RunSp
             admission: submission::admission(admission, spec, stream.total()),
             submitting: submission::submitting(spec, chunk),
             dealt: submission::dealt(spec, chunk),
+            halt: workload.batch.halt,
             seed: workload.seed,
         },
         capabilities,

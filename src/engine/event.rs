@@ -1,6 +1,7 @@
 //! What an engine tells its observer. Events carry facts and times of the run clock; folding them is the observer's part.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ pub use crate::engine::outcome::WaitingLimit;
 use crate::engine::outcome::{AttemptReport, Counts, Exit};
 pub use crate::engine::worker_id::{LaneId, Slot, WorkerId};
 pub use crate::os::accounting::{PageFaults, Usage};
+use crate::worker::spooled_output::ProgramOutput;
 use crate::workload::model::{Attempt, ClassId, SubmitMode, TaskIndex};
 
 /// One successful task as its worker reports it.
@@ -213,6 +215,14 @@ pub enum Event<'a> {
         index: TaskIndex,
         /// All of them; the engine does not look at what they mean.
         bytes: &'a [u8],
+    },
+    /// Everything that the program of a task has written that has ended by itself, right before it is told how. Told where
+    /// that is asked for, and the program is no worker's.
+    Wrote {
+        /// Of the task in the stream.
+        index: TaskIndex,
+        /// Whoever wants it keeps it.
+        output: &'a Arc<ProgramOutput>,
     },
     /// What bytes travelled with a task that was reported, and what that took.
     Carried {

@@ -489,7 +489,7 @@ impl Observer for Recorder {
             Event::Values(Some(values)) => values.iter().for_each(|(index, value)| self.hash.correct(*index, *value)),
             Event::Values(None) => self.hash = ResultsHash::unknown(),
             // The bytes are the caller's.
-            Event::Returned { .. } => {}
+            Event::Returned { .. } | Event::Wrote { .. } => {}
             Event::Carried { carried, .. } => self.carriages.add(carried),
             Event::Probed { late, switch_interval } => self.probes.add(late, *switch_interval),
             Event::MadeWrong { count } => self.wrong_results += count,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::engine::event::RunState;
 use crate::metrics::snapshot::Snapshot;
 use crate::os::signals;
+use crate::workload::model::Halt;
 use crate::workload::units::format_duration;
 
 /// How a comparison ended.
@@ -16,6 +17,8 @@ pub(crate) enum Ending {
     Finished,
     /// On request, by this signal if by one.
     Stopped(Option<i32>),
+    /// Enough tasks had failed, or succeeded, by this rule.
+    Halted(Halt),
     /// The file's own `limits.max_time` had passed: that long.
     OutOfTime(Duration),
     /// An engine could not go on: which, and why.
@@ -30,6 +33,7 @@ impl Ending {
             Self::Finished => None,
             Self::Stopped(Some(signal)) => Some(format!("ended by SIG{}", signals::name(*signal))),
             Self::Stopped(None) => Some("stopped on request".to_owned()),
+            Self::Halted(halt) => Some(format!("halted by {halt}")),
             Self::OutOfTime(limit) => Some(format!("limits.max_time of {} had passed", format_duration(*limit))),
             Self::Broken(reason) => Some(reason.clone()),
         }

@@ -118,6 +118,7 @@ pub(crate) fn workload() -> Workload {
         hash: "0123456789abcdef".to_owned(),
         text_hash: String::new(),
         folder: None,
+        batch: crate::workload::model::BatchRules::default(),
     }
 }
 

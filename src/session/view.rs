@@ -285,6 +285,9 @@ pub enum SessionCommand {
     Run(Mode),
     /// Stop giving out work, or give it out again.
     TogglePause,
+    /// Begin nothing more for the moment, or go on: for a reader of results that cannot keep up, which is no change of what is
+    /// measured.
+    Hold(bool),
     /// End the comparison; running tasks get their grace period. A second one kills.
     Stop,
     /// Change the worker count that an arm is to have.

@@ -88,6 +88,7 @@ pub(crate) fn workload(engines: Vec<EngineSpec>) -> Workload {
         hash: "0123456789abcdef".to_owned(),
         text_hash: String::new(),
         folder: None,
+        batch: crate::workload::model::BatchRules::default(),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::os::{dev_null, memory_file, signals};
 use crate::worker::environment;
 use crate::worker::kept_output::{self, KeptOutput};
 use crate::worker::protocol::{Failure, Setup, TaskRun};
+use crate::worker::spooled_output::{SpooledOutput, both_paths};
 use crate::workload::model::{KeepOutput, ProgramRules};
 use crate::workload::program_start::{BadStart, ProgramStart, StartInput};
 use crate::workload::text::shortened;
@@ -193,11 +194,13 @@ pub(crate) fn run(
 struct Output {
     capture: Capture,
     kept: Option<KeptOutput>,
+    spooled: Option<SpooledOutput>,
 }
 
 impl Sink for Output {
     fn push(&mut self, bytes: &[u8]) {
         self.capture.push(bytes);
+        self.spooled.iter_mut().for_each(|spooled| spooled.push(bytes));
         self.kept.iter_mut().for_each(|kept| kept.push(bytes));
     }
 }
@@ -205,7 +208,8 @@ impl Sink for Output {
 impl Output {
     /// Has the file its name.
     fn finish(&mut self) -> Result<(), String> {
-        finish(self.kept.take())
+        finish(self.kept.take())?;
+        spooled(self.spooled.as_mut())
     }
 }
 
@@ -214,11 +218,18 @@ pub(crate) fn finish(kept: Option<KeptOutput>) -> Result<(), String> {
     kept.map_or(Ok(()), KeptOutput::finish).map_err(|error| format!("its output cannot be kept: {error}"))
 }
 
+/// Everything was handed on.
+pub(crate) fn spooled(spooled: Option<&mut SpooledOutput>) -> Result<(), String> {
+    let failed = |error: io::Error| format!("its output cannot be held until it is handed on: {error}");
+    spooled.map_or(Ok(()), SpooledOutput::finish).map_err(failed)
+}
+
 struct Running {
     child: Child,
     stdout: OwnedFd,
     stderr: OwnedFd,
     kept: Option<(KeptOutput, KeptOutput)>,
+    spooled: Option<[SpooledOutput; 2]>,
 }
 
 /// One that what came with it does not say what to start for.
@@ -257,19 +268,22 @@ fn try_start(start: &ProgramStart, mark: &str, folder: Option<&[u8]>) -> std::io
     let program = prepared(&surroundings, start, mark)?;
     let input = input(&surroundings, start)?.map_or_else(|| dev_null::open().map(OwnedFd::from), Ok)?;
     let kept = output(&surroundings, start)?;
+    let path = start.spool.as_ref().map(|path| Path::new(OsStr::from_bytes(path)));
+    let spooled = path.map(|path| both_paths(path).map(SpooledOutput::at));
     let (stdout, stdout_end) = pipe()?;
     let (stderr, stderr_end) = pipe()?;
     let child = program
         .spawn(&[(input.as_fd(), 0), (stdout_end.as_fd(), 1), (stderr_end.as_fd(), 2)])
         .map_err(|error| explained(&program, error))?;
-    Ok(Running { child, stdout, stderr, kept })
+    Ok(Running { child, stdout, stderr, kept, spooled })
 }
 
 impl Running {
     fn finish(mut self, started: u64, rules: &ProgramRules) -> Ran {
         let (kept_out, kept_err) = self.kept.take().unzip();
-        let mut stdout = Output { capture: Capture::default(), kept: kept_out };
-        let mut stderr = Output { capture: Capture::default(), kept: kept_err };
+        let [spooled_out, spooled_err] = self.spooled.take().map_or([None, None], |both| both.map(Some));
+        let mut stdout = Output { capture: Capture::default(), kept: kept_out, spooled: spooled_out };
+        let mut stderr = Output { capture: Capture::default(), kept: kept_err, spooled: spooled_err };
         let mut open = [true, true];
         let (ended, reaped) = loop {
             self.wait(open);

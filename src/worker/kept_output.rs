@@ -9,7 +9,6 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::os::capture::Capture;
 use crate::os::inherited;
 use crate::os::pipe::Sink;
 
@@ -104,13 +103,6 @@ impl Sink for KeptOutput {
         if self.error.is_none() {
             self.error = self.file.write_all(bytes).err();
         }
-    }
-}
-
-impl Sink for (&mut KeptOutput, &mut Capture) {
-    fn push(&mut self, bytes: &[u8]) {
-        self.0.push(bytes);
-        self.1.push(bytes);
     }
 }
 

@@ -23,5 +23,6 @@ pub mod python;
 mod serve;
 pub(crate) mod shim;
 pub(crate) mod spin;
+pub(crate) mod spooled_output;
 pub(crate) mod work;
 pub(crate) mod work_error;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 mod attempt;
+mod batch;
 mod command;
 mod fault;
 mod kind;
@@ -23,7 +24,8 @@ mod submission;
 mod worker_life;
 
 pub use attempt::Attempt;
-pub use command::{CommandLine, CommandOptions, KeepOutput, ProgramInput, ProgramRules};
+pub use batch::{BatchRules, Halt, HaltLimit, HaltWhen, HaltWhy};
+pub use command::{CommandLine, CommandOptions, KeepOutput, ProgramInput, ProgramRules, Spool};
 pub use fault::{BadResult, Fault, FaultKind, FaultRule, Mishap, Trigger};
 pub(crate) use fault::{MOST_TIMED, timed_order};
 pub use kind::{EngineKind, Hue, KindRow, WorkerCounts};
@@ -86,6 +88,8 @@ pub struct Workload {
     /// The folder of its file, absolute and without symbolic links: where its commands run. `None` for a bundled
     /// workload and for standard input, whose commands run in the current folder.
     pub folder: Option<PathBuf>,
+    /// What is asked of a run beside the file.
+    pub batch: BatchRules,
 }
 
 /// Index of a task class in [`Workload::classes`].

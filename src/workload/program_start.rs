@@ -1,9 +1,17 @@
 //! What one attempt at a task starts: worked out by the parent, carried to whoever starts it as the bytes that come with the
 //! task. The format is the protocol's (`src/worker/PROTOCOL.md`, *Programs*).
 
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+
 use crate::workload::items::{ItemError, TaskItems};
-use crate::workload::model::{Attempt, CommandLine, ProgramInput, TaskIndex};
+use crate::workload::model::{Attempt, CommandLine, ProgramInput, Spool, TaskIndex};
 use crate::workload::placeholder::{Values, plain, shell_quoted};
+
+/// Where a worker leaves what the program of an attempt has written, but for the ending of the name.
+pub(crate) fn spool_path(folder: &Path, index: TaskIndex, attempt: Attempt) -> PathBuf {
+    folder.join(format!("{index}.{attempt}"))
+}
 
 /// See the module docs. All texts are bytes without a zero byte, but for the input.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +27,9 @@ pub(crate) struct ProgramStart {
     pub(crate) input: StartInput,
     /// The file, but for its ending, in which what it writes is kept, from the usual folder.
     pub(crate) output: Option<Vec<u8>>,
+    /// Whether what it writes is handed on: in these files, but for their ending, or to whoever starts it where there is no
+    /// name.
+    pub(crate) spool: Option<Vec<u8>>,
 }
 
 /// What it reads.
@@ -39,6 +50,7 @@ const FOLDER: u8 = 5;
 const INPUT: u8 = 6;
 const INPUT_FILE: u8 = 7;
 const OUTPUT: u8 = 8;
+const SPOOL: u8 = 9;
 
 /// The bytes are not what they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +94,10 @@ impl ProgramStart {
                 Some(folder) => Some([text(folder)?, format!("/{index}").into_bytes()].concat()),
                 None => None,
             },
+            spool: command.spool.as_ref().map(|spool| match spool {
+                Spool::Told => Vec::new(),
+                Spool::Folder(folder) => spool_path(folder, index, attempt).into_os_string().into_vec(),
+            }),
         })
     }
 
@@ -121,6 +137,7 @@ impl ProgramStart {
             StartInput::File(name) => put(INPUT_FILE, name),
         }
         self.output.iter().for_each(|path| put(OUTPUT, path));
+        self.spool.iter().for_each(|path| put(SPOOL, path));
         out
     }
 
@@ -148,6 +165,7 @@ impl ProgramStart {
                 INPUT => start.input = StartInput::Bytes(value.to_vec()),
                 INPUT_FILE => start.input = StartInput::File(value.to_vec()),
                 OUTPUT => start.output = Some(value.to_vec()),
+                SPOOL => start.spool = Some(value.to_vec()),
                 _ => return Err(BadStart),
             }
         }
@@ -177,12 +195,13 @@ mod tests {
             variables in proptest::collection::vec(("[A-Z]{1,5}", proptest::option::of(bytes())), 0..4),
             folder in proptest::option::of(bytes()),
             output in proptest::option::of(bytes()),
+            spool in proptest::option::of(bytes()),
             input in prop_oneof![
                 Just(StartInput::Null), bytes().prop_map(StartInput::Bytes), bytes().prop_map(StartInput::File)
             ],
         ) {
             let variables = variables.into_iter().map(|(name, value)| (name.into_bytes(), value)).collect();
-            let start = ProgramStart { argv, clean, variables, folder, input, output };
+            let start = ProgramStart { argv, clean, variables, folder, input, output, spool };
             let sent = start.encoded();
             prop_assert_eq!(ProgramStart::decoded(&sent), Ok(start));
         }

@@ -14,6 +14,7 @@ use crate::workload::model::{ArrivalProcess, Arrivals, ClassId, Order, Share, Ta
 use crate::workload::permutation::Permutation;
 use crate::workload::random::{Purpose, unit};
 use crate::workload::service;
+use crate::workload::task_set::Remaining;
 
 /// Most tasks that `order: lpt` sorts.
 pub(crate) const MOST_SORTED: u64 = 5_000_000;
@@ -33,6 +34,8 @@ struct Shared {
     shares: Shares,
     total: u64,
     order: Sequence,
+    /// Positions that are left where some tasks are done already.
+    remaining: Option<Remaining>,
     arrivals: Arrivals,
     class_totals: OnceLock<Vec<u64>>,
     hash: OnceLock<String>,
@@ -79,6 +82,7 @@ impl Stream {
             shares,
             total,
             order: Sequence::Identity,
+            remaining: None,
             arrivals: workload.arrivals.clone(),
             class_totals: OnceLock::new(),
             hash: OnceLock::new(),
@@ -88,13 +92,16 @@ impl Stream {
             Order::Shuffle => Sequence::Shuffled(Permutation::new(total, seed)),
             Order::Lpt => shared.longest_first(),
         };
+        if let Some(done) = &workload.batch.done {
+            shared.remaining = Some(Remaining::new(total, |position| done.contains(shared.index_at(position))));
+        }
         Self { shared: Arc::new(shared) }
     }
 
-    /// How many tasks there are.
+    /// How many tasks there are, without those that are done already.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.shared.total
+        self.shared.left()
     }
 
     /// Class of a task. O(log classes).
@@ -114,14 +121,8 @@ impl Stream {
     /// The task that is given out (or arrives) as number `position`, from 0.
     #[must_use]
     pub fn index_at(&self, position: u64) -> TaskIndex {
-        match &self.shared.order {
-            Sequence::Identity => position,
-            Sequence::Shuffled(permutation) => permutation.at(position),
-            Sequence::Sorted(indices) => {
-                let index = usize::try_from(position).ok().and_then(|position| indices.get(position));
-                index.map_or(position, |index| u64::from(*index))
-            }
-        }
+        let remaining = self.shared.remaining.as_ref();
+        self.shared.index_at(remaining.map_or(position, |remaining| remaining.at(position, 1).0))
     }
 
     /// From `position` on: the first index, how many tasks with consecutive indices and of the same class follow (at most
@@ -129,8 +130,9 @@ impl Stream {
     #[must_use]
     pub(crate) fn run_at(&self, position: u64, most: u64) -> (TaskIndex, u64, ClassId) {
         let shared = &self.shared;
-        let most = most.min(shared.total.saturating_sub(position)).max(1);
-        let first = self.index_at(position);
+        let most = most.min(shared.left().saturating_sub(position)).max(1);
+        let (position, most) = shared.remaining.as_ref().map_or((position, most), |left| left.at(position, most));
+        let first = shared.index_at(position);
         let class = shared.class_of(first);
         let alike = match (&shared.order, &shared.shares) {
             (Sequence::Identity, Shares::Single) => most,
@@ -139,7 +141,7 @@ impl Stream {
             }
             _ => {
                 let follows = |step: &u64| {
-                    let next = self.index_at(position + step);
+                    let next = shared.index_at(position + step);
                     next == first + step && shared.class_of(next) == class
                 };
                 1 + (1..most).take_while(follows).count() as u64
@@ -159,7 +161,7 @@ impl Stream {
     pub fn arrivals(&self) -> Option<ArrivalTimes> {
         match &self.shared.arrivals {
             Arrivals::Batch | Arrivals::ClosedLoop { .. } => None,
-            Arrivals::Open(open) => Some(ArrivalTimes::new(open, self.shared.seed, self.shared.total)),
+            Arrivals::Open(open) => Some(ArrivalTimes::new(open, self.shared.seed, self.shared.left())),
         }
     }
 
@@ -215,12 +217,14 @@ impl Stream {
         }
         let step = shared.total.div_ceil(SAMPLED).max(1);
         for position in (0..shared.total).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
-            let index = self.index_at(position);
+            let index = shared.index_at(position);
             let nanos = self.service_time(index).map(|time| time.as_nanos());
             let _ = writeln!(text, "{position} {index} {} {nanos:?}", self.class_of(index));
         }
-        for time in self.arrivals().into_iter().flatten().take(SAMPLED as usize) {
-            let _ = writeln!(text, "{}", time.as_nanos());
+        if let Arrivals::Open(open) = &shared.arrivals {
+            for time in ArrivalTimes::new(open, shared.seed, shared.total).take(SAMPLED as usize) {
+                let _ = writeln!(text, "{}", time.as_nanos());
+            }
         }
         short_hash(text.as_bytes())
     }
@@ -271,6 +275,23 @@ impl Shares {
 }
 
 impl Shared {
+    /// Tasks that are to be run.
+    fn left(&self) -> u64 {
+        self.remaining.as_ref().map_or(self.total, Remaining::len)
+    }
+
+    /// The task at a position, whether it is done already or not.
+    fn index_at(&self, position: u64) -> TaskIndex {
+        match &self.order {
+            Sequence::Identity => position,
+            Sequence::Shuffled(permutation) => permutation.at(position),
+            Sequence::Sorted(indices) => {
+                let index = usize::try_from(position).ok().and_then(|position| indices.get(position));
+                index.map_or(position, |index| u64::from(*index))
+            }
+        }
+    }
+
     fn class_of(&self, index: TaskIndex) -> ClassId {
         self.shares.class_of(self.seed, index)
     }
@@ -281,6 +302,16 @@ impl Shared {
     }
 
     fn count_classes(&self) -> Vec<u64> {
+        if let Some(remaining) = &self.remaining {
+            let mut totals = vec![0_u64; self.classes.len()];
+            for number in 0..remaining.len() {
+                let class = self.class_of(self.index_at(remaining.at(number, 1).0));
+                if let Some(total) = totals.get_mut(usize::from(class)) {
+                    *total += 1;
+                }
+            }
+            return totals;
+        }
         match &self.shares {
             Shares::Single => vec![self.total],
             // Arrivals may end before the tasks do, so the counts of the file are not the counts of the stream.

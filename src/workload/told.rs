@@ -17,7 +17,9 @@ impl TaskClass {
     /// The command whose start comes with each task, where a list of arguments does not say it all.
     fn command_told(&self) -> Option<&CommandLine> {
         match &self.work {
-            Work::Command(command) if self.items.is_some() || !CommandOptions::are_usual(&command.options) => {
+            Work::Command(command)
+                if self.items.is_some() || command.spool.is_some() || !CommandOptions::are_usual(&command.options) =>
+            {
                 Some(command)
             }
             _ => None,

@@ -70,6 +70,7 @@ pub fn tasks_per_second_observed(case: Case, others: Observers) -> f64 {
             admission,
             submitting: Submitting { mode: submit, ..Submitting::default() },
             dealt: None,
+            halt: None,
             seed: 1,
         },
         stream: Box::new(support::Blocks(vec![tasks])),

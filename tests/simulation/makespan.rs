@@ -172,6 +172,7 @@ impl World {
             admission: Admission::Batch,
             submitting: Submitting::default(),
             dealt: None,
+            halt: None,
             seed: 1,
         };
         Self {

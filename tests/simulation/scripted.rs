@@ -121,6 +121,7 @@ impl Script {
             admission: Admission::Batch,
             submitting: Submitting::default(),
             dealt: None,
+            halt: None,
             seed: 1,
         }
     }

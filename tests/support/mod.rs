@@ -262,6 +262,7 @@ impl Setting {
                 admission: self.admission,
                 submitting: self.submitting,
                 dealt: self.dealt,
+                halt: None,
                 seed: self.seed,
             },
             stream: Box::new(Blocks(self.classes.iter().map(|(count, _, _)| *count).collect())),

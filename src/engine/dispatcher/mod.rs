@@ -22,6 +22,7 @@ mod dispatch;
 mod expiry;
 mod fork_server;
 mod ghosts;
+mod halt;
 pub mod input;
 mod joins;
 mod lane;
@@ -48,13 +49,14 @@ use crate::engine::error::EngineError;
 use crate::engine::event::{EngineView, Event, InTask, Moment, RunState, Severity, Slot, SlotView, WorkerState};
 use crate::engine::outcome::Counts;
 use crate::engine::stream::{Admission, ClassRules, TaskStream};
-use crate::workload::model::{ClassId, Recycling, StartMethod};
+use crate::workload::model::{ClassId, Halt, Recycling, StartMethod};
 
 use arrivals::{PendingArrivals, in_system};
 use caller::Caller;
 use delivery::Deliveries;
 pub use delivery::Submitting;
 use fork_server::ForkServer;
+use halt::Halting;
 pub use input::{Due, Effect, Ended, Input, Sink, StartFailure, Stop};
 use joins::Joins;
 use lane::Lane;
@@ -98,6 +100,8 @@ pub struct Settings {
     pub submitting: Submitting,
     /// Whether lanes take their tasks in turn, so many at a time, instead of from one queue.
     pub dealt: Option<u64>,
+    /// When the run is ended before its last task.
+    pub halt: Option<Halt>,
     /// Seeds the jitter of retries.
     pub seed: u64,
 }
@@ -142,6 +146,7 @@ pub struct Dispatcher {
     error: Option<EngineError>,
     /// When the run began to be ended before its last task. What was in work then is cancelled, whatever comes of it.
     stopped_at: Option<Moment>,
+    halting: Halting,
     queue: TaskQueue,
     table: Table,
     /// Slots that could take a task now: idle lanes, or free places where a worker is started for each task.
@@ -215,6 +220,7 @@ impl Dispatcher {
             ending: None,
             error: None,
             stopped_at: None,
+            halting: Halting::new(settings.halt, total),
             queue: TaskQueue::new(stream, Limits::new(&settings.classes), settings.dealt),
             table: Table::new(settings.policy),
             idle: BTreeSet::new(),
@@ -471,10 +477,11 @@ impl Dispatcher {
         if self.state.is_over() {
             return;
         }
+        self.carry_out_halt(now, out);
         if self.ending.is_none() && self.arrivals.exhausted() && self.queue.waiting() == 0 && self.retrying == 0 {
             let held: u64 = self.table.lanes().iter().map(Lane::tasks).sum();
             if held == 0 {
-                self.ending = Some(RunState::Finished);
+                self.ending = Some(self.halting.ending());
                 // Nobody waits for what is left.
                 self.queue.clear();
                 self.deliver_rest(now, out);

@@ -86,6 +86,7 @@ impl Dispatcher {
             self.present.ended_earlier(earlier(batch, arrival, told).into());
             let batch = Batch { slot, class, attempt, arrival, sent: before.sent, free_since, records: batch };
             self.tell(now, &Event::Succeeded(batch), out);
+            self.look_at_halt(now, out);
             self.deliver_batch(now, &before.ticket, batch.records, out);
         }
         self.after_result(now, slot, out);
@@ -232,7 +233,7 @@ impl Dispatcher {
     ) {
         let ticket = Ticket { count: 1, ..held.ticket };
         let retries = self.rules(ticket.class).retries;
-        if self.ending.is_none() && may_retry && ticket.attempt.number() <= retries.max {
+        if self.ending.is_none() && !self.halting.reached && may_retry && ticket.attempt.number() <= retries.max {
             report.retried = true;
             self.counts.retries += 1;
             self.retrying += 1;
@@ -256,6 +257,7 @@ impl Dispatcher {
             }
         }
         self.tell(now, &Event::Attempt(&report), out);
+        self.look_at_halt(now, out);
         if !report.retried {
             self.deliver_errors(now, ticket.arrival, ticket.position(), 1, out);
         }

@@ -19,11 +19,12 @@ use crate::os::accounting::Usage;
 use crate::os::capture::Capture;
 use crate::os::child::Child;
 use crate::os::ends::End;
-use crate::os::pipe::{Drained, drain};
+use crate::os::pipe::{Drained, Sink, drain};
 use crate::os::readiness;
 use crate::worker::kept_output::KeptOutput;
 use crate::worker::lines::{Answer, Wrong};
 use crate::worker::protocol::{LaneNumber, TaskRun, Tells};
+use crate::worker::spooled_output::SpooledOutput;
 use crate::workload::model::{ProgramRules, TaskIndex};
 
 /// A child in a slot.
@@ -157,7 +158,24 @@ pub(super) struct OutputPipe {
     pub(crate) answer: Option<Answer>,
     /// Where it is kept in a file.
     pub(crate) kept: Option<KeptOutput>,
+    /// Where all of it is handed on.
+    pub(crate) spooled: Option<SpooledOutput>,
     pub(crate) open: bool,
+}
+
+/// What is captured and goes elsewhere too.
+struct Elsewhere<'a> {
+    kept: &'a mut Option<KeptOutput>,
+    spooled: &'a mut Option<SpooledOutput>,
+    capture: &'a mut Capture,
+}
+
+impl Sink for Elsewhere<'_> {
+    fn push(&mut self, bytes: &[u8]) {
+        self.kept.iter_mut().for_each(|kept| kept.push(bytes));
+        self.spooled.iter_mut().for_each(|spooled| spooled.push(bytes));
+        self.capture.push(bytes);
+    }
 }
 
 impl OutputPipe {
@@ -168,6 +186,7 @@ impl OutputPipe {
             marks: None,
             answer: None,
             kept: None,
+            spooled: None,
             open: true,
         })
     }
@@ -179,8 +198,10 @@ impl OutputPipe {
             let drained = match (&mut self.marks, &mut self.answer, &mut self.kept) {
                 (Some(marks), ..) => drain(pipe, &mut Marked { marks, capture }),
                 (None, Some(answer), _) => drain(pipe, &mut (answer, &mut *capture)),
-                (None, None, Some(kept)) => drain(pipe, &mut (kept, &mut *capture)),
-                (None, None, None) => drain(pipe, capture),
+                (None, None, kept) => match (kept, &mut self.spooled) {
+                    (None, None) => drain(pipe, capture),
+                    (kept, spooled) => drain(pipe, &mut Elsewhere { kept, spooled, capture }),
+                },
             };
             self.open = drained == Drained::Open;
             if let (Some(marks), false) = (&mut self.marks, self.open) {

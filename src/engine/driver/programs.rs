@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::io::unix::AsyncFd;
 
@@ -12,7 +13,7 @@ use crate::engine::dispatcher::input::{Ended, TaskFailure, TaskOutput};
 use crate::engine::dispatcher::queue::Ticket;
 use crate::engine::dispatcher::{Input, StartFailure};
 use crate::engine::error::NotStarted;
-use crate::engine::event::{InTask, Record, Severity, WorkerId};
+use crate::engine::event::{Event, InTask, Record, Severity, WorkerId};
 use crate::os::accounting::Exit;
 use crate::os::board;
 use crate::os::child::{Child, Reaped};
@@ -23,6 +24,7 @@ use crate::os::readiness;
 use crate::os::spawn::is_transient;
 use crate::worker::lines::{Answer, Wrong};
 use crate::worker::protocol::Late;
+use crate::worker::spooled_output::{ProgramOutput, SpooledOutput};
 use crate::worker::{command, environment};
 use crate::workload::model::{KeepOutput, ProgramRules, TaskIndex, Work};
 use crate::workload::program_start::{BadStart, ProgramStart, StartInput};
@@ -63,6 +65,14 @@ fn outcome(program: &mut ProgramPeer, exit: Exit) -> Result<u64, Option<String>>
             kept.map_err(Some).and_then(|()| command::outcome(&program.rules, exit, &program.stdout.capture))
         }
     }
+}
+
+/// Everything that a program has written, where that is handed on.
+fn spooled(program: &mut ProgramPeer) -> Option<Result<ProgramOutput, String>> {
+    let [stdout, stderr] = [&mut program.stdout, &mut program.stderr].map(|stream| stream.spooled.take());
+    let mut output = ProgramOutput { stdout: stdout?, stderr: stderr? };
+    let whole = command::spooled(Some(&mut output.stdout)).and(command::spooled(Some(&mut output.stderr)));
+    Some(whole.map(|()| output))
 }
 
 impl ProgramPeer {
@@ -207,10 +217,11 @@ impl Core {
         let (kept_out, kept_err) = command::output(&self.program, start)?.unzip();
         let (stdout, stdout_end) = pipe()?;
         let (stderr, stderr_end) = pipe()?;
+        let spooled = || start.spool.as_ref().map(|_| SpooledOutput::default());
         let answer = answers.then(Answer::default);
         let (stdout, stderr) = (
-            OutputPipe { answer, kept: kept_out, ..OutputPipe::new(stdout)? },
-            OutputPipe { kept: kept_err, ..OutputPipe::new(stderr)? },
+            OutputPipe { answer, kept: kept_out, spooled: spooled(), ..OutputPipe::new(stdout)? },
+            OutputPipe { kept: kept_err, spooled: spooled(), ..OutputPipe::new(stderr)? },
         );
         let group = self.slot_group(worker.slot)?;
         self.board.reset(worker.slot.0);
@@ -316,7 +327,17 @@ impl Core {
                 self.tell_late(Late { index, exit: Some(reaped.exit) });
             }
             let exit = given_up.is_none().then_some(reaped.exit);
-            match given_up.map_or_else(|| outcome(program, reaped.exit), |why| Err(Some(why))) {
+            let spooled = spooled(program).transpose();
+            let ended = match (given_up, &spooled) {
+                (Some(why), _) => Err(Some(why)),
+                (None, Err(error)) => Err(Some(error.clone())),
+                (None, Ok(_)) => outcome(program, reaped.exit),
+            };
+            if let Ok(Some(output)) = spooled {
+                let output = Arc::new(output);
+                self.observer.event(self.clock.now(), &Event::Wrote { index, output: &output });
+            }
+            match ended {
                 Ok(value) => {
                     let records = [Record { index, start, service, after: 0, value }];
                     self.feed(Input::Done { lane: worker.lane(0), records: &records });

@@ -81,6 +81,7 @@ fn spec(worker: &std::path::Path) -> RunSpec {
             admission: Admission::Batch,
             submitting: Submitting::default(),
             dealt: None,
+            halt: None,
             seed: 1,
         },
         stream: Box::new(One),

@@ -66,6 +66,12 @@ impl Conductor {
                 }
                 _ => {}
             },
+            SessionCommand::Hold(hold) => {
+                // Whom the user has paused goes on when the user says so.
+                if !self.lifecycle.paused {
+                    self.tell_all(if hold { Command::Pause } else { Command::Resume });
+                }
+            }
             SessionCommand::Stop => {
                 self.kills.forget_requests();
                 // What is being stopped for a sweep has been asked once already, by us.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Conductor;
 use crate::engine::arm::{Completion, RunRequest};
 use crate::engine::control::Command;
-use crate::engine::event::RunState;
+use crate::engine::event::{Observer, Observers, RunState};
 use crate::metrics::recorder::{self, Recorder};
 use crate::metrics::snapshot::RunId;
 use crate::os::spare_cores;
@@ -196,7 +196,11 @@ impl Conductor {
         if let Arrivals::Open(open) = &workload.arrivals {
             recorder.follow(&open.spans(self.stream.total()));
         }
-        match arm.program.start(request, Box::new(recorder)) {
+        let observer: Box<dyn Observer> = match &self.spec.observers {
+            Some(source) => Box::new(Observers::from_iter([Box::new(recorder) as _, source.observer(run)])),
+            None => Box::new(recorder),
+        };
+        match arm.program.start(request, observer) {
             Ok(run) => {
                 let standing = [(self.lifecycle.paused, Command::Pause), (self.suspended, Command::Suspend)];
                 standing.into_iter().filter(|(stands, _)| *stands).for_each(|(_, command)| run.command(command));

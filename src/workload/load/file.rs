@@ -13,7 +13,9 @@ use crate::workload::load::task::{MOST_CLASSES, MOST_TASKS, RawTask};
 use crate::workload::load::{
     arrivals, engine, fault, keys, limits, measure, python, seed, share, submission, task, together, warn,
 };
-use crate::workload::model::{Arrivals, Limits, OnTimeout, Order, PythonSettings, Share, TaskClass, Total, Workload};
+use crate::workload::model::{
+    Arrivals, BatchRules, Limits, OnTimeout, Order, PythonSettings, Share, TaskClass, Total, Workload,
+};
 use crate::workload::scan::Mark;
 use crate::workload::service;
 use crate::workload::stream::MOST_SORTED;
@@ -133,6 +135,7 @@ pub(crate) fn read(field: &Field<'_>, source: &str, (hash, text_hash): (String, 
         hash,
         text_hash,
         folder: None,
+        batch: BatchRules::default(),
     };
     warn::about(&raw.tasks, total_field.as_ref().map(|(field, _)| field), &workload);
     Some(workload)

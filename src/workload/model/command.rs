@@ -1,5 +1,7 @@
 //! External programs: what is run, in which surroundings, and what is made of its end.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// An external program. `{index}`, `{attempt}` and `{seed}` in an argument are replaced, and `{item}` where its class has
@@ -11,6 +13,9 @@ pub struct CommandLine {
     /// Whether the last argument is a text for the shell, in which items are quoted.
     #[serde(skip)]
     pub shell: bool,
+    /// Whether all that it writes is handed on, and how.
+    #[serde(skip)]
+    pub spool: Option<Spool>,
     /// What is not as usual.
     #[serde(default, skip_serializing_if = "CommandOptions::are_usual")]
     pub options: Box<CommandOptions>,
@@ -30,6 +35,15 @@ pub struct CommandOptions {
     /// Folder in which what it writes is kept, from that of the workload.
     pub output: Option<String>,
     pub rules: ProgramRules,
+}
+
+/// How everything that a program writes is handed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spool {
+    /// Whoever starts it tells the observers of the run.
+    Told,
+    /// In files in this folder, by index and attempt: of programs that are started by workers.
+    Folder(PathBuf),
 }
 
 /// What a program finds on its standard input.

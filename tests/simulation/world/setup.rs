@@ -91,6 +91,7 @@ impl World {
             admission,
             submitting: Submitting { mode, chunk: piece, queue_capacity },
             dealt,
+            halt: None,
             seed,
         };
         let trouble = [0, 2, 10, 30][dice.below(4) as usize];

@@ -1,0 +1,187 @@
+//! What a run tells of its tasks, put into words for whoever writes it down. On the engine's thread: nothing is read or
+//! written in here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use indicatif::ProgressBar;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::engine::event::{EngineView, Event, Moment, Observer};
+use crate::engine::outcome::{AttemptReport, Exit, Outcome};
+use crate::metrics::snapshot::RunId;
+use crate::session::observers::ObserverSource;
+use crate::worker::spooled_output::ProgramOutput;
+use crate::workload::model::{Attempt, ClassId, TaskIndex};
+
+/// So much may wait to be written down before no more is begun: bytes of output in memory, and so many for each task.
+const MOST_WAITING: u64 = 16 << 20;
+const EACH: u64 = 4096;
+
+/// What is asked of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// Begin nothing more for the moment: what was told is not written down yet.
+    Hold,
+    /// Go on.
+    GoOn,
+    /// End: nothing can be written down any more.
+    End,
+}
+
+/// A task that has ended.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    pub(super) index: TaskIndex,
+    pub(super) class: ClassId,
+    pub(super) attempt: Attempt,
+    pub(super) outcome: Outcome,
+    /// Whether it was given to a worker at all.
+    pub(super) began: bool,
+    pub(super) exit: Option<Exit>,
+    /// Its first instruction, since the epoch; 0 of one that never began.
+    pub(super) started: Duration,
+    pub(super) runtime: Duration,
+    /// Bytes of its standard output, where that is known.
+    pub(super) written: u64,
+}
+
+impl Ended {
+    pub(super) fn never_began(index: TaskIndex, class: ClassId, outcome: Outcome) -> Self {
+        let (attempt, began, exit, started, runtime) = (Attempt::FIRST, false, None, Duration::ZERO, Duration::ZERO);
+        Self { index, class, attempt, outcome, began, exit, started, runtime, written: 0 }
+    }
+}
+
+/// What whoever writes it down is told.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// A task has its outcome, and what its program has written, where that was told.
+    Ended(Ended, Option<Arc<ProgramOutput>>),
+    /// An attempt has none: another one follows.
+    Retried(TaskIndex, Attempt),
+    /// What is drawn on the terminal.
+    Bar(ProgressBar),
+    /// Nothing more comes.
+    Over,
+}
+
+/// How much waits to be written down, and who is asked to wait for that.
+#[derive(Clone, Debug)]
+pub(super) struct Backlog {
+    bytes: Arc<AtomicU64>,
+    asks: UnboundedSender<Ask>,
+}
+
+impl Backlog {
+    pub(super) fn new(asks: UnboundedSender<Ask>) -> Self {
+        Self { bytes: Arc::default(), asks }
+    }
+
+    fn grows(&self, output: Option<&ProgramOutput>) {
+        let size = size(output);
+        let before = self.bytes.fetch_add(size, Ordering::Relaxed);
+        if before < MOST_WAITING && before + size >= MOST_WAITING {
+            self.ask(Ask::Hold);
+        }
+    }
+
+    pub(super) fn shrinks(&self, output: Option<&ProgramOutput>) {
+        let size = size(output);
+        let before = self.bytes.fetch_sub(size, Ordering::Relaxed);
+        if before >= MOST_WAITING / 2 && before - size < MOST_WAITING / 2 {
+            self.ask(Ask::GoOn);
+        }
+    }
+
+    pub(super) fn ask(&self, ask: Ask) {
+        // A session that is gone needs no asking.
+        let _ = self.asks.send(ask);
+    }
+}
+
+fn size(output: Option<&ProgramOutput>) -> u64 {
+    output.map_or(0, |output| output.stdout.in_memory() as u64 + output.stderr.in_memory() as u64) + EACH
+}
+
+/// Tells one writer of all runs.
+#[derive(Clone, Debug)]
+pub(super) struct Teller {
+    sender: Sender<Told>,
+    backlog: Backlog,
+    /// What programs have written whose outcome is not told yet.
+    wrote: HashMap<TaskIndex, Arc<ProgramOutput>>,
+}
+
+impl ObserverSource for Teller {
+    fn observer(&self, _: RunId) -> Box<dyn Observer> {
+        Box::new(self.clone())
+    }
+}
+
+impl Teller {
+    pub(super) fn new(sender: Sender<Told>, backlog: Backlog) -> Self {
+        Self { sender, backlog, wrote: HashMap::new() }
+    }
+
+    pub(super) fn tell(&self, told: Told) {
+        // A writer that is gone has asked for the end.
+        let _ = self.sender.send(told);
+    }
+
+    fn ended(&mut self, ended: Ended) {
+        let output = if self.wrote.is_empty() { None } else { self.wrote.remove(&ended.index) };
+        self.backlog.grows(output.as_deref());
+        self.tell(Told::Ended(ended, output));
+    }
+
+    fn attempt(&mut self, now: Moment, report: &AttemptReport) {
+        if report.retried {
+            self.wrote.remove(&report.index);
+            return self.tell(Told::Retried(report.index, report.attempt));
+        }
+        let ended = Ended::never_began(report.index, report.class, report.outcome);
+        let (began, exit, attempt) = (report.slot.is_some(), report.exit, report.attempt);
+        let runtime = report.times().map(|times| times.service).unwrap_or_default();
+        let nanos = u64::try_from(runtime.as_nanos()).unwrap_or(u64::MAX);
+        let started = since_epoch(now, Moment(report.ended.0.saturating_sub(nanos)));
+        self.ended(Ended { began, exit, attempt, runtime, started, ..ended });
+    }
+}
+
+impl Observer for Teller {
+    fn event(&mut self, now: Moment, event: &Event<'_>) {
+        match event {
+            Event::Wrote { index, output } => {
+                self.wrote.insert(*index, Arc::clone(output));
+            }
+            Event::Succeeded(batch) => {
+                for record in batch.records {
+                    self.ended(Ended {
+                        began: true,
+                        attempt: batch.attempt,
+                        started: since_epoch(now, record.start),
+                        runtime: Duration::from_nanos(record.service),
+                        ..Ended::never_began(record.index, batch.class, Outcome::Succeeded)
+                    });
+                }
+            }
+            Event::Attempt(report) => self.attempt(now, report),
+            Event::Expired { reports, .. } => reports.iter().for_each(|report| self.attempt(now, report)),
+            // It has no outcome of its own, and is done again.
+            Event::CutShort { index, .. } => _ = self.wrote.remove(index),
+            _ => {}
+        }
+    }
+
+    fn state(&mut self, _: Moment, _: &EngineView<'_>) {}
+}
+
+/// A moment of a run whose clock reads `now`, as time since the epoch.
+fn since_epoch(now: Moment, moment: Moment) -> Duration {
+    let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    epoch.saturating_sub(now.since(moment))
+}

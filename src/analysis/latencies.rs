@@ -1,5 +1,5 @@
 //! Percentiles of the latency that a workload leads with, of each arm against the baseline: in pairs of runs, as
-//! throughput is compared.
+//! throughput is compared. Of all tasks, and of those of each class.
 
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ pub(crate) struct LatencyVerdict {
     pub(crate) arm: usize,
     /// Index of the baseline arm.
     pub(crate) baseline: usize,
+    /// Of the tasks of one class, by its place among [`Snapshot::classes`]; `None` where it is of all tasks.
+    pub(crate) class: Option<usize>,
     /// Where the latency begins.
     pub(crate) from: LatencyFrom,
     /// Above 0, at most 100.
@@ -51,16 +53,39 @@ pub(crate) fn name(from: LatencyFrom) -> &'static str {
 pub(crate) fn latencies(
     arms: &[Counted<'_>],
     baseline: usize,
+    asked: (LatencyFrom, &[f64]),
+    looks: Looks,
+) -> Vec<LatencyVerdict> {
+    compare(arms, baseline, asked, &[None], looks)
+}
+
+/// The same class by class, where a workload has several; corrected for all percentiles of all classes of all arms.
+#[must_use]
+pub(crate) fn latencies_of_classes(
+    arms: &[Counted<'_>],
+    baseline: usize,
+    asked: (LatencyFrom, &[f64]),
+    looks: Looks,
+) -> Vec<LatencyVerdict> {
+    let classes = arms.iter().flat_map(|arm| arm.runs).map(|run| run.classes.len()).max().unwrap_or(0);
+    compare(arms, baseline, asked, &(0..classes).map(Some).collect::<Vec<_>>(), looks)
+}
+
+fn compare(
+    arms: &[Counted<'_>],
+    baseline: usize,
     (from, percentiles): (LatencyFrom, &[f64]),
+    classes: &[Option<usize>],
     looks: Looks,
 ) -> Vec<LatencyVerdict> {
     let Some(reference) = arms.get(baseline) else { return Vec::new() };
     let others = arms.iter().enumerate().filter(|(arm, _)| *arm != baseline);
-    let each = others.flat_map(|(arm, counted)| percentiles.iter().map(move |p| (arm, counted, *p)));
+    let questions = || classes.iter().flat_map(|class| percentiles.iter().map(|percentile| (*class, *percentile)));
+    let each = others.flat_map(|(arm, counted)| questions().map(move |question| (arm, counted, question)));
     let mut found: Vec<LatencyVerdict> = Vec::new();
     let mut single = Vec::new();
-    for (arm, counted, percentile) in each {
-        let figures = |of: &Counted<'_>| figures(of, from, percentile);
+    for (arm, counted, (class, percentile)) in each {
+        let figures = |of: &Counted<'_>| figures(of, class, from, percentile);
         let Pairs { pairs, .. } = pairs(&figures(reference), &figures(counted), |figure| figure.seconds.is_some());
         let pairs: Vec<(f64, f64)> =
             pairs.iter().filter_map(|(one, other)| Some((one.seconds?, other.seconds?))).collect();
@@ -74,6 +99,7 @@ pub(crate) fn latencies(
         found.push(LatencyVerdict {
             arm,
             baseline,
+            class,
             from,
             percentile,
             ratio: ratio.map(|ratio| ratio.mean.exp()),
@@ -106,20 +132,24 @@ impl OfRound for Figure {
     }
 }
 
-fn figures(counted: &Counted<'_>, from: LatencyFrom, percentile: f64) -> Vec<Figure> {
+fn figures(counted: &Counted<'_>, class: Option<usize>, from: LatencyFrom, percentile: f64) -> Vec<Figure> {
     let figure = |(place, run): (usize, &std::sync::Arc<Snapshot>)| {
-        let time = of_run(run, from, percentile).map(|time| time.as_secs_f64()).filter(|seconds| *seconds > 0.0);
+        let time = of_run(run, class, from, percentile).map(|time| time.as_secs_f64()).filter(|seconds| *seconds > 0.0);
         Figure { seconds: time, round: counted.round(place) }
     };
     counted.runs.iter().enumerate().map(figure).collect()
 }
 
 /// `None` for one that was stopped, or without such times.
-fn of_run(run: &Snapshot, from: LatencyFrom, percentile: f64) -> Option<Duration> {
+fn of_run(run: &Snapshot, class: Option<usize>, from: LatencyFrom, percentile: f64) -> Option<Duration> {
     let end = run.end.as_ref().filter(|_| run.state == RunState::Finished)?;
+    let tasks = match class {
+        None => &end.distributions,
+        Some(place) => run.classes.get(place)?.whole.as_deref()?,
+    };
     let whole = match from {
-        LatencyFrom::IntendedArrival => &end.distributions.sojourn,
-        LatencyFrom::Start => &end.distributions.service,
+        LatencyFrom::IntendedArrival => &tasks.sojourn,
+        LatencyFrom::Start => &tasks.service,
     };
     (whole.count() > 0).then(|| whole.quantile(percentile / 100.0))
 }
@@ -133,7 +163,7 @@ mod tests {
     use crate::metrics::distribution::Distributions;
     use crate::metrics::fixtures::snapshot;
     use crate::metrics::latency::Recorded;
-    use crate::metrics::snapshot::RunEnd;
+    use crate::metrics::snapshot::{ClassFigures, RunEnd};
 
     /// A run of which these are the sojourn times in milliseconds.
     fn run(times: &[f64]) -> Arc<Snapshot> {
@@ -160,6 +190,33 @@ mod tests {
         assert_eq!((median.finding, median.pairs, median.arm), (Finding::Slower, 3, 1));
         assert!((tail.difference.expect("a difference") - 0.071_66).abs() < 2e-4, "{tail:?}");
         assert_eq!(median.p.expect("a p").comparisons, 2);
+    }
+
+    #[test]
+    fn classes_are_compared_each_with_itself() {
+        let of_classes = |each: [&[f64]; 2]| {
+            let mut both = Snapshot::clone(&run(&[1.0]));
+            let class = |times: &&[f64]| {
+                let whole = run(times).end.as_ref().expect("it is over").distributions.clone();
+                ClassFigures { whole: Some(Box::new(whole)), ..ClassFigures::default() }
+            };
+            both.classes = Arc::new(each.iter().map(class).collect());
+            Arc::new(both)
+        };
+        let runs = |quick: f64, slow: f64| {
+            [1.0, 1.01, 0.99].map(|scale| of_classes([&[quick * scale], &[slow * scale]])).to_vec()
+        };
+        let arms = [runs(1.0, 30.0), runs(30.0, 15.0)];
+        let arms: Vec<Counted<'_>> = arms.iter().map(|runs| Counted { runs, rounds: &[] }).collect();
+        let asked = (LatencyFrom::IntendedArrival, &[50.0][..]);
+        let found = latencies_of_classes(&arms, 0, asked, Looks::Once(3));
+        let said: Vec<_> = found.iter().map(|one| (one.class, one.finding, one.pairs)).collect();
+        assert_eq!(said, [(Some(0), Finding::Slower, 3), (Some(1), Finding::Faster, 3)]);
+        assert!((found[0].ratio.expect("a ratio") - 30.0).abs() < 0.1, "{found:?}");
+        assert!(found.iter().all(|one| one.p.expect("a p").comparisons == 2), "{found:?}");
+        let one_class = [vec![run(&[1.0])], vec![run(&[1.0])]];
+        let one_class: Vec<Counted<'_>> = one_class.iter().map(|runs| Counted { runs, rounds: &[] }).collect();
+        assert_eq!(latencies_of_classes(&one_class, 0, asked, Looks::Once(1)), []);
     }
 
     #[test]

@@ -88,6 +88,7 @@ pub(crate) fn snapshot() -> Snapshot {
             service: quantiles(10),
             sojourn: quantiles(2611),
         },
+        classes: Arc::default(),
         ghosts: Default::default(),
         initializers: Default::default(),
         load: crate::metrics::snapshot::Load::default(),

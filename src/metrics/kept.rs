@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::metrics::distribution::{Distribution, Distributions};
-use crate::metrics::snapshot::Snapshot;
+use crate::metrics::snapshot::{RunEnd, Snapshot, SoFar};
 
 /// Runs of an arm that are kept with their whole distributions.
 pub(crate) const WHOLE: usize = 8;
@@ -69,24 +69,24 @@ impl Runs {
 
 /// The latencies of all runs of an arm together; `None` if there is no run, or one that is not over.
 #[must_use]
-pub(crate) fn together(runs: &[Arc<Snapshot>]) -> Option<Distributions> {
-    let mut all: Option<Distributions> = None;
+pub(crate) fn together(runs: &[Arc<Snapshot>]) -> Option<SoFar> {
+    let mut all: Option<SoFar> = None;
     for run in runs {
         let end = run.end.as_ref()?;
         match &end.so_far {
-            Some(sum) => all = Some(Distributions::clone(sum)),
-            None => all.get_or_insert_default().merge(&end.distributions),
+            Some(sum) => all = Some(SoFar::clone(sum)),
+            None => all.get_or_insert_default().merge(run, end),
         }
     }
     all
 }
 
-fn take_sum(run: &mut Arc<Snapshot>) -> Option<Distributions> {
+fn take_sum(run: &mut Arc<Snapshot>) -> Option<SoFar> {
     let end = Arc::make_mut(run).end.as_mut()?;
     Arc::make_mut(end).so_far.take().map(Arc::unwrap_or_clone)
 }
 
-fn fold(run: &mut Snapshot, before: Option<Distributions>, percentiles: &[f64]) {
+fn fold(run: &mut Snapshot, before: Option<SoFar>, percentiles: &[f64]) {
     run.failures = first(&run.failures, OLD_FAILURES);
     run.notes = first(&run.notes, OLD_NOTES);
     run.memory_course = Arc::default();
@@ -94,10 +94,16 @@ fn fold(run: &mut Snapshot, before: Option<Distributions>, percentiles: &[f64]) 
     // their pages from being given back.
     let Some(mut end) = run.end.take().map(|end| end.as_ref().clone()) else { return };
     let mut sum = before.unwrap_or_default();
-    sum.merge(&end.distributions);
+    sum.merge(run, &end);
     end.so_far = Some(Arc::new(sum));
     let quantiles = || PERCENTILES.iter().chain(percentiles).map(|percentile| percentile / 100.0);
-    end.distributions.each(|distribution| *distribution = distribution.reduced(quantiles()));
+    let reduce = |all: &mut Distributions| all.each(|distribution| *distribution = distribution.reduced(quantiles()));
+    reduce(&mut end.distributions);
+    if !run.classes.is_empty() {
+        let mut classes = run.classes.to_vec();
+        classes.iter_mut().filter_map(|class| class.whole.as_deref_mut()).for_each(reduce);
+        run.classes = Arc::new(classes);
+    }
     end.delivered = end.delivered.reduced(quantiles());
     run.end = Some(Arc::new(end));
 }
@@ -105,6 +111,21 @@ fn fold(run: &mut Snapshot, before: Option<Distributions>, percentiles: &[f64]) 
 /// The first entries, in a list of their own.
 fn first<T: Clone>(list: &[T], most: usize) -> Arc<Vec<T>> {
     Arc::new(list.iter().take(most).cloned().collect())
+}
+
+impl SoFar {
+    /// Adds the latencies of another run.
+    fn merge(&mut self, run: &Snapshot, end: &RunEnd) {
+        self.all.merge(&end.distributions);
+        if self.classes.is_empty() {
+            self.classes = vec![Distributions::default(); run.classes.len()].into();
+        }
+        let classes = run.classes.iter().map(|class| class.whole.as_deref());
+        self.classes
+            .iter_mut()
+            .zip(classes)
+            .for_each(|(sum, class)| class.into_iter().for_each(|class| sum.merge(class)));
+    }
 }
 
 impl Distributions {
@@ -128,10 +149,10 @@ mod tests {
     use super::*;
     use crate::metrics::fixtures::{attempt, snapshot};
     use crate::metrics::latency::Recorded;
-    use crate::metrics::snapshot::{RunEnd, WorkerRow};
+    use crate::metrics::snapshot::{ClassFigures, WorkerRow};
 
     /// A run of a thousand tasks that differ from one another and from those of other runs.
-    fn run(number: u64) -> Arc<Snapshot> {
+    fn run(number: u64, classes: usize) -> Arc<Snapshot> {
         let mut recorded = Recorded::new();
         (0..1000).for_each(|task| recorded.record(1_000_000 + number * 7919 + task * task * 1009));
         let latency = recorded.distribution();
@@ -143,6 +164,8 @@ mod tests {
         };
         let mut run = snapshot();
         run.failures = Arc::new((0..200).map(attempt).collect());
+        let class = ClassFigures { whole: Some(Box::new(distributions.clone())), ..ClassFigures::default() };
+        run.classes = Arc::new(vec![class; classes]);
         run.end = Some(Arc::new(RunEnd { distributions, ..RunEnd::default() }));
         Arc::new(run)
     }
@@ -158,18 +181,32 @@ mod tests {
                 .sum::<usize>()
             + run.notes.iter().map(|note| size_of_val(note) + note.text.capacity()).sum::<usize>();
         let end = run.end.as_ref().map_or(0, |end| {
-            let Distributions { wait, startup, service, sojourn } = &end.distributions;
-            let buckets = [wait, startup, service, sojourn].map(|distribution| distribution.buckets().len() * 16);
-            size_of::<RunEnd>() + buckets.iter().sum::<usize>()
+            let of_all = |all: &Distributions| {
+                let Distributions { wait, startup, service, sojourn } = all;
+                let buckets = [wait, startup, service, sojourn].map(|distribution| distribution.buckets().len() * 16);
+                buckets.iter().sum::<usize>()
+            };
+            let whole = |class: &ClassFigures| {
+                class.whole.as_deref().map_or(0, |whole| size_of_val(class) + size_of_val(whole) + of_all(whole))
+            };
+            size_of::<RunEnd>() + of_all(&end.distributions) + run.classes.iter().map(whole).sum::<usize>()
         });
         size_of::<Snapshot>() + lists + end
     }
 
     #[test]
     fn a_run_costs_little_once_others_have_followed() {
-        let mut runs = Runs::default();
-        (0..500).for_each(|number| runs.push(run(number), 1, &[99.9]));
+        let runs_of = |classes| {
+            let mut runs = Runs::default();
+            (0..500).for_each(|number| runs.push(run(number, classes), 1, &[99.9]));
+            runs
+        };
+        let (runs, with_classes) = (runs_of(0), runs_of(4));
         let (old, recent) = runs.split_at(500 - WHOLE);
+        for (run, same) in with_classes.iter().zip(old) {
+            let each = (bytes(run) - bytes(same)) / 4;
+            assert!(each <= 3 * 1024 / 2, "a class takes {each} bytes");
+        }
         let rows = snapshot().workers.len() * size_of::<WorkerRow>();
         for run in old {
             assert!(bytes(run) - rows <= 3 * 1024, "{} bytes", bytes(run) - rows);
@@ -184,17 +221,23 @@ mod tests {
         let mut runs = Runs::default();
         let mut whole = Distributions::default();
         for number in 0..40 {
-            let run = run(number);
+            let run = run(number, 1);
             whole.merge(&run.end.as_ref().unwrap().distributions);
             runs.push(run, number as u32, &[99.9, 25.0]);
-            assert_eq!(together(&runs).as_ref(), Some(&whole), "after {number}");
+            let sum = together(&runs).expect("runs");
+            assert_eq!((&sum.all, &sum.classes[..]), (&whole, &[whole.clone()][..]), "after {number}");
         }
-        for (number, kept) in (0..).zip(runs.iter()) {
-            let (before, kept) = (run(number), kept.end.as_ref().unwrap());
+        for (number, kept_run) in (0..).zip(runs.iter()) {
+            let (before, kept) = (run(number, 1), kept_run.end.as_ref().unwrap());
             let before = &before.end.as_ref().unwrap().distributions;
             for percentile in [25.0, 50.0, 90.0, 95.0, 99.0, 99.9] {
                 let quantile = |of: &Distributions| of.sojourn.quantile(percentile / 100.0);
                 assert_eq!(quantile(&kept.distributions), quantile(before), "p{percentile} of run {number}");
+                assert_eq!(
+                    quantile(kept_run.classes[0].whole.as_ref().unwrap()),
+                    quantile(before),
+                    "p{percentile} of its class"
+                );
             }
             assert_eq!(kept.distributions.wait.count(), 1000);
             assert!(kept.distributions.service.summary().mean > Duration::ZERO);

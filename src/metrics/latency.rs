@@ -100,6 +100,22 @@ impl Recorded {
         nanos(self.sum)
     }
 
+    /// Adds the times of another one.
+    fn absorb(&mut self, other: &mut Self) {
+        other.flush();
+        // All have the same bounds: there is nothing that would not fit.
+        let added = self.histogram.add(&other.histogram);
+        debug_assert!(added.is_ok(), "{added:?}");
+        self.sum += other.sum;
+        self.max = self.max.max(other.max);
+    }
+
+    /// Forgets all times.
+    fn clear(&mut self) {
+        self.histogram.reset();
+        (self.sum, self.max, self.low, self.high, self.pending) = (0, 0, 1, 0, 0);
+    }
+
     /// Percentiles so far.
     pub(crate) fn quantiles(&mut self) -> Quantiles {
         self.flush();
@@ -193,6 +209,20 @@ impl Latencies {
         if !report.retried {
             self.sojourn.record(wait.saturating_add(startup).saturating_add(service));
         }
+    }
+
+    /// Adds the latencies of other tasks.
+    pub(crate) fn absorb(&mut self, other: &mut Self) {
+        self.wait.absorb(&mut other.wait);
+        self.startup.absorb(&mut other.startup);
+        self.service.absorb(&mut other.service);
+        self.sojourn.absorb(&mut other.sojourn);
+    }
+
+    /// Forgets all latencies.
+    pub(crate) fn clear(&mut self) {
+        let Self { wait, startup, service, sojourn } = self;
+        [wait, startup, service, sojourn].into_iter().for_each(Recorded::clear);
     }
 
     /// Percentiles so far.

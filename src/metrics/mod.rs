@@ -3,6 +3,7 @@
 //! Knows the vocabulary of `engine` (events, outcomes) and nothing of how engines work.
 
 mod carriage;
+pub(crate) mod classes;
 pub(crate) mod course;
 pub(crate) mod delivery;
 pub(crate) mod distribution;

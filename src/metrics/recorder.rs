@@ -13,11 +13,11 @@ use crate::engine::event::{
 };
 use crate::engine::outcome::{AttemptReport, Outcome};
 use crate::metrics::carriage::Carriages;
+use crate::metrics::classes::{Classes, CpuSource};
 use crate::metrics::course::CourseWriter;
 use crate::metrics::delivery::Deliveries;
 use crate::metrics::gil_probe::Probes;
 use crate::metrics::kills::Kills;
-use crate::metrics::latency::Latencies;
 use crate::metrics::life::{ForkServerUse, Lives};
 use crate::metrics::log::{Last, keep_begin, trimmed};
 use crate::metrics::results_hash::ResultsHash;
@@ -60,7 +60,7 @@ pub struct RecorderConfig {
 pub struct Recorder {
     config: RecorderConfig,
     publish: watch::Sender<Arc<Snapshot>>,
-    latencies: Latencies,
+    classes: Classes,
     hash: ResultsHash,
     slots: Slots,
     sampler: Option<Sampler>,
@@ -111,7 +111,7 @@ impl Recorder {
         let mut recorder = Self {
             config,
             publish,
-            latencies: Latencies::default(),
+            classes: Classes::new(1, CpuSource::Nobody),
             hash: ResultsHash::default(),
             slots: Slots::default(),
             sampler: None,
@@ -163,6 +163,11 @@ impl Recorder {
         self.stages = Stages::new(stages);
     }
 
+    /// Tells so many classes of tasks apart. Before anything is told.
+    pub(crate) fn tell_apart(&mut self, classes: usize, cpu: CpuSource) {
+        self.classes = Classes::new(classes, cpu);
+    }
+
     fn note(&mut self, now: Moment, severity: Severity, mut text: String) {
         keep_begin(&mut text);
         self.notes.push(Note { at: self.pauses.clock(now), severity, text });
@@ -179,10 +184,7 @@ impl Recorder {
         if !report.retried {
             self.last_outcome = self.pauses.clock(now);
         }
-        // Of one that never started (no such program, a worker dead on arrival) neither has anything to record.
-        if report.slot.is_some() {
-            self.latencies.attempt(report);
-        }
+        self.classes.attempt(report);
         self.slots.attempted(report, self.measured_until());
         self.kills.attempt(report);
         if let Some(times) = report.times() {
@@ -260,7 +262,8 @@ impl Recorder {
             throughput,
             throughput_whole: per_second(counts.succeeded, wall.elapsed()),
             queue: self.queue(wall, view),
-            latency: self.latencies.summary(),
+            latency: self.classes.summary(),
+            classes: Arc::new(self.classes.figures(over)),
             load: Load {
                 utilisation: Load::utilisation(busy, worker_time.idle, self.config.unbounded),
                 little: self.little(now, view),
@@ -304,7 +307,7 @@ impl Recorder {
         let mut mean = self.depth.mean();
         // When every task that came has left the queue once, the sum of their waits is the integral of its depth: exact,
         // however short the run was (J. D. C. Little, A Proof for the Queuing Formula L = lambda W, 1961).
-        let left = self.latencies.waits() + self.expired;
+        let left = self.classes.waits() + self.expired;
         let seconds = wall.elapsed().as_secs_f64();
         let paused = !self.pauses.until(wall).is_zero();
         if view.state.is_over()
@@ -315,7 +318,7 @@ impl Recorder {
         {
             // Arrivals that were held outside have waited too, but not in the queue.
             let outside = view.presence.map_or(Duration::ZERO, |presence| presence.outside);
-            let waited = (self.latencies.waited() + self.expired_wait).saturating_sub(outside);
+            let waited = (self.classes.waited() + self.expired_wait).saturating_sub(outside);
             let exact = waited.as_secs_f64() / seconds;
             mean = if exact <= self.depth.max as f64 { exact } else { mean };
         }
@@ -326,8 +329,8 @@ impl Recorder {
     fn little(&self, now: Moment, view: &EngineView<'_>) -> Option<Little> {
         let Presence { time, until, .. } = view.presence?;
         let window = if view.state.is_over() { until } else { now };
-        let left = self.latencies.sojourns() + self.expired;
-        let sojourns = self.latencies.sojourned() + self.expired_wait;
+        let left = self.classes.sojourns() + self.expired;
+        let sojourns = self.classes.sojourned() + self.expired_wait;
         let gone = view.counts.finished() - view.counts.dropped;
         Little::new(time, window, sojourns, left, gone.saturating_sub(left))
     }
@@ -378,7 +381,7 @@ impl Recorder {
         RunEnd {
             wall: wall.elapsed(),
             tail_idle: (0..workers).map(|slot| last.since(last_end(slot))).sum(),
-            distributions: self.latencies.distributions(),
+            distributions: self.classes.distributions(),
             delivered: self.deliveries.distribution(),
             so_far: None,
             unreaped: self.slots.starts.saturating_sub(self.slots.exits),
@@ -390,7 +393,7 @@ impl Observer for Recorder {
     fn event(&mut self, now: Moment, event: &Event<'_>) {
         match event {
             Event::Succeeded(batch) => {
-                let sums = self.latencies.batch(batch, &mut self.hash);
+                let sums = self.classes.batch(batch, &mut self.hash);
                 if let Some(first) = batch.records.first() {
                     self.pauses.runs_since(first.start);
                 }
@@ -401,7 +404,8 @@ impl Observer for Recorder {
                 self.last_outcome = self.pauses.clock(now);
             }
             Event::Attempt(report) => self.attempt(now, report),
-            Event::Expired { count, limit, reports, .. } => {
+            Event::Expired { class, count, limit, reports } => {
+                self.classes.expired(*class, *count);
                 reports.iter().for_each(|report| self.failures.push(trimmed(report)));
                 self.expired += count;
                 self.expired_wait += limit.duration().saturating_mul(u32::try_from(*count).unwrap_or(u32::MAX));
@@ -410,6 +414,7 @@ impl Observer for Recorder {
             Event::WorkerStarted { worker, pid, restart } => {
                 let kept = !self.config.capabilities.process_per_task;
                 self.slots.started(*worker, *pid, *restart, kept, now);
+                self.classes.started(worker.slot);
                 self.tell_sampler(worker.slot);
             }
             Event::WorkerReady { worker, .. } => {
@@ -425,11 +430,16 @@ impl Observer for Recorder {
             }
             Event::WorkerUnkillable { .. } => self.unkillable += 1,
             Event::LaneBegins { lane, cpu, delay } => {
+                self.classes.told(*lane, *cpu);
                 self.slots.lane_begins(*lane, ThreadUse { cpu: *cpu, delay: *delay, between: Duration::ZERO });
             }
             Event::LaneThread { lane, thread, delay } => self.slots.thread(*lane, *thread, *delay),
-            Event::WorkerUsage { lane, usage } => self.slots.told(*lane, *usage),
+            Event::WorkerUsage { lane, usage } => {
+                self.classes.told(*lane, usage.cpu());
+                self.slots.told(*lane, *usage);
+            }
             Event::WorkerExited { worker, pid, usage, peak_rss_bytes, expected, exit, cause } => {
+                self.classes.exited(*worker, usage.cpu());
                 let at = self.pauses.clock(now);
                 let death = Death { at, slot: worker.slot, pid: *pid, exit: *exit, cause: *cause };
                 self.slots.died(death);

@@ -9,6 +9,7 @@ pub use crate::engine::event::Chunks;
 use crate::engine::event::{DeathCause, Moment, PageFaults, RunState, Severity, Slot, WorkerState};
 use crate::engine::outcome::{AttemptReport, Counts, Exit};
 pub use crate::metrics::carriage::Carriage;
+pub use crate::metrics::classes::{ClassCounts, ClassCpu, ClassFigures};
 pub use crate::metrics::course::{LifeCourse, MemoryCourse, MemoryPoint};
 pub use crate::metrics::delivery::Delivery;
 use crate::metrics::distribution::{Distribution, Distributions};
@@ -64,6 +65,8 @@ pub struct Snapshot {
     pub queue: QueueFigures,
     /// Distribution of the four latencies.
     pub latency: Latency,
+    /// The same class by class, with their tasks and CPU time; empty where there is only one.
+    pub classes: Arc<Vec<ClassFigures>>,
     /// Where the time of the workers went.
     pub worker_time: WorkerTime,
     /// How much of it was asked for, and Little's law.
@@ -154,6 +157,7 @@ impl Snapshot {
             throughput_whole: 0.0,
             queue: QueueFigures::default(),
             latency: Latency::default(),
+            classes: Arc::default(),
             worker_time: WorkerTime::default(),
             load: Load::default(),
             stages: Box::default(),
@@ -249,11 +253,20 @@ pub struct RunEnd {
     pub delivered: Distribution,
     /// The latencies of this run and of all earlier ones of its arm, where theirs are no longer kept whole (see
     /// [`crate::metrics::kept`]).
-    pub so_far: Option<Arc<Distributions>>,
+    pub so_far: Option<Arc<SoFar>>,
     /// Time that workers had nothing left to do while others still worked, summed over the workers.
     pub tail_idle: Duration,
     /// Worker processes that were started and not reaped: 0 unless something is wrong.
     pub unreaped: u64,
+}
+
+/// The latencies of several runs together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SoFar {
+    /// Of all tasks.
+    pub all: Distributions,
+    /// Of each task class, as in [`Snapshot::classes`].
+    pub classes: Box<[Distributions]>,
 }
 
 /// A line for people.

@@ -78,12 +78,12 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::report::fixtures::comparison;
+    use crate::report::fixtures::two_classes;
     use crate::report::json::result;
 
     /// Keys that say which thing it is, or what happened to one task, rather than how much.
-    const NO_FIGURES: [&str; 9] =
-        ["state", "partial", "warmup", "metric", "arm", "baseline", "failures", "notes", "deaths"];
+    const NO_FIGURES: [&str; 10] =
+        ["state", "partial", "warmup", "metric", "arm", "baseline", "failures", "notes", "deaths", "name"];
 
     fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
         match value {
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn every_figure_of_a_result_has_a_definition() {
-        let document = result(&comparison());
+        let document = result(&two_classes());
         let mut found = Vec::new();
         for part in ["/arms/0/runs/0", "/arms/0/summary", "/comparison/0", "/measurement"] {
             leaves(document.pointer(part).expect("a part"), "", &mut found);

@@ -11,7 +11,7 @@ use crate::metrics::distribution::Distributions;
 use crate::metrics::fixtures::{attempt, row, snapshot};
 use crate::metrics::latency::Latencies;
 use crate::metrics::results_hash::ResultsHash;
-use crate::metrics::snapshot::{Latency, RunEnd, RunId, Snapshot, WorkerTime};
+use crate::metrics::snapshot::{ClassCounts, ClassCpu, ClassFigures, Latency, RunEnd, RunId, Snapshot, WorkerTime};
 use crate::os::host::Host;
 use crate::report::ending::Ending;
 use crate::report::{ArmResult, Results};
@@ -120,6 +120,39 @@ pub(crate) fn workload() -> Workload {
         folder: None,
         batch: crate::workload::model::BatchRules::default(),
     }
+}
+
+/// The same of two classes: one whose tasks are as they are there, and a slow one of ten tasks that took ten times as long in
+/// the process engine, of which two failed.
+pub(crate) fn two_classes() -> Results {
+    let mut results = comparison();
+    let mut workload = workload();
+    let [ref quick] = workload.classes[..] else { return results };
+    workload.classes.push(TaskClass { name: "slow".to_owned(), ..quick.clone() });
+    results.workload = Arc::new(workload);
+    for (arm, slow) in results.arms.iter_mut().zip([30, 300]) {
+        for (round, run) in (0..).zip(&mut arm.runs) {
+            let mut both = Snapshot::clone(run);
+            let (latency, distributions) = latencies(1, slow + round);
+            let counts = |succeeded, failed| ClassCounts { succeeded, failed, ..ClassCounts::default() };
+            let class = |class, tasks, latency, cpu, whole| ClassFigures {
+                class,
+                classes: 1,
+                tasks,
+                latency,
+                cpu,
+                whole: Some(Box::new(whole)),
+            };
+            let all = both.end.as_ref().map(|end| end.distributions.clone()).unwrap_or_default();
+            let cpu = |millis, tasks| Some(ClassCpu { time: Duration::from_millis(millis), tasks });
+            both.classes = Arc::new(vec![
+                class(0, counts(1000, 0), both.latency.clone(), cpu(9800, 980), all),
+                class(1, counts(8, 2), latency, cpu(100, 10), distributions),
+            ]);
+            *run = Arc::new(both);
+        }
+    }
+    results
 }
 
 fn spec(name: &str, kind: EngineKind) -> EngineSpec {

@@ -18,6 +18,7 @@
 //! * `stages`, `chunks`: see [`stages`]; `payload`, `worker_time_s`: see [`carriage`].
 //! * `results_made_wrong`: how many of the results are those of `faults: bad_result` with `result: wrong`; with any, the
 //!   `results_hash` is another than that of the same tasks without.
+//! * `classes`: see [`classes`].
 //! * `littles_law`: see [`load`]; `null` for an arm that does not tell how many tasks it has.
 
 mod load;
@@ -27,6 +28,7 @@ pub(crate) mod python;
 
 mod caller;
 mod carriage;
+mod classes;
 pub(super) mod comparison;
 mod failure;
 mod lives;
@@ -47,9 +49,9 @@ use crate::analysis::statistics::{Estimate, estimate};
 use crate::analysis::verdict::Verdict;
 use crate::engine::event::{PageFaults, RunState, Severity};
 use crate::engine::outcome::Counts;
-use crate::metrics::distribution::Distribution;
+use crate::metrics::distribution::{Distribution, Distributions};
 use crate::metrics::kept;
-use crate::metrics::snapshot::{Quantiles, Snapshot};
+use crate::metrics::snapshot::{Latency, Quantiles, Snapshot};
 use crate::os::host::Host;
 use crate::report::json::load::LittleOut;
 use crate::report::{ArmResult, Results, clean};
@@ -57,6 +59,7 @@ use crate::workload::model::{CpuList, EngineKind, SkippedArm, StartMethod, Workl
 
 use caller::CallerOut;
 use carriage::{CarriageOut, WorkerTimeOut};
+use classes::ClassOut;
 use comparison::{BestOut, ComparisonOut, DriftOut, MeasurementOut};
 use failure::{FailureOut, failure};
 use lives::{InitializersOut, LivesOut};
@@ -75,6 +78,8 @@ struct Document<'a> {
     host: HostOut<'a>,
     arms: Vec<ArmOut<'a>>,
     comparison: Vec<ComparisonOut<'a>>,
+    /// The same percentiles class by class, where a workload has several (additive to version 1).
+    comparison_by_class: Vec<ComparisonOut<'a>>,
     /// Of more than two arms (additive to version 1).
     best: Option<BestOut<'a>>,
     /// How many rounds were made, and why (additive to version 1).
@@ -165,6 +170,8 @@ struct RunOut<'a> {
     throughput: f64,
     tasks: Tasks,
     latency_s: LatencyOut,
+    /// Task classes, where there are several (additive to version 1).
+    classes: Vec<ClassOut>,
     worker_time_s: WorkerTimeOut,
     cpu: CpuOut,
     memory: MemoryOut,
@@ -238,12 +245,18 @@ struct Tasks {
 
 #[derive(Serialize)]
 struct LatencyOut {
+    #[serde(flatten)]
+    of_tasks: LatenciesOut,
+    /// Until the caller has the result (additive to version 1).
+    delivered: QuantilesOut,
+}
+
+#[derive(Serialize)]
+struct LatenciesOut {
     wait: QuantilesOut,
     startup: QuantilesOut,
     service: QuantilesOut,
     sojourn: QuantilesOut,
-    /// Until the caller has the result (additive to version 1).
-    delivered: QuantilesOut,
 }
 
 #[derive(Serialize)]
@@ -306,6 +319,7 @@ fn document<'a>(results: &'a Results, verdicts: &'a [Verdict]) -> Document<'a> {
         host: host_out(host),
         arms: arms.iter().map(|arm| arm_out(arm, workload, &results.offered(arm))).collect(),
         comparison: comparison::all(verdicts, results),
+        comparison_by_class: comparison::of_classes(results),
         best: comparison::best(results),
         measurement: MeasurementOut::of(results),
         aborted: results.ending.aborted().is_some(),
@@ -396,10 +410,7 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload, offered: &[f64]) -> Ru
     let percentiles = &workload.measure.percentiles;
     let quantiles = |summary: &Quantiles, whole: Option<&Distribution>| quantiles(summary, whole, percentiles);
     let latency_s = LatencyOut {
-        wait: quantiles(&run.latency.wait, end.map(|end| &end.distributions.wait)),
-        startup: quantiles(&run.latency.startup, end.map(|end| &end.distributions.startup)),
-        service: quantiles(&run.latency.service, end.map(|end| &end.distributions.service)),
-        sojourn: quantiles(&run.latency.sojourn, end.map(|end| &end.distributions.sojourn)),
+        of_tasks: latencies(&run.latency, end.map(|end| &end.distributions), percentiles),
         delivered: if run.delivery.mode.blocks() {
             quantiles(&run.delivery.delivered, end.map(|end| &end.delivered))
         } else {
@@ -426,6 +437,7 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload, offered: &[f64]) -> Ru
             retries,
         },
         latency_s,
+        classes: classes::of_run(run, workload),
         worker_time_s: WorkerTimeOut::of(run),
         cpu: CpuOut {
             user_s: seconds(run.cpu.user),
@@ -466,6 +478,16 @@ fn run_out<'a>(run: &'a Snapshot, workload: &'a Workload, offered: &[f64]) -> Ru
     }
 }
 
+fn latencies(summary: &Latency, whole: Option<&Distributions>, percentiles: &[f64]) -> LatenciesOut {
+    let of = |summary, pick: fn(&Distributions) -> &Distribution| quantiles(summary, whole.map(pick), percentiles);
+    LatenciesOut {
+        wait: of(&summary.wait, |whole| &whole.wait),
+        startup: of(&summary.startup, |whole| &whole.startup),
+        service: of(&summary.service, |whole| &whole.service),
+        sojourn: of(&summary.sojourn, |whole| &whole.sojourn),
+    }
+}
+
 pub(super) fn quantiles(summary: &Quantiles, whole: Option<&Distribution>, percentiles: &[f64]) -> QuantilesOut {
     let measured = |duration| (summary.count > 0).then(|| seconds(duration));
     let whole = whole.filter(|whole| whole.count() > 0);
@@ -501,7 +523,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::report::fixtures::comparison;
+    use crate::report::fixtures::{comparison, two_classes};
 
     #[test]
     fn document_of_a_comparison() {
@@ -509,6 +531,26 @@ mod tests {
         // One run of each arm is enough to see every field.
         results.arms.iter_mut().for_each(|arm| drop(arm.runs.drain(..2)));
         insta::assert_snapshot!(text(&results).replace(env!("CARGO_PKG_VERSION"), "VERSION"));
+    }
+
+    #[test]
+    fn classes_have_figures_and_comparisons_of_their_own() {
+        let document = result(&two_classes());
+        let classes = &document["arms"][1]["runs"][0]["classes"];
+        assert_eq!((&classes[0]["name"], &classes[1]["name"]), (&Value::from("unit"), &Value::from("slow")));
+        assert_eq!((&classes[1]["tasks"]["succeeded"], &classes[1]["tasks"]["failed"]), (&8.into(), &2.into()));
+        assert_eq!((&classes[1]["cpu"]["total_s"], &classes[1]["cpu"]["mean_s"]), (&0.1.into(), &0.01.into()));
+        let p50 = classes[1]["latency_s"]["service"]["p50"].as_f64().expect("a time");
+        assert!((p50 - 0.3).abs() < 1e-3, "{classes}");
+        assert!(classes[1]["latency_s"]["sojourn"]["percentiles"]["99.9"].is_number(), "{classes}");
+        let compared = document["comparison_by_class"].as_array().expect("a list").iter();
+        let of = |class: &str| compared.clone().filter(|one| one["class"] == class).collect::<Vec<_>>();
+        assert_eq!((of("unit").len(), of("slow").len()), (3, 3), "{document}");
+        assert_eq!(of("slow")[0]["comparisons"], 6, "all of them were asked at once");
+        let none = result(&comparison());
+        assert_eq!(none["arms"][0]["runs"][0]["classes"], Value::Array(Vec::new()));
+        assert_eq!(none["comparison_by_class"], Value::Array(Vec::new()));
+        assert!(document["comparison"].as_array().expect("a list").iter().all(|one| one.get("class").is_none()));
     }
 
     #[test]

@@ -8,14 +8,13 @@ use std::sync::Arc;
 use crate::analysis::failing::{AllFailed, all_failed};
 use crate::analysis::gil;
 use crate::analysis::inference::Looks;
-use crate::analysis::latencies::{LatencyVerdict, latencies};
+use crate::analysis::latencies::{LatencyVerdict, latencies, latencies_of_classes};
 use crate::analysis::precision::Precision;
 use crate::analysis::ranking::{Best, best};
 use crate::analysis::verdict::{Counted, Verdict, verdicts};
 use crate::engine::event::RunState;
-use crate::metrics::distribution::Distributions;
 use crate::metrics::kept;
-use crate::metrics::snapshot::{GilProbe, Snapshot};
+use crate::metrics::snapshot::{GilProbe, Snapshot, SoFar};
 use crate::os::host::Host;
 use crate::report::ending::{Ending, Partial};
 use crate::workload::model::{EngineKind, EngineSpec, StartMethod, Workers, Workload};
@@ -105,6 +104,22 @@ impl Results {
         if self.sharing_cores { Vec::new() } else { latencies(&self.counted(), self.baseline, asked, self.looks) }
     }
 
+    /// The same class by class; none where the workload has only one.
+    pub(crate) fn latencies_of_classes(&self) -> Vec<LatencyVerdict> {
+        let measure = &self.workload.measure;
+        let asked = (measure.latency_from, measure.percentiles.as_slice());
+        if self.sharing_cores {
+            return Vec::new();
+        }
+        latencies_of_classes(&self.counted(), self.baseline, asked, self.looks)
+    }
+
+    /// The name of the class at a place of [`Snapshot::classes`].
+    pub(crate) fn name_of_class(&self, place: usize) -> Option<String> {
+        let class = self.arms.iter().flat_map(|arm| &arm.runs).find_map(|run| run.classes.get(place))?;
+        Some(class.name(&self.workload))
+    }
+
     /// What the runs show of the lock of an interpreter, for each arm with threads.
     pub(crate) fn gil(&self) -> Vec<gil::Evidence> {
         if self.sharing_cores {
@@ -157,7 +172,7 @@ impl Results {
 impl ArmResult {
     /// The tasks of all runs together: their distributions, or `None` if a run has none (it is not over).
     #[must_use]
-    pub(crate) fn distributions(&self) -> Option<Distributions> {
+    pub(crate) fn distributions(&self) -> Option<SoFar> {
         kept::together(&self.runs)
     }
 

@@ -188,6 +188,7 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
         throughput: if over { 0.0 } else { engine.rate },
         throughput_whole: engine.rate,
         queue: QueueFigures { depth: queued, max: TOTAL, mean: 500.0, oldest: at },
+        classes: Arc::default(),
         latency: Latency {
             wait: quantiles(at / 2, ended),
             startup: quantiles(engine.startup, ended),

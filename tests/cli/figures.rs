@@ -42,3 +42,46 @@ fn figures_are_explained() {
     code(&unknown, 2);
     assert!(text(&unknown.stderr).contains("did you mean `throughput`?"), "{}", text(&unknown.stderr));
 }
+
+const CLASSES: &str = "
+version: 1
+name: classes
+seed: 3
+order: shuffle
+tasks:
+  - { name: nap, kind: sleep, count: 14, service_time: { dist: constant, value: 20ms } }
+  - { name: work, kind: cpu, count: 14, service_time: { dist: constant, value: 20ms } }
+  - { name: wrong, kind: command, count: 3, command: [sh, -c, 'exit 3'] }
+engines: [{ kind: pool, workers: 2 }, { kind: process, workers: 2 }, { kind: serial }]
+measure: { warmup: 0, repeats: 2, latency_from: start }
+";
+
+#[test]
+fn each_class_has_figures_of_its_own_in_every_engine() {
+    let file = file(CLASSES);
+    let result = json(&run(&["compare", path(&file), "--format", "json", "--quiet"]));
+    for run in result["arms"].as_array().unwrap().iter().flat_map(|arm| arm["runs"].as_array().unwrap()) {
+        let classes = run["classes"].as_array().unwrap();
+        let [nap, work, wrong] = &classes[..] else { panic!("{classes:?}") };
+        assert_eq!((&nap["name"], &work["name"], &wrong["name"]), (&"nap".into(), &"work".into(), &"wrong".into()));
+        for outcome in ["succeeded", "failed", "timed_out", "lost", "retries"] {
+            let sum: u64 = classes.iter().map(|class| class["tasks"][outcome].as_u64().unwrap()).sum();
+            assert_eq!(Some(sum), run["tasks"][outcome].as_u64(), "{outcome}: {classes:?}");
+        }
+        assert_eq!((&nap["tasks"]["succeeded"], &wrong["tasks"]["failed"]), (&14.into(), &3.into()));
+        for latency in ["wait", "startup", "service", "sojourn"] {
+            let count = |of: &Value| of["latency_s"][latency]["count"].as_u64().unwrap();
+            assert_eq!(classes.iter().map(count).sum::<u64>(), count(run), "{latency}");
+        }
+        assert!(nap["latency_s"]["service"]["p50"].as_f64().unwrap() >= 0.02, "{nap}");
+        let cpu = |class: &Value| class["cpu"]["mean_s"].as_f64().unwrap();
+        assert!(cpu(work) > 2.0 * cpu(nap), "who sleeps uses little: {work} {nap}");
+        // Of a worker that is kept, what it tells first is that of its start too.
+        let told = nap["cpu"]["tasks"].as_u64().unwrap() + work["cpu"]["tasks"].as_u64().unwrap();
+        assert!((20..=28).contains(&told), "{told}");
+    }
+    let of_nap = result["comparison_by_class"].as_array().unwrap().iter().filter(|entry| entry["class"] == "nap");
+    assert_eq!(of_nap.filter(|entry| entry["metric"] == "service_p50" && entry["pairs"] == 2).count(), 2);
+    let report = run(&["run", path(&file), "--engine", "pool", "--quiet"]);
+    assert!(text(&report.stdout).contains("\nby class "), "{}", text(&report.stdout));
+}

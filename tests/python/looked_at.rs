@@ -56,6 +56,38 @@ fn a_script_that_starts_an_interpreter_starts_the_workers_too() {
     }
 }
 
+/// What a free-threaded interpreter says of its lock is put into any: its answer is all that is asked of it.
+#[test]
+fn a_lock_that_an_import_switches_on_is_told_as_such() {
+    let answer =
+        |on: bool| format!("import sys\nsys._is_gil_enabled = lambda: {}\n", if on { "True" } else { "False" });
+    for python in pythons() {
+        for (before, import, words, gil, switched) in [
+            (false, true, "GIL switched on by an import", true, true),
+            (false, false, "GIL off", false, false),
+            (true, true, "GIL on", true, false),
+        ] {
+            let folder = folder(python, &[("t", "extension:work", "")], "python: { interpreter: PYTHON }");
+            std::fs::create_dir(folder.path("site")).unwrap();
+            std::fs::write(folder.path("site/sitecustomize.py"), answer(before)).unwrap();
+            std::fs::write(folder.path("extension.py"), answer(import) + "def work(): return 1\n").unwrap();
+            let run = |format: &str| {
+                let mut command = folder.run("thread", &["--format", format]);
+                command.env("PYTHONPATH", folder.path("site")).output().unwrap()
+            };
+            let result: serde_json::Value = serde_json::from_slice(&run("json").stdout).unwrap();
+            let found = &result["arms"][0]["python"];
+            assert_eq!(
+                (&found["gil"], &found["gil_switched_on"]),
+                (&gil.into(), &switched.into()),
+                "{python:?} {words}"
+            );
+            let report = String::from_utf8(run("text").stdout).unwrap();
+            assert!(report.contains(&format!(", {words}, ")), "{python:?} {words}: {report}");
+        }
+    }
+}
+
 #[test]
 fn an_interpreter_that_is_not_there_does_not_meet_a_condition() {
     let arms = "engines: [{ kind: pool }, { kind: pool, name: newer, python: { interpreter: ./nowhere }, \

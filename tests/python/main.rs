@@ -21,6 +21,7 @@ mod outcomes;
 mod output;
 mod probes;
 mod reference;
+mod remains;
 mod rude;
 mod same;
 mod starts;

@@ -14,8 +14,8 @@ use crate::metrics::delivery::Delivery;
 use crate::metrics::distribution::{Distribution, Distributions};
 use crate::metrics::life::{ForkServerUse, Life};
 use crate::metrics::snapshot::{
-    CPU_HISTORY, Carriage, Chunks, Cpu, Death, Ghosts, Initializers, Kill, Latency, Load, Memory, MemoryCourse, Note,
-    Overhead, QueueFigures, RunEnd, RunId, Snapshot, StageLoad, WorkerRow, WorkerTime,
+    CPU_HISTORY, Carriage, Chunks, ClassFigures, Cpu, Death, Ghosts, Initializers, Kill, Latency, Load, Memory,
+    MemoryCourse, Note, Overhead, QueueFigures, RunEnd, RunId, Snapshot, SoFar, StageLoad, WorkerRow, WorkerTime,
 };
 
 /// A [`Snapshot`] as it is written.
@@ -95,6 +95,26 @@ struct StartFields {
 #[derive(Default, Serialize, Deserialize)]
 struct WrongFields {
     wrong_results: u64,
+}
+
+/// What follows those, likewise.
+#[derive(Default, Serialize, Deserialize)]
+struct ClassFields {
+    classes: Vec<ClassFigures>,
+    /// The latencies of each whole, at the end of a run, and of it and those before it.
+    wholes: Vec<Distributions>,
+    so_far: Box<[Distributions]>,
+}
+
+impl ClassFields {
+    fn of(snapshot: &Snapshot) -> Self {
+        let end = snapshot.end.as_deref();
+        Self {
+            classes: snapshot.classes.to_vec(),
+            wholes: snapshot.classes.iter().filter_map(|class| class.whole.as_deref().cloned()).collect(),
+            so_far: end.and_then(|end| Some(end.so_far.as_ref()?.classes.clone())).unwrap_or_default(),
+        }
+    }
 }
 
 impl LatestFields {
@@ -221,6 +241,7 @@ impl Encoder {
         bytes.extend(postcard::to_stdvec(&newest)?);
         bytes.extend(postcard::to_stdvec(&StartFields { not_forked: snapshot.not_forked().map(Into::into) })?);
         bytes.extend(postcard::to_stdvec(&WrongFields { wrong_results: snapshot.wrong_results })?);
+        bytes.extend(postcard::to_stdvec(&ClassFields::of(snapshot))?);
         Ok(bytes)
     }
 }
@@ -258,7 +279,10 @@ impl Decoder {
         let (latest, newest): (LatestFields, _) = fields_or_none(latest)?;
         let (newest, start): (NewestFields, _) = fields_or_none(newest)?;
         let (start, wrong): (StartFields, _) = fields_or_none(start)?;
-        let (wrong, _newer): (WrongFields, _) = fields_or_none(wrong)?;
+        let (wrong, classes): (WrongFields, _) = fields_or_none(wrong)?;
+        let (classes, _newer): (ClassFields, _) = fields_or_none(classes)?;
+        let ClassFields { mut classes, wholes, so_far } = classes;
+        classes.iter_mut().zip(wholes).for_each(|(class, whole)| class.whole = Some(Box::new(whole)));
         let mut fork_server = latest.fork_server;
         if let Some(server) = &mut fork_server {
             server.not_forked = start.not_forked;
@@ -292,6 +316,7 @@ impl Decoder {
             throughput_whole: frame.throughput_whole,
             queue: frame.queue,
             latency: frame.latency,
+            classes: Arc::new(classes),
             worker_time: WorkerTime {
                 initializing: latest.initializing,
                 carrying: newest.carriage.as_ref().map_or(Duration::ZERO, |(_, carrying)| *carrying),
@@ -317,7 +342,7 @@ impl Decoder {
             kills: kills.find(frame.kills, budget)?,
             timeouts: kills.find(frame.timeouts, budget)?,
             delivery: frame.delivery,
-            end: frame.end.map(|end| Arc::new(end.into())),
+            end: frame.end.map(|end| Arc::new(end.whole(so_far))),
             load: later.load,
             stages: latest.stages,
             chunks: latest.chunks.map(Box::new),
@@ -457,13 +482,16 @@ impl<T: DeserializeOwned + Clone> Read<T> {
 impl From<&RunEnd> for End {
     fn from(end: &RunEnd) -> Self {
         let RunEnd { wall, distributions, delivered, so_far, tail_idle, unreaped } = end.clone();
-        Self { wall, distributions, delivered, so_far: so_far.map(Arc::unwrap_or_clone), tail_idle, unreaped }
+        let so_far = so_far.map(|sum| Arc::unwrap_or_clone(sum).all);
+        Self { wall, distributions, delivered, so_far, tail_idle, unreaped }
     }
 }
 
-impl From<End> for RunEnd {
-    fn from(end: End) -> Self {
-        let End { wall, distributions, delivered, so_far, tail_idle, unreaped } = end;
-        Self { wall, distributions, delivered, so_far: so_far.map(Arc::new), tail_idle, unreaped }
+impl End {
+    /// With what is written elsewhere: the latencies of each class in this run and those before.
+    fn whole(self, classes: Box<[Distributions]>) -> RunEnd {
+        let Self { wall, distributions, delivered, so_far, tail_idle, unreaped } = self;
+        let so_far = so_far.map(|all| Arc::new(SoFar { all, classes }));
+        RunEnd { wall, distributions, delivered, so_far, tail_idle, unreaped }
     }
 }

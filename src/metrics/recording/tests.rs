@@ -12,7 +12,8 @@ use crate::metrics::fixtures;
 use crate::metrics::latency::Recorded;
 use crate::metrics::life::ForkServerUse;
 use crate::metrics::snapshot::{
-    Carriage, Chunks, Cost, Kill, Little, Load, Note, Replaced, RunEnd, Snapshot, StageLoad,
+    Carriage, Chunks, ClassCpu, ClassFigures, Cost, Kill, Little, Load, Note, Replaced, RunEnd, Snapshot, SoFar,
+    StageLoad,
 };
 
 fn moment(elapsed: Duration) -> Moment {
@@ -84,6 +85,9 @@ prop_compose! {
         let carried = Carriage { bytes_in: numbers[1], opaque: numbers[2], ..Carriage::default() };
         snapshot.carriage = over.then(|| Box::new(carried));
         snapshot.worker_time.carrying = if over { time(2) } else { Duration::ZERO };
+        let suspect_count = suspect.len();
+        let class = |class| ClassFigures { class, cpu: over.then(|| ClassCpu { time: time(1), tasks: 1 }), ..ClassFigures::default() };
+        snapshot.classes = Arc::new((0..suspect_count as u16).map(class).collect());
         snapshot.suspect = suspect;
         snapshot.fork_server = over.then(|| {
             Box::new(ForkServerUse { cpu: time(1), rss_bytes: Some(numbers[0]), ..ForkServerUse::default() })
@@ -121,7 +125,8 @@ prop_compose! {
                 wait: recorded.distribution(),
                 ..Default::default()
             };
-            let so_far = (numbers[6] % 2 == 0).then(|| Arc::new(distributions.clone()));
+            let so_far = SoFar { all: distributions.clone(), classes: vec![distributions.clone(); suspect_count].into() };
+            let so_far = (numbers[6] % 2 == 0).then(|| Arc::new(so_far));
             let delivered = distributions.wait.clone();
             Arc::new(RunEnd { wall: time(6), distributions, delivered, so_far, tail_idle: time(7), unreaped: numbers[7] })
         });
@@ -389,11 +394,11 @@ fn a_frame_of_before_there_was_a_load_or_a_fork_server_is_still_read() {
     let mut frame = fixtures::snapshot();
     let bytes = super::frame::Encoder::default().encode(&frame).unwrap();
     let decode = |bytes: &[u8]| super::frame::Decoder::default().decode(bytes);
-    // At the end a load of nothing is two bytes, what came after it six, and what came after that one each.
-    for left_out in [1, 2, 3, LATEST, LATEST + 2] {
+    // At the end a load of nothing is two bytes, what came after it six, what came after that one each, and classes three.
+    for left_out in [3, 4, 5, 6, LATEST, LATEST + 2] {
         assert_eq!(decode(&bytes[..bytes.len() - left_out]).unwrap(), frame, "{left_out}");
     }
-    for left_out in [4, 6, LATEST + 1] {
+    for left_out in [1, 2, 7, 9, LATEST + 1] {
         assert!(decode(&bytes[..bytes.len() - left_out]).is_err(), "half of it is damage: {left_out}");
     }
     let little = Little { in_system: 1.5, rate: 2.0, sojourn: Duration::from_millis(740), left: 9, without_sojourn: 1 };
@@ -485,7 +490,7 @@ fn realistic(workers: u32, frames: u64) -> Track {
 }
 
 /// Bytes of the fields that came last, where there is nothing of them.
-const LATEST: usize = 9;
+const LATEST: usize = 12;
 
 #[test]
 fn bytes_per_frame() {

@@ -1,5 +1,5 @@
 //! `comparison`: throughput of each arm against the baseline, then the percentiles of the latency that the workload leads
-//! with; which arm is the best of several, and how many rounds all that rests on.
+//! with; `comparison_by_class`: these percentiles of the tasks of each class, where there are several; which arm is the best of several, and how many rounds all that rests on.
 
 use serde::Serialize;
 
@@ -14,6 +14,9 @@ use crate::report::Results;
 pub(super) struct ComparisonOut<'a> {
     /// `throughput`, or a percentile such as `sojourn_p99` (additive to version 1).
     metric: String,
+    /// The task class whose tasks it is of, in `comparison_by_class`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<String>,
     arm: &'a str,
     baseline: &'a str,
     ratio: Option<f64>,
@@ -132,12 +135,18 @@ pub(super) fn all<'a>(verdicts: &'a [Verdict], results: &'a Results) -> Vec<Comp
     throughput.chain(latencies).collect()
 }
 
+/// Percentiles of every arm, class by class.
+pub(super) fn of_classes(results: &Results) -> Vec<ComparisonOut<'_>> {
+    results.latencies_of_classes().iter().filter_map(|found| latency(found, results)).collect()
+}
+
 fn throughput<'a>(verdict: &'a Verdict, results: &'a Results) -> Option<ComparisonOut<'a>> {
     let arms = &results.arms;
     let share =
         |found: &Unsuccessful| Some(UnsuccessfulOut { arm: &arms.get(found.arm)?.spec.name, share: found.share });
     Some(ComparisonOut {
         metric: "throughput".to_owned(),
+        class: None,
         arm: &arms.get(verdict.arm)?.spec.name,
         baseline: &arms.get(verdict.baseline)?.spec.name,
         ratio: verdict.ratio,
@@ -160,6 +169,7 @@ fn latency<'a>(found: &LatencyVerdict, results: &'a Results) -> Option<Compariso
     let p = |pick: fn(P) -> f64| found.p.map(pick);
     Some(ComparisonOut {
         metric: format!("{}_p{}", latencies::name(found.from), found.percentile),
+        class: found.class.and_then(|place| results.name_of_class(place)),
         arm: &results.arms.get(found.arm)?.spec.name,
         baseline: &results.arms.get(found.baseline)?.spec.name,
         ratio: found.ratio,

@@ -14,6 +14,8 @@ pub(crate) struct InterpreterOut<'a> {
     implementation: &'a str,
     /// Whether a global interpreter lock is in use.
     gil: bool,
+    /// Whether what the tasks call has switched it on, in an interpreter that began without (additive to version 1).
+    gil_switched_on: bool,
     cpu_count: Option<u32>,
     process_cpu_count: Option<u32>,
     virtual_environment: Option<&'a Path>,
@@ -36,6 +38,7 @@ pub(crate) fn interpreter<'a>(found: &'a Interpreter, spec: Option<&EngineSpec>)
         version: found.version.to_string(),
         implementation: &found.implementation,
         gil: found.gil,
+        gil_switched_on: found.gil_switched_on,
         cpu_count: found.cpu_count,
         process_cpu_count: found.process_cpu_count,
         virtual_environment: found.environment.as_deref(),

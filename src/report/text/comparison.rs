@@ -54,7 +54,7 @@ pub(super) fn write(out: &mut String, results: &Results, verdicts: &[Verdict], c
 }
 
 /// The names of the two arms of a comparison. Where their worker counts differ those are part of what is compared.
-fn names(results: &Results, arm: usize, baseline: usize) -> (String, String) {
+pub(super) fn names(results: &Results, arm: usize, baseline: usize) -> (String, String) {
     let count = |arm: usize| results.arms.get(arm).map(|arm| arm.workers);
     let (arm_name, baseline_name) = (name(results, arm), name(results, baseline));
     match (count(arm), count(baseline)) {
@@ -117,14 +117,14 @@ pub(in crate::report) fn finding_line(
     line(out, &format!("{}{rest}", paint.with(style(finding), &headline)));
 }
 
-fn style(finding: Finding) -> anstyle::Style {
+pub(super) fn style(finding: Finding) -> anstyle::Style {
     match finding {
         Finding::Faster | Finding::Slower => Paint::BOLD,
         Finding::NoClearDifference | Finding::TooEarly => Paint::WARN,
     }
 }
 
-fn word(finding: Finding) -> &'static str {
+pub(super) fn word(finding: Finding) -> &'static str {
     match finding {
         Finding::Faster => "faster",
         Finding::Slower => "slower",
@@ -134,7 +134,7 @@ fn word(finding: Finding) -> &'static str {
 }
 
 /// What an interval is called: by how often it holds.
-fn interval_name(always_valid: bool) -> &'static str {
+pub(super) fn interval_name(always_valid: bool) -> &'static str {
     if always_valid { "always-valid 95 % CI" } else { "95 % CI" }
 }
 
@@ -198,7 +198,7 @@ fn table(out: &mut String, results: &Results, verdicts: &[Verdict], most: usize,
     }
 }
 
-fn excludes_one(interval: Option<(f64, f64)>) -> bool {
+pub(super) fn excludes_one(interval: Option<(f64, f64)>) -> bool {
     interval.is_some_and(|(low, high)| low > 1.0 || high < 1.0)
 }
 

@@ -339,7 +339,7 @@ fn ghosts(rows: &mut Rows<'_>, results: &Results) {
 /// The percentiles that the workload asks for; the latency that it leads with comes first.
 fn latencies(rows: &mut Rows<'_>, results: &Results) {
     let measure = &results.workload.measure;
-    let wholes: Vec<Option<Distributions>> = results.arms.iter().map(ArmResult::distributions).collect();
+    let wholes: Vec<Option<Distributions>> = results.arms.iter().map(|arm| Some(arm.distributions()?.all)).collect();
     let sojourn: Family = ("sojourn", |all| &all.sojourn);
     let service: Family = ("service", |all| &all.service);
     let families = match measure.latency_from {

@@ -1,5 +1,6 @@
 //! Results as text for people: one column for each arm, then what follows from the figures, then what went wrong.
 
+mod classes;
 pub(in crate::report) mod comparison;
 pub(in crate::report) mod failing;
 mod figures;
@@ -63,10 +64,12 @@ pub(crate) fn render(results: &Results, options: TextOptions) -> String {
     lessons::description(&mut out, shown, options.width, paint);
     failing::aborted(&mut out, &results.ending, paint);
     figures::write(&mut out, shown, options, paint);
+    classes::table(&mut out, shown, options.width, paint);
     failing::all_failed(&mut out, results, paint);
     comparison::write(&mut out, results, &verdicts, options.width, paint);
     failing::of_verdicts(&mut out, results, &verdicts, paint);
     comparison::latencies(&mut out, results, paint);
+    classes::comparison(&mut out, results, paint);
     lessons::of_the_lock(&mut out, results, paint);
     failing::sharing_cores(&mut out, results, paint);
     failing::partial_runs(&mut out, results, paint);

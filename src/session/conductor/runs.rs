@@ -7,6 +7,7 @@ use super::Conductor;
 use crate::engine::arm::{Completion, RunRequest};
 use crate::engine::control::Command;
 use crate::engine::event::{Observer, Observers, RunState};
+use crate::metrics::classes::CpuSource;
 use crate::metrics::recorder::{self, Recorder};
 use crate::metrics::snapshot::RunId;
 use crate::os::spare_cores;
@@ -193,6 +194,7 @@ impl Conductor {
             unbounded: arm.spec.workers == Workers::Unbounded && workers == as_written,
             run,
         });
+        recorder.tell_apart(workload.classes.len(), CpuSource::of(arm.spec.kind));
         if let Arrivals::Open(open) = &workload.arrivals {
             recorder.follow(&open.spans(self.stream.total()));
         }

@@ -81,6 +81,10 @@ fn main_screen_in_every_situation() {
         let model = model(view);
         snapshot(&format!("situation_{name}"), &model, &ui(&model), &[(120, 40)]);
     }
+    for (name, view) in [("classes", fixture::classes(2)), ("many_classes", fixture::classes(16))] {
+        let model = model(view);
+        snapshot(&format!("situation_{name}"), &model, &ui(&model), &[(120, 40), (200, 50)]);
+    }
 }
 
 #[test]

@@ -126,6 +126,9 @@ fn large(scene: &Scene<'_>, statement: &Statement, unsaid: Option<Message>, area
         .saturating_add(2 + pane::lines_below(scene));
     let least_charts = if wall { 10 } else { 8 };
     let panes = wanted.clamp(8, body.height.saturating_sub(tables + least_charts).max(8));
+    // Classes take lines of the charts.
+    let room = body.height.saturating_sub(panes + least_charts);
+    let tables = tables.max((4 + latency::lines_of_classes(scene) + scene.panes.len() as u16).min(room));
     let charts = body.height.saturating_sub(tables + panes);
     for (index, place) in side_by_side(rows(body, 0, panes), scene.panes.len()).into_iter().enumerate() {
         pane::draw_table(scene, index, place, buf);

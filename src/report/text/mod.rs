@@ -1,6 +1,7 @@
 //! Results as text for people: one column for each arm, then what follows from the figures, then what went wrong.
 
 pub(in crate::report) mod comparison;
+pub(in crate::report) mod expectations;
 pub(in crate::report) mod failing;
 mod figures;
 mod lessons;
@@ -67,6 +68,7 @@ pub(crate) fn render(results: &Results, options: TextOptions) -> String {
     comparison::write(&mut out, results, &verdicts, options.width, paint);
     failing::of_verdicts(&mut out, results, &verdicts, paint);
     comparison::latencies(&mut out, results, paint);
+    expectations::write(&mut out, &results.expectations(), options.width, paint);
     lessons::of_the_lock(&mut out, results, paint);
     failing::sharing_cores(&mut out, results, paint);
     failing::partial_runs(&mut out, results, paint);

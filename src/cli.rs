@@ -26,11 +26,12 @@ Examples:
 
 Exit codes:
     0  done
-    1  a task did not succeed, with --fail-on-error, which `try` implies
+    1  an expectation of the file (`expect`) does not hold, or a task did
+       not succeed, with --fail-on-error, which `try` implies
     2  bad input, or a place that cannot be written to; nothing was started
     3  aborted, an engine broke, headless not one task of an arm succeeded,
        or the result could not be written (it goes to standard output then)
-    4  a suspect run under --strict
+    4  under --strict a suspect run, or an expectation that is too noisy to say
   129  ended by SIGHUP; what was measured is printed, marked as aborted
   130  ended by Ctrl-C; likewise
   143  ended by SIGTERM; likewise, and so 128 + N for QUIT, USR1, USR2, ALRM, XCPU
@@ -219,8 +220,8 @@ pub struct ChangeArgs {
 #[derive(Clone, Debug, Args)]
 pub struct Output {
     /// Format of the result; json is schema poolscope.result/1, of several worker counts poolscope.sweep/1
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = ResultFormat::Text)]
+    pub format: ResultFormat,
     /// Write the result to this file instead of standard output, which is -
     #[arg(long, value_name = "PATH")]
     pub output: Option<PathBuf>,
@@ -233,7 +234,7 @@ pub struct Output {
     /// When to use colours
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
-    /// Exit with 4 if a run is suspect
+    /// Exit with 4 if a run is suspect, or an expectation is too noisy to say
     #[arg(long)]
     pub strict: bool,
     /// Exit with 1 if a task did not succeed
@@ -242,6 +243,18 @@ pub struct Output {
 }
 
 /// Format of a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ResultFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+    /// JUnit XML: a test case for each expectation
+    Junit,
+}
+
+/// Format of what is no result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people

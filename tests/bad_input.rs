@@ -6,6 +6,8 @@
 
 #[path = "bad_input/engines.rs"]
 mod engines;
+#[path = "bad_input/expect.rs"]
+mod expect;
 #[path = "bad_input/harness.rs"]
 mod harness;
 #[path = "bad_input/quoting.rs"]

@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::cli::{ChangeArgs, CompareArgs, DashboardArgs, Format, Output, Theme};
+use crate::cli::{ChangeArgs, CompareArgs, DashboardArgs, Output, ResultFormat, Theme};
 use crate::commands::console::Console;
 use crate::commands::farewell::{self, Repeat};
 use crate::commands::prepare::{self, Platform, Prepared};
@@ -91,10 +91,8 @@ struct Offer {
 fn prepared(arguments: &DashboardArgs, given: Option<Given>) -> Prepared<Offer> {
     let DashboardArgs { file, changes, output: Output { output, format, strict, color, .. }, .. } = arguments;
     prepare::one_count(changes, "the dashboard", file.as_deref())?;
-    if output.is_some() || *format == Format::Json || *strict {
-        write::say(
-            "error: --output, --format json and --strict are for headless runs: poolscope compare FILE --output ...",
-        );
+    if output.is_some() || *format != ResultFormat::Text || *strict {
+        write::say("error: --output, --format and --strict are for headless runs: poolscope compare FILE --output ...");
         return Err(ExitReason::BadInput);
     }
     let platform = Platform::detect();

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::analysis::expectations::{Checked, Judgement};
 use crate::analysis::failing::AllFailed;
-use crate::cli::{ChangeArgs, Format, Output};
+use crate::cli::{ChangeArgs, Output, ResultFormat};
 use crate::commands::batch::Batch;
 use crate::commands::console::Console;
 use crate::commands::drive::{Driven, drive};
@@ -11,10 +12,11 @@ use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::progress::Progress;
 use crate::commands::target::Target;
 use crate::commands::{ExitReason, leave, python, write};
+use crate::metrics::snapshot::Snapshot;
 use crate::report::ending::Ending;
 use crate::report::text::TextOptions;
 use crate::report::{self, Results};
-use crate::report::{clean, sweep};
+use crate::report::{clean, expectation, sweep};
 use crate::session::view::SessionCommand;
 use crate::workload::model::{HaltWhy, Workload};
 
@@ -72,7 +74,7 @@ pub(super) fn execute<R: Report>(
         let shown = show_beside(&results, output);
         return Ok(leave(verdict(&results, output, shown), driven.left_behind));
     }
-    let on_page = target.is_standard() && output.format == Format::Text;
+    let on_page = target.is_standard() && output.format == ResultFormat::Text;
     let text = page(&results, output, target.is_standard());
     let written = target.deliver(&text);
     Ok(leave(verdict(&results, output, on_page).or_graver(written), driven.left_behind))
@@ -80,6 +82,12 @@ pub(super) fn execute<R: Report>(
 
 /// Results that can be written and judged.
 pub(super) trait Report {
+    /// What was run.
+    fn workload(&self) -> &Workload;
+    /// Hash of its stream of tasks.
+    fn stream_hash(&self) -> &str;
+    /// Names of the arms.
+    fn arms(&self) -> Vec<&str>;
     fn json(&self) -> String;
     /// As text for people.
     fn text(&self, options: TextOptions) -> String;
@@ -87,13 +95,27 @@ pub(super) trait Report {
     fn ending(&self) -> &Ending;
     /// Names of the arms of which not one task succeeded, and why not.
     fn all_failed(&self) -> Vec<(&str, AllFailed)>;
-    /// Whether the figures of any run should not be trusted.
-    fn is_suspect(&self) -> bool;
+    /// What became of what the workload expects.
+    fn expectations(&self) -> Vec<Checked>;
+    /// Why the figures of runs should not be trusted.
+    fn suspect(&self) -> Vec<String>;
     /// Tasks that did not succeed, over all counted runs.
     fn unsuccessful(&self) -> u64;
 }
 
 impl Report for Results {
+    fn workload(&self) -> &Workload {
+        &self.workload
+    }
+
+    fn stream_hash(&self) -> &str {
+        &self.stream_hash
+    }
+
+    fn arms(&self) -> Vec<&str> {
+        self.arms.iter().map(|arm| arm.spec.name.as_str()).collect()
+    }
+
     fn json(&self) -> String {
         report::json::text(self)
     }
@@ -110,8 +132,19 @@ impl Report for Results {
         Results::all_failed(self).map(|(arm, found)| (arm.spec.name.as_str(), found)).collect()
     }
 
-    fn is_suspect(&self) -> bool {
-        self.arms.iter().flat_map(|arm| &arm.runs).any(|run| !run.suspect.is_empty())
+    fn expectations(&self) -> Vec<Checked> {
+        Results::expectations(self)
+    }
+
+    fn suspect(&self) -> Vec<String> {
+        let of = |arm: &report::ArmResult| {
+            let name = arm.spec.name.clone();
+            let told = |run: &std::sync::Arc<Snapshot>| {
+                run.suspect.iter().map(|why| format!("{name}, {}: {why}", run.run)).collect::<Vec<_>>()
+            };
+            arm.runs.iter().flat_map(told).collect::<Vec<_>>()
+        };
+        self.arms.iter().flat_map(of).collect()
     }
 
     fn unsuccessful(&self) -> u64 {
@@ -123,6 +156,18 @@ impl Report for Results {
 }
 
 impl Report for sweep::SweepResults {
+    fn workload(&self) -> &Workload {
+        &self.workload
+    }
+
+    fn stream_hash(&self) -> &str {
+        &self.stream_hash
+    }
+
+    fn arms(&self) -> Vec<&str> {
+        self.arms.iter().map(|arm| arm.spec.name.as_str()).collect()
+    }
+
     fn json(&self) -> String {
         sweep::json::text(self)
     }
@@ -139,8 +184,17 @@ impl Report for sweep::SweepResults {
         sweep::SweepResults::all_failed(self).map(|(arm, found)| (arm.spec.name.as_str(), found.clone())).collect()
     }
 
-    fn is_suspect(&self) -> bool {
-        self.arms.iter().flat_map(|arm| &arm.tuning.points).any(|point| !point.suspect.is_empty())
+    fn expectations(&self) -> Vec<Checked> {
+        self.expectations.clone()
+    }
+
+    fn suspect(&self) -> Vec<String> {
+        let points = self.arms.iter().flat_map(|arm| arm.tuning.points.iter().map(move |point| (arm, point)));
+        points
+            .flat_map(|(arm, point)| {
+                point.suspect.iter().map(|why| format!("{} ×{}: {why}", arm.spec.name, point.workers))
+            })
+            .collect()
     }
 
     fn unsuccessful(&self) -> u64 {
@@ -161,8 +215,9 @@ fn show_beside(results: &impl Report, output: &Output) -> bool {
 
 fn page(results: &impl Report, output: &Output, standard: bool) -> String {
     match output.format {
-        Format::Json => results.json(),
-        Format::Text => {
+        ResultFormat::Json => results.json(),
+        ResultFormat::Junit => junit(results),
+        ResultFormat::Text => {
             let colour = write::colored_stdout(output.color) && standard;
             let text = results.text(TextOptions { colour, width: write::stdout_width(), ..TextOptions::default() });
             write::shown_on(&text, standard).into_owned()
@@ -170,12 +225,30 @@ fn page(results: &impl Report, output: &Output, standard: bool) -> String {
     }
 }
 
+fn junit(results: &impl Report) -> String {
+    let mut failed = results.all_failed();
+    let mut arm = |name| {
+        let place = failed.iter().position(|(failed, _)| *failed == name);
+        (name, place.map(|place| failed.swap_remove(place).1))
+    };
+    report::junit::text(&report::junit::Told {
+        workload: results.workload(),
+        stream_hash: results.stream_hash(),
+        ending: results.ending(),
+        arms: results.arms().into_iter().map(&mut arm).collect(),
+        expectations: &results.expectations(),
+        suspect: results.suspect(),
+    })
+}
+
 /// The exit code of what was measured; says why it is none of success, unless the page did.
 fn verdict(results: &impl Report, output: &Output, on_page: bool) -> ExitReason {
     let failed = results.all_failed();
     let failed = failed.iter().map(|(name, found)| all_failed(name, found, on_page));
     let exit = failed.fold(ended(results.ending()), ExitReason::or_graver);
-    let exit = if output.strict && results.is_suspect() { exit.or_graver(ExitReason::Suspect) } else { exit };
+    let exit = if output.strict && !results.suspect().is_empty() { exit.or_graver(ExitReason::Suspect) } else { exit };
+    let exit =
+        results.expectations().iter().map(|one| expected(one, output, on_page)).fold(exit, ExitReason::or_graver);
     match results.unsuccessful() {
         0 => exit,
         _ if !output.fail_on_error => exit,
@@ -186,6 +259,19 @@ fn verdict(results: &impl Report, output: &Output, on_page: bool) -> ExitReason 
             exit.or_graver(ExitReason::Failed)
         }
     }
+}
+
+/// The exit code of one expectation; says what does not hold, unless the page did.
+fn expected(checked: &Checked, output: &Output, on_page: bool) -> ExitReason {
+    let exit = match &checked.judgement {
+        Judgement::Fails(_) => ExitReason::Failed,
+        judgement if judgement.is_open() && output.strict => ExitReason::Suspect,
+        _ => return ExitReason::Done,
+    };
+    if !on_page {
+        write::say(&format!("error: expected of {}", expectation::sentence(checked)));
+    }
+    exit
 }
 
 /// The exit code of an ending; says what broke.

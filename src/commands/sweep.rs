@@ -12,7 +12,7 @@ use crate::commands::batch;
 use crate::commands::compare::INSTEAD;
 use crate::commands::drive::Driven;
 use crate::commands::headless::{self, Job};
-use crate::commands::measured::partial;
+use crate::commands::measured::{self, partial};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::target::Target;
 use crate::report::sweep::{SweepResults, SweptArm};
@@ -75,6 +75,7 @@ fn results(driven: &Driven) -> SweepResults {
         arms: view.arms.iter().map(arm).collect(),
         baseline: view.baseline,
         runs: view.workload.measure.repeats.get(),
+        expectations: measured::results(driven).expectations(),
         ending: driven.ending.clone(),
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-#[cfg(test)]
-use crate::metrics::{nanos::nanos, quantiles::Quantiles};
+use crate::metrics::nanos::nanos;
+use crate::metrics::quantiles::Quantiles;
 
 /// How often each time occurred, each rounded up by at most 0.1 %; count, sum and maximum are exact.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +64,6 @@ impl Distribution {
     }
 
     /// Percentiles, mean and maximum.
-    #[cfg(test)]
     #[must_use]
     pub(crate) fn summary(&self) -> Quantiles {
         if self.count == 0 {

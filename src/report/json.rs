@@ -30,6 +30,7 @@ mod caller;
 mod carriage;
 mod classes;
 pub(super) mod comparison;
+pub(super) mod expectations;
 mod failure;
 mod lives;
 mod stages;
@@ -42,6 +43,7 @@ use serde::Serialize;
 #[cfg(test)]
 use serde_json::Value;
 
+use crate::analysis::expectations::Checked;
 use crate::analysis::failing::all_failed;
 use crate::analysis::gil::{Evidence, Lateness};
 use crate::analysis::series::{Remark, remarks};
@@ -61,6 +63,7 @@ use caller::CallerOut;
 use carriage::{CarriageOut, WorkerTimeOut};
 use classes::ClassOut;
 use comparison::{BestOut, ComparisonOut, DriftOut, MeasurementOut};
+use expectations::ExpectationOut;
 use failure::{FailureOut, failure};
 use lives::{InitializersOut, LivesOut};
 use stages::{ChunksOut, StageOut};
@@ -95,8 +98,7 @@ struct Document<'a> {
     gil: Option<Evidence>,
     /// The same of the other arms with threads (additive to version 1).
     gil_of_others: Vec<Evidence>,
-    /// Expectations are not evaluated yet.
-    expectations: [(); 0],
+    expectations: Vec<ExpectationOut<'a>>,
 }
 
 #[derive(Serialize)]
@@ -304,10 +306,10 @@ pub(super) struct EstimateOut {
 #[must_use]
 pub(crate) fn result(results: &Results) -> Value {
     // Only maps with keys that are no text can fail, and there are none; numbers that are none become null.
-    serde_json::to_value(document(results, &results.verdicts())).unwrap_or_default()
+    serde_json::to_value(document(results, &results.verdicts(), &results.expectations())).unwrap_or_default()
 }
 
-fn document<'a>(results: &'a Results, verdicts: &'a [Verdict]) -> Document<'a> {
+fn document<'a>(results: &'a Results, verdicts: &'a [Verdict], expectations: &'a [Checked]) -> Document<'a> {
     let Results { workload, host, stream_hash, arms, .. } = results;
     let mut gil = results.gil().into_iter();
     let runs = arms.iter().flat_map(|arm| arm.runs.iter().chain(arm.partial.iter().map(|partial| &partial.run)));
@@ -327,14 +329,14 @@ fn document<'a>(results: &'a Results, verdicts: &'a [Verdict]) -> Document<'a> {
         sharing_cores: results.sharing_cores,
         gil: gil.next(),
         gil_of_others: gil.collect(),
-        expectations: [],
+        expectations: expectations::all(expectations),
     }
 }
 
 /// The document as text, indented, with a newline at its end. Characters that would control a terminal are escaped.
 #[must_use]
 pub(crate) fn text(results: &Results) -> String {
-    pretty(&document(results, &results.verdicts()))
+    pretty(&document(results, &results.verdicts(), &results.expectations()))
 }
 
 /// Any document as text of that kind.

@@ -1,10 +1,11 @@
-//! Results as text for people and as JSON for machines. Reads snapshots, writes strings.
+//! Results as text for people and in formats for machines, one exporter a file. Reads snapshots, writes strings.
 //!
 //! Nothing in here measures, counts or prints: figures come from `metrics` and `analysis`, and who asked for a report
 //! decides where it goes. Text that came from files, tasks or workers is cleaned before it becomes part of a line.
 
 use std::sync::Arc;
 
+use crate::analysis::expectations::{ArmFacts, Checked, Circumstances, check};
 use crate::analysis::failing::{AllFailed, all_failed};
 use crate::analysis::gil;
 use crate::analysis::inference::Looks;
@@ -24,9 +25,11 @@ pub(crate) mod ascii;
 pub(crate) mod clean;
 pub(crate) mod definitions;
 pub(crate) mod ending;
+pub(crate) mod expectation;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod json;
+pub(crate) mod junit;
 pub(crate) mod plan;
 pub(crate) mod settings;
 pub(crate) mod shell;
@@ -131,6 +134,18 @@ impl Results {
         };
         let figures: Vec<_> = self.arms.iter().filter_map(figures).collect();
         gil::evidence(&figures, self.host.usable_cores(), self.control_cores)
+    }
+
+    /// What became of what the workload expects.
+    pub(crate) fn expectations(&self) -> Vec<Checked> {
+        let facts = |arm| {
+            let ArmResult { spec, workers, runs, rounds, .. }: &ArmResult = arm;
+            let counted = Counted { runs, rounds };
+            ArmFacts { name: &spec.name, counted, workers: *workers, interpreter: spec.interpreter.as_deref() }
+        };
+        let facts: Vec<ArmFacts<'_>> = self.arms.iter().map(facts).collect();
+        let (usable_cores, looks, sharing_cores) = (self.host.usable_cores(), self.looks, self.sharing_cores);
+        check(&self.workload.expect, &facts, Circumstances { usable_cores, looks, sharing_cores })
     }
 
     /// The arms of which not one task succeeded.

@@ -83,6 +83,7 @@ pub(crate) fn workload(engines: Vec<EngineSpec>) -> Workload {
             latency_from: LatencyFrom::IntendedArrival,
             join_timeout: Duration::from_secs(2),
         },
+        expect: Vec::new(),
         limits: Limits::default(),
         python: crate::workload::model::PythonSettings::default(),
         hash: "0123456789abcdef".to_owned(),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 mod attempt;
 mod batch;
 mod command;
+mod expect;
 mod fault;
 mod kind;
 mod limits;
@@ -26,6 +27,7 @@ mod worker_life;
 pub use attempt::Attempt;
 pub use batch::{BatchRules, Halt, HaltLimit, HaltWhen, HaltWhy};
 pub use command::{CommandLine, CommandOptions, KeepOutput, ProgramInput, ProgramRules, Spool};
+pub use expect::{Condition, Expectation, Figure, LatencyOf, Limit, Metric, Setting, Statistic, Test, Unit};
 pub use fault::{BadResult, Fault, FaultKind, FaultRule, Mishap, Trigger};
 pub(crate) use fault::{MOST_TIMED, timed_order};
 pub use kind::{EngineKind, Hue, KindRow, WorkerCounts};
@@ -77,6 +79,8 @@ pub struct Workload {
     pub faults: Vec<FaultRule>,
     /// How often and in which order the arms are run.
     pub measure: Measure,
+    /// What must hold of the results.
+    pub expect: Vec<Expectation>,
     /// What it may take of a machine.
     pub limits: Limits,
     /// The interpreter of its tasks in Python, where an engine does not say otherwise.

@@ -39,6 +39,7 @@ pub(crate) fn sweep() -> SweepResults {
         stream_hash: results.stream_hash,
         baseline: 0,
         runs: 3,
+        expectations: Vec::new(),
         ending: Ending::Finished,
     }
 }

@@ -10,6 +10,7 @@ use super::{SweepResults, SweptArm};
 use crate::analysis::tuning::arms::{AtCounts, Basis};
 use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
 use crate::report::json::comparison::finding_word;
+use crate::report::json::expectations::{self, ExpectationOut};
 use crate::report::json::{EstimateOut, HostOut, WorkloadOut, host_out, pretty, seconds, workload_out};
 use crate::workload::model::EngineKind;
 
@@ -26,6 +27,8 @@ struct Document<'a> {
     runs: u32,
     arms: Vec<ArmOut<'a>>,
     comparison: Vec<ComparisonOut<'a>>,
+    /// With the counts that are recommended (see `poolscope.result/1`).
+    expectations: Vec<ExpectationOut<'a>>,
     rule: &'static str,
     /// Whether it was ended before its last run.
     aborted: bool,
@@ -112,6 +115,7 @@ pub(crate) fn text(results: &SweepResults) -> String {
         runs: *runs,
         arms: results.arms.iter().map(arm).collect(),
         comparison: results.compared().map(|(baseline, arm, found)| comparison(baseline, arm, &found)).collect(),
+        expectations: expectations::all(&results.expectations),
         rule: RULE,
         aborted: ending.aborted().is_some(),
         aborted_because: ending.aborted(),

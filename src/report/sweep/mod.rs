@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::analysis::expectations::Checked;
 use crate::analysis::failing::AllFailed;
 use crate::analysis::tuning::Tuning;
 use crate::analysis::tuning::arms::{AtCounts, at_counts};
@@ -30,6 +31,8 @@ pub(crate) struct SweepResults {
     pub(crate) baseline: usize,
     /// Counted runs that each count was to get.
     pub(crate) runs: u32,
+    /// What became of what the workload expects, with the counts that are recommended.
+    pub(crate) expectations: Vec<Checked>,
     /// How it came to its end.
     pub(crate) ending: Ending,
 }

@@ -5,7 +5,7 @@ use crate::analysis::tuning::arms::{AtCounts, Basis};
 use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
 use crate::analysis::verdict::Comparison;
 use crate::report::text::comparison::{Found, finding_line};
-use crate::report::text::{Paint, TextOptions, failing, header, label, line, plural, table};
+use crate::report::text::{Paint, TextOptions, expectations, failing, header, label, line, plural, table};
 use crate::report::{clean, units};
 
 /// Between two columns.
@@ -25,6 +25,10 @@ pub(crate) fn render(results: &SweepResults, options: TextOptions) -> String {
     tables(&mut out, &results.arms, options.width, paint);
     for (baseline, arm, found) in results.compared() {
         compared(&mut out, baseline, arm, &found, paint);
+    }
+    if !results.expectations.is_empty() {
+        line(&mut out, "with the counts that are recommended, or else those of the last runs:");
+        expectations::write(&mut out, &results.expectations, options.width, paint);
     }
     wrapped(&mut out, "rule: ", RULE, options.width, paint, Paint::DIM);
     out

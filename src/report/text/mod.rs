@@ -2,6 +2,7 @@
 
 mod classes;
 pub(in crate::report) mod comparison;
+pub(in crate::report) mod expectations;
 pub(in crate::report) mod failing;
 mod figures;
 mod lessons;
@@ -70,6 +71,7 @@ pub(crate) fn render(results: &Results, options: TextOptions) -> String {
     failing::of_verdicts(&mut out, results, &verdicts, paint);
     comparison::latencies(&mut out, results, paint);
     classes::comparison(&mut out, results, paint);
+    expectations::write(&mut out, &results.expectations(), options.width, paint);
     lessons::of_the_lock(&mut out, results, paint);
     failing::sharing_cores(&mut out, results, paint);
     failing::partial_runs(&mut out, results, paint);

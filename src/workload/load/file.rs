@@ -11,7 +11,7 @@ use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
 use crate::workload::load::task::{MOST_CLASSES, MOST_TASKS, RawTask};
 use crate::workload::load::{
-    arrivals, engine, fault, keys, limits, measure, python, seed, share, submission, task, together, warn,
+    arrivals, engine, expect, fault, keys, limits, measure, python, seed, share, submission, task, together, warn,
 };
 use crate::workload::model::{
     Arrivals, BatchRules, Limits, OnTimeout, Order, PythonSettings, Share, TaskClass, Total, Workload,
@@ -103,6 +103,14 @@ pub(crate) fn read(field: &Field<'_>, source: &str, (hash, text_hash): (String, 
         (Some(_), _, _) => None,
         (None, _, _) => Some(Vec::new()),
     };
+    let expected = match (map.get("expect"), &engines, &measure, &arrivals) {
+        (Some(field), Some((engines, _)), Some(measure), Some(arrivals)) => {
+            expect::read(&field, &expect::Names { engines, measure, arrivals })
+        }
+        // What they may name is not known.
+        (Some(_), ..) => None,
+        (None, ..) => Some(Vec::new()),
+    };
     if !map.has("seed") && !map.misspelt("seed") {
         let tasks = raw.as_ref().map_or(&[][..], |raw| &raw.tasks);
         let engines = engines.as_ref().map_or(&[][..], |(engines, _)| engines);
@@ -130,6 +138,7 @@ pub(crate) fn read(field: &Field<'_>, source: &str, (hash, text_hash): (String, 
         baseline,
         faults: faults?,
         measure: measure?,
+        expect: expected?,
         limits: limits?,
         python: interpreter?,
         hash,

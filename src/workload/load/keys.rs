@@ -31,10 +31,11 @@ pub(crate) const FILE: MapKeys = MapKeys {
         "on_timeout",
         "grace_period",
         "faults",
+        "expect",
         "limits",
         "python",
     ],
-    later: &["sweep", "expect", "controls", "lesson"],
+    later: &["sweep", "controls", "lesson"],
     place: "the top level",
 };
 
@@ -222,7 +223,17 @@ pub(crate) const JOIN: MapKeys = MapKeys { accepted: &["timeout"], later: &[], p
 pub(crate) const LIMITS: MapKeys =
     MapKeys { accepted: &["max_processes", "max_memory", "max_time", "max_open_files"], later: &[], place: "`limits`" };
 
-const LEVELS: [&MapKeys; 20] = [
+/// `expect[]`.
+pub(crate) const EXPECT: MapKeys = MapKeys {
+    accepted: &["metric", "engine", "engines", "op", "value", "than", "factor", "stage", "when"],
+    later: &[],
+    place: "an entry of `expect`",
+};
+
+/// `expect[].value`.
+pub(crate) const EXPECT_VALUE: MapKeys = MapKeys { accepted: &["config"], later: &[], place: "a `value` of `expect`" };
+
+const LEVELS: [&MapKeys; 22] = [
     &FILE,
     &TASK,
     &ENGINE,
@@ -244,6 +255,8 @@ const LEVELS: [&MapKeys; 20] = [
     &PAYLOAD,
     &ITEMS,
     &INPUT,
+    &EXPECT,
+    &EXPECT_VALUE,
 ];
 
 /// Whether a key exists anywhere in the format.

@@ -10,6 +10,7 @@ mod command;
 mod context;
 mod dist;
 mod engine;
+mod expect;
 mod fault;
 mod field;
 mod file;

@@ -258,21 +258,32 @@ impl Comparison {
         (">", Self::Above),
         ("<", Self::Below),
     ];
+
+    /// How it is written.
+    #[must_use]
+    pub(crate) fn sign(self) -> &'static str {
+        Self::ALL.iter().find(|(_, other)| *other == self).map_or("", |(sign, _)| sign)
+    }
+
+    /// Whether something that compares like this meets it.
+    #[must_use]
+    pub(crate) fn holds(self, order: Ordering) -> bool {
+        match self {
+            Self::AtLeast => order.is_ge(),
+            Self::AtMost => order.is_le(),
+            Self::Above => order.is_gt(),
+            Self::Below => order.is_lt(),
+            Self::Equal => order.is_eq(),
+            Self::Unequal => order.is_ne(),
+        }
+    }
 }
 
 impl When {
     /// Whether an interpreter of this version meets it.
     #[must_use]
     pub fn holds(&self, version: &Version) -> bool {
-        let order = version.compared_with(&self.version);
-        match self.comparison {
-            Comparison::AtLeast => order.is_ge(),
-            Comparison::AtMost => order.is_le(),
-            Comparison::Above => order.is_gt(),
-            Comparison::Below => order.is_lt(),
-            Comparison::Equal => order.is_eq(),
-            Comparison::Unequal => order.is_ne(),
-        }
+        self.comparison.holds(version.compared_with(&self.version))
     }
 }
 

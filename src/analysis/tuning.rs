@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::analysis::failing::{AllFailed, all_failed};
 use crate::analysis::statistics::{Estimate, estimate};
+use crate::analysis::usl::{self, Fit, NoFit};
 use crate::analysis::verdict::RunFigure;
 use crate::metrics::kept::Runs;
 use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerTime};
@@ -173,11 +174,14 @@ pub struct Tuning {
     pub next: Option<u32>,
     /// Whether a sweep of the usual number of runs would try nothing more.
     pub complete: bool,
+    /// How the rate grows with the count, or why that is not known.
+    pub fit: Result<Fit, NoFit>,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { points: Vec::new(), advice: Advice::Nothing, why: String::new(), next: None, complete: false }
+        let fit = Err(NoFit::default());
+        Self { points: Vec::new(), advice: Advice::Nothing, why: String::new(), next: None, complete: false, fit }
     }
 }
 
@@ -207,13 +211,26 @@ impl Tuning {
         };
         let why = why::sentence(&points, advice, next, bounds);
         let complete = next_step(&points, RUNS, bounds) == Step::Done;
-        Self { points, advice, why, next, complete }
+        let fit = if bounds.open_arrivals { Err(NoFit::OpenArrivals) } else { usl::fit(&rates(&points)) };
+        Self { points, advice, why, next, complete, fit }
     }
 
     /// The point of a count.
     #[must_use]
     pub fn point(&self, workers: u32) -> Option<&Point> {
         self.points.iter().find(|point| point.workers == workers)
+    }
+
+    /// Speedup of a count: its rate over that of one worker; `None` where one of them is not known.
+    #[must_use]
+    pub(crate) fn speedup(&self, workers: u32) -> Option<f64> {
+        Some(self.point(workers)?.mean()? / self.point(1)?.mean()?)
+    }
+
+    /// Efficiency of a count: its speedup over its workers, 1 where each is as good as the first.
+    #[must_use]
+    pub(crate) fn efficiency(&self, workers: u32) -> Option<f64> {
+        self.speedup(workers).map(|speedup| speedup / f64::from(workers))
     }
 
     /// What follows, in words.
@@ -281,6 +298,15 @@ fn p95(latencies: impl Iterator<Item = Quantiles>) -> Option<Duration> {
     let mut p95: Vec<Duration> = latencies.filter(|latency| latency.count > 0).map(|latency| latency.p95).collect();
     p95.sort_unstable();
     p95.get(p95.len() / 2).copied()
+}
+
+/// Each usable run: its count and its rate.
+fn rates(points: &[Point]) -> Vec<(u32, f64)> {
+    let usable = |point: &Point| {
+        let usable = point.figures.iter().filter(|figure| figure.usable());
+        usable.map(|figure| (point.workers, figure.throughput)).collect::<Vec<_>>()
+    };
+    points.iter().flat_map(usable).collect()
 }
 
 /// The points with counted runs, be it that not one task of them succeeded.

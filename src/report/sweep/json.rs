@@ -1,7 +1,9 @@
 //! A sweep as JSON, schema `poolscope.sweep/1`: names and meanings stay, fields may be added.
 //!
 //! Units and hashes are those of `poolscope.result/1`; what was not measured is `null`. `gain` is the throughput over that
-//! of the next lower count, less 1. `recommendation.advice` is `use` (`use` holds the count), `rising`, `unclear` or
+//! of the next lower count, less 1; `speedup` is over that of one worker, `efficiency` that over the workers. `fit` is that of
+//! the Universal Scalability Law ([`crate::analysis::usl`]), `serial` its like by Amdahl's law; `null` where there is none, and
+//! `no_fit` says why. It may be `trusted` for counts of that range alone. `recommendation.advice` is `use` (`use` holds the count), `rising`, `unclear` or
 //! `nothing`; `best` has the highest mean, `next` is worth trying.
 
 use serde::Serialize;
@@ -9,6 +11,7 @@ use serde::Serialize;
 use super::{SweepResults, SweptArm};
 use crate::analysis::tuning::arms::{AtCounts, Basis};
 use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
+use crate::analysis::usl::{Fit, Parameter};
 use crate::report::json::comparison::finding_word;
 use crate::report::json::{EstimateOut, HostOut, WorkloadOut, host_out, pretty, seconds, workload_out};
 use crate::workload::model::EngineKind;
@@ -37,6 +40,8 @@ struct ArmOut<'a> {
     name: &'a str,
     engine: EngineKind,
     points: Vec<PointOut<'a>>,
+    fit: Option<FitOut>,
+    no_fit: Option<String>,
     recommendation: RecommendationOut<'a>,
     /// If not one task succeeded with any count.
     all_failed: Option<AllFailedOut<'a>>,
@@ -50,6 +55,8 @@ struct PointOut<'a> {
     runs: u32,
     throughput: EstimateOut,
     gain: Option<f64>,
+    speedup: Option<f64>,
+    efficiency: Option<f64>,
     cores_used: Option<f64>,
     sojourn_p95_s: Option<f64>,
     startup_share: Option<f64>,
@@ -59,6 +66,27 @@ struct PointOut<'a> {
     all_failed: Option<AllFailedOut<'a>>,
     /// The first reason of each suspect run.
     suspect: &'a [String],
+}
+
+#[derive(Serialize)]
+struct FitOut {
+    lambda: f64,
+    sigma: ParameterOut,
+    kappa: ParameterOut,
+    serial: Option<ParameterOut>,
+    r_squared: f64,
+    lack_of_fit_p: Option<f64>,
+    measured: [u32; 2],
+    trusted: [u32; 2],
+    /// The count with the highest rate, where it is within that range.
+    peak: Option<f64>,
+    runs: usize,
+}
+
+#[derive(Serialize)]
+struct ParameterOut {
+    value: f64,
+    ci95: [f64; 2],
 }
 
 #[derive(Serialize)]
@@ -119,7 +147,7 @@ pub(crate) fn text(results: &SweepResults) -> String {
 }
 
 fn arm(arm: &SweptArm) -> ArmOut<'_> {
-    let Tuning { points, advice, why, next, complete: _ } = &*arm.tuning;
+    let Tuning { points, advice, why, next, complete: _, fit } = &*arm.tuning;
     let (workers, best) = match *advice {
         Advice::Nothing => (None, None),
         Advice::Rising { best } | Advice::Unclear { best } => (None, Some(best)),
@@ -129,6 +157,8 @@ fn arm(arm: &SweptArm) -> ArmOut<'_> {
         name: &arm.spec.name,
         engine: arm.spec.kind,
         points: points.iter().map(|one| point(one, &arm.tuning)).collect(),
+        fit: fit.as_ref().ok().map(fit_out),
+        no_fit: fit.as_ref().err().map(ToString::to_string),
         recommendation: RecommendationOut { advice: advice.word(), workers, best, next: *next, why },
         all_failed: arm.all_failed().map(|found| AllFailedOut { tasks: found.tasks, cause: &found.cause }),
         partial: arm.partial.as_ref().map(|(workers, partial)| PartialOut {
@@ -140,6 +170,22 @@ fn arm(arm: &SweptArm) -> ArmOut<'_> {
     }
 }
 
+fn fit_out(fit: &Fit) -> FitOut {
+    let parameter = |Parameter { value, ci95 }| ParameterOut { value, ci95: ci95.into() };
+    FitOut {
+        lambda: fit.lambda,
+        sigma: parameter(fit.sigma),
+        kappa: parameter(fit.kappa),
+        serial: fit.serial.map(parameter),
+        r_squared: fit.r_squared,
+        lack_of_fit_p: fit.lack_p,
+        measured: fit.measured.into(),
+        trusted: fit.trusted().into(),
+        peak: fit.peak(),
+        runs: fit.runs,
+    }
+}
+
 fn point<'a>(point: &'a Point, tuning: &Tuning) -> PointOut<'a> {
     let measured = |figure: f64| point.rate.map(|_| figure);
     PointOut {
@@ -147,6 +193,8 @@ fn point<'a>(point: &'a Point, tuning: &Tuning) -> PointOut<'a> {
         runs: point.runs(),
         throughput: EstimateOut::from(point.rate),
         gain: tuning.gain(point.workers),
+        speedup: tuning.speedup(point.workers),
+        efficiency: tuning.efficiency(point.workers),
         cores_used: measured(point.cores_used),
         sojourn_p95_s: point.sojourn_p95.map(seconds),
         startup_share: measured(point.worker_time.shares().1),
@@ -182,7 +230,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::report::sweep::fixtures::sweep;
+    use crate::report::sweep::fixtures::{sweep, tuning};
 
     fn document(results: &SweepResults) -> Value {
         serde_json::from_str(&text(results)).expect("valid JSON")
@@ -197,6 +245,8 @@ mod tests {
             "runs",
             "throughput",
             "gain",
+            "speedup",
+            "efficiency",
             "cores_used",
             "sojourn_p95_s",
             "startup_share",
@@ -214,12 +264,31 @@ mod tests {
         let advice = &document["arms"][0]["recommendation"];
         assert_eq!((&advice["advice"], &advice["use"]), (&Value::from("use"), &Value::from(2)));
         assert!(advice["why"].as_str().is_some_and(|why| !why.is_empty()));
+        let arm = &document["arms"][0];
+        assert_eq!(
+            (&arm["fit"], &point["efficiency"].as_f64().map(|it| (it * 100.0).round())),
+            (&Value::Null, &Some(98.0))
+        );
+        assert_eq!(arm["no_fit"], "no fit: 3 counts were measured, 4 are the least");
         let rising = &document["arms"][1]["recommendation"];
         assert_eq!((&rising["advice"], &rising["use"], &rising["best"]), (&"rising".into(), &Value::Null, &4.into()));
         let comparison = &document["comparison"][0];
         assert_eq!((&comparison["arm"], &comparison["baseline"]), (&"process".into(), &"pool".into()));
         assert_eq!((&comparison["basis"], &comparison["arm_workers"]), (&"equal".into(), &4.into()));
         assert_eq!((&document["aborted"], &document["rule"]), (&false.into(), &RULE.into()));
+    }
+
+    #[test]
+    fn a_fit_has_its_intervals_and_where_it_may_be_trusted() {
+        let mut results = sweep();
+        results.arms[0].tuning = std::sync::Arc::new(tuning(&[(1, 10.0), (2, 5.2), (4, 2.8), (8, 1.9)]));
+        let fit = &document(&results)["arms"][0]["fit"];
+        for of in ["sigma", "kappa", "serial"] {
+            let (value, low) = (fit[of]["value"].as_f64(), fit[of]["ci95"][0].as_f64());
+            assert!(value.is_some() && low <= value && value <= fit[of]["ci95"][1].as_f64(), "{fit}");
+        }
+        assert_eq!((&fit["measured"], &fit["trusted"], &fit["runs"]), (&[1, 8].into(), &[1, 16].into(), &12.into()));
+        assert!(fit["r_squared"].as_f64() > Some(0.9) && fit["lambda"].as_f64() > Some(90.0), "{fit}");
     }
 
     #[test]

@@ -69,6 +69,11 @@ fn one_arm(out: &mut String, arm: &SweptArm, width: usize, paint: Paint) {
         if !tuning.why.is_empty() {
             wrapped(out, "  why: ", &clean::line(&tuning.why), width, paint, anstyle::Style::new());
         }
+        let fit = match &tuning.fit {
+            Ok(fit) => fit.to_string(),
+            Err(none) => none.to_string(),
+        };
+        wrapped(out, "  ", &fit, width, paint, Paint::DIM);
         for point in &tuning.points {
             if let Some(found) = &point.all_failed {
                 failing::nothing_succeeded(out, &at(&label, point.workers), found, paint);
@@ -137,8 +142,10 @@ fn columns(tuning: &Tuning) -> Vec<Column> {
         column("cores", false, &|point| point.rate.map(|_| format!("{:.1}", point.cores_used))),
         column("p95", false, &|point| Some(units::duration(point.sojourn_p95?))),
         column("n", false, &|point| Some(point.runs().to_string())),
+        column("eff", true, &|point| Some(units::percent(tuning.efficiency(point.workers)?))),
         column("start-up", true, &|point| point.rate.map(|_| units::percent(point.worker_time.shares().1))),
         column("memory", true, &|point| Some(units::bytes(point.peak_pss_bytes?))),
+        column("speedup", true, &|point| Some(format!("{:.2}", tuning.speedup(point.workers)?))),
     ];
     if tuning.points.iter().any(|point| point.unsuccessful > 0) {
         columns.insert(7, column("unsuccessful", false, &|point| Some(units::percent(point.unsuccessful_share()))));

@@ -103,5 +103,15 @@ fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
         let lead = if line == 1 { "why: " } else { "     " };
         put(buf, row(area, line), span(format!(" {lead}{words}"), theme.base));
     }
-    table::draw(scene, index, pane, rows(area, 1 + lines, area.height), buf);
+    let rows_of_table = tune::counts(tuning, pane.view.workers).len() + 1;
+    let has_room = usize::from(area.height) > usize::from(1 + lines) + rows_of_table;
+    let fit = match &tuning.fit {
+        _ if tuning.points.is_empty() || !has_room => None,
+        Ok(fit) => Some(fit.to_string()),
+        Err(none) => Some(none.to_string()),
+    };
+    if let Some(fit) = &fit {
+        put(buf, row(area, 1 + lines), span(format!(" {}", text::fit(fit, room(area))), theme.dim));
+    }
+    table::draw(scene, index, pane, rows(area, 1 + lines + u16::from(fit.is_some()), area.height), buf);
 }

@@ -69,6 +69,8 @@ pub struct Point {
     pub unsuccessful: u64,
     /// If not one task succeeded.
     pub all_failed: Option<AllFailed>,
+    /// Whether a sweep makes no more runs of it, because it was clearly bad ([`clearly_bad`]).
+    pub dropped: bool,
     /// Why figures of its runs should not be trusted: the first reason of each suspect run.
     pub suspect: Vec<String>,
 }
@@ -93,6 +95,7 @@ impl Point {
             tasks: runs.iter().map(|run| run.total).max().unwrap_or(0),
             unsuccessful: runs.iter().map(|run| run.counts.unsuccessful()).sum(),
             all_failed: all_failed(runs),
+            dropped: false,
             suspect: runs.iter().filter_map(|run| run.suspect.first().cloned()).collect(),
         }
     }
@@ -186,7 +189,7 @@ impl Default for Tuning {
 }
 
 /// What an arm runs on and with: the bounds of its worker count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bounds {
     /// Most workers that make sense: no more than may be started, and no more than there are tasks.
     pub(crate) most: u32,
@@ -439,6 +442,18 @@ pub(crate) fn next_step(points: &[Point], runs: u32, bounds: Bounds) -> Step {
     let Some(good) = good else { return Step::Done };
     let below = tried(points).map(|point| point.workers).filter(|workers| *workers < good).max().unwrap_or(0);
     between(below, good).filter(|_| below > 0).map_or(Step::Done, Step::Run)
+}
+
+/// Which of some points, by their rates, need no more runs: the worse half of them, as far as these have less than 80 % of
+/// the best rate (successive halving: K. Jamieson and A. Talwalkar, Non-stochastic best arm identification and hyperparameter
+/// optimization, AISTATS 2016; the bound keeps what is good enough to be recommended). One without a rate has the worst.
+#[must_use]
+pub(crate) fn clearly_bad(rates: &[Option<f64>]) -> Vec<usize> {
+    let mut places: Vec<(usize, f64)> = rates.iter().map(|rate| rate.unwrap_or(0.0)).enumerate().collect();
+    places.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    let best = places.first().map_or(0.0, |(_, rate)| *rate);
+    let worse = places.split_off(places.len().div_ceil(2));
+    worse.into_iter().filter(|(_, rate)| *rate < NEAR * best).map(|(place, _)| place).collect()
 }
 
 /// The count in the middle of two, if there is one.

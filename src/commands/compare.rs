@@ -47,7 +47,7 @@ fn prepared(workload: Prepared<Arc<Workload>>, arguments: &CompareArgs) -> Prepa
     prepare::envelope(&changed, &platform, changes, *together)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
     let mode = if *together { Mode::Together } else { Mode::Interleaved };
-    Ok(Job { workload: Arc::new(changed), platform, command: SessionCommand::Run(mode), target })
+    Ok(Job { workload: Arc::new(changed), own: Vec::new(), platform, command: SessionCommand::Run(mode), target })
 }
 
 /// What the command line says of precision is said as the file would say it.
@@ -79,10 +79,12 @@ fn several(arguments: &CompareArgs) -> anyhow::Result<ExitReason> {
     let arguments = SweepArgs {
         file: file.clone(),
         engines: engines.clone(),
+        sweep: Vec::new(),
+        full: true,
         repeats: *repeats,
         warmup: *warmup,
         changes: changes.clone(),
         output: output.clone(),
     };
-    sweep::with_repeats(&arguments, |workload| workload.measure.repeats.get())
+    sweep::with_repeats(&arguments)
 }

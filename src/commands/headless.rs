@@ -19,6 +19,8 @@ use crate::workload::model::Workload;
 pub(super) struct Job {
     /// The workload as it is run: its engines are the arms that take part.
     pub(crate) workload: Arc<Workload>,
+    /// What each of its arms runs, where that differs: they are ready to be run. Empty where it does not.
+    pub(crate) own: Vec<Arc<Workload>>,
     pub(crate) platform: Platform,
     /// What the session is asked for.
     pub(crate) command: SessionCommand,
@@ -36,11 +38,12 @@ pub(super) fn execute<R: Report>(
     output: &Output,
     results: impl FnOnce(&Driven) -> R,
 ) -> anyhow::Result<ExitReason> {
-    let Job { workload, platform, command, target } = match prepared {
+    let Job { workload, own, platform, command, target } = match prepared {
         Ok(job) => job,
         Err(exit) => return Ok(exit),
     };
-    let workload = match python::ready(workload) {
+    let ready = if own.is_empty() { python::ready(workload) } else { Ok(workload) };
+    let workload = match ready {
         Ok(workload) => workload,
         Err(unfit) => {
             unfit.0.iter().for_each(|line| write::say(line));
@@ -50,7 +53,7 @@ pub(super) fn execute<R: Report>(
     for arm in &workload.skipped {
         write::say(&format!("note: {} is skipped: {}", clean::line(&arm.name), clean::line(&arm.reason)));
     }
-    let spec = prepare::session(workload, &platform, changes.i_know)?;
+    let spec = prepare::session_of(workload, &own, &platform, changes.i_know)?;
     let driven = drive(spec, command, output)?;
     let results = results(&driven);
     let on_page = target.is_standard() && output.format == Format::Text;

@@ -63,15 +63,16 @@ fn run(arguments: &TryArgs, given: Given) -> anyhow::Result<ExitReason> {
     let TryArgs { changes, output, .. } = arguments;
     let mut output = output.clone();
     output.fail_on_error = !arguments.allow_failures;
-    let workload = Ok(std::sync::Arc::clone(&given.workload));
     if changes.workers.as_ref().is_some_and(|counts| counts.single().is_none()) {
         let (file, changes) = (NAME.to_owned(), changes.clone());
-        let arguments = SweepArgs { file, engines: Vec::new(), repeats: None, warmup: None, changes, output };
-        return sweep::of(workload, &arguments, |workload| workload.measure.repeats.get());
+        let (engines, sweep) = (Vec::new(), Vec::new());
+        let arguments = SweepArgs { file, engines, sweep, full: false, repeats: None, warmup: None, changes, output };
+        let loaded = Ok((given.source, given.workload));
+        return sweep::of(loaded, Vec::new(), &arguments, |workload| workload.measure.repeats.get());
     }
     if arguments.headless || !dashboard::has_terminal(Console::detect()) {
         let arguments = CompareArgs::of_all(NAME.to_owned(), changes.clone(), output);
-        return compare::of(workload, &arguments);
+        return compare::of(Ok(given.workload), &arguments);
     }
     // What was standard input has been read; keys come from the terminal.
     terminal_input::take(process()?).context("the dashboard needs a terminal for its keys; --headless goes without")?;

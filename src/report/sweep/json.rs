@@ -6,8 +6,11 @@
 //! `no_fit` says why. It may be `trusted` for counts of that range alone. `recommendation.advice` is `use` (`use` holds the count), `rising`, `unclear` or
 //! `nothing`; `best` has the highest mean, `next` is worth trying.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+use super::text::DROPPED;
 use super::{SweepResults, SweptArm};
 use crate::analysis::tuning::arms::{AtCounts, Basis};
 use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
@@ -27,17 +30,30 @@ struct Document<'a> {
     host: HostOut<'a>,
     /// Counted runs that each count was to get.
     runs: u32,
+    /// Fields that were swept.
+    dimensions: Vec<DimensionOut<'a>>,
     arms: Vec<ArmOut<'a>>,
     comparison: Vec<ComparisonOut<'a>>,
     rule: &'static str,
+    /// Why points are `dropped`, if any is.
+    dropped_because: Option<&'static str>,
     /// Whether it was ended before its last run.
     aborted: bool,
     aborted_because: Option<String>,
 }
 
 #[derive(Serialize)]
+struct DimensionOut<'a> {
+    field: &'a str,
+    values: &'a [String],
+}
+
+#[derive(Serialize)]
 struct ArmOut<'a> {
     name: &'a str,
+    /// Name of its engine in the file, and the fields that were swept with the values that it had.
+    base: &'a str,
+    settings: BTreeMap<&'a str, &'a str>,
     engine: EngineKind,
     points: Vec<PointOut<'a>>,
     fit: Option<FitOut>,
@@ -64,6 +80,8 @@ struct PointOut<'a> {
     /// Tasks, all runs together.
     unsuccessful: u64,
     all_failed: Option<AllFailedOut<'a>>,
+    /// Whether no more runs were made of it because it was clearly bad.
+    dropped: bool,
     /// The first reason of each suspect run.
     suspect: &'a [String],
 }
@@ -138,9 +156,15 @@ pub(crate) fn text(results: &SweepResults) -> String {
         workload: workload_out(workload, stream_hash, results.tasks().unwrap_or(0)),
         host: host_out(host),
         runs: *runs,
+        dimensions: results
+            .dimensions
+            .iter()
+            .map(|one| DimensionOut { field: &one.path, values: &one.values })
+            .collect(),
         arms: results.arms.iter().map(arm).collect(),
         comparison: results.compared().map(|(baseline, arm, found)| comparison(baseline, arm, &found)).collect(),
         rule: RULE,
+        dropped_because: results.dropped().next().map(|_| DROPPED),
         aborted: ending.aborted().is_some(),
         aborted_because: ending.aborted(),
     })
@@ -155,6 +179,8 @@ fn arm(arm: &SweptArm) -> ArmOut<'_> {
     };
     ArmOut {
         name: &arm.spec.name,
+        base: &arm.base,
+        settings: arm.settings.iter().map(|(path, value)| (path.as_str(), value.as_str())).collect(),
         engine: arm.spec.kind,
         points: points.iter().map(|one| point(one, &arm.tuning)).collect(),
         fit: fit.as_ref().ok().map(fit_out),
@@ -201,6 +227,7 @@ fn point<'a>(point: &'a Point, tuning: &Tuning) -> PointOut<'a> {
         peak_pss_bytes: point.peak_pss_bytes,
         unsuccessful: point.unsuccessful,
         all_failed: point.all_failed.as_ref().map(|found| AllFailedOut { tasks: found.tasks, cause: &found.cause }),
+        dropped: point.dropped,
         suspect: &point.suspect,
     }
 }
@@ -230,7 +257,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::report::sweep::fixtures::{sweep, tuning};
+    use crate::report::sweep::fixtures::{settings, sweep, tuning};
 
     fn document(results: &SweepResults) -> Value {
         serde_json::from_str(&text(results)).expect("valid JSON")
@@ -289,6 +316,21 @@ mod tests {
         }
         assert_eq!((&fit["measured"], &fit["trusted"], &fit["runs"]), (&[1, 8].into(), &[1, 16].into(), &12.into()));
         assert!(fit["r_squared"].as_f64() > Some(0.9) && fit["lambda"].as_f64() > Some(90.0), "{fit}");
+    }
+
+    #[test]
+    fn settings_and_what_was_dropped() {
+        let mut results = settings();
+        std::sync::Arc::make_mut(&mut results.arms[0].tuning).points[0].dropped = true;
+        let document = document(&results);
+        assert_eq!(document["dimensions"], serde_json::json!([{ "field": "chunksize", "values": ["1", "16"] }]));
+        let arm = &document["arms"][1];
+        assert_eq!((&arm["base"], &arm["settings"]["chunksize"]), (&"pool".into(), &"16".into()));
+        let dropped = |arm: usize| document["arms"][arm]["points"][0]["dropped"] == true;
+        assert!(dropped(0) && !dropped(1) && document["dropped_because"].is_string(), "{document}");
+        let pairs: Vec<_> =
+            document["comparison"].as_array().unwrap().iter().map(|one| [&one["arm"], &one["baseline"]]).collect();
+        assert_eq!(pairs, [["process chunksize=1", "pool chunksize=1"], ["process chunksize=16", "pool chunksize=16"]]);
     }
 
     #[test]

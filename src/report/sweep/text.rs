@@ -1,6 +1,6 @@
 //! A sweep as text: a table for each arm with a row for each count, what follows, and the arms against each other.
 
-use super::{SweepResults, SweptArm};
+use super::{SweepResults, SweptArm, grid};
 use crate::analysis::tuning::arms::{AtCounts, Basis};
 use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
 use crate::analysis::verdict::Comparison;
@@ -12,6 +12,9 @@ use crate::report::{clean, units};
 const GAP: usize = 2;
 /// Where there is no figure.
 const NONE: &str = "–";
+/// Why points have fewer runs than others.
+pub(crate) const DROPPED: &str = "clearly bad after a round (in the worse half, below 80 % of the best), so no more runs; --full makes \
+them all";
 /// Reasons of suspect runs that are told of an arm.
 const REASONS: usize = 3;
 
@@ -22,12 +25,48 @@ pub(crate) fn render(results: &SweepResults, options: TextOptions) -> String {
     let mut out = String::new();
     header(&mut out, (&results.workload, &results.host, &results.stream_hash), results.tasks(), paint);
     failing::aborted(&mut out, &results.ending, paint);
-    tables(&mut out, &results.arms, options.width, paint);
+    if results.has_settings() {
+        grid::draw(&mut out, results, paint);
+    }
+    if results.has_settings() && results.arms.iter().all(|arm| arm.tuning.points.len() <= 1) {
+        for arm in &results.arms {
+            trouble(&mut out, arm, paint);
+        }
+    } else {
+        tables(&mut out, &results.arms, options.width, paint);
+    }
+    dropped(&mut out, results, options.width, paint);
     for (baseline, arm, found) in results.compared() {
         compared(&mut out, baseline, arm, &found, paint);
     }
     wrapped(&mut out, "rule: ", RULE, options.width, paint, Paint::DIM);
     out
+}
+
+/// Of which points no more runs were made.
+fn dropped(out: &mut String, results: &SweepResults, width: usize, paint: Paint) {
+    let of = |(arm, counts): (&SweptArm, Vec<u32>)| {
+        let counts: Vec<String> = counts.iter().map(|count| format!("×{count}")).collect();
+        format!("{} {}", clean::line(&arm.spec.name), counts.join(" "))
+    };
+    let all: Vec<String> = results.dropped().map(of).collect();
+    if !all.is_empty() {
+        let words = format!("{}: {DROPPED}", all.join(", "));
+        wrapped(out, "dropped: ", &words, width, paint, Paint::WARN);
+        out.push('\n');
+    }
+}
+
+/// What went wrong in an arm.
+fn trouble(out: &mut String, arm: &SweptArm, paint: Paint) {
+    let label = label(&arm.spec);
+    if let Some(found) = arm.all_failed() {
+        failing::nothing_succeeded(out, &label, found, paint);
+    }
+    suspect(out, &label, &arm.tuning, paint);
+    if let Some((workers, partial)) = &arm.partial {
+        failing::cut_off(out, &at(&label, *workers), partial, paint);
+    }
 }
 
 /// What was measured of each arm with each count, and the rule: where a report tells more than that.
@@ -120,6 +159,9 @@ fn rows(out: &mut String, tuning: &Tuning, width: usize, paint: Paint) {
         let mut marks = Vec::new();
         if !point.suspect.is_empty() {
             marks.push(paint.with(Paint::WARN, "SUSPECT"));
+        }
+        if point.dropped {
+            marks.push(paint.with(Paint::DIM, "dropped"));
         }
         if point.all_failed.is_some() {
             marks.push(paint.with(Paint::BAD, "ALL FAILED"));

@@ -11,7 +11,7 @@ use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
 use crate::workload::load::task::{MOST_CLASSES, MOST_TASKS, RawTask};
 use crate::workload::load::{
-    arrivals, engine, fault, keys, limits, measure, python, seed, share, submission, task, together, warn,
+    arrivals, engine, fault, keys, limits, measure, python, seed, share, submission, sweep, task, together, warn,
 };
 use crate::workload::model::{Arrivals, Limits, OnTimeout, Order, PythonSettings, Share, TaskClass, Total, Workload};
 use crate::workload::scan::Mark;
@@ -54,6 +54,7 @@ pub(crate) fn read(field: &Field<'_>, source: &str, (hash, text_hash): (String, 
     let has_items = map.peek("tasks").is_some_and(|tasks| any_has_items(tasks.tree));
     let measure = map.or("measure", measure::default(has_items), |field| measure::read(field, has_items));
     let limits = map.or("limits", Limits::default(), limits::read);
+    let sweep = map.or("sweep", Vec::new(), sweep::read);
     let interpreter = map.or("python", PythonSettings::default(), python::settings);
     let raw = map.required("tasks").and_then(|field| {
         let seed = seed_value.flatten().unwrap_or(0);
@@ -130,6 +131,7 @@ pub(crate) fn read(field: &Field<'_>, source: &str, (hash, text_hash): (String, 
         measure: measure?,
         limits: limits?,
         python: interpreter?,
+        sweep: sweep?,
         hash,
         text_hash,
         folder: None,

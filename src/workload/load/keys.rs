@@ -33,8 +33,9 @@ pub(crate) const FILE: MapKeys = MapKeys {
         "faults",
         "limits",
         "python",
+        "sweep",
     ],
-    later: &["sweep", "expect", "controls", "lesson"],
+    later: &["expect", "controls", "lesson"],
     place: "the top level",
 };
 

@@ -12,6 +12,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub use crate::cli::batch::{BatchArgs, HiddenBatchArgs};
 pub use crate::cli::worker_counts::{MOST, WorkerCounts};
+use crate::workload::model::Dimension;
 use crate::workload::units;
 
 const AFTER: &str = "\
@@ -64,6 +65,9 @@ Examples:
   poolscope sweep my.yaml --workers 1..8               every count from 1 to 8
   poolscope sweep my.yaml --workers 1,2,4..6 --engines pool,process
   poolscope sweep my.yaml --workers 1..64x2 --repeats 5    1, 2, 4 ... 64
+  poolscope sweep my.yaml --sweep chunksize=1,4,16,64  another setting, with the workers of the file
+  poolscope sweep my.yaml --sweep workers=1..8 --sweep chunksize=auto,1,16   both: a table
+  poolscope sweep my.yaml --sweep service_time=1ms..64msx4   size of the tasks; --sweep rate=10/s..80/sx2
   poolscope sweep my.yaml --format json > sweep.json   schema poolscope.sweep/1";
 
 const AFTER_CHECK: &str = "\
@@ -348,6 +352,15 @@ pub struct SweepArgs {
     /// Arms to sweep: entries in `engines:` or kinds; all entries without this
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub engines: Vec<String>,
+    /// Try these values of a field: a list (chunksize=1,4,16), a range (workers=1..8) or steps (service_time=1ms..64msx2).
+    /// Of several fields, all combinations. Fields are those of --set; what only engines, tasks or arrivals have
+    /// may stand alone. Replaces `sweep:` of the file
+    #[arg(long = "sweep", value_name = "FIELD=VALUES")]
+    pub sweep: Vec<Dimension>,
+    /// Run clearly bad points as often as the others too: without it, the worse half of an engine's points gets no more runs after a
+    /// round, as far as it has less than 80 % of the best rate
+    #[arg(long)]
+    pub full: bool,
     /// Counted runs of each worker count [default: 3]; without --workers one where the rate still rises steeply, and more
     /// where they differ too much to tell: up to three times as many, up to 40 of short ones
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
@@ -546,6 +559,7 @@ mod tests {
             &["run", "-", "--max-time", "2h"],
             &["sweep", "f", "--engines", "a,b", "--workers", "1,2,4..8", "--repeats", "1", "--warmup", "0", "--strict"],
             &["sweep", "f", "--set", "total=3"],
+            &["sweep", "f", "--sweep", "workers=1..8", "--sweep", "service_time=1ms..64msx4", "--full"],
             &["compare", "f", "--workers", "1..8"],
             &["compare", "f", "--precision", "2%", "--max-repeats", "30", "--max-time", "5min", "--repeats", "4"],
             &["list", "--format", "json", "--output", "x"],
@@ -567,6 +581,7 @@ mod tests {
             &["sweep"],
             &["sweep", "f", "--workers", "8..1"],
             &["sweep", "f", "--workers", ""],
+            &["sweep", "f", "--sweep", "chunksize"],
             &["sweep", "f", "--repeats", "0"],
             &["sweep", "f", "--together"],
             &["run", "f", "--max-time", "5"],

@@ -40,7 +40,8 @@ fn open_as(tasks: &str, engines: &str, pool: bool, argv: &[&str]) -> Session {
         start_timeout: Duration::from_secs(2),
         ..EngineSpec::of_kind(EngineKind::External, two)
     };
-    let external = ArmSpec { entry, arm: Arc::new(External::new(argv.iter().copied())), most_workers: None };
+    let external =
+        ArmSpec { entry, arm: Arc::new(External::new(argv.iter().copied())), most_workers: None, workload: None };
     let ours = workload.engines.iter().filter(|_| pool).cloned().map(ArmSpec::dispatched);
     let arms: Vec<ArmSpec> = ours.chain([external]).collect();
     workload.engines = arms.iter().map(|arm| arm.entry.clone()).collect();

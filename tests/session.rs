@@ -19,7 +19,9 @@ use poolscope::analysis::tuning::Advice;
 use poolscope::engine::context::RunContext;
 use poolscope::os::host::Host;
 use poolscope::session::conductor::{ArmSpec, Session, SessionSpec};
-use poolscope::session::view::{Change, Mode, RunPosition, SessionCommand, SessionPhase, SessionView, Sweep};
+use poolscope::session::view::{
+    Change, Mode, RunPosition, SessionCommand, SessionPhase, SessionView, Sweep, SweepCounts,
+};
 
 const WORKLOAD: &str = "
 version: 1
@@ -180,7 +182,16 @@ fn after_the_end_changed_arms_are_measured_once_the_keys_rest() {
 #[test]
 fn a_sweep_finds_the_count_and_ends_with_it() {
     let mut session = open();
-    send(&session, SessionCommand::Sweep(Sweep { arms: vec![0], counts: None, runs: 3, show_best: true }));
+    send(
+        &session,
+        SessionCommand::Sweep(Sweep {
+            arms: vec![0],
+            counts: SweepCounts::Found,
+            groups: Vec::new(),
+            runs: 3,
+            show_best: true,
+        }),
+    );
     let view = settle_after(&mut session, |view| view.arms[0].tuning.points.len() > 2);
     let tuning = &view.arms[0].tuning;
     let counts: Vec<u32> = tuning.points.iter().map(|point| point.workers).collect();
@@ -202,7 +213,13 @@ fn given_counts_are_tried_in_turn() {
     let mut session = open();
     send(
         &session,
-        SessionCommand::Sweep(Sweep { arms: vec![0, 1], counts: Some(vec![1, 3]), runs: 2, show_best: true }),
+        SessionCommand::Sweep(Sweep {
+            arms: vec![0, 1],
+            counts: SweepCounts::Given(vec![1, 3]),
+            groups: Vec::new(),
+            runs: 2,
+            show_best: true,
+        }),
     );
     let view = finish(&mut session);
     for arm in &view.arms {
@@ -232,7 +249,16 @@ fn what_is_measured_apart_is_no_pair_of_a_round() {
 #[test]
 fn a_change_during_a_sweep_starts_from_what_runs() {
     let mut session = open();
-    send(&session, SessionCommand::Sweep(Sweep { arms: vec![0], counts: Some(vec![8]), runs: 1, show_best: true }));
+    send(
+        &session,
+        SessionCommand::Sweep(Sweep {
+            arms: vec![0],
+            counts: SweepCounts::Given(vec![8]),
+            groups: Vec::new(),
+            runs: 1,
+            show_best: true,
+        }),
+    );
     until(&mut session, "eight workers run", |view| view.arms[0].live && view.arms[0].measured == 8);
     send(&session, SessionCommand::ChangeWorkers { arm: 0, change: Change::By(1) });
     let view = until(&mut session, "the change is seen", |view| view.arms[0].workers != 2);
@@ -245,7 +271,16 @@ fn a_change_during_a_sweep_starts_from_what_runs() {
 #[test]
 fn the_same_for_all_is_that_of_what_runs() {
     let mut session = open();
-    send(&session, SessionCommand::Sweep(Sweep { arms: vec![0], counts: Some(vec![8]), runs: 1, show_best: true }));
+    send(
+        &session,
+        SessionCommand::Sweep(Sweep {
+            arms: vec![0],
+            counts: SweepCounts::Given(vec![8]),
+            groups: Vec::new(),
+            runs: 1,
+            show_best: true,
+        }),
+    );
     until(&mut session, "eight workers run", |view| view.arms[0].live && view.arms[0].measured == 8);
     send(&session, SessionCommand::SameWorkers(0));
     let view = settle_after(&mut session, |view| view.arms[1].measured == 8);
@@ -258,13 +293,31 @@ fn a_sweep_stops_what_runs_and_is_itself_stopped() {
     let mut session = open();
     send(&session, SessionCommand::Run(Mode::Interleaved));
     until(&mut session, "it runs", |view| is_live(view, 0, 1));
-    send(&session, SessionCommand::Sweep(Sweep { arms: vec![1], counts: Some(vec![3]), runs: 1, show_best: true }));
+    send(
+        &session,
+        SessionCommand::Sweep(Sweep {
+            arms: vec![1],
+            counts: SweepCounts::Given(vec![3]),
+            groups: Vec::new(),
+            runs: 1,
+            show_best: true,
+        }),
+    );
     let view = until(&mut session, "three workers run", |view| view.arms[1].live && view.arms[1].measured == 3);
     assert!(!view.arms[0].live);
     finish(&mut session);
     send(&session, SessionCommand::Run(Mode::Interleaved));
     until(&mut session, "it runs again", |view| view.arms[0].live);
-    send(&session, SessionCommand::Sweep(Sweep { arms: vec![1], counts: Some(vec![5]), runs: 1, show_best: true }));
+    send(
+        &session,
+        SessionCommand::Sweep(Sweep {
+            arms: vec![1],
+            counts: SweepCounts::Given(vec![5]),
+            groups: Vec::new(),
+            runs: 1,
+            show_best: true,
+        }),
+    );
     send(&session, SessionCommand::Stop);
     let view = until(&mut session, "it is stopped", |view| view.phase == SessionPhase::Stopped);
     assert!(view.arms[1].tuning.point(5).is_none(), "a stop ends what would come too");

@@ -32,7 +32,8 @@ fn points(arm: &Value) -> Vec<(u64, u64)> {
 #[test]
 fn given_counts_are_tried_as_often_as_asked_for() {
     let file = file(NAPS);
-    let output = run(&["sweep", path(&file), "--workers", "1,2..3", "--repeats", "2", "--format", "json", "--quiet"]);
+    let arguments = ["--workers", "1,2..3", "--repeats", "2", "--full", "--format", "json", "--quiet"];
+    let output = run(&[&["sweep", path(&file)], &arguments[..]].concat());
     let document = json_after(&output, 0);
     assert_eq!((&document["schema"], &document["runs"]), (&"poolscope.sweep/1".into(), &2.into()));
     let arms = document["arms"].as_array().unwrap();
@@ -45,6 +46,72 @@ fn given_counts_are_tried_as_often_as_asked_for() {
     assert!(told.contains("serial is left out") && told.contains("process-4 is left out"), "{told}");
     let comparison = &document["comparison"][0];
     assert_eq!((&comparison["baseline"], &comparison["pairs"]), (&"pool".into(), &2.into()));
+}
+
+#[test]
+fn clearly_bad_points_are_dropped_and_that_is_said_in_every_format() {
+    let file = file(NAPS);
+    let arguments = ["--workers", "1,2,6,12", "--engines", "pool", "--repeats", "2", "--no-progress"];
+    let arguments = [&["sweep", path(&file)], &arguments[..]].concat();
+    let document = json_after(&run(&[&arguments[..], &["--format", "json"]].concat()), 0);
+    let dropped = |point: &Value| (point["workers"].as_u64(), point["runs"].as_u64(), point["dropped"] == true);
+    let found: Vec<_> = document["arms"][0]["points"].as_array().unwrap().iter().map(dropped).collect();
+    assert_eq!(
+        found,
+        [(Some(1), Some(1), true), (Some(2), Some(1), true), (Some(6), Some(2), false), (Some(12), Some(2), false)]
+    );
+    assert!(document["dropped_because"].as_str().unwrap().contains("--full"), "{document}");
+    let page = text(&run(&arguments).stdout);
+    assert!(page.contains("dropped: pool ×1 ×2: clearly bad") && page.contains("--full"), "{page}");
+}
+
+#[test]
+fn a_setting_is_swept_in_the_engines_that_have_it() {
+    let file = file(&NAPS.replace("{ kind: serial }", "{ name: threads, kind: pool, chunksize: 4 }"));
+    let arguments = ["--sweep", "chunksize=1,6", "--engines", "pool,process", "--repeats", "1", "--warmup", "0"];
+    let arguments = [&["sweep", path(&file), "--no-progress"], &arguments[..]].concat();
+    let output = run(&[&arguments[..], &["--format", "json"]].concat());
+    let document = json_after(&output, 0);
+    let arms: Vec<(&str, &str)> = document["arms"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|arm| (arm["base"].as_str().unwrap(), arm["settings"]["chunksize"].as_str().unwrap_or("-")))
+        .collect();
+    assert_eq!(arms, [("pool", "1"), ("process", "-"), ("pool", "6")], "{}", text(&output.stderr));
+    let told = text(&output.stderr);
+    assert!(told.contains("chunksize does not apply to process, which is run as it is"), "{told}");
+    let page = text(&run(&arguments).stdout);
+    assert!(page.contains("  chunksize") && page.contains("fastest of pool: chunksize="), "{page}");
+}
+
+#[test]
+fn the_file_says_what_is_swept_and_the_command_line_says_otherwise() {
+    let text_of_file = format!("{NAPS}sweep: {{ workers: [2, 4], service_time: 5ms..20msx4 }}\n");
+    let file = file(&text_of_file);
+    let arguments = ["--engines", "pool", "--repeats", "1", "--warmup", "0", "--quiet", "--format", "json"];
+    let document = json_after(&run(&[&["sweep", path(&file)], &arguments[..]].concat()), 0);
+    let points = |document: &Value| -> Vec<(String, u64, f64)> {
+        let arms = document["arms"].as_array().unwrap().iter();
+        let of = |arm: &Value| {
+            let setting = arm["settings"]["service_time"].as_str().unwrap_or("-").to_owned();
+            let point = |point: &Value| {
+                (setting.clone(), point["workers"].as_u64().unwrap(), point["throughput"]["mean"].as_f64().unwrap())
+            };
+            arm["points"].as_array().unwrap().iter().map(point).collect::<Vec<_>>()
+        };
+        arms.flat_map(of).collect()
+    };
+    let found = points(&document);
+    let places: Vec<(&str, u64)> = found.iter().map(|(size, workers, _)| (size.as_str(), *workers)).collect();
+    assert_eq!(places, [("5ms", 2), ("5ms", 4), ("20ms", 2), ("20ms", 4)]);
+    assert!(found[0].2 > 1.5 * found[2].2, "tasks of 5 ms are faster than those of 20 ms: {found:?}");
+    let other = [&["sweep", path(&file), "--sweep", "total=1"], &arguments[..]].concat();
+    code(&run(&other), 2);
+    let other = [&["sweep", path(&file), "--sweep", "tasks.nap.count=4,8"], &arguments[..]].concat();
+    let document = json_after(&run(&other), 0);
+    assert_eq!(document["dimensions"], serde_json::json!([{ "field": "tasks.nap.count", "values": ["4", "8"] }]));
+    assert!(points(&document).iter().all(|(_, workers, _)| *workers == 2), "the file's own count: {document}");
 }
 
 #[test]
@@ -107,6 +174,10 @@ fn what_cannot_be_is_refused_before_anything_starts() {
     for (arguments, words) in [
         (&["sweep", file, "--workers", "8..1"][..], "8..1 goes down"),
         (&["sweep", file, "--workers", "0..4"], "0 workers"),
+        (&["sweep", file, "--sweep", "chunksize=0,1"], "chunksize=0 cannot be tried"),
+        (&["sweep", file, "--sweep", "chunk=1,2"], "unknown key"),
+        (&["sweep", file, "--sweep", "workers=0..4"], "0 workers"),
+        (&["sweep", file, "--sweep", "total=1..30", "--sweep", "nice=1..19"], "570 combinations; 500"),
         (&["sweep", file, "--engines", "serial"], "no engine whose number of workers"),
         (&["sweep", file, "--engines", "pool,pool"], "names pool twice"),
         (&["run", file, "--workers", "1..8"], "poolscope sweep"),

@@ -18,4 +18,5 @@ pub(crate) mod series;
 pub(crate) mod simulated;
 pub(crate) mod statistics;
 pub mod tuning;
+pub mod usl;
 pub(crate) mod verdict;

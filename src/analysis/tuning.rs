@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::analysis::failing::{AllFailed, all_failed};
 use crate::analysis::statistics::{Estimate, estimate};
+use crate::analysis::usl::{self, Fit, NoFit};
 use crate::analysis::verdict::RunFigure;
 use crate::metrics::kept::Runs;
 use crate::metrics::snapshot::{Quantiles, Snapshot, WorkerTime};
@@ -68,6 +69,8 @@ pub struct Point {
     pub unsuccessful: u64,
     /// If not one task succeeded.
     pub all_failed: Option<AllFailed>,
+    /// Whether a sweep makes no more runs of it, because it was clearly bad ([`clearly_bad`]).
+    pub dropped: bool,
     /// Why figures of its runs should not be trusted: the first reason of each suspect run.
     pub suspect: Vec<String>,
 }
@@ -92,6 +95,7 @@ impl Point {
             tasks: runs.iter().map(|run| run.total).max().unwrap_or(0),
             unsuccessful: runs.iter().map(|run| run.counts.unsuccessful()).sum(),
             all_failed: all_failed(runs),
+            dropped: false,
             suspect: runs.iter().filter_map(|run| run.suspect.first().cloned()).collect(),
         }
     }
@@ -173,16 +177,19 @@ pub struct Tuning {
     pub next: Option<u32>,
     /// Whether a sweep of the usual number of runs would try nothing more.
     pub complete: bool,
+    /// How the rate grows with the count, or why that is not known.
+    pub fit: Result<Fit, NoFit>,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { points: Vec::new(), advice: Advice::Nothing, why: String::new(), next: None, complete: false }
+        let fit = Err(NoFit::default());
+        Self { points: Vec::new(), advice: Advice::Nothing, why: String::new(), next: None, complete: false, fit }
     }
 }
 
 /// What an arm runs on and with: the bounds of its worker count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bounds {
     /// Most workers that make sense: no more than may be started, and no more than there are tasks.
     pub(crate) most: u32,
@@ -207,13 +214,26 @@ impl Tuning {
         };
         let why = why::sentence(&points, advice, next, bounds);
         let complete = next_step(&points, RUNS, bounds) == Step::Done;
-        Self { points, advice, why, next, complete }
+        let fit = if bounds.open_arrivals { Err(NoFit::OpenArrivals) } else { usl::fit(&rates(&points)) };
+        Self { points, advice, why, next, complete, fit }
     }
 
     /// The point of a count.
     #[must_use]
     pub fn point(&self, workers: u32) -> Option<&Point> {
         self.points.iter().find(|point| point.workers == workers)
+    }
+
+    /// Speedup of a count: its rate over that of one worker; `None` where one of them is not known.
+    #[must_use]
+    pub(crate) fn speedup(&self, workers: u32) -> Option<f64> {
+        Some(self.point(workers)?.mean()? / self.point(1)?.mean()?)
+    }
+
+    /// Efficiency of a count: its speedup over its workers, 1 where each is as good as the first.
+    #[must_use]
+    pub(crate) fn efficiency(&self, workers: u32) -> Option<f64> {
+        self.speedup(workers).map(|speedup| speedup / f64::from(workers))
     }
 
     /// What follows, in words.
@@ -281,6 +301,15 @@ fn p95(latencies: impl Iterator<Item = Quantiles>) -> Option<Duration> {
     let mut p95: Vec<Duration> = latencies.filter(|latency| latency.count > 0).map(|latency| latency.p95).collect();
     p95.sort_unstable();
     p95.get(p95.len() / 2).copied()
+}
+
+/// Each usable run: its count and its rate.
+fn rates(points: &[Point]) -> Vec<(u32, f64)> {
+    let usable = |point: &Point| {
+        let usable = point.figures.iter().filter(|figure| figure.usable());
+        usable.map(|figure| (point.workers, figure.throughput)).collect::<Vec<_>>()
+    };
+    points.iter().flat_map(usable).collect()
 }
 
 /// The points with counted runs, be it that not one task of them succeeded.
@@ -413,6 +442,18 @@ pub(crate) fn next_step(points: &[Point], runs: u32, bounds: Bounds) -> Step {
     let Some(good) = good else { return Step::Done };
     let below = tried(points).map(|point| point.workers).filter(|workers| *workers < good).max().unwrap_or(0);
     between(below, good).filter(|_| below > 0).map_or(Step::Done, Step::Run)
+}
+
+/// Which of some points, by their rates, need no more runs: the worse half of them, as far as these have less than 80 % of
+/// the best rate (successive halving: K. Jamieson and A. Talwalkar, Non-stochastic best arm identification and hyperparameter
+/// optimization, AISTATS 2016; the bound keeps what is good enough to be recommended). One without a rate has the worst.
+#[must_use]
+pub(crate) fn clearly_bad(rates: &[Option<f64>]) -> Vec<usize> {
+    let mut places: Vec<(usize, f64)> = rates.iter().map(|rate| rate.unwrap_or(0.0)).enumerate().collect();
+    places.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    let best = places.first().map_or(0.0, |(_, rate)| *rate);
+    let worse = places.split_off(places.len().div_ceil(2));
+    worse.into_iter().filter(|(_, rate)| *rate < NEAR * best).map(|(place, _)| place).collect()
 }
 
 /// The count in the middle of two, if there is one.

@@ -59,7 +59,14 @@ fn prepared(workload: Prepared<Arc<Workload>>, arguments: &CompareArgs) -> Prepa
     prepare::envelope(&changed, &platform, changes, *together)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
     let mode = if *together { Mode::Together } else { Mode::Interleaved };
-    Ok(Job { workload: Arc::new(changed), platform, command: SessionCommand::Run(mode), target, batch: None })
+    Ok(Job {
+        workload: Arc::new(changed),
+        own: Vec::new(),
+        platform,
+        command: SessionCommand::Run(mode),
+        target,
+        batch: None,
+    })
 }
 
 /// What the command line says of precision is said as the file would say it.
@@ -91,11 +98,13 @@ fn several(arguments: &CompareArgs) -> anyhow::Result<ExitReason> {
     let arguments = SweepArgs {
         file: file.clone(),
         engines: engines.clone(),
+        sweep: Vec::new(),
+        full: true,
         repeats: *repeats,
         warmup: *warmup,
         batch: HiddenBatchArgs::default(),
         changes: changes.clone(),
         output: output.clone(),
     };
-    sweep::with_repeats(&arguments, |workload| workload.measure.repeats.get())
+    sweep::with_repeats(&arguments)
 }

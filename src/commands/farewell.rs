@@ -52,6 +52,9 @@ fn swept(view: &SessionView) -> Vec<SweptArm> {
     let tried = view.arms.iter().filter(|arm| arm.tuning.points.len() > 1);
     let arm = |arm: &ArmView| SweptArm {
         spec: arm.spec.clone(),
+        base: arm.spec.name.clone(),
+        settings: Vec::new(),
+        group: 0,
         tuning: Arc::clone(&arm.tuning),
         partial: measured::partial(view, arm).map(|partial| (arm.measured, partial)),
     };

@@ -24,6 +24,8 @@ use crate::workload::model::{HaltWhy, Workload};
 pub(super) struct Job {
     /// The workload as it is run: its engines are the arms that take part.
     pub(crate) workload: Arc<Workload>,
+    /// What each of its arms runs, where that differs: they are ready to be run. Empty where it does not.
+    pub(crate) own: Vec<Arc<Workload>>,
     pub(crate) platform: Platform,
     /// What the session is asked for.
     pub(crate) command: SessionCommand,
@@ -43,11 +45,12 @@ pub(super) fn execute<R: Report>(
     output: &Output,
     results: impl FnOnce(&Driven) -> R,
 ) -> anyhow::Result<ExitReason> {
-    let Job { workload, platform, command, target, mut batch } = match prepared {
+    let Job { workload, own, platform, command, target, mut batch } = match prepared {
         Ok(job) => job,
         Err(exit) => return Ok(exit),
     };
-    let workload = match python::ready(workload) {
+    let ready = if own.is_empty() { python::ready(workload) } else { Ok(workload) };
+    let workload = match ready {
         Ok(workload) => workload,
         Err(unfit) => {
             unfit.0.iter().for_each(|line| write::say(line));
@@ -60,7 +63,7 @@ pub(super) fn execute<R: Report>(
     if let Some(done) = &workload.batch.done {
         write::say(&format!("{} tasks have succeeded before and are skipped", done.len()));
     }
-    let mut spec = prepare::session(workload, &platform, changes.i_know)?;
+    let mut spec = prepare::session_of(workload, &own, &platform, changes.i_know)?;
     spec.observers = batch.as_ref().map(Batch::observers);
     let progress = Progress::new(output, Console::detect());
     batch.iter().for_each(|batch| batch.beside(progress.bar()));

@@ -100,7 +100,19 @@ fn changed(
     for warning in &loaded.warnings {
         write::say(&warning.render(colored));
     }
-    let mut workload = loaded.workload;
+    Ok((source, Arc::new(with(loaded.workload, changes))))
+}
+
+/// The workload with what else the command line changes in it, told as `--set` would.
+///
+/// # Errors
+/// All problems.
+pub(super) fn reloaded(source: &Source, changes: &ChangeArgs, more: &[String]) -> Result<Workload, Diagnostics> {
+    let set: Vec<String> = changes.set.iter().chain(more).cloned().collect();
+    source.load(&set).map(|loaded| with(loaded.workload, changes))
+}
+
+fn with(mut workload: Workload, changes: &ChangeArgs) -> Workload {
     if let Some(seed) = changes.seed {
         workload.reseed(seed);
     }
@@ -110,7 +122,7 @@ fn changed(
             engine.workers = Workers::Fixed(workers);
         }
     }
-    Ok((source, Arc::new(workload)))
+    workload
 }
 
 /// Refuses several worker counts where one is needed; `who` needs it.
@@ -263,12 +275,26 @@ pub(super) fn session(
     platform: &Platform,
     i_know: bool,
 ) -> Result<SessionSpec, OwnProgramUnknown> {
+    session_of(workload, &[], platform, i_know)
+}
+
+/// The same where each arm runs a workload of its own.
+pub(super) fn session_of(
+    workload: Arc<Workload>,
+    own: &[Arc<Workload>],
+    platform: &Platform,
+    i_know: bool,
+) -> Result<SessionSpec, OwnProgramUnknown> {
     let mut context = platform.run_context(i_know)?;
     let mut arms: Vec<ArmSpec> = workload.engines.iter().cloned().map(ArmSpec::of_entry).collect();
+    for (arm, own) in arms.iter_mut().zip(own) {
+        arm.workload = Some(Arc::clone(own));
+    }
     if !i_know {
         // A key or a sweep gives no more workers than a file could ask for.
         for arm in &mut arms {
-            arm.most_workers = Some(plan::most_workers_of(&workload, platform.machine(), &arm.entry));
+            let of = arm.workload.as_ref().unwrap_or(&workload);
+            arm.most_workers = Some(plan::most_workers_of(of, platform.machine(), &arm.entry));
         }
         let most = arms.iter().filter_map(|arm| arm.most_workers).max().unwrap_or(u32::MAX);
         context.max_processes = context.max_processes.min(most);

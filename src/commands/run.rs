@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::cli::{Format, RunArgs};
+use crate::cli::{ResultFormat, RunArgs};
 use crate::commands::ExitReason;
 use crate::commands::batch;
 use crate::commands::headless::{self, Job};
@@ -34,7 +34,8 @@ fn prepared(arguments: &RunArgs) -> Prepared<Job> {
     prepare::envelope(&once, &platform, changes, false)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
     let is_batch = once.has_items() || arguments.batch.first().is_some();
-    let output_is_free = is_batch && (output.format == Format::Text || !target.is_standard());
+    let output_is_free = is_batch && (output.format == ResultFormat::Text || !target.is_standard());
     let batch = batch::prepare(&arguments.batch, &mut once, output_is_free)?;
-    Ok(Job { workload: Arc::new(once), platform, command: SessionCommand::Run(Mode::Interleaved), target, batch })
+    let (own, command) = (Vec::new(), SessionCommand::Run(Mode::Interleaved));
+    Ok(Job { workload: Arc::new(once), own, platform, command, target, batch })
 }

@@ -1,70 +1,140 @@
-//! `poolscope sweep`: worker counts, headless.
+//! `poolscope sweep`: worker counts and other settings, headless.
 
+mod cells;
 mod scope;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::analysis::tuning::RUNS;
-use crate::cli::SweepArgs;
-use crate::commands::ExitReason;
+use crate::cli::{SweepArgs, WorkerCounts};
 use crate::commands::batch;
 use crate::commands::compare::INSTEAD;
 use crate::commands::drive::Driven;
 use crate::commands::headless::{self, Job};
 use crate::commands::measured::{self, partial};
 use crate::commands::prepare::{self, Platform, Prepared};
+use crate::commands::sweep::cells::{ArmSettings, Origin};
 use crate::commands::target::Target;
+use crate::commands::{ExitReason, write};
 use crate::report::sweep::{SweepResults, SweptArm};
 use crate::session::view::{ArmView, SessionCommand, Sweep};
-use crate::workload::model::Workload;
+use crate::workload::model::{Dimension, Workload};
+use crate::workload::source::Source;
 
-/// Tries worker counts: those that were asked for, or those that the results lead to.
+/// Tries what is asked for, or what the file says, or else worker counts that the results lead to.
 ///
 /// # Errors
 /// See [`super::execute`].
 pub(crate) fn execute(arguments: &SweepArgs) -> anyhow::Result<ExitReason> {
-    if let Err(exit) = batch::refused(&(&arguments.batch).into(), "sweep runs it with several worker counts", INSTEAD) {
+    if let Err(exit) = batch::refused(&(&arguments.batch).into(), "sweep runs it with several settings", INSTEAD) {
         return Ok(exit);
     }
-    with_repeats(arguments, |_| RUNS)
+    let loaded = prepare::source_and_workload(&arguments.file, &arguments.changes, arguments.output.color);
+    let from_file = |(_, workload): &(Source, Arc<Workload>)| workload.sweep.clone();
+    let dimensions = match loaded.as_ref().ok() {
+        Some(loaded) if arguments.sweep.is_empty() => from_file(loaded),
+        _ => arguments.sweep.clone(),
+    };
+    of(loaded, dimensions, arguments, |_| RUNS)
 }
 
-/// The same, with so many runs of each count if the command line does not say.
-pub(super) fn with_repeats(arguments: &SweepArgs, repeats: fn(&Workload) -> u32) -> anyhow::Result<ExitReason> {
-    of(prepare::workload(&arguments.file, &arguments.changes, arguments.output.color), arguments, repeats)
+/// Worker counts alone, with as many runs of each as the file says if the command line does not.
+pub(super) fn with_repeats(arguments: &SweepArgs) -> anyhow::Result<ExitReason> {
+    let loaded = prepare::source_and_workload(&arguments.file, &arguments.changes, arguments.output.color);
+    of(loaded, Vec::new(), arguments, |workload| workload.measure.repeats.get())
 }
 
 /// The same of a workload that is there already.
 pub(super) fn of(
-    workload: Prepared<Arc<Workload>>,
+    loaded: Prepared<(Source, Arc<Workload>)>,
+    dimensions: Vec<Dimension>,
     arguments: &SweepArgs,
     repeats: fn(&Workload) -> u32,
 ) -> anyhow::Result<ExitReason> {
-    headless::execute(prepared(workload, arguments, repeats), &arguments.changes, &arguments.output, results)
+    match loaded.and_then(|loaded| prepared(loaded, dimensions, arguments, repeats)) {
+        Ok((job, layout)) => {
+            headless::execute(Ok(job), &arguments.changes, &arguments.output, |driven| results(driven, layout))
+        }
+        Err(exit) => Ok(exit),
+    }
 }
 
-fn prepared(workload: Prepared<Arc<Workload>>, arguments: &SweepArgs, repeats: fn(&Workload) -> u32) -> Prepared<Job> {
+/// What the arms of a sweep are.
+struct Layout {
+    dimensions: Vec<Dimension>,
+    arms: Vec<ArmSettings>,
+    runs: u32,
+}
+
+fn prepared(
+    (source, workload): (Source, Arc<Workload>),
+    mut dimensions: Vec<Dimension>,
+    arguments: &SweepArgs,
+    repeats: fn(&Workload) -> u32,
+) -> Prepared<(Job, Layout)> {
     let SweepArgs { file, engines, changes, output, .. } = arguments;
-    let workload = workload?;
-    let platform = Platform::detect();
-    let mut changed = prepare::with_arms(&workload, scope::arms(prepare::arms(&workload, engines)?)?);
+    let mut changes = changes.clone();
+    counts_of(&mut dimensions, &mut changes.workers)?;
+    let swept: Vec<Dimension> = dimensions.iter().filter(|dimension| !dimension.is_workers()).cloned().collect();
+    let several = changes.workers.as_ref().is_some_and(|counts| counts.single().is_none());
+    // A single count is that of every arm, and not swept, unless nothing else is.
+    let counts_are_swept = swept.is_empty() || several || dimensions.iter().any(Dimension::is_workers);
+    let origin = Origin { source: &source, base: &workload, changes: &changes };
+    let mut cells = cells::all(&origin, &swept, |workload| {
+        let arms = prepare::arms(workload, engines)?;
+        if counts_are_swept { scope::arms(arms) } else { Ok(arms) }
+    })?;
     let runs = arguments.repeats.unwrap_or_else(|| repeats(&workload));
-    // Counts are compared, not locks.
-    changed.measure.gil_probe = false;
-    changed.measure.adaptive = None;
-    changed.measure.repeats = NonZeroU32::new(runs).unwrap_or(NonZeroU32::MIN);
-    changed.measure.warmup = arguments.warmup.unwrap_or(changed.measure.warmup);
-    let counts = scope::check(&mut changed, &platform, changes)?;
+    for cell in &mut cells {
+        let measure = &mut cell.workload.measure;
+        // Settings are compared, not locks.
+        measure.gil_probe = false;
+        measure.adaptive = None;
+        measure.repeats = NonZeroU32::new(runs).unwrap_or(NonZeroU32::MIN);
+        measure.warmup = arguments.warmup.unwrap_or(measure.warmup);
+    }
+    let platform = Platform::detect();
+    let workloads = cells.iter_mut().map(|cell| &mut cell.workload).collect();
+    let counts = scope::check(workloads, counts_are_swept, &platform, &changes)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
-    let sweep = Sweep { arms: (0..changed.engines.len()).collect(), counts, runs, show_best: false };
-    Ok(Job { workload: Arc::new(changed), platform, command: SessionCommand::Sweep(sweep), target, batch: None })
+    let measure = cells.first().map_or(workload.measure.clone(), |cell| cell.workload.measure.clone());
+    let flat = cells::flat(cells)?;
+    let baseline = workload.engines.get(workload.baseline).map(|engine| engine.name.clone());
+    let all = prepare::with_arms(&workload, flat.iter().map(|(engine, ..)| engine.clone()).collect());
+    let baseline = flat.iter().position(|(_, arm, _)| Some(&arm.base) == baseline.as_ref()).unwrap_or(0);
+    let all = Workload { measure, baseline, skipped: Vec::new(), ..all };
+    let groups = flat.iter().map(|(_, arm, _)| arm.group).filter(|_| !arguments.full).collect();
+    let sweep = Sweep { arms: (0..flat.len()).collect(), counts, groups, runs, show_best: false };
+    let layout = Layout { dimensions, arms: flat.iter().map(|(_, arm, _)| arm.clone()).collect(), runs };
+    let own = flat.into_iter().map(|(.., own)| own).collect();
+    let (workload, command) = (Arc::new(all), SessionCommand::Sweep(sweep));
+    Ok((Job { workload, own, platform, command, target, batch: None }, layout))
 }
 
-fn results(driven: &Driven) -> SweepResults {
+/// Worker counts are the same, whether they are said as a field or with `--workers`.
+fn counts_of(dimensions: &mut [Dimension], workers: &mut Option<WorkerCounts>) -> Prepared<()> {
+    let Some(dimension) = dimensions.iter_mut().find(|dimension| dimension.is_workers()) else { return Ok(()) };
+    match dimension.values.join(",").parse::<WorkerCounts>() {
+        // --workers is closer to whoever types it.
+        Ok(_) if workers.is_some() => {}
+        Ok(counts) => *workers = Some(counts),
+        Err(wrong) => {
+            write::say(&format!("error: workers: {wrong}"));
+            return Err(ExitReason::BadInput);
+        }
+    }
+    dimension.values = workers.iter().flat_map(WorkerCounts::all).map(u32::to_string).collect();
+    Ok(())
+}
+
+fn results(driven: &Driven, Layout { dimensions, arms, runs }: Layout) -> SweepResults {
     let view = &driven.view;
-    let arm = |arm: &ArmView| SweptArm {
+    let arm = |(arm, of): (&ArmView, ArmSettings)| SweptArm {
         spec: arm.spec.clone(),
+        base: of.base,
+        settings: of.settings,
+        group: of.group,
         tuning: Arc::clone(&arm.tuning),
         partial: partial(&driven.view, arm).map(|partial| (arm.measured, partial)),
     };
@@ -72,9 +142,10 @@ fn results(driven: &Driven) -> SweepResults {
         workload: Arc::clone(&view.workload),
         host: Arc::clone(&view.host),
         stream_hash: driven.stream_hash.clone(),
-        arms: view.arms.iter().map(arm).collect(),
+        arms: view.arms.iter().zip(arms).map(arm).collect(),
+        dimensions,
         baseline: view.baseline,
-        runs: view.workload.measure.repeats.get(),
+        runs,
         expectations: measured::results(driven).expectations(),
         ending: driven.ending.clone(),
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use crate::cli::{CompareArgs, DashboardArgs, Format, HiddenBatchArgs, Output, SweepArgs, TryArgs};
+use crate::cli::{CompareArgs, DashboardArgs, HiddenBatchArgs, Output, ResultFormat, SweepArgs, TryArgs};
 use crate::commands::batch::{self, Batch};
 use crate::commands::console::Console;
 use crate::commands::dashboard::{self, Given};
@@ -58,7 +58,7 @@ fn prepared(arguments: &TryArgs, text: String) -> Prepared<(Given, Option<Batch>
     }
     // Several runs write the same several times, and the dashboard is where standard output is.
     let once = consent::Extent::of(&workload, counts).runs() == 1;
-    let free = once && is_headless(arguments) && (output.format == Format::Text || !is_standard(output));
+    let free = once && is_headless(arguments) && (output.format == ResultFormat::Text || !is_standard(output));
     let batch = batch::prepare(&arguments.batch, Arc::make_mut(&mut workload), free)?;
     let work = consent::Extent::of(&workload, counts);
     if !output.quiet || work.runs() > 1 {
@@ -79,16 +79,17 @@ fn run(arguments: &TryArgs, given: Given, batch: Option<Batch>) -> anyhow::Resul
     let TryArgs { changes, output, .. } = arguments;
     let mut output = output.clone();
     output.fail_on_error = !arguments.allow_failures;
-    let workload = Ok(Arc::clone(&given.workload));
     if changes.workers.as_ref().is_some_and(|counts| counts.single().is_none()) {
         let (file, changes) = (NAME.to_owned(), changes.clone());
-        let batch = HiddenBatchArgs::default();
-        let arguments = SweepArgs { file, engines: Vec::new(), repeats: None, warmup: None, batch, changes, output };
-        return sweep::of(workload, &arguments, |workload| workload.measure.repeats.get());
+        let (engines, sweep, batch) = (Vec::new(), Vec::new(), HiddenBatchArgs::default());
+        let (full, repeats, warmup) = (false, None, None);
+        let arguments = SweepArgs { file, engines, sweep, full, repeats, warmup, batch, changes, output };
+        let loaded = Ok((given.source, given.workload));
+        return sweep::of(loaded, Vec::new(), &arguments, |workload| workload.measure.repeats.get());
     }
     if is_headless(arguments) {
         let arguments = CompareArgs::of_all(NAME.to_owned(), changes.clone(), output);
-        return compare::of(workload, &arguments, batch);
+        return compare::of(Ok(given.workload), &arguments, batch);
     }
     // What was standard input has been read; keys come from the terminal.
     terminal_input::take(process()?).context("the dashboard needs a terminal for its keys; --headless goes without")?;

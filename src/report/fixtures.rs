@@ -100,6 +100,7 @@ pub(crate) fn workload() -> Workload {
         arrivals: Arrivals::Batch,
         engines: vec![spec("pool", EngineKind::Pool), spec("process", EngineKind::Process)],
         skipped: Vec::new(),
+        sweep: Vec::new(),
         baseline: 0,
         faults: Vec::new(),
         measure: Measure {

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::analysis::tuning::{Bounds, Point, Step, Tuning, next_step};
+use crate::analysis::tuning::{Bounds, Point, Step, Tuning, clearly_bad, next_step};
 use crate::session::schedule::Schedule;
 pub(super) use crate::session::schedule::Turn;
-use crate::session::view::{RunPosition, Sweep};
+use crate::session::view::{RunPosition, Sweep, SweepCounts};
 
 /// What an agenda needs to know of an arm.
 pub(super) struct ArmFacts<'a> {
@@ -17,6 +17,8 @@ pub(super) struct ArmFacts<'a> {
     pub(crate) warmup: u32,
     /// Worker count of its last run.
     pub(crate) last: u32,
+    /// Worker count that it is to have.
+    pub(crate) wanted: u32,
     /// Whether it could not go on: nothing more will be known of it.
     pub(crate) broken: bool,
 }
@@ -43,10 +45,14 @@ pub(super) struct Again {
 #[derive(Clone, Debug)]
 pub(super) struct Sweeping {
     sweep: Sweep,
-    /// Given counts: (arm, workers), in the order of a round.
-    cells: Vec<(usize, u32)>,
-    /// Runs of the given counts that were given out.
-    given: usize,
+    /// Given points, in the order of a round; those that were dropped are there no more.
+    cells: Vec<Cell>,
+    /// Those of the round under way that had no turn yet.
+    left: VecDeque<Cell>,
+    /// The round under way, from 1; 0 before the first.
+    round: u32,
+    /// (arm, workers): points that were dropped.
+    dropped: Vec<(usize, u32)>,
     /// The arm that had the last turn, as a place in `sweep.arms`.
     last: usize,
     /// Warm-up runs that each arm still needs, once that is known.
@@ -54,6 +60,16 @@ pub(super) struct Sweeping {
     /// (arm, workers): recommended counts with which an arm was run once more.
     shown: Vec<(usize, u32)>,
     position: Option<RunPosition>,
+}
+
+/// A point of a sweep.
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    arm: usize,
+    /// `None` is the arm's own.
+    workers: Option<u32>,
+    /// Of its rivals.
+    group: Option<usize>,
 }
 
 impl Again {
@@ -72,17 +88,42 @@ impl Again {
     }
 }
 
+impl Cell {
+    fn count(self, known: &[ArmFacts<'_>]) -> u32 {
+        self.workers.or_else(|| known.get(self.arm).map(|arm| arm.wanted)).unwrap_or(1)
+    }
+}
+
 impl Sweeping {
     pub(crate) fn new(sweep: Sweep) -> Self {
-        let counts = sweep.counts.as_deref().unwrap_or_default();
-        let cells = counts.iter().flat_map(|workers| sweep.arms.iter().map(move |arm| (*arm, *workers))).collect();
-        let last = sweep.arms.len().saturating_sub(1);
-        Self { cells, given: 0, last, warmup: None, shown: Vec::new(), position: None, sweep }
+        let counts: Vec<Option<u32>> = match &sweep.counts {
+            SweepCounts::Found => Vec::new(),
+            SweepCounts::Given(counts) => counts.iter().copied().map(Some).collect(),
+            SweepCounts::Own => vec![None],
+        };
+        let arms = || sweep.arms.iter().enumerate().map(|(place, arm)| (*arm, sweep.groups.get(place).copied()));
+        let cells = counts.into_iter().flat_map(|workers| arms().map(move |(arm, group)| Cell { arm, workers, group }));
+        Self {
+            cells: cells.collect(),
+            left: VecDeque::new(),
+            round: 0,
+            dropped: Vec::new(),
+            last: sweep.arms.len().saturating_sub(1),
+            warmup: None,
+            shown: Vec::new(),
+            position: None,
+            sweep,
+        }
     }
 
     /// The arms that take part.
     pub(crate) fn arms(&self) -> &[usize] {
         &self.sweep.arms
+    }
+
+    /// (arm, workers) of the points of which no more runs are made.
+    pub(crate) fn dropped(&self) -> &[(usize, u32)] {
+        &self.dropped
     }
 
     fn next(&mut self, known: &[ArmFacts<'_>]) -> Option<Turn> {
@@ -96,22 +137,48 @@ impl Sweeping {
         self.warmup = Some(warmup);
         let runs = self.sweep.runs;
         let (arm, workers, run) = match cold {
-            Some(arm) => (arm, self.first_count(), 0),
-            None if self.sweep.counts.is_some() => {
-                let cell = self.cells.get(self.given % self.cells.len().max(1)).copied();
-                let run = u32::try_from(self.given / self.cells.len().max(1)).unwrap_or(u32::MAX);
-                let (arm, workers) = cell.filter(|_| run < runs)?;
-                self.given += 1;
-                (arm, workers, run + 1)
-            }
-            None => self.found(known)?,
+            Some(arm) => (arm, self.first_count(arm, known), 0),
+            None if self.sweep.counts == SweepCounts::Found => self.found(known)?,
+            None => self.given(known)?,
         };
         self.position = Some(RunPosition::Sweep { arm, workers, run, runs });
         Some(Turn { arm, workers: Some(workers), counted: cold.is_none(), gil_probe: false })
     }
 
-    fn first_count(&self) -> u32 {
-        self.sweep.counts.as_ref().and_then(|counts| counts.first().copied()).unwrap_or(1)
+    fn first_count(&self, arm: usize, known: &[ArmFacts<'_>]) -> u32 {
+        match &self.sweep.counts {
+            SweepCounts::Found => 1,
+            SweepCounts::Given(counts) => counts.first().copied().unwrap_or(1),
+            SweepCounts::Own => known.get(arm).map_or(1, |arm| arm.wanted),
+        }
+    }
+
+    /// Round by round, so that what changes slowly meets all of them.
+    fn given(&mut self, known: &[ArmFacts<'_>]) -> Option<(usize, u32, u32)> {
+        if self.left.is_empty() {
+            if self.round > 0 && self.round < self.sweep.runs {
+                self.drop_bad(known);
+            }
+            self.round += 1;
+            self.left = self.cells.iter().copied().filter(|_| self.round <= self.sweep.runs).collect();
+        }
+        let cell = self.left.pop_front()?;
+        Some((cell.arm, cell.count(known), self.round))
+    }
+
+    /// What is clearly bad among its rivals gets no more runs.
+    fn drop_bad(&mut self, known: &[ArmFacts<'_>]) {
+        let mut groups: Vec<usize> = self.cells.iter().filter_map(|cell| cell.group).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        for group in groups {
+            let rivals: Vec<Cell> = self.cells.iter().copied().filter(|cell| cell.group == Some(group)).collect();
+            let rate = |cell: &Cell| known.get(cell.arm)?.tuning.point(cell.count(known))?.mean();
+            let bad = clearly_bad(&rivals.iter().map(rate).collect::<Vec<_>>());
+            let bad = bad.into_iter().filter_map(|place| rivals.get(place)).map(|cell| (cell.arm, cell.count(known)));
+            self.dropped.extend(bad);
+        }
+        self.cells.retain(|cell| !self.dropped.contains(&(cell.arm, cell.count(known))));
     }
 
     /// The arms have their turns one after the other, so that what changes slowly meets all of them.
@@ -183,17 +250,56 @@ mod tests {
     }
 
     fn next(sweep: &mut Sweeping, tuning: &Tuning, last: u32) -> Option<u32> {
-        sweep.next(&[ArmFacts { tuning, bounds: BOUNDS, warmup: 0, last, broken: false }]).and_then(|turn| turn.workers)
+        sweep
+            .next(&[ArmFacts { tuning, bounds: BOUNDS, warmup: 0, last, wanted: last, broken: false }])
+            .and_then(|turn| turn.workers)
     }
 
     #[test]
     fn a_sweep_ends_with_a_run_of_what_it_recommends_also_where_that_run_leads_to_another_count() {
-        let mut sweep = Sweeping::new(Sweep { arms: vec![0], counts: None, runs: 3, show_best: true });
+        let mut sweep = Sweeping::new(Sweep {
+            arms: vec![0],
+            counts: SweepCounts::Found,
+            groups: Vec::new(),
+            runs: 3,
+            show_best: true,
+        });
         assert_eq!(next(&mut sweep, &tuning(None), 8), Some(4));
         assert_eq!(next(&mut sweep, &tuning(Some(30.0)), 4), Some(8), "four were not as good as they seemed");
         assert_eq!(next(&mut sweep, &tuning(Some(30.0)), 8), None);
-        let mut sweep = Sweeping::new(Sweep { arms: vec![0], counts: None, runs: 3, show_best: true });
+        let mut sweep = Sweeping::new(Sweep {
+            arms: vec![0],
+            counts: SweepCounts::Found,
+            groups: Vec::new(),
+            runs: 3,
+            show_best: true,
+        });
         assert_eq!(next(&mut sweep, &tuning(None), 8), Some(4));
         assert_eq!(next(&mut sweep, &tuning(None), 5), None, "the user has chosen another one meanwhile");
+    }
+
+    #[test]
+    fn clearly_bad_points_of_a_group_get_no_more_runs() {
+        let sweep = |groups| Sweep {
+            arms: vec![0],
+            counts: SweepCounts::Given((1..=8).collect()),
+            groups,
+            runs: 3,
+            show_best: false,
+        };
+        let turns = |groups| {
+            let mut sweep = Sweeping::new(sweep(groups));
+            let turns: Vec<u32> = std::iter::from_fn(|| next(&mut sweep, &tuning(None), 8)).collect();
+            (turns, sweep.dropped().to_vec())
+        };
+        let (all, none) = turns(Vec::new());
+        assert_eq!((all.len(), none), (24, Vec::new()));
+        let (some, dropped) = turns(vec![0]);
+        assert_eq!(
+            dropped,
+            [(0, 3), (0, 2), (0, 1)],
+            "4 to 8 are within 80 % of the best, and half of what is left is"
+        );
+        assert_eq!(some, [1, 2, 3, 4, 5, 6, 7, 8, 4, 5, 6, 7, 8, 4, 5, 6, 7, 8]);
     }
 }

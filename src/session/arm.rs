@@ -1,17 +1,19 @@
 //! One arm of a session: what runs, and what was measured with each worker count. Nothing that was measured is thrown away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::analysis::tuning::{Bounds, Point, Tuning};
 use crate::engine::arm::{Arm, ArmRun};
+use crate::engine::context::RunContext;
 use crate::engine::control::Capabilities;
 use crate::metrics::kept::Runs;
 use crate::metrics::snapshot::{GilProbe, Snapshot};
 use crate::metrics::track::Track;
 use crate::session::arm_spec::ArmSpec;
+use crate::session::stream::SharedStream;
 use crate::session::view::{ArmView, Mode};
 use crate::workload::model::{EngineSpec, OnTimeout, Workload};
 
@@ -19,6 +21,9 @@ use crate::workload::model::{EngineSpec, OnTimeout, Workload};
 pub(super) struct ArmState {
     pub(crate) spec: EngineSpec,
     pub(crate) program: Arc<dyn Arm>,
+    /// What it runs.
+    pub(crate) workload: Arc<Workload>,
+    pub(crate) stream: SharedStream,
     /// The worker count it is to have.
     pub(crate) workers: u32,
     /// Most workers that make sense and may be had.
@@ -34,6 +39,8 @@ pub(super) struct ArmState {
     /// Worker count of the run in `track`.
     measured: Option<u32>,
     counts: BTreeMap<u32, Count>,
+    /// Counts of which a sweep makes no more runs.
+    pub(crate) dropped: BTreeSet<u32>,
     /// Worker count of the last run that counts.
     counted: Option<u32>,
     /// Runs that do not count, because they were to warm up or the user changed something in them, and in which something failed.
@@ -71,12 +78,20 @@ struct Count {
 }
 
 impl ArmState {
-    /// `most` is the most workers that any arm may have, `workers` how many its entry asks for.
-    pub(crate) fn new(ArmSpec { entry, arm, most_workers }: ArmSpec, workers: u32, most: u32) -> Self {
+    /// It runs this workload unless it has one of its own.
+    pub(crate) fn new(spec: ArmSpec, shared: (&Arc<Workload>, &SharedStream), context: &RunContext) -> Self {
+        let ArmSpec { entry, arm, most_workers, workload } = spec;
+        let stream = workload.as_ref().map_or_else(|| shared.1.clone(), |own| SharedStream::new(own));
+        let tasks = stream.total();
+        let most = context.max_workers().min(u32::try_from(tasks).unwrap_or(u32::MAX).max(1));
         let most_workers = most_workers.map_or(most, |own| own.min(most)).max(1);
+        let workers = context.workers(&entry, tasks);
         Self {
             spec: entry,
             program: arm,
+            workload: workload.unwrap_or_else(|| Arc::clone(shared.0)),
+            stream,
+            dropped: BTreeSet::new(),
             workers: workers.min(most_workers),
             most_workers,
             changed: false,
@@ -177,7 +192,10 @@ impl ArmState {
 
     /// Sums up again what was measured.
     pub(crate) fn sum_up(&mut self, bounds: Bounds) {
-        let points = self.counts.iter().map(|(workers, count)| Point::of_runs(*workers, &count.runs, count.touched));
+        let points = self.counts.iter().map(|(workers, count)| {
+            let dropped = self.dropped.contains(workers);
+            Point { dropped, ..Point::of_runs(*workers, &count.runs, count.touched) }
+        });
         self.tuning = Arc::new(Tuning::of(points.collect(), bounds));
     }
 
@@ -226,7 +244,7 @@ impl ArmState {
         }
     }
 
-    pub(crate) fn view(&self, workload: &Workload, mode: Mode, repeats: u32) -> ArmView {
+    pub(crate) fn view(&self, mode: Mode, repeats: u32) -> ArmView {
         ArmView {
             spec: self.spec.clone(),
             workers: self.workers,
@@ -235,7 +253,10 @@ impl ArmState {
             most_workers: self.most_workers,
             live: self.live.is_some(),
             capabilities: self.capabilities(),
-            on_timeout: self.live.as_ref().map_or_else(|| self.spec.on_timeout_in(workload), |live| live.on_timeout),
+            on_timeout: self
+                .live
+                .as_ref()
+                .map_or_else(|| self.spec.on_timeout_in(&self.workload), |live| live.on_timeout),
             track: Arc::clone(&self.track),
             finished: self.finished(mode),
             told: self.told(mode),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::engine::arm::Arm;
 use crate::engine::dispatched::Dispatched;
 use crate::engine::external::reference::Reference;
-use crate::workload::model::EngineSpec;
+use crate::workload::model::{EngineSpec, Workload};
 
 /// An arm that takes part in a comparison: its entry, and what can run the stream.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct ArmSpec {
     pub arm: Arc<dyn Arm>,
     /// Most workers that it may be given; `None` where only the session's own limit holds.
     pub most_workers: Option<u32>,
+    /// What it runs where that is not the session's workload: a sweep changes the tasks too.
+    pub workload: Option<Arc<Workload>>,
 }
 
 impl ArmSpec {
@@ -23,7 +25,7 @@ impl ArmSpec {
     #[must_use]
     pub fn of_entry(entry: EngineSpec) -> Self {
         match Reference::of_kind(entry.kind) {
-            Some(reference) => Self { entry, arm: Arc::new(reference), most_workers: None },
+            Some(reference) => Self { entry, arm: Arc::new(reference), most_workers: None, workload: None },
             None => Self::dispatched(entry),
         }
     }
@@ -32,6 +34,6 @@ impl ArmSpec {
     #[must_use]
     pub fn dispatched(entry: EngineSpec) -> Self {
         let arm = Arc::new(Dispatched(entry.kind));
-        Self { entry, arm, most_workers: None }
+        Self { entry, arm, most_workers: None, workload: None }
     }
 }

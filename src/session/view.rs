@@ -265,13 +265,27 @@ pub enum Change {
     To(u32),
 }
 
-/// Which worker counts are tried.
+/// Which worker counts a sweep tries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SweepCounts {
+    /// Those that the results lead to ([`crate::analysis::tuning::next_step`]).
+    Found,
+    /// These, in every arm.
+    Given(Vec<u32>),
+    /// That which each arm is to have: other settings are tried.
+    Own,
+}
+
+/// What a sweep tries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sweep {
     /// Indices into [`SessionView::arms`].
     pub arms: Vec<usize>,
-    /// These counts, or those that the results lead to ([`crate::analysis::tuning::next_step`]).
-    pub counts: Option<Vec<u32>>,
+    /// Worker counts.
+    pub counts: SweepCounts,
+    /// For each of the arms the number of the group in which it has its rivals: the clearly bad points of a group are dropped
+    /// after a round ([`crate::analysis::tuning::clearly_bad`]). Without groups, none is.
+    pub groups: Vec<usize>,
     /// Counted runs of each.
     pub runs: u32,
     /// Whether one more run with the recommended count is made where the last one had another: for a screen.

@@ -70,6 +70,7 @@ pub(crate) fn workload(engines: Vec<EngineSpec>) -> Workload {
         arrivals: Arrivals::Batch,
         engines,
         skipped: Vec::new(),
+        sweep: Vec::new(),
         baseline: 0,
         faults: Vec::new(),
         measure: Measure {

@@ -1,7 +1,7 @@
 //! Worker counts by key: what each key asks of the session, and what is said about it. No I/O, no clock.
 
 use crate::analysis::tuning::{MORE, RUNS, Tuning};
-use crate::session::view::{ArmView, Change, Mode, SessionCommand, SessionPhase, SessionView, Sweep};
+use crate::session::view::{ArmView, Change, Mode, SessionCommand, SessionPhase, SessionView, Sweep, SweepCounts};
 use crate::tui::format;
 use crate::tui::model::{self, Model};
 use crate::tui::state::{Asked, Question, UiEffect, UiState};
@@ -111,7 +111,8 @@ fn begin_sweep(ui: &mut UiState, view: &SessionView) -> Vec<UiEffect> {
     ui.count = [None; 2];
     vec![UiEffect::Send(SessionCommand::Sweep(Sweep {
         arms,
-        counts: None,
+        counts: SweepCounts::Found,
+        groups: Vec::new(),
         runs: RUNS,
         show_best: view.measures_by_itself,
     }))]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::engine::event::Slot;
-use crate::session::view::{SessionView, Sweep};
+use crate::session::view::{SessionView, Sweep, SweepCounts};
 use crate::tui::theme::ThemeName;
 use crate::tui::{draw, fixture};
 use crate::workload::model::{CommandLine, FaultKind, OnTimeout, Work};
@@ -110,7 +110,13 @@ fn bounds_of_worker_counts_are_told() {
 fn a_sweep_and_a_measurement_begin_only_when_nothing_runs() {
     let (mut ui, model) = open(fixture::tuned());
     ui.screen = Screen::Tune;
-    let sweep = Sweep { arms: vec![0, 1], counts: None, runs: crate::analysis::tuning::RUNS, show_best: true };
+    let sweep = Sweep {
+        arms: vec![0, 1],
+        counts: SweepCounts::Found,
+        groups: Vec::new(),
+        runs: crate::analysis::tuning::RUNS,
+        show_best: true,
+    };
     assert_eq!(update(&mut ui, &model, Action::Sweep), sent(SessionCommand::Sweep(sweep)));
     // The line of the wanted count is chosen at first; up goes to the one below it.
     assert_eq!(update(&mut ui, &model, Action::Open), sent(SessionCommand::Measure(Some((0, 8)))));
@@ -122,7 +128,13 @@ fn a_sweep_and_a_measurement_begin_only_when_nothing_runs() {
     assert!(ui.notice.as_ref().is_some_and(|notice| notice.contains("running")));
     assert_eq!(update(&mut ui, &model, Action::Sweep), []);
     assert_eq!(ui.question, Some(Question::Commands(Asked::SweepInstead)), "it is asked for first");
-    let sweep = Sweep { arms: vec![0, 1], counts: None, runs: crate::analysis::tuning::RUNS, show_best: true };
+    let sweep = Sweep {
+        arms: vec![0, 1],
+        counts: SweepCounts::Found,
+        groups: Vec::new(),
+        runs: crate::analysis::tuning::RUNS,
+        show_best: true,
+    };
     assert_eq!(update(&mut ui, &model, Action::Yes), sent(SessionCommand::Sweep(sweep)));
 }
 

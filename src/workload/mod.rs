@@ -33,6 +33,7 @@ pub(crate) mod service;
 pub(crate) mod simulated;
 pub(crate) mod source;
 pub mod stream;
+pub(crate) mod sweep;
 pub mod task_set;
 pub(crate) mod text;
 mod told;

@@ -46,6 +46,7 @@ pub use submission::{Dispatch, SubmitMode};
 pub use worker_life::{Initializer, Recycling};
 
 use crate::workload::items::TaskItems;
+pub use crate::workload::sweep::Dimension;
 use crate::workload::trace::Trace;
 
 /// One workload file: what the tasks are, when they arrive, which engines run them and how it is measured.
@@ -85,6 +86,8 @@ pub struct Workload {
     pub limits: Limits,
     /// The interpreter of its tasks in Python, where an engine does not say otherwise.
     pub python: PythonSettings,
+    /// Fields that a sweep tries values of.
+    pub sweep: Vec<Dimension>,
     /// First 16 hexadecimal digits of the SHA-256 of the file's text and of what the command line has changed in it.
     pub hash: String,
     /// The same of the text alone.

@@ -223,7 +223,7 @@ fn how_it_is_measured() {
 fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown() {
     const LATER: &[&str] = &["not supported yet"];
     let mut cases = Vec::new();
-    for key in ["sweep", "expect", "controls", "lesson"] {
+    for key in ["expect", "controls", "lesson"] {
         cases.push(case(file(&format!("§{key}: {{ a: 1 }}")), key, LATER));
     }
     for (key, path) in [("ipc", "tasks[0].ipc"), ("messages", "tasks[0].messages"), ("lock", "tasks[0].lock")] {
@@ -232,6 +232,17 @@ fn what_a_later_version_will_read_is_refused_at_its_place_and_not_called_unknown
     cases.push(case(engine("kind: §dask"), "engines[0].kind", LATER));
     cases.push(case(task("kind: §ipc, count: 1"), "tasks[0].kind", LATER));
     check(cases);
+}
+
+#[test]
+fn what_is_swept() {
+    check(vec![
+        case(file("sweep: §[1]"), "sweep", &["a map from fields"]),
+        case(file("sweep: §{}"), "sweep", &["at least one field"]),
+        case(file("sweep: { workers: §8..1 }"), "sweep.workers", &["goes down", "a range such as"]),
+        case(file("sweep: { chunksize: §[1, 1] }"), "sweep.chunksize", &["1 is there twice"]),
+        case(file("sweep: { measure: §[1] }"), "sweep.measure", &["the same for all points"]),
+    ]);
 }
 
 #[test]

@@ -256,3 +256,18 @@ mod sentences {
         assert!(open.contains("keep up with the arrivals"), "{open}");
     }
 }
+
+#[test]
+fn the_worse_half_is_dropped_where_it_is_clearly_worse() {
+    for (rates, dropped) in [
+        (&[Some(10.0), Some(20.0), Some(38.0), Some(40.0)][..], &[1, 0][..]),
+        (&[Some(39.0), Some(33.0), Some(38.0), Some(40.0)], &[]),
+        (&[Some(1.0), Some(2.0), Some(40.0)], &[0]),
+        (&[None, Some(40.0)], &[0]),
+        (&[None, None], &[]),
+        (&[Some(1.0)], &[]),
+        (&[], &[]),
+    ] {
+        assert_eq!(clearly_bad(rates), dropped, "{rates:?}");
+    }
+}

@@ -6,8 +6,9 @@ use crate::cli::{ChangeArgs, MOST, WorkerCounts};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::{ExitReason, placing, write};
 use crate::report::clean;
+use crate::session::view::SweepCounts;
 use crate::workload::model::{EngineSpec, Workers, Workload};
-use crate::workload::plan::{Machine, Plan, most_workers, plan_stream};
+use crate::workload::plan::{Machine, Plan, PlanNote, most_workers, plan_stream};
 use crate::workload::stream::Stream;
 
 /// What is sure to be tried where the results lead.
@@ -42,27 +43,71 @@ pub(super) fn arms(all: Vec<EngineSpec>) -> Prepared<Vec<EngineSpec>> {
     Ok(kept)
 }
 
-/// Checks what is to be tried before anything is started; tells what is cut. `workload` has the arms that take part and
-/// the runs of each count. Returns the counts, ascending; `None` where the results lead to them.
-pub(super) fn check(workload: &mut Workload, platform: &Platform, changes: &ChangeArgs) -> Prepared<Option<Vec<u32>>> {
-    let stream = Stream::new(workload);
-    let tasks = u32::try_from(stream.total()).unwrap_or(u32::MAX).max(1);
-    let (asked, counts) = match &changes.workers {
-        Some(counts) => {
-            let counts = given(counts, tasks, workload.engines.len())?;
-            (Some(counts.clone()), counts)
-        }
-        None => {
-            let most = bearable(workload, &stream, tasks, platform, changes).min(tasks);
-            (None, SURE.into_iter().filter(|count| *count <= most).collect())
-        }
+/// Checks what is to be tried before anything is started; tells what is cut. Each workload has the arms that take part in it and
+/// the runs of each point; `swept` is whether worker counts are tried, given or found.
+pub(super) fn check(
+    mut workloads: Vec<&mut Workload>,
+    swept: bool,
+    platform: &Platform,
+    changes: &ChangeArgs,
+) -> Prepared<SweepCounts> {
+    let streams: Vec<Stream> = workloads.iter().map(|workload| Stream::new(workload)).collect();
+    let tasks =
+        streams.iter().map(Stream::total).max().map_or(1, |tasks| u32::try_from(tasks).unwrap_or(u32::MAX).max(1));
+    let arms = workloads.iter().map(|workload| workload.engines.len()).sum();
+    let counts = match &changes.workers {
+        Some(counts) if swept => SweepCounts::Given(given(counts, tasks, arms)?),
+        _ if swept => SweepCounts::Found,
+        _ => SweepCounts::Own,
     };
-    let plan = foreseen(workload, &stream, &counts, platform.machine());
-    let plan = plan.limited_as(changes.max_time, "engines times worker counts times repeats, and warm-up");
-    let plan = Plan { impossible: placing::impossible(workload), ..plan };
-    prepare::check_limits(&plan, platform, changes)?;
-    set_workers(workload, counts.first().copied().unwrap_or(1));
-    Ok(asked)
+    let mut all: Option<Plan> = None;
+    for (workload, stream) in workloads.iter_mut().zip(&streams) {
+        let counts: Vec<u32> = match &counts {
+            SweepCounts::Given(counts) => counts.clone(),
+            SweepCounts::Found => {
+                let most = bearable(workload, stream, tasks, platform, changes).min(tasks);
+                SURE.into_iter().filter(|count| *count <= most).collect()
+            }
+            SweepCounts::Own => Vec::new(),
+        };
+        let plan = foreseen(workload, stream, &counts, platform.machine());
+        let plan = Plan { impossible: placing::impossible(workload), ..plan };
+        all = Some(match all {
+            None => plan,
+            Some(before) => together(before, plan),
+        });
+        if let Some(first) = counts.first() {
+            set_workers(workload, *first);
+        }
+    }
+    if let Some(plan) = all {
+        let plan = plan.limited_as(changes.max_time, "engines times points times repeats, and warm-up");
+        prepare::check_limits(&plan, platform, changes)?;
+    }
+    Ok(counts)
+}
+
+/// One after the other.
+fn together(mut one: Plan, other: Plan) -> Plan {
+    one.at_least_s = match (one.at_least_s, other.at_least_s) {
+        (Some(one), Some(other)) => Some(one + other),
+        (known, other) => known.or(other),
+    };
+    one.runs_per_engine = one.runs_per_engine.saturating_add(other.runs_per_engine);
+    let new = |list: &[PlanNote], note: &PlanNote| !list.contains(note);
+    for (list, more) in [
+        (&mut one.warnings, other.warnings),
+        (&mut one.refusals, other.refusals),
+        (&mut one.impossible, other.impossible),
+    ] {
+        for note in more {
+            if new(list, &note) {
+                list.push(note);
+            }
+        }
+    }
+    one.engines.extend(other.engines);
+    one
 }
 
 /// The counts of a list; more workers than tasks are no more than the tasks.
@@ -119,6 +164,14 @@ fn plan_at(workload: &Workload, stream: &Stream, count: u32, machine: Machine) -
 fn foreseen(workload: &Workload, stream: &Stream, counts: &[u32], machine: Machine) -> Plan {
     let mut once = workload.clone();
     (once.measure.warmup, once.measure.repeats) = (0, NonZeroU32::MIN);
+    if counts.is_empty() {
+        // Each arm with its own count.
+        let mut plan = plan_stream(&once, stream, machine);
+        let (runs, warmup) = (workload.measure.repeats.get(), workload.measure.warmup);
+        plan.at_least_s = plan.at_least_s.map(|once| once * f64::from(runs.saturating_add(warmup)));
+        plan.runs_per_engine = runs.saturating_add(warmup);
+        return plan;
+    }
     let at = |count: u32| plan_at(&once, stream, count, machine);
     let (first, last) = (counts.first().copied().unwrap_or(1), counts.last().copied().unwrap_or(1));
     let (smallest, mut plan) = (at(first), at(last));

@@ -27,8 +27,11 @@ pub(crate) fn tuning(counts: &[(u32, f64)]) -> Tuning {
 pub(crate) fn sweep() -> SweepResults {
     let results = comparison();
     let counts = [[(1, 10.0), (2, 5.1), (4, 5.0)], [(1, 40.0), (2, 20.0), (4, 10.0)]];
-    let arms = results.arms.iter().zip(&counts).map(|(arm, counts)| SweptArm {
+    let arms = results.arms.iter().zip(&counts).zip(0..).map(|((arm, counts), group)| SweptArm {
         spec: arm.spec.clone(),
+        base: arm.spec.name.clone(),
+        settings: Vec::new(),
+        group,
         tuning: Arc::new(tuning(counts)),
         partial: None,
     });
@@ -37,9 +40,31 @@ pub(crate) fn sweep() -> SweepResults {
         workload: results.workload,
         host: results.host,
         stream_hash: results.stream_hash,
+        dimensions: Vec::new(),
         baseline: 0,
         runs: 3,
         expectations: Vec::new(),
         ending: Ending::Finished,
     }
+}
+
+/// The same arms with two chunksizes each, the second of which is faster, and what does not apply to the second arm.
+pub(crate) fn settings() -> SweepResults {
+    let results = sweep();
+    let arm = |place: usize, size: &str, seconds: f64| {
+        let base: &SweptArm = &results.arms[place];
+        let name = format!("{} chunksize={size}", base.spec.name);
+        SweptArm {
+            spec: crate::workload::model::EngineSpec { name, ..base.spec.clone() },
+            settings: vec![("chunksize".to_owned(), size.to_owned())],
+            tuning: Arc::new(tuning(&[(2, seconds)])),
+            ..base.clone()
+        }
+    };
+    let mut arms = vec![arm(0, "1", 10.0), arm(0, "16", 5.0), arm(1, "1", 20.0), arm(1, "16", 21.0)];
+    for arm in &mut arms {
+        arm.group = usize::from(arm.base != "pool");
+    }
+    let dimensions = vec!["chunksize=1,16".parse().expect("a dimension")];
+    SweepResults { arms, dimensions, ..results }
 }

@@ -10,10 +10,11 @@ use crate::analysis::tuning::Tuning;
 use crate::analysis::tuning::arms::{AtCounts, at_counts};
 use crate::os::host::Host;
 use crate::report::ending::{Ending, Partial};
-use crate::workload::model::{EngineSpec, Workload};
+use crate::workload::model::{Dimension, EngineSpec, Workload};
 
 #[cfg(test)]
 mod fixtures;
+pub(crate) mod grid;
 pub(crate) mod json;
 pub(crate) mod text;
 
@@ -25,6 +26,8 @@ pub(crate) struct SweepResults {
     pub(crate) host: Arc<Host>,
     /// Hash of the stream of tasks, the same for every run.
     pub(crate) stream_hash: String,
+    /// Fields that were swept, with their values; empty where it was the worker counts alone.
+    pub(crate) dimensions: Vec<Dimension>,
     /// The arms that took part.
     pub(crate) arms: Vec<SweptArm>,
     /// Index into `arms` of the arm that the others are compared with.
@@ -42,6 +45,12 @@ pub(crate) struct SweepResults {
 pub(crate) struct SweptArm {
     /// Its entry in the workload file; its own worker count was not used.
     pub(crate) spec: EngineSpec,
+    /// Name of its engine in the file.
+    pub(crate) base: String,
+    /// Fields that were swept, with the values that it had.
+    pub(crate) settings: Vec<(String, String)>,
+    /// Arms of the same group run the same tasks in the same engine.
+    pub(crate) group: usize,
     /// What each count has shown.
     pub(crate) tuning: Arc<Tuning>,
     /// The run in which it was aborted, with its worker count: shown, but not counted.
@@ -54,11 +63,30 @@ impl SweepResults {
         self.arms.iter().filter_map(|arm| Some((arm, arm.all_failed()?)))
     }
 
-    /// Every arm but the baseline, compared with it at the counts that can be compared.
+    /// Every arm but those of the baseline's engine, compared with the baseline of the same settings at the counts that can be
+    /// compared.
     pub(crate) fn compared(&self) -> impl Iterator<Item = (&SweptArm, &SweptArm, AtCounts)> {
-        let baseline = self.arms.get(self.baseline);
-        let others = self.arms.iter().enumerate().filter(|(place, _)| *place != self.baseline).map(|(_, arm)| arm);
-        others.filter_map(move |arm| Some((baseline?, arm, at_counts(&baseline?.tuning, &arm.tuning)?)))
+        let base = self.arms.get(self.baseline).map(|arm| arm.base.as_str());
+        let others = self.arms.iter().filter(move |arm| Some(arm.base.as_str()) != base);
+        others.filter_map(move |arm| {
+            let same = |one: &&SweptArm| Some(one.base.as_str()) == base && one.settings == arm.settings;
+            let baseline = self.arms.iter().find(same)?;
+            Some((baseline, arm, at_counts(&baseline.tuning, &arm.tuning)?))
+        })
+    }
+
+    /// Arms with the counts of which no more runs were made because they were clearly bad.
+    pub(crate) fn dropped(&self) -> impl Iterator<Item = (&SweptArm, Vec<u32>)> {
+        self.arms.iter().filter_map(|arm| {
+            let dropped = arm.tuning.points.iter().filter(|point| point.dropped);
+            let dropped: Vec<u32> = dropped.map(|point| point.workers).collect();
+            (!dropped.is_empty()).then_some((arm, dropped))
+        })
+    }
+
+    /// Whether other settings than worker counts were swept.
+    pub(crate) fn has_settings(&self) -> bool {
+        self.arms.iter().any(|arm| !arm.settings.is_empty())
     }
 
     /// Tasks of one run, if there is a whole one or one that was cut off.

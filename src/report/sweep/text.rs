@@ -1,6 +1,6 @@
 //! A sweep as text: a table for each arm with a row for each count, what follows, and the arms against each other.
 
-use super::{SweepResults, SweptArm};
+use super::{SweepResults, SweptArm, grid};
 use crate::analysis::tuning::arms::{AtCounts, Basis};
 use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
 use crate::analysis::verdict::Comparison;
@@ -12,6 +12,9 @@ use crate::report::{clean, units};
 const GAP: usize = 2;
 /// Where there is no figure.
 const NONE: &str = "–";
+/// Why points have fewer runs than others.
+pub(crate) const DROPPED: &str = "clearly bad after a round (in the worse half, below 80 % of the best), so no more runs; --full makes \
+them all";
 /// Reasons of suspect runs that are told of an arm.
 const REASONS: usize = 3;
 
@@ -22,7 +25,17 @@ pub(crate) fn render(results: &SweepResults, options: TextOptions) -> String {
     let mut out = String::new();
     header(&mut out, (&results.workload, &results.host, &results.stream_hash), results.tasks(), paint);
     failing::aborted(&mut out, &results.ending, paint);
-    tables(&mut out, &results.arms, options.width, paint);
+    if results.has_settings() {
+        grid::draw(&mut out, results, paint);
+    }
+    if results.has_settings() && results.arms.iter().all(|arm| arm.tuning.points.len() <= 1) {
+        for arm in &results.arms {
+            trouble(&mut out, arm, paint);
+        }
+    } else {
+        tables(&mut out, &results.arms, options.width, paint);
+    }
+    dropped(&mut out, results, options.width, paint);
     for (baseline, arm, found) in results.compared() {
         compared(&mut out, baseline, arm, &found, paint);
     }
@@ -32,6 +45,32 @@ pub(crate) fn render(results: &SweepResults, options: TextOptions) -> String {
     }
     wrapped(&mut out, "rule: ", RULE, options.width, paint, Paint::DIM);
     out
+}
+
+/// Of which points no more runs were made.
+fn dropped(out: &mut String, results: &SweepResults, width: usize, paint: Paint) {
+    let of = |(arm, counts): (&SweptArm, Vec<u32>)| {
+        let counts: Vec<String> = counts.iter().map(|count| format!("×{count}")).collect();
+        format!("{} {}", clean::line(&arm.spec.name), counts.join(" "))
+    };
+    let all: Vec<String> = results.dropped().map(of).collect();
+    if !all.is_empty() {
+        let words = format!("{}: {DROPPED}", all.join(", "));
+        wrapped(out, "dropped: ", &words, width, paint, Paint::WARN);
+        out.push('\n');
+    }
+}
+
+/// What went wrong in an arm.
+fn trouble(out: &mut String, arm: &SweptArm, paint: Paint) {
+    let label = label(&arm.spec);
+    if let Some(found) = arm.all_failed() {
+        failing::nothing_succeeded(out, &label, found, paint);
+    }
+    suspect(out, &label, &arm.tuning, paint);
+    if let Some((workers, partial)) = &arm.partial {
+        failing::cut_off(out, &at(&label, *workers), partial, paint);
+    }
 }
 
 /// What was measured of each arm with each count, and the rule: where a report tells more than that.
@@ -73,6 +112,11 @@ fn one_arm(out: &mut String, arm: &SweptArm, width: usize, paint: Paint) {
         if !tuning.why.is_empty() {
             wrapped(out, "  why: ", &clean::line(&tuning.why), width, paint, anstyle::Style::new());
         }
+        let fit = match &tuning.fit {
+            Ok(fit) => fit.to_string(),
+            Err(none) => none.to_string(),
+        };
+        wrapped(out, "  ", &fit, width, paint, Paint::DIM);
         for point in &tuning.points {
             if let Some(found) = &point.all_failed {
                 failing::nothing_succeeded(out, &at(&label, point.workers), found, paint);
@@ -120,6 +164,9 @@ fn rows(out: &mut String, tuning: &Tuning, width: usize, paint: Paint) {
         if !point.suspect.is_empty() {
             marks.push(paint.with(Paint::WARN, "SUSPECT"));
         }
+        if point.dropped {
+            marks.push(paint.with(Paint::DIM, "dropped"));
+        }
         if point.all_failed.is_some() {
             marks.push(paint.with(Paint::BAD, "ALL FAILED"));
         }
@@ -141,8 +188,10 @@ fn columns(tuning: &Tuning) -> Vec<Column> {
         column("cores", false, &|point| point.rate.map(|_| format!("{:.1}", point.cores_used))),
         column("p95", false, &|point| Some(units::duration(point.sojourn_p95?))),
         column("n", false, &|point| Some(point.runs().to_string())),
+        column("eff", true, &|point| Some(units::percent(tuning.efficiency(point.workers)?))),
         column("start-up", true, &|point| point.rate.map(|_| units::percent(point.worker_time.shares().1))),
         column("memory", true, &|point| Some(units::bytes(point.peak_pss_bytes?))),
+        column("speedup", true, &|point| Some(format!("{:.2}", tuning.speedup(point.workers)?))),
     ];
     if tuning.points.iter().any(|point| point.unsuccessful > 0) {
         columns.insert(7, column("unsuccessful", false, &|point| Some(units::percent(point.unsuccessful_share()))));

@@ -112,7 +112,6 @@ impl Drop for Session {
 
 struct Conductor {
     spec: SessionSpec,
-    stream: SharedStream,
     arms: Vec<ArmState>,
     lifecycle: Lifecycle,
     mode: Mode,
@@ -140,13 +139,10 @@ struct Conductor {
 impl Conductor {
     fn new(spec: SessionSpec) -> Self {
         let stream = SharedStream::new(&spec.workload);
-        let tasks = stream.total();
-        let most = spec.context.max_workers().min(u32::try_from(tasks).unwrap_or(u32::MAX).max(1));
-        let arm = |of: &ArmSpec| ArmState::new(of.clone(), spec.context.workers(&of.entry, tasks), most);
+        let arm = |of: &ArmSpec| ArmState::new(of.clone(), (&spec.workload, &stream), &spec.context);
         let arms: Vec<ArmState> = spec.arms.iter().map(arm).collect();
         let agenda = Agenda::Rounds(Schedule::new(&spec.workload, arms.len(), false, 0));
         Self {
-            stream,
             arms,
             lifecycle: Lifecycle::default(),
             mode: Mode::Interleaved,
@@ -172,7 +168,7 @@ impl Conductor {
         SessionView {
             workload: Arc::clone(&self.spec.workload),
             host: Arc::clone(&self.spec.host),
-            arms: self.arms.iter().map(|arm| arm.view(&self.spec.workload, self.mode, self.repeats())).collect(),
+            arms: self.arms.iter().map(|arm| arm.view(self.mode, self.repeats())).collect(),
             phase: self.phase(),
             mode: self.mode,
             position: self.agenda.position().unwrap_or(nowhere),

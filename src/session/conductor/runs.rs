@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Conductor;
+use crate::analysis::tuning::Bounds;
 use crate::engine::arm::{Completion, RunRequest};
 use crate::engine::control::Command;
 use crate::engine::event::{Observer, Observers, RunState};
@@ -86,6 +87,7 @@ impl Conductor {
             if let Some(arm) = self.arms.get_mut(*arm) {
                 // It ends with the count that it finds.
                 arm.changed = false;
+                arm.dropped.clear();
             }
         }
         self.begin_agenda(Agenda::Sweep(Sweeping::new(sweep)));
@@ -130,17 +132,29 @@ impl Conductor {
     }
 
     fn next_turn(&mut self) -> Option<Turn> {
-        let facts: Vec<ArmFacts<'_>> = (0..)
+        let bounds: Vec<Bounds> = (0..self.arms.len()).map(|index| self.bounds(index)).collect();
+        let facts: Vec<ArmFacts<'_>> = bounds
+            .iter()
             .zip(&self.arms)
-            .map(|(index, arm)| ArmFacts {
+            .map(|(bounds, arm)| ArmFacts {
                 tuning: arm.tuning(),
-                bounds: self.bounds(index),
+                bounds: *bounds,
                 warmup: if arm.warm { 0 } else { self.spec.workload.measure.warmup },
                 last: arm.shown_workers(),
+                wanted: arm.workers,
                 broken: arm.broken,
             })
             .collect();
-        self.agenda.next(&facts)
+        let turn = self.agenda.next(&facts);
+        if let Agenda::Sweep(sweep) = &self.agenda {
+            for (index, workers) in sweep.dropped() {
+                if let Some(arm) = self.arms.get_mut(*index).filter(|arm| !arm.dropped.contains(workers)) {
+                    arm.dropped.insert(*workers);
+                    arm.sum_up(bounds.get(*index).copied().unwrap_or_default());
+                }
+            }
+        }
+        turn
     }
 
     pub(super) fn agenda_is_over(&mut self) {
@@ -174,15 +188,15 @@ impl Conductor {
         let run = self.next_run(round);
         let Some(arm) = self.arms.get_mut(index) else { return false };
         let workers = if arm.has_worker_count() { workers.unwrap_or(arm.workers) } else { 1 };
-        let workload = &self.spec.workload;
+        let workload = &arm.workload;
         let context = &self.spec.context;
-        let as_written = context.workers(&arm.spec, self.stream.total());
+        let as_written = context.workers(&arm.spec, arm.stream.total());
         let request = RunRequest {
             workload,
             spec: &arm.spec,
             workers,
-            stream: Box::new(self.stream.clone()),
-            admission: self.stream.admission(workload),
+            stream: Box::new(arm.stream.clone()),
+            admission: arm.stream.admission(workload),
             context,
             gil_probe,
         };
@@ -196,7 +210,7 @@ impl Conductor {
         });
         recorder.tell_apart(workload.classes.len(), CpuSource::of(arm.spec.kind));
         if let Arrivals::Open(open) = &workload.arrivals {
-            recorder.follow(&open.spans(self.stream.total()));
+            recorder.follow(&open.spans(arm.stream.total()));
         }
         let observer: Box<dyn Observer> = match &self.spec.observers {
             Some(source) => Box::new(Observers::from_iter([Box::new(recorder) as _, source.observer(run)])),
@@ -208,7 +222,7 @@ impl Conductor {
                 standing.into_iter().filter(|(stands, _)| *stands).for_each(|(_, command)| run.command(command));
                 // The user has paused it before it began.
                 let touched = self.lifecycle.paused;
-                let on_timeout = arm.spec.on_timeout_in(&self.spec.workload);
+                let on_timeout = arm.spec.on_timeout_in(&arm.workload);
                 arm.began(LiveRun { run, snapshots, workers, round, counted, gil_probe, touched, on_timeout });
                 self.kills.run_began(index);
                 self.compare();

@@ -69,7 +69,7 @@ impl Conductor {
         Bounds {
             most: resizable.map_or(1, |arm| arm.most_workers),
             cores: self.spec.context.usable_cores,
-            open_arrivals: matches!(self.spec.workload.arrivals, Arrivals::Open(_)),
+            open_arrivals: self.arms.get(arm).is_some_and(|arm| matches!(arm.workload.arrivals, Arrivals::Open(_))),
             free: self.measures_by_itself(),
         }
     }

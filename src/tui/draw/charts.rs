@@ -10,7 +10,7 @@ use super::{Scene, figures, time_axis};
 use crate::engine::event::Moment;
 use crate::metrics::snapshot::Snapshot;
 use crate::tui::model::Pane;
-use crate::tui::widgets::plot::{self, Series};
+use crate::tui::widgets::plot::{self, Series, Stroke};
 use crate::tui::{format, text};
 
 /// The sign of the rate that is offered.
@@ -150,7 +150,7 @@ pub(crate) fn draw(scene: &Scene<'_>, chart: Chart, area: Rect, buf: &mut Buffer
     if matches!(chart, Chart::Throughput) && !stages.is_empty() {
         let points = usize::from(body.width) * 2;
         let values = (0..points).map(|point| offered::rate_at(scene, (point as f64 + 0.5) / points as f64 * end));
-        series.push(Series { values: values.collect(), sign: OFFERED, style: theme.dim, dashed: false });
+        series.push(Series { values: values.collect(), sign: OFFERED, style: theme.dim, stroke: Stroke::Whole });
     }
     series.extend(scene.panes.iter().enumerate().map(|(index, pane)| {
         let mark = scene.mark(pane);
@@ -158,7 +158,7 @@ pub(crate) fn draw(scene: &Scene<'_>, chart: Chart, area: Rect, buf: &mut Buffer
             values: resample(scene, pane, usize::from(body.width) * 2, |frame| chart.value(frame)),
             sign: mark.sign,
             style: mark.style,
-            dashed: index > 0,
+            stroke: if index > 0 { Stroke::Dashed } else { Stroke::Whole },
         }
     }));
     plot::lines(buf, body, &series, max, theme.ascii);

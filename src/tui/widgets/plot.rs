@@ -12,8 +12,27 @@ pub(crate) struct Series {
     /// Stands at its newest value, so that lines can be told apart without colours.
     pub(crate) sign: &'static str,
     pub(crate) style: Style,
-    /// Drawn with gaps.
-    pub(crate) dashed: bool,
+    pub(crate) stroke: Stroke,
+}
+
+/// How a line is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stroke {
+    Whole,
+    /// With gaps.
+    Dashed,
+    /// As dots, without a sign at its end: what was not measured.
+    Dotted,
+}
+
+impl Stroke {
+    fn is_gap(self, x: usize) -> bool {
+        match self {
+            Self::Whole => false,
+            Self::Dashed => x % 6 >= 4,
+            Self::Dotted => !x.is_multiple_of(3),
+        }
+    }
 }
 
 /// Bits of the dots of a braille cell (ISO/IEC TR 11548-1, Unicode U+2800): two columns of four, from the top.
@@ -32,7 +51,9 @@ pub(crate) fn lines(buf: &mut Buffer, area: Rect, series: &[Series], max: f64, a
         } else {
             braille(buf, area, line, max, &mut cells);
         }
-        mark_end(buf, area, line, max);
+        if line.stroke != Stroke::Dotted {
+            mark_end(buf, area, line, max);
+        }
     }
 }
 
@@ -57,9 +78,10 @@ fn braille(buf: &mut Buffer, area: Rect, line: &Series, max: f64, cells: &mut [u
         let here = level(*value, max, dots);
         let from = previous.unwrap_or(here);
         previous = Some(here);
-        if line.dashed && x % 6 >= 4 {
+        if line.stroke.is_gap(x) {
             continue;
         }
+        let from = if line.stroke == Stroke::Dotted { here } else { from };
         // A jump is joined by a vertical stroke in its own column.
         let (top, bottom) = (here.min(from + 1), here.max(from.saturating_sub(1)));
         for dot in top.min(bottom)..=top.max(bottom) {
@@ -118,13 +140,19 @@ mod tests {
     }
 
     fn series(values: &[f64], sign: &'static str) -> Series {
-        Series { values: values.iter().map(|v| Some(*v)).collect(), sign, style: Style::new(), dashed: false }
+        Series { values: values.iter().map(|v| Some(*v)).collect(), sign, style: Style::new(), stroke: Stroke::Whole }
     }
 
     #[test]
     fn a_line_rises_and_ends_in_its_sign() {
         assert_eq!(plotted(&[series(&[0.0, 0.0, 0.0, 0.0, 8.0, 8.0, 8.0, 8.0], "●")], false), ["  ⡏●  ", "⣀⣀⠇   "]);
         assert_eq!(plotted(&[series(&[0.0, 0.0, 8.0, 8.0], "o")], true), [" o    ", "o     "]);
+    }
+
+    #[test]
+    fn dots_lie_apart_and_have_no_sign_at_their_end() {
+        let dotted = |values: &[f64]| Series { stroke: Stroke::Dotted, ..series(values, ".") };
+        assert_eq!(plotted(&[dotted(&[0.0, 0.0, 0.0, 8.0, 8.0, 8.0, 8.0])], false), [" ⠈ ⠁  ", "⡀     "]);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use crate::workload::load::field::Field;
 use crate::workload::load::map::MapReader;
 use crate::workload::load::task::{MOST_CLASSES, MOST_TASKS, RawTask};
 use crate::workload::load::{
-    arrivals, engine, expect, fault, keys, limits, measure, python, seed, share, submission, task, together, warn,
+    arrivals, engine, expect, fault, keys, limits, measure, python, seed, share, submission, sweep, task, together,
+    warn,
 };
 use crate::workload::model::{
     Arrivals, BatchRules, Limits, OnTimeout, Order, PythonSettings, Share, TaskClass, Total, Workload,
@@ -56,6 +57,7 @@ pub(crate) fn read(field: &Field<'_>, source: &str, (hash, text_hash): (String, 
     let has_items = map.peek("tasks").is_some_and(|tasks| any_has_items(tasks.tree));
     let measure = map.or("measure", measure::default(has_items), |field| measure::read(field, has_items));
     let limits = map.or("limits", Limits::default(), limits::read);
+    let sweep = map.or("sweep", Vec::new(), sweep::read);
     let interpreter = map.or("python", PythonSettings::default(), python::settings);
     let raw = map.required("tasks").and_then(|field| {
         let seed = seed_value.flatten().unwrap_or(0);
@@ -141,6 +143,7 @@ pub(crate) fn read(field: &Field<'_>, source: &str, (hash, text_hash): (String, 
         expect: expected?,
         limits: limits?,
         python: interpreter?,
+        sweep: sweep?,
         hash,
         text_hash,
         folder: None,

@@ -34,8 +34,9 @@ pub(crate) const FILE: MapKeys = MapKeys {
         "expect",
         "limits",
         "python",
+        "sweep",
     ],
-    later: &["sweep", "controls", "lesson"],
+    later: &["controls", "lesson"],
     place: "the top level",
 };
 

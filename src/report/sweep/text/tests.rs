@@ -5,7 +5,7 @@ use crate::analysis::failing::AllFailed;
 use crate::engine::event::RunState;
 use crate::report::ending::{Ending, Partial};
 use crate::report::fixtures::run;
-use crate::report::sweep::fixtures::sweep;
+use crate::report::sweep::fixtures::{settings, sweep};
 
 fn plain(results: &SweepResults) -> String {
     render(results, TextOptions::default())
@@ -18,6 +18,22 @@ fn change(results: &mut SweepResults, arm: usize, count: usize, change: impl FnO
 #[test]
 fn report_of_a_sweep() {
     insta::assert_snapshot!(plain(&sweep()));
+}
+
+#[test]
+fn settings_are_a_table_with_the_fastest_of_each_engine() {
+    let mut results = settings();
+    change(&mut results, 0, 0, |point| point.dropped = true);
+    insta::assert_snapshot!(plain(&results));
+    for arm in &mut results.arms {
+        arm.settings.push(("workers".to_owned(), "2".to_owned()));
+    }
+    results.dimensions.insert(0, "workers=2,4".parse().unwrap());
+    let text = plain(&results);
+    assert!(text.contains("pool, tasks/s\n  workers \\ chunksize"), "{text}");
+    let row = |start: &str| text.lines().find(|line| line.trim_start().starts_with(start)).unwrap().to_owned();
+    let not_tried: Vec<String> = row("4 ").split_whitespace().map(str::to_owned).collect();
+    assert!(row("2 ").contains("▸200") && not_tried == ["4", "–", "–"], "{text}");
 }
 
 #[test]

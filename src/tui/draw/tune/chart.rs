@@ -10,7 +10,7 @@ use super::super::paint::{cols, fill, put, put_right, row, rows, span};
 use crate::analysis::tuning::Point;
 use crate::tui::format;
 use crate::tui::model::Pane;
-use crate::tui::widgets::plot::{self, Series};
+use crate::tui::widgets::plot::{self, Series, Stroke};
 
 /// Columns of the axis of rates.
 const LEFT: u16 = 7;
@@ -57,8 +57,9 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let axes = Axes { body, highest: f64::from(highest).log2(), max };
     frame(scene, &axes, area, buf);
     mark_cores(scene, &axes, cores, buf);
-    let lines: Vec<Series> =
-        scene.panes.iter().enumerate().map(|(index, pane)| series(scene, &axes, pane, index)).collect();
+    let fits = scene.panes.iter().filter_map(|pane| fit(scene, &axes, pane));
+    let measured = scene.panes.iter().enumerate().map(|(index, pane)| series(scene, &axes, pane, index));
+    let lines: Vec<Series> = fits.chain(measured).collect();
     plot::lines(buf, body, &lines, max, theme.ascii);
     for pane in &scene.panes {
         for point in &pane.view.tuning.points {
@@ -125,7 +126,17 @@ fn series(scene: &Scene<'_>, axes: &Axes, pane: &Pane<'_>, index: usize) -> Seri
         let [from, to] = pair else { return None };
         Some(from.1 + (to.1 - from.1) * (x - from.0) / (to.0 - from.0).max(1.0))
     });
-    Series { values: values.collect(), sign: mark.sign, style: mark.style, dashed: index > 0 }
+    let stroke = if index > 0 { Stroke::Dashed } else { Stroke::Whole };
+    Series { values: values.collect(), sign: mark.sign, style: mark.style, stroke }
+}
+
+/// The fitted law where it may be trusted.
+fn fit(scene: &Scene<'_>, axes: &Axes, pane: &Pane<'_>) -> Option<Series> {
+    let fit = pane.view.tuning.fit.as_ref().ok()?;
+    let last = f64::from(axes.span()) * 2.0;
+    let values = (0..axes.body.width * 2).map(f64::from).map(|x| fit.rate((x / last * axes.highest).exp2()));
+    let values = values.map(|rate| rate.filter(|rate| *rate <= axes.max)).collect();
+    Some(Series { values, sign: ".", style: scene.mark(pane).style, stroke: Stroke::Dotted })
 }
 
 fn interval(scene: &Scene<'_>, axes: &Axes, pane: &Pane<'_>, point: &Point, buf: &mut Buffer) {

@@ -17,8 +17,8 @@ const CHART: u16 = 16;
 
 /// Least height of the chart where there is one.
 const LEAST_CHART: u16 = 6;
-/// Lines beside the table's own: the advice, the reason, the head and the rule.
-const OTHER: u16 = 7;
+/// Lines beside the table's own: the advice, the reason, the fit, the head and the rule.
+const OTHER: u16 = 8;
 
 /// The whole screen.
 pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
@@ -42,7 +42,7 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     // The rule stands beside the result wherever there is room for both.
     let rule = text::wrap(&format!("{RULE} n: runs, ! suspect, +1 your hand was in it."), room(below));
     let rule_height = u16::try_from(rule.len()).unwrap_or(u16::MAX);
-    if below.height >= rule_height + 9 {
+    if below.height >= rule_height + 10 {
         let place = rows(below, below.height - rule_height, rule_height);
         for (index, line) in (0..).zip(rule) {
             put(buf, row(place, index), span(format!(" {line}"), scene.theme.dim));
@@ -103,5 +103,15 @@ fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
         let lead = if line == 1 { "why: " } else { "     " };
         put(buf, row(area, line), span(format!(" {lead}{words}"), theme.base));
     }
-    table::draw(scene, index, pane, rows(area, 1 + lines, area.height), buf);
+    let rows_of_table = tune::counts(tuning, pane.view.workers).len() + 1;
+    let has_room = usize::from(area.height) > usize::from(1 + lines) + rows_of_table;
+    let fit = match &tuning.fit {
+        _ if tuning.points.is_empty() || !has_room => None,
+        Ok(fit) => Some(fit.to_string()),
+        Err(none) => Some(none.to_string()),
+    };
+    if let Some(fit) = &fit {
+        put(buf, row(area, 1 + lines), span(format!(" {}", text::fit(fit, room(area))), theme.dim));
+    }
+    table::draw(scene, index, pane, rows(area, 1 + lines + u16::from(fit.is_some()), area.height), buf);
 }

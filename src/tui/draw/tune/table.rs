@@ -15,11 +15,12 @@ use crate::workload::model::Arrivals;
 /// A column: its heading, its width, and the least width of the table that has it.
 type Column = (&'static str, u16, u16);
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     ("w", 5, 0),
     ("tasks/s", 8, 0),
     ("±95 %", 8, 30),
     ("gain", 6, 0),
+    ("eff", 6, 56),
     ("cores", 6, 36),
     ("p95", 8, 44),
     ("start-up", 9, 70),
@@ -91,6 +92,7 @@ fn cell(
             point.rate.and_then(|rate| rate.ci95).map(|(low, high)| format!("±{}", format::rate((high - low) / 2.0)))
         }
         ("gain", Some(_)) => tuning.gain(workers).map(|gain| format!("{:+.0}%", gain * 100.0)),
+        ("eff", Some(_)) => tuning.efficiency(workers).map(|share| format!("{:.0}%", share * 100.0)),
         ("cores", Some(point)) => Some(format!("{:.1}", point.cores_used)),
         // A batch waits as one: what differs there is the work.
         ("p95", Some(point)) if open => point.sojourn_p95.map(format::duration),

@@ -1,0 +1,157 @@
+//! The points of a sweep over settings as a table: of one field a row for each value and a column for each engine, of two fields
+//! for each engine a row for each value of the first and a column for each of the second, of more a row for each point.
+
+use super::{SweepResults, SweptArm};
+use crate::analysis::tuning::Point;
+use crate::report::text::{Paint, line, table};
+use crate::report::{clean, units};
+
+/// Between two columns.
+const GAP: usize = 2;
+
+/// A point with the engine and the settings that it has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) arm: &'a SweptArm,
+    pub(crate) point: &'a Point,
+}
+
+impl Place<'_> {
+    /// Its value of a field; `None` where that does not apply to its engine.
+    pub(crate) fn value(&self, path: &str) -> Option<String> {
+        if path == "workers" {
+            return Some(self.point.workers.to_string());
+        }
+        self.arm.settings.iter().find(|(own, _)| own == path).map(|(_, value)| value.clone())
+    }
+
+    /// Its settings in words.
+    pub(crate) fn words(&self, dimensions: &[&str]) -> String {
+        let known = dimensions.iter().filter_map(|path| Some(format!("{path}={}", self.value(path)?)));
+        clean::line(&known.collect::<Vec<_>>().join(" ")).into_owned()
+    }
+
+    fn rate(&self) -> Option<f64> {
+        self.point.mean()
+    }
+}
+
+impl SweepResults {
+    /// Every point of every arm.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place<'_>> {
+        self.arms.iter().flat_map(|arm| arm.tuning.points.iter().map(move |point| Place { arm, point }))
+    }
+
+    /// The fastest of points that run the same tasks in the same engine, for each group with several of them.
+    pub(crate) fn best(&self) -> Vec<Place<'_>> {
+        let mut best: Vec<(usize, Place<'_>)> = Vec::new();
+        for place in self.places().filter(|place| place.rate().is_some()) {
+            match best.iter_mut().find(|(_, other)| other.arm.group == place.arm.group) {
+                None => best.push((1, place)),
+                Some((count, other)) => {
+                    *count += 1;
+                    if place.rate() > other.rate() {
+                        *other = place;
+                    }
+                }
+            }
+        }
+        best.into_iter().filter(|(count, _)| *count > 1).map(|(_, place)| place).collect()
+    }
+
+    /// Names of the fields that were swept.
+    pub(crate) fn fields(&self) -> Vec<&str> {
+        self.dimensions.iter().map(|dimension| dimension.path.as_str()).collect()
+    }
+}
+
+/// The tables, and the best point of each engine where its points run the same tasks.
+pub(super) fn draw(out: &mut String, results: &SweepResults, paint: Paint) {
+    let fields = results.fields();
+    let best = results.best();
+    let is_best = |place: &Place<'_>| best.iter().any(|one| std::ptr::eq(one.point, place.point));
+    let places: Vec<Place<'_>> = results.places().collect();
+    let cell = |place: Option<&Place<'_>>| {
+        let Some(place) = place else { return "–".to_owned() };
+        let rate = place.point.rate.map_or_else(|| "–".to_owned(), |rate| units::rate(rate.mean));
+        let precision = place.point.precision().zip(place.rate());
+        let precision = precision.map_or(String::new(), |(share, mean)| format!(" ±{}", units::rate(share * mean)));
+        let mark = match (place.point.dropped, is_best(place)) {
+            (true, _) => "↓",
+            (_, true) => "▸",
+            _ => "",
+        };
+        format!("{mark}{rate}{precision}")
+    };
+    let mut bases: Vec<&str> = Vec::new();
+    for place in &places {
+        if !bases.contains(&place.arm.base.as_str()) {
+            bases.push(&place.arm.base);
+        }
+    }
+    let of = |base: &str, wanted: &[(&str, &str)]| {
+        places.iter().find(|place| {
+            let has = |(path, value): &(&str, &str)| place.value(path).is_none_or(|own| own == **value);
+            place.arm.base == base && wanted.iter().all(has)
+        })
+    };
+    match results.dimensions.as_slice() {
+        [one] => {
+            let head: Vec<String> =
+                std::iter::once(one.path.clone()).chain(bases.iter().map(ToString::to_string)).collect();
+            let row = |value: &String| {
+                let cells = bases.iter().map(|base| cell(of(base, &[(&one.path, value)])));
+                std::iter::once(value.clone()).chain(cells).collect::<Vec<_>>()
+            };
+            columns(out, "tasks/s", head, one.values.iter().map(row).collect(), paint);
+        }
+        [one, two] => {
+            for base in &bases {
+                let head: Vec<String> = std::iter::once(format!("{} \\ {}", one.path, two.path))
+                    .chain(two.values.iter().cloned())
+                    .collect();
+                let row = |value: &String| {
+                    let cells =
+                        two.values.iter().map(|other| cell(of(base, &[(&one.path, value), (&two.path, other)])));
+                    std::iter::once(value.clone()).chain(cells).collect::<Vec<_>>()
+                };
+                columns(out, &format!("{base}, tasks/s"), head, one.values.iter().map(row).collect(), paint);
+            }
+        }
+        _ => {
+            let row =
+                |place: &Place<'_>| vec![format!("{} {}", place.arm.base, place.words(&fields)), cell(Some(place))];
+            columns(
+                out,
+                "tasks/s",
+                vec!["point".to_owned(), "tasks/s".to_owned()],
+                places.iter().map(row).collect(),
+                paint,
+            );
+        }
+    }
+    for place in best {
+        let rate = place.rate().map(units::rate).unwrap_or_default();
+        let name = clean::line(&place.arm.base).into_owned();
+        line(out, &paint.with(Paint::GOOD, &format!("fastest of {name}: {}, {rate} tasks/s", place.words(&fields))));
+    }
+    out.push('\n');
+}
+
+/// Rows of cells, the first column to the left, the others to the right.
+fn columns(out: &mut String, title: &str, head: Vec<String>, rows: Vec<Vec<String>>, paint: Paint) {
+    line(out, &paint.with(Paint::BOLD, &clean::line(title)));
+    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+    let lines: Vec<Vec<String>> =
+        lines.into_iter().map(|cells| cells.iter().map(|cell| clean::line(cell).into_owned()).collect()).collect();
+    let wide = |column: usize| lines.iter().filter_map(|cells| cells.get(column)).map(|cell| table::width(cell)).max();
+    for (number, cells) in lines.iter().enumerate() {
+        let cells = cells.iter().enumerate().map(|(column, cell)| {
+            let width = wide(column).unwrap_or(0);
+            if column == 0 { table::pad(cell, width) } else { table::pad_left(cell, width + GAP) }
+        });
+        let text = format!("  {}", cells.collect::<String>());
+        line(out, &if number == 0 { paint.with(Paint::DIM, &text) } else { text });
+    }
+    out.push('\n');
+}

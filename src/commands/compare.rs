@@ -47,7 +47,7 @@ fn prepared(workload: Prepared<Arc<Workload>>, arguments: &CompareArgs) -> Prepa
     prepare::envelope(&changed, &platform, changes, *together)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
     let mode = if *together { Mode::Together } else { Mode::Interleaved };
-    Ok(Job { workload: Arc::new(changed), platform, command: SessionCommand::Run(mode), target })
+    Ok(Job { verb: "compare", workload: Arc::new(changed), platform, command: SessionCommand::Run(mode), target })
 }
 
 /// What the command line says of precision is said as the file would say it.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::analysis::failing::AllFailed;
 use crate::cli::{ChangeArgs, Format, Output};
 use crate::commands::drive::{Driven, drive};
+use crate::commands::keep::{self, Keeper, Over};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::target::Target;
 use crate::commands::{ExitReason, leave, python, write};
@@ -17,6 +18,8 @@ use crate::workload::model::Workload;
 
 /// What a verb has made of its arguments: everything was checked, and nothing was started.
 pub(super) struct Job {
+    /// By which verb.
+    pub(crate) verb: &'static str,
     /// The workload as it is run: its engines are the arms that take part.
     pub(crate) workload: Arc<Workload>,
     pub(crate) platform: Platform,
@@ -36,7 +39,7 @@ pub(super) fn execute<R: Report>(
     output: &Output,
     results: impl FnOnce(&Driven) -> R,
 ) -> anyhow::Result<ExitReason> {
-    let Job { workload, platform, command, target } = match prepared {
+    let Job { verb, workload, platform, command, target } = match prepared {
         Ok(job) => job,
         Err(exit) => return Ok(exit),
     };
@@ -51,11 +54,30 @@ pub(super) fn execute<R: Report>(
         write::say(&format!("note: {} is skipped: {}", clean::line(&arm.name), clean::line(&arm.reason)));
     }
     let spec = prepare::session(workload, &platform, changes.i_know)?;
-    let driven = drive(spec, command, output)?;
+    let keeper = Keeper::begin(
+        &output.keep,
+        output.keep.verb.unwrap_or(verb),
+        &spec.workload,
+        &platform.host,
+        &changes.set,
+        keep::say,
+    );
+    let driven = match drive(spec, command, output) {
+        Ok(driven) => driven,
+        Err(error) => {
+            keeper.forget();
+            return Err(error);
+        }
+    };
     let results = results(&driven);
     let on_page = target.is_standard() && output.format == Format::Text;
     let text = page(&results, output, target.is_standard());
     let written = target.deliver(&text);
+    if keeper.keeps() {
+        let (stream_hash, ending) = (driven.stream_hash.clone(), &driven.ending);
+        let hurry = matches!(ending, Ending::Stopped(Some(_)));
+        keeper.finish(Over { view: &driven.view, stream_hash, ending, result: results.json(), hurry }, keep::say);
+    }
     Ok(leave(verdict(&results, output, on_page).or_graver(written), driven.left_behind))
 }
 

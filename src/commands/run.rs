@@ -32,5 +32,5 @@ fn prepared(arguments: &RunArgs) -> Prepared<Job> {
     let platform = Platform::detect();
     prepare::envelope(&once, &platform, changes, false)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
-    Ok(Job { workload: Arc::new(once), platform, command: SessionCommand::Run(Mode::Interleaved), target })
+    Ok(Job { verb: "run", workload: Arc::new(once), platform, command: SessionCommand::Run(Mode::Interleaved), target })
 }

@@ -53,7 +53,7 @@ fn prepared(workload: Prepared<Arc<Workload>>, arguments: &SweepArgs, repeats: f
     let counts = scope::check(&mut changed, &platform, changes)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
     let sweep = Sweep { arms: (0..changed.engines.len()).collect(), counts, runs, show_best: false };
-    Ok(Job { workload: Arc::new(changed), platform, command: SessionCommand::Sweep(sweep), target })
+    Ok(Job { verb: "sweep", workload: Arc::new(changed), platform, command: SessionCommand::Sweep(sweep), target })
 }
 
 fn results(driven: &Driven) -> SweepResults {

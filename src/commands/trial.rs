@@ -63,6 +63,7 @@ fn run(arguments: &TryArgs, given: Given) -> anyhow::Result<ExitReason> {
     let TryArgs { changes, output, .. } = arguments;
     let mut output = output.clone();
     output.fail_on_error = !arguments.allow_failures;
+    output.keep.verb = Some(NAME);
     let workload = Ok(std::sync::Arc::clone(&given.workload));
     if changes.workers.as_ref().is_some_and(|counts| counts.single().is_none()) {
         let (file, changes) = (NAME.to_owned(), changes.clone());

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::workload::arrivals::MOST_COUNTED;
@@ -26,8 +27,18 @@ const DEFAULT_GRACE_PERIOD: Duration = Duration::from_millis(200);
 const ORDERS: [(&str, Order); 3] =
     [("as_generated", Order::AsGenerated), ("shuffle", Order::Shuffle), ("lpt", Order::Lpt)];
 
+/// What identifies a file.
+pub(crate) struct Identity {
+    /// Of its text and of what was changed in it.
+    pub(crate) hash: String,
+    /// Of its text.
+    pub(crate) text_hash: String,
+    /// The text as it may be told.
+    pub(crate) text: Arc<str>,
+}
+
 /// Reads a file. What is refused was reported.
-pub(crate) fn read(field: &Field<'_>, source: &str, (hash, text_hash): (String, String)) -> Option<Workload> {
+pub(crate) fn read(field: &Field<'_>, source: &str, identity: Identity) -> Option<Workload> {
     let mut map = field.map()?;
     version(&mut map)?;
     let name = match map.get("name") {
@@ -130,8 +141,9 @@ pub(crate) fn read(field: &Field<'_>, source: &str, (hash, text_hash): (String, 
         measure: measure?,
         limits: limits?,
         python: interpreter?,
-        hash,
-        text_hash,
+        hash: identity.hash,
+        text_hash: identity.text_hash,
+        text: identity.text,
         folder: None,
     };
     warn::about(&raw.tasks, total_field.as_ref().map(|(field, _)| field), &workload);

@@ -1,6 +1,7 @@
 //! The command line: definitions only.
 
 mod batch;
+mod history;
 mod worker_counts;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub use crate::cli::batch::{BatchArgs, HiddenBatchArgs};
+pub use crate::cli::history::{HistoryArgs, HistoryVerb, Keep, ListRunsArgs, Place, ShowArgs};
 pub use crate::cli::worker_counts::{MOST, WorkerCounts};
 use crate::workload::model::Dimension;
 use crate::workload::units;
@@ -178,6 +180,9 @@ pub enum Verb {
     /// Write a commented workload file to start from
     #[command(after_help = AFTER_NEW)]
     New(NewArgs),
+    /// What was measured before: list, show
+    #[command(after_help = history::AFTER)]
+    History(HistoryArgs),
     /// Show what this machine offers: cores, limits, timers, calibration
     Doctor(DoctorArgs),
     /// Explain a figure: its unit, how it comes to be, where it is read, and what it is not; lists all without a name
@@ -244,6 +249,9 @@ pub struct Output {
     /// Exit with 1 if a task did not succeed
     #[arg(long)]
     pub fail_on_error: bool,
+    /// Where it is kept.
+    #[command(flatten)]
+    pub keep: Keep,
 }
 
 /// Format of a result.

@@ -94,10 +94,11 @@
 //! | [`metrics`] | folds events into bounded aggregates and publishes snapshots | `workload`, `os`, `vocabulary` |
 //! | [`analysis`] | statistics and verdicts, pure functions | `workload`, `os`, `vocabulary`, `metrics` |
 //! | [`report`] | text and JSON | `workload`, `os`, `vocabulary`, `metrics`, `analysis` |
+//! | [`history`] | the run store: what every session has measured, in an embedded database | `workload`, `os`, `vocabulary`, `metrics`, `analysis` |
 //! | [`session`] | one comparison in progress; the same for headless commands and the dashboard | `workload`, `os`, `worker`, `engine`, `metrics`, `analysis` |
 //! | [`tui`] | the dashboard | `workload`, `os`, `vocabulary`, `metrics`, `analysis`, `report`, `session` |
 //! | [`cli`] | the arguments, as they are typed | `workload` |
-//! | [`commands`] | one file per verb of the command line | `workload`, `os`, `worker`, `engine`, `metrics`, `analysis`, `report`, `session`, `tui`, `cli` |
+//! | [`commands`] | one file per verb of the command line | `workload`, `os`, `worker`, `engine`, `metrics`, `analysis`, `report`, `history`, `session`, `tui`, `cli` |
 //!
 //! The *vocabulary* of an engine is what those know who observe or command it, and not how it works: `engine::event`,
 //! `engine::outcome`, `engine::control`.
@@ -120,6 +121,7 @@ pub mod cli;
 pub mod commands;
 #[cfg_attr(not(rooms), doc(hidden))]
 pub mod engine;
+mod history;
 #[cfg_attr(not(rooms), doc(hidden))]
 pub mod metrics;
 #[cfg_attr(not(rooms), doc(hidden))]

@@ -244,6 +244,22 @@ fn unsafe_code_lives_in_os_alone() {
 }
 
 #[test]
+fn no_test_keeps_its_runs_in_the_history_of_whoever_runs_it() {
+    let (cache, history) = ("\"POOLSCOPE_CACHE_DIR\"", "\"POOLSCOPE_DB\"");
+    let mut looked_at = 0;
+    for path in sources(&root().join("tests")).iter().filter(|path| !path.ends_with("architecture.rs")) {
+        let text = fs::read_to_string(path).unwrap();
+        // Whoever says where the calibration is kept runs the program: right there it is said of runs too.
+        for (place, _) in text.match_indices(&format!("env({cache}")) {
+            looked_at += 1;
+            let near = text[place..].lines().take(5).any(|line| line.contains(history));
+            assert!(near, "{}: {cache} without {history}", path.display());
+        }
+    }
+    assert!(looked_at > 10, "the test looks in the wrong place: {looked_at}");
+}
+
+#[test]
 fn the_top_level_holds_what_was_agreed() {
     let agreed = [
         "Cargo.toml",

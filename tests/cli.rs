@@ -268,6 +268,7 @@ fn limited(limit: &str, arguments: &str) -> Output {
     Command::new("/bin/sh")
         .args(["-c", &format!("ulimit {limit}; exec {program} {arguments}")])
         .env("POOLSCOPE_CACHE_DIR", cache())
+        .env("POOLSCOPE_DB", "off")
         .output()
         .unwrap()
 }
@@ -327,6 +328,7 @@ fn a_process_limit_is_waited_out_and_told() {
             .current_dir(folder.path())
             .env("HOME", folder.path())
             .env("POOLSCOPE_CACHE_DIR", folder.path().join(format!("cache-{engine}")))
+            .env("POOLSCOPE_DB", "off")
             .output()
             .unwrap();
         let result = json(&output);
@@ -540,6 +542,7 @@ fn rounds_that_are_over_take_little_memory() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_poolscope"))
         .args(["compare", path(&file), "--warmup", "0", "--repeats", "1000"])
         .env("POOLSCOPE_CACHE_DIR", cache())
+        .env("POOLSCOPE_DB", "off")
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped())
         .spawn()

@@ -172,7 +172,7 @@ fn a_small_process_limit_names_the_largest_count_that_works() {
         );
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &script]).uid(54_322).gid(54_322).current_dir(at);
-        command.env("HOME", at).env("POOLSCOPE_CACHE_DIR", at).output().unwrap()
+        command.env("HOME", at).env("POOLSCOPE_CACHE_DIR", at).env("POOLSCOPE_DB", "off").output().unwrap()
     };
     let output = run(300);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();

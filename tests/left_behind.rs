@@ -229,7 +229,7 @@ fn an_arm_that_ends_leaves_the_tasks_of_the_other_alone() {
     for filtered in [false, true] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_poolscope"));
         command.arg("compare").arg(folder.path("w.yaml")).args(["--together", "--quiet", "--format", "json"]);
-        command.env("POOLSCOPE_CACHE_DIR", folder.as_path()).stdin(Stdio::null());
+        command.env("POOLSCOPE_CACHE_DIR", folder.as_path()).env("POOLSCOPE_DB", "off").stdin(Stdio::null());
         if filtered {
             without_clone3(&mut command);
         }
@@ -291,7 +291,12 @@ fn a_folder_that_goes_away_fails_the_tasks_alike_in_both_engines() {
         .unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_poolscope"));
         command.arg("run").arg(&file).args(["--engine", engine, "--quiet", "--format", "json"]);
-        let output = command.env("POOLSCOPE_CACHE_DIR", folder.as_path()).stdin(Stdio::null()).output().unwrap();
+        let output = command
+            .env("POOLSCOPE_CACHE_DIR", folder.as_path())
+            .env("POOLSCOPE_DB", "off")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
         let run = only_run(&output);
         assert!(run["failures"].to_string().contains("cannot be entered"), "{engine}: {run:#}");
         outcomes.push((run["tasks"]["succeeded"].clone(), run["tasks"]["failed"].clone()));

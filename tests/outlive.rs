@@ -18,6 +18,7 @@ fn start(folder: &tempfile::TempDir, workload: &str, engine: &str) -> Child {
         .args(["run", "--quiet", "--engine", engine])
         .arg(&file)
         .env("POOLSCOPE_CACHE_DIR", folder.path())
+        .env("POOLSCOPE_DB", "off")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

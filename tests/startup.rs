@@ -21,7 +21,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_poolscope");
 fn doctor(change: impl FnOnce(&mut Command)) -> (Output, serde_json::Value) {
     let cache = tempfile::tempdir().unwrap();
     let mut command = Command::new(PROGRAM);
-    command.args(["doctor", "--format", "json"]).env("POOLSCOPE_CACHE_DIR", cache.path());
+    command.args(["doctor", "--format", "json"]).env("POOLSCOPE_CACHE_DIR", cache.path()).env("POOLSCOPE_DB", "off");
     change(&mut command);
     let output = command.output().unwrap();
     let json = serde_json::from_slice(&output.stdout).unwrap();

@@ -59,6 +59,7 @@ impl Stage {
         command.env("TERM", "xterm-256color");
         command.env("LC_ALL", "C.UTF-8");
         command.env("POOLSCOPE_CACHE_DIR", folder.path());
+        command.env("POOLSCOPE_DB", "off");
         for (name, value) in variables {
             command.env(name, value);
         }
@@ -160,6 +161,18 @@ fn a_comparison_from_start_to_end_and_the_terminal_as_it_was() {
     stage.press("2");
     stage.until("the tasks are shown", |screen| screen.contains("tasks"));
     stage.press("q");
+    stage.ended(0);
+}
+
+#[test]
+fn what_a_dashboard_measured_is_in_the_history() {
+    let script = format!("{PROGRAM} small.yaml; {PROGRAM} history list; {PROGRAM} history show 1; read line");
+    let mut stage = Stage::run((120, 40), &[("POOLSCOPE_DB", "kept.db")], &["sh", "-c", &script]);
+    stage.until("all runs were made", |screen| screen.contains("FINISHED"));
+    stage.press("q");
+    stage.until("the history is listed", |screen| screen.contains("1 session, ") && screen.contains("dashboard small"));
+    assert!(!stage.screen().contains("did not end"), "{}", stage.screen());
+    stage.press("\n");
     stage.ended(0);
 }
 
@@ -333,6 +346,7 @@ fn repeated(stage: &Stage, command: &str) -> serde_json::Value {
         .current_dir(stage.folder.path())
         .env("PATH", path)
         .env("POOLSCOPE_CACHE_DIR", stage.folder.path())
+        .env("POOLSCOPE_DB", "off")
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

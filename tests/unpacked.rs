@@ -15,7 +15,12 @@ use rustix::process::{Pid, Signal, kill_process};
 fn poolscope(place: &Path, arguments: &[&str]) -> Command {
     support::hard_limit();
     let mut command = Command::new(env!("CARGO_BIN_EXE_poolscope"));
-    command.args(arguments).current_dir(place).env("TMPDIR", place).env("POOLSCOPE_CACHE_DIR", place.join("cache"));
+    command
+        .args(arguments)
+        .current_dir(place)
+        .env("TMPDIR", place)
+        .env("POOLSCOPE_CACHE_DIR", place.join("cache"))
+        .env("POOLSCOPE_DB", "off");
     command.stdin(Stdio::null());
     command
 }

@@ -37,7 +37,7 @@ pub(crate) enum Origin {
 }
 
 /// The build that measured: another one may compile the kernel to other instructions.
-const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " (optimised ", env!("POOLSCOPE_OPT_LEVEL"), ")");
+pub(super) const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " (optimised ", env!("POOLSCOPE_OPT_LEVEL"), ")");
 
 /// Largest file that is read: a calibration takes a few hundred bytes.
 const LARGEST: u64 = 64 * 1024;

@@ -60,6 +60,7 @@ fn prepared(workload: Prepared<Arc<Workload>>, arguments: &CompareArgs) -> Prepa
     let target = Target::open(output.output.as_deref(), &[file])?;
     let mode = if *together { Mode::Together } else { Mode::Interleaved };
     Ok(Job {
+        verb: "compare",
         workload: Arc::new(changed),
         own: Vec::new(),
         platform,

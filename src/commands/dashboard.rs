@@ -1,6 +1,7 @@
 //! `poolscope` and `poolscope FILE`: the dashboard; without a terminal the same as `compare`.
 
 mod catalogue;
+mod kept;
 
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cli::{ChangeArgs, CompareArgs, DashboardArgs, Output, ResultFormat, Theme};
 use crate::commands::console::Console;
+use crate::commands::dashboard::kept::KeptSessions;
 use crate::commands::farewell::{self, Repeat};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::{ExitReason, compare, leave, list, new, process, python, write};
@@ -55,11 +57,11 @@ pub(super) fn show(arguments: &DashboardArgs, given: Option<Given>) -> anyhow::R
     // Measured before the screen is taken: it may say something, and it must not be disturbed.
     platform.run_context(arguments.changes.i_know)?;
     let names: Vec<String> = catalogue.iter().map(|entry| entry.name.clone()).collect();
-    let sessions = Sessions::default();
+    let (sessions, kept) = (Sessions::default(), KeptSessions::default());
     let Left { ended, measured } = tui::run(DashboardOptions {
         process: process()?,
         save: Arc::new(saved),
-        start: starter(platform, Arc::clone(&sessions), &arguments.changes),
+        start: starter(platform, Arc::clone(&sessions), kept.clone(), arguments),
         catalogue,
         initial: named,
         theme: theme(arguments.look.theme),
@@ -74,6 +76,7 @@ pub(super) fn show(arguments: &DashboardArgs, given: Option<Given>) -> anyhow::R
         let repeat = Repeat { file, given, changes: &arguments.changes, again };
         farewell::say(&measured, ended.signal, &repeat, arguments);
     }
+    kept.close(ended.signal.is_some());
     let exit = leave(exit(ended), ended.left_behind);
     // Nothing that was started is left behind.
     drop(sessions);
@@ -136,8 +139,9 @@ fn without_terminal(arguments: &DashboardArgs, console: Console) -> anyhow::Resu
 /// The sessions that were started; dropping them waits for their ends.
 type Sessions = Arc<Mutex<Vec<JoinOnDrop>>>;
 
-fn starter(platform: Platform, sessions: Sessions, changes: &ChangeArgs) -> tui::Start {
-    let ChangeArgs { i_know, max_time, .. } = *changes;
+fn starter(platform: Platform, sessions: Sessions, kept: KeptSessions, arguments: &DashboardArgs) -> tui::Start {
+    let ChangeArgs { i_know, max_time, .. } = arguments.changes;
+    let (keep, set) = (arguments.output.keep.clone(), arguments.changes.set.clone());
     Arc::new(move |workload: Arc<Workload>| {
         let plan = prepare::plan(&workload, &platform, max_time);
         if let Some(note) = plan.impossible.first() {
@@ -147,8 +151,17 @@ fn starter(platform: Platform, sessions: Sessions, changes: &ChangeArgs) -> tui:
             anyhow::bail!("{}: {}; --i-know runs it all the same", refusal.key, refusal.message);
         }
         let workload = python::ready(workload).map_err(|unfit| anyhow::anyhow!("{}", unfit.reason()))?;
-        let session = Session::start(prepare::session(workload, &platform, i_know)?)?;
+        let keeper = kept.begin(&keep, &workload, &platform.host, &set);
+        let opened = prepare::session(workload, &platform, i_know).map_err(anyhow::Error::from);
+        let session = match opened.and_then(|spec| Ok(Session::start(spec)?)) {
+            Ok(session) => session,
+            Err(error) => {
+                keeper.forget();
+                return Err(error);
+            }
+        };
         let (handle, ending) = session.into_parts();
+        kept.opened(keeper, handle.view.clone());
         // A poisoned list is only a list.
         sessions.lock().unwrap_or_else(PoisonError::into_inner).push(ending);
         Ok(handle)

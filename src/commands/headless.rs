@@ -8,6 +8,7 @@ use crate::cli::{ChangeArgs, Output, ResultFormat};
 use crate::commands::batch::Batch;
 use crate::commands::console::Console;
 use crate::commands::drive::{Driven, drive};
+use crate::commands::keep::{self, Keeper, Over};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::progress::Progress;
 use crate::commands::target::Target;
@@ -22,6 +23,8 @@ use crate::workload::model::{HaltWhy, Workload};
 
 /// What a verb has made of its arguments: everything was checked, and nothing was started.
 pub(super) struct Job {
+    /// By which verb.
+    pub(crate) verb: &'static str,
     /// The workload as it is run: its engines are the arms that take part.
     pub(crate) workload: Arc<Workload>,
     /// What each of its arms runs, where that differs: they are ready to be run. Empty where it does not.
@@ -45,7 +48,7 @@ pub(super) fn execute<R: Report>(
     output: &Output,
     results: impl FnOnce(&Driven) -> R,
 ) -> anyhow::Result<ExitReason> {
-    let Job { workload, own, platform, command, target, mut batch } = match prepared {
+    let Job { verb, workload, own, platform, command, target, mut batch } = match prepared {
         Ok(job) => job,
         Err(exit) => return Ok(exit),
     };
@@ -65,22 +68,36 @@ pub(super) fn execute<R: Report>(
     }
     let mut spec = prepare::session_of(workload, &own, &platform, changes.i_know)?;
     spec.observers = batch.as_ref().map(Batch::observers);
+    let verb = output.keep.verb.unwrap_or(verb);
+    let keeper = Keeper::begin(&output.keep, verb, &spec.workload, &platform.host, &changes.set, keep::say);
     let progress = Progress::new(output, Console::detect());
     batch.iter().for_each(|batch| batch.beside(progress.bar()));
-    let mut driven = drive(spec, command, progress, batch.as_mut().map(|batch| &mut batch.asks))?;
+    let mut driven = match drive(spec, command, progress, batch.as_mut().map(|batch| &mut batch.asks)) {
+        Ok(driven) => driven,
+        Err(error) => {
+            keeper.forget();
+            return Err(error);
+        }
+    };
     let beside_output = batch.as_ref().is_some_and(|batch| batch.gives_output);
     if let Some(Err(problem)) = batch.map(Batch::finish) {
         driven.ending = problem.ending(driven.ending);
     }
     let results = results(&driven);
-    if beside_output && target.is_standard() {
-        let shown = show_beside(&results, output);
-        return Ok(leave(verdict(&results, output, shown), driven.left_behind));
+    let exit = if beside_output && target.is_standard() {
+        verdict(&results, output, show_beside(&results, output))
+    } else {
+        let on_page = target.is_standard() && output.format == ResultFormat::Text;
+        let text = page(&results, output, target.is_standard());
+        let written = target.deliver(&text);
+        verdict(&results, output, on_page).or_graver(written)
+    };
+    if keeper.keeps() {
+        let (stream_hash, ending) = (driven.stream_hash.clone(), &driven.ending);
+        let hurry = matches!(ending, Ending::Stopped(Some(_)));
+        keeper.finish(Over { view: &driven.view, stream_hash, ending, result: results.json(), hurry }, keep::say);
     }
-    let on_page = target.is_standard() && output.format == ResultFormat::Text;
-    let text = page(&results, output, target.is_standard());
-    let written = target.deliver(&text);
-    Ok(leave(verdict(&results, output, on_page).or_graver(written), driven.left_behind))
+    Ok(leave(exit, driven.left_behind))
 }
 
 /// Results that can be written and judged.

@@ -14,8 +14,10 @@ mod drive;
 pub(crate) mod explain;
 mod farewell;
 mod headless;
+pub(crate) mod history;
 mod in_place;
 mod interpreters;
+mod keep;
 pub(crate) mod list;
 mod measured;
 pub(crate) mod new;
@@ -135,6 +137,7 @@ fn execute_verb(cli: Cli) -> anyhow::Result<ExitReason> {
         Some(Verb::List(arguments)) => list::execute(&arguments),
         Some(Verb::Try(arguments)) => trial::execute(&arguments),
         Some(Verb::New(arguments)) => new::execute(&arguments),
+        Some(Verb::History(arguments)) => history::execute(&arguments),
         Some(Verb::Doctor(arguments)) => doctor::execute(&arguments),
         Some(Verb::Explain(arguments)) => explain::execute(&arguments),
     }

@@ -37,5 +37,5 @@ fn prepared(arguments: &RunArgs) -> Prepared<Job> {
     let output_is_free = is_batch && (output.format == ResultFormat::Text || !target.is_standard());
     let batch = batch::prepare(&arguments.batch, &mut once, output_is_free)?;
     let (own, command) = (Vec::new(), SessionCommand::Run(Mode::Interleaved));
-    Ok(Job { workload: Arc::new(once), own, platform, command, target, batch })
+    Ok(Job { verb: "run", workload: Arc::new(once), own, platform, command, target, batch })
 }

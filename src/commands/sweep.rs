@@ -109,7 +109,7 @@ fn prepared(
     let layout = Layout { dimensions, arms: flat.iter().map(|(_, arm, _)| arm.clone()).collect(), runs };
     let own = flat.into_iter().map(|(.., own)| own).collect();
     let (workload, command) = (Arc::new(all), SessionCommand::Sweep(sweep));
-    Ok((Job { workload, own, platform, command, target, batch: None }, layout))
+    Ok((Job { verb: "sweep", workload, own, platform, command, target, batch: None }, layout))
 }
 
 /// Worker counts are the same, whether they are said as a field or with `--workers`.

@@ -79,6 +79,7 @@ fn run(arguments: &TryArgs, given: Given, batch: Option<Batch>) -> anyhow::Resul
     let TryArgs { changes, output, .. } = arguments;
     let mut output = output.clone();
     output.fail_on_error = !arguments.allow_failures;
+    output.keep.verb = Some(NAME);
     if changes.workers.as_ref().is_some_and(|counts| counts.single().is_none()) {
         let (file, changes) = (NAME.to_owned(), changes.clone());
         let (engines, sweep, batch) = (Vec::new(), Vec::new(), HiddenBatchArgs::default());

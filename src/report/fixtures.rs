@@ -119,6 +119,7 @@ pub(crate) fn workload() -> Workload {
         python: crate::workload::model::PythonSettings::default(),
         hash: "0123456789abcdef".to_owned(),
         text_hash: String::new(),
+        text: "".into(),
         folder: None,
         batch: crate::workload::model::BatchRules::default(),
     }

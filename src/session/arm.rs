@@ -229,6 +229,12 @@ impl ArmState {
         others.chain([&self.aside]).filter(|runs| !runs.is_empty()).map(Arc::clone).collect()
     }
 
+    /// The counted runs with every count.
+    fn counted_runs(&self) -> Vec<(u32, Arc<Runs>)> {
+        let counts = self.counts.iter().filter(|(_, count)| !count.runs.is_empty());
+        counts.map(|(workers, count)| (*workers, Arc::clone(&count.runs))).collect()
+    }
+
     pub(crate) fn shown_workers(&self) -> u32 {
         self.measured.unwrap_or(self.workers)
     }
@@ -262,6 +268,7 @@ impl ArmState {
             told: self.told(mode),
             touched: self.counts.values().map(|count| count.touched).sum(),
             others: self.others(mode),
+            counted: self.counted_runs(),
             tuning: Arc::clone(&self.tuning),
             probed: self.probed,
         }

@@ -184,6 +184,8 @@ pub struct ArmView {
     pub touched: u32,
     /// Runs that are not among the finished ones: with other counts, and those that do not count.
     pub others: Vec<Arc<Runs>>,
+    /// The counted runs with every count, fewest workers first.
+    pub counted: Vec<(u32, Arc<Runs>)>,
     /// What every count that was tried has shown.
     pub tuning: Arc<Tuning>,
     /// What the last run has shown in which its interpreters were probed, and the worker count of that run.

@@ -25,6 +25,7 @@ pub(crate) mod placeholder;
 pub mod plan;
 pub(crate) mod program_start;
 pub(crate) mod random;
+pub(crate) mod redact;
 mod render;
 mod scan;
 pub(crate) mod served;

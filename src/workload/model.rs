@@ -92,6 +92,8 @@ pub struct Workload {
     pub hash: String,
     /// The same of the text alone.
     pub text_hash: String,
+    /// The text of the file, with the values of each `env` taken out: what may be kept and shown to others.
+    pub text: Arc<str>,
     /// The folder of its file, absolute and without symbolic links: where its commands run. `None` for a bundled
     /// workload and for standard input, whose commands run in the current folder.
     pub folder: Option<PathBuf>,

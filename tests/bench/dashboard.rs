@@ -43,6 +43,7 @@ fn main() {
     command.args(["--max-time", "1h"]);
     command.arg(&file);
     command.env("TERM", "xterm-256color");
+    command.env("POOLSCOPE_DB", "off");
     command.env("COLORTERM", "truecolor");
     let mut child = pair.slave.spawn_command(command).expect("the program starts");
     drop(pair.slave);

@@ -119,6 +119,7 @@ fn ours(at: &Path, python: &str, engine: &str, workers: usize, tasks: u64) -> f6
         .args(["run", "w.yaml", "--engine", engine, "--quiet", "--format", "json"])
         .current_dir(at)
         .env("POOLSCOPE_CACHE_DIR", at.join("cache"))
+        .env("POOLSCOPE_DB", "off")
         .output()
         .expect("this program");
     let result: serde_json::Value = serde_json::from_slice(&output.stdout)

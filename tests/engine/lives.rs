@@ -218,7 +218,11 @@ fn run_of(text: &str) -> serde_json::Value {
     let file = folder.path().join("w.yaml");
     std::fs::write(&file, text).unwrap();
     let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_poolscope"));
-    program.args(["run", "--quiet", "--format", "json"]).arg(&file).env("POOLSCOPE_CACHE_DIR", folder.path());
+    program
+        .args(["run", "--quiet", "--format", "json"])
+        .arg(&file)
+        .env("POOLSCOPE_CACHE_DIR", folder.path())
+        .env("POOLSCOPE_DB", "off");
     let output = program.output().unwrap();
     let document: serde_json::Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));

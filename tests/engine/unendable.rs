@@ -69,7 +69,12 @@ fn a_program_that_cannot_be_ended_is_left_behind_and_the_run_ends() {
         let _leftovers = Leftovers(name);
         let like = folder.run(engine, &["--format", "json"]);
         let mut command = Command::new(&own);
-        command.args(like.get_args()).env("POOLSCOPE_CACHE_DIR", folder.as_path()).uid(USER).gid(USER);
+        command
+            .args(like.get_args())
+            .env("POOLSCOPE_CACHE_DIR", folder.as_path())
+            .env("POOLSCOPE_DB", "off")
+            .uid(USER)
+            .gid(USER);
         command.current_dir(folder.as_path()).stdin(std::process::Stdio::null());
         let begin = Instant::now();
         let output = command.output().unwrap();

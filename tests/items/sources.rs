@@ -103,7 +103,7 @@ fn standard_input_is_read_once_for_all_arms() {
         "--format",
         "json",
     ]);
-    command.env("POOLSCOPE_CACHE_DIR", folder.path("cache"));
+    command.env("POOLSCOPE_CACHE_DIR", folder.path("cache")).env("POOLSCOPE_DB", "off");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"one\ntwo\n").unwrap();

@@ -160,7 +160,11 @@ fn a_task_has_the_environment_of_a_plain_script() {
                 assert_eq!(only_run(&run)["tasks"]["succeeded"], 2);
                 let mut script = std::process::Command::new(&python.program);
                 script.args(["-c", "import json, os; print(json.dumps(dict(os.environ)))"]);
-                let script = script.env("POOLSCOPE_CACHE_DIR", folder.path("cache")).output().unwrap();
+                let script = script
+                    .env("POOLSCOPE_CACHE_DIR", folder.path("cache"))
+                    .env("POOLSCOPE_DB", "off")
+                    .output()
+                    .unwrap();
                 let plain = variables(&String::from_utf8(script.stdout).unwrap());
                 let mut seen = variables(&std::fs::read_to_string(folder.path("beside.py.1")).unwrap());
                 // Every process of a run has these, in every engine.

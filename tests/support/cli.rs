@@ -18,7 +18,7 @@ pub fn cache() -> &'static Path {
 
 pub fn poolscope(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_poolscope"));
-    command.args(arguments).env("POOLSCOPE_CACHE_DIR", cache()).env("NO_COLOR", "1");
+    command.args(arguments).env("POOLSCOPE_CACHE_DIR", cache()).env("POOLSCOPE_DB", "off").env("NO_COLOR", "1");
     command
 }
 

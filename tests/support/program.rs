@@ -48,7 +48,7 @@ impl WorkloadFolder {
     }
 
     fn with_cache(&self, mut command: Command) -> Command {
-        command.env("POOLSCOPE_CACHE_DIR", self.path("cache")).stdin(Stdio::null());
+        command.env("POOLSCOPE_CACHE_DIR", self.path("cache")).env("POOLSCOPE_DB", "off").stdin(Stdio::null());
         command
     }
 }

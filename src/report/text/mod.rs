@@ -7,7 +7,7 @@ pub(in crate::report) mod failing;
 mod figures;
 mod lessons;
 mod series;
-pub(in crate::report) mod table;
+pub(crate) mod table;
 
 use std::fmt::Write;
 

@@ -3,22 +3,22 @@
 use unicode_width::UnicodeWidthStr;
 
 /// Columns that a text takes.
-pub(in crate::report) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }
 
 /// The text with spaces behind it, `columns` wide.
-pub(in crate::report) fn pad(text: &str, columns: usize) -> String {
+pub(crate) fn pad(text: &str, columns: usize) -> String {
     format!("{text}{}", spaces(text, columns))
 }
 
 /// The text with spaces before it, `columns` wide.
-pub(in crate::report) fn pad_left(text: &str, columns: usize) -> String {
+pub(crate) fn pad_left(text: &str, columns: usize) -> String {
     format!("{}{text}", spaces(text, columns))
 }
 
 /// The text cut to `columns`, its last one an ellipsis where something is missing.
-pub(in crate::report) fn fit(text: &str, columns: usize) -> String {
+pub(crate) fn fit(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::workload::arrivals::MOST_COUNTED;
@@ -29,8 +30,18 @@ const DEFAULT_GRACE_PERIOD: Duration = Duration::from_millis(200);
 const ORDERS: [(&str, Order); 3] =
     [("as_generated", Order::AsGenerated), ("shuffle", Order::Shuffle), ("lpt", Order::Lpt)];
 
+/// What identifies a file.
+pub(crate) struct Identity {
+    /// Of its text and of what was changed in it.
+    pub(crate) hash: String,
+    /// Of its text.
+    pub(crate) text_hash: String,
+    /// The text as it may be told.
+    pub(crate) text: Arc<str>,
+}
+
 /// Reads a file. What is refused was reported.
-pub(crate) fn read(field: &Field<'_>, source: &str, (hash, text_hash): (String, String)) -> Option<Workload> {
+pub(crate) fn read(field: &Field<'_>, source: &str, identity: Identity) -> Option<Workload> {
     let mut map = field.map()?;
     version(&mut map)?;
     let name = match map.get("name") {
@@ -144,8 +155,9 @@ pub(crate) fn read(field: &Field<'_>, source: &str, (hash, text_hash): (String, 
         limits: limits?,
         python: interpreter?,
         sweep: sweep?,
-        hash,
-        text_hash,
+        hash: identity.hash,
+        text_hash: identity.text_hash,
+        text: identity.text,
         folder: None,
         batch: BatchRules::default(),
     };

@@ -49,6 +49,7 @@ use crate::workload::changes::Changes;
 use crate::workload::diagnostic::{Diagnostic, Diagnostics, Lines};
 use crate::workload::hash::short_hash;
 use crate::workload::model::Workload;
+use crate::workload::redact;
 use crate::workload::scan;
 use crate::workload::yaml;
 
@@ -134,6 +135,7 @@ pub(crate) fn load_with(
     let scan = scan::scan(text).map_err(|problem| syntax::refused_by_scan(&lines, problem))?;
     let Some(root) = scan.root() else { return Err(syntax::empty(&lines).into()) };
     let mut tree = yaml::parse(text).map_err(|error| syntax::refused_by_deserialiser(&lines, &error))?;
+    let told = redact::text(text, &tree).into();
     let changes = Changes::apply(&mut tree, set)?;
     let changed_lines = changes.lines();
     let context = Context::new(&scan, &lines, &changes, &changed_lines, files);
@@ -142,7 +144,8 @@ pub(crate) fn load_with(
     if misread::report(&field) {
         return Err(context.into_problems());
     }
-    let workload = file::read(&field, source, (hash(text, set), hash(text, &[])));
+    let workload =
+        file::read(&field, source, file::Identity { hash: hash(text, set), text_hash: hash(text, &[]), text: told });
     match workload {
         Some(workload) if !context.refused() => {
             Ok(Loaded { workload, warnings: context.into_problems().into_iter().collect() })

@@ -1,0 +1,79 @@
+//! `poolscope history`: what was measured before. One file per verb.
+
+mod list;
+mod show;
+mod table;
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::cli::{Format, HistoryArgs, HistoryVerb, Place as Options};
+use crate::commands::prepare::Prepared;
+use crate::commands::target::Target;
+use crate::commands::{ExitReason, write};
+use crate::history::place::Place;
+use crate::history::record::{Session, SessionId};
+use crate::history::store::Opening;
+use crate::history::{HistoryError, Store};
+use crate::report::clean;
+
+/// Name of the schema of everything that these verbs print.
+const SCHEMA: &str = "poolscope.history/1";
+
+/// Longest that other programs are waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Does what a verb asks for.
+///
+/// # Errors
+/// See [`super::execute`].
+pub(crate) fn execute(arguments: &HistoryArgs) -> anyhow::Result<ExitReason> {
+    let done = match &arguments.verb {
+        HistoryVerb::List(arguments) => list::execute(arguments),
+        HistoryVerb::Show(arguments) => show::execute(arguments),
+    };
+    Ok(done.unwrap_or_else(|exit| exit))
+}
+
+/// Opens the history that is meant.
+fn open(db: Option<&Path>) -> Prepared<Store> {
+    let place = match Place::find(db) {
+        Ok(Place::At(path)) => Store::open(&path, Opening::Reading, PATIENCE),
+        Ok(Place::Off) => {
+            write::say("error: the history is switched off (POOLSCOPE_DB=off); --db PATH names one");
+            return Err(ExitReason::BadInput);
+        }
+        Err(error) => Err(error),
+    };
+    place.map_err(refused)
+}
+
+/// Says why it cannot be used.
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
+fn refused(error: HistoryError) -> ExitReason {
+    write::say(&format!("error: {}", clean::line(&error.to_string())));
+    ExitReason::BadInput
+}
+
+/// A session that was named.
+fn session(store: &Store, id: SessionId) -> Prepared<Session> {
+    store.session(id).map_err(refused)?.ok_or_else(|| {
+        let place = store.path().display().to_string();
+        write::say(&format!("error: there is no session {id} in {} (poolscope history list)", clean::line(&place)));
+        ExitReason::BadInput
+    })
+}
+
+/// Writes what a verb has to say where it belongs.
+fn deliver(
+    options: &Options,
+    text: impl FnOnce() -> String,
+    json: impl FnOnce() -> serde_json::Value,
+) -> Prepared<ExitReason> {
+    let target = Target::open(options.output.as_deref(), &[])?;
+    let page = match options.format {
+        Format::Json => format!("{:#}\n", json()),
+        Format::Text => write::shown_on(&text(), target.is_standard()).into_owned(),
+    };
+    Ok(target.deliver(&page))
+}

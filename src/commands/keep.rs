@@ -1,0 +1,229 @@
+//! Keeps what a session measures in the history. That must never cost the result: what cannot be kept is told in a note,
+//! after the result was written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::analysis::latencies;
+use crate::cli::Keep;
+use crate::commands::{calibration, measured, write};
+use crate::history::commit;
+use crate::history::place::Place;
+use crate::history::record::{Arm, End, HostFacts, Run, SessionId, Start, WorkloadFacts};
+use crate::history::store::Opening;
+use crate::history::{HistoryError, Store};
+use crate::metrics::recording::{Header, Recording};
+use crate::metrics::snapshot::Snapshot;
+use crate::metrics::track::Track;
+use crate::os::host::Host;
+use crate::report::ending::Ending;
+use crate::report::{clean, settings};
+use crate::session::view::{ArmView, Mode, SessionView};
+use crate::workload::model::{LatencyFrom, Workload};
+use crate::workload::redact;
+
+/// Longest that other programs are waited for before anything runs, at the end, and at an end that a signal asked for.
+const AT_BEGIN: Duration = Duration::from_millis(200);
+const AT_END: Duration = Duration::from_secs(5);
+const AFTER_SIGNAL: Duration = Duration::from_millis(50);
+
+/// A session that is to be kept, if one is.
+pub(super) struct Keeper(Option<Kept>);
+
+struct Kept {
+    path: std::path::PathBuf,
+    /// The row that says that it has begun; `None` where it could not be written in time.
+    id: Option<SessionId>,
+    start: Start,
+}
+
+/// How a session is kept that is over.
+pub(super) struct Over<'a> {
+    pub(crate) view: &'a SessionView,
+    pub(crate) stream_hash: String,
+    pub(crate) ending: &'a Ending,
+    /// The result as JSON.
+    pub(crate) result: String,
+    /// Whether a signal wants the program to end: then others are not waited for.
+    pub(crate) hurry: bool,
+}
+
+impl Keeper {
+    /// Notes that a session begins, before anything runs. `told` says what keeps it from being kept.
+    pub(super) fn begin(
+        keep: &Keep,
+        verb: &str,
+        workload: &Workload,
+        host: &Host,
+        set: &[String],
+        told: impl FnOnce(&str),
+    ) -> Self {
+        if keep.no_history {
+            return Self(None);
+        }
+        let path = match Place::find(keep.db.as_deref()) {
+            Ok(Place::At(path)) => path,
+            Ok(Place::Off) => return Self(None),
+            Err(error) => {
+                told(&note(&error));
+                return Self(None);
+            }
+        };
+        let opened = Store::open(&path, Opening::Adding, AT_BEGIN);
+        let start = start(verb, workload, host, set);
+        match opened.and_then(|mut store| store.begin(&start)) {
+            Ok(id) => Self(Some(Kept { path, id: Some(id), start })),
+            // There may be time for it at the end.
+            Err(HistoryError::Busy { .. }) => Self(Some(Kept { path, id: None, start })),
+            Err(error) => {
+                told(&note(&error));
+                Self(None)
+            }
+        }
+    }
+
+    /// The session did not come to be, or nothing was measured in it.
+    pub(super) fn forget(self) {
+        let Some(Kept { path, id: Some(id), .. }) = self.0 else { return };
+        // What cannot be taken back is a session that did not end.
+        let _ = Store::open(&path, Opening::Adding, AFTER_SIGNAL).and_then(|mut store| store.forget(id));
+    }
+
+    /// Whether anything will be kept: what costs time is made for that alone.
+    pub(super) fn keeps(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Keeps what was measured. `told` says what was not kept, and why.
+    pub(super) fn finish(self, over: Over<'_>, told: impl FnOnce(&str)) {
+        let Some(Kept { path, id, start }) = self.0 else { return };
+        let patience = if over.hurry { AFTER_SIGNAL } else { AT_END };
+        let end = end(over);
+        let kept = Store::open(&path, Opening::Adding, patience).and_then(|mut store| store.finish(id, &start, &end));
+        if let Err(error) = kept {
+            told(&note(&error));
+        }
+    }
+}
+
+fn note(error: &HistoryError) -> String {
+    format!("note: this session is not kept in the history: {}", clean::line(&error.to_string()))
+}
+
+/// Says it on standard error.
+pub(super) fn say(note: &str) {
+    write::say(note);
+}
+
+fn start(verb: &str, workload: &Workload, host: &Host, set: &[String]) -> Start {
+    let Workload { name, title, hash, seed, text, .. } = workload;
+    Start {
+        at: Timestamp::now(),
+        verb: verb.to_owned(),
+        workload: WorkloadFacts {
+            name: name.clone(),
+            title: title.clone(),
+            hash: hash.clone(),
+            seed: *seed,
+            text: text.to_string(),
+            set: redact::changes(set),
+        },
+        host: facts(host),
+        commit: commit::current(),
+    }
+}
+
+/// The machine and the program, as the history knows them.
+pub(super) fn facts(host: &Host) -> HostFacts {
+    HostFacts {
+        name: host.name.clone(),
+        cpu_model: host.cpu_model.clone(),
+        kernel: host.kernel.clone(),
+        cores_online: host.cores_online,
+        cores_usable: host.usable_cores(),
+        cores_quota: host.cores_quota,
+        memory_bytes: host.memory_bytes,
+        program: calibration::BUILD.to_owned(),
+    }
+}
+
+fn end(over: Over<'_>) -> End {
+    let Over { view, stream_hash, ending, result, .. } = over;
+    // A demonstration is told of only where nothing was measured.
+    let measured = view.arms.iter().any(|arm| !arm.counted.is_empty());
+    let sharing_cores = !measured && view.mode == Mode::Together;
+    let arms = view.arms.iter().enumerate();
+    End {
+        at: Timestamp::now(),
+        aborted: ending.aborted(),
+        stream_hash,
+        latency: latencies::name(view.workload.measure.latency_from).to_owned(),
+        sharing_cores,
+        // No text in it has a line break that is not escaped.
+        result: result.lines().map(str::trim_start).collect(),
+        arms: arms.flat_map(|(place, arm)| of_arm(view, arm, place == view.baseline, sharing_cores)).collect(),
+    }
+}
+
+/// One entry for each worker count.
+fn of_arm(view: &SessionView, arm: &ArmView, is_baseline: bool, sharing_cores: bool) -> Vec<Arm> {
+    let workload = &view.workload;
+    let counts = if sharing_cores { vec![arm.told.clone()] } else { arm.counted.clone() };
+    let entry = |workers, runs: Vec<Run>| Arm {
+        name: arm.spec.name.clone(),
+        engine: arm.spec.kind.word().to_owned(),
+        workers,
+        settings: settings::of_engine(&arm.spec, &workload.arrivals),
+        is_baseline,
+        runs,
+    };
+    let mut entries: Vec<Arm> = counts
+        .iter()
+        .map(|(workers, runs)| {
+            let rounds = runs.rounds().iter().zip(runs.iter());
+            entry(*workers, rounds.map(|(round, run)| of_run(workload, arm, run, *round, true)).collect())
+        })
+        .collect();
+    if let Some(partial) = measured::partial(view, arm).filter(|partial| !partial.warmup) {
+        let run = of_run(workload, arm, &partial.run, partial.run.run.round, false);
+        match entries.iter_mut().find(|entry| entry.workers == arm.measured) {
+            Some(entry) => entry.runs.push(run),
+            None => entries.push(entry(arm.measured, vec![run])),
+        }
+    }
+    entries
+}
+
+fn of_run(workload: &Workload, arm: &ArmView, run: &Arc<Snapshot>, round: u32, complete: bool) -> Run {
+    let latency = match workload.measure.latency_from {
+        LatencyFrom::IntendedArrival => &run.latency.sojourn,
+        LatencyFrom::Start => &run.latency.service,
+    };
+    let time = |time: Duration| (latency.count > 0).then(|| time.as_secs_f64());
+    Run {
+        round,
+        complete,
+        wall_s: run.wall().as_secs_f64(),
+        throughput: run.throughput_whole,
+        succeeded: run.counts.succeeded,
+        unsuccessful: run.counts.finished() - run.counts.succeeded,
+        cores_used: run.cpu.cores_used_whole,
+        p50_s: time(latency.p50),
+        p95_s: time(latency.p95),
+        p99_s: time(latency.p99),
+        peak_pss_bytes: run.memory.peak_pss_bytes,
+        results_hash: (run.results_hash != 0).then(|| format!("{:016x}", run.results_hash)),
+        suspect: run.suspect.clone(),
+        recording: recording(workload, arm, run),
+    }
+}
+
+fn recording(workload: &Workload, arm: &ArmView, run: &Arc<Snapshot>) -> Option<Vec<u8>> {
+    let header = Header::new(&workload.name, &arm.spec.name, run.run);
+    let recording = Recording { header, track: Track { frames: vec![Arc::clone(run)] } };
+    let mut bytes = Vec::new();
+    // One that is too large has its figures all the same.
+    recording.write(&mut bytes).ok().map(|()| bytes)
+}

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use crate::analysis::tuning::RUNS;
 use crate::cli::{SweepArgs, WorkerCounts};
 use crate::commands::batch;
-use crate::commands::compare::INSTEAD;
 use crate::commands::drive::Driven;
 use crate::commands::headless::{self, Job};
 use crate::commands::measured::{self, partial};
@@ -27,7 +26,8 @@ use crate::workload::source::Source;
 /// # Errors
 /// See [`super::execute`].
 pub(crate) fn execute(arguments: &SweepArgs) -> anyhow::Result<ExitReason> {
-    if let Err(exit) = batch::refused(&(&arguments.batch).into(), "sweep runs it with several settings", INSTEAD) {
+    if let Err(exit) = batch::refused(&(&arguments.batch).into(), "sweep runs it with several settings", batch::INSTEAD)
+    {
         return Ok(exit);
     }
     let loaded = prepare::source_and_workload(&arguments.file, &arguments.changes, arguments.output.color);

@@ -25,7 +25,7 @@ pub fn workload(items: &str, script: &str, more: &str) -> WorkloadFolder {
 }
 
 pub fn shell(folder: &WorkloadFolder, script: &str) -> Output {
-    folder.shell(script).env("POOLSCOPE_CACHE_DIR", support::cli::cache()).output().unwrap()
+    folder.shell(script).env("POOLSCOPE_CACHE_DIR", support::cli::cache()).env("POOLSCOPE_DB", "off").output().unwrap()
 }
 
 /// What was begun, sorted.

@@ -37,6 +37,9 @@ use resume::Succeeded;
 pub(super) use writer::Problem;
 use writer::{Log, Writer};
 
+/// What runs a batch.
+pub(super) const INSTEAD: &str = "use poolscope run FILE --engine NAME";
+
 /// A batch that may begin.
 pub(super) struct Batch {
     teller: Teller,

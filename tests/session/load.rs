@@ -140,7 +140,7 @@ tasks:
   - { name: hangs, kind: sleep, weight: 1, service_time: { dist: constant, value: 60s }, timeout: 400ms, queue_timeout: 2s }
   - { name: one, kind: sleep, weight: 20, service_time: { dist: constant, value: 1ms }, queue_timeout: 2s }
   - { name: other, kind: sleep, weight: 20, service_time: { dist: constant, value: 1ms }, queue_timeout: 2s }
-engines: [{ kind: pool, workers: 2, submit: imap, dispatch: round_robin, grace_period: 0s }]
+engines: [{ kind: pool, workers: 2, submit: imap, dispatch: round_robin }]
 measure: { warmup: 0, repeats: 1 }
 ";
     let control = super::support::Control::start();

@@ -127,3 +127,33 @@ measure: { warmup: 0, repeats: 1 }
                  tasks: [{ name: t, kind: kernel, kernel: noop, count: 4 }]\n";
     assert_eq!(loads(alone)[0].chunks, None, "each has a process of its own");
 }
+
+#[test]
+fn limits_are_met_while_a_million_tasks_reach_theirs() {
+    // Two classes in no order, so that each task has to be looked at; whichever hang are ended in the middle of that.
+    let text = "
+version: 1
+name: mass
+seed: 1
+total: 1000000
+tasks:
+  - { name: hangs, kind: sleep, weight: 1, service_time: { dist: constant, value: 60s }, timeout: 400ms, queue_timeout: 2s }
+  - { name: one, kind: sleep, weight: 20, service_time: { dist: constant, value: 1ms }, queue_timeout: 2s }
+  - { name: other, kind: sleep, weight: 20, service_time: { dist: constant, value: 1ms }, queue_timeout: 2s }
+engines: [{ kind: pool, workers: 2, submit: imap, dispatch: round_robin }]
+measure: { warmup: 0, repeats: 1 }
+";
+    let control = super::support::Control::start();
+    let run = loads(text).remove(0);
+    let allowance = control.allowance();
+    assert_eq!(run.counts.finished(), 1_000_000);
+    assert!(
+        run.counts.queue_timed_out > 900_000 && run.counts.timed_out > run.counts.queue_timed_out,
+        "{:?}",
+        run.counts
+    );
+    let longest = run.latency.service.max;
+    let limit = std::time::Duration::from_millis(400);
+    assert!(longest >= limit && longest <= limit + allowance, "{longest:?}, and {allowance:?} is allowed");
+    assert_eq!(run.delivery.delivered.count, 1_000_000, "each caller is told, once");
+}

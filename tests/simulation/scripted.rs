@@ -2,6 +2,7 @@
 
 mod late;
 mod leaving;
+mod millions;
 mod outside;
 mod room;
 mod shared;

@@ -131,9 +131,10 @@ impl Dispatcher {
             worker.is_alive() && (keeps_workers || lane.busy() || lane.ghost.is_some())
         };
         let Some((worker, _)) = self.table.at(slot).filter(there) else { return false };
-        let pid = worker.pid.unwrap_or(0);
+        // One that is being forked has no process that is known yet.
+        let process = worker.pid.map_or_else(|| "not there yet".to_owned(), |pid| format!("process {pid}"));
         let Some(id) = self.table.lane_id(slot).map(|lane| lane.worker) else { return false };
-        self.note(now, Severity::Info, format!("worker {slot} (process {pid}) is killed on request"), out);
+        self.note(now, Severity::Info, format!("worker {slot} ({process}) is killed on request"), out);
         self.end_worker(now, id, Why::User, Duration::ZERO, out);
         true
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::Dispatcher;
 use super::input::Sink;
 use super::queue::Ticket;
+use super::queue::expired::Place;
 use crate::engine::event::{Delivered, Event, Moment, Record};
 use crate::workload::model::SubmitMode;
 
@@ -98,6 +99,21 @@ impl Deliveries {
         due
     }
 
+    /// Keeps what has ended out of its turn: next to what has ended before and behind it, it is one piece with that.
+    fn keep(&mut self, at: u64, mut part: Delivered) {
+        let end = at + part.count;
+        if self.ended.get(&end).is_some_and(|next| next.arrival == part.arrival)
+            && let Some(next) = self.ended.remove(&end)
+        {
+            part.join(&next);
+        }
+        let before = self.ended.range_mut(..at).next_back();
+        match before.filter(|(first, last)| **first + last.count == at && last.arrival == part.arrival) {
+            Some((_, last)) => last.join(&part),
+            None => _ = self.ended.insert(at, part),
+        }
+    }
+
     fn complete(&mut self, position: u64, parts: Vec<Delivered>) -> Vec<Delivered> {
         match self.order {
             Order::AsEnded => parts,
@@ -105,12 +121,7 @@ impl Deliveries {
                 let mut at = position;
                 for part in parts {
                     let count = part.count;
-                    // Next to what has ended before it, it is one piece with that.
-                    let before = self.ended.range_mut(..at).next_back();
-                    match before.filter(|(first, last)| **first + last.count == at && last.arrival == part.arrival) {
-                        Some((_, last)) => last.join(&part),
-                        None => _ = self.ended.insert(at, part),
-                    }
+                    self.keep(at, part);
                     at += count;
                 }
                 let mut due = Vec::new();
@@ -177,26 +188,21 @@ impl Dispatcher {
         self.tell_delivered(now, &due, out);
     }
 
-    /// Tasks that follow each other in the stream have ended now without a result: their caller gets the error.
-    pub(super) fn deliver_errors(
-        &mut self,
-        now: Moment,
-        arrival: Moment,
-        mut position: u64,
-        mut count: u64,
-        out: &mut dyn Sink,
-    ) {
-        let Some(chunk) = self.deliveries.as_ref().map(|deliveries| deliveries.chunk) else { return };
+    /// Tasks have ended without a result: their caller gets the error.
+    pub(super) fn deliver_errors(&mut self, now: Moment, ended: Moment, places: &[Place], out: &mut dyn Sink) {
+        let Some(deliveries) = &mut self.deliveries else { return };
+        let chunk = deliveries.chunk;
         let mut due = Vec::new();
-        while count > 0 {
-            let room = if chunk == 1 { u64::MAX } else { chunk - position % chunk };
-            let size = room.min(count);
-            let part = Delivered { count: size, arrival, ends: u128::from(now.0) * u128::from(size), first_end: now };
-            if let Some(deliveries) = &mut self.deliveries {
-                due.extend(deliveries.ended(position, part));
+        for Place { mut position, mut count, arrival } in places.iter().copied() {
+            while count > 0 {
+                let room = if chunk == 1 { u64::MAX } else { chunk - position % chunk };
+                let size = room.min(count);
+                let ends = u128::from(ended.0) * u128::from(size);
+                let part = Delivered { count: size, arrival, ends, first_end: ended };
+                deliveries.ended(position, part).into_iter().for_each(|part| add(&mut due, part));
+                position += size;
+                count -= size;
             }
-            position += size;
-            count -= size;
         }
         self.tell_delivered(now, &due, out);
     }

@@ -41,7 +41,7 @@ impl Dispatcher {
 
     /// Gives work to everyone who waits for it.
     pub(super) fn pump(&mut self, now: Moment, out: &mut dyn Sink) {
-        while self.state == RunState::Running && !self.queue.is_empty() {
+        while self.state == RunState::Running && !self.queue.is_empty() && !self.queue.is_shut() {
             let keeps_workers = self.policy.keeps_workers();
             if !keeps_workers && !self.starts.any_left() {
                 self.unfinished |= !self.idle.is_empty();
@@ -118,6 +118,9 @@ impl Dispatcher {
     }
 
     fn fill(&mut self, now: Moment, slot: Slot, tickets: &mut Vec<Ticket>, out: &mut dyn Sink) {
+        if self.queue.is_shut() {
+            return;
+        }
         let mut allowance = self.allowance(slot);
         let (waiting, sharers) = self.queue.share_of(slot, self.workers);
         let Some((worker, lane)) = self.table.at_mut(slot) else { return };

@@ -27,11 +27,9 @@ const AGAIN: Duration = Duration::from_millis(1);
 impl Dispatcher {
     /// Ends the waiting of tasks in the queue, and outside of it, whose limit ran out; says whether there were any.
     pub(super) fn expire_queue(&mut self, now: Moment, out: &mut dyn Sink) -> bool {
-        if self.queue.next_expiry().is_none_or(|at| at > now) {
-            return false;
-        }
         let mut any = false;
-        let gone = self.queue.expire(now, self.deliveries.is_some());
+        let Some(gone) = self.queue.expire(now, self.deliveries.is_some()) else { return false };
+        self.present.ended_earlier(gone.behind);
         if gone.outside.count > 0 {
             self.counts.submitted += gone.outside.count;
             self.present.came_from_outside(gone.outside.waited);
@@ -42,6 +40,13 @@ impl Dispatcher {
             any = true;
         }
         any
+    }
+
+    /// Tells the callers of tasks in the batch that their waiting is over, as many as there is time for in this turn.
+    pub(super) fn tell_expired(&mut self, now: Moment, out: &mut dyn Sink) {
+        while let Some((ended, places)) = self.queue.next_untold() {
+            self.deliver_errors(now, ended, &places, out);
+        }
     }
 
     /// When something in a worker's window expires that the worker has not begun.
@@ -69,7 +74,7 @@ impl Dispatcher {
             return;
         }
         let Some((worker, lane)) = self.table.at_mut(slot) else { return };
-        let mut gone = Gone::new(self.deliveries.is_some());
+        let mut gone = Gone::new(now, self.deliveries.is_some(), None);
         let mut given_up = None;
         for held in lane.held.iter_mut().filter(|held| !held.expired) {
             let mut ticket = held.ticket;
@@ -106,8 +111,8 @@ impl Dispatcher {
         let reports: Vec<AttemptReport> =
             expired.named.iter().map(|named| self.expired_report(now, class, *named, limit)).collect();
         self.tell(now, &Event::Expired { class, count: expired.count, limit, reports: &reports }, out);
-        for place in expired.places.iter().flatten() {
-            self.deliver_errors(now, place.arrival, place.position, place.count, out);
+        if let Some(places) = &expired.places {
+            self.deliver_errors(now, now, places, out);
         }
     }
 

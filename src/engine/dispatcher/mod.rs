@@ -267,6 +267,7 @@ impl Dispatcher {
         if matches!(input, Input::Begin | Input::Wake) {
             self.starts.turn_begins();
             self.arrivals.turn_begins();
+            self.queue.turn_begins();
         }
         self.caller.turn_begins(now);
         (self.turn_before, self.turn_now) = (self.turn_now, now);
@@ -341,7 +342,7 @@ impl Dispatcher {
         if self.state.is_over() || self.state == RunState::Suspended {
             return None;
         }
-        if self.unfinished {
+        if self.unfinished || self.queue.wants_a_turn() {
             return Some(Moment::ZERO);
         }
         let expiry = self.queue.next_expiry();
@@ -434,6 +435,7 @@ impl Dispatcher {
         }
         // Whatever has happened may have left room.
         self.admit(now, out);
+        self.tell_expired(now, out);
         self.pump(now, out);
         self.staff_hands(now, out);
         if self.state == RunState::Running && self.queue.is_empty() {
@@ -478,7 +480,8 @@ impl Dispatcher {
             return;
         }
         self.carry_out_halt(now, out);
-        if self.ending.is_none() && self.arrivals.exhausted() && self.queue.waiting() == 0 && self.retrying == 0 {
+        let any_left = self.queue.waiting() > 0 || self.queue.is_telling() || self.retrying > 0;
+        if self.ending.is_none() && self.arrivals.exhausted() && !any_left {
             let held: u64 = self.table.lanes().iter().map(Lane::tasks).sum();
             if held == 0 {
                 self.ending = Some(self.halting.ending());

@@ -10,6 +10,7 @@ use super::timers::Timer;
 use super::worker::Life;
 use crate::engine::dispatcher::deadlines::LEAVE;
 use crate::engine::dispatcher::queue::Ticket;
+use crate::engine::dispatcher::queue::expired::Place;
 use crate::engine::event::{Batch, Event, LaneId, Moment, Record, Slot};
 use crate::engine::outcome::{AttemptReport, Cause, Exit, Outcome, Times};
 use crate::workload::model::TaskIndex;
@@ -259,7 +260,8 @@ impl Dispatcher {
         self.tell(now, &Event::Attempt(&report), out);
         self.look_at_halt(now, out);
         if !report.retried {
-            self.deliver_errors(now, ticket.arrival, ticket.position(), 1, out);
+            let place = Place { position: ticket.position(), count: 1, arrival: ticket.arrival };
+            self.deliver_errors(now, now, &[place], out);
         }
     }
 }

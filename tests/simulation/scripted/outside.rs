@@ -53,6 +53,10 @@ fn a_million_tasks_that_there_is_no_room_for_take_up_no_memory_and_meet_their_li
     let mut told = Counting::default();
     let mut feed = |at: u64, input: Input<'_>| {
         dispatcher.handle(Moment(at * MS), input, &mut told);
+        // A turn sees to some of them, and asks for the next.
+        while dispatcher.next_wake().is_some_and(|wake| wake <= Moment(at * MS)) {
+            dispatcher.handle(Moment(at * MS), Input::Wake, &mut told);
+        }
         let counts = dispatcher.counts();
         assert!(counts.conserved());
         assert_eq!(told.expired, counts.timed_out, "all of them are told");

@@ -14,7 +14,6 @@ use super::expired::{Gone, Limits, Place};
 use super::line::Line;
 use super::upcoming::Upcoming;
 use crate::engine::event::Moment;
-use crate::workload::model::Attempt;
 
 /// See the module docs.
 #[derive(Debug)]
@@ -94,13 +93,13 @@ impl Door {
         self.watches.iter().filter(|_| self.open).filter_map(next).min()
     }
 
-    /// Ends the waiting of tasks whose time is over.
-    pub(super) fn expire(&mut self, now: Moment, line: &Line, gone: &mut Gone) {
+    /// Ends the waiting of tasks whose time is over; at most so many are looked at.
+    pub(super) fn expire(&mut self, now: Moment, line: &Line, left: &mut u64, gone: &mut Gone) {
         if !self.open {
             return;
         }
         for number in 0..self.watches.len() {
-            while let Some(watch) = self.watches.get(number) {
+            while let Some(watch) = self.watches.get(number).filter(|_| *left > 0) {
                 let (position, Some(at)) = (watch.position, watch.upcoming.next().filter(|at| *at <= now)) else {
                     break;
                 };
@@ -111,12 +110,10 @@ impl Door {
                     }
                     let run = line.task_at(position);
                     if let Some(limit) = line.limits().first_of(usize::from(run.class)) {
-                        let expired = gone.of(run.class, limit);
-                        expired.count += 1;
-                        expired.name(run.first, Attempt::FIRST, Place { position, count: 1, arrival: at });
-                        gone.outside.add(now, at);
+                        gone.add_outside(run.class, limit, run.first, Place { position, count: 1, arrival: at });
                     }
                 }
+                *left -= 1;
                 if let Some(watch) = self.watches.get_mut(number) {
                     watch.position += 1;
                     watch.upcoming.pass();

@@ -97,24 +97,24 @@ pub(crate) struct Expired {
     pub(crate) count: u64,
     /// Some of them by name, at most [`NAMED`], each with the attempt that it waited for.
     pub(crate) named: Vec<(TaskIndex, Attempt)>,
-    /// All of them, where somebody wants to know.
+    /// All of them but those of a batch, where somebody wants to know.
     pub(crate) places: Option<Vec<Place>>,
 }
 
 impl Expired {
-    /// Whether every task is to be told.
-    pub(super) fn wants_all(&self) -> bool {
-        self.places.is_some()
-    }
-
     pub(super) fn has_room(&self) -> bool {
         self.named.len() < NAMED
     }
 
     /// Names tasks that follow each other.
-    pub(super) fn name(&mut self, first: TaskIndex, attempt: Attempt, place: Place) {
+    pub(super) fn name(&mut self, first: TaskIndex, count: u64, attempt: Attempt) {
         let room = NAMED.saturating_sub(self.named.len());
-        self.named.extend((first..first + place.count).take(room).map(|index| (index, attempt)));
+        self.named.extend((first..first + count).take(room).map(|index| (index, attempt)));
+    }
+
+    fn add(&mut self, first: TaskIndex, attempt: Attempt, place: Place) {
+        self.count += place.count;
+        self.name(first, place.count, attempt);
         if let Some(places) = &mut self.places {
             places.push(place);
         }
@@ -129,26 +129,43 @@ pub(crate) struct Outside {
     pub(crate) waited: u128,
 }
 
-impl Outside {
-    pub(super) fn add(&mut self, now: Moment, arrival: Moment) {
-        self.count += 1;
-        self.waited += now.since(arrival).as_nanos();
-    }
-}
-
 /// Everything whose waiting is over at one moment.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Gone {
     groups: BTreeMap<(ClassId, WaitingLimit), Expired>,
     /// Those among them that were never let in.
     pub(crate) outside: Outside,
     with_places: bool,
+    now: Moment,
+    /// Since when there are more than are seen to in a turn.
+    behind_since: Option<Moment>,
+    /// For how long they were there longer than their limits for that reason, in nanoseconds.
+    pub(crate) behind: u128,
 }
 
 impl Gone {
     /// Nothing yet; with the places of all tasks where somebody wants to know them.
-    pub(crate) fn new(with_places: bool) -> Self {
-        Self { with_places, ..Self::default() }
+    pub(crate) fn new(now: Moment, with_places: bool, behind_since: Option<Moment>) -> Self {
+        Self { groups: BTreeMap::new(), outside: Outside::default(), with_places, now, behind_since, behind: 0 }
+    }
+
+    pub(super) fn wants_places(&self) -> bool {
+        self.with_places
+    }
+
+    /// Adds a task that was never let in.
+    pub(super) fn add_outside(&mut self, class: ClassId, limit: WaitingLimit, first: TaskIndex, place: Place) {
+        self.of(class, limit).add(first, Attempt::FIRST, place);
+        self.outside.count += place.count;
+        self.outside.waited += self.now.since(place.arrival).as_nanos() * u128::from(place.count);
+        self.add_behind(place.count, Some(place.arrival + limit.duration()));
+    }
+
+    fn add_behind(&mut self, count: u64, expires: Option<Moment>) {
+        if let Some(since) = self.behind_since {
+            let from = since.max(expires.unwrap_or(since));
+            self.behind += self.now.since(from).as_nanos() * u128::from(count);
+        }
     }
 
     pub(super) fn of(&mut self, class: ClassId, limit: WaitingLimit) -> &mut Expired {
@@ -159,10 +176,9 @@ impl Gone {
     /// Adds a ticket whose waiting is over. Says whether it stays: then nobody waits for it any more.
     pub(crate) fn add(&mut self, ticket: &mut Ticket, limits: &Limits) -> bool {
         let Some(limit) = limits.reached(ticket) else { return true };
-        let expired = self.of(ticket.class, limit);
-        expired.count += ticket.count;
-        let Ticket { first, count, attempt, arrival, .. } = *ticket;
-        expired.name(first, attempt, Place { position: ticket.position(), count, arrival });
+        let Ticket { first, count, attempt, arrival, expires, .. } = *ticket;
+        self.of(ticket.class, limit).add(first, attempt, Place { position: ticket.position(), count, arrival });
+        self.add_behind(count, expires);
         ticket.expires = None;
         ticket.given_up = limits.stays(ticket.class, limit);
         ticket.given_up

@@ -167,10 +167,13 @@ impl Hands {
         Some(ticket)
     }
 
-    pub(super) fn expire(&mut self, now: Moment, limits: &Limits, gone: &mut Gone) {
-        while self.expiry().is_some_and(|at| at <= now)
+    /// Ends the waiting of tickets whose time is over, at most so many.
+    pub(super) fn expire(&mut self, now: Moment, limits: &Limits, left: &mut u64, gone: &mut Gone) {
+        while *left > 0
+            && self.expiry().is_some_and(|at| at <= now)
             && let Some((_, index, number)) = self.expiring.pop_first()
         {
+            *left -= 1;
             let Some(hand) = self.hands.get_mut(index) else { continue };
             let Some(ticket) = hand.numbered(number) else { continue };
             let count = ticket.count;

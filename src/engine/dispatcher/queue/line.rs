@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::expired::{Expired, Gone, LOOKED_AT, Limits, Place};
 use super::ticket::Ticket;
+use super::untold::Untold;
 use crate::engine::event::Moment;
 use crate::engine::stream::{StreamRun, TaskStream};
 use crate::workload::model::{Attempt, ClassId};
+
+/// Most runs of the stream that are passed by in one turn, in search of one that is not removed.
+const PASSED: u64 = 1 << 13;
 
 /// The end of a piece of the stream that was admitted as a whole, and when.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +35,10 @@ pub(super) struct Line {
     taken: Vec<u64>,
     totals: Vec<OnceCell<u64>>,
     rest: Vec<Rest>,
-    /// Tasks that were removed and that the cursor has still to skip.
+    /// Tasks that were removed and that the cursor has still to skip, and how many runs it may pass by in this turn.
     removed_ahead: u64,
+    to_pass: u64,
+    untold: Untold,
     /// Tasks of the batch whose callers have given up, and others.
     given_up_ahead: u64,
     given_up: u64,
@@ -75,6 +81,8 @@ impl Line {
             totals: vec![OnceCell::new(); classes],
             rest: vec![Rest::Waits; classes],
             removed_ahead: 0,
+            to_pass: PASSED,
+            untold: Untold::default(),
             given_up_ahead: 0,
             given_up: 0,
             arrived: BTreeMap::new(),
@@ -178,7 +186,9 @@ impl Line {
         if let Some((_, ticket)) = self.arrived.first_key_value() {
             return Some((ticket.class, ticket.given_up));
         }
-        self.skip_removed();
+        if !self.skip_removed() {
+            return None;
+        }
         let class = (self.cursor < self.batch_end).then(|| self.stream.run_at(self.cursor, 1).class)?;
         Some((class, self.rest_of(class) == Rest::GivenUp))
     }
@@ -198,8 +208,7 @@ impl Line {
             self.given_up -= u64::from(ticket.given_up);
             return Some(ticket);
         }
-        self.skip_removed();
-        if self.cursor >= self.batch_end {
+        if !self.skip_removed() || self.cursor >= self.batch_end {
             return None;
         }
         while self.batches.front().is_some_and(|batch| batch.end <= self.cursor) {
@@ -232,15 +241,43 @@ impl Line {
         self.rest.get(usize::from(class)).copied().unwrap_or(Rest::Waits)
     }
 
-    fn skip_removed(&mut self) {
+    /// Passes by what was removed; says whether that was not too much for one turn.
+    fn skip_removed(&mut self) -> bool {
+        if self.removed_ahead == self.batch_end - self.cursor {
+            (self.cursor, self.removed_ahead) = (self.batch_end, 0);
+        }
         while self.removed_ahead > 0 && self.cursor < self.batch_end {
+            if self.to_pass == 0 {
+                return false;
+            }
             let run = self.stream.run_at(self.cursor, self.batch_end - self.cursor);
             if self.rest_of(run.class) != Rest::Removed {
-                return;
+                break;
             }
             self.cursor += run.count;
             self.removed_ahead -= run.count;
+            self.to_pass -= 1;
         }
+        true
+    }
+
+    /// Others have had their turn.
+    pub(super) fn turn_begins(&mut self) {
+        self.to_pass = PASSED;
+    }
+
+    /// Whether there may be more behind what was passed by in this turn.
+    pub(super) fn is_searching(&self) -> bool {
+        self.to_pass == 0 && self.removed_ahead > 0
+    }
+
+    /// The places of tasks of the batch whose waiting is over, some at a time, and when it was.
+    pub(super) fn next_untold(&mut self, left: &mut u64) -> Option<(Moment, Vec<Place>)> {
+        self.untold.next(&*self.stream, left)
+    }
+
+    pub(super) fn is_telling(&self) -> bool {
+        !self.untold.is_empty()
     }
 
     /// Puts tasks back at the head, in the order in which they are given.
@@ -272,6 +309,7 @@ impl Line {
     /// Removes every task.
     pub(crate) fn clear(&mut self) {
         self.cursor = self.batch_end;
+        self.untold.clear();
         self.batches.clear();
         (self.removed_ahead, self.given_up_ahead, self.given_up) = (0, 0, 0);
         self.arrived.clear();
@@ -304,16 +342,18 @@ impl Line {
         total - self.taken.get(class).copied().unwrap_or(0)
     }
 
-    /// Ends the waiting of tasks whose time is over: they are removed, or stay and nobody waits for them.
-    pub(crate) fn expire(&mut self, now: Moment, gone: &mut Gone) {
+    /// Ends the waiting of tasks whose time is over, at most so many that have come one by one: they are removed, or stay
+    /// and nobody waits for them.
+    pub(crate) fn expire(&mut self, now: Moment, left: &mut u64, gone: &mut Gone) {
         for class in 0..self.limits.classes() {
             self.expire_batch(class, now, gone);
             let Some(expiring) = self.expiring.get_mut(class) else { continue };
-            while let Some(&(position, at)) = expiring.front() {
+            while let Some(&(position, at)) = expiring.front().filter(|_| *left > 0) {
                 let waits = self.arrived.get(&position).is_some_and(|ticket| !ticket.given_up);
                 if waits && at > now {
                     break;
                 }
+                *left -= 1;
                 expiring.pop_front();
                 let Some(ticket) = self.arrived.get_mut(&position).filter(|_| waits) else { continue };
                 if gone.add(ticket, &self.limits) {
@@ -349,6 +389,9 @@ impl Line {
         let expired = gone.of(id, limit);
         expired.count += waiting;
         self.name(id, expired);
+        if gone.wants_places() {
+            self.untold.add((self.cursor, self.batch_end), id, now);
+        }
         let rest = if stays { Rest::GivenUp } else { Rest::Removed };
         *(if stays { &mut self.given_up_ahead } else { &mut self.removed_ahead }) += waiting;
         if let Some(entry) = self.rest.get_mut(class) {
@@ -360,10 +403,10 @@ impl Line {
     fn name(&self, class: ClassId, expired: &mut Expired) {
         let mut position = self.cursor;
         let mut looked_at = 0;
-        while position < self.batch_end && (expired.wants_all() || looked_at < LOOKED_AT && expired.has_room()) {
+        while position < self.batch_end && looked_at < LOOKED_AT && expired.has_room() {
             let run = self.stream.run_at(position, self.batch_end - position);
             if run.class == class {
-                expired.name(run.first, Attempt::FIRST, Place { position, count: run.count, arrival: Moment::ZERO });
+                expired.name(run.first, run.count, Attempt::FIRST);
             }
             position += run.count;
             looked_at += 1;

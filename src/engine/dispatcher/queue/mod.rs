@@ -2,13 +2,15 @@
 //!
 //! `line` is the one line in which all tasks wait; `hands` are the queues of single lanes that it is dealt out to where
 //! they take their tasks in turn; `door` is where those wait that there is no room for, `upcoming` those that are to come;
-//! `ticket` is what waits in line and hands, `expired` what waited too long. Nothing in here gives out work: that is the part of `dispatch`.
+//! `ticket` is what waits in line and hands, `expired` what waited too long, `untold` those of them whose callers do not know
+//! it yet. Nothing in here gives out work: that is the part of `dispatch`.
 
 mod door;
 pub(crate) mod expired;
 mod hands;
 mod line;
 mod ticket;
+mod untold;
 mod upcoming;
 
 use crate::engine::event::{Moment, Slot};
@@ -16,11 +18,14 @@ use crate::engine::stream::TaskStream;
 use crate::workload::model::{ClassId, OnTimeout};
 
 use door::Door;
-use expired::{Gone, Limits};
+use expired::{Gone, Limits, Place};
 use hands::Hands;
 use line::Line;
 pub use ticket::Ticket;
 pub(super) use upcoming::Upcoming;
+
+/// Most tasks whose waiting is ended in one turn, or whose callers are told that it was: some milliseconds' worth.
+const ENDED: u64 = 1 << 11;
 
 /// See the module docs.
 #[derive(Debug)]
@@ -30,6 +35,9 @@ pub(crate) struct TaskQueue {
     hands: Option<Hands>,
     /// Not in the queue yet.
     door: Door,
+    /// How many of [`ENDED`] are left in this turn, and since when there are more than that.
+    left: u64,
+    behind_since: Option<Moment>,
 }
 
 impl TaskQueue {
@@ -37,7 +45,33 @@ impl TaskQueue {
     #[must_use]
     pub(crate) fn new(stream: Box<dyn TaskStream>, limits: Limits, unit: Option<u64>) -> Self {
         let door = Door::new(&limits);
-        Self { line: Line::new(stream, limits), hands: unit.map(Hands::new), door }
+        let hands = unit.map(Hands::new);
+        Self { line: Line::new(stream, limits), hands, door, left: ENDED, behind_since: None }
+    }
+
+    /// Others have had their turn.
+    pub(crate) fn turn_begins(&mut self) {
+        self.left = ENDED;
+        self.line.turn_begins();
+    }
+
+    /// Whether nothing can be taken in this turn, though there may be something: more tasks have waited too long than are seen
+    /// to in a turn, or what is next is not found yet.
+    #[must_use]
+    pub(crate) fn is_shut(&self) -> bool {
+        self.behind_since.is_some() || self.line.is_searching()
+    }
+
+    /// Whether the next turn has more to see to than it is asked for by [`TaskQueue::next_expiry`].
+    #[must_use]
+    pub(crate) fn wants_a_turn(&self) -> bool {
+        self.line.is_searching() || self.line.is_telling()
+    }
+
+    /// Whether callers have not been told yet that the waiting of their tasks is over.
+    #[must_use]
+    pub(crate) fn is_telling(&self) -> bool {
+        self.line.is_telling()
     }
 
     /// There are these lanes from now on, with whether each of them is to be dealt tasks.
@@ -198,14 +232,26 @@ impl TaskQueue {
         [self.line.next_expiry(), hands, self.door.next_expiry()].into_iter().flatten().min()
     }
 
-    /// Ends the waiting of tasks whose time is over; `with_places` says where each of them is in the stream.
-    pub(crate) fn expire(&mut self, now: Moment, with_places: bool) -> Gone {
-        let mut gone = Gone::new(with_places);
-        self.line.expire(now, &mut gone);
-        if let Some(hands) = &mut self.hands {
-            hands.expire(now, self.line.limits(), &mut gone);
+    /// Ends the waiting of tasks whose time is over, as many as are seen to in a turn; `with_places` says where each of them
+    /// is in the stream, but for those of a batch: [`TaskQueue::next_untold`] does. `None` if there is none.
+    pub(crate) fn expire(&mut self, now: Moment, with_places: bool) -> Option<Gone> {
+        if self.next_expiry().is_none_or(|at| at > now) {
+            self.behind_since = None;
+            return None;
         }
-        self.door.expire(now, &self.line, &mut gone);
-        gone
+        let mut gone = Gone::new(now, with_places, self.behind_since);
+        self.line.expire(now, &mut self.left, &mut gone);
+        if let Some(hands) = &mut self.hands {
+            hands.expire(now, self.line.limits(), &mut self.left, &mut gone);
+        }
+        self.door.expire(now, &self.line, &mut self.left, &mut gone);
+        let behind = self.left == 0 && self.next_expiry().is_some_and(|at| at <= now);
+        self.behind_since = if behind { self.behind_since.or(Some(now)) } else { None };
+        Some(gone)
+    }
+
+    /// The places of some tasks of the batch whose waiting is over, and when it was; `None` if there are no more in this turn.
+    pub(crate) fn next_untold(&mut self) -> Option<(Moment, Vec<Place>)> {
+        self.line.next_untold(&mut self.left)
     }
 }

@@ -29,6 +29,36 @@ fn said(output: &Output, code: i32, what: &str) -> String {
 }
 
 #[test]
+fn modules_are_found_whatever_bytes_their_folder_is_named_by_and_in_whatever_locale() {
+    use std::os::unix::ffi::OsStrExt as _;
+    const ARMS: [&str; 7] = ["pool", "process", "serial", "thread", "mp_pool", "ppe", "mp_process"];
+    let entry = |kind: &&str| format!("{{ kind: {kind}{} }}", if *kind == "serial" { "" } else { ", workers: 2" });
+    let engines = ARMS.iter().map(entry).collect::<Vec<_>>().join(", ");
+    for python in [&pythons()[0], newest()] {
+        let task = "tasks: [{ name: t, kind: python, callable: 'own:work', args: [{ index }], count: 3 }]";
+        let text = format!(
+            "version: 1\nseed: 7\npython: {{ interpreter: {} }}\n{task}\nengines: [{engines}]\n",
+            python.program.display()
+        );
+        let outer = WorkloadFolder::new(&text);
+        for (name, locale, utf8) in [(&b"caf\xc3\xa9 '\" $x"[..], "C", "0"), (b"caf\xe9", "C.UTF-8", "1")] {
+            let inner = outer.as_path().join(std::ffi::OsStr::from_bytes(name));
+            std::fs::create_dir(&inner).unwrap();
+            std::fs::write(inner.join("w.yaml"), &text).unwrap();
+            std::fs::write(inner.join("own.py"), "def work(n): return n\n").unwrap();
+            for arm in ARMS {
+                let script = format!("exec POOLSCOPE run w.yaml --engine {arm} --quiet --format json");
+                let mut command = outer.shell(&script);
+                command.current_dir(&inner).env("LC_ALL", locale);
+                command.env("PYTHONCOERCECLOCALE", utf8).env("PYTHONUTF8", utf8);
+                let run = crate::support::program::only_run(&command.output().unwrap());
+                assert_eq!(run["tasks"]["succeeded"], 3, "{python:?} {arm} {locale} {name:?}: {run}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_does_not_do_its_work_when_it_is_called_is_refused() {
     let cases = [
         ("py06_callables:coro", "", "async function"),

@@ -74,6 +74,25 @@ fn failures<'a>(told: &'a Told, class: &str) -> Vec<&'a Value> {
 }
 
 #[test]
+fn threads_are_made_where_the_hooks_for_exceptions_are_gone() {
+    let source = "import sys, threading, time\nsys.excepthook = threading.excepthook = None\ndef work(n):\n    assert sys.excepthook is \
+                  None\n    time.sleep(n)\n    return n\n";
+    let tasks = [("long", "own:work", "args: [60], timeout: 200ms"), ("t", "own:work", "args: [0], count: 4")];
+    for python in [&pythons()[0], newest()] {
+        let folder = folder(python, &tasks, "python: { interpreter: PYTHON }");
+        std::fs::write(folder.path("own.py"), source).unwrap();
+        // A thread is made for each lane, and another one for the one that is lost to a ghost.
+        let told = run(&folder, "thread");
+        assert_eq!(
+            (told.count("succeeded"), told.count("timed_out")),
+            (4, 1),
+            "{python:?}: {:?}",
+            told.run["failures"]
+        );
+    }
+}
+
+#[test]
 fn one_process_works_on_as_many_tasks_as_it_has_threads() {
     for python in pythons() {
         for (threads, tasks) in [(2, 40), (64, 200), (8, 3)] {

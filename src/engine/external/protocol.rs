@@ -155,6 +155,7 @@ pub(in crate::engine) struct CallerOrders {
     pub(in crate::engine) start_method: StartMethod,
     pub(in crate::engine) max_tasks_per_child: Option<u64>,
     pub(in crate::engine) initializer: Option<PythonCall>,
+    /// Each byte of a name as the character of its number.
     pub(in crate::engine) python_path: Vec<String>,
 }
 

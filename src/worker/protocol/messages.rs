@@ -66,7 +66,7 @@ fn is_false(flag: &bool) -> bool {
 /// What an interpreter needs to know before its first task.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PythonSetup {
-    /// Folders that modules are looked for in first.
+    /// Folders that modules are looked for in first; each byte of a name as the character of its number.
     pub path: Vec<String>,
     /// What its tasks will call: it is imported at once.
     pub callables: Vec<String>,

@@ -5,6 +5,11 @@ class NotThere(Exception):
     """The module was imported, and what is asked for is not in it."""
 
 
+def folders_of(told):
+    """Names are bytes, each told as the character of its number: what text they are is this interpreter's affair."""
+    return [os.fsdecode(name.encode("latin-1")) for name in told]
+
+
 def resolved(name):
     """The object of `module:attribute.attribute`; whatever its import raises."""
     module, _, path = name.partition(":")

@@ -295,7 +295,7 @@ class Crew:
         lane = self.lanes[number] = Lane(self, number)
         with self.turn:
             self.present += 1
-        Thread(target=lane.run, name="lane %d" % number).start()
+        with_hook(lambda: Thread(target=lane.run, name="lane %d" % number).start())
         return lane
 
     def leave(self, lane):
@@ -346,12 +346,27 @@ class Crew:
             sleep(3600)
 
 
+def with_hook(call):
+    """Nobody makes a thread where an import or a task has taken away the hook for exceptions (threading.py)."""
+    hook, of_threads = getattr(sys, "excepthook", None), getattr(threading, "excepthook", None)
+    try:
+        sys.excepthook, threading.excepthook = hook or ignored, of_threads or ignored
+        call()
+    finally:
+        sys.excepthook, threading.excepthook = hook, of_threads
+
+
+def ignored(*_):
+    pass
+
+
 def import_for_lanes():
     """What lanes need beyond what one does. It is imported before anything of the user's, and in the main thread."""
     whole = sys.path[:]
     sys.path[:] = [folder for folder in whole if folder not in _foreign]
-    global Lock, RUSAGE_THREAD, SimpleQueue, Thread, faulthandler, get_native_id
+    global Lock, RUSAGE_THREAD, SimpleQueue, Thread, faulthandler, get_native_id, threading
     import faulthandler
+    import threading
     from resource import RUSAGE_THREAD
     from threading import Lock, Thread, get_native_id
     try:

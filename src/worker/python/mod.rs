@@ -11,6 +11,7 @@ mod probe;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -120,8 +121,11 @@ impl PythonWorkers {
     }
 }
 
+/// The folders that modules are looked for in first, as they are told: names are bytes, and each stands as the character of
+/// its number, since text has no place for what is no UTF-8, and an interpreter reads it in an encoding of its own.
 pub(crate) fn folders(settings: &PythonSettings, folder: Option<&std::path::Path>) -> Vec<String> {
-    settings.folders(folder).iter().map(|folder| folder.to_string_lossy().into_owned()).collect()
+    let told = |folder: &PathBuf| folder.as_os_str().as_bytes().iter().map(|byte| char::from(*byte)).collect();
+    settings.folders(folder).iter().map(told).collect()
 }
 
 /// An interpreter that runs what is in its descriptor 5.

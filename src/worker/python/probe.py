@@ -172,7 +172,7 @@ def probe():
     for descriptor in (3, 6, 7):
         os.set_inheritable(descriptor, False)
     sys.argv[:] = [""]
-    sys.path[:0] = request["path"]
+    sys.path[:0] = folders_of(request["path"])
     own = os.getpid()
     for place, asked in enumerate(request["calls"]):
         answer("trying", place)

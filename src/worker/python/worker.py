@@ -160,7 +160,7 @@ class Worker:
             import_for_lanes()
             self.crew, self.lanes = Crew(self, setup.get("lanes", 1)), MOST_LANES
         watch_what_is_left()
-        sys.path[:0] = python["path"]
+        sys.path[:0] = folders_of(python["path"])
         self.watches, self.probes = python.get("watches", False), python.get("gil_probe", False)
         self.functions, pid = {}, getpid()
         for name in python["callables"]:

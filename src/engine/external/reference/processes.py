@@ -151,5 +151,5 @@ def main():
         lines = parent.lines() or os._exit(0)
     start = lines[0]
     import_for(start["kind"])
-    sys.path[:0] = start["python_path"]
+    sys.path[:0] = folders_of(start["python_path"])
     KINDS[start["kind"]](parent, start).run()

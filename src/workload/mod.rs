@@ -21,7 +21,7 @@ mod lookalike;
 pub mod model;
 pub(crate) mod normal;
 mod permutation;
-mod placeholder;
+pub(crate) mod placeholder;
 pub mod plan;
 pub(crate) mod program_start;
 pub(crate) mod random;

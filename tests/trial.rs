@@ -172,11 +172,11 @@ fn what_is_printed_is_a_file_that_is_one_and_says_what_it_leaves_out() {
     let output = shell(&folder, "POOLSCOPE try --items - --workers 1..3 --set name=x --print -- true </dev/null");
     code(&output, 0);
     assert!(
-        text(&output.stdout).starts_with("# To be run with: --set name=x --workers 1..3\n"),
+        text(&output.stdout).starts_with("# To be run with: --set name=x --workers 1,2,3\n"),
         "{}",
         text(&output.stdout)
     );
-    assert!(text(&output.stderr).contains("--workers 1..3"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("--workers 1,2,3"), "{}", text(&output.stderr));
 }
 
 #[test]

@@ -353,7 +353,10 @@ mod tests {
         let text = |more: &[&str]| text(&[&["--count", "1"], more, &["--", "x"]].concat()).unwrap();
         assert!(text(&["--seed", "3", "--workers", "2"]).starts_with("version: 1\n"));
         let changed = text(&["--workers", "1..3", "--set", "name=a\nb"]);
-        assert!(changed.starts_with("# To be run with: --set $'name=a\\nb' --workers 1..3\nversion: 1\n"), "{changed}");
+        assert!(
+            changed.starts_with("# To be run with: --set $'name=a\\nb' --workers 1,2,3\nversion: 1\n"),
+            "{changed}"
+        );
     }
 
     #[test]

@@ -4,7 +4,6 @@
 use std::io::{self, Read};
 
 use super::ItemError;
-use super::records::LONGEST;
 
 /// Where in a record it is (RFC 4180, 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +26,14 @@ pub(super) struct Checked<R> {
     line: u64,
     /// Line of the last quote that opened.
     opened: u64,
-    /// Bytes of the record so far.
+    /// Bytes of the record so far, and most of one.
     length: u64,
+    longest: u64,
 }
 
 impl<R> Checked<R> {
-    pub(super) fn new(reader: R) -> Self {
-        Self { reader, place: Place::Begin, line: 1, opened: 0, length: 0 }
+    pub(super) fn new(reader: R, longest: u64) -> Self {
+        Self { reader, place: Place::Begin, line: 1, opened: 0, length: 0, longest }
     }
 
     fn take(&mut self, byte: u8) -> Result<(), ItemError> {
@@ -60,7 +60,7 @@ impl<R> Checked<R> {
             (Place::Begin | Place::Plain, _) => Place::Plain,
         };
         self.line += u64::from(byte == b'\n');
-        if self.length > LONGEST {
+        if self.length > self.longest {
             let line = self.line;
             return Err(if self.place == Place::Quoted {
                 ItemError::Csv(format!("a quote that opens in line {} is not closed within 1 MiB", self.opened))

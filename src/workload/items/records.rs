@@ -340,7 +340,7 @@ pub(crate) fn csv_names(store: &Store) -> Result<Vec<String>, ItemError> {
 
 /// Reads records, of which the first one has the names.
 fn csv_reader(from: impl Read) -> csv::Reader<impl Read> {
-    csv::ReaderBuilder::new().from_reader(LINE_END.chain(Checked::new(from)))
+    csv::ReaderBuilder::new().from_reader(LINE_END.chain(Checked::new(from, LONGEST)))
 }
 
 /// Counts the records behind the first one, which all have as many fields as that; the text begins at `text`.

@@ -186,7 +186,7 @@ class OfPool(Threaded):
         chunk = self.chunksize or -(-len(items) // (4 * self.workers))
         self.whole = True
         self.begin_pieces(self.next_job(), chunk)
-        function = tasks[0].tolerant()
+        function = tasks[0].of_all(items)
         try:
             if all(len(args) == 1 for args in items):
                 self.pool.map(function, [args[0] for args in items], self.chunksize)
@@ -326,7 +326,7 @@ class OfExecutor(Threaded):
         columns = list(itertools.zip_longest(*items))
         try:
             # The lists in which results travel are emptied on the way.
-            values = self.executor.map(tasks[0].tolerant(), *columns, chunksize=chunk)
+            values = self.executor.map(tasks[0].of_all(items), *columns, chunksize=chunk)
             self.only_waits = True
             for position, value in enumerate(values):
                 self.results.delivered += 1

@@ -31,16 +31,13 @@ class ItemError(Exception):
 
 
 class Unmade:
-    """Stands for the arguments of a task of which none can be made of its item, and for what it returns: it raises why."""
+    """Stands for the arguments of a task whose item cannot be read, and for what it returns: it raises why."""
 
     def __init__(self, error):
         self.error = error
 
     def get(self, timeout=None):
         raise self.error
-
-    def ready(self):
-        return True
 
 
 def made(function, *args):

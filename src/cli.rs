@@ -9,6 +9,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub use crate::cli::batch::{BatchArgs, HiddenBatchArgs};
@@ -109,6 +110,25 @@ pub struct Cli {
     /// What the dashboard shows.
     #[command(flatten)]
     pub dashboard: DashboardArgs,
+}
+
+impl Cli {
+    /// The command line of this process; ends it where that is none.
+    #[must_use]
+    pub fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| hinted(error, std::env::args_os().skip(1)).exit())
+    }
+}
+
+/// A pattern without quotes is several words before `try` sees it.
+fn hinted(mut error: clap::Error, words: impl Iterator<Item = OsString>) -> clap::Error {
+    let mut words = words.take_while(|word| word != "--");
+    let is_try = words.next().is_some_and(|verb| verb == "try");
+    if error.kind() == ErrorKind::UnknownArgument && is_try && words.any(|word| word == "--items") {
+        let tip = "a pattern needs quotes, so that the shell leaves it alone: --items '*.jpg'";
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
 }
 
 /// Arguments of the dashboard.
@@ -402,6 +422,9 @@ pub struct TryArgs {
     /// Do it once for each item: of this file, of standard input (-), or for each file that matches a pattern
     #[arg(long, value_name = "FILE", conflicts_with = "count")]
     pub items: Option<String>,
+    /// Items end with a zero byte each, as `find -print0` writes them, and not with a line
+    #[arg(long, short = '0', requires = "items")]
+    pub null: bool,
     /// Do it so many times
     #[arg(long, value_name = "N")]
     pub count: Option<NonZeroU64>,
@@ -429,8 +452,8 @@ pub struct TryArgs {
     /// Do not ask before it is done more than once
     #[arg(long, short)]
     pub yes: bool,
-    /// Exit with 0 even if a task did not succeed
-    #[arg(long)]
+    /// Exit with 0 even if some tasks did not succeed; where not one did, it is 3 all the same
+    #[arg(long, conflicts_with = "fail_on_error")]
     pub allow_failures: bool,
     /// How the dashboard looks.
     #[command(flatten)]

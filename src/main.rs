@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use poolscope::commands::{self, ExitReason};
 use poolscope::os::process_owner::ProcessOwner;
 use poolscope::os::{heap, inherited, orphans, standard_output};
@@ -20,7 +19,7 @@ fn main() -> ExitCode {
     // Where there are no subreapers, orphans are left to the guardian of each run.
     let _ = orphans::become_subreaper(process);
     heap::give_back(process);
-    match commands::execute(poolscope::cli::Cli::parse()) {
+    match commands::execute(poolscope::cli::Cli::read()) {
         Ok(exit) => exit.into(),
         Err(error) => {
             // Standard error may be closed.

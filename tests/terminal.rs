@@ -472,3 +472,19 @@ fn failed_tasks_are_filtered_and_shown_with_their_command_line() {
     stage.press("q");
     stage.ended(0);
 }
+
+#[test]
+fn work_of_the_command_line_ends_with_the_code_of_its_failures_and_names_them() {
+    let tried = |more: &str| {
+        let script = format!("printf 'a\\nb b\\n' | exec {PROGRAM} try --items - {more} -- sh -c 'test \"$1\" = a' sh");
+        let mut stage = Stage::run((160, 60), &[], &["/bin/sh", "-c", &script]);
+        stage.until("all was done", |screen| screen.contains("FINISHED"));
+        stage.press("q");
+        stage.until("it says how to repeat it", |screen| screen.contains("given the same items once more"));
+        stage
+    };
+    let stage = tried("");
+    assert!(stage.screen().contains("b b"), "{}", stage.screen());
+    stage.ended(1);
+    tried("--allow-failures").ended(0);
+}

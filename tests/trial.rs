@@ -135,3 +135,88 @@ fn what_is_no_work_is_refused() {
         assert!(text(&output.stderr).contains(reason), "{arguments}: {}", text(&output.stderr));
     }
 }
+
+#[test]
+fn whatever_does_it_more_often_is_said_and_asked_for() {
+    let folder = folder();
+    fs::write(folder.path("own.py"), "def note(n):\n    open('done', 'a').write('x\\n')\n").unwrap();
+    for (more, words) in [
+        (
+            "--set measure.precision=2% -- sh -c 'echo x >> done'",
+            "up to 100 executions in all: 2 tasks × up to 50 repeats",
+        ),
+        (
+            "--set measure.gil_probe=true --engines pool --python own:note --arg n={index}",
+            "4 executions in all: 2 tasks, and 1 run to probe an interpreter",
+        ),
+        ("--set measure.warmup=1 -- sh -c 'echo x >> done'", "1 warm-up of each engine"),
+    ] {
+        let output = shell(&folder, &format!("setsid -w POOLSCOPE try --count 2 --headless {more}"));
+        code(&output, 2);
+        let said = text(&output.stderr);
+        assert!(said.contains(words) && said.contains("--yes"), "{more}: {said}");
+        assert!(done(&folder).is_empty(), "{more}");
+    }
+    let output = shell(&folder, "POOLSCOPE try --count 2 --retries 2 --headless -- sh -c 'echo x >> done; false'");
+    let said = text(&output.stderr);
+    assert!(said.contains("2 executions in all, each done once; up to 3 × as many where they fail"), "{said}");
+    assert_eq!(done(&folder).len(), 6);
+}
+
+#[test]
+fn what_is_printed_is_a_file_that_is_one_and_says_what_it_leaves_out() {
+    let folder = folder();
+    let output = shell(&folder, "POOLSCOPE try --count 1 --rate bogus --print -- true");
+    code(&output, 2);
+    assert!(output.stdout.is_empty() && text(&output.stderr).contains("rate"), "{}", text(&output.stderr));
+    let output = shell(&folder, "POOLSCOPE try --items - --workers 1..3 --set name=x --print -- true </dev/null");
+    code(&output, 0);
+    assert!(
+        text(&output.stdout).starts_with("# To be run with: --set name=x --workers 1,2,3\n"),
+        "{}",
+        text(&output.stdout)
+    );
+    assert!(text(&output.stderr).contains("--workers 1,2,3"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn arguments_arrive_as_they_were_given() {
+    let folder = folder();
+    let odd = "\u{85}|\u{9b}|\u{fffe}|\u{7f}|\u{202e}|\u{feff}|\u{2028}|\u{e0001}";
+    let script = format!("POOLSCOPE try --count 1 --headless -- sh -c 'printf %s \"$1\" > done' 'a\u{202e}b' '{odd}'");
+    code(&shell(&folder, &script), 0);
+    assert_eq!(fs::read_to_string(folder.path("done")).unwrap(), odd);
+    fs::write(folder.path("own.py"), "def note(**all):\n    open('done', 'w').write(repr(all))\n").unwrap();
+    let script = "printf 7 | POOLSCOPE try --items - --engines pool --headless --python own:note \
+                  --arg n=123456789012345678901234567890 --arg 'y={\"k\":{},\"i\":\"{}\"}' --arg 'x={\"index\":null}'";
+    code(&shell(&folder, script), 0);
+    let wanted = "{'n': 123456789012345678901234567890, 'y': {'k': {}, 'i': '7'}, 'x': {'index': None}}";
+    assert_eq!(fs::read_to_string(folder.path("done")).unwrap(), wanted);
+}
+
+#[test]
+fn items_may_end_with_a_zero_byte() {
+    let folder = folder();
+    let script =
+        "printf 'a\\nb\\0c' | POOLSCOPE try -0 --items - --headless -- sh -c 'printf \"%s|\" \"$1\" >> done' sh";
+    code(&shell(&folder, script), 0);
+    assert_eq!(done(&folder).concat().matches('|').count(), 2);
+    let output = shell(&folder, "POOLSCOPE try --count 1 --allow-failures --fail-on-error -- true");
+    code(&output, 2);
+}
+
+#[test]
+fn a_pattern_without_quotes_and_a_pipe_are_told_with_what_to_do() {
+    let folder = folder();
+    for name in ["a.txt", "b.txt"] {
+        fs::write(folder.path(name), "").unwrap();
+    }
+    for (script, says) in [
+        ("POOLSCOPE try --items *.txt --headless -- true", "a pattern needs quotes"),
+        ("mkfifo pipe; POOLSCOPE try --items pipe --headless -- true", "| poolscope try --items - ..."),
+    ] {
+        let output = shell(&folder, script);
+        code(&output, 2);
+        assert!(text(&output.stderr).contains(says), "{script}: {}", text(&output.stderr));
+    }
+}

@@ -19,6 +19,8 @@ pub(crate) struct FutileRetries {
     /// Of how many tasks.
     pub(crate) tasks: u64,
     pub(crate) timeout: Duration,
+    /// Whether attempts are not known of which some may be such.
+    pub(crate) at_least: bool,
 }
 
 /// Classes with such tasks in these runs.
@@ -38,7 +40,11 @@ pub(crate) fn futile_retries(workload: &Workload, runs: &[Arc<Snapshot>]) -> Vec
             attempts: futile.len() as u64,
             tasks: tasks.len() as u64,
             timeout,
+            at_least: false,
         })
     };
-    (0..).zip(&workload.classes).filter_map(of_class).collect()
+    let all: u64 = runs.iter().map(|run| run.counts.unsuccessful() + run.counts.retries).sum();
+    let known: u64 = runs.iter().map(|run| run.failures.len() as u64).sum();
+    let futile = (0..).zip(&workload.classes).filter_map(of_class);
+    futile.map(|found| FutileRetries { at_least: known < all, ..found }).collect()
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::cli::{ChangeArgs, CompareArgs, DashboardArgs, Output, ResultFormat, Theme};
 use crate::commands::console::Console;
 use crate::commands::dashboard::kept::KeptSessions;
-use crate::commands::farewell::{self, Repeat};
+use crate::commands::farewell::{self, Again, Repeat};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::{ExitReason, compare, leave, list, new, process, python, write};
 use crate::session::conductor::{JoinOnDrop, Session};
@@ -43,7 +43,7 @@ pub(super) struct Given {
     pub(crate) source: Source,
     pub(crate) workload: Arc<Workload>,
     /// The command line that says the same again.
-    pub(crate) again: Vec<String>,
+    pub(crate) again: Again,
 }
 
 /// The dashboard of what the command line names, or of what is given.
@@ -68,16 +68,17 @@ pub(super) fn show(arguments: &DashboardArgs, given: Option<Given>) -> anyhow::R
         ascii: arguments.look.ascii || console.ascii(true),
         fps: u32::from(arguments.look.fps),
     })?;
+    let mut exit = exit(ended);
     // Where the terminal is gone, so is its user.
     if let Some(measured) = measured.filter(|_| ended.signal != Some(libc::SIGHUP)) {
         let file = names.get(measured.entry).map_or("", String::as_str);
         let given = Some(measured.entry) == named;
-        let again = again.as_deref().filter(|_| given);
+        let again = again.as_ref().filter(|_| given);
         let repeat = Repeat { file, given, changes: &arguments.changes, again };
-        farewell::say(&measured, ended.signal, &repeat, arguments);
+        exit = exit.or_graver(farewell::say(&measured, ended.signal, &repeat, arguments));
     }
     kept.close(ended.signal.is_some());
-    let exit = leave(exit(ended), ended.left_behind);
+    let exit = leave(exit, ended.left_behind);
     // Nothing that was started is left behind.
     drop(sessions);
     Ok(exit)

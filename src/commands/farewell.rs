@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::cli::{ChangeArgs, DashboardArgs};
-use crate::commands::{drive, measured, write};
+use crate::commands::{ExitReason, drive, headless, measured, write};
 use crate::report::sweep::SweptArm;
 use crate::report::{self, ascii, shell};
 use crate::session::stream::SharedStream;
@@ -23,28 +23,46 @@ pub(super) struct Repeat<'a> {
     /// What was asked for on the command line.
     pub(crate) changes: &'a ChangeArgs,
     /// The whole command line, where that is what says the workload.
-    pub(crate) again: Option<&'a [String]>,
+    pub(crate) again: Option<&'a Again>,
 }
 
-/// Writes both to standard output. Failures are not told one by one: they were on screen, and the command tells them.
-pub(super) fn say(measured: &Measured, signal: Option<i32>, repeat: &Repeat<'_>, arguments: &DashboardArgs) {
+/// A command line that says a workload.
+#[derive(Clone, Debug)]
+pub(super) struct Again {
+    pub(crate) words: Vec<String>,
+    /// Whether its items came through a pipe, which gives them once.
+    pub(crate) piped: bool,
+}
+
+/// Writes both to standard output. Failures are told one by one where they are the exit code; elsewhere they were on screen,
+/// and the command tells them. Returns the exit code that follows from what was measured.
+pub(super) fn say(
+    measured: &Measured,
+    signal: Option<i32>,
+    repeat: &Repeat<'_>,
+    arguments: &DashboardArgs,
+) -> ExitReason {
+    let DashboardArgs { look, output, .. } = arguments;
     let view = &*measured.view;
     let hash = SharedStream::new(&view.workload).hash().to_owned();
     let results = measured::results_of(view, hash, drive::ending(view, signal.filter(|_| measured.cut_short)));
-    let colour = write::colored_stdout(arguments.output.color);
-    let options = report::text::TextOptions { colour, width: write::stdout_width(), attempts: 0 };
+    let colour = write::colored_stdout(output.color);
+    let usual = report::text::TextOptions { colour, width: write::stdout_width(), ..Default::default() };
+    let options =
+        report::text::TextOptions { attempts: if output.fail_on_error { usual.attempts } else { 0 }, ..usual };
     let mut text = report::text::render(&results, options);
     let swept = swept(view);
     if !swept.is_empty() {
         text.push_str("\nWorker counts that were tried\n");
         text.push_str(&report::sweep::text::counts(&swept, options));
     }
-    let text = if arguments.look.ascii { ascii::text(&text) } else { write::shown_on(&text, true) };
+    let text = if look.ascii { ascii::text(&text) } else { write::shown_on(&text, true) };
     let again = repeat.lines(view, &measured.opened_with);
     // A terminal that is gone takes nothing, which is no loss.
     if let Err(error) = write::stdout(&format!("{text}\n{again}")) {
         write::say(&format!("error: {error:#}"));
     }
+    if output.fail_on_error { headless::verdict(&results, output, true) } else { ExitReason::Done }
 }
 
 /// The arms of which more than one worker count was tried.
@@ -64,11 +82,11 @@ fn swept(view: &SessionView) -> Vec<SweptArm> {
 impl Repeat<'_> {
     /// A line that says what it is, and the command on a line of its own.
     fn lines(&self, view: &SessionView, opened_with: &[u32]) -> String {
-        if let Some(words) = self.again {
-            return format!("To repeat it:\n  {}\n", shell::join(words));
+        if let Some(Again { words, piped }) = self.again {
+            let given = if *piped { ", given the same items once more" } else { "" };
+            return format!("To repeat it{given}:\n  {}\n", shell::join(words));
         }
-        let piped =
-            source::is_standard_input(self.file) || source::is_named_pipe(self.file) || is_descriptor(self.file);
+        let piped = is_piped(self.file);
         let again = if piped { "To repeat it, given the same workload once more:" } else { "To repeat it:" };
         format!("{again}\n  {}\n", shell::join(&self.command(view, opened_with)))
     }
@@ -86,6 +104,11 @@ impl Repeat<'_> {
         }
         words
     }
+}
+
+/// Whether what has this name gives what is in it once.
+pub(super) fn is_piped(file: &str) -> bool {
+    source::is_standard_input(file) || source::is_named_pipe(file) || is_descriptor(file)
 }
 
 /// A pipe that a shell made, as in `<(...)`.

@@ -262,7 +262,7 @@ fn junit(results: &impl Report) -> String {
 }
 
 /// The exit code of what was measured; says why it is none of success, unless the page did.
-fn verdict(results: &impl Report, output: &Output, on_page: bool) -> ExitReason {
+pub(super) fn verdict(results: &impl Report, output: &Output, on_page: bool) -> ExitReason {
     let failed = results.all_failed();
     let failed = failed.iter().map(|(name, found)| all_failed(name, found, on_page));
     let exit = failed.fold(ended(results.ending()), ExitReason::or_graver);

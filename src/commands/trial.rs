@@ -14,6 +14,7 @@ use crate::cli::{CompareArgs, DashboardArgs, HiddenBatchArgs, Output, ResultForm
 use crate::commands::batch::{self, Batch};
 use crate::commands::console::Console;
 use crate::commands::dashboard::{self, Given};
+use crate::commands::farewell::{self, Again};
 use crate::commands::prepare::{self, Prepared};
 use crate::commands::{ExitReason, compare, process, programs, sweep, write};
 use crate::os::terminal_input;
@@ -34,13 +35,26 @@ pub(crate) fn execute(arguments: &TryArgs) -> anyhow::Result<ExitReason> {
         }
     };
     if arguments.print {
-        write::stdout(&text)?;
-        return Ok(ExitReason::Done);
+        return print(arguments, &text);
     }
     match prepared(arguments, text) {
         Ok((given, batch)) => run(arguments, given, batch),
         Err(exit) => Ok(exit),
     }
+}
+
+/// Writes the file, if it is one.
+fn print(arguments: &TryArgs, text: &str) -> anyhow::Result<ExitReason> {
+    // What comes through standard input is for whoever runs it.
+    let readable = text::without_input(text);
+    if let Err(exit) = prepare::typed(readable, &arguments.changes, arguments.output.color) {
+        return Ok(exit);
+    }
+    if let Some(rest) = text::not_in_it(arguments) {
+        write::say(&format!("note: a file does not say all of it; to be run with: {rest}"));
+    }
+    write::stdout(text)?;
+    Ok(ExitReason::Done)
 }
 
 fn prepared(arguments: &TryArgs, text: String) -> Prepared<(Given, Option<Batch>)> {
@@ -71,7 +85,8 @@ fn prepared(arguments: &TryArgs, text: String) -> Prepared<(Given, Option<Batch>
         consent::ask()?;
     }
     // What cannot be shown as text is not typed again either.
-    let again = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let again = Again { words, piped: arguments.items.as_deref().is_some_and(farewell::is_piped) };
     Ok((Given { source, workload, again }, batch))
 }
 

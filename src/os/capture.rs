@@ -19,6 +19,10 @@ pub struct Capture {
     hash: u64,
 }
 
+/// A line whose beginning was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LineCut;
+
 impl Default for Capture {
     fn default() -> Self {
         Self { head: Vec::new(), tail: VecDeque::new(), most: TAIL, written: 0, hash: 0xcbf2_9ce4_8422_2325 }
@@ -69,6 +73,26 @@ impl Capture {
         self.written - (self.head.len() + self.tail.len()) as u64
     }
 
+    /// The last line with anything in it, without the blanks around it; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it is not known whole: where it begins was not kept.
+    pub(crate) fn last_line(&self) -> Result<Option<String>, LineCut> {
+        let tail: Vec<u8> = if self.omitted() == 0 {
+            self.head.iter().chain(&self.tail).copied().collect()
+        } else {
+            self.tail.iter().copied().collect()
+        };
+        let is_blank = |line: &&[u8]| line.trim_ascii().is_empty();
+        let mut lines = tail.rsplit(|byte| *byte == b'\n').skip_while(is_blank);
+        let found = lines.next();
+        // What comes first in the tail may have begun before it.
+        if self.omitted() > 0 && lines.next().is_none() {
+            return Err(LineCut);
+        }
+        Ok(found.map(|line| String::from_utf8_lossy(line.trim_ascii()).into_owned()))
+    }
+
     /// What was kept, as text; a line says where something is left out.
     #[must_use]
     pub fn text(&self) -> String {
@@ -98,6 +122,22 @@ mod tests {
         capture.push(b"one\n");
         capture.push(b"two\n");
         assert_eq!((capture.text().as_str(), capture.omitted()), ("one\ntwo\n", 0));
+    }
+
+    #[test]
+    fn the_last_line_is_known_whole_or_not_at_all() {
+        let last = |text: &str| {
+            let mut capture = Capture::default();
+            capture.push(text.as_bytes());
+            capture.last_line()
+        };
+        let long = "1".repeat(HEAD + TAIL);
+        assert_eq!(last(""), Ok(None));
+        assert_eq!(last("1\n 2 \r\n\n"), Ok(Some("2".to_owned())));
+        assert_eq!(last(&long), Ok(Some(long.clone())));
+        assert_eq!(last(&format!("7{long}")), Err(LineCut));
+        assert_eq!(last(&format!("{long}9\n8")), Ok(Some("8".to_owned())));
+        assert_eq!(last(&format!("5{}", "\n".repeat(HEAD + TAIL))), Err(LineCut));
     }
 
     #[test]

@@ -47,3 +47,4 @@ pub(crate) mod teller;
 pub(crate) mod terminal_input;
 pub(crate) mod threads;
 pub(crate) mod timer;
+pub(crate) mod worded;

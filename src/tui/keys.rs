@@ -292,7 +292,7 @@ pub(crate) const TABLE: &[Binding] = &[
     tab(&[(ch('1'), A::Main)], "main screen", "Main"),
     tab(&[(ch('2'), A::Tasks)], "failed tasks, and why", "Tasks"),
     tab(&[(ch('3'), A::Tune)], "how many workers?", "Tune"),
-    bind(&[(ch('y'), A::Yes), (code(KeyCode::Enter), A::Yes)], C::ASK, None, "yes", "yes"),
+    bind(&[(ch('y'), A::Yes)], C::ASK, None, "yes", "yes"),
     bind(&[(ch('n'), A::No), (code(KeyCode::Esc), A::No)], C::ASK, None, "no", "no"),
     bind(&[(ch('j'), A::Down), (ch('k'), A::Up)], C::CHOOSE, None, "choose", "choose"),
     bind(&[(code(KeyCode::Enter), A::Yes)], C::CHOOSE, None, "have it happen", "have it happen"),

@@ -64,6 +64,11 @@ pub(crate) enum Asked {
         /// Commands in all.
         all: u64,
     },
+    /// The runs of the engines whose worker count was changed.
+    MeasureChanged {
+        /// Commands in all.
+        all: u64,
+    },
     /// All runs once more.
     RunAgain {
         /// How.
@@ -87,6 +92,9 @@ impl Asked {
                 format!("This runs {} commands", format::count(all)),
                 format!("with {workers} at a time. Run them?"),
             ],
+            Self::MeasureChanged { all } => {
+                vec![format!("This runs {} commands once more,", format::count(all)), "for real. Run them?".to_owned()]
+            }
             Self::RunAgain { all, .. } => {
                 vec![
                     format!("This does {} tasks for real,", format::count(all)),

@@ -123,11 +123,21 @@ fn has_worker_count(arm: &ArmView) -> bool {
 }
 
 /// Enter on the main screen: the engines whose worker count was changed. [`pending`] has said how much that is.
-pub(super) fn measure_changed(model: &Model) -> Vec<UiEffect> {
+pub(super) fn measure_changed(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
     match model.session.as_deref() {
-        Some(view) if pending(view).is_some() => vec![UiEffect::Send(SessionCommand::Measure(None))],
+        Some(view) if pending(view).is_some() => changed(ui, view),
         _ => Vec::new(),
     }
+}
+
+/// Measures what was changed; where that runs somebody's commands again, asks first.
+fn changed(ui: &mut UiState, view: &SessionView) -> Vec<UiEffect> {
+    if view.measures_by_itself {
+        return vec![UiEffect::Send(SessionCommand::Measure(None))];
+    }
+    let runs: u32 = view.arms.iter().map(|arm| arm.owed).sum();
+    ui.question = Some(Question::Commands(Asked::MeasureChanged { all: tasks(view) * u64::from(runs) }));
+    Vec::new()
 }
 
 /// Enter in the Tune view: the chosen count once more, or what was changed.
@@ -137,10 +147,10 @@ pub(super) fn measure(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
         return busy(ui);
     }
     let workers = ui.count.get(ui.focus).copied().flatten().unwrap_or(arm_view.workers);
-    if workers == arm_view.workers && pending(view).is_some() {
-        return vec![UiEffect::Send(SessionCommand::Measure(None))];
-    }
     let repeats = u64::from(view.workload.measure.repeats.get());
+    if workers == arm_view.workers && pending(view).is_some() {
+        return changed(ui, view);
+    }
     if !view.measures_by_itself {
         ui.question = Some(Question::Commands(Asked::Measure { arm, workers, all: tasks(view) * repeats }));
         return Vec::new();
@@ -156,6 +166,7 @@ pub(super) fn agreed(ui: &mut UiState, model: &Model, asked: Asked) -> Vec<UiEff
         (Asked::Measure { arm, workers, .. }, Some(_)) => {
             vec![UiEffect::Send(SessionCommand::Measure(Some((arm, workers))))]
         }
+        (Asked::MeasureChanged { .. }, Some(_)) => vec![UiEffect::Send(SessionCommand::Measure(None))],
         (Asked::RunAgain { mode, .. }, Some(_)) => ui.begin(mode),
         (_, None) => none(ui),
     }

@@ -182,7 +182,7 @@ impl UiState {
                 }
                 Vec::new()
             }
-            Screen::Main => tune::measure_changed(model),
+            Screen::Main => tune::measure_changed(self, model),
             Screen::Tune => tune::measure(self, model),
             Screen::Detail => Vec::new(),
         }

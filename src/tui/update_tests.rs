@@ -156,7 +156,15 @@ fn commands_are_run_only_when_that_was_agreed_to() {
     view.arms[1].owed = 3;
     view.arms[1].workers = 12;
     let (mut ui, model) = open(view);
-    assert_eq!(update(&mut ui, &model, Action::Open), sent(SessionCommand::Measure(None)), "how many was said before");
+    for screen in [Screen::Main, Screen::Tune] {
+        ui.screen = screen;
+        assert_eq!(update(&mut ui, &model, Action::Open), []);
+        let Some(Question::Commands(asked @ Asked::MeasureChanged { all })) = ui.question else {
+            panic!("no question")
+        };
+        assert!(all > 0 && asked.lines()[0].contains("once more"), "{asked:?}");
+        assert_eq!(update(&mut ui, &model, Action::Yes), sent(SessionCommand::Measure(None)));
+    }
 }
 
 #[test]

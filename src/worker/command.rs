@@ -9,18 +9,19 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::os::accounting::{Exit, Usage};
-use crate::os::capture::Capture;
+use crate::os::capture::{Capture, LineCut};
 use crate::os::child::{Child, Reaped};
 use crate::os::clock::monotonic;
 use crate::os::pipe::{Drained, Sink, drain, pipe};
 use crate::os::spawn::{Program, is_transient};
+use crate::os::worded::worded;
 use crate::os::{dev_null, memory_file, signals};
 use crate::worker::environment;
 use crate::worker::kept_output::{self, KeptOutput};
@@ -97,7 +98,7 @@ pub(crate) fn explained(program: &Program, error: io::Error) -> io::Error {
         _ => None,
     };
     match words {
-        Some(words) => io::Error::new(error.kind(), words),
+        Some(words) => worded(&error, words),
         None => error,
     }
 }
@@ -116,13 +117,14 @@ pub(crate) fn input(surroundings: &Program, start: &ProgramStart) -> io::Result<
         }
         StartInput::File(name) => {
             let path = within(surroundings.folder(), name);
-            let failed = |error: io::Error| {
-                let message = format!("its standard input, {}: {error}", path.display());
-                io::Error::new(error.kind(), message)
-            };
-            // A named pipe without a writer is not waited for here: it is the program that waits.
+            let failed = |error: io::Error| worded(&error, format!("its standard input, {}: {error}", path.display()));
+            // One without a writer is not waited for here.
             let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
             let file = OpenOptions::new().read(true).custom_flags(flags).open(&path).map_err(failed)?;
+            // Without a writer it would be empty, and one that writes once is gone with the first task.
+            if file.metadata().map_err(failed)?.file_type().is_fifo() {
+                return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "a named pipe, not a file")));
+            }
             rustix::io::ioctl_fionbio(&file, false)?;
             Ok(Some(file.into()))
         }
@@ -135,7 +137,7 @@ pub(crate) fn input(surroundings: &Program, start: &ProgramStart) -> io::Result<
 /// When they cannot be made.
 pub(crate) fn output(surroundings: &Program, start: &ProgramStart) -> io::Result<Option<(KeptOutput, KeptOutput)>> {
     let path = start.output.as_ref().map(|path| within(surroundings.folder(), path));
-    let failed = |error: io::Error| io::Error::new(error.kind(), format!("its output cannot be kept: {error}"));
+    let failed = |error: io::Error| worded(&error, format!("its output cannot be kept: {error}"));
     path.map(|path| kept_output::both(&path)).transpose().map_err(failed)
 }
 
@@ -144,17 +146,21 @@ pub(crate) fn outcome(rules: &ProgramRules, exit: Exit, stdout: &Capture) -> Res
     if !rules.success_codes.iter().any(|code| exit == Exit::Code(i32::from(*code))) {
         return Err(exit.is_success().then(|| "exit code 0, which is none of its success_codes".to_owned()));
     }
-    if rules.result_is_output { number(&stdout.text()).map_err(Some) } else { Ok(value(stdout)) }
+    if rules.result_is_output { number(stdout).map_err(Some) } else { Ok(value(stdout)) }
 }
 
 /// The number that the last line with anything in it is. Of one that is no integer of 64 bits, its bits as a float.
-fn number(text: &str) -> Result<u64, String> {
-    let Some(line) = text.lines().rev().map(str::trim).find(|line| !line.is_empty()) else {
-        return Err("it wrote nothing, and its result is to be a number".to_owned());
+fn number(stdout: &Capture) -> Result<u64, String> {
+    let line = match stdout.last_line() {
+        Ok(Some(line)) => line,
+        Ok(None) => return Err("it wrote nothing, and its result is to be a number".to_owned()),
+        Err(LineCut) => {
+            return Err("its result is no number: the last line is longer than what is kept of it".to_owned());
+        }
     };
     let whole = line.parse::<u64>().ok().or_else(|| line.parse::<i64>().ok().map(i64::cast_unsigned));
     let float = || line.parse::<f64>().ok().filter(|number| number.is_finite()).map(f64::to_bits);
-    whole.or_else(float).ok_or_else(|| format!("its result is no number: {}", shortened(line, 60)))
+    whole.or_else(float).ok_or_else(|| format!("its result is no number: {}", shortened(&line, 60)))
 }
 
 fn within(folder: Option<&Path>, name: &[u8]) -> PathBuf {

@@ -52,9 +52,11 @@ pub fn take_over() {
 
 fn work_for(first_line: u32, parent: u32) -> io::Result<()> {
     let began = clock::monotonic();
-    let _own = ProcessOwner::claim();
+    let own = ProcessOwner::claim();
     // A parent that is gone is an error of the write, not the end of this process.
     signals::ignore(rustix::process::Signal::PIPE);
+    // A file that grows beyond its limit is one too.
+    signals::report_file_size(own);
     if !signals::die_with_parent(parent) {
         return Ok(());
     }

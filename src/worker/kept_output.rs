@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::os::inherited;
 use crate::os::pipe::Sink;
+use crate::os::worded::worded;
 
 /// Permissions of a file that a shell's redirection makes, before the umask.
 const MODE: u32 = 0o666;
@@ -51,7 +52,7 @@ fn beside(path: &Path) -> PathBuf {
 
 impl KeptOutput {
     fn create(path: PathBuf) -> io::Result<Self> {
-        let explained = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let explained = |error: io::Error| worded(&error, format!("{}: {error}", path.display()));
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(explained)?;
         if path.is_dir() {
@@ -77,7 +78,7 @@ impl KeptOutput {
             Some(error) => Err(error),
             None => self.put(),
         };
-        done.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))
+        done.map_err(|error| worded(&error, format!("{}: {error}", self.path.display())))
     }
 
     fn put(&mut self) -> io::Result<()> {

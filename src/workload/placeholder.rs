@@ -1,6 +1,7 @@
 //! What stands for something that differs from task to task in a text of a workload: `{index}`, `{attempt}`, `{seed}`, and
 //! for a task with items `{item}` and `{item.PART}`. Only these exact forms are replaced; in double braces (`{{item}}`)
-//! they stand for themselves. All other braces stay as they are: they are awk's, JSON's or the shell's.
+//! they stand for themselves. All other braces stay as they are: they are awk's, JSON's or the shell's, whose is every one
+//! behind a `$`.
 
 use crate::workload::items::{Item, ItemError, ItemValue, Part};
 use crate::workload::model::{Attempt, TaskIndex};
@@ -53,7 +54,11 @@ pub(crate) fn pieces(text: &str, has_items: bool) -> impl Iterator<Item = Piece<
         }
         let mut from = 0;
         while let Some(brace) = rest.get(from..)?.find('{').map(|place| from + place) {
-            if let Some((piece, length)) = at_begin(&rest[brace..], has_items) {
+            let behind_dollar = rest[..brace].ends_with('$');
+            let found_here = at_begin(&rest[brace..], has_items);
+            if let Some((piece, length)) =
+                found_here.filter(|(piece, _)| !behind_dollar || matches!(piece, Piece::Text(_)))
+            {
                 let before = &rest[..brace];
                 rest = &rest[brace + length..];
                 if before.is_empty() {
@@ -121,14 +126,25 @@ pub(crate) fn has_item(text: &str) -> bool {
     pieces(text, true).any(|piece| matches!(piece, Piece::Item(_)))
 }
 
+/// A placeholder in it that differs from task to task, as it is written.
+pub(crate) fn of_a_task(text: &str) -> Option<&'static str> {
+    pieces(text, true).find_map(|piece| match piece {
+        Piece::Index => Some("{index}"),
+        Piece::Attempt => Some("{attempt}"),
+        Piece::Item(_) => Some("{item}"),
+        Piece::Seed | Piece::Text(_) => None,
+    })
+}
+
 /// The text without placeholders; `None` where it has one that is to be filled in.
 pub(crate) fn fixed(text: &str, has_items: bool) -> Option<String> {
     pieces(text, has_items).map(|piece| if let Piece::Text(text) = piece { Some(text) } else { None }).collect()
 }
 
 /// Whether a placeholder in it stands for itself.
-pub(crate) fn has_doubled(text: &str) -> bool {
-    ["{{index}}", "{{attempt}}", "{{seed}}"].into_iter().any(|doubled| text.contains(doubled))
+pub(crate) fn stands_for_itself(text: &str) -> bool {
+    let own = ["{{index}}", "{{attempt}}", "{{seed}}", "${index}", "${attempt}", "${seed}"];
+    own.into_iter().any(|own| text.contains(own))
 }
 
 /// Bytes as they are.
@@ -175,6 +191,9 @@ mod tests {
             "{item",
             "item}",
             "${VAR}",
+            "${index}",
+            "x${item}",
+            "${item.name}",
             "{print $1}",
             "{\"a\": {}}",
             "{item\n}",
@@ -195,6 +214,7 @@ mod tests {
         assert_eq!(all("{{item.name}}x{index}"), [Text("{item.name}"), Text("x"), Index]);
         assert_eq!(all("{{index}}"), [Text("{index}")]);
         assert_eq!(all("{{item}"), [Text("{"), Piece::Item(Part::Whole)]);
+        assert_eq!(all("${{item}}{seed}${seed}"), [Text("$"), Text("{item}"), Piece::Seed, Text("${seed}")]);
     }
 
     #[test]

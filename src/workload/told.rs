@@ -1,8 +1,6 @@
 //! What workers are sent of a class, and the bytes that come with each of its tasks because only the parent knows them:
 //! times of a trace, arguments that are drawn, what is made of an item, and payloads.
 
-use serde_json::value::RawValue;
-
 use crate::workload::items::{ItemError, TaskItems};
 use crate::workload::model::{Attempt, CommandLine, CommandOptions, PythonCall, TaskClass, TaskIndex, Work, Workload};
 use crate::workload::placeholder::Values;
@@ -57,17 +55,20 @@ impl TaskClass {
         told || service::has_traces(&self.work) || self.payload().with_task > 0
     }
 
-    /// What was made of the item of a task for the arguments of its call, as a list in JSON: an empty one where the item cannot
-    /// be read. `None` where there is nothing of that kind.
-    pub(crate) fn told_in_json(&self, seed: u64, index: TaskIndex) -> Option<Box<RawValue>> {
+    /// What was made of the item of a task for the arguments of its call, as a list in JSON. `None` where there is nothing of
+    /// that kind.
+    ///
+    /// # Errors
+    /// When its item cannot be read.
+    pub(crate) fn told_in_json(&self, seed: u64, index: TaskIndex) -> Option<Result<String, ItemError>> {
         let Work::Python(call) = &self.work else { return None };
         if call.told.is_empty() {
             return None;
         }
-        let item = self.items.as_ref().and_then(|items| items.of(index).ok());
-        let values = Values { index, attempt: Attempt::FIRST, seed, item: item.as_ref() };
-        let list = told_list(&call.told, &values).unwrap_or_else(|_| "[]".to_owned());
-        RawValue::from_string(list).ok()
+        let item = self.items.as_ref().map(|items| items.of(index)).transpose();
+        Some(item.and_then(|item| {
+            told_list(&call.told, &Values { index, attempt: Attempt::FIRST, seed, item: item.as_ref() })
+        }))
     }
 
     /// Program and arguments of an attempt, as text, where more than a list of arguments says them; `None` for other work.

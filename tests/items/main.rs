@@ -9,3 +9,4 @@ mod refused;
 mod sources;
 mod surroundings;
 mod texts;
+mod unread;

@@ -93,9 +93,32 @@ fn a_field_that_is_not_there() {
 
 #[test]
 fn an_item_in_quotes_of_the_shell() {
-    for script in ["echo '{item}'", "echo \\\"{item}\\\"", "true # {item}", "echo `ls {item}`"] {
+    for script in [
+        "echo '{item}'",
+        "echo \\\"{item}\\\"",
+        "true # {item}",
+        "echo `ls {item}`",
+        "x=\\\"$(basename \\\"{item}\\\")\\\"",
+        "echo $(( (1+(2)) + {item} ))",
+        "true \\\\\\n# {item}",
+    ] {
         let task = format!("kind: command, shell: true, command: \"touch out; {script}\", items: [a]");
         refused(&task, |_| {}, "command", &["an item", "`f={item}; ...`"]);
+    }
+}
+
+#[test]
+fn an_item_from_elsewhere_in_the_text_of_a_shell_that_something_else_starts() {
+    let list = |f: &WorkloadFolder| fs::write(f.path("list"), "$(touch out)\n").unwrap();
+    for (argv, place) in [
+        ("env, A=1, sh, -c", 4),
+        ("timeout, \"5\", sh, -ec", 4),
+        ("bash, -c, -x", 3),
+        ("bash, -eo, pipefail, -c", 4),
+        ("python3, -W, ignore, -c", 4),
+    ] {
+        let task = format!("kind: command, command: [{argv}, \"echo {{item}}\"], items: {{ lines: list }}");
+        refused(&task, list, &format!("command[{place}]"), &["would be run as part of this text"]);
     }
 }
 

@@ -200,9 +200,22 @@ fn a_failure_names_its_item() {
     );
     let output = folder.run("process", &["--format", "json"]).output().unwrap();
     let run = only_run(&output);
-    assert_eq!(run["failures"][0]["item"], "b␉a d", "{run}");
+    assert_eq!(run["failures"][0]["item"], "b\ta d", "{run}");
     let report = folder.run("process", &[]).output().unwrap();
     assert!(text(&report.stdout).contains("task 1 (t, b␉a d)"), "{}", text(&report.stdout));
+}
+
+#[test]
+fn items_of_failures_are_told_apart_whatever_bytes_they_are() {
+    let folder = WorkloadFolder::new(
+        "version: 1\nname: w\ntasks: [{ name: t, kind: command, items: { lines: list }, command: [test, \"{item}\", =, good] }]\n",
+    );
+    let long = "x".repeat(300);
+    fs::write(folder.path("list"), [b"bad\xff\nbad\xfe\n", long.as_bytes()].concat()).unwrap();
+    let output = text(&folder.run("process", &["--format", "json"]).output().unwrap().stdout);
+    for item in [r#""item": "bad\udcff""#, r#""item": "bad\udcfe""#, &format!("\"item\": \"{long}\"")] {
+        assert!(output.contains(item), "{item}: {output}");
+    }
 }
 
 #[test]

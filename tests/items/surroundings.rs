@@ -165,6 +165,10 @@ fn a_result_is_the_number_that_it_writes_last() {
     assert_eq!(hash("echo other; printf \"  5\""), five);
     assert_ne!(hash("echo 6"), five);
     assert_ne!(hash("echo -1.5e3"), five);
+    let cut = folder("count: 1, result: stdout, shell: true, command: \"head -c 20000 /dev/zero | tr '\\\\0' 1\"");
+    each_engine_fails(&cut, |failure| {
+        assert!(failure["cause"].as_str().unwrap().contains("longer than what is kept"), "{failure}");
+    });
     let wrong = folder("count: 1, result: stdout, command: [echo, five]");
     each_engine_fails(&wrong, |failure| {
         assert!(failure["cause"].as_str().unwrap().contains("its result is no number: five"), "{failure}");
@@ -178,7 +182,9 @@ fn why_a_program_does_not_start_is_told() {
         ("./nowhere", None, 0, "No such file or directory"),
         ("./out", None, 0, "a folder, not a program"),
         ("./plain", Some("#!/bin/sh\n"), 0o644, "not executable"),
-        ("./odd", Some("echo"), 0o755, "Exec format error"),
+        ("./odd", Some("echo"), 0o755, "a script needs a first line"),
+        ("./broken", Some("\x7fELF\x02"), 0o755, "for another machine, or is damaged"),
+        ("./empty", Some(""), 0o755, "the file is empty"),
         ("./lost", Some("#!/no/such/shell\n"), 0o755, "/no/such/shell"),
     ] {
         let task = folder(&format!("count: 1, retries: 2, command: [\"{name}\"]"));
@@ -224,4 +230,52 @@ fn what_makes_no_sense_is_refused() {
     let output = task.run("process", &[]).output().unwrap();
     code(&output, 2);
     assert!(text(&output.stderr).contains("`cwd` with `serve: lines`"));
+}
+
+#[test]
+fn a_pipe_is_no_file_to_read() {
+    let task = folder("count: 1, stdin: { file: pipe }, command: [wc, -c]");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, task.path("pipe"), mode).unwrap();
+    each_engine_fails(&task, |failure| {
+        let cause = failure["cause"].as_str().unwrap();
+        assert!(cause.contains("pipe: a named pipe, not a file"), "{failure}");
+    });
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error_of_the_task_in_every_engine() {
+    let task = folder("count: 1, keep_output: kept, command: [head, -c, \"4000000\", /dev/zero]");
+    for engine in ENGINES {
+        let run = task.run_after("ulimit -f 4096", engine, &["--format", "json"]).output().unwrap();
+        let failure = &only_run(&run)["failures"][0];
+        assert!(failure["cause"].as_str().unwrap().contains("File too large"), "{engine}: {failure}");
+    }
+}
+
+#[test]
+fn what_is_nearly_something_else_is_refused_or_warned_of() {
+    let checked = |task: &str| {
+        let folder = folder(task);
+        let output = folder.shell("POOLSCOPE check w.yaml").output().unwrap();
+        (output.status.code().unwrap(), format!("{}{}", text(&output.stdout), text(&output.stderr)))
+    };
+    for (task, wanted, says) in [
+        ("count: 1, command: [env], env: { clean: \"yes\" }", 2, "must be true or false"),
+        ("count: 1, command: [env], env: { clean: 1 }", 2, "must be true or false"),
+        ("count: 1, command: [env], keep_output: Tail", 0, "did you mean `tail`?"),
+        ("count: 1, command: [env], keep_output: \"off\"", 0, "did you mean `none`?"),
+        ("count: 1, command: [env], keep_output: kept", 0, "3 runs write the same files"),
+        ("items: [a], shell: true, command: \"echo ${item} {item}\"", 0, "`${item}` is passed on as it stands"),
+        ("count: 1, shell: true, command: \"echo ${index}\"", 0, "`${index}` is passed on as it stands"),
+    ] {
+        let (code, all) = checked(task);
+        assert!(code == wanted && all.contains(says), "{task}: {code} {all}");
+    }
+    for task in
+        ["count: 1, command: [env], keep_output: ./off", "count: 1, shell: true, command: \"echo ${SEED} ${x}\""]
+    {
+        let (code, all) = checked(task);
+        assert!(code == 0 && !all.contains("passed on") && !all.contains("did you mean"), "{task}: {code} {all}");
+    }
 }

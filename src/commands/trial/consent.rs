@@ -13,44 +13,73 @@ pub(super) struct Extent {
     tasks: u64,
     arms: u64,
     counts: u64,
+    /// At most so many where results decide on it.
     repeats: u64,
+    /// Whether they do.
+    open: bool,
     warmups: u64,
+    /// Engines that make one more run, in which their interpreters are probed.
+    probed: u64,
+    /// Most attempts at a task.
+    attempts: u64,
 }
 
 impl Extent {
     /// Of a workload whose arms are run with so many worker counts.
     pub(super) fn of(workload: &Workload, counts: usize) -> Self {
+        let measure = &workload.measure;
+        // Several worker counts are run as often as is said, and nothing is probed meanwhile.
+        let adaptive = measure.adaptive.filter(|_| counts == 1);
+        let probed = workload.engines.iter().filter(|spec| counts == 1 && workload.probes(spec)).count();
+        let retries = workload.classes.iter().map(|class| class.retries.max).max().unwrap_or(0);
         Self {
             tasks: Stream::new(workload).total(),
             arms: workload.engines.len() as u64,
             counts: counts as u64,
-            repeats: workload.measure.repeats.get().into(),
-            warmups: workload.measure.warmup.into(),
+            repeats: adaptive.map_or(measure.repeats, |adaptive| adaptive.max_repeats).get().into(),
+            open: adaptive.is_some(),
+            warmups: measure.warmup.into(),
+            probed: probed as u64,
+            attempts: u64::from(retries) + 1,
         }
     }
 
-    /// Runs over all tasks.
+    /// Runs over all tasks, at most.
     pub(super) fn runs(self) -> u64 {
-        self.arms.saturating_mul(self.counts.saturating_mul(self.repeats).saturating_add(self.warmups))
+        let of_an_arm = self.counts.saturating_mul(self.repeats).saturating_add(self.warmups);
+        self.arms.saturating_mul(of_an_arm).saturating_add(self.probed)
     }
 
     /// `200 executions: 100 tasks x 2 engines`
     pub(super) fn words(self) -> String {
         let all = self.tasks.saturating_mul(self.runs());
         let plural = |count: u64, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+        let most = if self.open { "up to " } else { "" };
         let mut factors = vec![plural(self.tasks, "task")];
-        for (count, word) in [(self.arms, "engine"), (self.counts, "worker count"), (self.repeats, "repeat")] {
+        for (count, word, most) in
+            [(self.arms, "engine", ""), (self.counts, "worker count", ""), (self.repeats, "repeat", most)]
+        {
             if count > 1 {
-                factors.push(plural(count, word));
+                factors.push(format!("{most}{}", plural(count, word)));
             }
         }
-        let warmups = match self.warmups {
+        let mut more = match self.warmups {
             0 => String::new(),
             warmups => format!(", {} of each engine before them", plural(warmups, "warm-up")),
         };
+        match self.probed {
+            0 => {}
+            1 => more.push_str(", and 1 run to probe an interpreter"),
+            probed => more.push_str(&format!(", and {probed} runs to probe interpreters")),
+        }
+        let again = match self.attempts {
+            1 => String::new(),
+            attempts => format!("; up to {attempts} × as many where they fail, because of the retries"),
+        };
+        let all = plural(all, "execution");
         match factors.as_slice() {
-            [_] if warmups.is_empty() => format!("{} in all, each done once", plural(all, "execution")),
-            factors => format!("{} in all: {}{warmups}", plural(all, "execution"), factors.join(" × ")),
+            [_] if more.is_empty() => format!("{all} in all, each done once{again}"),
+            factors => format!("{most}{all} in all: {}{more}{again}", factors.join(" × ")),
         }
     }
 }
@@ -87,7 +116,10 @@ mod tests {
 
     #[test]
     fn every_factor_that_is_more_than_one_is_told() {
-        let extent = |arms, counts, repeats, warmups| Extent { tasks: 100, arms, counts, repeats, warmups };
+        let extent = |arms, counts, repeats, warmups| {
+            let (open, probed, attempts) = (false, 0, 1);
+            Extent { tasks: 100, arms, counts, repeats, open, warmups, probed, attempts }
+        };
         for (extent, runs, words) in [
             (extent(1, 1, 1, 0), 1, "100 executions in all, each done once"),
             (extent(2, 1, 1, 0), 2, "200 executions in all: 100 tasks × 2 engines"),
@@ -96,6 +128,21 @@ mod tests {
                 extent(2, 1, 3, 1),
                 8,
                 "800 executions in all: 100 tasks × 2 engines × 3 repeats, 1 warm-up of each engine before them",
+            ),
+            (
+                Extent { attempts: 3, ..extent(1, 1, 1, 0) },
+                1,
+                "100 executions in all, each done once; up to 3 × as many where they fail, because of the retries",
+            ),
+            (
+                Extent { open: true, ..extent(1, 1, 50, 0) },
+                50,
+                "up to 5000 executions in all: 100 tasks × up to 50 repeats",
+            ),
+            (
+                Extent { probed: 1, ..extent(1, 1, 1, 0) },
+                2,
+                "200 executions in all: 100 tasks, and 1 run to probe an interpreter",
             ),
         ] {
             assert_eq!((extent.runs(), extent.words().as_str()), (runs, words));

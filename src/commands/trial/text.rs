@@ -2,12 +2,18 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::cli::TryArgs;
+use crate::cli::{ChangeArgs, TryArgs};
+use crate::commands::farewell;
 use crate::report::shell;
+use crate::workload::placeholder::has_item;
+use crate::workload::source;
+use crate::workload::text::is_unsafe;
 use crate::workload::units::format_duration;
 
 /// What stands for the item, in short and in full.
@@ -24,7 +30,7 @@ pub(super) fn workload(arguments: &TryArgs) -> Result<String, String> {
     if arguments.python.is_none() && !arguments.arg.is_empty() {
         return Err("--arg is an argument of a function: it goes with --python".to_owned());
     }
-    let items = arguments.items.as_deref().map(items).transpose()?;
+    let items = arguments.items.as_deref().map(|named| items(named, arguments.null)).transpose()?;
     if items.is_none() && arguments.count.is_none() {
         return Err(
             "how often? --items FILE, PATTERN or - does it once for each item, --count N so many times".to_owned()
@@ -66,6 +72,9 @@ fn written(arguments: &TryArgs, name: &str, task: &[(&str, String)]) -> String {
         text.push_str(words);
         text.push('\n');
     };
+    if let Some(rest) = not_in_it(arguments) {
+        line(&format!("# To be run with: {rest}"));
+    }
     line("version: 1");
     line(&format!("name: {}", json(name)));
     if let Some(seed) = arguments.changes.seed {
@@ -91,6 +100,20 @@ fn written(arguments: &TryArgs, name: &str, task: &[(&str, String)]) -> String {
     text
 }
 
+/// What of the command line is said to a file, and not by it.
+pub(super) fn not_in_it(arguments: &TryArgs) -> Option<String> {
+    let changes = ChangeArgs { seed: None, ..arguments.changes.clone() };
+    let workers = changes.workers.clone().filter(|counts| counts.single().is_none());
+    let words = farewell::changes(&ChangeArgs { workers, ..changes }, &[]);
+    (!words.is_empty()).then(|| shell::join(&words))
+}
+
+/// The file, with other items where standard input has them.
+pub(super) fn without_input(text: &str) -> String {
+    text.replace("\n    items: { lines: \"-\" }\n", "\n    items: [\"-\"]\n")
+        .replace("\n    items: { lines: \"-\", separator: nul }\n", "\n    items: [\"-\"]\n")
+}
+
 /// The kinds of engine: those that were asked for, or those that make a question of it.
 fn engines(arguments: &TryArgs) -> Vec<&str> {
     match (arguments.engines.is_empty(), &arguments.python) {
@@ -110,17 +133,28 @@ pub(super) fn advice(arguments: &TryArgs) -> Option<String> {
 }
 
 /// Items of a file, by how it is called; of a pattern where there is no such file.
-fn items(named: &str) -> Result<String, String> {
+fn items(named: &str, null: bool) -> Result<String, String> {
     let is_there = named == "-" || Path::new(named).exists();
-    if !is_there && named.contains(['*', '?', '[']) {
+    if !is_there && named.contains(['*', '?', '[', '{']) {
+        if null {
+            return Err("--null goes with a file or -, and not with a pattern".to_owned());
+        }
         return Ok(format!("{{ glob: {} }}", json(named)));
     }
     if named.is_empty() {
         return Err("--items needs the name of a file, a pattern or -".to_owned());
     }
+    let is_pipe = std::fs::metadata(named).is_ok_and(|found| found.file_type().is_fifo());
+    if is_pipe && !source::is_standard_input(named) {
+        let named = shell::quote(named);
+        return Err(format!("{named} is a pipe, which gives its items once: COMMAND | poolscope try --items - ..."));
+    }
     if named != "-" && Path::new(named).is_dir() {
         let all = shell::quote(&format!("{}/*", named.trim_end_matches('/')));
         return Err(format!("{} is a folder; what is in it: --items {all}", shell::quote(named)));
+    }
+    if null {
+        return Ok(format!("{{ lines: {}, separator: nul }}", json(named)));
     }
     let ending = Path::new(named).extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
     let form = match ending.as_deref() {
@@ -146,7 +180,7 @@ fn words(arguments: &TryArgs, has_items: bool) -> Result<Vec<String>, String> {
         for word in &mut words {
             *word = word.replace(SHORT, ITEM);
         }
-        if !words.iter().any(|word| word.contains("{item")) {
+        if !words.iter().any(|word| has_item(word)) {
             words.push(ITEM.to_owned());
         }
     }
@@ -164,9 +198,13 @@ fn python_args(arguments: &TryArgs, has_items: bool) -> Result<Option<String>, S
             .split_once('=')
             .filter(|(key, _)| !key.is_empty())
             .ok_or_else(|| format!("--arg {}: must be KEY=VALUE", shell::quote(argument)))?;
-        let value = if has_items { value.replace(SHORT, ITEM) } else { value.to_owned() };
-        // What is no JSON is text.
-        let value = serde_json::from_str::<Value>(&value).map_or_else(|_| json(&value), |value| value.to_string());
+        let filled = |text: &str| if has_items { text.replace(SHORT, ITEM) } else { text.to_owned() };
+        let value = match serde_json::from_str::<&RawValue>(value) {
+            Ok(_) if has_items && value.trim() == SHORT => json(ITEM),
+            Ok(value) => of_json(value.get(), &filled),
+            // What is no JSON is text.
+            Err(_) => json(&filled(value)),
+        };
         let comma = if place > 0 { ", " } else { "" };
         // Writing to a string cannot fail.
         let _ = write!(text, "{comma}{}: {value}", json(key));
@@ -177,12 +215,43 @@ fn python_args(arguments: &TryArgs, has_items: bool) -> Result<Option<String>, S
 
 /// A name for the task: what it is called, without what a name cannot have.
 fn name(word: &str) -> String {
-    let sane: String = word.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+    let sane: String = word.chars().filter(|c| !is_no_yaml(*c)).take(LONGEST_NAME).collect();
     if sane.trim().is_empty() { "task".to_owned() } else { sane }
 }
 
+/// Whether YAML does not take a character as it stands, or nobody would see it.
+fn is_no_yaml(c: char) -> bool {
+    is_unsafe(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+/// A text in double quotes, as JSON has it.
 fn json(text: &str) -> String {
-    Value::from(text).to_string()
+    let mut quoted = String::new();
+    for c in Value::from(text).to_string().chars() {
+        // Writing to a string cannot fail.
+        let _ = match u32::from(c) {
+            code @ 0x10000.. if is_no_yaml(c) => write!(quoted, "\\U{code:08x}"),
+            code if is_no_yaml(c) => write!(quoted, "\\u{code:04x}"),
+            _ => quoted.write_char(c),
+        };
+    }
+    quoted
+}
+
+/// JSON as YAML reads it, with what is in its texts filled in. Numbers stay as they are written, however long they are.
+fn of_json(value: &str, filled: &impl Fn(&str) -> String) -> String {
+    let (mut text, mut rest) = (String::new(), value);
+    while let Some(at) = rest.find('"') {
+        let (before, from) = rest.split_at(at);
+        text.extend(before.chars().filter(|c| !c.is_ascii_whitespace()));
+        let mut texts = serde_json::Deserializer::from_str(from).into_iter::<String>();
+        // It was read as JSON before.
+        let Some(Ok(found)) = texts.next() else { break };
+        text.push_str(&json(&filled(&found)));
+        rest = from.get(texts.byte_offset()..).unwrap_or_default();
+    }
+    text.extend(rest.chars().filter(|c| !c.is_ascii_whitespace()));
+    text
 }
 
 fn list(words: &[String]) -> String {
@@ -258,6 +327,46 @@ mod tests {
     }
 
     #[test]
+    fn values_are_what_was_written() {
+        let arg = |value: &str, more: &[&str]| {
+            let text = text(&[&["--python", "a:b", "--arg", &format!("x={value}")], more].concat()).unwrap();
+            let from = text.find("args: ").unwrap() + "args: { \"x\": ".len();
+            text[from..].lines().next().unwrap().trim_end_matches(" }").to_owned()
+        };
+        let digits = "123456789012345678901234567890";
+        for (value, written) in [
+            (digits, digits),
+            ("{\"k\": {}, \"t\": \"<{}>\"}", "{\"k\":{},\"t\":\"<{item}>\"}"),
+            ("{}", "\"{item}\""),
+            ("a{}b", "\"a{item}b\""),
+            ("[1.50, 1e5,\n true, null]", "[1.50,1e5,true,null]"),
+            ("{\"index\":null}", "{\"index\":null}"),
+            ("\u{85}\u{202e}\u{fffe}\u{e0001}\x7f\u{e9}", "\"\\u0085\\u202e\\ufffe\\U000e0001\\u007f\u{e9}\""),
+        ] {
+            assert_eq!(arg(value, &["--items", "-"]), written, "{value}");
+        }
+        assert_eq!(arg("{}", &["--count", "2"]), "{}");
+    }
+
+    #[test]
+    fn what_a_file_does_not_say_is_beside_it() {
+        let text = |more: &[&str]| text(&[&["--count", "1"], more, &["--", "x"]].concat()).unwrap();
+        assert!(text(&["--seed", "3", "--workers", "2"]).starts_with("version: 1\n"));
+        let changed = text(&["--workers", "1..3", "--set", "name=a\nb"]);
+        assert!(
+            changed.starts_with("# To be run with: --set $'name=a\\nb' --workers 1,2,3\nversion: 1\n"),
+            "{changed}"
+        );
+    }
+
+    #[test]
+    fn a_name_has_what_a_name_may_have() {
+        let named = text(&["--count", "1", "--", "/bin/a\u{202e}b\u{feff}\u{fffe}\u{85}c"]).unwrap();
+        assert!(named.contains("name: \"abc\"\n"), "{named}");
+        assert!(text(&["--items", "-", "--", "x", "{{}}", "{items}"]).unwrap().contains(r#""{items}", "{item}"]"#));
+    }
+
+    #[test]
     fn an_item_that_is_not_named_is_the_last_word() {
         assert!(text(&["--items", "-", "--", "wc", "-l"]).unwrap().contains(r#"["wc", "-l", "{item}"]"#));
         assert!(text(&["--items", "-", "--", "x", "{item.dir}"]).unwrap().contains(r#"["x", "{item.dir}"]"#));
@@ -274,6 +383,14 @@ mod tests {
                 "{named}"
             );
         }
+    }
+
+    #[test]
+    fn items_may_end_with_zeros() {
+        let nul = text(&["-0", "--items", "a.csv", "--", "x"]).unwrap();
+        assert!(nul.contains(r#"items: { lines: "a.csv", separator: nul }"#), "{nul}");
+        assert!(text(&["--null", "--items", "*.no", "--", "x"]).unwrap_err().contains("not with a pattern"));
+        assert!(text(&["--items", "{a,b}.no", "--", "x"]).unwrap().contains(r#"{ glob: "{a,b}.no" }"#));
     }
 
     #[test]

@@ -62,7 +62,7 @@
 //! | from Poolscope | fields | meaning |
 //! |---|---|---|
 //! | `start` | `kind`, `submit`, `chunksize`, `start_method`, `max_tasks_per_child`, `initializer`, `python_path` | Which of the three, and with which calls; `chunksize` null: the rule of the method that is called; `initializer` null, or the call of it. A class has `wait_timeout`: `get(timeout)`, whereafter the worker stays busy. |
-//! | `tasks` | `draws`, `told` | Numbers that were drawn for the arguments of each task, and what was made of its item for them. |
+//! | `tasks` | `draws`, `told` | Numbers that were drawn for the arguments of each task, and what was made of its item for them: a list, as a text of JSON, or `{"unreadable": why}`. |
 //! | `kill_worker` | `worker` | The number of a worker is that of its process. |
 //!
 //! | from the caller | fields | meaning |
@@ -85,10 +85,10 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::engine::event::Slot;
 use crate::engine::outcome::Exit;
+use crate::workload::items::ItemError;
 use crate::workload::model::{ClassId, PythonCall, StartMethod, SubmitMode, TaskIndex, Work};
 
 /// Version of the protocol.
@@ -101,6 +101,22 @@ pub(crate) const MOST_LINE: usize = 1 << 20;
 pub(crate) const MOST_GIVEN: u64 = 1 << 18;
 
 /// A line to the program.
+/// What was made of an item.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum OfItem {
+    /// A list of values, in JSON of its own: one that cannot be read there is the affair of its task alone.
+    List(String),
+    /// The item could not be read, and why.
+    Unreadable { unreadable: String },
+}
+
+impl From<Result<String, ItemError>> for OfItem {
+    fn from(told: Result<String, ItemError>) -> Self {
+        told.map_or_else(|error| Self::Unreadable { unreadable: error.to_string() }, Self::List)
+    }
+}
+
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ToProgram<'a> {
@@ -123,7 +139,7 @@ pub(super) enum ToProgram<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         draws: Option<Vec<Vec<f64>>>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        told: Option<Vec<Box<RawValue>>>,
+        told: Option<Vec<OfItem>>,
     },
     End,
     Pause,

@@ -18,6 +18,7 @@ use crate::os::child::{self, Child, StartedChild};
 use crate::os::inherited;
 use crate::os::process_owner::ProcessOwner;
 use crate::os::surroundings::Surroundings;
+use crate::os::worded::{errno, worded};
 use start::{ChildSetup, Failed, StartStep};
 
 /// Where programs are looked for without `PATH` (`confstr(_CS_PATH)`, execvp(3)).
@@ -314,12 +315,13 @@ impl Program {
             (StartStep::OpenFiles, ..) => Some(format!("it cannot be given its limit of open files: {error}")),
             (StartStep::Nice, ..) => Some(format!("it cannot be given its niceness: {error}")),
             (StartStep::Exec, libc::ENOENT, _) => self.missing_interpreter(),
-            (StartStep::Exec, libc::ENOEXEC, _) => {
-                Some(format!("{error}: a script needs a first line such as #!/bin/sh"))
-            }
+            (StartStep::Exec, libc::ENOEXEC, _) => Some(format!("{error}: {}", self.not_a_program())),
             _ => None,
         };
-        because.map_or(error, |because| io::Error::new(io::Error::from_raw_os_error(failed.errno).kind(), because))
+        match because {
+            Some(because) => worded(&error, because),
+            None => error,
+        }
     }
 
     /// Whether its name is looked up in `PATH`.
@@ -349,11 +351,27 @@ impl Program {
         folder.join(OsStr::from_bytes(file.as_bytes()))
     }
 
-    /// A script that is there cannot be run if the program of its first line is not (execve(2)).
-    fn missing_interpreter(&self) -> Option<String> {
+    /// Why the system knows no way to run a file (execve(2), ENOEXEC), by how it begins.
+    fn not_a_program(&self) -> &'static str {
+        match self.begin_of_file().as_deref() {
+            Some([]) => "the file is empty",
+            Some(begin) if begin.starts_with(b"\x7fELF") => "a program that is for another machine, or is damaged",
+            Some(begin) if begin.contains(&0) => "it is neither a program of this system nor a script",
+            _ => "a script needs a first line such as #!/bin/sh",
+        }
+    }
+
+    /// The first bytes of the file that was found.
+    fn begin_of_file(&self) -> Option<Vec<u8>> {
         let path = self.files.iter().map(|file| self.within_folder(file)).find(|path| path.is_file())?;
         let mut begin = Vec::new();
         io::Read::take(std::fs::File::open(path).ok()?, 256).read_to_end(&mut begin).ok()?;
+        Some(begin)
+    }
+
+    /// A script that is there cannot be run if the program of its first line is not (execve(2)).
+    fn missing_interpreter(&self) -> Option<String> {
+        let begin = self.begin_of_file()?;
         let line = begin.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
         let line = String::from_utf8_lossy(line).into_owned();
         let hint = if line.ends_with('\r') { " (the file has the line ends of Windows)" } else { "" };
@@ -365,7 +383,7 @@ impl Program {
 #[must_use]
 pub(crate) fn is_transient(error: &io::Error) -> bool {
     matches!(
-        error.raw_os_error(),
+        errno(error),
         Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::ETXTBSY | libc::ENOBUFS | libc::EINTR)
     )
 }

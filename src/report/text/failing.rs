@@ -66,6 +66,7 @@ pub(super) fn futile_retries(out: &mut String, results: &Results, paint: Paint) 
             let cannot_help = paint.with(Paint::WARN, "retries cannot help");
             let (attempts, tasks) = (plural(found.attempts, "retry"), plural(found.tasks, "task"));
             let attempts = attempts.replace("retrys", "retries");
+            let tasks = if found.at_least { format!("at least {tasks}") } else { tasks };
             line(
                 out,
                 &format!(

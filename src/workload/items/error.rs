@@ -28,7 +28,9 @@ pub enum ItemError {
     #[error("the item has no `{0}`")]
     NoPart(String),
     /// A value that no argument of a program can have.
-    #[error("the item contains a zero byte, which no argument can carry")]
+    #[error(
+        "the item contains a zero byte, which no argument can carry; zero bytes end items with `separator: nul` (try: --null)"
+    )]
     Nul,
 }
 

@@ -2,13 +2,14 @@
 //!
 //! All names are in memory while they are sorted; what is kept afterwards is [`super::spool`]'s affair.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-/// Deepest folder that is looked into.
-const DEEPEST: usize = 100;
+use super::pattern::{self, Component};
 
 /// Why nothing was looked for, or what could not be looked into.
 #[derive(Debug, thiserror::Error)]
@@ -36,85 +37,95 @@ pub(crate) enum BadPattern {
 /// # Errors
 /// See [`BadPattern`].
 pub(crate) fn matches(pattern: &str, folder: &Path) -> Result<Vec<u8>, BadPattern> {
-    fast_glob::validate(pattern).map_err(|error| BadPattern::Wrong(format!("{error:?}")))?;
-    let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
-    // What comes before the first component with something special in it is a path as it stands.
-    let special = pattern.find(['*', '?', '[', '{', '\\']).unwrap_or(pattern.len());
-    let root = pattern.get(..special).and_then(|plain| plain.rfind('/')).map_or("", |slash| &pattern[..=slash]);
-    let deep = pattern.contains("**");
-    let levels = if deep { DEEPEST } else { pattern[root.len()..].matches('/').count() + 1 };
-    // At its begin it would turn the pattern round.
-    let escaped = if pattern.starts_with('!') { format!("\\{pattern}") } else { pattern.to_owned() };
-    let hidden = pattern.starts_with('.') || pattern.contains("/.");
-    let walk = Walk { pattern: escaped.as_bytes(), hidden, deep };
-    let mut found = Vec::new();
-    let begin = folder.join(root);
-    let failed = |(folder, error)| BadPattern::Folder { folder, error };
-    walk.folder(&begin, root.as_bytes(), levels, &mut found).map_err(failed)?;
-    found.sort_unstable();
-    let mut names = Vec::with_capacity(found.iter().map(|name: &Vec<u8>| name.len() + 1).sum());
-    for name in found {
+    let all = pattern::read(pattern).map_err(BadPattern::Wrong)?;
+    let (begin, name): (&Path, &[u8]) = if pattern.starts_with('/') { (Path::new("/"), b"/") } else { (folder, b"") };
+    let mut walk = Walk { found: BTreeSet::new() };
+    for components in &all {
+        let failed = |(folder, error)| BadPattern::Folder { folder, error };
+        // Of several, any may be there.
+        walk.folder(begin, name, components, all.len() == 1).map_err(failed)?;
+    }
+    let mut names = Vec::with_capacity(walk.found.iter().map(|name| name.len() + 1).sum());
+    for name in walk.found {
         names.extend_from_slice(&name);
         names.push(0);
     }
     Ok(names)
 }
 
-struct Walk<'p> {
-    pattern: &'p [u8],
-    /// Whether names with a dot may match at all.
-    hidden: bool,
-    /// Whether it goes into folders that the pattern does not name.
-    deep: bool,
+/// In an error is the folder that could not be read.
+type Walked = Result<(), (PathBuf, io::Error)>;
+
+struct Walk {
+    found: BTreeSet<Vec<u8>>,
 }
 
-impl Walk<'_> {
-    /// Looks into a folder, whose name in the pattern's words is `name`. In an error is the folder that could not be read.
-    fn folder(
-        &self,
-        path: &Path,
-        name: &[u8],
-        levels: usize,
-        found: &mut Vec<Vec<u8>>,
-    ) -> Result<(), (PathBuf, io::Error)> {
-        let failed = |error| (path.to_owned(), error);
-        for entry in fs::read_dir(path).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let own = entry.file_name().into_vec();
-            if own.starts_with(b".") && !self.hidden {
+fn is_folder(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|it| it.is_dir())
+}
+
+fn joined(name: &[u8], own: &[u8]) -> Vec<u8> {
+    let slash: &[u8] = if name.is_empty() || name.ends_with(b"/") { b"" } else { b"/" };
+    [name, slash, own].concat()
+}
+
+impl Walk {
+    /// Looks into a folder, whose name in the pattern's words is `name`, for what matches the rest of the pattern. `named`
+    /// says whether the pattern names the folder, which then has to be there.
+    fn folder(&mut self, path: &Path, name: &[u8], rest: &[Component], named: bool) -> Walked {
+        let Some((first, behind)) = rest.split_first() else { return Ok(()) };
+        if let Component::Name(own) = first {
+            let (path, name) = (path.join(own), joined(name, own.as_bytes()));
+            if !behind.is_empty() {
+                return self.folder(&path, &name, behind, named);
+            }
+            if fs::symlink_metadata(&path).is_ok() && !is_folder(&path) {
+                self.found.insert(name);
+            }
+            return Ok(());
+        }
+        let any = first == &Component::Folders;
+        if any && !behind.is_empty() {
+            self.folder(path, name, behind, named)?;
+        }
+        // All of it before anything below, so that folders below each other are not open at once.
+        for (own, kind) in entries(path, named)? {
+            if !first.matches(&own) {
                 continue;
             }
-            let kind = entry.file_type().map_err(failed)?;
-            let leads_to_folder = || fs::metadata(entry.path()).is_ok_and(|it| it.is_dir());
-            let is_folder = kind.is_dir() || kind.is_symlink() && leads_to_folder();
-            let name = [name, &own].concat();
+            let (path, name) = (path.join(OsStr::from_bytes(&own)), joined(name, &own));
+            let is_folder = kind.is_dir() || kind.is_symlink() && is_folder(&path);
             if !is_folder {
-                if fast_glob::glob_match(self.pattern, &name) && self.names_the_dots_of(&name) {
-                    found.push(name);
+                if behind.is_empty() {
+                    self.found.insert(name);
                 }
-            } else if levels > 1 && !(kind.is_symlink() && self.deep) {
-                match self.folder(&entry.path(), &[&name, &b"/"[..]].concat(), levels - 1, found) {
-                    // It was there a moment ago.
-                    Err((_, error)) if error.kind() == io::ErrorKind::NotFound => {}
-                    other => other?,
-                }
+            } else if !any {
+                self.folder(&path, &name, behind, false)?;
+            } else if !kind.is_symlink() {
+                self.folder(&path, &name, rest, false)?;
             }
         }
         Ok(())
     }
+}
 
-    /// Whether no more names in the path begin with a dot than in the pattern.
-    fn names_the_dots_of(&self, name: &[u8]) -> bool {
-        let hidden = |text: &[u8]| text.split(|byte| *byte == b'/').filter(|part| part.starts_with(b".")).count();
-        hidden(name) <= hidden(self.pattern)
-    }
+/// What is in a folder. One that is not named may be gone, or be none.
+fn entries(path: &Path, named: bool) -> Result<Vec<(Vec<u8>, fs::FileType)>, (PathBuf, io::Error)> {
+    let read = || {
+        let entry = |entry: io::Result<fs::DirEntry>| {
+            let entry = entry?;
+            Ok((entry.file_name().into_vec(), entry.file_type()?))
+        };
+        fs::read_dir(path)?.map(entry).collect::<io::Result<Vec<_>>>()
+    };
+    read().or_else(|error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if !named => Ok(Vec::new()),
+        _ => Err((path.to_owned(), error)),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt as _;
-
     use super::*;
 
     fn found(pattern: &str, folder: &Path) -> Vec<String> {
@@ -150,6 +161,11 @@ mod tests {
         assert_eq!(found("data/**/*.jpg", folder.path()), all);
         assert_eq!(found("data/*.{png,jpg}", folder.path()), ["data/a\u{fffd}.jpg", "data/b b.jpg", "data/f.png"]);
         assert_eq!(found("./data/f.png", folder.path()), ["data/f.png"]);
+        assert_eq!(found(".//data/f*", folder.path()), ["data/f.png"]);
+        assert_eq!(found("data/{f,.x}.*", folder.path()), ["data/.x.jpg", "data/f.png"]);
+        assert_eq!(found("{data,nowhere}/f.*", folder.path()), ["data/f.png"]);
+        assert_eq!(found("*/deep/**/*", folder.path()), ["data/deep/c.jpg", "data/deep/er/d\n.jpg"]);
+        assert_eq!(found("**/**/c.jpg", folder.path()), ["data/deep/c.jpg"]);
         assert_eq!(found("*.jpg", folder.path()), ["b.jpg"]);
         assert_eq!(found("data/.*.jpg", folder.path()), ["data/.x.jpg"]);
         let whole = format!("{}/data/deep/*", folder.path().display());
@@ -157,5 +173,14 @@ mod tests {
         assert!(found("nothing*", folder.path()).is_empty());
         assert!(matches!(matches("nowhere/*", folder.path()), Err(BadPattern::Folder { .. })));
         assert!(matches!(matches("a[", folder.path()), Err(BadPattern::Wrong(_))));
+    }
+
+    #[test]
+    fn no_folder_is_too_deep() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep: PathBuf = std::iter::repeat_n("d", 300).collect();
+        fs::create_dir_all(folder.path().join(&deep)).unwrap();
+        fs::write(folder.path().join(&deep).join("x"), "").unwrap();
+        assert_eq!(found("**/x", folder.path()), [format!("{}/x", deep.display())]);
     }
 }

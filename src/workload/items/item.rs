@@ -57,7 +57,8 @@ impl ItemValue {
     }
 }
 
-fn put_json_text(out: &mut String, bytes: &[u8]) {
+/// Appends a text as JSON. Bytes that are no UTF-8 are written as Python's `os.fsdecode` has them: 0x80 is `\udc80`.
+pub(crate) fn put_json_text(out: &mut String, bytes: &[u8]) {
     out.push('"');
     for chunk in bytes.utf8_chunks() {
         let quoted = serde_json::Value::from(chunk.valid()).to_string();

@@ -56,11 +56,14 @@ pub(super) fn item(line: &[u8]) -> Result<Item, serde_json::Error> {
 pub(crate) struct Keys {
     /// Each field of the first one, and the number of the first item, from 1, that does not have it.
     of_first: BTreeMap<String, Option<u64>>,
+    /// Whether any item is an object.
+    any: bool,
 }
 
 impl Keys {
     /// Takes in an item; `number` counts from 1.
     pub(super) fn look(&mut self, number: u64, item: &Item) {
+        self.any |= item.fields.is_some();
         let fields = item.fields.as_deref().unwrap_or_default();
         if number == 1 {
             self.of_first = fields.iter().map(|(key, _)| (key.clone(), None)).collect();
@@ -83,9 +86,9 @@ impl Keys {
         self.of_first.iter().filter(|(_, missing)| missing.is_none()).map(|(key, _)| key.as_str())
     }
 
-    /// Whether the items have fields at all.
+    /// Whether there are objects among the items: those have fields, and none has parts of a path.
     pub(crate) fn are_there(&self) -> bool {
-        !self.of_first.is_empty()
+        self.any
     }
 }
 

@@ -4,10 +4,12 @@
 //! ([`records`]), and only a list that stands in the workload itself is there as a whole. Nothing in here knows who asks, and
 //! no file is opened that was not handed in.
 
+mod csv_check;
 mod error;
 mod glob;
 mod item;
 mod json;
+mod pattern;
 mod records;
 mod spool;
 
@@ -16,7 +18,7 @@ use std::sync::Arc;
 
 pub use error::ItemError;
 pub(crate) use glob::{BadPattern, matches};
-pub(crate) use item::{Item, ItemValue, PATH_PARTS, Part};
+pub(crate) use item::{Item, ItemValue, PATH_PARTS, Part, put_json_text};
 pub(crate) use json::Keys;
 pub(crate) use records::{Format, Records, Store, csv_names};
 pub(crate) use spool::{spooled, unlinked_file};

@@ -13,12 +13,17 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
+use super::csv_check::Checked;
 use super::{Item, ItemError, ItemValue};
 
 /// Length of a stretch; the last item in it may go beyond.
 const STRETCH: u64 = 32 * 1024;
 /// Longest item.
 pub(crate) const LONGEST: u64 = 1 << 20;
+/// What some programs put before a text in UTF-8. It is no part of it, and anywhere else it is one.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+/// A reader of CSV leaves such a mark out where it begins, so that it begins with a line end, which is no record.
+const LINE_END: &[u8] = b"\r";
 
 /// Where the bytes are.
 #[derive(Debug)]
@@ -37,6 +42,16 @@ impl Store {
                 let mut rest = bytes.get(from..).unwrap_or_default();
                 rest.read(out)
             }
+        }
+    }
+
+    /// Where its text begins: behind a byte order mark.
+    fn text_begins(&self) -> Result<u64, ItemError> {
+        match self.range(0, MARK.len() as u64) {
+            Ok(bytes) if bytes == MARK => Ok(MARK.len() as u64),
+            // What is shorter has none.
+            Ok(_) | Err(ItemError::Changed) => Ok(0),
+            Err(error) => Err(error),
         }
     }
 
@@ -163,8 +178,8 @@ impl Records {
                 Ok(())
             })?,
             Format::Csv(_) => {
-                let reader = csv::ReaderBuilder::new().from_reader(FromBegin { store: &store, at: 0 });
-                count_csv(reader, &mut count)?;
+                let begin = store.text_begins()?;
+                count_csv(csv_reader(FromBegin { store: &store, at: begin }), begin, &mut count)?;
             }
         }
         if count.count == 0 {
@@ -266,8 +281,10 @@ fn each_line(
     end: u8,
     mut show: impl FnMut(u64, &[u8], u64) -> Result<(), ItemError>,
 ) -> Result<(), ItemError> {
-    let mut reader = BufReader::with_capacity(1 << 16, FromBegin { store, at: 0 });
-    let (mut line, mut at, mut number) = (Vec::new(), 0, 0);
+    // Between zeros there are bytes, which need not be text.
+    let mut at = if end == 0 { 0 } else { store.text_begins()? };
+    let mut reader = BufReader::with_capacity(1 << 16, FromBegin { store, at });
+    let (mut line, mut number) = (Vec::new(), 0);
     loop {
         line.clear();
         // One more than may be there, so that too long a line is seen.
@@ -297,7 +314,7 @@ fn split(bytes: &[u8], end: u8, content: impl Fn(&[u8]) -> usize) -> Vec<Range<u
 
 fn wrong_csv(error: csv::Error) -> ItemError {
     match error.into_kind() {
-        csv::ErrorKind::Io(error) => ItemError::from(error),
+        csv::ErrorKind::Io(error) => error.downcast().unwrap_or_else(ItemError::from),
         csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
             let line = pos.map_or(0, |pos| pos.line());
             ItemError::Csv(format!("line {line} has {len} fields, and the header has {expected_len}"))
@@ -311,8 +328,7 @@ fn wrong_csv(error: csv::Error) -> ItemError {
 /// # Errors
 /// When there is none, or they are not UTF-8.
 pub(crate) fn csv_names(store: &Store) -> Result<Vec<String>, ItemError> {
-    let from = FromBegin { store, at: 0 };
-    let mut reader = csv::ReaderBuilder::new().from_reader(from.take(LONGEST));
+    let mut reader = csv_reader(FromBegin { store, at: store.text_begins()? }.take(LONGEST + 1));
     let names = reader.byte_headers().map_err(wrong_csv)?;
     let name = |name: &[u8]| {
         let text = String::from_utf8(name.to_vec());
@@ -322,14 +338,21 @@ pub(crate) fn csv_names(store: &Store) -> Result<Vec<String>, ItemError> {
     if names.is_empty() { Err(ItemError::Empty) } else { Ok(names) }
 }
 
-/// Counts the records behind the first one, which all have as many fields as that.
-fn count_csv(mut reader: csv::Reader<impl Read>, count: &mut Count) -> Result<(), ItemError> {
+/// Reads records, of which the first one has the names.
+fn csv_reader(from: impl Read) -> csv::Reader<impl Read> {
+    csv::ReaderBuilder::new().from_reader(LINE_END.chain(Checked::new(from, LONGEST)))
+}
+
+/// Counts the records behind the first one, which all have as many fields as that; the text begins at `text`.
+fn count_csv(mut reader: csv::Reader<impl Read>, text: u64, count: &mut Count) -> Result<(), ItemError> {
+    let place = |byte: u64| text + byte.saturating_sub(LINE_END.len() as u64);
     reader.byte_headers().map_err(wrong_csv)?;
     let mut record = csv::ByteRecord::new();
     let mut begun = None;
     loop {
         let more = reader.read_byte_record(&mut record).map_err(wrong_csv)?;
-        let begin = if more { record.position().map_or(0, csv::Position::byte) } else { reader.position().byte() };
+        let begin =
+            place(if more { record.position().map_or(0, csv::Position::byte) } else { reader.position().byte() });
         if let Some(before) = begun.take() {
             if begin - before > LONGEST {
                 return Err(ItemError::TooLong(count.count + 1));
@@ -343,8 +366,8 @@ fn count_csv(mut reader: csv::Reader<impl Read>, count: &mut Count) -> Result<()
     }
 }
 
-fn reader_of_records(bytes: &[u8]) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes)
+fn reader_of_records(bytes: &[u8]) -> csv::Reader<impl Read> {
+    csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(LINE_END.chain(bytes))
 }
 
 /// Where the records are, without their line ends.
@@ -353,7 +376,8 @@ fn csv_records(bytes: &[u8]) -> Vec<Range<usize>> {
     let mut record = csv::ByteRecord::new();
     let mut begins = Vec::new();
     while reader.read_byte_record(&mut record).is_ok_and(|more| more) {
-        begins.push(record.position().map_or(0, |position| position.byte() as usize));
+        let begin = record.position().map_or(0, |position| position.byte() as usize);
+        begins.push(begin.saturating_sub(LINE_END.len()));
     }
     let ends: Vec<usize> = begins.iter().skip(1).copied().chain([bytes.len()]).collect();
     begins

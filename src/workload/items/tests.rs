@@ -60,6 +60,52 @@ fn records_of_csv_are_told_apart_by_its_rules() {
 }
 
 #[test]
+fn a_mark_before_a_text_is_left_out_and_anywhere_else_it_is_text() {
+    let mark = "\u{feff}";
+    let marked = |text: &str| format!("{mark}{text}").into_bytes();
+    assert_eq!(texts(&marked(&format!("a\n{mark}b\n")), Format::Lines), [b"a".to_vec(), marked("b")]);
+    assert_eq!(texts(&marked(mark), Format::Lines), [mark.as_bytes()]);
+    assert_eq!(texts(&marked("1\n"), Format::JsonLines), [b"1"]);
+    assert_eq!(texts(&marked("a\0b"), Format::Nul), [marked("a"), b"b".to_vec()]);
+    let text = marked(&format!("a,b\n{mark}1,2\n{mark}\"3\",4\n"));
+    let names = csv_names(&memory(&text)).unwrap();
+    assert_eq!(names, ["a", "b"]);
+    let records = records(&text, Format::Csv(names)).unwrap();
+    let first = |number| records.get(number).unwrap().text(Part::Named("a")).unwrap().into_owned();
+    assert_eq!((first(0), first(1)), (marked("1"), marked("\"3\"")));
+    assert_eq!(csv_names(&memory(format!("{mark}{mark}a\n1\n").as_bytes())).unwrap(), [format!("{mark}a")]);
+}
+
+#[test]
+fn no_row_of_a_csv_is_lost_in_quotes() {
+    let wrong = |text: &str| {
+        let names = csv_names(&memory(text.as_bytes()));
+        names.and_then(|names| records(text.as_bytes(), Format::Csv(names))).err().map(|error| error.to_string())
+    };
+    let open = |line| Some(format!("a quote that opens in line {line} is never closed"));
+    assert_eq!(wrong("a,b\n1,\"x\n3,4\n5,6\n"), open(2));
+    assert_eq!(wrong("a,b\n1,\"\"\"x\"\"\n3,4\n"), open(2));
+    assert_eq!(wrong("a,b\r\n1,2\r\n\"3,4"), open(3));
+    assert_eq!(wrong("a,\"b\n1,2\n"), open(1));
+    let early = wrong("a,b\n1,\"x\n3,4\n5,\"6\"\n").unwrap();
+    assert!(early.starts_with("line 4 goes on behind a closing quote"), "{early}");
+    assert_eq!(wrong("a,b\n1,x\"y\n\"\"\"\",\"2\"\r\n"), None);
+    let long = "x".repeat(LONGEST as usize);
+    let told = wrong(&format!("a\n1\n\"{long}\n")).unwrap();
+    assert_eq!(told, "a quote that opens in line 3 is not closed within 1 MiB");
+}
+
+#[test]
+fn a_csv_without_an_end_is_not_read_to_its_end() {
+    // 64 GiB of zeros.
+    let file = tempfile::tempfile().unwrap();
+    std::io::Write::write_all(&mut &file, b"a\n1\n").unwrap();
+    file.set_len(64 << 30).unwrap();
+    let wrong = Records::new(Store::File(file), Format::Csv(vec!["a".into()]), |_, _| Ok(())).err().unwrap();
+    assert_eq!(wrong.to_string(), "the record of line 3 is longer than 1 MiB");
+}
+
+#[test]
 fn rows_of_unequal_length_are_told_with_their_line() {
     let text = b"a,b\n1,2\n3\n";
     let wrong = records(text, Format::Csv(vec!["a".into(), "b".into()])).err().unwrap();
@@ -77,6 +123,13 @@ fn lines_of_json_have_the_fields_that_all_have() {
     let item = source.get(0).unwrap();
     assert_eq!(&*item.text(Part::Named("b")).unwrap(), b"x\ny");
     assert_eq!(&*source.get(1).unwrap().text(Part::Named("b")).unwrap(), b"[1, 2]");
+    // Objects among others have fields, and no parts of a path, whichever comes first.
+    for (text, missing) in
+        [(&b"\"x.txt\"\n{\"stem\":1}\n"[..], 1), (b"{\"stem\":1}\n\"x.txt\"\n", 2), (b"{}\n{\"stem\":1}\n", 1)]
+    {
+        let source = Source::of_records(memory(text), Format::JsonLines).unwrap();
+        assert_eq!((source.parts(), source.missing("stem")), (Parts::Fields(Vec::new()), Some(missing)));
+    }
     let wrong = Source::of_records(memory(b"1\n{\"a\":}\n"), Format::JsonLines).err().unwrap();
     assert!(wrong.to_string().starts_with("item 2 is not JSON: expected value"), "{wrong}");
 }

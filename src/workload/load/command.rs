@@ -1,20 +1,17 @@
 //! `command`: an argument list, or one string with an explicit `shell: true`; and whether it is sent its tasks (`serve`).
 
-use crate::workload::items::Source;
 use crate::workload::load::field::Field;
 use crate::workload::load::items::OfItems;
 use crate::workload::load::map::MapReader;
 use crate::workload::load::python::{self, Varying};
-use crate::workload::load::{program_options, shell};
+use crate::workload::load::{program_options, program_texts, shell};
 use crate::workload::model::{Arguments, CommandLine, ServedProgram, Value, Work};
-use crate::workload::placeholder::has_item;
+use crate::workload::placeholder::of_a_task;
 use crate::workload::yaml::Tree;
 
 /// Linux limits one argument to 128 KiB; a list this long is a mistake anyway.
 const MOST_ARGUMENTS: usize = 1000;
 const LONGEST_ARGUMENT: usize = 128 * 1024 - 1;
-/// Programs that take an argument for a program text of their own.
-const SHELLS: [&str; 6] = ["sh", "bash", "dash", "zsh", "ksh", "fish"];
 
 /// How a program is sent its tasks.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,8 +56,7 @@ fn refuse_task_in(field: &Field<'_>) {
     };
     for part in parts {
         let Tree::Text(text) = part.tree else { continue };
-        if let Some(name) = ["{index}", "{attempt}", "{item}", "{item."].into_iter().find(|name| text.contains(name)) {
-            let name = if name == "{item." { "{item}" } else { name };
+        if let Some(name) = of_a_task(text) {
             let error = part.error(format!("`{name}` differs from task to task, and the program stays for many"));
             part.refuse::<()>(error.allowed("must be left out: it is in each line that the program is sent"));
         }
@@ -122,7 +118,7 @@ fn argv(field: &Field<'_>, of_items: &OfItems<'_>) -> Option<CommandLine> {
     if argv.first().is_some_and(|name| name.trim().is_empty()) {
         return program.wrong("the program's name is empty", "must be the name or path of a program");
     }
-    items_in_shells(&items, &argv, of_items)?;
+    program_texts::check(&items, &argv, of_items)?;
     Some(CommandLine::new(argv))
 }
 
@@ -140,27 +136,4 @@ fn argument(field: &Field<'_>, items: &OfItems<'_>) -> Option<String> {
     }
     items.check(field, text)?;
     Some(text.clone())
-}
-
-/// An item that becomes part of a shell's program text is run, whatever is in it: refused where the items come from
-/// elsewhere, and warned of where they stand in the file. Numbers do no harm.
-fn items_in_shells(fields: &[Field<'_>], argv: &[String], items: &OfItems<'_>) -> Option<()> {
-    let name = argv.first().and_then(|name| name.rsplit('/').next());
-    if !items.present || !name.is_some_and(|name| SHELLS.contains(&name)) {
-        return Some(());
-    }
-    let is_text = |place: usize| {
-        argv.get(place.wrapping_sub(1)).is_some_and(|option| option.starts_with('-') && option.ends_with('c'))
-    };
-    let found = fields.iter().zip(argv).enumerate().find(|(place, (_, text))| is_text(*place) && has_item(text));
-    let Some((_, (field, _))) = found else { return Some(()) };
-    let mend = "let it be an argument of its own, which the text knows as \"$1\": sh -c 'echo \"$1\"' sh {item}";
-    match items.source {
-        Some(Source::Range { .. }) => {}
-        Some(Source::List(_)) | None => field.warn(format!("what is in an item is run as part of this text; {mend}")),
-        Some(Source::Records(..)) => {
-            return field.wrong("what is in an item would be run as part of this text", mend);
-        }
-    }
-    Some(())
 }

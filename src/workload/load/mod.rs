@@ -27,6 +27,7 @@ mod nearest;
 mod placeholders;
 mod placement;
 mod program_options;
+mod program_texts;
 mod python;
 mod reference;
 mod retries;

@@ -52,7 +52,11 @@ impl OfItems<'_> {
         if known.contains(&key) {
             return Some(());
         }
-        let mut error = field.error(message).allowed(format!("`{{item}}`, or of it {}", names(&known)));
+        let allowed = match known.as_slice() {
+            [] => "`{item}` as a whole: there is no field that all items have".to_owned(),
+            known => format!("`{{item}}`, or of it {}", names(known)),
+        };
+        let mut error = field.error(message).allowed(allowed);
         if let Some(meant) = nearest(key, known.iter().copied()) {
             error = error.suggest(&format!("item.{meant}"));
         }
@@ -61,14 +65,30 @@ impl OfItems<'_> {
 
     /// `{indx}` would reach the program as it stands.
     fn warn_about(&self, field: &Field<'_>, text: &str) {
-        for part in text.split('{').skip(1) {
+        let mut parts = text.split('{');
+        let mut before = parts.next().unwrap_or_default();
+        for part in parts {
+            let behind_dollar = std::mem::replace(&mut before, part).ends_with('$');
             let Some((name, _)) = part.split_once('}') else { continue };
-            if let Some(meant) = self.meant(name) {
+            if behind_dollar {
+                self.warn_of_the_shells(field, name);
+            } else if let Some(meant) = self.meant(name) {
                 field.warn(format!(
                     "`{{{}}}` is passed on as it stands; did you mean `{{{meant}}}`?",
                     shortened(name, LONGEST)
                 ));
             }
+        }
+    }
+
+    /// `${item}` is a variable of the shell.
+    fn warn_of_the_shells(&self, field: &Field<'_>, name: &str) {
+        let is_of_item = self.present && (name == "item" || name.starts_with("item."));
+        if is_of_item || EVERYWHERE.contains(&name) {
+            let name = shortened(name, LONGEST);
+            field.warn(format!(
+                "`${{{name}}}` is passed on as it stands: behind `$` only a shell replaces what is in braces"
+            ));
         }
     }
 

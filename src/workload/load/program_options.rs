@@ -5,8 +5,10 @@ use crate::workload::load::field::Field;
 use crate::workload::load::items::OfItems;
 use crate::workload::load::keys;
 use crate::workload::load::map::MapReader;
+use crate::workload::load::nearest::nearest;
 use crate::workload::load::python;
 use crate::workload::model::{CommandOptions, KeepOutput, ProgramInput, ProgramRules};
+use crate::workload::text::shortened;
 use crate::workload::yaml::Tree;
 
 /// Most entries of `env`, and most exit codes.
@@ -25,7 +27,10 @@ pub(super) fn read(map: &mut MapReader<'_>, items: &OfItems<'_>) -> Option<Comma
     let keep_output = map.or("keep_output", (KeepOutput::Tail, None), |field| match field.tree {
         Tree::Text(word) if word == "none" => Some((KeepOutput::None, None)),
         Tree::Text(word) if word == "tail" => Some((KeepOutput::Tail, None)),
-        Tree::Text(_) => Some((KeepOutput::File, Some(path(field)?))),
+        Tree::Text(word) => {
+            warn_of_word(field, word);
+            Some((KeepOutput::File, Some(path(field)?)))
+        }
         _ => field.unfit("must be none, tail, or the path of a folder"),
     });
     let result =
@@ -40,6 +45,20 @@ pub(super) fn read(map: &mut MapReader<'_>, items: &OfItems<'_>) -> Option<Comma
         output,
         rules: ProgramRules { success_codes: success_codes?, keep_output, result_is_output: result? },
     })
+}
+
+/// A folder that is called as one of the words nearly is.
+fn warn_of_word(field: &Field<'_>, word: &str) {
+    let near = match word.trim().to_ascii_lowercase().as_str() {
+        "off" | "no" | "never" | "null" | "false" | "nothing" => Some("none"),
+        "all" | "on" | "yes" | "true" | "always" | "whole" => Some("tail"),
+        other => nearest(other, ["none", "tail"].into_iter()),
+    };
+    if let Some(meant) = near {
+        let word = shortened(word, 40);
+        field
+            .warn(format!("`{word}` is the name of a folder here; did you mean `{meant}`? (`./{word}` says a folder)"));
+    }
 }
 
 /// Refuses them of a program that is there for many tasks.
@@ -81,11 +100,20 @@ fn environment(field: &Field<'_>, items: &OfItems<'_>) -> Option<(bool, Vec<Vari
         let allowed = format!("must have at most {MOST_VARIABLES} entries");
         return field.wrong(format!("{} entries", entries.len()), allowed);
     }
-    let (mut clean, mut variables, mut fine) = (false, Vec::new(), true);
+    let (mut clean, mut variables, mut fine) = (None, Vec::new(), true);
     for place in 0..entries.len() {
         let (key, value) = python::entry(field, place)?;
         match (key.tree, value.tree) {
-            (Tree::Text(name), Tree::Bool(flag)) if name == "clean" => clean = *flag,
+            (Tree::Text(name), Tree::Bool(flag)) if name == "clean" && clean.is_none() => clean = Some(*flag),
+            (Tree::Text(name), _) if name == "clean" => {
+                let (wrong, allowed) = match clean {
+                    Some(_) => ("a second `clean`", "once"),
+                    None => {
+                        ("`clean` is no variable: it says whether the others are taken away", "must be true or false")
+                    }
+                };
+                fine = value.wrong::<()>(wrong, allowed).is_some();
+            }
             _ => match variable(&key, &value, items) {
                 Some(variable) if variables.iter().all(|(name, _)| *name != variable.0) => variables.push(variable),
                 Some(_) => fine = key.wrong::<()>("a second value for this variable", "each variable once").is_some(),
@@ -93,7 +121,7 @@ fn environment(field: &Field<'_>, items: &OfItems<'_>) -> Option<(bool, Vec<Vari
             },
         }
     }
-    fine.then_some((clean, variables))
+    fine.then_some((clean.unwrap_or(false), variables))
 }
 
 fn variable(key: &Field<'_>, value: &Field<'_>, items: &OfItems<'_>) -> Option<Variable> {

@@ -8,7 +8,7 @@ use crate::workload::load::{dist, keys};
 use crate::workload::model::{
     Arguments, Comparison, Draw, PayloadSizes, PythonCall, PythonSettings, Value, Version, When,
 };
-use crate::workload::placeholder::{fixed, has_doubled, has_item};
+use crate::workload::placeholder::{self, fixed, has_item, stands_for_itself};
 use crate::workload::yaml::Tree;
 
 /// Most entries of `env` and of `path`.
@@ -53,12 +53,12 @@ pub(crate) fn initializer(map: &mut MapReader<'_>) -> Option<Option<PythonCall>>
         None => Some(Arguments::Positional(Vec::new())),
     };
     let (callable, args) = (callable?, args?);
-    let of_a_task = |value: &Value| match value {
+    let is_of_a_task = |value: &Value| match value {
         Value::Index | Value::Attempt | Value::Payload | Value::Told { .. } | Value::Draw { .. } => true,
-        Value::Template(text) => ["{index}", "{attempt}"].iter().any(|place| text.contains(place)),
+        Value::Template(text) => placeholder::of_a_task(text).is_some(),
         _ => false,
     };
-    if let Some(field) = given.filter(|_| args.values().any(|value| value.any(&of_a_task))) {
+    if let Some(field) = given.filter(|_| args.values().any(|value| value.any(&is_of_a_task))) {
         let allowed = "the same for every worker; `{seed}` alone is replaced";
         return field.wrong("a value that differs from task to task, and an initializer is called before any", allowed);
     }
@@ -174,8 +174,10 @@ fn value(field: &Field<'_>, varying: &mut Varying<'_>) -> Option<Value> {
         Tree::Seq(_) => Value::List(all(&field.items()?, varying)?),
         Tree::Map(entries) => match entries.as_slice() {
             // `{index}` is a map to YAML.
-            [(Tree::Text(name), Tree::Null)] if place(name).is_some() => place(name)?,
-            [(Tree::Text(name), Tree::Null)] if varying.items.present && has_item(&format!("{{{name}}}")) => {
+            [(Tree::Text(name), Tree::Null)] if is_bare(field, name) && place(name).is_some() => place(name)?,
+            [(Tree::Text(name), Tree::Null)]
+                if is_bare(field, name) && varying.items.present && has_item(&format!("{{{name}}}")) =>
+            {
                 varying.told(field, format!("{{{name}}}"))?
             }
             _ if entries.iter().any(|(key, _)| matches!(key, Tree::Text(key) if key == "dist")) => {
@@ -199,6 +201,11 @@ fn value(field: &Field<'_>, varying: &mut Varying<'_>) -> Option<Value> {
         },
         Tree::Tagged(_) => return field.unfit("must be a value without a tag"),
     })
+}
+
+/// Whether a key stands alone: with `null` behind it, it is a dictionary's.
+fn is_bare(field: &Field<'_>, name: &str) -> bool {
+    field.entry(name).and_then(|value| value.written()).is_none_or(str::is_empty)
 }
 
 /// An integer may be larger than any that the deserialiser knows: then what was written counts.
@@ -234,7 +241,7 @@ fn text_or_place(field: &Field<'_>, text: &str, varying: &mut Varying<'_>) -> Op
         return Some(Value::Str(fixed));
     }
     // Who fills in what does not come from an item knows no double braces.
-    if has_doubled(text) { varying.told(field, text.to_owned()) } else { Some(Value::Template(text.to_owned())) }
+    if stands_for_itself(text) { varying.told(field, text.to_owned()) } else { Some(Value::Template(text.to_owned())) }
 }
 
 /// `payload`, of any kind of task.

@@ -1,5 +1,8 @@
 //! Where in a text for the shell an item may stand: as a word, or a part of one, of a command. There it is quoted; anywhere
 //! else its quotes would not be quotes, and what is in it would be run.
+//!
+//! The text is read as far as that takes, and only what every POSIX shell reads alike: behind anything else no item may stand,
+//! since nothing is certain there.
 
 use crate::workload::placeholder::{Piece, pieces};
 
@@ -19,66 +22,218 @@ pub(super) fn misplaced(text: &str) -> Option<&'static str> {
     None
 }
 
-/// How far a text was read (POSIX.1-2024, 2.2 Quoting, 2.3 Token Recognition, 2.7.4 Here-Document).
+const EXPANSION: &str = "in an expansion, where quotes are not always quotes";
+const BEHIND: &str = "behind quotes in an expansion, which not every shell reads alike";
+
+/// What a stretch of a text is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Context {
+    /// `'`
+    Single,
+    /// `"`
+    Double,
+    /// A backtick.
+    Backtick,
+    /// `$(` or `(`: commands, as on the outside.
+    Commands,
+    /// `${`
+    Parameter,
+    /// `$((` or `((`, with as many parentheses still to be closed.
+    Arithmetic(u32),
+}
+
+/// How far a text was read (POSIX.1-2024, 2.2 Quoting, 2.3 Token Recognition, 2.6 Word Expansions, 2.7.4 Here-Document).
 #[derive(Default)]
 struct Scan {
-    quote: Option<char>,
+    /// From the outside in.
+    contexts: Vec<Context>,
     escaped: bool,
     comment: bool,
-    /// A here-document was begun: from then on nothing is certain.
-    here: bool,
-    /// `$'` was seen, which shells read differently.
-    dollar_quote: bool,
-    /// How deep in `${`, and in `$((`.
-    braces: u32,
-    arithmetic: bool,
-    last: [char; 2],
+    /// Something was seen behind which nothing is certain.
+    uncertain: Option<&'static str>,
+    /// `name[` was seen: bash evaluates what is in it.
+    subscript: bool,
+    /// The character before, and the one that comes before a backslash while that is read.
+    previous: char,
+    /// The word so far, without its quotes.
+    word: String,
+}
+
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n')
+}
+
+fn is_operator(c: char) -> bool {
+    matches!(c, ';' | '&' | '|' | '(' | ')' | '<' | '>')
 }
 
 impl Scan {
+    fn doubt(&mut self, why: &'static str) {
+        self.uncertain.get_or_insert(why);
+    }
+
     fn take(&mut self, c: char) {
-        let [before, previous] = self.last;
-        self.last = [previous, c];
+        let inner = self.contexts.last().copied();
         if std::mem::take(&mut self.escaped) {
-            // An escaped character is none of those that mean something to what follows.
-            self.last = [previous, 'x'];
+            // A line that goes on is as if there were no line end; no other character means anything to what follows.
+            if c != '\n' {
+                self.previous = 'x';
+                self.word.push(c);
+            }
             return;
         }
         if self.comment {
             self.comment = c != '\n';
+            self.previous = c;
             return;
         }
-        match self.quote {
-            Some('\'') if c != '\'' => {}
-            _ if c == '\\' => self.escaped = true,
-            Some(quote) if c == quote => self.quote = None,
-            Some(quote) => self.dollar_quote |= quote == '"' && c == '`',
-            None => self.take_unquoted(c, before, previous),
+        if inner == Some(Context::Single) {
+            if c == '\'' {
+                self.contexts.pop();
+                self.previous = 'x';
+            }
+            return;
+        }
+        if c == '\\' {
+            self.escaped = true;
+            if !matches!(inner, None | Some(Context::Commands | Context::Double)) {
+                self.doubt(BEHIND);
+            }
+            return;
+        }
+        let previous = self.previous;
+        // `$$` is a number: what comes behind it begins no expansion.
+        self.previous = if c == '$' && previous == '$' { 'x' } else { c };
+        match inner {
+            None | Some(Context::Commands) => self.take_command(c, previous),
+            Some(Context::Double) if c == '"' => {
+                self.contexts.pop();
+                self.previous = 'x';
+            }
+            Some(Context::Double) => {
+                self.expansion(c, previous);
+            }
+            Some(Context::Backtick) => match c {
+                '`' => {
+                    self.contexts.pop();
+                    self.previous = 'x';
+                }
+                '\'' | '"' | '(' | ')' | '{' | '#' | '<' => {
+                    self.doubt("behind quotes in backticks, which are read twice")
+                }
+                _ => {}
+            },
+            Some(Context::Parameter) => match c {
+                '}' => {
+                    self.contexts.pop();
+                    self.previous = 'x';
+                }
+                '\'' | '"' | '`' => self.doubt(BEHIND),
+                // Newer shells run commands there.
+                ' ' | '\t' | '\n' | '|' if previous == '{' => self.doubt(BEHIND),
+                '{' if previous != '$' => self.doubt(BEHIND),
+                _ => {
+                    self.expansion(c, previous);
+                }
+            },
+            Some(Context::Arithmetic(depth)) => self.take_arithmetic(c, previous, depth),
+            Some(Context::Single) => {}
         }
     }
 
-    fn take_unquoted(&mut self, c: char, before: char, previous: char) {
-        match c {
-            '\'' | '"' | '`' => {
-                self.dollar_quote |= previous == '$';
-                self.quote = Some(c);
+    /// Whether an expansion begins.
+    fn expansion(&mut self, c: char, previous: char) -> bool {
+        let context = match (c, previous) {
+            ('(', '$') => Context::Commands,
+            ('{', '$') => Context::Parameter,
+            ('`', _) => Context::Backtick,
+            _ => return false,
+        };
+        self.contexts.push(context);
+        if context == Context::Commands {
+            // What is told apart by its next character.
+            self.word.clear();
+        }
+        true
+    }
+
+    fn take_command(&mut self, c: char, previous: char) {
+        if is_blank(c) || is_operator(c) {
+            self.word_ends();
+        }
+        if c == '#' && self.word.is_empty() {
+            match previous {
+                // A word goes on behind `$(...)`, and none behind `(...)`.
+                ')' => self.doubt("behind `)#`, which not every shell reads alike"),
+                '\0' => self.comment = true,
+                previous if is_blank(previous) || is_operator(previous) => self.comment = true,
+                _ => {}
             }
-            '#' => self.comment = previous == '\0' || previous.is_whitespace() || ";&|()".contains(previous),
-            '{' if previous == '$' => self.braces += 1,
-            '}' => self.braces = self.braces.saturating_sub(1),
-            '(' if previous == '(' && before == '$' => self.arithmetic = true,
-            ')' if previous == ')' => self.arithmetic = false,
-            '<' => self.here |= previous == '<',
+            if self.comment && !self.contexts.is_empty() {
+                self.doubt("behind a comment in parentheses, which not every shell reads alike");
+            }
+        }
+        match c {
+            // `(` behind `(` or `$(`.
+            '(' if previous == '(' && self.contexts.last() == Some(&Context::Commands) => {
+                self.contexts.pop();
+                self.contexts.push(Context::Arithmetic(2));
+            }
+            _ if self.expansion(c, previous) => {}
+            '(' => self.contexts.push(Context::Commands),
+            ')' => {
+                // That of a `case` on the outside closes nothing.
+                self.contexts.pop();
+            }
+            '\'' if previous == '$' => self.doubt("behind $'...', which not every shell reads alike"),
+            '"' if previous == '$' => self.doubt("behind $\"...\", which not every shell reads alike"),
+            '\'' => self.contexts.push(Context::Single),
+            '"' => self.contexts.push(Context::Double),
+            '<' if previous == '<' => self.doubt("in or behind a here-document, in which quotes are not quotes"),
+            '[' if previous == '$' => self.doubt(EXPANSION),
+            '[' if !self.word.is_empty() => self.subscript = true,
+            ']' => self.subscript = false,
+            _ => {}
+        }
+        if !is_blank(c) && !is_operator(c) && !matches!(c, '\'' | '"' | '`') {
+            self.word.push(c);
+        }
+    }
+
+    fn take_arithmetic(&mut self, c: char, previous: char, depth: u32) {
+        match c {
+            // It may be commands after all.
+            '\'' | '"' | '`' | '#' | ';' | '\n' => self.doubt(BEHIND),
+            '<' if previous == '<' => self.doubt(BEHIND),
+            _ if self.expansion(c, previous) => {}
+            '(' | ')' => {
+                self.contexts.pop();
+                let depth = if c == '(' { depth.saturating_add(1) } else { depth - 1 };
+                match depth {
+                    0 if previous != ')' => self.doubt(BEHIND),
+                    0 => self.previous = 'x',
+                    depth => self.contexts.push(Context::Arithmetic(depth)),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn word_ends(&mut self) {
+        match std::mem::take(&mut self.word).as_str() {
+            // Its `)` close nothing.
+            "case" if !self.contexts.is_empty() => self.doubt("behind a `case` in parentheses"),
+            "eval" => self.doubt("behind `eval`, which reads it once more"),
+            "let" => self.doubt("behind `let`, which evaluates it"),
+            "[[" => self.doubt("behind `[[`, which may evaluate it"),
             _ => {}
         }
     }
 
     /// Why an item may not stand here.
     fn place(&self) -> Option<&'static str> {
-        match self.quote {
-            Some('`') => return Some("in backticks, where quotes are read twice"),
-            Some(_) => return Some("inside quotes, which its own quotes would end"),
-            None => {}
+        if let Some(why) = self.uncertain {
+            return Some(why);
         }
         if self.escaped {
             return Some("behind a backslash, which would take its first quote");
@@ -86,60 +241,20 @@ impl Scan {
         if self.comment {
             return Some("in a comment, which a line feed in it would end");
         }
-        if self.here {
-            return Some("in or behind a here-document, in which quotes are not quotes");
+        for context in self.contexts.iter().rev() {
+            match context {
+                Context::Commands => {}
+                Context::Backtick => return Some("in backticks, where quotes are read twice"),
+                Context::Single | Context::Double => return Some("inside quotes, which its own quotes would end"),
+                Context::Parameter | Context::Arithmetic(_) => return Some(EXPANSION),
+            }
         }
-        if self.dollar_quote {
-            return Some("behind $'...', $\"...\" or backticks in quotes, which not every shell reads alike");
+        if self.previous == '$' {
+            return Some("behind `$`, which would take its quotes");
         }
-        if self.braces > 0 || self.arithmetic {
-            return Some("in an expansion, where quotes are not always quotes");
-        }
-        None
+        self.subscript.then_some("in a subscript, which is evaluated")
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_item_stands_where_a_word_does() {
-        for fine in [
-            "convert {item} out/{item.stem}.png",
-            "f={item}; cat \"$f\" | wc -l",
-            "echo 'a' {item} \"b\"",
-            "echo \\'{item}",
-            "echo it#{item}",
-            "# all of it\ncat {item}",
-            "x=$(basename {item})",
-            "echo {{item}} ${HOME} {item}",
-            "echo $((1 + 2)) {item}",
-            "awk '{print $1}' {item}",
-            "cat <{item} >out-{index}",
-            "echo \"{index}\" '{seed}' {item}",
-        ] {
-            assert_eq!(misplaced(fine), None, "{fine}");
-        }
-    }
-
-    #[test]
-    fn anywhere_else_it_is_refused() {
-        for wrong in [
-            "echo '{item}'",
-            "echo \"{item}\"",
-            "echo \"a$(cat {item})\"",
-            "echo `cat {item}`",
-            "echo \\{item}",
-            "true # {item}",
-            "cat <<E\n{item}\nE",
-            "echo ${X:-{item}}",
-            "echo $(( {item} ))",
-            "echo $'a\\' {item}",
-            "echo \"x\\\" {item}\"",
-            "echo \"`echo 'a` {item}\"",
-        ] {
-            assert!(misplaced(wrong).is_some(), "{wrong}");
-        }
-    }
-}
+mod tests;

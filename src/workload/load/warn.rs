@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::workload::arrivals;
 use crate::workload::load::field::Field;
 use crate::workload::load::task::RawTask;
-use crate::workload::model::{ArrivalProcess, Arrivals, Share, Total, Workload};
+use crate::workload::model::{ArrivalProcess, Arrivals, Share, Total, Work, Workload};
 use crate::workload::service;
 use crate::workload::units::format_duration;
 
@@ -25,6 +25,23 @@ pub(crate) fn about(tasks: &[RawTask<'_>], total: Option<&Field<'_>>, workload: 
         field.warn(format!("`total` is {total}, but {what} {arriving}: so many tasks there will be"));
     }
     traces_begun_again(tasks, arriving, workload);
+    outputs_written_again(tasks, workload);
+}
+
+/// Warns about kept output of which a later run takes the place.
+fn outputs_written_again(tasks: &[RawTask<'_>], workload: &Workload) {
+    let measure = &workload.measure;
+    let repeats = measure.adaptive.map_or(measure.repeats, |adaptive| adaptive.max_repeats).get();
+    let runs = (u64::from(measure.warmup) + u64::from(repeats)).saturating_mul(workload.engines.len() as u64);
+    if runs <= 1 {
+        return;
+    }
+    for (task, class) in tasks.iter().zip(&workload.classes) {
+        let keeps = matches!(&class.work, Work::Command(command) if command.options.output.is_some());
+        if let Some(field) = task.field.entry("keep_output").filter(|_| keeps) {
+            field.warn(format!("{runs} runs write the same files: what is left is that of the last one"));
+        }
+    }
 }
 
 /// How many tasks arrive; `None` where that is what the file says.

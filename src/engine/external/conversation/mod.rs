@@ -14,7 +14,7 @@ use crate::engine::event::{EngineView, Event, Moment, Observer, RunState, Severi
 use crate::engine::external::SaidCapabilities;
 use crate::engine::external::feed::Feed;
 use crate::engine::external::ledger::{Ledger, Observed};
-use crate::engine::external::protocol::{Class, FromProgram, MOST_GIVEN, MOST_LINE, ToProgram, VERSION};
+use crate::engine::external::protocol::{Class, FromProgram, MOST_GIVEN, MOST_LINE, OfItem, ToProgram, VERSION};
 use crate::engine::external::spec::Spec;
 use crate::os::child::Reaped;
 use crate::os::clock::monotonic;
@@ -198,7 +198,8 @@ impl Conversation {
             };
             let tasks = run.first..run.first + run.count;
             let class = self.classes.get(usize::from(run.class)).filter(|_| self.in_python);
-            let told = class.and_then(|class| tasks.map(|task| class.told_in_json(self.seed, task)).collect());
+            let told = class
+                .and_then(|class| tasks.map(|task| class.told_in_json(self.seed, task).map(OfItem::from)).collect());
             self.say(&ToProgram::Tasks { class: run.class, first: run.first, count: run.count, service, draws, told });
         }
         if self.can.is_some() && self.feed.is_exhausted() && !std::mem::replace(&mut self.end_was_sent, true) {

@@ -60,6 +60,24 @@ class Task:
         bound = inspect.signature(self.function).bind(*args, **kwargs)
         return bound.args
 
+    def tried(self):
+        """The same, or what stands for it where its item cannot be read: then `tolerant` says whom to call."""
+        if not self.of.call.told:
+            return self.positional()
+        try:
+            return self.positional()
+        except Exception as error:
+            return (_poolscope_task.Unmade(error),)
+
+    def tolerant(self):
+        """The function, where what it is called with may be what stands for arguments."""
+        return functools.partial(_poolscope_task.made, self.function) if self.of.call.told else self.function
+
+    def of_all(self, items):
+        """The function itself, unless something stands for arguments among these."""
+        unmade = any(args and type(args[0]) is _poolscope_task.Unmade for args in items)
+        return self.tolerant() if unmade else self.function
+
 
 class Class:
     """What the tasks of a class call, and how long their caller waits."""
@@ -73,8 +91,16 @@ class Class:
         if self.call.fixed is not None:
             return self.call.fixed
         data = pattern(index, self.data) if self.data else b""
+        told = made_of_item(told)
         varies = {"Index": index, "Attempt": 1, "Seed": self.seed, "draws": draws, "Payload": data, "told": told}
         return self.call.arguments(varies)
+
+
+def made_of_item(told):
+    """What was made of an item; raises where it was not, or where it is nothing that Python can read."""
+    if isinstance(told, dict):
+        raise _poolscope_task.ItemError(told["unreadable"])
+    return told and json.loads(told)
 
 
 class Results:

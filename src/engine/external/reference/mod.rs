@@ -2,8 +2,9 @@
 //! references that ours stand beside.
 //!
 //! A plain program makes the calls that a script would make (`caller.py` and the files beside it), with the function itself
-//! and no wrapper around it; a shim in its processes ([`crate::worker::shim`]) sees what they do. Nothing in here dispatches,
-//! ends or repeats a task: what they cannot do is said ([`cannot`]) and not done for them.
+//! and no wrapper around it, unless one of its items cannot be read (with `imap`, where items are read on the way: where it has
+//! any); a shim in its processes ([`crate::worker::shim`]) sees what they do. Nothing in here dispatches, ends or repeats a
+//! task: what they cannot do is said ([`cannot`]) and not done for them.
 
 use std::ffi::OsStr;
 

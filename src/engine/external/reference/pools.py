@@ -17,8 +17,8 @@ class Threaded(Caller):
         # Whatever forks does it before there are threads of ours.
         self.hello()
         self.open()
-        threading.Thread(target=self.listen, daemon=True).start()
-        reporter = threading.Thread(target=self.report, daemon=True)
+        self.thread(self.listen).start()
+        reporter = self.thread(self.report)
         reporter.start()
         getattr(self, self.submit)()
         self.over = True
@@ -28,6 +28,18 @@ class Threaded(Caller):
         self.results.compare()
         self.parent.say("closing", by=self.CLOSED_BY)
         self.close()
+
+    def thread(self, run):
+        """One without which the rest would wait for ever: what ends it ends the process."""
+
+        def all_or_nothing():
+            try:
+                run()
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
+                os._exit(1)
+
+        return threading.Thread(target=all_or_nothing, daemon=True)
 
     def listen(self):
         while True:
@@ -68,11 +80,17 @@ class Threaded(Caller):
         self.begin_pieces(self.next_job(), 1)
         results = collections.deque()
         limited = any(one.wait is not None for one in self.classes)
-        waiter = threading.Thread(target=self.give_up, daemon=True)
+        waiter = self.thread(self.give_up)
         if limited:
             waiter.start()
         for task in self.each():
-            result = self.hand_in(task, task.arguments())
+            try:
+                arguments = task.arguments()
+            except Exception as error:
+                self.get(self.unmade(error))
+                continue
+            result = self.hand_in(task, arguments)
+            del arguments
             if task.wait is None:
                 results.append(result)
             else:
@@ -104,9 +122,13 @@ class Threaded(Caller):
         self.begin_pieces(self.next_job(), 1)
         job = self.results.base
         for task in self.each():
-            arguments = task.arguments()
-            self.results.since[job] = now()
             job += 1
+            try:
+                arguments = task.arguments()
+            except Exception as error:
+                self.get(self.unmade(error))
+                continue
+            self.results.since[job - 1] = now()
             result = self.hand_in(task, arguments)
             del arguments
             self.only_waits = task.wait is None
@@ -133,6 +155,10 @@ class OfPool(Threaded):
     def hand_in(self, task, arguments):
         return self.pool.apply_async(task.function, *arguments)
 
+    def unmade(self, error):
+        self.results.came_back(next(multiprocessing.pool.job_counter), 0, (False, error), now())
+        return _poolscope_task.Unmade(error)
+
     def get(self, result, timeout=None):
         try:
             result.get(timeout)
@@ -156,11 +182,11 @@ class OfPool(Threaded):
         tasks = list(self.each())
         if not tasks:
             return
-        items = [task.positional() for task in tasks]
+        items = [task.tried() for task in tasks]
         chunk = self.chunksize or -(-len(items) // (4 * self.workers))
         self.whole = True
         self.begin_pieces(self.next_job(), chunk)
-        function = tasks[0].function
+        function = tasks[0].of_all(items)
         try:
             if all(len(args) == 1 for args in items):
                 self.pool.map(function, [args[0] for args in items], self.chunksize)
@@ -189,7 +215,7 @@ class OfPool(Threaded):
         if first is None:
             return
         items = itertools.chain([first], tasks)
-        iterator = method(first.function, (task.positional()[0] for task in items), chunk)
+        iterator = method(first.tolerant(), (task.tried()[0] for task in items), chunk)
         while True:
             try:
                 next(iterator)
@@ -240,12 +266,16 @@ class OfExecutor(Threaded):
             future.number = number
             return future
         except concurrent.futures.BrokenExecutor as error:
-            # Numbers go on, so that each of these has one too.
-            self.executor._queue_count = number + 1
-            self.results.came_back(number, 0, (False, error), now())
-            failed = concurrent.futures.Future()
-            failed.set_exception(error)
-            return failed
+            return self.unmade(error)
+
+    def unmade(self, error):
+        # Numbers go on, so that each of these has one too.
+        number = self.executor._queue_count
+        self.executor._queue_count = number + 1
+        self.results.came_back(number, 0, (False, error), now())
+        failed = concurrent.futures.Future()
+        failed.set_exception(error)
+        return failed
 
     def get(self, future, timeout=None):
         try:
@@ -288,14 +318,15 @@ class OfExecutor(Threaded):
         tasks = list(self.each())
         if not tasks:
             return
-        items = [task.positional() for task in tasks]
+        items = [task.tried() for task in tasks]
         chunk = self.chunksize or 1
         self.results.by_caller = True
         self.begin_pieces(0, chunk)
-        columns = list(zip(*items))
+        # What stands for arguments stands for all of them.
+        columns = list(itertools.zip_longest(*items))
         try:
             # The lists in which results travel are emptied on the way.
-            values = self.executor.map(tasks[0].function, *columns, chunksize=chunk)
+            values = self.executor.map(tasks[0].of_all(items), *columns, chunksize=chunk)
             self.only_waits = True
             for position, value in enumerate(values):
                 self.results.delivered += 1

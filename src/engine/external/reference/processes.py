@@ -35,7 +35,10 @@ class OfProcesses(Caller):
         return len(self.running) < self.workers and not (awaited and self.submit == "apply")
 
     def begin(self, position, task):
-        args, kwargs = task.arguments()
+        try:
+            args, kwargs = task.arguments()
+        except Exception as error:
+            return self.has(position, (False, error))
         self.results.since[position] = now()
         if self.submit == "apply":
             self.limit(position, task)

@@ -26,6 +26,27 @@ def call(connection, position, initializer, function, args, kwargs):
         worker.leaves()
 
 
+class ItemError(Exception):
+    """The item of a task cannot be read."""
+
+
+class Unmade:
+    """Stands for the arguments of a task whose item cannot be read, and for what it returns: it raises why."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def get(self, timeout=None):
+        raise self.error
+
+
+def made(function, *args):
+    for arg in args:
+        if type(arg) is Unmade:
+            raise arg.error
+    return function(*args)
+
+
 def send(connection, result):
     try:
         connection.send(result)

@@ -45,7 +45,9 @@ pub(crate) fn execute(arguments: &TryArgs) -> anyhow::Result<ExitReason> {
 
 fn prepared(arguments: &TryArgs, text: String) -> Prepared<(Given, Option<Batch>)> {
     let TryArgs { changes, output, .. } = arguments;
-    let (source, mut workload) = prepare::typed(text, changes, output.color)?;
+    // The dashboard may run it again, and tells what there is.
+    let (source, workload) = prepare::typed(text, changes, output.color, is_headless(arguments))?;
+    let mut workload = Arc::new(batch::live::settled(Arc::unwrap_or_clone(workload), &arguments.batch)?);
     let counts = changes.workers.as_ref().map_or(1, |counts| counts.all().len());
     if consent::Extent::of(&workload, counts).runs() > 1 {
         let instead = "use one engine, one number of workers and one repeat";

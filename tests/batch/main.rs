@@ -5,6 +5,7 @@
 mod support;
 
 mod halt;
+mod input;
 mod joblog;
 mod output;
 mod resume;

@@ -6,6 +6,7 @@
 
 mod identity;
 mod joblog;
+pub(super) mod live;
 mod observer;
 mod output;
 mod resume;
@@ -78,7 +79,7 @@ pub(super) fn prepare(arguments: &BatchArgs, workload: &mut Workload, output_is_
     let joblog = arguments.joblog.as_ref().or(arguments.resume.as_ref());
     let joblog = joblog.map(|path| Joblog::open(path, write::say)).transpose().map_err(told)?;
     let gives_output = output_is_free && workload.classes.iter().any(|class| matches!(class.work, Work::Command(_)));
-    if joblog.is_none() && !gives_output {
+    if joblog.is_none() && !gives_output && workload.live().is_none() {
         return Ok(None);
     }
     if gives_output && standard_output::was_closed() {
@@ -90,6 +91,10 @@ pub(super) fn prepare(arguments: &BatchArgs, workload: &mut Workload, output_is_
     let (asking, asks) = unbounded_channel();
     let (sender, receiver) = mpsc::channel();
     let backlog = Backlog::new(asking);
+    if let Some(live) = workload.live() {
+        let backlog = backlog.clone();
+        live.wake_with(move || backlog.ask(Ask::MoreTasks));
+    }
     let writer = Writer {
         log: Log { joblog, identities },
         backlog: backlog.clone(),

@@ -15,6 +15,8 @@ pub(super) struct Extent {
     counts: u64,
     repeats: u64,
     warmups: u64,
+    /// Whether nobody knows yet how many tasks there will be.
+    open: bool,
 }
 
 impl Extent {
@@ -26,6 +28,7 @@ impl Extent {
             counts: counts as u64,
             repeats: workload.measure.repeats.get().into(),
             warmups: workload.measure.warmup.into(),
+            open: workload.live().is_some(),
         }
     }
 
@@ -36,6 +39,9 @@ impl Extent {
 
     /// `200 executions: 100 tasks x 2 engines`
     pub(super) fn words(self) -> String {
+        if self.open {
+            return "one execution for each item that comes, each done once".to_owned();
+        }
         let all = self.tasks.saturating_mul(self.runs());
         let plural = |count: u64, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
         let mut factors = vec![plural(self.tasks, "task")];

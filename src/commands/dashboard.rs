@@ -11,10 +11,13 @@ use crate::commands::console::Console;
 use crate::commands::farewell::{self, Repeat};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::{ExitReason, compare, leave, list, new, process, python, write};
+use crate::metrics::snapshot::Snapshot;
+use crate::os::terminal_input;
 use crate::session::conductor::{JoinOnDrop, Session};
+use crate::session::view::SessionView;
 use crate::tui::{self, CatalogueEntry, DashboardEnd, DashboardOptions, Left, ThemeName};
 use crate::workload::model::Workload;
-use crate::workload::source::Source;
+use crate::workload::source::{self, Source};
 
 /// Prepares, shows the dashboard, in which sessions are run, and says what was measured.
 ///
@@ -22,10 +25,36 @@ use crate::workload::source::Source;
 /// See [`super::execute`].
 pub(crate) fn execute(arguments: &DashboardArgs) -> anyhow::Result<ExitReason> {
     let console = Console::detect();
-    if !has_terminal(console) || !std::io::stdin().is_terminal() {
+    if !has_terminal(console) {
         return without_terminal(arguments, console);
     }
-    show(arguments, None)
+    if std::io::stdin().is_terminal() {
+        return show(arguments, None);
+    }
+    match with_items_of_input(arguments) {
+        Ok(Some(given)) => {
+            // What was standard input has been read; keys come from the terminal.
+            match terminal_input::take(process()?) {
+                Ok(()) => show(arguments, Some(given)),
+                Err(_) => without_terminal(arguments, console),
+            }
+        }
+        Ok(None) => without_terminal(arguments, console),
+        Err(exit) => Ok(exit),
+    }
+}
+
+/// The workload that is named, where its items are on standard input.
+fn with_items_of_input(arguments: &DashboardArgs) -> Prepared<Option<Given>> {
+    let DashboardArgs { file, changes, output, .. } = arguments;
+    let Some(file) = file.as_ref().filter(|file| !source::is_standard_input(file)) else { return Ok(None) };
+    let (source, workload) = prepare::source_and_workload(file, changes, output.color)?;
+    Ok(source::input_was_read().then(|| Given { source, workload, again: command_line(), typed: false }))
+}
+
+/// The words that this program was called with. What cannot be shown as text is not typed again either.
+pub(super) fn command_line() -> Vec<String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 /// Whether there is a terminal that can be drawn on.
@@ -42,6 +71,8 @@ pub(super) struct Given {
     pub(crate) workload: Arc<Workload>,
     /// The command line that says the same again.
     pub(crate) again: Vec<String>,
+    /// Whether the command line says all of it.
+    pub(crate) typed: bool,
 }
 
 /// The dashboard of what the command line names, or of what is given.
@@ -66,6 +97,7 @@ pub(super) fn show(arguments: &DashboardArgs, given: Option<Given>) -> anyhow::R
         ascii: arguments.look.ascii || console.ascii(true),
         fps: u32::from(arguments.look.fps),
     })?;
+    let failed = arguments.output.fail_on_error && measured.as_ref().is_some_and(|measured| any_failed(&measured.view));
     // Where the terminal is gone, so is its user.
     if let Some(measured) = measured.filter(|_| ended.signal != Some(libc::SIGHUP)) {
         let file = names.get(measured.entry).map_or("", String::as_str);
@@ -74,7 +106,8 @@ pub(super) fn show(arguments: &DashboardArgs, given: Option<Given>) -> anyhow::R
         let repeat = Repeat { file, given, changes: &arguments.changes, again };
         farewell::say(&measured, ended.signal, &repeat, arguments);
     }
-    let exit = leave(exit(ended), ended.left_behind);
+    let failed = if failed { ExitReason::Failed } else { ExitReason::Done };
+    let exit = leave(exit(ended).or_graver(failed), ended.left_behind);
     // Nothing that was started is left behind.
     drop(sessions);
     Ok(exit)
@@ -101,7 +134,7 @@ fn prepared(arguments: &DashboardArgs, given: Option<Given>) -> Prepared<Offer> 
     let Some(file) = file else {
         return Ok(Offer { catalogue: catalogue::catalogue(&platform, changes), platform, named: None });
     };
-    let typed = given.is_some();
+    let typed = given.as_ref().is_some_and(|given| given.typed);
     let (source, workload) = match given {
         Some(given) => (given.source, given.workload),
         None => prepare::source_and_workload(file, changes, *color)?,
@@ -178,6 +211,12 @@ fn saved(entry: &CatalogueEntry) -> String {
         }
     }
     format!("{name}.yaml and 98 more are there already")
+}
+
+/// Whether a task did not succeed in what is told of a session, or in the last run of an arm.
+fn any_failed(view: &SessionView) -> bool {
+    let failed = |run: &Snapshot| run.counts.unsuccessful() > 0;
+    view.arms.iter().any(|arm| arm.told.1.iter().any(|run| failed(run)) || arm.latest().is_some_and(|run| failed(run)))
 }
 
 fn exit(ended: DashboardEnd) -> ExitReason {

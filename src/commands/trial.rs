@@ -67,9 +67,7 @@ fn prepared(arguments: &TryArgs, text: String) -> Prepared<(Given, Option<Batch>
     if work.runs() > 1 && !arguments.yes {
         consent::ask()?;
     }
-    // What cannot be shown as text is not typed again either.
-    let again = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    Ok((Given { source, workload, again }, batch))
+    Ok((Given { source, workload, again: dashboard::command_line(), typed: true }, batch))
 }
 
 fn run(arguments: &TryArgs, given: Given, batch: Option<Batch>) -> anyhow::Result<ExitReason> {

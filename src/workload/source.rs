@@ -271,6 +271,11 @@ pub(crate) fn load(
     }
 }
 
+/// Whether items of standard input were read to their end.
+pub(crate) fn input_was_read() -> bool {
+    input::was_read()
+}
+
 /// Checks a workload that has no file: what it names is looked for in the current folder, and standard input is its own.
 ///
 /// # Errors

@@ -44,6 +44,11 @@ fn refuse_terminal() -> Result<(), String> {
     Ok(())
 }
 
+/// Whether standard input was read to its end.
+pub(super) fn was_read() -> bool {
+    SPOOL.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+}
+
 /// What standard input has.
 ///
 /// # Errors

@@ -13,15 +13,12 @@ use crate::session::view::{Mode, SessionCommand};
 use crate::workload::model::Workload;
 use crate::workload::units::format_duration;
 
-/// What runs a batch.
-pub(super) const INSTEAD: &str = "use poolscope run FILE --engine NAME";
-
 /// Compares the arms of a workload.
 ///
 /// # Errors
 /// See [`super::execute`].
 pub(crate) fn execute(arguments: &CompareArgs) -> anyhow::Result<ExitReason> {
-    if let Err(exit) = batch::refused(&(&arguments.batch).into(), "compare runs each arm several times", INSTEAD) {
+    if let Err(exit) = batch::refused(&(&arguments.batch).into(), "compare runs each arm several times", batch::RUN) {
         return Ok(exit);
     }
     if arguments.changes.workers.as_ref().is_some_and(|counts| counts.single().is_none()) {

@@ -205,10 +205,9 @@ fn verdict(results: &impl Report, output: &Output, on_page: bool) -> ExitReason 
 /// The exit code of an ending; says what broke.
 fn ended(ending: &Ending) -> ExitReason {
     match ending {
-        Ending::Finished => ExitReason::Done,
         Ending::Stopped(Some(signal)) => ExitReason::Signal(*signal),
         Ending::Halted(halt) if halt.why == HaltWhy::Fail => ExitReason::Failed,
-        Ending::Halted(_) => ExitReason::Done,
+        Ending::Finished | Ending::Halted(_) => ExitReason::Done,
         Ending::Stopped(None) | Ending::OutOfTime(_) => ExitReason::Aborted,
         Ending::Broken(reason) => {
             write::say(&format!("error: {}", clean::line(reason)));

@@ -9,7 +9,6 @@ use crate::analysis::tuning::RUNS;
 use crate::cli::SweepArgs;
 use crate::commands::ExitReason;
 use crate::commands::batch;
-use crate::commands::compare::INSTEAD;
 use crate::commands::drive::Driven;
 use crate::commands::headless::{self, Job};
 use crate::commands::measured::partial;
@@ -24,7 +23,9 @@ use crate::workload::model::Workload;
 /// # Errors
 /// See [`super::execute`].
 pub(crate) fn execute(arguments: &SweepArgs) -> anyhow::Result<ExitReason> {
-    if let Err(exit) = batch::refused(&(&arguments.batch).into(), "sweep runs it with several worker counts", INSTEAD) {
+    if let Err(exit) =
+        batch::refused(&(&arguments.batch).into(), "sweep runs it with several worker counts", batch::RUN)
+    {
         return Ok(exit);
     }
     with_repeats(arguments, |_| RUNS)

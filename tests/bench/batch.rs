@@ -1,5 +1,5 @@
 //! The program as a batch runner, two tasks at a time, against `xargs -P 2`, GNU parallel and `posix_spawn` and wait of the same
-//! programs, on 2,000 times `true` and on 200 files with `sha256sum`; and the memory that a million items take. Whole programs
+//! programs, on 2,000 times `true` and on 200 small files with `sha256sum`; and the memory that a million items take. Whole programs
 //! from start to end, all in turn, several times; the ratios are what counts.
 //!
 //! `cargo bench --bench batch`
@@ -104,7 +104,7 @@ fn main() {
     let numbers = |count: u32| (0..count).map(|number| format!("{number}\n")).collect::<String>();
     write("numbers", numbers(2_000));
     write("million", numbers(1_000_000));
-    (0..200).for_each(|number| write(&format!("file-{number}"), format!("{number} ").repeat(60_000)));
+    (0..200).for_each(|number| write(&format!("file-{number}"), format!("{number} ").repeat(5_000)));
     let files: String = (0..200).map(|number| format!("{}/file-{number}\n", folder.display())).collect();
     write("files", files);
     write("true.yaml", workload("[\"true\", \"{item}\"]", "numbers"));

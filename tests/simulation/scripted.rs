@@ -572,10 +572,9 @@ fn a_start_that_fails_when_the_run_is_ending_costs_no_task_its_outcome() {
 #[test]
 fn a_task_that_is_held_for_want_of_room_meets_its_own_limit() {
     // Tasks of two classes in turn: those of the second have callers that wait for 50 ms.
-    let patient = rules(None, None);
-    let impatient = ClassRules { wait_timeout: Some(millis(50)), ..patient };
+    let impatient = ClassRules { wait_timeout: Some(millis(50)), ..rules(None, None) };
     for on_timeout in [OnTimeout::Kill, OnTimeout::Abandon] {
-        let classes = vec![patient, ClassRules { on_timeout, ..impatient }];
+        let classes = vec![rules(None, None), ClassRules { on_timeout, ..impatient }];
         let times = [0, 10, 20, 30].map(|at| Moment(at * MS)).into_iter();
         let admission = Admission::Open { times: Box::new(times), max_in_flight: Some(1), on_full: OnFull::Block };
         let plan = Settings { admission, ..Script::plan(Policy::Reuse, 1, Chunk::Fixed(1), classes, None) };
@@ -585,7 +584,6 @@ fn a_task_that_is_held_for_want_of_room_meets_its_own_limit() {
             script.wake();
             assert!(script.now <= 80 * MS, "{:?}", script.told.expiries);
         }
-        // The third task, which has no limit, is held between them.
         let expiries: Vec<_> = script.told.expiries.iter().map(|(index, at, _)| (*index, at / MS)).collect();
         assert_eq!(expiries, [(1, 60), (3, 80)]);
         let counts = script.dispatcher.counts();

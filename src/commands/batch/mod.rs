@@ -38,6 +38,9 @@ use resume::Succeeded;
 pub(super) use writer::Problem;
 use writer::{Log, Writer};
 
+/// What runs one.
+pub(super) const RUN: &str = "use poolscope run FILE --engine NAME";
+
 /// A batch that may begin.
 pub(super) struct Batch {
     teller: Teller,

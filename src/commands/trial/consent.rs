@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn every_factor_that_is_more_than_one_is_told() {
-        let extent = |arms, counts, repeats, warmups| Extent { tasks: 100, arms, counts, repeats, warmups };
+        let extent =
+            |arms, counts, repeats, warmups| Extent { tasks: 100, arms, counts, repeats, warmups, open: false };
         for (extent, runs, words) in [
             (extent(1, 1, 1, 0), 1, "100 executions in all, each done once"),
             (extent(2, 1, 1, 0), 2, "200 executions in all: 100 tasks × 2 engines"),

@@ -30,24 +30,28 @@ Examples:
 
 Exit codes:
     0  done
-    1  an expectation of the file (`expect`) does not hold, or a task did
-       not succeed, with --fail-on-error, which `try` implies
+    1  an expectation of the file (`expect`) does not hold, or a task did not
+       succeed, with --fail-on-error, which `try` implies, or --halt by fail
     2  bad input, or a place that cannot be written to; nothing was started
     3  aborted, an engine broke, headless not one task of an arm succeeded,
        or the result could not be written (it goes to standard output then)
     4  under --strict a suspect run, or an expectation that is too noisy to say
   129  ended by SIGHUP; what was measured is printed, marked as aborted
   130  ended by Ctrl-C; likewise
+  141  the reader of what tasks write has gone
   143  ended by SIGTERM; likewise, and so 128 + N for QUIT, USR1, USR2, ALRM, XCPU
 Of several the first of 128 + N, 2, 3, 1, 4 is told. The first signal ends running
 tasks with SIGTERM and, after their grace period, SIGKILL; a second one kills.";
 
 const AFTER_RUN: &str = "\
-Makes one run, without a warm-up; compare repeats.
+Makes one run, without a warm-up; compare repeats. Where there are items, or an option of
+a batch is given, what commands write goes to standard output, each task's whole, and the
+report to standard error.
 
 Examples:
   poolscope run cpu-uniform                            the first arm of a bundled workload
   poolscope run my.yaml --engine process --workers 8
+  poolscope run my.yaml --joblog log --halt soon,fail=3    a batch; --resume log does the rest
   poolscope run my.yaml --set total=50 --format json --output result.json";
 
 const AFTER_COMPARE: &str = "\

@@ -18,8 +18,7 @@ use crate::workload::units::format_duration;
 /// # Errors
 /// See [`super::execute`].
 pub(crate) fn execute(arguments: &CompareArgs) -> anyhow::Result<ExitReason> {
-    if let Err(exit) = batch::refused(&(&arguments.batch).into(), "compare runs each arm several times", batch::INSTEAD)
-    {
+    if let Err(exit) = batch::refused(&(&arguments.batch).into(), "compare runs each arm several times", batch::RUN) {
         return Ok(exit);
     }
     if arguments.changes.workers.as_ref().is_some_and(|counts| counts.single().is_none()) {

@@ -13,10 +13,11 @@ use crate::commands::dashboard::kept::KeptSessions;
 use crate::commands::farewell::{self, Again, Repeat};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::{ExitReason, compare, leave, list, new, process, python, write};
+use crate::os::terminal_input;
 use crate::session::conductor::{JoinOnDrop, Session};
 use crate::tui::{self, CatalogueEntry, DashboardEnd, DashboardOptions, Left, ThemeName};
 use crate::workload::model::Workload;
-use crate::workload::source::Source;
+use crate::workload::source::{self, Source};
 
 /// Prepares, shows the dashboard, in which sessions are run, and says what was measured.
 ///
@@ -24,10 +25,41 @@ use crate::workload::source::Source;
 /// See [`super::execute`].
 pub(crate) fn execute(arguments: &DashboardArgs) -> anyhow::Result<ExitReason> {
     let console = Console::detect();
-    if !has_terminal(console) || !std::io::stdin().is_terminal() {
+    if !has_terminal(console) {
         return without_terminal(arguments, console);
     }
-    show(arguments, None)
+    if std::io::stdin().is_terminal() {
+        return show(arguments, None);
+    }
+    match with_items_of_input(arguments) {
+        Ok(Some(given)) => {
+            // What was standard input has been read; keys come from the terminal.
+            match terminal_input::take(process()?) {
+                Ok(()) => show(arguments, Some(given)),
+                Err(_) => without_terminal(arguments, console),
+            }
+        }
+        Ok(None) => without_terminal(arguments, console),
+        Err(exit) => Ok(exit),
+    }
+}
+
+/// The workload that is named, where its items are on standard input.
+fn with_items_of_input(arguments: &DashboardArgs) -> Prepared<Option<Given>> {
+    let DashboardArgs { file, changes, output, .. } = arguments;
+    let Some(file) = file.as_ref().filter(|file| !source::is_standard_input(file)) else { return Ok(None) };
+    let (source, workload) = prepare::source_and_workload(file, changes, output.color)?;
+    Ok(source::input_was_read().then(|| Given {
+        source,
+        workload,
+        again: Again { words: command_line(), piped: true },
+        typed: false,
+    }))
+}
+
+/// The words that this program was called with. What cannot be shown as text is not typed again either.
+pub(super) fn command_line() -> Vec<String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 /// Whether there is a terminal that can be drawn on.
@@ -44,6 +76,8 @@ pub(super) struct Given {
     pub(crate) workload: Arc<Workload>,
     /// The command line that says the same again.
     pub(crate) again: Again,
+    /// Whether the command line says all of it.
+    pub(crate) typed: bool,
 }
 
 /// The dashboard of what the command line names, or of what is given.
@@ -103,7 +137,7 @@ fn prepared(arguments: &DashboardArgs, given: Option<Given>) -> Prepared<Offer> 
     let Some(file) = file else {
         return Ok(Offer { catalogue: catalogue::catalogue(&platform, changes), platform, named: None });
     };
-    let typed = given.is_some();
+    let typed = given.as_ref().is_some_and(|given| given.typed);
     let (source, workload) = match given {
         Some(given) => (given.source, given.workload),
         None => prepare::source_and_workload(file, changes, *color)?,

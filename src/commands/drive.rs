@@ -101,6 +101,7 @@ async fn watch(
                 let asked = match ask {
                     Ask::Hold => SessionCommand::Hold(true),
                     Ask::GoOn => SessionCommand::Hold(false),
+                    Ask::MoreTasks => SessionCommand::MoreTasks,
                     Ask::End => SessionCommand::Stop,
                 };
                 handle.commands.send(asked).context("the session is gone")?;

@@ -18,7 +18,9 @@ use crate::report::ending::Ending;
 use crate::report::text::TextOptions;
 use crate::report::{self, Results};
 use crate::report::{clean, expectation, sweep};
-use crate::session::view::SessionCommand;
+use crate::session::stream::SharedStream;
+use crate::session::view::{SessionCommand, SessionView};
+use crate::workload::items::ItemError;
 use crate::workload::model::{HaltWhy, Workload};
 
 /// What a verb has made of its arguments: everything was checked, and nothing was started.
@@ -82,6 +84,9 @@ pub(super) fn execute<R: Report>(
     let beside_output = batch.as_ref().is_some_and(|batch| batch.gives_output);
     if let Some(Err(problem)) = batch.map(Batch::finish) {
         driven.ending = problem.ending(driven.ending);
+    }
+    if let Err(error) = settle(&mut driven) {
+        driven.ending = Ending::Broken(format!("the items on standard input: {error}"));
     }
     let results = results(&driven);
     let exit = if beside_output && target.is_standard() {
@@ -222,6 +227,15 @@ impl Report for sweep::SweepResults {
     }
 }
 
+/// Of items that came while it ran it is known now how many there were, and which.
+fn settle(driven: &mut Driven) -> Result<(), ItemError> {
+    let Some(live) = driven.view.workload.live().cloned() else { return Ok(()) };
+    let workload = Arc::new(driven.view.workload.settled()?);
+    driven.stream_hash = SharedStream::new(&workload).hash().to_owned();
+    driven.view = Arc::new(SessionView { workload, ..SessionView::clone(&driven.view) });
+    live.error().map_or(Ok(()), Err)
+}
+
 /// Shows the result on standard error, where standard output is the tasks'. Says whether it did.
 fn show_beside(results: &impl Report, output: &Output) -> bool {
     // Of one whose reader has gone nobody wants to hear any more.
@@ -297,10 +311,9 @@ fn expected(checked: &Checked, output: &Output, on_page: bool) -> ExitReason {
 /// The exit code of an ending; says what broke.
 fn ended(ending: &Ending) -> ExitReason {
     match ending {
-        Ending::Finished => ExitReason::Done,
         Ending::Stopped(Some(signal)) => ExitReason::Signal(*signal),
         Ending::Halted(halt) if halt.why == HaltWhy::Fail => ExitReason::Failed,
-        Ending::Halted(_) => ExitReason::Done,
+        Ending::Finished | Ending::Halted(_) => ExitReason::Done,
         Ending::Stopped(None) | Ending::OutOfTime(_) => ExitReason::Aborted,
         Ending::Broken(reason) => {
             write::say(&format!("error: {}", clean::line(reason)));

@@ -79,12 +79,24 @@ pub(super) fn workload(name: &str, changes: &ChangeArgs, color: Color) -> Prepar
 /// The same with where it came from.
 pub(super) fn source_and_workload(name: &str, changes: &ChangeArgs, color: Color) -> Prepared<(Source, Arc<Workload>)> {
     announce(name);
-    changed(source::load(name, changes.allow_exec, &changes.set), changes, color)
+    changed(source::load(name, changes.allow_exec, &changes.set, false), changes, color)
+}
+
+/// [`workload`], whose items may still be coming on standard input ([`super::batch::live`]).
+pub(super) fn live_workload(name: &str, changes: &ChangeArgs, color: Color) -> Prepared<Arc<Workload>> {
+    announce(name);
+    let loaded = source::load(name, changes.allow_exec, &changes.set, true);
+    changed(loaded, changes, color).map(|(_, workload)| workload)
 }
 
 /// The same for a text that the command line says: it runs here and now.
-pub(super) fn typed(text: String, changes: &ChangeArgs, color: Color) -> Prepared<(Source, Arc<Workload>)> {
-    changed(source::typed(text, &changes.set), changes, color)
+pub(super) fn typed(
+    text: String,
+    changes: &ChangeArgs,
+    color: Color,
+    streams_input: bool,
+) -> Prepared<(Source, Arc<Workload>)> {
+    changed(source::typed(text, &changes.set, streams_input), changes, color)
 }
 
 fn changed(

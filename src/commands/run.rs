@@ -23,13 +23,14 @@ pub(crate) fn execute(arguments: &RunArgs) -> anyhow::Result<ExitReason> {
 fn prepared(arguments: &RunArgs) -> Prepared<Job> {
     let RunArgs { file, changes, output, .. } = arguments;
     prepare::one_count(changes, "run", Some(file))?;
-    let workload = prepare::workload(file, changes, output.color)?;
+    let workload = prepare::live_workload(file, changes, output.color)?;
     let first = workload.engines.first().map(|engine| engine.name.clone()).unwrap_or_default();
     let arm = prepare::arm(&workload, arguments.engine.as_ref().unwrap_or(&first))?;
     let mut once = (*workload).clone();
     (once.measure.warmup, once.measure.repeats) = (0, NonZeroU32::MIN);
     once.measure.adaptive = None;
     (once.engines, once.baseline) = (vec![arm], 0);
+    let mut once = batch::live::settled(once, &arguments.batch)?;
     let platform = Platform::detect();
     prepare::envelope(&once, &platform, changes, false)?;
     let target = Target::open(output.output.as_deref(), &[file])?;

@@ -26,8 +26,7 @@ use crate::workload::source::Source;
 /// # Errors
 /// See [`super::execute`].
 pub(crate) fn execute(arguments: &SweepArgs) -> anyhow::Result<ExitReason> {
-    if let Err(exit) = batch::refused(&(&arguments.batch).into(), "sweep runs it with several settings", batch::INSTEAD)
-    {
+    if let Err(exit) = batch::refused(&(&arguments.batch).into(), "sweep runs it with several settings", batch::RUN) {
         return Ok(exit);
     }
     let loaded = prepare::source_and_workload(&arguments.file, &arguments.changes, arguments.output.color);

@@ -47,7 +47,7 @@ pub(crate) fn execute(arguments: &TryArgs) -> anyhow::Result<ExitReason> {
 fn print(arguments: &TryArgs, text: &str) -> anyhow::Result<ExitReason> {
     // What comes through standard input is for whoever runs it.
     let readable = text::without_input(text);
-    if let Err(exit) = prepare::typed(readable, &arguments.changes, arguments.output.color) {
+    if let Err(exit) = prepare::typed(readable, &arguments.changes, arguments.output.color, false) {
         return Ok(exit);
     }
     if let Some(rest) = text::not_in_it(arguments) {
@@ -59,7 +59,9 @@ fn print(arguments: &TryArgs, text: &str) -> anyhow::Result<ExitReason> {
 
 fn prepared(arguments: &TryArgs, text: String) -> Prepared<(Given, Option<Batch>)> {
     let TryArgs { changes, output, .. } = arguments;
-    let (source, mut workload) = prepare::typed(text, changes, output.color)?;
+    // The dashboard may run it again, and tells what there is.
+    let (source, workload) = prepare::typed(text, changes, output.color, is_headless(arguments))?;
+    let mut workload = Arc::new(batch::live::settled(Arc::unwrap_or_clone(workload), &arguments.batch)?);
     // A file may be meant for another machine; what is typed is meant for this one.
     if let Some(programs) = programs::of(&workload).filter(|programs| !programs.warnings().is_empty()) {
         programs.warnings().iter().for_each(|warning| write::say(&format!("error: {warning}")));
@@ -84,10 +86,9 @@ fn prepared(arguments: &TryArgs, text: String) -> Prepared<(Given, Option<Batch>
     if work.runs() > 1 && !arguments.yes {
         consent::ask()?;
     }
-    // What cannot be shown as text is not typed again either.
-    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    let again = Again { words, piped: arguments.items.as_deref().is_some_and(farewell::is_piped) };
-    Ok((Given { source, workload, again }, batch))
+    let piped = arguments.items.as_deref().is_some_and(farewell::is_piped);
+    let again = Again { words: dashboard::command_line(), piped };
+    Ok((Given { source, workload, again, typed: true }, batch))
 }
 
 fn run(arguments: &TryArgs, given: Given, batch: Option<Batch>) -> anyhow::Result<ExitReason> {

@@ -1,19 +1,22 @@
 //! A workload's stream in the words of an engine, shared by all runs of a session.
 
-use crate::engine::event::Moment;
-use crate::engine::stream::{Admission, ClosedLoop, StreamRun, TaskStream};
+use std::sync::Arc;
+
+use crate::engine::event::{Event, Moment};
+use crate::engine::stream::{Admission, ClosedLoop, StreamRun, Submission, Submitter, TaskStream};
+use crate::workload::items::Live;
 use crate::workload::model::{Arrivals, ClassId, Workload};
 use crate::workload::stream::Stream;
 
 /// See the module docs.
 #[derive(Clone, Debug)]
-pub struct SharedStream(Stream);
+pub struct SharedStream(Stream, Option<Arc<Live>>);
 
 impl SharedStream {
     /// The stream of a workload.
     #[must_use]
     pub fn new(workload: &Workload) -> Self {
-        Self(Stream::new(workload))
+        Self(Stream::new(workload), workload.live().cloned())
     }
 
     /// Tells one stream from another.
@@ -31,6 +34,10 @@ impl SharedStream {
     /// When its tasks are admitted.
     #[must_use]
     pub fn admission(&self, workload: &Workload) -> Admission {
+        if let Some(live) = &self.1 {
+            let submitter = Box::new(AsTheyCome { live: Arc::clone(live), submitted: 0 });
+            return Admission::Submitted { submitter, capacity: workload.arrivals.max_in_flight() };
+        }
         match (self.0.arrivals(), &workload.arrivals) {
             (_, Arrivals::ClosedLoop { max_in_flight }) => Admission::Submitted {
                 submitter: Box::new(ClosedLoop::new(self.0.total())),
@@ -48,7 +55,7 @@ impl SharedStream {
 
 impl TaskStream for SharedStream {
     fn total(&self) -> Option<u64> {
-        Some(self.0.total())
+        self.1.is_none().then(|| self.0.total())
     }
 
     fn class_total(&self, class: ClassId) -> u64 {
@@ -59,4 +66,28 @@ impl TaskStream for SharedStream {
         let (first, count, class) = self.0.run_at(position, most);
         StreamRun { first, count, class }
     }
+}
+
+/// Submits tasks as their items come.
+#[derive(Debug)]
+struct AsTheyCome {
+    live: Arc<Live>,
+    submitted: u64,
+}
+
+impl Submitter for AsTheyCome {
+    fn submit(&mut self, _: Moment, room: u64) -> Submission {
+        let known = self.live.known(self.submitted);
+        match known.count - self.submitted {
+            0 if known.closed => Submission::Closed,
+            0 => Submission::Nothing,
+            left => {
+                let count = left.min(room);
+                self.submitted += count;
+                Submission::Tasks(count)
+            }
+        }
+    }
+
+    fn told(&mut self, _: Moment, _: &Event<'_>) {}
 }

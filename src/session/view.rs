@@ -301,6 +301,8 @@ pub enum SessionCommand {
     Run(Mode),
     /// Stop giving out work, or give it out again.
     TogglePause,
+    /// More tasks have come for a run that takes them as they come.
+    MoreTasks,
     /// Begin nothing more for the moment, or go on: for a reader of results that cannot keep up, which is no change of what is
     /// measured.
     Hold(bool),

@@ -1,6 +1,6 @@
 //! Which unsuccessful attempts are listed: the words of a filter, all of which must fit.
 //!
-//! `status:failed,timeout engine:pool class:NAME run:2 #41`; any other word is looked for in cause, class and output. Quotes
+//! `status:failed,timeout engine:pool class:NAME item:NAME run:2 #41`; any other word is looked for in cause, class, item and output. Quotes
 //! keep words together. Upper and lower case are the same.
 
 use crate::session::view::SessionView;
@@ -19,6 +19,7 @@ enum Term {
     Status(Vec<String>),
     Engine(Vec<String>),
     Class(Vec<String>),
+    Item(Vec<String>),
     Run(Vec<String>),
     Task(u64),
     Text(String),
@@ -74,6 +75,7 @@ fn term(word: String) -> Option<Term> {
         "status" | "outcome" => Term::Status,
         "engine" => Term::Engine,
         "class" => Term::Class,
+        "item" => Term::Item,
         "run" => Term::Run,
         _ => return Some(Term::Text(word)),
     };
@@ -90,6 +92,7 @@ impl Term {
         let report = failure.report;
         let has = |text: &str, part: &str| text::clean(text).to_lowercase().contains(part);
         let class = || view.workload.classes.get(usize::from(report.class)).map_or("", |class| class.name.as_str());
+        let item = || view.workload.item_text(report.index).unwrap_or_default();
         match self {
             // `timeout`, `timed_out` and `timed-out`, or the start of one of them.
             Self::Status(values) => one_of(values, |value| {
@@ -103,6 +106,10 @@ impl Term {
                 one_of(values, |value| name.contains(value) || arm.spec.kind.word() == value)
             }
             Self::Class(values) => one_of(values, |value| has(class(), value)),
+            Self::Item(values) => {
+                let item = item();
+                one_of(values, |value| has(&item, value))
+            }
             Self::Run(values) => {
                 let word = run_word(failure.run);
                 one_of(values, |value| word == value || failure.run.warmup && word.starts_with(value))
@@ -111,6 +118,7 @@ impl Term {
             Self::Text(part) => {
                 has(&report.cause.to_string(), part)
                     || has(class(), part)
+                    || has(&item(), part)
                     || has(&report.stderr_tail, part)
                     || has(&report.stdout_tail, part)
             }
@@ -121,7 +129,10 @@ impl Term {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
     use crate::tui::{failures, fixture};
+    use crate::workload::items::{Item, ItemValue, Source, TaskItems};
 
     /// The tasks that a filter leaves of #41 (process, timeout), #17 (process, failed) and #5 (pool, lost).
     fn left(typed: &str) -> Vec<u64> {
@@ -152,6 +163,28 @@ mod tests {
             ("\"of output\"", &[17]),
             ("simulate status:timeout", &[41]),
             ("status:nonsense", &[]),
+        ] {
+            assert_eq!(left(typed), tasks, "{typed}");
+        }
+    }
+
+    #[test]
+    fn words_choose_by_item() {
+        let mut view = fixture::with_failures();
+        let items = (0..100).map(|number| Item::of(ItemValue::Text(format!("photo {number}.JPG").into_bytes())));
+        let items = TaskItems::new(Source::List(items.collect())).unwrap();
+        Arc::make_mut(&mut view.workload).classes[0].items = Some(items);
+        let list = failures::all(&view);
+        let left = |typed: &str| -> Vec<u64> {
+            let filter = Filter::new(typed);
+            list.iter().filter(|failure| filter.fits(&view, failure)).map(|failure| failure.report.index).collect()
+        };
+        for (typed, tasks) in [
+            ("item:5.jpg", &[5][..]),
+            ("item:41.jpg,17", &[41, 17]),
+            ("\"photo 17\"", &[17]),
+            ("item:none", &[]),
+            ("item:", &[41, 17, 5]),
         ] {
             assert_eq!(left(typed), tasks, "{typed}");
         }

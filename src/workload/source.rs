@@ -7,9 +7,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::workload::bundled;
 use crate::workload::diagnostic::{Diagnostic, Diagnostics};
+use crate::workload::items::Live;
 use crate::workload::load::{self, LARGEST_FILE, Loaded, NamedFiles};
 use crate::workload::model::{Work, Workload};
 use crate::workload::text::neutral;
@@ -38,6 +40,8 @@ pub(crate) struct Source {
     pub(crate) world_writable: bool,
     /// Whether its items may be those of standard input: it is to be run at once.
     pub(crate) reads_input: bool,
+    /// Whether lines of it may be taken while they are still coming.
+    pub(crate) streams_input: bool,
     /// Whether it is one of those inside the program.
     is_bundled: bool,
 }
@@ -216,6 +220,7 @@ pub(crate) fn read(path: &Path) -> Result<Source, SourceError> {
         folder,
         world_writable,
         reads_input: false,
+        streams_input: false,
         is_bundled: false,
     })
 }
@@ -248,10 +253,17 @@ fn text_up_to(from: impl Read, name: &str, most: u64) -> Result<String, SourceEr
 ///
 /// # Errors
 /// All problems, as diagnostics.
-pub(crate) fn load(name_or_path: &str, allow_exec: bool, set: &[String]) -> Result<(Source, Loaded), Diagnostics> {
+/// `streams_input`: lines of standard input may be taken while they are still coming ([`Workload::live`]).
+pub(crate) fn load(
+    name_or_path: &str,
+    allow_exec: bool,
+    set: &[String],
+    streams_input: bool,
+) -> Result<(Source, Loaded), Diagnostics> {
     let mut source = open(name_or_path).map_err(|error| error.diagnostic())?;
     // It can be read once.
     source.reads_input = !is_standard_input(name_or_path);
+    source.streams_input = streams_input;
     let loaded = source.load(set)?;
     match source.exec_refusal(&loaded.workload, allow_exec) {
         Some(refusal) => Err(refusal.into()),
@@ -259,12 +271,17 @@ pub(crate) fn load(name_or_path: &str, allow_exec: bool, set: &[String]) -> Resu
     }
 }
 
+/// Whether items of standard input were read to their end.
+pub(crate) fn input_was_read() -> bool {
+    input::was_read()
+}
+
 /// Checks a workload that has no file: what it names is looked for in the current folder, and standard input is its own.
 ///
 /// # Errors
 /// All problems, as diagnostics.
-pub(crate) fn typed(text: String, set: &[String]) -> Result<(Source, Loaded), Diagnostics> {
-    let source = Source { name: TYPED.to_owned(), reads_input: true, ..Source::without_file(text) };
+pub(crate) fn typed(text: String, set: &[String], streams_input: bool) -> Result<(Source, Loaded), Diagnostics> {
+    let source = Source { name: TYPED.to_owned(), reads_input: true, streams_input, ..Source::without_file(text) };
     let loaded = source.load(set)?;
     Ok((source, loaded))
 }
@@ -302,6 +319,8 @@ struct Beside<'a> {
     folder: Option<&'a Path>,
     /// Whether standard input may be read.
     reads_input: bool,
+    /// Whether lines of it may be taken while they are still coming.
+    streams_input: bool,
     /// Whether the workload is a bundled one, whose files may be inside the program too.
     is_bundled: bool,
 }
@@ -336,6 +355,14 @@ impl NamedFiles for Beside<'_> {
             .map_err(in_short)
     }
 
+    fn live(&self, name: &str, separator: u8) -> Result<Option<Arc<Live>>, String> {
+        if is_standard_input(name) && self.reads_input && self.streams_input {
+            input::live(separator)
+        } else {
+            Ok(None)
+        }
+    }
+
     fn folder(&self) -> Result<PathBuf, String> {
         let current = || std::env::current_dir().map_err(|error| format!("the current folder: {error}"));
         self.folder.map_or_else(current, |folder| Ok(folder.to_owned()))
@@ -351,6 +378,7 @@ impl Source {
             folder: None,
             world_writable: false,
             reads_input: false,
+            streams_input: false,
             is_bundled: false,
         }
     }
@@ -360,8 +388,8 @@ impl Source {
     /// # Errors
     /// All problems.
     pub(crate) fn load(&self, set: &[String]) -> Result<Loaded, Diagnostics> {
-        let beside =
-            Beside { folder: self.folder.as_deref(), reads_input: self.reads_input, is_bundled: self.is_bundled };
+        let Self { reads_input, streams_input, is_bundled, .. } = *self;
+        let beside = Beside { folder: self.folder.as_deref(), reads_input, streams_input, is_bundled };
         let mut loaded = load::load_with(&self.text, &self.name, set, &beside)?;
         loaded.workload.folder.clone_from(&self.folder);
         Ok(loaded)

@@ -1,8 +1,13 @@
 //! What workers are sent of a class, and the bytes that come with each of its tasks because only the parent knows them:
 //! times of a trace, arguments that are drawn, what is made of an item, and payloads.
 
-use crate::workload::items::{ItemError, TaskItems};
-use crate::workload::model::{Attempt, CommandLine, CommandOptions, PythonCall, TaskClass, TaskIndex, Work, Workload};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use crate::workload::items::{ItemError, Live, TaskItems};
+use crate::workload::model::{
+    Attempt, CommandLine, CommandOptions, PythonCall, Share, TaskClass, TaskIndex, Work, Workload,
+};
 use crate::workload::placeholder::Values;
 use crate::workload::program_start::ProgramStart;
 use crate::workload::random::{Purpose, bits};
@@ -155,6 +160,33 @@ impl Workload {
         self.classes.iter().any(|class| class.items.is_some())
     }
 
+    /// The items that are still coming, where there are such.
+    pub(crate) fn live(&self) -> Option<&Arc<Live>> {
+        self.classes.iter().find_map(|class| class.items.as_ref()?.live())
+    }
+
+    /// The same workload with as many tasks as items have come. To be called when no more will come, or nobody waits for them.
+    ///
+    /// # Errors
+    /// When the items cannot be read.
+    pub(crate) fn settled(&self) -> Result<Self, ItemError> {
+        let mut settled = self.clone();
+        let mut first = 0;
+        for class in &mut settled.classes {
+            let Share::Count(count) = &mut class.share else { continue };
+            if let Some(items) = &class.items {
+                let known = items.live().map(|live| live.known(u64::MAX));
+                let whole =
+                    known.is_none_or(|known| known.closed) && items.live().is_none_or(|live| live.error().is_none());
+                let all = if whole { items.settled()?.ok_or(ItemError::Empty)? } else { items.clone() };
+                *count = if whole { all.tasks() } else { at_least_one(known.map_or(0, |known| known.count)) };
+                class.items = Some(all.beginning_at(first));
+            }
+            first += count.get();
+        }
+        Ok(settled)
+    }
+
     /// The items of the class that a task is of.
     fn items_of(&self, index: TaskIndex) -> Option<&TaskItems> {
         self.classes.iter().filter_map(|class| class.items.as_ref()).find(|items| items.covers(index))
@@ -176,4 +208,8 @@ impl Workload {
         let item = self.items_of(index)?.of(index);
         Some(item.map_or_else(|error| format!("({error})"), |item| item.shown(SHOWN)))
     }
+}
+
+fn at_least_one(count: u64) -> NonZeroU64 {
+    NonZeroU64::new(count).unwrap_or(NonZeroU64::MIN)
 }

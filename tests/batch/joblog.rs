@@ -23,6 +23,25 @@ fn each_task_has_a_line_in_every_engine() {
 }
 
 #[test]
+fn functions_have_lines_too_whoever_dispatches_them() {
+    let folder = super::WorkloadFolder::new(
+        "version: 1\nname: b\ntasks: [{ name: t, kind: python, callable: \"job:check\", items: [1, two], args: [{ item }] }]\n\
+         engines: [{ kind: pool, workers: 2 }]\n",
+    );
+    fs::write(folder.path("job.py"), "def check(item):\n    return 10 / (item - 1 if item == 1 else 1)\n").unwrap();
+    for engine in ["pool", "mp_pool", "ppe"] {
+        code(&shell(&folder, &format!("POOLSCOPE run w.yaml --engine {engine} --joblog {engine} -q")), 0);
+        let mut found = entries(&folder, engine);
+        found.sort();
+        let told: Vec<_> = found.iter().map(|entry| (entry.0, entry.1, entry.3.as_str(), entry.4.as_str())).collect();
+        assert_eq!(told, [(1, -1, "job:check 1", "failed"), (2, 0, "job:check two", "succeeded")], "{engine}");
+    }
+    let output = shell(&folder, "POOLSCOPE run w.yaml --engine mp_pool --halt now,fail=1");
+    code(&output, 2);
+    assert!(text(&output.stderr).contains("dispatches by itself"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_task_that_is_tried_again_has_one_line() {
     let folder = workload(
         "[a, b]",

@@ -5,6 +5,7 @@
 mod support;
 
 mod halt;
+mod input;
 mod joblog;
 mod output;
 mod resume;
@@ -24,6 +25,7 @@ pub fn workload(items: &str, script: &str, more: &str) -> WorkloadFolder {
     ))
 }
 
+/// A script in its folder.
 pub fn shell(folder: &WorkloadFolder, script: &str) -> Output {
     folder.shell(script).env("POOLSCOPE_CACHE_DIR", support::cli::cache()).env("POOLSCOPE_DB", "off").output().unwrap()
 }
@@ -35,6 +37,7 @@ pub fn done(folder: &WorkloadFolder) -> Vec<String> {
     lines
 }
 
+/// Lines of a file in it.
 pub fn lines(folder: &WorkloadFolder, name: &str) -> Vec<String> {
     let text = fs::read(folder.path(name)).unwrap_or_default();
     String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()

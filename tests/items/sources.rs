@@ -202,7 +202,10 @@ fn a_failure_names_its_item() {
     let run = only_run(&output);
     assert_eq!(run["failures"][0]["item"], "b\ta d", "{run}");
     let report = folder.run("process", &[]).output().unwrap();
-    assert!(text(&report.stdout).contains("task 1 (t, b␉a d)"), "{}", text(&report.stdout));
+    assert!(text(&report.stdout).is_empty(), "what tasks write goes there: {}", text(&report.stdout));
+    let report = folder.run("process", &["--output", "report"]).current_dir(folder.as_path()).output().unwrap();
+    let report = fs::read_to_string(folder.path("report")).unwrap_or_else(|_| panic!("{}", text(&report.stderr)));
+    assert!(report.contains("task 1 (t, b␉a d)"), "{report}");
 }
 
 #[test]

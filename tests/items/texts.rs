@@ -7,6 +7,9 @@ use proptest::prelude::*;
 use super::sources::{ENGINES, all_succeeded, written};
 use crate::support::program::{WorkloadFolder, only_run};
 
+/// CPython's own, which dispatch by themselves.
+const REFERENCE: [&str; 3] = ["mp_pool", "mp_process", "ppe"];
+
 /// A workload with this task, and a folder `out`.
 fn folder(task: &str) -> WorkloadFolder {
     let folder = WorkloadFolder::new(&format!(
@@ -54,7 +57,7 @@ fn python_gets_an_item_with_its_type() {
                file.write(repr((value, text, item, name)))\n";
     fs::write(folder.path("job.py"), job).unwrap();
     fs::write(folder.path("list.jsonl"), "{\"v\":[1,2.5],\"k\":\"a\"}\n{\"v\":\"s\",\"k\":true}\n").unwrap();
-    for engine in ENGINES {
+    for engine in ENGINES.into_iter().chain(REFERENCE) {
         all_succeeded(&folder.run(engine, &["--format", "json"]).output().unwrap(), 2);
         let written = written(folder.as_path()).into_iter().map(|text| String::from_utf8(text).unwrap());
         let wanted =
@@ -73,7 +76,7 @@ fn python_gets_any_bytes_as_it_names_files() {
     fs::write(folder.path("job.py"), job).unwrap();
     let lines: [&[u8]; 3] = [b"a\xff\xfe b", "ü\u{1f980}".as_bytes(), b"\x80"];
     fs::write(folder.path("list.txt"), lines.join(&b'\n')).unwrap();
-    for engine in ENGINES {
+    for engine in ENGINES.into_iter().chain(REFERENCE) {
         all_succeeded(&folder.run(engine, &["--format", "json"]).output().unwrap(), 3);
         assert_eq!(written(folder.as_path()), lines, "{engine}");
     }

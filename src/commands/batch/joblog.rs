@@ -89,10 +89,9 @@ impl Joblog {
             return Err(format!("{name}: it is not a regular file, which a joblog has to be"));
         }
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(format!("{name}: another Poolscope is writing to it")),
             // Not every file system has locks.
-            Err(_) => {}
+            Ok(()) | Err(_) => {}
         }
         check_header(&file, metadata.len()).map_err(|reason| format!("{name}: {reason}"))?;
         let whole = whole_lines(&file, metadata.len()).map_err(failed)?;

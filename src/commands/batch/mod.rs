@@ -6,6 +6,7 @@
 
 mod identity;
 mod joblog;
+pub(super) mod live;
 mod observer;
 mod output;
 mod resume;
@@ -37,8 +38,8 @@ use resume::Succeeded;
 pub(super) use writer::Problem;
 use writer::{Log, Writer};
 
-/// What runs a batch.
-pub(super) const INSTEAD: &str = "use poolscope run FILE --engine NAME";
+/// What runs one.
+pub(super) const RUN: &str = "use poolscope run FILE --engine NAME";
 
 /// A batch that may begin.
 pub(super) struct Batch {
@@ -81,7 +82,7 @@ pub(super) fn prepare(arguments: &BatchArgs, workload: &mut Workload, output_is_
     let joblog = arguments.joblog.as_ref().or(arguments.resume.as_ref());
     let joblog = joblog.map(|path| Joblog::open(path, write::say)).transpose().map_err(told)?;
     let gives_output = output_is_free && workload.classes.iter().any(|class| matches!(class.work, Work::Command(_)));
-    if joblog.is_none() && !gives_output {
+    if joblog.is_none() && !gives_output && workload.live().is_none() {
         return Ok(None);
     }
     if gives_output && standard_output::was_closed() {
@@ -93,6 +94,10 @@ pub(super) fn prepare(arguments: &BatchArgs, workload: &mut Workload, output_is_
     let (asking, asks) = unbounded_channel();
     let (sender, receiver) = mpsc::channel();
     let backlog = Backlog::new(asking);
+    if let Some(live) = workload.live() {
+        let backlog = backlog.clone();
+        live.wake_with(move || backlog.ask(Ask::MoreTasks));
+    }
     let writer = Writer {
         log: Log { joblog, identities },
         backlog: backlog.clone(),

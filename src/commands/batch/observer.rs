@@ -28,6 +28,8 @@ pub(crate) enum Ask {
     Hold,
     /// Go on.
     GoOn,
+    /// Look for more tasks: items have come.
+    MoreTasks,
     /// End: nothing can be written down any more.
     End,
 }

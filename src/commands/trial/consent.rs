@@ -22,6 +22,8 @@ pub(super) struct Extent {
     probed: u64,
     /// Most attempts at a task.
     attempts: u64,
+    /// Whether nobody knows yet how many tasks there will be.
+    live: bool,
 }
 
 impl Extent {
@@ -41,6 +43,7 @@ impl Extent {
             warmups: measure.warmup.into(),
             probed: probed as u64,
             attempts: u64::from(retries) + 1,
+            live: workload.live().is_some(),
         }
     }
 
@@ -52,6 +55,9 @@ impl Extent {
 
     /// `200 executions: 100 tasks x 2 engines`
     pub(super) fn words(self) -> String {
+        if self.live {
+            return "one execution for each item that comes, each done once".to_owned();
+        }
         let all = self.tasks.saturating_mul(self.runs());
         let plural = |count: u64, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
         let most = if self.open { "up to " } else { "" };
@@ -117,8 +123,8 @@ mod tests {
     #[test]
     fn every_factor_that_is_more_than_one_is_told() {
         let extent = |arms, counts, repeats, warmups| {
-            let (open, probed, attempts) = (false, 0, 1);
-            Extent { tasks: 100, arms, counts, repeats, open, warmups, probed, attempts }
+            let (open, probed, attempts, live) = (false, 0, 1, false);
+            Extent { tasks: 100, arms, counts, repeats, open, warmups, probed, attempts, live }
         };
         for (extent, runs, words) in [
             (extent(1, 1, 1, 0), 1, "100 executions in all, each done once"),

@@ -66,6 +66,7 @@ impl Conductor {
                 }
                 _ => {}
             },
+            SessionCommand::MoreTasks => self.tell_all(Command::Submit),
             SessionCommand::Hold(hold) => {
                 // Whom the user has paused goes on when the user says so.
                 if !self.lifecycle.paused {

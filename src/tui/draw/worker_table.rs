@@ -35,7 +35,7 @@ struct Columns {
 
 impl Columns {
     /// What fits into a width: the indispensable, then in the order of their use.
-    fn new(width: u16, frame: &Snapshot) -> Self {
+    fn new(width: u16, frame: &Snapshot, items: bool) -> Self {
         let digits = |n: u64| n.checked_ilog10().map_or(1, |log| log as u16 + 1);
         let largest_pid = frame.workers.iter().filter_map(|row| row.pid).max().unwrap_or(0);
         let slots = digits(frame.workers.last().map_or(0, |row| u64::from(row.slot.0)));
@@ -62,6 +62,10 @@ impl Columns {
         columns.percent = take(5);
         columns.rss = take(6);
         columns.task += take(8);
+        // An item says more than a class.
+        if items {
+            columns.task += take(12);
+        }
         columns.spark += take(6);
         columns.for_ = take(8);
         columns.pss = take(6);
@@ -73,6 +77,9 @@ impl Columns {
         columns.spark += take(CPU_HISTORY as u16 + 1 - columns.spark.min(CPU_HISTORY as u16));
         columns.task += take(12);
         columns.faults = take(9);
+        if items {
+            columns.task += free.min(24);
+        }
         columns
     }
 }
@@ -118,7 +125,7 @@ pub(crate) fn draw(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect,
             return;
         }
     }
-    let columns = Columns::new(area.width, frame);
+    let columns = Columns::new(area.width, frame, scene.view.workload.has_items());
     // A single line is that of the chosen one.
     let head_lines = u16::from(area.height > 2 || !heat_map::applies(workers));
     if head_lines > 0 {
@@ -230,9 +237,16 @@ fn task_name(scene: &Scene<'_>, worker: &WorkerRow, width: u16) -> String {
     let Some((index, class)) = worker.task else { return "–".to_owned() };
     let number = format!("#{index}");
     let room = usize::from(width).saturating_sub(text::width(&number) + 1);
+    if room < 3 {
+        return text::fit(&number, usize::from(width));
+    }
+    if let Some(item) = scene.view.workload.item_text(index) {
+        // Paths of one folder differ at their end.
+        return format!("{number} {}", text::fit_end(&item, room));
+    }
     match scene.view.workload.classes.get(usize::from(class)) {
-        Some(class) if room >= 3 => format!("{number} {}", text::fit(&text::clean(&class.name), room)),
-        _ => text::fit(&number, usize::from(width)),
+        Some(class) => format!("{number} {}", text::fit(&text::clean(&class.name), room)),
+        None => text::fit(&number, usize::from(width)),
     }
 }
 
@@ -312,10 +326,10 @@ mod tests {
         for width in 24..200 {
             let mut end = 0;
             let line = Rect::new(0, 0, width, 1);
-            layout(&Columns::new(width, &frame), line, |_, area| end = end.max(area.right()));
+            layout(&Columns::new(width, &frame, width % 2 == 0), line, |_, area| end = end.max(area.right()));
             assert!(end <= width, "{width}: {end}");
         }
-        let classroom = Columns::new(38, &frame);
+        let classroom = Columns::new(38, &frame, false);
         assert!(classroom.task > 0 && classroom.spark > 0, "{classroom:?}");
     }
 
@@ -324,7 +338,7 @@ mod tests {
         for (workers, first_pid) in [(10, 41_207), (16, 4_123_456), (64, 41_207), (200, 4_123_456)] {
             let mut frame = fixture::frame(fixture::Engine { workers, ..fixture::POOL }, Duration::from_secs(5));
             frame.workers.iter_mut().for_each(|row| row.pid = Some(first_pid + row.slot.0));
-            let columns = Columns::new(38, &frame);
+            let columns = Columns::new(38, &frame, false);
             assert!(columns.task > 0 && columns.done > 0 && columns.spark > 0, "{workers}: {columns:?}");
         }
     }

@@ -9,6 +9,7 @@ mod error;
 mod glob;
 mod item;
 mod json;
+mod live;
 mod pattern;
 mod records;
 mod spool;
@@ -20,6 +21,7 @@ pub use error::ItemError;
 pub(crate) use glob::{BadPattern, matches};
 pub(crate) use item::{Item, ItemValue, PATH_PARTS, Part, put_json_text};
 pub(crate) use json::Keys;
+pub use live::Live;
 pub(crate) use records::{Format, Records, Store, csv_names};
 pub(crate) use spool::{spooled, unlinked_file};
 
@@ -35,7 +37,12 @@ pub(crate) enum Source {
     Range { first: i64, step: i64, count: u64 },
     /// Stretches of bytes; of lines of JSON, which fields they all have.
     Records(Records, Keys),
+    /// Lines of standard input that are still coming.
+    Live(Arc<Live>),
 }
+
+/// Stands for how many items there will be, as long as that is not known.
+pub(crate) const NOT_KNOWN: u64 = 1 << 32;
 
 /// What can be asked of the items of a source by a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +69,7 @@ impl Source {
             Self::List(items) => items.len() as u64,
             Self::Range { count, .. } => *count,
             Self::Records(records, _) => records.len(),
+            Self::Live(_) => NOT_KNOWN,
         }
     }
 
@@ -76,6 +84,7 @@ impl Source {
                 Ok(Item::of(ItemValue::Json(value.to_string())))
             }
             Self::Records(records, _) => records.get(number),
+            Self::Live(live) => live.get(number),
         }
     }
 
@@ -92,6 +101,8 @@ impl Source {
             }
             Self::Range { first, step, count } => format!("range {first} {step} {count}"),
             Self::Records(records, _) => format!("{:?} {}", records.format(), records.hash()),
+            // It is told when all are there.
+            Self::Live(_) => "live".to_owned(),
         }
     }
 
@@ -218,6 +229,21 @@ impl TaskItems {
     pub(crate) fn of(&self, index: u64) -> Result<Item, ItemError> {
         let place = index.saturating_sub(self.first) % self.taken;
         self.source.get(self.sample.as_ref().map_or(place, |sample| sample.at(place)))
+    }
+
+    /// Those that are still coming.
+    pub(crate) fn live(&self) -> Option<&Arc<Live>> {
+        if let Source::Live(live) = &*self.source { Some(live) } else { None }
+    }
+
+    /// The same when all have come, as if they had been in a file.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) fn settled(&self) -> Result<Option<Self>, ItemError> {
+        let Some(live) = self.live() else { return Ok(Some(self.clone())) };
+        let source = Source::of_records(live.store()?, live.format())?;
+        Ok(Self::new(source).map(|items| items.beginning_at(self.first)))
     }
 
     /// Where they come from.

@@ -17,7 +17,7 @@ use super::csv_check::Checked;
 use super::{Item, ItemError, ItemValue};
 
 /// Length of a stretch; the last item in it may go beyond.
-const STRETCH: u64 = 32 * 1024;
+pub(super) const STRETCH: u64 = 32 * 1024;
 /// Longest item.
 pub(crate) const LONGEST: u64 = 1 << 20;
 /// What some programs put before a text in UTF-8. It is no part of it, and anywhere else it is one.
@@ -238,8 +238,8 @@ impl Records {
             return Err(ItemError::Changed);
         }
         let items = match self.format {
-            Format::Lines => split(&bytes, b'\n', |line| without_line_end(line).len()),
-            Format::Nul => split(&bytes, 0, |line| line.strip_suffix(&[0]).unwrap_or(line).len()),
+            Format::Lines => split(&bytes, b'\n', |line| content(line, b'\n')),
+            Format::Nul => split(&bytes, 0, |line| content(line, 0)),
             Format::JsonLines => split(&bytes, b'\n', |line| line.trim_ascii_end().len()),
             Format::Csv(_) => csv_records(&bytes),
         };
@@ -268,6 +268,11 @@ fn fingerprint(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(bytes);
     hasher.finish()
+}
+
+/// Bytes of a stretch without what ends it.
+pub(super) fn content(line: &[u8], separator: u8) -> usize {
+    if separator == 0 { line.strip_suffix(&[0]).unwrap_or(line).len() } else { without_line_end(line).len() }
 }
 
 fn without_line_end(line: &[u8]) -> &[u8] {
@@ -302,7 +307,7 @@ fn each_line(
 }
 
 /// Where the stretches up to `end` are that have any content; `content` says how long that is.
-fn split(bytes: &[u8], end: u8, content: impl Fn(&[u8]) -> usize) -> Vec<Range<usize>> {
+pub(super) fn split(bytes: &[u8], end: u8, content: impl Fn(&[u8]) -> usize) -> Vec<Range<usize>> {
     let mut at = 0;
     let lines = bytes.split_inclusive(|byte| *byte == end).map(|line| {
         let begin = at;

@@ -2,6 +2,9 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::workload::items::Live;
 
 /// Largest file that a workload names: 16 MiB.
 pub(crate) const LARGEST_NAMED: u64 = 16 << 20;
@@ -24,6 +27,15 @@ pub trait NamedFiles {
     /// Why it cannot be opened, in a few words that go with its name.
     fn open(&self, _name: &str) -> Result<File, String> {
         Err(NO_ITEMS.to_owned())
+    }
+
+    /// Standard input (`-`) while it is still coming, in items that this byte ends; `None` where it is to be read to its end
+    /// first, and for every other name.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in a few words that go with its name.
+    fn live(&self, _name: &str, _separator: u8) -> Result<Option<Arc<Live>>, String> {
+        Ok(None)
     }
 
     /// The folder from which patterns of items are looked for.

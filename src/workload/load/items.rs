@@ -49,7 +49,8 @@ pub(crate) fn read<'a>(map: &mut MapReader<'a>, seed: u64) -> Option<(Field<'a>,
         }
         return None;
     };
-    let read = source(&field).and_then(|source| {
+    let is_plain = sample_field.is_none() && map.peek("repeat").is_none();
+    let read = source(&field, is_plain).and_then(|source| {
         let mut items = TaskItems::new(source)?;
         if let (Some(field), Some(count)) = (&sample_field, sample) {
             let count = count?;
@@ -70,15 +71,16 @@ pub(crate) fn read<'a>(map: &mut MapReader<'a>, seed: u64) -> Option<(Field<'a>,
     Some((field, read))
 }
 
-fn source(field: &Field<'_>) -> Option<Source> {
+/// `is_plain`: each is taken once, in their order.
+fn source(field: &Field<'_>, is_plain: bool) -> Option<Source> {
     match field.tree {
         Tree::Seq(_) => listed(field),
-        Tree::Map(_) => of_map(field),
+        Tree::Map(_) => of_map(field, is_plain),
         _ => field.unfit(FORMS),
     }
 }
 
-fn of_map(field: &Field<'_>) -> Option<Source> {
+fn of_map(field: &Field<'_>, is_plain: bool) -> Option<Source> {
     let mut map = field.map()?;
     let forms = ["range", "lines", "csv", "jsonl", "glob"].map(|name| (name, map.get(name)));
     let separator =
@@ -98,8 +100,7 @@ fn of_map(field: &Field<'_>) -> Option<Source> {
     match name {
         "range" => range(&form),
         "glob" => glob(&form),
-        "lines" if separator?.unwrap_or(false) => file(&form, |_| Some(Format::Nul)),
-        "lines" => file(&form, |_| Some(Format::Lines)),
+        "lines" => lines(&form, separator?.unwrap_or(false), is_plain),
         "jsonl" => file(&form, |_| Some(Format::JsonLines)),
         _ => file(&form, |store| header(&form, store)),
     }
@@ -139,6 +140,19 @@ fn name_of(field: &Field<'_>) -> Option<String> {
     } else {
         Some(name)
     }
+}
+
+/// Lines of a file, or what zero bytes end in it.
+fn lines(field: &Field<'_>, nul: bool, is_plain: bool) -> Option<Source> {
+    if is_plain {
+        let name = name_of(field)?;
+        match field.context.files.live(&name, if nul { 0 } else { b'\n' }) {
+            Ok(Some(live)) => return Some(Source::Live(live)),
+            Ok(None) => {}
+            Err(why) => return field.refuse(field.error(format!("{}: {why}", shortened(&name, 60)))),
+        }
+    }
+    file(field, |_| Some(if nul { Format::Nul } else { Format::Lines }))
 }
 
 /// Items of a file; `format` may look into it.

@@ -14,8 +14,15 @@ use crate::workload::yaml::Tree;
 /// Most entries of `env`, and most exit codes.
 const MOST_VARIABLES: usize = 1000;
 const MOST_CODES: usize = 256;
-/// The keys, for where they do not apply.
-const KEYS: [&str; 6] = ["cwd", "env", "stdin", "success_codes", "keep_output", "result"];
+/// The keys, and why they do not apply to a program that is there for many tasks.
+const NOT_SERVED: [(&str, &str); 6] = [
+    ("cwd", "it is started once for many tasks: `command: [sh, -c, \"cd FOLDER && exec PROGRAM\"]`"),
+    ("env", "it is started once for many tasks: `command: [env, NAME=VALUE, PROGRAM]`"),
+    ("stdin", "its tasks are what it reads; `args` sends more with each of them"),
+    ("success_codes", "each answer says whether its task succeeded, and the end of the program says nothing of any"),
+    ("keep_output", "what it writes are answers; the end of its standard error is told with failures"),
+    ("result", "each answer has its result"),
+];
 
 /// Reads them.
 pub(super) fn read(map: &mut MapReader<'_>, items: &OfItems<'_>) -> Option<CommandOptions> {
@@ -63,12 +70,9 @@ fn warn_of_word(field: &Field<'_>, word: &str) {
 
 /// Refuses them of a program that is there for many tasks.
 pub(super) fn refuse(map: &mut MapReader<'_>) {
-    for name in KEYS {
+    for (name, why) in NOT_SERVED {
         if let Some(field) = map.get(name) {
-            field.wrong::<()>(
-                format!("`{name}` with `serve: lines`"),
-                "goes with commands that are started for each task",
-            );
+            field.wrong::<()>(format!("`{name}` with `serve: lines`"), why);
         }
     }
 }

@@ -3,9 +3,9 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::workload::items;
+use crate::workload::items::{self, Live, Store};
 
 /// What was read.
 static SPOOL: Mutex<Option<File>> = Mutex::new(None);
@@ -20,14 +20,48 @@ pub(super) fn file_of(text: &str) -> io::Result<File> {
     Ok(file)
 }
 
+/// What is still read.
+static LIVE: Mutex<Option<Arc<Live>>> = Mutex::new(None);
+
+/// Standard input while it is still coming; `None` where it was read otherwise before, which is to be read again.
+///
+/// # Errors
+/// Why it cannot be read or kept, in a few words.
+pub(super) fn live(separator: u8) -> Result<Option<Arc<Live>>, String> {
+    let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+    if live.is_some() || SPOOL.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+        return Ok(None);
+    }
+    refuse_terminal()?;
+    let started = Live::start(io::stdin(), separator).map_err(|error| error.to_string())?;
+    Ok(Some(Arc::clone(live.insert(started))))
+}
+
+fn refuse_terminal() -> Result<(), String> {
+    if io::stdin().is_terminal() {
+        return Err("standard input is a terminal: send the items into it, as in `find ... | poolscope ...`".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether standard input was read to its end.
+pub(super) fn was_read() -> bool {
+    SPOOL.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+}
+
 /// What standard input has.
 ///
 /// # Errors
 /// Why it cannot be read or kept, in a few words.
 pub(super) fn spool() -> Result<File, String> {
     let mut spool = SPOOL.lock().unwrap_or_else(PoisonError::into_inner);
-    if spool.is_none() && io::stdin().is_terminal() {
-        return Err("standard input is a terminal: send the items into it, as in `find ... | poolscope ...`".to_owned());
+    if let Some(live) = LIVE.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        live.wait_for_all().map_err(|error| error.to_string())?;
+        let Store::File(file) = live.store().map_err(|error| error.to_string())? else { return Err(String::new()) };
+        return Ok(file);
+    }
+    if spool.is_none() {
+        refuse_terminal()?;
     }
     let read = || {
         let mut file = items::unlinked_file(&std::env::temp_dir())?;

@@ -90,7 +90,7 @@ pub(crate) fn snapshot() -> Snapshot {
         },
         ghosts: Default::default(),
         initializers: Default::default(),
-        load: crate::metrics::snapshot::Load::default(),
+        load: Box::default(),
         stages: Box::default(),
         carriage: None,
         gil_probe: None,

@@ -261,10 +261,10 @@ impl Recorder {
             throughput_whole: per_second(counts.succeeded, wall.elapsed()),
             queue: self.queue(wall, view),
             latency: self.latencies.summary(),
-            load: Load {
+            load: Box::new(Load {
                 utilisation: Load::utilisation(busy, worker_time.idle, self.config.unbounded),
                 little: self.little(now, view),
-            },
+            }),
             stages: self.stages.loads(self.config.unbounded),
             chunks: view.chunks.map(Box::new),
             carriage: self.carriages.figures(),
@@ -291,7 +291,7 @@ impl Recorder {
             kills: self.kills.requested.shared(),
             timeouts: self.kills.timeouts.shared(),
             delivery: self.deliveries.figures(view.caller),
-            end: over.then(|| Arc::new(self.end(now, wall, view))),
+            end: over.then(|| Arc::new(self.end(wall, view, worker_time.idle))),
             page_faults: self.page_faults().map(Box::new),
             memory_course: self.course.shared(),
             deaths: self.deaths.shared(),
@@ -371,13 +371,10 @@ impl Recorder {
         suspect::reasons(&self.evidence(readings))
     }
 
-    fn end(&mut self, now: Moment, wall: Moment, view: &EngineView<'_>) -> RunEnd {
-        let last = wall + self.pauses.until(now);
-        let workers = if self.config.unbounded { 0 } else { view.workers };
-        let last_end = |slot| self.slots.get(Slot(slot)).map_or(Moment::ZERO, |totals| totals.lane.last_end);
+    fn end(&mut self, wall: Moment, view: &EngineView<'_>, idle: Duration) -> RunEnd {
         RunEnd {
             wall: wall.elapsed(),
-            tail_idle: (0..workers).map(|slot| last.since(last_end(slot))).sum(),
+            tail_idle: self.tail_idle(wall, view).min(idle),
             distributions: self.latencies.distributions(),
             delivered: self.deliveries.distribution(),
             so_far: None,
@@ -495,14 +492,14 @@ impl Observer for Recorder {
             Event::MadeWrong { count } => self.wrong_results += count,
             Event::GhostBegan { lane } => {
                 self.ghosts.began += 1;
-                self.slots.haunted(*lane, true);
+                self.slots.haunted(*lane, true, now);
             }
             Event::GhostsBurn { cpu } => self.burning = *cpu,
             Event::GhostEnded { lane, after, cpu } => {
                 self.ghosts.ended += 1;
                 let late = self.measured_until().map_or(Duration::ZERO, |until| now.since(until));
                 self.ghosts.time += after.saturating_sub(late);
-                self.slots.haunted(*lane, false);
+                self.slots.haunted(*lane, false, now);
                 self.ghosts.cpu += cpu.unwrap_or_default();
                 self.ghosts.unmeasured += u64::from(cpu.is_none());
             }

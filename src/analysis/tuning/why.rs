@@ -151,8 +151,13 @@ fn state(point: &Point, bounds: Bounds) -> String {
 fn working(point: &Point) -> String {
     let (work, startup, idle) = point.worker_time.shares();
     let shares = (percent(work), percent(startup), percent(idle));
+    let dispatch = match point.worker_time.dispatch_share() {
+        share if share < 0.005 => String::new(),
+        share => format!("{} dispatch, ", percent(share)),
+    };
     let verb = if point.workers == 1 { "works" } else { "work" };
-    format!("{} {verb} {} of the time ({} start-up, {} idle)", workers(point.workers), shares.0, shares.1, shares.2)
+    let workers = workers(point.workers);
+    format!("{workers} {verb} {} of the time ({} start-up, {dispatch}{} idle)", shares.0, shares.1, shares.2)
 }
 
 fn busy(point: &Point, bounds: Bounds) -> String {

@@ -133,7 +133,7 @@ impl Dispatcher {
         let Some((worker, _)) = self.table.at(slot).filter(there) else { return false };
         let pid = worker.pid.unwrap_or(0);
         let Some(id) = self.table.lane_id(slot).map(|lane| lane.worker) else { return false };
-        self.note(now, Severity::Info, format!("worker {slot} (process {pid}) is killed on request"), out);
+        self.note(now, Severity::Info, format!("worker {slot} (pid {pid}) is killed on request"), out);
         self.end_worker(now, id, Why::User, Duration::ZERO, out);
         true
     }
@@ -212,7 +212,7 @@ impl Dispatcher {
     pub(super) fn misbehaved(&mut self, now: Moment, id: WorkerId, reason: String, out: &mut dyn Sink) {
         let Some(worker) = self.table.worker(id).filter(|worker| worker.is_alive()) else { return };
         let pid = worker.pid.unwrap_or(0);
-        self.note(now, Severity::Warning, format!("worker {} (process {pid}) is ended: {reason}", id.slot), out);
+        self.note(now, Severity::Warning, format!("worker {} (pid {pid}) is ended: {reason}", id.slot), out);
         self.end_worker(now, id, Why::Misbehaved(reason), Duration::ZERO, out);
     }
 }

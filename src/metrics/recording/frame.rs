@@ -13,6 +13,7 @@ use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::delivery::Delivery;
 use crate::metrics::distribution::{Distribution, Distributions};
 use crate::metrics::life::{ForkServerUse, Life};
+use crate::metrics::nanos::ns;
 use crate::metrics::snapshot::{
     CPU_HISTORY, Carriage, Chunks, Cpu, Death, Ghosts, Initializers, Kill, Latency, Load, Memory, MemoryCourse, Note,
     Overhead, QueueFigures, RunEnd, RunId, Snapshot, StageLoad, WorkerRow, WorkerTime,
@@ -95,6 +96,13 @@ struct StartFields {
 #[derive(Default, Serialize, Deserialize)]
 struct WrongFields {
     wrong_results: u64,
+}
+
+/// What follows those, likewise.
+#[derive(Default, Serialize, Deserialize)]
+struct DispatchFields {
+    /// Part of the worker time, in nanoseconds.
+    dispatch: u64,
 }
 
 impl LatestFields {
@@ -214,13 +222,14 @@ impl Encoder {
         };
         self.life.clone_from(&snapshot.life);
         let mut bytes = postcard::to_stdvec(&frame)?;
-        bytes.extend(postcard::to_stdvec(&LaterFields { load: snapshot.load })?);
+        bytes.extend(postcard::to_stdvec(&LaterFields { load: *snapshot.load })?);
         bytes.extend(postcard::to_stdvec(&LatestFields::of(snapshot))?);
         let carriage = snapshot.carriage.clone();
         let newest = NewestFields { carriage: carriage.map(|carriage| (carriage, worker_time.carrying)) };
         bytes.extend(postcard::to_stdvec(&newest)?);
         bytes.extend(postcard::to_stdvec(&StartFields { not_forked: snapshot.not_forked().map(Into::into) })?);
         bytes.extend(postcard::to_stdvec(&WrongFields { wrong_results: snapshot.wrong_results })?);
+        bytes.extend(postcard::to_stdvec(&DispatchFields { dispatch: ns(worker_time.dispatch) })?);
         Ok(bytes)
     }
 }
@@ -258,7 +267,8 @@ impl Decoder {
         let (latest, newest): (LatestFields, _) = fields_or_none(latest)?;
         let (newest, start): (NewestFields, _) = fields_or_none(newest)?;
         let (start, wrong): (StartFields, _) = fields_or_none(start)?;
-        let (wrong, _newer): (WrongFields, _) = fields_or_none(wrong)?;
+        let (wrong, dispatch): (WrongFields, _) = fields_or_none(wrong)?;
+        let (dispatch, _newer): (DispatchFields, _) = fields_or_none(dispatch)?;
         let mut fork_server = latest.fork_server;
         if let Some(server) = &mut fork_server {
             server.not_forked = start.not_forked;
@@ -294,6 +304,7 @@ impl Decoder {
             latency: frame.latency,
             worker_time: WorkerTime {
                 initializing: latest.initializing,
+                dispatch: Duration::from_nanos(dispatch.dispatch),
                 carrying: newest.carriage.as_ref().map_or(Duration::ZERO, |(_, carrying)| *carrying),
                 ..frame.worker_time
             },
@@ -318,7 +329,7 @@ impl Decoder {
             timeouts: kills.find(frame.timeouts, budget)?,
             delivery: frame.delivery,
             end: frame.end.map(|end| Arc::new(end.into())),
-            load: later.load,
+            load: Box::new(later.load),
             stages: latest.stages,
             chunks: latest.chunks.map(Box::new),
             // A run with probes is no measurement to keep: what they have shown is in the result of its session.

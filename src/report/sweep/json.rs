@@ -98,6 +98,8 @@ struct ComparisonOut<'a> {
     ci95: Option<[f64; 2]>,
     verdict: &'static str,
     pairs: usize,
+    /// Of these, with a suspect run (additive to version 1).
+    suspect_pairs: usize,
 }
 
 /// The document as text, indented, with a newline at its end. Characters that would control a terminal are escaped.
@@ -174,6 +176,7 @@ fn comparison<'a>(baseline: &'a SweptArm, arm: &'a SweptArm, found: &AtCounts) -
         ci95: comparison.ci95.map(<[f64; 2]>::from),
         verdict: finding_word(comparison.finding),
         pairs: comparison.pairs,
+        suspect_pairs: comparison.suspect,
     }
 }
 

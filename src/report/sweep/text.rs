@@ -169,12 +169,12 @@ fn suspect(out: &mut String, label: &str, tuning: &Tuning, paint: Paint) {
 fn compared(out: &mut String, baseline: &SweptArm, arm: &SweptArm, found: &AtCounts, paint: Paint) {
     let name = |arm: &SweptArm, workers| format!("{} ×{workers}", clean::line(&arm.spec.name));
     let names = (name(arm, found.arm), name(baseline, found.baseline));
-    let Comparison { finding, ratio, ci95, always_valid, rank_p, pairs, .. } = found.comparison;
+    let Comparison { finding, ratio, ci95, always_valid, rank_p, pairs, suspect, .. } = found.comparison;
     let apart = matches!(found.basis, Basis::Apart);
     finding_line(
         out,
         (&names.0, &names.1),
-        Found { finding, ratio, ci95, always_valid, rank_p, pairs, apart },
+        Found { finding, ratio, ci95, always_valid, rank_p, pairs, suspect, apart },
         || Some("they have no pair of runs".to_owned()),
         paint,
     );

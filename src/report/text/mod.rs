@@ -96,6 +96,11 @@ impl Paint {
     pub(crate) const WARN: Style = AnsiColor::Yellow.on_default().bold();
     pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 
+    /// What stands before a statement on suspect runs.
+    fn suspect(self) -> String {
+        format!("{} ", self.with(Self::WARN, "SUSPECT"))
+    }
+
     pub(crate) fn with(self, style: Style, text: &str) -> String {
         if self.0 { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }

@@ -77,6 +77,16 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
+    /// It rests on suspect runs, which is said wherever it is.
+    fn doubted(&mut self, why: &str, style: Style) {
+        for words in [&mut self.headline, &mut self.one_line] {
+            words.before.insert_str(0, "SUSPECT ");
+            words.style = style;
+        }
+        self.style = style;
+        self.parts.insert(self.parts.len().min(1), Words::plain(why, style));
+    }
+
     /// The parts on at most so many lines of a width, as many on each as fit; and those without a place.
     pub(crate) fn packed(&self, columns: usize, lines: usize) -> (Vec<Message>, Option<Message>) {
         let mut packed: Vec<Message> = Vec::new();
@@ -141,11 +151,12 @@ pub(crate) fn statement(scene: &Scene<'_>) -> Statement {
             let winner = if slower { base } else { arm };
             let factor = format::ratio(if slower { 1.0 / ratio } else { ratio });
             let interval = verdict.ci95.map(|(low, high)| if slower { (1.0 / high, 1.0 / low) } else { (low, high) });
-            let style = scene.mark(winner).style.add_modifier(Modifier::BOLD);
+            let style = if verdict.suspect > 0 { theme.warn } else { scene.mark(winner).style };
+            let style = style.add_modifier(Modifier::BOLD);
             let ci95 = interval.map(|range| Words::plain(ci(range), theme.base));
             Statement {
                 headline: Words::about(&winner.label, " IS FASTER", style),
-                one_line: Words::about(&winner.label, format!(" IS {factor}× FASTER"), style),
+                one_line: Words::about(&winner.label, format!(" IS {factor}× AS FAST"), style),
                 ratio: Some(format!("{factor}×")),
                 style,
                 parts: ci95.into_iter().chain([basis]).collect(),
@@ -153,8 +164,13 @@ pub(crate) fn statement(scene: &Scene<'_>) -> Statement {
             }
         }
         (Finding::NoClearDifference, _) => {
-            let of_arm = verdict.ci95.map(|range| Words::about(&arm.label, format!(" {}", ci(range)), theme.base));
-            silent("NO CLEAR DIFFERENCE", of_arm.into_iter().chain([basis]).collect())
+            // An interval without 1 would contradict what several comparisons at once allow to be said.
+            let asked = verdict.taken_back();
+            let among = asked.map(|asked| plain(&format!("among {asked} comparisons (Holm)")));
+            let by_itself = if asked.is_some() { " by itself" } else { "" };
+            let of_arm = |range| Words::about(&arm.label, format!("{by_itself} {}", ci(range)), theme.base);
+            let of_arm = verdict.ci95.map(of_arm);
+            silent("NO CLEAR DIFFERENCE", among.into_iter().chain(of_arm).chain([basis]).collect())
         }
         _ if scene.view.phase.is_over() => silent("TOO FEW RUNS", missing(scene, verdict)),
         _ => {
@@ -167,6 +183,9 @@ pub(crate) fn statement(scene: &Scene<'_>) -> Statement {
         }
     };
     statement.parts.extend(against);
+    if verdict.suspect > 0 {
+        statement.doubted(&format!("{} of {} pairs suspect", verdict.suspect, verdict.pairs), theme.warn);
+    }
     statement
 }
 
@@ -185,13 +204,13 @@ fn nothing_succeeded(scene: &Scene<'_>) -> Option<(String, String, String)> {
     Some((format!("ALL {} TASKS FAILED", first.tasks), text::clean(&first.cause), names.join(" and ")))
 }
 
-/// `POOL 33% failed`, or of both in the order of their panes `33%/12% failed`: there is little room.
+/// `POOL 33% unsuccessful`, or of both in the order of their panes `33%/12% unsuccessful`: there is little room.
 fn caveat(scene: &Scene<'_>, verdict: &Verdict) -> Option<Words> {
     let mut found: Vec<_> = verdict.unsuccessful.iter().collect();
     let place = |arm: usize| scene.panes.iter().position(|pane| pane.arm == arm);
     found.sort_by_key(|found| place(found.arm));
     let shares: Vec<String> = found.iter().map(|found| format!("{:.0}%", found.share * 100.0)).collect();
-    let shares = format!("{} failed", shares.join("/"));
+    let shares = format!("{} unsuccessful", shares.join("/"));
     let style = scene.theme.warn;
     match found.as_slice() {
         [] => None,

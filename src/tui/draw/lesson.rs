@@ -168,7 +168,9 @@ fn chunk(spec: &EngineSpec, frame: &Snapshot) -> String {
         Chunksize::Fixed(_) => "",
     };
     match frame.chunks.as_deref() {
-        Some(chunks) => format!("chunk {}{whose}", format::count(chunks.size.get().into())),
+        Some(chunks) if whose.is_empty() => format!("chunk {}", format::count(chunks.size.get().into())),
+        // No more travel together than there are.
+        Some(chunks) => format!("chunk {}{whose}", format::count(chunks.size_of(frame.total))),
         None => "chunk –".to_owned(),
     }
 }

@@ -153,3 +153,57 @@ fn what_is_cut_short_was_work_until_the_run_was_ended_and_no_longer() {
         assert!(run.cpu.cores_used_whole <= 2.0 / 1000.0, "it is of all the time that they lived");
     }
 }
+
+/// One that is not there yet, does its initializer, or is in the task of a caller who has given up is not idle, at the end
+/// neither.
+#[test]
+fn idle_time_at_the_end_is_a_part_of_the_idle_time() {
+    let end = |recorder: &mut Recorder, snapshots: &watch::Receiver<Arc<Snapshot>>, now| {
+        recorder.state(at(now), &view(RunState::Finished, counts(1, 0, 0), &[]));
+        let run = snapshots.borrow();
+        (run.end.as_ref().expect("an end").tail_idle, run.worker_time.idle)
+    };
+    let begun = |kind| {
+        let (mut recorder, snapshots) = Recorder::new(config(kind));
+        for number in [0, 1] {
+            recorder.event(at(0), &started(worker(number, 1), 70 + number));
+        }
+        (recorder, snapshots)
+    };
+    let (mut recorder, snapshots) = begun(EngineKind::Pool);
+    recorder.event(at(10), &Event::WorkerReady { worker: worker(0, 1), took: MS * 10 });
+    succeed(&mut recorder, 100, 0, 10, &[record(0, 10, 90)]);
+    recorder.event(at(110), &exited(worker(1, 1), 71, Usage::default()));
+    assert_eq!(end(&mut recorder, &snapshots, 120), (Duration::ZERO, Duration::ZERO), "it was never there");
+
+    let (mut recorder, snapshots) = begun(EngineKind::Pool);
+    for number in [0, 1] {
+        recorder.event(at(10), &Event::WorkerReady { worker: worker(number, 1), took: MS * 10 });
+    }
+    let lane = LaneId { worker: worker(1, 1), number: 0 };
+    recorder.event(at(20), &Event::GhostBegan { lane });
+    recorder.event(at(90), &Event::GhostEnded { lane, after: MS * 70, cpu: None });
+    succeed(&mut recorder, 100, 0, 10, &[record(0, 10, 90)]);
+    let (tail, idle) = end(&mut recorder, &snapshots, 120);
+    assert_eq!((tail, idle), (MS * 10, MS * 20), "10 ms before the ghost, which are not at the end");
+}
+
+/// A worker that is kept is there: what passes until it begins is no start of a process.
+#[test]
+fn handing_over_is_start_up_only_where_it_starts_a_process() {
+    for (kind, startup, dispatch) in
+        [(EngineKind::Pool, MS * 10, MS * 7), (EngineKind::Process, MS * 7, Duration::ZERO)]
+    {
+        let (mut recorder, snapshots) = Recorder::new(config(kind));
+        recorder.event(at(0), &started(worker(0, 1), 70));
+        if kind == EngineKind::Pool {
+            recorder.event(at(10), &Event::WorkerReady { worker: worker(0, 1), took: MS * 10 });
+        }
+        succeed(&mut recorder, 100, 0, 10, &[record(0, 17, 83)]);
+        recorder.state(at(110), &view(RunState::Finished, counts(1, 0, 0), &[]));
+        let time = snapshots.borrow().worker_time;
+        assert_eq!((time.startup, time.dispatch, time.work), (startup, dispatch, MS * 83), "{kind:?}");
+        assert_eq!(time.startup + time.dispatch + time.work + time.idle, MS * 200, "it all adds up");
+        assert_eq!(snapshots.borrow().latency.startup.mean, MS * 7, "the task waited as long");
+    }
+}

@@ -115,7 +115,7 @@ pub(crate) fn snapshot() -> Snapshot {
         },
         worker_starts: 2,
         worker_restarts: 0,
-        overhead: Box::new(Overhead { cores_used: 0.01, sampler_lag: millis(2) }),
+        overhead: Box::new(Overhead { cores_used: 0.01, sampler_lag: millis(2), others: None }),
         results_hash: 0x0123_4567_89AB_CDEF,
         wrong_results: 0,
         suspect: Vec::new(),

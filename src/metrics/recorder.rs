@@ -248,7 +248,7 @@ impl Recorder {
         let seen = self.measured_until().map_or(seen, |until| until.min(seen));
         let (worker_time, busy) = self.worker_time(seen, wall, view);
         self.stages.see(seen, busy, worker_time.idle);
-        let suspect = self.suspect(over);
+        let (suspect, others) = self.suspect(over);
         Snapshot {
             run: self.config.run,
             at: clock,
@@ -282,7 +282,7 @@ impl Recorder {
             memory: self.memory(),
             worker_starts: self.slots.starts,
             worker_restarts: self.slots.restarts,
-            overhead: Box::new(Overhead { sampler_lag: self.evidence(None).lag(), ..self.live.overhead }),
+            overhead: Box::new(Overhead { sampler_lag: self.evidence(None).lag(), others, ..self.live.overhead }),
             results_hash: self.hash.value(),
             wrong_results: self.wrong_results,
             suspect,
@@ -361,14 +361,16 @@ impl Recorder {
         }
     }
 
-    fn suspect(&self, over: bool) -> Vec<String> {
+    /// Why it should not be trusted, and how many cores other programs have used.
+    fn suspect(&self, over: bool) -> (Vec<String>, Option<f64>) {
         if over {
             self.stalls.wait_for_word(job_control::times_continued);
         }
         let last = (over && self.before.is_some()).then(|| Arc::new(Pressure::read()));
         let newest = last.as_ref().or(self.live.pressure.as_ref());
         let readings = self.before.as_ref().zip(newest.map(AsRef::as_ref));
-        suspect::reasons(&self.evidence(readings))
+        let evidence = self.evidence(readings);
+        (suspect::reasons(&evidence), suspect::others(&evidence))
     }
 
     fn end(&mut self, wall: Moment, view: &EngineView<'_>, idle: Duration) -> RunEnd {

@@ -493,4 +493,7 @@ pub struct Overhead {
     pub cores_used: f64,
     /// Longest delay of a sample.
     pub sampler_lag: Duration,
+    /// Not ours: CPU time of other programs / wall time of the run; `None` where the machine was not read, or does not tell.
+    #[serde(skip)]
+    pub others: Option<f64>,
 }

@@ -224,7 +224,7 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
         },
         worker_starts: if engine.kind == EngineKind::Process { ended + running } else { u64::from(engine.workers) },
         worker_restarts: engine.timeouts,
-        overhead: Box::new(Overhead { cores_used: 0.01, sampler_lag: ms(1) }),
+        overhead: Box::new(Overhead { cores_used: 0.01, sampler_lag: ms(1), others: None }),
         results_hash: 0xfeed,
         wrong_results: 0,
         suspect: Vec::new(),

@@ -75,6 +75,8 @@ struct RecommendationOut<'a> {
     best: Option<u32>,
     next: Option<u32>,
     why: &'a str,
+    /// Whether the count has suspect runs (additive to version 1).
+    suspect: bool,
 }
 
 #[derive(Serialize)]
@@ -131,7 +133,7 @@ fn arm(arm: &SweptArm) -> ArmOut<'_> {
         name: &arm.spec.name,
         engine: arm.spec.kind,
         points: points.iter().map(|one| point(one, &arm.tuning)).collect(),
-        recommendation: RecommendationOut { advice: advice.word(), workers, best, next: *next, why },
+        recommendation: RecommendationOut { advice: advice.word(), workers, best, next: *next, why, suspect: arm.tuning.is_suspect() },
         all_failed: arm.all_failed().map(|found| AllFailedOut { tasks: found.tasks, cause: &found.cause }),
         partial: arm.partial.as_ref().map(|(workers, partial)| PartialOut {
             workers: *workers,

@@ -135,7 +135,7 @@ fn columns(tuning: &Tuning) -> Vec<Column> {
         column("±95 %", false, &|point| Some(format!("±{}", units::rate(point.precision()? * point.mean()?)))),
         column("gain", false, &|point| Some(signed(tuning.gain(point.workers)?))),
         column("cores", false, &|point| point.rate.map(|_| format!("{:.1}", point.cores_used))),
-        column("p95", false, &|point| Some(units::duration(point.sojourn_p95?))),
+        column("sojourn p95", false, &|point| Some(units::duration(point.sojourn_p95?))),
         column("n", false, &|point| Some(point.runs().to_string())),
         column("start-up", true, &|point| point.rate.map(|_| units::percent(point.worker_time.shares().1))),
         column("memory", true, &|point| Some(units::bytes(point.peak_pss_bytes?))),

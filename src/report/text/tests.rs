@@ -7,6 +7,7 @@ use crate::engine::outcome::Counts;
 use crate::metrics::snapshot::Snapshot;
 use crate::report::ending::{Ending, Partial};
 use crate::report::fixtures::{comparison, crash, run};
+use crate::workload::model::{Interpreter, Version};
 
 fn plain(results: &Results) -> String {
     render(results, TextOptions::default())
@@ -151,9 +152,34 @@ fn only_the_first_failures_are_told() {
         run.failures = Arc::new((0..30).map(|_| crash()).collect());
     });
     let text = plain(&results);
-    assert!(text.contains("Unsuccessful attempts (the first 5 of 30)"), "{text}");
+    assert!(text.contains("Unsuccessful attempts (5 of 30: of each arm, class and cause, final ones first)"), "{text}");
     assert_eq!(text.matches("its worker died").count(), 5);
     assert_eq!(text.matches("    | panic: out of ␇ range").count(), 5);
+}
+
+#[test]
+fn arms_of_different_interpreters_say_so_beside_their_ratio() {
+    let found = |version: &[u32]| Interpreter {
+        executable: "/usr/bin/python3".into(),
+        version: Version(version.to_vec()),
+        implementation: "CPython".to_owned(),
+        gil: true,
+        gil_switched_on: false,
+        cpu_count: None,
+        process_cpu_count: None,
+        environment: None,
+        start_method: "spawn".to_owned(),
+        variables: Vec::new(),
+        thread_pools: Vec::new(),
+        code: Vec::new(),
+    };
+    let mut results = comparison();
+    results.arms[0].spec.interpreter = Some(Arc::new(found(&[3, 13, 1])));
+    results.arms[1].spec.interpreter = Some(Arc::new(found(&[3, 13, 1])));
+    assert!(!plain(&results).contains("interpreters differ"));
+    results.arms[1].spec.interpreter = Some(Arc::new(found(&[3, 8, 20])));
+    let told = "! interpreters differ: process CPython 3.8.20, GIL on, pool CPython 3.13.1, GIL on";
+    assert!(plain(&results).contains(told), "{}", plain(&results));
 }
 
 #[test]
@@ -166,7 +192,7 @@ fn failures_are_told_of_every_arm_and_class() {
     });
     change(&mut results, 1, 2, |run| (run.counts.succeeded, run.counts.lost) = (970, 30));
     let text = plain(&results);
-    assert!(text.contains("Unsuccessful attempts (5 of 30, the first of each arm and class)"), "{text}");
+    assert!(text.contains("Unsuccessful attempts (5 of 30: of each arm, class and cause, final ones first)"), "{text}");
     let of =
         |label: &str| text.lines().filter(|line| line.starts_with(label) && line.contains("its worker died")).count();
     assert_eq!((of("  ● pool"), of("  ■ process")), (2, 3), "{text}");

@@ -138,6 +138,7 @@ pub(crate) fn statement(scene: &Scene<'_>) -> Statement {
     let (arm, base) = if about == 1 { (right, left) } else { (left, right) };
     let mut against: Vec<Words> = caveat(scene, verdict).into_iter().chain(unequal(scene, left, right)).collect();
     against.extend(started_differently(scene, left, right));
+    against.extend(run_by_others(scene, left, right));
     against.extend(verdict.apart.then(|| plain("measured apart")));
     let of_runs = if against.is_empty() { " of runs" } else { "" };
     // How narrow the widest interval is, and how narrow it shall be.
@@ -237,6 +238,13 @@ fn started_differently(scene: &Scene<'_>, left: &Pane<'_>, right: &Pane<'_>) -> 
     };
     let (a, b) = (method(left)?, method(right)?);
     (a != b).then(|| Words::plain(format!("{a} against {b}"), scene.theme.base))
+}
+
+/// Nor are interpreters equally fast.
+fn run_by_others(scene: &Scene<'_>, left: &Pane<'_>, right: &Pane<'_>) -> Option<Words> {
+    let (a, b) = (left.view.spec.interpreter.as_ref()?, right.view.spec.interpreter.as_ref()?);
+    let words = || text::clean(&format!("{} against {}", a.words(), b.words()));
+    (!a.is_like(b)).then(|| Words::plain(words(), scene.theme.base))
 }
 
 /// What a comparison that is over lacks, and which key adds it.

@@ -416,7 +416,7 @@ impl Observer for Recorder {
                 if !self.config.capabilities.process_per_task {
                     self.kills.replaced(worker.slot, now);
                 }
-                self.slots.ready(now, *worker, None);
+                self.slots.ready(self.measured(now), *worker, None);
             }
             Event::WorkerEnding { worker, slot, pid, reason, others } => {
                 let kill = Kill::new(self.pauses.clock(now), *slot, *pid, *reason);
@@ -453,7 +453,7 @@ impl Observer for Recorder {
                 self.lives.began(beginning);
                 let kept = !self.config.capabilities.process_per_task;
                 if let Some((_, ready)) = beginning.own.filter(|_| kept) {
-                    self.slots.began(*worker, ready);
+                    self.slots.began(*worker, self.measured(ready));
                 }
             }
             Event::WorkerReaped { after, .. } => self.lives.reaped(*after),
@@ -461,16 +461,20 @@ impl Observer for Recorder {
             Event::Undead { zombies, new_orphans, over } => self.lives.seen(*zombies, *new_orphans, *over),
             Event::ForkServerStarted { pid } => {
                 self.fork_server.pid = Some(*pid);
+                self.slots.boots(now);
                 self.tell_of_fork_server();
             }
             Event::NotForked { reason } => self.not_forked = Some((*reason).into()),
-            Event::ForkServerReady { initializer, .. } => {
+            Event::ForkServerReady { took, initializer, .. } => {
                 self.lives.fork_servers.starts += 1;
+                self.lives.fork_servers.startup += *took;
+                self.slots.booted(self.measured(now), self.lanes());
                 if let Some(figures) = initializer {
                     self.initialized(*figures);
                 }
             }
             Event::ForkServerExited { usage, .. } => {
+                self.slots.booted(self.measured(now), self.lanes());
                 self.lives.fork_servers.cpu += usage.cpu();
                 self.fork_server = Account { exited: self.lives.fork_servers.cpu, ..Account::default() };
                 self.tell_of_fork_server();
@@ -507,7 +511,8 @@ impl Observer for Recorder {
             }
             Event::WorkerInitialized { worker, wall, cpu, rss_bytes } => {
                 if !self.config.capabilities.process_per_task {
-                    self.slots.ready(now, *worker, Some(*wall));
+                    let until = self.measured(now);
+                    self.slots.ready(until, *worker, Some(wall.saturating_sub(now.since(until))));
                 }
                 self.initialized(InitializerFigures { wall: *wall, cpu: *cpu, rss_bytes: *rss_bytes });
             }

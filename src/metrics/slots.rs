@@ -194,6 +194,10 @@ pub(crate) struct Slots {
     pub(crate) starts: u64,
     /// Of these, in place of one that died or was killed.
     pub(crate) restarts: u64,
+    /// Since when a fork server comes up, without which no worker can be started.
+    boots: Option<Moment>,
+    /// Nanoseconds in which lanes had no process because it was not there yet, together.
+    booting: u64,
     /// Processes reaped.
     pub(crate) exits: u64,
     /// Largest resident set of a reaped process.
@@ -354,6 +358,25 @@ impl Slots {
             worker.started = now;
             worker.starting = kept.then_some(now);
         }
+    }
+
+    /// A fork server was started.
+    pub(crate) fn boots(&mut self, now: Moment) {
+        self.boots = Some(now);
+    }
+
+    /// It can fork workers, or is gone; there are to be so many lanes.
+    pub(crate) fn booted(&mut self, now: Moment, lanes: u32) {
+        self.booting = self.booting(now, lanes);
+        self.boots = None;
+    }
+
+    /// Nanoseconds in which lanes waited for fork servers until now. Those that have a process did not.
+    pub(crate) fn booting(&self, now: Moment, lanes: u32) -> u64 {
+        let live = self.slots.iter().filter(|slot| slot.worker.live.is_some()).count() as u64;
+        let waiting = u64::from(lanes).saturating_sub(live);
+        let since = self.boots.map_or(0, |since| ns(now.since(since)));
+        self.booting.saturating_add(since.saturating_mul(waiting))
     }
 
     /// The process of a worker is there: it said so, or is at work, whether it said so or not.

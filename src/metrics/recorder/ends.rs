@@ -50,6 +50,7 @@ impl Recorder {
         let (mut work, mut startup) = (u128::from(self.slots.work), u128::from(self.slots.startup));
         let mut ghost = self.ghosts.time.as_nanos();
         let (mut initializing, mut starting) = (u128::from(self.slots.initializing), u128::from(self.slots.starting));
+        starting += u128::from(self.slots.booting(seen, self.lanes()));
         for slot in view.slots {
             let totals = self.slots.get(slot.slot).copied().unwrap_or_default();
             match slot.task {
@@ -87,6 +88,16 @@ impl Recorder {
         let [work, startup, dispatch, carrying, ghost, initializing, idle] =
             [work, startup, dispatch, carrying, ghost, initializing, idle].map(nanos);
         (WorkerTime { work, startup, dispatch, carrying, ghost, initializing, idle }, busy)
+    }
+
+    /// How many lanes there are to be; 0 where there is no limit.
+    pub(super) fn lanes(&self) -> u32 {
+        if self.config.unbounded { 0 } else { self.capacity.now() }
+    }
+
+    /// A moment as far as it is measured.
+    pub(super) fn measured(&self, moment: Moment) -> Moment {
+        self.measured_until().map_or(moment, |until| until.min(moment))
     }
 
     /// How long lanes had nothing more to do before the last task ended, together: the part of the idle time that is at the end.

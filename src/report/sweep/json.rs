@@ -133,7 +133,14 @@ fn arm(arm: &SweptArm) -> ArmOut<'_> {
         name: &arm.spec.name,
         engine: arm.spec.kind,
         points: points.iter().map(|one| point(one, &arm.tuning)).collect(),
-        recommendation: RecommendationOut { advice: advice.word(), workers, best, next: *next, why, suspect: arm.tuning.is_suspect() },
+        recommendation: RecommendationOut {
+            advice: advice.word(),
+            workers,
+            best,
+            next: *next,
+            why,
+            suspect: arm.tuning.is_suspect(),
+        },
         all_failed: arm.all_failed().map(|found| AllFailedOut { tasks: found.tasks, cause: &found.cause }),
         partial: arm.partial.as_ref().map(|(workers, partial)| PartialOut {
             workers: *workers,

@@ -165,6 +165,9 @@ fn rows(results: &Results) -> Vec<Row> {
         rows.row("fork servers", |arm| {
             mean(arm, |run| run.life.fork_servers.starts as f64, |starts| format!("{starts:.0}"))
         });
+        rows.detail("start-up", |arm| {
+            mean(arm, |run| run.life.fork_servers.startup.as_secs_f64(), |seconds| units::duration(secs(seconds)))
+        });
         rows.detail("CPU", |arm| {
             mean(arm, |run| run.life.fork_servers.cpu.as_secs_f64(), |seconds| units::duration(secs(seconds)))
         });

@@ -207,3 +207,47 @@ fn handing_over_is_start_up_only_where_it_starts_a_process() {
         assert_eq!(snapshots.borrow().latency.startup.mean, MS * 7, "the task waited as long");
     }
 }
+
+/// Nobody can do a task before there is something to fork workers from.
+#[test]
+fn the_start_of_a_fork_server_is_start_up_of_all_lanes_that_wait_for_it() {
+    for kind in [EngineKind::Pool, EngineKind::Process] {
+        let (mut recorder, snapshots) = Recorder::new(config(kind));
+        let state = |recorder: &mut Recorder, now, running| {
+            recorder.state(at(now), &view(RunState::Running, counts(1, 0, running), &[]));
+            let time = snapshots.borrow().worker_time;
+            (time.startup, time.idle)
+        };
+        state(&mut recorder, 0, 1);
+        recorder.event(at(10), &Event::ForkServerStarted { pid: 5 });
+        assert_eq!(state(&mut recorder, 30, 1), (MS * 40, MS * 20), "while it lasts");
+        recorder.event(at(90), &Event::ForkServerReady { pid: 5, took: MS * 85, initializer: None });
+        assert_eq!(state(&mut recorder, 100, 1), (MS * 160, MS * 40), "{kind:?}");
+        assert_eq!(snapshots.borrow().life.fork_servers.startup, MS * 85);
+        // Another one in its place keeps nobody waiting who has a process.
+        recorder.event(at(100), &started(worker(0, 1), 70));
+        succeed(&mut recorder, 100, 0, 100, &[record(0, 100, 0)]);
+        recorder.event(at(110), &Event::ForkServerStarted { pid: 6 });
+        recorder.event(at(130), &Event::ForkServerReady { pid: 6, took: MS * 20, initializer: None });
+        assert_eq!(state(&mut recorder, 130, 0).0, MS * 180, "{kind:?}");
+    }
+}
+
+/// A worker that is ready when the run is over has spent no more of its time on that than there was.
+#[test]
+fn start_up_ends_with_what_is_measured() {
+    let (mut recorder, snapshots) = Recorder::new(config(EngineKind::Pool));
+    for number in [0, 1] {
+        recorder.event(at(0), &started(worker(number, 1), 70 + number));
+    }
+    recorder.event(at(10), &Event::WorkerReady { worker: worker(0, 1), took: MS * 10 });
+    succeed(&mut recorder, 90, 0, 10, &[record(0, 10, 80)]);
+    recorder.event(at(90), &Event::RunEnds { early: false });
+    recorder.event(at(150), &Event::WorkerReady { worker: worker(1, 1), took: MS * 150 });
+    recorder.event(at(160), &exited(worker(1, 1), 71, Usage::default()));
+    recorder.state(at(170), &view(RunState::Finished, counts(1, 0, 0), &[]));
+    let run = snapshots.borrow();
+    let time = run.worker_time;
+    assert_eq!((time.startup, time.work), (MS * 100, MS * 80), "10 of the first, and 90 of the second");
+    assert_eq!(time.startup + time.work + time.idle, run.wall() * 2, "it all adds up");
+}

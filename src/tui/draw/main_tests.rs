@@ -538,6 +538,22 @@ fn what_a_workload_teaches_is_said_of_each_arm_and_nowhere_else() {
 }
 
 #[test]
+fn workers_stay_in_sight_where_bars_and_sentences_leave_little_room() {
+    let rows = |picture: &str| picture.lines().filter(|line| line.contains("busy") || line.contains("ghost")).count();
+    let mut view = fixture::five_arms(3, 0);
+    view.kills = fixture::timed_out().kills;
+    for arm in &mut view.arms {
+        let newest = Arc::make_mut(&mut arm.track).frames.last_mut();
+        newest.into_iter().for_each(|frame| Arc::make_mut(frame).suspect = vec!["other programs".to_owned()]);
+    }
+    let plain = shown(view.clone(), CLASSROOM);
+    assert!(rows(&plain) >= 2 && plain.contains('✓'), "{plain}");
+    Arc::make_mut(&mut view.workload).classes[0].on_timeout = crate::workload::model::OnTimeout::Abandon;
+    let ghosts = shown(view, CLASSROOM);
+    assert!(rows(&ghosts) >= 2 && ghosts.contains('✓') && ghosts.contains("ghosts "), "{ghosts}");
+}
+
+#[test]
 fn what_became_of_the_tasks_stays_where_three_bars_and_a_kill_leave_little_room() {
     let mut view = fixture::five_arms(3, 0);
     let timed_out = fixture::timed_out();

@@ -1,5 +1,7 @@
 //! A sweep as text: a table for each arm with a row for each count, what follows, and the arms against each other.
 
+use std::time::Duration;
+
 use super::{SweepResults, SweptArm};
 use crate::analysis::tuning::arms::{AtCounts, Basis};
 use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
@@ -12,6 +14,8 @@ use crate::report::{clean, units};
 const GAP: usize = 2;
 /// Where there is no figure.
 const NONE: &str = "–";
+/// Runs with fewer samples than this takes may hide a peak of memory between them.
+const SHORT: Duration = Duration::from_secs(1);
 /// Reasons of suspect runs that are told of an arm.
 const REASONS: usize = 3;
 
@@ -101,6 +105,7 @@ fn rows(out: &mut String, tuning: &Tuning, width: usize, paint: Paint) {
         columns.remove(extra);
     }
     let widths: Vec<usize> = columns.iter().map(column_width).collect();
+    let memory = columns.iter().any(|column| column.title == "memory");
     let join = |cells: &mut dyn Iterator<Item = &str>| {
         let cells =
             cells.zip(&widths).map(|(cell, width)| format!("{}{}", " ".repeat(GAP), table::pad_left(cell, *width)));
@@ -120,6 +125,13 @@ fn rows(out: &mut String, tuning: &Tuning, width: usize, paint: Paint) {
             marks.push(paint.with(Paint::BAD, "ALL FAILED"));
         }
         line(out, &format!("{text}  {}", marks.join(" ")));
+    }
+    let is_short = |point: &&Point| point.runs() > 0 && point.wall / point.runs() < SHORT;
+    if memory && tuning.points.iter().any(|point| is_short(&point)) {
+        line(
+            out,
+            &paint.with(Paint::DIM, "  memory is sampled: runs of less than a second may have had more than was seen"),
+        );
     }
 }
 

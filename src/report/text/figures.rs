@@ -165,8 +165,11 @@ fn rows(results: &Results) -> Vec<Row> {
         rows.row("fork servers", |arm| {
             mean(arm, |run| run.life.fork_servers.starts as f64, |starts| format!("{starts:.0}"))
         });
-        rows.detail("start-up", |arm| {
-            mean(arm, |run| run.life.fork_servers.startup.as_secs_f64(), |seconds| units::duration(secs(seconds)))
+        rows.detail("start-up", |arm| match arm.runs.iter().any(|run| run.life.fork_servers.starts > 0) {
+            true => {
+                mean(arm, |run| run.life.fork_servers.startup.as_secs_f64(), |seconds| units::duration(secs(seconds)))
+            }
+            false => NONE.to_owned(),
         });
         rows.detail("CPU", |arm| {
             mean(arm, |run| run.life.fork_servers.cpu.as_secs_f64(), |seconds| units::duration(secs(seconds)))

@@ -459,7 +459,7 @@ fn what_takes_too_long_is_refused_before_anything_starts() {
     std::fs::write(file.path(), COMMAND).unwrap();
     let unknown = run(&["check", path(&file), "--max-time", "1ms"]);
     code(&unknown, 0);
-    assert!(text(&unknown.stdout).contains("how long t takes is known only by running it"), "{unknown:?}");
+    assert!(text(&unknown.stdout).contains("how long `t` takes is known only by running it"), "{unknown:?}");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use crate::analysis::verdict::{Counted, RunFigure, compare};
+use crate::analysis::inference::Looks;
+use crate::analysis::verdict::{self, Against, Counted, RunFigure, compare_all};
 use crate::engine::event::RunState;
 use crate::metrics::snapshot::{GilProbe, Snapshot, WorkerRow};
 use crate::workload::model::{EngineKind, EngineSpec};
@@ -14,10 +15,11 @@ pub(crate) use probe::{Lateness, words as probe_words};
 
 /// Tasks of a run for each thread that a verdict needs.
 const ENOUGH: f64 = 4.0;
-/// Up to this ratio of throughputs nothing is faster: that of 1,000 repeats of the same scatters by less.
-const NOTHING: (f64, f64) = (0.95, 1.15);
-/// That nothing is faster is said only where so much can be excluded: an interval that goes beyond it says nothing.
-const EXCLUDED: f64 = 1.5;
+/// That nothing is faster is said only where more than this is excluded: an interval that goes beyond it says nothing.
+const MARGIN: f64 = 1.25;
+/// Up to this ratio of throughputs what is faster for sure is so little faster that it is not the lock's doing: that of
+/// 1,000 repeats of the same scatters by less.
+const LITTLE: f64 = 1.15;
 /// From this part of what would be possible on, threads work side by side.
 const TOGETHER: f64 = 0.6;
 /// Cores used beyond one without any gain: the lock is handed to and fro.
@@ -51,8 +53,10 @@ pub(crate) struct ArmFigures {
     pub(crate) gil: bool,
     /// Tasks of one run.
     pub(crate) tasks: u64,
-    /// Succeeded tasks per second of its runs, with the round that each was made in.
-    pub(crate) runs: Vec<RunFigure>,
+    /// Its place among all arms that are compared.
+    pub(crate) place: usize,
+    /// Mean of the succeeded tasks per second of its whole runs.
+    pub(crate) throughput: f64,
     /// Share of its tasks that succeeded, in all of its runs.
     pub(crate) succeeded: f64,
     /// CPU time / wall time, mean of its runs.
@@ -98,6 +102,12 @@ pub(crate) struct ArmEvidence {
     pub(crate) speed_up: f64,
     /// 95 % confidence interval of that; `None` below two pairs of runs.
     pub(crate) ci95: Option<(f64, f64)>,
+    /// The chance of such a ratio where there is no difference, corrected for so many comparisons (Holm), as in verdicts.
+    pub(crate) p_corrected: Option<f64>,
+    pub(crate) comparisons: usize,
+    /// What follows, as in verdicts.
+    #[serde(skip)]
+    finding: verdict::Finding,
     /// See [`ArmFigures::blocked`].
     pub(crate) blocked: Option<f64>,
     /// See [`ArmFigures::probe`].
@@ -126,7 +136,8 @@ pub(crate) struct Evidence {
 
 impl ArmFigures {
     /// What the counted runs of an arm show; `None` where it has no interpreter, or no whole run.
-    pub(crate) fn of(spec: &EngineSpec, workers: u32, counted: Counted<'_>, probe: Option<GilProbe>) -> Option<Self> {
+    fn of(arm: &Arm<'_>, place: usize) -> Option<Self> {
+        let Arm { spec, workers, counted, probe } = *arm;
         let found = spec.interpreter.as_ref()?;
         let whole = |run: &Snapshot| run.state == RunState::Finished && run.counts.succeeded > 0;
         let runs: Vec<&Snapshot> = counted.runs.iter().map(AsRef::as_ref).filter(|run| whole(run)).collect();
@@ -138,19 +149,14 @@ impl ArmFigures {
             interpreter: found.executable.display().to_string(),
             gil: found.gil,
             tasks: runs.last()?.total,
-            runs: counted.figures(),
+            place,
+            throughput: mean(|run| run.throughput_whole),
             succeeded: mean(|run| run.counts.succeeded as f64 / run.total.max(1) as f64),
             cores: mean(|run| run.cpu.cores_used_whole),
             blocked: blocked(runs.iter().flat_map(|run| &run.workers)),
             suspect: runs.iter().any(|run| !run.suspect.is_empty()),
             probe: probe.as_ref().and_then(Lateness::of),
         })
-    }
-
-    /// Mean of its whole runs; 0 without any.
-    fn throughput(&self) -> f64 {
-        let whole: Vec<f64> = self.runs.iter().filter(|run| run.complete).map(|run| run.throughput).collect();
-        whole.iter().sum::<f64>() / whole.len().max(1) as f64
     }
 }
 
@@ -159,25 +165,31 @@ impl ArmFigures {
 enum Gain {
     /// Fewer than two pairs of runs.
     TooEarly,
-    /// The interval includes 1 and much else.
+    /// The interval includes 1 and much else, or does once it is considered how many were asked.
     Unclear,
+    /// More than [`MARGIN`] is excluded.
     Nothing,
+    /// Faster for sure, by no more than [`LITTLE`].
+    Little,
     Faster,
     Slower,
 }
 
 impl ArmEvidence {
-    fn of(arm: &ArmFigures, single: &ArmFigures) -> Self {
-        let comparison = compare(&single.runs, &arm.runs);
-        Self {
+    fn of(arm: &ArmFigures, single: &ArmFigures, all: &[Against]) -> Option<Self> {
+        let Against { comparison, p, finding, .. } = *all.iter().find(|against| against.arm == arm.place)?;
+        Some(Self {
             name: arm.name.clone(),
             workers: arm.workers,
             cores_used: arm.cores,
-            speed_up: comparison.ratio.unwrap_or_else(|| arm.throughput() / single.throughput()),
+            speed_up: comparison.ratio.unwrap_or_else(|| arm.throughput / single.throughput),
             ci95: comparison.ci95,
+            p_corrected: p.map(|p| p.corrected),
+            comparisons: all.len(),
+            finding,
             blocked: arm.blocked,
             probe: arm.probe,
-        }
+        })
     }
 
     /// The same without figures that are not needed.
@@ -190,24 +202,13 @@ impl ArmEvidence {
     }
 
     fn gain(&self) -> Gain {
-        let Some((low, high)) = self.ci95 else { return Gain::TooEarly };
-        match self.speed_up {
-            ratio if ratio > NOTHING.1 => {
-                if low > 1.0 {
-                    Gain::Faster
-                } else {
-                    Gain::Unclear
-                }
-            }
-            ratio if ratio < NOTHING.0 => {
-                if high < 1.0 {
-                    Gain::Slower
-                } else {
-                    Gain::Unclear
-                }
-            }
-            _ if high > EXCLUDED => Gain::Unclear,
-            _ => Gain::Nothing,
+        let Some((_, high)) = self.ci95 else { return Gain::TooEarly };
+        match self.finding {
+            verdict::Finding::Faster if self.speed_up > LITTLE => Gain::Faster,
+            verdict::Finding::Faster => Gain::Little,
+            verdict::Finding::Slower => Gain::Slower,
+            _ if high <= MARGIN => Gain::Nothing,
+            _ => Gain::Unclear,
         }
     }
 
@@ -216,9 +217,17 @@ impl ArmEvidence {
         let ratio = self.speed_up;
         match (self.gain(), self.ci95) {
             (Gain::Slower, _) => format!("slower{than} ({ratio:.2} times as fast)"),
-            (Gain::Nothing, _) => format!("no faster{than}"),
+            // What is excluded is a part of the claim.
+            (Gain::Nothing, Some((_, high))) => format!("no faster{than} (≤ {high:.2}×)"),
+            (Gain::Little, _) => format!("{ratio:.2} times as fast{like}"),
             (Gain::Faster, _) => format!("{ratio:.1} times as fast{like}"),
-            (_, Some((low, high))) => format!("no clear difference{to} ({low:.2} to {high:.2} times as fast)"),
+            (_, Some((low, high))) => {
+                let (finding, p) = (self.finding, self.p_corrected);
+                let p = p.map(|corrected| verdict::P { single: corrected, corrected, comparisons: self.comparisons });
+                let among = verdict::taken_back(finding, self.ci95, p);
+                let among = among.map_or_else(String::new, |count| format!(" among {count} comparisons"));
+                format!("no clear difference{to}{among} ({low:.2} to {high:.2} times as fast)")
+            }
             (_, None) => format!("{ratio:.1} times as fast{like} so far"),
         }
     }
@@ -236,15 +245,39 @@ fn blocked<'a>(rows: impl Iterator<Item = &'a WorkerRow>) -> Option<f64> {
     (service > 0.0 && between <= BETWEEN * service).then(|| (1.0 - accounted / service).clamp(0.0, 1.0))
 }
 
-/// What the arms show together, for each arm with threads: none where there is nothing to compare them with, too few tasks, or
-/// not the same outcomes. `cores` may be used, and a native control could use `control` of them.
-pub(crate) fn evidence(arms: &[ArmFigures], cores: u32, control: Option<f64>) -> Vec<Evidence> {
-    let threads = arms.iter().filter(|arm| arm.kind == EngineKind::Thread && arm.workers > 1);
-    threads.filter_map(|threads| evidence_of(threads, arms, cores, control)).collect()
+/// What is to be known of an arm.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arm<'a> {
+    pub(crate) spec: &'a EngineSpec,
+    /// Its worker count.
+    pub(crate) workers: u32,
+    pub(crate) counted: Counted<'a>,
+    pub(crate) probe: Option<GilProbe>,
 }
 
-fn evidence_of(threads: &ArmFigures, arms: &[ArmFigures], cores: u32, control: Option<f64>) -> Option<Evidence> {
-    let enough = |arm: &ArmFigures| arm.tasks as f64 >= ENOUGH * f64::from(arm.workers) && arm.throughput() > 0.0;
+/// What arms show together, looked at in this way: see [`evidence`].
+pub(crate) fn of_arms(arms: &[Arm<'_>], looks: Looks, cores: u32, control: Option<f64>) -> Vec<Evidence> {
+    let figures: Vec<ArmFigures> = (0..).zip(arms).filter_map(|(place, arm)| ArmFigures::of(arm, place)).collect();
+    let runs: Vec<Vec<RunFigure>> = arms.iter().map(|arm| arm.counted.figures()).collect();
+    evidence(&figures, (&runs, looks), cores, control)
+}
+
+/// What the arms show together, for each arm with threads: none where there is nothing to compare them with, too few tasks, or
+/// not the same outcomes. What is faster is decided as in verdicts: over `runs` of all arms, in their places, corrected for
+/// how many they are. `cores` may be used, and a native control could use `control` of them.
+fn evidence(arms: &[ArmFigures], runs: (&[Vec<RunFigure>], Looks), cores: u32, control: Option<f64>) -> Vec<Evidence> {
+    let threads = arms.iter().filter(|arm| arm.kind == EngineKind::Thread && arm.workers > 1);
+    threads.filter_map(|threads| evidence_of(threads, arms, runs, cores, control)).collect()
+}
+
+fn evidence_of(
+    threads: &ArmFigures,
+    arms: &[ArmFigures],
+    (runs, looks): (&[Vec<RunFigure>], Looks),
+    cores: u32,
+    control: Option<f64>,
+) -> Option<Evidence> {
+    let enough = |arm: &ArmFigures| arm.tasks as f64 >= ENOUGH * f64::from(arm.workers) && arm.throughput > 0.0;
     let same = |arm: &ArmFigures| (arm.succeeded - threads.succeeded).abs() <= SAME_OUTCOMES;
     if !enough(threads) {
         return None;
@@ -254,8 +287,9 @@ fn evidence_of(threads: &ArmFigures, arms: &[ArmFigures], cores: u32, control: O
     let single = arms.iter().filter(alike).filter(kept).find(|arm| arm.workers == 1)?;
     let many = || arms.iter().filter(alike).filter(|arm| !arm.kind.shares_process() && arm.workers > 1);
     let processes = many().find(|arm| arm.kind == EngineKind::Pool).or_else(|| many().next());
-    let speed = ArmEvidence::of(threads, single);
-    let rivals = processes.map(|processes| ArmEvidence::of(processes, single));
+    let against = compare_all(runs, single.place, looks);
+    let speed = ArmEvidence::of(threads, single, &against)?;
+    let rivals = processes.and_then(|processes| ArmEvidence::of(processes, single, &against));
     let used = [Some(threads), Some(single), processes];
     let suspect = suspicion(threads, cores, control, used.into_iter().flatten().any(|arm| arm.suspect));
     let finding = match suspect {
@@ -286,10 +320,10 @@ fn finding(threads: &ArmFigures, speed: &ArmEvidence, rivals: Option<&ArmEvidenc
         Gain::Faster if waits => return Finding::Waiting,
         Gain::Faster if gained < TOGETHER => return Finding::Partly,
         Gain::Faster => return if threads.gil { Finding::Released } else { Finding::Off },
-        Gain::Nothing | Gain::Slower => {}
+        Gain::Nothing | Gain::Little | Gain::Slower => {}
     }
     let rivals = rivals.map(ArmEvidence::gain);
-    if !threads.gil || waits || cores < 2 || matches!(rivals, Some(Gain::Nothing | Gain::Slower)) {
+    if !threads.gil || waits || cores < 2 || matches!(rivals, Some(Gain::Nothing | Gain::Little | Gain::Slower)) {
         return Finding::NotTheLock;
     }
     if matches!(rivals, Some(Gain::TooEarly | Gain::Unclear)) {
@@ -298,7 +332,7 @@ fn finding(threads: &ArmFigures, speed: &ArmEvidence, rivals: Option<&ArmEvidenc
     if threads.cores >= HAND_OVER { Finding::HandedOver } else { Finding::Held }
 }
 
-/// `GIL: 2 threads, 1.0 of 2 cores, no faster than 1; 2 processes, 1.9 cores, 1.9 times as fast`
+/// `GIL: 2 threads, 1.0 of 2 cores, no faster than 1 (≤ 1.04×); 2 processes (pool), 1.9 cores, 1.9 times as fast`
 fn sentence(threads: &ArmFigures, speed: &ArmEvidence, rivals: Option<&ArmEvidence>, cores: u32) -> String {
     let head = if threads.gil { "GIL" } else { "GIL off" };
     let plural = if cores == 1 { "" } else { "s" };
@@ -310,17 +344,18 @@ fn sentence(threads: &ArmFigures, speed: &ArmEvidence, rivals: Option<&ArmEviden
     );
     if let Some(rivals) = rivals {
         let what = rivals.words("", "", "");
-        text.push_str(&format!("; {} processes, {:.1} cores, {what}", rivals.workers, rivals.cores_used));
+        let ArmEvidence { workers, name, cores_used, .. } = rivals;
+        text.push_str(&format!("; {workers} processes ({name}), {cores_used:.1} cores, {what}"));
     }
     text
 }
 
-/// `GIL: 2 threads no faster than 1; 2 processes 1.9 times as fast`
+/// `GIL: 2 threads no faster than 1 (≤ 1.04×); 2 processes (pool) 1.9 times as fast`
 fn short(threads: &ArmFigures, speed: &ArmEvidence, rivals: Option<&ArmEvidence>) -> String {
     let head = if threads.gil { "GIL" } else { "GIL off" };
     let mut text = format!("{head}: {} threads {}", threads.workers, speed.brief(" than 1", " as 1"));
     if let Some(rivals) = rivals {
-        text.push_str(&format!("; {} processes {}", rivals.workers, rivals.brief("", "")));
+        text.push_str(&format!("; {} processes ({}) {}", rivals.workers, rivals.name, rivals.brief("", "")));
     }
     text
 }
@@ -367,8 +402,12 @@ fn details(
     };
     let mut details = vec![why.to_owned()];
     let interval = speed.ci95.map_or_else(String::new, |(low, high)| format!(" (95 % CI {low:.2} to {high:.2})"));
+    let corrected = match speed.p_corrected {
+        Some(p) if speed.comparisons > 1 => format!(", p {p:.3} of {} comparisons (Holm)", speed.comparisons),
+        _ => String::new(),
+    };
     details.push(format!(
-        "{:.2} times the throughput of {}{interval} with {:.2} cores used",
+        "{:.2} times the throughput of {}{interval}{corrected} with {:.2} cores used",
         speed.speed_up, single.name, threads.cores
     ));
     if let Some(share) = threads.blocked.filter(|_| finding != Finding::Unclear && cores > 1) {

@@ -34,9 +34,16 @@ pub(crate) struct LatencyVerdict {
     pub(crate) p: Option<P>,
     /// Pairs of runs.
     pub(crate) pairs: usize,
+    /// Of these, with a suspect run.
+    pub(crate) suspect: usize,
+    /// Tasks of a run, where they are too few for this percentile: nothing is found then.
+    pub(crate) too_few: Option<u64>,
     /// What follows: faster is a shorter time.
     pub(crate) finding: Finding,
 }
+
+/// Tasks of a run that are to lie beyond a percentile that is judged: with fewer it is the longest of them, or next to it.
+const BEYOND: f64 = 2.0;
 
 /// Name of a latency, in reports.
 #[must_use]
@@ -87,6 +94,9 @@ fn compare(
     for (arm, counted, (class, percentile)) in each {
         let figures = |of: &Counted<'_>| figures(of, class, from, percentile);
         let Pairs { pairs, .. } = pairs(&figures(reference), &figures(counted), |figure| figure.seconds.is_some());
+        let suspect = pairs.iter().filter(|(one, other)| one.suspect || other.suspect).count();
+        let fewest = pairs.iter().map(|(one, other)| one.tasks.min(other.tasks)).min();
+        let too_few = fewest.filter(|tasks| *tasks as f64 * (1.0 - percentile / 100.0) < BEYOND - 1e-9);
         let pairs: Vec<(f64, f64)> =
             pairs.iter().filter_map(|(one, other)| Some((one.seconds?, other.seconds?))).collect();
         let over = |of: fn(f64, f64) -> f64| -> Option<Inference> {
@@ -95,7 +105,10 @@ fn compare(
         let ratio = over(|one, other| (other / one).ln());
         let difference = over(|one, other| other - one);
         let ratio_ci95 = ratio.and_then(|ratio| ratio.ci95).map(|(low, high)| (low.exp(), high.exp()));
-        single.push(ratio.and_then(|ratio| ratio.p));
+        // What is not judged is no question.
+        if too_few.is_none() {
+            single.push(ratio.and_then(|ratio| ratio.p));
+        }
         found.push(LatencyVerdict {
             arm,
             baseline,
@@ -108,10 +121,13 @@ fn compare(
             difference_ci95: difference.and_then(|difference| difference.ci95),
             p: None,
             pairs: pairs.len(),
-            finding: Finding::of(ratio_ci95).reversed(),
+            suspect,
+            too_few,
+            finding: if too_few.is_some() { Finding::TooEarly } else { Finding::of(ratio_ci95).reversed() },
         });
     }
-    for (verdict, p) in found.iter_mut().zip(P::corrected(&single)) {
+    let judged = found.iter_mut().filter(|verdict| verdict.too_few.is_none());
+    for (verdict, p) in judged.zip(P::corrected(&single)) {
         verdict.p = p;
         verdict.finding = verdict.finding.corrected(p);
     }
@@ -124,6 +140,9 @@ struct Figure {
     /// `None` where it has none to be compared.
     seconds: Option<f64>,
     round: u32,
+    /// Those it is made of.
+    tasks: u64,
+    suspect: bool,
 }
 
 impl OfRound for Figure {
@@ -134,14 +153,16 @@ impl OfRound for Figure {
 
 fn figures(counted: &Counted<'_>, class: Option<usize>, from: LatencyFrom, percentile: f64) -> Vec<Figure> {
     let figure = |(place, run): (usize, &std::sync::Arc<Snapshot>)| {
-        let time = of_run(run, class, from, percentile).map(|time| time.as_secs_f64()).filter(|seconds| *seconds > 0.0);
-        Figure { seconds: time, round: counted.round(place) }
+        let (time, tasks) = of_run(run, class, from, percentile).unzip();
+        let seconds = time.map(|time| time.as_secs_f64()).filter(|seconds| *seconds > 0.0);
+        let (round, suspect) = (counted.round(place), !run.suspect.is_empty());
+        Figure { seconds, round, tasks: tasks.unwrap_or(0), suspect }
     };
     counted.runs.iter().enumerate().map(figure).collect()
 }
 
-/// `None` for one that was stopped, or without such times.
-fn of_run(run: &Snapshot, class: Option<usize>, from: LatencyFrom, percentile: f64) -> Option<Duration> {
+/// The percentile and of how many tasks it is; `None` for one that was stopped, or without such times.
+fn of_run(run: &Snapshot, class: Option<usize>, from: LatencyFrom, percentile: f64) -> Option<(Duration, u64)> {
     let end = run.end.as_ref().filter(|_| run.state == RunState::Finished)?;
     let tasks = match class {
         None => &end.distributions,
@@ -151,7 +172,7 @@ fn of_run(run: &Snapshot, class: Option<usize>, from: LatencyFrom, percentile: f
         LatencyFrom::IntendedArrival => &tasks.sojourn,
         LatencyFrom::Start => &tasks.service,
     };
-    (whole.count() > 0).then(|| whole.quantile(percentile / 100.0))
+    (whole.count() > 0).then(|| (whole.quantile(percentile / 100.0), whole.count()))
 }
 
 #[cfg(test)]
@@ -181,7 +202,8 @@ mod tests {
 
     #[test]
     fn ratio_and_difference_in_pairs_computed_by_hand() {
-        let runs = |scale: [f64; 3]| scale.map(|scale| run(&[scale, scale, scale * 10.0])).to_vec();
+        let times = |scale: f64| [vec![scale; 490], vec![scale * 10.0; 10]].concat();
+        let runs = |scale: [f64; 3]| scale.map(|scale| run(&times(scale))).to_vec();
         // The median: 10, 20 and 10 ms against 15, 31 and 15.5 ms; differences 5, 11, 5.5: mean 7.1667.
         let found = found(&[runs([10.0, 20.0, 10.0]), runs([15.0, 31.0, 15.5])], &[50.0, 99.0]);
         let [median, tail] = found.as_slice() else { panic!("{found:?}") };
@@ -217,6 +239,18 @@ mod tests {
         let one_class = [vec![run(&[1.0])], vec![run(&[1.0])]];
         let one_class: Vec<Counted<'_>> = one_class.iter().map(|runs| Counted { runs, rounds: &[] }).collect();
         assert_eq!(latencies_of_classes(&one_class, 0, asked, Looks::Once(1)), []);
+    }
+
+    #[test]
+    fn the_longest_of_few_tasks_is_not_judged_as_a_percentile() {
+        let runs = |scale: f64| [1.0, 1.01, 0.99].map(|noise| run(&[scale * noise; 40])).to_vec();
+        let found = found(&[runs(10.0), runs(20.0)], &[50.0, 95.0, 99.0]);
+        let told: Vec<_> = found.iter().map(|one| (one.too_few, one.finding, one.ratio.is_some())).collect();
+        let expected =
+            [(None, Finding::Slower, true), (None, Finding::Slower, true), (Some(40), Finding::TooEarly, true)];
+        assert_eq!(told, expected, "2 of 40 lie beyond p95, none beyond p99");
+        assert_eq!(found[0].p.map(|p| p.comparisons), Some(2), "what is not judged was not asked");
+        assert_eq!(found[2].p, None);
     }
 
     #[test]

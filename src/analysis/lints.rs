@@ -27,11 +27,11 @@ const LEAST_TIME: Duration = Duration::from_secs(1);
 /// One thing that the measurements show.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Lint {
-    /// More than half of the worker time passes between dispatch and the first instruction; holds its share.
+    /// More than half of the worker time is that of processes that were starting; holds its share.
     StartupBound(f64),
     /// The arm that is behind spends so much of its worker time on start-up that this is most of the difference.
     StartupExplains {
-        /// Share of its worker time between dispatch and the first instruction.
+        /// Share of its worker time in which processes were starting.
         share: f64,
         /// Mean length of its tasks.
         service: Duration,
@@ -42,8 +42,10 @@ pub enum Lint {
     LowWorkingRatio {
         /// Share of the worker time in tasks.
         work: f64,
-        /// Between dispatch and the first instruction of a task.
+        /// Of processes that were starting.
         startup: f64,
+        /// Between dispatch to a worker that is kept and the first instruction of a task.
+        dispatch: f64,
         /// In initializers.
         initializing: f64,
         /// With tasks whose callers had given up.
@@ -92,13 +94,14 @@ impl Lint {
                     "{arm} spends {share} of its worker time on start-up; at {service} a task that is {part} difference"
                 )
             }
-            Self::LowWorkingRatio { work, startup, initializing, ghosts, bytes, idle } => {
+            Self::LowWorkingRatio { work, startup, dispatch, initializing, ghosts, bytes, idle } => {
                 let (work, startup, idle) = (percent(*work), percent(*startup), percent(*idle));
                 let if_any = |share: f64, what: &str| {
                     if share < 0.005 { String::new() } else { format!("{} {what}, ", percent(share)) }
                 };
+                let dispatch = if_any(*dispatch, "dispatch");
                 let (initializing, ghosts) = (if_any(*initializing, "initializing"), if_any(*ghosts, "ghosts"));
-                let others = format!("{initializing}{ghosts}{}", if_any(*bytes, "bytes of tasks"));
+                let others = format!("{dispatch}{initializing}{ghosts}{}", if_any(*bytes, "bytes of tasks"));
                 format!("{arm} works only {work} of its worker time ({startup} start-up, {others}{idle} idle)")
             }
             Self::MoreWorkersThanCores { workers, cores } => {
@@ -175,19 +178,18 @@ pub(crate) fn together<'a>(runs: impl IntoIterator<Item = &'a Snapshot>, usable_
 fn worker_time(runs: &[&Snapshot]) -> Vec<Lint> {
     let time: WorkerTime = runs.iter().map(|run| run.worker_time).sum();
     let ((work, startup, idle), initializing, ghosts) = (time.shares(), time.initializing_share(), time.ghost_share());
-    let bytes = time.carrying_share();
-    if work + startup + initializing + ghosts + bytes + idle <= 0.0 {
+    let (bytes, dispatch) = (time.carrying_share(), time.dispatch_share());
+    if work + startup + dispatch + initializing + ghosts + bytes + idle <= 0.0 {
         return Vec::new();
     }
     let mut lints = Vec::new();
     if startup > STARTUP {
         lints.push(Lint::StartupBound(startup));
-    } else if work < WORKING && (startup + initializing + bytes > idle || waited(runs)) {
-        lints.push(Lint::LowWorkingRatio { work, startup, initializing, ghosts, bytes, idle });
+    } else if work < WORKING && (startup + dispatch + initializing + bytes > idle || waited(runs)) {
+        lints.push(Lint::LowWorkingRatio { work, startup, dispatch, initializing, ghosts, bytes, idle });
     }
-    let whole = (time.work + time.startup + time.initializing + time.carrying + time.idle).as_secs_f64();
     let tail: Duration = runs.iter().filter_map(|run| run.end.as_ref()).map(|end| end.tail_idle).sum();
-    let tail = tail.as_secs_f64() / whole;
+    let tail = time.share(tail);
     // A caller who hands in one task at a time leaves the others idle all along.
     let one_by_one = runs.iter().any(|run| run.delivery.mode == SubmitMode::Apply);
     if tail > TAIL && !one_by_one {
@@ -267,6 +269,13 @@ mod tests {
     }
 
     #[test]
+    fn handing_tasks_to_workers_that_are_there_is_no_start_up() {
+        let mut run = with_time(20, 4, 6);
+        run.worker_time.dispatch = Duration::from_secs(70);
+        assert_eq!(words(&run), ["pool works only 20 % of its worker time (4 % start-up, 70 % dispatch, 6 % idle)"]);
+    }
+
+    #[test]
     fn what_bytes_take_is_neither_work_nor_idle() {
         let mut run = with_time(40, 5, 5);
         run.worker_time.carrying = Duration::from_secs(50);
@@ -308,6 +317,15 @@ mod tests {
         let mut run = with_time(85, 0, 15);
         run.end = Some(Arc::new(RunEnd { tail_idle: Duration::from_secs(12), ..RunEnd::default() }));
         assert_eq!(words(&run), ["pool is idle 12 % of its worker time while the last tasks run"]);
+    }
+
+    #[test]
+    fn share_at_the_end_is_one_of_all_worker_time() {
+        let mut run = with_time(16, 0, 20);
+        run.worker_time.ghost = Duration::from_secs(64);
+        run.end = Some(Arc::new(RunEnd { tail_idle: Duration::from_secs(15), ..RunEnd::default() }));
+        let said = words(&run);
+        assert!(said.contains(&"pool is idle 15 % of its worker time while the last tasks run".to_owned()), "{said:?}");
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub(crate) struct Best {
     pub(crate) ties: Vec<usize>,
     /// Arms that were not run often enough to tell.
     pub(crate) open: Vec<usize>,
+    /// Whether any of these comparisons rests on a suspect run.
+    pub(crate) suspect: bool,
 }
 
 /// The arm with the highest throughput (geometric mean of its runs), and how the others compare with it, corrected for how
@@ -27,7 +29,8 @@ pub(crate) fn best(arms: &[Counted<'_>], looks: Looks) -> Option<Best> {
     let (arm, _) = rates.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1)).filter(|_| rates.len() > 1)?;
     let others = verdicts(arms, arm, looks, None);
     let with = |finding: Finding| others.iter().filter(move |one| one.finding == finding).map(|one| one.arm).collect();
-    Some(Best { arm, ties: with(Finding::NoClearDifference), open: with(Finding::TooEarly) })
+    let suspect = others.iter().any(|one| one.suspect > 0);
+    Some(Best { arm, ties: with(Finding::NoClearDifference), open: with(Finding::TooEarly), suspect })
 }
 
 #[cfg(test)]
@@ -48,7 +51,7 @@ mod tests {
     #[test]
     fn best_is_named_with_those_that_are_as_good() {
         let arms: [&[f64]; 4] = [&[50.0, 51.0, 49.0], &[99.0, 103.0, 98.0], &[100.0, 101.0, 99.5], &[98.0]];
-        assert_eq!(found(&arms), Some(Best { arm: 2, ties: vec![1], open: vec![3] }));
+        assert_eq!(found(&arms), Some(Best { arm: 2, ties: vec![1], open: vec![3], suspect: false }));
         assert_eq!(found(&arms[..1]), None);
         assert_eq!(found(&[&[1.0], &[]]), None);
     }

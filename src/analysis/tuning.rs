@@ -30,6 +30,8 @@ const MOST: u32 = 40;
 const STEEP: f64 = 0.3;
 /// A count whose rate is this share of the best one may turn out to be good enough.
 const NEAR: f64 = 0.8;
+/// Share of the usable cores beyond which they are busy.
+const BUSY: f64 = 0.9;
 /// Doublings in a row that gain less than [`WITHIN`], after which a sweep doubles no further.
 const FLAT: usize = 2;
 
@@ -51,6 +53,8 @@ pub struct Point {
     pub touched: u32,
     /// Cores used, on average.
     pub cores_used: f64,
+    /// Cores that other programs used meanwhile, on average; `None` where that is not known.
+    pub others: Option<f64>,
     /// 95th percentile of the latency from intended arrival to end, the median over the runs.
     pub sojourn_p95: Option<Duration>,
     /// 95th percentile of the service time, the median over the runs.
@@ -86,6 +90,8 @@ impl Point {
             figures: (0..).zip(runs).map(|(round, run)| RunFigure::of(run, round)).collect(),
             touched,
             cores_used: estimate(&figures(|run| run.cpu.cores_used_whole)).map_or(0.0, |cores| cores.mean),
+            others: estimate(&runs.iter().filter_map(|run| run.overhead.others).collect::<Vec<_>>())
+                .map(|others| others.mean),
             sojourn_p95: p95(runs.iter().map(|run| run.latency.sojourn)),
             service_p95: p95(runs.iter().map(|run| run.latency.service)),
             worker_time: runs.iter().map(|run| run.worker_time).sum(),
@@ -105,6 +111,13 @@ impl Point {
     pub(crate) fn of_runs(workers: u32, runs: &Runs, touched: u32) -> Self {
         let figures = runs.iter().zip(runs.rounds()).map(|(run, round)| RunFigure::of(run, *round)).collect();
         Self { figures, ..Self::of(workers, runs, touched) }
+    }
+
+    /// Whether what these tasks leave of the cores is used by other programs.
+    fn no_core_is_free(&self, bounds: Bounds) -> bool {
+        let cores = f64::from(bounds.cores);
+        let others = self.others.unwrap_or(0.0);
+        self.cores_used < BUSY * cores && others > (1.0 - BUSY) * cores && self.cores_used + others >= BUSY * cores
     }
 
     /// Mean rate in succeeded tasks per second; `None` where nothing succeeded.
@@ -209,7 +222,9 @@ impl Tuning {
         let advice = advise(&points, bounds);
         let next = match advice {
             Advice::Nothing | Advice::Use { .. } => None,
-            Advice::Rising { best } => higher(best, &points, bounds.most),
+            // What others use is no room: nothing follows about a higher count.
+            Advice::Rising { best } => higher(best, &points, bounds.most)
+                .filter(|_| !points.iter().any(|point| point.workers == best && point.no_core_is_free(bounds))),
             Advice::Unclear { best } => Some(best),
         };
         let why = why::sentence(&points, advice, next, bounds);
@@ -236,9 +251,20 @@ impl Tuning {
         self.speedup(workers).map(|speedup| speedup / f64::from(workers))
     }
 
-    /// What follows, in words.
+    /// Whether the count that it is about has suspect runs.
+    #[must_use]
+    pub(crate) fn is_suspect(&self) -> bool {
+        let point = self.advice.workers().and_then(|workers| self.point(workers));
+        point.is_some_and(|point| !point.suspect.is_empty())
+    }
+
+    /// What follows, in words, with the mark of suspect runs.
     #[must_use]
     pub(crate) fn headline(&self) -> String {
+        format!("{}{}", if self.is_suspect() { "SUSPECT " } else { "" }, self.plain_headline())
+    }
+
+    fn plain_headline(&self) -> String {
         let highest = tried(&self.points).next_back().map(|point| point.workers);
         match (self.advice, highest) {
             (Advice::Rising { best }, _) if tried(&self.points).count() == 1 => {
@@ -246,6 +272,13 @@ impl Tuning {
             }
             (Advice::Rising { best }, Some(highest)) if highest > best => {
                 format!("{best} is the best tried, with none far enough above it to tell")
+            }
+            (Advice::Unclear { best }, _) => {
+                let runs = self.point(best).map_or(0, Point::runs);
+                match runs {
+                    0 | 1 => format!("{best} is the best tried, with one run of it: two and more tell (--repeats 3)"),
+                    _ => format!("{best} is the best tried, its {runs} runs differ too much to tell"),
+                }
             }
             (advice, _) => advice.to_string(),
         }
@@ -288,7 +321,7 @@ impl std::fmt::Display for Advice {
         match self {
             Self::Nothing => f.write_str("nothing measured yet"),
             Self::Rising { best } => write!(f, "{best} is the best tried, still rising"),
-            Self::Unclear { best } => write!(f, "{best} is the best tried, too few runs to tell"),
+            Self::Unclear { best } => write!(f, "{best} is the best tried, not told apart from others"),
             Self::Use { workers, .. } => {
                 write!(f, "USE {workers} (smallest count whose lower bound is within 5 % of the best)")
             }

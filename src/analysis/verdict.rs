@@ -48,6 +48,8 @@ pub struct Verdict {
     pub rank_p: Option<f64>,
     /// Pairs of counted runs.
     pub pairs: usize,
+    /// Of these, with a suspect run: what follows from them is suspect too.
+    pub suspect: usize,
     /// Whether the runs of a pair were not made right after each other, as when one arm was measured again by itself.
     pub apart: bool,
     /// What follows.
@@ -87,6 +89,8 @@ pub struct RunFigure {
     pub complete: bool,
     /// The round it was made in; runs of the same round were made right after each other.
     pub round: u32,
+    /// Whether there is a reason not to trust it.
+    pub suspect: bool,
 }
 
 /// The counted runs of an arm, and the round that each was made in.
@@ -119,7 +123,8 @@ impl RunFigure {
     /// The figure of a run.
     #[must_use]
     pub(crate) fn of(run: &Snapshot, round: u32) -> Self {
-        Self { throughput: run.throughput_whole, complete: run.state == RunState::Finished, round }
+        let (complete, suspect) = (run.state == RunState::Finished, !run.suspect.is_empty());
+        Self { throughput: run.throughput_whole, complete, round, suspect }
     }
 
     pub(crate) fn usable(&self) -> bool {
@@ -133,6 +138,19 @@ impl Verdict {
     pub(crate) fn behind(&self) -> usize {
         if self.ratio.is_some_and(|ratio| ratio > 1.0) { self.baseline } else { self.arm }
     }
+
+    /// Of how many comparisons at once it is one that differs by itself and not any more once it is considered how many
+    /// they are; `None` for any other.
+    #[must_use]
+    pub(crate) fn taken_back(&self) -> Option<usize> {
+        taken_back(self.finding, self.ci95, self.p)
+    }
+}
+
+/// See [`Verdict::taken_back`].
+pub(crate) fn taken_back(finding: Finding, ci95: Option<(f64, f64)>, p: Option<P>) -> Option<usize> {
+    let alone = matches!(Finding::of(ci95), Finding::Faster | Finding::Slower);
+    p.filter(|_| alone && finding == Finding::NoClearDifference).map(|p| p.comparisons)
 }
 
 impl Finding {
@@ -194,6 +212,8 @@ pub(crate) struct Comparison {
     pub(crate) rank_p: Option<f64>,
     /// Pairs of complete runs.
     pub(crate) pairs: usize,
+    /// Of these, with a suspect run.
+    pub(crate) suspect: usize,
     /// Whether they are not of the same rounds.
     pub(crate) apart: bool,
     /// What follows.
@@ -223,6 +243,7 @@ pub(crate) fn compare_looking(baseline: &[RunFigure], arm: &[RunFigure], looks: 
         p: inference.and_then(|inference| inference.p),
         rank_p: planned.then(|| signed_rank(&logarithms)).flatten(),
         pairs: logarithms.len(),
+        suspect: pairs.iter().filter(|(one, other)| one.suspect || other.suspect).count(),
         apart,
         finding: Finding::of(ci95),
     }
@@ -263,6 +284,34 @@ pub(crate) fn pairs<T: OfRound + Copy>(baseline: &[T], arm: &[T], usable: impl F
     Pairs { pairs: if apart { baseline.into_iter().zip(arm).collect() } else { together }, apart }
 }
 
+/// An arm against the baseline, as one of several.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Against {
+    /// Its index.
+    pub(crate) arm: usize,
+    /// By itself.
+    pub(crate) comparison: Comparison,
+    pub(crate) p: Option<P>,
+    /// Corrected for how many they are.
+    pub(crate) finding: Finding,
+}
+
+/// Compares each arm but the baseline with it. Their findings are corrected for how many they are.
+#[must_use]
+pub(crate) fn compare_all(arms: &[Vec<RunFigure>], baseline: usize, looks: Looks) -> Vec<Against> {
+    let Some(reference) = arms.get(baseline) else { return Vec::new() };
+    let others = || arms.iter().enumerate().filter(|(arm, _)| *arm != baseline);
+    let found: Vec<Comparison> = others().map(|(_, figures)| compare_looking(reference, figures, looks)).collect();
+    let corrected = P::corrected(&found.iter().map(|comparison| comparison.p).collect::<Vec<_>>());
+    let against = |(arm, (comparison, p)): (usize, (Comparison, Option<P>))| Against {
+        arm,
+        comparison,
+        p,
+        finding: comparison.finding.corrected(p),
+    };
+    others().map(|(arm, _)| arm).zip(found.into_iter().zip(corrected)).map(against).collect()
+}
+
 /// A verdict for every arm against every other one, so that any two can be looked at.
 #[must_use]
 pub(crate) fn every_pair(arms: &[Counted<'_>], looks: Looks, usable_cores: Option<u32>) -> Vec<Verdict> {
@@ -283,17 +332,11 @@ pub(crate) fn every_pair(arms: &[Counted<'_>], looks: Looks, usable_cores: Optio
 #[must_use]
 pub(crate) fn verdicts(arms: &[Counted<'_>], baseline: usize, looks: Looks, usable_cores: Option<u32>) -> Vec<Verdict> {
     let Some(reference) = arms.get(baseline) else { return Vec::new() };
-    let baseline_figures = reference.figures();
-    let others: Vec<(usize, &Counted<'_>)> = arms.iter().enumerate().filter(|(arm, _)| *arm != baseline).collect();
-    let found: Vec<Comparison> =
-        others.iter().map(|(_, counted)| compare_looking(&baseline_figures, &counted.figures(), looks)).collect();
-    let corrected = P::corrected(&found.iter().map(|comparison| comparison.p).collect::<Vec<_>>());
-    let found = found.into_iter().zip(corrected);
-    others
+    let figures: Vec<Vec<RunFigure>> = arms.iter().map(Counted::figures).collect();
+    compare_all(&figures, baseline, looks)
         .into_iter()
-        .zip(found)
-        .map(|((arm, counted), (comparison, p))| {
-            let (reference, runs) = (reference.runs, counted.runs);
+        .map(|Against { arm, comparison, p, finding }| {
+            let (reference, runs) = (reference.runs, arms.get(arm).map_or(&[] as &[_], |counted| counted.runs));
             let ratio = comparison.ratio.or_else(|| live_ratio(reference, runs));
             // Reasons are about the side that is behind. Without a ratio there is nothing to explain.
             let behind = match ratio {
@@ -314,8 +357,9 @@ pub(crate) fn verdicts(arms: &[Counted<'_>], baseline: usize, looks: Looks, usab
                 p,
                 rank_p: comparison.rank_p,
                 pairs: comparison.pairs,
+                suspect: comparison.suspect,
                 apart: comparison.apart,
-                finding: comparison.finding.corrected(p),
+                finding,
                 reasons: reasons(behind, ratio, comparison.finding, usable_cores),
                 unsuccessful: unsuccessful.collect(),
             }

@@ -84,7 +84,7 @@ pub(super) fn abilities(found: &Interpreter) -> Vec<(EngineKind, Option<String>)
     let since = |least: &[u32]| found.version >= Version(least.to_vec());
     let but = |kind| match kind {
         EngineKind::Interpreter if since(&[3, 14]) => Some("not supported yet".to_owned()),
-        EngineKind::Interpreter => Some("needs 3.14".to_owned()),
+        EngineKind::Interpreter => Some("not supported yet, and needs 3.14".to_owned()),
         EngineKind::Ppe if !since(&[3, 11]) => Some("without max_tasks_per_child".to_owned()),
         _ => None,
     };

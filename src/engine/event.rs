@@ -526,6 +526,12 @@ impl Chunks {
     pub fn mean(&self) -> Option<f64> {
         (self.sent > 0).then(|| self.tasks as f64 / self.sent as f64)
     }
+
+    /// Tasks of one chunk by the rule in force now, of so many tasks in all.
+    #[must_use]
+    pub fn size_of(&self, tasks: u64) -> u64 {
+        u64::from(self.size.get()).min(tasks.max(1))
+    }
 }
 
 /// The caller as it is now.

@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
+use crate::engine::outcome::AttemptReport;
 use crate::metrics::distribution::{Distribution, Distributions};
+use crate::metrics::log::of_each_sort;
 use crate::metrics::snapshot::{RunEnd, Snapshot, SoFar};
 
 /// Runs of an arm that are kept with their whole distributions.
@@ -54,7 +56,7 @@ impl Runs {
         last.workers.shrink_to_fit();
         // The session keeps what those cost.
         (last.kills, last.timeouts) = Default::default();
-        last.failures = first(&last.failures, FAILURES);
+        last.failures = some(&last.failures, FAILURES);
         self.runs.push(run);
         self.rounds.push(round);
         if self.runs.len() > self.folded + WHOLE {
@@ -87,7 +89,7 @@ fn take_sum(run: &mut Arc<Snapshot>) -> Option<SoFar> {
 }
 
 fn fold(run: &mut Snapshot, before: Option<SoFar>, percentiles: &[f64]) {
-    run.failures = first(&run.failures, OLD_FAILURES);
+    run.failures = some(&run.failures, OLD_FAILURES);
     run.notes = first(&run.notes, OLD_NOTES);
     run.memory_course = Arc::default();
     // Everything is made anew: what an engine's thread has allocated between the large tables of its recorder would keep
@@ -106,6 +108,12 @@ fn fold(run: &mut Snapshot, before: Option<SoFar>, percentiles: &[f64]) {
     }
     end.delivered = end.delivered.reduced(quantiles());
     run.end = Some(Arc::new(end));
+}
+
+/// Attempts of every sort, in a list of their own.
+fn some(list: &[AttemptReport], most: usize) -> Arc<Vec<AttemptReport>> {
+    let chosen = of_each_sort(list, most, |_| (), |report| report);
+    Arc::new(chosen.into_iter().filter_map(|place| list.get(place).cloned()).collect())
 }
 
 /// The first entries, in a list of their own.

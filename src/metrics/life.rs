@@ -80,6 +80,9 @@ pub struct ForkServers {
     pub starts: u64,
     /// CPU time of those that have ended, their initializers and their forks: in the run's CPU time, and in no worker's.
     pub cpu: Duration,
+    /// From the decisions to start them until they could fork workers, their initializers included, summed.
+    #[serde(skip)]
+    pub startup: Duration,
 }
 
 /// What the fork servers use themselves: in the run's sums, and in no worker's row.

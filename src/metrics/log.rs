@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::engine::outcome::{AttemptReport, Cause};
+use crate::engine::outcome::{AttemptReport, Cause, Exit};
 use crate::metrics::snapshot::Note;
+use crate::workload::model::ClassId;
 
 /// Notes and attempts that are kept.
 pub(crate) const KEPT: usize = 200;
@@ -74,6 +75,51 @@ fn keep_end(text: &mut String) {
     }
 }
 
+/// The places of at most so many entries, in their order: first one of each sort of what went wrong (of each group, class and
+/// cause), then another one of each. Final attempts, which say what failed for good, come before those that were repeated.
+pub(crate) fn of_each_sort<'a, T, K: PartialEq>(
+    all: &'a [T],
+    most: usize,
+    group: impl Fn(&'a T) -> K,
+    report: impl Fn(&'a T) -> &'a AttemptReport,
+) -> Vec<usize> {
+    let mut turns: Vec<(usize, &T)> = all.iter().enumerate().collect();
+    turns.sort_by_key(|(_, entry)| report(entry).retried);
+    let mut sorts: Vec<((K, ClassId, Sort), usize)> = Vec::new();
+    let mut ranked: Vec<(usize, usize, usize)> = Vec::with_capacity(all.len());
+    for (turn, (place, entry)) in turns.into_iter().enumerate() {
+        let key = (group(entry), report(entry).class, sort_of(&report(entry).cause));
+        let rank = match sorts.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, count)) => {
+                *count += 1;
+                *count
+            }
+            None => {
+                sorts.push((key, 0));
+                0
+            }
+        };
+        ranked.push((rank, turn, place));
+    }
+    ranked.sort_unstable();
+    ranked.truncate(most);
+    let mut chosen: Vec<usize> = ranked.into_iter().map(|(.., place)| place).collect();
+    chosen.sort_unstable();
+    chosen
+}
+
+/// What sort of thing went wrong.
+type Sort = (std::mem::Discriminant<Cause>, Option<Exit>, bool);
+
+fn sort_of(cause: &Cause) -> Sort {
+    let (exit, killed) = match cause {
+        Cause::Exited { exit } => (Some(*exit), false),
+        Cause::WorkerDied { exit, by_user, out_of_memory } => (Some(*exit), *by_user || *out_of_memory),
+        _ => (None, false),
+    };
+    (std::mem::discriminant(cause), exit, killed)
+}
+
 /// Whether a note tells of processes that tasks left behind: nothing is wrong with the figures, but a user would not
 /// guess it.
 #[must_use]
@@ -95,6 +141,23 @@ mod tests {
         last.push(0);
         assert!(!Arc::ptr_eq(&list, &last.shared()));
         assert_eq!(list.first(), Some(&5), "what was handed out does not change");
+    }
+
+    #[test]
+    fn every_sort_of_failure_is_chosen_before_a_second_of_another_and_final_ones_first() {
+        let died = |exit| Cause::WorkerDied { exit, by_user: false, out_of_memory: false };
+        let report = |index: u64, cause: &Cause, retried| AttemptReport {
+            cause: cause.clone(),
+            retried,
+            ..crate::metrics::fixtures::attempt(index)
+        };
+        let (crash, exit) = (died(Exit::Signal(11)), died(Exit::Code(3)));
+        let mut all: Vec<AttemptReport> = (0..40).map(|index| report(index, &exit, index % 2 == 0)).collect();
+        all.push(report(40, &crash, true));
+        let chosen = |most| of_each_sort(&all, most, |_| (), |report| report);
+        assert_eq!(chosen(2), [1, 40], "the first final one, and the only crash");
+        assert_eq!(chosen(4), [1, 3, 5, 40]);
+        assert_eq!(chosen(100).len(), 41);
     }
 
     #[test]

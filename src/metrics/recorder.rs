@@ -250,7 +250,7 @@ impl Recorder {
         let seen = self.measured_until().map_or(seen, |until| until.min(seen));
         let (worker_time, busy) = self.worker_time(seen, wall, view);
         self.stages.see(seen, busy, worker_time.idle);
-        let suspect = self.suspect(over);
+        let (suspect, others) = self.suspect(over);
         Snapshot {
             run: self.config.run,
             at: clock,
@@ -264,10 +264,10 @@ impl Recorder {
             queue: self.queue(wall, view),
             latency: self.classes.summary(),
             classes: Arc::new(self.classes.figures(over)),
-            load: Load {
+            load: Box::new(Load {
                 utilisation: Load::utilisation(busy, worker_time.idle, self.config.unbounded),
                 little: self.little(now, view),
-            },
+            }),
             stages: self.stages.loads(self.config.unbounded),
             chunks: view.chunks.map(Box::new),
             carriage: self.carriages.figures(),
@@ -285,7 +285,7 @@ impl Recorder {
             memory: self.memory(),
             worker_starts: self.slots.starts,
             worker_restarts: self.slots.restarts,
-            overhead: Box::new(Overhead { sampler_lag: self.evidence(None).lag(), ..self.live.overhead }),
+            overhead: Box::new(Overhead { sampler_lag: self.evidence(None).lag(), others, ..self.live.overhead }),
             results_hash: self.hash.value(),
             wrong_results: self.wrong_results,
             suspect,
@@ -294,7 +294,7 @@ impl Recorder {
             kills: self.kills.requested.shared(),
             timeouts: self.kills.timeouts.shared(),
             delivery: self.deliveries.figures(view.caller),
-            end: over.then(|| Arc::new(self.end(now, wall, view))),
+            end: over.then(|| Arc::new(self.end(wall, view, worker_time.idle))),
             page_faults: self.page_faults().map(Box::new),
             memory_course: self.course.shared(),
             deaths: self.deaths.shared(),
@@ -364,23 +364,22 @@ impl Recorder {
         }
     }
 
-    fn suspect(&self, over: bool) -> Vec<String> {
+    /// Why it should not be trusted, and how many cores other programs have used.
+    fn suspect(&self, over: bool) -> (Vec<String>, Option<f64>) {
         if over {
             self.stalls.wait_for_word(job_control::times_continued);
         }
         let last = (over && self.before.is_some()).then(|| Arc::new(Pressure::read()));
         let newest = last.as_ref().or(self.live.pressure.as_ref());
         let readings = self.before.as_ref().zip(newest.map(AsRef::as_ref));
-        suspect::reasons(&self.evidence(readings))
+        let evidence = self.evidence(readings);
+        (suspect::reasons(&evidence), suspect::others(&evidence))
     }
 
-    fn end(&mut self, now: Moment, wall: Moment, view: &EngineView<'_>) -> RunEnd {
-        let last = wall + self.pauses.until(now);
-        let workers = if self.config.unbounded { 0 } else { view.workers };
-        let last_end = |slot| self.slots.get(Slot(slot)).map_or(Moment::ZERO, |totals| totals.lane.last_end);
+    fn end(&mut self, wall: Moment, view: &EngineView<'_>, idle: Duration) -> RunEnd {
         RunEnd {
             wall: wall.elapsed(),
-            tail_idle: (0..workers).map(|slot| last.since(last_end(slot))).sum(),
+            tail_idle: self.tail_idle(wall, view).min(idle),
             distributions: self.classes.distributions(),
             delivered: self.deliveries.distribution(),
             so_far: None,
@@ -422,7 +421,7 @@ impl Observer for Recorder {
                 if !self.config.capabilities.process_per_task {
                     self.kills.replaced(worker.slot, now);
                 }
-                self.slots.ready(now, *worker, None);
+                self.slots.ready(self.measured(now), *worker, None);
             }
             Event::WorkerEnding { worker, slot, pid, reason, others } => {
                 let kill = Kill::new(self.pauses.clock(now), *slot, *pid, *reason);
@@ -464,7 +463,7 @@ impl Observer for Recorder {
                 self.lives.began(beginning);
                 let kept = !self.config.capabilities.process_per_task;
                 if let Some((_, ready)) = beginning.own.filter(|_| kept) {
-                    self.slots.began(*worker, ready);
+                    self.slots.began(*worker, self.measured(ready));
                 }
             }
             Event::WorkerReaped { after, .. } => self.lives.reaped(*after),
@@ -472,16 +471,20 @@ impl Observer for Recorder {
             Event::Undead { zombies, new_orphans, over } => self.lives.seen(*zombies, *new_orphans, *over),
             Event::ForkServerStarted { pid } => {
                 self.fork_server.pid = Some(*pid);
+                self.slots.boots(now);
                 self.tell_of_fork_server();
             }
             Event::NotForked { reason } => self.not_forked = Some((*reason).into()),
-            Event::ForkServerReady { initializer, .. } => {
+            Event::ForkServerReady { took, initializer, .. } => {
                 self.lives.fork_servers.starts += 1;
+                self.lives.fork_servers.startup += *took;
+                self.slots.booted(self.measured(now), self.lanes());
                 if let Some(figures) = initializer {
                     self.initialized(*figures);
                 }
             }
             Event::ForkServerExited { usage, .. } => {
+                self.slots.booted(self.measured(now), self.lanes());
                 self.lives.fork_servers.cpu += usage.cpu();
                 self.fork_server = Account { exited: self.lives.fork_servers.cpu, ..Account::default() };
                 self.tell_of_fork_server();
@@ -505,20 +508,21 @@ impl Observer for Recorder {
             Event::MadeWrong { count } => self.wrong_results += count,
             Event::GhostBegan { lane } => {
                 self.ghosts.began += 1;
-                self.slots.haunted(*lane, true);
+                self.slots.haunted(*lane, true, now);
             }
             Event::GhostsBurn { cpu } => self.burning = *cpu,
             Event::GhostEnded { lane, after, cpu } => {
                 self.ghosts.ended += 1;
                 let late = self.measured_until().map_or(Duration::ZERO, |until| now.since(until));
                 self.ghosts.time += after.saturating_sub(late);
-                self.slots.haunted(*lane, false);
+                self.slots.haunted(*lane, false, now);
                 self.ghosts.cpu += cpu.unwrap_or_default();
                 self.ghosts.unmeasured += u64::from(cpu.is_none());
             }
             Event::WorkerInitialized { worker, wall, cpu, rss_bytes } => {
                 if !self.config.capabilities.process_per_task {
-                    self.slots.ready(now, *worker, Some(*wall));
+                    let until = self.measured(now);
+                    self.slots.ready(until, *worker, Some(wall.saturating_sub(now.since(until))));
                 }
                 self.initialized(InitializerFigures { wall: *wall, cpu: *cpu, rss_bytes: *rss_bytes });
             }

@@ -36,6 +36,8 @@ pub(crate) struct LaneTotals {
     first_begin: Option<Moment>,
     /// End of its last task.
     pub(crate) last_end: Moment,
+    /// When the last ghost in it was gone.
+    haunted_until: Moment,
     /// The task it was last seen in and nothing was heard of since.
     in_task: Option<SeenTask>,
     /// Whether the caller of the task that it is in has given up: that is no work any more.
@@ -82,6 +84,8 @@ pub(crate) struct WorkerTotals {
     pub(crate) starting: Option<Moment>,
     /// Since when the live one does what comes before its first task.
     pub(crate) initializes: Option<Moment>,
+    /// When the last of them could take tasks, or had failed to get there.
+    pub(crate) there: Moment,
     /// Tasks that had succeeded in its slot before it was started.
     done_before: u64,
     /// What the reaped ones used.
@@ -146,6 +150,11 @@ impl SlotTotals {
 }
 
 impl LaneTotals {
+    /// When it was last in a task, of a caller who waits or of one that had given up.
+    pub(crate) fn last_taken(&self) -> Moment {
+        self.last_end.max(self.haunted_until)
+    }
+
     /// Its thread is gone, with what was told last of it.
     fn thread_ended(&mut self) {
         if let Some(delay) = self.delay.take() {
@@ -185,6 +194,10 @@ pub(crate) struct Slots {
     pub(crate) starts: u64,
     /// Of these, in place of one that died or was killed.
     pub(crate) restarts: u64,
+    /// Since when a fork server comes up, without which no worker can be started.
+    boots: Option<Moment>,
+    /// Nanoseconds in which lanes had no process because it was not there yet, together.
+    booting: u64,
     /// Processes reaped.
     pub(crate) exits: u64,
     /// Largest resident set of a reaped process.
@@ -289,9 +302,10 @@ impl Slots {
     }
 
     /// The caller of what a lane is in has given up, or that is over.
-    pub(crate) fn haunted(&mut self, lane: LaneId, is_ghost: bool) {
+    pub(crate) fn haunted(&mut self, lane: LaneId, is_ghost: bool, now: Moment) {
         if let Some(SlotTotals { lane, .. }) = self.slot(lane.slot()) {
             (lane.is_ghost, lane.in_task) = (is_ghost, None);
+            lane.haunted_until = now;
         }
     }
 
@@ -346,11 +360,31 @@ impl Slots {
         }
     }
 
+    /// A fork server was started.
+    pub(crate) fn boots(&mut self, now: Moment) {
+        self.boots = Some(now);
+    }
+
+    /// It can fork workers, or is gone; there are to be so many lanes.
+    pub(crate) fn booted(&mut self, now: Moment, lanes: u32) {
+        self.booting = self.booting(now, lanes);
+        self.boots = None;
+    }
+
+    /// Nanoseconds in which lanes waited for fork servers until now. Those that have a process did not.
+    pub(crate) fn booting(&self, now: Moment, lanes: u32) -> u64 {
+        let live = self.slots.iter().filter(|slot| slot.worker.live.is_some()).count() as u64;
+        let waiting = u64::from(lanes).saturating_sub(live);
+        let since = self.boots.map_or(0, |since| ns(now.since(since)));
+        self.booting.saturating_add(since.saturating_mul(waiting))
+    }
+
     /// The process of a worker is there: it said so, or is at work, whether it said so or not.
     fn is_there(&mut self, slot: Slot, since: Moment) {
-        let worker = self.slots.get_mut(slot.index()).map(|totals| &mut totals.worker);
-        let started = worker.and_then(|worker| worker.starting.take());
-        self.starting = self.starting.saturating_add(started.map_or(0, |started| ns(since.since(started))));
+        let Some(SlotTotals { worker, .. }) = self.slots.get_mut(slot.index()) else { return };
+        let Some(started) = worker.starting.take() else { return };
+        worker.there = worker.there.max(since);
+        self.starting = self.starting.saturating_add(ns(since.since(started)));
     }
 
     /// A worker that is kept has begun: its initializer, if it has one, comes next.
@@ -368,7 +402,7 @@ impl Slots {
         self.is_there(id.slot, Moment(now.0.saturating_sub(took)));
         self.initializing = self.initializing.saturating_add(took);
         if let Some(SlotTotals { worker, .. }) = self.slots.get_mut(id.slot.index()) {
-            worker.initializes = None;
+            worker.there = worker.there.max(worker.initializes.take().map_or(Moment::ZERO, |_| now));
         }
     }
 
@@ -454,7 +488,9 @@ impl Slots {
             worker.exited += usage.cpu();
             worker.live.take_if(|live| live.id == id);
             // An initializer that failed took its time too.
-            let failed = worker.initializes.take().map_or(0, |since| ns(needed.since(since)));
+            let initializes = worker.initializes.take();
+            worker.there = worker.there.max(initializes.map_or(Moment::ZERO, |_| needed));
+            let failed = initializes.map_or(0, |since| ns(needed.since(since)));
             self.initializing = self.initializing.saturating_add(failed);
         }
         self.cut_off(now, id, pid, until.unwrap_or(now))

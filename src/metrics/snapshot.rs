@@ -70,7 +70,7 @@ pub struct Snapshot {
     /// Where the time of the workers went.
     pub worker_time: WorkerTime,
     /// How much of it was asked for, and Little's law.
-    pub load: Load,
+    pub load: Box<Load>,
     /// The stages of open arrivals that have begun.
     pub stages: Box<[StageLoad]>,
     /// How tasks travelled to workers; `None` where each has a process of its own, and where nobody tells.
@@ -159,7 +159,7 @@ impl Snapshot {
             latency: Latency::default(),
             classes: Arc::default(),
             worker_time: WorkerTime::default(),
-            load: Load::default(),
+            load: Box::default(),
             stages: Box::default(),
             chunks: None,
             carriage: None,
@@ -254,7 +254,7 @@ pub struct RunEnd {
     /// The latencies of this run and of all earlier ones of its arm, where theirs are no longer kept whole (see
     /// [`crate::metrics::kept`]).
     pub so_far: Option<Arc<SoFar>>,
-    /// Time that workers had nothing left to do while others still worked, summed over the workers.
+    /// Time that workers had nothing left to do while others still worked, summed over the workers: a part of their idle time.
     pub tail_idle: Duration,
     /// Worker processes that were started and not reaped: 0 unless something is wrong.
     pub unreaped: u64,
@@ -300,6 +300,9 @@ pub struct WorkerTime {
     /// Of processes that were starting: where each task has one of its own, from its dispatch to its first instruction;
     /// where workers are kept, from the start of the process until it can take tasks or begins with its initializer.
     pub startup: Duration,
+    /// Between the dispatch of tasks to workers that are kept and their first instructions: handing them over.
+    #[serde(skip)]
+    pub dispatch: Duration,
     /// In tasks whose callers had given up.
     pub ghost: Duration,
     /// In initializers, before the first task of a worker that is kept. Where each task has a process of its own, that is
@@ -314,8 +317,8 @@ pub struct WorkerTime {
 }
 
 impl WorkerTime {
-    /// Shares of work, start-up and idle time; all zero before there is any time. What is missing to 1 is that of ghosts,
-    /// initializers and bytes that travel.
+    /// Shares of work, start-up and idle time; all zero before there is any time. What is missing to 1 is that of dispatch,
+    /// ghosts, initializers and bytes that travel.
     #[must_use]
     pub(crate) fn shares(&self) -> (f64, f64, f64) {
         let all = self.all();
@@ -331,6 +334,12 @@ impl WorkerTime {
         self.share(self.carrying)
     }
 
+    /// Share of the time between dispatch to a worker that is kept and the first instruction.
+    #[must_use]
+    pub(crate) fn dispatch_share(&self) -> f64 {
+        self.share(self.dispatch)
+    }
+
     /// Share of the time in tasks whose callers had given up.
     #[must_use]
     pub(crate) fn ghost_share(&self) -> f64 {
@@ -343,14 +352,16 @@ impl WorkerTime {
         self.share(self.initializing)
     }
 
-    fn share(&self, time: Duration) -> f64 {
+    /// What share of it a part is.
+    pub(crate) fn share(&self, time: Duration) -> f64 {
         let all = self.all();
         if all > 0.0 { time.as_secs_f64() / all } else { 0.0 }
     }
 
     /// In seconds.
     fn all(&self) -> f64 {
-        (self.work + self.startup + self.carrying + self.ghost + self.initializing + self.idle).as_secs_f64()
+        let busy = self.work + self.startup + self.dispatch + self.carrying + self.ghost + self.initializing;
+        (busy + self.idle).as_secs_f64()
     }
 }
 
@@ -359,6 +370,7 @@ impl std::iter::Sum for WorkerTime {
         times.fold(Self::default(), |sum, time| Self {
             work: sum.work + time.work,
             startup: sum.startup + time.startup,
+            dispatch: sum.dispatch + time.dispatch,
             ghost: sum.ghost + time.ghost,
             initializing: sum.initializing + time.initializing,
             carrying: sum.carrying + time.carrying,
@@ -494,4 +506,7 @@ pub struct Overhead {
     pub cores_used: f64,
     /// Longest delay of a sample.
     pub sampler_lag: Duration,
+    /// Not ours: CPU time of other programs / wall time of the run; `None` where the machine was not read, or does not tell.
+    #[serde(skip)]
+    pub others: Option<f64>,
 }

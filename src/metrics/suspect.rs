@@ -131,6 +131,19 @@ fn compare(evidence: &Evidence<'_>, before: &Pressure, after: &Pressure, reasons
     }
 }
 
+/// Cores that programs have used which are neither workers nor this one, on average.
+#[must_use]
+pub(crate) fn others(evidence: &Evidence<'_>) -> Option<f64> {
+    let (before, after) = evidence.readings?;
+    let (first, last) = (before.processors?, after.processors?);
+    let elapsed = after.monotonic.saturating_sub(before.monotonic);
+    (!elapsed.is_zero()).then(|| {
+        let ours = evidence.workers_cpu + after.own_cpu.saturating_sub(before.own_cpu);
+        let others = last.busy.saturating_sub(first.busy).saturating_sub(ours);
+        others.as_secs_f64() / elapsed.as_secs_f64()
+    })
+}
+
 fn rise(before: Option<u64>, after: Option<u64>) -> Option<u64> {
     after?.checked_sub(before?).filter(|rise| *rise > 0)
 }

@@ -121,6 +121,12 @@ impl Capacity {
         }
     }
 
+    /// How many there are now; 0 before that is known.
+    #[must_use]
+    pub(crate) fn now(&self) -> u32 {
+        self.workers.unwrap_or(0)
+    }
+
     /// Nanoseconds that all workers had until `time`.
     #[must_use]
     pub(crate) fn until(&self, time: Moment) -> u128 {

@@ -45,6 +45,12 @@ impl Definition {
         let last = self.name.rsplit('.').next().unwrap_or(self.name);
         [&self.name, &last].into_iter().chain(&self.also).any(|name| plain(name) == word)
     }
+
+    /// Whether it is a part of a whole of this name, without the unit of that: `latency` of `latency_s.wait`.
+    fn is_below(&self, word: &str) -> bool {
+        let above = self.name.rsplit_once('.').map_or("", |(above, _)| above);
+        above.split('.').any(|whole| plain(whole).trim_end_matches(" s") == word)
+    }
 }
 
 /// Every figure that a name means: of its key, of the keys above it, or of what screens call it.
@@ -52,20 +58,34 @@ impl Definition {
 /// # Errors
 /// The name that was meant, if there is one like it.
 pub(crate) fn find(name: &str) -> Result<Vec<&'static Definition>, Option<&'static str>> {
-    let word = plain(name);
+    let word = without_numbers(&plain(name));
     let mut exact: Vec<_> = ALL.iter().filter(|one| one.is_called(&word)).collect();
     exact.sort_by_key(|one| plain(one.name) != word);
     if !exact.is_empty() {
         return Ok(exact);
     }
-    // `latency_s.sojourn.p99` and `sojourn p99` are the percentile p99 of the latency sojourn.
-    let parts: Vec<&str> = word.split([' ', '.']).filter(|part| !part.is_empty()).collect();
-    let of_parts: Vec<_> =
-        ALL.iter().filter(|one| parts.len() > 1 && parts.iter().any(|part| one.is_called(part))).collect();
-    if !of_parts.is_empty() {
-        return Ok(of_parts);
+    // `latency_s.sojourn.p99` and `sojourn p99` are the percentile p99 of the latency sojourn. One word that means something
+    // does not explain a title in which another one is unknown.
+    let parts: Vec<&str> = word.split(['.', ' ']).filter(|part| !part.is_empty() && *part != "s").collect();
+    let known = |part: &&str| ALL.iter().any(|one| one.is_called(part) || one.is_below(part));
+    if parts.len() > 1 && parts.iter().all(known) {
+        let of_parts: Vec<_> = ALL.iter().filter(|one| parts.iter().any(|part| one.is_called(part))).collect();
+        if !of_parts.is_empty() {
+            return Ok(of_parts);
+        }
     }
     Err(nearest_word(&word, ALL.iter().flat_map(|one| std::iter::once(one.name).chain(one.also.iter().copied()))))
+}
+
+/// `p of 4` is the column `p of n`, whatever its number; `p99` is a name.
+fn without_numbers(word: &str) -> String {
+    let number = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
+    let words: Vec<&str> = word.split(' ').collect();
+    let after_of = |place: usize| place > 0 && words[place - 1] == "of";
+    let named = |(place, part): (usize, &&str)| {
+        if number(part) && after_of(place) { "n".to_owned() } else { (*part).to_owned() }
+    };
+    words.iter().enumerate().map(named).collect::<Vec<_>>().join(" ")
 }
 
 /// Without what people write differently.
@@ -144,11 +164,40 @@ mod tests {
             ("tasks.lost", "tasks.lost"),
             ("lost", "tasks.lost"),
             ("95 % CI", "ci95"),
+            ("p of 4", "p_corrected"),
+            ("tasks per chunk", "chunks"),
+            ("submitted with", "caller.submit"),
+            ("predicted makespan", "makespan_predicted"),
+            ("dispatch", "worker_time_s.dispatch"),
+            ("GIL", "gil"),
+            ("native control", "gil.control_cores"),
+            ("probe", "gil_probe"),
+            ("gil_of_others", "gil_of_others"),
+            ("speed_up", "gil.speed_up"),
+            ("start-up per process", "startup"),
+            ("fork/exec", "startup.parts"),
+            ("loading", "startup.parts"),
+            ("ready", "startup.parts"),
+            ("serialise out", "payload"),
+            ("transfer in", "payload"),
+            ("worker time", "worker_time_s"),
+            ("workers died", "deaths_total"),
+            ("gain", "gain"),
+            ("memory", "memory.peak_pss_bytes"),
+            ("results not comparable", "not_comparable"),
+            ("head-of-line", "head_of_line"),
+            ("baseline", "baseline"),
+            ("ties", "ties"),
+            ("expectations", "expectations"),
+            ("sharing_cores", "sharing_cores"),
         ] {
             assert_eq!(find(name).expect(name)[0].name, expected, "{name}");
         }
         let both: Vec<_> = find("sojourn p99").expect("two").iter().map(|one| one.name).collect();
         assert_eq!(both, ["latency_s.sojourn", "p99"]);
+        let whole: Vec<_> = find("latency_s.sojourn.p99").expect("two").iter().map(|one| one.name).collect();
+        assert_eq!(whole, both);
+        assert!(find("tasks xyzzy").is_err(), "half of a title explains nothing");
         assert_eq!(find("througput").expect_err("a slip"), Some("throughput"));
         assert_eq!(find("zzzzzzzzzzzz").expect_err("nothing"), None);
     }

@@ -128,12 +128,13 @@ impl Results {
         if self.sharing_cores {
             return Vec::new();
         }
-        let figures = |arm: &ArmResult| {
-            let counted = Counted { runs: &arm.runs, rounds: &arm.rounds };
-            gil::ArmFigures::of(&arm.spec, arm.workers, counted, arm.gil_probe)
-        };
-        let figures: Vec<_> = self.arms.iter().filter_map(figures).collect();
-        gil::evidence(&figures, self.host.usable_cores(), self.control_cores)
+        let arms: Vec<gil::Arm<'_>> = self
+            .arms
+            .iter()
+            .zip(self.counted())
+            .map(|(arm, counted)| gil::Arm { spec: &arm.spec, workers: arm.workers, counted, probe: arm.gil_probe })
+            .collect();
+        gil::of_arms(&arms, self.looks, self.host.usable_cores(), self.control_cores)
     }
 
     /// What became of what the workload expects.

@@ -55,8 +55,14 @@ pub(crate) fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
     let unknown = if plan.unknown.is_empty() {
         String::new()
     } else {
-        let names = plan.unknown.iter().take(CLASSES).map(|name| clean::line(name)).collect::<Vec<_>>().join(", ");
-        format!(" (how long {names} takes is known only by running it)")
+        // Names may be words or sizes: they must not read as a part of the sentence.
+        let names: Vec<String> =
+            plan.unknown.iter().take(CLASSES).map(|name| format!("`{}`", clean::line(name))).collect();
+        let more = plan.unknown.len().saturating_sub(CLASSES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let (tasks, take, them) =
+            if plan.unknown.len() == 1 { ("", "takes", "it") } else { ("tasks ", "take", "them") };
+        format!(" (how long {tasks}{}{more} {take} is known only by running {them})", names.join(", "))
     };
     let least = plan.at_least_s.map_or(String::new(), |least| format!(", at least {} in all", seconds(least)));
     let least = format!("{least}{unknown}");

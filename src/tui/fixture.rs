@@ -208,7 +208,7 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
         carriage: None,
         gil_probe: None,
         chunks: None,
-        load: Load {
+        load: Box::new(Load {
             utilisation: Some(0.62),
             little: Some(Little {
                 in_system: 4.8,
@@ -217,7 +217,7 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
                 left: 100,
                 without_sojourn: 0,
             }),
-        },
+        }),
         workers_target: engine.workers,
         workers: (0..engine.workers).map(|slot| worker(engine, slot, ended, over)).collect(),
         cpu: Cpu { user: work, system: ms(100), cores_used: f64::from(engine.workers) * 0.97, cores_used_whole: 3.8 },
@@ -229,7 +229,7 @@ pub(crate) fn frame(engine: Engine, at: Duration) -> Snapshot {
         },
         worker_starts: if engine.kind == EngineKind::Process { ended + running } else { u64::from(engine.workers) },
         worker_restarts: engine.timeouts,
-        overhead: Box::new(Overhead { cores_used: 0.01, sampler_lag: ms(1) }),
+        overhead: Box::new(Overhead { cores_used: 0.01, sampler_lag: ms(1), others: None }),
         results_hash: 0xfeed,
         wrong_results: 0,
         suspect: Vec::new(),

@@ -94,7 +94,7 @@ pub(crate) fn who_does_not_leave_in_time_is_named_and_ended(engine: &Engine) {
         let story = running.finish();
         let late = control.allowance();
         assert_eq!((story.state, story.counts.succeeded), (Some(RunState::Finished), 3));
-        let named = format!("(process {pid}) did not leave within {limit:?}");
+        let named = format!("(pid {pid}) did not leave within {limit:?}");
         let told = story.notes.iter().position(|note| note.contains(&named));
         let told = told.unwrap_or_else(|| panic!("{named}: {:?}", story.notes));
         let waited = story.noted[told].since(story.last_end);

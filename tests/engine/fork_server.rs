@@ -146,7 +146,7 @@ fn a_server_that_stands_still_is_told_and_replaced_and_nothing_is_lost() {
         let story = run.finish();
         assert_eq!((story.state, story.counts.succeeded), (Some(RunState::Finished), 60), "{:?}", story.notes);
         assert_eq!((story.fork_servers.len(), story.started.len()), (2, 60), "{:?}", story.notes);
-        let told = format!("the fork server (process {pid}) does not answer: it said nothing for 300ms and is ended");
+        let told = format!("the fork server (pid {pid}) does not answer: it said nothing for 300ms and is ended");
         let place = story.notes.iter().position(|note| note.starts_with(&told));
         let at = story.noted[place.unwrap_or_else(|| panic!("{:?}", story.notes))];
         let of_nobody = |note: &String| note.starts_with("worker ") || note.contains("process 0");
@@ -207,7 +207,7 @@ fn a_server_that_says_nothing_at_its_start_is_replaced() {
         let setting = Setting { worker_program: script.clone().into(), start_timeout, ..setting };
         let story = setting.tasks(20, NOOP, rules()).start().finish();
         assert_eq!((story.state, story.counts.succeeded), (Some(RunState::Finished), 20), "{:?}", story.notes);
-        let told = format!("the fork server (process {}) said nothing for 300ms", story.fork_server_starts[0]);
+        let told = format!("the fork server (pid {}) said nothing for 300ms", story.fork_server_starts[0]);
         assert!(story.notes.iter().any(|note| note.starts_with(&told)), "{:?}", story.notes);
         assert_eq!((story.fork_server_starts.len(), story.fork_servers.len()), (2, 1));
         nothing_is_left(&story);

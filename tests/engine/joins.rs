@@ -30,7 +30,7 @@ fn who_does_not_leave_in_time_is_named_and_ended() {
             let story = running.finish();
             let late = control.allowance();
             assert_eq!((story.state, story.counts.succeeded), (Some(RunState::Finished), 3));
-            let named = format!("worker {} (process {pid}) did not leave within {join:?}", idle.slot);
+            let named = format!("worker {} (pid {pid}) did not leave within {join:?}", idle.slot);
             let told = story.notes.iter().position(|note| note.contains(&named));
             let told = told.unwrap_or_else(|| panic!("{named}: {:?}", story.notes));
             assert!(story.notes[told].contains("has done its tasks and was asked to leave"), "{}", story.notes[told]);

@@ -81,6 +81,8 @@ fn what_cannot_be_a_result_loses_its_own_task_and_no_other() {
             let story = setting.tasks(40, sleep(1), rules()).start().finish();
             let lost: Vec<u64> = story.attempts.iter().map(|report| report.index).collect();
             assert_eq!((story.counts.succeeded, lost), (39, vec![7]), "{bad:?}: {:?}", story.notes);
+            let whose = |note: &&String| note.contains("a fault that was asked for (bad_result): ");
+            assert_eq!(story.notes.iter().filter(whose).count(), 1, "{bad:?}: {:?}", story.notes);
             // Its worker was ended for it, and its attempt says nothing else.
             assert_eq!(story.attempts[0].exit, Some(Exit::Signal(libc::SIGKILL)), "{bad:?}");
         }

@@ -163,7 +163,7 @@ fn a_fork_server_that_does_not_go_is_left_behind_and_another_one_takes_its_place
     let story = running.finish();
     assert_eq!((story.state, story.counts.succeeded), (Some(RunState::Finished), 100), "{:?}", story.notes);
     assert_eq!(story.fork_servers.len(), 2, "{:?}", story.notes);
-    let told = format!("the fork server (process {pid}) is UNKILLABLE");
+    let told = format!("the fork server (pid {pid}) is UNKILLABLE");
     assert_eq!(story.notes.iter().filter(|note| note.starts_with(&told)).count(), 1, "{:?}", story.notes);
     assert!(lives(pid), "the test is about one that stays");
     drop(kept);

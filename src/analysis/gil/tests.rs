@@ -8,7 +8,8 @@ fn arm(kind: EngineKind, workers: u32, throughput: f64, cores: f64) -> ArmFigure
         interpreter: "python3".to_owned(),
         gil: true,
         tasks: 24,
-        runs: runs(&[throughput; 3]),
+        place: 0,
+        throughput,
         succeeded: 1.0,
         cores,
         blocked: None,
@@ -21,7 +22,7 @@ fn arm(kind: EngineKind, workers: u32, throughput: f64, cores: f64) -> ArmFigure
 fn runs(throughputs: &[f64]) -> Vec<RunFigure> {
     (0..)
         .zip(throughputs)
-        .map(|(round, throughput)| RunFigure { throughput: *throughput, complete: true, round })
+        .map(|(round, throughput)| RunFigure { throughput: *throughput, complete: true, round, suspect: false })
         .collect()
 }
 
@@ -34,6 +35,17 @@ fn arms(serial: f64, threads: (f64, f64), processes: (f64, f64)) -> Vec<ArmFigur
     ]
 }
 
+/// Three rounds in which each arm has its throughput.
+fn evidence(arms: &[ArmFigures], cores: u32, control: Option<f64>) -> Vec<Evidence> {
+    let all: Vec<_> = arms.iter().map(|arm| runs(&[arm.throughput; 3])).collect();
+    measured(arms, &all, cores, control)
+}
+
+fn measured(arms: &[ArmFigures], runs: &[Vec<RunFigure>], cores: u32, control: Option<f64>) -> Vec<Evidence> {
+    let arms: Vec<_> = (0..).zip(arms).map(|(place, arm)| ArmFigures { place, ..arm.clone() }).collect();
+    super::evidence(&arms, (runs, Looks::Once(100)), cores, control)
+}
+
 fn of(arms: &[ArmFigures]) -> Evidence {
     evidence(arms, 2, Some(2.0)).remove(0)
 }
@@ -41,7 +53,8 @@ fn of(arms: &[ArmFigures]) -> Evidence {
 #[test]
 fn a_lock_that_is_held_is_told_in_one_sentence() {
     let told = of(&arms(10.0, (10.0, 1.0), (19.3, 1.93)));
-    let sentence = "GIL: 2 threads, 1.0 of 2 cores, no faster than 1; 2 processes, 1.9 cores, 1.9 times as fast";
+    let sentence =
+        "GIL: 2 threads, 1.0 of 2 cores, no faster than 1 (≤ 1.00×); 2 processes (pool), 1.9 cores, 1.9 times as fast";
     assert_eq!((told.sentence.as_str(), told.finding, told.suspect), (sentence, Finding::Held, None));
     assert!(
         told.details.iter().any(|line| line == "a native control (threads without Python) could use 2.0 of 2 cores"),
@@ -78,7 +91,7 @@ fn tasks_that_wait_hold_no_lock_and_waiting_is_not_called_waiting_for_it() {
         "{told:?}"
     );
     // Many more threads than cores: they may all wait at once.
-    (arms[1].workers, arms[1].runs, arms[1].tasks) = (64, runs(&[6000.0; 3]), 1000);
+    (arms[1].workers, arms[1].throughput, arms[1].tasks) = (64, 6000.0, 1000);
     assert_eq!(of(&arms).finding, Finding::Waiting);
 }
 
@@ -153,7 +166,7 @@ fn without_a_lock_the_expectation_flips() {
         "{}",
         told.sentence
     );
-    free[1].runs = runs(&[10.0; 3]);
+    free[1].throughput = 10.0;
     assert_eq!(of(&free).finding, Finding::NotTheLock, "there is none that could be held");
 }
 
@@ -199,9 +212,8 @@ fn one_thread_alone_stands_in_for_a_serial_arm() {
 #[test]
 fn what_an_interval_does_not_show_is_not_claimed() {
     let told = |threads: &[f64], processes: &[f64]| {
-        let mut all = arms(10.0, (0.0, 1.0), (0.0, 1.9));
-        (all[1].runs, all[2].runs) = (runs(threads), runs(processes));
-        let told = of(&all);
+        let all = arms(10.0, (10.0, 1.0), (10.0, 1.9));
+        let told = measured(&all, &[runs(&[10.0; 3]), runs(threads), runs(processes)], 2, Some(2.0)).remove(0);
         (told.finding, told.sentence, told.details, told.short)
     };
     // Twice as fast in one round and half as fast in another.
@@ -212,26 +224,28 @@ fn what_an_interval_does_not_show_is_not_claimed() {
         "{sentence}"
     );
     assert!(!sentence.contains("as fast as 1"), "{sentence}");
-    assert_eq!(short, "GIL: 2 threads unclear; 2 processes 1.9 times as fast");
+    assert_eq!(short, "GIL: 2 threads unclear; 2 processes (pool) 1.9 times as fast");
     // As fast on average, and that may be anything.
     let (finding, sentence, ..) = told(&[10.0, 16.0, 6.3], &[19.0, 19.1, 19.2]);
     assert!(finding == Finding::Unclear && !sentence.contains("no faster"), "{sentence}");
     // That it is the lock needs processes that are faster.
     let (finding, sentence, ..) = told(&[10.0, 10.1, 9.9], &[24.0, 8.0, 20.0]);
     assert_eq!(finding, Finding::Unclear);
-    assert!(sentence.contains("no faster than 1; 2 processes, 1.9 cores, no clear difference ("), "{sentence}");
+    assert!(
+        sentence.contains("no faster than 1 (≤ 1.03×); 2 processes (pool), 1.9 cores, no clear difference ("),
+        "{sentence}"
+    );
     let (finding, sentence, details, _) = told(&[10.0, 10.1, 9.9], &[19.0, 19.1, 19.2]);
-    assert!(finding == Finding::Held && sentence.contains("no faster than 1;"), "{sentence}");
+    assert!(finding == Finding::Held && sentence.contains("no faster than 1 (≤ 1.03×);"), "{sentence}");
     assert!(details[1].starts_with("1.00 times the throughput of serial (95 % CI 0."), "{details:?}");
 }
 
 #[test]
 fn one_run_of_each_is_too_early() {
-    let mut all = arms(10.0, (10.0, 1.0), (19.3, 1.93));
-    all.iter_mut().for_each(|arm| arm.runs.truncate(1));
-    let told = of(&all);
+    let all = arms(10.0, (10.0, 1.0), (19.3, 1.93));
+    let told = measured(&all, &[10.0, 10.0, 19.3].map(|rate| runs(&[rate])), 2, Some(2.0)).remove(0);
     assert_eq!((told.finding, told.threads.ci95), (Finding::Unclear, None));
-    let sentence = "GIL: 2 threads, 1.0 of 2 cores, 1.0 times as fast as 1 so far; 2 processes, 1.9 cores, 1.9 times as fast so far";
+    let sentence = "GIL: 2 threads, 1.0 of 2 cores, 1.0 times as fast as 1 so far; 2 processes (pool), 1.9 cores, 1.9 times as fast so far";
     assert_eq!(told.sentence, sentence);
     assert!(told.details[0].contains("fewer than two pairs of runs"), "{:?}", told.details);
 }
@@ -249,4 +263,37 @@ fn without_a_lock_threads_that_are_no_faster_are_not_said_to_wait_for_it() {
         let said = told.details.join("\n");
         assert!(!said.contains("for the GIL") && !said.contains("holds the GIL") && !said.contains("(GIL"), "{said}");
     }
+}
+
+#[test]
+fn what_is_claimed_is_what_verdicts_claim_of_the_same_runs() {
+    let all = arms(10.0, (10.0, 1.5), (10.0, 1.9));
+    let single = runs(&[10.0; 3]);
+    // By itself the interval excludes 1; of four comparisons at once it is not the best one and not enough.
+    let threads = runs(&[26.0, 27.0, 19.0]);
+    let alone = measured(&all[..2], &[single.clone(), threads.clone()], 2, Some(2.0)).remove(0);
+    assert!(alone.sentence.ends_with("2.4 times as fast as 1"), "{}", alone.sentence);
+    let scattered = runs(&[10.0, 30.0, 5.0]);
+    let many = [single, threads, scattered.clone(), scattered.clone(), scattered.clone(), scattered.clone(), scattered];
+    let told = measured(&all, &many, 2, Some(2.0)).remove(0);
+    let among = "no clear difference to 1 among 6 comparisons (1.";
+    assert!(told.sentence.contains(among), "{}", told.sentence);
+    assert_eq!(told.finding, Finding::Unclear);
+    let against = compare_all(&many, 0, Looks::Once(100));
+    assert_eq!(against[0].finding, verdict::Finding::NoClearDifference);
+    assert_eq!(told.threads.p_corrected, against[0].p.map(|p| p.corrected));
+    assert!(told.details[1].contains("of 6 comparisons (Holm)"), "{:?}", told.details);
+}
+
+#[test]
+fn that_nothing_is_faster_is_said_only_up_to_a_margin_whichever_arm_it_is() {
+    let all = arms(10.0, (10.0, 1.0), (10.0, 1.0));
+    let told = |rates: &[f64]| {
+        let figures = [runs(&[10.0; 3]), runs(rates), runs(rates)];
+        let told = measured(&all, &figures, 2, Some(2.0)).remove(0);
+        (told.sentence.matches("no faster").count(), told.sentence.matches("no clear difference").count())
+    };
+    assert_eq!(told(&[10.0, 10.4, 9.6]), (2, 0), "up to 1.11");
+    assert_eq!(told(&[10.0, 11.2, 8.9]), (0, 2), "up to 1.33");
+    assert_eq!(told(&[9.0, 10.1, 8.9]), (2, 0), "0.93 on average, up to 1.11: the same rule below 1");
 }

@@ -67,6 +67,7 @@ mod tests {
                 throughput: rate * (1.0 + f64::from(*round) / 1e4),
                 complete: true,
                 round: *round,
+                suspect: false,
             };
             let figures: Vec<RunFigure> = rounds.iter().map(figure).collect();
             let rate = estimate(&figures.iter().map(|figure| figure.throughput).collect::<Vec<_>>());

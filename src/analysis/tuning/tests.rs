@@ -38,8 +38,32 @@ fn wide_intervals_recommend_nothing() {
     assert_eq!(tuning.advice, Advice::Unclear { best: 4 });
     assert!(tuning.why.contains("±"), "{}", tuning.why);
     assert_eq!(tuning.next, Some(4));
+    assert!(tuning.headline().ends_with("its 3 runs differ too much to tell"), "{}", tuning.headline());
     let once = Tuning::of(vec![point(2, 100.0, 0.0, 1), point(4, 90.0, 0.0, 1)], BOUNDS);
     assert_eq!(once.advice, Advice::Unclear { best: 2 });
+    assert!(once.headline().contains("one run of it") && once.headline().contains("--repeats"), "{}", once.headline());
+    let many = Tuning::of(vec![point(2, 100.0, 0.02, 40), point(4, 101.0, 0.02, 40)], BOUNDS);
+    assert_eq!(many.advice, Advice::Unclear { best: 4 });
+    let said = format!("{}; {}", many.headline(), many.why);
+    assert!(!said.contains("too few") && said.contains("40 runs differ too much"), "{said}");
+}
+
+#[test]
+fn cores_that_others_use_are_no_reason_for_more_workers() {
+    let said = |others: Option<f64>| {
+        let mut point = point(2, 100.0, 0.01, 3);
+        point.worker_time.work = Duration::from_secs(10);
+        (point.cpu, point.cores_used, point.others) = (Duration::from_secs(4), 0.8, others);
+        let tuning = Tuning::of(vec![point], BOUNDS);
+        (tuning.why, tuning.next)
+    };
+    let (why, next) = said(Some(1.1));
+    assert_eq!(why, "no core is free: 0.8 of 2 busy with these tasks, 1.1 with other programs");
+    assert_eq!(next, None);
+    for idle in [Some(0.1), None] {
+        let (why, next) = said(idle);
+        assert!(why.contains("more workers pay. Try 4") && next == Some(4), "{why}");
+    }
 }
 
 /// What a sweep measures, run by run, of a machine whose rate is a function of the count.

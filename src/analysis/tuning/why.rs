@@ -1,9 +1,7 @@
 //! Why a worker count is as fast as it is, in one sentence with its figures.
 
-use super::{Advice, Bounds, Point};
+use super::{Advice, BUSY, Bounds, Point};
 
-/// Share of the usable cores beyond which they are the limit.
-const BUSY: f64 = 0.9;
 /// Share of the usable cores below which they idle.
 const IDLE: f64 = 0.5;
 /// Share of worker time that start-up may take, and that work should have.
@@ -11,6 +9,8 @@ const STARTUP: f64 = 0.5;
 const WORKING: f64 = 0.8;
 /// Tasks for each worker below which the end of a run, when some have nothing left to do, is much of it.
 const FEW_TASKS: f64 = 8.0;
+/// Runs of a count from which on their number is not what is missing.
+const ENOUGH: u32 = 10;
 /// A smaller gain than this share is none.
 const NOTHING: f64 = 0.015;
 /// A latency that is so many times that of another count is worth a word.
@@ -40,13 +40,20 @@ pub(super) fn sentence(points: &[Point], advice: Advice, next: Option<u32>, boun
 fn unclear(point: &Point) -> String {
     let (workers, runs) = (workers(point.workers), point.runs());
     let Some(share) = point.precision() else {
-        return format!("{workers} had one run, which has no interval: measure it again");
+        return format!("{workers} had one run, which has no interval: measure it again, or with --repeats 3");
     };
     let disturbed = match point.suspect.first() {
         Some(reason) => format!(" ({} of them suspect: {reason})", point.suspect.len()),
         None => String::new(),
     };
-    format!("the {runs} runs of {workers} tell its rate to ±{:.0} % only{disturbed}: measure it again", share * 100.0)
+    let share = share * 100.0;
+    // More of the same helps little where there were many.
+    let then = if runs < ENOUGH {
+        "measure it again"
+    } else {
+        "longer runs, or an idle machine, would tell more than more of them"
+    };
+    format!("the {runs} runs of {workers} tell its rate to ±{share:.0} % only{disturbed}: {then}")
 }
 
 /// A higher count was not tried yet.
@@ -135,6 +142,10 @@ fn hard_limit(point: &Point, bounds: Bounds) -> Option<String> {
     if saturated {
         return Some(format!("the cores are busy ({}): more workers only share them", busy(point, bounds)));
     }
+    if point.no_core_is_free(bounds) {
+        let (used, others) = (busy(point, bounds), point.others.unwrap_or(0.0));
+        return Some(format!("no core is free: {used} busy with these tasks, {others:.1} with other programs"));
+    }
     let keep = if point.workers == 1 { "keeps" } else { "keep" };
     let keeps_up = bounds.open_arrivals && idle > 1.0 - BUSY;
     keeps_up.then(|| {
@@ -151,8 +162,13 @@ fn state(point: &Point, bounds: Bounds) -> String {
 fn working(point: &Point) -> String {
     let (work, startup, idle) = point.worker_time.shares();
     let shares = (percent(work), percent(startup), percent(idle));
+    let dispatch = match point.worker_time.dispatch_share() {
+        share if share < 0.005 => String::new(),
+        share => format!("{} dispatch, ", percent(share)),
+    };
     let verb = if point.workers == 1 { "works" } else { "work" };
-    format!("{} {verb} {} of the time ({} start-up, {} idle)", workers(point.workers), shares.0, shares.1, shares.2)
+    let workers = workers(point.workers);
+    format!("{workers} {verb} {} of the time ({} start-up, {dispatch}{} idle)", shares.0, shares.1, shares.2)
 }
 
 fn busy(point: &Point, bounds: Bounds) -> String {

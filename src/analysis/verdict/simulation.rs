@@ -7,7 +7,7 @@ const TRIALS: u32 = 1000;
 
 /// The runs of arms that are so much faster than others.
 fn in_rounds(trials: &mut Trials, count: u32, faster: &[f64]) -> Vec<Vec<RunFigure>> {
-    let figure = |(throughput, round)| RunFigure { throughput, complete: true, round };
+    let figure = |(throughput, round)| RunFigure { throughput, complete: true, round, suspect: false };
     let arms = simulated::in_rounds(trials, count, faster);
     arms.into_iter().map(|rates| rates.into_iter().zip(1..).map(figure).collect()).collect()
 }

@@ -10,7 +10,8 @@ use crate::metrics::snapshot::WorkerTime;
 const PLANNED: Looks = Looks::Once(100);
 
 fn figures(throughputs: &[f64]) -> Vec<RunFigure> {
-    let figure = |(throughput, round): (&f64, u32)| RunFigure { throughput: *throughput, complete: true, round };
+    let figure =
+        |(throughput, round): (&f64, u32)| RunFigure { throughput: *throughput, complete: true, round, suspect: false };
     throughputs.iter().zip(1..).map(figure).collect()
 }
 

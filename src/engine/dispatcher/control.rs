@@ -132,7 +132,7 @@ impl Dispatcher {
         };
         let Some((worker, _)) = self.table.at(slot).filter(there) else { return false };
         // One that is being forked has no process that is known yet.
-        let process = worker.pid.map_or_else(|| "not there yet".to_owned(), |pid| format!("process {pid}"));
+        let process = worker.pid.map_or_else(|| "not there yet".to_owned(), |pid| format!("pid {pid}"));
         let Some(id) = self.table.lane_id(slot).map(|lane| lane.worker) else { return false };
         self.note(now, Severity::Info, format!("worker {slot} ({process}) is killed on request"), out);
         self.end_worker(now, id, Why::User, Duration::ZERO, out);
@@ -213,7 +213,7 @@ impl Dispatcher {
     pub(super) fn misbehaved(&mut self, now: Moment, id: WorkerId, reason: String, out: &mut dyn Sink) {
         let Some(worker) = self.table.worker(id).filter(|worker| worker.is_alive()) else { return };
         let pid = worker.pid.unwrap_or(0);
-        self.note(now, Severity::Warning, format!("worker {} (process {pid}) is ended: {reason}", id.slot), out);
+        self.note(now, Severity::Warning, format!("worker {} (pid {pid}) is ended: {reason}", id.slot), out);
         self.end_worker(now, id, Why::Misbehaved(reason), Duration::ZERO, out);
     }
 }

@@ -268,7 +268,7 @@ impl Dispatcher {
             ServerLife::Absent | ServerLife::Initializing(_) | ServerLife::Ending(_) => return,
         };
         server.life = ServerLife::Ending(trouble);
-        let text = format!("the fork server (process {}) {what} for {silence:?} and is ended{then}", server.pid);
+        let text = format!("the fork server (pid {}) {what} for {silence:?} and is ended{then}", server.pid);
         self.note(now, Severity::Warning, text, out);
         self.end_fork_server(now, out);
     }
@@ -280,7 +280,7 @@ impl Dispatcher {
             return;
         }
         server.life = ServerLife::Ending(Trouble::Misbehaved);
-        let text = format!("the fork server (process {}) broke the protocol: {reason}; it is ended", server.pid);
+        let text = format!("the fork server (pid {}) broke the protocol: {reason}; it is ended", server.pid);
         server.breach = reason;
         self.note(now, Severity::Warning, text, out);
         self.end_fork_server(now, out);
@@ -338,7 +338,7 @@ impl Dispatcher {
             ServerLife::Ending(Trouble::Silent | Trouble::Misbehaved) => return self.try_waiting_starts(now),
             ServerLife::Ready => {
                 let text = format!(
-                    "the fork server (process {}) ended {how}; the next start of a worker starts another one",
+                    "the fork server (pid {}) ended {how}; the next start of a worker starts another one",
                     server.pid
                 );
                 self.note(now, Severity::Warning, text, out);

@@ -72,7 +72,7 @@ impl Core {
     }
 
     pub(super) fn tell_unkillable(&mut self, pid: u32, who: &str) {
-        let process = if who.is_empty() { format!("process {pid}") } else { format!("{who} (process {pid})") };
+        let process = if who.is_empty() { format!("process {pid}") } else { format!("{who} (pid {pid})") };
         self.note(Severity::Warning, format!("{process} is UNKILLABLE: it could not be ended and is left behind"));
     }
 

@@ -228,7 +228,7 @@ impl Core {
         let Some(mut server) = self.fork_server.take() else { return };
         orphans::end_untold();
         if !server.stopped {
-            self.out_of_memory(&format!("the fork server (process {})", server.child.pid()), reaped.exit);
+            self.out_of_memory(&format!("the fork server (pid {})", server.child.pid()), reaped.exit);
         }
         server.read_output();
         let wrote = server.printed.text();

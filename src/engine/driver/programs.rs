@@ -359,9 +359,8 @@ impl Core {
         let ended_by_us = link.stopped || program.given_up.is_some();
         let pid = link.child.as_ref().filter(|_| !ended_by_us).map(Child::pid);
         let index = program.index;
-        let out_of_memory = pid.is_some_and(|pid| {
-            self.out_of_memory(&format!("the program of task {index} (process {pid})"), reaped.exit)
-        });
+        let out_of_memory =
+            pid.is_some_and(|pid| self.out_of_memory(&format!("the program of task {index} (pid {pid})"), reaped.exit));
         let left_behind = link.child.as_ref().is_some_and(|child| child.is_abandoned());
         let ended = Ended {
             culprit: None,

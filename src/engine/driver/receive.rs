@@ -81,10 +81,15 @@ impl Core {
                     }
                 }
                 Err(breach) => {
-                    if let Some(Link { peer: Peer::Worker(peer), .. }) = self.link(worker) {
+                    let mut lanes = 0;
+                    if let Some(Link { peer: Peer::Worker(peer), lanes: all, .. }) = self.link(worker) {
                         peer.broken = true;
+                        lanes = *all;
                     }
-                    self.feed(Input::Misbehaved { worker, reason: breach.to_string() });
+                    let struck = (0..lanes).any(|number| self.board.struck(worker.lane(number).slot().0));
+                    // So that nobody looks for a mistake.
+                    let whose = if struck { "a fault that was asked for (bad_result): " } else { "" };
+                    self.feed(Input::Misbehaved { worker, reason: format!("{whose}{breach}") });
                     received = Received::End;
                     break;
                 }
@@ -135,7 +140,7 @@ impl Core {
         self.tell_threads(worker);
         let pid = self.link(worker).filter(|link| !link.stopped).and_then(|link| link.child.as_ref()).map(Child::pid);
         let out_of_memory =
-            pid.is_some_and(|pid| self.out_of_memory(&format!("worker {} (process {pid})", worker.slot), reaped.exit));
+            pid.is_some_and(|pid| self.out_of_memory(&format!("worker {} (pid {pid})", worker.slot), reaped.exit));
         let cut_off = self.programs_cpu(worker, &tasks);
         let Some(Some(link)) = self.links.get_mut(worker.slot.index()).map(Option::take) else { return };
         let Peer::Worker(peer) = &link.peer else { return };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Recorder, rows};
-use crate::engine::event::{EngineView, Moment, RunState, WorkerState};
+use crate::engine::event::{EngineView, Moment, RunState, Slot, WorkerState};
 use crate::metrics::nanos::nanos;
 use crate::metrics::snapshot::WorkerTime;
 
@@ -50,6 +50,7 @@ impl Recorder {
         let (mut work, mut startup) = (u128::from(self.slots.work), u128::from(self.slots.startup));
         let mut ghost = self.ghosts.time.as_nanos();
         let (mut initializing, mut starting) = (u128::from(self.slots.initializing), u128::from(self.slots.starting));
+        starting += u128::from(self.slots.booting(seen, self.lanes()));
         for slot in view.slots {
             let totals = self.slots.get(slot.slot).copied().unwrap_or_default();
             match slot.task {
@@ -74,6 +75,8 @@ impl Recorder {
         startup -= before;
         let carrying = before + u128::from(self.slots.after);
         let busy = nanos(work + startup + carrying + ghost);
+        // With a process for each task that is its start; one that is kept is there, and is handed the task.
+        let dispatch = if self.config.capabilities.process_per_task { 0 } else { std::mem::take(&mut startup) };
         // All lanes of a worker wait for its process.
         let lanes = if self.config.capabilities.lanes { u128::from(view.workers) } else { 1 };
         let (starting, initializing) = (starting * lanes, initializing * lanes);
@@ -81,9 +84,30 @@ impl Recorder {
         let whole = if self.config.unbounded { 0 } else { self.capacity.until(wall) };
         // Where lanes share a worker, one is added for each that is taken up by a ghost.
         let whole = if self.config.capabilities.lanes { whole + ghost } else { whole };
-        let idle = whole.saturating_sub(work + startup + carrying + ghost + initializing);
-        let [work, startup, carrying, ghost, initializing, idle] =
-            [work, startup, carrying, ghost, initializing, idle].map(nanos);
-        (WorkerTime { work, startup, carrying, ghost, initializing, idle }, busy)
+        let idle = whole.saturating_sub(work + startup + dispatch + carrying + ghost + initializing);
+        let [work, startup, dispatch, carrying, ghost, initializing, idle] =
+            [work, startup, dispatch, carrying, ghost, initializing, idle].map(nanos);
+        (WorkerTime { work, startup, dispatch, carrying, ghost, initializing, idle }, busy)
+    }
+
+    /// How many lanes there are to be; 0 where there is no limit.
+    pub(super) fn lanes(&self) -> u32 {
+        if self.config.unbounded { 0 } else { self.capacity.now() }
+    }
+
+    /// A moment as far as it is measured.
+    pub(super) fn measured(&self, moment: Moment) -> Moment {
+        self.measured_until().map_or(moment, |until| until.min(moment))
+    }
+
+    /// How long lanes had nothing more to do before the last task ended, together: the part of the idle time that is at the end.
+    pub(super) fn tail_idle(&self, wall: Moment, view: &EngineView<'_>) -> Duration {
+        let last = wall + self.pauses.until(wall);
+        let lanes = if self.config.unbounded { 0 } else { view.workers };
+        let totals = |slot: u32| self.slots.get(Slot(slot)).copied().unwrap_or_default();
+        // All lanes of a worker wait for its process.
+        let there = |slot| totals(if self.config.capabilities.lanes { 0 } else { slot }).worker.there;
+        let alive = (0..lanes).filter(|slot| !totals(*slot).lane.is_ghost);
+        alive.map(|slot| last.since(totals(slot).lane.last_taken().max(there(slot)))).sum()
     }
 }

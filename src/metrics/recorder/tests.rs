@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::engine::event::{
-    Batch, Beginning, CallerView, DeathCause, Record, RunState, SlotView, Usage, WaitingLimit, WorkerId, WorkerState,
+    Batch, Beginning, CallerView, DeathCause, LaneId, Record, RunState, SlotView, Usage, WaitingLimit, WorkerId,
+    WorkerState,
 };
 use crate::engine::outcome::{Cause, Counts, Exit};
 use crate::metrics::distribution::Distributions;
@@ -120,7 +121,7 @@ fn live_snapshot_counts_tasks_that_are_under_way() {
     assert_eq!(live.at, at(150));
     assert_eq!(live.worker_time.work, MS * (100 + 98 + 38));
     // Each process took 5 ms to be there, and one task 2 ms to begin.
-    assert_eq!(live.worker_time.startup, MS * (10 + 2));
+    assert_eq!((live.worker_time.startup, live.worker_time.dispatch), (MS * 10, MS * 2));
     assert_eq!(live.worker_time.idle, MS * (2 * 150 - 236 - 12));
     assert_eq!(live.workers.len(), 2);
     assert_eq!((live.workers[1].task, live.workers[1].task_for), (Some((2, 0)), MS * 38));
@@ -144,7 +145,7 @@ fn figures_of_a_whole_run() {
     assert_eq!((last.at, last.wall()), (at(400), MS * 312), "workers that leave are no part of the run");
     assert!((last.throughput_whole - 4.0 / 0.312).abs() < 1e-9);
     assert_eq!(last.worker_time.work, MS * 398);
-    assert_eq!(last.worker_time.startup, MS * (10 + 4));
+    assert_eq!((last.worker_time.startup, last.worker_time.dispatch), (MS * 10, MS * 4));
     assert_eq!(last.worker_time.idle, MS * (624 - 412));
     // Waits: 10, 10, 110 and 212 ms: their sum over the run is the mean depth.
     assert_eq!(last.latency.wait.count, 4);
@@ -372,7 +373,7 @@ proptest! {
         prop_assert_eq!(last.workers.iter().map(|row| row.busy).sum::<Duration>(), last.worker_time.work);
         prop_assert_eq!(last.workers.iter().map(|row| row.cpu).sum::<Duration>(), last.cpu.user + last.cpu.system);
         let time = last.worker_time;
-        prop_assert_eq!(time.work + time.startup + time.idle, 2 * last.wall());
+        prop_assert_eq!(time.work + time.startup + time.dispatch + time.idle, 2 * last.wall());
     }
 }
 

@@ -13,6 +13,7 @@ use crate::engine::outcome::{AttemptReport, Counts};
 use crate::metrics::delivery::Delivery;
 use crate::metrics::distribution::{Distribution, Distributions};
 use crate::metrics::life::{ForkServerUse, Life};
+use crate::metrics::nanos::ns;
 use crate::metrics::snapshot::{
     CPU_HISTORY, Carriage, Chunks, ClassFigures, Cpu, Death, Ghosts, Initializers, Kill, Latency, Load, Memory,
     MemoryCourse, Note, Overhead, QueueFigures, RunEnd, RunId, Snapshot, SoFar, StageLoad, WorkerRow, WorkerTime,
@@ -115,6 +116,13 @@ impl ClassFields {
             so_far: end.and_then(|end| Some(end.so_far.as_ref()?.classes.clone())).unwrap_or_default(),
         }
     }
+}
+
+/// What follows those, likewise.
+#[derive(Default, Serialize, Deserialize)]
+struct DispatchFields {
+    /// Part of the worker time, in nanoseconds.
+    dispatch: u64,
 }
 
 impl LatestFields {
@@ -234,7 +242,7 @@ impl Encoder {
         };
         self.life.clone_from(&snapshot.life);
         let mut bytes = postcard::to_stdvec(&frame)?;
-        bytes.extend(postcard::to_stdvec(&LaterFields { load: snapshot.load })?);
+        bytes.extend(postcard::to_stdvec(&LaterFields { load: *snapshot.load })?);
         bytes.extend(postcard::to_stdvec(&LatestFields::of(snapshot))?);
         let carriage = snapshot.carriage.clone();
         let newest = NewestFields { carriage: carriage.map(|carriage| (carriage, worker_time.carrying)) };
@@ -242,6 +250,7 @@ impl Encoder {
         bytes.extend(postcard::to_stdvec(&StartFields { not_forked: snapshot.not_forked().map(Into::into) })?);
         bytes.extend(postcard::to_stdvec(&WrongFields { wrong_results: snapshot.wrong_results })?);
         bytes.extend(postcard::to_stdvec(&ClassFields::of(snapshot))?);
+        bytes.extend(postcard::to_stdvec(&DispatchFields { dispatch: ns(worker_time.dispatch) })?);
         Ok(bytes)
     }
 }
@@ -280,7 +289,8 @@ impl Decoder {
         let (newest, start): (NewestFields, _) = fields_or_none(newest)?;
         let (start, wrong): (StartFields, _) = fields_or_none(start)?;
         let (wrong, classes): (WrongFields, _) = fields_or_none(wrong)?;
-        let (classes, _newer): (ClassFields, _) = fields_or_none(classes)?;
+        let (classes, dispatch): (ClassFields, _) = fields_or_none(classes)?;
+        let (dispatch, _newer): (DispatchFields, _) = fields_or_none(dispatch)?;
         let ClassFields { mut classes, wholes, so_far } = classes;
         classes.iter_mut().zip(wholes).for_each(|(class, whole)| class.whole = Some(Box::new(whole)));
         let mut fork_server = latest.fork_server;
@@ -319,6 +329,7 @@ impl Decoder {
             classes: Arc::new(classes),
             worker_time: WorkerTime {
                 initializing: latest.initializing,
+                dispatch: Duration::from_nanos(dispatch.dispatch),
                 carrying: newest.carriage.as_ref().map_or(Duration::ZERO, |(_, carrying)| *carrying),
                 ..frame.worker_time
             },
@@ -343,7 +354,7 @@ impl Decoder {
             timeouts: kills.find(frame.timeouts, budget)?,
             delivery: frame.delivery,
             end: frame.end.map(|end| Arc::new(end.whole(so_far))),
-            load: later.load,
+            load: Box::new(later.load),
             stages: latest.stages,
             chunks: latest.chunks.map(Box::new),
             // A run with probes is no measurement to keep: what they have shown is in the result of its session.

@@ -81,7 +81,7 @@ prop_compose! {
         snapshot.stages = vec![stage; suspect.len()].into();
         snapshot.chunks = over.then(|| Box::new(Chunks { sent: numbers[1], tasks: numbers[3], size: NonZeroU32::MIN.saturating_add(numbers[6] as u32) }));
         snapshot.memory.pss_bytes = over.then_some(numbers[5]);
-        snapshot.worker_time.initializing = time(5);
+        (snapshot.worker_time.initializing, snapshot.worker_time.dispatch) = (time(5), time(3));
         let carried = Carriage { bytes_in: numbers[1], opaque: numbers[2], ..Carriage::default() };
         snapshot.carriage = over.then(|| Box::new(carried));
         snapshot.worker_time.carrying = if over { time(2) } else { Duration::ZERO };
@@ -394,15 +394,16 @@ fn a_frame_of_before_there_was_a_load_or_a_fork_server_is_still_read() {
     let mut frame = fixtures::snapshot();
     let bytes = super::frame::Encoder::default().encode(&frame).unwrap();
     let decode = |bytes: &[u8]| super::frame::Decoder::default().decode(bytes);
-    // At the end a load of nothing is two bytes, what came after it six, what came after that one each, and classes three.
-    for left_out in [3, 4, 5, 6, LATEST, LATEST + 2] {
+    // At the end a load of nothing is two bytes, what came after it six, what came after that one each, classes three, and
+    // dispatch one.
+    for left_out in [1, 4, 5, 6, 7, LATEST, LATEST + 2] {
         assert_eq!(decode(&bytes[..bytes.len() - left_out]).unwrap(), frame, "{left_out}");
     }
-    for left_out in [1, 2, 7, 9, LATEST + 1] {
+    for left_out in [2, 3, 8, 10, LATEST + 1] {
         assert!(decode(&bytes[..bytes.len() - left_out]).is_err(), "half of it is damage: {left_out}");
     }
     let little = Little { in_system: 1.5, rate: 2.0, sojourn: Duration::from_millis(740), left: 9, without_sojourn: 1 };
-    frame.load = Load { utilisation: Some(0.5), little: Some(little) };
+    *frame.load = Load { utilisation: Some(0.5), little: Some(little) };
     let not_forked = Some("a thread is left running".into());
     frame.fork_server =
         Some(Box::new(ForkServerUse { peak_pss_bytes: Some(7), not_forked, ..ForkServerUse::default() }));
@@ -490,7 +491,7 @@ fn realistic(workers: u32, frames: u64) -> Track {
 }
 
 /// Bytes of the fields that came last, where there is nothing of them.
-const LATEST: usize = 12;
+const LATEST: usize = 13;
 
 #[test]
 fn bytes_per_frame() {

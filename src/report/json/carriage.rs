@@ -7,7 +7,8 @@
 //!   here; what waits in a message that is not full yet waits for others). `not_comparable` counts results of types that
 //!   nothing can be said of; they are in no hash.
 //! * `worker_time_s`: lanes times wall time. `startup` is the time of processes that were starting, be it for one task or, in a
-//!   pool, for many: there no task waits in `latency_s.startup` for it. `carrying` is taking in and making arguments of bytes, and making bytes and a
+//!   pool, for many: there no task waits in `latency_s.startup` for it. `dispatch` is what passes there between handing a task
+//!   to a worker and its first instruction: the sum of `latency_s.startup`. `carrying` is taking in and making arguments of bytes, and making bytes and a
 //!   number of results: it is neither work, nor start-up, nor idle time, and no `timeout` counts it.
 
 use serde::Serialize;
@@ -19,6 +20,8 @@ use crate::metrics::snapshot::{Carriage, Snapshot};
 pub(super) struct WorkerTimeOut {
     work: f64,
     startup: f64,
+    /// Between dispatch to a worker that is kept and the first instruction (additive to version 1).
+    dispatch: f64,
     /// In tasks whose callers had given up (additive to version 1).
     ghost: f64,
     /// In initializers of workers that are kept (additive to version 1).
@@ -36,6 +39,7 @@ impl WorkerTimeOut {
         Self {
             work: seconds(time.work),
             startup: seconds(time.startup),
+            dispatch: seconds(time.dispatch),
             ghost: seconds(time.ghost),
             initializing: seconds(time.initializing),
             carrying: seconds(time.carrying),

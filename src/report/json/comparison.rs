@@ -35,6 +35,11 @@ pub(super) struct ComparisonOut<'a> {
     rank_p: Option<f64>,
     verdict: &'static str,
     pairs: usize,
+    /// Of these, with a suspect run: the verdict is suspect too (additive to version 1).
+    suspect_pairs: usize,
+    /// Tasks of a run that are too few for this percentile, which is not judged then (additive to version 1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    too_few_tasks: Option<u64>,
     reasons: Vec<&'static str>,
     /// Arms of whose tasks more than a tenth did not succeed, with their share (additive to version 1).
     unsuccessful: Vec<UnsuccessfulOut<'a>>,
@@ -62,6 +67,10 @@ pub(super) struct BestOut<'a> {
     ties: Vec<&'a str>,
     /// Too early to tell.
     open: Vec<&'a str>,
+    /// Comparisons at once, for which all this is corrected by Holm's method (additive to version 1).
+    comparisons: usize,
+    /// Whether any of them rests on a suspect run (additive to version 1).
+    suspect: bool,
 }
 
 #[derive(Serialize)]
@@ -124,7 +133,13 @@ pub(super) fn best(results: &Results) -> Option<BestOut<'_>> {
     let best = results.best().filter(|_| results.arms.len() > 2)?;
     let name = |arm: usize| results.arms.get(arm).map(|arm| arm.spec.name.as_str());
     let names = |arms: Vec<usize>| arms.into_iter().filter_map(name).collect();
-    Some(BestOut { arm: name(best.arm)?, ties: names(best.ties), open: names(best.open) })
+    Some(BestOut {
+        arm: name(best.arm)?,
+        ties: names(best.ties),
+        open: names(best.open),
+        comparisons: results.arms.len() - 1,
+        suspect: best.suspect,
+    })
 }
 
 /// Throughput of every arm, then percentiles.
@@ -159,6 +174,8 @@ fn throughput<'a>(verdict: &'a Verdict, results: &'a Results) -> Option<Comparis
         rank_p: verdict.rank_p,
         verdict: finding_word(verdict.finding),
         pairs: verdict.pairs,
+        suspect_pairs: verdict.suspect,
+        too_few_tasks: None,
         reasons: verdict.reasons.iter().map(Lint::name).collect(),
         unsuccessful: verdict.unsuccessful.iter().filter_map(share).collect(),
         no_pair_because: results.no_pair_because(verdict),
@@ -184,6 +201,8 @@ fn latency<'a>(found: &LatencyVerdict, results: &'a Results) -> Option<Compariso
         rank_p: None,
         verdict: finding_word(found.finding),
         pairs: found.pairs,
+        suspect_pairs: found.suspect,
+        too_few_tasks: found.too_few,
         reasons: Vec::new(),
         unsuccessful: Vec::new(),
         no_pair_because: None,

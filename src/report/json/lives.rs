@@ -78,6 +78,8 @@ struct StartupSumsOut {
 struct ForkServerOut {
     /// One, and one more for each that had to be replaced.
     starts: u64,
+    /// Until they could fork workers, their initializers included, together (additive to version 1).
+    startup_s: f64,
     /// Its initializer and its forks: in the run's `cpu`, and in no worker's.
     cpu_s: f64,
     /// The most that was seen of any; `null` where it was not there at any look.
@@ -113,6 +115,7 @@ impl<'a> LivesOut<'a> {
             orphans: life.undead.orphans,
             fork_server: (servers.starts > 0).then(|| ForkServerOut {
                 starts: servers.starts,
+                startup_s: seconds(servers.startup),
                 cpu_s: seconds(used.cpu),
                 peak_pss_bytes: used.peak_pss_bytes,
                 peak_rss_bytes: used.peak_rss_bytes,

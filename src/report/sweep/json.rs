@@ -124,6 +124,8 @@ struct RecommendationOut<'a> {
     best: Option<u32>,
     next: Option<u32>,
     why: &'a str,
+    /// Whether the count has suspect runs (additive to version 1).
+    suspect: bool,
 }
 
 #[derive(Serialize)]
@@ -147,6 +149,8 @@ struct ComparisonOut<'a> {
     ci95: Option<[f64; 2]>,
     verdict: &'static str,
     pairs: usize,
+    /// Of these, with a suspect run (additive to version 1).
+    suspect_pairs: usize,
 }
 
 /// The document as text, indented, with a newline at its end. Characters that would control a terminal are escaped.
@@ -189,7 +193,14 @@ fn arm(arm: &SweptArm) -> ArmOut<'_> {
         points: points.iter().map(|one| point(one, &arm.tuning)).collect(),
         fit: fit.as_ref().ok().map(fit_out),
         no_fit: fit.as_ref().err().map(ToString::to_string),
-        recommendation: RecommendationOut { advice: advice.word(), workers, best, next: *next, why },
+        recommendation: RecommendationOut {
+            advice: advice.word(),
+            workers,
+            best,
+            next: *next,
+            why,
+            suspect: arm.tuning.is_suspect(),
+        },
         all_failed: arm.all_failed().map(|found| AllFailedOut { tasks: found.tasks, cause: &found.cause }),
         partial: arm.partial.as_ref().map(|(workers, partial)| PartialOut {
             workers: *workers,
@@ -253,6 +264,7 @@ fn comparison<'a>(baseline: &'a SweptArm, arm: &'a SweptArm, found: &AtCounts) -
         ci95: comparison.ci95.map(<[f64; 2]>::from),
         verdict: finding_word(comparison.finding),
         pairs: comparison.pairs,
+        suspect_pairs: comparison.suspect,
     }
 }
 

@@ -1,5 +1,7 @@
 //! A sweep as text: a table for each arm with a row for each count, what follows, and the arms against each other.
 
+use std::time::Duration;
+
 use super::{SweepResults, SweptArm, grid};
 use crate::analysis::tuning::arms::{AtCounts, Basis};
 use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
@@ -15,6 +17,8 @@ const NONE: &str = "–";
 /// Why points have fewer runs than others.
 pub(crate) const DROPPED: &str = "clearly bad after a round (in the worse half, below 80 % of the best), so no more runs; --full makes \
 them all";
+/// Runs with fewer samples than this takes may hide a peak of memory between them.
+const SHORT: Duration = Duration::from_secs(1);
 /// Reasons of suspect runs that are told of an arm.
 const REASONS: usize = 3;
 
@@ -149,6 +153,7 @@ fn rows(out: &mut String, tuning: &Tuning, width: usize, paint: Paint) {
         columns.remove(extra);
     }
     let widths: Vec<usize> = columns.iter().map(column_width).collect();
+    let memory = columns.iter().any(|column| column.title == "memory");
     let join = |cells: &mut dyn Iterator<Item = &str>| {
         let cells =
             cells.zip(&widths).map(|(cell, width)| format!("{}{}", " ".repeat(GAP), table::pad_left(cell, *width)));
@@ -172,6 +177,13 @@ fn rows(out: &mut String, tuning: &Tuning, width: usize, paint: Paint) {
         }
         line(out, &format!("{text}  {}", marks.join(" ")));
     }
+    let is_short = |point: &&Point| point.runs() > 0 && point.wall / point.runs() < SHORT;
+    if memory && tuning.points.iter().any(|point| is_short(&point)) {
+        line(
+            out,
+            &paint.with(Paint::DIM, "  memory is sampled: runs of less than a second may have had more than was seen"),
+        );
+    }
 }
 
 fn columns(tuning: &Tuning) -> Vec<Column> {
@@ -186,7 +198,7 @@ fn columns(tuning: &Tuning) -> Vec<Column> {
         column("±95 %", false, &|point| Some(format!("±{}", units::rate(point.precision()? * point.mean()?)))),
         column("gain", false, &|point| Some(signed(tuning.gain(point.workers)?))),
         column("cores", false, &|point| point.rate.map(|_| format!("{:.1}", point.cores_used))),
-        column("p95", false, &|point| Some(units::duration(point.sojourn_p95?))),
+        column("sojourn p95", false, &|point| Some(units::duration(point.sojourn_p95?))),
         column("n", false, &|point| Some(point.runs().to_string())),
         column("eff", true, &|point| Some(units::percent(tuning.efficiency(point.workers)?))),
         column("start-up", true, &|point| point.rate.map(|_| units::percent(point.worker_time.shares().1))),
@@ -222,12 +234,12 @@ fn suspect(out: &mut String, label: &str, tuning: &Tuning, paint: Paint) {
 fn compared(out: &mut String, baseline: &SweptArm, arm: &SweptArm, found: &AtCounts, paint: Paint) {
     let name = |arm: &SweptArm, workers| format!("{} ×{workers}", clean::line(&arm.spec.name));
     let names = (name(arm, found.arm), name(baseline, found.baseline));
-    let Comparison { finding, ratio, ci95, always_valid, rank_p, pairs, .. } = found.comparison;
+    let Comparison { finding, ratio, ci95, always_valid, rank_p, pairs, suspect, .. } = found.comparison;
     let apart = matches!(found.basis, Basis::Apart);
     finding_line(
         out,
         (&names.0, &names.1),
-        Found { finding, ratio, ci95, always_valid, rank_p, pairs, apart },
+        Found { finding, ratio, ci95, always_valid, rank_p, pairs, suspect, apart },
         || Some("they have no pair of runs".to_owned()),
         paint,
     );

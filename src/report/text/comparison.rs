@@ -8,7 +8,7 @@ use super::{Paint, label, line, name, plural};
 use crate::analysis::latencies::{self, LatencyVerdict};
 use crate::analysis::precision::{Precision, PrecisionEnd};
 use crate::analysis::ranking::Best;
-use crate::analysis::verdict::{Finding, P, Verdict};
+use crate::analysis::verdict::{Finding, P, Verdict, taken_back};
 use crate::report::{Results, units};
 use crate::workload::units::format_duration;
 
@@ -24,13 +24,14 @@ pub(in crate::report) struct Found {
     pub(in crate::report) always_valid: bool,
     pub(in crate::report) rank_p: Option<f64>,
     pub(in crate::report) pairs: usize,
+    pub(in crate::report) suspect: usize,
     pub(in crate::report) apart: bool,
 }
 
 impl From<&Verdict> for Found {
     fn from(verdict: &Verdict) -> Self {
-        let Verdict { finding, ratio, ci95, always_valid, rank_p, pairs, apart, .. } = *verdict;
-        Self { finding, ratio, ci95, always_valid, rank_p, pairs, apart }
+        let Verdict { finding, ratio, ci95, always_valid, rank_p, pairs, suspect, apart, .. } = *verdict;
+        Self { finding, ratio, ci95, always_valid, rank_p, pairs, suspect, apart }
     }
 }
 
@@ -77,21 +78,22 @@ pub(in crate::report) fn finding_line(
     no_pair_because: impl FnOnce() -> Option<String>,
     paint: Paint,
 ) {
-    let Found { finding, ratio, ci95, always_valid, rank_p, pairs: count, apart } = found;
+    let Found { finding, ratio, ci95, always_valid, rank_p, pairs: count, suspect, apart } = found;
     let pairs = match apart {
         true => format!("{} each, measured apart", plural(count as u64, "run")),
         false => format!("{} of runs", plural(count as u64, "pair")),
     };
+    let pairs = if suspect > 0 { format!("{pairs}, {suspect} of them suspect") } else { pairs };
     let ranks = rank_p.map_or(String::new(), |p| format!(", rank test p {}", p_value(p)));
     let sure = |low: f64, high: f64| {
         format!("{} {}–{}, {pairs}{ranks}", interval_name(always_valid), units::factor(low), units::factor(high))
     };
     let (headline, rest) = match (finding, ratio, ci95) {
         (Finding::Faster, Some(ratio), Some((low, high))) => {
-            (format!("{arm} is {} faster than {baseline}", units::ratio(ratio)), format!(" ({})", sure(low, high)))
+            (format!("{arm} is {} as fast as {baseline}", units::ratio(ratio)), format!(" ({})", sure(low, high)))
         }
         (Finding::Slower, Some(ratio), Some((low, high))) => (
-            format!("{baseline} is {} faster than {arm}", units::ratio(1.0 / ratio)),
+            format!("{baseline} is {} as fast as {arm}", units::ratio(1.0 / ratio)),
             format!(" ({})", sure(1.0 / high, 1.0 / low)),
         ),
         (Finding::NoClearDifference, Some(ratio), Some((low, high))) => (
@@ -114,7 +116,13 @@ pub(in crate::report) fn finding_line(
             no_pair_because().map_or_else(String::new, |reason| format!(": {reason}")),
         ),
     };
-    line(out, &format!("{}{rest}", paint.with(style(finding), &headline)));
+    let doubt = if suspect > 0 { paint.suspect() } else { String::new() };
+    line(out, &format!("{doubt}{}{rest}", paint.with(style(finding), &headline)));
+}
+
+/// Behind a verdict on suspect runs.
+fn marked(word: String, suspect: usize) -> String {
+    if suspect > 0 { format!("{word} SUSPECT") } else { word }
 }
 
 pub(super) fn style(finding: Finding) -> anstyle::Style {
@@ -171,10 +179,12 @@ fn table(out: &mut String, results: &Results, verdicts: &[Verdict], most: usize,
     }));
     let said = |verdict: &Verdict| {
         let because = results.no_pair_because(verdict);
-        because.map_or_else(|| word(verdict.finding).to_owned(), |reason| format!("not compared: {reason}"))
+        let found = || marked(word(verdict.finding).to_owned(), verdict.suspect);
+        because.map_or_else(found, |reason| format!("not compared: {reason}"))
     };
     let mut widths: Vec<usize> = (0..6).map(|at| rows.iter().map(|row| width(&row[at])).max().unwrap_or(0)).collect();
-    let words = verdicts.iter().map(|verdict| width(word(verdict.finding))).max().unwrap_or(0);
+    let found = |verdict: &Verdict| width(&marked(word(verdict.finding).to_owned(), verdict.suspect));
+    let words = verdicts.iter().map(found).max().unwrap_or(0);
     for least_important in [5, 4, 3, 2] {
         let whole: usize = widths.iter().filter(|columns| **columns > 0).map(|columns| columns + 2).sum();
         if whole + words + 2 > most {
@@ -191,8 +201,7 @@ fn table(out: &mut String, results: &Results, verdicts: &[Verdict], most: usize,
         let verdict = verdict.map(|verdict| paint.with(style(verdict.finding), &said(verdict)));
         line(out, format!("{text}{}", verdict.unwrap_or("verdict".to_owned())).trim_end());
     }
-    let corrected = |verdict: &&Verdict| verdict.finding == Finding::NoClearDifference && excludes_one(verdict.ci95);
-    for verdict in verdicts.iter().filter(corrected) {
+    for verdict in verdicts.iter().filter(|verdict| verdict.taken_back().is_some()) {
         let (arm, _) = names(results, verdict.arm, verdict.baseline);
         line(out, &format!("  {arm}: its interval is of one question; with {asked} at once 1 is not excluded (Holm)"));
     }
@@ -204,11 +213,15 @@ pub(super) fn excludes_one(interval: Option<(f64, f64)>) -> bool {
 
 /// Which arm is the best, and which ones are as good as far as can be told.
 fn best_line(out: &mut String, results: &Results, paint: Paint) {
-    let Some(Best { arm, ties, open }) = results.best() else { return };
+    let Some(Best { arm, ties, open, suspect }) = results.best() else { return };
     let list = |arms: &[usize]| arms.iter().map(|arm| name(results, *arm)).collect::<Vec<_>>().join(", ");
-    let mut words = paint.with(Paint::BOLD, &format!("best: {}", name(results, arm)));
+    // What is the best is told only where the others are told apart from it.
+    let head = if ties.is_empty() && open.is_empty() { "best" } else { "highest rate" };
+    let doubt = if suspect { paint.suspect() } else { String::new() };
+    let mut words = format!("{doubt}{}", paint.with(Paint::BOLD, &format!("{head}: {}", name(results, arm))));
     if !ties.is_empty() {
-        let _ = write!(words, "; no clear difference to it: {}", list(&ties));
+        let asked = results.arms.len().saturating_sub(1);
+        let _ = write!(words, "; no clear difference to it among {asked} comparisons (Holm): {}", list(&ties));
     }
     if !open.is_empty() {
         let _ = write!(words, "; too early to tell: {}", list(&open));
@@ -278,13 +291,15 @@ pub(super) fn latencies(out: &mut String, results: &Results, paint: Paint) {
 
 /// What is found, and what is not because so many are asked at once.
 fn words(verdict: &LatencyVerdict) -> String {
-    let word = word(verdict.finding);
-    match verdict.p {
-        Some(p) if verdict.finding == Finding::NoClearDifference && excludes_one(verdict.ratio_ci95) => {
-            format!("{word} among {}", p.comparisons)
-        }
-        _ => word.to_owned(),
+    if let Some(tasks) = verdict.too_few {
+        return format!("not judged: {tasks} a run are too few");
     }
+    let word = word(verdict.finding);
+    let word = match taken_back(verdict.finding, verdict.ratio_ci95, verdict.p) {
+        Some(asked) => format!("{word} among {asked} comparisons (Holm)"),
+        None => word.to_owned(),
+    };
+    marked(word, verdict.suspect)
 }
 
 fn cells(verdict: &LatencyVerdict) -> [String; 3] {

@@ -50,6 +50,7 @@ pub(super) fn of_verdicts(out: &mut String, results: &Results, verdicts: &[Verdi
         let mut lines = String::new();
         unsuccessful(&mut lines, results, verdict, paint);
         start_methods(&mut lines, results, verdict, paint);
+        interpreters(&mut lines, results, verdict, paint);
         for text in lines.lines().filter(|text| !text.is_empty()) {
             if !said.iter().any(|before| before == text) {
                 line(out, text);
@@ -100,6 +101,20 @@ fn start_methods(out: &mut String, results: &Results, verdict: &Verdict, paint: 
     {
         let (one, other) = (name(results, verdict.arm), name(results, verdict.baseline));
         let words = format!("processes start differently: {one} {arm}, {other} {baseline}");
+        line(out, &format!("! {}", paint.with(Paint::WARN, &words)));
+    }
+}
+
+/// Beside a ratio: that its arms are run by different interpreters, whose own speed is then a part of what is compared.
+fn interpreters(out: &mut String, results: &Results, verdict: &Verdict, paint: Paint) {
+    let of = |arm: usize| results.arms.get(arm).and_then(|arm| arm.spec.interpreter.as_ref());
+    if let (Some(arm), Some(baseline)) = (of(verdict.arm), of(verdict.baseline))
+        && !arm.is_like(baseline)
+        && verdict.ratio.is_some()
+    {
+        let (one, other) = (name(results, verdict.arm), name(results, verdict.baseline));
+        let [arm, baseline] = [arm, baseline].map(|found| clean::line(&found.words()).into_owned());
+        let words = format!("interpreters differ: {one} {arm}, {other} {baseline}");
         line(out, &format!("! {}", paint.with(Paint::WARN, &words)));
     }
 }

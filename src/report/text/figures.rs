@@ -119,6 +119,13 @@ fn rows(results: &Results) -> Vec<Row> {
     lives(&mut rows);
     rows.row("worker time: work", |arm| share(arm, |shares| shares.0));
     rows.detail("start-up", |arm| share(arm, |shares| shares.1));
+    if results.arms.iter().any(|arm| !arm.spec.kind.process_per_task() && !arm.runs.is_empty()) {
+        rows.detail("dispatch", |arm| match arm.spec.kind.process_per_task() {
+            // Handing the task over is starting its process.
+            true => "in start-up".to_owned(),
+            false => units::percent(arm.runs.iter().map(|run| run.worker_time).sum::<WorkerTime>().dispatch_share()),
+        });
+    }
     if results.arms.iter().flat_map(|arm| &arm.runs).any(|run| run.ghosts.began > 0) {
         rows.detail("ghosts", |arm| {
             let time = arm.runs.iter().map(|run| run.worker_time).sum::<WorkerTime>();
@@ -158,6 +165,12 @@ fn rows(results: &Results) -> Vec<Row> {
         rows.row("fork servers", |arm| {
             mean(arm, |run| run.life.fork_servers.starts as f64, |starts| format!("{starts:.0}"))
         });
+        rows.detail("start-up", |arm| match arm.runs.iter().any(|run| run.life.fork_servers.starts > 0) {
+            true => {
+                mean(arm, |run| run.life.fork_servers.startup.as_secs_f64(), |seconds| units::duration(secs(seconds)))
+            }
+            false => NONE.to_owned(),
+        });
         rows.detail("CPU", |arm| {
             mean(arm, |run| run.life.fork_servers.cpu.as_secs_f64(), |seconds| units::duration(secs(seconds)))
         });
@@ -188,11 +201,14 @@ fn chunks(rows: &mut Rows<'_>) {
         let means: Vec<f64> = told(arm).iter().filter_map(Chunks::mean).collect();
         estimate(&means).map_or_else(|| NONE.to_owned(), |estimate| units::rate(estimate.mean))
     });
-    rows.detail("chunksize at the end", |arm| match (told(arm).last(), arm.spec.chunksize) {
-        (None, _) => NONE.to_owned(),
-        (Some(last), Chunksize::Fixed(_)) => last.size.to_string(),
-        (Some(last), Chunksize::Auto) => format!("auto: {}", last.size),
-        (Some(last), Chunksize::Cpython) => format!("cpython: {}", last.size),
+    rows.detail("chunksize at the end", |arm| {
+        let last = arm.runs.iter().rev().find_map(|run| Some((run.chunks.as_deref()?, run.total)));
+        match (last, arm.spec.chunksize) {
+            (None, _) => NONE.to_owned(),
+            (Some((last, _)), Chunksize::Fixed(_)) => last.size.to_string(),
+            (Some((last, tasks)), Chunksize::Auto) => format!("auto: {}", last.size_of(tasks)),
+            (Some((last, tasks)), Chunksize::Cpython) => format!("cpython: {}", last.size_of(tasks)),
+        }
     });
 }
 

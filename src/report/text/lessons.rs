@@ -50,9 +50,10 @@ pub(super) fn of_the_lock(out: &mut String, results: &Results, paint: Paint) {
         line(out, &paint.with(Paint::BOLD, "GIL"));
     }
     for evidence in &evidence {
-        line(out, &paint.with(Paint::BOLD, &evidence.sentence));
+        let doubt = if evidence.suspect.is_some() { paint.suspect() } else { String::new() };
+        line(out, &format!("{doubt}{}", paint.with(Paint::BOLD, &clean::line(&evidence.sentence))));
         if let Some(reason) = &evidence.suspect {
-            line(out, &format!("  {}: {reason}", paint.with(Paint::WARN, "SUSPECT")));
+            line(out, &format!("  suspect: {reason}"));
         }
         evidence.details.iter().for_each(|detail| line(out, &format!("  {}", clean::line(detail))));
     }

@@ -17,8 +17,8 @@ use crate::analysis::lints::{Lint, together};
 use crate::analysis::verdict::Verdict;
 use crate::engine::event::Severity;
 use crate::engine::outcome::AttemptReport;
-use crate::metrics::log::tells_of_strays;
-use crate::metrics::snapshot::{Note, RunId};
+use crate::metrics::log::{self, tells_of_strays};
+use crate::metrics::snapshot::{Note, RunId, Snapshot};
 use crate::os::host::Host;
 use crate::report::{ArmResult, Results, clean, settings, units};
 use crate::workload::model::{Arrivals, EngineSpec, Workload};
@@ -100,6 +100,11 @@ impl Paint {
     pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
     pub(crate) const WARN: Style = AnsiColor::Yellow.on_default().bold();
     pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+
+    /// What stands before a statement on suspect runs.
+    fn suspect(self) -> String {
+        format!("{} ", self.with(Self::WARN, "SUSPECT"))
+    }
 
     pub(crate) fn with(self, style: Style, text: &str) -> String {
         if self.0 { format!("{style}{text}{style:#}") } else { text.to_owned() }
@@ -339,44 +344,23 @@ fn failures(out: &mut String, results: &Results, most: usize, paint: Paint) {
         })
         .collect();
     let total: u64 = results.arms.iter().map(figures::totals).map(|sum| sum.unsuccessful() + sum.retries).sum();
-    let of_each = |place: &usize| all.get(*place).map(|(arm, _, report)| (arm.spec.name.as_str(), report.class));
-    let chosen = in_turn(&(0..all.len()).collect::<Vec<_>>(), of_each, most);
+    let chosen = log::of_each_sort(&all, most, |(arm, ..)| arm.spec.name.as_str(), |(.., report)| report);
     for (place, chosen_place) in chosen.iter().enumerate() {
         let Some((arm, run, report)) = all.get(*chosen_place) else { continue };
         if place == 0 {
-            let first = if chosen.last().is_some_and(|last| *last < most) { "the first " } else { "" };
-            let each = if first.is_empty() { ", the first of each arm and class" } else { "" };
-            let shown = if total > most as u64 { format!(" ({first}{most} of {total}{each})") } else { String::new() };
+            let shown = if total > chosen.len() as u64 {
+                let many = |run: &Snapshot| run.counts.unsuccessful() + run.counts.retries > log::KEPT as u64;
+                let all_known = !results.arms.iter().flat_map(|arm| &arm.runs).any(|run| many(run));
+                let known =
+                    if all_known { String::new() } else { format!("; of a run the last {} are known", log::KEPT) };
+                format!(" ({} of {total}: of each arm, class and cause, final ones first{known})", chosen.len())
+            } else {
+                String::new()
+            };
             let _ = write!(out, "\n{}{shown}\n", paint.with(Paint::BOLD, "Unsuccessful attempts"));
         }
         failure(out, results, arm, *run, report, paint);
     }
-}
-
-/// At most so many: one of each group, then another one of each, in the order in which they are.
-fn in_turn<K: PartialEq>(all: &[usize], group: impl Fn(&usize) -> K, most: usize) -> Vec<usize> {
-    let mut groups: Vec<(K, usize)> = Vec::new();
-    let mut ranked: Vec<(usize, usize)> = Vec::with_capacity(all.len());
-    for place in all {
-        let key = group(place);
-        let known = groups.iter_mut().find(|(other, _)| *other == key);
-        let rank = match known {
-            Some((_, count)) => {
-                *count += 1;
-                *count
-            }
-            None => {
-                groups.push((key, 0));
-                0
-            }
-        };
-        ranked.push((rank, *place));
-    }
-    ranked.sort_unstable();
-    ranked.truncate(most);
-    let mut chosen: Vec<usize> = ranked.into_iter().map(|(_, place)| place).collect();
-    chosen.sort_unstable();
-    chosen
 }
 
 fn failure(out: &mut String, results: &Results, arm: &ArmResult, run: RunId, report: &AttemptReport, paint: Paint) {

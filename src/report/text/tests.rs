@@ -7,6 +7,7 @@ use crate::engine::outcome::Counts;
 use crate::metrics::snapshot::Snapshot;
 use crate::report::ending::{Ending, Partial};
 use crate::report::fixtures::{comparison, crash, run};
+use crate::workload::model::{Interpreter, Version};
 
 fn plain(results: &Results) -> String {
     render(results, TextOptions::default())
@@ -38,7 +39,7 @@ fn arms_that_do_not_fit_come_below() {
         results.arms.push(arm);
     }
     let text = render(&results, TextOptions { width: 60, ..TextOptions::default() });
-    let table: Vec<_> = text.lines().take_while(|line| !line.starts_with("best")).collect();
+    let table: Vec<_> = text.lines().take_while(|line| !line.contains("highest rate")).collect();
     assert!(table.iter().skip(3).all(|line| table::width(line) <= 60), "{text}");
     assert_eq!(table.iter().filter(|line| line.contains("wall time")).count(), 3, "two, one and one");
     assert!(text.contains("● 工作池") && text.contains("● process with a very lon…"), "{text}");
@@ -82,13 +83,16 @@ fn verdicts_in_plain_words() {
         let text = plain(results);
         let line = text
             .lines()
-            .find(|line| ["faster", "difference", "early", "compared"].iter().any(|word| line.contains(word)));
+            .find(|line| ["as fast as", "difference", "early", "compared"].iter().any(|word| line.contains(word)));
         line.unwrap_or_default().to_owned()
     };
     let mut results = comparison();
-    assert_eq!(verdict(&results), "pool is 3.0× faster than process (95 % CI 3.0–3.1, 3 pairs of runs)");
+    let told = "SUSPECT pool is 3.0× as fast as process (95 % CI 3.0–3.1, 3 pairs of runs, 1 of them suspect)";
+    assert_eq!(verdict(&results), told);
+    change(&mut results, 1, 2, |run| run.suspect.clear());
+    assert_eq!(verdict(&results), "pool is 3.0× as fast as process (95 % CI 3.0–3.1, 3 pairs of runs)");
     results.baseline = 1;
-    assert_eq!(verdict(&results), "pool is 3.0× faster than process (95 % CI 3.0–3.1, 3 pairs of runs)");
+    assert_eq!(verdict(&results), "pool is 3.0× as fast as process (95 % CI 3.0–3.1, 3 pairs of runs)");
     results.baseline = 0;
     for (number, wall) in [5.6, 5.4, 5.5].into_iter().enumerate() {
         results.arms[1].runs[number] = Arc::new(run(1, 10, wall));
@@ -148,9 +152,34 @@ fn only_the_first_failures_are_told() {
         run.failures = Arc::new((0..30).map(|_| crash()).collect());
     });
     let text = plain(&results);
-    assert!(text.contains("Unsuccessful attempts (the first 5 of 30)"), "{text}");
+    assert!(text.contains("Unsuccessful attempts (5 of 30: of each arm, class and cause, final ones first)"), "{text}");
     assert_eq!(text.matches("its worker died").count(), 5);
     assert_eq!(text.matches("    | panic: out of ␇ range").count(), 5);
+}
+
+#[test]
+fn arms_of_different_interpreters_say_so_beside_their_ratio() {
+    let found = |version: &[u32]| Interpreter {
+        executable: "/usr/bin/python3".into(),
+        version: Version(version.to_vec()),
+        implementation: "CPython".to_owned(),
+        gil: true,
+        gil_switched_on: false,
+        cpu_count: None,
+        process_cpu_count: None,
+        environment: None,
+        start_method: "spawn".to_owned(),
+        variables: Vec::new(),
+        thread_pools: Vec::new(),
+        code: Vec::new(),
+    };
+    let mut results = comparison();
+    results.arms[0].spec.interpreter = Some(Arc::new(found(&[3, 13, 1])));
+    results.arms[1].spec.interpreter = Some(Arc::new(found(&[3, 13, 1])));
+    assert!(!plain(&results).contains("interpreters differ"));
+    results.arms[1].spec.interpreter = Some(Arc::new(found(&[3, 8, 20])));
+    let told = "! interpreters differ: process CPython 3.8.20, GIL on, pool CPython 3.13.1, GIL on";
+    assert!(plain(&results).contains(told), "{}", plain(&results));
 }
 
 #[test]
@@ -163,7 +192,7 @@ fn failures_are_told_of_every_arm_and_class() {
     });
     change(&mut results, 1, 2, |run| (run.counts.succeeded, run.counts.lost) = (970, 30));
     let text = plain(&results);
-    assert!(text.contains("Unsuccessful attempts (5 of 30, the first of each arm and class)"), "{text}");
+    assert!(text.contains("Unsuccessful attempts (5 of 30: of each arm, class and cause, final ones first)"), "{text}");
     let of =
         |label: &str| text.lines().filter(|line| line.starts_with(label) && line.contains("its worker died")).count();
     assert_eq!((of("  ● pool"), of("  ■ process")), (2, 3), "{text}");
@@ -343,7 +372,7 @@ fn utilisation_is_told_stage_by_stage_beside_what_was_predicted() {
             };
             run.stages = Box::new([stage(0, 0.15), stage(1, 0.97)]);
             let little = Little { in_system: 4.0, rate: 100.0, sojourn: second / 25, left: 200, without_sojourn: 0 };
-            run.load = Load { utilisation: Some(0.56), little: Some(little) };
+            *run.load = Load { utilisation: Some(0.56), little: Some(little) };
         });
     }
     let text = plain(&results);

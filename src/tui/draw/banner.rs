@@ -77,6 +77,16 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
+    /// It rests on suspect runs, which is said wherever it is.
+    fn doubted(&mut self, why: &str, style: Style) {
+        for words in [&mut self.headline, &mut self.one_line] {
+            words.before.insert_str(0, "SUSPECT ");
+            words.style = style;
+        }
+        self.style = style;
+        self.parts.insert(self.parts.len().min(1), Words::plain(why, style));
+    }
+
     /// The parts on at most so many lines of a width, as many on each as fit; and those without a place.
     pub(crate) fn packed(&self, columns: usize, lines: usize) -> (Vec<Message>, Option<Message>) {
         let mut packed: Vec<Message> = Vec::new();
@@ -128,6 +138,7 @@ pub(crate) fn statement(scene: &Scene<'_>) -> Statement {
     let (arm, base) = if about == 1 { (right, left) } else { (left, right) };
     let mut against: Vec<Words> = caveat(scene, verdict).into_iter().chain(unequal(scene, left, right)).collect();
     against.extend(started_differently(scene, left, right));
+    against.extend(run_by_others(scene, left, right));
     against.extend(verdict.apart.then(|| plain("measured apart")));
     let of_runs = if against.is_empty() { " of runs" } else { "" };
     // How narrow the widest interval is, and how narrow it shall be.
@@ -141,11 +152,12 @@ pub(crate) fn statement(scene: &Scene<'_>) -> Statement {
             let winner = if slower { base } else { arm };
             let factor = format::ratio(if slower { 1.0 / ratio } else { ratio });
             let interval = verdict.ci95.map(|(low, high)| if slower { (1.0 / high, 1.0 / low) } else { (low, high) });
-            let style = scene.mark(winner).style.add_modifier(Modifier::BOLD);
+            let style = if verdict.suspect > 0 { theme.warn } else { scene.mark(winner).style };
+            let style = style.add_modifier(Modifier::BOLD);
             let ci95 = interval.map(|range| Words::plain(ci(range), theme.base));
             Statement {
                 headline: Words::about(&winner.label, " IS FASTER", style),
-                one_line: Words::about(&winner.label, format!(" IS {factor}× FASTER"), style),
+                one_line: Words::about(&winner.label, format!(" IS {factor}× AS FAST"), style),
                 ratio: Some(format!("{factor}×")),
                 style,
                 parts: ci95.into_iter().chain([basis]).collect(),
@@ -153,8 +165,13 @@ pub(crate) fn statement(scene: &Scene<'_>) -> Statement {
             }
         }
         (Finding::NoClearDifference, _) => {
-            let of_arm = verdict.ci95.map(|range| Words::about(&arm.label, format!(" {}", ci(range)), theme.base));
-            silent("NO CLEAR DIFFERENCE", of_arm.into_iter().chain([basis]).collect())
+            // An interval without 1 would contradict what several comparisons at once allow to be said.
+            let asked = verdict.taken_back();
+            let among = asked.map(|asked| plain(&format!("among {asked} comparisons (Holm)")));
+            let by_itself = if asked.is_some() { " by itself" } else { "" };
+            let of_arm = |range| Words::about(&arm.label, format!("{by_itself} {}", ci(range)), theme.base);
+            let of_arm = verdict.ci95.map(of_arm);
+            silent("NO CLEAR DIFFERENCE", among.into_iter().chain(of_arm).chain([basis]).collect())
         }
         _ if scene.view.phase.is_over() => silent("TOO FEW RUNS", missing(scene, verdict)),
         _ => {
@@ -167,6 +184,9 @@ pub(crate) fn statement(scene: &Scene<'_>) -> Statement {
         }
     };
     statement.parts.extend(against);
+    if verdict.suspect > 0 {
+        statement.doubted(&format!("{} of {} pairs suspect", verdict.suspect, verdict.pairs), theme.warn);
+    }
     statement
 }
 
@@ -185,13 +205,13 @@ fn nothing_succeeded(scene: &Scene<'_>) -> Option<(String, String, String)> {
     Some((format!("ALL {} TASKS FAILED", first.tasks), text::clean(&first.cause), names.join(" and ")))
 }
 
-/// `POOL 33% failed`, or of both in the order of their panes `33%/12% failed`: there is little room.
+/// `POOL 33% unsuccessful`, or of both in the order of their panes `33%/12% unsuccessful`: there is little room.
 fn caveat(scene: &Scene<'_>, verdict: &Verdict) -> Option<Words> {
     let mut found: Vec<_> = verdict.unsuccessful.iter().collect();
     let place = |arm: usize| scene.panes.iter().position(|pane| pane.arm == arm);
     found.sort_by_key(|found| place(found.arm));
     let shares: Vec<String> = found.iter().map(|found| format!("{:.0}%", found.share * 100.0)).collect();
-    let shares = format!("{} failed", shares.join("/"));
+    let shares = format!("{} unsuccessful", shares.join("/"));
     let style = scene.theme.warn;
     match found.as_slice() {
         [] => None,
@@ -218,6 +238,13 @@ fn started_differently(scene: &Scene<'_>, left: &Pane<'_>, right: &Pane<'_>) -> 
     };
     let (a, b) = (method(left)?, method(right)?);
     (a != b).then(|| Words::plain(format!("{a} against {b}"), scene.theme.base))
+}
+
+/// Nor are interpreters equally fast.
+fn run_by_others(scene: &Scene<'_>, left: &Pane<'_>, right: &Pane<'_>) -> Option<Words> {
+    let (a, b) = (left.view.spec.interpreter.as_ref()?, right.view.spec.interpreter.as_ref()?);
+    let words = || text::clean(&format!("{} against {}", a.words(), b.words()));
+    (!a.is_like(b)).then(|| Words::plain(words(), scene.theme.base))
 }
 
 /// What a comparison that is over lacks, and which key adds it.

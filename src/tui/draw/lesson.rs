@@ -8,11 +8,12 @@ use ratatui::text::Span;
 use super::figures::memory;
 use super::paint::{cols, put, put_right, span};
 use super::{Scene, caller, charts};
+use crate::analysis::leak::Leak;
 use crate::engine::event::WorkerState;
 use crate::metrics::snapshot::Snapshot;
-use crate::tui::format;
 use crate::tui::model::Pane;
 use crate::tui::widgets::spark;
+use crate::tui::{format, text};
 use crate::workload::model::{
     Chunksize, Dispatch, EngineSpec, FaultKind, Join, Mishap, OnTimeout, Reap, Recycling, StartMethod, Workload,
 };
@@ -63,6 +64,12 @@ impl Lesson {
                 || frames().any(|frame| frame.chunks.as_deref().is_some_and(|chunks| chunks.size.get() > 1)),
             memory: any(|spec| spec.recycling != Recycling::default()) || leaks(workload),
         }
+    }
+
+    /// Workers of a table that are to be seen before anything else, where there is little room: what is to be seen is in
+    /// their rows.
+    pub(crate) fn least_rows(self, workers: u16) -> u16 {
+        workers.min(if self.ghosts || self.zombies { 4 } else { 2 })
     }
 
     /// Whether there is a line of words.
@@ -168,7 +175,9 @@ fn chunk(spec: &EngineSpec, frame: &Snapshot) -> String {
         Chunksize::Fixed(_) => "",
     };
     match frame.chunks.as_deref() {
-        Some(chunks) => format!("chunk {}{whose}", format::count(chunks.size.get().into())),
+        Some(chunks) if whose.is_empty() => format!("chunk {}", format::count(chunks.size.get().into())),
+        // No more travel together than there are.
+        Some(chunks) => format!("chunk {}{whose}", format::count(chunks.size_of(frame.total))),
         None => "chunk –".to_owned(),
     }
 }
@@ -182,8 +191,12 @@ fn leaks(workload: &Workload) -> bool {
 pub(crate) fn draw_memory(scene: &Scene<'_>, pane: &Pane<'_>, frame: &Snapshot, line: Rect, buf: &mut Buffer) {
     put(buf, line, span(if frame.memory.pss_bytes.is_some() { "PSS" } else { "RSS" }, scene.theme.base));
     let max = charts::shared_max(scene, |frame| memory(frame) as f64);
-    let columns = line.width.saturating_sub(14);
+    // How fast it grows is what is to be seen, and stands where nothing pushes it out.
+    let leak = Leak::of([frame]).filter(|leak| leak.is_sure);
+    let leaks = leak.map(|leak| format!(" leaks {}/s", format::bytes(leak.slope.value.abs().round() as u64)));
+    let told = format!("{}{}", format::bytes(memory(frame)), leaks.as_deref().unwrap_or_default());
+    let columns = line.width.saturating_sub(14.max(text::width(&told) as u16 + 7));
     let values = charts::resample(scene, pane, usize::from(columns), |frame| memory(frame) as f64);
     spark::columns(buf, cols(line, 6, columns), &values, max, scene.mark(pane).style);
-    put_right(buf, line, span(format::bytes(memory(frame)), scene.theme.strong));
+    put_right(buf, line, span(told, if leaks.is_some() { scene.theme.warn } else { scene.theme.strong }));
 }

@@ -18,7 +18,7 @@ use crate::analysis::verdict::Counted;
 use crate::engine::event::Severity;
 use crate::metrics::log::tells_of_strays;
 use crate::metrics::snapshot::Note;
-use crate::session::view::{ArmView, Mode, SessionPhase};
+use crate::session::view::{Mode, SessionPhase};
 use crate::tui::model::{self, Pane, Role};
 use crate::tui::{format, text, tune};
 use crate::workload::units::format_duration;
@@ -47,12 +47,17 @@ fn evidence(scene: &Scene<'_>) -> Option<gil::Evidence> {
     if view.mode == Mode::Together {
         return None;
     }
-    let figures = |arm: &ArmView| {
-        let probe = arm.gil_probe(arm.measured);
-        gil::ArmFigures::of(&arm.spec, arm.measured, Counted::from(&*arm.finished), probe)
-    };
-    let figures: Vec<_> = view.arms.iter().filter_map(figures).collect();
-    gil::evidence(&figures, view.host.usable_cores(), view.control_cores).into_iter().next()
+    let arms: Vec<gil::Arm<'_>> = view
+        .arms
+        .iter()
+        .map(|arm| gil::Arm {
+            spec: &arm.spec,
+            workers: arm.measured,
+            counted: Counted::from(&*arm.finished),
+            probe: arm.gil_probe(arm.measured),
+        })
+        .collect();
+    gil::of_arms(&arms, view.looks, view.host.usable_cores(), view.control_cores).into_iter().next()
 }
 
 /// The same in one sentence that an audience understands.
@@ -62,9 +67,9 @@ pub(crate) fn lock(scene: &Scene<'_>, width: u16) -> Option<Message> {
         Some(_) => ("SUSPECT ", scene.theme.warn),
         None => ("", scene.theme.strong),
     };
-    let sentence = format!("{doubt}{}", evidence.sentence);
+    let [sentence, short] = [evidence.sentence, evidence.short].map(|words| format!("{doubt}{}", text::clean(&words)));
     let room = usize::from(width).saturating_sub(2);
-    Some((if text::width(&sentence) <= room { sentence } else { format!("{doubt}{}", evidence.short) }, style))
+    Some((if text::width(&sentence) <= room { sentence } else { short }, style))
 }
 
 /// Why it is so, as far as that can be told, and what a probe of the threads has shown: on as few lines as they need.
@@ -205,7 +210,7 @@ pub(crate) fn draw_panel(scene: &Scene<'_>, statement: &Statement, area: Rect, b
     let details = evidence.as_ref().map(|evidence| evidence.details.clone()).unwrap_or_default();
     if let Some(evidence) = evidence {
         let doubt = evidence.suspect.iter().map(|reason| format!("SUSPECT: {reason}"));
-        let told = std::iter::once(evidence.sentence).chain(doubt);
+        let told = std::iter::once(text::clean(&evidence.sentence)).chain(doubt);
         lines.extend(told.zip(0..).map(|(words, place)| {
             let (head, style) = if place == 0 { ("GIL:", scene.theme.strong) } else { ("", scene.theme.base) };
             (format!("{head:>8}    "), words.strip_prefix("GIL: ").map_or(words.clone(), str::to_owned), style)

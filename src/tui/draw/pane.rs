@@ -73,7 +73,10 @@ pub(crate) fn draw_compact(scene: &Scene<'_>, index: usize, area: Rect, buf: &mu
     // Seven lines below the table, one of which may go; what is left over makes the throughput taller.
     let extra = lesson.lines(scene);
     let below = 7 + extra.saturating_sub(1);
-    let table = inner_height.saturating_sub(below).clamp(2, table_lines(scene, area.width).max(2)).min(inner_height);
+    let wanted = table_lines(scene, area.width).max(2);
+    // A head, and the rows that the lines below give way to; what became of the tasks keeps its place.
+    let least = (1 + lesson.least_rows(wanted - 1)).min(inner_height.saturating_sub(4 + extra)).max(2);
+    let table = inner_height.saturating_sub(below).clamp(least, wanted.max(least)).min(inner_height);
     let inner = frame(scene, index, pane, table, area, buf);
     worker_table::draw(scene, index, pane, rows(inner, 0, table), buf);
     let below = rows(inner, table, inner.height);
@@ -102,9 +105,12 @@ pub(crate) fn draw_compact(scene: &Scene<'_>, index: usize, area: Rect, buf: &mu
     if short {
         put(buf, next(), joined(counts(frame, scene.theme), room));
     }
+    if short {
+        time_split::draw_line(scene, pane, frame, next(), buf);
+    }
     put(buf, next(), joined(latency::short(scene, frame, room), room));
-    time_split::draw_line(scene, pane, frame, next(), buf);
     if !short {
+        time_split::draw_line(scene, pane, frame, next(), buf);
         put(buf, next(), joined(counts(frame, scene.theme), room));
     }
     let mut last = offered::load(scene, frame);

@@ -12,8 +12,9 @@ struct RankedArm {
     place: Option<usize>,
     label: String,
     figure: String,
-    /// Whether it is not told apart from the first one of its place.
-    tie: bool,
+    /// Whether it is not told apart from the last one that has a place. It has none of its own then: that of the other would
+    /// say that they are equal, which is not known either.
+    unclear: bool,
 }
 
 /// The ranking in at most so many columns; before two were measured, what there is. `None` with fewer than three arms.
@@ -30,39 +31,43 @@ pub(crate) fn line(scene: &Scene<'_>, columns: usize) -> Option<String> {
     };
     let mut entries: Vec<RankedArm> = Vec::new();
     // Everyone is held against the first of a place, so that small steps do not add up to a tie.
-    let (mut leader, mut early) = (first, false);
+    let (mut leader, mut early, mut suspect) = (first, false, false);
     for (number, (arm, arm_view, rate)) in (1..).zip(measured) {
-        let finding = model::between(view, arm, leader).map(|verdict| verdict.finding);
+        let verdict = model::between(view, arm, leader);
+        suspect |= verdict.is_some_and(|verdict| verdict.suspect > 0);
+        let finding = verdict.map(|verdict| verdict.finding);
         let ratio = model::between(view, arm, first).and_then(|verdict| verdict.ratio);
         early |= number > 1 && matches!(finding, None | Some(Finding::TooEarly));
-        let tie = finding == Some(Finding::NoClearDifference);
-        let place = if tie { entries.last().and_then(|entry| entry.place) } else { Some(number) };
+        let unclear = finding == Some(Finding::NoClearDifference);
+        let place = (!unclear).then_some(number);
         let figure = if number == 1 {
             format!("{}/s", format::rate(rate))
         } else {
             format!("×{}", format::ratio(ratio.unwrap_or(rate / best)))
         };
-        entries.push(RankedArm { place, label: model::label(arm_view), figure, tie });
-        if !tie {
+        entries.push(RankedArm { place, label: model::label(arm_view), figure, unclear });
+        if !unclear {
             leader = arm;
         }
     }
     let without = view.arms.iter().filter(|arm| rate(arm).is_none());
     entries.extend(without.map(|arm| {
         let figure = "no run yet".to_owned();
-        RankedArm { place: None, label: model::label(arm), figure, tie: false }
+        RankedArm { place: None, label: model::label(arm), figure, unclear: false }
     }));
     let head = match (early, view.phase.is_over()) {
         (false, _) => "",
         (true, false) => "so far: ",
         (true, true) => "too few runs: ",
     };
-    Some(fitted(head, &entries, columns))
+    let head = format!("{}{head}", if suspect { "SUSPECT " } else { "" });
+    Some(fitted(&head, &entries, columns))
 }
 
 /// Every arm, and how to see it.
 fn names(view: &SessionView, columns: usize) -> String {
-    let entry = |arm: &ArmView| RankedArm { place: None, label: model::label(arm), figure: String::new(), tie: false };
+    let entry =
+        |arm: &ArmView| RankedArm { place: None, label: model::label(arm), figure: String::new(), unclear: false };
     let entries: Vec<RankedArm> = view.arms.iter().map(entry).collect();
     fitted("a shows each of: ", &entries, columns)
 }
@@ -79,7 +84,7 @@ fn rate(arm: &ArmView) -> Option<f64> {
 struct Form {
     /// Most columns of a name.
     name: usize,
-    tie: &'static str,
+    unclear: &'static str,
     /// Whether the name has its worker count.
     counted: bool,
     /// Whether more than the first have their figures.
@@ -90,33 +95,33 @@ struct Form {
 fn fitted(head: &str, entries: &[RankedArm], columns: usize) -> String {
     let pieces = |form: Form| -> Vec<String> {
         let words = |(number, entry): (usize, &RankedArm)| {
-            let tie = if entry.tie { form.tie } else { "" };
+            let unclear = if entry.unclear { form.unclear } else { "" };
             let place = entry.place.map_or_else(String::new, |place| format!("{place} "));
             let name = entry.label.rsplit_once(" ×").map_or(entry.label.as_str(), |(name, _)| name);
             let label = model::short_label(if form.counted { &entry.label } else { name }, form.name);
             let figure = if form.figures || number == 0 { entry.figure.as_str() } else { "" };
             let gap = if figure.is_empty() { "" } else { " " };
-            format!("{place}{label}{gap}{figure}{tie}")
+            format!("{place}{label}{gap}{figure}{unclear}")
         };
         entries.iter().enumerate().map(words).collect()
     };
-    let form = |name, tie, counted, figures| Form { name, tie, counted, figures };
+    let form = |name, unclear, counted, figures| Form { name, unclear, counted, figures };
     let forms = [
         form(usize::MAX, " no clear difference", true, true),
-        form(usize::MAX, " tie", true, true),
-        form(12, " tie", true, true),
-        form(8, " tie", true, true),
-        form(12, " tie", false, true),
-        form(8, " tie", false, true),
+        form(usize::MAX, " unclear", true, true),
+        form(12, " unclear", true, true),
+        form(8, " unclear", true, true),
+        form(12, " unclear", false, true),
+        form(8, " unclear", false, true),
         // All of them by name says more than some of them by figure.
-        form(12, " tie", false, false),
-        form(8, " tie", false, false),
+        form(12, " unclear", false, false),
+        form(8, " unclear", false, false),
     ];
     let lines = forms.into_iter().map(|form| format!("{head}{}", pieces(form).join(" · ")));
     if let Some(line) = lines.into_iter().find(|line| text::width(line) <= columns) {
         return line;
     }
-    let pieces = pieces(form(8, " tie", true, true));
+    let pieces = pieces(form(8, " unclear", true, true));
     let cut = |shown: usize| {
         let shown_pieces = pieces.get(..shown).unwrap_or_default().join(" · ");
         format!("{head}{shown_pieces} · {} more", pieces.len() - shown)
@@ -129,9 +134,9 @@ fn fitted(head: &str, entries: &[RankedArm], columns: usize) -> String {
 mod tests {
     use super::*;
 
-    fn entry(place: usize, label: &str, figure: &str, tie: bool) -> RankedArm {
-        let place = Some(place);
-        RankedArm { place, label: label.to_owned(), figure: figure.to_owned(), tie }
+    fn entry(place: usize, label: &str, figure: &str, unclear: bool) -> RankedArm {
+        let place = (!unclear).then_some(place);
+        RankedArm { place, label: label.to_owned(), figure: figure.to_owned(), unclear }
     }
 
     #[test]
@@ -141,16 +146,16 @@ mod tests {
             entry(1, "process-8", "×0.98", true),
             entry(3, "a-pool-with-a-long-name ×2", "×0.31", false),
         ];
-        let widest = "1 pool-8 49.4/s · 1 process-8 ×0.98 no clear difference · 3 a-pool-with-a-long-name ×2 ×0.31";
+        let widest = "1 pool-8 49.4/s · process-8 ×0.98 no clear difference · 3 a-pool-with-a-long-name ×2 ×0.31";
         assert_eq!(fitted("", &entries, 100), widest);
         assert_eq!(
             fitted("", &entries, 80),
-            "1 pool-8 49.4/s · 1 process-8 ×0.98 tie · 3 a-pool-with-a-long-name ×2 ×0.31"
+            "1 pool-8 49.4/s · process-8 ×0.98 unclear · 3 a-pool-with-a-long-name ×2 ×0.31"
         );
-        assert_eq!(fitted("", &entries, 70), "1 pool-8 49.4/s · 1 process-8 ×0.98 tie · 3 a-pool-w… ×2 ×0.31");
-        assert_eq!(fitted("", &entries, 57), "1 pool-8 49.4/s · 1 process… ×0.98 tie · 3 a-po… ×2 ×0.31");
-        assert_eq!(fitted("", &entries, 50), "1 pool-8 49.4/s · 1 process-8 tie · 3 a-pool-with…");
-        assert_eq!(fitted("", &entries, 45), "1 pool-8 49.4/s · 1 process… tie · 3 a-pool-…");
+        assert_eq!(fitted("", &entries, 70), "1 pool-8 49.4/s · process-8 ×0.98 unclear · 3 a-pool-w… ×2 ×0.31");
+        assert_eq!(fitted("", &entries, 59), "1 pool-8 49.4/s · process… ×0.98 unclear · 3 a-po… ×2 ×0.31");
+        assert_eq!(fitted("", &entries, 52), "1 pool-8 49.4/s · process-8 unclear · 3 a-pool-with…");
+        assert_eq!(fitted("", &entries, 47), "1 pool-8 49.4/s · process… unclear · 3 a-pool-…");
         assert_eq!(fitted("", &entries, 40), "1 pool-8 49.4/s · 2 more");
         for columns in 0..120 {
             assert!(text::width(&fitted("so far: ", &entries, columns)) <= columns);

@@ -21,15 +21,22 @@ pub(crate) fn draw_line(scene: &Scene<'_>, pane: &Pane<'_>, frame: &Snapshot, li
     let ghost = frame.worker_time.ghost_share();
     let init = frame.worker_time.initializing_share();
     let data = frame.worker_time.carrying_share();
-    let largest =
-        [("work", work), ("start", startup), ("init", init), ("data", data), ("ghost", ghost), ("idle", idle)]
-            .into_iter()
-            .max_by(|a, b| a.1.total_cmp(&b.1))
-            .filter(|(_, share)| *share > 0.0);
+    let dispatch = frame.worker_time.dispatch_share();
+    let shares = [
+        ("work", work),
+        ("start", startup),
+        ("dispatch", dispatch),
+        ("init", init),
+        ("data", data),
+        ("ghost", ghost),
+        ("idle", idle),
+    ];
+    let largest = shares.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, share)| *share > 0.0);
     put(buf, line, span("time", theme.base));
     let mark = scene.mark(pane);
     let parts = [
         Part { share: startup, symbol: "+", style: theme.warn },
+        Part { share: dispatch, symbol: "h", style: theme.warn },
         Part { share: init, symbol: "i", style: theme.warn },
         Part { share: data, symbol: "d", style: theme.warn },
         Part { share: work, symbol: mark.bar, style: mark.style },
@@ -73,6 +80,10 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         if init > 0.0 {
             pieces.insert(2, span(format!("i {}", share("init", init)), theme.warn));
         }
+        let dispatch = frame.worker_time.dispatch_share();
+        if dispatch >= 0.005 {
+            pieces.insert(2, span(format!("h {}", share("dispatch", dispatch)), theme.warn));
+        }
         let data = frame.worker_time.carrying_share();
         if data >= 0.005 {
             pieces.insert(2, span(format!("d {}", share("data", data)), theme.warn));
@@ -83,6 +94,7 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         let bar = cols(row(inner, index * lines_each + 1), 3, room);
         let parts = [
             Part { share: startup, symbol: "+", style: theme.warn },
+            Part { share: dispatch, symbol: "h", style: theme.warn },
             Part { share: init, symbol: "i", style: theme.warn },
             Part { share: data, symbol: "d", style: theme.warn },
             Part { share: work, symbol: mark.bar, style: mark.style },

@@ -357,6 +357,12 @@ impl Interpreter {
         format!("{} {}, {lock}", self.implementation, self.version)
     }
 
+    /// Whether it is the same program as far as speed goes, wherever it lies.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.words() == other.words()
+    }
+
     /// What is to be said where so many processes would start more threads than there are cores; they are never limited
     /// unasked.
     #[must_use]

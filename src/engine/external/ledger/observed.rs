@@ -293,7 +293,7 @@ impl Ledger {
         }
         if lost > 0 && !tells_of_ends {
             let words = format!(
-                "waits for ever: a worker (process {pid}) ended with {exit} and did not return {lost} task{}; CPython's Pool \
+                "waits for ever: a worker (pid {pid}) ended with {exit} and did not return {lost} task{}; CPython's Pool \
                  replaces it and tells nobody",
                 if lost == 1 { "" } else { "s" }
             );

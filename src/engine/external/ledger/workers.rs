@@ -133,7 +133,7 @@ impl Ledger {
             let Some(worker) = self.workers.get(&number) else { continue };
             if worker.pid != pid && well && !stopped {
                 let text = format!(
-                    "worker {number} (process {}) was not reported as ended: its CPU time is not known",
+                    "worker {number} (pid {}) was not reported as ended: its CPU time is not known",
                     worker.pid
                 );
                 let note = Event::Note { severity: Severity::Warning, text };

@@ -153,3 +153,101 @@ fn what_is_cut_short_was_work_until_the_run_was_ended_and_no_longer() {
         assert!(run.cpu.cores_used_whole <= 2.0 / 1000.0, "it is of all the time that they lived");
     }
 }
+
+/// One that is not there yet, does its initializer, or is in the task of a caller who has given up is not idle, at the end
+/// neither.
+#[test]
+fn idle_time_at_the_end_is_a_part_of_the_idle_time() {
+    let end = |recorder: &mut Recorder, snapshots: &watch::Receiver<Arc<Snapshot>>, now| {
+        recorder.state(at(now), &view(RunState::Finished, counts(1, 0, 0), &[]));
+        let run = snapshots.borrow();
+        (run.end.as_ref().expect("an end").tail_idle, run.worker_time.idle)
+    };
+    let begun = |kind| {
+        let (mut recorder, snapshots) = Recorder::new(config(kind));
+        for number in [0, 1] {
+            recorder.event(at(0), &started(worker(number, 1), 70 + number));
+        }
+        (recorder, snapshots)
+    };
+    let (mut recorder, snapshots) = begun(EngineKind::Pool);
+    recorder.event(at(10), &Event::WorkerReady { worker: worker(0, 1), took: MS * 10 });
+    succeed(&mut recorder, 100, 0, 10, &[record(0, 10, 90)]);
+    recorder.event(at(110), &exited(worker(1, 1), 71, Usage::default()));
+    assert_eq!(end(&mut recorder, &snapshots, 120), (Duration::ZERO, Duration::ZERO), "it was never there");
+
+    let (mut recorder, snapshots) = begun(EngineKind::Pool);
+    for number in [0, 1] {
+        recorder.event(at(10), &Event::WorkerReady { worker: worker(number, 1), took: MS * 10 });
+    }
+    let lane = LaneId { worker: worker(1, 1), number: 0 };
+    recorder.event(at(20), &Event::GhostBegan { lane });
+    recorder.event(at(90), &Event::GhostEnded { lane, after: MS * 70, cpu: None });
+    succeed(&mut recorder, 100, 0, 10, &[record(0, 10, 90)]);
+    let (tail, idle) = end(&mut recorder, &snapshots, 120);
+    assert_eq!((tail, idle), (MS * 10, MS * 20), "10 ms before the ghost, which are not at the end");
+}
+
+/// A worker that is kept is there: what passes until it begins is no start of a process.
+#[test]
+fn handing_over_is_start_up_only_where_it_starts_a_process() {
+    for (kind, startup, dispatch) in
+        [(EngineKind::Pool, MS * 10, MS * 7), (EngineKind::Process, MS * 7, Duration::ZERO)]
+    {
+        let (mut recorder, snapshots) = Recorder::new(config(kind));
+        recorder.event(at(0), &started(worker(0, 1), 70));
+        if kind == EngineKind::Pool {
+            recorder.event(at(10), &Event::WorkerReady { worker: worker(0, 1), took: MS * 10 });
+        }
+        succeed(&mut recorder, 100, 0, 10, &[record(0, 17, 83)]);
+        recorder.state(at(110), &view(RunState::Finished, counts(1, 0, 0), &[]));
+        let time = snapshots.borrow().worker_time;
+        assert_eq!((time.startup, time.dispatch, time.work), (startup, dispatch, MS * 83), "{kind:?}");
+        assert_eq!(time.startup + time.dispatch + time.work + time.idle, MS * 200, "it all adds up");
+        assert_eq!(snapshots.borrow().latency.startup.mean, MS * 7, "the task waited as long");
+    }
+}
+
+/// Nobody can do a task before there is something to fork workers from.
+#[test]
+fn the_start_of_a_fork_server_is_start_up_of_all_lanes_that_wait_for_it() {
+    for kind in [EngineKind::Pool, EngineKind::Process] {
+        let (mut recorder, snapshots) = Recorder::new(config(kind));
+        let state = |recorder: &mut Recorder, now, running| {
+            recorder.state(at(now), &view(RunState::Running, counts(1, 0, running), &[]));
+            let time = snapshots.borrow().worker_time;
+            (time.startup, time.idle)
+        };
+        state(&mut recorder, 0, 1);
+        recorder.event(at(10), &Event::ForkServerStarted { pid: 5 });
+        assert_eq!(state(&mut recorder, 30, 1), (MS * 40, MS * 20), "while it lasts");
+        recorder.event(at(90), &Event::ForkServerReady { pid: 5, took: MS * 85, initializer: None });
+        assert_eq!(state(&mut recorder, 100, 1), (MS * 160, MS * 40), "{kind:?}");
+        assert_eq!(snapshots.borrow().life.fork_servers.startup, MS * 85);
+        // Another one in its place keeps nobody waiting who has a process.
+        recorder.event(at(100), &started(worker(0, 1), 70));
+        succeed(&mut recorder, 100, 0, 100, &[record(0, 100, 0)]);
+        recorder.event(at(110), &Event::ForkServerStarted { pid: 6 });
+        recorder.event(at(130), &Event::ForkServerReady { pid: 6, took: MS * 20, initializer: None });
+        assert_eq!(state(&mut recorder, 130, 0).0, MS * 180, "{kind:?}");
+    }
+}
+
+/// A worker that is ready when the run is over has spent no more of its time on that than there was.
+#[test]
+fn start_up_ends_with_what_is_measured() {
+    let (mut recorder, snapshots) = Recorder::new(config(EngineKind::Pool));
+    for number in [0, 1] {
+        recorder.event(at(0), &started(worker(number, 1), 70 + number));
+    }
+    recorder.event(at(10), &Event::WorkerReady { worker: worker(0, 1), took: MS * 10 });
+    succeed(&mut recorder, 90, 0, 10, &[record(0, 10, 80)]);
+    recorder.event(at(90), &Event::RunEnds { early: false });
+    recorder.event(at(150), &Event::WorkerReady { worker: worker(1, 1), took: MS * 150 });
+    recorder.event(at(160), &exited(worker(1, 1), 71, Usage::default()));
+    recorder.state(at(170), &view(RunState::Finished, counts(1, 0, 0), &[]));
+    let run = snapshots.borrow();
+    let time = run.worker_time;
+    assert_eq!((time.startup, time.work), (MS * 100, MS * 80), "10 of the first, and 90 of the second");
+    assert_eq!(time.startup + time.work + time.idle, run.wall() * 2, "it all adds up");
+}

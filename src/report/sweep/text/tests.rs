@@ -115,3 +115,17 @@ fn nothing_from_a_file_reaches_the_terminal_as_it_is() {
     let text = plain(&results);
     assert!(!text.contains(|character| character != '\n' && clean::is_control(character)), "{text:?}");
 }
+
+#[test]
+fn short_runs_say_that_memory_is_sampled() {
+    let mut results = sweep();
+    let told = |results: &SweepResults| plain(results).contains("memory is sampled");
+    for arm in 0..results.arms.len() {
+        for count in 0..results.arms[arm].tuning.points.len() {
+            change(&mut results, arm, count, |point| point.wall = Duration::from_secs(4) * point.runs());
+        }
+    }
+    assert!(!told(&results), "{}", plain(&results));
+    change(&mut results, 0, 0, |point| point.wall = Duration::from_millis(200));
+    assert!(told(&results), "{}", plain(&results));
+}

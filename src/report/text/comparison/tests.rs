@@ -47,7 +47,7 @@ fn more_than_two_arms_are_a_table_with_the_best_and_its_ties() {
         "  ● half ×2     0.50×  0.50–0.50      6   < 0.001   0.031  slower",
         "  ● same ×2     1.00×  1.00–1.01      6     1.000   0.844  no clear difference",
         "  ● none ×2         –          –      0         –          not compared: none has no counted run",
-        "best: same; no clear difference to it: pool; too early to tell: none",
+        "highest rate: same; no clear difference to it among 3 comparisons (Holm): pool; too early to tell: none",
     ];
     let at = text.lines().position(|line| line.contains("against pool  ratio")).expect("a table");
     let found: Vec<&str> = text.lines().skip(at).take(5).collect();
@@ -63,7 +63,7 @@ fn what_correction_takes_back_is_explained() {
     let slightly = [101.2, 101.9, 100.4, 100.6, 101.1, 100.5];
     let other = [99.9, 101.3, 98.9, 100.7, 99.3, 100.3];
     let alone = report(&measured(&[("pool", &POOL), ("a", &slightly)]));
-    assert_eq!(lines(&alone, "a is 1.01× faster than pool").len(), 1, "{alone}");
+    assert_eq!(lines(&alone, "a is 1.01× as fast as pool").len(), 1, "{alone}");
     let together = report(&measured(&[
         ("pool", &POOL),
         ("a", &slightly),
@@ -86,15 +86,12 @@ fn intervals_say_whether_they_hold_at_every_look() {
     let mut results = measured(&[("pool", &POOL), ("fast", &faster)]);
     let planned = report(&results);
     assert!(
-        planned.contains("fast is 1.50× faster than pool (95 % CI 1.50–1.50, 6 pairs of runs, rank test p = 0.031)"),
+        planned.contains("fast is 1.50× as fast as pool (95 % CI 1.50–1.50, 6 pairs of runs, rank test p = 0.031)"),
         "{planned}"
     );
     results.looks = Looks::AfterEach;
     let live = report(&results);
-    assert!(
-        live.contains("fast is 1.50× faster than pool (always-valid 95 % CI 1.50–1.50, 6 pairs of runs)"),
-        "{live}"
-    );
+    assert!(live.contains("fast is 1.50× as fast as pool (always-valid 95 % CI 1.50–1.50, 6 pairs of runs)"), "{live}");
     for (pairs, told) in
         [(1, "ratio 1.50 of one pair of runs, three are"), (2, "ratio 1.50 of two pairs of runs, three are")]
     {

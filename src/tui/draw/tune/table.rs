@@ -22,7 +22,7 @@ const COLUMNS: [Column; 10] = [
     ("gain", 6, 0),
     ("eff", 6, 56),
     ("cores", 6, 36),
-    ("p95", 8, 44),
+    ("p95", 12, 48),
     ("start-up", 9, 70),
     ("memory", 8, 78),
     ("n", 8, 50),
@@ -35,11 +35,17 @@ pub(crate) fn draw(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect,
     let counts = tune::counts(&arm.tuning, arm.workers);
     let chosen = scene.ui.count.get(index).copied().flatten().unwrap_or(arm.workers);
     let place = counts.iter().position(|count| *count == chosen).unwrap_or(0);
-    line(row(area, 0), |column| span(COLUMNS[column].0, theme.dim), buf);
+    let open = matches!(scene.view.workload.arrivals, Arrivals::Open(_));
+    // Which latency it is: reports tell the sojourn alone.
+    let heading = |column: usize| match COLUMNS[column].0 {
+        "p95" if open => "sojourn p95",
+        "p95" => "service p95",
+        heading => heading,
+    };
+    line(row(area, 0), |column| span(heading(column), theme.dim), buf);
     let body = rows(area, 1, area.height);
     let height = usize::from(body.height);
     let first = first_visible(place, counts.len(), height);
-    let open = matches!(scene.view.workload.arrivals, Arrivals::Open(_));
     let live = (pane.role == Role::Live).then(|| pane.frame.map(|frame| frame.workers_target)).flatten();
     for (number, workers) in (0..).zip(counts.iter().skip(first).take(height)) {
         let place = row(body, number);

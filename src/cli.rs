@@ -1,6 +1,7 @@
 //! The command line: definitions only.
 
 mod history;
+mod selector;
 mod worker_counts;
 
 use std::ffi::OsString;
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-pub use crate::cli::history::{HistoryArgs, HistoryVerb, Keep, ListRunsArgs, Place, ShowArgs};
+pub use crate::cli::history::*;
+pub use crate::cli::selector::Selector;
 pub use crate::cli::worker_counts::{MOST, WorkerCounts};
 use crate::workload::units;
 
@@ -26,7 +28,8 @@ Examples:
 
 Exit codes:
     0  done
-    1  a task did not succeed, with --fail-on-error, which `try` implies
+    1  a task did not succeed, with --fail-on-error, which `try` implies;
+       history check found a regression
     2  bad input, or a place that cannot be written to; nothing was started
     3  aborted, an engine broke, headless not one task of an arm succeeded,
        or the result could not be written (it goes to standard output then)
@@ -173,7 +176,7 @@ pub enum Verb {
     /// Write a commented workload file to start from
     #[command(after_help = AFTER_NEW)]
     New(NewArgs),
-    /// What was measured before: list, show
+    /// What was measured before: list, show, compare, check against a baseline, export, prune
     #[command(after_help = history::AFTER)]
     History(HistoryArgs),
     /// Show what this machine offers: cores, limits, timers, calibration

@@ -17,4 +17,5 @@ pub(crate) mod series;
 pub(crate) mod simulated;
 pub(crate) mod statistics;
 pub mod tuning;
+pub(crate) mod unpaired;
 pub(crate) mod verdict;

@@ -27,7 +27,7 @@ pub(crate) mod python;
 
 mod caller;
 mod carriage;
-pub(super) mod comparison;
+pub(crate) mod comparison;
 mod failure;
 mod lives;
 mod stages;

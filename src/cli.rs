@@ -1,6 +1,7 @@
 //! The command line: definitions only.
 
 mod history;
+mod schema;
 mod selector;
 mod worker_counts;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub use crate::cli::history::*;
+pub use crate::cli::schema::SchemaArgs;
 pub use crate::cli::selector::Selector;
 pub use crate::cli::worker_counts::{MOST, WorkerCounts};
 use crate::workload::units;
@@ -179,6 +181,8 @@ pub enum Verb {
     /// What was measured before: list, show, compare, check against a baseline, export, prune
     #[command(after_help = history::AFTER)]
     History(HistoryArgs),
+    /// Print the JSON Schema of workload files, for editors
+    Schema(SchemaArgs),
     /// Show what this machine offers: cores, limits, timers, calibration
     Doctor(DoctorArgs),
     /// Explain a figure: its unit, how it comes to be, where it is read, and what it is not; lists all without a name

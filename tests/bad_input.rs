@@ -10,6 +10,8 @@ mod engines;
 mod harness;
 #[path = "bad_input/quoting.rs"]
 mod quoting;
+#[path = "bad_input/schema.rs"]
+mod schema;
 #[path = "bad_input/tasks.rs"]
 mod tasks;
 #[path = "bad_input/traces.rs"]

@@ -29,6 +29,7 @@ mod program_options;
 mod python;
 mod reference;
 mod retries;
+pub(crate) mod schema;
 mod seed;
 mod share;
 mod shell;

@@ -2,6 +2,8 @@
 
 mod batch;
 mod history;
+mod schema;
+mod selector;
 mod worker_counts;
 
 use std::ffi::OsString;
@@ -13,7 +15,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub use crate::cli::batch::{BatchArgs, HiddenBatchArgs};
-pub use crate::cli::history::{HistoryArgs, HistoryVerb, Keep, ListRunsArgs, Place, ShowArgs};
+pub use crate::cli::history::*;
+pub use crate::cli::schema::SchemaArgs;
+pub use crate::cli::selector::Selector;
 pub use crate::cli::worker_counts::{MOST, WorkerCounts};
 use crate::workload::model::Dimension;
 use crate::workload::units;
@@ -31,7 +35,8 @@ Examples:
 Exit codes:
     0  done
     1  an expectation of the file (`expect`) does not hold, or a task did not
-       succeed, with --fail-on-error, which `try` implies, or --halt by fail
+       succeed, with --fail-on-error, which `try` implies, or --halt by fail;
+       history check found a regression
     2  bad input, or a place that cannot be written to; nothing was started
     3  aborted, an engine broke, headless not one task of an arm succeeded,
        or the result could not be written (it goes to standard output then)
@@ -204,9 +209,11 @@ pub enum Verb {
     /// Write a commented workload file to start from
     #[command(after_help = AFTER_NEW)]
     New(NewArgs),
-    /// What was measured before: list, show
+    /// What was measured before: list, show, compare, check against a baseline, export, prune
     #[command(after_help = history::AFTER)]
     History(HistoryArgs),
+    /// Print the JSON Schema of workload files, for editors
+    Schema(SchemaArgs),
     /// Show what this machine offers: cores, limits, timers, calibration
     Doctor(DoctorArgs),
     /// Explain a figure: its unit, how it comes to be, where it is read, and what it is not; lists all without a name

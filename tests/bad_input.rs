@@ -12,6 +12,8 @@ mod expect;
 mod harness;
 #[path = "bad_input/quoting.rs"]
 mod quoting;
+#[path = "bad_input/schema.rs"]
+mod schema;
 #[path = "bad_input/tasks.rs"]
 mod tasks;
 #[path = "bad_input/traces.rs"]

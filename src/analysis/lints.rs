@@ -64,6 +64,15 @@ pub enum Lint {
     },
     /// Workers stood idle while others worked on the last tasks; holds the share of worker time.
     UnevenTail(f64),
+    /// Workers went on with tasks whose callers had given up.
+    Ghosts {
+        /// How many tasks.
+        count: u64,
+        /// Share of the worker time that this took.
+        share: f64,
+        /// CPU time that it took, as far as it is known.
+        cpu: Duration,
+    },
     /// The figures should not be trusted, for this reason.
     Suspect(String),
 }
@@ -78,6 +87,7 @@ impl Lint {
             Self::LowWorkingRatio { .. } => "low working ratio",
             Self::MoreWorkersThanCores { .. } => "more workers than cores",
             Self::UnevenTail(_) => "uneven tail",
+            Self::Ghosts { .. } => "ghosts",
             Self::Suspect(_) => "suspect",
         }
     }
@@ -110,6 +120,13 @@ impl Lint {
             }
             Self::UnevenTail(share) => {
                 format!("{arm} is idle {} of its worker time while the last tasks run", percent(*share))
+            }
+            Self::Ghosts { count, share, cpu } => {
+                let (tasks, callers) = if *count == 1 { ("task", "whose caller") } else { ("tasks", "whose callers") };
+                let (share, cpu) = (percent(*share), task_length(*cpu));
+                format!(
+                    "{arm} spends {share} of its worker time on {count} {tasks} {callers} had given up ({cpu} of CPU)"
+                )
             }
             Self::Suspect(reason) if reason.is_empty() => format!("{arm} has mostly suspect runs"),
             Self::Suspect(reason) => format!("{arm} is suspect: {reason}"),
@@ -172,6 +189,7 @@ pub(crate) fn together<'a>(runs: impl IntoIterator<Item = &'a Snapshot>, usable_
     let runs: Vec<&Snapshot> = runs.into_iter().filter(|run| speaks(run)).filter(enough).collect();
     let mut lints = worker_time(&runs);
     lints.extend(usable_cores.and_then(|cores| too_many_workers(&runs, cores)));
+    lints.extend(ghosts(&runs));
     lints
 }
 
@@ -201,6 +219,14 @@ fn worker_time(runs: &[&Snapshot]) -> Vec<Lint> {
 /// Whether tasks waited, on average at least one for each worker: workers that idle because nothing has arrived are right.
 fn waited(runs: &[&Snapshot]) -> bool {
     runs.iter().any(|run| run.queue.mean >= f64::from(run.workers_target))
+}
+
+/// A ghost takes a worker that others wait for, and CPU time that nobody gets anything for.
+fn ghosts(runs: &[&Snapshot]) -> Option<Lint> {
+    let count: u64 = runs.iter().map(|run| run.ghosts.began).sum();
+    let cpu = runs.iter().map(|run| run.ghosts.cpu).sum();
+    let share = runs.iter().map(|run| run.worker_time).sum::<WorkerTime>().ghost_share();
+    (count > 0 && share > NOTABLE).then_some(Lint::Ghosts { count, share, cpu })
 }
 
 /// Workers that sleep or wait may well outnumber the cores; it is in the way only when the cores are busy.
@@ -290,6 +316,19 @@ mod tests {
         let mut run = with_time(28, 0, 0);
         run.worker_time.ghost = Duration::from_secs(72);
         assert_eq!(words(&run), ["pool works only 28 % of its worker time (0 % start-up, 72 % ghosts, 0 % idle)"]);
+    }
+
+    #[test]
+    fn ghosts_are_counted_and_their_time_is_told() {
+        let mut run = with_time(90, 0, 0);
+        (run.worker_time.ghost, run.ghosts.began) = (Duration::from_secs(10), 12);
+        run.ghosts.cpu = Duration::from_millis(8_200);
+        let said = "pool spends 10 % of its worker time on 12 tasks whose callers had given up (8.2 s of CPU)";
+        assert_eq!(words(&run), [said]);
+        run.ghosts.began = 1;
+        assert!(words(&run)[0].contains("1 task whose caller had"), "{:?}", words(&run));
+        run.worker_time.ghost = Duration::from_secs(4);
+        assert_eq!(words(&run), Vec::<String>::new(), "too little to speak of");
     }
 
     #[test]

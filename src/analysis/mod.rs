@@ -18,5 +18,6 @@ pub(crate) mod series;
 pub(crate) mod simulated;
 pub(crate) mod statistics;
 pub mod tuning;
+pub(crate) mod unpaired;
 pub mod usl;
 pub(crate) mod verdict;

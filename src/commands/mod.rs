@@ -28,6 +28,7 @@ mod progress;
 mod python;
 mod python_check;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod sweep;
 mod target;
 pub(crate) mod trial;
@@ -138,6 +139,7 @@ fn execute_verb(cli: Cli) -> anyhow::Result<ExitReason> {
         Some(Verb::Try(arguments)) => trial::execute(&arguments),
         Some(Verb::New(arguments)) => new::execute(&arguments),
         Some(Verb::History(arguments)) => history::execute(&arguments),
+        Some(Verb::Schema(arguments)) => schema::execute(&arguments),
         Some(Verb::Doctor(arguments)) => doctor::execute(&arguments),
         Some(Verb::Explain(arguments)) => explain::execute(&arguments),
     }

@@ -11,11 +11,15 @@
 //! those of `measure.percentiles` are exact, and the sum of their distributions is whole.
 //!
 //! [`place`] says where the database is, [`schema`] what is in it, [`query`] reads it; [`record`] has the types of both
-//! directions; [`commit`] reads the version of the user's own work.
+//! directions; [`baseline`] and [`prune`] change what is there; [`comparable`] says what stands between two sessions, and
+//! [`commit`] reads the version of the user's own work.
 
+pub(crate) mod baseline;
 pub(crate) mod commit;
+pub(crate) mod comparable;
 pub(crate) mod error;
 pub(crate) mod place;
+pub(crate) mod prune;
 pub(crate) mod query;
 pub(crate) mod record;
 mod schema;

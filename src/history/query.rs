@@ -168,7 +168,7 @@ fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T>
 }
 
 /// Whether a process of this start of the machine is there.
-fn lives(pid: i32, of: &str) -> bool {
+pub(super) fn lives(pid: i32, of: &str) -> bool {
     let process = rustix::process::Pid::from_raw(pid);
     let there = |pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH);
     of == boot() && process.is_some_and(there)

@@ -6,7 +6,8 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION: i64 = 0x706f_6f6c;
 
 /// Step n makes version n + 1 of version n. Steps that were released stay as they are.
-pub(super) const STEPS: &[&str] = &["
+pub(super) const STEPS: &[&str] = &[
+    "
     CREATE TABLE sessions (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         started_ms INTEGER NOT NULL,
@@ -59,7 +60,17 @@ pub(super) const STEPS: &[&str] = &["
         recording BLOB
     ) STRICT;
     CREATE INDEX runs_by_arm ON runs (arm);
-"];
+",
+    "
+    CREATE TABLE baselines (
+        workload TEXT NOT NULL,
+        host TEXT NOT NULL,
+        session INTEGER NOT NULL REFERENCES sessions ON DELETE CASCADE,
+        PRIMARY KEY (workload, host)
+    ) STRICT;
+    CREATE INDEX baselines_by_session ON baselines (session);
+",
+];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -104,4 +115,50 @@ pub(super) fn migrate(connection: &mut Connection, steps: &[&str]) -> rusqlite::
         transaction.pragma_update(None, "user_version", steps.len() as i64)?;
     }
     transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn objects(connection: &Connection) -> Vec<String> {
+        let mut statement =
+            connection.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY 1").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    fn made(versions: &[usize]) -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        versions.iter().for_each(|version| migrate(&mut connection, &STEPS[..*version]).unwrap());
+        connection
+    }
+
+    #[test]
+    fn every_older_version_becomes_the_newest_one() {
+        let newest = objects(&made(&[STEPS.len()]));
+        for version in 1..STEPS.len() {
+            assert_eq!(kind(&made(&[version])).unwrap(), Kind::History(version as i64));
+            assert_eq!(objects(&made(&[version, STEPS.len()])), newest, "from {version}");
+        }
+        assert_eq!(kind(&made(&[STEPS.len(), STEPS.len()])).unwrap(), Kind::History(VERSION));
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_everything_as_it_was() {
+        let mut connection = made(&[1]);
+        let before = objects(&connection);
+        let broken = [STEPS[0], "CREATE TABLE more (id INTEGER) STRICT; CREATE TABLE more (id INTEGER)"];
+        migrate(&mut connection, &broken).unwrap_err();
+        assert_eq!((objects(&connection), kind(&connection).unwrap()), (before, Kind::History(1)));
+    }
+
+    #[test]
+    fn what_is_no_history_is_seen() {
+        assert_eq!(kind(&made(&[])).unwrap(), Kind::Empty);
+        for statements in ["CREATE TABLE a (b)", "PRAGMA user_version = 1", "PRAGMA application_id = 5"] {
+            let connection = Connection::open_in_memory().unwrap();
+            connection.execute_batch(statements).unwrap();
+            assert_eq!(kind(&connection).unwrap(), Kind::Foreign, "{statements}");
+        }
+    }
 }

@@ -29,7 +29,7 @@ pub(crate) mod python;
 mod caller;
 mod carriage;
 mod classes;
-pub(super) mod comparison;
+pub(crate) mod comparison;
 pub(super) mod expectations;
 mod failure;
 mod lives;
@@ -46,6 +46,7 @@ use serde_json::Value;
 use crate::analysis::expectations::Checked;
 use crate::analysis::failing::all_failed;
 use crate::analysis::gil::{Evidence, Lateness};
+use crate::analysis::lints::Lint;
 use crate::analysis::series::{Remark, remarks};
 use crate::analysis::statistics::{Estimate, estimate};
 use crate::analysis::verdict::Verdict;
@@ -150,6 +151,14 @@ struct ArmOut<'a> {
     drift: Option<DriftOut>,
     /// If not one task succeeded (additive to version 1).
     all_failed: Option<AllFailedOut>,
+    /// What its runs show, each as a name and a sentence with its figures (additive to version 1).
+    lints: Vec<LintOut>,
+}
+
+#[derive(Serialize)]
+struct LintOut {
+    name: &'static str,
+    sentence: String,
 }
 
 #[derive(Serialize)]
@@ -319,7 +328,15 @@ fn document<'a>(results: &'a Results, verdicts: &'a [Verdict], expectations: &'a
         version: env!("CARGO_PKG_VERSION"),
         workload: workload_out(workload, stream_hash, tasks),
         host: host_out(host),
-        arms: arms.iter().map(|arm| arm_out(arm, workload, &results.offered(arm))).collect(),
+        arms: arms
+            .iter()
+            .enumerate()
+            .map(|(index, arm)| {
+                let lints = results.lints(index, verdicts);
+                let lint = |lint: &Lint| LintOut { name: lint.name(), sentence: lint.sentence(&arm.spec.name) };
+                ArmOut { lints: lints.iter().map(lint).collect(), ..arm_out(arm, workload, &results.offered(arm)) }
+            })
+            .collect(),
         comparison: comparison::all(verdicts, results),
         comparison_by_class: comparison::of_classes(results),
         best: comparison::best(results),
@@ -402,6 +419,7 @@ fn arm_out<'a>(arm: &'a ArmResult, workload: &'a Workload, offered: &[f64]) -> A
         },
         drift: remarks.iter().find_map(DriftOut::of),
         all_failed: all_failed(&arm.runs).map(|found| AllFailedOut { tasks: found.tasks, cause: found.cause }),
+        lints: Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::analysis::failing::{AllFailed, all_failed};
 use crate::analysis::gil;
 use crate::analysis::inference::Looks;
 use crate::analysis::latencies::{LatencyVerdict, latencies, latencies_of_classes};
+use crate::analysis::lints::{Lint, together};
 use crate::analysis::precision::Precision;
 use crate::analysis::ranking::{Best, best};
 use crate::analysis::verdict::{Counted, Verdict, verdicts};
@@ -147,6 +148,16 @@ impl Results {
         let facts: Vec<ArmFacts<'_>> = self.arms.iter().map(facts).collect();
         let (usable_cores, looks, sharing_cores) = (self.host.usable_cores(), self.looks, self.sharing_cores);
         check(&self.workload.expect, &facts, Circumstances { usable_cores, looks, sharing_cores })
+    }
+
+    /// What the runs of an arm show, with what explains that it is behind.
+    pub(crate) fn lints(&self, arm: usize, verdicts: &[Verdict]) -> Vec<Lint> {
+        let reasons = verdicts.iter().filter(|verdict| verdict.behind() == arm).flat_map(|verdict| &verdict.reasons);
+        let explains = reasons.clone().find(|lint| matches!(lint, Lint::StartupExplains { .. }));
+        let runs = self.arms.get(arm).map_or(&[][..], |arm| &arm.runs);
+        let lints = together(runs.iter().map(AsRef::as_ref), Some(self.host.usable_cores())).into_iter();
+        let lints = lints.filter(|lint| explains.is_none() || !matches!(lint, Lint::StartupBound(_)));
+        explains.cloned().into_iter().chain(lints).collect()
     }
 
     /// The arms of which not one task succeeded.

@@ -112,6 +112,7 @@ pub fn check(cases: Vec<Case>) {
         }
         assert_eq!(problem.suggestion.as_deref(), case.suggestion, "{shown}");
         caret(problem, &text);
+        crate::schema::refused(&text, problem);
     }
 }
 
@@ -137,7 +138,9 @@ pub fn caret(problem: &Diagnostic, text: &str) {
 }
 
 pub fn accepted(text: &str) -> Loaded {
-    load(text, "good.yaml").unwrap_or_else(|problems| panic!("refused:\n{text}\n{problems}"))
+    let loaded = load(text, "good.yaml").unwrap_or_else(|problems| panic!("refused:\n{text}\n{problems}"));
+    crate::schema::accepted(text);
+    loaded
 }
 
 impl Case {

@@ -22,17 +22,23 @@ fn refused(stage: &Stage, why: &str) {
     assert!(std::fs::read(stage.db()).unwrap() == before, "it was changed");
 }
 
-fn sql(stage: &Stage, statements: &str) {
-    rusqlite::Connection::open(stage.db()).unwrap().execute_batch(statements).unwrap();
-}
-
 #[test]
 fn a_history_of_a_newer_program_is_left_alone() {
     let stage = Stage::new(QUICK);
     assert_eq!(told(&stage), "");
     assert_eq!(stage.sessions().len(), 1);
-    sql(&stage, "PRAGMA user_version = 1000");
+    stage.sql("PRAGMA user_version = 1000");
     refused(&stage, "newer Poolscope (schema 1000");
+}
+
+#[test]
+fn an_older_history_becomes_one_of_today() {
+    let stage = Stage::new(QUICK);
+    assert_eq!(told(&stage), "");
+    stage.sql("DROP TABLE baselines; PRAGMA user_version = 1");
+    assert_eq!(told(&stage), "");
+    assert_eq!(stage.sessions().len(), 2, "what was there is there");
+    code(&stage.run(&["history", "baseline", "set", "1"]), 0);
 }
 
 #[test]
@@ -41,7 +47,7 @@ fn what_is_no_history_is_left_alone() {
     std::fs::write(stage.db(), "these are my notes, and I want them back\n".repeat(100)).unwrap();
     refused(&stage, "no history of Poolscope");
     std::fs::remove_file(stage.db()).unwrap();
-    sql(&stage, "CREATE TABLE accounts (id INTEGER); PRAGMA user_version = 1");
+    stage.sql("CREATE TABLE accounts (id INTEGER); PRAGMA user_version = 1");
     refused(&stage, "no history of Poolscope");
 }
 

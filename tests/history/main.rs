@@ -5,6 +5,7 @@
 mod support;
 
 mod broken;
+mod judged;
 mod kept;
 mod places;
 
@@ -49,6 +50,11 @@ impl Stage {
 
     fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
+    }
+
+    /// Changes what is stored.
+    fn sql(&self, statements: &str) {
+        rusqlite::Connection::open(self.db()).unwrap().execute_batch(statements).unwrap();
     }
 
     /// `history ... --format json`.

@@ -1,8 +1,15 @@
 //! `poolscope history`: what was measured before. One file per verb.
 
+mod baseline;
+mod check;
+mod compare;
+mod contrast;
+mod export;
 mod list;
+mod prune;
 mod show;
 mod table;
+mod whole;
 
 use std::path::Path;
 use std::time::Duration;
@@ -31,6 +38,11 @@ pub(crate) fn execute(arguments: &HistoryArgs) -> anyhow::Result<ExitReason> {
     let done = match &arguments.verb {
         HistoryVerb::List(arguments) => list::execute(arguments),
         HistoryVerb::Show(arguments) => show::execute(arguments),
+        HistoryVerb::Compare(arguments) => compare::execute(arguments),
+        HistoryVerb::Baseline(arguments) => baseline::execute(arguments),
+        HistoryVerb::Check(arguments) => check::execute(arguments),
+        HistoryVerb::Export(arguments) => export::execute(arguments),
+        HistoryVerb::Prune(arguments) => prune::execute(arguments),
     };
     Ok(done.unwrap_or_else(|exit| exit))
 }

@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use super::{deliver, open, session, table};
+use super::{deliver, open, session, table, whole};
 use crate::cli::ShowArgs;
 use crate::commands::ExitReason;
 use crate::commands::prepare::Prepared;
 use crate::commands::target::Target;
 use crate::history::record::{Arm, End, Run, Session};
+use crate::metrics::distribution::Distribution;
 use crate::report::text::table::{pad, pad_left};
 use crate::report::{clean, units};
 
@@ -19,11 +20,18 @@ pub(super) fn execute(arguments: &ShowArgs) -> Prepared<ExitReason> {
         let target = Target::open(place.output.as_deref(), &[])?;
         return Ok(target.deliver(&session.start.workload.text));
     }
-    let json = || table::document(json!({ "session": table::session(&session, true) }));
-    deliver(place, || page(&session), json)
+    let latencies = whole::latencies(&store, &session)?;
+    let json = || {
+        let mut document = table::session(&session, true);
+        for (arm, latency) in document["arms"].as_array_mut().into_iter().flatten().zip(&latencies) {
+            arm["latency_of_all_tasks"] = latency.as_ref().map_or(serde_json::Value::Null, whole::json);
+        }
+        table::document(json!({ "session": document }))
+    };
+    deliver(place, || page(&session, &latencies), json)
 }
 
-fn page(session: &Session) -> String {
+fn page(session: &Session, latencies: &[Option<Distribution>]) -> String {
     let start = &session.start;
     let (workload, host) = (&start.workload, &start.host);
     let mut lines = vec![
@@ -50,7 +58,12 @@ fn page(session: &Session) -> String {
     let mut text = lines.join("\n");
     text.push('\n');
     if let Some(end) = session.end() {
-        end.arms.iter().for_each(|arm| text.push_str(&of_arm(arm, end)));
+        for (arm, latency) in end.arms.iter().zip(latencies) {
+            text.push_str(&of_arm(arm, end));
+            if let Some(latency) = latency {
+                text.push_str(&format!("  {}: {}\n", end.latency, whole::words(latency)));
+            }
+        }
     }
     text
 }

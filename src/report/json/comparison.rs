@@ -209,7 +209,7 @@ fn latency<'a>(found: &LatencyVerdict, results: &'a Results) -> Option<Compariso
     })
 }
 
-pub(in crate::report) fn finding_word(finding: Finding) -> &'static str {
+pub(crate) fn finding_word(finding: Finding) -> &'static str {
     match finding {
         Finding::TooEarly => "too_early",
         Finding::NoClearDifference => "no_clear_difference",

@@ -13,7 +13,6 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::analysis::lints::{Lint, together};
 use crate::analysis::verdict::Verdict;
 use crate::engine::event::Severity;
 use crate::engine::outcome::AttemptReport;
@@ -155,13 +154,8 @@ pub(in crate::report) fn header(
 
 /// What the runs of each arm show.
 fn shown_by(results: &Results, verdicts: &[Verdict]) -> Vec<String> {
-    let cores = Some(results.host.usable_cores());
     let of = |(index, arm): (usize, &ArmResult)| {
-        let of_arm = verdicts.iter().filter(|verdict| verdict.behind() == index).flat_map(|verdict| &verdict.reasons);
-        let explains = of_arm.clone().find(|lint| matches!(lint, Lint::StartupExplains { .. }));
-        let lints = together(arm.runs.iter().map(AsRef::as_ref), cores).into_iter();
-        let lints = lints.filter(|lint| explains.is_none() || !matches!(lint, Lint::StartupBound(_)));
-        let lints: Vec<Lint> = explains.cloned().into_iter().chain(lints).collect();
+        let lints = results.lints(index, verdicts);
         lints.iter().map(|lint| format!("  {}", lint.sentence(&label(&arm.spec)))).collect::<Vec<_>>()
     };
     results.arms.iter().enumerate().flat_map(of).collect()

@@ -33,6 +33,11 @@ const PROCESSES: [(&str, Process); 6] = [
     ("ramp", Process::Ramp),
     ("trace", Process::Trace),
 ];
+
+/// Its words, for the schema of the format.
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    PROCESSES.iter().map(|(word, _)| *word)
+}
 const OPEN_PROCESSES: &str = "must be constant, poisson, burst, ramp or trace";
 const OPEN_ONLY: [&str; 10] =
     ["rate", "duration", "stages", "burst", "every", "file", "column", "unit", "from", "on_full"];

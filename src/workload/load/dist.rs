@@ -29,6 +29,11 @@ const KINDS: [(&str, DistKind); 7] = [
     ("trace", DistKind::Trace),
 ];
 
+/// Its words, for the schema of the format.
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(word, _)| *word)
+}
+
 /// What is drawn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Quantity {

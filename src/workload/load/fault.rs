@@ -28,6 +28,11 @@ const SIGNALS: [(&str, i32); 10] = [
     ("TERM", libc::SIGTERM),
 ];
 
+/// Its words, for the schema of the format.
+pub(super) fn signals() -> impl Iterator<Item = &'static str> {
+    SIGNALS.iter().map(|(word, _)| *word)
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Crash,
@@ -47,8 +52,18 @@ const KINDS: [(&str, Kind); 6] = [
     ("bad_result", Kind::BadResult),
 ];
 
+/// Its words, for the schema of the format.
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(word, _)| *word)
+}
+
 const BAD_RESULTS: [(&str, BadResult); 3] =
     [("wrong", BadResult::Wrong), ("undecodable", BadResult::Undecodable), ("oversized", BadResult::Oversized)];
+
+/// Its words, for the schema of the format.
+pub(super) fn bad_results() -> impl Iterator<Item = &'static str> {
+    BAD_RESULTS.iter().map(|(word, _)| *word)
+}
 
 /// What an entry may name.
 pub(crate) struct Names<'a> {

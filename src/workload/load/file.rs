@@ -30,6 +30,11 @@ const DEFAULT_GRACE_PERIOD: Duration = Duration::from_millis(200);
 const ORDERS: [(&str, Order); 3] =
     [("as_generated", Order::AsGenerated), ("shuffle", Order::Shuffle), ("lpt", Order::Lpt)];
 
+/// Its words, for the schema of the format.
+pub(super) fn orders() -> impl Iterator<Item = &'static str> {
+    ORDERS.iter().map(|(word, _)| *word)
+}
+
 /// What identifies a file.
 pub(crate) struct Identity {
     /// Of its text and of what was changed in it.

@@ -25,6 +25,11 @@ const NAMES: [(&str, Name); 7] = [
     ("noop", Name::Noop),
 ];
 
+/// Its words, for the schema of the format.
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(word, _)| *word)
+}
+
 /// Bounds that keep one task from taking days or all memory by a slip of the pen.
 const MOST_STEPS: u64 = 1_000_000_000_000;
 const MOST_ELEMENTS: u64 = 1_000_000_000;

@@ -31,6 +31,7 @@ mod program_texts;
 mod python;
 mod reference;
 mod retries;
+pub(crate) mod schema;
 mod seed;
 mod share;
 mod shell;

@@ -18,6 +18,11 @@ const UNITS: [(&str, Duration); 6] = [
     ("min", Duration::from_secs(60)),
     ("h", Duration::from_secs(3600)),
 ];
+
+/// Its words, for the schema of the format.
+pub(super) fn units() -> impl Iterator<Item = &'static str> {
+    UNITS.iter().map(|(word, _)| *word)
+}
 /// More columns than a file has.
 const MOST_COLUMNS: u64 = 10_000;
 

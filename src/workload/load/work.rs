@@ -29,6 +29,11 @@ const KINDS: [(&str, WorkKind); 8] = [
     ("command", WorkKind::Command),
     ("python", WorkKind::Python),
 ];
+
+/// Its words, for the schema of the format.
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(word, _)| *word)
+}
 /// Most phases of a mixed task.
 const MOST_PHASES: usize = 100;
 

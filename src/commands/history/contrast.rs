@@ -1,0 +1,194 @@
+//! Figures of two arms beside each other, and what follows of their runs. They were not made in turns: what changed on the
+//! machine between two sessions is in every ratio.
+
+use serde_json::{Value, json};
+
+use crate::analysis::statistics::estimate;
+use crate::analysis::unpaired::{Unpaired, unpaired};
+use crate::analysis::verdict::{Finding, P};
+use crate::cli::Metric;
+use crate::history::comparable;
+use crate::history::record::{Arm, Run};
+use crate::report::json::comparison::finding_word;
+
+/// Two arms beside each other.
+pub(super) struct Contrast<'a> {
+    pub(crate) a: &'a Arm,
+    pub(crate) b: &'a Arm,
+    pub(crate) figures: Vec<Figure>,
+    /// What is to be known of them.
+    pub(crate) warned: Vec<String>,
+}
+
+/// One figure of both.
+pub(super) struct Figure {
+    pub(crate) metric: Metric,
+    /// Geometric means of their runs.
+    pub(crate) a: Option<f64>,
+    pub(crate) b: Option<f64>,
+    pub(crate) found: Option<Unpaired>,
+    /// Corrected for all figures of all arms.
+    pub(crate) p: Option<P>,
+    /// Of B.
+    pub(crate) finding: Finding,
+}
+
+pub(super) const ALL: [Metric; 4] = [Metric::Throughput, Metric::P50, Metric::P95, Metric::P99];
+
+impl Metric {
+    /// Its value in a run.
+    pub(super) fn of(self, run: &Run) -> Option<f64> {
+        match self {
+            Self::Throughput => Some(run.throughput),
+            Self::P50 => run.p50_s,
+            Self::P95 => run.p95_s,
+            Self::P99 => run.p99_s,
+        }
+    }
+
+    /// Whether more of it is better.
+    pub(super) fn is_rate(self) -> bool {
+        self == Self::Throughput
+    }
+
+    /// Its name, with that of the latency in JSON.
+    pub(super) fn name(self, latency: &str) -> String {
+        match self {
+            Self::Throughput => "throughput".to_owned(),
+            Self::P50 => format!("{latency}_p50"),
+            Self::P95 => format!("{latency}_p95"),
+            Self::P99 => format!("{latency}_p99"),
+        }
+    }
+
+    /// Its name for people.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Throughput => "tasks/s",
+            Self::P50 => "p50",
+            Self::P95 => "p95",
+            Self::P99 => "p99",
+        }
+    }
+}
+
+/// Contrasts each pair of arms in these figures.
+pub(super) fn contrasts<'a>(pairs: &[(&'a Arm, &'a Arm)], metrics: &[Metric], sides: [&str; 2]) -> Vec<Contrast<'a>> {
+    // What the ratio is one of.
+    let mean = |values: &[f64]| {
+        let logarithms = values.iter().filter(|value| **value > 0.0).map(|value| value.ln());
+        estimate(&logarithms.collect::<Vec<_>>()).map(|found| found.mean.exp())
+    };
+    let mut all: Vec<Contrast<'a>> = pairs
+        .iter()
+        .map(|(a, b)| {
+            let figure = |metric: &Metric| {
+                let (one, other) = (a.figures(|run| metric.of(run)), b.figures(|run| metric.of(run)));
+                let found = unpaired(&one, &other);
+                let finding = Finding::of(found.and_then(|found| found.ci95));
+                let finding = if metric.is_rate() { finding } else { finding.reversed() };
+                Figure { metric: *metric, a: mean(&one), b: mean(&other), found, p: None, finding }
+            };
+            Contrast { a, b, figures: metrics.iter().map(figure).collect(), warned: comparable::arms(a, b, sides) }
+        })
+        .collect();
+    let asked: Vec<Option<f64>> =
+        all.iter().flat_map(|contrast| &contrast.figures).map(|figure| figure.found?.p_of(1.0)).collect();
+    let corrected = P::corrected(&asked);
+    for (figure, p) in all.iter_mut().flat_map(|contrast| &mut contrast.figures).zip(corrected) {
+        (figure.p, figure.finding) = (p, figure.finding.corrected(p));
+    }
+    all
+}
+
+/// The arms of two sessions that belong together: of the same name and worker count, or of the same name where each has it
+/// once.
+pub(super) fn together<'a>(a: &'a [Arm], b: &'a [Arm]) -> Vec<(&'a Arm, &'a Arm)> {
+    let of = |arms: &'a [Arm], name: &str| arms.iter().filter(|arm| arm.name == name).collect::<Vec<_>>();
+    let pair = |arm: &'a Arm| {
+        let others = of(b, &arm.name);
+        let same = others.iter().copied().find(|other| other.workers == arm.workers);
+        let only = match (of(a, &arm.name).as_slice(), others.as_slice()) {
+            ([_], [other]) => Some(*other),
+            _ => None,
+        };
+        Some((arm, same.or(only)?))
+    };
+    a.iter().filter_map(pair).collect()
+}
+
+impl Contrast<'_> {
+    pub(super) fn json(&self, latency: &str) -> Value {
+        let figures = self.figures.iter().map(|figure| {
+            json!({
+                "metric": figure.metric.name(latency),
+                "a": figure.a,
+                "b": figure.b,
+                "ratio": figure.found.map(|found| found.ratio),
+                "ci95": figure.found.and_then(|found| found.ci95).map(<[f64; 2]>::from),
+                "p": figure.p.map(|p| p.single),
+                "p_corrected": figure.p.map(|p| p.corrected),
+                "comparisons": figure.p.map(|p| p.comparisons),
+                "verdict": finding_word(figure.finding),
+            })
+        });
+        let side = |arm: &Arm| {
+            let unsuccessful: u64 = arm.runs.iter().map(|run| run.unsuccessful).sum();
+            json!({ "name": arm.name, "workers": arm.workers, "runs": arm.complete().count(), "unsuccessful": unsuccessful })
+        };
+        json!({ "a": side(self.a), "b": side(self.b), "figures": figures.collect::<Vec<_>>(), "warnings": self.warned })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arm(name: &str, workers: u32, rates: &[f64]) -> Arm {
+        let run = |rate: &f64| Run {
+            round: 1,
+            complete: true,
+            wall_s: 1.0,
+            throughput: *rate,
+            succeeded: 1,
+            unsuccessful: 0,
+            cores_used: 1.0,
+            p50_s: Some(1.0 / rate),
+            p95_s: None,
+            p99_s: None,
+            peak_pss_bytes: None,
+            results_hash: None,
+            suspect: Vec::new(),
+            recording: None,
+        };
+        let (name, engine) = (name.to_owned(), "pool".to_owned());
+        Arm { name, engine, workers, settings: Vec::new(), is_baseline: false, runs: rates.iter().map(run).collect() }
+    }
+
+    #[test]
+    fn arms_belong_together_by_name_and_worker_count() {
+        let names = |a: &[Arm], b: &[Arm]| {
+            let pairs = together(a, b);
+            pairs.iter().map(|(a, b)| format!("{}@{} {}@{}", a.name, a.workers, b.name, b.workers)).collect::<Vec<_>>()
+        };
+        let one = [arm("pool", 2, &[]), arm("process", 2, &[])];
+        let other = [arm("process", 4, &[]), arm("pool", 2, &[])];
+        assert_eq!(names(&one, &other), ["pool@2 pool@2", "process@2 process@4"]);
+        let swept = [arm("pool", 1, &[]), arm("pool", 2, &[]), arm("pool", 4, &[])];
+        assert_eq!(names(&swept, &[arm("pool", 4, &[]), arm("pool", 8, &[])]), ["pool@4 pool@4"]);
+        assert_eq!(names(&one, &swept), ["pool@2 pool@2"]);
+    }
+
+    #[test]
+    fn a_rate_that_is_lower_and_a_latency_that_is_higher_are_slower() {
+        let (a, b) = (arm("pool", 2, &[100.0, 101.0, 99.0]), arm("pool", 2, &[80.0, 81.0, 79.0]));
+        let found = contrasts(&[(&a, &b)], &[Metric::Throughput, Metric::P50, Metric::P95], ["A", "B"]);
+        let findings: Vec<Finding> = found[0].figures.iter().map(|figure| figure.finding).collect();
+        assert_eq!(findings, [Finding::Slower, Finding::Slower, Finding::TooEarly]);
+        let same = contrasts(&[(&a, &a)], &ALL, ["A", "B"]);
+        assert_eq!(same[0].figures[0].finding, Finding::NoClearDifference);
+        let once = arm("pool", 2, &[50.0]);
+        let early = contrasts(&[(&a, &once)], &[Metric::Throughput], ["A", "B"]);
+        assert_eq!((early[0].figures[0].finding, early[0].figures[0].p), (Finding::TooEarly, None));
+    }
+}

@@ -1,0 +1,171 @@
+//! What the value of each key is made of.
+
+use serde_json::{Map, Value, json};
+
+use crate::workload::load::{arrivals, dist, fault, file, kernel, trace, work};
+use crate::workload::model::{Dispatch, EngineKind, StartMethod, SubmitMode};
+use crate::workload::units;
+
+/// Values that many keys have.
+pub(super) fn definitions() -> Map<String, Value> {
+    let pattern = |form: &str, pattern: &str| json!({ "description": form, "type": "string", "pattern": pattern });
+    let duration = r"[0-9.]+\s*[A-Za-zµμ][0-9A-Za-zµμ.,\s]*$";
+    let rate = r"[0-9.]+\s*/\s*[a-z]+\s*$";
+    let Value::Object(definitions) = json!({
+        "duration": pattern(units::DURATION_FORM, &format!(r"^\s*{duration}")),
+        "positive_duration": pattern(units::DURATION_FORM, &format!(r"^\s*(?=.*[1-9]){duration}")),
+        "size": pattern(units::SIZE_FORM, r"^\s*(?=.*[1-9])[0-9.]+\s*([kKmMgGtTpP][iI]?)?[bB]\s*$"),
+        "rate": pattern(units::RATE_FORM, &format!(r"^\s*(?=.*[1-9]){rate}")),
+        "ramp_rate": pattern(units::RAMP_RATE_FORM, &format!(r"^\s*{rate}")),
+        "percentage": pattern(units::PERCENTAGE_FORM, r"^\s*(?=.*[1-9])[0-9.]+\s*%\s*$"),
+        "name": { "type": "string", "minLength": 1, "maxLength": 100, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*\S[^\u0000-\u001f\u007f-\u009f]*$" },
+        "line": { "type": "string", "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$" },
+        "text": { "type": "string" },
+        "boolean": { "type": "boolean" },
+        "count": { "type": "integer", "minimum": 1 },
+        "index": { "type": "integer", "minimum": 0 },
+        "share": { "type": "number", "minimum": 0, "maximum": 1 },
+        "variables": {
+            "description": "names and values",
+            "type": "object",
+            "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
+        },
+        // Python's arguments, or a kernel's.
+        "arguments": { "type": ["object", "array"] },
+    }) else {
+        return Map::new();
+    };
+    definitions
+}
+
+/// The value of a key of a level; `None` if it has no such key.
+pub(super) fn value(level: &str, key: &str) -> Option<Value> {
+    Some(match (level, key) {
+        ("file", "version") => json!({ "const": 1 }),
+        ("file", "seed") => of("index"),
+        ("file", "teaches") => list(of("text"), 0),
+        ("file", "tasks") => list(of("task"), 1),
+        ("file", "engines") => list(of("engine"), 1),
+        ("file", "faults") => list(of("fault"), 0),
+        ("file", "order") => words(file::orders()),
+        ("measure", "order") => words(["interleaved", "randomized"]),
+        ("file" | "engine", "python") => of("python"),
+        ("file", "arrivals" | "measure" | "limits") | ("measure", "join") => of(key),
+        (_, "name") | ("fault", "engine" | "task") => of("name"),
+        (_, "title") | ("python", "interpreter") | ("engine", "when") => of("line"),
+        ("file", "description") | ("task", "cwd" | "callable") | ("initializer", "callable") => of("text"),
+        ("items", "glob" | "lines" | "csv" | "jsonl") | ("input" | "dist" | "arrivals", "file") => of("text"),
+        (_, "on_timeout") => words(["kill", "abandon"]),
+        (_, "grace_period") | ("initializer", "cpu") => of("duration"),
+        ("file", "total") | ("task", "count" | "repeat" | "sample") | ("arrivals", "burst" | "max_in_flight") => {
+            of("count")
+        }
+
+        ("task", "kind") => words(work::words()),
+        ("phase", "kind") => words(["cpu", "sleep", "io", "memory"]),
+        ("task", "weight") => json!({ "type": "number", "minimum": 0 }),
+        ("task", "items") => json!({ "anyOf": [{ "type": "array", "minItems": 1 }, of("items")] }),
+        ("task" | "phase", "service_time") => of("dist"),
+        ("task" | "phase" | "fault", "bytes") | ("payload", "in" | "out") => of("size"),
+        ("task" | "phase", "sync") | ("task", "shell") | ("dist", "sample") | ("engine", "baseline") => of("boolean"),
+        ("retries", "redraw") | ("backoff", "jitter") | ("measure", "gil_probe") => of("boolean"),
+        ("task" | "phase", "passes") => of("count"),
+        ("task", "phases") => list(of("phase"), 1),
+        ("task", "kernel") => words(kernel::words()),
+        ("task" | "initializer", "args") => of("arguments"),
+        ("task", "command") => json!({ "anyOf": [list(of("text"), 1), of("text")] }),
+        ("task", "serve") => words(["lines"]),
+        ("task", "env") | ("python", "env") => of("variables"),
+        ("task", "stdin") => json!({ "anyOf": [of("text"), { "type": "null" }, of("input")] }),
+        ("task", "success_codes") => list(code(0), 1),
+        ("task", "keep_output") => of("text"),
+        ("task", "result") => words(["output_hash", "stdout"]),
+        ("task", "payload") => of("payload"),
+        ("task", "timeout" | "queue_timeout" | "wait_timeout") => of("positive_duration"),
+        ("task", "retries") => json!({ "anyOf": [of("index"), of("retries")] }),
+
+        ("dist", "dist") => words(dist::words()),
+        ("dist", "value" | "min" | "max" | "mean" | "median" | "fast" | "slow") => of("duration"),
+        ("dist", "sigma") => json!({ "type": "number", "minimum": 0, "maximum": 10 }),
+        ("dist", "alpha") => json!({ "type": "number", "exclusiveMinimum": 0 }),
+        ("dist", "p_slow") | ("initializer", "fail_rate") | ("fault", "rate") => of("share"),
+        ("dist" | "arrivals", "column") => json!({ "anyOf": [of("count"), of("line")] }),
+        ("dist" | "arrivals", "unit") => words(trace::units()),
+        ("args", "bytes") => of("size"),
+        ("args", _) => of("count"),
+
+        ("retries", "max") => of("index"),
+        ("retries", "on") => list(words(["crash", "timeout", "error"]), 1),
+        ("retries", "backoff") => json!({ "anyOf": [of("duration"), of("backoff")] }),
+        ("backoff", "kind") => words(["constant", "exponential"]),
+        ("backoff", "delay" | "max_delay") => of("positive_duration"),
+
+        ("arrivals", "mode") => words(["closed", "open"]),
+        ("arrivals", "process") => words(arrivals::words()),
+        ("arrivals" | "stage", "rate") => json!({ "anyOf": [of("ramp_rate"), of("ramp")] }),
+        ("arrivals" | "stage", "duration") | ("arrivals", "every") => of("positive_duration"),
+        ("arrivals", "stages") => list(of("stage"), 1),
+        ("arrivals", "from") => words(["start", "first"]),
+        ("arrivals", "on_full") => words(["drop", "block"]),
+        ("ramp", "from" | "to") => of("ramp_rate"),
+
+        ("engine", "kind") => words(EngineKind::in_files().map(EngineKind::word)),
+        ("engine", "workers" | "processes" | "max_workers" | "n_jobs" | "max_procs") => {
+            json!({ "anyOf": [of("count"), words(["auto", "unbounded"])] })
+        }
+        ("engine", "chunksize") => json!({ "anyOf": [of("count"), words(["auto", "cpython"])] }),
+        ("engine", "queue_capacity") => json!({ "anyOf": [of("count"), words(["unbounded"])] }),
+        ("engine", "start_timeout") => of("positive_duration"),
+        ("engine", "max_tasks_per_child" | "maxtasksperchild" | "worker_lifespan") => of("count"),
+        ("engine", "max_rss_per_child") | ("initializer", "memory") => of("size"),
+        ("engine", "initializer") => of("initializer"),
+        ("engine", "submit") => words(SubmitMode::ALL.map(SubmitMode::word)),
+        ("engine", "dispatch") => words([Dispatch::Shared, Dispatch::RoundRobin].map(Dispatch::word)),
+        ("engine", "affinity") => json!({ "type": ["string", "integer", "array"] }),
+        ("engine", "nice") => json!({ "type": "integer", "minimum": -20, "maximum": 19 }),
+        ("engine", "start_method") => words(StartMethod::WORDS.map(|(word, _)| word)),
+        ("engine", "join") => words(["as_completed", "start_all_join_all"]),
+        ("engine", "reap") => words(["always", "never"]),
+        ("initializer" | "join", "timeout") => of("positive_duration"),
+        ("initializer", "max_failures") => of("count"),
+
+        ("fault", "kind") => words(fault::words()),
+        ("fault", "worker") => of("index"),
+        ("fault", "at") => json!({ "anyOf": [of("index"), of("duration")] }),
+        ("fault", "signal") => words(fault::signals().flat_map(|name| [name.to_owned(), format!("SIG{name}")])),
+        ("fault", "exit") => code(1),
+        ("fault", "result") => words(fault::bad_results()),
+
+        ("python", "path") => json!({ "anyOf": [list(of("line"), 1), of("line")] }),
+        ("python", "probe_timeout") => of("positive_duration"),
+        ("items", "range") => json!({ "type": "array", "items": { "type": "integer" }, "minItems": 2, "maxItems": 3 }),
+        ("items", "separator") => words(["newline", "nul"]),
+
+        ("measure", "warmup") => of("index"),
+        ("measure", "repeats" | "max_repeats") | ("limits", "max_processes") => of("count"),
+        ("measure", "precision") => of("percentage"),
+        ("measure" | "limits", "max_time") | ("measure", "sample_interval") => of("positive_duration"),
+        ("measure", "percentiles") => list(json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 100 }), 1),
+        ("measure", "latency_from") => words(["intended_arrival", "start"]),
+        ("limits", "max_memory") => of("size"),
+        ("limits", "max_open_files") => json!({ "type": "integer", "minimum": 32 }),
+        _ => return None,
+    })
+}
+
+fn of(definition: &str) -> Value {
+    json!({ "$ref": format!("#/$defs/{definition}") })
+}
+
+fn list(items: Value, least: u32) -> Value {
+    json!({ "type": "array", "items": items, "minItems": least })
+}
+
+fn words<T: Into<Value>>(words: impl IntoIterator<Item = T>) -> Value {
+    json!({ "enum": words.into_iter().map(Into::into).collect::<Vec<Value>>() })
+}
+
+/// An exit code.
+fn code(least: u8) -> Value {
+    json!({ "type": "integer", "minimum": least, "maximum": 255 })
+}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::cli::{ChangeArgs, CompareArgs, SweepArgs};
 use crate::commands::headless::{self, Job};
 use crate::commands::prepare::{self, Platform, Prepared};
+use crate::commands::run_log::Places;
 use crate::commands::target::Target;
 use crate::commands::{ExitReason, measured, sweep, write};
 use crate::session::view::{Mode, SessionCommand};
@@ -46,8 +47,9 @@ fn prepared(workload: Prepared<Arc<Workload>>, arguments: &CompareArgs) -> Prepa
     let platform = Platform::detect();
     prepare::envelope(&changed, &platform, changes, *together)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
+    let logs = Places::open(output, &[file])?;
     let mode = if *together { Mode::Together } else { Mode::Interleaved };
-    Ok(Job { workload: Arc::new(changed), platform, command: SessionCommand::Run(mode), target })
+    Ok(Job { workload: Arc::new(changed), platform, command: SessionCommand::Run(mode), target, logs })
 }
 
 /// What the command line says of precision is said as the file would say it.

@@ -7,13 +7,16 @@ use crate::analysis::failing::AllFailed;
 use crate::cli::{ChangeArgs, Output, ResultFormat};
 use crate::commands::drive::{Driven, drive};
 use crate::commands::prepare::{self, Platform, Prepared};
+use crate::commands::run_log::Places;
 use crate::commands::target::Target;
+use crate::commands::task_rows::TaskRows;
 use crate::commands::{ExitReason, leave, python, write};
 use crate::metrics::snapshot::Snapshot;
 use crate::report::ending::Ending;
 use crate::report::text::TextOptions;
 use crate::report::{self, Results};
 use crate::report::{clean, expectation, sweep};
+use crate::session::observing::ObserveRuns;
 use crate::session::view::SessionCommand;
 use crate::workload::model::Workload;
 
@@ -26,6 +29,8 @@ pub(super) struct Job {
     pub(crate) command: SessionCommand,
     /// Where the result goes.
     pub(crate) target: Target,
+    /// Where logs go.
+    pub(crate) logs: Places,
 }
 
 /// Prepares, runs and reports.
@@ -38,7 +43,7 @@ pub(super) fn execute<R: Report>(
     output: &Output,
     results: impl FnOnce(&Driven) -> R,
 ) -> anyhow::Result<ExitReason> {
-    let Job { workload, platform, command, target } = match prepared {
+    let Job { workload, platform, command, target, logs } = match prepared {
         Ok(job) => job,
         Err(exit) => return Ok(exit),
     };
@@ -52,13 +57,22 @@ pub(super) fn execute<R: Report>(
     for arm in &workload.skipped {
         write::say(&format!("note: {} is skipped: {}", clean::line(&arm.name), clean::line(&arm.reason)));
     }
-    let spec = prepare::session(workload, &platform, changes.i_know)?;
-    let driven = drive(spec, command, output)?;
+    let mut spec = prepare::session(workload, &platform, changes.i_know)?;
+    let logs = match logs.begin(&spec.workload, &spec.host) {
+        Ok(logs) => logs,
+        Err(exit) => return Ok(exit),
+    };
+    spec.observers.extend(logs.observers());
+    let rows = (output.format == ResultFormat::Csv).then(TaskRows::new);
+    spec.observers.extend(rows.clone().map(|rows| Arc::new(rows) as Arc<dyn ObserveRuns>));
+    let driven = drive(spec, command, output);
+    let logged = logs.finish();
+    let driven = driven?;
     let results = results(&driven);
     let on_page = target.is_standard() && output.format == ResultFormat::Text;
-    let text = page(&results, output, target.is_standard());
+    let text = page(&results, output, target.is_standard(), rows.as_ref());
     let written = target.deliver(&text);
-    Ok(leave(verdict(&results, output, on_page).or_graver(written), driven.left_behind))
+    Ok(leave(verdict(&results, output, on_page).or_graver(written).or_graver(logged), driven.left_behind))
 }
 
 /// Results that can be written and judged.
@@ -70,6 +84,8 @@ pub(super) trait Report {
     /// Names of the arms.
     fn arms(&self) -> Vec<&str>;
     fn json(&self) -> String;
+    fn markdown(&self) -> String;
+    fn prometheus(&self) -> String;
     /// As text for people.
     fn text(&self, options: TextOptions) -> String;
     /// How the session came to its end.
@@ -99,6 +115,14 @@ impl Report for Results {
 
     fn json(&self) -> String {
         report::json::text(self)
+    }
+
+    fn markdown(&self) -> String {
+        report::markdown::comparison(self, &self.expectations())
+    }
+
+    fn prometheus(&self) -> String {
+        report::prometheus::text(self, &self.expectations())
     }
 
     fn text(&self, options: TextOptions) -> String {
@@ -150,6 +174,14 @@ impl Report for sweep::SweepResults {
         sweep::json::text(self)
     }
 
+    fn markdown(&self) -> String {
+        report::markdown::sweep(self)
+    }
+
+    fn prometheus(&self) -> String {
+        report::prometheus::sweep(self)
+    }
+
     fn text(&self, options: TextOptions) -> String {
         sweep::text::render(self, options)
     }
@@ -180,10 +212,19 @@ impl Report for sweep::SweepResults {
     }
 }
 
-fn page(results: &impl Report, output: &Output, standard: bool) -> String {
+fn page(results: &impl Report, output: &Output, standard: bool, rows: Option<&TaskRows>) -> String {
     match output.format {
         ResultFormat::Json => results.json(),
         ResultFormat::Junit => junit(results),
+        ResultFormat::Markdown => results.markdown(),
+        ResultFormat::Prometheus => results.prometheus(),
+        ResultFormat::Csv => {
+            let (text, left_out) = rows.map(TaskRows::text).unwrap_or_default();
+            if left_out > 0 {
+                write::say(&format!("note: {left_out} more tasks have no row; --events has no such limit"));
+            }
+            text
+        }
         ResultFormat::Text => {
             let colour = write::colored_stdout(output.color) && standard;
             let text = results.text(TextOptions { colour, width: write::stdout_width(), ..TextOptions::default() });

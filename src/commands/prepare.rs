@@ -274,5 +274,5 @@ pub(super) fn session(
         context.max_processes = context.max_processes.min(most);
     }
     let (baseline, host) = (workload.baseline, Arc::clone(&platform.host));
-    Ok(SessionSpec { workload, arms, baseline, host, context })
+    Ok(SessionSpec { workload, arms, baseline, host, context, observers: Vec::new() })
 }

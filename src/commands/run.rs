@@ -8,6 +8,7 @@ use crate::commands::ExitReason;
 use crate::commands::headless::{self, Job};
 use crate::commands::measured;
 use crate::commands::prepare::{self, Platform, Prepared};
+use crate::commands::run_log::Places;
 use crate::commands::target::Target;
 use crate::session::view::{Mode, SessionCommand};
 
@@ -32,5 +33,6 @@ fn prepared(arguments: &RunArgs) -> Prepared<Job> {
     let platform = Platform::detect();
     prepare::envelope(&once, &platform, changes, false)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
-    Ok(Job { workload: Arc::new(once), platform, command: SessionCommand::Run(Mode::Interleaved), target })
+    let logs = Places::open(output, &[file])?;
+    Ok(Job { workload: Arc::new(once), platform, command: SessionCommand::Run(Mode::Interleaved), target, logs })
 }

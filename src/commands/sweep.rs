@@ -12,6 +12,7 @@ use crate::commands::drive::Driven;
 use crate::commands::headless::{self, Job};
 use crate::commands::measured::{self, partial};
 use crate::commands::prepare::{self, Platform, Prepared};
+use crate::commands::run_log::Places;
 use crate::commands::target::Target;
 use crate::report::sweep::{SweepResults, SweptArm};
 use crate::session::view::{ArmView, SessionCommand, Sweep};
@@ -52,8 +53,9 @@ fn prepared(workload: Prepared<Arc<Workload>>, arguments: &SweepArgs, repeats: f
     changed.measure.warmup = arguments.warmup.unwrap_or(changed.measure.warmup);
     let counts = scope::check(&mut changed, &platform, changes)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
+    let logs = Places::open(output, &[file])?;
     let sweep = Sweep { arms: (0..changed.engines.len()).collect(), counts, runs, show_best: false };
-    Ok(Job { workload: Arc::new(changed), platform, command: SessionCommand::Sweep(sweep), target })
+    Ok(Job { workload: Arc::new(changed), platform, command: SessionCommand::Sweep(sweep), target, logs })
 }
 
 fn results(driven: &Driven) -> SweepResults {

@@ -24,18 +24,24 @@ use crate::workload::plan::offered;
 
 pub(crate) mod ascii;
 pub(crate) mod clean;
+pub(crate) mod csv;
 pub(crate) mod definitions;
 pub(crate) mod ending;
+pub(crate) mod events;
 pub(crate) mod expectation;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod json;
 pub(crate) mod junit;
+pub(crate) mod markdown;
+pub(crate) mod observed;
 pub(crate) mod plan;
+pub(crate) mod prometheus;
 pub(crate) mod settings;
 pub(crate) mod shell;
 pub(crate) mod sweep;
 pub(crate) mod text;
+pub(crate) mod trace;
 pub(crate) mod units;
 
 /// Everything that was measured, of one arm (`run`) or several (`compare`).

@@ -14,6 +14,7 @@ pub mod escalation;
 pub mod handle;
 mod kills;
 mod lifecycle;
+pub mod observing;
 mod schedule;
 pub(crate) mod stream;
 pub(crate) mod suspension;

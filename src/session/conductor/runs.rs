@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Conductor;
 use crate::engine::arm::{Completion, RunRequest};
 use crate::engine::control::Command;
-use crate::engine::event::RunState;
+use crate::engine::event::{Observer, Observers, RunState};
 use crate::metrics::recorder::{self, Recorder};
 use crate::metrics::snapshot::RunId;
 use crate::os::spare_cores;
@@ -14,6 +14,7 @@ use crate::session::agenda::{Again, Agenda, ArmFacts, Sweeping, Turn};
 use crate::session::arm::LiveRun;
 use crate::session::error::SessionError;
 use crate::session::lifecycle::Lifecycle;
+use crate::session::observing::RunBegins;
 use crate::session::schedule::Schedule;
 use crate::session::view::{Mode, RunPosition, Sweep};
 use crate::workload::model::{Arrivals, Workers};
@@ -196,7 +197,10 @@ impl Conductor {
         if let Arrivals::Open(open) = &workload.arrivals {
             recorder.follow(&open.spans(self.stream.total()));
         }
-        match arm.program.start(request, Box::new(recorder)) {
+        let begins = RunBegins { workload, spec: &arm.spec, run, workers };
+        let others = self.spec.observers.iter().filter_map(|observer| observer.of_run(&begins));
+        let watching: Observers = std::iter::once(Box::new(recorder) as Box<dyn Observer>).chain(others).collect();
+        match arm.program.start(request, Box::new(watching)) {
             Ok(run) => {
                 let standing = [(self.lifecycle.paused, Command::Pause), (self.suspended, Command::Suspend)];
                 standing.into_iter().filter(|(stands, _)| *stands).for_each(|(_, command)| run.command(command));

@@ -258,6 +258,8 @@ pub enum ResultFormat {
     Csv,
     /// Tables for comments and wikis
     Markdown,
+    /// One page with charts, for a browser or paper
+    Html,
     /// JUnit XML: a test case for each expectation
     Junit,
     /// For the textfile collector of Prometheus

@@ -85,6 +85,7 @@ pub(super) trait Report {
     fn arms(&self) -> Vec<&str>;
     fn json(&self) -> String;
     fn markdown(&self) -> String;
+    fn html(&self) -> String;
     fn prometheus(&self) -> String;
     /// As text for people.
     fn text(&self, options: TextOptions) -> String;
@@ -119,6 +120,10 @@ impl Report for Results {
 
     fn markdown(&self) -> String {
         report::markdown::comparison(self, &self.expectations())
+    }
+
+    fn html(&self) -> String {
+        report::html::comparison(self)
     }
 
     fn prometheus(&self) -> String {
@@ -178,6 +183,10 @@ impl Report for sweep::SweepResults {
         report::markdown::sweep(self)
     }
 
+    fn html(&self) -> String {
+        report::html::sweep(self)
+    }
+
     fn prometheus(&self) -> String {
         report::prometheus::sweep(self)
     }
@@ -217,6 +226,7 @@ fn page(results: &impl Report, output: &Output, standard: bool, rows: Option<&Ta
         ResultFormat::Json => results.json(),
         ResultFormat::Junit => junit(results),
         ResultFormat::Markdown => results.markdown(),
+        ResultFormat::Html => results.html(),
         ResultFormat::Prometheus => results.prometheus(),
         ResultFormat::Csv => {
             let (text, left_out) = rows.map(TaskRows::text).unwrap_or_default();

@@ -227,3 +227,45 @@ impl Drop for LogObserver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Plain;
+
+    impl Lines for Plain {
+        fn begin(&mut self, _: &mut String) {}
+
+        fn event(&mut self, out: &mut String, _: Moment, _: &Event<'_>) {
+            out.push_str("line\n");
+        }
+
+        fn state(&mut self, _: &mut String, _: Moment, _: &EngineView<'_>) {}
+
+        fn lost(&mut self, out: &mut String, count: u64) {
+            out.push_str(&format!("lost {count}\n"));
+        }
+    }
+
+    #[test]
+    fn what_is_not_taken_is_counted_and_told_in_its_place() {
+        let (pieces, taken) = sync_channel(1);
+        let mut observer = LogObserver { lines: Box::new(Plain), buffer: String::new(), lost: 0, pieces };
+        let mut tell = |lines: usize| {
+            (0..lines).for_each(|_| observer.event(Moment::ZERO, &Event::RunEnds { early: false }));
+            observer.hand_on();
+        };
+        let next = || match taken.try_recv() {
+            Ok(Piece::Text(text)) => text,
+            _ => panic!("nothing was handed on"),
+        };
+        // Nobody takes what comes after the first one.
+        [1, 2, 3].into_iter().for_each(&mut tell);
+        assert_eq!(next(), "line\n");
+        tell(1);
+        assert_eq!(next(), "lost 5\nline\n");
+        tell(1);
+        assert_eq!(next(), "line\n", "it is told once");
+    }
+}

@@ -224,3 +224,59 @@ impl Lines for EventLines {
         let _ = writeln!(out, "{{\"run\":{},\"event\":\"lost\",\"count\":{count}}}", self.begun.run.serial);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::event::{Record, Slot};
+    use crate::metrics::snapshot::RunId;
+    use crate::workload::model::Attempt;
+
+    #[test]
+    fn at_a_high_rate_batches_are_summed_up_and_no_task_is_missing() {
+        let begun = Begun {
+            arm: "pool".to_owned(),
+            engine: "pool",
+            workers: 1,
+            run: RunId { serial: 1, round: 1, warmup: false },
+            since: Duration::ZERO,
+            classes: vec!["a\"b\u{1b}".to_owned()],
+        };
+        let mut lines = EventLines::new(begun);
+        let records: Vec<Record> =
+            (0..10_000).map(|index| Record { index, start: Moment(index), service: 3, after: 0, value: 0 }).collect();
+        let batch = Batch {
+            slot: Slot(0),
+            class: 0,
+            attempt: Attempt::FIRST,
+            arrival: Moment::ZERO,
+            sent: Moment::ZERO,
+            free_since: Moment::ZERO,
+            records: &records,
+        };
+        let mut tell = |now: u64| {
+            let mut out = String::new();
+            lines.event(&mut out, Moment(now), &Event::Succeeded(batch));
+            assert!(!out.contains('\u{1b}'), "{out:?}");
+            let read =
+                |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            let all: Vec<Value> = out.lines().map(read).collect();
+            let counted: u64 = all.iter().map(|line| line["count"].as_u64().unwrap_or(1)).sum();
+            assert_eq!(counted, 10_000);
+            (all.len(), all[0].clone())
+        };
+        assert_eq!(tell(1).0, 10_000);
+        assert_eq!(tell(2).0, 10_000);
+        let (count, sum) = tell(3);
+        assert_eq!((count, &sum["event"], &sum["service"]), (1, &"tasks".into(), &0.000_03.into()), "{sum}");
+        assert_eq!((&sum["class"], &sum["first_start"]), (&"a\"b\u{1b}".into(), &0.0.into()));
+        let (count, task) = tell(SECOND);
+        assert_eq!(
+            (count, &task["event"], &task["dispatched"]),
+            (10_000, &"task".into(), &0.0.into()),
+            "the next second"
+        );
+    }
+}

@@ -118,6 +118,7 @@ pub(crate) fn workload() -> Workload {
         python: crate::workload::model::PythonSettings::default(),
         hash: "0123456789abcdef".to_owned(),
         text_hash: String::new(),
+        effective: Arc::from("name: cpu-mix\n"),
         folder: None,
     }
 }
@@ -156,6 +157,7 @@ pub(crate) fn comparison() -> Results {
             .map(|(round, run)| Arc::new(Snapshot { run: RunId { serial: round, round, warmup: false }, ..run }))
             .collect(),
         partial: None,
+        track: Arc::default(),
         gil_probe: None,
     };
     let pool = [5.5, 5.6, 5.4].map(|wall| run(1, 10, wall));

@@ -17,6 +17,7 @@ use crate::engine::event::RunState;
 use crate::metrics::distribution::Distributions;
 use crate::metrics::kept;
 use crate::metrics::snapshot::{GilProbe, Snapshot};
+use crate::metrics::track::Track;
 use crate::os::host::Host;
 use crate::report::ending::{Ending, Partial};
 use crate::workload::model::{EngineKind, EngineSpec, StartMethod, Workers, Workload};
@@ -31,6 +32,7 @@ pub(crate) mod events;
 pub(crate) mod expectation;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod junit;
 pub(crate) mod markdown;
@@ -83,6 +85,8 @@ pub(crate) struct ArmResult {
     pub(crate) touched: u32,
     /// The run in which it was aborted: shown, but neither counted nor compared.
     pub(crate) partial: Option<Partial>,
+    /// The run that is shown, over its time.
+    pub(crate) track: Arc<Track>,
     /// What the run has shown in which its interpreters were probed.
     pub(crate) gil_probe: Option<GilProbe>,
 }

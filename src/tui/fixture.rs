@@ -88,6 +88,7 @@ pub(crate) fn workload(engines: Vec<EngineSpec>) -> Workload {
         python: crate::workload::model::PythonSettings::default(),
         hash: "0123456789abcdef".to_owned(),
         text_hash: String::new(),
+        effective: Arc::from(""),
         folder: None,
     }
 }

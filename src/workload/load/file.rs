@@ -18,7 +18,7 @@ use crate::workload::scan::Mark;
 use crate::workload::service;
 use crate::workload::stream::MOST_SORTED;
 use crate::workload::stream::Shares;
-use crate::workload::yaml::Tree;
+use crate::workload::yaml::{self, Tree};
 
 /// The version this program reads.
 const VERSION: u64 = 1;
@@ -141,6 +141,7 @@ pub(crate) fn read(field: &Field<'_>, source: &str, (hash, text_hash): (String, 
         python: interpreter?,
         hash,
         text_hash,
+        effective: yaml::effective(field.tree).into(),
         folder: None,
     };
     warn::about(&raw.tasks, total_field.as_ref().map(|(field, _)| field), &workload);

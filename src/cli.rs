@@ -265,6 +265,12 @@ pub struct Output {
     /// Write the result to this file instead of standard output, which is -
     #[arg(long, value_name = "PATH")]
     pub output: Option<PathBuf>,
+    /// Write what happens to this file while it happens, one line of JSON each: schema poolscope.events/1
+    #[arg(long, value_name = "PATH")]
+    pub events: Option<PathBuf>,
+    /// Write a trace to this file that ui.perfetto.dev opens: tasks and start-ups in lanes, waits, ghosts, faults
+    #[arg(long, value_name = "PATH")]
+    pub trace: Option<PathBuf>,
     /// Show no progress on standard error
     #[arg(long)]
     pub no_progress: bool,
@@ -293,8 +299,16 @@ pub enum ResultFormat {
     Text,
     /// For programs
     Json,
+    /// A row for each task of every run
+    Csv,
+    /// Tables for comments and wikis
+    Markdown,
+    /// One page with charts, for a browser or paper
+    Html,
     /// JUnit XML: a test case for each expectation
     Junit,
+    /// For the textfile collector of Prometheus
+    Prometheus,
 }
 
 /// Format of what is no result.

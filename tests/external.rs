@@ -52,8 +52,15 @@ fn open_as(tasks: &str, engines: &str, pool: bool, argv: &[&str]) -> Session {
         worker_program: env!("CARGO_BIN_EXE_poolscope").into(),
     };
     let host = Arc::new(Host::detect());
-    Session::start(SessionSpec { workload: Arc::new(workload), arms, baseline: 0, host, context, observers: None })
-        .unwrap()
+    Session::start(SessionSpec {
+        workload: Arc::new(workload),
+        arms,
+        baseline: 0,
+        host,
+        context,
+        observers: Vec::new(),
+    })
+    .unwrap()
 }
 
 fn open(tasks: &str, pool: bool, argv: &[&str]) -> Session {

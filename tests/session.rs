@@ -52,8 +52,15 @@ fn open_within(text: &str, worker_program: &str, most: &[u32]) -> Session {
     };
     let mut arms: Vec<ArmSpec> = workload.engines.iter().cloned().map(ArmSpec::dispatched).collect();
     arms.iter_mut().zip(most).for_each(|(arm, most)| arm.most_workers = Some(*most));
-    let host = Arc::new(Host::detect());
-    Session::start(SessionSpec { workload, arms, baseline: 0, host, context, observers: None }).unwrap()
+    Session::start(SessionSpec {
+        workload,
+        arms,
+        baseline: 0,
+        host: Arc::new(Host::detect()),
+        context,
+        observers: Vec::new(),
+    })
+    .unwrap()
 }
 
 fn until(session: &mut Session, what: &str, condition: impl FnMut(&Arc<SessionView>) -> bool) -> Arc<SessionView> {

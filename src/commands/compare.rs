@@ -7,6 +7,7 @@ use crate::cli::{ChangeArgs, CompareArgs, HiddenBatchArgs, SweepArgs};
 use crate::commands::batch::{self, Batch};
 use crate::commands::headless::{self, Job};
 use crate::commands::prepare::{self, Platform, Prepared};
+use crate::commands::run_log::Places;
 use crate::commands::target::Target;
 use crate::commands::{ExitReason, measured, sweep, write};
 use crate::session::view::{Mode, SessionCommand};
@@ -55,6 +56,7 @@ fn prepared(workload: Prepared<Arc<Workload>>, arguments: &CompareArgs) -> Prepa
     let platform = Platform::detect();
     prepare::envelope(&changed, &platform, changes, *together)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
+    let logs = Places::open(output, &[file])?;
     let mode = if *together { Mode::Together } else { Mode::Interleaved };
     Ok(Job {
         verb: "compare",
@@ -64,6 +66,7 @@ fn prepared(workload: Prepared<Arc<Workload>>, arguments: &CompareArgs) -> Prepa
         command: SessionCommand::Run(mode),
         target,
         batch: None,
+        logs,
     })
 }
 

@@ -127,10 +127,13 @@ struct Offer {
 }
 
 fn prepared(arguments: &DashboardArgs, given: Option<Given>) -> Prepared<Offer> {
-    let DashboardArgs { file, changes, output: Output { output, format, strict, color, .. }, .. } = arguments;
+    let DashboardArgs { file, changes, output: Output { output, events, trace, format, strict, color, .. }, .. } =
+        arguments;
     prepare::one_count(changes, "the dashboard", file.as_deref())?;
-    if output.is_some() || *format != ResultFormat::Text || *strict {
-        write::say("error: --output, --format and --strict are for headless runs: poolscope compare FILE --output ...");
+    if output.is_some() || events.is_some() || trace.is_some() || *format != ResultFormat::Text || *strict {
+        write::say(
+            "error: --output, --events, --trace, --format and --strict are for headless runs: poolscope compare FILE --output ...",
+        );
         return Err(ExitReason::BadInput);
     }
     let platform = Platform::detect();

@@ -11,13 +11,16 @@ use crate::commands::drive::{Driven, drive};
 use crate::commands::keep::{self, Keeper, Over};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::progress::Progress;
+use crate::commands::run_log::Places;
 use crate::commands::target::Target;
+use crate::commands::task_rows::TaskRows;
 use crate::commands::{ExitReason, leave, python, write};
 use crate::metrics::snapshot::Snapshot;
 use crate::report::ending::Ending;
 use crate::report::text::TextOptions;
 use crate::report::{self, Results};
 use crate::report::{clean, expectation, sweep};
+use crate::session::observing::ObserveRuns;
 use crate::session::stream::SharedStream;
 use crate::session::view::{SessionCommand, SessionView};
 use crate::workload::items::ItemError;
@@ -38,6 +41,8 @@ pub(super) struct Job {
     pub(crate) target: Target,
     /// What writes down its tasks as they end, if that is asked for.
     pub(crate) batch: Option<Batch>,
+    /// Where logs go.
+    pub(crate) logs: Places,
 }
 
 /// Prepares, runs and reports.
@@ -50,7 +55,7 @@ pub(super) fn execute<R: Report>(
     output: &Output,
     results: impl FnOnce(&Driven) -> R,
 ) -> anyhow::Result<ExitReason> {
-    let Job { verb, workload, own, platform, command, target, mut batch } = match prepared {
+    let Job { verb, workload, own, platform, command, target, mut batch, logs } = match prepared {
         Ok(job) => job,
         Err(exit) => return Ok(exit),
     };
@@ -69,12 +74,21 @@ pub(super) fn execute<R: Report>(
         write::say(&format!("{} tasks have succeeded before and are skipped", done.len()));
     }
     let mut spec = prepare::session_of(workload, &own, &platform, changes.i_know)?;
-    spec.observers = batch.as_ref().map(Batch::observers);
+    let logs = match logs.begin(&spec.workload, &spec.host) {
+        Ok(logs) => logs,
+        Err(exit) => return Ok(exit),
+    };
+    spec.observers.extend(batch.as_ref().map(Batch::observers));
+    spec.observers.extend(logs.observers());
+    let rows = (output.format == ResultFormat::Csv).then(TaskRows::new);
+    spec.observers.extend(rows.clone().map(|rows| Arc::new(rows) as Arc<dyn ObserveRuns>));
     let verb = output.keep.verb.unwrap_or(verb);
     let keeper = Keeper::begin(&output.keep, verb, &spec.workload, &platform.host, &changes.set, keep::say);
     let progress = Progress::new(output, Console::detect());
     batch.iter().for_each(|batch| batch.beside(progress.bar()));
-    let mut driven = match drive(spec, command, progress, batch.as_mut().map(|batch| &mut batch.asks)) {
+    let driven = drive(spec, command, progress, batch.as_mut().map(|batch| &mut batch.asks));
+    let logged = logs.finish();
+    let mut driven = match driven {
         Ok(driven) => driven,
         Err(error) => {
             keeper.forget();
@@ -93,7 +107,7 @@ pub(super) fn execute<R: Report>(
         verdict(&results, output, show_beside(&results, output))
     } else {
         let on_page = target.is_standard() && output.format == ResultFormat::Text;
-        let text = page(&results, output, target.is_standard());
+        let text = page(&results, output, target.is_standard(), rows.as_ref());
         let written = target.deliver(&text);
         verdict(&results, output, on_page).or_graver(written)
     };
@@ -102,7 +116,7 @@ pub(super) fn execute<R: Report>(
         let hurry = matches!(ending, Ending::Stopped(Some(_)));
         keeper.finish(Over { view: &driven.view, stream_hash, ending, result: results.json(), hurry }, keep::say);
     }
-    Ok(leave(exit, driven.left_behind))
+    Ok(leave(exit.or_graver(logged), driven.left_behind))
 }
 
 /// Results that can be written and judged.
@@ -114,6 +128,9 @@ pub(super) trait Report {
     /// Names of the arms.
     fn arms(&self) -> Vec<&str>;
     fn json(&self) -> String;
+    fn markdown(&self) -> String;
+    fn html(&self) -> String;
+    fn prometheus(&self) -> String;
     /// As text for people.
     fn text(&self, options: TextOptions) -> String;
     /// How the session came to its end.
@@ -143,6 +160,18 @@ impl Report for Results {
 
     fn json(&self) -> String {
         report::json::text(self)
+    }
+
+    fn markdown(&self) -> String {
+        report::markdown::comparison(self, &self.expectations())
+    }
+
+    fn html(&self) -> String {
+        report::html::comparison(self)
+    }
+
+    fn prometheus(&self) -> String {
+        report::prometheus::text(self, &self.expectations())
     }
 
     fn text(&self, options: TextOptions) -> String {
@@ -197,6 +226,18 @@ impl Report for sweep::SweepResults {
         sweep::json::text(self)
     }
 
+    fn markdown(&self) -> String {
+        report::markdown::sweep(self)
+    }
+
+    fn html(&self) -> String {
+        report::html::sweep(self)
+    }
+
+    fn prometheus(&self) -> String {
+        report::prometheus::sweep(self)
+    }
+
     fn text(&self, options: TextOptions) -> String {
         sweep::text::render(self, options)
     }
@@ -247,10 +288,20 @@ fn show_beside(results: &impl Report, output: &Output) -> bool {
     true
 }
 
-fn page(results: &impl Report, output: &Output, standard: bool) -> String {
+fn page(results: &impl Report, output: &Output, standard: bool, rows: Option<&TaskRows>) -> String {
     match output.format {
         ResultFormat::Json => results.json(),
         ResultFormat::Junit => junit(results),
+        ResultFormat::Markdown => results.markdown(),
+        ResultFormat::Html => results.html(),
+        ResultFormat::Prometheus => results.prometheus(),
+        ResultFormat::Csv => {
+            let (text, left_out) = rows.map(TaskRows::text).unwrap_or_default();
+            if left_out > 0 {
+                write::say(&format!("note: {left_out} more tasks have no row; --events has no such limit"));
+            }
+            text
+        }
         ResultFormat::Text => {
             let colour = write::colored_stdout(output.color) && standard;
             let text = results.text(TextOptions { colour, width: write::stdout_width(), ..TextOptions::default() });

@@ -30,6 +30,7 @@ pub(super) fn results_of(view: &SessionView, stream_hash: String, ending: Ending
             rounds: runs.rounds().to_vec(),
             touched: arm.touched,
             partial: partial(view, arm).filter(|_| workers == arm.measured),
+            track: Arc::clone(&arm.track),
             gil_probe: arm.gil_probe(workers),
         }
     };

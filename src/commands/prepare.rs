@@ -312,5 +312,5 @@ pub(super) fn session_of(
         context.max_processes = context.max_processes.min(most);
     }
     let (baseline, host) = (workload.baseline, Arc::clone(&platform.host));
-    Ok(SessionSpec { workload, arms, baseline, host, context, observers: None })
+    Ok(SessionSpec { workload, arms, baseline, host, context, observers: Vec::new() })
 }

@@ -9,6 +9,7 @@ use crate::commands::batch;
 use crate::commands::headless::{self, Job};
 use crate::commands::measured;
 use crate::commands::prepare::{self, Platform, Prepared};
+use crate::commands::run_log::Places;
 use crate::commands::target::Target;
 use crate::session::view::{Mode, SessionCommand};
 
@@ -37,6 +38,7 @@ fn prepared(arguments: &RunArgs) -> Prepared<Job> {
     let is_batch = once.has_items() || arguments.batch.first().is_some();
     let output_is_free = is_batch && (output.format == ResultFormat::Text || !target.is_standard());
     let batch = batch::prepare(&arguments.batch, &mut once, output_is_free)?;
+    let logs = Places::open(output, &[file])?;
     let (own, command) = (Vec::new(), SessionCommand::Run(Mode::Interleaved));
-    Ok(Job { verb: "run", workload: Arc::new(once), own, platform, command, target, batch })
+    Ok(Job { verb: "run", workload: Arc::new(once), own, platform, command, target, batch, logs })
 }

@@ -13,6 +13,7 @@ use crate::commands::drive::Driven;
 use crate::commands::headless::{self, Job};
 use crate::commands::measured::{self, partial};
 use crate::commands::prepare::{self, Platform, Prepared};
+use crate::commands::run_log::Places;
 use crate::commands::sweep::cells::{ArmSettings, Origin};
 use crate::commands::target::Target;
 use crate::commands::{ExitReason, write};
@@ -97,6 +98,7 @@ fn prepared(
     let workloads = cells.iter_mut().map(|cell| &mut cell.workload).collect();
     let counts = scope::check(workloads, counts_are_swept, &platform, &changes)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
+    let logs = Places::open(output, &[file])?;
     let measure = cells.first().map_or(workload.measure.clone(), |cell| cell.workload.measure.clone());
     let flat = cells::flat(cells)?;
     let baseline = workload.engines.get(workload.baseline).map(|engine| engine.name.clone());
@@ -108,7 +110,7 @@ fn prepared(
     let layout = Layout { dimensions, arms: flat.iter().map(|(_, arm, _)| arm.clone()).collect(), runs };
     let own = flat.into_iter().map(|(.., own)| own).collect();
     let (workload, command) = (Arc::new(all), SessionCommand::Sweep(sweep));
-    Ok((Job { verb: "sweep", workload, own, platform, command, target, batch: None }, layout))
+    Ok((Job { verb: "sweep", workload, own, platform, command, target, batch: None, logs }, layout))
 }
 
 /// Worker counts are the same, whether they are said as a field or with `--workers`.

@@ -1,6 +1,10 @@
 //! Where a result goes. That it can go there is found out before anything runs, without touching what is there; at the
 //! end it is written whole, and if that fails in spite of all it goes to standard output and what was there stays.
 
+mod streamed;
+
+pub(super) use streamed::Streamed;
+
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -39,7 +43,7 @@ pub(super) struct Replacement {
     /// Mode and owner of what is there already.
     kept: Option<(u32, Uid, Gid)>,
     /// Holds the room until it is needed. Has no name, so that nothing is left of it whatever ends this process.
-    room: File,
+    room: Option<File>,
 }
 
 impl Target {
@@ -111,7 +115,7 @@ impl Target {
             return Ok(Self::InPlace { path: place, name });
         };
         let kept = there.map(|file| (file.mode() & 0o7777, Uid::from_raw(file.uid()), Gid::from_raw(file.gid())));
-        Ok(Self::File(Replacement { path: place, name, kept, room }))
+        Ok(Self::File(Replacement { path: place, name, kept, room: Some(room) }))
     }
 
     /// Whether it goes to standard output.
@@ -228,7 +232,7 @@ fn reserve(folder: &Path) -> io::Result<File> {
     let mut file = match unnamed(folder) {
         Some(file) => file?,
         None => signals::without_ending(|| {
-            let (file, path) = named(folder, 0o600)?;
+            let (file, path) = named(folder, "", 0o600)?;
             fs::remove_file(path)?;
             Ok::<_, io::Error>(file)
         })?,
@@ -254,8 +258,8 @@ fn unnamed(_: &Path) -> Option<io::Result<File>> {
 }
 
 /// A new file beside the target. One that is there is of a process that had our number and was killed.
-fn named(folder: &Path, mode: u32) -> io::Result<(File, PathBuf)> {
-    let path = folder.join(format!(".poolscope-{}.tmp", std::process::id()));
+fn named(folder: &Path, sort: &str, mode: u32) -> io::Result<(File, PathBuf)> {
+    let path = folder.join(format!(".poolscope-{}{sort}.tmp", std::process::id()));
     let create = || OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
     let file = create().or_else(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => fs::remove_file(&path).and_then(|()| create()),
@@ -265,38 +269,41 @@ fn named(folder: &Path, mode: u32) -> io::Result<(File, PathBuf)> {
 }
 
 impl Replacement {
-    fn put(self, text: &str) -> io::Result<()> {
-        let Self { path, kept, room, .. } = self;
-        drop(room);
-        let folder = path.parent().unwrap_or(Path::new("/"));
+    /// A file has the owner and the mode of what it replaces.
+    fn keep_owner(&self, file: &File) -> io::Result<()> {
+        let Some((mode, user, group)) = self.kept else { return Ok(()) };
+        // Only root may give a file away; a group of ours may be kept.
+        if fchown(file, Some(user), Some(group)).is_err() {
+            let _ = fchown(file, None, Some(group));
+        }
+        file.set_permissions(Permissions::from_mode(mode))
+    }
+
+    fn put(mut self, text: &str) -> io::Result<()> {
+        self.room = None;
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
         // What replaces a private file is private from the start.
-        let (mut file, temporary) = named(folder, if kept.is_some() { 0o600 } else { 0o666 })?;
+        let (mut file, temporary) = named(folder, "", if self.kept.is_some() { 0o600 } else { 0o666 })?;
         let mut fill = || {
-            if let Some((mode, user, group)) = kept {
-                // Only root may give a file away; a group of ours may be kept.
-                if fchown(&file, Some(user), Some(group)).is_err() {
-                    let _ = fchown(&file, None, Some(group));
-                }
-                file.set_permissions(Permissions::from_mode(mode))?;
-            }
+            self.keep_owner(&file)?;
             file.write_all(text.as_bytes())?;
             // Some file systems find out only then that there is no room.
             file.sync_all()
         };
-        let moved = fill().and_then(|()| fs::rename(&temporary, &path).map_err(io::Error::other));
+        let moved = fill().and_then(|()| fs::rename(&temporary, &self.path).map_err(io::Error::other));
         let Err(error) = moved else { return Ok(()) };
         let _ = fs::remove_file(&temporary);
-        if kept.is_some() && error.kind() == io::ErrorKind::Other {
+        if self.kept.is_some() && error.kind() == io::ErrorKind::Other {
             // It cannot be replaced (it is a mount point, or another user's in a shared folder), but it can be written
             // to.
-            return in_place::write(&path, text);
+            return in_place::write(&self.path, text);
         }
         Err(error)
     }
 }
 
 /// What the system says, without its number.
-fn plain(error: impl Into<io::Error>) -> String {
+pub(super) fn plain(error: impl Into<io::Error>) -> String {
     let text = error.into().to_string();
     let words = text.split(" (os error").next().unwrap_or(&text);
     let mut letters = words.chars();

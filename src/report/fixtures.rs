@@ -120,6 +120,7 @@ pub(crate) fn workload() -> Workload {
         hash: "0123456789abcdef".to_owned(),
         text_hash: String::new(),
         text: "".into(),
+        effective: Arc::from("name: cpu-mix\n"),
         folder: None,
         batch: crate::workload::model::BatchRules::default(),
     }
@@ -192,6 +193,7 @@ pub(crate) fn comparison() -> Results {
             .map(|(round, run)| Arc::new(Snapshot { run: RunId { serial: round, round, warmup: false }, ..run }))
             .collect(),
         partial: None,
+        track: Arc::default(),
         gil_probe: None,
     };
     let pool = [5.5, 5.6, 5.4].map(|wall| run(1, 10, wall));

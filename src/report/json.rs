@@ -360,10 +360,15 @@ pub(crate) fn text(results: &Results) -> String {
 pub(super) fn pretty(document: &impl Serialize) -> String {
     let mut plain = serde_json::to_string_pretty(document).unwrap_or_default();
     plain.push('\n');
+    escaped(plain)
+}
+
+/// The same without characters that would control a terminal. They can only be inside of strings, and all of them have
+/// four hexadecimal digits.
+pub(super) fn escaped(plain: String) -> String {
     if !plain.contains(|character| character != '\n' && clean::is_control(character)) {
         return plain;
     }
-    // They can only be inside of strings, and all of them have four hexadecimal digits.
     let escape = |character: char| match character {
         _ if character != '\n' && clean::is_control(character) => format!("\\u{:04x}", character as u32),
         _ => character.to_string(),

@@ -17,6 +17,7 @@ use crate::analysis::verdict::{Counted, Verdict, verdicts};
 use crate::engine::event::RunState;
 use crate::metrics::kept;
 use crate::metrics::snapshot::{GilProbe, Snapshot, SoFar};
+use crate::metrics::track::Track;
 use crate::os::host::Host;
 use crate::report::ending::{Ending, Partial};
 use crate::workload::model::{EngineKind, EngineSpec, StartMethod, Workers, Workload};
@@ -24,18 +25,25 @@ use crate::workload::plan::offered;
 
 pub(crate) mod ascii;
 pub(crate) mod clean;
+pub(crate) mod csv;
 pub(crate) mod definitions;
 pub(crate) mod ending;
+pub(crate) mod events;
 pub(crate) mod expectation;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod junit;
+pub(crate) mod markdown;
+pub(crate) mod observed;
 pub(crate) mod plan;
+pub(crate) mod prometheus;
 pub(crate) mod settings;
 pub(crate) mod shell;
 pub(crate) mod sweep;
 pub(crate) mod text;
+pub(crate) mod trace;
 pub(crate) mod units;
 
 /// Everything that was measured, of one arm (`run`) or several (`compare`).
@@ -77,6 +85,8 @@ pub(crate) struct ArmResult {
     pub(crate) touched: u32,
     /// The run in which it was aborted: shown, but neither counted nor compared.
     pub(crate) partial: Option<Partial>,
+    /// The run that is shown, over its time.
+    pub(crate) track: Arc<Track>,
     /// What the run has shown in which its interpreters were probed.
     pub(crate) gil_probe: Option<GilProbe>,
 }

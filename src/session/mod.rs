@@ -14,7 +14,7 @@ pub mod escalation;
 pub mod handle;
 mod kills;
 mod lifecycle;
-pub(crate) mod observers;
+pub mod observing;
 mod schedule;
 pub(crate) mod stream;
 pub(crate) mod suspension;

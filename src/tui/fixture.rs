@@ -90,6 +90,7 @@ pub(crate) fn workload(engines: Vec<EngineSpec>) -> Workload {
         hash: "0123456789abcdef".to_owned(),
         text_hash: String::new(),
         text: "".into(),
+        effective: Arc::from(""),
         folder: None,
         batch: crate::workload::model::BatchRules::default(),
     }

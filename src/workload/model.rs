@@ -94,6 +94,8 @@ pub struct Workload {
     pub text_hash: String,
     /// The text of the file, with the values of each `env` taken out: what may be kept and shown to others.
     pub text: Arc<str>,
+    /// The file as it was understood, as YAML, with what the command line has changed in it; values of `env` are left out.
+    pub effective: Arc<str>,
     /// The folder of its file, absolute and without symbolic links: where its commands run. `None` for a bundled
     /// workload and for standard input, whose commands run in the current folder.
     pub folder: Option<PathBuf>,

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 
 use crate::workload::text::shortened;
 
@@ -66,6 +67,68 @@ pub(crate) fn parse(text: &str) -> Result<Tree, YamlError> {
         }
         YamlError { position, message }
     })
+}
+
+/// A document as YAML, with the values of `tasks[].env` left out: what a task is told in secret is not told on.
+#[must_use]
+pub(crate) fn effective(tree: &Tree) -> String {
+    serde_yaml::to_string(&Shown { tree, place: Place::File }).unwrap_or_default()
+}
+
+/// Where a value is, as far as that decides what is shown of it.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    File,
+    Tasks,
+    Task,
+    Env,
+    Elsewhere,
+}
+
+struct Shown<'a> {
+    tree: &'a Tree,
+    place: Place,
+}
+
+/// Stands for a value of `env`.
+const REDACTED: &str = "(not shown)";
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { tree, place } = *self;
+        match tree {
+            Tree::Map(entries) => serializer.collect_map(entries.iter().map(|(key, value)| {
+                let named = |name: &str| matches!(key, Tree::Text(key) if key == name);
+                let inside = match place {
+                    Place::File if named("tasks") => Place::Tasks,
+                    Place::Task if named("env") => Place::Env,
+                    Place::Env => Place::Env,
+                    _ => Place::Elsewhere,
+                };
+                (Shown { tree: key, place: Place::Elsewhere }, Shown { tree: value, place: inside })
+            })),
+            Tree::Seq(items) => {
+                let inside = match place {
+                    Place::Tasks => Place::Task,
+                    Place::Env => Place::Env,
+                    _ => Place::Elsewhere,
+                };
+                serializer.collect_seq(items.iter().map(|tree| Shown { tree, place: inside }))
+            }
+            // Whatever it is: a list of words may be `NAME=VALUE`.
+            _ if place == Place::Env => serializer.serialize_str(REDACTED),
+            Tree::Null => serializer.serialize_unit(),
+            Tree::Bool(value) => serializer.serialize_bool(*value),
+            Tree::Int(value) => match (i64::try_from(*value), u64::try_from(*value)) {
+                (Ok(value), _) => serializer.serialize_i64(value),
+                (_, Ok(value)) => serializer.serialize_u64(value),
+                _ => serializer.collect_str(value),
+            },
+            Tree::Float(value) => serializer.serialize_f64(*value),
+            Tree::Text(text) => serializer.serialize_str(text),
+            Tree::Tagged(tag) => serializer.collect_str(&format_args!("!{tag}")),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Tree {

@@ -26,7 +26,7 @@ use crate::commands::prepare::Prepared;
 use crate::commands::{ExitReason, target, write};
 use crate::os::private_folder::PrivateFolder;
 use crate::os::{standard_output, threads};
-use crate::session::observers::ObserverSource;
+use crate::session::observing::ObserveRuns;
 use crate::worker::keeper::Keeper;
 use crate::workload::model::{EngineKind, Spool, Work, Workload};
 use identity::Identities;
@@ -147,7 +147,7 @@ fn skip_done(path: &Path, workload: &mut Workload, identities: &Identities) -> R
 
 impl Batch {
     /// Who is to be told of its run.
-    pub(super) fn observers(&self) -> Arc<dyn ObserverSource> {
+    pub(super) fn observers(&self) -> Arc<dyn ObserveRuns> {
         Arc::new(self.teller.clone())
     }
 

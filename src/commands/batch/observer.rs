@@ -12,8 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::engine::event::{EngineView, Event, Moment, Observer};
 use crate::engine::outcome::{AttemptReport, Exit, Outcome};
-use crate::metrics::snapshot::RunId;
-use crate::session::observers::ObserverSource;
+use crate::session::observing::{ObserveRuns, RunBegins};
 use crate::worker::spooled_output::ProgramOutput;
 use crate::workload::model::{Attempt, ClassId, TaskIndex};
 
@@ -118,9 +117,9 @@ pub(super) struct Teller {
     wrote: HashMap<TaskIndex, Arc<ProgramOutput>>,
 }
 
-impl ObserverSource for Teller {
-    fn observer(&self, _: RunId) -> Box<dyn Observer> {
-        Box::new(self.clone())
+impl ObserveRuns for Teller {
+    fn of_run(&self, _: &RunBegins<'_>) -> Option<Box<dyn Observer>> {
+        Some(Box::new(self.clone()))
     }
 }
 

@@ -264,6 +264,14 @@ fn percentage(share: f64) -> String {
     format!("{text} %")
 }
 
+/// A line for each arm against the baseline, and one for the best.
+pub(super) fn sentences(out: &mut String, results: &Results, verdicts: &[Verdict]) {
+    verdicts.iter().for_each(|verdict| verdict_line(out, results, verdict, Paint(false)));
+    if verdicts.len() > 1 {
+        best_line(out, results, Paint(false));
+    }
+}
+
 /// Percentiles of the latency that the workload leads with, each arm against the baseline.
 pub(super) fn latencies(out: &mut String, results: &Results, paint: Paint) {
     let found = results.latencies();

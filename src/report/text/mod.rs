@@ -89,6 +89,16 @@ pub(crate) fn render(results: &Results, options: TextOptions) -> String {
     out
 }
 
+/// What follows from the runs, a sentence each: who is faster and how sure that is, which arm is the best, and why.
+#[must_use]
+pub(in crate::report) fn verdict_sentences(results: &Results) -> Vec<String> {
+    let verdicts = results.verdicts();
+    let mut out = String::new();
+    comparison::sentences(&mut out, results, &verdicts);
+    let shown = shown_by(results, &verdicts);
+    out.lines().chain(shown.iter().map(String::as_str)).map(|line| line.trim().to_owned()).collect()
+}
+
 /// Colours, or none.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::report) struct Paint(pub bool);

@@ -27,7 +27,7 @@ use crate::session::error::SessionStartError;
 use crate::session::handle::SessionHandle;
 use crate::session::kills::KillRequests;
 use crate::session::lifecycle::Lifecycle;
-pub use crate::session::observers::ObserverSource;
+use crate::session::observing::ObserveRuns;
 use crate::session::schedule::{Rounds, RunNumbers, Schedule};
 use crate::session::stream::SharedStream;
 use crate::session::view::{Mode, RunPosition, SessionCommand, SessionPhase, SessionView, Sweep};
@@ -47,8 +47,8 @@ pub struct SessionSpec {
     pub host: Arc<Host>,
     /// What is the same for every run.
     pub context: RunContext,
-    /// Who else is told what happens in the runs.
-    pub observers: Option<Arc<dyn ObserverSource>>,
+    /// Who watches runs beside the recorder.
+    pub observers: Vec<Arc<dyn ObserveRuns>>,
 }
 
 /// A comparison under way. Dropping it ends what runs and waits for that.

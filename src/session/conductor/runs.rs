@@ -16,6 +16,7 @@ use crate::session::agenda::{Again, Agenda, ArmFacts, Sweeping, Turn};
 use crate::session::arm::LiveRun;
 use crate::session::error::SessionError;
 use crate::session::lifecycle::Lifecycle;
+use crate::session::observing::RunBegins;
 use crate::session::schedule::Schedule;
 use crate::session::view::{Mode, RunPosition, Sweep};
 use crate::workload::model::{Arrivals, Workers};
@@ -212,9 +213,13 @@ impl Conductor {
         if let Arrivals::Open(open) = &workload.arrivals {
             recorder.follow(&open.spans(arm.stream.total()));
         }
-        let observer: Box<dyn Observer> = match &self.spec.observers {
-            Some(source) => Box::new(Observers::from_iter([Box::new(recorder) as _, source.observer(run)])),
-            None => Box::new(recorder),
+        let begins = RunBegins { workload, spec: &arm.spec, run, workers };
+        let others: Vec<_> = self.spec.observers.iter().filter_map(|observer| observer.of_run(&begins)).collect();
+        let observer: Box<dyn Observer> = if others.is_empty() {
+            Box::new(recorder)
+        } else {
+            let recorder: Box<dyn Observer> = Box::new(recorder);
+            Box::new(std::iter::once(recorder).chain(others).collect::<Observers>())
         };
         match arm.program.start(request, observer) {
             Ok(run) => {

@@ -22,7 +22,7 @@ use crate::workload::scan::Mark;
 use crate::workload::service;
 use crate::workload::stream::MOST_SORTED;
 use crate::workload::stream::Shares;
-use crate::workload::yaml::Tree;
+use crate::workload::yaml::{self, Tree};
 
 /// The version this program reads.
 const VERSION: u64 = 1;
@@ -163,6 +163,7 @@ pub(crate) fn read(field: &Field<'_>, source: &str, identity: Identity) -> Optio
         hash: identity.hash,
         text_hash: identity.text_hash,
         text: identity.text,
+        effective: yaml::effective(field.tree).into(),
         folder: None,
         batch: BatchRules::default(),
     };

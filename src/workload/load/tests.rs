@@ -212,3 +212,19 @@ fn an_engine_has_a_start_timeout() {
     let limits: Vec<_> = workload(text).engines.iter().map(|engine| engine.start_timeout).collect();
     assert_eq!(limits, [MS(10_000), MS(300)]);
 }
+
+#[test]
+fn the_file_as_it_was_understood_keeps_no_value_of_an_environment() {
+    let text = "version: 1\ntasks:\n  - { name: env, kind: command, command: [env], count: 1, env: { TOKEN: s3cret, N: 4711 } }\n";
+    let set = ["tasks.0.env.TOKEN=other-s3cret".to_owned(), "measure.repeats=3".to_owned()];
+    let loaded = load_with(text, "f.yaml", &set, &NoFiles).unwrap_or_else(|problems| panic!("{problems}"));
+    let effective = &loaded.workload.effective;
+    assert!(!effective.contains("s3cret") && !effective.contains("4711"), "{effective}");
+    assert!(effective.contains("TOKEN: (not shown)") && effective.contains("repeats: 3"), "{effective}");
+    assert!(effective.contains("name: env"), "what is called so is none: {effective}");
+    // But for that it is the same file.
+    let plain = "version: 1\nseed: 7\ntasks: [{ name: t, kind: sleep, count: 2, service_time: { dist: constant, value: 5ms } }]\n";
+    let first = load(plain, "f.yaml").unwrap_or_else(|problems| panic!("{problems}")).workload;
+    let again = load(&first.effective, "f.yaml").unwrap_or_else(|problems| panic!("{problems}")).workload;
+    assert_eq!((first.classes, first.seed, first.measure), (again.classes, again.seed, again.measure));
+}

@@ -1,0 +1,271 @@
+//! Logs of runs that are written while these go on (`--events`, `--trace`): observers that make lines of what they are told,
+//! and a thread that writes them. An engine never waits for it: what it does not take is lost, counted, and told in its place.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crate::cli::Output;
+use crate::commands::target::{Streamed, Target, plain, release_ending};
+use crate::commands::{ExitReason, write};
+use crate::engine::event::{EngineView, Event, Moment, Observer};
+use crate::os::host::Host;
+use crate::os::threads;
+use crate::report::events::{self, EventLines};
+use crate::report::observed::{Begun, Lines};
+use crate::report::trace::{self, Spans, TraceLines};
+use crate::session::observing::{ObserveRuns, RunBegins};
+use crate::session::stream::SharedStream;
+use crate::workload::model::Workload;
+
+/// A piece of a log, handed on as one.
+const PIECE: usize = 64 << 10;
+/// Pieces that wait to be written: 16 MiB, bursts of which a disk is spared.
+const PIECES: usize = 256;
+
+/// Places for the logs that were asked for: nothing is written yet.
+pub(super) struct Places {
+    events: Option<Target>,
+    trace: Option<Target>,
+}
+
+impl Places {
+    /// Finds out whether they can be written.
+    pub(super) fn open(output: &Output, inputs: &[&str]) -> Result<Self, ExitReason> {
+        let place = |path: Option<&Path>, option: &str| {
+            let Some(path) = path else { return Ok(None) };
+            let same = |other: &Option<std::path::PathBuf>| other.as_deref() == Some(path);
+            let taken = same(&output.output) || option == "--trace" && same(&output.events);
+            let target = Target::open(Some(path), inputs)?;
+            if target.is_standard() || taken {
+                write::say(&format!("error: {option} needs a file of its own: {}", path.display()));
+                return Err(ExitReason::BadInput);
+            }
+            Ok(Some(target))
+        };
+        let events = place(output.events.as_deref(), "--events")?;
+        Ok(Self { events, trace: place(output.trace.as_deref(), "--trace")? })
+    }
+
+    /// Begins to write.
+    pub(super) fn begin(self, workload: &Workload, host: &Host) -> Result<Logs, ExitReason> {
+        let stream = SharedStream::new(workload);
+        let spans = Arc::new(Spans::default());
+        let mut logs = Logs { logs: Vec::new(), spans: Arc::clone(&spans) };
+        if let Some(target) = self.events {
+            let head = events::head(workload, host, stream.hash(), stream.total());
+            logs.logs.push(RunLog::begin(target, "-events", Format::Events, head)?);
+        }
+        if let Some(target) = self.trace {
+            let head = trace::head(workload, host, stream.hash());
+            logs.logs.push(RunLog::begin(target, "-trace", Format::Trace(spans), head)?);
+        }
+        Ok(logs)
+    }
+}
+
+/// The logs that are being written.
+pub(super) struct Logs {
+    logs: Vec<(Arc<RunLog>, JoinHandle<io::Result<()>>)>,
+    spans: Arc<Spans>,
+}
+
+impl Logs {
+    /// What watches runs for them.
+    pub(super) fn observers(&self) -> impl Iterator<Item = Arc<dyn ObserveRuns>> + '_ {
+        self.logs.iter().map(|(log, _)| Arc::clone(log) as Arc<dyn ObserveRuns>)
+    }
+
+    /// Ends them: each is whole and takes its place, or what went wrong is told.
+    pub(super) fn finish(self) -> ExitReason {
+        let tail = trace::tail(&self.spans);
+        let one = |(log, thread): (Arc<RunLog>, JoinHandle<io::Result<()>>)| {
+            if log.is_stream {
+                // The other side may never read.
+                release_ending();
+            }
+            if let Format::Trace(_) = log.format {
+                let _ = log.pieces.send(Piece::Text(tail.clone()));
+            }
+            let _ = log.pieces.send(Piece::End);
+            let written = thread.join().unwrap_or_else(|_| Err(io::Error::other("its thread has panicked")));
+            let Err(error) = written else { return ExitReason::Done };
+            write::say(&format!("error: writing {}: {}; what was there is as it was", log.name, plain(error)));
+            ExitReason::Aborted
+        };
+        self.logs.into_iter().map(one).fold(ExitReason::Done, ExitReason::or_graver)
+    }
+}
+
+enum Piece {
+    Text(String),
+    End,
+}
+
+#[derive(Clone, Debug)]
+enum Format {
+    Events,
+    Trace(Arc<Spans>),
+}
+
+/// One log.
+struct RunLog {
+    name: String,
+    is_stream: bool,
+    format: Format,
+    began: Instant,
+    pieces: SyncSender<Piece>,
+}
+
+impl std::fmt::Debug for RunLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunLog").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+type Running = (Arc<RunLog>, JoinHandle<io::Result<()>>);
+
+impl RunLog {
+    fn begin(target: Target, sort: &str, format: Format, head: String) -> Result<Running, ExitReason> {
+        let is_stream = matches!(target, Target::Stream { .. });
+        let begun = target.begin(sort).and_then(|file| {
+            let (pieces, written) = sync_channel(PIECES);
+            let name = file.name.clone();
+            let _ = pieces.send(Piece::Text(head));
+            let thread = threads::start("run log", move || write_all(file, &written))?;
+            Ok((Arc::new(Self { name, is_stream, format, began: Instant::now(), pieces }), thread))
+        });
+        begun.map_err(|error| {
+            write::say(&format!("error: the log cannot be written: {}", plain(error)));
+            ExitReason::BadInput
+        })
+    }
+}
+
+/// Writes until the end. What comes after an error is taken, and goes nowhere: nobody is to wait for it.
+fn write_all(mut file: Streamed, pieces: &Receiver<Piece>) -> io::Result<()> {
+    let mut written = Ok(());
+    while let Ok(Piece::Text(text)) = pieces.recv() {
+        if written.is_ok() {
+            written = file.write(&text);
+        }
+    }
+    written.and_then(|()| file.finish())
+}
+
+impl ObserveRuns for RunLog {
+    fn of_run(&self, begins: &RunBegins<'_>) -> Option<Box<dyn Observer>> {
+        let RunBegins { workload, spec, run, workers } = *begins;
+        let begun = Begun {
+            arm: spec.name.clone(),
+            engine: spec.kind.word(),
+            workers,
+            run,
+            since: self.began.elapsed(),
+            classes: workload.classes.iter().map(|class| class.name.clone()).collect(),
+        };
+        let mut lines: Box<dyn Lines> = match &self.format {
+            Format::Events => Box::new(EventLines::new(begun)),
+            Format::Trace(spans) => Box::new(TraceLines::new(begun, Arc::clone(spans))),
+        };
+        let mut buffer = String::new();
+        lines.begin(&mut buffer);
+        Some(Box::new(LogObserver { lines, buffer, lost: 0, pieces: self.pieces.clone() }))
+    }
+}
+
+/// Makes lines of one run.
+struct LogObserver {
+    lines: Box<dyn Lines>,
+    buffer: String,
+    /// Lines that were not taken.
+    lost: u64,
+    pieces: SyncSender<Piece>,
+}
+
+impl LogObserver {
+    fn hand_on(&mut self) {
+        let mut text = std::mem::replace(&mut self.buffer, String::with_capacity(PIECE + PIECE / 4));
+        if self.lost > 0 {
+            let mut told = String::new();
+            self.lines.lost(&mut told, self.lost);
+            text.insert_str(0, &told);
+        }
+        match self.pieces.try_send(Piece::Text(text)) {
+            Ok(()) => self.lost = 0,
+            Err(TrySendError::Full(Piece::Text(text))) => {
+                // The line that tells of those before is one of them, and none.
+                let told = u64::from(self.lost > 0);
+                self.lost += text.bytes().filter(|byte| *byte == b'\n').count() as u64 - told;
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+impl Observer for LogObserver {
+    fn event(&mut self, now: Moment, event: &Event<'_>) {
+        self.lines.event(&mut self.buffer, now, event);
+        if self.buffer.len() >= PIECE {
+            self.hand_on();
+        }
+    }
+
+    fn state(&mut self, now: Moment, view: &EngineView<'_>) {
+        self.lines.state(&mut self.buffer, now, view);
+        self.hand_on();
+    }
+}
+
+impl Drop for LogObserver {
+    fn drop(&mut self) {
+        if !self.buffer.is_empty() || self.lost > 0 {
+            self.hand_on();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Plain;
+
+    impl Lines for Plain {
+        fn begin(&mut self, _: &mut String) {}
+
+        fn event(&mut self, out: &mut String, _: Moment, _: &Event<'_>) {
+            out.push_str("line\n");
+        }
+
+        fn state(&mut self, _: &mut String, _: Moment, _: &EngineView<'_>) {}
+
+        fn lost(&mut self, out: &mut String, count: u64) {
+            out.push_str(&format!("lost {count}\n"));
+        }
+    }
+
+    #[test]
+    fn what_is_not_taken_is_counted_and_told_in_its_place() {
+        let (pieces, taken) = sync_channel(1);
+        let mut observer = LogObserver { lines: Box::new(Plain), buffer: String::new(), lost: 0, pieces };
+        let mut tell = |lines: usize| {
+            (0..lines).for_each(|_| observer.event(Moment::ZERO, &Event::RunEnds { early: false }));
+            observer.hand_on();
+        };
+        let next = || match taken.try_recv() {
+            Ok(Piece::Text(text)) => text,
+            _ => panic!("nothing was handed on"),
+        };
+        // Nobody takes what comes after the first one.
+        [1, 2, 3].into_iter().for_each(&mut tell);
+        assert_eq!(next(), "line\n");
+        tell(1);
+        assert_eq!(next(), "lost 5\nline\n");
+        tell(1);
+        assert_eq!(next(), "line\n", "it is told once");
+    }
+}

@@ -1,0 +1,207 @@
+//! The charts of a report: which figures they show, and of which run.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::engine::event::{Moment, WorkerState};
+use crate::metrics::snapshot::Snapshot;
+use crate::metrics::track::Track;
+use crate::report::html::svg::{Axis, STYLES, Series, lines, strips};
+use crate::report::sweep::SweepResults;
+use crate::report::{ArmResult, Results, clean, units};
+
+/// Points of a line over time.
+const POINTS: usize = 240;
+/// Rows of a timeline.
+const ROWS: usize = 24;
+
+/// A chart and what is said of it.
+#[derive(Serialize)]
+pub(super) struct Chart {
+    pub(super) title: String,
+    pub(super) note: String,
+    pub(super) svg: String,
+    /// Name and style of each line; none where there is no line.
+    pub(super) legend: Vec<(String, String)>,
+}
+
+/// Those of a comparison or a run.
+pub(super) fn of_comparison(results: &Results) -> Vec<Chart> {
+    let arms: Vec<(usize, &ArmResult)> = results.arms.iter().enumerate().collect();
+    let tracked: Vec<_> = arms.iter().copied().filter(|(_, arm)| arm.track.frames.len() > 1).collect();
+    let note = "the last run of each arm, ten times a second";
+    let mut charts = Vec::new();
+    if !tracked.is_empty() {
+        let rate = |frame: &Snapshot| frame.throughput;
+        charts.push(over_time(&tracked, "Throughput", "tasks per second", note, rate, units::rate));
+        charts.push(over_time(&tracked, "Queue", "waiting tasks", note, |frame| frame.queue.depth as f64, units::rate));
+    }
+    charts.extend(latencies(&arms));
+    charts.extend(tracked.iter().filter_map(|(_, arm)| timeline(arm)));
+    charts
+}
+
+fn style(place: usize) -> String {
+    format!("s{}", place % STYLES)
+}
+
+fn name(arm: &ArmResult) -> String {
+    format!("{} ×{}", clean::line(&arm.spec.name), arm.workers)
+}
+
+fn seconds(value: f64) -> String {
+    units::duration(Duration::try_from_secs_f64(value).unwrap_or_default())
+}
+
+fn plain_seconds(value: f64) -> String {
+    format!("{} s", (value * 1000.0).round() / 1000.0)
+}
+
+fn over_time(
+    arms: &[(usize, &ArmResult)],
+    title: &str,
+    label: &str,
+    note: &str,
+    figure: fn(&Snapshot) -> f64,
+    tick: fn(f64) -> String,
+) -> Chart {
+    let end = arms.iter().map(|(_, arm)| arm.track.end()).max().unwrap_or(Moment::ZERO);
+    let series: Vec<Series> = arms
+        .iter()
+        .map(|(place, arm)| {
+            let points = arm.track.series(Moment::ZERO, end, POINTS, figure).filter(|(_, value)| value.is_finite());
+            Series { style: *place, points: points.collect(), bars: Vec::new(), marked: false }
+        })
+        .collect();
+    let values = series.iter().flat_map(|one| one.points.iter().map(|(_, value)| *value));
+    let y = Axis::from_zero(label, values, tick);
+    let high = end.elapsed().as_secs_f64().max(1e-3);
+    let x = Axis { label: "time of the run".to_owned(), low: 0.0, high, logarithmic: false, tick: plain_seconds };
+    Chart {
+        title: title.to_owned(),
+        note: note.to_owned(),
+        svg: lines(&format!("{title} over time"), &x, &y, &series),
+        legend: arms.iter().map(|(place, arm)| (name(arm), style(*place))).collect(),
+    }
+}
+
+/// How many of the tasks had at most such a sojourn, over all runs of each arm.
+fn latencies(arms: &[(usize, &ArmResult)]) -> Option<Chart> {
+    let mut legend = Vec::new();
+    let mut series = Vec::new();
+    for (place, arm) in arms {
+        let Some(all) = arm.distributions().filter(|all| all.all.sojourn.count() > 0) else { continue };
+        let quantile = |q: f64| (all.all.sojourn.quantile(q).as_secs_f64().max(1e-9), q * 100.0);
+        // Closer where most of a tail is.
+        let shares = (0..=100).map(|percent| f64::from(percent) / 100.0);
+        let tail = [0.991, 0.993, 0.995, 0.997, 0.999, 0.9995, 0.9999, 1.0];
+        let mut points: Vec<(f64, f64)> = shares.chain(tail).map(quantile).collect();
+        points.sort_by(|a, b| a.1.total_cmp(&b.1));
+        legend.push((name(arm), style(*place)));
+        series.push(Series { style: *place, points, bars: Vec::new(), marked: false });
+    }
+    let times = || series.iter().flat_map(|one| one.points.iter().map(|(time, _)| *time));
+    let (low, high) = (times().fold(f64::INFINITY, f64::min), times().fold(0.0, f64::max));
+    if !(low.is_finite() && high > 0.0) {
+        return None;
+    }
+    let x = Axis {
+        label: "from intended arrival to end (logarithmic)".to_owned(),
+        low: 10f64.powf(low.log10().floor()),
+        high: 10f64.powf(high.log10().ceil()).max(low * 10.0),
+        logarithmic: true,
+        tick: seconds,
+    };
+    let percent = |value: f64| format!("{value} %");
+    let y = Axis { label: "share of tasks".to_owned(), low: 0.0, high: 100.0, logarithmic: false, tick: percent };
+    Some(Chart {
+        title: "Latency".to_owned(),
+        note: "all counted runs together: how many tasks took at most so long (sojourn)".to_owned(),
+        svg: lines("Distribution of the sojourn times", &x, &y, &series),
+        legend,
+    })
+}
+
+/// What the lanes were doing.
+fn timeline(arm: &ArmResult) -> Option<Chart> {
+    let track: &Track = &arm.track;
+    let lanes = track.frames.iter().map(|frame| frame.workers.len()).max().filter(|lanes| *lanes > 0)?;
+    let rows = (0..lanes.min(ROWS)).map(|lane| (format!("{lane}"), spans(track, lane))).collect::<Vec<_>>();
+    let more = if lanes > ROWS { format!("; {} more lanes are not shown", lanes - ROWS) } else { String::new() };
+    let high = track.end().elapsed().as_secs_f64().max(1e-3);
+    let x = Axis { label: "time of the run".to_owned(), low: 0.0, high, logarithmic: false, tick: plain_seconds };
+    let states =
+        [("in a task", "busy"), ("starting", "start"), ("ghost", "ghost"), ("idle", "idle"), ("ending", "end")];
+    Some(Chart {
+        title: format!("Timeline of {}", name(arm)),
+        note: format!(
+            "what the workers were seen doing, ten times a second in the last run{more}; --trace tells every task"
+        ),
+        svg: strips(&format!("Timeline of {}", name(arm)), &x, &rows),
+        legend: states.map(|(words, class)| (words.to_owned(), class.to_owned())).to_vec(),
+    })
+}
+
+/// From each look until the next, those alike together.
+fn spans(track: &Track, lane: usize) -> Vec<(f64, f64, &'static str)> {
+    let mut spans: Vec<(f64, f64, &'static str)> = Vec::new();
+    let mut before = 0.0;
+    for frame in &track.frames {
+        let now = frame.at.elapsed().as_secs_f64();
+        let class = frame.workers.get(lane).and_then(|row| match row.state {
+            WorkerState::Free => None,
+            WorkerState::Starting | WorkerState::Initializing => Some("start"),
+            WorkerState::Idle => Some("idle"),
+            WorkerState::Busy => Some("busy"),
+            WorkerState::Ghost => Some("ghost"),
+            WorkerState::Retiring | WorkerState::Ending | WorkerState::Unkillable => Some("end"),
+        });
+        if let Some(class) = class {
+            match spans.last_mut() {
+                Some((_, to, last)) if *last == class && (*to - before).abs() < 1e-9 => *to = now,
+                _ => spans.push((before, now, class)),
+            }
+        }
+        before = now;
+    }
+    spans
+}
+
+/// Throughput against the worker count.
+pub(super) fn of_sweep(results: &SweepResults) -> Vec<Chart> {
+    let mut legend = Vec::new();
+    let mut series = Vec::new();
+    for (place, arm) in results.arms.iter().enumerate() {
+        let points = arm.tuning.points.iter().filter_map(|point| Some((f64::from(point.workers), point.mean()?)));
+        let bars = arm.tuning.points.iter().filter_map(|point| {
+            let (low, high) = point.rate?.ci95?;
+            Some((f64::from(point.workers), low.max(0.0), high))
+        });
+        let best = arm.tuning.advice.workers().map(|count| format!(": use {count}")).unwrap_or_default();
+        legend.push((format!("{}{best}", clean::line(&arm.spec.name)), style(place)));
+        series.push(Series { style: place, points: points.collect(), bars: bars.collect(), marked: true });
+    }
+    let workers = || series.iter().flat_map(|one| one.points.iter().map(|(workers, _)| *workers));
+    let most = workers().fold(0.0, f64::max);
+    if most <= 0.0 {
+        return Vec::new();
+    }
+    let rates = series.iter().flat_map(|one| {
+        one.points.iter().map(|(_, rate)| *rate).chain(one.bars.iter().map(|(_, _, high)| *high)).collect::<Vec<_>>()
+    });
+    let y = Axis::from_zero("tasks per second", rates, units::rate);
+    let x = Axis {
+        label: "workers".to_owned(),
+        low: 0.0,
+        high: most * 1.05,
+        logarithmic: false,
+        tick: |value| if value.fract() == 0.0 { value.to_string() } else { String::new() },
+    };
+    vec![Chart {
+        title: "Throughput against workers".to_owned(),
+        note: "mean of the runs of each count with its 95 % interval".to_owned(),
+        svg: lines("Throughput against workers", &x, &y, &series),
+        legend,
+    }]
+}

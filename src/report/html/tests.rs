@@ -1,0 +1,107 @@
+use std::sync::Arc;
+
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
+use super::*;
+use crate::metrics::snapshot::Snapshot;
+use crate::report::fixtures;
+use crate::report::sweep::fixtures::sweep as swept;
+
+/// Every element is closed, nothing but the charts' own namespace is named, and there is no script. Returns the elements.
+fn well_formed(page: &str) -> Vec<String> {
+    let body = page.strip_prefix("<!doctype html>\n").expect("an HTML page");
+    assert!(!body.chars().any(|character| character.is_control() && character != '\n'), "control characters");
+    let mut reader = Reader::from_str(body);
+    reader.config_mut().check_end_names = true;
+    let mut names = Vec::new();
+    let mut depth = 0;
+    loop {
+        match reader.read_event().unwrap_or_else(|error| panic!("{error} at {}", reader.buffer_position())) {
+            Event::Start(start) => {
+                depth += 1;
+                names.push(String::from_utf8_lossy(start.name().as_ref()).into_owned());
+                for attribute in start.attributes() {
+                    let attribute = attribute.expect("an attribute");
+                    let key = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
+                    assert!(!["src", "href", "onload", "onerror"].contains(&key.as_str()), "{key}");
+                }
+            }
+            Event::Empty(empty) => names.push(String::from_utf8_lossy(empty.name().as_ref()).into_owned()),
+            Event::End(_) => depth -= 1,
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    assert_eq!(depth, 0, "every element is closed");
+    assert!(!names.iter().any(|name| ["script", "img", "iframe", "link"].contains(&name.as_str())), "{names:?}");
+    names
+}
+
+/// The comparison with tracks, as of runs that were watched.
+fn watched() -> Results {
+    let mut results = fixtures::comparison();
+    for arm in &mut results.arms {
+        let mut track = crate::metrics::track::Track::default();
+        for place in 0..50u64 {
+            let mut frame = Snapshot::clone(&arm.runs[0]);
+            frame.at = crate::engine::event::Moment(place * 100_000_000);
+            frame.throughput = 100.0 + place as f64;
+            frame.queue.depth = 1000 - place * 20;
+            for row in &mut frame.workers {
+                let states = [crate::engine::event::WorkerState::Busy, crate::engine::event::WorkerState::Idle];
+                row.state = states[(place as usize / 10) % 2];
+            }
+            track.push(Arc::new(frame));
+        }
+        arm.track = Arc::new(track);
+    }
+    results
+}
+
+#[test]
+fn a_comparison_is_one_well_formed_page_with_its_charts() {
+    let page = comparison(&watched());
+    let names = well_formed(&page);
+    let charts = names.iter().filter(|name| *name == "figure").count();
+    assert_eq!(charts, 5, "throughput, queue, latency, a timeline for each arm");
+    for part in ["prefers-color-scheme: dark", "@media print", "Example CPU 9000", "stream fedcba9876543210"] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(page.contains("pool is 3.0× faster than process"), "the verdict in words");
+    assert!(
+        !page.contains("http://")
+            || page.matches("http://").count() == page.matches("http://www.w3.org/2000/svg").count()
+    );
+}
+
+#[test]
+fn a_sweep_has_its_curve_and_nothing_at_all_is_a_page_too() {
+    let names = well_formed(&sweep(&swept()));
+    assert_eq!(names.iter().filter(|name| *name == "figure").count(), 1);
+    let mut results = fixtures::comparison();
+    results.arms.iter_mut().for_each(|arm| arm.runs.clear());
+    well_formed(&comparison(&results));
+    results.arms.clear();
+    well_formed(&comparison(&results));
+    let mut results = swept();
+    results.arms.clear();
+    well_formed(&sweep(&results));
+}
+
+#[test]
+fn hostile_texts_are_texts() {
+    let hostile = "<script>alert(1)</script>\"'&{{ 7*7 }}\u{1b}[2J\u{202e}</pre></svg>";
+    let mut results = watched();
+    let mut workload = fixtures::workload();
+    (workload.title, workload.description, workload.name) = (hostile.into(), hostile.into(), hostile.into());
+    workload.effective = Arc::from(format!("name: {hostile}\nother: </pre><b>\n"));
+    results.workload = Arc::new(workload);
+    results.arms[0].spec.name = hostile.to_owned();
+    let mut run = Snapshot::clone(&results.arms[0].runs[0]);
+    run.suspect = vec![hostile.to_owned()];
+    results.arms[0].runs[0] = Arc::new(run);
+    let page = comparison(&results);
+    well_formed(&page);
+    assert!(!page.contains("<script>") && !page.contains('\u{202e}') && page.contains("{{ 7*7 }}"), "{page}");
+}

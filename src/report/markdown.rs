@@ -1,0 +1,202 @@
+//! Results as Markdown (GitHub's), for comments and wikis: what a report says first, as tables.
+
+use std::fmt::Write as _;
+
+use crate::analysis::expectations::{Checked, Judgement};
+use crate::analysis::statistics::estimate;
+use crate::report::sweep::SweepResults;
+use crate::report::{ArmResult, Results, clean, expectation, text, units};
+use crate::workload::model::Workload;
+
+/// A comparison or a run.
+#[must_use]
+pub(crate) fn comparison(results: &Results, expectations: &[Checked]) -> String {
+    let mut out = String::new();
+    head(&mut out, &results.workload, &results.host, &results.stream_hash);
+    if let Some(why) = results.ending.aborted() {
+        let _ = writeln!(out, "**Aborted: {}**\n", escape(&why));
+    }
+    for sentence in text::verdict_sentences(results) {
+        let _ = writeln!(out, "- {}", escape(&sentence));
+    }
+    out.push('\n');
+    row(
+        &mut out,
+        [
+            "arm",
+            "workers",
+            "runs",
+            "throughput",
+            "makespan",
+            "sojourn p50",
+            "sojourn p99",
+            "cores used",
+            "peak PSS",
+            "succeeded",
+            "unsuccessful",
+        ]
+        .map(str::to_owned),
+    );
+    row(&mut out, ["---", "--:", "--:", "--:", "--:", "--:", "--:", "--:", "--:", "--:", "--:"].map(str::to_owned));
+    results.arms.iter().for_each(|arm| one_arm(&mut out, arm));
+    self::expectations(&mut out, expectations);
+    let suspect = results.arms.iter().flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)));
+    for (arm, run) in suspect {
+        for why in &run.suspect {
+            let _ = writeln!(out, "\n> SUSPECT: {}, {}: {}", escape(&arm.spec.name), run.run, escape(why));
+        }
+    }
+    out
+}
+
+fn one_arm(out: &mut String, arm: &ArmResult) {
+    let last = arm.runs.last();
+    let rate = estimate(&arm.figures(|run| run.throughput_whole));
+    let wall = estimate(&arm.figures(|run| run.wall().as_secs_f64()));
+    let none = || "–".to_owned();
+    let interval = rate.and_then(|rate| rate.ci95);
+    let interval = interval.map(|(low, high)| format!(" ({}–{})", units::rate(low), units::rate(high)));
+    let time = |seconds: f64| units::duration(std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    let sojourn = last.map(|run| run.latency.sojourn).filter(|sojourn| sojourn.count > 0);
+    let succeeded: u64 = arm.runs.iter().map(|run| run.counts.succeeded).sum();
+    let finished: u64 = arm.runs.iter().map(|run| run.counts.finished()).sum();
+    let pss = arm.runs.iter().filter_map(|run| run.memory.peak_pss_bytes).max();
+    row(
+        out,
+        [
+            escape(&arm.spec.name),
+            arm.workers.to_string(),
+            arm.runs.len().to_string(),
+            rate.map_or_else(none, |rate| format!("{}/s{}", units::rate(rate.mean), interval.unwrap_or_default())),
+            wall.map_or_else(none, |wall| time(wall.mean)),
+            sojourn.map_or_else(none, |sojourn| units::duration(sojourn.p50)),
+            sojourn.map_or_else(none, |sojourn| units::duration(sojourn.p99)),
+            estimate(&arm.figures(|run| run.cpu.cores_used_whole))
+                .map_or_else(none, |cores| format!("{:.2}", cores.mean)),
+            pss.map_or_else(none, units::bytes),
+            succeeded.to_string(),
+            (finished - succeeded).to_string(),
+        ],
+    );
+}
+
+/// A sweep.
+#[must_use]
+pub(crate) fn sweep(results: &SweepResults) -> String {
+    let mut out = String::new();
+    head(&mut out, &results.workload, &results.host, &results.stream_hash);
+    if let Some(why) = results.ending.aborted() {
+        let _ = writeln!(out, "**Aborted: {}**\n", escape(&why));
+    }
+    for arm in &results.arms {
+        let _ = writeln!(out, "### {}\n\n{}\n", escape(&arm.spec.name), escape(&arm.tuning.why));
+        row(
+            &mut out,
+            ["workers", "runs", "throughput", "95 % CI", "cores used", "sojourn p95", "unsuccessful"]
+                .map(str::to_owned),
+        );
+        row(&mut out, ["--:", "--:", "--:", "--:", "--:", "--:", "--:"].map(str::to_owned));
+        for point in &arm.tuning.points {
+            let interval = point.rate.and_then(|rate| rate.ci95);
+            row(
+                &mut out,
+                [
+                    point.workers.to_string(),
+                    point.runs().to_string(),
+                    point.mean().map_or_else(|| "–".to_owned(), |rate| format!("{}/s", units::rate(rate))),
+                    interval.map_or_else(
+                        || "–".to_owned(),
+                        |(low, high)| format!("{}–{}", units::rate(low), units::rate(high)),
+                    ),
+                    format!("{:.2}", point.cores_used),
+                    point.sojourn_p95.map_or_else(|| "–".to_owned(), units::duration),
+                    point.unsuccessful.to_string(),
+                ],
+            );
+        }
+        out.push('\n');
+    }
+    self::expectations(&mut out, &results.expectations);
+    out
+}
+
+fn head(out: &mut String, workload: &Workload, host: &crate::os::host::Host, stream_hash: &str) {
+    let Workload { title, name, seed, hash, .. } = workload;
+    let _ = writeln!(out, "## {}\n", escape(if title.is_empty() { name } else { title }));
+    let facts = [
+        escape(name),
+        format!("seed {seed}"),
+        format!("workload `{hash}`"),
+        format!("stream `{stream_hash}`"),
+        format!("{}: {} usable cores, {}", escape(&host.name), host.usable_cores(), escape(&host.cpu_model)),
+    ];
+    let _ = writeln!(out, "{}\n", facts.join(" · "));
+}
+
+fn expectations(out: &mut String, all: &[Checked]) {
+    if all.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\nExpected: **{}**\n", expectation::sum(all));
+    row(out, ["", "arm", "expected", "measured", "outcome"].map(str::to_owned));
+    row(out, ["---"; 5].map(str::to_owned));
+    for one in all {
+        let mark = match one.judgement {
+            Judgement::Holds => "✓",
+            Judgement::Fails(_) => "✗",
+            Judgement::TooNoisy(_) | Judgement::NotMeasured(_) => "?",
+            Judgement::Skipped(_) => "–",
+        };
+        let cells = [&one.engines, &one.text, &expectation::measured(one), &expectation::outcome(&one.judgement)];
+        let [engines, text, measured, outcome] = cells.map(|cell| escape(cell));
+        row(out, [mark.to_owned(), engines, text, measured, outcome]);
+    }
+}
+
+fn row<const N: usize>(out: &mut String, cells: [String; N]) {
+    let _ = writeln!(out, "| {} |", cells.join(" | "));
+}
+
+/// Text that is nothing but text: neither a table, nor a link, nor HTML.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in clean::line(text).chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '#' | '!' | '~' => escaped.extend(['\\', character]),
+            // Nobody is to be called, and no issue linked.
+            '@' => escaped.push_str("&#64;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixtures;
+
+    #[test]
+    fn hostile_names_break_no_table() {
+        let mut results = fixtures::comparison();
+        results.arms[1].spec.name = "a|b `c` <img src=x onerror=1> [l](http://x) @all \u{1b}[2J\n| x |".to_owned();
+        let text = comparison(&results, &results.expectations());
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).collect();
+        let cells = |row: &str| row.replace("\\|", "").matches('|').count();
+        assert_eq!(rows.len(), 4, "{text}");
+        assert!(rows.iter().all(|row| cells(row) == cells(rows[0])), "{text}");
+        assert!(
+            !text.contains("<img") && !text.contains('\u{1b}') && !text.contains("@all") && !text.contains("[l]("),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn both_reports_as_tables() {
+        insta::assert_snapshot!(comparison(&fixtures::comparison(), &[]));
+        insta::assert_snapshot!(sweep(&crate::report::sweep::fixtures::sweep()));
+    }
+}

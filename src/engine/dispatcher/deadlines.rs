@@ -381,7 +381,7 @@ impl Dispatcher {
 
     fn note_worker(&self, now: Moment, id: WorkerId, what: &str, out: &mut dyn Sink) {
         let pid = self.table.worker(id).and_then(|worker| worker.pid);
-        let process = pid.map_or_else(|| "no process yet".to_owned(), |pid| format!("process {pid}"));
+        let process = pid.map_or_else(|| "no process yet".to_owned(), |pid| format!("pid {pid}"));
         self.note(now, Severity::Warning, format!("worker {} ({process}) {what}", id.slot), out);
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn comparison(results: &Results, expectations: &[Checked]) -> String 
     out.push('\n');
     row(
         &mut out,
-        [
+        &[
             "arm",
             "workers",
             "runs",
@@ -37,7 +37,7 @@ pub(crate) fn comparison(results: &Results, expectations: &[Checked]) -> String 
         ]
         .map(str::to_owned),
     );
-    row(&mut out, ["---", "--:", "--:", "--:", "--:", "--:", "--:", "--:", "--:", "--:", "--:"].map(str::to_owned));
+    row(&mut out, &["---", "--:", "--:", "--:", "--:", "--:", "--:", "--:", "--:", "--:", "--:"].map(str::to_owned));
     results.arms.iter().for_each(|arm| one_arm(&mut out, arm));
     self::expectations(&mut out, expectations);
     let suspect = results.arms.iter().flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)));
@@ -63,7 +63,7 @@ fn one_arm(out: &mut String, arm: &ArmResult) {
     let pss = arm.runs.iter().filter_map(|run| run.memory.peak_pss_bytes).max();
     row(
         out,
-        [
+        &[
             escape(&arm.spec.name),
             arm.workers.to_string(),
             arm.runs.len().to_string(),
@@ -92,15 +92,15 @@ pub(crate) fn sweep(results: &SweepResults) -> String {
         let _ = writeln!(out, "### {}\n\n{}\n", escape(&arm.spec.name), escape(&arm.tuning.why));
         row(
             &mut out,
-            ["workers", "runs", "throughput", "95 % CI", "cores used", "sojourn p95", "unsuccessful"]
+            &["workers", "runs", "throughput", "95 % CI", "cores used", "sojourn p95", "unsuccessful"]
                 .map(str::to_owned),
         );
-        row(&mut out, ["--:", "--:", "--:", "--:", "--:", "--:", "--:"].map(str::to_owned));
+        row(&mut out, &["--:", "--:", "--:", "--:", "--:", "--:", "--:"].map(str::to_owned));
         for point in &arm.tuning.points {
             let interval = point.rate.and_then(|rate| rate.ci95);
             row(
                 &mut out,
-                [
+                &[
                     point.workers.to_string(),
                     point.runs().to_string(),
                     point.mean().map_or_else(|| "–".to_owned(), |rate| format!("{}/s", units::rate(rate))),
@@ -138,8 +138,8 @@ fn expectations(out: &mut String, all: &[Checked]) {
         return;
     }
     let _ = writeln!(out, "\nExpected: **{}**\n", expectation::sum(all));
-    row(out, ["", "arm", "expected", "measured", "outcome"].map(str::to_owned));
-    row(out, ["---"; 5].map(str::to_owned));
+    row(out, &["", "arm", "expected", "measured", "outcome"].map(str::to_owned));
+    row(out, &["---"; 5].map(str::to_owned));
     for one in all {
         let mark = match one.judgement {
             Judgement::Holds => "✓",
@@ -149,11 +149,11 @@ fn expectations(out: &mut String, all: &[Checked]) {
         };
         let cells = [&one.engines, &one.text, &expectation::measured(one), &expectation::outcome(&one.judgement)];
         let [engines, text, measured, outcome] = cells.map(|cell| escape(cell));
-        row(out, [mark.to_owned(), engines, text, measured, outcome]);
+        row(out, &[mark.to_owned(), engines, text, measured, outcome]);
     }
 }
 
-fn row<const N: usize>(out: &mut String, cells: [String; N]) {
+fn row(out: &mut String, cells: &[String]) {
     let _ = writeln!(out, "| {} |", cells.join(" | "));
 }
 

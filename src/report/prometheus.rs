@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::analysis::expectations::{Checked, Judgement};
+use crate::analysis::tuning::Advice;
 use crate::metrics::snapshot::{Quantiles, Snapshot};
 use crate::report::sweep::SweepResults;
 use crate::report::{ArmResult, Results, clean};
@@ -105,9 +106,15 @@ pub(crate) fn sweep(results: &SweepResults) -> String {
     family(&mut out, "unsuccessful_tasks", "Tasks that did not succeed, over all runs.", unsuccessful);
     let best = results.arms.iter().filter_map(|arm| {
         let of = format!("workload=\"{workload}\",arm=\"{}\"", label(&arm.spec.name));
-        Some((of, f64::from(arm.tuning.advice.workers()?)))
+        let Advice::Use { workers, .. } = arm.tuning.advice else { return None };
+        Some((of, f64::from(workers)))
     });
-    family(&mut out, "recommended_workers", "The worker count that is best as far as can be told.", best);
+    family(
+        &mut out,
+        "recommended_workers",
+        "The worker count that is recommended; none while that cannot be said.",
+        best,
+    );
     family(&mut out, "expectation_holds", HOLDS, expected(&workload, &results.expectations));
     out
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::analysis::tuning::Advice;
 use crate::engine::event::{Moment, WorkerState};
 use crate::metrics::snapshot::Snapshot;
 use crate::metrics::track::Track;
-use crate::report::html::svg::{Axis, STYLES, Series, lines, strips};
+use crate::report::html::svg::{Axis, STYLES, Series, Span, lines, strips};
 use crate::report::sweep::SweepResults;
 use crate::report::{ArmResult, Results, clean, units};
 
@@ -144,8 +145,8 @@ fn timeline(arm: &ArmResult) -> Option<Chart> {
 }
 
 /// From each look until the next, those alike together.
-fn spans(track: &Track, lane: usize) -> Vec<(f64, f64, &'static str)> {
-    let mut spans: Vec<(f64, f64, &'static str)> = Vec::new();
+fn spans(track: &Track, lane: usize) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
     let mut before = 0.0;
     for frame in &track.frames {
         let now = frame.at.elapsed().as_secs_f64();
@@ -178,7 +179,10 @@ pub(super) fn of_sweep(results: &SweepResults) -> Vec<Chart> {
             let (low, high) = point.rate?.ci95?;
             Some((f64::from(point.workers), low.max(0.0), high))
         });
-        let best = arm.tuning.advice.workers().map(|count| format!(": use {count}")).unwrap_or_default();
+        let best = match arm.tuning.advice {
+            Advice::Use { workers, .. } => format!(": use {workers}"),
+            _ => String::new(),
+        };
         legend.push((format!("{}{best}", clean::line(&arm.spec.name)), style(place)));
         series.push(Series { style: place, points: points.collect(), bars: bars.collect(), marked: true });
     }
@@ -187,9 +191,10 @@ pub(super) fn of_sweep(results: &SweepResults) -> Vec<Chart> {
     if most <= 0.0 {
         return Vec::new();
     }
-    let rates = series.iter().flat_map(|one| {
-        one.points.iter().map(|(_, rate)| *rate).chain(one.bars.iter().map(|(_, _, high)| *high)).collect::<Vec<_>>()
-    });
+    // An interval that is much wider than what it is about would leave no room for that: it is cut off.
+    let most_rate = series.iter().flat_map(|one| one.points.iter().map(|(_, rate)| *rate)).fold(0.0, f64::max);
+    let ends = series.iter().flat_map(|one| one.bars.iter().map(|(_, _, high)| high.min(most_rate * 1.5)));
+    let rates = ends.chain([most_rate]);
     let y = Axis::from_zero("tasks per second", rates, units::rate);
     let x = Axis {
         label: "workers".to_owned(),
@@ -200,7 +205,7 @@ pub(super) fn of_sweep(results: &SweepResults) -> Vec<Chart> {
     };
     vec![Chart {
         title: "Throughput against workers".to_owned(),
-        note: "mean of the runs of each count with its 95 % interval".to_owned(),
+        note: "mean of the runs of each count with its 95 % interval, cut off where it is far too wide".to_owned(),
         svg: lines("Throughput against workers", &x, &y, &series),
         legend,
     }]

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::analysis::expectations::{Checked, Judgement};
 use crate::analysis::statistics::{Estimate, estimate};
+use crate::analysis::tuning::Advice;
 use crate::os::host::Host;
 use crate::report::html::charts::Chart;
 use crate::report::sweep::SweepResults;
@@ -105,7 +106,10 @@ pub(crate) fn sweep(results: &SweepResults) -> String {
         .arms
         .iter()
         .map(|arm| {
-            let advice = arm.tuning.advice.workers().map(|count| format!("use {count}: ")).unwrap_or_default();
+            let advice = match arm.tuning.advice {
+                Advice::Use { workers, .. } => format!("use {workers}: "),
+                _ => String::new(),
+            };
             format!("{}: {advice}{}", cleaned(&arm.spec.name), cleaned(&arm.tuning.why))
         })
         .collect();

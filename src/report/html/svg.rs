@@ -95,8 +95,11 @@ pub(super) fn lines(title: &str, x: &Axis, y: &Axis, all: &[Series]) -> String {
     out
 }
 
-/// A row of spans for each of several things: `(from, to, class)`.
-pub(super) fn strips(title: &str, x: &Axis, rows: &[(String, Vec<(f64, f64, &'static str)>)]) -> String {
+/// A span of a strip: from, to, class.
+pub(super) type Span = (f64, f64, &'static str);
+
+/// A row of spans for each of several things.
+pub(super) fn strips(title: &str, x: &Axis, rows: &[(String, Vec<Span>)]) -> String {
     const ROW: f64 = 14.0;
     let height = rows.len() as f64 * ROW;
     let mut out = String::new();

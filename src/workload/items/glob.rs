@@ -54,7 +54,7 @@ pub(crate) fn matches(pattern: &str, folder: &Path) -> Result<Vec<u8>, BadPatter
 }
 
 /// In an error is the folder that could not be read.
-type Walked = Result<(), (PathBuf, io::Error)>;
+type Walked<T = ()> = Result<T, (PathBuf, io::Error)>;
 
 struct Walk {
     found: BTreeSet<Vec<u8>>,
@@ -110,7 +110,7 @@ impl Walk {
 }
 
 /// What is in a folder. One that is not named may be gone, or be none.
-fn entries(path: &Path, named: bool) -> Result<Vec<(Vec<u8>, fs::FileType)>, (PathBuf, io::Error)> {
+fn entries(path: &Path, named: bool) -> Walked<Vec<(Vec<u8>, fs::FileType)>> {
     let read = || {
         let entry = |entry: io::Result<fs::DirEntry>| {
             let entry = entry?;

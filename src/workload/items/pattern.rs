@@ -175,8 +175,11 @@ fn expanded(pattern: &str) -> Result<Vec<String>, String> {
     Ok(all)
 }
 
-/// The first braces: where they open, what is between their commas, and where they close.
-fn braces(pattern: &str) -> Result<Option<(usize, Vec<&str>, usize)>, String> {
+/// Where braces open, what is between their commas, and where they close.
+type Braces<'p> = (usize, Vec<&'p str>, usize);
+
+/// The first braces.
+fn braces(pattern: &str) -> Result<Option<Braces<'_>>, String> {
     let (mut open, mut from, mut depth, mut choices) = (None, 0, 0_u32, Vec::new());
     let (mut escaped, mut in_set) = (false, None);
     for (at, c) in pattern.char_indices() {

@@ -59,7 +59,7 @@ fn warn_of_word(field: &Field<'_>, word: &str) {
     let near = match word.trim().to_ascii_lowercase().as_str() {
         "off" | "no" | "never" | "null" | "false" | "nothing" => Some("none"),
         "all" | "on" | "yes" | "true" | "always" | "whole" => Some("tail"),
-        other => nearest(other, ["none", "tail"].into_iter()),
+        other => nearest(other, ["none", "tail"]),
     };
     if let Some(meant) = near {
         let word = shortened(word, 40);

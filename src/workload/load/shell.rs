@@ -119,7 +119,7 @@ impl Scan {
                     self.previous = 'x';
                 }
                 '\'' | '"' | '(' | ')' | '{' | '#' | '<' => {
-                    self.doubt("behind quotes in backticks, which are read twice")
+                    self.doubt("behind quotes in backticks, which are read twice");
                 }
                 _ => {}
             },

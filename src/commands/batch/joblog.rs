@@ -88,10 +88,9 @@ impl Joblog {
         if !metadata.is_file() {
             return Err(format!("{name}: it is not a regular file, which a joblog has to be"));
         }
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(format!("{name}: another Poolscope is writing to it")),
-            // Not every file system has locks.
-            Ok(()) | Err(_) => {}
+        // Not every file system has locks.
+        if let Err(rustix::io::Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            return Err(format!("{name}: another Poolscope is writing to it"));
         }
         check_header(&file, metadata.len()).map_err(|reason| format!("{name}: {reason}"))?;
         let whole = whole_lines(&file, metadata.len()).map_err(failed)?;

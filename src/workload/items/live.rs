@@ -297,7 +297,8 @@ mod tests {
         let bytes: Vec<u8> =
             (0..60_000_u32).flat_map(|n| format!("item {n}\n\n\r\n{}\r\n", n * 7).into_bytes()).collect();
         for separator in [b'\n', 0] {
-            let live = Live::start(io::Cursor::new(bytes.clone()), separator).unwrap();
+            let bytes = bytes.iter().map(|byte| if *byte == b'\n' { separator } else { *byte }).collect::<Vec<u8>>();
+            let live = Live::start(io::Cursor::new(bytes), separator).unwrap();
             let count = live.wait_for_all().unwrap().count;
             let records =
                 Records::new(live.store().unwrap(), live.format(), |_, _| Ok(())).unwrap_or_else(|_| panic!());

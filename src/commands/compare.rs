@@ -47,7 +47,14 @@ fn prepared(workload: Prepared<Arc<Workload>>, arguments: &CompareArgs) -> Prepa
     prepare::envelope(&changed, &platform, changes, *together)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
     let mode = if *together { Mode::Together } else { Mode::Interleaved };
-    Ok(Job { workload: Arc::new(changed), own: Vec::new(), platform, command: SessionCommand::Run(mode), target })
+    Ok(Job {
+        workload: Arc::new(changed),
+        own: Vec::new(),
+        platform,
+        command: SessionCommand::Run(mode),
+        target,
+        state: None,
+    })
 }
 
 /// What the command line says of precision is said as the file would say it.
@@ -81,6 +88,7 @@ fn several(arguments: &CompareArgs) -> anyhow::Result<ExitReason> {
         engines: engines.clone(),
         sweep: Vec::new(),
         full: true,
+        resume: None,
         repeats: *repeats,
         warmup: *warmup,
         changes: changes.clone(),

@@ -1,6 +1,7 @@
 //! Drives a session without a dashboard: to its end, or until a signal asks for that.
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 
@@ -8,12 +9,15 @@ use crate::cli::Output;
 use crate::commands::console::Console;
 use crate::commands::process;
 use crate::commands::progress::Progress;
+use crate::commands::sweep_state::State;
+use crate::commands::write;
 use crate::os::job_control::{self, Stopping};
 use crate::os::signal_watch::{Caught, SignalWatch};
 use crate::report::ending::Ending;
 use crate::session::conductor::{Session, SessionSpec};
 use crate::session::ending::{SessionEnd, end};
 use crate::session::escalation::{Escalation, StopLevel};
+use crate::session::keeping::Keeping;
 use crate::session::stream::SharedStream;
 use crate::session::suspension::{self, suspend};
 use crate::session::view::{SessionCommand, SessionPhase, SessionView};
@@ -34,9 +38,18 @@ pub(super) struct Driven {
 ///
 /// # Errors
 /// See [`super::execute`].
-pub(super) fn drive(spec: SessionSpec, command: SessionCommand, output: &Output) -> anyhow::Result<Driven> {
+pub(super) fn drive(
+    spec: SessionSpec,
+    command: SessionCommand,
+    output: &Output,
+    state: Option<State>,
+) -> anyhow::Result<Driven> {
     let stream_hash = SharedStream::new(&spec.workload).hash().to_owned();
-    let mut session = Session::start(spec)?;
+    let (keeping, writer) = match state.map(State::keeping).transpose().context("keeping the state of the sweep")? {
+        Some((keeping, writer)) => (keeping, Some(writer)),
+        None => (Keeping::default(), None),
+    };
+    let mut session = Session::resume(spec, keeping)?;
     let progress = Progress::new(output, Console::detect());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     let watched = runtime.block_on(watch(&mut session, command, progress))?;
@@ -47,6 +60,10 @@ pub(super) fn drive(spec: SessionSpec, command: SessionCommand, output: &Output)
         std::mem::forget(session);
     } else {
         drop(session);
+        // Its last run is on disk before anything is said.
+        if let Some(Err(_)) = writer.map(JoinHandle::join) {
+            write::say("note: the state of the sweep was not written to its end");
+        }
     }
     let signal = match watched {
         Watched::ToItsEnd => None,

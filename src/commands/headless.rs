@@ -6,12 +6,13 @@ use crate::analysis::failing::AllFailed;
 use crate::cli::{ChangeArgs, Format, Output};
 use crate::commands::drive::{Driven, drive};
 use crate::commands::prepare::{self, Platform, Prepared};
+use crate::commands::sweep_state::State;
 use crate::commands::target::Target;
 use crate::commands::{ExitReason, leave, python, write};
 use crate::report::ending::Ending;
 use crate::report::text::TextOptions;
 use crate::report::{self, Results};
-use crate::report::{clean, sweep};
+use crate::report::{clean, sweep, tune};
 use crate::session::view::SessionCommand;
 use crate::workload::model::Workload;
 
@@ -26,6 +27,8 @@ pub(super) struct Job {
     pub(crate) command: SessionCommand,
     /// Where the result goes.
     pub(crate) target: Target,
+    /// Where its runs are kept, and those that were made before.
+    pub(crate) state: Option<State>,
 }
 
 /// Prepares, runs and reports.
@@ -38,7 +41,7 @@ pub(super) fn execute<R: Report>(
     output: &Output,
     results: impl FnOnce(&Driven) -> R,
 ) -> anyhow::Result<ExitReason> {
-    let Job { workload, own, platform, command, target } = match prepared {
+    let Job { workload, own, platform, command, target, state } = match prepared {
         Ok(job) => job,
         Err(exit) => return Ok(exit),
     };
@@ -54,12 +57,16 @@ pub(super) fn execute<R: Report>(
         write::say(&format!("note: {} is skipped: {}", clean::line(&arm.name), clean::line(&arm.reason)));
     }
     let spec = prepare::session_of(workload, &own, &platform, changes.i_know)?;
-    let driven = drive(spec, command, output)?;
-    let results = results(&driven);
+    let driven = drive(spec, command, output, state)?;
+    Ok(leave(deliver(&results(&driven), output, target), driven.left_behind))
+}
+
+/// Writes results where they belong, and judges them.
+pub(super) fn deliver(results: &impl Report, output: &Output, target: Target) -> ExitReason {
     let on_page = target.is_standard() && output.format == Format::Text;
-    let text = page(&results, output, target.is_standard());
+    let text = page(results, output, target.is_standard());
     let written = target.deliver(&text);
-    Ok(leave(verdict(&results, output, on_page).or_graver(written), driven.left_behind))
+    verdict(results, output, on_page).or_graver(written)
 }
 
 /// Results that can be written and judged.
@@ -126,6 +133,32 @@ impl Report for sweep::SweepResults {
 
     fn unsuccessful(&self) -> u64 {
         self.arms.iter().flat_map(|arm| &arm.tuning.points).map(|point| point.unsuccessful).sum()
+    }
+}
+
+impl Report for tune::TuneResults {
+    fn json(&self) -> String {
+        tune::json::text(self)
+    }
+
+    fn text(&self, options: TextOptions) -> String {
+        tune::text::render(self, options)
+    }
+
+    fn ending(&self) -> &Ending {
+        &self.ending
+    }
+
+    fn all_failed(&self) -> Vec<(&str, AllFailed)> {
+        self.failed.iter().map(|(name, found)| (name.as_str(), found.clone())).collect()
+    }
+
+    fn is_suspect(&self) -> bool {
+        self.suspect > 0
+    }
+
+    fn unsuccessful(&self) -> u64 {
+        self.unsuccessful
     }
 }
 

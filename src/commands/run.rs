@@ -38,5 +38,6 @@ fn prepared(arguments: &RunArgs) -> Prepared<Job> {
         platform,
         command: SessionCommand::Run(Mode::Interleaved),
         target,
+        state: None,
     })
 }

@@ -66,7 +66,8 @@ fn run(arguments: &TryArgs, given: Given) -> anyhow::Result<ExitReason> {
     if changes.workers.as_ref().is_some_and(|counts| counts.single().is_none()) {
         let (file, changes) = (NAME.to_owned(), changes.clone());
         let (engines, sweep) = (Vec::new(), Vec::new());
-        let arguments = SweepArgs { file, engines, sweep, full: false, repeats: None, warmup: None, changes, output };
+        let arguments =
+            SweepArgs { file, engines, sweep, full: false, resume: None, repeats: None, warmup: None, changes, output };
         let loaded = Ok((given.source, given.workload));
         return sweep::of(loaded, Vec::new(), &arguments, |workload| workload.measure.repeats.get());
     }

@@ -33,6 +33,7 @@ pub(crate) mod settings;
 pub(crate) mod shell;
 pub(crate) mod sweep;
 pub(crate) mod text;
+pub(crate) mod tune;
 pub(crate) mod units;
 
 /// Everything that was measured, of one arm (`run`) or several (`compare`).

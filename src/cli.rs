@@ -4,6 +4,7 @@ mod batch;
 mod history;
 mod schema;
 mod selector;
+mod tune;
 mod worker_counts;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ pub use crate::cli::batch::{BatchArgs, HiddenBatchArgs};
 pub use crate::cli::history::*;
 pub use crate::cli::schema::SchemaArgs;
 pub use crate::cli::selector::Selector;
+pub use crate::cli::tune::{Also, Goal, TuneArgs};
 pub use crate::cli::worker_counts::{MOST, WorkerCounts};
 use crate::workload::model::Dimension;
 use crate::workload::units;
@@ -31,6 +33,7 @@ Examples:
   poolscope compare my.yaml --format json     all arms, headless
   poolscope run cpu-uniform --engine pool --workers 4
   poolscope sweep io-wait                     how many workers?
+  poolscope tune io-wait --target 'p99<1s'    how many for that?
 
 Exit codes:
     0  done
@@ -80,6 +83,7 @@ Examples:
   poolscope sweep my.yaml --sweep chunksize=1,4,16,64  another setting, with the workers of the file
   poolscope sweep my.yaml --sweep workers=1..8 --sweep chunksize=auto,1,16   both: a table
   poolscope sweep my.yaml --sweep service_time=1ms..64msx4   size of the tasks; --sweep rate=10/s..80/sx2
+  poolscope sweep my.yaml --workers 1..64x2 --resume state    after Ctrl-C the same again goes on
   poolscope sweep my.yaml --format json > sweep.json   schema poolscope.sweep/1";
 
 const AFTER_CHECK: &str = "\
@@ -198,6 +202,9 @@ pub enum Verb {
     /// Try worker counts, headless: throughput of each, and which to use
     #[command(after_help = AFTER_SWEEP)]
     Sweep(SweepArgs),
+    /// Find the settings that a target asks for in few runs, headless, and explain each step
+    #[command(after_help = tune::AFTER)]
+    Tune(TuneArgs),
     /// Validate workload files and explain what they would do, without running anything
     #[command(after_help = AFTER_CHECK)]
     Check(CheckArgs),
@@ -259,7 +266,7 @@ pub struct ChangeArgs {
 /// How results are written.
 #[derive(Clone, Debug, Args)]
 pub struct Output {
-    /// Format of the result; json is schema poolscope.result/1, of several worker counts poolscope.sweep/1
+    /// Format of the result; json is schema poolscope.result/1, of a sweep poolscope.sweep/1, of tune poolscope.tune/1
     #[arg(long, value_enum, default_value_t = ResultFormat::Text)]
     pub format: ResultFormat,
     /// Write the result to this file instead of standard output, which is -
@@ -414,6 +421,10 @@ pub struct SweepArgs {
     /// round, as far as it has less than 80 % of the best rate
     #[arg(long)]
     pub full: bool,
+    /// Keep each run in this folder as soon as it is made, and go on from what is there: after an interruption, or with more
+    /// repeats. Refused for another workload, other points or another machine
+    #[arg(long, value_name = "FOLDER")]
+    pub resume: Option<PathBuf>,
     /// Counted runs of each worker count [default: 3]; without --workers one where the rate still rises steeply, and more
     /// where they differ too much to tell: up to three times as many, up to 40 of short ones
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
@@ -616,8 +627,12 @@ mod tests {
             &["sweep", "f", "--engines", "a,b", "--workers", "1,2,4..8", "--repeats", "1", "--warmup", "0", "--strict"],
             &["sweep", "f", "--set", "total=3"],
             &["sweep", "f", "--sweep", "workers=1..8", "--sweep", "service_time=1ms..64msx4", "--full"],
+            &["sweep", "f", "--resume", "state"],
             &["compare", "f", "--workers", "1..8"],
             &["compare", "f", "--precision", "2%", "--max-repeats", "30", "--max-time", "5min", "--repeats", "4"],
+            &["tune", "f"],
+            &["tune", "f", "--target", "p99<250ms", "--also", "chunksize,start_method,engine", "--repeats", "2"],
+            &["tune", "f", "--target", "break-even"],
             &["list", "--format", "json", "--output", "x"],
             &["new"],
             &["doctor", "--calibrate", "--output", "x"],
@@ -645,6 +660,9 @@ mod tests {
             &["compare", "f", "--repeats", "0"],
             &["compare", "f", "--max-repeats", "0"],
             &["compare", "f", "--precision", "2%", "--together"],
+            &["tune"],
+            &["tune", "f", "--target", "speed"],
+            &["tune", "f", "--also", "workers"],
             &["check"],
             &["doctor", "f"],
         ] {

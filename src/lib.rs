@@ -97,7 +97,7 @@
 //! | [`history`] | the run store: what every session has measured, in an embedded database | `workload`, `os`, `vocabulary`, `metrics`, `analysis` |
 //! | [`session`] | one comparison in progress; the same for headless commands and the dashboard | `workload`, `os`, `worker`, `engine`, `metrics`, `analysis` |
 //! | [`tui`] | the dashboard | `workload`, `os`, `vocabulary`, `metrics`, `analysis`, `report`, `session` |
-//! | [`cli`] | the arguments, as they are typed | `workload` |
+//! | [`cli`] | the arguments, as they are typed | `workload`, `analysis` |
 //! | [`commands`] | one file per verb of the command line | `workload`, `os`, `worker`, `engine`, `metrics`, `analysis`, `report`, `history`, `session`, `tui`, `cli` |
 //!
 //! The *vocabulary* of an engine is what those know who observe or command it, and not how it works: `engine::event`,

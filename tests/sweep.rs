@@ -268,3 +268,48 @@ fn an_aborted_sweep_prints_what_was_measured() {
         "{page}"
     );
 }
+
+#[test]
+fn a_sweep_goes_on_where_it_was_interrupted_and_nowhere_else() {
+    let (file, folder) = (file(NAPS), tempfile::tempdir().unwrap());
+    let state = folder.path().join("state");
+    let state = state.to_str().unwrap();
+    let sweep = |counts: &str, repeats: &str, more: &[&str]| {
+        let arguments = ["sweep", path(&file), "--workers", counts, "--engines", "pool", "--full", "--quiet"];
+        let arguments = [&arguments[..], &["--repeats", repeats, "--resume", state, "--format", "json"], more].concat();
+        run(&arguments)
+    };
+    let kept = || {
+        std::fs::read_dir(state)
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|ending| ending == "track"))
+            .count()
+    };
+    let first = json_after(&sweep("2,4", "2", &[]), 0);
+    assert_eq!((points(&first["arms"][0]), kept()), (vec![(2, 2), (4, 2)], 4));
+    // As after a crash: one run is gone, and one was not written whole.
+    let mut files: Vec<_> = std::fs::read_dir(state).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    std::fs::remove_file(&files[0]).unwrap();
+    std::fs::write(&files[1], "poolscope.track/1\n").unwrap();
+    let again = sweep("2,4", "3", &[]);
+    let told = text(&again.stderr);
+    let second = json_after(&again, 0);
+    assert_eq!(points(&second["arms"][0]), [(2, 3), (4, 3)], "{told}");
+    assert!(told.contains("resumed with 2 runs") && told.contains("is damaged"), "{told}");
+    let rate = |document: &Value| document["arms"][0]["points"][0]["throughput"]["mean"].as_f64().unwrap();
+    std::fs::remove_file(&files[1]).unwrap();
+    let third = json_after(&sweep("2,4", "3", &[]), 0);
+    assert!((rate(&second) - rate(&third)).abs() < 1e-9 * rate(&third), "nothing was run: {second} {third}");
+    for more in [&["--set", "tasks.nap.count=12"][..], &["--sweep", "chunksize=1,2"]] {
+        let output = sweep("2,4", "3", more);
+        code(&output, 2);
+        assert!(text(&output.stderr).contains("another sweep"), "{}", text(&output.stderr));
+    }
+    let head = std::path::Path::new(state).join("sweep.json");
+    let elsewhere = std::fs::read_to_string(&head).unwrap().replace("\"cores\": ", "\"cores\": 9");
+    std::fs::write(&head, elsewhere).unwrap();
+    let output = sweep("2,4", "3", &[]);
+    code(&output, 2);
+    assert!(text(&output.stderr).contains("it was measured on"), "{}", text(&output.stderr));
+}

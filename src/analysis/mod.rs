@@ -1,6 +1,7 @@
 //! Statistics and verdicts: pure functions over what was measured.
 
 pub(crate) mod always_valid;
+pub(crate) mod bracket;
 pub(crate) mod expectations;
 pub(crate) mod failing;
 pub(crate) mod futile;

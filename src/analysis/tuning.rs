@@ -4,6 +4,8 @@
 //! Pure; runs nothing.
 
 pub(crate) mod arms;
+pub mod target;
+pub(crate) mod trail;
 mod why;
 
 use std::sync::Arc;
@@ -57,6 +59,8 @@ pub struct Point {
     pub others: Option<f64>,
     /// 95th percentile of the latency from intended arrival to end, the median over the runs.
     pub sojourn_p95: Option<Duration>,
+    /// The same latency of each run.
+    pub sojourns: Vec<Quantiles>,
     /// 95th percentile of the service time, the median over the runs.
     pub service_p95: Option<Duration>,
     /// Where the time of the workers went, all runs together.
@@ -93,6 +97,7 @@ impl Point {
             others: estimate(&runs.iter().filter_map(|run| run.overhead.others).collect::<Vec<_>>())
                 .map(|others| others.mean),
             sojourn_p95: p95(runs.iter().map(|run| run.latency.sojourn)),
+            sojourns: runs.iter().map(|run| run.latency.sojourn).collect(),
             service_p95: p95(runs.iter().map(|run| run.latency.service)),
             worker_time: runs.iter().map(|run| run.worker_time).sum(),
             peak_pss_bytes: runs.iter().filter_map(|run| run.memory.peak_pss_bytes).max(),

@@ -67,6 +67,7 @@ fn prepared(workload: Prepared<Arc<Workload>>, arguments: &CompareArgs) -> Prepa
         target,
         batch: None,
         logs,
+        state: None,
     })
 }
 
@@ -101,6 +102,7 @@ fn several(arguments: &CompareArgs) -> anyhow::Result<ExitReason> {
         engines: engines.clone(),
         sweep: Vec::new(),
         full: true,
+        resume: None,
         repeats: *repeats,
         warmup: *warmup,
         batch: HiddenBatchArgs::default(),

@@ -1,6 +1,7 @@
 //! Drives a session without a dashboard: to its end, or until a signal asks for that.
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 
@@ -9,12 +10,15 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::commands::batch::Ask;
 use crate::commands::process;
 use crate::commands::progress::Progress;
+use crate::commands::sweep_state::State;
+use crate::commands::write;
 use crate::os::job_control::{self, Stopping};
 use crate::os::signal_watch::{Caught, SignalWatch};
 use crate::report::ending::Ending;
 use crate::session::conductor::{Session, SessionSpec};
 use crate::session::ending::{SessionEnd, end};
 use crate::session::escalation::{Escalation, StopLevel};
+use crate::session::keeping::Keeping;
 use crate::session::stream::SharedStream;
 use crate::session::suspension::{self, suspend};
 use crate::session::view::{ArmView, SessionCommand, SessionPhase, SessionView};
@@ -41,9 +45,14 @@ pub(super) fn drive(
     command: SessionCommand,
     progress: Progress,
     asks: Option<&mut UnboundedReceiver<Ask>>,
+    state: Option<State>,
 ) -> anyhow::Result<Driven> {
     let stream_hash = SharedStream::new(&spec.workload).hash().to_owned();
-    let mut session = Session::start(spec)?;
+    let (keeping, writer) = match state.map(State::keeping).transpose().context("keeping the state of the sweep")? {
+        Some((keeping, writer)) => (keeping, Some(writer)),
+        None => (Keeping::default(), None),
+    };
+    let mut session = Session::resume(spec, keeping)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     let watched = runtime.block_on(watch(&mut session, command, progress, asks))?;
     let view = Arc::clone(&session.handle.view.borrow());
@@ -53,6 +62,10 @@ pub(super) fn drive(
         std::mem::forget(session);
     } else {
         drop(session);
+        // Its last run is on disk before anything is said.
+        if let Some(Err(_)) = writer.map(JoinHandle::join) {
+            write::say("note: the state of the sweep was not written to its end");
+        }
     }
     let signal = match watched {
         Watched::ToItsEnd => None,

@@ -12,6 +12,7 @@ use crate::commands::keep::{self, Keeper, Over};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::progress::Progress;
 use crate::commands::run_log::Places;
+use crate::commands::sweep_state::State;
 use crate::commands::target::Target;
 use crate::commands::task_rows::TaskRows;
 use crate::commands::{ExitReason, leave, python, write};
@@ -19,7 +20,7 @@ use crate::metrics::snapshot::Snapshot;
 use crate::report::ending::Ending;
 use crate::report::text::TextOptions;
 use crate::report::{self, Results};
-use crate::report::{clean, expectation, sweep};
+use crate::report::{clean, expectation, sweep, tune};
 use crate::session::observing::ObserveRuns;
 use crate::session::stream::SharedStream;
 use crate::session::view::{SessionCommand, SessionView};
@@ -43,6 +44,8 @@ pub(super) struct Job {
     pub(crate) batch: Option<Batch>,
     /// Where logs go.
     pub(crate) logs: Places,
+    /// Where its runs are kept, and those that were made before.
+    pub(crate) state: Option<State>,
 }
 
 /// Prepares, runs and reports.
@@ -55,7 +58,7 @@ pub(super) fn execute<R: Report>(
     output: &Output,
     results: impl FnOnce(&Driven) -> R,
 ) -> anyhow::Result<ExitReason> {
-    let Job { verb, workload, own, platform, command, target, mut batch, logs } = match prepared {
+    let Job { verb, workload, own, platform, command, target, mut batch, logs, state } = match prepared {
         Ok(job) => job,
         Err(exit) => return Ok(exit),
     };
@@ -86,7 +89,7 @@ pub(super) fn execute<R: Report>(
     let keeper = Keeper::begin(&output.keep, verb, &spec.workload, &platform.host, &changes.set, keep::say);
     let progress = Progress::new(output, Console::detect());
     batch.iter().for_each(|batch| batch.beside(progress.bar()));
-    let driven = drive(spec, command, progress, batch.as_mut().map(|batch| &mut batch.asks));
+    let driven = drive(spec, command, progress, batch.as_mut().map(|batch| &mut batch.asks), state);
     let logged = logs.finish();
     let mut driven = match driven {
         Ok(driven) => driven,
@@ -120,7 +123,7 @@ pub(super) fn execute<R: Report>(
 }
 
 /// Results that can be written and judged.
-pub(super) trait Report {
+pub(super) trait Report: Judged {
     /// What was run.
     fn workload(&self) -> &Workload;
     /// Hash of its stream of tasks.
@@ -133,6 +136,10 @@ pub(super) trait Report {
     fn prometheus(&self) -> String;
     /// As text for people.
     fn text(&self, options: TextOptions) -> String;
+}
+
+/// What an exit code follows from.
+pub(super) trait Judged {
     /// How the session came to its end.
     fn ending(&self) -> &Ending;
     /// Names of the arms of which not one task succeeded, and why not.
@@ -177,7 +184,9 @@ impl Report for Results {
     fn text(&self, options: TextOptions) -> String {
         report::text::render(self, options)
     }
+}
 
+impl Judged for Results {
     fn ending(&self) -> &Ending {
         &self.ending
     }
@@ -241,7 +250,9 @@ impl Report for sweep::SweepResults {
     fn text(&self, options: TextOptions) -> String {
         sweep::text::render(self, options)
     }
+}
 
+impl Judged for sweep::SweepResults {
     fn ending(&self) -> &Ending {
         &self.ending
     }
@@ -265,6 +276,28 @@ impl Report for sweep::SweepResults {
 
     fn unsuccessful(&self) -> u64 {
         self.arms.iter().flat_map(|arm| &arm.tuning.points).map(|point| point.unsuccessful).sum()
+    }
+}
+
+impl Judged for tune::TuneResults {
+    fn ending(&self) -> &Ending {
+        &self.ending
+    }
+
+    fn all_failed(&self) -> Vec<(&str, AllFailed)> {
+        self.failed.iter().map(|(name, found)| (name.as_str(), found.clone())).collect()
+    }
+
+    fn expectations(&self) -> Vec<Checked> {
+        Vec::new()
+    }
+
+    fn suspect(&self) -> Vec<String> {
+        (self.suspect > 0).then(|| format!("{} runs of it", self.suspect)).into_iter().collect()
+    }
+
+    fn unsuccessful(&self) -> u64 {
+        self.unsuccessful
     }
 }
 
@@ -327,7 +360,7 @@ fn junit(results: &impl Report) -> String {
 }
 
 /// The exit code of what was measured; says why it is none of success, unless the page did.
-pub(super) fn verdict(results: &impl Report, output: &Output, on_page: bool) -> ExitReason {
+pub(super) fn verdict(results: &impl Judged, output: &Output, on_page: bool) -> ExitReason {
     let failed = results.all_failed();
     let failed = failed.iter().map(|(name, found)| all_failed(name, found, on_page));
     let exit = failed.fold(ended(results.ending()), ExitReason::or_graver);

@@ -31,9 +31,11 @@ pub(crate) mod run;
 mod run_log;
 pub(crate) mod schema;
 pub(crate) mod sweep;
+mod sweep_state;
 mod target;
 mod task_rows;
 pub(crate) mod trial;
+pub(crate) mod tune;
 mod unpacked;
 mod write;
 
@@ -136,6 +138,7 @@ fn execute_verb(cli: Cli) -> anyhow::Result<ExitReason> {
         Some(Verb::Run(arguments)) => run::execute(&arguments),
         Some(Verb::Compare(arguments)) => compare::execute(&arguments),
         Some(Verb::Sweep(arguments)) => sweep::execute(&arguments),
+        Some(Verb::Tune(arguments)) => tune::execute(&arguments),
         Some(Verb::Check(arguments)) => check::execute(&arguments),
         Some(Verb::List(arguments)) => list::execute(&arguments),
         Some(Verb::Try(arguments)) => trial::execute(&arguments),

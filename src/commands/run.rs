@@ -40,5 +40,5 @@ fn prepared(arguments: &RunArgs) -> Prepared<Job> {
     let batch = batch::prepare(&arguments.batch, &mut once, output_is_free)?;
     let logs = Places::open(output, &[file])?;
     let (own, command) = (Vec::new(), SessionCommand::Run(Mode::Interleaved));
-    Ok(Job { verb: "run", workload: Arc::new(once), own, platform, command, target, batch, logs })
+    Ok(Job { verb: "run", workload: Arc::new(once), own, platform, command, target, batch, logs, state: None })
 }

@@ -1,7 +1,7 @@
 //! `poolscope sweep`: worker counts and other settings, headless.
 
 mod cells;
-mod scope;
+pub(super) mod scope;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -15,11 +15,12 @@ use crate::commands::measured::{self, partial};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::run_log::Places;
 use crate::commands::sweep::cells::{ArmSettings, Origin};
+use crate::commands::sweep_state::State;
 use crate::commands::target::Target;
 use crate::commands::{ExitReason, write};
 use crate::report::sweep::{SweepResults, SweptArm};
 use crate::session::view::{ArmView, SessionCommand, Sweep};
-use crate::workload::model::{Dimension, Workload};
+use crate::workload::model::{Dimension, EngineSpec, Workload};
 use crate::workload::source::Source;
 
 /// Tries what is asked for, or what the file says, or else worker counts that the results lead to.
@@ -105,12 +106,15 @@ fn prepared(
     let all = prepare::with_arms(&workload, flat.iter().map(|(engine, ..)| engine.clone()).collect());
     let baseline = flat.iter().position(|(_, arm, _)| Some(&arm.base) == baseline.as_ref()).unwrap_or(0);
     let all = Workload { measure, baseline, skipped: Vec::new(), ..all };
+    let arms: Vec<EngineSpec> = flat.iter().map(|(engine, ..)| engine.clone()).collect();
+    let folder = arguments.resume.as_deref();
+    let state = folder.map(|folder| State::open(folder, &all, &arms, &platform.host)).transpose()?;
     let groups = flat.iter().map(|(_, arm, _)| arm.group).filter(|_| !arguments.full).collect();
     let sweep = Sweep { arms: (0..flat.len()).collect(), counts, groups, runs, show_best: false };
     let layout = Layout { dimensions, arms: flat.iter().map(|(_, arm, _)| arm.clone()).collect(), runs };
     let own = flat.into_iter().map(|(.., own)| own).collect();
     let (workload, command) = (Arc::new(all), SessionCommand::Sweep(sweep));
-    Ok((Job { verb: "sweep", workload, own, platform, command, target, batch: None, logs }, layout))
+    Ok((Job { verb: "sweep", workload, own, platform, command, target, batch: None, logs, state }, layout))
 }
 
 /// Worker counts are the same, whether they are said as a field or with `--workers`.

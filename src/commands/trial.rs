@@ -99,8 +99,8 @@ fn run(arguments: &TryArgs, given: Given, batch: Option<Batch>) -> anyhow::Resul
     if changes.workers.as_ref().is_some_and(|counts| counts.single().is_none()) {
         let (file, changes) = (NAME.to_owned(), changes.clone());
         let (engines, sweep, batch) = (Vec::new(), Vec::new(), HiddenBatchArgs::default());
-        let (full, repeats, warmup) = (false, None, None);
-        let arguments = SweepArgs { file, engines, sweep, full, repeats, warmup, batch, changes, output };
+        let (full, resume, repeats, warmup) = (false, None, None, None);
+        let arguments = SweepArgs { file, engines, sweep, full, resume, repeats, warmup, batch, changes, output };
         let loaded = Ok((given.source, given.workload));
         return sweep::of(loaded, Vec::new(), &arguments, |workload| workload.measure.repeats.get());
     }

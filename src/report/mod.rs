@@ -44,6 +44,7 @@ pub(crate) mod shell;
 pub(crate) mod sweep;
 pub(crate) mod text;
 pub(crate) mod trace;
+pub(crate) mod tune;
 pub(crate) mod units;
 
 /// Everything that was measured, of one arm (`run`) or several (`compare`).

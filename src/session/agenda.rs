@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::analysis::tuning::{Bounds, Point, Step, Tuning, clearly_bad, next_step};
+use crate::analysis::tuning::{Bounds, Point, Step, Tuning, clearly_bad, next_step, target};
 use crate::session::schedule::Schedule;
 pub(super) use crate::session::schedule::Turn;
 use crate::session::view::{RunPosition, Sweep, SweepCounts};
@@ -97,7 +97,7 @@ impl Cell {
 impl Sweeping {
     pub(crate) fn new(sweep: Sweep) -> Self {
         let counts: Vec<Option<u32>> = match &sweep.counts {
-            SweepCounts::Found => Vec::new(),
+            SweepCounts::Found | SweepCounts::For(_) => Vec::new(),
             SweepCounts::Given(counts) => counts.iter().copied().map(Some).collect(),
             SweepCounts::Own => vec![None],
         };
@@ -127,6 +127,9 @@ impl Sweeping {
     }
 
     fn next(&mut self, known: &[ArmFacts<'_>]) -> Option<Turn> {
+        if self.is_complete(known) {
+            return None;
+        }
         // What an arm has never done takes longer the first time.
         let needed = || self.sweep.arms.iter().map(|arm| (*arm, known.get(*arm).map_or(0, |arm| arm.warmup))).collect();
         let mut warmup: Vec<(usize, u32)> = self.warmup.take().unwrap_or_else(needed);
@@ -138,7 +141,7 @@ impl Sweeping {
         let runs = self.sweep.runs;
         let (arm, workers, run) = match cold {
             Some(arm) => (arm, self.first_count(arm, known), 0),
-            None if self.sweep.counts == SweepCounts::Found => self.found(known)?,
+            None if matches!(self.sweep.counts, SweepCounts::Found | SweepCounts::For(_)) => self.found(known)?,
             None => self.given(known)?,
         };
         self.position = Some(RunPosition::Sweep { arm, workers, run, runs });
@@ -147,23 +150,39 @@ impl Sweeping {
 
     fn first_count(&self, arm: usize, known: &[ArmFacts<'_>]) -> u32 {
         match &self.sweep.counts {
-            SweepCounts::Found => 1,
+            SweepCounts::Found | SweepCounts::For(_) => 1,
             SweepCounts::Given(counts) => counts.first().copied().unwrap_or(1),
             SweepCounts::Own => known.get(arm).map_or(1, |arm| arm.wanted),
         }
     }
 
+    /// Whether given points have all their runs, so that none is to be made, be it to warm up.
+    fn is_complete(&self, known: &[ArmFacts<'_>]) -> bool {
+        let made = |cell: &Cell| Some(known.get(cell.arm)?.tuning.point(cell.count(known))?.runs());
+        !self.cells.is_empty() && self.cells.iter().all(|cell| made(cell).unwrap_or(0) >= self.sweep.runs)
+    }
+
     /// Round by round, so that what changes slowly meets all of them.
     fn given(&mut self, known: &[ArmFacts<'_>]) -> Option<(usize, u32, u32)> {
-        if self.left.is_empty() {
-            if self.round > 0 && self.round < self.sweep.runs {
-                self.drop_bad(known);
+        loop {
+            if self.left.is_empty() {
+                if self.round >= self.sweep.runs {
+                    return None;
+                }
+                if self.round > 0 {
+                    self.drop_bad(known);
+                }
+                self.round += 1;
+                self.left = self.cells.iter().copied().collect();
             }
-            self.round += 1;
-            self.left = self.cells.iter().copied().filter(|_| self.round <= self.sweep.runs).collect();
+            let cell = self.left.pop_front()?;
+            let workers = cell.count(known);
+            let made = known.get(cell.arm).and_then(|arm| arm.tuning.point(workers)).map_or(0, Point::runs);
+            // What was measured before counts too.
+            if made < self.round {
+                return Some((cell.arm, workers, self.round));
+            }
         }
-        let cell = self.left.pop_front()?;
-        Some((cell.arm, cell.count(known), self.round))
     }
 
     /// What is clearly bad among its rivals gets no more runs.
@@ -191,7 +210,11 @@ impl Sweeping {
             if known.broken {
                 continue;
             }
-            let workers = match next_step(&known.tuning.points, self.sweep.runs, known.bounds) {
+            let step = match self.sweep.counts {
+                SweepCounts::For(target) => target::next(&known.tuning.points, target, self.sweep.runs, known.bounds),
+                _ => next_step(&known.tuning.points, self.sweep.runs, known.bounds),
+            };
+            let workers = match step {
                 Step::Run(workers) => Some(workers),
                 // The picture of the last run is that of the recommended count; it counts too, and may lead to another one.
                 Step::Done if !self.sweep.show_best => None,
@@ -280,26 +303,30 @@ mod tests {
 
     #[test]
     fn clearly_bad_points_of_a_group_get_no_more_runs() {
-        let sweep = |groups| Sweep {
-            arms: vec![0],
-            counts: SweepCounts::Given((1..=8).collect()),
-            groups,
-            runs: 3,
-            show_best: false,
+        let rates = [10.0, 20.0, 29.0, 38.5, 35.0, 36.0, 37.0, 40.0];
+        let turns = |groups: Vec<usize>, before: usize| {
+            let counts = SweepCounts::Given((1..=8).collect());
+            let mut sweep = Sweeping::new(Sweep { arms: vec![0], counts, groups, runs: 3, show_best: false });
+            let (mut made, mut turns) = ([before; 8], Vec::new());
+            loop {
+                let known = (1..).zip(rates).zip(made);
+                let points = known.map(|((workers, rate), made)| Point {
+                    rate: estimate(&vec![rate; made]),
+                    ..Point::of(workers, &[], 0)
+                });
+                let Some(workers) = next(&mut sweep, &Tuning::of(points.collect(), BOUNDS), 8) else {
+                    return (turns, sweep.dropped().to_vec());
+                };
+                made[workers as usize - 1] += 1;
+                turns.push(workers);
+            }
         };
-        let turns = |groups| {
-            let mut sweep = Sweeping::new(sweep(groups));
-            let turns: Vec<u32> = std::iter::from_fn(|| next(&mut sweep, &tuning(None), 8)).collect();
-            (turns, sweep.dropped().to_vec())
-        };
-        let (all, none) = turns(Vec::new());
+        let (all, none) = turns(Vec::new(), 0);
         assert_eq!((all.len(), none), (24, Vec::new()));
-        let (some, dropped) = turns(vec![0]);
-        assert_eq!(
-            dropped,
-            [(0, 3), (0, 2), (0, 1)],
-            "4 to 8 are within 80 % of the best, and half of what is left is"
-        );
+        let (some, dropped) = turns(vec![0], 0);
+        assert_eq!(dropped, [(0, 3), (0, 2), (0, 1)], "the others have 80 % of the best rate");
         assert_eq!(some, [1, 2, 3, 4, 5, 6, 7, 8, 4, 5, 6, 7, 8, 4, 5, 6, 7, 8]);
+        assert_eq!(turns(Vec::new(), 2).0, [1, 2, 3, 4, 5, 6, 7, 8], "what was made before counts too");
+        assert_eq!(turns(Vec::new(), 3).0, [0; 0]);
     }
 }

@@ -13,6 +13,7 @@ use crate::metrics::kept::Runs;
 use crate::metrics::snapshot::{GilProbe, Snapshot};
 use crate::metrics::track::Track;
 use crate::session::arm_spec::ArmSpec;
+use crate::session::keeping::KeptRun;
 use crate::session::stream::SharedStream;
 use crate::session::view::{ArmView, Mode};
 use crate::workload::model::{EngineSpec, OnTimeout, Workload};
@@ -176,6 +177,11 @@ impl ArmState {
                 }
             }
         }
+    }
+
+    /// Keeps a run that was made before this session.
+    pub(crate) fn resume(&mut self, KeptRun { workers, round, run, .. }: KeptRun, percentiles: &[f64]) {
+        Arc::make_mut(&mut self.counts.entry(workers).or_default().runs).push(run, round, percentiles);
     }
 
     /// Keeps a run that does not count where something failed in it: that stays known.

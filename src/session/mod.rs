@@ -12,6 +12,7 @@ pub mod ending;
 pub(crate) mod error;
 pub mod escalation;
 pub mod handle;
+pub mod keeping;
 mod kills;
 mod lifecycle;
 pub mod observing;

@@ -138,6 +138,11 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
+    /// Goes on after a round.
+    pub(crate) fn after(number: u32) -> Self {
+        Self { number, ran: Vec::new() }
+    }
+
     /// What was before lies apart: the next run begins a round.
     pub(crate) fn begin(&mut self) {
         self.ran.clear();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::analysis::inference::Looks;
 use crate::analysis::precision::Precision;
 use crate::analysis::tuning::Tuning;
+use crate::analysis::tuning::target::Target;
 use crate::analysis::verdict::Verdict;
 use crate::engine::control::Capabilities;
 use crate::engine::event::Slot;
@@ -272,6 +273,8 @@ pub enum Change {
 pub enum SweepCounts {
     /// Those that the results lead to ([`crate::analysis::tuning::next_step`]).
     Found,
+    /// Those that the results lead to on the way to a target ([`crate::analysis::tuning::target`]).
+    For(Target),
     /// These, in every arm.
     Given(Vec<u32>),
     /// That which each arm is to have: other settings are tried.

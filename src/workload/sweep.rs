@@ -5,7 +5,6 @@
 //! place of an entry is every one of them. Values are a list (`1,2,4`), a range of whole numbers (`1..8`), or one in which
 //! each value is so many times the one before (`1ms..64msx2`); a unit is kept.
 
-use crate::workload::load::{ARRIVAL_KEYS, ENGINE_KEYS, FILE_KEYS, TASK_KEYS};
 use crate::workload::units;
 use crate::workload::yaml::{self, Tree};
 
@@ -65,20 +64,6 @@ impl Dimension {
         self.path == "workers"
     }
 
-    /// The full path of the field, with `*` for every entry.
-    #[must_use]
-    pub(crate) fn full_path(&self) -> String {
-        let path = &self.path;
-        let first = path.split(['.', '[']).next().unwrap_or_default();
-        match first {
-            _ if FILE_KEYS.contains(&first) => path.clone(),
-            _ if ENGINE_KEYS.contains(&first) => format!("engines.*.{path}"),
-            _ if TASK_KEYS.contains(&first) => format!("tasks.*.{path}"),
-            _ if ARRIVAL_KEYS.contains(&first) => format!("arrivals.{path}"),
-            _ => path.clone(),
-        }
-    }
-
     /// What `--set` is given for one of its values. The size of a task is a service time of that length.
     #[must_use]
     pub(crate) fn change(path: &str, value: &str) -> String {
@@ -106,7 +91,7 @@ pub(crate) fn values(text: &str) -> Result<Vec<String>, String> {
         match part.split_once("..") {
             _ if part.is_empty() => return Err("a value is missing".to_owned()),
             Some((first, last)) if part.starts_with(|c: char| c.is_ascii_digit()) => {
-                all.extend(range(part, first, last)?)
+                all.extend(range(part, first, last)?);
             }
             _ => all.push(part.to_owned()),
         }
@@ -244,18 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_in_one_place_may_stand_alone() {
-        let full = |path: &str| Dimension::new(path, vec!["1".to_owned()]).map(|one| one.full_path());
-        for (path, wanted) in [
-            ("chunksize", "engines.*.chunksize"),
-            ("args.n", "tasks.*.args.n"),
-            ("rate", "arrivals.rate"),
-            ("total", "total"),
-            ("engines.pool.nice", "engines.pool.nice"),
-            ("tasks[0].count", "tasks[0].count"),
-        ] {
-            assert_eq!(full(path).as_deref(), Ok(wanted));
-        }
+    fn the_size_of_a_task_is_a_constant_service_time() {
         let change = Dimension::change("tasks.0.service_time", "5ms");
         assert_eq!(change, "tasks.0.service_time={ dist: constant, value: 5ms }");
         assert_eq!(Dimension::change("total", "5"), "total=5");

@@ -7,6 +7,7 @@ use crate::cli::ChangeArgs;
 use crate::commands::prepare::{self, Prepared};
 use crate::commands::{ExitReason, python, write};
 use crate::report::clean;
+use crate::workload::load;
 use crate::workload::model::{Dimension, EngineSpec, Workload};
 use crate::workload::source::Source;
 use crate::workload::sweep::MOST;
@@ -77,7 +78,7 @@ pub(super) fn all(
             })
             .collect();
         let chosen: Vec<(&Resolved<'_>, usize)> = resolved.iter().zip(values.into_iter().rev()).collect();
-        let mut workload = load(origin, &chosen)?;
+        let mut workload = combined(origin, &chosen)?;
         let takes_part = |arm: &EngineSpec| {
             chosen.iter().all(|(one, value)| {
                 let own = one.entries.iter().find(|entry| entry.engine.as_ref() == Some(&arm.name));
@@ -138,7 +139,7 @@ fn same_tasks(one: &Workload, other: &Workload) -> bool {
 }
 
 fn resolve<'a>(origin: &Origin<'_>, dimension: &'a Dimension) -> Prepared<Resolved<'a>> {
-    let path = dimension.full_path();
+    let path = load::full_path(&dimension.path);
     let Origin { base, .. } = origin;
     let entries: Vec<(String, Option<String>)> = match path.split_once(".*.") {
         None => vec![(path, None)],
@@ -194,7 +195,7 @@ fn resolve<'a>(origin: &Origin<'_>, dimension: &'a Dimension) -> Prepared<Resolv
     Ok(Resolved { dimension, entries })
 }
 
-fn load(origin: &Origin<'_>, chosen: &[(&Resolved<'_>, usize)]) -> Prepared<Workload> {
+fn combined(origin: &Origin<'_>, chosen: &[(&Resolved<'_>, usize)]) -> Prepared<Workload> {
     if chosen.is_empty() {
         return Ok(origin.base.clone());
     }

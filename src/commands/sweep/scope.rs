@@ -17,7 +17,7 @@ const SURE: [u32; 3] = [1, 2, 4];
 const MOST_FORESEEN: u64 = 20_000_000;
 
 /// The arms whose worker count can be another one, each of them once; those that are left out are told.
-pub(super) fn arms(all: Vec<EngineSpec>) -> Prepared<Vec<EngineSpec>> {
+pub(in crate::commands) fn arms(all: Vec<EngineSpec>) -> Prepared<Vec<EngineSpec>> {
     let same_but_workers = |one: &EngineSpec, other: &EngineSpec| {
         let named = EngineSpec { name: other.name.clone(), workers: other.workers, ..one.clone() };
         named == *other
@@ -64,7 +64,7 @@ pub(super) fn check(
     for (workload, stream) in workloads.iter_mut().zip(&streams) {
         let counts: Vec<u32> = match &counts {
             SweepCounts::Given(counts) => counts.clone(),
-            SweepCounts::Found => {
+            SweepCounts::Found | SweepCounts::For(_) => {
                 let most = bearable(workload, stream, tasks, platform, changes).min(tasks);
                 SURE.into_iter().filter(|count| *count <= most).collect()
             }

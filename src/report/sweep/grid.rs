@@ -107,12 +107,14 @@ pub(super) fn draw(out: &mut String, results: &SweepResults, paint: Paint) {
         }
         [one, two] => {
             for base in &bases {
+                // What does not apply to an engine makes no columns.
+                let applies = places.iter().any(|place| place.arm.base == *base && place.value(&two.path).is_some());
+                let others = || two.values.iter().take(if applies { two.values.len() } else { 1 });
                 let head: Vec<String> = std::iter::once(format!("{} \\ {}", one.path, two.path))
-                    .chain(two.values.iter().cloned())
+                    .chain(others().map(|value| if applies { value.clone() } else { "any".to_owned() }))
                     .collect();
                 let row = |value: &String| {
-                    let cells =
-                        two.values.iter().map(|other| cell(of(base, &[(&one.path, value), (&two.path, other)])));
+                    let cells = others().map(|other| cell(of(base, &[(&one.path, value), (&two.path, other)])));
                     std::iter::once(value.clone()).chain(cells).collect::<Vec<_>>()
                 };
                 columns(out, &format!("{base}, tasks/s"), head, one.values.iter().map(row).collect(), paint);

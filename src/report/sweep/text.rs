@@ -257,7 +257,14 @@ fn at(label: &str, workers: u32) -> String {
 }
 
 /// A text in lines of the width, those after the first indented as far as it is by `lead`.
-fn wrapped(out: &mut String, lead: &str, text: &str, width: usize, paint: Paint, style: anstyle::Style) {
+pub(in crate::report) fn wrapped(
+    out: &mut String,
+    lead: &str,
+    text: &str,
+    width: usize,
+    paint: Paint,
+    style: anstyle::Style,
+) {
     let indent = " ".repeat(table::width(lead));
     let room = width.saturating_sub(indent.len()).max(20);
     let mut current = String::new();

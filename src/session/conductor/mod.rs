@@ -25,6 +25,7 @@ pub use crate::session::arm_spec::ArmSpec;
 use crate::session::deadline::Deadline;
 use crate::session::error::SessionStartError;
 use crate::session::handle::SessionHandle;
+use crate::session::keeping::{Keeping, KeptRun};
 use crate::session::kills::KillRequests;
 use crate::session::lifecycle::Lifecycle;
 use crate::session::observing::ObserveRuns;
@@ -65,8 +66,16 @@ impl Session {
     /// # Errors
     /// When its thread or runtime cannot be made.
     pub fn start(spec: SessionSpec) -> Result<Self, SessionStartError> {
+        Self::resume(spec, Keeping::default())
+    }
+
+    /// Makes a session that goes on from runs that were made before, and tells of those that it makes.
+    ///
+    /// # Errors
+    /// See [`Session::start`].
+    pub fn resume(spec: SessionSpec, keeping: Keeping) -> Result<Self, SessionStartError> {
         let (commands, requests) = mpsc::unbounded_channel();
-        let conductor = Conductor::new(spec);
+        let conductor = Conductor::new(spec, keeping);
         let (sender, view) = watch::channel(Arc::new(conductor.view()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|source| SessionStartError::Runtime { source })?;
@@ -117,6 +126,8 @@ struct Conductor {
     mode: Mode,
     agenda: Agenda,
     rounds: Rounds,
+    /// Who is told of counted runs.
+    keep: Option<mpsc::UnboundedSender<KeptRun>>,
     verdicts: Arc<Vec<Verdict>>,
     kills: KillRequests,
     /// When changed arms may be measured by themselves.
@@ -137,17 +148,25 @@ struct Conductor {
 }
 
 impl Conductor {
-    fn new(spec: SessionSpec) -> Self {
+    fn new(spec: SessionSpec, Keeping { earlier, sender }: Keeping) -> Self {
         let stream = SharedStream::new(&spec.workload);
         let arm = |of: &ArmSpec| ArmState::new(of.clone(), (&spec.workload, &stream), &spec.context);
-        let arms: Vec<ArmState> = spec.arms.iter().map(arm).collect();
+        let mut arms: Vec<ArmState> = spec.arms.iter().map(arm).collect();
+        let rounds = Rounds::after(earlier.iter().map(|kept| kept.round).max().unwrap_or(0));
+        let is_resumed = !earlier.is_empty();
+        for kept in earlier {
+            if let Some(arm) = arms.get_mut(kept.arm) {
+                arm.resume(kept, &spec.workload.measure.percentiles);
+            }
+        }
         let agenda = Agenda::Rounds(Schedule::new(&spec.workload, arms.len(), false, 0));
-        Self {
+        let mut conductor = Self {
             arms,
             lifecycle: Lifecycle::default(),
             mode: Mode::Interleaved,
             agenda,
-            rounds: Rounds::default(),
+            rounds,
+            keep: sender,
             verdicts: Arc::default(),
             kills: KillRequests::new(),
             rested: Instant::now(),
@@ -160,7 +179,11 @@ impl Conductor {
             precision: None,
             control_cores: None,
             spec,
+        };
+        if is_resumed {
+            conductor.sum_up();
         }
+        conductor
     }
 
     fn view(&self) -> SessionView {

@@ -15,6 +15,7 @@ use crate::os::spare_cores;
 use crate::session::agenda::{Again, Agenda, ArmFacts, Sweeping, Turn};
 use crate::session::arm::LiveRun;
 use crate::session::error::SessionError;
+use crate::session::keeping::KeptRun;
 use crate::session::lifecycle::Lifecycle;
 use crate::session::observing::RunBegins;
 use crate::session::schedule::Schedule;
@@ -256,6 +257,12 @@ impl Conductor {
         }
         let Some(live) = arm.live.take() else { return };
         if state == RunState::Finished {
+            let counts = live.counted && !live.touched && self.mode == Mode::Interleaved;
+            if let Some(keep) = self.keep.as_ref().filter(|_| counts) {
+                let run = Arc::clone(&snapshot);
+                // Nobody listens any more: it is kept here all the same.
+                let _gone = keep.send(KeptRun { arm: index, workers: live.workers, round: live.round, run });
+            }
             arm.keep(&live, snapshot, self.mode, &self.spec.workload.measure.percentiles);
         }
         // It is over: this does not wait for long.

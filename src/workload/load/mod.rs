@@ -60,12 +60,7 @@ use field::Field;
 pub(crate) use files::NoFiles;
 
 pub use files::NamedFiles;
-
-/// Keys by the place that they belong to, as they are read.
-pub(crate) const FILE_KEYS: &[&str] = keys::FILE.accepted;
-pub(crate) const ENGINE_KEYS: &[&str] = keys::ENGINE.accepted;
-pub(crate) const TASK_KEYS: &[&str] = keys::TASK.accepted;
-pub(crate) const ARRIVAL_KEYS: &[&str] = keys::ARRIVALS.accepted;
+pub(crate) use sweep::full_path;
 
 pub(crate) use nearest::nearest as nearest_word;
 pub(crate) use warn::one_worker;

@@ -8,7 +8,8 @@ use ratatui::layout::Rect;
 
 use super::paint::{cols, put, row, rows, span};
 use super::{Scene, footer, header, notes};
-use crate::analysis::tuning::{Advice, RULE};
+use crate::analysis::tuning::trail::trail;
+use crate::analysis::tuning::{Advice, RULE, Tuning};
 use crate::tui::model::{self, Pane, Role};
 use crate::tui::{text, tune};
 
@@ -17,8 +18,8 @@ const CHART: u16 = 16;
 
 /// Least height of the chart where there is one.
 const LEAST_CHART: u16 = 6;
-/// Lines beside the table's own: the advice, the reason, the fit, the head and the rule.
-const OTHER: u16 = 8;
+/// Lines beside the table's own: the advice, the reason, the fit, the trail, the head and the rule.
+const OTHER: u16 = 9;
 
 /// The whole screen.
 pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
@@ -42,7 +43,7 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     // The rule stands beside the result wherever there is room for both.
     let rule = text::wrap(&format!("{RULE} n: runs, ! suspect, +1 your hand was in it."), room(below));
     let rule_height = u16::try_from(rule.len()).unwrap_or(u16::MAX);
-    if below.height >= rule_height + 10 {
+    if below.height >= rule_height + 11 {
         let place = rows(below, below.height - rule_height, rule_height);
         for (index, line) in (0..).zip(rule) {
             put(buf, row(place, index), span(format!(" {line}"), scene.theme.dim));
@@ -63,6 +64,14 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 
 fn room(area: Rect) -> usize {
     usize::from(area.width).saturating_sub(2)
+}
+
+/// The counts in the order in which they were tried, and why the last of them; `None` below two.
+fn trail_of(tuning: &Tuning) -> Option<String> {
+    let stops = trail(&tuning.points);
+    let last = stops.last().filter(|_| stops.len() > 1)?;
+    let counts: Vec<String> = stops.iter().map(|stop| stop.workers.to_string()).collect();
+    Some(format!("trail {}: {}", counts.join(" "), last.why))
 }
 
 /// The recommendation, the sentence why, and the table of one arm.
@@ -104,14 +113,17 @@ fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
         put(buf, row(area, line), span(format!(" {lead}{words}"), theme.base));
     }
     let rows_of_table = tune::counts(tuning, pane.view.workers).len() + 1;
-    let has_room = usize::from(area.height) > usize::from(1 + lines) + rows_of_table;
+    let free = usize::from(area.height).saturating_sub(usize::from(1 + lines) + rows_of_table);
     let fit = match &tuning.fit {
-        _ if tuning.points.is_empty() || !has_room => None,
+        _ if tuning.points.is_empty() => None,
         Ok(fit) => Some(fit.to_string()),
         Err(none) => Some(none.to_string()),
     };
-    if let Some(fit) = &fit {
-        put(buf, row(area, 1 + lines), span(format!(" {}", text::fit(fit, room(area))), theme.dim));
+    let extra: Vec<String> = fit.into_iter().chain(trail_of(tuning)).take(free).collect();
+    let mut next = 1 + lines;
+    for words in extra {
+        put(buf, row(area, next), span(format!(" {}", text::fit(&words, room(area))), theme.dim));
+        next += 1;
     }
-    table::draw(scene, index, pane, rows(area, 1 + lines + u16::from(fit.is_some()), area.height), buf);
+    table::draw(scene, index, pane, rows(area, next, area.height), buf);
 }

@@ -1,0 +1,254 @@
+//! Places where something changes: the size of a task at which a process for each costs no more than a pool, and the rate of
+//! arrivals beyond which a queue grows without bound.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use super::{Halt, Tuner};
+use crate::analysis::bracket::{Bracket, Side};
+use crate::analysis::statistics::estimate;
+use crate::analysis::verdict::{Counted, RunFigure, compare};
+use crate::commands::{ExitReason, prepare, write};
+use crate::report::clean;
+use crate::report::tune::{Ends, Outcome, TuneStep};
+use crate::report::units;
+use crate::session::view::{Mode, SessionCommand};
+use crate::workload::model::{ArrivalProcess, Arrivals, Dimension, EngineKind, EngineSpec, Total, Workload};
+use crate::workload::stream::Stream;
+use crate::workload::units::format_duration;
+
+/// Pool and process meet where the pool is faster by no more than this factor: it never is by nothing.
+const MEET: f64 = 1.05;
+/// Sizes of tasks that are tried, in seconds, and how near to each other the ends are to come.
+const SIZES: (f64, f64) = (20e-6, 10.0);
+const NARROW_SIZE: f64 = 1.3;
+/// A queue grows where its run takes longer than its arrivals by more than this share of them.
+const GROWS: f64 = 0.02;
+const NARROW_RATE: f64 = 1.04;
+/// Time that a run is to take, in seconds, and what a task costs beside its work, where that is not known.
+const RUN: f64 = 0.7;
+const OVERHEAD: f64 = 0.002;
+/// Tasks of a run.
+const FEWEST: f64 = 40.0;
+const MOST: f64 = 20_000.0;
+/// Sessions in which one value is looked at until it tells.
+const SESSIONS: u32 = 3;
+
+impl Tuner<'_> {
+    /// The size of a task at which the pool is no more than 5 % faster.
+    pub(super) fn break_even(&mut self) -> Result<Outcome, Halt> {
+        let pool = self.of_kind(EngineKind::Pool, |kind| kind == EngineKind::Pool)?;
+        let process = self.of_kind(EngineKind::Process, EngineKind::process_per_task)?;
+        let fields: Vec<String> =
+            (0..self.workload.classes.len()).map(|place| format!("tasks.{place}.service_time")).collect();
+        let size_of = |field: &String| Dimension::change(field, "10ms");
+        let unfit = fields
+            .iter()
+            .find(|field| prepare::reloaded(&self.source, &self.arguments.changes, &[size_of(field)]).is_err());
+        if unfit.is_some() {
+            write::say(
+                "error: break-even changes the size of the tasks: each needs a service_time (kinds cpu and sleep)",
+            );
+            return Err(ExitReason::BadInput.into());
+        }
+        let mut bracket = Bracket::new(SIZES, NARROW_SIZE);
+        while let Some(size) = bracket.next(0.005) {
+            let value = format_duration(Duration::from_secs_f64(size));
+            let workers = 2.0_f64.max(f64::from(self.platform.host.usable_cores()));
+            let tasks = (RUN * workers / (size + OVERHEAD)).clamp(FEWEST, MOST);
+            let mut set: Vec<String> = fields.iter().map(|field| Dimension::change(field, &value)).collect();
+            set.extend(self.so_many(tasks));
+            let why = words_of(&bracket, |size| units::duration(Duration::from_secs_f64(size)));
+            let (mut one, mut other): (Vec<RunFigure>, Vec<RunFigure>) = Default::default();
+            let mut side = Side::Unclear;
+            let mut ratio = None;
+            for number in 0..SESSIONS {
+                let workload = prepare::with_arms(&self.changed(&set)?, vec![pool.clone(), process.clone()]);
+                let view = self.session(workload, SessionCommand::Run(Mode::Interleaved))?;
+                for (all, arm) in [&mut one, &mut other].into_iter().zip(&view.arms) {
+                    // Rounds of another session are others.
+                    let later = |figure: RunFigure| RunFigure { round: figure.round + number * 1000, ..figure };
+                    all.extend(Counted::from(&*arm.finished).figures().into_iter().map(later));
+                }
+                let found = compare(&other, &one);
+                ratio = found.ratio.zip(found.ci95);
+                side = match ratio {
+                    Some((_, (low, _))) if low > MEET => Side::Below,
+                    Some((_, (_, high))) if high < MEET => Side::Above,
+                    _ => Side::Unclear,
+                };
+                if side != Side::Unclear {
+                    break;
+                }
+            }
+            bracket.add(size, side);
+            let rate = estimate(&one.iter().map(|figure| figure.throughput).collect::<Vec<_>>());
+            let figure = ratio.map(|(ratio, (low, high))| format!("pool {ratio:.2}× process ({low:.2}–{high:.2})"));
+            let what = format!("tasks of {}", units::duration(Duration::from_secs_f64(size)));
+            self.steps.push(TuneStep {
+                what,
+                why,
+                runs: u32::try_from(one.len() + other.len()).unwrap_or(0),
+                rate,
+                figure,
+            });
+        }
+        let (low, high) = bracket.ends();
+        let at = |size: f64| units::duration(Duration::from_secs_f64(size));
+        let words = match (low, high) {
+            (Some(low), Some(high)) => format!("BREAK-EVEN between {} and {} a task", at(low), at(high)),
+            (None, Some(high)) => format!("no break-even: tasks of {} and more are worth a process each", at(high)),
+            (Some(low), None) => format!("no break-even up to {}: the pool is faster", at(low)),
+            (None, None) => "no break-even found: the runs scatter too much to tell".to_owned(),
+        };
+        let (pool, process) = (clean::line(&pool.name).into_owned(), clean::line(&process.name).into_owned());
+        let why = format!(
+            "below, {pool} is more than 5 % faster than {process} with 95 % confidence; above, it is not. All tasks had that size"
+        );
+        let met = low.zip(high).map(|_| true);
+        Ok(Outcome { words, why, met, place: Some(Ends { unit: "s", low, high }), ..Outcome::default() })
+    }
+
+    /// The rate of arrivals beyond which the queue grows for as long as they come.
+    pub(super) fn knee(&mut self) -> Result<Outcome, Halt> {
+        let arm = self.arm()?;
+        let process = match &self.workload.arrivals {
+            Arrivals::Open(open) if open.process == ArrivalProcess::Constant => "constant",
+            _ => "poisson",
+        };
+        let capacity = self.capacity(&arm)?;
+        let mut bracket = Bracket::new((capacity / 20.0, capacity * 4.0), NARROW_RATE);
+        // Steps of four are for places of which nothing is known: this one is near the capacity.
+        let mut near = [capacity * 0.85, capacity * 1.15].into_iter();
+        while let Some(wanted) = near.next().or_else(|| bracket.next(capacity)) {
+            let tasks = (wanted * RUN * 2.0).clamp(FEWEST * 2.0, MOST);
+            let mut set = vec![format!("arrivals={{ mode: open, process: {process}, rate: {wanted:.6}/s }}")];
+            set.extend(self.so_many(tasks));
+            let workload = prepare::with_arms(&self.changed(&set)?, vec![arm.clone()]);
+            let stream = Stream::new(&workload);
+            let Some(span) = stream.arrivals().and_then(Iterator::last).map(|last| last.as_secs_f64()) else {
+                write::say("error: knee changes the arrivals of this workload, and they are not open then");
+                return Err(ExitReason::BadInput.into());
+            };
+            // As they were drawn.
+            let rate = stream.total() as f64 / span.max(1e-9);
+            let why = words_of(&bracket, |rate| format!("{}/s", units::rate(rate)));
+            let (mut longer, mut rates): (Vec<f64>, Vec<f64>) = Default::default();
+            let mut side = Side::Unclear;
+            for _ in 0..SESSIONS {
+                let view = self.session(workload.clone(), SessionCommand::Run(Mode::Interleaved))?;
+                for run in view.arms.iter().flat_map(|arm| arm.finished.iter()) {
+                    let last = run.latency.service.p95.as_secs_f64() + run.latency.startup.p95.as_secs_f64();
+                    longer.push((run.wall().as_secs_f64() - span - last) / span);
+                    rates.push(run.throughput_whole);
+                }
+                side = match estimate(&longer).and_then(|found| found.ci95) {
+                    Some((low, _)) if low > GROWS => Side::Above,
+                    Some((_, high)) if high < GROWS => Side::Below,
+                    _ => Side::Unclear,
+                };
+                if side != Side::Unclear {
+                    break;
+                }
+            }
+            bracket.add(rate, side);
+            let share = estimate(&longer).map(|found| format!("{:+.1} % behind at the end", found.mean * 100.0));
+            let said = match side {
+                Side::Below => "keeps up",
+                Side::Above => "grows",
+                Side::Unclear => "cannot be told",
+            };
+            self.steps.push(TuneStep {
+                what: format!("{}/s arrive", units::rate(rate)),
+                why,
+                runs: u32::try_from(longer.len()).unwrap_or(0),
+                rate: estimate(&rates),
+                figure: share.map(|share| format!("{said}, {share}")),
+            });
+        }
+        let (low, high) = bracket.ends();
+        let at = |rate: f64| format!("{}/s", units::rate(rate));
+        let words = match (low, high) {
+            (Some(low), Some(high)) if low < high => format!("KNEE between {} and {}", at(low), at(high)),
+            (Some(low), Some(high)) => format!("KNEE near {}: the runs contradict each other", at((low * high).sqrt())),
+            (None, Some(high)) => {
+                format!("the queue grows at {} and above; no rate was found at which it does not", at(high))
+            }
+            (Some(low), None) => format!("the queue keeps up at {}; no rate was found at which it does not", at(low)),
+            (None, None) => "no knee found: the runs scatter too much to tell".to_owned(),
+        };
+        let name = clean::line(&arm.name).into_owned();
+        let why = format!(
+            "beyond, {name} is still behind when the last task has arrived, by more than 2 % of the time; as a batch it did {}/s",
+            units::rate(capacity)
+        );
+        let met = low.zip(high).map(|_| true);
+        let engine = Some(arm.name.clone());
+        Ok(Outcome { words, why, met, engine, place: Some(Ends { unit: "1/s", low, high }), ..Outcome::default() })
+    }
+
+    /// The rate of the arm where all tasks are there at once.
+    fn capacity(&mut self, arm: &EngineSpec) -> Result<f64, Halt> {
+        let mut set = vec!["arrivals={ mode: closed, process: batch }".to_owned()];
+        let most = Stream::new(&self.workload).total() as f64;
+        set.extend(self.so_many(most.clamp(FEWEST, 400.0)));
+        let workload = prepare::with_arms(&self.changed(&set)?, vec![arm.clone()]);
+        let view = self.session(workload, SessionCommand::Run(Mode::Interleaved))?;
+        let rates: Vec<f64> =
+            view.arms.iter().flat_map(|arm| arm.finished.iter()).map(|run| run.throughput_whole).collect();
+        let rate = estimate(&rates);
+        let why = "all tasks at once".to_owned();
+        let what = "a batch".to_owned();
+        self.steps.push(TuneStep { what, why, runs: u32::try_from(rates.len()).unwrap_or(0), rate, figure: None });
+        match rate.map(|rate| rate.mean).filter(|mean| *mean > 0.0) {
+            Some(mean) => Ok(mean),
+            None => {
+                write::say("error: not one task succeeded");
+                Err(ExitReason::Aborted.into())
+            }
+        }
+    }
+
+    /// The file's entry of a kind, or one with the defaults of that kind.
+    fn of_kind(&self, kind: EngineKind, is: impl Fn(EngineKind) -> bool) -> Result<EngineSpec, Halt> {
+        let own = self.workload.engines.iter().find(|engine| is(engine.kind));
+        match own {
+            Some(own) => Ok(own.clone()),
+            None => Ok(prepare::arm(&self.workload, kind.word())?),
+        }
+    }
+
+    /// What `--set` is given so that there are about so many tasks, in the proportions of the file.
+    fn so_many(&self, tasks: f64) -> Vec<String> {
+        let Workload { total, classes, .. } = &*self.workload;
+        let counts: Vec<Option<NonZeroU64>> = classes
+            .iter()
+            .map(|class| match class.share {
+                crate::workload::model::Share::Count(count) => Some(count),
+                crate::workload::model::Share::Weight(_) => None,
+            })
+            .collect();
+        match total {
+            Total::PerClass => {
+                let all: f64 = counts.iter().flatten().map(|count| count.get() as f64).sum();
+                let share = |count: &NonZeroU64| (count.get() as f64 / all * tasks).round().max(1.0);
+                let said = counts
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(place, count)| Some(format!("tasks.{place}.count={:.0}", share(count.as_ref()?))));
+                said.collect()
+            }
+            Total::Weighted(_) | Total::ByDuration => vec![format!("total={tasks:.0}")],
+        }
+    }
+}
+
+/// Why a value is tried, from what was known before.
+fn words_of(bracket: &Bracket, at: impl Fn(f64) -> String) -> String {
+    match bracket.ends() {
+        (None, None) => "where it begins".to_owned(),
+        (Some(low), None) => format!("more than {}", at(low)),
+        (None, Some(high)) => format!("less than {}", at(high)),
+        (Some(low), Some(high)) => format!("between {} and {}", at(low), at(high)),
+    }
+}

@@ -1,0 +1,220 @@
+//! The worker count that a target asks for, and where that is asked for too, the engine, the start method and the chunksize.
+
+use std::num::NonZeroU32;
+
+use super::{Halt, Tuner};
+use crate::analysis::tuning::Tuning;
+use crate::analysis::tuning::target::{self, Found, Target};
+use crate::analysis::tuning::trail::trail;
+use crate::analysis::verdict::{Finding, compare};
+use crate::cli::Also;
+use crate::commands::prepare;
+use crate::commands::sweep::scope;
+use crate::report::tune::{Outcome, TuneStep};
+use crate::report::units;
+use crate::session::view::{SessionCommand, Sweep, SweepCounts};
+use crate::workload::model::{EngineSpec, Workers, Workload};
+
+/// Values that are tried of a setting.
+const CHUNKSIZES: [&str; 6] = ["auto", "1", "4", "16", "64", "cpython"];
+const START_METHODS: [&str; 3] = ["spawn", "forkserver", "fork"];
+
+/// An arm with the count that was found for it.
+struct Choice {
+    spec: EngineSpec,
+    workers: u32,
+    rate: Option<f64>,
+    found: Found,
+}
+
+impl Tuner<'_> {
+    /// The count, and what else is asked for.
+    pub(super) fn settings(&mut self, target: Target) -> Result<Outcome, Halt> {
+        let also = |wanted: Also| self.arguments.also.contains(&wanted);
+        let (engine, start_method, chunksize) = (also(Also::Engine), also(Also::StartMethod), also(Also::Chunksize));
+        let all = if engine { self.workload.engines.clone() } else { vec![self.arm()?] };
+        let arms = scope::arms(all)?;
+        let found = self.counts(arms, SweepCounts::For(target), target)?;
+        let Some(mut choice) = choose(found) else {
+            let why = "not one task succeeded with any count, or the figure is not known here".to_owned();
+            return Ok(Outcome { words: "nothing found".to_owned(), why, ..Outcome::default() });
+        };
+        let mut settings: Vec<(String, String)> = Vec::new();
+        for (wanted, field, values) in
+            [(start_method, "start_method", &START_METHODS[..]), (chunksize, "chunksize", &CHUNKSIZES[..])]
+        {
+            if let Some((spec, value)) = if wanted { self.better(&choice, field, values, &settings)? } else { None } {
+                choice.spec = spec;
+                settings.push((field.to_owned(), value));
+            }
+        }
+        // With other settings another count is the one. What was faster with more workers may not be with the best of them.
+        if !settings.is_empty()
+            && let Some(again) = choose(self.counts(vec![choice.spec.clone()], SweepCounts::For(target), target)?)
+        {
+            if again.rate > choice.rate {
+                choice = again;
+            } else {
+                settings.clear();
+            }
+        }
+        Ok(self.outcome(choice, settings, target))
+    }
+
+    /// Looks for the count of each arm, and marks each step.
+    fn counts(&mut self, arms: Vec<EngineSpec>, counts: SweepCounts, target: Target) -> Result<Vec<Choice>, Halt> {
+        let workload = prepare::with_arms(&self.workload, arms);
+        let sweep = Sweep {
+            arms: (0..workload.engines.len()).collect(),
+            counts,
+            groups: Vec::new(),
+            runs: self.runs(),
+            show_best: false,
+        };
+        let view = self.session(workload, SessionCommand::Sweep(sweep))?;
+        let mut choices = Vec::new();
+        for arm in &view.arms {
+            self.mark(&arm.spec.name, &arm.tuning, target);
+            let found = target::found(&arm.tuning, target, Self::bounds(&view, arm));
+            if let Some(workers) = found.workers {
+                let rate = arm.tuning.point(workers).and_then(|point| point.mean());
+                choices.push(Choice { spec: arm.spec.clone(), workers, rate, found });
+            }
+        }
+        Ok(choices)
+    }
+
+    /// A step for each count, in the order in which they were tried.
+    fn mark(&mut self, arm: &str, tuning: &Tuning, target: Target) {
+        for stop in trail(&tuning.points) {
+            let Some(point) = tuning.point(stop.workers) else { continue };
+            self.steps.push(TuneStep {
+                what: format!("{arm} ×{}", stop.workers),
+                why: stop.why,
+                runs: point.runs(),
+                rate: point.rate,
+                figure: target::figure(point, target),
+            });
+        }
+    }
+
+    /// A value of a setting with which the arm is faster, told apart with 95 %; `None` where there is none. Tried with twice the
+    /// count found: what a setting holds back is seen where there are workers to spare.
+    fn better(
+        &mut self,
+        choice: &Choice,
+        field: &str,
+        values: &[&str],
+        settings: &[(String, String)],
+    ) -> Result<Option<(EngineSpec, String)>, Halt> {
+        let Some(place) = self.place_of(&choice.spec) else { return Ok(None) };
+        let workers = Workers::Fixed(NonZeroU32::new(choice.workers.saturating_mul(2)).unwrap_or(NonZeroU32::MIN));
+        let as_is = EngineSpec { workers, ..choice.spec.clone() };
+        let mut arms = vec![(as_is.clone(), None)];
+        for value in values {
+            let said = settings.iter().map(|(field, value)| format!("engines.{place}.{field}={value}"));
+            let set: Vec<String> = said.chain([format!("engines.{place}.{field}={value}")]).collect();
+            // What the engine cannot have is no candidate.
+            let Ok(workload) = prepare::reloaded(&self.source, &self.arguments.changes, &set) else { continue };
+            let Some(engine) = workload.engines.get(place) else { continue };
+            let same_name = |other: &EngineSpec| EngineSpec {
+                name: as_is.name.clone(),
+                workers,
+                interpreter: as_is.interpreter.clone(),
+                python: as_is.python.clone(),
+                ..other.clone()
+            };
+            let engine = same_name(engine);
+            if arms.iter().any(|(arm, _)| same_name(arm) == engine) {
+                continue;
+            }
+            arms.push((
+                EngineSpec { name: format!("{} {field}={value}", as_is.name), ..engine },
+                Some((*value).to_owned()),
+            ));
+        }
+        if arms.len() == 1 {
+            return Ok(None);
+        }
+        let mut workload = prepare::with_arms(&self.workload, arms.iter().map(|(arm, _)| arm.clone()).collect());
+        every_name(&mut workload, &as_is.name);
+        let groups = vec![0; arms.len()];
+        let sweep = Sweep {
+            arms: (0..arms.len()).collect(),
+            counts: SweepCounts::Own,
+            groups,
+            runs: self.runs(),
+            show_best: false,
+        };
+        let view = self.session(workload, SessionCommand::Sweep(sweep))?;
+        let points = || view.arms.iter().zip(&arms).filter_map(|(arm, of)| Some((arm.tuning.points.first()?, of)));
+        for (point, (arm, value)) in points() {
+            let why = match (value, point.dropped) {
+                (None, _) => format!("as it is, to try {field}"),
+                (Some(_), true) => "dropped after a round: clearly slower".to_owned(),
+                (Some(value), false) => format!("{field} {value}, with workers to spare"),
+            };
+            let what = format!("{} ×{}", arm.name, point.workers);
+            self.steps.push(TuneStep { what, why, runs: point.runs(), rate: point.rate, figure: None });
+        }
+        let Some((own, _)) = points().find(|(_, (_, value))| value.is_none()) else { return Ok(None) };
+        let best = points()
+            .filter(|(point, _)| !point.dropped)
+            .max_by(|(one, _), (other, _)| one.mean().unwrap_or(0.0).total_cmp(&other.mean().unwrap_or(0.0)));
+        let better =
+            best.filter(|(point, _)| compare(&own.figures, &point.figures).finding == Finding::Faster || own.dropped);
+        Ok(better.and_then(|(_, (arm, value))| {
+            Some((EngineSpec { name: as_is.name.clone(), workers: choice.spec.workers, ..arm.clone() }, value.clone()?))
+        }))
+    }
+
+    fn place_of(&self, spec: &EngineSpec) -> Option<usize> {
+        self.workload.engines.iter().position(|engine| engine.name == spec.name)
+    }
+
+    fn outcome(&self, choice: Choice, settings: Vec<(String, String)>, target: Target) -> Outcome {
+        let Choice { spec, workers, rate, found } = choice;
+        let words: String = settings.iter().map(|(field, value)| format!(", {field} {value}")).collect();
+        let rate = rate.map_or(String::new(), |rate| format!(": {} tasks/s", units::rate(rate)));
+        let many = format!("{workers} worker{}", if workers == 1 { "" } else { "s" });
+        let words = match (found.met, target) {
+            (Some(true), _) => format!("USE {} with {many}{words}{rate}", spec.name),
+            (Some(false), _) => format!("{target} IS NOT MET; {} with {many}{words} comes closest{rate}", spec.name),
+            (None, _) => format!("best so far: {} with {many}{words}{rate}", spec.name),
+        };
+        let place = self.place_of(&spec);
+        let said = std::iter::once(("workers".to_owned(), workers.to_string())).chain(settings.iter().cloned());
+        let set = place.map(|place| said.map(|(field, value)| format!("engines.{place}.{field}={value}")).collect());
+        Outcome {
+            words,
+            why: found.why,
+            met: found.met,
+            engine: Some(spec.name),
+            workers: Some(workers),
+            settings,
+            set: set.unwrap_or_default(),
+            place: None,
+        }
+    }
+}
+
+/// Of several arms the fastest of those that meet the target, or else of all.
+fn choose(choices: Vec<Choice>) -> Option<Choice> {
+    let meets = |choice: &Choice| choice.found.met == Some(true);
+    let any = choices.iter().any(meets);
+    let rate = |choice: &Choice| choice.rate.unwrap_or(0.0);
+    choices.into_iter().filter(|choice| meets(choice) || !any).max_by(|one, other| rate(one).total_cmp(&rate(other)))
+}
+
+/// Faults of an engine are those of each of its arms.
+fn every_name(workload: &mut Workload, base: &str) {
+    let of_base: Vec<_> =
+        workload.faults.iter().filter(|fault| fault.engine.as_deref() == Some(base)).cloned().collect();
+    for engine in workload.engines.iter().filter(|engine| engine.name != base) {
+        for fault in &of_base {
+            let mut fault = fault.clone();
+            fault.engine = Some(engine.name.clone());
+            workload.faults.push(fault);
+        }
+    }
+}

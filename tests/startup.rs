@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "bench/bare.rs"]
-#[expect(dead_code, clippy::expect_used, reason = "shared with a benchmark that uses all of it")]
+#[expect(clippy::expect_used, reason = "shared with a benchmark that uses all of it")]
 mod bare;
 
 use std::os::fd::AsFd as _;

@@ -201,7 +201,7 @@ fn of_run(workload: &Workload, arm: &ArmView, run: &Arc<Snapshot>, round: u32, c
         LatencyFrom::IntendedArrival => &run.latency.sojourn,
         LatencyFrom::Start => &run.latency.service,
     };
-    let time = |time: Duration| (latency.count > 0).then(|| time.as_secs_f64());
+    let time = |time: Duration| (latency.count > 0).then_some(time.as_secs_f64());
     Run {
         round,
         complete,

@@ -36,7 +36,7 @@ pub(crate) fn changes(set: &[String]) -> Vec<String> {
 /// Takes the values out; whether there were any.
 fn redact(tree: &mut Tree) -> bool {
     let tasks = of_all(tree, "tasks", |task| entry(task, "env").is_some_and(redact_env));
-    let engines = of_all(tree, "engines", |engine| python(engine));
+    let engines = of_all(tree, "engines", python);
     tasks | engines | python(tree)
 }
 

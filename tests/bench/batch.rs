@@ -81,6 +81,7 @@ impl Batch<'_> {
 fn memory(folder: &Path) -> f64 {
     let mut command = Command::new(env!("CARGO_BIN_EXE_poolscope"));
     command.args(["run", "million.yaml", "-q", "--halt", "soon,done=500"]).current_dir(folder);
+    #[expect(clippy::zombie_processes, reason = "wait4 reaps it, which tells what it used")]
     let child = command.stdout(Stdio::null()).spawn().expect("the program starts");
     let pid = i32::try_from(child.id()).expect("a process id");
     // SAFETY: all zeros is a value of it.

@@ -8,7 +8,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[expect(dead_code, reason = "its other limits are for native tasks")]
 mod bare;
 mod ours;
 mod ratios;

@@ -76,7 +76,7 @@ fn a_worker_is_killed_when_it_was_laid_down() {
 fn what_cannot_be_a_result_loses_its_own_task_and_no_other() {
     for bad in [BadResult::Undecodable, BadResult::Oversized] {
         let ours = both(2).into_iter().map(|setting| (true, setting));
-        for (tells, mut setting) in ours.chain(perls(2).into_iter().map(|setting| (false, setting))) {
+        for (tells, mut setting) in ours.chain(perls(2).map(|setting| (false, setting))) {
             let kind = FaultKind::BadResult(bad);
             setting.orders.faults = vec![Fault { kind, at: Trigger::Index(7), class: None, draw: None }];
             let story = setting.tasks(40, sleep(1), rules()).start().finish();

@@ -50,7 +50,12 @@ mod tests {
     #[test]
     fn counts_stand_in_the_order_in_which_they_were_tried_with_their_reasons() {
         let point = |workers: u32, rate: f64, rounds: &[u32]| {
-            let figures = rounds.iter().map(|round| RunFigure { throughput: rate, complete: true, round: *round });
+            let figures = rounds.iter().map(|round| RunFigure {
+                throughput: rate,
+                complete: true,
+                round: *round,
+                suspect: false,
+            });
             Point { figures: figures.collect(), rate: estimate(&[rate]), ..Point::of(workers, &[], 0) }
         };
         let points = [

@@ -21,7 +21,8 @@ pub(super) fn execute(arguments: &CompareRunsArgs) -> Prepared<ExitReason> {
     if a.id == b.id {
         differences.warned.push("both are of one session, whose own report compares them in pairs".to_owned());
     }
-    if !differences.refused.is_empty() && !(*anyway && a.end().is_some() && b.end().is_some()) {
+    let can_be = a.end().is_some() && b.end().is_some();
+    if !(differences.refused.is_empty() || *anyway && can_be) {
         differences
             .refused
             .iter()

@@ -39,14 +39,15 @@ pub(super) fn definitions() -> Map<String, Value> {
 }
 
 /// The value of a key of a level; `None` if it has no such key.
+#[expect(clippy::match_same_arms, clippy::unnested_or_patterns, reason = "a table, level by level")]
 pub(super) fn value(level: &str, key: &str) -> Option<Value> {
     Some(match (level, key) {
         ("file", "version") => json!({ "const": 1 }),
         ("file", "seed") => of("index"),
-        ("file", "teaches") => list(of("text"), 0),
-        ("file", "tasks") => list(of("task"), 1),
-        ("file", "engines") => list(of("engine"), 1),
-        ("file", "faults") => list(of("fault"), 0),
+        ("file", "teaches") => list(&of("text"), 0),
+        ("file", "tasks") => list(&of("task"), 1),
+        ("file", "engines") => list(&of("engine"), 1),
+        ("file", "faults") => list(&of("fault"), 0),
         ("file", "order") => words(file::orders()),
         ("measure", "order") => words(["interleaved", "randomized"]),
         ("file" | "engine", "python") => of("python"),
@@ -70,14 +71,14 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         ("task" | "phase", "sync") | ("task", "shell") | ("dist", "sample") | ("engine", "baseline") => of("boolean"),
         ("retries", "redraw") | ("backoff", "jitter") | ("measure", "gil_probe") => of("boolean"),
         ("task" | "phase", "passes") => of("count"),
-        ("task", "phases") => list(of("phase"), 1),
+        ("task", "phases") => list(&of("phase"), 1),
         ("task", "kernel") => words(kernel::words()),
         ("task" | "initializer", "args") => of("arguments"),
-        ("task", "command") => json!({ "anyOf": [list(of("text"), 1), of("text")] }),
+        ("task", "command") => json!({ "anyOf": [list(&of("text"), 1), of("text")] }),
         ("task", "serve") => words(["lines"]),
         ("task", "env") | ("python", "env") => of("variables"),
         ("task", "stdin") => json!({ "anyOf": [of("text"), { "type": "null" }, of("input")] }),
-        ("task", "success_codes") => list(code(0), 1),
+        ("task", "success_codes") => list(&code(0), 1),
         ("task", "keep_output") => of("text"),
         ("task", "result") => words(["output_hash", "stdout"]),
         ("task", "payload") => of("payload"),
@@ -95,7 +96,7 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         ("args", _) => of("count"),
 
         ("retries", "max") => of("index"),
-        ("retries", "on") => list(words(["crash", "timeout", "error"]), 1),
+        ("retries", "on") => list(&words(["crash", "timeout", "error"]), 1),
         ("retries", "backoff") => json!({ "anyOf": [of("duration"), of("backoff")] }),
         ("backoff", "kind") => words(["constant", "exponential"]),
         ("backoff", "delay" | "max_delay") => of("positive_duration"),
@@ -104,7 +105,7 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         ("arrivals", "process") => words(arrivals::words()),
         ("arrivals" | "stage", "rate") => json!({ "anyOf": [of("ramp_rate"), of("ramp")] }),
         ("arrivals" | "stage", "duration") | ("arrivals", "every") => of("positive_duration"),
-        ("arrivals", "stages") => list(of("stage"), 1),
+        ("arrivals", "stages") => list(&of("stage"), 1),
         ("arrivals", "from") => words(["start", "first"]),
         ("arrivals", "on_full") => words(["drop", "block"]),
         ("ramp", "from" | "to") => of("ramp_rate"),
@@ -136,7 +137,7 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         ("fault", "exit") => code(1),
         ("fault", "result") => words(fault::bad_results()),
 
-        ("python", "path") => json!({ "anyOf": [list(of("line"), 1), of("line")] }),
+        ("python", "path") => json!({ "anyOf": [list(&of("line"), 1), of("line")] }),
         ("python", "probe_timeout") => of("positive_duration"),
         ("items", "range") => json!({ "type": "array", "items": { "type": "integer" }, "minItems": 2, "maxItems": 3 }),
         ("items", "separator") => words(["newline", "nul"]),
@@ -145,7 +146,7 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         ("measure", "repeats" | "max_repeats") | ("limits", "max_processes") => of("count"),
         ("measure", "precision") => of("percentage"),
         ("measure" | "limits", "max_time") | ("measure", "sample_interval") => of("positive_duration"),
-        ("measure", "percentiles") => list(json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 100 }), 1),
+        ("measure", "percentiles") => list(&json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 100 }), 1),
         ("measure", "latency_from") => words(["intended_arrival", "start"]),
         ("limits", "max_memory") => of("size"),
         ("limits", "max_open_files") => json!({ "type": "integer", "minimum": 32 }),
@@ -157,7 +158,7 @@ fn of(definition: &str) -> Value {
     json!({ "$ref": format!("#/$defs/{definition}") })
 }
 
-fn list(items: Value, least: u32) -> Value {
+fn list(items: &Value, least: u32) -> Value {
     json!({ "type": "array", "items": items, "minItems": least })
 }
 

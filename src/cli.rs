@@ -302,6 +302,9 @@ pub struct CompareArgs {
     /// Refused, with the reason.
     #[command(flatten)]
     pub batch: HiddenBatchArgs,
+    /// Refused likewise.
+    #[arg(long, value_name = "JOBLOG", hide = true)]
+    pub resume: Option<PathBuf>,
     /// How results are written.
     #[command(flatten)]
     pub output: Output,
@@ -312,8 +315,8 @@ impl CompareArgs {
     #[must_use]
     pub(crate) fn of_all(file: String, changes: ChangeArgs, output: Output) -> Self {
         let (engines, repeats, precision, max_repeats, warmup, together) = (Vec::new(), None, None, None, None, false);
-        let batch = HiddenBatchArgs::default();
-        Self { file, engines, repeats, precision, max_repeats, warmup, together, changes, batch, output }
+        let (batch, resume) = (HiddenBatchArgs::default(), None);
+        Self { file, engines, repeats, precision, max_repeats, warmup, together, changes, batch, resume, output }
     }
 }
 

@@ -38,7 +38,10 @@ fn a_command_is_run_once_for_each_item_of_standard_input() {
     assert_eq!(result["arms"][0]["engine"], "process");
     assert_eq!(result["arms"][0]["runs"][0]["tasks"]["succeeded"], 3);
     let said = text(&output.stderr);
-    assert!(said.contains("3 executions in all, each done once") && said.contains("serve: lines"), "{said}");
+    assert!(
+        said.contains("one execution for each item that comes, each done once") && said.contains("serve: lines"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -226,7 +226,7 @@ mod tests {
             Arc::new(both)
         };
         let runs = |quick: f64, slow: f64| {
-            [1.0, 1.01, 0.99].map(|scale| of_classes([&[quick * scale], &[slow * scale]])).to_vec()
+            [1.0, 1.01, 0.99].map(|scale| of_classes([&[quick * scale; 10], &[slow * scale; 10]])).to_vec()
         };
         let arms = [runs(1.0, 30.0), runs(30.0, 15.0)];
         let arms: Vec<Counted<'_>> = arms.iter().map(|runs| Counted { runs, rounds: &[] }).collect();

@@ -38,13 +38,11 @@ impl BatchArgs {
     }
 }
 
-/// The same where they are refused: known, so that the reason can be told, and in no help.
+/// The same where they are refused: known, so that the reason can be told, and in no help. `--resume` is the verb's own.
 #[derive(Clone, Debug, Default, Args)]
 pub struct HiddenBatchArgs {
     #[arg(long, value_name = "FILE", hide = true)]
     joblog: Option<PathBuf>,
-    #[arg(long, value_name = "JOBLOG", hide = true)]
-    resume: Option<PathBuf>,
     #[arg(long, value_name = "WHEN,WHY=N|N%", hide = true)]
     halt: Option<Halt>,
     #[arg(long, short, hide = true)]
@@ -52,7 +50,7 @@ pub struct HiddenBatchArgs {
 }
 
 impl From<&HiddenBatchArgs> for BatchArgs {
-    fn from(HiddenBatchArgs { joblog, resume, halt, keep_order }: &HiddenBatchArgs) -> Self {
-        Self { joblog: joblog.clone(), resume: resume.clone(), halt: *halt, keep_order: *keep_order }
+    fn from(HiddenBatchArgs { joblog, halt, keep_order }: &HiddenBatchArgs) -> Self {
+        Self { joblog: joblog.clone(), resume: None, halt: *halt, keep_order: *keep_order }
     }
 }

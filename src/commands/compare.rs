@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::cli::{ChangeArgs, CompareArgs, HiddenBatchArgs, SweepArgs};
+use crate::cli::{BatchArgs, ChangeArgs, CompareArgs, HiddenBatchArgs, SweepArgs};
 use crate::commands::batch::{self, Batch};
 use crate::commands::headless::{self, Job};
 use crate::commands::prepare::{self, Platform, Prepared};
@@ -19,7 +19,8 @@ use crate::workload::units::format_duration;
 /// # Errors
 /// See [`super::execute`].
 pub(crate) fn execute(arguments: &CompareArgs) -> anyhow::Result<ExitReason> {
-    if let Err(exit) = batch::refused(&(&arguments.batch).into(), "compare runs each arm several times", batch::RUN) {
+    let asked = BatchArgs { resume: arguments.resume.clone(), ..BatchArgs::from(&arguments.batch) };
+    if let Err(exit) = batch::refused(&asked, "compare runs each arm several times", batch::RUN) {
         return Ok(exit);
     }
     if arguments.changes.workers.as_ref().is_some_and(|counts| counts.single().is_none()) {

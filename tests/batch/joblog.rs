@@ -93,7 +93,8 @@ fn several_runs_are_no_batch() {
     for (call, instead) in [
         ("compare w.yaml --joblog log", "poolscope run"),
         ("compare w.yaml --halt now,fail=1", "poolscope run"),
-        ("sweep w.yaml --resume log", "poolscope run"),
+        ("compare w.yaml --resume log", "poolscope run"),
+        ("sweep w.yaml --keep-order", "poolscope run"),
         ("try --count 1 --repeats 2 --yes --joblog log -- true", "one repeat"),
     ] {
         let output = shell(&folder, &format!("POOLSCOPE {call}"));

@@ -68,7 +68,7 @@ fn a_comparison_is_one_well_formed_page_with_its_charts() {
     for part in ["prefers-color-scheme: dark", "@media print", "Example CPU 9000", "stream fedcba9876543210"] {
         assert!(page.contains(part), "{part}");
     }
-    assert!(page.contains("pool is 3.0× faster than process"), "the verdict in words");
+    assert!(page.contains("pool is 3.0× as fast as process"), "the verdict in words");
     assert!(
         !page.contains("http://")
             || page.matches("http://").count() == page.matches("http://www.w3.org/2000/svg").count()

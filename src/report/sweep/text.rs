@@ -201,8 +201,8 @@ fn columns(tuning: &Tuning) -> Vec<Column> {
         column("sojourn p95", false, &|point| Some(units::duration(point.sojourn_p95?))),
         column("n", false, &|point| Some(point.runs().to_string())),
         column("eff", true, &|point| Some(units::percent(tuning.efficiency(point.workers)?))),
-        column("start-up", true, &|point| point.rate.map(|_| units::percent(point.worker_time.shares().1))),
         column("memory", true, &|point| Some(units::bytes(point.peak_pss_bytes?))),
+        column("start-up", true, &|point| point.rate.map(|_| units::percent(point.worker_time.shares().1))),
         column("speedup", true, &|point| Some(format!("{:.2}", tuning.speedup(point.workers)?))),
     ];
     if tuning.points.iter().any(|point| point.unsuccessful > 0) {

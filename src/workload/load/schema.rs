@@ -13,7 +13,7 @@ use self::values::value;
 use crate::workload::load::keys::{self, MapKeys};
 
 /// Levels by the name of their definition. The first is the file.
-const DEFINITIONS: [(&str, &MapKeys); 20] = [
+const DEFINITIONS: [(&str, &MapKeys); 22] = [
     ("file", &keys::FILE),
     ("task", &keys::TASK),
     ("engine", &keys::ENGINE),
@@ -34,6 +34,8 @@ const DEFINITIONS: [(&str, &MapKeys); 20] = [
     ("payload", &keys::PAYLOAD),
     ("items", &keys::ITEMS),
     ("input", &keys::INPUT),
+    ("expectation", &keys::EXPECT),
+    ("expected_setting", &keys::EXPECT_VALUE),
 ];
 
 /// The schema (JSON Schema, draft 2020-12).

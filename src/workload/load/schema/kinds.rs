@@ -17,6 +17,8 @@ pub(super) fn required(level: &str) -> &'static [&'static str] {
         "stage" => &["rate"],
         "ramp" => &["from", "to"],
         "input" => &["file"],
+        "expectation" => &["metric"],
+        "expected_setting" => &["config"],
         _ => &[],
     }
 }

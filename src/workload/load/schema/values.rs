@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::workload::load::{arrivals, dist, fault, file, kernel, trace, work};
-use crate::workload::model::{Dispatch, EngineKind, StartMethod, SubmitMode};
+use crate::workload::model::{Comparison, Dispatch, EngineKind, Figure, LatencyOf, StartMethod, SubmitMode};
 use crate::workload::units;
 
 /// Values that many keys have.
@@ -48,6 +48,9 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         ("file", "tasks") => list(&of("task"), 1),
         ("file", "engines") => list(&of("engine"), 1),
         ("file", "faults") => list(&of("fault"), 0),
+        ("file", "expect") => list(&of("expectation"), 0),
+        // A list, or a range or steps as text, for each field.
+        ("file", "sweep") => json!({ "type": "object", "minProperties": 1 }),
         ("file", "order") => words(file::orders()),
         ("measure", "order") => words(["interleaved", "randomized"]),
         ("file" | "engine", "python") => of("python"),
@@ -137,6 +140,19 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         ("fault", "exit") => code(1),
         ("fault", "result") => words(fault::bad_results()),
 
+        ("expectation", "metric") => json!({ "anyOf": [
+            words(Figure::ALL.map(|(word, ..)| word)),
+            { "type": "string", "pattern": latency_pattern() },
+        ] }),
+        ("expectation", "engine" | "than") => of("name"),
+        ("expectation", "engines") => list(&of("name"), 1),
+        ("expectation", "op") => words(Comparison::ALL.map(|(word, _)| word)),
+        ("expectation", "value") => json!({ "anyOf": [{ "type": ["string", "number"] }, of("expected_setting")] }),
+        ("expectation", "factor") => json!({ "type": "number", "exclusiveMinimum": 0 }),
+        ("expectation", "stage") => of("count"),
+        ("expectation", "when") => of("line"),
+        ("expected_setting", "config") => words(["workers", "tasks"]),
+
         ("python", "path") => json!({ "anyOf": [list(&of("line"), 1), of("line")] }),
         ("python", "probe_timeout") => of("positive_duration"),
         ("items", "range") => json!({ "type": "array", "items": { "type": "integer" }, "minItems": 2, "maxItems": 3 }),
@@ -152,6 +168,11 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         ("limits", "max_open_files") => json!({ "type": "integer", "minimum": 32 }),
         _ => return None,
     })
+}
+
+/// A latency and what of it: `sojourn_p99`.
+fn latency_pattern() -> String {
+    format!("^({})_(mean|max|p[0-9][0-9.]*)$", LatencyOf::ALL.map(|(word, _)| word).join("|"))
 }
 
 fn of(definition: &str) -> Value {

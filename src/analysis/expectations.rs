@@ -109,11 +109,14 @@ impl Judgement {
 pub(crate) fn check(expectations: &[Expectation], arms: &[ArmFacts<'_>], around: Circumstances) -> Vec<Checked> {
     let answers = expectations.iter().flat_map(|expectation| of_one(expectation, arms, around));
     let (mut checked, p): (Vec<Checked>, Vec<Option<f64>>) = answers.map(|answer| (answer.checked, answer.p)).unzip();
-    let asked = p.iter().flatten().count();
-    for (one, p) in checked.iter_mut().zip(P::corrected(&p)) {
+    // What is counted, and what was not measured, is no question to chance.
+    let questions: Vec<Option<f64>> = p.iter().filter(|p| p.is_some()).copied().collect();
+    let asked = questions.len();
+    let corrected = P::corrected(&questions);
+    for ((one, _), p) in checked.iter_mut().zip(&p).filter(|(_, p)| p.is_some()).zip(corrected) {
         // Where the interval does not decide, there is nothing to be taken back.
         let decided = matches!(one.judgement, Judgement::Holds | Judgement::Fails(_));
-        if decided && p.is_some_and(|p| p.corrected > ALPHA) {
+        if decided && p.is_some_and(|p| p.single < 1.0 && p.corrected > ALPHA) {
             one.judgement =
                 Judgement::TooNoisy(format!("its interval is of one question, and {asked} are asked (Holm)"));
         }
@@ -335,7 +338,8 @@ fn scattered(blank: Checked, op: Comparison, judged: &[(f64, f64)], shown: f64, 
             judgement,
             ..blank
         },
-        p: p.filter(|_| excludes),
+        // It was asked all the same.
+        p: Some(p.filter(|_| excludes).unwrap_or(1.0)),
     }
 }
 

@@ -112,8 +112,7 @@ async fn watch(
             },
             ask = next_ask(&mut asks) => {
                 let asked = match ask {
-                    Ask::Hold => SessionCommand::Hold(true),
-                    Ask::GoOn => SessionCommand::Hold(false),
+                    Ask::Backlog(waiting) => SessionCommand::Hold(waiting.is_much()),
                     Ask::MoreTasks => SessionCommand::MoreTasks,
                     Ask::End => SessionCommand::Stop,
                 };

@@ -13,7 +13,7 @@ use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::progress::Progress;
 use crate::commands::run_log::Places;
 use crate::commands::sweep_state::State;
-use crate::commands::target::Target;
+use crate::commands::target::{Target, release_ending};
 use crate::commands::task_rows::TaskRows;
 use crate::commands::{ExitReason, leave, python, write};
 use crate::metrics::snapshot::Snapshot;
@@ -102,7 +102,8 @@ pub(super) fn execute<R: Report>(
     if let Some(Err(problem)) = batch.map(Batch::finish) {
         driven.ending = problem.ending(driven.ending);
     }
-    if let Err(error) = settle(&mut driven) {
+    let settled = settle(&mut driven);
+    if let Some(error) = settled.err().filter(|_| !matches!(driven.ending, Ending::Stopped(Some(_)))) {
         driven.ending = Ending::Broken(format!("the items on standard input: {error}"));
     }
     let results = results(&driven);
@@ -115,6 +116,8 @@ pub(super) fn execute<R: Report>(
         verdict(&results, output, on_page).or_graver(written)
     };
     if keeper.keeps() {
+        // Somebody may hold the database: a signal is not to wait for that.
+        release_ending();
         let (stream_hash, ending) = (driven.stream_hash.clone(), &driven.ending);
         let hurry = matches!(ending, Ending::Stopped(Some(_)));
         keeper.finish(Over { view: &driven.view, stream_hash, ending, result: results.json(), hurry }, keep::say);

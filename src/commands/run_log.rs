@@ -148,12 +148,15 @@ impl RunLog {
 /// Writes until the end. What comes after an error is taken, and goes nowhere: nobody is to wait for it.
 fn write_all(mut file: Streamed, pieces: &Receiver<Piece>) -> io::Result<()> {
     let mut written = Ok(());
-    while let Ok(Piece::Text(text)) = pieces.recv() {
-        if written.is_ok() {
-            written = file.write(&text);
+    loop {
+        match pieces.recv() {
+            Ok(Piece::Text(text)) if written.is_ok() => written = file.write(&text),
+            Ok(Piece::Text(_)) => {}
+            Ok(Piece::End) => return written.and_then(|()| file.finish()),
+            // Given up before it began: it takes nobody's place.
+            Err(_) => return written,
         }
     }
-    written.and_then(|()| file.finish())
 }
 
 impl ObserveRuns for RunLog {

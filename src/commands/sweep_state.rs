@@ -22,6 +22,7 @@ use crate::os::threads;
 use crate::report::clean;
 use crate::session::keeping::{Keeping, KeptRun};
 use crate::workload::model::{EngineSpec, Workload};
+use crate::workload::stream::Stream;
 
 const SCHEMA: &str = "poolscope.sweep-state/1";
 const HEAD: &str = "sweep.json";
@@ -33,6 +34,8 @@ struct Identity {
     schema: String,
     version: String,
     workload: String,
+    /// Hash of its tasks, which other seeds and other files of items or times change.
+    stream: String,
     arms: Vec<String>,
     host: String,
     cpu: String,
@@ -56,6 +59,7 @@ impl State {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             workload: workload.hash.clone(),
+            stream: Stream::new(workload).hash().to_owned(),
             arms: arms.iter().map(|arm| arm.name.clone()).collect(),
             host: host.name.clone(),
             cpu: host.cpu_model.clone(),
@@ -164,7 +168,7 @@ impl Identity {
                 self.version
             ));
         }
-        if self.workload != other.workload || self.arms != other.arms {
+        if (&self.workload, &self.stream, &self.arms) != (&other.workload, &other.stream, &other.arms) {
             return Some("it is the state of another sweep: the workload, its changes or its points differ".to_owned());
         }
         let host = |one: &Self| (one.host.clone(), one.cpu.clone(), one.cores);

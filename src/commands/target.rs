@@ -257,15 +257,20 @@ fn unnamed(_: &Path) -> Option<io::Result<File>> {
     None
 }
 
-/// A new file beside the target. One that is there is of a process that had our number and was killed.
+/// Names that are tried.
+const MOST_NAMES: u32 = 100;
+
+/// A new file beside the target. One that is there may be another one's that has our number in another container.
 fn named(folder: &Path, sort: &str, mode: u32) -> io::Result<(File, PathBuf)> {
-    let path = folder.join(format!(".poolscope-{}{sort}.tmp", std::process::id()));
-    let create = || OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
-    let file = create().or_else(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => fs::remove_file(&path).and_then(|()| create()),
-        _ => Err(error),
-    })?;
-    Ok((file, path))
+    let number = std::process::id();
+    for place in 0..MOST_NAMES {
+        let path = folder.join(format!(".poolscope-{number}-{place}{sort}.tmp"));
+        match OpenOptions::new().write(true).create_new(true).mode(mode).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|file| (file, path)),
+        }
+    }
+    Err(io::Error::from(io::ErrorKind::AlreadyExists))
 }
 
 impl Replacement {

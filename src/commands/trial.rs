@@ -60,7 +60,8 @@ fn print(arguments: &TryArgs, text: &str) -> anyhow::Result<ExitReason> {
 fn prepared(arguments: &TryArgs, text: String) -> Prepared<(Given, Option<Batch>)> {
     let TryArgs { changes, output, .. } = arguments;
     // The dashboard may run it again, and tells what there is.
-    let (source, workload) = prepare::typed(text, changes, output.color, is_headless(arguments))?;
+    let one_count = changes.workers.as_ref().is_none_or(|counts| counts.single().is_some());
+    let (source, workload) = prepare::typed(text, changes, output.color, is_headless(arguments) && one_count)?;
     let mut workload = Arc::new(batch::live::settled(Arc::unwrap_or_clone(workload), &arguments.batch)?);
     // A file may be meant for another machine; what is typed is meant for this one.
     if let Some(programs) = programs::of(&workload).filter(|programs| !programs.warnings().is_empty()) {
@@ -120,5 +121,6 @@ fn is_headless(arguments: &TryArgs) -> bool {
 
 /// Whether the result goes to standard output.
 fn is_standard(output: &Output) -> bool {
-    output.output.as_ref().is_none_or(|path| path.as_os_str() == "-")
+    let own = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+    output.output.as_ref().is_none_or(|path| own.iter().any(|own| path.as_os_str() == *own))
 }

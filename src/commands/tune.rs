@@ -99,6 +99,10 @@ fn prepared(arguments: &TuneArgs) -> Prepared<(Tuner<'_>, Place)> {
         write::say("error: tune has --format text and json, and no --events or --trace; sweep and compare have them");
         return Err(ExitReason::BadInput);
     }
+    if output.keep.db.is_some() {
+        write::say("error: tune keeps nothing in the history, and takes no --db");
+        return Err(ExitReason::BadInput);
+    }
     let (source, workload) = prepare::source_and_workload(file, changes, output.color)?;
     let platform = Platform::detect();
     prepare::envelope(&workload, &platform, changes, false)?;

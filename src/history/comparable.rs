@@ -62,6 +62,17 @@ fn differ(a: &str, b: &str) -> String {
     if a == b { String::new() } else { format!(" (workloads {a} and {b})") }
 }
 
+/// Whether more than a tenth of the tasks of an arm did not succeed: its figures are not of the work that was asked for.
+#[must_use]
+pub(crate) fn fails(arm: &Arm) -> bool {
+    let (bad, all) = unsuccessful(arm);
+    bad * 10 > all
+}
+
+fn unsuccessful(arm: &Arm) -> (u64, u64) {
+    arm.complete().fold((0, 0), |(bad, all), run| (bad + run.unsuccessful, all + run.unsuccessful + run.succeeded))
+}
+
 /// What is to be known of two arms before their figures are believed, with what their sessions are called.
 #[must_use]
 pub(crate) fn arms(a: &Arm, b: &Arm, [of_a, of_b]: [&str; 2]) -> Vec<String> {
@@ -81,6 +92,10 @@ pub(crate) fn arms(a: &Arm, b: &Arm, [of_a, of_b]: [&str; 2]) -> Vec<String> {
         }
     }
     for (name, arm) in [(of_a, a), (of_b, b)] {
+        if fails(arm) {
+            let (bad, all) = unsuccessful(arm);
+            warned.push(format!("{bad} of {all} tasks of {} in {name} did not succeed", arm.name));
+        }
         let suspect = arm.complete().filter(|run| !run.suspect.is_empty()).count();
         if let Some(first) = arm.complete().find_map(|run| run.suspect.first()) {
             let all = arm.complete().count();

@@ -36,12 +36,14 @@ impl Store {
         let before = limits.before.map(Timestamp::as_millisecond);
         let (mut count, mut bytes) = (0u64, 0u64);
         let mut gone = Vec::new();
+        let mut full = false;
         // The newest first: what it takes is what stays with it.
         for candidate in candidates {
             let is_old = before.is_some_and(|before| candidate.started < before);
             let too_many = limits.most.is_some_and(|most| count >= most);
-            let too_large = limits.bytes.is_some_and(|most| bytes + candidate.bytes > most);
-            if (is_old || too_many || too_large) && !candidate.is_baseline {
+            // What is older than one that goes for its size goes too.
+            full |= limits.bytes.is_some_and(|most| bytes + candidate.bytes > most) && !candidate.is_baseline;
+            if (is_old || too_many || full) && !candidate.is_baseline {
                 gone.push(candidate.id);
             } else {
                 count += 1;
@@ -89,6 +91,9 @@ impl Store {
             drop(statement);
             transaction.commit()
         });
-        removed.and_then(|()| self.connection.execute_batch("VACUUM")).map_err(|error| self.failed(error))
+        removed.map_err(|error| self.failed(error))?;
+        // They are gone; that the file keeps its size where there is no room to write it anew is no failure of that.
+        let _ = self.connection.execute_batch("VACUUM");
+        Ok(())
     }
 }

@@ -187,7 +187,7 @@ fn cells(begun: &Begun, row: &Row) -> [String; 20] {
 }
 
 /// Text of one line that is no formula (OWASP, CSV Injection).
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let text = clean::line(text);
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.into_owned() }
 }

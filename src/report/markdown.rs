@@ -16,6 +16,13 @@ pub(crate) fn comparison(results: &Results, expectations: &[Checked]) -> String 
     if let Some(why) = results.ending.aborted() {
         let _ = writeln!(out, "**Aborted: {}**\n", escape(&why));
     }
+    if results.sharing_cores {
+        out.push_str("**Together: the arms shared the cores, so this is not a measurement**\n\n");
+    }
+    for (arm, found) in results.all_failed() {
+        let (name, cause) = (escape(&arm.spec.name), escape(&found.cause));
+        let _ = writeln!(out, "**{name}: none of {} tasks succeeded: {cause}**\n", found.tasks);
+    }
     for sentence in text::verdict_sentences(results) {
         let _ = writeln!(out, "- {}", escape(&sentence));
     }
@@ -50,14 +57,14 @@ pub(crate) fn comparison(results: &Results, expectations: &[Checked]) -> String 
 }
 
 fn one_arm(out: &mut String, arm: &ArmResult) {
-    let last = arm.runs.last();
     let rate = estimate(&arm.figures(|run| run.throughput_whole));
     let wall = estimate(&arm.figures(|run| run.wall().as_secs_f64()));
     let none = || "–".to_owned();
     let interval = rate.and_then(|rate| rate.ci95);
     let interval = interval.map(|(low, high)| format!(" ({}–{})", units::rate(low), units::rate(high)));
     let time = |seconds: f64| units::duration(std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default());
-    let sojourn = last.map(|run| run.latency.sojourn).filter(|sojourn| sojourn.count > 0);
+    let sojourn = arm.distributions().map(|all| all.all.sojourn).filter(|sojourn| sojourn.count() > 0);
+    let sojourn = sojourn.map(|sojourn| sojourn.summary());
     let succeeded: u64 = arm.runs.iter().map(|run| run.counts.succeeded).sum();
     let finished: u64 = arm.runs.iter().map(|run| run.counts.finished()).sum();
     let pss = arm.runs.iter().filter_map(|run| run.memory.peak_pss_bytes).max();

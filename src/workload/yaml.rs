@@ -69,7 +69,7 @@ pub(crate) fn parse(text: &str) -> Result<Tree, YamlError> {
     })
 }
 
-/// A document as YAML, with the values of `tasks[].env` left out: what a task is told in secret is not told on.
+/// A document as YAML, with the values of every `env` (of tasks, and of Python) left out: what a task is told in secret is not told on.
 #[must_use]
 pub(crate) fn effective(tree: &Tree) -> String {
     serde_yaml::to_string(&Shown { tree, place: Place::File }).unwrap_or_default()
@@ -81,13 +81,22 @@ enum Place {
     File,
     Tasks,
     Task,
+    Engines,
+    Engine,
+    Python,
     Env,
+    Sweep,
     Elsewhere,
 }
 
 struct Shown<'a> {
     tree: &'a Tree,
     place: Place,
+}
+
+/// Whether a swept field is in an `env`.
+fn names_env(field: &Tree) -> bool {
+    matches!(field, Tree::Text(path) if path.split(['.', '[']).any(|part| part == "env"))
 }
 
 /// Stands for a value of `env`.
@@ -101,7 +110,11 @@ impl Serialize for Shown<'_> {
                 let named = |name: &str| matches!(key, Tree::Text(key) if key == name);
                 let inside = match place {
                     Place::File if named("tasks") => Place::Tasks,
-                    Place::Task if named("env") => Place::Env,
+                    Place::File if named("engines") => Place::Engines,
+                    Place::File | Place::Engine if named("python") => Place::Python,
+                    Place::Task | Place::Python if named("env") => Place::Env,
+                    Place::File if named("sweep") => Place::Sweep,
+                    Place::Sweep if names_env(key) => Place::Env,
                     Place::Env => Place::Env,
                     _ => Place::Elsewhere,
                 };
@@ -110,6 +123,7 @@ impl Serialize for Shown<'_> {
             Tree::Seq(items) => {
                 let inside = match place {
                     Place::Tasks => Place::Task,
+                    Place::Engines => Place::Engine,
                     Place::Env => Place::Env,
                     _ => Place::Elsewhere,
                 };

@@ -24,7 +24,8 @@ fn recorded(setting: Setting) -> (Story, Arc<Snapshot>) {
     (story, last)
 }
 
-/// Tasks of all workers are all tasks; start, work and what is between them fill the lives of the processes.
+/// Tasks of all workers are all tasks; start, work and what is between them fill the lives of the processes, and worker
+/// time is in its parts.
 pub(crate) fn the_table_of_workers_adds_up(engine: &Engine) {
     let (story, last) = recorded(engine.of(2).tasks(24, sleep(40), rules()));
     assert_eq!(story.counts.succeeded, 24, "{:?}", story.notes);
@@ -46,7 +47,8 @@ pub(crate) fn the_table_of_workers_adds_up(engine: &Engine) {
         assert!(lives.windows(2).all(|pair| pair[0].1 <= pair[1].0), "one after the other in a slot: {lives:?}");
         assert!(lifetime <= story.at.elapsed());
     }
-    let all = last.worker_time.work + last.worker_time.startup + last.worker_time.idle;
+    let time = &last.worker_time;
+    let all = time.work + time.startup + time.dispatch + time.idle;
     let wall = last.wall() * 2;
     assert!(all.abs_diff(wall) <= Duration::from_millis(1), "{all:?} of {wall:?}");
 }

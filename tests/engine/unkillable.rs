@@ -93,7 +93,7 @@ fn it_is_shown_and_counted_and_the_run_goes_on_without_it() {
         let story = running.until("it is shown", |story| is_unkillable(story, pid));
         assert_eq!(story.unkillable, [pid], "{policy:?}");
         let told = story.notes.iter().find(|note| note.contains("UNKILLABLE")).unwrap().clone();
-        assert!(told.contains(&format!("process {pid}")), "{told}");
+        assert!(told.contains(&format!("pid {pid}")), "{told}");
         // Others have worked meanwhile.
         assert!(story.succeeded > 10, "{policy:?}: {}", story.succeeded);
         let story = running.finish();

@@ -67,6 +67,17 @@ impl Percentile {
         }
     }
 
+    /// Which share of the tasks it is a statement about.
+    fn share(self) -> f64 {
+        match self {
+            Self::P50 => 0.5,
+            Self::P90 => 0.9,
+            Self::P95 => 0.95,
+            Self::P99 => 0.99,
+            Self::Max => 1.0,
+        }
+    }
+
     fn word(self) -> &'static str {
         PERCENTILES.iter().find(|(_, percentile)| *percentile == self).map_or("", |(word, _)| word)
     }
@@ -132,6 +143,12 @@ pub(crate) fn meets(point: &Point, target: Target) -> Meets {
             Some(peak) if peak < limit => Meets::Yes,
             Some(_) => Meets::No,
         },
+        // A task that fails at once, or that nobody waited for, is not in time.
+        Target::Latency { percentile, .. }
+            if point.runs() > 0 && point.unsuccessful_share() > 1.0 - percentile.share() + 1e-9 =>
+        {
+            Meets::No
+        }
         Target::Latency { percentile, limit } => {
             let logs = point.sojourns.iter().filter(|run| run.count > 0).map(|run| percentile.of(run).as_secs_f64());
             let logs: Vec<f64> = logs.map(|seconds| (seconds / limit.as_secs_f64()).max(1e-12).ln()).collect();

@@ -55,7 +55,8 @@ impl Entry<'_> {
         let mut line =
             format!("{number}\t:\t{started:.3}\t{runtime:10.3}\t0\t{written}\t{exit}\t{signal}\t").into_bytes();
         // A line stays one, as in GNU parallel's own.
-        line.extend(self.command.iter().map(|byte| if *byte == b'\n' { 0 } else { *byte }));
+        // A line that nobody could read any more is none; the key has a column of its own.
+        line.extend(self.command.iter().take(LONGEST_COMMAND).map(|byte| if *byte == b'\n' { 0 } else { *byte }));
         line.push(b'\t');
         line.extend_from_slice(MARK);
         line.extend_from_slice(self.outcome.word().as_bytes());
@@ -64,6 +65,9 @@ impl Entry<'_> {
         line
     }
 }
+
+/// Most bytes of a command in a line.
+const LONGEST_COMMAND: usize = 4 << 20;
 
 /// A joblog that is appended to. Nobody else of us does so in the meantime.
 #[derive(Debug)]
@@ -92,6 +96,8 @@ impl Joblog {
         if let Err(rustix::io::Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
             return Err(format!("{name}: another Poolscope is writing to it"));
         }
+        // Another one may have written until now.
+        let metadata = file.metadata().map_err(failed)?;
         check_header(&file, metadata.len()).map_err(|reason| format!("{name}: {reason}"))?;
         let whole = whole_lines(&file, metadata.len()).map_err(failed)?;
         if whole < metadata.len() {

@@ -28,7 +28,7 @@ use crate::os::private_folder::PrivateFolder;
 use crate::os::{standard_output, threads};
 use crate::session::observing::ObserveRuns;
 use crate::worker::keeper::Keeper;
-use crate::workload::model::{EngineKind, Spool, Work, Workload};
+use crate::workload::model::{Arrivals, EngineKind, Spool, Work, Workload};
 use identity::Identities;
 use joblog::Joblog;
 pub(super) use observer::Ask;
@@ -74,13 +74,27 @@ pub(super) fn prepare(arguments: &BatchArgs, workload: &mut Workload, output_is_
             arm.name
         )));
     }
+    // What is dropped or expires is not told one by one, and everything behind it would wait to the end.
+    let may_be_untold = workload.classes.iter().any(|class| class.queue_timeout.or(class.wait_timeout).is_some())
+        || matches!(&workload.arrivals, Arrivals::Open(open) if open.max_in_flight.is_some());
+    if arguments.keep_order && may_be_untold {
+        return Err(told(
+            "--keep-order: with queue_timeout, wait_timeout or a limit of open arrivals, tasks may end without a word, and \
+             no order can be kept"
+                .to_owned(),
+        ));
+    }
     workload.batch.halt = arguments.halt;
     let identities = Arc::new(Identities::new(workload));
-    if let Some(path) = &arguments.resume {
-        skip_done(path, workload, &identities).map_err(told)?;
-    }
+    let begins = arguments.resume.as_ref().is_some_and(|path| !path.exists());
+    // It is ours before it is read: another one may still be writing to it.
     let joblog = arguments.joblog.as_ref().or(arguments.resume.as_ref());
     let joblog = joblog.map(|path| Joblog::open(path, write::say)).transpose().map_err(told)?;
+    match &arguments.resume {
+        Some(path) if begins => write::say(&format!("note: {} is not there yet: nothing is skipped", path.display())),
+        Some(path) => skip_done(path, workload, &identities).map_err(told)?,
+        None => {}
+    }
     let gives_output = output_is_free && workload.classes.iter().any(|class| matches!(class.work, Work::Command(_)));
     if joblog.is_none() && !gives_output && workload.live().is_none() {
         return Ok(None);

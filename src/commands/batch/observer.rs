@@ -21,16 +21,25 @@ const MOST_WAITING: u64 = 16 << 20;
 const EACH: u64 = 4096;
 
 /// What is asked of the session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Ask {
-    /// Begin nothing more for the moment: what was told is not written down yet.
-    Hold,
-    /// Go on.
-    GoOn,
+    /// Look how much waits to be written down, and begin nothing more while that is much.
+    Backlog(Waiting),
     /// Look for more tasks: items have come.
     MoreTasks,
     /// End: nothing can be written down any more.
     End,
+}
+
+/// Bytes that wait to be written down.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Waiting(Arc<AtomicU64>);
+
+impl Waiting {
+    /// Whether it is much now. Two that ask may overtake each other: what counts is how it is when it is heard.
+    pub(crate) fn is_much(&self) -> bool {
+        self.0.load(Ordering::SeqCst) >= MOST_WAITING / 2
+    }
 }
 
 /// A task that has ended.
@@ -73,28 +82,28 @@ pub(super) enum Told {
 /// How much waits to be written down, and who is asked to wait for that.
 #[derive(Clone, Debug)]
 pub(super) struct Backlog {
-    bytes: Arc<AtomicU64>,
+    bytes: Waiting,
     asks: UnboundedSender<Ask>,
 }
 
 impl Backlog {
     pub(super) fn new(asks: UnboundedSender<Ask>) -> Self {
-        Self { bytes: Arc::default(), asks }
+        Self { bytes: Waiting::default(), asks }
     }
 
     fn grows(&self, output: Option<&ProgramOutput>) {
         let size = size(output);
-        let before = self.bytes.fetch_add(size, Ordering::Relaxed);
+        let before = self.bytes.0.fetch_add(size, Ordering::SeqCst);
         if before < MOST_WAITING && before + size >= MOST_WAITING {
-            self.ask(Ask::Hold);
+            self.ask(Ask::Backlog(self.bytes.clone()));
         }
     }
 
     pub(super) fn shrinks(&self, output: Option<&ProgramOutput>) {
         let size = size(output);
-        let before = self.bytes.fetch_sub(size, Ordering::Relaxed);
+        let before = self.bytes.0.fetch_sub(size, Ordering::SeqCst);
         if before >= MOST_WAITING / 2 && before - size < MOST_WAITING / 2 {
-            self.ask(Ask::GoOn);
+            self.ask(Ask::Backlog(self.bytes.clone()));
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
@@ -52,19 +52,33 @@ impl Outlet {
             return Ok(());
         }
         match &self.bar {
-            Some(bar) => bar.suspend(|| give(output)),
-            None => give(output),
+            Some(bar) if io::stdout().is_terminal() => bar.suspend(|| {
+                give_output(output)?;
+                give_errors(output)
+            }),
+            // Whoever draws the bar is not to wait for a reader.
+            Some(bar) => {
+                give_output(output)?;
+                bar.suspend(|| give_errors(output))
+            }
+            None => {
+                give_output(output)?;
+                give_errors(output)
+            }
         }
     }
 }
 
-fn give(output: &ProgramOutput) -> Result<(), Stuck> {
+fn give_output(output: &ProgramOutput) -> Result<(), Stuck> {
     output.stdout.each_piece(|piece| {
         write_all(io::stdout().as_fd(), piece).map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Stuck::ReaderGone,
             _ => Stuck::StandardOutput(error),
         })
-    })?;
+    })
+}
+
+fn give_errors(output: &ProgramOutput) -> Result<(), Stuck> {
     // There need not be anybody who reads it.
     output.stderr.each_piece(|piece| {
         let _ = write_all(io::stderr().as_fd(), piece);

@@ -10,6 +10,7 @@ use super::identity::Identities;
 use super::joblog::{Entry, Joblog};
 use super::observer::{Ask, Backlog, Ended, Told};
 use super::output::{Outlet, Stuck, Turns};
+use crate::engine::outcome::Outcome;
 use crate::report::ending::Ending;
 use crate::worker::spooled_output::{ProgramOutput, SpooledOutput, both_paths};
 use crate::workload::model::{Attempt, TaskIndex};
@@ -86,7 +87,12 @@ impl Writer {
     fn ended(&mut self, mut ended: Ended, output: Option<Arc<ProgramOutput>>) -> Result<(), Problem> {
         let output = match output {
             Some(output) => output,
-            None => Arc::new(self.taken(ended.index, ended.attempt)?),
+            None => {
+                // Taken in any case, so that it is gone; what was cut off is given out by no engine.
+                let left = self.taken(ended.index, ended.attempt)?;
+                let by_itself = matches!(ended.outcome, Outcome::Succeeded | Outcome::Failed);
+                Arc::new(if by_itself { left } else { ProgramOutput::default() })
+            }
         };
         ended.written = output.stdout.length();
         let Self { log, outlet, turns, .. } = self;

@@ -54,6 +54,14 @@ pub(super) fn execute(arguments: &RegressionArgs) -> Prepared<ExitReason> {
     let store = open(place.db.as_deref())?;
     let candidate = candidate(&store, arguments)?;
     let baseline = baseline(&store, &candidate)?;
+    if candidate.id <= baseline.id {
+        write::say(&format!(
+            "error: nothing was kept of {} since its baseline, session {}",
+            clean::line(&candidate.start.workload.name),
+            baseline.id
+        ));
+        return Err(ExitReason::BadInput);
+    }
     let differences = comparable::between(&baseline, &candidate);
     if !differences.refused.is_empty() {
         for reason in &differences.refused {
@@ -84,7 +92,10 @@ pub(super) fn execute(arguments: &RegressionArgs) -> Prepared<ExitReason> {
     };
     let page = || page(&baseline, &checked, &differences.warned, arguments.margin);
     let delivered = deliver(place, page, json)?;
-    let suspect = newest.contrasts.iter().any(|contrast| contrast.b.complete().any(|run| !run.suspect.is_empty()));
+    let suspect = newest.contrasts.iter().any(|contrast| {
+        let runs = || contrast.a.complete().chain(contrast.b.complete());
+        runs().any(|run| !run.suspect.is_empty()) || comparable::fails(contrast.b)
+    });
     let exit = match newest.outcome() {
         Outcome::Regression => ExitReason::Failed,
         Outcome::TooNoisy if arguments.strict => ExitReason::Suspect,
@@ -100,6 +111,12 @@ fn candidate(store: &Store, arguments: &RegressionArgs) -> Prepared<Session> {
         return session(store, id);
     }
     let sessions = store.sessions(&Filter { workload: arguments.workload.clone(), most: None }).map_err(refused)?;
+    // Newest first. One that was ended before anything was kept is not passed over in silence.
+    let without = sessions.iter().take_while(|session| session.end().is_none()).map(|session| session.id).next();
+    if let Some(id) = without {
+        write::say(&format!("error: session {id} did not come to its end; --id ID checks another one"));
+        return Err(ExitReason::BadInput);
+    }
     sessions.into_iter().find(|session| session.end().is_some_and(|end| !end.sharing_cores)).ok_or_else(|| {
         let of = arguments.workload.as_ref().map_or_else(String::new, |name| format!(" of {}", clean::line(name)));
         write::say(&format!("error: there is no session{of} to be checked (poolscope history list)"));

@@ -9,6 +9,7 @@ use crate::commands::target::Target;
 use crate::commands::{ExitReason, write};
 use crate::history::query::Filter;
 use crate::history::record::{Arm, Run, Session};
+use crate::report::csv::plain;
 
 const COLUMNS: [&str; 30] = [
     "session",
@@ -90,18 +91,18 @@ fn record(session: &Session, arm: &Arm, number: usize, run: &Run) -> [String; CO
     [
         session.id.to_string(),
         start.at.to_string(),
-        start.verb.clone(),
-        start.workload.name.clone(),
+        plain(&start.verb),
+        plain(&start.workload.name),
         start.workload.hash.clone(),
         text(end.map(|end| &end.stream_hash)),
         start.workload.seed.to_string(),
-        start.host.name.clone(),
-        start.host.fingerprint(),
-        start.host.program.clone(),
+        plain(&start.host.name),
+        plain(&start.host.fingerprint()),
+        plain(&start.host.program),
         text(commit.map(|commit| &commit.id)),
         commit.and_then(|commit| commit.dirty).map_or_else(String::new, |dirty| dirty.to_string()),
-        arm.name.clone(),
-        arm.engine.clone(),
+        plain(&arm.name),
+        plain(&arm.engine),
         arm.workers.to_string(),
         number.to_string(),
         run.round.to_string(),
@@ -117,6 +118,6 @@ fn record(session: &Session, arm: &Arm, number: usize, run: &Run) -> [String; CO
         number_of(run.p99_s),
         run.peak_pss_bytes.map_or_else(String::new, |bytes| bytes.to_string()),
         text(run.results_hash.as_ref()),
-        run.suspect.join("; "),
+        plain(&run.suspect.join("; ")),
     ]
 }

@@ -90,7 +90,8 @@ pub(super) fn all(
         workload.engines.clear();
         for arm in picked {
             // The same again: a field that does not apply to it has another value.
-            if kept.iter().any(|cell| same_tasks(&cell.workload, &workload) && cell.has(&arm)) {
+            let same = |cell: &Cell| same_tasks(&cell.workload, &workload) && cell.workload.python == workload.python;
+            if kept.iter().any(|cell| same(cell) && cell.has(&arm)) {
                 continue;
             }
             let group = groups.iter().position(|(of, base)| *base == arm.name && same_tasks(of, &workload));

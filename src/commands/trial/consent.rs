@@ -55,7 +55,7 @@ impl Extent {
 
     /// `200 executions: 100 tasks x 2 engines`
     pub(super) fn words(self) -> String {
-        if self.live {
+        if self.live && self.runs() == 1 {
             return "one execution for each item that comes, each done once".to_owned();
         }
         let all = self.tasks.saturating_mul(self.runs());

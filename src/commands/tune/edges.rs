@@ -33,6 +33,8 @@ const FEWEST: f64 = 40.0;
 const MOST: f64 = 20_000.0;
 /// Sessions in which one value is looked at until it tells.
 const SESSIONS: u32 = 3;
+/// Places that are looked at before the ends that were found are told as they are.
+const MOST_LOOKS: u32 = 40;
 
 impl Tuner<'_> {
     /// The size of a task at which the pool is no more than 5 % faster.
@@ -52,11 +54,15 @@ impl Tuner<'_> {
             return Err(ExitReason::BadInput.into());
         }
         let mut bracket = Bracket::new(SIZES, NARROW_SIZE);
-        while let Some(size) = bracket.next(0.005) {
+        let mut looks = 0;
+        while let Some(size) = bracket.next(0.005).filter(|_| looks < MOST_LOOKS) {
+            looks += 1;
             let value = format_duration(Duration::from_secs_f64(size));
             let workers = 2.0_f64.max(f64::from(self.platform.host.usable_cores()));
             let tasks = (RUN * workers / (size + OVERHEAD)).clamp(FEWEST, MOST);
             let mut set: Vec<String> = fields.iter().map(|field| Dimension::change(field, &value)).collect();
+            // Where tasks only come as fast as they are done, no engine is faster than another.
+            set.push("arrivals={ mode: closed, process: batch }".to_owned());
             set.extend(self.so_many(tasks));
             let why = words_of(&bracket, |size| units::duration(Duration::from_secs_f64(size)));
             let (mut one, mut other): (Vec<RunFigure>, Vec<RunFigure>) = Default::default();
@@ -120,18 +126,26 @@ impl Tuner<'_> {
         let mut bracket = Bracket::new((capacity / 20.0, capacity * 4.0), NARROW_RATE);
         // Steps of four are for places of which nothing is known: this one is near the capacity.
         let mut near = [capacity * 0.85, capacity * 1.15].into_iter();
-        while let Some(wanted) = near.next().or_else(|| bracket.next(capacity)) {
+        let mut looks = 0;
+        while let Some(wanted) = near.next().or_else(|| bracket.next(capacity)).filter(|_| looks < MOST_LOOKS) {
+            looks += 1;
             let tasks = (wanted * RUN * 2.0).clamp(FEWEST * 2.0, MOST);
-            let mut set = vec![format!("arrivals={{ mode: open, process: {process}, rate: {wanted:.6}/s }}")];
-            set.extend(self.so_many(tasks));
-            let workload = prepare::with_arms(&self.changed(&set)?, vec![arm.clone()]);
-            let stream = Stream::new(&workload);
-            let Some(span) = stream.arrivals().and_then(Iterator::last).map(|last| last.as_secs_f64()) else {
-                write::say("error: knee changes the arrivals of this workload, and they are not open then");
-                return Err(ExitReason::BadInput.into());
+            let at = |tuner: &Self, rate: f64| -> Result<(Workload, f64, f64), Halt> {
+                let mut set = vec![format!("arrivals={{ mode: open, process: {process}, rate: {rate:.6}/s }}")];
+                set.extend(tuner.so_many(tasks));
+                let workload = prepare::with_arms(&tuner.changed(&set)?, vec![arm.clone()]);
+                let stream = Stream::new(&workload);
+                let Some(span) = stream.arrivals().and_then(Iterator::last).map(|last| last.as_secs_f64()) else {
+                    write::say("error: knee changes the arrivals of this workload, and they are not open then");
+                    return Err(ExitReason::BadInput.into());
+                };
+                let drawn = stream.total() as f64 / span.max(1e-9);
+                Ok((workload, span, drawn))
             };
-            // As they were drawn.
-            let rate = stream.total() as f64 / span.max(1e-9);
+            // So many gaps that are drawn are as much too short or too long at any rate: the second time it is the one that
+            // is wanted.
+            let (_, _, drawn) = at(self, wanted)?;
+            let (workload, span, rate) = at(self, wanted * wanted / drawn)?;
             let why = words_of(&bracket, |rate| format!("{}/s", units::rate(rate)));
             let (mut longer, mut rates): (Vec<f64>, Vec<f64>) = Default::default();
             let mut side = Side::Unclear;

@@ -35,7 +35,7 @@ impl Tuner<'_> {
         let all = if engine { self.workload.engines.clone() } else { vec![self.arm()?] };
         let arms = scope::arms(all)?;
         let found = self.counts(arms, SweepCounts::For(target), target)?;
-        let Some(mut choice) = choose(found) else {
+        let Some(mut choice) = choose(found, target) else {
             let why = "not one task succeeded with any count, or the figure is not known here".to_owned();
             return Ok(Outcome { words: "nothing found".to_owned(), why, ..Outcome::default() });
         };
@@ -49,13 +49,15 @@ impl Tuner<'_> {
             }
         }
         // With other settings another count is the one. What was faster with more workers may not be with the best of them.
-        if !settings.is_empty()
-            && let Some(again) = choose(self.counts(vec![choice.spec.clone()], SweepCounts::For(target), target)?)
-        {
-            if again.rate > choice.rate {
-                choice = again;
-            } else {
-                settings.clear();
+        if !settings.is_empty() {
+            let again = choose(self.counts(vec![choice.spec.clone()], SweepCounts::For(target), target)?, target);
+            // What meets the target is better than what is only faster.
+            let worth = |choice: &Choice| (choice.found.met == Some(true), choice.rate.unwrap_or(0.0));
+            let rate = |choice: &Choice| (true, choice.rate.unwrap_or(0.0));
+            let worth = |choice: &Choice| if target == Target::Throughput { rate(choice) } else { worth(choice) };
+            match again.filter(|again| worth(again) > worth(&choice)) {
+                Some(again) => choice = again,
+                None => settings.clear(),
             }
         }
         Ok(self.outcome(choice, settings, target))
@@ -198,9 +200,11 @@ impl Tuner<'_> {
     }
 }
 
-/// Of several arms the fastest of those that meet the target, or else of all.
-fn choose(choices: Vec<Choice>) -> Option<Choice> {
-    let meets = |choice: &Choice| choice.found.met == Some(true);
+/// Of several arms the fastest of those that meet the target, or else of all. Of a target that is no limit of a latency,
+/// what is not settled yet may be the fastest.
+fn choose(choices: Vec<Choice>, target: Target) -> Option<Choice> {
+    let has_limit = matches!(target, Target::Latency { .. });
+    let meets = |choice: &Choice| choice.found.met == Some(true) || !has_limit && choice.found.met != Some(false);
     let any = choices.iter().any(meets);
     let rate = |choice: &Choice| choice.rate.unwrap_or(0.0);
     choices.into_iter().filter(|choice| meets(choice) || !any).max_by(|one, other| rate(one).total_cmp(&rate(other)))

@@ -70,6 +70,15 @@ impl PendingArrivals {
         self.next().is_none() && !matches!(self.source, Source::Submitter)
     }
 
+    /// Whether tasks will come that nobody has counted yet.
+    pub(super) fn has_more(&self) -> bool {
+        match &self.source {
+            Source::Batch | Source::Closed => false,
+            Source::Times(_) => self.next().is_some(),
+            Source::Submitter => self.submitter.as_ref().and_then(|it| it.total()) != Some(self.position),
+        }
+    }
+
     /// No more will come.
     pub(super) fn end(&mut self) {
         self.source = Source::Closed;

@@ -56,6 +56,10 @@ impl Dispatcher {
                 self.refill(now, slot, out);
             } else if let Some(ticket) = self.queue.take(slot, 1) {
                 self.start(now, slot, Some(ticket), out);
+            } else {
+                // What is next was not found in this turn: the place is still free.
+                self.idle.insert(slot);
+                return;
             }
         }
     }

@@ -39,12 +39,13 @@ impl Dispatcher {
             return;
         }
         self.halting.reached = true;
+        let more = self.arrivals.has_more();
         self.arrivals.end();
         let retries: u64 = self.timers.take_retries().iter().map(|ticket| ticket.count).sum();
         self.retrying -= retries;
         let cancelled = self.queue.clear() + retries;
         self.counts.cancelled += cancelled;
-        self.halting.cut_off = cancelled > 0;
+        self.halting.cut_off = cancelled > 0 || more;
         self.note(now, Severity::Info, format!("halted by {rule}: nothing more is begun"), out);
     }
 

@@ -123,6 +123,8 @@ impl ClassFields {
 struct DispatchFields {
     /// Part of the worker time, in nanoseconds.
     dispatch: u64,
+    /// Cores that other programs used.
+    others: Option<f64>,
 }
 
 impl LatestFields {
@@ -250,7 +252,10 @@ impl Encoder {
         bytes.extend(postcard::to_stdvec(&StartFields { not_forked: snapshot.not_forked().map(Into::into) })?);
         bytes.extend(postcard::to_stdvec(&WrongFields { wrong_results: snapshot.wrong_results })?);
         bytes.extend(postcard::to_stdvec(&ClassFields::of(snapshot))?);
-        bytes.extend(postcard::to_stdvec(&DispatchFields { dispatch: ns(worker_time.dispatch) })?);
+        bytes.extend(postcard::to_stdvec(&DispatchFields {
+            dispatch: ns(worker_time.dispatch),
+            others: snapshot.overhead.others,
+        })?);
         Ok(bytes)
     }
 }
@@ -344,7 +349,7 @@ impl Decoder {
             memory: frame.memory,
             worker_starts: frame.worker_starts,
             worker_restarts: frame.worker_restarts,
-            overhead: Box::new(frame.overhead),
+            overhead: Box::new(Overhead { others: dispatch.others, ..frame.overhead }),
             results_hash: frame.results_hash,
             wrong_results: wrong.wrong_results,
             suspect: frame.suspect,

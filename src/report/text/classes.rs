@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::comparison::{excludes_one, interval_name, names, style, word};
+use super::comparison::{excludes_one, interval_name, marked, names, style, word};
 use super::table::{fit, pad, pad_left, width};
 use super::{Paint, label, line};
 use crate::analysis::latencies::{self, LatencyVerdict};
@@ -186,6 +186,9 @@ pub(super) fn comparison(out: &mut String, results: &Results, paint: Paint) {
 /// `p50 31 times as long (29–33)`, `p99 no clear difference`.
 fn words(verdict: &LatencyVerdict, paint: Paint) -> String {
     let name = format!("p{}", verdict.percentile);
+    if let Some(tasks) = verdict.too_few {
+        return format!("{name} not judged: {tasks} a run are too few");
+    }
     let (Some(ratio), Some((low, high))) = (verdict.ratio, verdict.ratio_ci95) else { return format!("{name} {NONE}") };
     let interval = format!("{}–{}", units::factor(low), units::factor(high));
     let among = match verdict.p {
@@ -194,7 +197,8 @@ fn words(verdict: &LatencyVerdict, paint: Paint) -> String {
         }
         _ => String::new(),
     };
-    let word = paint.with(style(verdict.finding), &format!("{}{among}", word(verdict.finding)));
+    let word = marked(format!("{}{among}", word(verdict.finding)), verdict.suspect);
+    let word = paint.with(style(verdict.finding), &word);
     format!("{name} {} ({interval}) {word}", units::ratio(ratio))
 }
 

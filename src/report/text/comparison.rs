@@ -121,7 +121,7 @@ pub(in crate::report) fn finding_line(
 }
 
 /// Behind a verdict on suspect runs.
-fn marked(word: String, suspect: usize) -> String {
+pub(super) fn marked(word: String, suspect: usize) -> String {
     if suspect > 0 { format!("{word} SUSPECT") } else { word }
 }
 

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::records::{Format, LONGEST, STRETCH, Store, content, split};
+use super::records::{Format, LONGEST, MARK, STRETCH, Store, content, split};
 use super::{Item, ItemError, ItemValue, unlinked_file};
 
 /// See the module docs.
@@ -95,6 +95,8 @@ impl Live {
     }
 
     fn read(&self, mut from: impl Read) -> Result<(), ItemError> {
+        let head = if self.separator == b'\n' { without_mark(&mut from)? } else { Vec::new() };
+        let mut from = io::Cursor::new(head).chain(from);
         let (mut piece, mut file) = (vec![0; 64 * 1024], &self.file);
         // Where the item that is not whole yet begins, and its first byte.
         let (mut begin, mut first, mut at) = (0, 0, 0);
@@ -230,6 +232,24 @@ impl State {
         self.end = end;
         Ok(())
     }
+}
+
+/// What a text begins with, as far as it may be a byte order mark, which is no part of it. Waits for nothing else.
+fn without_mark(from: &mut impl Read) -> Result<Vec<u8>, ItemError> {
+    let mut head = Vec::new();
+    while head.len() < MARK.len() && MARK.starts_with(&head) {
+        let mut byte = [0];
+        match from.read(&mut byte) {
+            Ok(0) => break,
+            Ok(_) => head.extend(byte),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if head == MARK {
+        head.clear();
+    }
+    Ok(head)
 }
 
 #[cfg(test)]

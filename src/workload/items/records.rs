@@ -21,7 +21,7 @@ pub(super) const STRETCH: u64 = 32 * 1024;
 /// Longest item.
 pub(crate) const LONGEST: u64 = 1 << 20;
 /// What some programs put before a text in UTF-8. It is no part of it, and anywhere else it is one.
-const MARK: &[u8] = b"\xef\xbb\xbf";
+pub(super) const MARK: &[u8] = b"\xef\xbb\xbf";
 /// A reader of CSV leaves such a mark out where it begins, so that it begins with a line end, which is no record.
 const LINE_END: &[u8] = b"\r";
 

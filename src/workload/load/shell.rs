@@ -52,7 +52,7 @@ struct Scan {
     /// Something was seen behind which nothing is certain.
     uncertain: Option<&'static str>,
     /// `name[` was seen: bash evaluates what is in it.
-    subscript: bool,
+    subscript: u32,
     /// The character before, and the one that comes before a backslash while that is read.
     previous: char,
     /// The word so far, without its quotes.
@@ -179,6 +179,10 @@ impl Scan {
                 self.contexts.pop();
                 self.contexts.push(Context::Arithmetic(2));
             }
+            '(' if self.word.ends_with('=') => {
+                self.doubt("in or behind an array, whose subscripts are evaluated");
+                self.contexts.push(Context::Commands);
+            }
             _ if self.expansion(c, previous) => {}
             '(' => self.contexts.push(Context::Commands),
             ')' => {
@@ -191,8 +195,8 @@ impl Scan {
             '"' => self.contexts.push(Context::Double),
             '<' if previous == '<' => self.doubt("in or behind a here-document, in which quotes are not quotes"),
             '[' if previous == '$' => self.doubt(EXPANSION),
-            '[' if !self.word.is_empty() => self.subscript = true,
-            ']' => self.subscript = false,
+            '[' if !self.word.is_empty() || self.subscript > 0 => self.subscript += 1,
+            ']' => self.subscript = self.subscript.saturating_sub(1),
             _ => {}
         }
         if !is_blank(c) && !is_operator(c) && !matches!(c, '\'' | '"' | '`') {
@@ -252,7 +256,7 @@ impl Scan {
         if self.previous == '$' {
             return Some("behind `$`, which would take its quotes");
         }
-        self.subscript.then_some("in a subscript, which is evaluated")
+        (self.subscript > 0).then_some("in a subscript, which is evaluated")
     }
 }
 

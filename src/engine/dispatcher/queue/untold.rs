@@ -8,6 +8,9 @@ use crate::engine::event::Moment;
 use crate::engine::stream::TaskStream;
 use crate::workload::model::ClassId;
 
+/// Most tasks of a run that are taken together.
+const MOST_AT_ONCE: u64 = 1 << 10;
+
 /// See the module docs.
 #[derive(Debug, Default)]
 pub(super) struct Untold(VecDeque<Piece>);
@@ -44,7 +47,7 @@ impl Untold {
         let piece = self.0.front_mut().filter(|_| *left > 0)?;
         let mut places: Vec<Place> = Vec::new();
         while piece.position < piece.end && *left > 0 {
-            let run = stream.run_at(piece.position, piece.end - piece.position);
+            let run = stream.run_at(piece.position, (piece.end - piece.position).min(MOST_AT_ONCE));
             if piece.classes.contains(&run.class) {
                 let place = Place { position: piece.position, count: run.count, arrival: Moment::ZERO };
                 match places.last_mut().filter(|last| last.position + last.count == place.position) {
@@ -53,7 +56,8 @@ impl Untold {
                 }
             }
             piece.position += run.count;
-            *left -= 1;
+            // To tell of many takes time, too.
+            *left = left.saturating_sub(1 + run.count / 8);
         }
         let at = piece.at;
         if piece.position >= piece.end {

@@ -91,7 +91,9 @@ fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
         },
         Advice::Rising { best } if sweeping => format!("{best} is the best so far"),
         // The rule says the rest.
-        Advice::Use { workers, .. } if text::width(&tuning.advice.to_string()) > words => format!("USE {workers}"),
+        Advice::Use { workers, .. } if text::width(&tuning.headline()) > words => {
+            format!("{}USE {workers}", if tuning.is_suspect() { "SUSPECT " } else { "" })
+        }
         _ => tuning.headline(),
     };
     let style = match tuning.advice {

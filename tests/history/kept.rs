@@ -10,7 +10,21 @@ fn every_command_keeps_its_counted_runs_with_all_figures() {
     let result = json(&stage.run(&["compare", "w.yaml", "--quiet", "--format", "json", "--seed", "7"]));
     code(&stage.run(&["run", "w.yaml", "--quiet", "--set", "total=20", "--set", "tasks.0.weight=1"]), 2);
     code(&stage.run(&["run", "w.yaml", "--quiet", "--set", "tasks.0.count=20"]), 0);
-    code(&stage.run(&["sweep", "w.yaml", "--quiet", "--workers", "1,2", "--engines", "pool", "--repeats", "2"]), 0);
+    code(
+        &stage.run(&[
+            "sweep",
+            "w.yaml",
+            "--quiet",
+            "--workers",
+            "1,2",
+            "--engines",
+            "pool",
+            "--repeats",
+            "2",
+            "--full",
+        ]),
+        0,
+    );
     code(&stage.run(&["try", "--count", "2", "--headless", "--quiet", "--", "true"]), 0);
     code(&stage.run(&["run", "w.yaml", "--quiet", "--no-history"]), 0);
     let sessions = stage.sessions();

@@ -261,16 +261,19 @@ mod tests {
     use crate::workload::items::Records;
 
     /// Gives what it is sent, and ends when nobody can send any more.
-    struct Sent(mpsc::Receiver<Vec<u8>>);
+    struct Sent(mpsc::Receiver<Vec<u8>>, io::Cursor<Vec<u8>>);
 
     impl Read for Sent {
         fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-            match self.0.recv() {
-                Ok(bytes) => {
-                    out[..bytes.len()].copy_from_slice(&bytes);
-                    Ok(bytes.len())
-                }
-                Err(_) => Ok(0),
+            match self.1.read(out)? {
+                0 => match self.0.recv() {
+                    Ok(bytes) => {
+                        self.1 = io::Cursor::new(bytes);
+                        self.1.read(out)
+                    }
+                    Err(_) => Ok(0),
+                },
+                read => Ok(read),
             }
         }
     }
@@ -282,7 +285,7 @@ mod tests {
     #[test]
     fn an_item_is_there_when_it_is_whole_and_whoever_waits_is_woken() {
         let (sender, receiver) = mpsc::channel();
-        let live = Live::start(Sent(receiver), b'\n').unwrap();
+        let live = Live::start(Sent(receiver, io::Cursor::default()), b'\n').unwrap();
         let (woken, wakes) = mpsc::channel();
         live.wake_with(move || woken.send(()).unwrap());
         assert_eq!(live.known(0), Known { count: 0, closed: false });
@@ -302,7 +305,7 @@ mod tests {
     #[test]
     fn too_long_an_item_is_an_error_and_those_before_it_are_there() {
         let (sender, receiver) = mpsc::channel();
-        let live = Live::start(Sent(receiver), 0).unwrap();
+        let live = Live::start(Sent(receiver, io::Cursor::default()), 0).unwrap();
         sender.send(b"a\0".to_vec()).unwrap();
         for _ in 0..40 {
             let _ = sender.send(vec![b'x'; 40_000]);

@@ -1,5 +1,5 @@
 //! The fold: events of one run in, snapshots out. It runs on the engine's thread and must be quick: results go through
-//! [`Latencies::batch`] without an allocation, starts and exits touch a few counters, and everything that costs more
+//! `Latencies::batch` without an allocation, starts and exits touch a few counters, and everything that costs more
 //! (percentiles, rows, readings) waits for the ten snapshots a second. It never waits for anybody.
 
 use std::sync::Arc;

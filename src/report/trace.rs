@@ -1,4 +1,4 @@
-//! The trace (`--trace`): the Trace Event Format of Chrome, which Perfetto opens (https://ui.perfetto.dev). One process for
+//! The trace (`--trace`): the Trace Event Format of Chrome, which Perfetto opens (<https://ui.perfetto.dev>). One process for
 //! each run, one thread for each lane; runs lie one after the other as they were made.
 //!
 //! Spans are tasks, the start of processes and ghosts; the wait of a task is an asynchronous span from its arrival to its

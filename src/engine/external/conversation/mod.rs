@@ -431,6 +431,15 @@ fn last_line(output: &str) -> Option<String> {
 
 /// The last line that says what a Python process has ended with. Others may have begun to say more.
 fn last_error(output: &str) -> Option<String> {
+    // `ValueError: no licence`, as a traceback ends; what others print between is none.
+    let ends_a_traceback = |line: &&str| {
+        let name = line.split_once(": ").map_or(*line, |(name, _)| name);
+        let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+        is_name && ["Error", "Exception", "Interrupt", "Exit", "Warning"].iter().any(|end| name.ends_with(end))
+    };
+    if let Some(line) = output.lines().rev().find(ends_a_traceback) {
+        return Some(line.trim().to_owned());
+    }
     let is_more =
         |line: &&str| line.starts_with([' ', '\t']) || line.starts_with("Process ") || line.starts_with("Traceback");
     let line = output.lines().rev().filter(|line| !line.trim().is_empty()).find(|line| !is_more(line))?;

@@ -133,3 +133,12 @@ fn the_error_of_a_python_process_is_found_behind_what_others_have_begun_to_say()
     assert_eq!(last_error(output).as_deref(), Some("ValueError: no licence"));
     assert_eq!(last_error("Process A-1:\n"), None);
 }
+
+#[test]
+fn what_a_process_ended_with_is_found_among_what_others_print() {
+    let output = "Process ForkPoolWorker-1:\nTraceback (most recent call last):\n  File \"a.py\", line 1, in ready\n    raise \
+                  ValueError('no licence')\nValueError: no licence\nsaid by another one\nTraceback (most recent call last):\n";
+    assert_eq!(last_error(output).as_deref(), Some("ValueError: no licence"));
+    assert_eq!(last_error("a.Own_Error\nmore\n  and more\n").as_deref(), Some("a.Own_Error"));
+    assert_eq!(last_error("it is over\n  \n").as_deref(), Some("it is over"));
+}

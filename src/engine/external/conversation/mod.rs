@@ -433,11 +433,12 @@ fn last_line(output: &str) -> Option<String> {
 fn last_error(output: &str) -> Option<String> {
     // `ValueError: no licence`, as a traceback ends; what others print between is none.
     let ends_a_traceback = |line: &&str| {
-        let name = line.split_once(": ").map_or(*line, |(name, _)| name);
-        let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
-        is_name && ["Error", "Exception", "Interrupt", "Exit", "Warning"].iter().any(|end| name.ends_with(end))
+        let (name, says) = line.split_once(": ").map_or((*line, false), |(name, _)| (name, true));
+        let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+        is_name && (says || ["Error", "Exception", "Interrupt", "Exit"].iter().any(|end| name.ends_with(end)))
     };
-    if let Some(line) = output.lines().rev().find(ends_a_traceback) {
+    let traced = output.split_once("Traceback (most recent call last):");
+    if let Some(line) = traced.and_then(|(_, rest)| rest.lines().rev().find(ends_a_traceback)) {
         return Some(line.trim().to_owned());
     }
     let is_more =

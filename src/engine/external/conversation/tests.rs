@@ -139,6 +139,7 @@ fn what_a_process_ended_with_is_found_among_what_others_print() {
     let output = "Process ForkPoolWorker-1:\nTraceback (most recent call last):\n  File \"a.py\", line 1, in ready\n    raise \
                   ValueError('no licence')\nValueError: no licence\nsaid by another one\nTraceback (most recent call last):\n";
     assert_eq!(last_error(output).as_deref(), Some("ValueError: no licence"));
-    assert_eq!(last_error("a.Own_Error\nmore\n  and more\n").as_deref(), Some("a.Own_Error"));
+    let own = "Traceback (most recent call last):\n  x\na.Unpicklable: no licence\nsaid by another one\n";
+    assert_eq!(last_error(own).as_deref(), Some("a.Unpicklable: no licence"));
     assert_eq!(last_error("it is over\n  \n").as_deref(), Some("it is over"));
 }

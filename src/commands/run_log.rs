@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::cli::Output;
 use crate::commands::target::{Streamed, Target, plain, release_ending};
@@ -159,17 +159,16 @@ fn write_all(mut file: Streamed, pieces: &Receiver<Piece>) -> io::Result<()> {
     }
 }
 
+/// A run as logs and rows tell of it; `since` their own beginning.
+pub(super) fn begun(begins: &RunBegins<'_>, since: Duration) -> Begun {
+    let RunBegins { workload, spec, run, workers } = *begins;
+    let classes = workload.classes.iter().map(|class| class.name.clone()).collect();
+    Begun { arm: spec.name.clone(), engine: spec.kind.word(), workers, run, since, classes }
+}
+
 impl ObserveRuns for RunLog {
     fn of_run(&self, begins: &RunBegins<'_>) -> Option<Box<dyn Observer>> {
-        let RunBegins { workload, spec, run, workers } = *begins;
-        let begun = Begun {
-            arm: spec.name.clone(),
-            engine: spec.kind.word(),
-            workers,
-            run,
-            since: self.began.elapsed(),
-            classes: workload.classes.iter().map(|class| class.name.clone()).collect(),
-        };
+        let begun = begun(begins, self.began.elapsed());
         let mut lines: Box<dyn Lines> = match &self.format {
             Format::Events => Box::new(EventLines::new(begun)),
             Format::Trace(spans) => Box::new(TraceLines::new(begun, Arc::clone(spans))),

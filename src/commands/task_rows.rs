@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::commands::run_log::begun;
 use crate::engine::event::{EngineView, Event, Moment, Observer};
 use crate::report::csv::Table;
-use crate::report::observed::Begun;
 use crate::session::observing::{ObserveRuns, RunBegins};
 
 /// The rows so far.
@@ -29,15 +29,7 @@ impl TaskRows {
 
 impl ObserveRuns for TaskRows {
     fn of_run(&self, begins: &RunBegins<'_>) -> Option<Box<dyn Observer>> {
-        let RunBegins { workload, spec, run, workers } = *begins;
-        let begun = Begun {
-            arm: spec.name.clone(),
-            engine: spec.kind.word(),
-            workers,
-            run,
-            since: self.began.elapsed(),
-            classes: workload.classes.iter().map(|class| class.name.clone()).collect(),
-        };
+        let begun = begun(begins, self.began.elapsed());
         let run = self.table.lock().unwrap_or_else(PoisonError::into_inner).begin(begun);
         Some(Box::new(RowsOfRun { table: Arc::clone(&self.table), run }))
     }

@@ -34,6 +34,13 @@ pub struct ProgramOutput {
     pub(crate) stderr: SpooledOutput,
 }
 
+impl ProgramOutput {
+    /// Whether nothing was written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stdout.length() + self.stderr.length() == 0
+    }
+}
+
 /// The paths at which the streams of a program are taken by somebody else.
 pub(crate) fn both_paths(path: &Path) -> [PathBuf; 2] {
     [".out", ".err"].map(|ending| {

@@ -112,16 +112,18 @@ pub(super) fn prepare(arguments: &BatchArgs, workload: &mut Workload, output_is_
         let backlog = backlog.clone();
         live.wake_with(move || backlog.ask(Ask::MoreTasks));
     }
+    let keeps_order = arguments.keep_order && gives_output;
+    let teller = Teller::new(sender, backlog.clone(), joblog.is_some() || keeps_order);
     let writer = Writer {
         log: Log { joblog, identities },
-        backlog: backlog.clone(),
+        backlog,
         outlet: Outlet::default(),
-        turns: (arguments.keep_order && gives_output).then(|| Turns::new(workload.batch.done.clone())),
+        turns: keeps_order.then(|| Turns::new(workload.batch.done.clone())),
         folder: folder.as_ref().map(|(folder, _)| folder.path().to_owned()),
     };
     let thread = threads::start("batch", move || writer.write(&receiver));
     let writer = thread.map_err(|error| told(format!("the thread that writes down what has ended: {error}")))?;
-    Ok(Some(Batch { teller: Teller::new(sender, backlog), asks, gives_output, writer: Some(writer), _folder: folder }))
+    Ok(Some(Batch { teller, asks, gives_output, writer: Some(writer), _folder: folder }))
 }
 
 /// Has all that commands write handed on. Workers leave it in a folder, which is removed whatever becomes of this process.

@@ -122,6 +122,8 @@ fn size(output: Option<&ProgramOutput>) -> u64 {
 pub(super) struct Teller {
     sender: Sender<Told>,
     backlog: Backlog,
+    /// Whether there is something to write down of a task that has written nothing.
+    tells_quiet: bool,
     /// What programs have written whose outcome is not told yet.
     wrote: HashMap<TaskIndex, Arc<ProgramOutput>>,
 }
@@ -133,8 +135,8 @@ impl ObserveRuns for Teller {
 }
 
 impl Teller {
-    pub(super) fn new(sender: Sender<Told>, backlog: Backlog) -> Self {
-        Self { sender, backlog, wrote: HashMap::new() }
+    pub(super) fn new(sender: Sender<Told>, backlog: Backlog, tells_quiet: bool) -> Self {
+        Self { sender, backlog, tells_quiet, wrote: HashMap::new() }
     }
 
     pub(super) fn tell(&self, told: Told) {
@@ -144,6 +146,9 @@ impl Teller {
 
     fn ended(&mut self, ended: Ended) {
         let output = if self.wrote.is_empty() { None } else { self.wrote.remove(&ended.index) };
+        if !self.tells_quiet && output.as_ref().is_some_and(|output| output.is_empty()) {
+            return;
+        }
         self.backlog.grows(output.as_deref());
         self.tell(Told::Ended(ended, output));
     }

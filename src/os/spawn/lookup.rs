@@ -59,7 +59,10 @@ impl Files {
 
 /// What names were found to mean. Shared by all that is started in the same surroundings.
 #[derive(Debug, Default)]
-pub(super) struct Lookups(Mutex<BTreeMap<(OsString, Option<OsString>), Arc<Files>>>);
+pub(super) struct Lookups(Mutex<BTreeMap<Question, Arc<Files>>>);
+
+/// A name, and the `PATH` that it is looked for in.
+type Question = (OsString, Option<OsString>);
 
 impl Lookups {
     /// As [`Files::of`], remembered where that is the same in every folder.

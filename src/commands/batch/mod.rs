@@ -1,9 +1,10 @@
 //! A run as a batch: what has ended is written down as it ends, so that the rest can be done later.
 //!
 //! `joblog` is the file, `resume` reads it, `identity` says what a task is whatever its number. The engine tells
-//! `observer`, which hands it to the thread of `writer`; that gives out what tasks write (`output`), asks the session to wait
+//! `observer`, which hands it to the thread of `writer`; that gives out what tasks write (`output`, `held`), asks the session to wait
 //! where it cannot keep up, and to end where it cannot write any more. Nothing in here runs or judges anything.
 
+mod held;
 mod identity;
 mod joblog;
 pub(super) mod live;

@@ -119,8 +119,8 @@ fn without_a_place_for_temporary_files_it_is_said_which_and_nothing_is_begun() {
     assert!(said.contains("making a folder in /nowhere (TMPDIR): No such file"), "{said}");
     // No place for a file: what does not fit is what ends the items.
     let folder = reading();
-    let script = "{ echo a; head -c 300000 /dev/zero | tr '\\0' '\\n'; } | \
-                  { trap '' XFSZ; ulimit -f 256; exec POOLSCOPE run w.yaml -q; }";
+    let script = "{ echo a; head -c 3000000 /dev/zero | tr '\\0' '\\n'; } | \
+                  { trap '' XFSZ; ulimit -f 2048; exec POOLSCOPE run w.yaml -q; }";
     let output = shell(&folder, script);
     code(&output, 3);
     let said = text(&output.stderr);

@@ -107,6 +107,18 @@ fn a_log_is_ours_before_it_is_read() {
 }
 
 #[test]
+fn a_log_that_is_removed_meanwhile_is_missed() {
+    for engine in ["process", "pool"] {
+        let folder = workload("[a, b]", "rm -f log", "");
+        let output = shell(&folder, &format!("POOLSCOPE run w.yaml --engine {engine} --joblog log -q"));
+        code(&output, 3);
+        let said = text(&output.stderr);
+        assert!(said.contains("the joblog cannot be written: log: it was removed while"), "{engine}: {said}");
+        assert_eq!(lines(&folder, "done").len(), 2, "{engine}: what there was to do is done");
+    }
+}
+
+#[test]
 fn several_runs_are_no_batch() {
     let folder = workload("[a]", "true", "");
     for (call, instead) in [

@@ -14,6 +14,7 @@ mod resume;
 mod shell_words;
 mod writer;
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
@@ -50,6 +51,8 @@ pub(super) struct Batch {
     /// Whether what tasks write goes to standard output.
     pub(super) gives_output: bool,
     writer: Option<JoinHandle<Result<(), Problem>>>,
+    /// The joblog and its name.
+    joblog: Option<(File, String)>,
     /// Where workers leave what programs have written, and who removes it if this process cannot.
     _folder: Option<(PrivateFolder, Keeper)>,
 }
@@ -113,6 +116,8 @@ pub(super) fn prepare(arguments: &BatchArgs, workload: &mut Workload, output_is_
         let backlog = backlog.clone();
         live.wake_with(move || backlog.ask(Ask::MoreTasks));
     }
+    let itself = joblog.as_ref().map(|log| io::Result::Ok((log.itself()?, log.name.clone()))).transpose();
+    let itself = itself.map_err(|error| told(format!("the joblog: {error}")))?;
     let writer = Writer {
         log: Log { joblog, identities },
         backlog: backlog.clone(),
@@ -122,7 +127,14 @@ pub(super) fn prepare(arguments: &BatchArgs, workload: &mut Workload, output_is_
     };
     let thread = threads::start("batch", move || writer.write(&receiver));
     let writer = thread.map_err(|error| told(format!("the thread that writes down what has ended: {error}")))?;
-    Ok(Some(Batch { teller: Teller::new(sender, backlog), asks, gives_output, writer: Some(writer), _folder: folder }))
+    Ok(Some(Batch {
+        teller: Teller::new(sender, backlog),
+        asks,
+        gives_output,
+        writer: Some(writer),
+        joblog: itself,
+        _folder: folder,
+    }))
 }
 
 /// Has all that commands write handed on. Workers leave it in a folder, which is removed whatever becomes of this process.
@@ -180,7 +192,12 @@ impl Batch {
         // Whoever reads what tasks write may never go on.
         target::release_ending();
         match self.writer.take().map(JoinHandle::join) {
-            None | Some(Ok(Ok(()))) => Ok(()),
+            None | Some(Ok(Ok(()))) => match self.joblog.take().filter(|(file, _)| joblog::is_gone(file)) {
+                None => Ok(()),
+                Some((_, name)) => {
+                    Err(Problem::Joblog(name, io::Error::other("it was removed while it was written to")))
+                }
+            },
             Some(Ok(Err(problem))) => Err(problem),
             Some(Err(panic)) => std::panic::resume_unwind(panic),
         }

@@ -503,10 +503,12 @@ fn items_of_standard_input_are_shown_and_failures_of_a_file_are_its_code_where_a
         let mut stage = Stage::run((160, 60), &variables, &["/bin/sh", "-c", &script]);
         stage.until("all was done", |screen| screen.contains("FINISHED"));
         stage.press("q");
+        stage.until("it says how to repeat it", |screen| screen.contains("given the same items once more"));
         let failed = format!("task 1 (t, {fails}): failed: ended with exit code 1");
-        stage.until("it names what failed", |screen| screen.contains(&failed));
+        assert_eq!(stage.screen().contains(&failed), code == 1, "{}", stage.screen());
         stage.ended(code);
     };
     shown("jsonl", "{\"n\":7}\\n{\"n\":9}\\n", "{\"n\":9}", "--fail-on-error", 1);
+    shown("csv", "n,m\\n7,y\\n9,x\\n", "9,x", "--fail-on-error", 1);
     shown("csv", "n,m\\n7,y\\n9,x\\n", "9,x", "", 0);
 }

@@ -178,7 +178,11 @@ mod tests {
 
     fn all(stream: &SpooledOutput) -> Vec<u8> {
         let mut all = Vec::new();
-        stream.each_piece(|piece| io::Result::Ok(all.extend_from_slice(piece))).unwrap();
+        let read = stream.each_piece(|piece| {
+            all.extend_from_slice(piece);
+            io::Result::Ok(())
+        });
+        read.unwrap();
         all
     }
 

@@ -47,16 +47,16 @@ pub(crate) fn copied(mut from: impl Read) -> io::Result<File> {
 /// # Errors
 /// When it cannot be created; they name the folder.
 pub(crate) fn temporary_file() -> io::Result<File> {
-    unlinked_file(&std::env::temp_dir()).map_err(|error| named("making", error))
+    unlinked_file(&std::env::temp_dir()).map_err(|error| named("making", &error))
 }
 
 /// Writes on in a temporary file.
 pub(super) fn keep(mut file: &File, bytes: &[u8]) -> io::Result<()> {
-    file.write_all(bytes).map_err(|error| named("writing", error))
+    file.write_all(bytes).map_err(|error| named("writing", &error))
 }
 
 /// What went wrong with a temporary file, with where it was to be.
-fn named(what: &str, error: io::Error) -> io::Error {
+fn named(what: &str, error: &io::Error) -> io::Error {
     let folder = std::env::temp_dir();
     io::Error::new(error.kind(), format!("{what} a temporary file in {} (TMPDIR): {error}", folder.display()))
 }

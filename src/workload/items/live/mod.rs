@@ -250,7 +250,7 @@ impl Live {
 
 impl State {
     /// Takes in what has come.
-    fn add(&mut self, come: Come) -> Result<(), ItemError> {
+    fn add(&mut self, come: &Come) -> Result<(), ItemError> {
         if let Some(item) = &come.item {
             self.keys.look(self.count + 1, item);
             if !self.required.is_empty() {

@@ -69,7 +69,7 @@ impl Live {
             {
                 self.fields.get_or_init(|| fields.iter().map(|(name, _)| name.clone()).collect());
             }
-            state.add(come)?;
+            state.add(&come)?;
         }
         // Somebody may have found meanwhile that one of them is not good.
         state.error.clone().map_or(Ok(()), Err)

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::os::pipe::Sink;
-use crate::workload::items::unlinked_file;
+use crate::workload::items::temporary_file;
 
 /// Most bytes of a stream in memory.
 pub(crate) const MOST_IN_MEMORY: usize = 64 * 1024;
@@ -37,7 +37,7 @@ pub struct ProgramOutput {
 impl ProgramOutput {
     /// Whether nothing was written.
     pub(crate) fn is_empty(&self) -> bool {
-        self.stdout.length() + self.stderr.length() == 0
+        self.stdout.length() == 0 && self.stderr.length() == 0
     }
 }
 
@@ -128,7 +128,7 @@ impl SpooledOutput {
             }
             let mut file = match &self.path {
                 Some(path) => create(path)?,
-                None => unlinked_file(&std::env::temp_dir())?,
+                None => temporary_file()?,
             };
             file.write_all(&std::mem::take(&mut self.memory))?;
             self.file = Some(file);

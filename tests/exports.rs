@@ -34,6 +34,8 @@ fn logged() -> (Value, Vec<Value>, Value) {
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "nothing else is left: {left:?}");
     let trace = serde_json::from_str(&std::fs::read_to_string(trace).unwrap()).unwrap();
+    // A small run is told whole, and nothing is said of that.
+    assert!(!text(&output.stderr).contains("note:"), "{}", text(&output.stderr));
     (document, lines(&std::fs::read_to_string(events).unwrap()), trace)
 }
 
@@ -92,6 +94,8 @@ fn check_trace(trace: &Value, document: &Value) {
         }
     }
     assert!(open.values().all(|open| *open == 0), "every wait ends: {open:?}");
+    check_lanes(all);
+    assert_eq!(trace["told"]["text"], "everything", "{}", trace["told"]);
     let count = |is: &dyn Fn(&Value) -> bool| all.iter().filter(|event| is(event)).count() as u64;
     for (pid, arm) in (1u64..).zip(document["arms"].as_array().unwrap()) {
         let tasks = &arm["runs"][0]["tasks"];
@@ -107,6 +111,68 @@ fn check_trace(trace: &Value, document: &Value) {
         let name = all.iter().find(|event| named(event)).unwrap()["args"]["name"].as_str().unwrap();
         assert!(name.starts_with(arm["name"].as_str().unwrap()), "{name}");
     }
+}
+
+/// What Perfetto drops or misplaces without a word: spans of a lane that overlap, lanes without a name, an end before its begin.
+fn check_lanes(all: &[Value]) {
+    let lane = |event: &Value| (event["pid"].as_u64().unwrap(), event["tid"].as_u64().unwrap());
+    let nanos = |value: &Value| (value.as_f64().unwrap() * 1e3).round() as u64;
+    let named: BTreeSet<_> = all.iter().filter(|event| event["name"] == "thread_name").map(lane).collect();
+    let mut lanes: BTreeMap<(u64, u64), Vec<(u64, u64)>> = BTreeMap::new();
+    let mut begun: BTreeMap<&str, u64> = BTreeMap::new();
+    for event in all {
+        match event["ph"].as_str().unwrap() {
+            "X" => {
+                let from = nanos(&event["ts"]);
+                lanes.entry(lane(event)).or_default().push((from, from + nanos(&event["dur"])));
+            }
+            "b" => assert_eq!(begun.insert(event["id"].as_str().unwrap(), nanos(&event["ts"])), None, "{event}"),
+            "e" => assert!(begun.remove(event["id"].as_str().unwrap()).is_some_and(|from| from <= nanos(&event["ts"]))),
+            // No flow leads nowhere: there is none.
+            phase => assert!(!["s", "t", "f"].contains(&phase), "{event}"),
+        }
+    }
+    for (lane, mut spans) in lanes {
+        assert!(named.contains(&lane) && lane.1 > 0, "{lane:?} has no name");
+        spans.sort_by_key(|(from, to)| (*from, std::cmp::Reverse(*to)));
+        let mut around: Vec<u64> = Vec::new();
+        for (from, to) in spans {
+            around.retain(|end| *end > from);
+            assert!(around.last().is_none_or(|end| to <= *end), "{lane:?}: {from}-{to} ends outside of {around:?}");
+            around.push(to);
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_not_told_whole_says_so_in_the_logs_and_on_the_screen() {
+    let workload = "version: 1\nname: many\ntasks: [{ name: t, kind: kernel, kernel: noop, count: 300000 }]\n\
+                    engines: [{ kind: pool, workers: 2, chunksize: 64 }]\nmeasure: { warmup: 0, repeats: 1 }\n";
+    let (folder, file) = (tempfile::tempdir().unwrap(), file(workload));
+    let [events, trace] = ["events.jsonl", "trace.json"].map(|name| folder.path().join(name));
+    let logs = ["--events", events.to_str().unwrap(), "--trace", trace.to_str().unwrap()];
+    let output = run(&[&["run", path(&file), "--format", "json", "--quiet"], &logs[..]].concat());
+    json_after(&output, 0);
+    let told = text(&output.stderr);
+    for path in [&events, &trace] {
+        let note = format!("note: {} does not tell everything: tasks: ", path.display());
+        assert!(told.lines().any(|line| line.starts_with(&note) && line.contains(" summed up")), "{told}");
+    }
+    let events = lines(&std::fs::read_to_string(events).unwrap());
+    let count = |event: &str| {
+        let of = events.iter().filter(|line| line["event"] == event);
+        of.map(|line| line["count"].as_u64().unwrap_or(1)).sum::<u64>()
+    };
+    assert_eq!(count("task") + count("tasks") + count("lost"), 300_000, "{told}");
+    let trace: Value = serde_json::from_str(&std::fs::read_to_string(trace).unwrap()).unwrap();
+    let all = trace["traceEvents"].as_array().unwrap();
+    check_lanes(all);
+    let spans = all.iter().filter(|event| event["cat"] == "task" || event["cat"] == "tasks");
+    let in_spans: u64 = spans.map(|event| event["args"]["count"].as_u64().unwrap_or(1)).sum();
+    let figure = |name: &str| trace["told"][name].as_u64().unwrap();
+    assert_eq!(in_spans, figure("tasks") + figure("tasks_summed_up"), "{}", trace["told"]);
+    assert_eq!(in_spans + figure("tasks_left_out"), 300_000, "{}", trace["told"]);
+    assert!(all.iter().any(|event| event["name"] == "not told whole"));
 }
 
 #[test]
@@ -155,6 +221,9 @@ fn a_log_that_cannot_be_written_is_told_and_the_result_is_there() {
         (&["--trace", "/nowhere/at/all.json"], 2, "there is no folder"),
         (&["--events", "-"], 2, "--events needs a file of its own"),
         (&["--events", "/tmp/same", "--trace", "/tmp/same"], 2, "--trace needs a file of its own"),
+        (&["--events", "/tmp/./same", "--output", "/tmp/same"], 2, "--events needs a file of its own"),
+        (&["--joblog", "/tmp/./same", "--output", "/tmp/same"], 2, "--output needs a file of its own"),
+        (&["--db", "/tmp/same", "--trace", "/tmp/same-wal"], 2, "that of --db, too"),
     ] {
         let output = run(&[&["run", path(&file), "--format", "json", "--quiet"], arguments].concat());
         code(&output, wanted);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::cli::{BatchArgs, ChangeArgs, CompareArgs, HiddenBatchArgs, SweepArgs};
 use crate::commands::batch::{self, Batch};
+use crate::commands::claims;
 use crate::commands::headless::{self, Job};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::run_log::Places;
@@ -57,6 +58,7 @@ fn prepared(workload: Prepared<Arc<Workload>>, arguments: &CompareArgs) -> Prepa
     let platform = Platform::detect();
     prepare::envelope(&changed, &platform, changes, *together)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
+    claims::check(file, &changed, output, None, None)?;
     let logs = Places::open(output, &[file])?;
     let mode = if *together { Mode::Together } else { Mode::Interleaved };
     Ok(Job {

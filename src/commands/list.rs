@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::cli::{Format, ListArgs};
 use crate::commands::target::Target;
@@ -151,28 +151,74 @@ fn json(list: &[ListedWorkload]) -> Value {
     json!({ "schema": "poolscope.list/1", "workloads": workloads.collect::<Vec<_>>() })
 }
 
+/// Columns of the list: what every terminal has.
+const WIDTH: usize = 80;
+/// Longest name that has others beside it.
+const LONGEST_NAME: usize = 24;
+
 fn text(list: &[ListedWorkload]) -> String {
     // A file may be called anything.
     let names: Vec<_> = list.iter().map(|known| clean::line(&known.name)).collect();
-    let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
+    let widths = names.iter().map(|name| name.width()).filter(|width| *width <= LONGEST_NAME);
+    let indent = widths.max().unwrap_or(0) + 2;
     let mut text = String::new();
     for (known, name) in list.iter().zip(&names) {
-        let gap = " ".repeat(width - name.width());
-        match &known.outcome {
-            Ok(workload) => {
-                text.push_str(&format!("{name}{gap}  {}\n", clean::line(&workload.title)));
-                for line in &workload.teaches {
-                    text.push_str(&format!("{:width$}    - {}\n", "", clean::line(line)));
-                }
-            }
+        let (title, lessons) = match &known.outcome {
+            Ok(workload) => (clean::line(&workload.title).into_owned(), workload.teaches.as_slice()),
             Err(error) => {
                 let first = error.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-                text.push_str(&format!("{name}{gap}  ERROR: {}\n", clean::line(first)));
+                (format!("ERROR: {}", clean::line(first)), &[][..])
             }
+        };
+        let mut lines = wrap(name, WIDTH);
+        let mut beside = wrap(&title, WIDTH - indent);
+        if name.width() + 2 <= indent {
+            let gap = " ".repeat(indent - name.width());
+            let first = if beside.is_empty() { String::new() } else { beside.remove(0) };
+            lines = vec![format!("{name}{gap}{first}").trim_end().to_owned()];
         }
+        for lesson in lessons {
+            let mut lesson = wrap(&clean::line(lesson), WIDTH - indent - 4).into_iter();
+            beside.extend(lesson.next().map(|line| format!("  - {line}")));
+            beside.extend(lesson.map(|line| format!("    {line}")));
+        }
+        lines.extend(beside.into_iter().map(|line| format!("{:indent$}{line}", "")));
+        lines.iter().for_each(|line| text.extend([line.as_str(), "\n"]));
     }
     text.push_str("\npoolscope NAME opens one in the dashboard; poolscope check NAME explains it\n");
     text
+}
+
+/// A text in lines of at most so many columns, broken between words if they are not longer than that.
+fn wrap(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let mut word = word;
+        loop {
+            let Some(line) = lines.last_mut() else { break };
+            let gap = usize::from(!line.is_empty());
+            if line.width() + gap + word.width() <= room {
+                line.push_str(&" ".repeat(gap));
+                line.push_str(word);
+                break;
+            }
+            if !line.is_empty() {
+                lines.push(String::new());
+                continue;
+            }
+            let mut taken = 0;
+            let end = word.char_indices().find(|(_, character)| {
+                taken += character.width().unwrap_or(0);
+                taken > room
+            });
+            let end = end.map_or(word.len(), |(end, _)| end);
+            line.push_str(&word[..end]);
+            word = &word[end..];
+            lines.push(String::new());
+        }
+    }
+    lines.retain(|line| !line.is_empty());
+    lines
 }
 
 #[cfg(test)]
@@ -192,7 +238,8 @@ mod tests {
             assert!(text.lines().any(|line| line.starts_with(&format!("{} ", bundled.name))), "{}", bundled.name);
             let entry = list.iter().find(|known| known.name == bundled.name).unwrap();
             for lesson in &entry.outcome.as_ref().unwrap().teaches {
-                assert!(text.contains(lesson.as_str()), "{lesson}");
+                let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                assert!(words.contains(lesson.as_str()), "{lesson}");
             }
         }
     }
@@ -214,6 +261,18 @@ mod tests {
         let list = [broken("bad.yaml")];
         assert!(text(&list).starts_with("bad.yaml  ERROR: f.yaml:1:1: tasks: missing\n"), "{}", text(&list));
         assert_eq!(json(&list)["workloads"][0]["valid"], false);
+    }
+
+    #[test]
+    fn no_line_is_wider_than_a_terminal() {
+        let mut list = known(false, true);
+        list.extend(["n".repeat(300), "日本".repeat(60), "two words ".repeat(20)].map(|name| broken(&name)));
+        let text = text(&list);
+        let widest = text.lines().max_by_key(|line| line.width()).unwrap();
+        assert!(widest.width() <= 80, "{widest}");
+        let whole: usize = text.lines().filter(|line| line.chars().all(|letter| letter == 'n')).map(str::len).sum();
+        assert_eq!(whole, 300, "nothing is cut off: {text}");
+        assert_eq!(wrap("ab cde fghijklm", 4), ["ab", "cde", "fghi", "jklm"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod batch;
 mod calibration;
 pub(crate) mod check;
+mod claims;
 pub(crate) mod compare;
 mod console;
 pub(crate) mod dashboard;

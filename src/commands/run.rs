@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::cli::{ResultFormat, RunArgs};
 use crate::commands::ExitReason;
 use crate::commands::batch;
+use crate::commands::claims;
 use crate::commands::headless::{self, Job};
 use crate::commands::measured;
 use crate::commands::prepare::{self, Platform, Prepared};
@@ -35,6 +36,7 @@ fn prepared(arguments: &RunArgs) -> Prepared<Job> {
     let platform = Platform::detect();
     prepare::envelope(&once, &platform, changes, false)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
+    claims::check(file, &once, output, Some(&arguments.batch), None)?;
     let is_batch = once.has_items() || arguments.batch.first().is_some();
     let output_is_free = is_batch && (output.format == ResultFormat::Text || !target.is_standard());
     let batch = batch::prepare(&arguments.batch, &mut once, output_is_free)?;

@@ -15,8 +15,8 @@ use crate::engine::event::{EngineView, Event, Moment, Observer};
 use crate::os::host::Host;
 use crate::os::threads;
 use crate::report::events::{self, EventLines};
-use crate::report::observed::{Begun, Lines};
-use crate::report::trace::{self, Spans, TraceLines};
+use crate::report::observed::{Begun, Lines, Told};
+use crate::report::trace::{self, TraceLines};
 use crate::session::observing::{ObserveRuns, RunBegins};
 use crate::session::stream::SharedStream;
 use crate::workload::model::Workload;
@@ -37,10 +37,8 @@ impl Places {
     pub(super) fn open(output: &Output, inputs: &[&str]) -> Result<Self, ExitReason> {
         let place = |path: Option<&Path>, option: &str| {
             let Some(path) = path else { return Ok(None) };
-            let same = |other: &Option<std::path::PathBuf>| other.as_deref() == Some(path);
-            let taken = same(&output.output) || option == "--trace" && same(&output.events);
             let target = Target::open(Some(path), inputs)?;
-            if target.is_standard() || taken {
+            if target.is_standard() {
                 write::say(&format!("error: {option} needs a file of its own: {}", path.display()));
                 return Err(ExitReason::BadInput);
             }
@@ -53,15 +51,14 @@ impl Places {
     /// Begins to write.
     pub(super) fn begin(self, workload: &Workload, host: &Host) -> Result<Logs, ExitReason> {
         let stream = SharedStream::new(workload);
-        let spans = Arc::new(Spans::default());
-        let mut logs = Logs { logs: Vec::new(), spans: Arc::clone(&spans) };
+        let mut logs = Logs { logs: Vec::new() };
         if let Some(target) = self.events {
             let head = events::head(workload, host, stream.hash(), stream.total());
             logs.logs.push(RunLog::begin(target, "-events", Format::Events, head)?);
         }
         if let Some(target) = self.trace {
             let head = trace::head(workload, host, stream.hash());
-            logs.logs.push(RunLog::begin(target, "-trace", Format::Trace(spans), head)?);
+            logs.logs.push(RunLog::begin(target, "-trace", Format::Trace, head)?);
         }
         Ok(logs)
     }
@@ -69,8 +66,7 @@ impl Places {
 
 /// The logs that are being written.
 pub(super) struct Logs {
-    logs: Vec<(Arc<RunLog>, JoinHandle<io::Result<()>>)>,
-    spans: Arc<Spans>,
+    logs: Vec<Running>,
 }
 
 impl Logs {
@@ -81,18 +77,22 @@ impl Logs {
 
     /// Ends them: each is whole and takes its place, or what went wrong is told.
     pub(super) fn finish(self) -> ExitReason {
-        let tail = trace::tail(&self.spans);
-        let one = |(log, thread): (Arc<RunLog>, JoinHandle<io::Result<()>>)| {
+        let one = |(log, thread): Running| {
             if log.is_stream {
                 // The other side may never read.
                 release_ending();
             }
-            if let Format::Trace(_) = log.format {
-                let _ = log.pieces.send(Piece::Text(tail.clone()));
+            if log.format == Format::Trace {
+                let _ = log.pieces.send(Piece::Text(trace::tail(&log.told)));
             }
             let _ = log.pieces.send(Piece::End);
             let written = thread.join().unwrap_or_else(|_| Err(io::Error::other("its thread has panicked")));
-            let Err(error) = written else { return ExitReason::Done };
+            let Err(error) = written else {
+                if let Some(sampled) = log.told.sampled() {
+                    write::say(&format!("note: {} does not tell everything: {sampled}", log.name));
+                }
+                return ExitReason::Done;
+            };
             write::say(&format!("error: writing {}: {}; what was there is as it was", log.name, plain(error)));
             ExitReason::Aborted
         };
@@ -105,10 +105,10 @@ enum Piece {
     End,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Events,
-    Trace(Arc<Spans>),
+    Trace,
 }
 
 /// One log.
@@ -116,6 +116,7 @@ struct RunLog {
     name: String,
     is_stream: bool,
     format: Format,
+    told: Arc<Told>,
     began: Instant,
     pieces: SyncSender<Piece>,
 }
@@ -136,7 +137,10 @@ impl RunLog {
             let name = file.name.clone();
             let _ = pieces.send(Piece::Text(head));
             let thread = threads::start("run log", move || write_all(file, &written))?;
-            Ok((Arc::new(Self { name, is_stream, format, began: Instant::now(), pieces }), thread))
+            Ok((
+                Arc::new(Self { name, is_stream, format, told: Arc::default(), began: Instant::now(), pieces }),
+                thread,
+            ))
         });
         begun.map_err(|error| {
             write::say(&format!("error: the log cannot be written: {}", plain(error)));
@@ -169,13 +173,14 @@ pub(super) fn begun(begins: &RunBegins<'_>, since: Duration) -> Begun {
 impl ObserveRuns for RunLog {
     fn of_run(&self, begins: &RunBegins<'_>) -> Option<Box<dyn Observer>> {
         let begun = begun(begins, self.began.elapsed());
-        let mut lines: Box<dyn Lines> = match &self.format {
-            Format::Events => Box::new(EventLines::new(begun)),
-            Format::Trace(spans) => Box::new(TraceLines::new(begun, Arc::clone(spans))),
+        let told = || Arc::clone(&self.told);
+        let mut lines: Box<dyn Lines> = match self.format {
+            Format::Events => Box::new(EventLines::new(begun, told())),
+            Format::Trace => Box::new(TraceLines::new(begun, told())),
         };
         let mut buffer = String::new();
         lines.begin(&mut buffer);
-        Some(Box::new(LogObserver { lines, buffer, lost: 0, pieces: self.pieces.clone() }))
+        Some(Box::new(LogObserver { lines, buffer, lost: 0, told: told(), pieces: self.pieces.clone() }))
     }
 }
 
@@ -185,6 +190,7 @@ struct LogObserver {
     buffer: String,
     /// Lines that were not taken.
     lost: u64,
+    told: Arc<Told>,
     pieces: SyncSender<Piece>,
 }
 
@@ -201,7 +207,9 @@ impl LogObserver {
             Err(TrySendError::Full(Piece::Text(text))) => {
                 // The line that tells of those before is one of them, and none.
                 let told = u64::from(self.lost > 0);
-                self.lost += text.bytes().filter(|byte| *byte == b'\n').count() as u64 - told;
+                let lost = text.bytes().filter(|byte| *byte == b'\n').count() as u64 - told;
+                self.lost += lost;
+                self.told.lost.add(lost);
             }
             Err(_) => {}
         }
@@ -252,8 +260,9 @@ mod tests {
 
     #[test]
     fn what_is_not_taken_is_counted_and_told_in_its_place() {
-        let (pieces, taken) = sync_channel(1);
-        let mut observer = LogObserver { lines: Box::new(Plain), buffer: String::new(), lost: 0, pieces };
+        let ((pieces, taken), told) = (sync_channel(1), Arc::new(Told::default()));
+        let mut observer =
+            LogObserver { lines: Box::new(Plain), buffer: String::new(), lost: 0, told: Arc::clone(&told), pieces };
         let mut tell = |lines: usize| {
             (0..lines).for_each(|_| observer.event(Moment::ZERO, &Event::RunEnds { early: false }));
             observer.hand_on();
@@ -269,5 +278,6 @@ mod tests {
         assert_eq!(next(), "lost 5\nline\n");
         tell(1);
         assert_eq!(next(), "line\n", "it is told once");
+        assert_eq!(told.lost.get(), 5);
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::analysis::tuning::RUNS;
 use crate::cli::{SweepArgs, WorkerCounts};
 use crate::commands::batch;
+use crate::commands::claims;
 use crate::commands::drive::Driven;
 use crate::commands::headless::{self, Job};
 use crate::commands::measured::{self, partial};
@@ -99,6 +100,7 @@ fn prepared(
     let workloads = cells.iter_mut().map(|cell| &mut cell.workload).collect();
     let counts = scope::check(workloads, counts_are_swept, &platform, &changes)?;
     let target = Target::open(output.output.as_deref(), &[file])?;
+    claims::check(file, &workload, output, None, arguments.resume.as_deref())?;
     let logs = Places::open(output, &[file])?;
     let measure = cells.first().map_or(workload.measure.clone(), |cell| cell.workload.measure.clone());
     let flat = cells::flat(cells)?;
@@ -111,6 +113,7 @@ fn prepared(
     let state = folder.map(|folder| State::open(folder, &all, &arms, &platform.host)).transpose()?;
     let groups = flat.iter().map(|(_, arm, _)| arm.group).filter(|_| !arguments.full).collect();
     let sweep = Sweep { arms: (0..flat.len()).collect(), counts, groups, runs, show_best: false };
+    let dimensions = dimensions.iter().map(cells::told).collect();
     let layout = Layout { dimensions, arms: flat.iter().map(|(_, arm, _)| arm.clone()).collect(), runs };
     let own = flat.into_iter().map(|(.., own)| own).collect();
     let (workload, command) = (Arc::new(all), SessionCommand::Sweep(sweep));

@@ -161,7 +161,7 @@ fn to_standard_output(text: &str) -> ExitReason {
 }
 
 /// What a path leads to.
-enum Destination {
+pub(super) enum Destination {
     /// A path whose last part is no link; there may be nothing yet.
     Path(PathBuf),
     /// An open descriptor, of this process or another, as the path that opens what is behind it.
@@ -171,7 +171,7 @@ enum Destination {
 }
 
 /// Follows links, also one that leads to where nothing is yet.
-fn resolve(path: &Path) -> Result<Destination, String> {
+pub(super) fn resolve(path: &Path) -> Result<Destination, String> {
     if path.as_os_str().as_bytes().ends_with(b"/") {
         return Err(if path.is_dir() { "it is a folder" } else { "there is no such folder" }.to_owned());
     }

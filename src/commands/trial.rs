@@ -16,7 +16,7 @@ use crate::commands::console::Console;
 use crate::commands::dashboard::{self, Given};
 use crate::commands::farewell::{self, Again};
 use crate::commands::prepare::{self, Prepared};
-use crate::commands::{ExitReason, compare, process, programs, sweep, write};
+use crate::commands::{ExitReason, claims, compare, process, programs, sweep, write};
 use crate::os::terminal_input;
 
 /// What the verb is called where a workload has the name of its file.
@@ -76,6 +76,7 @@ fn prepared(arguments: &TryArgs, text: String) -> Prepared<(Given, Option<Batch>
     // Several runs write the same several times, and the dashboard is where standard output is.
     let once = consent::Extent::of(&workload, counts).runs() == 1;
     let free = once && is_headless(arguments) && (output.format == ResultFormat::Text || !is_standard(output));
+    claims::check(NAME, &workload, output, Some(&arguments.batch), None)?;
     let batch = batch::prepare(&arguments.batch, Arc::make_mut(&mut workload), free)?;
     let work = consent::Extent::of(&workload, counts);
     if !output.quiet || work.runs() > 1 {

@@ -12,6 +12,7 @@ use crate::analysis::failing::AllFailed;
 use crate::analysis::tuning::target::Target;
 use crate::analysis::tuning::{Bounds, RUNS};
 use crate::cli::{Goal, ResultFormat, TuneArgs};
+use crate::commands::claims;
 use crate::commands::console::Console;
 use crate::commands::drive::{Driven, drive};
 use crate::commands::headless;
@@ -107,6 +108,7 @@ fn prepared(arguments: &TuneArgs) -> Prepared<(Tuner<'_>, Place)> {
     let platform = Platform::detect();
     prepare::envelope(&workload, &platform, changes, false)?;
     let place = Place::open(output.output.as_deref(), &[file])?;
+    claims::check(file, &workload, output, None, None)?;
     let tuner = Tuner {
         arguments,
         source,

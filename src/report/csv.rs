@@ -189,7 +189,12 @@ fn cells(begun: &Begun, row: &Row) -> [String; 20] {
 /// Text of one line that is no formula (OWASP, CSV Injection).
 pub(crate) fn plain(text: &str) -> String {
     let text = clean::line(text);
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.into_owned() }
+    // Some programs take the wide ones of Chinese and Japanese for the same.
+    if text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.into_owned()
+    }
 }
 
 #[cfg(test)]
@@ -198,6 +203,15 @@ mod tests {
     use crate::engine::event::{Batch, Record, Slot};
     use crate::metrics::fixtures::attempt;
     use crate::workload::model::Attempt;
+
+    #[test]
+    fn a_formula_is_text_and_other_text_is_as_it_is() {
+        for (text, wanted) in
+            [("=1", "'=1"), ("＠x", "'＠x"), ("a=1", "a=1"), ("'=1", "'=1"), ("\t=1", " =1"), ("", "")]
+        {
+            assert_eq!(plain(text), wanted, "{text:?}");
+        }
+    }
 
     #[test]
     fn a_row_for_each_task_and_attempt_and_nothing_that_a_spreadsheet_would_run() {

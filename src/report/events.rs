@@ -7,11 +7,11 @@
 //! * `run_started`: `arm`, `engine`, `workers`, `name` (`run 2`, `warm-up 1`), `since_start` (of the session);
 //! * `task`: one that succeeded: `index`, `class`, `attempt`, `slot`, `arrival` (intended), `dispatched`, `start`, `service`;
 //!   `at` is its end;
-//! * `tasks`: so many (`count`) that succeeded and are not told one by one, with the `first_start` and the sum of `service`.
-//!   There is a `task` for each of the first 25,000 in a second; at a higher rate one line tells of a batch, as its worker
-//!   reported it. No task is in neither;
+//! * `tasks`: so many (`count`) of a lane that succeeded and are not told one by one, with the `first_start` and the sum of
+//!   `service`; `at` is the end of the last. There is a `task` for each of the first 25,000 in a second; at a higher rate one
+//!   line sums up what a lane did, of each class and attempt, until the next `state`. No task is in neither;
 //! * `attempt`: one that did not succeed: `index`, `class`, `attempt`, `outcome`, `retried`, `cause`, `slot`, `pid`, `killed`; beyond
-//!   25,000 in a second they are counted in `attempts_left_out`;
+//!   25,000 in a second they are counted in `attempts_left_out` (`count`);
 //! * `expired`: tasks of a class that waited too long: `count`, `cause`;
 //! * `worker_started`, `worker_ready`, `worker_initialized`, `worker_ending` (`reason`), `worker_exited` (`exit`, `cause`, `expected`,
 //!   `cpu`), `worker_unkillable`; `fork_server_started`, `fork_server_ready`, `fork_server_exited`, `not_forked`;
@@ -20,22 +20,23 @@
 //! * `run_ended` (`early`);
 //! * `lost`: so many lines (`count`) are missing before it, because the place they go to did not take them quickly enough.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::engine::event::{Batch, EngineView, Event, Moment};
+use crate::engine::event::{Batch, EngineView, Event, Moment, Record, Slot};
 use crate::engine::outcome::{AttemptReport, Cause};
 use crate::os::host::Host;
 use crate::report::json::{self, host_out, workload_out};
-use crate::report::observed::{Begun, Lines, dispatched, quoted, seconds};
-use crate::workload::model::{ClassId, Workload};
+use crate::report::observed::{Begun, Lines, PerSecond, Told, dispatched, quoted, seconds, whole};
+use crate::workload::model::{Attempt, ClassId, Workload};
 
 /// Name of the schema.
 pub(crate) const SCHEMA: &str = "poolscope.events/1";
 /// Tasks that are told one by one in a second of the run, and attempts likewise.
-const ONE_BY_ONE: u32 = 25_000;
-const SECOND: u64 = 1_000_000_000;
+const ONE_BY_ONE: u64 = 25_000;
 
 /// The first line.
 #[must_use]
@@ -53,16 +54,40 @@ pub(crate) struct EventLines {
     begun: Begun,
     /// Names of the classes as JSON has them.
     classes: Vec<String>,
-    /// The second of the run that is counted, and how many tasks and attempts were told one by one in it.
-    second: u64,
-    told: [u32; 2],
+    /// What was told of all runs.
+    told: Arc<Told>,
+    /// Of tasks and of attempts.
+    limits: [PerSecond; 2],
     left_out: u64,
+    /// What is summed up until the next state.
+    sums: BTreeMap<(Slot, ClassId, Attempt), Sum>,
+}
+
+/// Tasks that are told together.
+#[derive(Debug, Default)]
+struct Sum {
+    count: u64,
+    first_start: Moment,
+    end: Moment,
+    service: u64,
+}
+
+impl Sum {
+    fn add(&mut self, records: &[Record]) {
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
+        if self.count == 0 {
+            self.first_start = first.start;
+        }
+        self.count += records.len() as u64;
+        self.end = Moment(last.start.0.saturating_add(last.service));
+        self.service = records.iter().fold(self.service, |sum, record| sum.saturating_add(record.service));
+    }
 }
 
 impl EventLines {
-    pub(crate) fn new(begun: Begun) -> Self {
+    pub(crate) fn new(begun: Begun, told: Arc<Told>) -> Self {
         let classes = begun.classes.iter().map(|name| quoted(name)).collect();
-        Self { begun, classes, second: 0, told: [0; 2], left_out: 0 }
+        Self { begun, classes, told, limits: Default::default(), left_out: 0, sums: BTreeMap::new() }
     }
 
     fn class(&self, class: ClassId) -> &str {
@@ -71,9 +96,11 @@ impl EventLines {
 
     /// Begins a line.
     fn line(&self, out: &mut String, at: Moment, event: &str) {
-        let _ = write!(out, "{{\"run\":{},\"at\":", self.begun.run.serial);
+        out.push_str("{\"run\":");
+        whole(out, self.begun.run.serial.into());
+        out.push_str(",\"at\":");
         seconds(out, at.0);
-        let _ = write!(out, ",\"event\":\"{event}\"");
+        out.extend([",\"event\":\"", event, "\""]);
     }
 
     /// A line of what is rare.
@@ -87,38 +114,22 @@ impl EventLines {
         out.push('\n');
     }
 
-    /// Whether so many more may be told one by one now: tasks (0) or attempts (1).
-    fn may_tell(&mut self, now: Moment, kind: usize, count: usize) -> bool {
-        if now.0 / SECOND != self.second {
-            (self.second, self.told) = (now.0 / SECOND, [0; 2]);
-        }
-        let told = &mut self.told[kind];
-        let after = told.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
-        let may = after <= ONE_BY_ONE;
-        if may {
-            *told = after;
-        }
-        may
-    }
-
     fn succeeded(&mut self, out: &mut String, now: Moment, batch: &Batch<'_>) {
-        let (Some(first), Some(last)) = (batch.records.first(), batch.records.last()) else { return };
-        let slot = batch.slot.0;
-        if !self.may_tell(now, 0, batch.records.len()) {
-            self.line(out, Moment(last.start.0.saturating_add(last.service)), "tasks");
-            let service: u64 = batch.records.iter().fold(0, |sum, record| sum.saturating_add(record.service));
-            let (count, class) = (batch.records.len(), self.class(batch.class));
-            let _ = write!(out, ",\"count\":{count},\"class\":{class},\"attempt\":{},\"slot\":{slot}", batch.attempt);
-            field(out, "first_start", first.start.0);
-            field(out, "service", service);
-            out.push_str("}\n");
+        let (slot, count) = (batch.slot.0, batch.records.len());
+        if !self.limits[0].take(now, count, ONE_BY_ONE) {
+            self.told.summed_up.add(count as u64);
+            self.sums.entry((batch.slot, batch.class, batch.attempt)).or_default().add(batch.records);
             return;
         }
+        self.told.tasks.add(count as u64);
+        let class = self.classes.get(usize::from(batch.class)).map_or("null", String::as_str);
+        let mut lane = format!(",\"class\":{class},\"attempt\":{},\"slot\":{slot},\"arrival\":", batch.attempt);
+        seconds(&mut lane, batch.arrival.0);
         for (dispatched, record) in dispatched(batch) {
             self.line(out, Moment(record.start.0.saturating_add(record.service)), "task");
-            let (index, class) = (record.index, self.class(batch.class));
-            let _ = write!(out, ",\"index\":{index},\"class\":{class},\"attempt\":{},\"slot\":{slot}", batch.attempt);
-            field(out, "arrival", batch.arrival.0);
+            out.push_str(",\"index\":");
+            whole(out, record.index);
+            out.push_str(&lane);
             field(out, "dispatched", dispatched.0);
             field(out, "start", record.start.0);
             field(out, "service", record.service);
@@ -126,9 +137,22 @@ impl EventLines {
         }
     }
 
+    /// Tells what was summed up.
+    fn sums(&mut self, out: &mut String) {
+        for ((slot, class, attempt), sum) in std::mem::take(&mut self.sums) {
+            self.line(out, sum.end, "tasks");
+            let (count, class) = (sum.count, self.class(class));
+            let _ = write!(out, ",\"count\":{count},\"class\":{class},\"attempt\":{attempt},\"slot\":{}", slot.0);
+            field(out, "first_start", sum.first_start.0);
+            field(out, "service", sum.service);
+            out.push_str("}\n");
+        }
+    }
+
     fn attempt(&mut self, out: &mut String, now: Moment, report: &AttemptReport) {
-        if !self.may_tell(now, 1, 1) {
+        if !self.limits[1].take(now, 1, ONE_BY_ONE) {
             self.left_out += 1;
+            self.told.others_left_out.add(1);
             return;
         }
         let class = self.begun.classes.get(usize::from(report.class));
@@ -142,7 +166,7 @@ impl EventLines {
 }
 
 fn field(out: &mut String, name: &str, nanos: u64) {
-    let _ = write!(out, ",\"{name}\":");
+    out.extend([",\"", name, "\":"]);
     seconds(out, nanos);
 }
 
@@ -156,6 +180,9 @@ impl Lines for EventLines {
     }
 
     fn event(&mut self, out: &mut String, now: Moment, event: &Event<'_>) {
+        if let Event::RunEnds { .. } = event {
+            self.sums(out);
+        }
         let (name, fields) = match event {
             Event::Succeeded(batch) => return self.succeeded(out, now, batch),
             Event::Attempt(report) => return self.attempt(out, now, report),
@@ -208,6 +235,7 @@ impl Lines for EventLines {
     }
 
     fn state(&mut self, out: &mut String, now: Moment, view: &EngineView<'_>) {
+        self.sums(out);
         let counts = view.counts;
         let fields = json!({
             "state": view.state, "queued": counts.queued, "running": counts.running, "succeeded": counts.succeeded,
@@ -235,7 +263,7 @@ mod tests {
     use crate::workload::model::Attempt;
 
     #[test]
-    fn at_a_high_rate_batches_are_summed_up_and_no_task_is_missing() {
+    fn at_a_high_rate_lanes_are_summed_up_and_no_task_is_missing() {
         let begun = Begun {
             arm: "pool".to_owned(),
             engine: "pool",
@@ -244,11 +272,12 @@ mod tests {
             since: Duration::ZERO,
             classes: vec!["a\"b\u{1b}".to_owned()],
         };
-        let mut lines = EventLines::new(begun);
+        let told = Arc::new(Told::default());
+        let mut lines = EventLines::new(begun, Arc::clone(&told));
         let records: Vec<Record> =
             (0..10_000).map(|index| Record { index, start: Moment(index), service: 3, after: 0, value: 0 }).collect();
-        let batch = Batch {
-            slot: Slot(0),
+        let batch = |slot| Batch {
+            slot: Slot(slot),
             class: 0,
             attempt: Attempt::FIRST,
             arrival: Moment::ZERO,
@@ -256,27 +285,26 @@ mod tests {
             free_since: Moment::ZERO,
             records: &records,
         };
-        let mut tell = |now: u64| {
-            let mut out = String::new();
-            lines.event(&mut out, Moment(now), &Event::Succeeded(batch));
-            assert!(!out.contains('\u{1b}'), "{out:?}");
-            let read =
-                |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-            let all: Vec<Value> = out.lines().map(read).collect();
-            let counted: u64 = all.iter().map(|line| line["count"].as_u64().unwrap_or(1)).sum();
-            assert_eq!(counted, 10_000);
-            (all.len(), all[0].clone())
-        };
-        assert_eq!(tell(1).0, 10_000);
-        assert_eq!(tell(2).0, 10_000);
-        let (count, sum) = tell(3);
-        assert_eq!((count, &sum["event"], &sum["service"]), (1, &"tasks".into(), &0.000_03.into()), "{sum}");
-        assert_eq!((&sum["class"], &sum["first_start"]), (&"a\"b\u{1b}".into(), &0.0.into()));
-        let (count, task) = tell(SECOND);
+        let mut out = String::new();
+        let in_a_second = [(1, 0), (2, 0), (3, 0), (4, 0), (5, 1)];
+        for (now, slot) in in_a_second.into_iter().chain([(1_000_000_000, 0)]) {
+            lines.event(&mut out, Moment(now), &Event::Succeeded(batch(slot)));
+        }
+        lines.event(&mut out, Moment(1_000_000_001), &Event::RunEnds { early: false });
+        assert!(!out.contains('\u{1b}'), "{out:?}");
+        let read = |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let all: Vec<Value> = out.lines().map(read).collect();
+        let of = |event: &str| all.iter().filter(|line| line["event"] == event).collect::<Vec<_>>();
+        let (tasks, sums) = (of("task"), of("tasks"));
         assert_eq!(
-            (count, &task["event"], &task["dispatched"]),
-            (10_000, &"task".into(), &0.0.into()),
-            "the next second"
+            (tasks.len(), sums.len()),
+            (30_000, 2),
+            "two batches, and one of the next second; a line for each lane"
         );
+        assert_eq!((&sums[0]["count"], &sums[0]["slot"]), (&20_000.into(), &0.into()));
+        assert_eq!((&sums[0]["service"], &sums[0]["first_start"]), (&0.000_06.into(), &0.0.into()), "{}", sums[0]);
+        assert_eq!((&sums[1]["count"], &sums[1]["class"]), (&10_000.into(), &"a\"b\u{1b}".into()));
+        assert_eq!((&tasks[0]["dispatched"], &tasks[7]["index"]), (&0.0.into(), &7.into()));
+        assert_eq!(told.sampled().expect("not whole"), "tasks: 30000 one by one, 30000 summed up");
     }
 }

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use crate::analysis::expectations::{Checked, Judgement};
 use crate::analysis::statistics::estimate;
-use crate::report::sweep::SweepResults;
-use crate::report::{ArmResult, Results, clean, expectation, text, units};
+use crate::report::sweep::text::signed;
+use crate::report::sweep::{SweepResults, SweptArm, words};
+use crate::report::{ArmResult, Results, clean, ending, expectation, text, units};
 use crate::workload::model::Workload;
 
 /// A comparison or a run.
@@ -95,36 +96,80 @@ pub(crate) fn sweep(results: &SweepResults) -> String {
     if let Some(why) = results.ending.aborted() {
         let _ = writeln!(out, "**Aborted: {}**\n", escape(&why));
     }
-    for arm in &results.arms {
-        let _ = writeln!(out, "### {}\n\n{}\n", escape(&arm.spec.name), escape(&arm.tuning.why));
-        row(
-            &mut out,
-            &["workers", "runs", "throughput", "95 % CI", "cores used", "sojourn p95", "unsuccessful"]
-                .map(str::to_owned),
-        );
-        row(&mut out, &["--:", "--:", "--:", "--:", "--:", "--:", "--:"].map(str::to_owned));
-        for point in &arm.tuning.points {
-            let interval = point.rate.and_then(|rate| rate.ci95);
-            row(
-                &mut out,
-                &[
-                    point.workers.to_string(),
-                    point.runs().to_string(),
-                    point.mean().map_or_else(|| "–".to_owned(), |rate| format!("{}/s", units::rate(rate))),
-                    interval.map_or_else(
-                        || "–".to_owned(),
-                        |(low, high)| format!("{}–{}", units::rate(low), units::rate(high)),
-                    ),
-                    format!("{:.2}", point.cores_used),
-                    point.sojourn_p95.map_or_else(|| "–".to_owned(), units::duration),
-                    point.unsuccessful.to_string(),
-                ],
-            );
-        }
+    for (arm, found) in results.all_failed() {
+        let (name, cause) = (escape(&arm.spec.name), escape(&found.cause));
+        let _ = writeln!(out, "**{name}: none of {} tasks succeeded: {cause}**\n", found.tasks);
+    }
+    let sentences = words::comparisons(results);
+    for sentence in &sentences {
+        let _ = writeln!(out, "- {}", escape(sentence));
+    }
+    if !sentences.is_empty() {
         out.push('\n');
     }
+    results.arms.iter().for_each(|arm| swept(&mut out, arm));
+    if let Some(dropped) = words::dropped(results) {
+        let _ = writeln!(out, "Dropped: {}\n", escape(&dropped));
+    }
     self::expectations(&mut out, &results.expectations);
+    for arm in &results.arms {
+        let reasons = arm.tuning.points.iter().flat_map(|point| point.suspect.iter().map(move |why| (point, why)));
+        for (point, why) in reasons {
+            let _ = writeln!(out, "\n> SUSPECT: {} ×{}: {}", escape(&arm.spec.name), point.workers, escape(why));
+        }
+    }
     out
+}
+
+/// One arm of a sweep.
+fn swept(out: &mut String, arm: &SweptArm) {
+    let tuning = &arm.tuning;
+    let _ = writeln!(out, "### {}\n", escape(&arm.spec.name));
+    if arm.tuning.points.iter().any(|point| point.rate.is_some()) {
+        let _ = writeln!(out, "**{}**\n", escape(&words::headline(tuning)));
+    }
+    if !tuning.why.is_empty() {
+        let _ = writeln!(out, "{}\n", escape(&tuning.why));
+    }
+    let head = [
+        "workers",
+        "runs",
+        "throughput",
+        "95 % CI",
+        "gain",
+        "efficiency",
+        "cores used",
+        "sojourn p95",
+        "unsuccessful",
+        "marks",
+    ];
+    row(out, &head.map(str::to_owned));
+    row(out, &["--:", "--:", "--:", "--:", "--:", "--:", "--:", "--:", "--:", "---"].map(str::to_owned));
+    let or_none = |cell: Option<String>| cell.unwrap_or_else(|| "–".to_owned());
+    for point in &tuning.points {
+        let interval = point.rate.and_then(|rate| rate.ci95);
+        let interval = interval.map(|(low, high)| format!("{}–{}", units::rate(low), units::rate(high)));
+        row(
+            out,
+            &[
+                point.workers.to_string(),
+                point.runs().to_string(),
+                or_none(point.mean().map(|rate| format!("{}/s", units::rate(rate)))),
+                or_none(interval),
+                or_none(tuning.gain(point.workers).map(signed)),
+                or_none(tuning.efficiency(point.workers).map(units::percent)),
+                or_none(point.rate.map(|_| format!("{:.2}", point.cores_used))),
+                or_none(point.sojourn_p95.map(units::duration)),
+                point.unsuccessful.to_string(),
+                words::marks(point).collect::<Vec<_>>().join(", "),
+            ],
+        );
+    }
+    let _ = writeln!(out, "\n{}\n", escape(&words::fit(tuning)));
+    if let Some((workers, partial)) = &arm.partial {
+        let (name, made) = (escape(&arm.spec.name), ending::how_far(&partial.run).unwrap_or_default());
+        let _ = writeln!(out, "{name} ×{workers}: cut off {}\n", escape(&made));
+    }
 }
 
 fn head(out: &mut String, workload: &Workload, host: &crate::os::host::Host, stream_hash: &str) {
@@ -199,6 +244,20 @@ mod tests {
             !text.contains("<img") && !text.contains('\u{1b}') && !text.contains("@all") && !text.contains("[l]("),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_sweep_has_what_is_to_be_known_before_its_figures_are_believed() {
+        let mut results = crate::report::sweep::fixtures::sweep();
+        let points = &mut std::sync::Arc::make_mut(&mut results.arms[0].tuning).points;
+        (points[0].dropped, points[1].suspect) = (true, vec!["other | load".to_owned()]);
+        let text = sweep(&results);
+        for part in
+            ["| dropped |", "| SUSPECT |", "> SUSPECT: pool ×2: other \\| load", "Dropped: pool ×1: clearly bad"]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(text.contains(&format!("**{}**", escape(&words::headline(&results.arms[0].tuning)))), "{text}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What is wrong with a workload file, where, and what would be right.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
@@ -273,6 +274,8 @@ pub struct Lines<'a> {
     /// Path or name of the file.
     pub file: &'a str,
     lines: Vec<&'a str>,
+    /// Texts that are not shown.
+    hidden: Vec<String>,
 }
 
 /// Characters of a source line that are shown at most, and how many of them before the marked place.
@@ -281,7 +284,12 @@ const SHOWN_BEFORE: usize = 100;
 
 impl<'a> Lines<'a> {
     pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, lines: split_lines(text) }
+        Self { file, lines: split_lines(text), hidden: Vec::new() }
+    }
+
+    /// From now on these texts are hidden in excerpts.
+    pub(crate) fn hide(&mut self, texts: Vec<String>) {
+        self.hidden = texts;
     }
 
     /// The text of a line, from 1.
@@ -315,7 +323,11 @@ impl<'a> Lines<'a> {
     }
 
     fn excerpt(&self, mark: Mark) -> Option<Excerpt> {
-        let line = self.get(mark.line)?;
+        let mut line = Cow::Borrowed(self.get(mark.line)?);
+        for hidden in self.hidden.iter().filter(|hidden| line.contains(hidden.as_str())).collect::<Vec<_>>() {
+            // As many characters, so that what is marked stays where it is.
+            line = Cow::Owned(line.replace(hidden.as_str(), &"•".repeat(hidden.chars().count())));
+        }
         let col = mark.col.saturating_sub(1);
         // A long line is shown from a little before the place on, so that a caret is never far from its line's start.
         let skip = col.saturating_sub(SHOWN_BEFORE);

@@ -40,4 +40,4 @@ pub(crate) mod text;
 mod told;
 pub mod trace;
 pub mod units;
-mod yaml;
+pub(crate) mod yaml;

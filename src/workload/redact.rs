@@ -13,7 +13,7 @@ pub(crate) const REDACTED: &str = "(not kept)";
 #[must_use]
 pub(crate) fn text(text: &str, tree: &Tree) -> String {
     let mut told = tree.clone();
-    if !redact(&mut told) {
+    if !redact(&mut told, &mut Vec::new()) {
         return text.to_owned();
     }
     // What cannot be written as YAML (a tag of its own) is no workload either.
@@ -33,40 +33,84 @@ pub(crate) fn changes(set: &[String]) -> Vec<String> {
     set.iter().map(told).collect()
 }
 
-/// Takes the values out; whether there were any.
-fn redact(tree: &mut Tree) -> bool {
-    let tasks = of_all(tree, "tasks", |task| entry(task, "env").is_some_and(redact_env));
-    let engines = of_all(tree, "engines", python);
-    tasks | engines | python(tree)
+/// Shortest text that is taken for a secret where what was written is shown.
+const SHORTEST_SECRET: usize = 4;
+
+/// Texts that no excerpt of a file may show: values of each `env`, line by line.
+#[must_use]
+pub(crate) fn secrets(tree: &Tree) -> Vec<String> {
+    let mut taken = Vec::new();
+    redact(&mut tree.clone(), &mut taken);
+    let lines = taken.iter().flat_map(|text| text.lines()).map(str::trim);
+    lines.filter(|line| line.chars().count() >= SHORTEST_SECRET).map(str::to_owned).collect()
+}
+
+/// Takes the values out, into `taken` those that are text; whether there were any.
+fn redact(tree: &mut Tree, taken: &mut Vec<String>) -> bool {
+    let tasks = of_all(tree, "tasks", |task| entry(task, "env").is_some_and(|env| redact_env(env, taken)));
+    let engines = of_all(tree, "engines", |engine| python(engine, taken));
+    tasks | engines | python(tree, taken) | swept(tree, taken)
+}
+
+/// Values of an environment that a sweep tries.
+fn swept(tree: &mut Tree, taken: &mut Vec<String>) -> bool {
+    let Some(Tree::Map(fields)) = entry(tree, "sweep") else { return false };
+    let of_env = fields.iter_mut().filter(|(field, _)| matches!(field, Tree::Text(path) if names_env(path)));
+    let of_one = |(_, values): &mut (Tree, Tree)| {
+        texts(values, taken);
+        *values = Tree::Seq(vec![Tree::Text(REDACTED.to_owned())]);
+    };
+    of_env.map(of_one).count() > 0
+}
+
+/// Whether the path of a field leads into an `env`.
+#[must_use]
+pub(crate) fn names_env(path: &str) -> bool {
+    path.split(['.', '[', ']']).any(|part| part == "env")
 }
 
 /// The environment of an interpreter.
-fn python(place: &mut Tree) -> bool {
-    entry(place, "python").and_then(|python| entry(python, "env")).is_some_and(redact_env)
+fn python(place: &mut Tree, taken: &mut Vec<String>) -> bool {
+    entry(place, "python").and_then(|python| entry(python, "env")).is_some_and(|env| redact_env(env, taken))
 }
 
 /// Does it in every entry of a list.
-fn of_all(tree: &mut Tree, list: &str, one: impl Fn(&mut Tree) -> bool) -> bool {
+fn of_all(tree: &mut Tree, list: &str, mut one: impl FnMut(&mut Tree) -> bool) -> bool {
     let Some(Tree::Seq(entries)) = entry(tree, list) else { return false };
     entries.iter_mut().fold(false, |found, entry| one(entry) | found)
 }
 
 /// Of one map; whether there were any.
-fn redact_env(env: &mut Tree) -> bool {
+fn redact_env(env: &mut Tree, taken: &mut Vec<String>) -> bool {
     match env {
         Tree::Map(entries) => {
             let values = entries.iter_mut().map(|(_, value)| value);
             let mut told = values.filter(|value| !matches!(value, Tree::Null | Tree::Bool(_))).peekable();
             let found = told.peek().is_some();
-            told.for_each(|value| *value = Tree::Text(REDACTED.to_owned()));
+            told.for_each(|value| {
+                texts(value, taken);
+                *value = Tree::Text(REDACTED.to_owned());
+            });
             found
         }
         Tree::Null => false,
         // Nothing that will be run.
         other => {
+            texts(other, taken);
             *other = Tree::Text(REDACTED.to_owned());
             true
         }
+    }
+}
+
+/// All texts of a tree.
+fn texts(tree: &Tree, found: &mut Vec<String>) {
+    match tree {
+        Tree::Text(text) => found.push(text.clone()),
+        Tree::Int(number) => found.push(number.to_string()),
+        Tree::Seq(items) => items.iter().for_each(|item| texts(item, found)),
+        Tree::Map(entries) => entries.iter().for_each(|(_, value)| texts(value, found)),
+        _ => {}
     }
 }
 
@@ -126,6 +170,7 @@ mod tests {
             "env: &all { TOKEN: &one sesame, AGAIN: *one }",
             "env: { TOKEN: 'sesame', PATH: null, clean: true }",
             "env: { TOKEN: sesame }\npython:\n  env: { OTHER: sesame }",
+            "env: { TOKEN: sesame }\nsweep: { \"tasks[0].env.TOKEN\": [sesame, sesame2] }",
         ] {
             let told = told(&format!(
                 "tasks:\n  - name: a\n    kind: command\n    command: [\"true\"]\n    count: 1\n    {env}\n"
@@ -133,6 +178,15 @@ mod tests {
             assert!(!told.contains("sesame") && told.contains("TOKEN"), "{env}: {told}");
             let again = load(&told, "x").unwrap_or_else(|error| panic!("{env}: {told}\n{error}")).workload;
             assert_eq!(again.name, "x", "what is told is a workload too");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_shown_without_what_an_env_holds() {
+        for line in ["env: { A: sesame, B: [x] }", "env: { A: sesame }, tmeout: 5ms", "env: { A: [sesame] }"] {
+            let file = format!("{HEAD}tasks: [{{ name: a, kind: command, command: [\"true\"], count: 1, {line} }}]\n");
+            let told = load(&file, "x").expect_err("it is wrong").render(false);
+            assert!(!told.contains("sesame") && told.contains("••••••"), "{told}");
         }
     }
 

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
+use crate::workload::redact;
 use crate::workload::text::shortened;
 
 /// A value of a YAML document.
@@ -96,7 +97,7 @@ struct Shown<'a> {
 
 /// Whether a swept field is in an `env`.
 fn names_env(field: &Tree) -> bool {
-    matches!(field, Tree::Text(path) if path.split(['.', '[']).any(|part| part == "env"))
+    matches!(field, Tree::Text(path) if redact::names_env(path))
 }
 
 /// Stands for a value of `env`.

@@ -2,10 +2,9 @@
 
 use serde_json::json;
 
-use super::{open, refused, session, table};
+use super::{open, refused, session, table, target};
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::commands::prepare::Prepared;
-use crate::commands::target::Target;
 use crate::commands::{ExitReason, write};
 use crate::history::query::Filter;
 use crate::history::record::{Arm, Run, Session};
@@ -54,7 +53,7 @@ pub(super) fn execute(arguments: &ExportArgs) -> Prepared<ExitReason> {
         sessions.retain(|session| session.start.workload.name == *name);
     }
     sessions.sort_by_key(|session| session.id);
-    let target = Target::open(arguments.output.as_deref(), &[])?;
+    let target = target(Some(store.path()), arguments.output.as_deref())?;
     let text = match arguments.format {
         ExportFormat::Json => {
             let all: Vec<_> = sessions.iter().map(|session| table::session(session, true)).collect();

@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::cli::{Format, HistoryArgs, HistoryVerb, Place as Options};
 use crate::commands::prepare::Prepared;
 use crate::commands::target::Target;
-use crate::commands::{ExitReason, write};
+use crate::commands::{ExitReason, claims, write};
 use crate::history::place::Place;
 use crate::history::record::{Session, SessionId};
 use crate::history::store::Opening;
@@ -76,13 +76,25 @@ fn session(store: &Store, id: SessionId) -> Prepared<Session> {
     })
 }
 
+/// Where a result goes: not into the database that it is made of.
+fn target(database: Option<&Path>, output: Option<&Path>) -> Prepared<Target> {
+    if let Some(database) = database {
+        claims::of_history(database, output)?;
+    }
+    Target::open(output, &[])
+}
+
 /// Writes what a verb has to say where it belongs.
 fn deliver(
     options: &Options,
     text: impl FnOnce() -> String,
     json: impl FnOnce() -> serde_json::Value,
 ) -> Prepared<ExitReason> {
-    let target = Target::open(options.output.as_deref(), &[])?;
+    let database = match Place::find(options.db.as_deref()) {
+        Ok(Place::At(path)) => Some(path),
+        _ => None,
+    };
+    let target = target(database.as_deref(), options.output.as_deref())?;
     let page = match options.format {
         Format::Json => format!("{:#}\n", json()),
         Format::Text => write::shown_on(&text(), target.is_standard()).into_owned(),

@@ -2,11 +2,10 @@
 
 use serde_json::json;
 
-use super::{deliver, open, session, table, whole};
+use super::{deliver, open, session, table, target, whole};
 use crate::cli::ShowArgs;
 use crate::commands::ExitReason;
 use crate::commands::prepare::Prepared;
-use crate::commands::target::Target;
 use crate::history::record::{Arm, End, Run, Session};
 use crate::metrics::distribution::Distribution;
 use crate::report::text::table::{pad, pad_left};
@@ -17,7 +16,7 @@ pub(super) fn execute(arguments: &ShowArgs) -> Prepared<ExitReason> {
     let store = open(place.db.as_deref())?;
     let session = session(&store, arguments.id)?;
     if arguments.workload {
-        let target = Target::open(place.output.as_deref(), &[])?;
+        let target = target(Some(store.path()), place.output.as_deref())?;
         return Ok(target.deliver(&session.start.workload.text));
     }
     let latencies = whole::latencies(&store, &session)?;

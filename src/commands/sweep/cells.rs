@@ -9,6 +9,7 @@ use crate::commands::{ExitReason, python, write};
 use crate::report::clean;
 use crate::workload::load;
 use crate::workload::model::{Dimension, EngineSpec, Workload};
+use crate::workload::redact;
 use crate::workload::source::Source;
 use crate::workload::sweep::MOST;
 
@@ -104,7 +105,7 @@ pub(super) fn all(
                 own.map_or(one.entries.iter().any(|entry| entry.engine.is_none()), Entry::applies)
             };
             let settings = chosen.iter().filter(|(one, _)| applies(one)).filter_map(|(one, value)| {
-                Some((one.dimension.path.clone(), one.dimension.values.get(*value)?.clone()))
+                Some((one.dimension.path.clone(), told(one.dimension).values.get(*value)?.clone()))
             });
             arms.push(ArmSettings { base: arm.name.clone(), settings: settings.collect(), group });
             workload.engines.push(arm);
@@ -118,6 +119,15 @@ pub(super) fn all(
         return Err(ExitReason::BadInput);
     }
     Ok(kept)
+}
+
+/// A dimension as it may be told: what an environment holds may be a secret, so its values have numbers.
+pub(super) fn told(dimension: &Dimension) -> Dimension {
+    let mut told = dimension.clone();
+    if redact::names_env(&told.path) {
+        (1..).zip(&mut told.values).for_each(|(number, value)| *value = format!("#{number}"));
+    }
+    told
 }
 
 impl Entry {
@@ -251,5 +261,19 @@ impl ArmSettings {
     fn name(&self) -> String {
         let settings = self.settings.iter().map(|(path, value)| format!(" {path}={value}"));
         format!("{}{}", self.base, settings.collect::<String>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_environment_holds_is_not_told() {
+        let dimension = |text: &str| text.parse::<Dimension>().expect("a dimension");
+        assert_eq!(told(&dimension("tasks[0].env.TOKEN=sesame,open")).values, ["#1", "#2"]);
+        assert_eq!(told(&dimension("python.env.TOKEN=sesame,open")).values, ["#1", "#2"]);
+        let other = dimension("tasks[environment].count=1,2");
+        assert_eq!(told(&other).values, other.values);
     }
 }

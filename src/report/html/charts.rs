@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::analysis::tuning::Advice;
+use crate::analysis::usl::Fit;
 use crate::engine::event::{Moment, WorkerState};
 use crate::metrics::snapshot::Snapshot;
 use crate::metrics::track::Track;
@@ -14,6 +15,8 @@ use crate::report::{ArmResult, Results, clean, units};
 
 /// Points of a line over time.
 const POINTS: usize = 240;
+/// Points of a fitted curve.
+const CURVE: usize = 80;
 /// Rows of a timeline.
 const ROWS: usize = 24;
 
@@ -72,7 +75,7 @@ fn over_time(
         .iter()
         .map(|(place, arm)| {
             let points = arm.track.series(Moment::ZERO, end, POINTS, figure).filter(|(_, value)| value.is_finite());
-            Series { style: *place, points: points.collect(), bars: Vec::new(), marked: false }
+            Series { style: *place, points: points.collect(), bars: Vec::new(), fit: Vec::new(), marked: false }
         })
         .collect();
     let values = series.iter().flat_map(|one| one.points.iter().map(|(_, value)| *value));
@@ -100,7 +103,7 @@ fn latencies(arms: &[(usize, &ArmResult)]) -> Option<Chart> {
         let mut points: Vec<(f64, f64)> = shares.chain(tail).map(quantile).collect();
         points.sort_by(|a, b| a.1.total_cmp(&b.1));
         legend.push((name(arm), style(*place)));
-        series.push(Series { style: *place, points, bars: Vec::new(), marked: false });
+        series.push(Series { style: *place, points, bars: Vec::new(), fit: Vec::new(), marked: false });
     }
     let times = || series.iter().flat_map(|one| one.points.iter().map(|(time, _)| *time));
     let (low, high) = (times().fold(f64::INFINITY, f64::min), times().fold(0.0, f64::max));
@@ -169,6 +172,14 @@ fn spans(track: &Track, lane: usize) -> Vec<Span> {
     spans
 }
 
+/// The law, from the first count to the last for which it may be trusted.
+fn curve(fit: &Fit) -> Vec<(f64, f64)> {
+    let (low, high) = fit.trusted();
+    let (low, high) = (f64::from(low), f64::from(high));
+    let at = |place: usize| low + (high - low) * place as f64 / CURVE as f64;
+    (0..=CURVE).filter_map(|place| Some((at(place), fit.rate(at(place))?))).collect()
+}
+
 /// Throughput against the worker count.
 pub(super) fn of_sweep(results: &SweepResults) -> Vec<Chart> {
     let mut legend = Vec::new();
@@ -184,7 +195,8 @@ pub(super) fn of_sweep(results: &SweepResults) -> Vec<Chart> {
             _ => String::new(),
         };
         legend.push((format!("{}{best}", clean::line(&arm.spec.name)), style(place)));
-        series.push(Series { style: place, points: points.collect(), bars: bars.collect(), marked: true });
+        let fit = arm.tuning.fit.as_ref().map(curve).unwrap_or_default();
+        series.push(Series { style: place, points: points.collect(), bars: bars.collect(), fit, marked: true });
     }
     let workers = || series.iter().flat_map(|one| one.points.iter().map(|(workers, _)| *workers));
     let most = workers().fold(0.0, f64::max);
@@ -194,18 +206,21 @@ pub(super) fn of_sweep(results: &SweepResults) -> Vec<Chart> {
     // An interval that is much wider than what it is about would leave no room for that: it is cut off.
     let most_rate = series.iter().flat_map(|one| one.points.iter().map(|(_, rate)| *rate)).fold(0.0, f64::max);
     let ends = series.iter().flat_map(|one| one.bars.iter().map(|(_, _, high)| high.min(most_rate * 1.5)));
-    let rates = ends.chain([most_rate]);
+    let fitted = || series.iter().flat_map(|one| one.fit.iter());
+    let rates = ends.chain([most_rate]).chain(fitted().map(|(_, rate)| *rate));
     let y = Axis::from_zero("tasks per second", rates, units::rate);
     let x = Axis {
         label: "workers".to_owned(),
         low: 0.0,
-        high: most * 1.05,
+        high: fitted().map(|(workers, _)| *workers).fold(most, f64::max) * 1.05,
         logarithmic: false,
         tick: |value| if value.fract() == 0.0 { value.to_string() } else { String::new() },
     };
     vec![Chart {
         title: "Throughput against workers".to_owned(),
-        note: "mean of the runs of each count with its 95 % interval, cut off where it is far too wide".to_owned(),
+        note: "mean of the runs of each count with its 95 % interval, cut off where it is far too wide; dotted: the Universal \
+               Scalability Law as it fits these runs, as far as it may be trusted"
+            .to_owned(),
         svg: lines("Throughput against workers", &x, &y, &series),
         legend,
     }]

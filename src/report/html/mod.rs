@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use crate::analysis::expectations::{Checked, Judgement};
 use crate::analysis::statistics::{Estimate, estimate};
-use crate::analysis::tuning::Advice;
+use crate::analysis::tuning::{Point, Tuning};
 use crate::os::host::Host;
 use crate::report::html::charts::Chart;
-use crate::report::sweep::SweepResults;
+use crate::report::sweep::text::signed;
+use crate::report::sweep::{SweepResults, SweptArm, words};
 use crate::report::{ArmResult, Results, clean, expectation, text, units};
 use crate::workload::model::Workload;
 
@@ -102,21 +103,18 @@ pub(crate) fn comparison(results: &Results) -> String {
 pub(crate) fn sweep(results: &SweepResults) -> String {
     let mut page = page(&results.workload, &results.host, &results.stream_hash, &results.expectations);
     page.aborted = results.ending.aborted().map(|why| cleaned(&why));
-    page.verdict = results
-        .arms
-        .iter()
-        .map(|arm| {
-            let advice = match arm.tuning.advice {
-                Advice::Use { workers, .. } => format!("use {workers}: "),
-                _ => String::new(),
-            };
-            format!("{}: {advice}{}", cleaned(&arm.spec.name), cleaned(&arm.tuning.why))
-        })
-        .collect();
+    let advice = |arm: &SweptArm| {
+        let Tuning { why, .. } = &*arm.tuning;
+        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+        cleaned(&format!("{}: {}{why}", arm.spec.name, words::headline(&arm.tuning)))
+    };
+    let measured = results.arms.iter().filter(|arm| arm.tuning.points.iter().any(|point| point.rate.is_some()));
+    page.verdict = measured.map(advice).chain(words::comparisons(results)).collect();
+    page.verdict.extend(words::dropped(results).map(|dropped| format!("dropped: {dropped}")));
     let failed = results.all_failed();
     page.all_failed =
         failed.map(|(arm, found)| format!("{}: {}", cleaned(&arm.spec.name), cleaned(&found.cause))).collect();
-    page.tables = results.arms.iter().map(points).collect();
+    page.tables = results.arms.iter().map(points).chain([fits(&results.arms)]).collect();
     page.charts = charts::of_sweep(results).into_iter().map(ChartOut::from).collect();
     for arm in &results.arms {
         for point in &arm.tuning.points {
@@ -282,23 +280,88 @@ fn latencies(arms: &[ArmResult]) -> Table {
     }
 }
 
-fn points(arm: &crate::report::sweep::SweptArm) -> Table {
-    let row = |point: &crate::analysis::tuning::Point| {
+fn points(arm: &SweptArm) -> Table {
+    let tuning = &arm.tuning;
+    let or_none = |cell: Option<String>| cell.unwrap_or_else(|| NONE.to_owned());
+    let row = |point: &Point| {
+        let at = point.workers;
         vec![
-            point.workers.to_string(),
+            at.to_string(),
+            words::marks(point).collect::<Vec<_>>().join(", "),
             point.runs().to_string(),
             mean(point.rate, units::rate),
-            format!("{:.2}", point.cores_used),
-            point.sojourn_p95.map_or_else(|| NONE.to_owned(), units::duration),
-            point.peak_pss_bytes.map_or_else(|| NONE.to_owned(), units::bytes),
+            or_none(tuning.gain(at).map(signed)),
+            or_none(tuning.speedup(at).map(|speedup| format!("{speedup:.2}"))),
+            or_none(tuning.efficiency(at).map(units::percent)),
+            or_none(point.rate.map(|_| format!("{:.2}", point.cores_used))),
+            or_none(point.sojourn_p95.map(units::duration)),
+            or_none(point.peak_pss_bytes.map(units::bytes)),
             point.unsuccessful.to_string(),
         ]
     };
     Table {
         title: cleaned(&arm.spec.name),
         note: String::new(),
-        head: vec!["workers", "runs", "tasks/s", "cores used", "sojourn p95", "peak PSS", "unsuccessful"],
-        rows: arm.tuning.points.iter().map(row).collect(),
+        head: vec![
+            "workers",
+            "",
+            "runs",
+            "tasks/s",
+            "gain",
+            "speedup",
+            "efficiency",
+            "cores used",
+            "sojourn p95",
+            "peak PSS",
+            "unsuccessful",
+        ],
+        rows: tuning.points.iter().map(row).collect(),
+    }
+}
+
+/// How the rates of the arms grow, as far as the Universal Scalability Law says it.
+fn fits(arms: &[SweptArm]) -> Table {
+    let row = |arm: &SweptArm| {
+        let name = cleaned(&arm.spec.name);
+        match &arm.tuning.fit {
+            Ok(fit) => {
+                let range = |(low, high): (u32, u32)| format!("{low}–{high}");
+                let law = if fit.is_lacking() { "does not hold well" } else { "holds" };
+                let peak = fit.peak().map_or_else(|| NONE.to_owned(), |peak| format!("{peak:.0}"));
+                let serial = fit.serial.map_or_else(|| NONE.to_owned(), |serial| serial.to_string());
+                let (sigma, kappa) = (fit.sigma.to_string(), fit.kappa.to_string());
+                let (r_squared, rate) = (format!("{:.3}", fit.r_squared), units::rate(fit.lambda));
+                let ranges = [range(fit.measured), range(fit.trusted())];
+                [name, rate, sigma, kappa, serial, r_squared]
+                    .into_iter()
+                    .chain(ranges)
+                    .chain([peak, law.to_owned()])
+                    .collect()
+            }
+            Err(none) => {
+                let rest = std::iter::repeat_n(NONE.to_owned(), 8);
+                std::iter::once(name).chain(rest).chain([none.to_string()]).collect()
+            }
+        }
+    };
+    Table {
+        title: "How it scales".to_owned(),
+        note: "Universal Scalability Law: λ tasks/s of one worker, contention σ, coherency κ, and serial, the share by Amdahl's \
+               law, with 95 % intervals; to be trusted for the workers that are told and no others; the rate is highest at its peak"
+            .to_owned(),
+        head: vec![
+            "arm",
+            "λ",
+            "σ",
+            "κ",
+            "serial",
+            "R²",
+            "measured",
+            "trusted",
+            "peak",
+            "law",
+        ],
+        rows: arms.iter().map(row).collect(),
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Series {
     pub(super) points: Vec<(f64, f64)>,
     /// Bars of uncertainty: place, lower and upper end.
     pub(super) bars: Vec<(f64, f64, f64)>,
+    /// A curve that was fitted to the points.
+    pub(super) fit: Vec<(f64, f64)>,
     /// Whether points are marked.
     pub(super) marked: bool,
 }
@@ -74,7 +76,7 @@ pub(super) fn lines(title: &str, x: &Axis, y: &Axis, all: &[Series]) -> String {
     let mut out = String::new();
     begin(&mut out, title, HEIGHT);
     axes(&mut out, x, y);
-    for Series { style, points, bars, marked } in all {
+    for Series { style, points, bars, fit, marked } in all {
         let style = style % STYLES;
         let place = |(px, py): &(f64, f64)| (LEFT + x.place(*px) * WIDTH, TOP + (1.0 - y.place(*py)) * HEIGHT);
         for (at, low, high) in bars {
@@ -82,9 +84,11 @@ pub(super) fn lines(title: &str, x: &Axis, y: &Axis, all: &[Series]) -> String {
             let (_, top) = place(&(*at, *high));
             let _ = write!(out, "<path class=\"bar s{style}\" d=\"M{px:.1} {bottom:.1}V{top:.1}\"/>");
         }
-        let path: Vec<String> = points.iter().map(place).map(|(px, py)| format!("{px:.1} {py:.1}")).collect();
-        if path.len() > 1 {
-            let _ = write!(out, "<path class=\"line s{style}\" d=\"M{}\"/>", path.join("L"));
+        for (class, points) in [("fit", fit), ("line", points)] {
+            let path: Vec<String> = points.iter().map(place).map(|(px, py)| format!("{px:.1} {py:.1}")).collect();
+            if path.len() > 1 {
+                let _ = write!(out, "<path class=\"{class} s{style}\" d=\"M{}\"/>", path.join("L"));
+            }
         }
         for point in points.iter().filter(|_| *marked || points.len() == 1) {
             let (px, py) = place(point);

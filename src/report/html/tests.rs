@@ -90,6 +90,30 @@ fn a_sweep_has_its_curve_and_nothing_at_all_is_a_page_too() {
 }
 
 #[test]
+fn a_sweep_shows_the_law_with_its_intervals_and_where_it_may_be_trusted() {
+    let mut results = swept();
+    let counts = [(1, 10.0), (2, 5.2), (4, 2.8), (8, 1.9)];
+    results.arms[0].tuning = Arc::new(crate::report::sweep::fixtures::tuning(&counts));
+    let tuning = Arc::make_mut(&mut results.arms[0].tuning);
+    (tuning.points[0].dropped, tuning.points[1].suspect) = (true, vec!["other load".to_owned()]);
+    let page = sweep(&results);
+    well_formed(&page);
+    let fit = results.arms[0].tuning.fit.as_ref().expect("a fit");
+    let law = if fit.is_lacking() { "does not hold well" } else { "holds" };
+    for cell in [fit.sigma.to_string(), fit.kappa.to_string(), "1–8".to_owned(), "1–16".to_owned(), law.to_owned()]
+    {
+        assert!(page.contains(&format!("<td class=\"n\">{cell}</td>")), "{cell}");
+    }
+    assert_eq!(page.matches("<path class=\"fit ").count(), 1, "the other arm has none");
+    assert!(page.contains("no fit: 3 counts were measured"), "and says why");
+    assert!(
+        page.contains(">dropped</td>") && page.contains(">SUSPECT</td>") && page.contains("dropped: pool ×1"),
+        "{page}"
+    );
+    assert!(page.contains("each with its best count") || page.contains("with equal counts"), "the arms are compared");
+}
+
+#[test]
 fn hostile_texts_are_texts() {
     let hostile = "<script>alert(1)</script>\"'&{{ 7*7 }}\u{1b}[2J\u{202e}</pre></svg>";
     let mut results = watched();

@@ -17,6 +17,7 @@ pub(super) mod fixtures;
 pub(crate) mod grid;
 pub(crate) mod json;
 pub(crate) mod text;
+pub(super) mod words;
 
 /// Everything that a sweep measured.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{SweepResults, SweptArm, grid};
+use super::{SweepResults, SweptArm, grid, words};
 use crate::analysis::tuning::arms::{AtCounts, Basis};
 use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
 use crate::analysis::verdict::Comparison;
@@ -53,13 +53,7 @@ pub(crate) fn render(results: &SweepResults, options: TextOptions) -> String {
 
 /// Of which points no more runs were made.
 fn dropped(out: &mut String, results: &SweepResults, width: usize, paint: Paint) {
-    let of = |(arm, counts): (&SweptArm, Vec<u32>)| {
-        let counts: Vec<String> = counts.iter().map(|count| format!("×{count}")).collect();
-        format!("{} {}", clean::line(&arm.spec.name), counts.join(" "))
-    };
-    let all: Vec<String> = results.dropped().map(of).collect();
-    if !all.is_empty() {
-        let words = format!("{}: {DROPPED}", all.join(", "));
+    if let Some(words) = words::dropped(results) {
         wrapped(out, "dropped: ", &words, width, paint, Paint::WARN);
         out.push('\n');
     }
@@ -108,19 +102,11 @@ fn one_arm(out: &mut String, arm: &SweptArm, width: usize, paint: Paint) {
             Advice::Use { .. } => Paint::GOOD,
             _ => Paint::WARN,
         };
-        let next = match (tuning.advice, tuning.next) {
-            (Advice::Rising { .. }, Some(next)) => format!(". Try {next}"),
-            _ => String::new(),
-        };
-        wrapped(out, "  ", &format!("{}{next}", tuning.headline()), width, paint, style);
+        wrapped(out, "  ", &words::headline(tuning), width, paint, style);
         if !tuning.why.is_empty() {
             wrapped(out, "  why: ", &clean::line(&tuning.why), width, paint, anstyle::Style::new());
         }
-        let fit = match &tuning.fit {
-            Ok(fit) => fit.to_string(),
-            Err(none) => none.to_string(),
-        };
-        wrapped(out, "  ", &fit, width, paint, Paint::DIM);
+        wrapped(out, "  ", &words::fit(tuning), width, paint, Paint::DIM);
         for point in &tuning.points {
             if let Some(found) = &point.all_failed {
                 failing::nothing_succeeded(out, &at(&label, point.workers), found, paint);
@@ -165,17 +151,12 @@ fn rows(out: &mut String, tuning: &Tuning, width: usize, paint: Paint) {
         let about = tuning.advice.workers() == Some(point.workers);
         let text = format!("{} {cells}", if about { "▸" } else { " " });
         let text = if about { paint.with(Paint::BOLD, &text) } else { text };
-        let mut marks = Vec::new();
-        if !point.suspect.is_empty() {
-            marks.push(paint.with(Paint::WARN, "SUSPECT"));
-        }
-        if point.dropped {
-            marks.push(paint.with(Paint::DIM, "dropped"));
-        }
-        if point.all_failed.is_some() {
-            marks.push(paint.with(Paint::BAD, "ALL FAILED"));
-        }
-        line(out, &format!("{text}  {}", marks.join(" ")));
+        let marks = words::marks(point).map(|mark| match mark {
+            words::SUSPECT => paint.with(Paint::WARN, mark),
+            words::ALL_FAILED => paint.with(Paint::BAD, mark),
+            _ => paint.with(Paint::DIM, mark),
+        });
+        line(out, &format!("{text}  {}", marks.collect::<Vec<_>>().join(" ")));
     }
     let is_short = |point: &&Point| point.runs() > 0 && point.wall / point.runs() < SHORT;
     if memory && tuning.points.iter().any(|point| is_short(&point)) {
@@ -211,7 +192,7 @@ fn columns(tuning: &Tuning) -> Vec<Column> {
     columns
 }
 
-fn signed(share: f64) -> String {
+pub(in crate::report) fn signed(share: f64) -> String {
     let percent = (share * 100.0).round();
     // Neither +0 nor -0.
     if percent == 0.0 { "0 %".to_owned() } else { format!("{percent:+.0} %") }
@@ -231,7 +212,7 @@ fn suspect(out: &mut String, label: &str, tuning: &Tuning, paint: Paint) {
     }
 }
 
-fn compared(out: &mut String, baseline: &SweptArm, arm: &SweptArm, found: &AtCounts, paint: Paint) {
+pub(super) fn compared(out: &mut String, baseline: &SweptArm, arm: &SweptArm, found: &AtCounts, paint: Paint) {
     let name = |arm: &SweptArm, workers| format!("{} ×{workers}", clean::line(&arm.spec.name));
     let names = (name(arm, found.arm), name(baseline, found.baseline));
     let Comparison { finding, ratio, ci95, always_valid, rank_p, pairs, suspect, .. } = found.comparison;

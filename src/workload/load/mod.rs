@@ -128,11 +128,12 @@ pub(crate) fn load_with(
         return Err(too_large(source).into());
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines = Lines::new(source, text);
+    let mut lines = Lines::new(source, text);
     let scan = scan::scan(text).map_err(|problem| syntax::refused_by_scan(&lines, problem))?;
     let Some(root) = scan.root() else { return Err(syntax::empty(&lines).into()) };
     let mut tree = yaml::parse(text).map_err(|error| syntax::refused_by_deserialiser(&lines, &error))?;
     let told = redact::text(text, &tree).into();
+    lines.hide(redact::secrets(&tree));
     let changes = Changes::apply(&mut tree, set)?;
     let changed_lines = changes.lines();
     let context = Context::new(&scan, &lines, &changes, &changed_lines, files);

@@ -1,0 +1,56 @@
+//! What is said of a sweep in the same words in every format.
+
+use super::text::{DROPPED, compared};
+use super::{SweepResults, SweptArm};
+use crate::analysis::tuning::{Advice, Point, Tuning};
+use crate::report::clean;
+use crate::report::text::Paint;
+
+/// Marks of points.
+pub(in crate::report) const SUSPECT: &str = "SUSPECT";
+pub(in crate::report) const ALL_FAILED: &str = "ALL FAILED";
+const NO_MORE_RUNS: &str = "dropped";
+
+/// What is to be known of a point before its figures are believed.
+pub(in crate::report) fn marks(point: &Point) -> impl Iterator<Item = &'static str> {
+    let marks =
+        [(!point.suspect.is_empty(), SUSPECT), (point.dropped, NO_MORE_RUNS), (point.all_failed.is_some(), ALL_FAILED)];
+    marks.into_iter().filter_map(|(has, mark)| has.then_some(mark))
+}
+
+/// What an arm is advised.
+pub(in crate::report) fn headline(tuning: &Tuning) -> String {
+    let next = match (tuning.advice, tuning.next) {
+        (Advice::Rising { .. }, Some(next)) => format!(". Try {next}"),
+        _ => String::new(),
+    };
+    format!("{}{next}", tuning.headline())
+}
+
+/// The law of its rates with its intervals and where it may be trusted, or why there is none.
+pub(in crate::report) fn fit(tuning: &Tuning) -> String {
+    match &tuning.fit {
+        Ok(fit) => fit.to_string(),
+        Err(none) => none.to_string(),
+    }
+}
+
+/// Of which points no more runs were made, and why.
+pub(in crate::report) fn dropped(results: &SweepResults) -> Option<String> {
+    let of = |(arm, counts): (&SweptArm, Vec<u32>)| {
+        let counts: Vec<String> = counts.iter().map(|count| format!("×{count}")).collect();
+        format!("{} {}", clean::line(&arm.spec.name), counts.join(" "))
+    };
+    let all: Vec<String> = results.dropped().map(of).collect();
+    (!all.is_empty()).then(|| format!("{}: {DROPPED}", all.join(", ")))
+}
+
+/// The arms against the baseline, a sentence each.
+pub(in crate::report) fn comparisons(results: &SweepResults) -> Vec<String> {
+    let one = |(baseline, arm, found)| {
+        let mut out = String::new();
+        compared(&mut out, baseline, arm, &found, Paint(false));
+        out.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+    };
+    results.compared().map(one).collect()
+}

@@ -16,12 +16,13 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+pub use crate::analysis::tuning::goal::Goal;
 use crate::cli::after::{AFTER, AFTER_CHECK, AFTER_COMPARE, AFTER_NEW, AFTER_RUN, AFTER_SWEEP, AFTER_TRY};
 pub use crate::cli::batch::{BatchArgs, HiddenBatchArgs};
 pub use crate::cli::history::*;
 pub use crate::cli::schema::SchemaArgs;
 pub use crate::cli::selector::Selector;
-pub use crate::cli::tune::{Also, Goal, TuneArgs};
+pub use crate::cli::tune::{Also, TuneArgs};
 pub use crate::cli::worker_counts::{MOST, WorkerCounts};
 use crate::workload::model::Dimension;
 use crate::workload::units;
@@ -63,6 +64,10 @@ pub struct DashboardArgs {
     /// Workload file or name of a bundled workload; without one, the picker
     #[arg(value_name = "FILE", value_parser = no_verb)]
     pub file: Option<String>,
+    /// Begin with a sweep of this field, in the Tune view: chunksize=1,4,16, workers=1..8 or service_time=1ms..64msx2; several make a
+    /// table. Without a terminal the same as poolscope sweep
+    #[arg(long = "sweep", value_name = "FIELD=VALUES", requires = "file")]
+    pub sweep: Vec<Dimension>,
     /// How it looks.
     #[command(flatten)]
     pub look: Look,
@@ -357,6 +362,16 @@ pub struct SweepArgs {
     /// How results are written.
     #[command(flatten)]
     pub output: Output,
+}
+
+impl SweepArgs {
+    /// All arms, with the usual runs.
+    #[must_use]
+    pub(crate) fn of_all(file: String, sweep: Vec<Dimension>, changes: ChangeArgs, output: Output) -> Self {
+        let (engines, full, resume, repeats, warmup) = (Vec::new(), false, None, None, None);
+        let batch = HiddenBatchArgs::default();
+        Self { file, engines, sweep, full, resume, repeats, warmup, changes, batch, output }
+    }
 }
 
 /// Arguments of `try`.

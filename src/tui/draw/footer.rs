@@ -35,6 +35,8 @@ pub(crate) struct Facts {
     victim: Option<String>,
     /// How many engines there are.
     arms: usize,
+    /// Whether there was a search.
+    pub(super) search: bool,
 }
 
 impl Facts {
@@ -55,6 +57,7 @@ impl Facts {
             on_timeout: changes.map(|(_, arm)| on_timeout(arm)),
             victim: victim(scene),
             arms: view.arms.len(),
+            search: false,
         }
     }
 
@@ -68,6 +71,7 @@ impl Facts {
             Shown::Timeouts => self.on_timeout.is_some(),
             Shown::ManyArms => self.arms > 2,
             Shown::Several => self.arms > 1,
+            Shown::Search => self.search,
             Shown::Together => self.arms > 1 && !self.running,
         }
     }

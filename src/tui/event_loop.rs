@@ -351,7 +351,7 @@ impl Dashboard {
             Ok(mut session) => {
                 let view = Arc::clone(&session.view.borrow_and_update());
                 self.ui.opened(&view);
-                self.ui.notice = skipped(&view.workload);
+                self.ui.notice = skipped(&view.workload).or_else(|| offered(&view.workload));
                 self.opened = (entry, view.arms.iter().map(|arm| arm.workers).collect());
                 self.model.session = Some(view);
                 self.session = Some(session);
@@ -510,6 +510,12 @@ fn skipped(workload: &Workload) -> Option<String> {
     let told = |arm: &SkippedArm| format!("{} is skipped: {}", text::clean(&arm.name), text::clean(&arm.reason));
     let all: Vec<String> = workload.skipped.iter().map(told).collect();
     (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// What the file says is worth sweeping.
+fn offered(workload: &Workload) -> Option<String> {
+    let fields: Vec<String> = workload.sweep.iter().map(|field| text::clean(&field.to_string())).collect();
+    (!fields.is_empty()).then(|| format!("its file says what to sweep: {} (S)", fields.join(" ")))
 }
 
 /// What came of the session on its way; waits for ever without one.

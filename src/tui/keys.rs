@@ -265,6 +265,8 @@ pub(crate) enum Shown {
     Together,
     /// Where there was a search.
     Search,
+    /// While none is under way.
+    NoSearch,
 }
 
 const fn bind(
@@ -328,12 +330,14 @@ pub(crate) const TABLE: &[Binding] = &[
     ),
     bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::PICKER, None, "run", "run"),
     bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::TASKS, Some(G::Lists), "details", "details"),
-    bind(&[(ch('s'), A::Sweep)], C::TUNE, Some(G::Workers), "in 3: best count", "sweep"),
-    bind(&[(ch('f'), A::TuneFor)], C::TUNE, None, "find for a target", "tune for"),
-    bind(&[(ch('S'), A::SweepFields)], C::TUNE, None, "sweep settings", "settings"),
+    when(Shown::NoSearch, bind(&[(ch('s'), A::Sweep)], C::TUNE, Some(G::Workers), "in 3: best count", "sweep")),
+    when(Shown::NoSearch, bind(&[(ch('f'), A::TuneFor)], C::TUNE, None, "find for a target", "tune")),
     bind(&[(ch('f'), A::TuneFor), (ch('S'), A::SweepFields)], C::MAIN, Some(G::Workers), "for a target; settings", ""),
     when(Shown::Search, bind(&[(ch('v'), A::SearchPage)], C::TUNE, Some(G::Workers), "in 3: last search", "search")),
-    bind(&[(code(KeyCode::Enter), A::Open)], C::TUNE, Some(G::Workers), "in 3: measure again", "again"),
+    when(
+        Shown::NoSearch,
+        bind(&[(code(KeyCode::Enter), A::Open)], C::TUNE, Some(G::Workers), "in 3: measure again", "again"),
+    ),
     bind(&[(code(KeyCode::Enter), A::Open)], C::MAIN, Some(G::Workers), "measure changed engines", ""),
     bind(&[(ch('/'), A::Filter)], C::TASKS, Some(G::Lists), "filter the failed tasks", "filter"),
     bind(
@@ -358,6 +362,7 @@ pub(crate) const TABLE: &[Binding] = &[
         "one worker more, fewer",
         "workers",
     ),
+    when(Shown::NoSearch, bind(&[(ch('S'), A::SweepFields)], C::TUNE, None, "sweep settings", "settings")),
     when(Shown::Faults, bind(&[(ch('F'), A::Fault)], C::MAIN, Some(G::Run), "fault in the next task", "fault")),
     when(Shown::Timeouts, bind(&[(ch('A'), A::OnTimeout)], C::MAIN, Some(G::Run), "timeout: kill, abandon", "timeout")),
     when(

@@ -1,7 +1,7 @@
-//! Tuning and sweeps by key: what is typed, what is asked first, and how the user takes over. No I/O, no clock.
+//! Tuning and sweeps by key: what is typed, and what is asked first. No I/O, no clock.
 
-use crate::analysis::tuning::RUNS;
-use crate::session::view::{RunPosition, SessionCommand, SessionPhase, SessionView, Sweep, SweepCounts};
+use crate::analysis::tuning::{MORE, RUNS};
+use crate::session::view::{SessionCommand, SessionView, Sweep, SweepCounts};
 use crate::tui::goal_line::{Asks, GoalLine, Look};
 use crate::tui::keys::Action;
 use crate::tui::model::{self, Model};
@@ -67,11 +67,16 @@ pub(super) fn wanted(ui: &mut UiState, model: &Model, look: Look) -> Vec<UiEffec
     if let (Look::Beside(_), Some(changed)) = (&look, tune::pending(view).filter(|_| view.measures_by_itself)) {
         return ui.say(&format!("first, {changed}"));
     }
+    let each = match &look {
+        Look::Here(_) => Some(tune::tasks(view) * u64::from(RUNS * MORE)),
+        Look::Beside(Wanted::Sweep(_)) => Some(tune::tasks(view) * u64::from(RUNS)),
+        Look::Beside(Wanted::Edge(_)) => None,
+    };
     ui.look = Some(look);
     let asked = match (model::is_running(view), asks_first(view)) {
         (true, true) => return tune::busy(ui),
         (true, false) => Asked::LookInstead,
-        (false, true) => Asked::Look { each: tune::tasks(view) },
+        (false, true) => Asked::Look { each },
         (false, false) => return begin(ui, view),
     };
     ui.question = Some(Question::Commands(asked));
@@ -100,6 +105,9 @@ pub(super) fn begin(ui: &mut UiState, view: &SessionView) -> Vec<UiEffect> {
                 }
                 other => other,
             };
+            if let SweepCounts::For(target) = counts {
+                ui.notice = Some(format!("looking for {target}: Esc, x or a key of worker counts takes over"));
+            }
             let show_best = view.measures_by_itself;
             let sweep = Sweep { arms, counts, groups: Vec::new(), runs: RUNS, show_best };
             vec![UiEffect::Send(SessionCommand::Sweep(sweep))]
@@ -124,47 +132,6 @@ pub(super) fn page(ui: &mut UiState, model: &Model) {
     }
 }
 
-/// Whether a target or a search is being looked for: what Esc takes over from.
-pub(super) fn is_tuning(model: &Model) -> bool {
-    let here = model.session.as_deref().filter(|view| sweeps(view)).is_some_and(|view| view.target.is_some());
-    here || model.searching().is_some()
-}
-
-/// The same, or a sweep: what a worker key takes over from.
-pub(super) fn goes_on(model: &Model) -> bool {
-    model.searching().is_some() || model.session.as_deref().is_some_and(sweeps)
-}
-
-fn sweeps(view: &SessionView) -> bool {
-    model::is_running(view) && matches!(view.position, RunPosition::Sweep { .. })
-}
-
-/// Ends what is being looked for; what was found stays.
-pub(super) fn take_over(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
-    let Some(view) = model.session.as_deref() else { return Vec::new() };
-    let what = match (model.searching(), view.target) {
-        (Some(story), _) => story.wanted.to_string(),
-        (None, Some(target)) => target.to_string(),
-        (None, None) => "the sweep".to_owned(),
-    };
-    ui.notice = Some(format!("you take over: {what} is looked for no further; what was found stays"));
-    // What is asked twice to stop is killed: that has a key of its own.
-    if view.phase == SessionPhase::Stopping {
-        return Vec::new();
-    }
-    ui.asked.key();
-    vec![UiEffect::Send(SessionCommand::Stop)]
-}
-
-/// The same by a key of worker counts, which has its own effect too where its arms are those that are open.
-pub(super) fn take_over_with(ui: &mut UiState, model: &Model, command: SessionCommand) -> Vec<UiEffect> {
-    let mut effects = take_over(ui, model);
-    if model.searching().is_none() {
-        effects.push(UiEffect::Send(command));
-    }
-    effects
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -172,7 +139,7 @@ mod tests {
     use super::*;
     use crate::analysis::tuning::goal::Goal;
     use crate::analysis::tuning::target::Target;
-    use crate::session::view::Change;
+    use crate::session::view::{Change, RunPosition, SessionPhase};
     use crate::tui::fixture;
     use crate::tui::keys::KeyContext;
     use crate::tui::search::{State, Story};
@@ -245,13 +212,15 @@ mod tests {
         assert_eq!(press(&mut ui, &model, &[Action::Yes]), [UiEffect::Search(Wanted::Edge(Goal::BreakEven), 0)]);
         let mut view = fixture::tuned();
         view.measures_by_itself = false;
-        for (asks, text) in
-            [(Action::TuneFor, "throughput"), (Action::TuneFor, "knee"), (Action::SweepFields, "rate=1/s,2/s")]
-        {
+        for (asks, text, each) in [
+            (Action::TuneFor, "throughput", Some(9000)),
+            (Action::TuneFor, "knee", None),
+            (Action::SweepFields, "rate=1/s,2/s", Some(3000)),
+        ] {
             let (mut ui, model) = open(view.clone());
             let _line = press(&mut ui, &model, &[asks]);
             assert_eq!(typed(&mut ui, &model, text), [], "{text}");
-            assert_eq!(ui.question, Some(Question::Commands(Asked::Look { each: 1000 })), "{text}");
+            assert_eq!(ui.question, Some(Question::Commands(Asked::Look { each })), "{text}");
             assert_eq!(press(&mut ui, &model, &[Action::No]), []);
             let _line = press(&mut ui, &model, &[asks]);
             let _asked = typed(&mut ui, &model, text);
@@ -276,6 +245,7 @@ mod tests {
             (Action::HalveWorkers, Some(change(Change::Halve))),
             (Action::SameWorkers, Some(UiEffect::Send(SessionCommand::SameWorkers(0)))),
             (Action::Back, None),
+            (Action::Stop, None),
         ];
         for (key, own) in keys.clone() {
             let (mut ui, model) = open(view.clone());

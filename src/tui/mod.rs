@@ -33,6 +33,7 @@ mod pty_tests;
 mod screen;
 pub(crate) mod search;
 pub(crate) mod state;
+mod take_over;
 pub(crate) mod task_list;
 mod terminal;
 pub(crate) mod text;

@@ -71,10 +71,10 @@ pub(crate) enum Asked {
         /// Commands in all.
         all: u64,
     },
-    /// What was typed last; each point of each arm runs so many commands.
+    /// What was typed last; each point of each arm does up to so many tasks.
     Look {
-        /// Commands.
-        each: u64,
+        /// Tasks; `None` where what is found decides how many there are.
+        each: Option<u64>,
     },
     /// What was typed last in the place of what runs.
     LookInstead,
@@ -97,10 +97,13 @@ impl Asked {
                 ]
             }
             Self::SweepInstead => vec!["Something is running.".to_owned(), "Stop it and sweep?".to_owned()],
-            Self::Look { each } => vec![
+            Self::Look { each: Some(each) } => vec![
                 format!("Each step does up to {} tasks", format::count(each)),
                 "for real, once more. Look for it?".to_owned(),
             ],
+            Self::Look { each: None } => {
+                vec!["This does tasks for real, over and".to_owned(), "over, as many as it needs. Do it?".to_owned()]
+            }
             Self::LookInstead => vec!["Something is running.".to_owned(), "Stop it and look for this?".to_owned()],
             Self::Measure { workers, all, .. } => vec![
                 format!("This runs {} commands", format::count(all)),

@@ -4,7 +4,7 @@ use crate::analysis::tuning::{MORE, RUNS, Tuning};
 use crate::session::view::{ArmView, Change, Mode, SessionCommand, SessionPhase, SessionView, Sweep, SweepCounts};
 use crate::tui::model::{self, Model};
 use crate::tui::state::{Asked, Question, UiEffect, UiState};
-use crate::tui::{format, look};
+use crate::tui::{format, take_over};
 use crate::workload::model::{Work, Workload};
 
 /// The arm in the chosen pane.
@@ -35,8 +35,8 @@ pub(super) fn change(ui: &mut UiState, model: &Model, change: Change) -> Vec<UiE
     if let Some(count) = ui.count.get_mut(ui.focus) {
         *count = None;
     }
-    if look::goes_on(model) {
-        return look::take_over_with(ui, model, SessionCommand::ChangeWorkers { arm, change });
+    if take_over::goes_on(model) {
+        return take_over::with(ui, model, SessionCommand::ChangeWorkers { arm, change });
     }
     if arm_view.live && !arm_view.capabilities.resize {
         ui.notice = Some(format!("{} cannot be resized while it runs: its next run", model::name(arm_view)));
@@ -49,8 +49,8 @@ pub(super) fn same(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
     let Some((arm, _, view)) = chosen(ui, model) else { return none(ui) };
     let workers = view.workers_now();
     ui.count = [None; 2];
-    if look::goes_on(model) {
-        return look::take_over_with(ui, model, SessionCommand::SameWorkers(arm));
+    if take_over::goes_on(model) {
+        return take_over::with(ui, model, SessionCommand::SameWorkers(arm));
     }
     let others = model.session.as_deref().map(|view| view.arms.as_slice()).unwrap_or_default();
     let single = others.iter().find(|arm| !has_worker_count(arm));
@@ -181,7 +181,8 @@ pub(super) fn agreed(ui: &mut UiState, model: &Model, asked: Asked) -> Vec<UiEff
         }
         (Asked::MeasureChanged { .. }, Some(_)) => vec![UiEffect::Send(SessionCommand::Measure(None))],
         (Asked::RunAgain { mode, .. }, Some(_)) => ui.begin(mode),
-        (Asked::Look { .. } | Asked::LookInstead, Some(view)) => look::begin(ui, view),
+        // What was typed is looked for by who has read it.
+        (Asked::Look { .. } | Asked::LookInstead, Some(_)) => Vec::new(),
         (_, None) => none(ui),
     }
 }

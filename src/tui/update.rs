@@ -9,7 +9,7 @@ use crate::tui::goal_line::Asks;
 use crate::tui::keys::{Action, KeyContext};
 use crate::tui::model::{self, Model};
 use crate::tui::state::{Asked, PickerFocus, Question, Screen, UiEffect, UiState, shown};
-use crate::tui::{look, tune};
+use crate::tui::{look, take_over, tune};
 use crate::workload::model::{FaultKind, OnTimeout, TaskClass};
 
 impl UiState {
@@ -141,9 +141,9 @@ impl UiState {
         }
         let let_go = self.screen == Screen::Main && (self.frozen.is_some() || self.worker.iter().any(Option::is_some));
         if let (Screen::Main | Screen::Tune, false) = (self.screen, let_go)
-            && look::is_tuning(model)
+            && take_over::is_tuning(model)
         {
-            return look::take_over(self, model);
+            return take_over::now(self, model);
         }
         match self.screen {
             Screen::Tune if self.search_page.is_some() => self.search_page = None,
@@ -173,6 +173,9 @@ impl UiState {
             Some(Question::Replace(entry)) => {
                 self.notice = Some("stopping the comparison under way".to_owned());
                 vec![UiEffect::OpenNext(entry)]
+            }
+            Some(Question::Commands(Asked::Look { .. } | Asked::LookInstead)) => {
+                model.session.as_deref().map_or_else(Vec::new, |view| look::begin(self, view))
             }
             Some(Question::Commands(asked)) => tune::agreed(self, model, asked),
             Some(Question::Fault { arm, chosen }) => self.inject(model, arm, chosen),
@@ -335,7 +338,8 @@ impl UiState {
             return self.say("nothing is running");
         }
         self.asked.key();
-        self.notice = Some("stopping; x again kills".to_owned());
+        let words = if take_over::is_tuning(model) { take_over::words(model) } else { "stopping".to_owned() };
+        self.notice = Some(format!("{words}; x again kills"));
         self.stopping = true;
         vec![UiEffect::Send(SessionCommand::Stop)]
     }

@@ -120,6 +120,9 @@ pub(super) fn starter(
     })
 }
 
+/// A workload, and where it came from.
+type Loaded = (Source, Arc<Workload>);
+
 /// A search to be carried out.
 struct Work {
     platform: Platform,
@@ -134,9 +137,17 @@ struct Work {
 
 impl Work {
     fn carry_out(self, mut stage: Shown) {
-        let (found, said) = write::keeping(|| match self.request.wanted.clone() {
-            Wanted::Edge(goal) => self.tune(goal, &mut stage),
-            Wanted::Sweep(fields) => self.sweep(fields, &mut stage),
+        let mut again = Vec::new();
+        let (found, said) = write::keeping(|| {
+            let (loaded, changes) = match self.loaded() {
+                Ok(loaded) => loaded,
+                Err(exit) => return Ok(Err(exit)),
+            };
+            again = self.again(&changes);
+            match self.request.wanted.clone() {
+                Wanted::Edge(goal) => self.tune(goal, loaded, changes, &mut stage),
+                Wanted::Sweep(fields) => self.sweep(fields, loaded, changes, &mut stage),
+            }
         });
         let (state, results, failed) = match found {
             Ok(Ok(results)) => (State::Over(results.ending().clone()), Some(results), None),
@@ -146,7 +157,8 @@ impl Work {
         stage.told.send_modify(|story| {
             let story = Arc::make_mut(story);
             story.state = state;
-            story.trying = None;
+            // Where it was taken over, that tells how far it was.
+            story.trying = story.trying.take().filter(|_| story.state == State::Over(Ending::Stopped(None)));
             for note in said.into_iter().chain(failed) {
                 if !story.said.contains(&note) {
                     story.said.push(note);
@@ -165,24 +177,24 @@ impl Work {
             Results::Tuned(results) => results.runs() > 0,
             Results::Swept(results) => results.places().any(|place| place.point.runs() > 0),
         };
-        let again = self.again();
         self.found.with(|shared| shared.results.extend(results.filter(measured).map(|results| (results, again))));
     }
 
     /// The command that looks for the same.
-    fn again(&self) -> Vec<String> {
+    fn again(&self, changes: &ChangeArgs) -> Vec<String> {
         let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
         let name = self.name.as_str();
         let mut command = match &self.request.wanted {
-            Wanted::Edge(goal) => {
-                words(&["poolscope", "tune", name, "--target", &goal.to_string(), "--engine", &self.request.engine])
-            }
+            Wanted::Edge(goal) => words(&["poolscope", "tune", name, "--target", &goal.to_string()]),
             Wanted::Sweep(fields) => {
                 let fields = fields.iter().flat_map(|field| ["--sweep".to_owned(), field.to_string()]);
                 words(&["poolscope", "sweep", name]).into_iter().chain(fields).collect()
             }
         };
-        command.extend(farewell::changes(&self.changes(), &[]));
+        if self.request.wanted == Wanted::Edge(Goal::Knee) {
+            command.extend(words(&["--engine", &self.request.engine]));
+        }
+        command.extend(farewell::changes(changes, &[]));
         command
     }
 
@@ -195,7 +207,7 @@ impl Work {
     }
 
     /// The workload as it was opened, and what changes it there.
-    fn loaded(&self) -> Prepared<((Source, Arc<Workload>), ChangeArgs)> {
+    fn loaded(&self) -> Prepared<(Loaded, ChangeArgs)> {
         let mut changes = self.changes();
         let (source, workload) = match &self.named {
             Some(Origin { source, workload, .. }) => (source.clone(), Arc::clone(workload)),
@@ -225,11 +237,13 @@ impl Work {
         Ok(((source, Arc::new(workload)), changes))
     }
 
-    fn tune(&self, goal: Goal, stage: &mut Shown) -> anyhow::Result<Prepared<Results>> {
-        let (loaded, changes) = match self.loaded() {
-            Ok(loaded) => loaded,
-            Err(exit) => return Ok(Err(exit)),
-        };
+    fn tune(
+        &self,
+        goal: Goal,
+        loaded: Loaded,
+        changes: ChangeArgs,
+        stage: &mut Shown,
+    ) -> anyhow::Result<Prepared<Results>> {
         let arguments = TuneArgs {
             file: self.name.clone(),
             goal,
@@ -243,18 +257,23 @@ impl Work {
         Ok(tuner.search()?.map(|results| Results::Tuned(Box::new(results))))
     }
 
-    fn sweep(&self, fields: Vec<Dimension>, stage: &mut Shown) -> anyhow::Result<Prepared<Results>> {
-        let planned = self.loaded().and_then(|(loaded, changes)| {
-            let arguments = SweepArgs::of_all(self.name.clone(), fields.clone(), changes, self.output.clone());
-            sweep::planned(loaded, fields, &arguments, &self.platform, |_| RUNS, || Ok(())).map(|(planned, ())| planned)
-        });
+    fn sweep(
+        &self,
+        fields: Vec<Dimension>,
+        loaded: Loaded,
+        changes: ChangeArgs,
+        stage: &mut Shown,
+    ) -> anyhow::Result<Prepared<Results>> {
+        let arguments = SweepArgs::of_all(self.name.clone(), fields.clone(), changes, self.output.clone());
+        let planned = sweep::planned(loaded, fields, &arguments, &self.platform, |_| RUNS, || Ok(()));
+        let planned = planned.map(|(planned, ())| planned);
         let Planned { workload, own, sweep, layout } = match planned {
             Ok(planned) => planned,
             Err(exit) => return Ok(Err(exit)),
         };
         let spec = prepare::session_of(Arc::new(workload), &own, &self.platform, self.changes.i_know)?;
         let keep = &self.output.keep;
-        let set = &self.changes.set;
+        let set = &arguments.changes.set;
         let keeper = Keeper::begin(keep, "sweep", &spec.workload, &self.platform.host, set, write::say);
         stage.layout = Some(layout.clone());
         let driven = match stage.run(spec, SessionCommand::Sweep(sweep)) {

@@ -5,6 +5,7 @@ use super::{SweepResults, SweptArm};
 use crate::analysis::tuning::Point;
 use crate::report::text::{Paint, line, table};
 use crate::report::{clean, units};
+use crate::workload::model::Dimension;
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -137,18 +138,24 @@ pub(crate) fn tables(results: &SweepResults) -> Vec<Table> {
         }
         [one, two] => {
             let of_base = |base: &&str| {
-                // What does not apply to an engine makes no columns.
-                let has = |arm: &SweptArm| arm.settings.iter().any(|(own, _)| *own == two.path);
-                let applies = two.is_workers() || results.arms.iter().any(|arm| arm.base == *base && has(arm));
-                let others = || two.values.iter().take(if applies { two.values.len() } else { 1 });
+                // What does not apply to an engine makes no columns, and no lines.
+                let applies = |field: &Dimension| {
+                    let has = |arm: &SweptArm| arm.settings.iter().any(|(own, _)| *own == field.path);
+                    field.is_workers() || results.arms.iter().any(|arm| arm.base == *base && has(arm))
+                };
+                let shown = |field: &Dimension, value: &String| {
+                    if applies(field) { value.clone() } else { "any".to_owned() }
+                };
+                let lines = one.values.iter().take(if applies(one) { one.values.len() } else { 1 });
+                let others = || two.values.iter().take(if applies(two) { two.values.len() } else { 1 });
                 let head = std::iter::once(format!("{} \\ {}", one.path, two.path))
-                    .chain(others().map(|value| if applies { value.clone() } else { "any".to_owned() }))
+                    .chain(others().map(|value| shown(two, value)))
                     .collect();
                 let row = |value: &String| {
                     let cells = others().map(|other| cell(of(base, &[(&one.path, value), (&two.path, other)])));
-                    std::iter::once(value.clone()).chain(cells).collect::<Vec<_>>()
+                    std::iter::once(shown(one, value)).chain(cells).collect::<Vec<_>>()
                 };
-                Table { title: format!("{base}, tasks/s"), head, rows: one.values.iter().map(row).collect() }
+                Table { title: format!("{base}, tasks/s"), head, rows: lines.map(row).collect() }
             };
             bases.iter().map(of_base).collect()
         }

@@ -37,6 +37,8 @@ pub(crate) struct Facts {
     arms: usize,
     /// Whether there was a search.
     pub(super) search: bool,
+    /// Whether it is under way.
+    pub(super) searching: bool,
 }
 
 impl Facts {
@@ -58,6 +60,7 @@ impl Facts {
             victim: victim(scene),
             arms: view.arms.len(),
             search: false,
+            searching: false,
         }
     }
 
@@ -72,6 +75,7 @@ impl Facts {
             Shown::ManyArms => self.arms > 2,
             Shown::Several => self.arms > 1,
             Shown::Search => self.search,
+            Shown::NoSearch => !self.searching,
             Shown::Together => self.arms > 1 && !self.running,
         }
     }

@@ -9,9 +9,9 @@ use ratatui::layout::Rect;
 
 use super::paint::{cols, put, row, rows, span};
 use super::{Scene, footer, header, notes};
-use crate::analysis::tuning::target::{self, Target};
+use crate::analysis::tuning::target::{self, Found, Target};
 use crate::analysis::tuning::trail::{Stop, trail};
-use crate::analysis::tuning::{Advice, RULE, Tuning};
+use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
 use crate::session::view::SessionView;
 use crate::tui::model::{self, Pane, Role};
 use crate::tui::search::Story;
@@ -37,7 +37,7 @@ pub(crate) fn draw(scene: &Scene<'_>, story: Option<&Story>, area: Rect, buf: &m
     header::draw(scene, rows(area, 0, 2), buf);
     let body = rows(area, 2, area.height.saturating_sub(3));
     let mut facts = footer::Facts::of(scene);
-    facts.search = story.is_some();
+    (facts.search, facts.searching) = (story.is_some(), story.is_some_and(Story::is_under_way));
     if let Some((story, scroll)) = story.zip(scene.ui.search_page) {
         search::draw(scene.view, story, scroll, scene.theme, body, buf);
     } else {
@@ -73,13 +73,16 @@ fn counts(scene: &Scene<'_>, body: Rect, width: u16, buf: &mut Buffer) {
         }
         below = rows(below, 0, below.height - rule_height);
     }
+    let found: Vec<Option<Found>> = scene.panes.iter().map(|pane| found(scene, pane)).collect();
+    let first = winner(scene, &found);
     let wide = width >= 120 && scene.panes.len() > 1;
-    for (index, pane) in scene.panes.iter().enumerate() {
+    for ((index, pane), found) in scene.panes.iter().enumerate().zip(found) {
+        let found = found.map(|found| (found, first == Some(index)));
         if wide {
             let half = below.width / 2;
-            draw_arm(scene, index, pane, cols(below, index as u16 * half, half), buf);
+            draw_arm(scene, (index, found), pane, cols(below, index as u16 * half, half), buf);
         } else if scene.focus() == index {
-            draw_arm(scene, index, pane, below, buf);
+            draw_arm(scene, (index, found), pane, below, buf);
         }
     }
 }
@@ -96,8 +99,33 @@ fn trail_of(tuning: &Tuning) -> Option<String> {
     Some(format!("trail {}: {}", counts.join(" "), last.why))
 }
 
+/// What was found for a limit; `None` where there is none, and where nothing was measured.
+fn found(scene: &Scene<'_>, pane: &Pane<'_>) -> Option<Found> {
+    let tuning = &pane.view.tuning;
+    let target = scene.view.target.filter(|target| *target != Target::Throughput)?;
+    (tuning.advice != Advice::Nothing).then(|| target::found(tuning, target, scene.view.bounds(pane.view)))
+}
+
+/// The pane with the arm to use, where each of several has found something.
+fn winner(scene: &Scene<'_>, found: &[Option<Found>]) -> Option<usize> {
+    let rate = |(pane, found): (&Pane<'_>, &Found)| pane.view.tuning.point(found.workers?).and_then(Point::mean);
+    let all: Vec<(Option<f64>, &Found)> = scene
+        .panes
+        .iter()
+        .zip(found)
+        .filter_map(|(pane, found)| found.as_ref().map(|found| (rate((pane, found)), found)))
+        .collect();
+    if all.len() < 2 { None } else { target::best(all.into_iter(), scene.view.target?) }
+}
+
 /// The recommendation, the sentence why, and the table of one arm.
-fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &mut Buffer) {
+fn draw_arm(
+    scene: &Scene<'_>,
+    (index, found): (usize, Option<(Found, bool)>),
+    pane: &Pane<'_>,
+    area: Rect,
+    buf: &mut Buffer,
+) {
     let theme = scene.theme;
     let mark = scene.mark(pane);
     let tuning = &pane.view.tuning;
@@ -106,8 +134,6 @@ fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
     let sweeping =
         matches!(scene.view.position, crate::session::view::RunPosition::Sweep { .. }) && model::is_running(scene.view);
     let words = room(area).saturating_sub(text::width(&name) + 4);
-    let target = scene.view.target.filter(|target| *target != Target::Throughput && tuning.advice != Advice::Nothing);
-    let found = target.map(|target| (target, target::found(tuning, target, scene.view.bounds(pane.view))));
     let advice = match tuning.advice {
         Advice::Nothing => match tuning.points.iter().find_map(|point| point.all_failed.as_ref()) {
             Some(found) => format!("ALL {} TASKS FAILED: {}", found.tasks, text::clean(&found.cause)),
@@ -120,10 +146,11 @@ fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
         }
         _ => tuning.headline(),
     };
-    let advice = match &found {
-        Some((target, _)) if sweeping => format!("looking for {target}"),
-        Some((target, found)) => found.words(*target),
-        None => advice,
+    let advice = match (&found, scene.view.target) {
+        (Some(_), Some(target)) if sweeping => format!("looking for {target}"),
+        (Some((found, true)), Some(target)) => format!("{}, the faster engine", found.words(target)),
+        (Some((found, false)), Some(target)) => found.words(target),
+        _ => advice,
     };
     let style = match tuning.advice {
         Advice::Use { .. } => theme.good,
@@ -132,7 +159,7 @@ fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
         Advice::Rising { .. } | Advice::Unclear { .. } => theme.warn,
     };
     let style = match &found {
-        Some((_, found)) if found.met == Some(true) && !sweeping => theme.good,
+        Some((found, _)) if found.met == Some(true) && !sweeping => theme.good,
         Some(_) => theme.warn,
         None => style,
     };
@@ -142,7 +169,7 @@ fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
         span(text::fit(&advice, words), style),
     ];
     put(buf, row(area, 0), title);
-    let why = found.as_ref().map_or(&tuning.why, |(_, found)| &found.why);
+    let why = found.as_ref().map_or(&tuning.why, |(found, _)| &found.why);
     let why = text::wrap(&text::clean(why), room(area).saturating_sub(5));
     let lines = u16::try_from(why.len().min(2)).unwrap_or(0);
     for (line, words) in (1..).zip(why.into_iter().take(2)) {

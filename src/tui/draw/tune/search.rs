@@ -47,6 +47,9 @@ fn lines(view: &SessionView, story: &Story, width: usize, theme: &Theme) -> Vec<
         say(&now(view, story), theme.strong);
         say("Esc, x or a key of worker counts takes over", theme.dim);
     }
+    if let (false, Some((what, why))) = (story.is_under_way(), &story.trying) {
+        say(&format!("tried when it was taken over: {what} ({why})"), theme.warn);
+    }
     if let State::Over(ending) = &story.state
         && let Some(why) = ending.aborted().filter(|_| *ending != Ending::Stopped(None))
     {
@@ -172,11 +175,12 @@ fn points(view: &SessionView, swept: &SweepResults, room: usize, theme: &Theme) 
         lines.push(Line::from(span(text::fit(&format!("   {fit}"), room), theme.dim)));
     }
     if dropped {
-        let words = " ↓ dropped after a round: in the worse half, below 80 % of the best rate of its engine";
+        let words = " ↓ dropped: in the worse half after a round, and below 80 % of the best";
         lines.push(Line::from(span(text::fit(words, room), theme.dim)));
     }
-    let marks = " ▸ the fastest of its engine · n: runs of each point · ±: half of the 95 % interval";
-    lines.push(Line::from(span(text::fit(marks, room), theme.dim)));
+    let best = if swept.best().is_empty() { "" } else { "▸ fastest of its engine · " };
+    let marks = format!(" {best}n: runs, ! suspect · ±: half of 95 % interval");
+    lines.push(Line::from(span(text::fit(&marks, room), theme.dim)));
     lines
 }
 
@@ -195,7 +199,7 @@ fn bars(
     let value_wide =
         values.iter().map(|value| text::width(value)).chain([text::width(path)]).max().unwrap_or(0).min(24);
     let name_wide = swept.arms.iter().map(|arm| text::width(&text::clean(&arm.base))).max().unwrap_or(0).min(20);
-    let bar_room = room.saturating_sub(value_wide + name_wide + 34).min(BAR);
+    let bar_room = room.saturating_sub(value_wide + name_wide + 43).min(BAR);
     let mut lines = vec![Line::from(span(format!(" {}  tasks/s", text::fit(path, room)), theme.dim))];
     // An engine that the field does not apply to has a line of its own, once.
     let apart = swept.arms.iter().enumerate().filter(|(_, arm)| arm.settings.is_empty()).map(|arm| (None, arm));

@@ -4,6 +4,7 @@
 //! Pure; runs nothing.
 
 pub(crate) mod arms;
+pub mod goal;
 pub mod target;
 pub(crate) mod trail;
 mod why;

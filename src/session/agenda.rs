@@ -121,6 +121,14 @@ impl Sweeping {
         &self.sweep.arms
     }
 
+    /// The count that follows for an arm.
+    pub(crate) fn recommended(&self, tuning: &Tuning, bounds: Bounds) -> Option<u32> {
+        match self.sweep.counts {
+            SweepCounts::For(target) => target::found(tuning, target, bounds).workers,
+            _ => tuning.advice.workers(),
+        }
+    }
+
     /// (arm, workers) of the points of which no more runs are made.
     pub(crate) fn dropped(&self) -> &[(usize, u32)] {
         &self.dropped
@@ -219,7 +227,7 @@ impl Sweeping {
                 // The picture of the last run is that of the recommended count; it counts too, and may lead to another one.
                 Step::Done if !self.sweep.show_best => None,
                 Step::Done => {
-                    let wanted = known.tuning.advice.workers().filter(|workers| *workers != known.last);
+                    let wanted = self.recommended(known.tuning, known.bounds).filter(|workers| *workers != known.last);
                     let unseen = wanted.filter(|workers| !self.shown.contains(&(arm, *workers)));
                     self.shown.extend(unseen.map(|workers| (arm, workers)));
                     unseen
@@ -299,6 +307,22 @@ mod tests {
         });
         assert_eq!(next(&mut sweep, &tuning(None), 8), Some(4));
         assert_eq!(next(&mut sweep, &tuning(None), 5), None, "the user has chosen another one meanwhile");
+    }
+
+    #[test]
+    fn a_count_for_a_target_is_the_one_that_meets_it() {
+        let mut points = tuning(None).points;
+        for point in &mut points {
+            point.peak_pss_bytes = Some(u64::from(point.workers) << 20);
+        }
+        let tuning = Tuning::of(points, BOUNDS);
+        let sweep =
+            |counts| Sweeping::new(Sweep { arms: vec![0], counts, groups: Vec::new(), runs: 3, show_best: true });
+        let of = |counts| sweep(counts).recommended(&tuning, BOUNDS);
+        assert_eq!(of(SweepCounts::Found), Some(4));
+        assert_eq!(of(SweepCounts::For("memory<4MiB".parse().unwrap())), Some(3), "four take that much");
+        let mut found = sweep(SweepCounts::For("memory<4MiB".parse().unwrap()));
+        assert_eq!(next(&mut found, &tuning, 8), Some(3), "its picture is the last one");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The one loop that waits: for keys, views, signals and the time of the next frame. It draws and passes commands on, and
 //! never waits for an engine except, bounded, when it stops or suspends one.
 
+mod searching;
+
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -19,16 +21,19 @@ use crate::session::escalation::{Escalation, leave_by};
 use crate::session::handle::SessionHandle;
 use crate::session::suspension::{self, Resumed, suspend};
 use crate::session::view::{Mode, SessionCommand, SessionPhase, SessionView};
+use crate::tui::event_loop::searching::Searching;
+use crate::tui::goal_line;
 use crate::tui::input::TerminalInput;
 use crate::tui::model::{self, Model};
 use crate::tui::notice::Notice;
 use crate::tui::opening::Opening;
 use crate::tui::pacer::Pacer;
 use crate::tui::screen::TerminalScreen;
+use crate::tui::search::Wanted;
 use crate::tui::state::{self, UiEffect, UiState};
 use crate::tui::theme::{ColorDepth, Theme};
-use crate::tui::{DashboardEnd, DashboardOptions, Left, Measured, draw, keys, terminal, text};
-use crate::workload::model::{SkippedArm, Workload};
+use crate::tui::{DashboardEnd, DashboardOptions, Left, Measured, draw, keys, look, terminal, text};
+use crate::workload::model::{Dimension, SkippedArm, Workload};
 
 /// Takes the terminal, shows the dashboard until the user or a signal ends it, gives the terminal back.
 ///
@@ -64,6 +69,10 @@ struct Dashboard {
     next: Option<usize>,
     /// A session on its way.
     opening: Option<Opening>,
+    /// A search under way; the session is its one then.
+    searching: Option<Searching>,
+    /// Begun as soon as what runs has ended: what is looked for, and for which arm.
+    next_search: Option<(Wanted, usize)>,
     screen: TerminalScreen,
     out: File,
     pacer: Pacer,
@@ -86,6 +95,8 @@ enum Wake {
     Frame,
     Input(Option<io::Result<Event>>),
     View,
+    /// The search has told more.
+    Told,
     SessionGone,
     /// The session on its way is there, or will not be.
     Opened(usize, anyhow::Result<SessionHandle>),
@@ -100,7 +111,7 @@ enum Wake {
 impl Dashboard {
     fn new(options: DashboardOptions) -> anyhow::Result<Self> {
         let out = File::from(io::stdout().as_fd().try_clone_to_owned().context("cannot use the terminal")?);
-        let model = Model { catalogue: Arc::new(options.catalogue.clone()), session: None };
+        let model = Model { catalogue: Arc::new(options.catalogue.clone()), session: None, search: None };
         Ok(Self {
             depth: ColorDepth::detect(|name| std::env::var(name).ok()),
             model,
@@ -111,6 +122,8 @@ impl Dashboard {
             earlier: None,
             next: None,
             opening: None,
+            searching: None,
+            next_search: None,
             screen: TerminalScreen::new(),
             out,
             pacer: Pacer::new(options.fps),
@@ -169,6 +182,7 @@ impl Dashboard {
                     }
                 }
                 Wake::View => self.new_view(),
+                Wake::Told => self.new_view(),
                 Wake::SessionGone => self.session_gone(),
                 Wake::Opened(entry, opened) => self.take_session(entry, opened),
                 Wake::Late => {
@@ -198,14 +212,18 @@ impl Dashboard {
                 }
             }
             if !running && let Some(entry) = self.next.take() {
+                self.next_search = None;
                 self.open_entry(entry).await;
+            }
+            if !running && let Some((wanted, arm)) = self.next_search.take() {
+                self.look_for(wanted, arm);
             }
         }
     }
 
     async fn wait(&mut self) -> Wake {
         let due = self.pacer.due(Instant::now());
-        let (session, opening) = (&mut self.session, &mut self.opening);
+        let (session, opening, searching) = (&mut self.session, &mut self.opening, &mut self.searching);
         tokio::select! {
             biased;
             caught = self.signals.next() => Wake::Signal(caught),
@@ -215,6 +233,7 @@ impl Dashboard {
             () = sleep_until(self.notice.until()) => Wake::NoticeOver,
             event = self.input.next() => Wake::Input(event),
             (entry, opened) = opened(opening) => Wake::Opened(entry, opened),
+            () = searching::told(searching) => Wake::Told,
             changed = changed(session) => if changed { Wake::View } else { Wake::SessionGone },
         }
     }
@@ -263,6 +282,7 @@ impl Dashboard {
             UiEffect::Suspend => self.suspend(Stopping::WithTheJob).await?,
             UiEffect::Redraw => self.screen.invalidate(),
             UiEffect::Save => self.save(),
+            UiEffect::Search(wanted, arm) => self.look_for(wanted, arm),
         }
         Ok(None)
     }
@@ -291,7 +311,8 @@ impl Dashboard {
 
     /// The session under way, if something was measured in it, or else an earlier one.
     fn measured(&self) -> Option<Measured> {
-        let newest = self.session.as_ref().map(|session| Arc::clone(&session.view.borrow()));
+        let base = self.searching.as_ref().map(|searching| Arc::clone(&searching.base_view));
+        let newest = base.or_else(|| self.session.as_ref().map(|session| Arc::clone(&session.view.borrow())));
         let view = newest.or_else(|| self.model.session.clone()).filter(|view| model::was_measured(view));
         let (entry, opened_with) = self.opened.clone();
         let cut_short = self.cut_short;
@@ -301,6 +322,7 @@ impl Dashboard {
     /// Opens a workload and runs it.
     async fn open(&mut self, entry: usize, workload: Arc<Workload>) {
         self.session = None;
+        (self.searching, self.model.search) = (None, None);
         let name = text::clean(&workload.name);
         let opened = match Opening::begin(entry, &self.options.start, workload) {
             Ok(mut opening) => {
@@ -329,11 +351,20 @@ impl Dashboard {
             Ok(mut session) => {
                 let view = Arc::clone(&session.view.borrow_and_update());
                 self.ui.opened(&view);
-                self.ui.notice = skipped(&view.workload);
+                self.ui.notice = skipped(&view.workload).or_else(|| offered(&view.workload));
                 self.opened = (entry, view.arms.iter().map(|arm| arm.workers).collect());
                 self.model.session = Some(view);
                 self.session = Some(session);
-                self.send(SessionCommand::Run(Mode::Interleaved));
+                let fields = if Some(entry) == self.options.initial {
+                    std::mem::take(&mut self.options.sweep)
+                } else {
+                    Vec::new()
+                };
+                if fields.is_empty() {
+                    self.send(SessionCommand::Run(Mode::Interleaved));
+                } else {
+                    self.sweep_at_once(fields);
+                }
             }
             Err(error) => {
                 self.model.session = None;
@@ -343,13 +374,34 @@ impl Dashboard {
         }
     }
 
+    /// What was asked for on the command line needs no question.
+    fn sweep_at_once(&mut self, fields: Vec<Dimension>) {
+        let Some(view) = self.model.session.clone() else { return };
+        self.ui.screen = state::Screen::Tune;
+        match goal_line::look_of(fields) {
+            Ok(look) => {
+                self.ui.look = Some(look);
+                for effect in look::begin(&mut self.ui, &view) {
+                    match effect {
+                        UiEffect::Search(wanted, arm) => self.look_for(wanted, arm),
+                        UiEffect::Send(command) => self.send(command),
+                        _ => {}
+                    }
+                }
+            }
+            Err(wrong) => self.ui.notice = Some(wrong),
+        }
+    }
+
     fn new_view(&mut self) {
+        let before = self.model.session.clone();
         if let Some(session) = &mut self.session {
             let view = Arc::clone(&session.view.borrow_and_update());
             if !model::is_running(&view) {
                 self.ui.asked = Escalation::default();
             }
             self.model.session = Some(view);
+            self.follow_search(before.as_deref());
             self.ui.settle(&self.model);
         }
         if self.ui.frozen.is_none() {
@@ -360,6 +412,9 @@ impl Dashboard {
 
     /// The other end is gone. If that was in the middle of something, it shows.
     fn session_gone(&mut self) {
+        if self.search_is_over() {
+            return;
+        }
         self.session = None;
         if let Some(view) = self.model.session.as_deref().filter(|view| model::is_running(view)) {
             self.model.session = Some(Arc::new(abandoned(view)));
@@ -455,6 +510,12 @@ fn skipped(workload: &Workload) -> Option<String> {
     let told = |arm: &SkippedArm| format!("{} is skipped: {}", text::clean(&arm.name), text::clean(&arm.reason));
     let all: Vec<String> = workload.skipped.iter().map(told).collect();
     (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// What the file says is worth sweeping.
+fn offered(workload: &Workload) -> Option<String> {
+    let fields: Vec<String> = workload.sweep.iter().map(|field| text::clean(&field.to_string())).collect();
+    (!fields.is_empty()).then(|| format!("its file says what to sweep: {} (S)", fields.join(" ")))
 }
 
 /// What came of the session on its way; waits for ever without one.

@@ -58,6 +58,12 @@ pub(crate) enum Action {
     SameWorkers,
     /// Find the best worker count.
     Sweep,
+    /// Ask which fields are to be swept.
+    SweepFields,
+    /// Ask for what worker counts are to be good.
+    TuneFor,
+    /// The page of the last search, or the worker counts again.
+    SearchPage,
     /// Compare the others with the chosen arm.
     Baseline,
     /// Kill the chosen worker.
@@ -127,9 +133,12 @@ impl KeyContext {
     /// A line of text that is typed: characters are characters.
     pub(crate) const TYPE: Self = Self(128);
 
+    /// The line in which is typed what is to be looked for.
+    pub(crate) const LINE: Self = Self(1024);
+
     const VIEWS: Self = Self(2 | 4 | 8 | 64);
     const LISTS: Self = Self(1 | 2 | 4 | 8 | 16 | 64);
-    const ALL: Self = Self(511);
+    const ALL: Self = Self(511 | 1024);
     const NOT_ASK: Self = Self(31 | 64);
 
     const fn or(self, other: Self) -> Self {
@@ -254,6 +263,10 @@ pub(crate) enum Shown {
     Several,
     /// Where several engines could run, and none does.
     Together,
+    /// Where there was a search.
+    Search,
+    /// While none is under way.
+    NoSearch,
 }
 
 const fn bind(
@@ -317,8 +330,14 @@ pub(crate) const TABLE: &[Binding] = &[
     ),
     bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::PICKER, None, "run", "run"),
     bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::TASKS, Some(G::Lists), "details", "details"),
-    bind(&[(ch('s'), A::Sweep)], C::TUNE, Some(G::Workers), "in 3: best count", "sweep"),
-    bind(&[(code(KeyCode::Enter), A::Open)], C::TUNE, Some(G::Workers), "in 3: measure again", "again"),
+    when(Shown::NoSearch, bind(&[(ch('s'), A::Sweep)], C::TUNE, Some(G::Workers), "in 3: best count", "sweep")),
+    when(Shown::NoSearch, bind(&[(ch('f'), A::TuneFor)], C::TUNE, None, "find for a target", "tune")),
+    bind(&[(ch('f'), A::TuneFor), (ch('S'), A::SweepFields)], C::MAIN, Some(G::Workers), "for a target; settings", ""),
+    when(Shown::Search, bind(&[(ch('v'), A::SearchPage)], C::TUNE, Some(G::Workers), "in 3: last search", "search")),
+    when(
+        Shown::NoSearch,
+        bind(&[(code(KeyCode::Enter), A::Open)], C::TUNE, Some(G::Workers), "in 3: measure again", "again"),
+    ),
     bind(&[(code(KeyCode::Enter), A::Open)], C::MAIN, Some(G::Workers), "measure changed engines", ""),
     bind(&[(ch('/'), A::Filter)], C::TASKS, Some(G::Lists), "filter the failed tasks", "filter"),
     bind(
@@ -343,6 +362,7 @@ pub(crate) const TABLE: &[Binding] = &[
         "one worker more, fewer",
         "workers",
     ),
+    when(Shown::NoSearch, bind(&[(ch('S'), A::SweepFields)], C::TUNE, None, "sweep settings", "settings")),
     when(Shown::Faults, bind(&[(ch('F'), A::Fault)], C::MAIN, Some(G::Run), "fault in the next task", "fault")),
     when(Shown::Timeouts, bind(&[(ch('A'), A::OnTimeout)], C::MAIN, Some(G::Run), "timeout: kill, abandon", "timeout")),
     when(
@@ -351,8 +371,16 @@ pub(crate) const TABLE: &[Binding] = &[
     ),
     bind(&[(code(KeyCode::Enter), A::Open)], C::TYPE, None, "keep the filter", "keep"),
     bind(&[(code(KeyCode::Esc), A::Back)], C::TYPE, None, "no filter", "no filter"),
-    bind(&[(code(KeyCode::Up), A::Up), (code(KeyCode::Down), A::Down)], C::TYPE, None, "move in the list", "move"),
-    bind(&[(ctrl('u'), A::EraseAll)], C::TYPE, None, "empty the line", "empty"),
+    bind(&[(code(KeyCode::Enter), A::Open)], C::LINE, None, "look for it", "look for it"),
+    bind(&[(code(KeyCode::Esc), A::Back)], C::LINE, None, "close", "close"),
+    bind(
+        &[(code(KeyCode::Up), A::Up), (code(KeyCode::Down), A::Down)],
+        C::TYPE.or(C::LINE),
+        None,
+        "move in the list",
+        "move",
+    ),
+    bind(&[(ctrl('u'), A::EraseAll)], C::TYPE.or(C::LINE), None, "empty the line", "empty"),
     bind(
         &[
             (code(KeyCode::Backspace), A::Erase),
@@ -366,7 +394,7 @@ pub(crate) const TABLE: &[Binding] = &[
             (ctrl('a'), A::First),
             (ctrl('e'), A::Last),
         ],
-        C::TYPE,
+        C::TYPE.or(C::LINE),
         None,
         "edit the line",
         "",
@@ -453,7 +481,7 @@ pub(crate) fn action(event: KeyEvent, context: KeyContext) -> Option<Action> {
         return None;
     }
     let pressed = Key { code: event.code, ctrl: event.modifiers.contains(KeyModifiers::CONTROL) };
-    if let (KeyCode::Char(c), false, true) = (pressed.code, pressed.ctrl, context.meets(KeyContext::TYPE)) {
+    if let (KeyCode::Char(c), false, true) = (pressed.code, pressed.ctrl, context.meets(C::TYPE.or(C::LINE))) {
         return Some(Action::Type(c));
     }
     TABLE
@@ -497,78 +525,5 @@ pub(crate) fn help(group: HelpGroup) -> impl Iterator<Item = &'static Binding> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CONTEXTS: [C; 9] = [C::PICKER, C::MAIN, C::TASKS, C::DETAIL, C::TUNE, C::HELP, C::ASK, C::CHOOSE, C::TYPE];
-
-    #[test]
-    fn no_key_has_two_meanings_in_one_place() {
-        for context in CONTEXTS {
-            let mut seen: Vec<Key> = Vec::new();
-            for binding in TABLE.iter().filter(|binding| binding.context.meets(context)) {
-                for (key, _) in binding.keys {
-                    assert!(!seen.contains(key), "{} twice in {context:?}", key.label());
-                    seen.push(*key);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_key_is_found_where_it_is_bound() {
-        for context in CONTEXTS {
-            for binding in TABLE {
-                for (key, expected) in binding.keys {
-                    let modifiers = if key.ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
-                    let found = action(KeyEvent::new(key.code, modifiers), context);
-                    if binding.context.meets(context) {
-                        assert_eq!(found, Some(*expected), "{} in {context:?}", key.label());
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn shifted_letters_are_themselves_and_releases_are_nothing() {
-        let shifted = KeyEvent::new(KeyCode::Char('K'), KeyModifiers::SHIFT);
-        assert_eq!(action(shifted, C::MAIN), Some(A::KillWorker));
-        let released = KeyEvent::new_with_kind(KeyCode::Char('q'), KeyModifiers::NONE, KeyEventKind::Release);
-        assert_eq!(action(released, C::MAIN), None);
-        assert_eq!(action(KeyEvent::new(KeyCode::Char('q'), KeyModifiers::ALT), C::MAIN), None);
-    }
-
-    #[test]
-    fn every_screen_can_be_left_and_explains_itself() {
-        for context in [C::PICKER, C::MAIN, C::TASKS, C::DETAIL, C::HELP] {
-            for wanted in [A::Help, A::Quit, A::Back, A::Interrupt, A::Suspend] {
-                let bound = TABLE
-                    .iter()
-                    .filter(|binding| binding.context.meets(context))
-                    .any(|binding| binding.keys.iter().any(|(_, action)| *action == wanted));
-                assert!(bound, "{wanted:?} in {context:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_typed_is_text() {
-        for binding in TABLE {
-            for (key, _) in binding.keys.iter().filter(|(key, _)| matches!(key.code, KeyCode::Char(_)) && !key.ctrl) {
-                let KeyCode::Char(c) = key.code else { continue };
-                assert_eq!(action(KeyEvent::new(key.code, KeyModifiers::NONE), C::TYPE), Some(A::Type(c)));
-            }
-        }
-        let end = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(action(end, C::TYPE), Some(A::Interrupt), "the way out stays");
-    }
-
-    #[test]
-    fn labels_are_short() {
-        let workers = TABLE.iter().find(|binding| binding.footer == "workers").unwrap();
-        assert_eq!(workers.short_keys(), "+/-");
-        assert_eq!(ctrl('d').label(), "^D");
-        assert!(TABLE.iter().all(|binding| !binding.help.is_empty()));
-    }
-}
+#[path = "keys_tests.rs"]
+mod tests;

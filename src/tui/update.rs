@@ -5,10 +5,11 @@ use crate::session::escalation::{Escalation, StopLevel};
 use crate::session::view::{Change, Mode, SessionCommand, SessionPhase};
 use crate::tui::DashboardEnd;
 use crate::tui::arms;
+use crate::tui::goal_line::Asks;
 use crate::tui::keys::{Action, KeyContext};
 use crate::tui::model::{self, Model};
 use crate::tui::state::{Asked, PickerFocus, Question, Screen, UiEffect, UiState, shown};
-use crate::tui::tune;
+use crate::tui::{look, take_over, tune};
 use crate::workload::model::{FaultKind, OnTimeout, TaskClass};
 
 impl UiState {
@@ -27,6 +28,11 @@ impl UiState {
         if typing && self.tasks.edit(action) || self.tasks.act(action) {
             return Vec::new();
         }
+        if self.context() == KeyContext::LINE
+            && let Some(effects) = look::type_goal(self, model, action)
+        {
+            return effects;
+        }
         match action {
             Action::Interrupt => return self.interrupt(model),
             Action::Suspend => return vec![UiEffect::Suspend],
@@ -39,7 +45,7 @@ impl UiState {
             }
             Action::Help => self.help = if self.help.is_some() { None } else { Some(0) },
             Action::Quit => return self.quit(model),
-            Action::Back => self.back(model),
+            Action::Back => return self.back(model),
             Action::Yes => return self.answer(model),
             Action::No => self.question = None,
             Action::Main => self.screen = Screen::Main,
@@ -69,6 +75,9 @@ impl UiState {
             Action::HalveWorkers => return tune::change(self, model, Change::Halve),
             Action::SameWorkers => return tune::same(self, model),
             Action::Sweep => return tune::sweep(self, model),
+            Action::SweepFields => return look::ask(self, model, Asks::Sweep),
+            Action::TuneFor => return look::ask(self, model, Asks::Goal),
+            Action::SearchPage => look::page(self, model),
             Action::Baseline => return tune::baseline(self, model),
             Action::KillWorker => return self.kill_worker(model),
             Action::OnTimeout => return self.on_timeout(model),
@@ -126,11 +135,18 @@ impl UiState {
         vec![UiEffect::Leave(DashboardEnd::QUIT)]
     }
 
-    fn back(&mut self, model: &Model) {
+    fn back(&mut self, model: &Model) -> Vec<UiEffect> {
         if self.help.take().is_some() {
-            return;
+            return Vec::new();
+        }
+        let let_go = self.screen == Screen::Main && (self.frozen.is_some() || self.worker.iter().any(Option::is_some));
+        if let (Screen::Main | Screen::Tune, false) = (self.screen, let_go)
+            && take_over::is_tuning(model)
+        {
+            return take_over::now(self, model);
         }
         match self.screen {
+            Screen::Tune if self.search_page.is_some() => self.search_page = None,
             Screen::Detail => self.screen = Screen::Tasks,
             Screen::Tasks if self.tasks.back() => {}
             Screen::Tasks | Screen::Tune => self.screen = Screen::Main,
@@ -143,6 +159,7 @@ impl UiState {
             Screen::Picker if model.session.is_some() => self.screen = self.before_picker,
             Screen::Picker => {}
         }
+        Vec::new()
     }
 
     fn answer(&mut self, model: &Model) -> Vec<UiEffect> {
@@ -156,6 +173,9 @@ impl UiState {
             Some(Question::Replace(entry)) => {
                 self.notice = Some("stopping the comparison under way".to_owned());
                 vec![UiEffect::OpenNext(entry)]
+            }
+            Some(Question::Commands(Asked::Look { .. } | Asked::LookInstead)) => {
+                model.session.as_deref().map_or_else(Vec::new, |view| look::begin(self, view))
             }
             Some(Question::Commands(asked)) => tune::agreed(self, model, asked),
             Some(Question::Fault { arm, chosen }) => self.inject(model, arm, chosen),
@@ -183,6 +203,9 @@ impl UiState {
                 Vec::new()
             }
             Screen::Main => tune::measure_changed(self, model),
+            Screen::Tune if self.search_page.is_some() => {
+                self.say("v shows the worker counts: Enter measures one again")
+            }
             Screen::Tune => tune::measure(self, model),
             Screen::Detail => Vec::new(),
         }
@@ -232,7 +255,10 @@ impl UiState {
                 self.preview_scroll = 0;
             }
             Screen::Main => self.step_worker(model, by),
-            Screen::Tune => tune::step(self, model, by),
+            Screen::Tune => match &mut self.search_page {
+                Some(scroll) => *scroll = moved(*scroll, last_scroll),
+                None => tune::step(self, model, by),
+            },
             Screen::Tasks => self.step_attempt(model, by),
             Screen::Detail => self.tasks.scroll = moved(self.tasks.scroll, last_scroll),
         }
@@ -312,7 +338,8 @@ impl UiState {
             return self.say("nothing is running");
         }
         self.asked.key();
-        self.notice = Some("stopping; x again kills".to_owned());
+        let words = if take_over::is_tuning(model) { take_over::words(model) } else { "stopping".to_owned() };
+        self.notice = Some(format!("{words}; x again kills"));
         self.stopping = true;
         vec![UiEffect::Send(SessionCommand::Stop)]
     }

@@ -12,7 +12,7 @@ use crate::workload::model::{CommandLine, FaultKind, OnTimeout, Work};
 fn open(view: SessionView) -> (UiState, Model) {
     let mut ui = UiState { size: (80, 24), ..UiState::default() };
     ui.opened(&view);
-    (ui, Model { catalogue: Arc::new(fixture::catalogue()), session: Some(Arc::new(view)) })
+    (ui, Model { catalogue: Arc::new(fixture::catalogue()), session: Some(Arc::new(view)), search: None })
 }
 
 /// As the event loop does it.

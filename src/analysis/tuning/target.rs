@@ -324,6 +324,31 @@ pub(crate) fn found(tuning: &Tuning, target: Target, bounds: Bounds) -> Found {
     }
 }
 
+impl Found {
+    /// The same in a few words.
+    #[must_use]
+    pub(crate) fn words(&self, target: Target) -> String {
+        match (self.workers, self.met) {
+            (Some(workers), Some(true)) => format!("{target}: USE {workers}"),
+            (Some(workers), Some(false)) => format!("{target} IS NOT MET, {workers} comes closest"),
+            (Some(workers), None) => format!("{target}: {workers} is the best so far"),
+            (None, _) => format!("{target}: nothing found"),
+        }
+    }
+}
+
+/// Of several arms, each with its rate, the fastest of those that meet the target, or else of all: its place. Of a target that
+/// is no limit of a latency, what is not settled yet may be the fastest.
+#[must_use]
+pub(crate) fn best<'a>(arms: impl Iterator<Item = (Option<f64>, &'a Found)>, target: Target) -> Option<usize> {
+    let has_limit = matches!(target, Target::Latency { .. });
+    let meets = |found: &Found| found.met == Some(true) || !has_limit && found.met != Some(false);
+    let arms: Vec<(bool, f64)> = arms.map(|(rate, found)| (meets(found), rate.unwrap_or(0.0))).collect();
+    let any = arms.iter().any(|(meets, _)| *meets);
+    let open = arms.iter().enumerate().filter(|(_, (meets, _))| *meets || !any);
+    open.max_by(|(_, one), (_, other)| one.1.total_cmp(&other.1)).map(|(place, _)| place)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

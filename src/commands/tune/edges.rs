@@ -65,6 +65,7 @@ impl Tuner<'_> {
             set.push("arrivals={ mode: closed, process: batch }".to_owned());
             set.extend(self.so_many(tasks));
             let why = words_of(&bracket, |size| units::duration(Duration::from_secs_f64(size)));
+            self.tries(&format!("tasks of {}", units::duration(Duration::from_secs_f64(size))), &why);
             let (mut one, mut other): (Vec<RunFigure>, Vec<RunFigure>) = Default::default();
             let mut side = Side::Unclear;
             let mut ratio = None;
@@ -147,6 +148,7 @@ impl Tuner<'_> {
             let (_, _, drawn) = at(self, wanted)?;
             let (workload, span, rate) = at(self, wanted * wanted / drawn)?;
             let why = words_of(&bracket, |rate| format!("{}/s", units::rate(rate)));
+            self.tries(&format!("{}/s arrive", units::rate(rate)), &why);
             let (mut longer, mut rates): (Vec<f64>, Vec<f64>) = Default::default();
             let mut side = Side::Unclear;
             for _ in 0..SESSIONS {
@@ -207,6 +209,7 @@ impl Tuner<'_> {
         let most = Stream::new(&self.workload).total() as f64;
         set.extend(self.so_many(most.clamp(FEWEST, 400.0)));
         let workload = prepare::with_arms(&self.changed(&set)?, vec![arm.clone()]);
+        self.tries("a batch", "all tasks at once");
         let view = self.session(workload, SessionCommand::Run(Mode::Interleaved))?;
         let rates: Vec<f64> =
             view.arms.iter().flat_map(|arm| arm.finished.iter()).map(|run| run.throughput_whole).collect();

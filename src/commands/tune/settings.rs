@@ -77,7 +77,7 @@ impl Tuner<'_> {
         let mut choices = Vec::new();
         for arm in &view.arms {
             self.mark(&arm.spec.name, &arm.tuning, target);
-            let found = target::found(&arm.tuning, target, Self::bounds(&view, arm));
+            let found = target::found(&arm.tuning, target, view.bounds(arm));
             if let Some(workers) = found.workers {
                 let rate = arm.tuning.point(workers).and_then(|point| point.mean());
                 choices.push(Choice { spec: arm.spec.clone(), workers, rate, found });
@@ -200,14 +200,10 @@ impl Tuner<'_> {
     }
 }
 
-/// Of several arms the fastest of those that meet the target, or else of all. Of a target that is no limit of a latency,
-/// what is not settled yet may be the fastest.
-fn choose(choices: Vec<Choice>, target: Target) -> Option<Choice> {
-    let has_limit = matches!(target, Target::Latency { .. });
-    let meets = |choice: &Choice| choice.found.met == Some(true) || !has_limit && choice.found.met != Some(false);
-    let any = choices.iter().any(meets);
-    let rate = |choice: &Choice| choice.rate.unwrap_or(0.0);
-    choices.into_iter().filter(|choice| meets(choice) || !any).max_by(|one, other| rate(one).total_cmp(&rate(other)))
+/// The arm to use.
+fn choose(mut choices: Vec<Choice>, target: Target) -> Option<Choice> {
+    let best = target::best(choices.iter().map(|choice| (choice.rate, &choice.found)), target)?;
+    Some(choices.swap_remove(best))
 }
 
 /// Faults of an engine are those of each of its arms.

@@ -13,7 +13,7 @@ use crate::report::ending::{Ending, Partial};
 use crate::workload::model::{Dimension, EngineSpec, Workload};
 
 #[cfg(test)]
-pub(super) mod fixtures;
+pub(crate) mod fixtures;
 pub(crate) mod grid;
 pub(crate) mod json;
 pub(crate) mod text;

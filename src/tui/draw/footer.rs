@@ -35,6 +35,10 @@ pub(crate) struct Facts {
     victim: Option<String>,
     /// How many engines there are.
     arms: usize,
+    /// Whether there was a search.
+    pub(super) search: bool,
+    /// Whether it is under way.
+    pub(super) searching: bool,
 }
 
 impl Facts {
@@ -55,6 +59,8 @@ impl Facts {
             on_timeout: changes.map(|(_, arm)| on_timeout(arm)),
             victim: victim(scene),
             arms: view.arms.len(),
+            search: false,
+            searching: false,
         }
     }
 
@@ -68,6 +74,8 @@ impl Facts {
             Shown::Timeouts => self.on_timeout.is_some(),
             Shown::ManyArms => self.arms > 2,
             Shown::Several => self.arms > 1,
+            Shown::Search => self.search,
+            Shown::NoSearch => !self.searching,
             Shown::Together => self.arms > 1 && !self.running,
         }
     }

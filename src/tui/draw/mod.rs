@@ -88,7 +88,10 @@ pub(crate) fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: 
             (Screen::Main, Some(view)) => main_screen::draw(&Scene::new(view, ui, theme), area, buf),
             (Screen::Tasks, Some(view)) => tasks::draw(&Scene::new(view, ui, theme), area, buf),
             (Screen::Detail, Some(view)) => tasks::draw_detail(&Scene::new(view, ui, theme), area, buf),
-            (Screen::Tune, Some(view)) => tune::draw(&Scene::new(view, ui, theme), area, buf),
+            (Screen::Tune, Some(view)) => tune::draw(&Scene::new(view, ui, theme), model.search.as_deref(), area, buf),
+        }
+        if let Some(goal) = &ui.goal {
+            question::goal::draw(goal, theme, area, buf);
         }
         if let Some(scroll) = ui.help {
             help::draw(scroll, theme, area, buf);
@@ -113,6 +116,10 @@ pub(crate) fn last_scroll(model: &Model, ui: &UiState) -> usize {
             let opened = ui.tasks.opened_attempt(view);
             opened.map_or(0, |failure| detail::last_scroll(view, failure, ui.size))
         }
+        (None, Screen::Tune, Some(view)) => match (&model.search, ui.search_page) {
+            (Some(story), Some(_)) => tune::last_scroll(view, story, ui.size),
+            _ => 0,
+        },
         _ => 0,
     }
 }

@@ -3,6 +3,7 @@
 //! Each stage is a session of its own; what the runs of one show decides about the next.
 
 mod edges;
+mod kept;
 mod settings;
 
 use std::num::NonZeroU32;
@@ -27,6 +28,8 @@ use crate::session::view::{ArmView, SessionCommand, SessionView};
 use crate::workload::model::{Arrivals, EngineSpec, Workload};
 use crate::workload::source::Source;
 use crate::workload::stream::Stream;
+
+pub(super) use kept::VERB;
 
 /// Why a search goes no further.
 enum Halt {
@@ -99,10 +102,6 @@ fn prepared(arguments: &TuneArgs) -> Prepared<(Tuner<'_>, Place)> {
         write::say("error: tune has --format text and json, and no --events or --trace; sweep and compare have them");
         return Err(ExitReason::BadInput);
     }
-    if output.keep.db.is_some() {
-        write::say("error: tune keeps nothing in the history, and takes no --db");
-        return Err(ExitReason::BadInput);
-    }
     let (source, workload) = prepare::source_and_workload(file, changes, output.color)?;
     let platform = Platform::detect();
     prepare::envelope(&workload, &platform, changes, false)?;
@@ -112,6 +111,8 @@ fn prepared(arguments: &TuneArgs) -> Prepared<(Tuner<'_>, Place)> {
         source,
         workload,
         platform,
+        set: Vec::new(),
+        not_kept: Vec::new(),
         steps: Vec::new(),
         failed: Vec::new(),
         suspect: 0,
@@ -129,6 +130,10 @@ struct Tuner<'a> {
     /// As the file and the command line say it.
     workload: Arc<Workload>,
     platform: Platform,
+    /// What was changed last beside what the command line says.
+    set: Vec<String>,
+    /// What was said of sessions that are not kept.
+    not_kept: Vec<String>,
     steps: Vec<TuneStep>,
     failed: Vec<(String, AllFailed)>,
     suspect: u32,
@@ -150,7 +155,8 @@ impl Tuner<'_> {
     }
 
     /// The workload with other changes, told as `--set` would.
-    fn changed(&self, set: &[String]) -> Prepared<Workload> {
+    fn changed(&mut self, set: &[String]) -> Prepared<Workload> {
+        self.set = set.to_vec();
         prepare::reloaded(&self.source, &self.arguments.changes, set).map_err(|diagnostics| {
             write::say(&diagnostics.render(false));
             ExitReason::BadInput
@@ -173,9 +179,17 @@ impl Tuner<'_> {
         }
         let spec =
             prepare::session(workload, &self.platform, changes.i_know).map_err(|error| Halt::Failed(error.into()))?;
-        let Driven { view, ending, left_behind, .. } =
-            drive(spec, command, Progress::new(&self.arguments.output, Console::detect()), None, None)
-                .map_err(Halt::Failed)?;
+        let keeper = self.begin(&spec.workload);
+        let progress = Progress::new(&self.arguments.output, Console::detect());
+        let driven = match drive(spec, command.clone(), progress, None, None) {
+            Ok(driven) => driven,
+            Err(error) => {
+                keeper.forget();
+                return Err(Halt::Failed(error));
+            }
+        };
+        self.keep(keeper, &command, &driven);
+        let Driven { view, ending, left_behind, .. } = driven;
         self.left_behind |= left_behind;
         for arm in &view.arms {
             self.account(arm);

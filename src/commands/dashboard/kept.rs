@@ -70,7 +70,7 @@ impl Open {
     }
 }
 
-fn keep_one(keeper: Keeper, view: &SessionView, hurry: bool, told: impl FnOnce(&str)) {
+fn keep_one(mut keeper: Keeper, view: &SessionView, hurry: bool, told: impl FnOnce(&str)) {
     if !keeper.keeps() {
         return;
     }

@@ -2,12 +2,12 @@
 
 mod baseline;
 mod check;
-mod compare;
+pub(crate) mod compare;
 mod contrast;
 mod export;
-mod list;
+pub(crate) mod list;
 mod prune;
-mod show;
+pub(crate) mod show;
 mod table;
 mod whole;
 
@@ -69,20 +69,24 @@ fn refused(error: HistoryError) -> ExitReason {
 
 /// A session that was named.
 fn session(store: &Store, id: SessionId) -> Prepared<Session> {
-    store.session(id).map_err(refused)?.ok_or_else(|| {
-        let place = store.path().display().to_string();
-        write::say(&format!("error: there is no session {id} in {} (poolscope history list)", clean::line(&place)));
-        ExitReason::BadInput
-    })
+    store.session(id).map_err(refused)?.ok_or_else(|| no_session(store, id))
 }
 
-/// Writes what a verb has to say where it belongs.
+/// Says that there is no session of a number.
+fn no_session(store: &Store, id: SessionId) -> ExitReason {
+    let place = store.path().display().to_string();
+    write::say(&format!("error: there is no session {id} in {} (poolscope history list)", clean::line(&place)));
+    ExitReason::BadInput
+}
+
+/// Writes what a verb has to say of a history where it belongs.
 fn deliver(
     options: &Options,
+    store: &Store,
     text: impl FnOnce() -> String,
     json: impl FnOnce() -> serde_json::Value,
 ) -> Prepared<ExitReason> {
-    let target = Target::open(options.output.as_deref(), &[])?;
+    let target = Target::beside_history(options.output.as_deref(), store.path())?;
     let page = match options.format {
         Format::Json => format!("{:#}\n", json()),
         Format::Text => write::shown_on(&text(), target.is_standard()).into_owned(),

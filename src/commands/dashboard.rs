@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod kept;
+mod past;
 
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -95,6 +96,7 @@ pub(super) fn show(arguments: &DashboardArgs, given: Option<Given>) -> anyhow::R
     let Left { ended, measured } = tui::run(DashboardOptions {
         process: process()?,
         save: Arc::new(saved),
+        history: past::archive(&arguments.output.keep, kept.clone()),
         start: starter(platform, Arc::clone(&sessions), kept.clone(), arguments),
         catalogue,
         initial: named,

@@ -3,6 +3,7 @@
 //! * [`model`], [`arms`], [`state`], [`keys`]: what is shown, what the user chose, what a key means; `update`, and `tune` for
 //!   the keys of worker counts, change the choice as a key asks. Pure. For the list of failures also [`failures`], [`filter`],
 //!   [`task_list`] and [`line_edit`].
+//! * [`history`]: what was measured before, asked for on a thread of its own.
 //! * [`draw`], [`widgets`], [`theme`], [`text`], [`mod@format`]: one frame from these. Pure.
 //! * `event_loop`, with `terminal`, `screen`, `input`, `notice` and `pacer`: the only parts that touch the terminal, the
 //!   clock and signals.
@@ -18,6 +19,7 @@ pub(crate) mod filter;
 pub(crate) mod fixture;
 pub(crate) mod format;
 pub(crate) mod glossary;
+pub(crate) mod history;
 mod input;
 pub(crate) mod keys;
 pub(crate) mod line_edit;
@@ -63,6 +65,8 @@ pub(crate) struct DashboardOptions {
     pub(crate) start: Start,
     /// Writes a workload's file.
     pub(crate) save: Save,
+    /// Tells what was measured before, or why nobody does.
+    pub(crate) history: Result<history::Archive, String>,
     /// The workloads of the picker.
     pub(crate) catalogue: Vec<CatalogueEntry>,
     /// Which of them is opened and run at once; otherwise the picker comes first.

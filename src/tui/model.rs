@@ -10,6 +10,7 @@ use crate::engine::event::Moment;
 use crate::metrics::snapshot::Snapshot;
 use crate::metrics::track::Track;
 use crate::session::view::{ArmView, Mode, RunPosition, SessionPhase, SessionView};
+use crate::tui::history::Past;
 use crate::tui::text;
 use crate::workload::model::{Arrivals, EngineKind, OnTimeout, Workload};
 
@@ -50,6 +51,8 @@ pub(crate) struct Model {
     pub(crate) catalogue: Arc<Vec<CatalogueEntry>>,
     /// The newest view of the session, if one was opened.
     pub(crate) session: Option<Arc<SessionView>>,
+    /// What was measured before.
+    pub(crate) past: Past,
 }
 
 /// Whether a comparison is under way.

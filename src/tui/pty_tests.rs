@@ -85,6 +85,7 @@ fn child() {
         save: Arc::new(|entry| format!("{} is written", entry.name)),
         process: ProcessOwner::claim(),
         start: Arc::new(move |_| if panics { panic!("drawn and quartered") } else { Ok(pretend()) }),
+        history: Err("nothing is kept".to_owned()),
         catalogue: fixture::catalogue(),
         initial: Some(0),
         theme: ThemeName::Auto,

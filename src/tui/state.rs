@@ -7,6 +7,8 @@ use crate::session::view::{Mode, SessionCommand, SessionView};
 use crate::tui::DashboardEnd;
 use crate::tui::arms;
 use crate::tui::format;
+use crate::tui::history::Choice;
+use crate::tui::history::archive::LineKey;
 use crate::tui::keys::KeyContext;
 use crate::tui::model::Model;
 use crate::tui::task_list::TaskList;
@@ -25,6 +27,24 @@ pub(crate) enum Screen {
     Detail,
     /// The worker counts that were tried.
     Tune,
+    /// What was measured before.
+    History,
+    /// One session of that.
+    Session,
+}
+
+impl Screen {
+    /// The views in the order of their keys.
+    pub(crate) const VIEWS: [Self; 4] = [Self::Main, Self::Tasks, Self::Tune, Self::History];
+
+    /// The view that it belongs to.
+    pub(crate) fn view(self) -> Self {
+        match self {
+            Self::Detail => Self::Tasks,
+            Self::Session => Self::History,
+            other => other,
+        }
+    }
 }
 
 /// A question in front of everything else.
@@ -141,6 +161,8 @@ pub(crate) struct UiState {
     pub(crate) preview_scroll: usize,
     /// The list of unsuccessful attempts.
     pub(crate) tasks: TaskList,
+    /// The list of what was measured before.
+    pub(crate) history: Choice,
     /// The screen that the picker was opened from.
     pub(crate) before_picker: Screen,
     /// Colours.
@@ -176,6 +198,8 @@ pub(crate) enum UiEffect {
     Redraw,
     /// Write the file of the workload that is open, where it has none.
     Save,
+    /// Write the comparison of two lines of the history.
+    WriteComparison(LineKey, LineKey),
 }
 
 impl UiState {
@@ -192,6 +216,9 @@ impl UiState {
             (None, None, Screen::Tasks) => KeyContext::TASKS,
             (None, None, Screen::Detail) => KeyContext::DETAIL,
             (None, None, Screen::Tune) => KeyContext::TUNE,
+            (None, None, Screen::History) if self.history.typing => KeyContext::TYPE,
+            (None, None, Screen::History) => KeyContext::HISTORY,
+            (None, None, Screen::Session) => KeyContext::SESSION,
         }
     }
 
@@ -227,7 +254,7 @@ impl UiState {
                 let pair = arms::follow(view, self.pair, self.kept);
                 self.show(pair);
             }
-            Screen::Picker | Screen::Tune => {}
+            Screen::Picker | Screen::Tune | Screen::History | Screen::Session => {}
         }
     }
 
@@ -245,7 +272,9 @@ impl UiState {
     /// A text was pasted: it goes where text is typed, and nowhere else.
     pub(crate) fn paste(&mut self, text: &str) {
         if self.context() == KeyContext::TYPE {
-            self.tasks.filter.insert(text.trim_end_matches(['\n', '\r']));
+            let history = self.screen == Screen::History;
+            let filter = if history { &mut self.history.filter } else { &mut self.tasks.filter };
+            filter.insert(text.trim_end_matches(['\n', '\r']));
         }
     }
 

@@ -15,7 +15,7 @@ pub(super) fn theme() -> Theme {
 }
 
 pub(super) fn model(view: SessionView) -> Model {
-    Model { catalogue: Arc::new(fixture::catalogue()), session: Some(Arc::new(view)) }
+    Model { catalogue: Arc::new(fixture::catalogue()), session: Some(Arc::new(view)), ..Model::default() }
 }
 
 pub(super) fn ui(model: &Model) -> UiState {
@@ -186,7 +186,8 @@ fn tune_view() {
 fn long_and_wide_names_in_the_picker() {
     let mut view = fixture::finished();
     Arc::make_mut(&mut view.workload).name = "工作負載-with-a-name-that-is-longer-than-its-place".to_owned();
-    let model = Model { catalogue: Arc::new(fixture::long_catalogue()), session: Some(Arc::new(view)) };
+    let model =
+        Model { catalogue: Arc::new(fixture::long_catalogue()), session: Some(Arc::new(view)), ..Model::default() };
     let ui = UiState { screen: Screen::Picker, entry: 1, ..UiState::default() };
     snapshot("picker_long", &model, &ui, &SIZES);
     // Whatever the size, a row says what there is or shows that something is left out, and stays within its frame.
@@ -291,6 +292,7 @@ fn every_state() -> Vec<(String, Model, UiState)> {
             states.extend(over.into_iter().map(|(name, ui)| (name.to_owned(), model.clone(), ui)));
         }
     }
+    states.extend(history_tests::states());
     let empty = Model::default();
     states.push(("nothing".to_owned(), empty.clone(), UiState::default()));
     states.push(("no session".to_owned(), empty, UiState { screen: Screen::Detail, ..UiState::default() }));

@@ -146,14 +146,23 @@ fn fitting<'a>(
     let vital: usize = entries.iter().filter(|(binding, _)| is_vital(binding)).map(|(_, words)| shortest(words)).sum();
     // A column before the first entry, and the bar after the tabs.
     let mut free = width.saturating_sub(vital + 2);
-    let fits = |(binding, words): &(&'static Binding, Vec<Vec<Span<'a>>>)| {
+    let mut fits = |(binding, words): &(&'static Binding, Vec<Vec<Span<'a>>>)| {
         let fits = is_vital(binding) || shortest(words) <= free;
         if fits && !is_vital(binding) {
             free -= shortest(words);
         }
         fits
     };
-    let fitting: Vec<_> = entries.into_iter().filter(fits).collect();
+    // The way to what was measured before gives way to the keys of what is measured now.
+    let is_late = |binding: &Binding| {
+        ui.screen.view() != Screen::History && binding.keys.iter().any(|(_, action)| *action == Action::History)
+    };
+    let mut chosen: Vec<bool> = entries.iter().map(|entry| !is_late(entry.0) && fits(entry)).collect();
+    for (entry, chosen) in entries.iter().zip(&mut chosen) {
+        *chosen |= is_late(entry.0) && fits(entry);
+    }
+    let fitting: Vec<_> =
+        entries.into_iter().zip(chosen).filter_map(|(entry, chosen)| chosen.then_some(entry)).collect();
     // What is left over is for more words.
     let said = |(binding, words): (&'static Binding, Vec<Vec<Span<'a>>>)| {
         let least = shortest(&words);
@@ -168,11 +177,12 @@ fn fitting<'a>(
 fn entries<'a>(binding: &Binding, ui: &UiState, facts: &Facts, width: usize, theme: &Theme) -> Vec<Vec<Span<'a>>> {
     let does = |wanted: Action| binding.keys.iter().any(|(_, action)| *action == wanted);
     let current = binding.tab
-        && match ui.screen {
+        && match ui.screen.view() {
             Screen::Main => does(Action::Main),
-            Screen::Tasks | Screen::Detail => does(Action::Tasks),
+            Screen::Tasks => does(Action::Tasks),
             Screen::Tune => does(Action::Tune),
-            Screen::Picker => false,
+            Screen::History => does(Action::History),
+            Screen::Picker | Screen::Detail | Screen::Session => false,
         };
     let style = if current { theme.selected } else { theme.base };
     let words: Vec<String> = match (&facts.on_timeout, &facts.victim) {

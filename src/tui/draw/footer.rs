@@ -16,6 +16,8 @@ use crate::workload::model::{OnTimeout, TaskClass};
 
 /// Most columns of an arm's name.
 const NAME: usize = 12;
+/// Columns below which a line has no room to give away.
+const NARROW: usize = 100;
 /// Most lines of an answer.
 const MOST_LINES: usize = 3;
 
@@ -93,8 +95,7 @@ pub(crate) fn draw(ui: &UiState, facts: &Facts, theme: &Theme, area: Rect, buf: 
     if let Some(notice) = ui.notice.as_ref().filter(|_| facts.running || !ui.stopping) {
         answer(&text::clean(notice), theme, rows(area, 0, area.height.saturating_sub(1)), buf);
     }
-    // A narrow line has no room to give away.
-    let gap = if line.width < 100 { 1 } else { 2 };
+    let gap = if usize::from(line.width) < NARROW { 1 } else { 2 };
     let shown = fitting(ui, facts, theme, (usize::from(line.width), gap));
     let mut spans: Vec<Span<'_>> = vec![Span::raw(" ")];
     let mut tabs = true;
@@ -153,9 +154,11 @@ fn fitting<'a>(
         }
         fits
     };
-    // The way to what was measured before gives way to the keys of what is measured now.
+    // Where there is little room, the way to what was measured before gives way to the keys of what is measured now.
     let is_late = |binding: &Binding| {
-        ui.screen.view() != Screen::History && binding.keys.iter().any(|(_, action)| *action == Action::History)
+        width < NARROW
+            && ui.screen.view() != Screen::History
+            && binding.keys.iter().any(|(_, action)| *action == Action::History)
     };
     let mut chosen: Vec<bool> = entries.iter().map(|entry| !is_late(entry.0) && fits(entry)).collect();
     for (entry, chosen) in entries.iter().zip(&mut chosen) {
@@ -187,7 +190,7 @@ fn entries<'a>(binding: &Binding, ui: &UiState, facts: &Facts, width: usize, the
     let style = if current { theme.selected } else { theme.base };
     let words: Vec<String> = match (&facts.on_timeout, &facts.victim) {
         // A narrow line has other keys to show.
-        (Some(words), _) if does(Action::OnTimeout) && width >= 100 => words.to_vec(),
+        (Some(words), _) if does(Action::OnTimeout) && width >= NARROW => words.to_vec(),
         (_, Some(words)) if does(Action::KillWorker) => vec![words.clone(), binding.footer.to_owned()],
         _ => vec![binding.footer.to_owned()],
     };

@@ -188,7 +188,7 @@ impl Tuner<'_> {
                 return Err(Halt::Failed(error));
             }
         };
-        self.keep(keeper, &command, &driven);
+        self.keep(keeper, command, &driven);
         let Driven { view, ending, left_behind, .. } = driven;
         self.left_behind |= left_behind;
         for arm in &view.arms {

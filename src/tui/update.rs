@@ -215,19 +215,19 @@ impl UiState {
                 PickerFocus::Preview => PickerFocus::List,
             };
         } else if self.pane() + 1 < self.panes(model) {
-            self.to_pane(1);
+            self.enter_pane(1);
         } else {
-            self.to_view(model, 1);
-            self.to_pane(0);
+            self.enter_view(model, 1);
+            self.enter_pane(0);
         }
     }
 
     fn previous_pane(&mut self, model: &Model) {
         if self.pane() > 0 {
-            self.to_pane(0);
+            self.enter_pane(0);
         } else {
-            self.to_view(model, -1);
-            self.to_pane(self.panes(model) - 1);
+            self.enter_view(model, -1);
+            self.enter_pane(self.panes(model) - 1);
         }
     }
 
@@ -249,7 +249,7 @@ impl UiState {
         }
     }
 
-    fn to_pane(&mut self, pane: usize) {
+    fn enter_pane(&mut self, pane: usize) {
         match self.screen {
             Screen::Main | Screen::Tune => self.focus = pane,
             Screen::History => (self.history.on_comparison, self.history.scroll) = (pane > 0, 0),
@@ -258,7 +258,7 @@ impl UiState {
     }
 
     /// The view after the one that is shown, or before it; behind the last comes the first.
-    fn to_view(&mut self, model: &Model, by: isize) {
+    fn enter_view(&mut self, model: &Model, by: isize) {
         let views = Screen::VIEWS;
         // Without a workload there is nothing but what was measured before.
         if model.session.is_none() {

@@ -31,7 +31,7 @@ impl Tuner<'_> {
     }
 
     /// Keeps what one has measured.
-    pub(super) fn keep(&self, mut keeper: Keeper, command: &SessionCommand, driven: &Driven) {
+    pub(super) fn keep(&self, mut keeper: Keeper, command: SessionCommand, driven: &Driven) {
         if !keeper.keeps() {
             return;
         }

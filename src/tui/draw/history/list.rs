@@ -77,20 +77,15 @@ impl Column {
 
     fn width(self, screen: u16) -> u16 {
         match self {
-            Self::Id => 5,
-            Self::When if screen >= 110 => 16,
-            Self::When => 11,
-            Self::Workload if screen >= 110 => 16,
-            Self::Workload => 12,
-            Self::Arm if screen >= 110 => 12,
-            Self::Arm => 9,
-            Self::Workers => 3,
+            Self::Id | Self::Failed => 5,
+            Self::When | Self::Workload if screen >= 110 => 16,
             Self::Rate if screen >= 60 => 13,
-            Self::Rate => 11,
+            Self::When | Self::Rate | Self::Commit => 11,
+            Self::Arm if screen >= 110 => 12,
+            Self::Workload => 12,
+            Self::Arm | Self::Verb => 9,
+            Self::Workers => 3,
             Self::P95 => 7,
-            Self::Failed => 5,
-            Self::Verb => 9,
-            Self::Commit => 11,
             Self::Note => LEAST_NOTE,
         }
     }
@@ -133,9 +128,9 @@ pub(crate) fn draw(past: &Past, choice: &Choice, theme: &Theme, area: Rect, buf:
         let place = cols(row(area, 0), x, *width);
         let words = span(column.title(), theme.dim);
         if column.is_number() {
-            put_right(buf, place, words)
+            put_right(buf, place, words);
         } else {
-            put(buf, place, words)
+            put(buf, place, words);
         }
         x += width + 1;
     }

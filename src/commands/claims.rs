@@ -198,13 +198,6 @@ fn distinct(claims: &mut Claims, output: &Output, batch: Option<&BatchArgs>) -> 
     all.into_iter().try_for_each(|(what, path)| path.map_or(Ok(()), |path| claims.write(what, path)))
 }
 
-/// Finds out whether a result is not written over the database that it is made of.
-pub(super) fn of_history(database: &Path, output: Option<&Path>) -> Prepared<()> {
-    let mut claims = Claims::default();
-    let written = claims.database("the history", database);
-    written.and_then(|()| output.map_or(Ok(()), |path| claims.write("--output", path))).map_err(refused)
-}
-
 fn refused(reason: String) -> ExitReason {
     write::say(&format!("error: {reason}"));
     ExitReason::BadInput

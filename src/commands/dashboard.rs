@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod kept;
+mod past;
 mod search;
 
 use std::io::IsTerminal as _;
@@ -98,6 +99,7 @@ pub(super) fn show(arguments: &DashboardArgs, given: Option<Given>) -> anyhow::R
         process: process()?,
         save: Arc::new(saved),
         search: search::starter(platform.clone(), names.clone(), origin, found.clone(), arguments),
+        history: past::archive(&arguments.output.keep, kept.clone()),
         start: starter(platform, Arc::clone(&sessions), kept.clone(), arguments),
         catalogue,
         initial: named,

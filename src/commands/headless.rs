@@ -86,7 +86,7 @@ pub(super) fn execute<R: Report>(
     let rows = (output.format == ResultFormat::Csv).then(TaskRows::new);
     spec.observers.extend(rows.clone().map(|rows| Arc::new(rows) as Arc<dyn ObserveRuns>));
     let verb = output.keep.verb.unwrap_or(verb);
-    let keeper = Keeper::begin(&output.keep, verb, &spec.workload, &platform.host, &changes.set, keep::say);
+    let mut keeper = Keeper::begin(&output.keep, verb, &spec.workload, &platform.host, &changes.set, keep::say);
     let progress = Progress::new(output, Console::detect());
     batch.iter().for_each(|batch| batch.beside(progress.bar()));
     let driven = drive(spec, command, progress, batch.as_mut().map(|batch| &mut batch.asks), state);

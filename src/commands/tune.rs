@@ -3,6 +3,7 @@
 //! Each stage is a session of its own; what the runs of one show decides about the next.
 
 mod edges;
+mod kept;
 mod settings;
 
 use std::num::NonZeroU32;
@@ -28,6 +29,8 @@ use crate::session::view::{ArmView, SessionCommand, SessionView};
 use crate::workload::model::{EngineSpec, Workload};
 use crate::workload::source::Source;
 use crate::workload::stream::Stream;
+
+pub(super) use kept::VERB;
 
 /// Why a search goes no further.
 enum Halt {
@@ -123,10 +126,6 @@ fn prepared<'a>(arguments: &'a TuneArgs, stage: &'a mut dyn Stage) -> Prepared<(
         write::say("error: tune has --format text and json, and no --events or --trace; sweep and compare have them");
         return Err(ExitReason::BadInput);
     }
-    if output.keep.db.is_some() {
-        write::say("error: tune keeps nothing in the history, and takes no --db");
-        return Err(ExitReason::BadInput);
-    }
     let (source, workload) = prepare::source_and_workload(file, changes, output.color)?;
     let platform = Platform::detect();
     prepare::envelope(&workload, &platform, changes, false)?;
@@ -143,6 +142,10 @@ pub(super) struct Tuner<'a> {
     /// As the file and the command line say it.
     workload: Arc<Workload>,
     platform: Platform,
+    /// What was changed last beside what the command line says.
+    set: Vec<String>,
+    /// What was said of sessions that are not kept.
+    not_kept: Vec<String>,
     steps: Vec<TuneStep>,
     trying: Option<Trying>,
     failed: Vec<(String, AllFailed)>,
@@ -165,6 +168,8 @@ impl<'a> Tuner<'a> {
             source,
             workload,
             platform,
+            set: Vec::new(),
+            not_kept: Vec::new(),
             steps: Vec::new(),
             trying: None,
             failed: Vec::new(),
@@ -216,7 +221,8 @@ impl<'a> Tuner<'a> {
     }
 
     /// The workload with other changes, told as `--set` would.
-    fn changed(&self, set: &[String]) -> Prepared<Workload> {
+    fn changed(&mut self, set: &[String]) -> Prepared<Workload> {
+        self.set = set.to_vec();
         prepare::reloaded(&self.source, &self.arguments.changes, set).map_err(|diagnostics| {
             write::say(&diagnostics.render(false));
             ExitReason::BadInput
@@ -239,8 +245,17 @@ impl<'a> Tuner<'a> {
         }
         let spec =
             prepare::session(workload, &self.platform, changes.i_know).map_err(|error| Halt::Failed(error.into()))?;
+        let keeper = self.begin(&spec.workload);
         self.stage.begins(&self.steps, self.trying.as_ref());
-        let Driven { view, ending, .. } = self.stage.run(spec, command).map_err(Halt::Failed)?;
+        let driven = match self.stage.run(spec, command.clone()) {
+            Ok(driven) => driven,
+            Err(error) => {
+                keeper.forget();
+                return Err(Halt::Failed(error));
+            }
+        };
+        self.keep(keeper, command, &driven);
+        let Driven { view, ending, .. } = driven;
         for arm in &view.arms {
             self.account(arm);
         }

@@ -23,6 +23,8 @@ use crate::session::suspension::{self, Resumed, suspend};
 use crate::session::view::{Mode, SessionCommand, SessionPhase, SessionView};
 use crate::tui::event_loop::searching::Searching;
 use crate::tui::goal_line;
+use crate::tui::history::reader::{Answer, Answered, Reader};
+use crate::tui::history::{Past, Wish};
 use crate::tui::input::TerminalInput;
 use crate::tui::model::{self, Model};
 use crate::tui::notice::Notice;
@@ -73,6 +75,10 @@ struct Dashboard {
     searching: Option<Searching>,
     /// Begun as soon as what runs has ended: what is looked for, and for which arm.
     next_search: Option<(Wanted, usize)>,
+    /// Tells what was measured before.
+    reader: Option<Reader>,
+    /// Whether that was shown a moment ago.
+    history_shown: bool,
     screen: TerminalScreen,
     out: File,
     pacer: Pacer,
@@ -106,12 +112,22 @@ enum Wake {
     Overdue,
     /// The answer to a key has been there long enough.
     NoticeOver,
+    /// Something of what was measured before.
+    History(Answered),
 }
 
 impl Dashboard {
     fn new(options: DashboardOptions) -> anyhow::Result<Self> {
         let out = File::from(io::stdout().as_fd().try_clone_to_owned().context("cannot use the terminal")?);
-        let model = Model { catalogue: Arc::new(options.catalogue.clone()), session: None, search: None };
+        let started = options
+            .history
+            .clone()
+            .and_then(|archive| Reader::start(archive).map_err(|error| format!("the history cannot be read: {error}")));
+        let (reader, past) = match started {
+            Ok(reader) => (Some(reader), Past::default()),
+            Err(reason) => (None, Past::none(reason)),
+        };
+        let model = Model { catalogue: Arc::new(options.catalogue.clone()), session: None, past, search: None };
         Ok(Self {
             depth: ColorDepth::detect(|name| std::env::var(name).ok()),
             model,
@@ -124,6 +140,8 @@ impl Dashboard {
             opening: None,
             searching: None,
             next_search: None,
+            reader,
+            history_shown: false,
             screen: TerminalScreen::new(),
             out,
             pacer: Pacer::new(options.fps),
@@ -192,11 +210,13 @@ impl Dashboard {
                     }
                 }
                 Wake::Overdue => return Ok(self.ui.leaving.unwrap_or(DashboardEnd::QUIT).at_once()),
+                Wake::History(answered) => self.take_history(answered),
                 Wake::NoticeOver => {
                     self.ui.notice = None;
                     self.pacer.input();
                 }
             }
+            self.ask_history();
             let pressed = std::mem::take(&mut self.pressed);
             let lasting = self.ui.stopping || self.ui.leaving.is_some() || self.opening.is_some();
             self.notice.is(self.ui.notice.as_deref(), pressed, lasting, Instant::now());
@@ -223,7 +243,8 @@ impl Dashboard {
 
     async fn wait(&mut self) -> Wake {
         let due = self.pacer.due(Instant::now());
-        let (session, opening, searching) = (&mut self.session, &mut self.opening, &mut self.searching);
+        let (session, opening) = (&mut self.session, &mut self.opening);
+        let (searching, reader) = (&mut self.searching, &mut self.reader);
         tokio::select! {
             biased;
             caught = self.signals.next() => Wake::Signal(caught),
@@ -234,6 +255,7 @@ impl Dashboard {
             event = self.input.next() => Wake::Input(event),
             (entry, opened) = opened(opening) => Wake::Opened(entry, opened),
             () = searching::told(searching) => Wake::Told,
+            answered = told(reader) => Wake::History(answered),
             changed = changed(session) => if changed { Wake::View } else { Wake::SessionGone },
         }
     }
@@ -283,8 +305,46 @@ impl Dashboard {
             UiEffect::Redraw => self.screen.invalidate(),
             UiEffect::Save => self.save(),
             UiEffect::Search(wanted, arm) => self.look_for(wanted, arm),
+            UiEffect::WriteComparison(a, b) => {
+                if let Some(reader) = &self.reader {
+                    reader.ask(Wish::Write(a, b));
+                }
+            }
         }
         Ok(None)
+    }
+
+    /// Asks for what is missing in what is shown of the history.
+    fn ask_history(&mut self) {
+        let shown = self.ui.screen.view() == state::Screen::History;
+        if shown && !std::mem::replace(&mut self.history_shown, shown) {
+            self.model.past.stale();
+        }
+        self.history_shown = shown;
+        let wish = shown.then(|| self.ui.history.wish(&self.model.past)).flatten();
+        if let (Some(reader), Some(wish)) = (&self.reader, wish) {
+            self.model.past.asked = Some(wish.clone());
+            reader.ask(wish);
+        }
+    }
+
+    fn take_history(&mut self, answered: Answered) {
+        let past = &mut self.model.past;
+        match answered {
+            Some((_, Answer::Waiting(why))) => past.waits(why),
+            Some((wish, Answer::Told(told))) => {
+                if let Some(words) = past.take(&wish, told) {
+                    self.ui.notice = Some(words);
+                }
+            }
+            // Its thread broke; that is told as every other panic.
+            None => {
+                self.reader = None;
+                *past = Past::none("the history cannot be read any more: an internal error".to_owned());
+                self.report_panic();
+            }
+        }
+        self.pacer.input();
     }
 
     fn save(&mut self) {
@@ -354,6 +414,7 @@ impl Dashboard {
                 self.ui.notice = skipped(&view.workload).or_else(|| offered(&view.workload));
                 self.opened = (entry, view.arms.iter().map(|arm| arm.workers).collect());
                 self.model.session = Some(view);
+                self.model.past.stale();
                 self.session = Some(session);
                 let fields = if Some(entry) == self.options.initial {
                     std::mem::take(&mut self.options.sweep)
@@ -399,6 +460,10 @@ impl Dashboard {
             let view = Arc::clone(&session.view.borrow_and_update());
             if !model::is_running(&view) {
                 self.ui.asked = Escalation::default();
+                if self.model.session.as_deref().is_some_and(model::is_running) {
+                    // What was measured can be stored now.
+                    self.model.past.stale();
+                }
             }
             self.model.session = Some(view);
             self.follow_search(before.as_deref());
@@ -522,6 +587,14 @@ fn offered(workload: &Workload) -> Option<String> {
 async fn opened(opening: &mut Option<Opening>) -> (usize, anyhow::Result<SessionHandle>) {
     match opening {
         Some(opening) => (opening.entry, opening.ended().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// What comes of the history; waits for ever where nobody reads it.
+async fn told(reader: &mut Option<Reader>) -> Answered {
+    match reader {
+        Some(reader) => reader.told().await,
         None => std::future::pending().await,
     }
 }

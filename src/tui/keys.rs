@@ -25,9 +25,14 @@ pub(crate) enum Action {
     Tasks,
     /// The worker counts that were tried.
     Tune,
+    /// What was measured before.
+    History,
     /// The workload picker.
     Picker,
+    /// The next pane, and behind the last one the next view.
     NextPane,
+    /// Likewise back.
+    PreviousPane,
     Down,
     Up,
     /// Down by half a screen.
@@ -90,6 +95,14 @@ pub(crate) enum Action {
     SortRight,
     /// Sort the other way round.
     Invert,
+    /// The chosen line is what is compared with.
+    SetA,
+    /// The chosen line is what is compared.
+    SetB,
+    /// Show clear differences alone, or everything.
+    Differences,
+    /// Write the comparison as a file.
+    WriteComparison,
     /// The next attempt that fits.
     NextMatch,
     PreviousMatch,
@@ -124,6 +137,10 @@ impl KeyContext {
     pub(crate) const DETAIL: Self = Self(8);
     /// The worker counts that were tried.
     pub(crate) const TUNE: Self = Self(64);
+    /// What was measured before.
+    pub(crate) const HISTORY: Self = Self(512);
+    /// One session of that.
+    pub(crate) const SESSION: Self = Self(1024);
     /// The help screen.
     pub(crate) const HELP: Self = Self(16);
     /// A question with yes and no.
@@ -134,12 +151,14 @@ impl KeyContext {
     pub(crate) const TYPE: Self = Self(128);
 
     /// The line in which is typed what is to be looked for.
-    pub(crate) const LINE: Self = Self(1024);
+    pub(crate) const LINE: Self = Self(2048);
 
     const VIEWS: Self = Self(2 | 4 | 8 | 64);
-    const LISTS: Self = Self(1 | 2 | 4 | 8 | 16 | 64);
-    const ALL: Self = Self(511 | 1024);
-    const NOT_ASK: Self = Self(31 | 64);
+    /// With what was measured before, which no key of worker counts acts on.
+    const ALL_VIEWS: Self = Self(2 | 4 | 8 | 64 | 512 | 1024);
+    const LISTS: Self = Self(1 | 2 | 4 | 8 | 16 | 64 | 512 | 1024);
+    const ALL: Self = Self(4095);
+    const NOT_ASK: Self = Self(31 | 64 | 512 | 1024);
 
     const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -190,6 +209,7 @@ impl Key {
             KeyCode::PageDown => "PgDn".to_owned(),
             KeyCode::Enter => "Enter".to_owned(),
             KeyCode::Tab => "Tab".to_owned(),
+            KeyCode::BackTab => "Shift-Tab".to_owned(),
             KeyCode::Esc => "Esc".to_owned(),
             other => format!("{other:?}"),
         }
@@ -282,7 +302,7 @@ const fn bind(
 const fn tab(keys: &'static [(Key, Action)], help: &'static str, footer: &'static str) -> Binding {
     Binding {
         keys,
-        context: KeyContext::VIEWS,
+        context: KeyContext::ALL_VIEWS,
         group: Some(HelpGroup::Everywhere),
         help,
         footer,
@@ -305,6 +325,7 @@ pub(crate) const TABLE: &[Binding] = &[
     tab(&[(ch('1'), A::Main)], "main screen", "Main"),
     tab(&[(ch('2'), A::Tasks)], "failed tasks, and why", "Tasks"),
     tab(&[(ch('3'), A::Tune)], "how many workers?", "Tune"),
+    tab(&[(ch('5'), A::History)], "what was measured before", "History"),
     bind(&[(ch('y'), A::Yes)], C::ASK, None, "yes", "yes"),
     bind(&[(ch('n'), A::No), (code(KeyCode::Esc), A::No)], C::ASK, None, "no", "no"),
     bind(&[(ch('j'), A::Down), (ch('k'), A::Up)], C::CHOOSE, None, "choose", "choose"),
@@ -329,7 +350,16 @@ pub(crate) const TABLE: &[Binding] = &[
         "",
     ),
     bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::PICKER, None, "run", "run"),
-    bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::TASKS, Some(G::Lists), "details", "details"),
+    bind(
+        &[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)],
+        C::TASKS.or(C::HISTORY),
+        Some(G::Lists),
+        "details",
+        "details",
+    ),
+    bind(&[(ch('a'), A::SetA), (ch('b'), A::SetB)], C::HISTORY, Some(G::Lists), "in 5: set A, B to compare", "A, B"),
+    bind(&[(ch('D'), A::Differences)], C::HISTORY, Some(G::Lists), "in 5: differences only", "differences"),
+    bind(&[(ch('w'), A::WriteComparison)], C::HISTORY, Some(G::Lists), "in 5: write comparison", "write report"),
     when(Shown::NoSearch, bind(&[(ch('s'), A::Sweep)], C::TUNE, Some(G::Workers), "in 3: best count", "sweep")),
     when(Shown::NoSearch, bind(&[(ch('f'), A::TuneFor)], C::TUNE, None, "find for a target", "tune")),
     bind(&[(ch('f'), A::TuneFor), (ch('S'), A::SweepFields)], C::MAIN, Some(G::Workers), "for a target; settings", ""),
@@ -339,7 +369,7 @@ pub(crate) const TABLE: &[Binding] = &[
         bind(&[(code(KeyCode::Enter), A::Open)], C::TUNE, Some(G::Workers), "in 3: measure again", "again"),
     ),
     bind(&[(code(KeyCode::Enter), A::Open)], C::MAIN, Some(G::Workers), "measure changed engines", ""),
-    bind(&[(ch('/'), A::Filter)], C::TASKS, Some(G::Lists), "filter the failed tasks", "filter"),
+    bind(&[(ch('/'), A::Filter)], C::TASKS.or(C::HISTORY), Some(G::Lists), "filter the list", "filter"),
     bind(
         &[(ch('<'), A::SortLeft), (ch('>'), A::SortRight)],
         C::TASKS,
@@ -399,9 +429,9 @@ pub(crate) const TABLE: &[Binding] = &[
         "edit the line",
         "",
     ),
-    when(Shown::Resting, bind(&[(ch('r'), A::Run)], C::VIEWS, Some(G::Run), "run / run again", "run")),
-    when(Shown::Pausable, bind(&[(ch('p'), A::Pause)], C::VIEWS, Some(G::Run), "pause, resume", "pause")),
-    when(Shown::Running, bind(&[(ch('x'), A::Stop)], C::VIEWS, Some(G::Run), "stop; again: kill", "stop")),
+    when(Shown::Resting, bind(&[(ch('r'), A::Run)], C::ALL_VIEWS, Some(G::Run), "run / run again", "run")),
+    when(Shown::Pausable, bind(&[(ch('p'), A::Pause)], C::ALL_VIEWS, Some(G::Run), "pause, resume", "pause")),
+    when(Shown::Running, bind(&[(ch('x'), A::Stop)], C::ALL_VIEWS, Some(G::Run), "stop; again: kill", "stop")),
     when(
         Shown::Running,
         bind(&[(ch('K'), A::KillWorker)], C::MAIN, Some(G::Run), "kill chosen, else busy", "kill worker"),
@@ -422,7 +452,13 @@ pub(crate) const TABLE: &[Binding] = &[
         Shown::Several,
         bind(&[(ch('m'), A::Baseline)], C::MAIN.or(C::TUNE), Some(G::Workers), "compare with this one", "baseline"),
     ),
-    bind(&[(code(KeyCode::Esc), A::Back)], C::DETAIL.or(C::TASKS).or(C::HELP), None, "back", "back"),
+    bind(
+        &[(code(KeyCode::Esc), A::Back)],
+        C::DETAIL.or(C::TASKS).or(C::HELP).or(C::HISTORY).or(C::SESSION),
+        None,
+        "back",
+        "back",
+    ),
     bind(
         &[(code(KeyCode::Esc), A::Back)],
         C::MAIN.or(C::TUNE).or(C::PICKER),
@@ -433,15 +469,17 @@ pub(crate) const TABLE: &[Binding] = &[
     bind(&[(ch('?'), A::Help), (code(KeyCode::F(1)), A::Help)], C::NOT_ASK, Some(G::Everywhere), "help", "help"),
     bind(&[(ch('q'), A::Quit)], C::NOT_ASK, Some(G::Everywhere), "quit (asks if running)", "quit"),
     bind(&[(ch(' '), A::Freeze)], C::VIEWS, Some(G::Look), "freeze the picture", "freeze"),
-    bind(&[(ch('o'), A::Picker)], C::VIEWS, Some(G::Everywhere), "other workload", "workloads"),
+    bind(&[(ch('o'), A::Picker)], C::ALL_VIEWS, Some(G::Everywhere), "other workload", "workloads"),
     bind(&[(ch('w'), A::Save)], C::VIEWS, Some(G::Run), "write its file here", "write file"),
     bind(
         &[(code(KeyCode::Tab), A::NextPane)],
-        C::MAIN.or(C::TUNE).or(C::PICKER),
+        C::ALL_VIEWS.or(C::PICKER),
         Some(G::Everywhere),
-        "next pane",
+        "next pane, next view",
         "pane",
     ),
+    bind(&[(code(KeyCode::BackTab), A::PreviousPane)], C::ALL_VIEWS, Some(G::Everywhere), "the one before", ""),
+    bind(&[(ch('5'), A::History)], C::PICKER, None, "what was measured before", "history"),
     bind(&[(ch('t'), A::Theme)], C::NOT_ASK, Some(G::Look), "colours", "colours"),
     bind(&[(ctrl('c'), A::Interrupt)], C::ALL, Some(G::Everywhere), "stop, kill, leave", ""),
     bind(&[(ctrl('z'), A::Suspend)], C::ALL, Some(G::Everywhere), "suspend, fg resumes", ""),

@@ -1,7 +1,21 @@
+//! That the table says one thing of each key.
+
 use super::*;
 
-const CONTEXTS: [C; 10] =
-    [C::PICKER, C::MAIN, C::TASKS, C::DETAIL, C::TUNE, C::HELP, C::ASK, C::CHOOSE, C::TYPE, C::LINE];
+const CONTEXTS: [C; 12] = [
+    C::PICKER,
+    C::MAIN,
+    C::TASKS,
+    C::DETAIL,
+    C::TUNE,
+    C::HISTORY,
+    C::SESSION,
+    C::HELP,
+    C::ASK,
+    C::CHOOSE,
+    C::TYPE,
+    C::LINE,
+];
 
 #[test]
 fn no_key_has_two_meanings_in_one_place() {
@@ -42,7 +56,7 @@ fn shifted_letters_are_themselves_and_releases_are_nothing() {
 
 #[test]
 fn every_screen_can_be_left_and_explains_itself() {
-    for context in [C::PICKER, C::MAIN, C::TASKS, C::DETAIL, C::HELP] {
+    for context in [C::PICKER, C::MAIN, C::TASKS, C::DETAIL, C::HISTORY, C::SESSION, C::HELP] {
         for wanted in [A::Help, A::Quit, A::Back, A::Interrupt, A::Suspend] {
             let bound = TABLE
                 .iter()

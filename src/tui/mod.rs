@@ -4,6 +4,7 @@
 //!   the keys of worker counts, change the choice as a key asks. Pure. For the list of failures also [`failures`], [`filter`],
 //!   [`task_list`] and [`line_edit`].
 //!   A search beside the comparison that is open: [`search`], and [`goal_line`] for what is typed.
+//! * [`history`]: what was measured before, asked for on a thread of its own.
 //! * [`draw`], [`widgets`], [`theme`], [`text`], [`mod@format`]: one frame from these. Pure.
 //! * `event_loop`, with `terminal`, `screen`, `input`, `notice` and `pacer`: the only parts that touch the terminal, the
 //!   clock and signals.
@@ -20,6 +21,7 @@ pub(crate) mod fixture;
 pub(crate) mod format;
 pub(crate) mod glossary;
 pub(crate) mod goal_line;
+pub(crate) mod history;
 mod input;
 pub(crate) mod keys;
 pub(crate) mod line_edit;
@@ -71,6 +73,8 @@ pub(crate) struct DashboardOptions {
     pub(crate) search: StartSearch,
     /// Writes a workload's file.
     pub(crate) save: Save,
+    /// Tells what was measured before, or why nobody does.
+    pub(crate) history: Result<history::Archive, String>,
     /// The workloads of the picker.
     pub(crate) catalogue: Vec<CatalogueEntry>,
     /// Which of them is opened and run at once; otherwise the picker comes first.

@@ -10,6 +10,7 @@ use crate::engine::event::Moment;
 use crate::metrics::snapshot::Snapshot;
 use crate::metrics::track::Track;
 use crate::session::view::{ArmView, Mode, RunPosition, SessionPhase, SessionView};
+use crate::tui::history::Past;
 use crate::tui::search::Story;
 use crate::tui::text;
 use crate::workload::model::{Arrivals, EngineKind, OnTimeout, Workload};
@@ -53,6 +54,8 @@ pub(crate) struct Model {
     pub(crate) session: Option<Arc<SessionView>>,
     /// The last search beside it. While that is under way, the session is that of the search.
     pub(crate) search: Option<Arc<Story>>,
+    /// What was measured before.
+    pub(crate) past: Past,
 }
 
 impl Model {

@@ -86,6 +86,7 @@ fn child() {
         process: ProcessOwner::claim(),
         start: Arc::new(move |_| if panics { panic!("drawn and quartered") } else { Ok(pretend()) }),
         search: Arc::new(|_| anyhow::bail!("nothing is looked for here")),
+        history: Err("nothing is kept".to_owned()),
         catalogue: fixture::catalogue(),
         initial: Some(0),
         sweep: Vec::new(),

@@ -8,6 +8,8 @@ use crate::tui::DashboardEnd;
 use crate::tui::arms;
 use crate::tui::format;
 use crate::tui::goal_line::{GoalLine, Look};
+use crate::tui::history::Choice;
+use crate::tui::history::archive::LineKey;
 use crate::tui::keys::KeyContext;
 use crate::tui::model::Model;
 use crate::tui::search::Wanted;
@@ -27,6 +29,24 @@ pub(crate) enum Screen {
     Detail,
     /// The worker counts that were tried.
     Tune,
+    /// What was measured before.
+    History,
+    /// One session of that.
+    Session,
+}
+
+impl Screen {
+    /// The views in the order of their keys.
+    pub(crate) const VIEWS: [Self; 4] = [Self::Main, Self::Tasks, Self::Tune, Self::History];
+
+    /// The view that it belongs to.
+    pub(crate) fn view(self) -> Self {
+        match self {
+            Self::Detail => Self::Tasks,
+            Self::Session => Self::History,
+            other => other,
+        }
+    }
 }
 
 /// A question in front of everything else.
@@ -158,6 +178,8 @@ pub(crate) struct UiState {
     pub(crate) preview_scroll: usize,
     /// The list of unsuccessful attempts.
     pub(crate) tasks: TaskList,
+    /// The list of what was measured before.
+    pub(crate) history: Choice,
     /// The screen that the picker was opened from.
     pub(crate) before_picker: Screen,
     /// Colours.
@@ -203,6 +225,8 @@ pub(crate) enum UiEffect {
     Save,
     /// Begin a search, for the arm with this index; what runs is stopped for it.
     Search(Wanted, usize),
+    /// Write the comparison of two lines of the history.
+    WriteComparison(LineKey, LineKey),
 }
 
 impl UiState {
@@ -220,6 +244,9 @@ impl UiState {
             (None, None, Screen::Tasks) => KeyContext::TASKS,
             (None, None, Screen::Detail) => KeyContext::DETAIL,
             (None, None, Screen::Tune) => KeyContext::TUNE,
+            (None, None, Screen::History) if self.history.typing => KeyContext::TYPE,
+            (None, None, Screen::History) => KeyContext::HISTORY,
+            (None, None, Screen::Session) => KeyContext::SESSION,
         }
     }
 
@@ -257,7 +284,7 @@ impl UiState {
                 let pair = arms::follow(view, self.pair, self.kept);
                 self.show(pair);
             }
-            Screen::Picker | Screen::Tune => {}
+            Screen::Picker | Screen::Tune | Screen::History | Screen::Session => {}
         }
     }
 
@@ -276,6 +303,7 @@ impl UiState {
     pub(crate) fn paste(&mut self, text: &str) {
         let text = text.trim_end_matches(['\n', '\r']);
         match (self.context(), &mut self.goal) {
+            (KeyContext::TYPE, _) if self.screen == Screen::History => self.history.filter.insert(text),
             (KeyContext::TYPE, _) => self.tasks.filter.insert(text),
             (KeyContext::LINE, Some(goal)) => goal.paste(text),
             _ => {}

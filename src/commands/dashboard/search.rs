@@ -274,7 +274,7 @@ impl Work {
         let spec = prepare::session_of(Arc::new(workload), &own, &self.platform, self.changes.i_know)?;
         let keep = &self.output.keep;
         let set = &arguments.changes.set;
-        let keeper = Keeper::begin(keep, "sweep", &spec.workload, &self.platform.host, set, write::say);
+        let mut keeper = Keeper::begin(keep, "sweep", &spec.workload, &self.platform.host, set, write::say);
         stage.layout = Some(layout.clone());
         let driven = match stage.run(spec, SessionCommand::Sweep(sweep)) {
             Ok(driven) => driven,

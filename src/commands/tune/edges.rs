@@ -131,7 +131,7 @@ impl Tuner<'_> {
         while let Some(wanted) = near.next().or_else(|| bracket.next(capacity)).filter(|_| looks < MOST_LOOKS) {
             looks += 1;
             let tasks = (wanted * RUN * 2.0).clamp(FEWEST * 2.0, MOST);
-            let at = |tuner: &Self, rate: f64| -> Result<(Workload, f64, f64), Halt> {
+            let at = |tuner: &mut Self, rate: f64| -> Result<(Workload, f64, f64), Halt> {
                 let mut set = vec![format!("arrivals={{ mode: open, process: {process}, rate: {rate:.6}/s }}")];
                 set.extend(tuner.so_many(tasks));
                 let workload = prepare::with_arms(&tuner.changed(&set)?, vec![arm.clone()]);

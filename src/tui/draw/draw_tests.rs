@@ -16,7 +16,7 @@ pub(super) fn theme() -> Theme {
 }
 
 pub(super) fn model(view: SessionView) -> Model {
-    Model { catalogue: Arc::new(fixture::catalogue()), session: Some(Arc::new(view)), search: None }
+    Model { catalogue: Arc::new(fixture::catalogue()), session: Some(Arc::new(view)), ..Model::default() }
 }
 
 pub(super) fn ui(model: &Model) -> UiState {
@@ -254,7 +254,8 @@ fn a_target_is_what_the_tune_view_answers() {
 fn long_and_wide_names_in_the_picker() {
     let mut view = fixture::finished();
     Arc::make_mut(&mut view.workload).name = "工作負載-with-a-name-that-is-longer-than-its-place".to_owned();
-    let model = Model { catalogue: Arc::new(fixture::long_catalogue()), session: Some(Arc::new(view)), search: None };
+    let model =
+        Model { catalogue: Arc::new(fixture::long_catalogue()), session: Some(Arc::new(view)), ..Model::default() };
     let ui = UiState { screen: Screen::Picker, entry: 1, ..UiState::default() };
     snapshot("picker_long", &model, &ui, &SIZES);
     // Whatever the size, a row says what there is or shows that something is left out, and stays within its frame.
@@ -371,6 +372,7 @@ fn every_state() -> Vec<(String, Model, UiState)> {
         let ui = UiState { screen: Screen::Tune, goal, ..ui(&model) };
         states.push((format!("line {asks:?}"), model, ui));
     }
+    states.extend(history_tests::states());
     let empty = Model::default();
     states.push(("nothing".to_owned(), empty.clone(), UiState::default()));
     states.push(("no session".to_owned(), empty, UiState { screen: Screen::Detail, ..UiState::default() }));

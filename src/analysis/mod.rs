@@ -2,6 +2,7 @@
 
 pub(crate) mod always_valid;
 pub(crate) mod bracket;
+pub(crate) mod edges;
 pub(crate) mod expectations;
 pub(crate) mod failing;
 pub(crate) mod futile;

@@ -70,8 +70,9 @@ impl Tuner<'_> {
                 }
                 let (found, side) = meeting(&other, &one);
                 ratio = found.ratio.zip(found.ci95);
-                Ok::<Side, Halt>(side)
+                Ok::<Option<Side>, Halt>(side)
             })?;
+            let side = side.unwrap_or(Side::Unclear);
             bracket.add(size, side);
             let rate = estimate(&one.iter().map(|figure| figure.throughput).collect::<Vec<_>>());
             let figure = ratio.map(|(ratio, (low, high))| format!("pool {ratio:.2}× process ({low:.2}–{high:.2})"));
@@ -140,8 +141,9 @@ impl Tuner<'_> {
                     longer.push((run.wall().as_secs_f64() - span - last) / span);
                     rates.push(run.throughput_whole);
                 }
-                Ok::<Side, Halt>(growth(&longer))
+                Ok::<Option<Side>, Halt>(growth(&longer))
             })?;
+            let side = side.unwrap_or(Side::Unclear);
             bracket.add(rate, side);
             let share = estimate(&longer).map(|found| format!("{:+.1} % behind at the end", found.mean * 100.0));
             let said = match side {

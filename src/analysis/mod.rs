@@ -16,6 +16,7 @@ pub mod precision;
 pub(crate) mod rank_test;
 pub(crate) mod ranking;
 pub(crate) mod series;
+pub(crate) mod shares;
 #[cfg(test)]
 pub(crate) mod simulated;
 pub(crate) mod statistics;

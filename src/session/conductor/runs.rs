@@ -92,7 +92,7 @@ impl Conductor {
                 arm.dropped.clear();
             }
         }
-        self.begin_agenda(Agenda::Sweep(Sweeping::new(sweep)));
+        self.begin_agenda(Agenda::Sweep(Box::new(Sweeping::new(sweep))));
     }
 
     /// Measures every arm whose worker count was changed.

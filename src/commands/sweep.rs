@@ -1,6 +1,6 @@
 //! `poolscope sweep`: worker counts and other settings, headless.
 
-mod cells;
+pub(super) mod cells;
 pub(super) mod scope;
 
 use std::num::NonZeroU32;
@@ -108,7 +108,8 @@ fn prepared(
     let all = Workload { measure, baseline, skipped: Vec::new(), ..all };
     let arms: Vec<EngineSpec> = flat.iter().map(|(engine, ..)| engine.clone()).collect();
     let folder = arguments.resume.as_deref();
-    let state = folder.map(|folder| State::open(folder, &all, &arms, &platform.host)).transpose()?;
+    let open = |folder| State::open(folder, &all, &arms, counts_are_swept, &platform.host);
+    let state = folder.map(open).transpose()?;
     let groups = flat.iter().map(|(_, arm, _)| arm.group).filter(|_| !arguments.full).collect();
     let sweep = Sweep { arms: (0..flat.len()).collect(), counts, groups, runs, show_best: false };
     let layout = Layout { dimensions, arms: flat.iter().map(|(_, arm, _)| arm.clone()).collect(), runs };

@@ -146,6 +146,9 @@ fn range(whole: &str, first: &str, rest: &str) -> Result<Vec<String>, String> {
         .take(MOST + 1)
         .map(|value| format!("{}{last_unit}", short(value)))
         .collect();
+    if values.len() == 1 && first < last {
+        return Err(format!("{whole} is one value: steps are 1 without a factor, as in {whole}x2"));
+    }
     Ok(values)
 }
 
@@ -221,6 +224,8 @@ mod tests {
             ("service_time=1us..8msx2", "two units"),
             ("chunksize=1..501", "501 values; 500"),
             ("chunksize=1..", "no range"),
+            ("service_time=0.1ms..1ms", "is one value"),
+            ("service_time=1ms..1.5msx2", "is one value"),
             ("measure.repeats=1,2", "the same for all points"),
         ] {
             let wrong = read(text).expect_err(text);

@@ -1,6 +1,6 @@
 //! `poolscope sweep`: worker counts and other settings, headless.
 
-mod cells;
+pub(super) mod cells;
 pub(super) mod scope;
 
 use std::num::NonZeroU32;
@@ -80,6 +80,8 @@ pub(super) struct Planned {
     /// What the session is asked for.
     pub(super) sweep: Sweep,
     pub(super) layout: Layout,
+    /// Whether worker counts vary.
+    pub(super) counts_are_swept: bool,
 }
 
 fn prepared(
@@ -97,9 +99,10 @@ fn prepared(
         Ok((target, Places::open(output, &[file])?))
     };
     let (planned, (target, logs)) = planned(loaded, dimensions, arguments, &platform, repeats, places)?;
-    let Planned { workload, own, sweep, layout } = planned;
+    let Planned { workload, own, sweep, layout, counts_are_swept } = planned;
     let folder = arguments.resume.as_deref();
-    let state = folder.map(|folder| State::open(folder, &workload, &workload.engines, &platform.host)).transpose()?;
+    let open = |folder| State::open(folder, &workload, &workload.engines, counts_are_swept, &platform.host);
+    let state = folder.map(open).transpose()?;
     let (workload, command) = (Arc::new(workload), SessionCommand::Sweep(sweep));
     Ok((Job { verb: "sweep", workload, own, platform, command, target, batch: None, logs, state }, layout))
 }
@@ -145,10 +148,10 @@ pub(super) fn planned<T>(
     let all = Workload { measure, baseline, skipped: Vec::new(), ..all };
     let groups = flat.iter().map(|(_, arm, _)| arm.group).filter(|_| !arguments.full).collect();
     let sweep = Sweep { arms: (0..flat.len()).collect(), counts, groups, runs, show_best: false };
-    let dimensions = dimensions.iter().map(cells::told).collect();
+    let dimensions = dimensions.iter().map(Dimension::as_told).collect();
     let layout = Layout { dimensions, arms: flat.iter().map(|(_, arm, _)| arm.clone()).collect(), runs };
     let own = flat.into_iter().map(|(.., own)| own).collect();
-    Ok((Planned { workload: all, own, sweep, layout }, checked))
+    Ok((Planned { workload: all, own, sweep, layout, counts_are_swept }, checked))
 }
 
 /// Worker counts are the same, whether they are said as a field or with `--workers`.

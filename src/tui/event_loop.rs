@@ -199,8 +199,7 @@ impl Dashboard {
                         return Ok(ended);
                     }
                 }
-                Wake::View => self.new_view(),
-                Wake::Told => self.new_view(),
+                Wake::View | Wake::Told => self.new_view(),
                 Wake::SessionGone => self.session_gone(),
                 Wake::Opened(entry, opened) => self.take_session(entry, opened),
                 Wake::Late => {

@@ -147,7 +147,7 @@ mod tests {
     fn open(view: SessionView) -> (UiState, Model) {
         let mut ui = UiState::default();
         ui.opened(&view);
-        (ui, Model { catalogue: Arc::default(), session: Some(Arc::new(view)), search: None })
+        (ui, Model { session: Some(Arc::new(view)), ..Model::default() })
     }
 
     fn press(ui: &mut UiState, model: &Model, actions: &[Action]) -> Vec<UiEffect> {

@@ -5,6 +5,7 @@
 //! place of an entry is every one of them. Values are a list (`1,2,4`), a range of whole numbers (`1..8`), or one in which
 //! each value is so many times the one before (`1ms..64msx2`); a unit is kept.
 
+use crate::workload::redact;
 use crate::workload::units;
 use crate::workload::yaml::{self, Tree};
 
@@ -20,6 +21,17 @@ pub struct Dimension {
     pub path: String,
     /// Its values, as YAML; at least one.
     pub values: Vec<String>,
+}
+
+impl Dimension {
+    /// As it may be told: what an environment holds may be a secret, so its values have numbers.
+    pub(crate) fn as_told(&self) -> Self {
+        let mut told = self.clone();
+        if redact::names_env(&told.path) {
+            (1..).zip(&mut told.values).for_each(|(number, value)| *value = format!("#{number}"));
+        }
+        told
+    }
 }
 
 impl std::str::FromStr for Dimension {
@@ -182,6 +194,9 @@ fn range(whole: &str, first: &str, rest: &str) -> Result<Vec<String>, String> {
         .take(MOST + 1)
         .map(|value| format!("{}{last_unit}", short(value)))
         .collect();
+    if values.len() == 1 && first < last {
+        return Err(format!("{whole} is one value: steps are 1 without a factor, as in {whole}x2"));
+    }
     Ok(values)
 }
 
@@ -271,6 +286,8 @@ mod tests {
             ("service_time=1us..8msx2", "two units"),
             ("chunksize=1..501", "501 values; 500"),
             ("chunksize=1..", "no range"),
+            ("service_time=0.1ms..1ms", "is one value"),
+            ("service_time=1ms..1.5msx2", "is one value"),
             ("measure.repeats=1,2", "the same for all points"),
         ] {
             let wrong = read(text).expect_err(text);

@@ -267,7 +267,7 @@ impl Work {
         let arguments = SweepArgs::of_all(self.name.clone(), fields.clone(), changes, self.output.clone());
         let planned = sweep::planned(loaded, fields, &arguments, &self.platform, |_| RUNS, || Ok(()));
         let planned = planned.map(|(planned, ())| planned);
-        let Planned { workload, own, sweep, layout } = match planned {
+        let Planned { workload, own, sweep, layout, .. } = match planned {
             Ok(planned) => planned,
             Err(exit) => return Ok(Err(exit)),
         };

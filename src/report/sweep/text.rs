@@ -215,7 +215,8 @@ fn suspect(out: &mut String, label: &str, tuning: &Tuning, paint: Paint) {
 pub(super) fn compared(out: &mut String, baseline: &SweptArm, arm: &SweptArm, found: &AtCounts, paint: Paint) {
     let name = |arm: &SweptArm, workers| format!("{} ×{workers}", clean::line(&arm.spec.name));
     let names = (name(arm, found.arm), name(baseline, found.baseline));
-    let Comparison { finding, ratio, ci95, always_valid, rank_p, pairs, suspect, .. } = found.comparison;
+    let Comparison { ratio, ci95, always_valid, rank_p, pairs, suspect, .. } = found.comparison;
+    let finding = found.finding;
     let apart = matches!(found.basis, Basis::Apart);
     finding_line(
         out,
@@ -226,8 +227,12 @@ pub(super) fn compared(out: &mut String, baseline: &SweptArm, arm: &SweptArm, fo
     );
     let about = match found.basis {
         Basis::Best => "each with its best count",
-        Basis::Equal => "with equal counts: their best counts were not measured in pairs",
+        Basis::Equal => "with equal counts, at which both together did most",
         Basis::Apart => "each with its best count, measured at different times, which the interval allows for",
+    };
+    let about = match found.taken_back() {
+        Some(asked) => format!("{about}; it differs by itself, and not as one of {asked} comparisons (Holm)"),
+        None => about.to_owned(),
     };
     line(out, &paint.with(Paint::DIM, &format!("  {about}")));
     out.push('\n');

@@ -96,7 +96,7 @@ impl Conductor {
             SweepCounts::For(target) => Some(target),
             SweepCounts::Found | SweepCounts::Given(_) | SweepCounts::Own => None,
         };
-        self.begin_agenda(Agenda::Sweep(Sweeping::new(sweep)));
+        self.begin_agenda(Agenda::Sweep(Box::new(Sweeping::new(sweep))));
     }
 
     /// Measures every arm whose worker count was changed.

@@ -100,5 +100,5 @@ pub(super) async fn told(searching: &mut Option<Searching>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

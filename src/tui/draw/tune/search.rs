@@ -123,7 +123,7 @@ fn found(outcome: &Outcome, say: &mut impl FnMut(&str, Style), theme: &Theme) {
 fn steps(steps: &[TuneStep], room: usize, theme: &Theme) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let wide = |cell: fn(&TuneStep) -> String| steps.iter().map(|step| text::width(&cell(step))).max().unwrap_or(0);
-    let (what, figures): (fn(&TuneStep) -> String, fn(&TuneStep) -> String) = (|step| text::clean(&step.what), figures);
+    let what = |step: &TuneStep| text::clean(&step.what);
     let (first, second) = (wide(what), wide(figures));
     for (number, step) in (1..).zip(steps) {
         let lead = format!(" {number:>2}. {}  {}  ", text::pad(&what(step), first), text::pad(&figures(step), second));

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 pub use crate::os::accounting::Reaped;
 use crate::os::accounting::{Exit, Usage};
+use crate::os::process_table;
 use crate::os::resource_tracker::{self, Leader};
 use crate::os::teller::{Heard, Teller, Word, teller};
 
@@ -25,6 +26,16 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 pub(super) fn owned() -> MutexGuard<'static, BTreeSet<i32>> {
     // A thread that panicked with the lock did not leave the set half changed.
     OWNED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Children of this process that it has not started itself.
+fn arrived() -> Vec<Pid> {
+    let mut arrived = process_table::children();
+    if !arrived.is_empty() {
+        let owned = owned();
+        arrived.retain(|pid| !owned.contains(&process_table::raw(*pid)));
+    }
+    arrived
 }
 
 /// A child that runs its own program.
@@ -224,7 +235,7 @@ impl Child {
         let mut result = Ok(());
         let mut reached = false;
         let spares = signal == Signal::KILL && self.trackers != Trackers::No;
-        if self.leads_group && spares && resource_tracker::kill_others_of_group(self.pid, leader) {
+        if self.leads_group && spares && resource_tracker::kill_others_of_group(self.pid, leader, arrived()) {
             reached = true;
         } else if self.leads_group {
             let to_group = rustix::process::kill_process_group(self.pid, signal);

@@ -5,8 +5,7 @@
 
 use rustix::process::{Pid, Signal};
 
-use crate::os::child;
-use crate::os::process_table::{Stat, children, children_of_process, raw};
+use crate::os::process_table::{Stat, children_of_process, raw};
 
 /// What the interpreter of a tracker is told to run.
 const COMMAND: &[u8] = b"from multiprocessing.resource_tracker import main";
@@ -28,15 +27,11 @@ pub(super) enum Leader {
 }
 
 /// Kills a group without the trackers that are in it. `false` where there are none: nothing was done then.
-pub(super) fn kill_others_of_group(leader: Pid, state: Leader) -> bool {
+/// `arrived`: children of this process that it has not started itself.
+pub(super) fn kill_others_of_group(leader: Pid, state: Leader, arrived: Vec<Pid>) -> bool {
     let alive = |pid: &Pid| Stat::of(*pid).is_some_and(|stat| stat.group == raw(leader) && !stat.ended);
     let own = if state == Leader::MayLive { children_of_process(leader) } else { Vec::new() };
-    // Its own while it lives, ours when it is gone; whom we have started ourselves is none.
-    let mut arrived = children();
-    if !arrived.is_empty() {
-        let owned = child::owned();
-        arrived.retain(|pid| !owned.contains(&raw(*pid)));
-    }
+    // Its own while it lives, ours when it is gone.
     let mut nearby = own.into_iter().chain(arrived);
     if !nearby.any(|pid| alive(&pid) && is_one(pid)) {
         return false;

@@ -28,14 +28,14 @@ use crate::tui::history::{Past, Wish};
 use crate::tui::input::TerminalInput;
 use crate::tui::model::{self, Model};
 use crate::tui::notice::Notice;
-use crate::tui::opening::Opening;
+use crate::tui::opening::{self, Opening};
 use crate::tui::pacer::Pacer;
 use crate::tui::screen::TerminalScreen;
 use crate::tui::search::Wanted;
 use crate::tui::state::{self, UiEffect, UiState};
 use crate::tui::theme::{ColorDepth, Theme};
 use crate::tui::{DashboardEnd, DashboardOptions, Left, Measured, draw, keys, look, terminal, text};
-use crate::workload::model::{Dimension, SkippedArm, Workload};
+use crate::workload::model::{Dimension, Workload};
 
 /// Takes the terminal, shows the dashboard until the user or a signal ends it, gives the terminal back.
 ///
@@ -410,7 +410,7 @@ impl Dashboard {
             Ok(mut session) => {
                 let view = Arc::clone(&session.view.borrow_and_update());
                 self.ui.opened(&view);
-                self.ui.notice = skipped(&view.workload).or_else(|| offered(&view.workload));
+                self.ui.notice = opening::skipped(&view.workload).or_else(|| opening::offered(&view.workload));
                 self.opened = (entry, view.arms.iter().map(|arm| arm.workers).collect());
                 self.model.session = Some(view);
                 self.model.past.stale();
@@ -567,19 +567,6 @@ async fn sleep_until(due: Option<Instant>) {
         Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
     }
-}
-
-/// Which arms do not take part, and why.
-fn skipped(workload: &Workload) -> Option<String> {
-    let told = |arm: &SkippedArm| format!("{} is skipped: {}", text::clean(&arm.name), text::clean(&arm.reason));
-    let all: Vec<String> = workload.skipped.iter().map(told).collect();
-    (!all.is_empty()).then(|| all.join("; "))
-}
-
-/// What the file says is worth sweeping.
-fn offered(workload: &Workload) -> Option<String> {
-    let fields: Vec<String> = workload.sweep.iter().map(|field| text::clean(&field.to_string())).collect();
-    (!fields.is_empty()).then(|| format!("its file says what to sweep: {} (S)", fields.join(" ")))
 }
 
 /// What came of the session on its way; waits for ever without one.

@@ -5,7 +5,6 @@
 //! place of an entry is every one of them. Values are a list (`1,2,4`), a range of whole numbers (`1..8`), or one in which
 //! each value is so many times the one before (`1ms..64msx2`); a unit is kept.
 
-use crate::workload::redact;
 use crate::workload::units;
 use crate::workload::yaml::{self, Tree};
 
@@ -27,7 +26,7 @@ impl Dimension {
     /// As it may be told: what an environment holds may be a secret, so its values have numbers.
     pub(crate) fn as_told(&self) -> Self {
         let mut told = self.clone();
-        if redact::names_env(&told.path) {
+        if yaml::names_env(&told.path) {
             (1..).zip(&mut told.values).for_each(|(number, value)| *value = format!("#{number}"));
         }
         told

@@ -5,6 +5,7 @@
 
 use rustix::process::{Pid, Signal};
 
+use crate::os::owned;
 use crate::os::process_table::{Stat, children_of_process, raw};
 
 /// What the interpreter of a tracker is told to run.
@@ -27,12 +28,11 @@ pub(super) enum Leader {
 }
 
 /// Kills a group without the trackers that are in it. `false` where there are none: nothing was done then.
-/// `arrived`: children of this process that it has not started itself.
-pub(super) fn kill_others_of_group(leader: Pid, state: Leader, arrived: Vec<Pid>) -> bool {
+pub(super) fn kill_others_of_group(leader: Pid, state: Leader) -> bool {
     let alive = |pid: &Pid| Stat::of(*pid).is_some_and(|stat| stat.group == raw(leader) && !stat.ended);
     let own = if state == Leader::MayLive { children_of_process(leader) } else { Vec::new() };
     // Its own while it lives, ours when it is gone.
-    let mut nearby = own.into_iter().chain(arrived);
+    let mut nearby = own.into_iter().chain(owned::arrived());
     if !nearby.any(|pid| alive(&pid) && is_one(pid)) {
         return false;
     }

@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
 
-use crate::os::child::{self, Child, StartedChild};
+use crate::os::child::{Child, StartedChild};
 use crate::os::inherited;
+use crate::os::owned::owned;
 use crate::os::process_owner::ProcessOwner;
 use crate::os::surroundings::Surroundings;
 use crate::os::worded::{errno, worded};
@@ -246,7 +247,7 @@ impl Program {
         descriptors: &[(BorrowedFd<'_>, RawFd)],
         group: Option<BorrowedFd<'_>>,
     ) -> io::Result<Child> {
-        let owned = child::owned();
+        let owned = owned();
         match self.start(descriptors, group) {
             Ok(started) => Child::adopt(started, self.group == Group::Own, owned),
             Err(failed) => Err(self.explain(&failed)),

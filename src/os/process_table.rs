@@ -11,6 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::os::accounting::PageFaults;
 use crate::os::clock;
+use crate::os::process_owner::ProcessOwner;
 
 /// Whether a process that was told to stop has done so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,10 +53,15 @@ static OWN_CHILDREN: Mutex<Option<(u32, File)>> = Mutex::new(None);
 /// Children of the main thread as the kernel lists them: it inherits the orphans; empty where there is no such list.
 pub(super) fn children() -> Vec<Pid> {
     let own = std::process::id();
+    let path = format!("/proc/self/task/{own}/children");
+    // A guest leaves no descriptor open in its host.
+    if ProcessOwner::current().is_none() {
+        return children_of(&path);
+    }
     // A thread that panicked with the lock did not leave the file half changed.
     let mut kept = OWN_CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
     if kept.as_ref().is_none_or(|(pid, _)| *pid != own) {
-        *kept = File::open(format!("/proc/self/task/{own}/children")).ok().map(|list| (own, list));
+        *kept = File::open(path).ok().map(|list| (own, list));
     }
     let Some((_, list)) = kept.as_ref() else { return Vec::new() };
     let (mut text, mut part) = (Vec::new(), [0; 1024]);

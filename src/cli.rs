@@ -296,6 +296,9 @@ pub struct CompareArgs {
     /// Run all arms at the same time: a demonstration, not a measurement
     #[arg(long)]
     pub together: bool,
+    /// Do not ask before work that has items is done more than once, with several worker counts
+    #[arg(long, short)]
+    pub yes: bool,
     /// How the workload is changed before it is run.
     #[command(flatten)]
     pub changes: ChangeArgs,
@@ -315,8 +318,8 @@ impl CompareArgs {
     #[must_use]
     pub(crate) fn of_all(file: String, changes: ChangeArgs, output: Output) -> Self {
         let (engines, repeats, precision, max_repeats, warmup, together) = (Vec::new(), None, None, None, None, false);
-        let (batch, resume) = (HiddenBatchArgs::default(), None);
-        Self { file, engines, repeats, precision, max_repeats, warmup, together, changes, batch, resume, output }
+        let (batch, resume, yes) = (HiddenBatchArgs::default(), None, false);
+        Self { file, engines, repeats, precision, max_repeats, warmup, together, yes, changes, batch, resume, output }
     }
 }
 
@@ -348,6 +351,9 @@ pub struct SweepArgs {
     /// Runs of each arm that are not counted
     #[arg(long)]
     pub warmup: Option<u32>,
+    /// Do not ask before work that has items is done more than once
+    #[arg(long, short)]
+    pub yes: bool,
     /// How the workload is changed before it is run.
     #[command(flatten)]
     pub changes: ChangeArgs,

@@ -75,6 +75,9 @@ pub struct TuneArgs {
     /// Counted runs of each point that matters [default: 3], and up to three times as many where they tell too little
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub repeats: Option<u32>,
+    /// Do not ask before work that has items is done more than once
+    #[arg(long, short)]
+    pub yes: bool,
     /// How the workload is changed before it is run.
     #[command(flatten)]
     pub changes: ChangeArgs,

@@ -7,6 +7,7 @@ mod batch;
 mod calibration;
 pub(crate) mod check;
 pub(crate) mod compare;
+mod consent;
 mod console;
 pub(crate) mod dashboard;
 pub(crate) mod doctor;

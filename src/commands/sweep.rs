@@ -6,9 +6,10 @@ pub(super) mod scope;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::analysis::tuning::RUNS;
+use crate::analysis::tuning::{MORE, RUNS, most_counts};
 use crate::cli::{SweepArgs, WorkerCounts};
 use crate::commands::batch;
+use crate::commands::consent::{self, Extent};
 use crate::commands::drive::Driven;
 use crate::commands::headless::{self, Job};
 use crate::commands::measured::{self, partial};
@@ -19,9 +20,10 @@ use crate::commands::sweep_state::State;
 use crate::commands::target::Target;
 use crate::commands::{ExitReason, write};
 use crate::report::sweep::{SweepResults, SweptArm};
-use crate::session::view::{ArmView, SessionCommand, Sweep};
+use crate::session::view::{ArmView, SessionCommand, Sweep, SweepCounts};
 use crate::workload::model::{Dimension, EngineSpec, Workload};
 use crate::workload::source::Source;
+use crate::workload::stream::Stream;
 
 /// Tries what is asked for, or what the file says, or else worker counts that the results lead to.
 ///
@@ -98,6 +100,10 @@ fn prepared(
     let platform = Platform::detect();
     let workloads = cells.iter_mut().map(|cell| &mut cell.workload).collect();
     let counts = scope::check(workloads, counts_are_swept, &platform, &changes)?;
+    if output.keep.verb.is_none() {
+        let work: Vec<&Workload> = cells.iter().map(|cell| &cell.workload).collect();
+        consent::settle(&workload, &extent(&work, &counts, runs).words(), arguments.yes)?;
+    }
     let target = Target::open(output.output.as_deref(), &[file])?;
     let logs = Places::open(output, &[file])?;
     let measure = cells.first().map_or(workload.measure.clone(), |cell| cell.workload.measure.clone());
@@ -115,6 +121,21 @@ fn prepared(
     let own = flat.into_iter().map(|(.., own)| own).collect();
     let (workload, command) = (Arc::new(all), SessionCommand::Sweep(sweep));
     Ok((Job { verb: "sweep", workload, own, platform, command, target, batch: None, logs, state }, layout))
+}
+
+/// How often everything is done, at most.
+fn extent(cells: &[&Workload], counts: &SweepCounts, runs: u32) -> Extent {
+    let tasks = cells.iter().map(|cell| Stream::new(cell).total()).max().unwrap_or(0);
+    let arms = cells.iter().map(|cell| cell.engines.len() as u64).sum();
+    let (counts, runs, open) = match counts {
+        SweepCounts::Given(counts) => (counts.len() as u64, runs, false),
+        SweepCounts::Own => (1, runs, false),
+        SweepCounts::Found | SweepCounts::For(_) => {
+            (most_counts(u32::try_from(tasks).unwrap_or(u32::MAX)), runs.saturating_mul(MORE), true)
+        }
+    };
+    let warmest = cells.iter().max_by_key(|cell| cell.measure.warmup);
+    warmest.map_or_else(Extent::default, |cell| Extent::of_sweep(tasks, cell, (arms, counts), runs.into(), open))
 }
 
 /// Worker counts are the same, whether they are said as a field or with `--workers`.

@@ -3,7 +3,6 @@
 //! A workload is written in memory ([`text`]) and goes the way of any other: the dashboard on a terminal, headless without
 //! one. What it does is done for real, so that it says how often before it begins, and asks where that is more than once.
 
-mod consent;
 mod text;
 
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use crate::commands::console::Console;
 use crate::commands::dashboard::{self, Given};
 use crate::commands::farewell::{self, Again};
 use crate::commands::prepare::{self, Prepared};
-use crate::commands::{ExitReason, compare, process, programs, sweep, write};
+use crate::commands::{ExitReason, compare, consent, process, programs, sweep, write};
 use crate::os::terminal_input;
 
 /// What the verb is called where a workload has the name of its file.
@@ -100,8 +99,9 @@ fn run(arguments: &TryArgs, given: Given, batch: Option<Batch>) -> anyhow::Resul
     if changes.workers.as_ref().is_some_and(|counts| counts.single().is_none()) {
         let (file, changes) = (NAME.to_owned(), changes.clone());
         let (engines, sweep, batch) = (Vec::new(), Vec::new(), HiddenBatchArgs::default());
-        let (full, resume, repeats, warmup) = (false, None, None, None);
-        let arguments = SweepArgs { file, engines, sweep, full, resume, repeats, warmup, batch, changes, output };
+        // It has been asked.
+        let (full, resume, repeats, warmup, yes) = (false, None, None, None, true);
+        let arguments = SweepArgs { file, engines, sweep, full, resume, repeats, warmup, yes, batch, changes, output };
         let loaded = Ok((given.source, given.workload));
         return sweep::of(loaded, Vec::new(), &arguments, |workload| workload.measure.repeats.get());
     }

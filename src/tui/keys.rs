@@ -74,6 +74,8 @@ pub(crate) enum Action {
     Yes,
     /// Disagree with a question.
     No,
+    /// A key that is no answer to the question that stands.
+    NoAnswer,
     /// Type the words of a filter.
     Filter,
     /// Sort by the column to the left.
@@ -462,6 +464,7 @@ pub(crate) fn action(event: KeyEvent, context: KeyContext) -> Option<Action> {
         .flat_map(|binding| binding.keys)
         .find(|(key, _)| *key == pressed)
         .map(|(_, action)| *action)
+        .or_else(|| context.meets(KeyContext::ASK.or(KeyContext::CHOOSE)).then_some(Action::NoAnswer))
 }
 
 impl Binding {
@@ -550,6 +553,16 @@ mod tests {
                 assert!(bound, "{wanted:?} in {context:?}");
             }
         }
+    }
+
+    #[test]
+    fn every_key_is_answered_while_a_question_stands() {
+        let pressed = |code, context| action(KeyEvent::new(code, KeyModifiers::NONE), context);
+        for code in [KeyCode::Enter, KeyCode::Char('q'), KeyCode::Char('?')] {
+            assert_eq!(pressed(code, C::ASK), Some(A::NoAnswer), "no yes by chance");
+        }
+        assert_eq!(pressed(KeyCode::Char('q'), C::CHOOSE), Some(A::NoAnswer));
+        assert_eq!(pressed(KeyCode::Char('X'), C::MAIN), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod precision;
 pub(crate) mod rank_test;
 pub(crate) mod ranking;
 pub(crate) mod series;
+pub(crate) mod silence;
 #[cfg(test)]
 pub(crate) mod simulated;
 pub(crate) mod statistics;

@@ -241,8 +241,9 @@ impl Tuning {
         let next = match advice {
             Advice::Nothing | Advice::Use { .. } => None,
             // What others use is no room: nothing follows about a higher count.
-            Advice::Rising { best } => higher(best, &points, bounds.most)
-                .filter(|_| !points.iter().any(|point| point.workers == best && point.no_core_is_free(bounds) && !point.waits())),
+            Advice::Rising { best } => higher(best, &points, bounds.most).filter(|_| {
+                !points.iter().any(|point| point.workers == best && point.no_core_is_free(bounds) && !point.waits())
+            }),
             Advice::Unclear { best } => Some(best),
         };
         let why = why::sentence(&points, advice, next, bounds);

@@ -15,6 +15,7 @@ Targets:
   knee            the rate of arrivals beyond which the queue grows for as long as they come;
                   the file's own arrivals are replaced (poisson, or constant where they are)
 Where no count meets a limit, that is the answer, and the exit code is 0.
+Work that has items is done for real: how often is asked for first (--yes for scripts).
 
 Examples:
   poolscope tune io-wait                               how many workers, in the fewest runs

@@ -26,6 +26,7 @@ use crate::session::stream::SharedStream;
 use crate::session::view::{SessionCommand, SessionView};
 use crate::workload::items::ItemError;
 use crate::workload::model::{HaltWhy, Workload};
+use crate::workload::stream::Stream;
 
 /// What a verb has made of its arguments: everything was checked, and nothing was started.
 pub(super) struct Job {
@@ -335,6 +336,10 @@ fn show_beside(results: &impl Report, output: &Output) -> bool {
     // Of one whose reader has gone nobody wants to hear any more.
     if output.quiet || *results.ending() == Ending::Stopped(Some(libc::SIGPIPE)) {
         return false;
+    }
+    if results.workload().batch.done.is_some() && Stream::new(results.workload()).total() == 0 {
+        write::say("nothing is left to do");
+        return true;
     }
     let (colour, width) = (write::colored_stderr(output.color), write::stderr_width());
     write::say(results.text(TextOptions { colour, width, ..TextOptions::default() }).trim_end());

@@ -106,8 +106,13 @@ fn run(arguments: &TryArgs, given: Given, batch: Option<Batch>) -> anyhow::Resul
         return sweep::of(loaded, Vec::new(), &arguments, |workload| workload.measure.repeats.get());
     }
     if is_headless(arguments) {
+        let asks = !output.quiet && arguments.python.is_none() && arguments.batch.first().is_none();
         let arguments = CompareArgs::of_all(NAME.to_owned(), changes.clone(), output);
-        return compare::of(Ok(given.workload), &arguments, batch);
+        let exit = compare::of(Ok(given.workload), &arguments, batch)?;
+        if asks && exit == ExitReason::Done {
+            write::say("how many at a time? --workers 1..8 tries it: everything once with each number");
+        }
+        return Ok(exit);
     }
     // What was standard input has been read; keys come from the terminal.
     terminal_input::take(process()?).context("the dashboard needs a terminal for its keys; --headless goes without")?;

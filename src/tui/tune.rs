@@ -95,7 +95,10 @@ pub(super) fn sweep(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
         ui.question = Some(Question::Commands(Asked::Sweep {
             tasks: tasks(view),
             runs: u64::from(RUNS * MORE),
-            counts: on_screen(ui, view).filter_map(|arm| view.arms.get(arm)).map(|arm| most_counts(arm.most_workers)).sum(),
+            counts: on_screen(ui, view)
+                .filter_map(|arm| view.arms.get(arm))
+                .map(|arm| most_counts(arm.most_workers))
+                .sum(),
         }));
         return Vec::new();
     }

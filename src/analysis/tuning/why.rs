@@ -70,8 +70,11 @@ fn rising(point: &Point, has_risen: bool, next: u32, bounds: Bounds) -> String {
     if point.no_core_is_free(bounds) {
         let others = point.others.unwrap_or(0.0);
         // Tasks that lack a core wait too: only a rate that has risen tells that it is for something else.
-        let then = if has_risen { "cores are not what limits them" } else { "perhaps for a core: more workers would tell" };
-        return format!("tasks wait {waits} of their time, {then} ({busy} busy with them, {others:.1} with others). Try {next}");
+        let then =
+            if has_risen { "cores are not what limits them" } else { "perhaps for a core: more workers would tell" };
+        return format!(
+            "tasks wait {waits} of their time, {then} ({busy} busy with them, {others:.1} with others). Try {next}"
+        );
     }
     format!("tasks wait {waits} of their time and the cores {room} ({busy} busy): more workers pay. Try {next}")
 }

@@ -145,8 +145,14 @@ fn rows(out: &mut String, tuning: &Tuning, width: usize, paint: Paint) {
     let column_width = |column: &Column| {
         column.cells.iter().map(|cell| table::width(cell)).max().unwrap_or(0).max(table::width(column.title))
     };
-    let too_wide =
-        |columns: &[Column]| 2 + columns.iter().map(|column| column_width(column) + GAP).sum::<usize>() > width;
+    let marked = tuning.points.iter().map(|point| {
+        let marks: Vec<usize> = marks(point).iter().map(|(word, _)| table::width(word)).collect();
+        marks.iter().sum::<usize>() + marks.len() + 1
+    });
+    let marked = marked.max().unwrap_or(0);
+    let too_wide = |columns: &[Column]| {
+        2 + columns.iter().map(|column| column_width(column) + GAP).sum::<usize>() + marked > width
+    };
     while too_wide(&columns)
         && let Some(extra) = columns.iter().rposition(|column| column.extra)
     {
@@ -165,17 +171,8 @@ fn rows(out: &mut String, tuning: &Tuning, width: usize, paint: Paint) {
         let about = tuning.advice.workers() == Some(point.workers);
         let text = format!("{} {cells}", if about { "▸" } else { " " });
         let text = if about { paint.with(Paint::BOLD, &text) } else { text };
-        let mut marks = Vec::new();
-        if !point.suspect.is_empty() {
-            marks.push(paint.with(Paint::WARN, "SUSPECT"));
-        }
-        if point.dropped {
-            marks.push(paint.with(Paint::DIM, "dropped"));
-        }
-        if point.all_failed.is_some() {
-            marks.push(paint.with(Paint::BAD, "ALL FAILED"));
-        }
-        line(out, &format!("{text}  {}", marks.join(" ")));
+        let marks: Vec<String> = marks(point).into_iter().map(|(word, style)| paint.with(style, word)).collect();
+        line(out, format!("{text}  {}", marks.join(" ")).trim_end());
     }
     let is_short = |point: &&Point| point.runs() > 0 && point.wall / point.runs() < SHORT;
     if memory && tuning.points.iter().any(|point| is_short(&point)) {
@@ -184,6 +181,16 @@ fn rows(out: &mut String, tuning: &Tuning, width: usize, paint: Paint) {
             &paint.with(Paint::DIM, "  memory is sampled: runs of less than a second may have had more than was seen"),
         );
     }
+}
+
+/// What stands behind the row of a point.
+fn marks(point: &Point) -> Vec<(&'static str, anstyle::Style)> {
+    let all = [
+        (!point.suspect.is_empty(), "SUSPECT", Paint::WARN),
+        (point.dropped, "dropped", Paint::DIM),
+        (point.all_failed.is_some(), "ALL FAILED", Paint::BAD),
+    ];
+    all.into_iter().filter_map(|(is_so, word, style)| is_so.then_some((word, style))).collect()
 }
 
 fn columns(tuning: &Tuning) -> Vec<Column> {

@@ -222,6 +222,17 @@ fn what_is_printed_is_a_file_that_is_one_and_says_what_it_leaves_out() {
 }
 
 #[test]
+fn a_printed_file_is_checked_without_its_items() {
+    let folder = folder();
+    let script = "POOLSCOPE try --items - --print -- wc -l > w.yaml </dev/null; POOLSCOPE check w.yaml; cat";
+    let output = shell(&folder, &format!("printf 'a\\n' | ({script})"));
+    code(&output, 0);
+    let said = text(&output.stdout);
+    assert!(said.contains("come from standard input") && said.contains("w.yaml: valid"), "{said}");
+    assert!(said.ends_with("\na\n"), "it was left there: {said}");
+}
+
+#[test]
 fn arguments_arrive_as_they_were_given() {
     let folder = folder();
     let odd = "\u{85}|\u{9b}|\u{fffe}|\u{7f}|\u{202e}|\u{feff}|\u{2028}|\u{e0001}";

@@ -2,6 +2,7 @@
 
 mod after;
 mod batch;
+mod hints;
 mod history;
 mod schema;
 mod selector;
@@ -14,7 +15,6 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub use crate::analysis::tuning::goal::Goal;
@@ -45,19 +45,8 @@ impl Cli {
     /// The command line of this process; ends it where that is none.
     #[must_use]
     pub fn read() -> Self {
-        Self::try_parse().unwrap_or_else(|error| hinted(error, std::env::args_os().skip(1)).exit())
+        Self::try_parse().unwrap_or_else(|error| hints::hinted(error, std::env::args_os().skip(1)).exit())
     }
-}
-
-/// A pattern without quotes is several words before `try` sees it.
-fn hinted(mut error: clap::Error, words: impl Iterator<Item = OsString>) -> clap::Error {
-    let mut words = words.take_while(|word| word != "--");
-    let is_try = words.next().is_some_and(|verb| verb == "try");
-    if error.kind() == ErrorKind::UnknownArgument && is_try && words.any(|word| word == "--items") {
-        let tip = "a pattern needs quotes, so that the shell leaves it alone: --items '*.jpg'";
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
-    }
-    error
 }
 
 /// Arguments of the dashboard.
@@ -303,6 +292,9 @@ pub struct CompareArgs {
     /// Run all arms at the same time: a demonstration, not a measurement
     #[arg(long)]
     pub together: bool,
+    /// Do not ask before work that has items is done more than once, with several worker counts
+    #[arg(long, short)]
+    pub yes: bool,
     /// How the workload is changed before it is run.
     #[command(flatten)]
     pub changes: ChangeArgs,
@@ -322,8 +314,8 @@ impl CompareArgs {
     #[must_use]
     pub(crate) fn of_all(file: String, changes: ChangeArgs, output: Output) -> Self {
         let (engines, repeats, precision, max_repeats, warmup, together) = (Vec::new(), None, None, None, None, false);
-        let (batch, resume) = (HiddenBatchArgs::default(), None);
-        Self { file, engines, repeats, precision, max_repeats, warmup, together, changes, batch, resume, output }
+        let (batch, resume, yes) = (HiddenBatchArgs::default(), None, false);
+        Self { file, engines, repeats, precision, max_repeats, warmup, together, yes, changes, batch, resume, output }
     }
 }
 
@@ -333,7 +325,7 @@ pub struct TryArgs {
     /// The command, after --
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
-    /// Call this function instead of a command
+    /// Call this function instead of a command. Its results are compared, not kept: write them yourself
     #[arg(long, value_name = "MODULE:FUNCTION", conflicts_with = "command")]
     pub python: Option<String>,
     /// An argument of the function: VALUE is JSON where it can be, and text otherwise; the item alone without any

@@ -71,6 +71,45 @@ fn more_than_once_is_asked_for_and_nothing_is_done_before() {
 }
 
 #[test]
+fn a_file_of_items_is_swept_and_tuned_only_when_that_was_agreed_to() {
+    let folder = folder();
+    let file = "printf 'a\\nb\\n' > n; POOLSCOPE try --items n --print -- sh -c 'echo x >> done' sh > w.yaml";
+    code(&shell(&folder, file), 0);
+    for (verb, words) in [
+        ("sweep w.yaml --workers 1,2 --repeats 1", "4 executions in all: 2 tasks × 2 worker counts"),
+        ("sweep w.yaml", "up to 36 executions in all: 2 tasks × 2 worker counts × up to 9 repeats"),
+        ("compare w.yaml --workers 1,2", "4 executions in all"),
+        ("tune w.yaml", "2 executions in each run"),
+    ] {
+        let output = shell(&folder, &format!("setsid -w POOLSCOPE {verb} --quiet"));
+        code(&output, 2);
+        let said = text(&output.stderr);
+        assert!(said.contains(words) && said.contains("--yes"), "{verb}: {said}");
+        assert!(done(&folder).is_empty(), "{verb}");
+    }
+    code(&shell(&folder, "setsid -w POOLSCOPE sweep w.yaml --workers 1,2 --repeats 1 --quiet --yes"), 0);
+    assert_eq!(done(&folder).len(), 4);
+}
+
+#[test]
+fn a_quiet_batch_says_that_tasks_failed_and_a_joblog_of_other_work_skips_nothing() {
+    let folder = folder();
+    let file = "printf 'a\\nb\\n' > n; POOLSCOPE try --items n --print -- sh -c 'test $1 = a' sh > w.yaml";
+    code(&shell(&folder, file), 0);
+    let output = shell(&folder, "POOLSCOPE run w.yaml --joblog log -q");
+    code(&output, 0);
+    let said = text(&output.stderr);
+    assert!(said.contains("1 of the tasks did not succeed") && said.contains("--fail-on-error"), "{said}");
+    let output = shell(&folder, "sed 's/test/test -n/' w.yaml > other.yaml; POOLSCOPE run other.yaml --resume log -q");
+    assert!(text(&output.stderr).contains("0 of 1 lines that succeeded are of this work"), "{}", text(&output.stderr));
+    code(&shell(&folder, "POOLSCOPE run w.yaml --set 'tasks.0.success_codes=[0,1]' --resume log -q"), 0);
+    let output = shell(&folder, "POOLSCOPE run w.yaml --resume log");
+    code(&output, 0);
+    let said = text(&output.stderr);
+    assert!(said.contains("nothing is left to do") && !said.contains("wall time"), "{said}");
+}
+
+#[test]
 fn several_worker_counts_are_a_sweep() {
     let folder = folder();
     let script = "POOLSCOPE try --count 4 --workers 1..2 --yes --format json -- sh -c 'echo x >> done'";
@@ -180,6 +219,17 @@ fn what_is_printed_is_a_file_that_is_one_and_says_what_it_leaves_out() {
         text(&output.stdout)
     );
     assert!(text(&output.stderr).contains("--workers 1,2,3"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_printed_file_is_checked_without_its_items() {
+    let folder = folder();
+    let script = "POOLSCOPE try --items - --print -- wc -l > w.yaml </dev/null; POOLSCOPE check w.yaml; cat";
+    let output = shell(&folder, &format!("printf 'a\\n' | ({script})"));
+    code(&output, 0);
+    let said = text(&output.stdout);
+    assert!(said.contains("come from standard input") && said.contains("w.yaml: valid"), "{said}");
+    assert!(said.ends_with("\na\n"), "it was left there: {said}");
 }
 
 #[test]

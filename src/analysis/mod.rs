@@ -17,6 +17,7 @@ pub(crate) mod rank_test;
 pub(crate) mod ranking;
 pub(crate) mod series;
 pub(crate) mod shares;
+pub(crate) mod silence;
 #[cfg(test)]
 pub(crate) mod simulated;
 pub(crate) mod statistics;

@@ -37,6 +37,8 @@ const NEAR: f64 = 0.8;
 const DISTURBED: f64 = 1.0 / 3.0;
 /// Share of the usable cores beyond which they are busy.
 const BUSY: f64 = 0.9;
+/// Share of their time above which tasks that wait do not lack a core.
+const WAITING: f64 = 0.8;
 /// Doublings in a row that gain less than [`WITHIN`], after which a sweep doubles no further.
 const FLAT: usize = 2;
 
@@ -126,6 +128,17 @@ impl Point {
         let cores = f64::from(bounds.cores);
         let others = self.others.unwrap_or(0.0);
         self.cores_used < BUSY * cores && others > (1.0 - BUSY) * cores && self.cores_used + others >= BUSY * cores
+    }
+
+    /// The part of their time in which its tasks waited for something and computed nothing.
+    fn waiting(&self) -> f64 {
+        1.0 - (self.cpu.as_secs_f64() / self.worker_time.work.as_secs_f64().max(1e-9)).clamp(0.0, 1.0)
+    }
+
+    /// Whether its tasks wait so much that cores are not what limits it. Where other programs have taken the cores, tasks that compute
+    /// wait for these, and their CPU time and what the others have used add up to what there is: so it has to be most of the time.
+    fn waits(&self) -> bool {
+        self.waiting() > WAITING
     }
 
     /// Mean rate in succeeded tasks per second; `None` where nothing succeeded.
@@ -231,8 +244,9 @@ impl Tuning {
         let next = match advice {
             Advice::Nothing | Advice::Use { .. } => None,
             // What others use is no room: nothing follows about a higher count.
-            Advice::Rising { best } => higher(best, &points, bounds.most)
-                .filter(|_| !points.iter().any(|point| point.workers == best && point.no_core_is_free(bounds))),
+            Advice::Rising { best } => higher(best, &points, bounds.most).filter(|_| {
+                !points.iter().any(|point| point.workers == best && point.no_core_is_free(bounds) && !point.waits())
+            }),
             Advice::Unclear { best } => Some(best),
         };
         let why = why::sentence(&points, advice, next, bounds);
@@ -537,6 +551,14 @@ pub(crate) fn clearly_bad(tried: &[Tried]) -> Vec<usize> {
 fn between(low: u32, high: u32) -> Option<u32> {
     let middle = low + (high - low) / 2;
     (middle > low).then_some(middle)
+}
+
+/// How many counts a sweep tries at most: every doubling, and all that lie in the way of two bisections, of the smallest count that
+/// is good enough and of the border of what works at all.
+#[must_use]
+pub(crate) fn most_counts(most: u32) -> u64 {
+    let doublings = doublings(most).count() as u64;
+    doublings + 2 * doublings.saturating_sub(2)
 }
 
 /// 1, 2, 4, 8 ... and the most at last.

@@ -31,7 +31,8 @@ tasks with SIGTERM and, after their grace period, SIGKILL; a second one kills.";
 pub(super) const AFTER_RUN: &str = "\
 Makes one run, without a warm-up; compare repeats. Where there are items, or an option of
 a batch is given, what commands write goes to standard output, each task's whole, and the
-report to standard error.
+report to standard error. Failed tasks are told and the exit code is 0, or 1 with
+--fail-on-error.
 
 Examples:
   poolscope run cpu-uniform                            the first arm of a bundled workload
@@ -51,6 +52,7 @@ pub(super) const AFTER_SWEEP: &str = "\
 Without --workers each engine is tried with 1, 2, 4, 8 ... workers until two gains are
 below 5 %, then between the last count that is not good enough and the first that is.
 Serial engines are left out; of engines that differ only in their workers one is enough.
+Work that has items is done for real: how often is asked for first (--yes for scripts).
 
 Examples:
   poolscope sweep io-wait                              finds the count by itself
@@ -75,7 +77,12 @@ Examples:
 
 pub(super) const AFTER_TRY: &str = "\
 What is tried is done for real. How often is said before it begins; more than one engine,
-worker count or repeat is asked for first (--yes for scripts).
+worker count or repeat is asked for first (--yes for scripts). No item at all is bad input
+(exit code 2), as nothing was started.
+
+On a terminal it is the dashboard, and what the commands write is not kept: > FILE or
+--headless gives it out. Results of a function are compared, not kept: write them yourself.
+With > FILE, --joblog (or another option of a batch) or --workers 1..8 it is headless.
 
 FILE is lines of text, CSV (*.csv) or lines of JSON (*.jsonl); - is standard input. In the
 command {item} stands for the item, {} for short, {item.name} {item.stem} {item.ext}

@@ -26,6 +26,20 @@ pub struct BatchArgs {
 }
 
 impl BatchArgs {
+    /// As they are typed.
+    pub(crate) fn words(&self) -> Vec<String> {
+        // Every option is looked at: a new one does not get lost.
+        let Self { joblog, resume, halt, keep_order } = self;
+        let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let valued = [
+            ("--joblog", joblog.as_ref().map(path)),
+            ("--resume", resume.as_ref().map(path)),
+            ("--halt", halt.map(|halt| halt.to_string())),
+        ];
+        let given = valued.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?])).flatten();
+        given.chain(keep_order.then(|| "--keep-order".to_owned())).collect()
+    }
+
     /// The first of them that is given.
     pub(crate) fn first(&self) -> Option<&'static str> {
         let given = [

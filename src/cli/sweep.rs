@@ -35,6 +35,9 @@ pub struct SweepArgs {
     /// Runs of each arm that are not counted
     #[arg(long)]
     pub warmup: Option<u32>,
+    /// Do not ask before work that has items is done more than once
+    #[arg(long, short)]
+    pub yes: bool,
     /// How the workload is changed before it is run.
     #[command(flatten)]
     pub changes: ChangeArgs,
@@ -50,8 +53,8 @@ impl SweepArgs {
     /// All arms, with the usual runs.
     #[must_use]
     pub(crate) fn of_all(file: String, sweep: Vec<Dimension>, changes: ChangeArgs, output: Output) -> Self {
-        let (engines, full, resume, repeats, warmup) = (Vec::new(), false, None, None, None);
+        let (engines, full, resume, repeats, warmup, yes) = (Vec::new(), false, None, None, None, false);
         let batch = HiddenBatchArgs::default();
-        Self { file, engines, sweep, full, resume, repeats, warmup, changes, batch, output }
+        Self { file, engines, sweep, full, resume, repeats, warmup, yes, changes, batch, output }
     }
 }

@@ -15,6 +15,7 @@ Targets:
   knee            the rate of arrivals beyond which the queue grows for as long as they come;
                   the file's own arrivals are replaced (poisson, or constant where they are)
 Where no count meets a limit, that is the answer, and the exit code is 0.
+Work that has items is done for real: how often is asked for first (--yes for scripts).
 
 Examples:
   poolscope tune io-wait                               how many workers, in the fewest runs
@@ -52,6 +53,9 @@ pub struct TuneArgs {
     /// Counted runs of each point that matters [default: 3], and up to three times as many where they tell too little
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub repeats: Option<u32>,
+    /// Do not ask before work that has items is done more than once
+    #[arg(long, short)]
+    pub yes: bool,
     /// How the workload is changed before it is run.
     #[command(flatten)]
     pub changes: ChangeArgs,

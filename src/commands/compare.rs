@@ -99,7 +99,7 @@ fn several(arguments: &CompareArgs) -> anyhow::Result<ExitReason> {
         write::say("error: --precision and --max-repeats take one number of workers; a sweep decides on its own runs");
         return Ok(ExitReason::BadInput);
     }
-    let CompareArgs { file, engines, repeats, warmup, changes, output, .. } = arguments;
+    let CompareArgs { file, engines, repeats, warmup, yes, changes, output, .. } = arguments;
     let arguments = SweepArgs {
         file: file.clone(),
         engines: engines.clone(),
@@ -108,6 +108,7 @@ fn several(arguments: &CompareArgs) -> anyhow::Result<ExitReason> {
         resume: None,
         repeats: *repeats,
         warmup: *warmup,
+        yes: *yes,
         batch: HiddenBatchArgs::default(),
         changes: changes.clone(),
         output: output.clone(),

@@ -1,8 +1,10 @@
 //! What the dashboard leaves on the terminal: what was measured last, and the command that measures it again.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::analysis::silence;
 use crate::cli::{ChangeArgs, DashboardArgs};
 use crate::commands::{ExitReason, drive, headless, measured, write};
 use crate::report::sweep::SweptArm;
@@ -10,6 +12,7 @@ use crate::report::{self, ascii, shell};
 use crate::session::stream::SharedStream;
 use crate::session::view::{ArmView, Mode, SessionView};
 use crate::tui::Measured;
+use crate::workload::model::Work;
 use crate::workload::source;
 use crate::workload::units::format_duration;
 
@@ -57,7 +60,7 @@ pub(super) fn say(
         text.push_str(&report::sweep::text::counts(&swept, options));
     }
     let text = if look.ascii { ascii::text(&text) } else { write::shown_on(&text, true) };
-    let again = repeat.lines(view, &measured.opened_with);
+    let again = format!("{}{}", repeat.lines(view, &measured.opened_with), notes(view, repeat.again.is_some()));
     // A terminal that is gone takes nothing, which is no loss.
     if let Err(error) = write::stdout(&format!("{text}\n{again}")) {
         write::say(&format!("error: {error:#}"));
@@ -79,16 +82,76 @@ fn swept(view: &SessionView) -> Vec<SweptArm> {
     tried.map(arm).collect()
 }
 
+/// What is to be known of the user's own programs: that what they wrote is gone, and why they may not have answered.
+fn notes(view: &SessionView, typed: bool) -> String {
+    let lost = |work: &Work| matches!(work, Work::Command(command) if command.options.output.is_none());
+    let is_lost = view.workload.classes.iter().any(|class| lost(&class.work));
+    let silent = view.arms.iter().filter_map(ArmView::latest).any(|run| silence::is_silent(&view.workload, run));
+    let mut notes = String::new();
+    if is_lost && (typed || view.workload.has_items()) {
+        notes.push_str("note: what the commands wrote was not kept: ");
+        notes.push_str(match typed {
+            true => "> FILE, --headless or keep_output (in a file)\n",
+            false => "`poolscope run` gives it out, keep_output keeps it\n",
+        });
+    }
+    if silent {
+        notes.push_str(&format!("note: {}\n", silence::HINT));
+    }
+    notes
+}
+
+/// Command line with another number of workers, which is said before what is called.
+fn with_workers(words: &[String], option: Vec<String>) -> Vec<String> {
+    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let (own, rest) = words.split_at(end);
+    let mut kept = Vec::new();
+    let mut own = own.iter();
+    while let Some(word) = own.next() {
+        match word.as_str() {
+            "--workers" => {
+                own.next();
+            }
+            word if word.starts_with("--workers=") => {}
+            _ => kept.push(word.clone()),
+        }
+    }
+    kept.into_iter().chain(option).chain(rest.iter().cloned()).collect()
+}
+
+fn sweep_line(command: Option<Vec<String>>) -> String {
+    command.map_or_else(String::new, |words| {
+        format!("With all worker counts that were tried:\n  {}\n", shell::join(&words))
+    })
+}
+
+/// All worker counts that were tried, where these are several.
+fn tried(view: &SessionView) -> Option<String> {
+    let points = view.arms.iter().filter(|arm| arm.tuning.points.len() > 1).flat_map(|arm| &arm.tuning.points);
+    let counts: BTreeSet<u32> = points.map(|point| point.workers).collect();
+    (counts.len() > 1).then(|| counts.iter().map(u32::to_string).collect::<Vec<_>>().join(","))
+}
+
 impl Repeat<'_> {
     /// A line that says what it is, and the command on a line of its own.
     fn lines(&self, view: &SessionView, opened_with: &[u32]) -> String {
         if let Some(Again { words, piped }) = self.again {
             let given = if *piped { ", given the same items once more" } else { "" };
-            return format!("To repeat it{given}:\n  {}\n", shell::join(words));
+            let counts = workers(view, opened_with, true);
+            let words = match counts.is_empty() {
+                true => words.clone(),
+                false => {
+                    with_workers(words, counts.into_iter().flat_map(|count| ["--set".to_owned(), count]).collect())
+                }
+            };
+            let sweep = tried(view).map(|counts| with_workers(&words, vec!["--workers".to_owned(), counts]));
+            return format!("To repeat it{given}:\n  {}\n{}", shell::join(&words), sweep_line(sweep));
         }
         let piped = is_piped(self.file);
         let again = if piped { "To repeat it, given the same workload once more:" } else { "To repeat it:" };
-        format!("{again}\n  {}\n", shell::join(&self.command(view, opened_with)))
+        let command = self.command(view, opened_with);
+        let sweep = tried(view).map(|counts| with_workers(&command, vec!["--workers".to_owned(), counts]));
+        format!("{again}\n  {}\n{}", shell::join(&command), sweep_line(sweep))
     }
 
     /// The command line that makes the same comparison without the dashboard.
@@ -233,6 +296,25 @@ mod tests {
         let words = repeat("f", true, &four).command(&view, &[4, 2, 4]);
         let counts = ["engines.0.workers=1", "engines.1.workers=2", "engines.2.workers=4"];
         assert_eq!(read(&words).1.set[1..], counts);
+    }
+
+    #[test]
+    fn a_typed_command_line_gets_the_counts_before_what_it_calls() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let mut view = fixture::one_arm();
+        let before = view.arms[0].told.0;
+        view.arms[0].told.0 = before + 2;
+        let again = Again { words: words("poolscope try --workers 4 --count 9 -- x --workers 5"), piped: false };
+        let plain = ChangeArgs::default();
+        let repeat = Repeat { again: Some(&again), ..repeat("try", true, &plain) };
+        view.arms[0].tuning = Arc::default();
+        let told = repeat.lines(&view, &[before]);
+        let wanted = format!("try --count 9 --set engines.0.workers={} -- x --workers 5", before + 2);
+        assert!(told.contains(&wanted) && !told.contains("tried"), "{told}");
+        view.arms[0].tuning = Arc::clone(&fixture::tuned().arms[0].tuning);
+        let told = repeat.lines(&view, &[before + 2]);
+        assert!(told.contains("--workers 4 --count 9 -- x --workers 5"), "as it was: {told}");
+        assert!(told.contains("tried:\n  poolscope try --count 9 --workers 1,2,4"), "{told}");
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::session::stream::SharedStream;
 use crate::session::view::{SessionCommand, SessionView};
 use crate::workload::items::ItemError;
 use crate::workload::model::{HaltWhy, Workload};
+use crate::workload::stream::Stream;
 
 /// What a verb has made of its arguments: everything was checked, and nothing was started.
 pub(super) struct Job {
@@ -99,6 +100,7 @@ pub(super) fn execute<R: Report>(
         }
     };
     let beside_output = batch.as_ref().is_some_and(|batch| batch.gives_output);
+    let is_batch = batch.is_some();
     if let Some(Err(problem)) = batch.map(Batch::finish) {
         driven.ending = problem.ending(driven.ending);
     }
@@ -106,14 +108,20 @@ pub(super) fn execute<R: Report>(
         driven.ending = with_lost_items(driven.ending, &error);
     }
     let results = results(&driven);
-    let exit = if beside_output && target.is_standard() {
-        verdict(&results, output, show_beside(&results, output))
+    let (exit, on_page) = if beside_output && target.is_standard() {
+        let on_page = show_beside(&results, output);
+        (verdict(&results, output, on_page), on_page)
     } else {
         let on_page = target.is_standard() && output.format == ResultFormat::Text;
         let text = page(&results, output, target.is_standard(), rows.as_ref());
         let written = target.deliver(&text);
-        verdict(&results, output, on_page).or_graver(written)
+        (verdict(&results, output, on_page).or_graver(written), on_page)
     };
+    // An exit code of 0 alone would hide them.
+    if is_batch && !on_page && exit == ExitReason::Done && results.unsuccessful() > 0 {
+        let count = results.unsuccessful();
+        write::say(&format!("warning: {count} of the tasks did not succeed; with --fail-on-error that is exit code 1"));
+    }
     if keeper.keeps() {
         // Somebody may hold the database: a signal is not to wait for that.
         release_ending();
@@ -328,6 +336,10 @@ fn show_beside(results: &impl Report, output: &Output) -> bool {
     // Of one whose reader has gone nobody wants to hear any more.
     if output.quiet || *results.ending() == Ending::Stopped(Some(libc::SIGPIPE)) {
         return false;
+    }
+    if results.workload().batch.done.is_some() && Stream::new(results.workload()).total() == 0 {
+        write::say("nothing is left to do");
+        return true;
     }
     let (colour, width) = (write::colored_stderr(output.color), write::stderr_width());
     write::say(results.text(TextOptions { colour, width, ..TextOptions::default() }).trim_end());

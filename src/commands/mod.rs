@@ -8,6 +8,7 @@ mod calibration;
 pub(crate) mod check;
 mod claims;
 pub(crate) mod compare;
+mod consent;
 mod console;
 pub(crate) mod dashboard;
 pub(crate) mod doctor;

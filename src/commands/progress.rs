@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::analysis::silence;
 use crate::cli::Output;
 use crate::commands::console::Console;
 use crate::commands::write;
@@ -16,7 +17,13 @@ use crate::session::view::SessionView;
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Shows how far a session is.
-pub(super) enum Progress {
+pub(super) struct Progress {
+    form: Form,
+    /// The run of which was said that nothing answers.
+    silent: Option<String>,
+}
+
+enum Form {
     /// Nothing at all, or nothing but answers to signals.
     Silent {
         quiet: bool,
@@ -29,22 +36,26 @@ pub(super) enum Progress {
 impl Progress {
     pub(super) fn new(output: &Output, console: Console) -> Self {
         if output.quiet || output.no_progress {
-            return Self::Silent { quiet: output.quiet };
+            return Self::of(Form::Silent { quiet: output.quiet });
         }
         if !std::io::stderr().is_terminal() || console.is_dumb() {
-            return Self::Lines(Instant::now(), String::new());
+            return Self::of(Form::Lines(Instant::now(), String::new()));
         }
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
         let template = "{prefix} {wide_bar} {pos}/{len} {percent:>3} %  {msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars(if console.ascii(true) { "##." } else { "██░" }));
         }
-        Self::Bar(bar)
+        Self::of(Form::Bar(bar))
+    }
+
+    fn of(form: Form) -> Self {
+        Self { form, silent: None }
     }
 
     /// What is drawn on a terminal.
     pub(super) fn bar(&self) -> Option<ProgressBar> {
-        if let Self::Bar(bar) = self { Some(bar.clone()) } else { None }
+        if let Form::Bar(bar) = &self.form { Some(bar.clone()) } else { None }
     }
 
     pub(super) fn show(&mut self, view: &SessionView) {
@@ -54,9 +65,13 @@ impl Progress {
         let done = run.done();
         let left = run.remaining(view.workload.arrivals.last(run.total).map(Moment::from));
         let eta = left.map_or(String::new(), |left| format!("  ETA {}", FormattedDuration(left)));
-        match self {
-            Self::Silent { .. } => {}
-            Self::Bar(bar) => {
+        if silence::is_silent(&view.workload, run) && self.silent.as_ref() != Some(&title) {
+            self.note(&format!("note: {}", silence::HINT));
+            self.silent = Some(title.clone());
+        }
+        match &mut self.form {
+            Form::Silent { .. } => {}
+            Form::Bar(bar) => {
                 if bar.prefix() != title {
                     bar.reset();
                     bar.set_prefix(title);
@@ -65,7 +80,7 @@ impl Progress {
                 bar.set_position(done);
                 bar.set_message(format!("{:.1}/s{eta}", run.throughput));
             }
-            Self::Lines(last, about) => {
+            Form::Lines(last, about) => {
                 if *about != title {
                     write::say(&title);
                     *about = title;
@@ -79,15 +94,15 @@ impl Progress {
     }
 
     pub(super) fn note(&self, text: &str) {
-        match self {
-            Self::Bar(bar) => bar.println(text),
-            Self::Silent { quiet: true } => {}
+        match &self.form {
+            Form::Bar(bar) => bar.println(text),
+            Form::Silent { quiet: true } => {}
             _ => write::say(text),
         }
     }
 
     pub(super) fn finish(&self) {
-        if let Self::Bar(bar) = self {
+        if let Form::Bar(bar) = &self.form {
             bar.finish_and_clear();
         }
     }

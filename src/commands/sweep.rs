@@ -6,10 +6,11 @@ pub(super) mod scope;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::analysis::tuning::RUNS;
+use crate::analysis::tuning::{MORE, RUNS, most_counts};
 use crate::cli::{SweepArgs, WorkerCounts};
 use crate::commands::batch;
 use crate::commands::claims;
+use crate::commands::consent::{self, Extent};
 use crate::commands::drive::Driven;
 use crate::commands::headless::{self, Job};
 use crate::commands::measured::{self, partial};
@@ -21,9 +22,10 @@ use crate::commands::target::Target;
 use crate::commands::{ExitReason, write};
 use crate::report::ending::Ending;
 use crate::report::sweep::{SweepResults, SweptArm};
-use crate::session::view::{ArmView, SessionCommand, SessionView, Sweep};
+use crate::session::view::{ArmView, SessionCommand, SessionView, Sweep, SweepCounts};
 use crate::workload::model::{Dimension, Workload};
 use crate::workload::source::Source;
+use crate::workload::stream::Stream;
 
 /// Tries what is asked for, or what the file says, or else worker counts that the results lead to.
 ///
@@ -93,7 +95,10 @@ fn prepared(
     let SweepArgs { file, output, .. } = arguments;
     let platform = Platform::detect();
     let base = Arc::clone(&loaded.1);
-    let places = || {
+    let places = |extent: &Extent| {
+        if output.keep.verb.is_none() {
+            consent::settle(&base, &extent.words(), arguments.yes)?;
+        }
         let target = Target::open(output.output.as_deref(), &[file])?;
         claims::check(file, &base, output, None, arguments.resume.as_deref())?;
         Ok((target, Places::open(output, &[file])?))
@@ -107,14 +112,14 @@ fn prepared(
     Ok((Job { verb: "sweep", workload, own, platform, command, target, batch: None, logs, state }, layout))
 }
 
-/// What is run for some dimensions. `checked` is called once all is known to be good, before interpreters are looked at.
+/// What is run for some dimensions. `checked` is told how often everything will be done once all is known to be good, before interpreters are looked at.
 pub(super) fn planned<T>(
     (source, workload): (Source, Arc<Workload>),
     mut dimensions: Vec<Dimension>,
     arguments: &SweepArgs,
     platform: &Platform,
     repeats: fn(&Workload) -> u32,
-    checked: impl FnOnce() -> Prepared<T>,
+    checked: impl FnOnce(&Extent) -> Prepared<T>,
 ) -> Prepared<(Planned, T)> {
     let SweepArgs { engines, changes, .. } = arguments;
     let mut changes = changes.clone();
@@ -139,7 +144,8 @@ pub(super) fn planned<T>(
     }
     let workloads = cells.iter_mut().map(|cell| &mut cell.workload).collect();
     let counts = scope::check(workloads, counts_are_swept, platform, &changes)?;
-    let checked = checked()?;
+    let work: Vec<&Workload> = cells.iter().map(|cell| &cell.workload).collect();
+    let checked = checked(&extent(&work, &counts, runs))?;
     let measure = cells.first().map_or(workload.measure.clone(), |cell| cell.workload.measure.clone());
     let flat = cells::flat(cells)?;
     let baseline = workload.engines.get(workload.baseline).map(|engine| engine.name.clone());
@@ -152,6 +158,21 @@ pub(super) fn planned<T>(
     let layout = Layout { dimensions, arms: flat.iter().map(|(_, arm, _)| arm.clone()).collect(), runs };
     let own = flat.into_iter().map(|(.., own)| own).collect();
     Ok((Planned { workload: all, own, sweep, layout, counts_are_swept }, checked))
+}
+
+/// How often everything is done, at most.
+fn extent(cells: &[&Workload], counts: &SweepCounts, runs: u32) -> Extent {
+    let tasks = cells.iter().map(|cell| Stream::new(cell).total()).max().unwrap_or(0);
+    let arms = cells.iter().map(|cell| cell.engines.len() as u64).sum();
+    let (counts, runs, open) = match counts {
+        SweepCounts::Given(counts) => (counts.len() as u64, runs, false),
+        SweepCounts::Own => (1, runs, false),
+        SweepCounts::Found | SweepCounts::For(_) => {
+            (most_counts(u32::try_from(tasks).unwrap_or(u32::MAX)), runs.saturating_mul(MORE), true)
+        }
+    };
+    let warmest = cells.iter().max_by_key(|cell| cell.measure.warmup);
+    warmest.map_or_else(Extent::default, |cell| Extent::of_sweep(tasks, cell, (arms, counts), runs.into(), open))
 }
 
 /// Worker counts are the same, whether they are said as a field or with `--workers`.

@@ -3,7 +3,6 @@
 //! A workload is written in memory ([`text`]) and goes the way of any other: the dashboard on a terminal, headless without
 //! one. What it does is done for real, so that it says how often before it begins, and asks where that is more than once.
 
-mod consent;
 mod text;
 
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use crate::commands::console::Console;
 use crate::commands::dashboard::{self, Given};
 use crate::commands::farewell::{self, Again};
 use crate::commands::prepare::{self, Prepared};
-use crate::commands::{ExitReason, claims, compare, process, programs, sweep, write};
+use crate::commands::{ExitReason, claims, compare, consent, process, programs, sweep, write};
 use crate::os::terminal_input;
 
 /// What the verb is called where a workload has the name of its file.
@@ -101,14 +100,20 @@ fn run(arguments: &TryArgs, given: Given, batch: Option<Batch>) -> anyhow::Resul
     if changes.workers.as_ref().is_some_and(|counts| counts.single().is_none()) {
         let (file, changes) = (NAME.to_owned(), changes.clone());
         let (engines, sweep, batch) = (Vec::new(), Vec::new(), HiddenBatchArgs::default());
-        let (full, resume, repeats, warmup) = (false, None, None, None);
-        let arguments = SweepArgs { file, engines, sweep, full, resume, repeats, warmup, batch, changes, output };
+        // It has been asked.
+        let (full, resume, repeats, warmup, yes) = (false, None, None, None, true);
+        let arguments = SweepArgs { file, engines, sweep, full, resume, repeats, warmup, yes, batch, changes, output };
         let loaded = Ok((given.source, given.workload));
         return sweep::of(loaded, Vec::new(), &arguments, |workload| workload.measure.repeats.get());
     }
     if is_headless(arguments) {
+        let asks = !output.quiet && arguments.python.is_none() && arguments.batch.first().is_none();
         let arguments = CompareArgs::of_all(NAME.to_owned(), changes.clone(), output);
-        return compare::of(Ok(given.workload), &arguments, batch);
+        let exit = compare::of(Ok(given.workload), &arguments, batch)?;
+        if asks && exit == ExitReason::Done {
+            write::say("how many at a time? --workers 1..8 tries it: everything once with each number");
+        }
+        return Ok(exit);
     }
     // What was standard input has been read; keys come from the terminal.
     terminal_input::take(process()?).context("the dashboard needs a terminal for its keys; --headless goes without")?;

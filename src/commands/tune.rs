@@ -10,7 +10,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::analysis::failing::AllFailed;
-use crate::analysis::tuning::RUNS;
+use crate::analysis::tuning::{MORE, RUNS, most_counts};
 use crate::cli::{Goal, Output, ResultFormat, TuneArgs};
 use crate::commands::claims;
 use crate::commands::console::Console;
@@ -19,7 +19,7 @@ use crate::commands::headless;
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::progress::Progress;
 use crate::commands::target::Target as Place;
-use crate::commands::{ExitReason, leave, python, write};
+use crate::commands::{ExitReason, consent, leave, python, write};
 use crate::report::clean;
 use crate::report::ending::Ending;
 use crate::report::text::TextOptions;
@@ -129,9 +129,23 @@ fn prepared<'a>(arguments: &'a TuneArgs, stage: &'a mut dyn Stage) -> Prepared<(
     let (source, workload) = prepare::source_and_workload(file, changes, output.color)?;
     let platform = Platform::detect();
     prepare::envelope(&workload, &platform, changes, false)?;
+    consent::settle(&workload, &extent(arguments, &workload), arguments.yes)?;
     let place = Place::open(output.output.as_deref(), &[file])?;
     claims::check(file, &workload, output, None, None)?;
     Ok((Tuner::new(arguments, (source, workload), platform, stage), place))
+}
+
+/// How often everything is done: in a search the results decide about that.
+fn extent(arguments: &TuneArgs, workload: &Workload) -> String {
+    let tasks = Stream::new(workload).total();
+    let most = most_counts(u32::try_from(tasks).unwrap_or(u32::MAX));
+    let runs = u64::from(arguments.repeats.unwrap_or(RUNS).saturating_mul(MORE));
+    let warmups = u64::from(workload.measure.warmup);
+    let most = match (arguments.goal, arguments.also.is_empty()) {
+        (Goal::Count(_), true) => format!(": up to {} runs", most.saturating_mul(runs).saturating_add(warmups)),
+        _ => String::new(),
+    };
+    format!("{tasks} executions in each run, and the results decide how many runs there are{most}")
 }
 
 /// A search under way.

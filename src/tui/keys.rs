@@ -85,6 +85,8 @@ pub(crate) enum Action {
     Yes,
     /// Disagree with a question.
     No,
+    /// A key that is no answer to the question that stands.
+    NoAnswer,
     /// Type the words of a filter.
     Filter,
     /// Sort by the column to the left.
@@ -528,6 +530,7 @@ pub(crate) fn action(event: KeyEvent, context: KeyContext) -> Option<Action> {
         .flat_map(|binding| binding.keys)
         .find(|(key, _)| *key == pressed)
         .map(|(_, action)| *action)
+        .or_else(|| context.meets(KeyContext::ASK.or(KeyContext::CHOOSE)).then_some(Action::NoAnswer))
 }
 
 impl Binding {

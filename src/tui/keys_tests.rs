@@ -68,6 +68,16 @@ fn every_screen_can_be_left_and_explains_itself() {
 }
 
 #[test]
+fn every_key_is_answered_while_a_question_stands() {
+    let pressed = |code, context| action(KeyEvent::new(code, KeyModifiers::NONE), context);
+    for code in [KeyCode::Enter, KeyCode::Char('q'), KeyCode::Char('?')] {
+        assert_eq!(pressed(code, C::ASK), Some(A::NoAnswer), "no yes by chance");
+    }
+    assert_eq!(pressed(KeyCode::Char('q'), C::CHOOSE), Some(A::NoAnswer));
+    assert_eq!(pressed(KeyCode::Char('X'), C::MAIN), None);
+}
+
+#[test]
 fn what_is_typed_is_text() {
     for binding in TABLE {
         for (key, _) in binding.keys.iter().filter(|(key, _)| matches!(key.code, KeyCode::Char(_)) && !key.ctrl) {

@@ -72,8 +72,12 @@ pub(crate) enum Question {
 pub(crate) enum Asked {
     /// A sweep; each count of each arm runs so many of them.
     Sweep {
-        /// Commands.
-        each: u64,
+        /// Commands of one run.
+        tasks: u64,
+        /// Runs of one count, at most.
+        runs: u64,
+        /// Worker counts in all engines that would be tried if every doubling paid.
+        counts: u64,
     },
     /// A sweep in the place of what runs.
     SweepInstead,
@@ -110,10 +114,12 @@ pub(crate) enum Asked {
 impl Asked {
     pub(crate) fn lines(self) -> Vec<String> {
         match self {
-            Self::Sweep { each } => {
+            Self::Sweep { tasks, runs, counts } => {
+                let all = tasks.saturating_mul(runs).saturating_mul(counts);
                 vec![
-                    format!("Each count runs up to {} commands", format::count(each)),
-                    "in each engine. Sweep?".to_owned(),
+                    format!("Up to {} commands:", format::count(all)),
+                    format!("{} × {runs} runs × {counts} counts.", format::count(tasks)),
+                    "Run them for real?".to_owned(),
                 ]
             }
             Self::SweepInstead => vec!["Something is running.".to_owned(), "Stop it and sweep?".to_owned()],

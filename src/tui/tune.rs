@@ -1,6 +1,6 @@
 //! Worker counts by key: what each key asks of the session, and what is said about it. No I/O, no clock.
 
-use crate::analysis::tuning::{MORE, RUNS, Tuning};
+use crate::analysis::tuning::{MORE, RUNS, Tuning, most_counts};
 use crate::session::view::{ArmView, Change, Mode, SessionCommand, SessionPhase, SessionView, Sweep, SweepCounts};
 use crate::tui::model::{self, Model};
 use crate::tui::state::{Asked, Question, UiEffect, UiState};
@@ -105,7 +105,14 @@ pub(super) fn sweep(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
         return ui.say("a sweep would try nothing more: Enter measures the chosen count again");
     }
     if !view.measures_by_itself {
-        ui.question = Some(Question::Commands(Asked::Sweep { each: tasks(view) * u64::from(RUNS * MORE) }));
+        ui.question = Some(Question::Commands(Asked::Sweep {
+            tasks: tasks(view),
+            runs: u64::from(RUNS * MORE),
+            counts: on_screen(ui, view)
+                .filter_map(|arm| view.arms.get(arm))
+                .map(|arm| most_counts(arm.most_workers))
+                .sum(),
+        }));
         return Vec::new();
     }
     begin_sweep(ui, view)

@@ -58,6 +58,7 @@ impl UiState {
             Action::Back => return self.back(model),
             Action::Yes => return self.answer(model),
             Action::No => self.question = None,
+            Action::NoAnswer => return self.no_answer(),
             Action::Main => self.screen = Screen::Main,
             Action::Tasks => self.show_tasks(model),
             Action::Tune => self.screen = Screen::Tune,
@@ -200,6 +201,15 @@ impl UiState {
             Some(Question::Fault { arm, chosen }) => self.inject(model, arm, chosen),
             None => Vec::new(),
         }
+    }
+
+    /// The question stays, and says what it waits for.
+    fn no_answer(&mut self) -> Vec<UiEffect> {
+        self.say(match self.question {
+            Some(Question::Fault { .. }) => "Enter: have it happen; Esc or n: nothing",
+            Some(_) => "the question waits: y is yes, n or Esc is no",
+            None => return Vec::new(),
+        })
     }
 
     fn open(&mut self, model: &Model) -> Vec<UiEffect> {

@@ -145,7 +145,7 @@ fn commands_are_run_only_when_that_was_agreed_to() {
     view.measures_by_itself = false;
     let (mut ui, model) = open(view.clone());
     ui.screen = Screen::Tune;
-    for (action, figure) in [(Action::Sweep, "9000"), (Action::Open, "5000")] {
+    for (action, figure) in [(Action::Sweep, "630k"), (Action::Open, "5000")] {
         assert_eq!(update(&mut ui, &model, action), []);
         let Some(Question::Commands(asked)) = ui.question else { panic!("no question") };
         assert!(asked.lines()[0].replace([',', ' ', '_'], "").contains(figure), "{:?}", asked.lines());

@@ -42,6 +42,8 @@ pub(crate) struct Source {
     pub(crate) reads_input: bool,
     /// Whether items on it may be taken while they are still coming.
     pub(crate) streams_input: bool,
+    /// Whether it is only looked at: items on standard input stay there, and one stands for them.
+    leaves_input: bool,
     /// Whether it is one of those inside the program.
     is_bundled: bool,
 }
@@ -221,6 +223,7 @@ pub(crate) fn read(path: &Path) -> Result<Source, SourceError> {
         world_writable,
         reads_input: false,
         streams_input: false,
+        leaves_input: false,
         is_bundled: false,
     })
 }
@@ -265,6 +268,20 @@ pub(crate) fn load(
     source.reads_input = !is_standard_input(name_or_path);
     source.streams_input = streams_input;
     let loaded = source.load(set)?;
+    match source.exec_refusal(&loaded.workload, allow_exec) {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok((source, loaded)),
+    }
+}
+
+/// The same of one that is only looked at: lines on standard input are left there.
+///
+/// # Errors
+/// All problems, as diagnostics.
+pub(crate) fn looked_at(name_or_path: &str, allow_exec: bool) -> Result<(Source, Loaded), Diagnostics> {
+    let mut source = open(name_or_path).map_err(|error| error.diagnostic())?;
+    (source.reads_input, source.leaves_input) = (!is_standard_input(name_or_path), true);
+    let loaded = source.load(&[])?;
     match source.exec_refusal(&loaded.workload, allow_exec) {
         Some(refusal) => Err(refusal.into()),
         None => Ok((source, loaded)),
@@ -321,6 +338,8 @@ struct Beside<'a> {
     reads_input: bool,
     /// Whether items on it may be taken while they are still coming.
     streams_input: bool,
+    /// Whether they are left there.
+    leaves_input: bool,
     /// Whether the workload is a bundled one, whose files may be inside the program too.
     is_bundled: bool,
 }
@@ -343,7 +362,9 @@ impl NamedFiles for Beside<'_> {
     fn open(&self, name: &str) -> Result<File, String> {
         if is_standard_input(name) {
             if !self.reads_input {
-                return Err("standard input is read only where the workload is to be run, and is not in it".to_owned());
+                return Err(
+                    "items come from standard input only where a file is run: ... | poolscope run FILE".to_owned()
+                );
             }
             return input::spool();
         }
@@ -357,6 +378,10 @@ impl NamedFiles for Beside<'_> {
 
     fn live(&self, name: &str, format: LiveFormat) -> Result<Option<Arc<Live>>, String> {
         if is_standard_input(name) && self.reads_input && self.streams_input { input::live(format) } else { Ok(None) }
+    }
+
+    fn leaves(&self, name: &str) -> bool {
+        self.leaves_input && self.reads_input && is_standard_input(name)
     }
 
     fn folder(&self) -> Result<PathBuf, String> {
@@ -375,6 +400,7 @@ impl Source {
             world_writable: false,
             reads_input: false,
             streams_input: false,
+            leaves_input: false,
             is_bundled: false,
         }
     }
@@ -384,8 +410,8 @@ impl Source {
     /// # Errors
     /// All problems.
     pub(crate) fn load(&self, set: &[String]) -> Result<Loaded, Diagnostics> {
-        let Self { reads_input, streams_input, is_bundled, .. } = *self;
-        let beside = Beside { folder: self.folder.as_deref(), reads_input, streams_input, is_bundled };
+        let Self { reads_input, streams_input, leaves_input, is_bundled, .. } = *self;
+        let beside = Beside { folder: self.folder.as_deref(), reads_input, streams_input, leaves_input, is_bundled };
         let mut loaded = load::load_with(&self.text, &self.name, set, &beside)?;
         loaded.workload.folder.clone_from(&self.folder);
         Ok(loaded)

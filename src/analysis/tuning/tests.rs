@@ -240,6 +240,14 @@ mod sentences {
             waiting,
             "tasks wait 98 % of their time and the cores are idle (0.0 of 2 busy): more workers pay. Try 12"
         );
+        let crowded = |point: &mut Point| (point.cores_used, point.others) = (0.1, Some(1.9));
+        let not_cores = why(crowded, BOUNDS);
+        assert!(not_cores.starts_with("tasks wait 98 % of their time, cores are not what limits them"), "{not_cores}");
+        let lacking = |point: &mut Point| {
+            crowded(point);
+            point.cpu = point.worker_time.work / 2;
+        };
+        assert!(why(lacking, BOUNDS).starts_with("no core is free: 0.1 of 2 busy"), "{}", why(lacking, BOUNDS));
         let busy = why(|point| point.cores_used = 1.95, BOUNDS);
         assert!(
             busy.starts_with("the cores are busy (1.9 of 2)") || busy.starts_with("the cores are busy (2.0 of 2)"),

@@ -25,7 +25,10 @@ pub(super) fn sentence(points: &[Point], advice: Advice, next: Option<u32>, boun
     match (advice, next) {
         (Advice::Nothing, _) => String::new(),
         (Advice::Unclear { .. }, _) => unclear(point),
-        (Advice::Rising { .. }, Some(next)) if higher().next().is_none() => rising(point, next, bounds),
+        (Advice::Rising { .. }, Some(next)) if higher().next().is_none() => {
+            let has_risen = points.iter().any(|lower| lower.workers < point.workers && lower.mean() < point.mean());
+            rising(point, has_risen, next, bounds)
+        }
         (Advice::Rising { .. }, Some(next)) => {
             let most = higher().next_back().map_or(0, |point| point.workers);
             format!("{}; {most} is too close to it to tell, {next} would", state(point, bounds))
@@ -58,14 +61,22 @@ fn unclear(point: &Point) -> String {
 }
 
 /// A higher count was not tried yet.
-fn rising(point: &Point, next: u32, bounds: Bounds) -> String {
+fn rising(point: &Point, has_risen: bool, next: u32, bounds: Bounds) -> String {
     let (work, ..) = point.worker_time.shares();
     if hard_limit(point, bounds).is_some() || work <= WORKING {
         return format!("{}; {next} would tell", state(point, bounds));
     }
     let room = if point.cores_used < IDLE * f64::from(bounds.cores) { "are idle" } else { "have room" };
-    let waits = 1.0 - (point.cpu.as_secs_f64() / point.worker_time.work.as_secs_f64().max(1e-9)).clamp(0.0, 1.0);
-    let (waits, busy) = (percent(waits), busy(point, bounds));
+    let (waits, busy) = (percent(point.waiting()), busy(point, bounds));
+    if point.no_core_is_free(bounds) {
+        let others = point.others.unwrap_or(0.0);
+        // Tasks that lack a core wait too: only a rate that has risen tells that it is for something else.
+        let then =
+            if has_risen { "cores are not what limits them" } else { "perhaps for a core: more workers would tell" };
+        return format!(
+            "tasks wait {waits} of their time, {then} ({busy} busy with them, {others:.1} with others). Try {next}"
+        );
+    }
     format!("tasks wait {waits} of their time and the cores {room} ({busy} busy): more workers pay. Try {next}")
 }
 
@@ -96,6 +107,13 @@ fn settled(point: &Point, higher: &[&Point], bounds: Bounds) -> String {
     }
     if work > WORKING {
         let busy = busy(point, bounds);
+        if point.no_core_is_free(bounds) {
+            let (waits, others) = (percent(point.waiting()), point.others.unwrap_or(0.0));
+            return format!(
+                "{gain}: tasks wait {waits} of their time, for each other, for the same thing, or for a core ({busy} busy with them, \
+                 {others:.1} with others)"
+            );
+        }
         return format!(
             "{gain} although the cores have room ({busy} busy): tasks wait for each other or for the same thing"
         );
@@ -146,7 +164,7 @@ fn hard_limit(point: &Point, bounds: Bounds) -> Option<String> {
     if let Some(limit) = overhead(&Shares::of(&point.worker_time)) {
         return Some(limit);
     }
-    if point.no_core_is_free(bounds) {
+    if point.no_core_is_free(bounds) && !point.waits() {
         let (used, others) = (busy(point, bounds), point.others.unwrap_or(0.0));
         return Some(format!("no core is free: {used} busy with these tasks, {others:.1} with other programs"));
     }

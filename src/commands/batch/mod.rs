@@ -160,9 +160,14 @@ fn skip_done(path: &Path, workload: &mut Workload, identities: &Identities) -> R
     if succeeded.strange > 0 {
         write::say(&format!("note: {name}: {} lines say nothing of a task and are passed over", succeeded.strange));
     }
+    let lines = succeeded.lines();
     let done = succeeded.tasks(workload, identities).map_err(|error| format!("the items: {error}"))?;
     if !done.is_empty() {
         workload.batch.done = Some(Arc::new(done));
+    } else if lines > 0 {
+        write::say(&format!(
+            "warning: {name}: 0 of {lines} lines that succeeded are of this work (another command or other items?): all of it is done"
+        ));
     }
     Ok(())
 }

@@ -90,6 +90,11 @@ impl Succeeded {
         }
     }
 
+    /// Lines of tasks that have.
+    pub(super) fn lines(&self) -> u64 {
+        self.keys.values().chain(self.commands.values()).map(|count| u64::from(*count)).sum()
+    }
+
     /// The tasks of a workload that have.
     ///
     /// # Errors

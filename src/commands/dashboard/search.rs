@@ -250,6 +250,8 @@ impl Work {
             also: Vec::new(),
             engine: Some(self.request.engine.clone()),
             repeats: None,
+            // Who is at the keys was asked.
+            yes: true,
             changes,
             output: self.output.clone(),
         };
@@ -265,7 +267,7 @@ impl Work {
         stage: &mut Shown,
     ) -> anyhow::Result<Prepared<Results>> {
         let arguments = SweepArgs::of_all(self.name.clone(), fields.clone(), changes, self.output.clone());
-        let planned = sweep::planned(loaded, fields, &arguments, &self.platform, |_| RUNS, || Ok(()));
+        let planned = sweep::planned(loaded, fields, &arguments, &self.platform, |_| RUNS, |_| Ok(()));
         let planned = planned.map(|(planned, ())| planned);
         let Planned { workload, own, sweep, layout, .. } = match planned {
             Ok(planned) => planned,

@@ -30,6 +30,11 @@ pub(super) fn workload(arguments: &TryArgs) -> Result<String, String> {
     if arguments.python.is_none() && !arguments.arg.is_empty() {
         return Err("--arg is an argument of a function: it goes with --python".to_owned());
     }
+    let has_seed = arguments.changes.seed.is_some() || arguments.changes.set.iter().any(|set| set.starts_with("seed="));
+    let command = arguments.command.iter().filter_map(|word| word.to_str());
+    if !has_seed && command.chain(arguments.arg.iter().map(String::as_str)).any(|word| word.contains("{seed}")) {
+        return Err("{seed} is drawn for each task from one number, so that it can be repeated: --seed 1".to_owned());
+    }
     let items = arguments.items.as_deref().map(|named| items(named, arguments.null)).transpose()?;
     if items.is_none() && arguments.count.is_none() {
         return Err(
@@ -104,7 +109,8 @@ fn written(arguments: &TryArgs, name: &str, task: &[(&str, String)]) -> String {
 pub(super) fn not_in_it(arguments: &TryArgs) -> Option<String> {
     let changes = ChangeArgs { seed: None, ..arguments.changes.clone() };
     let workers = changes.workers.clone().filter(|counts| counts.single().is_none());
-    let words = farewell::changes(&ChangeArgs { workers, ..changes }, &[]);
+    let mut words = farewell::changes(&ChangeArgs { workers, ..changes }, &[]);
+    words.extend(arguments.batch.words());
     (!words.is_empty()).then(|| shell::join(&words))
 }
 
@@ -125,9 +131,9 @@ fn engines(arguments: &TryArgs) -> Vec<&str> {
 
 /// What is to be known of the engines that nobody asked for.
 pub(super) fn advice(arguments: &TryArgs) -> Option<String> {
-    (arguments.engines.is_empty() && arguments.python.is_none()).then(|| {
-        "note: how many workers is the question here: a pool reuses its processes, and a program that exits cannot be \
-         reused (one that stays and answers line by line can: `serve: lines`, see README)"
+    let asked = arguments.engines.is_empty() && arguments.python.is_none() && arguments.batch.first().is_none();
+    asked.then(|| {
+        "note: no pool: it would reuse a program that exits (one that stays can be: `serve: lines`, see README)"
             .to_owned()
     })
 }
@@ -176,6 +182,15 @@ fn words(arguments: &TryArgs, has_items: bool) -> Result<Vec<String>, String> {
     if words.is_empty() {
         return Err("what? `-- COMMAND ...` or --python module:function".to_owned());
     }
+    if let [only] = words.as_slice()
+        && only.trim().contains([' ', '\t'])
+        && !is_a_program(only)
+    {
+        let quoted = shell::quote(only);
+        return Err(format!(
+            "{quoted} is the name of one program, with its spaces: leave out the quotes (-- {only}), or have a shell read it (-- sh -c ...)"
+        ));
+    }
     if has_items {
         for word in &mut words {
             *word = word.replace(SHORT, ITEM);
@@ -185,6 +200,13 @@ fn words(arguments: &TryArgs, has_items: bool) -> Result<Vec<String>, String> {
         }
     }
     Ok(words)
+}
+
+/// Whether there is something of this name, spaces and all.
+fn is_a_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    name.contains('/') && Path::new(name).exists()
+        || std::env::split_paths(&path).any(|folder| folder.join(name).exists())
 }
 
 /// Arguments of the function: named ones, or the item alone.
@@ -352,6 +374,8 @@ mod tests {
     fn what_a_file_does_not_say_is_beside_it() {
         let text = |more: &[&str]| text(&[&["--count", "1"], more, &["--", "x"]].concat()).unwrap();
         assert!(text(&["--seed", "3", "--workers", "2"]).starts_with("version: 1\n"));
+        let batch = text(&["--joblog", "log", "--halt", "now,fail=1", "-k"]);
+        assert!(batch.starts_with("# To be run with: --joblog log --halt now,fail=1 --keep-order\n"), "{batch}");
         let changed = text(&["--workers", "1..3", "--set", "name=a\nb"]);
         assert!(
             changed.starts_with("# To be run with: --set $'name=a\\nb' --workers 1,2,3\nversion: 1\n"),
@@ -398,6 +422,8 @@ mod tests {
         for (words, reason) in [
             (&["--", "x"][..], "how often?"),
             (&["--count", "2"], "what?"),
+            (&["--items", "-", "--", "gzip -k {}"], "leave out the quotes (-- gzip -k {})"),
+            (&["--count", "2", "--", "echo", "{seed}"], "--seed 1"),
             (&["--items", "", "--", "x"], "--items needs"),
             (&["--count", "2", "--python", "a:b", "--arg", "=1"], "KEY=VALUE"),
         ] {

@@ -125,8 +125,14 @@ fn rows(out: &mut String, tuning: &Tuning, width: usize, paint: Paint) {
     let column_width = |column: &Column| {
         column.cells.iter().map(|cell| table::width(cell)).max().unwrap_or(0).max(table::width(column.title))
     };
-    let too_wide =
-        |columns: &[Column]| 2 + columns.iter().map(|column| column_width(column) + GAP).sum::<usize>() > width;
+    let marked = tuning.points.iter().map(|point| {
+        let marks: Vec<usize> = marks(point).iter().map(|(word, _)| table::width(word)).collect();
+        marks.iter().sum::<usize>() + marks.len() + 1
+    });
+    let marked = marked.max().unwrap_or(0);
+    let too_wide = |columns: &[Column]| {
+        2 + columns.iter().map(|column| column_width(column) + GAP).sum::<usize>() + marked > width
+    };
     while too_wide(&columns)
         && let Some(extra) = columns.iter().rposition(|column| column.extra)
     {
@@ -145,12 +151,8 @@ fn rows(out: &mut String, tuning: &Tuning, width: usize, paint: Paint) {
         let about = tuning.advice.workers() == Some(point.workers);
         let text = format!("{} {cells}", if about { "▸" } else { " " });
         let text = if about { paint.with(Paint::BOLD, &text) } else { text };
-        let marks = words::marks(point).map(|mark| match mark {
-            words::SUSPECT => paint.with(Paint::WARN, mark),
-            words::ALL_FAILED => paint.with(Paint::BAD, mark),
-            _ => paint.with(Paint::DIM, mark),
-        });
-        line(out, &format!("{text}  {}", marks.collect::<Vec<_>>().join(" ")));
+        let marks: Vec<String> = marks(point).into_iter().map(|(word, style)| paint.with(style, word)).collect();
+        line(out, format!("{text}  {}", marks.join(" ")).trim_end());
     }
     let is_short = |point: &&Point| point.runs() > 0 && point.wall / point.runs() < SHORT;
     if memory && tuning.points.iter().any(|point| is_short(&point)) {
@@ -159,6 +161,16 @@ fn rows(out: &mut String, tuning: &Tuning, width: usize, paint: Paint) {
             &paint.with(Paint::DIM, "  memory is sampled: runs of less than a second may have had more than was seen"),
         );
     }
+}
+
+/// What stands behind the row of a point.
+fn marks(point: &Point) -> Vec<(&'static str, anstyle::Style)> {
+    let style = |mark| match mark {
+        words::SUSPECT => Paint::WARN,
+        words::ALL_FAILED => Paint::BAD,
+        _ => Paint::DIM,
+    };
+    words::marks(point).map(|mark| (mark, style(mark))).collect()
 }
 
 fn columns(tuning: &Tuning) -> Vec<Column> {

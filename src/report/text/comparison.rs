@@ -101,12 +101,12 @@ pub(in crate::report) fn finding_line(
             format!(": ratio {} ({})", units::factor(ratio), sure(low, high)),
         ),
         (_, Some(ratio), _) if count > 0 => {
-            let (so_many, needed) = if count == 1 { ("one pair", "two") } else { ("two pairs", "three") };
-            let needed = if always_valid { "three" } else { needed };
+            let so_many = if count == 1 { "one pair" } else { "two pairs" };
+            // As many as tell it however they were added, so that the number does not grow with them.
             (
                 format!("too early to compare {arm} with {baseline}"),
                 format!(
-                    ": ratio {} of {so_many} of runs, {needed} are needed to tell chance from difference",
+                    ": ratio {} of {so_many} of runs; three or more tell chance from difference (--repeats 3)",
                     units::factor(ratio)
                 ),
             )

@@ -104,7 +104,7 @@ fn verdicts_in_plain_words() {
     results.arms[1].runs.truncate(1);
     assert_eq!(
         verdict(&results),
-        "too early to compare process with pool: ratio 0.98 of one pair of runs, two are needed to tell chance from difference"
+        "too early to compare process with pool: ratio 0.98 of one pair of runs; three or more tell chance from difference (--repeats 3)"
     );
     results.arms[1].runs.clear();
     assert_eq!(verdict(&results), "process cannot be compared with pool: process has no counted run");

@@ -250,7 +250,8 @@ fn run_by_others(scene: &Scene<'_>, left: &Pane<'_>, right: &Pane<'_>) -> Option
 /// What a comparison that is over lacks, and which key adds it.
 fn missing(scene: &Scene<'_>, verdict: &Verdict) -> Vec<Words> {
     let style = scene.theme.base;
-    let needed = scene.view.looks.least(verdict.pairs);
+    // It is over: what a key adds is beyond what was planned.
+    let needed = scene.view.looks.least(usize::MAX);
     let what = match verdict.pairs {
         0 => {
             let reason = scene.panes.iter().find_map(|pane| uncounted(scene, pane));

@@ -175,7 +175,7 @@ fn what_a_comparison_lacks_is_said_with_its_key() {
         *verdict = Verdict { pairs, ..fixture::verdict(Finding::TooEarly) };
         shown(view, CLASSROOM)
     };
-    for (pairs, words) in [(1, "1 pair of runs, 2 needed"), (0, "no pair of runs, 2 needed")] {
+    for (pairs, words) in [(1, "1 pair of runs, 3 needed"), (0, "no pair of runs, 3 needed")] {
         let picture = lacking(pairs);
         assert!(picture.contains("TOO FEW RUNS") && picture.contains(words), "{picture}");
         assert!(picture.contains("r runs again") && !picture.contains("so far"), "{picture}");

@@ -14,6 +14,7 @@ use super::paint::{panel, put, row, span};
 use crate::analysis::gil;
 use crate::analysis::lints::{Lint, together};
 use crate::analysis::series::{Remark, remarks};
+use crate::analysis::silence;
 use crate::analysis::verdict::Counted;
 use crate::engine::event::Severity;
 use crate::metrics::log::tells_of_strays;
@@ -34,6 +35,7 @@ pub(crate) fn alert(scene: &Scene<'_>, statement: &Statement, unsaid: Option<Mes
     let live = scene.panes.iter().any(|pane| pane.role == Role::Live);
     broken(scene)
         .or_else(|| pending(scene))
+        .or_else(|| silent(scene))
         .or(unsaid)
         .or_else(|| warning(scene).filter(|_| live))
         .or_else(|| lock(scene, width))
@@ -92,6 +94,12 @@ pub(crate) fn lock_reasons(scene: &Scene<'_>, width: u16) -> Vec<Message> {
 /// What is to be measured because a worker count was changed.
 pub(crate) fn pending(scene: &Scene<'_>) -> Option<Message> {
     tune::pending(scene.view).map(|pending| (pending, scene.theme.warn))
+}
+
+/// What may be wrong with programs that have not answered once.
+fn silent(scene: &Scene<'_>) -> Option<Message> {
+    let live = scene.panes.iter().find(|pane| pane.role == Role::Live)?;
+    silence::is_silent(&scene.view.workload, live.frame?).then(|| (silence::HINT.to_owned(), scene.theme.warn))
 }
 
 /// Why nothing goes on.

@@ -17,11 +17,11 @@ use crate::tui::theme::Theme;
 pub(crate) fn draw(question: Question, model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let lines = match question {
         Question::Quit => {
-            vec!["A comparison is running.".to_owned(), "Stop it and leave?".to_owned()]
+            vec!["Something is running.".to_owned(), "Stop it and leave?".to_owned()]
         }
         Question::Replace(entry) => {
             let name = model.catalogue.get(entry).map(|entry| text::clean(&entry.name)).unwrap_or_default();
-            vec!["A comparison is running.".to_owned(), format!("Stop it and run {name}?")]
+            vec!["Something is running.".to_owned(), format!("Stop it and run {name}?")]
         }
         Question::Commands(asked) => asked.lines(),
         Question::Fault { arm, chosen } => return fault::draw(model, (arm, chosen), theme, area, buf),
@@ -34,7 +34,7 @@ pub(crate) fn draw(question: Question, model: &Model, theme: &Theme, area: Rect,
     }
     let answer = vec![
         span(" y", theme.key),
-        span(" or Enter: yes   ", theme.base),
+        span(": yes   ", theme.base),
         span("n", theme.key),
         span(" or Esc: no", theme.base),
     ];

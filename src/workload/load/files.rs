@@ -38,6 +38,11 @@ pub trait NamedFiles {
         Ok(None)
     }
 
+    /// Whether lines on standard input (`-`) are left there, because the workload is only looked at.
+    fn leaves(&self, _name: &str) -> bool {
+        false
+    }
+
     /// The folder from which patterns of items are looked for.
     ///
     /// # Errors

@@ -105,6 +105,10 @@ fn of_map(field: &Field<'_>, is_plain: bool) -> Option<Source> {
         "lines" => {
             let nul = separator?.unwrap_or(false);
             let (live, whole) = if nul { (LiveFormat::Nul, Format::Nul) } else { (LiveFormat::Lines, Format::Lines) };
+            if is_plain && name_of(&form).is_some_and(|name| form.context.files.leaves(&name)) {
+                form.warn("the items come from standard input when it is run; here one stands for them");
+                return Some(Source::List(vec![Item { whole: ItemValue::Text(b"-".to_vec()), fields: None }]));
+            }
             coming(&form, live, is_plain).unwrap_or_else(|| file(&form, |_| Some(whole.clone())))
         }
         "jsonl" => {

@@ -58,6 +58,10 @@ fn full(field: &Field<'_>) -> Option<Retries> {
 
 fn causes(field: &Field<'_>) -> Option<Vec<On>> {
     let words = [("crash", On::Crash), ("timeout", On::Timeout), ("error", On::Error)];
+    // A single cause needs no brackets.
+    if let Tree::Text(_) = field.tree {
+        return field.choice("cause", &words, &[]).map(|cause| vec![cause]);
+    }
     let items = field.some_items(words.len())?;
     let read: Vec<Option<On>> = items.iter().map(|item| item.choice("cause", &words, &[])).collect();
     read.into_iter().collect()

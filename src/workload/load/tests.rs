@@ -111,6 +111,7 @@ fn retries_in_all_forms() {
     let all = Retries { max: 2, on_crash: true, on_timeout: true, on_error: true, backoff: none, redraw: false };
     assert_eq!(retries("2"), all);
     assert_eq!(retries("{ max: 2 }"), all);
+    assert_eq!(retries("{ max: 1, on: error }"), Retries { max: 1, on_timeout: false, on_crash: false, ..all });
     assert_eq!(retries("{ max: 1, on: [crash] }"), Retries { max: 1, on_timeout: false, on_error: false, ..all });
     let constant = Backoff { delay: MS(5), factor: 1.0, max_delay: MS(5), jitter: false };
     assert_eq!(retries("{ max: 2, backoff: 5ms }").backoff, constant);

@@ -26,6 +26,47 @@ pub(crate) fn about(tasks: &[RawTask<'_>], total: Option<&Field<'_>>, workload: 
     }
     traces_begun_again(tasks, arriving, workload);
     outputs_written_again(tasks, workload);
+    failures_hidden(tasks, workload);
+}
+
+/// Warns about pipes where it matters how a command ends: what fails before the last program of one is no failure.
+fn failures_hidden(tasks: &[RawTask<'_>], workload: &Workload) {
+    for (task, class) in tasks.iter().zip(&workload.classes) {
+        let Work::Command(command) = &class.work else { continue };
+        let text = command.argv.last().map_or("", String::as_str);
+        let matters = class.retries.max > 0 || task.field.entry("success_codes").is_some();
+        if command.shell && matters && has_pipe(text) && !text.contains("pipefail") {
+            let field = task.field.entry("command").unwrap_or_else(|| task.field.clone());
+            field.warn(
+                "a pipe ends as its last program does: what fails before it is not seen, and not tried again (`a -o FILE && b FILE`, or \
+                 `set -o pipefail` where the shell has it)",
+            );
+        }
+    }
+}
+
+/// Whether a text for the shell has a pipe outside of quotes.
+fn has_pipe(text: &str) -> bool {
+    let (mut quote, mut escaped, mut before) = (None, false, ' ');
+    let mut left = text.chars().peekable();
+    while let Some(c) = left.next() {
+        let is_pipe =
+            c == '|' && quote.is_none() && !escaped && !matches!(before, '|' | '>') && left.peek() != Some(&'|');
+        if is_pipe {
+            return true;
+        }
+        if escaped {
+            escaped = false;
+        } else if c == '\\' && quote != Some('\'') {
+            escaped = true;
+        } else if quote == Some(c) {
+            quote = None;
+        } else if quote.is_none() && matches!(c, '\'' | '"') {
+            quote = Some(c);
+        }
+        before = c;
+    }
+    false
 }
 
 /// Warns about kept output of which a later run takes the place.
@@ -139,4 +180,19 @@ fn rounded(duration: Duration) -> Duration {
     let nanos = duration.as_nanos();
     let step = 10_u128.pow(nanos.max(1).ilog10().saturating_sub(2));
     Duration::from_nanos(u64::try_from(nanos / step * step).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_one_outside_of_quotes() {
+        for text in ["a | b", "a|b", "a && b | c", "a '|' | b"] {
+            assert!(has_pipe(text), "{text}");
+        }
+        for text in ["a || b", "a '|' b", "a \"x | y\"", "a \\| b", "a >| b", ""] {
+            assert!(!has_pipe(text), "{text}");
+        }
+    }
 }

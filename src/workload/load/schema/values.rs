@@ -99,7 +99,10 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         ("args", _) => of("count"),
 
         ("retries", "max") => of("index"),
-        ("retries", "on") => list(&words(["crash", "timeout", "error"]), 1),
+        ("retries", "on") => {
+            let causes = words(["crash", "timeout", "error"]);
+            json!({ "anyOf": [list(&causes, 1), causes] })
+        }
         ("retries", "backoff") => json!({ "anyOf": [of("duration"), of("backoff")] }),
         ("backoff", "kind") => words(["constant", "exponential"]),
         ("backoff", "delay" | "max_delay") => of("positive_duration"),

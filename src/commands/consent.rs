@@ -8,7 +8,7 @@ use crate::workload::model::Workload;
 use crate::workload::stream::Stream;
 
 /// How often everything is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Extent {
     tasks: u64,
     arms: u64,
@@ -45,6 +45,11 @@ impl Extent {
             attempts: u64::from(retries) + 1,
             live: workload.live().is_some(),
         }
+    }
+
+    /// Of a sweep: so many arms with so many worker counts each. `open`: results decide how many runs there are, at most so many.
+    pub(super) fn of_sweep(tasks: u64, workload: &Workload, (arms, counts): (u64, u64), runs: u64, open: bool) -> Self {
+        Self { tasks, arms, counts, repeats: runs, open, live: false, ..Self::of(workload, 2) }
     }
 
     /// Runs over all tasks, at most.
@@ -88,6 +93,18 @@ impl Extent {
             factors => format!("{most}{all} in all: {}{more}{again}", factors.join(" × ")),
         }
     }
+}
+
+/// Says how often work of the user's own is done, and asks. Items say that each is to be done once: doing it more often is asked for.
+///
+/// # Errors
+/// See [`ask`].
+pub(super) fn settle(workload: &Workload, words: &str, yes: bool) -> Result<(), ExitReason> {
+    if !workload.has_items() {
+        return Ok(());
+    }
+    write::say(words);
+    if yes { Ok(()) } else { ask() }
 }
 
 /// Asks on the terminal whether everything may be done so often.

@@ -46,7 +46,7 @@ impl Check {
     fn of(name: &str, arguments: &CheckArgs, platform: &prepare::Platform) -> Self {
         let colored = write::colored_stdout(arguments.color) && arguments.output.is_none();
         prepare::announce(name);
-        let (source, loaded) = match source::load(name, arguments.allow_exec, &[], false) {
+        let (source, loaded) = match source::load(name, arguments.allow_exec, &[], source::Input::Whole) {
             Ok(loaded) => loaded,
             Err(diagnostics) => {
                 return Self {

@@ -20,6 +20,21 @@ const NO_TASK: u64 = u64::MAX;
 /// Beside the number of a lane's thread: the task that it is in is ending the process.
 const IS_ENDING: u32 = 1 << 31;
 
+/// In the recall of a lane: the task that it is in does not count any more, whatever becomes of it, and which attempt at which
+/// task that is ([`attempt`]).
+const IS_CUT_OFF: u32 = 1 << 1;
+const ATTEMPT: u32 = !0 << 2;
+/// Whichever it is.
+pub(crate) const ANY_ATTEMPT: u32 = ATTEMPT;
+
+/// Tells the attempts at the tasks of a lane from each other.
+#[must_use]
+pub(crate) fn attempt(index: u64, attempt: u32) -> u32 {
+    // Its lowest bit is never set, as it is of [`ANY_ATTEMPT`].
+    let mixed = (index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 35) as u32;
+    mixed.wrapping_add(attempt) << 3
+}
+
 /// In the moment at which the work of a task has ended: what is left to be done is the worker's own, and no limit's.
 const IS_OURS: u64 = 1 << 63;
 
@@ -40,10 +55,41 @@ struct Line {
     delay: AtomicU32,
 }
 
-/// What stands after the lines: orders to whichever lane begins a task next, a bit each.
+/// What stands after the lines: orders to whichever lane begins a task next, a bit each, and what concerns all lanes.
 #[repr(C, align(64))]
 struct Orders {
     open: AtomicU64,
+    /// When the run was stopped; 0 as long as it was not.
+    stopped: AtomicU64,
+    /// Not 0: it was suspended for a while, and its clock is not that of its workers any more.
+    suspended: AtomicU32,
+}
+
+/// The work of a program.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Worked {
+    /// Which attempt it was ([`attempt`]).
+    pub(crate) attempt: u32,
+    /// From when until when, by `CLOCK_MONOTONIC` in nanoseconds.
+    pub(crate) from: u64,
+    pub(crate) until: u64,
+    /// How long it may work.
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Orders {
+    /// Whether what an attempt came to is its outcome, as far as that can be known.
+    fn let_count(&self, line: &Line, worked: Worked) -> bool {
+        let recall = line.recall.load(Ordering::Acquire);
+        let stopped = self.stopped.load(Ordering::Acquire);
+        let is_cut_off = recall & IS_CUT_OFF != 0 && [ANY_ATTEMPT, worked.attempt].contains(&(recall & ATTEMPT));
+        let is_late = stopped == 0
+            && self.suspended.load(Ordering::Acquire) == 0
+            && worked
+                .timeout
+                .is_some_and(|most| Duration::from_nanos(worked.until.saturating_sub(worked.from)) >= most);
+        !is_cut_off && !is_late && (stopped == 0 || worked.until <= stopped)
+    }
 }
 
 impl Line {
@@ -301,7 +347,28 @@ impl Board {
 
     /// Parent: asks the worker in this slot to leave after its task.
     pub fn recall(&self, slot: u32) {
-        self.line(slot).recall.store(1, Ordering::Release);
+        self.line(slot).recall.fetch_or(1, Ordering::Release);
+    }
+
+    /// Parent: what this attempt at a task in this slot comes to does not count any more.
+    pub(crate) fn cut_off(&self, slot: u32, attempt: u32) {
+        let cut = |recall: u32| Some(recall & !ATTEMPT | IS_CUT_OFF | attempt & ATTEMPT);
+        let _ = self.line(slot).recall.fetch_update(Ordering::AcqRel, Ordering::Acquire, cut);
+    }
+
+    /// Parent: the run is stopped now; what ends later does not count.
+    pub(crate) fn stop(&self, now: u64) {
+        self.orders().stopped.store(now, Ordering::Release);
+    }
+
+    /// Parent: the run is suspended.
+    pub(crate) fn suspend(&self) {
+        self.orders().suspended.store(1, Ordering::Release);
+    }
+
+    /// Parent: whether what an attempt in this slot came to is its outcome, as far as that can be known.
+    pub(crate) fn lets_count(&self, slot: u32, worked: Worked) -> bool {
+        self.orders().let_count(self.line(slot), worked)
     }
 
     /// Worker: the line of one slot, which a lane writes to.
@@ -352,7 +419,13 @@ impl OwnLine {
 
     /// Asks itself to leave, as the parent does.
     pub(crate) fn recall(&self) {
-        self.line().recall.store(1, Ordering::Release);
+        self.line().recall.fetch_or(1, Ordering::Release);
+    }
+
+    /// Whether what an attempt came to is its outcome, as far as that can be known.
+    pub(crate) fn lets_count(&self, worked: Worked) -> bool {
+        // SAFETY: as for the line.
+        unsafe { self.orders.as_ref() }.let_count(self.line(), worked)
     }
 
     /// The orders that no lane has taken yet, a bit each.
@@ -379,7 +452,7 @@ impl OwnLine {
     /// Whether the lane was asked to leave.
     #[must_use]
     pub(crate) fn recalled(&self) -> bool {
-        self.line().recall.load(Ordering::Acquire) != 0
+        self.line().recall.load(Ordering::Acquire) & 1 != 0
     }
 }
 
@@ -455,6 +528,34 @@ mod tests {
             offset_of!(Line, delay),
         ];
         assert_eq!(offsets, [0, 4, 8, 16, 24, 32, 36, 40, 48, 56, 60]);
+    }
+
+    #[test]
+    fn an_attempt_does_not_count_once_it_is_cut_off_too_late_or_behind_the_end() {
+        let parent = Board::create().unwrap();
+        parent.reset(3);
+        let worker = Arc::new(Board::map(parent.fd().unwrap()).unwrap()).own_line(3);
+        let second = Duration::from_nanos(100);
+        let of =
+            |index, number| Worked { attempt: attempt(index, number), from: 50, until: 140, timeout: Some(second) };
+        assert!(worker.lets_count(of(7, 1)));
+        assert!(!worker.lets_count(Worked { until: 150, ..of(7, 1) }), "it was as long as the limit");
+        parent.recall(3);
+        parent.cut_off(3, attempt(7, 1));
+        assert!(worker.recalled() && !worker.lets_count(of(7, 1)));
+        assert!(worker.lets_count(of(7, 2)) && worker.lets_count(of(8, 1)), "another one");
+        parent.cut_off(3, ANY_ATTEMPT);
+        assert!(!worker.lets_count(of(7, 2)) && worker.recalled());
+        parent.reset(3);
+        parent.cut_off(3, attempt(7, 1));
+        assert!(!worker.recalled(), "it goes on");
+        parent.reset(3);
+        parent.stop(140);
+        assert!(worker.lets_count(of(7, 1)) && !worker.lets_count(Worked { until: 141, ..of(7, 1) }));
+        parent.suspend();
+        let stood = Worked { until: 150, from: 10, ..of(7, 1) };
+        parent.stop(0);
+        assert!(parent.lets_count(3, stood), "the run's clock stood");
     }
 
     #[test]

@@ -56,6 +56,7 @@ fn prepared(workload: Prepared<Arc<Workload>>, arguments: &CompareArgs) -> Prepa
     }
     let platform = Platform::detect();
     prepare::envelope(&changed, &platform, changes, *together)?;
+    prepare::end_in_time(&mut changed, changes.max_time);
     let target = Target::open(output.output.as_deref(), &[file])?;
     let logs = Places::open(output, &[file])?;
     let mode = if *together { Mode::Together } else { Mode::Interleaved };

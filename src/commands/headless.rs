@@ -319,9 +319,9 @@ fn with_lost_items(ending: Ending, error: &ItemError, say: impl FnOnce(&str)) ->
     match ending {
         Ending::Finished => Ending::Broken(lost),
         Ending::Broken(first) => Ending::Broken(format!("{first}; {lost}")),
-        // Nobody is there any more who wants to hear of it.
-        Ending::Stopped(Some(libc::SIGPIPE)) => ending,
-        Ending::Stopped(_) | Ending::Halted(_) | Ending::OutOfTime(_) => {
+        // A rule has ended it before they were looked at, or nobody is there any more who wants to hear of it.
+        Ending::Halted(_) | Ending::Stopped(Some(libc::SIGPIPE)) => ending,
+        Ending::Stopped(_) | Ending::OutOfTime(_) => {
             say(&format!("error: {}", clean::line(&lost)));
             ending
         }

@@ -20,19 +20,15 @@ const NO_TASK: u64 = u64::MAX;
 /// Beside the number of a lane's thread: the task that it is in is ending the process.
 const IS_ENDING: u32 = 1 << 31;
 
-/// In the recall of a lane: the task that it is in does not count any more, whatever becomes of it, and which attempt at which
-/// task that is ([`attempt`]).
-const IS_CUT_OFF: u32 = 1 << 1;
-const ATTEMPT: u32 = !0 << 2;
-/// Whichever it is.
-pub(crate) const ANY_ATTEMPT: u32 = ATTEMPT;
+/// Cut off is whichever attempt a lane is in.
+pub(crate) const ANY_ATTEMPT: u32 = 2;
 
-/// Tells the attempts at the tasks of a lane from each other.
+/// Tells the attempts at the tasks of a lane from each other, from [`ANY_ATTEMPT`], and from 0, which is none.
 #[must_use]
 pub(crate) fn attempt(index: u64, attempt: u32) -> u32 {
-    // Its lowest bit is never set, as it is of [`ANY_ATTEMPT`].
-    let mixed = (index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 35) as u32;
-    mixed.wrapping_add(attempt) << 3
+    // The higher half of a product depends on all that is below.
+    let mixed = (index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32;
+    mixed.wrapping_add(attempt) << 2 | 1
 }
 
 /// In the moment at which the work of a task has ended: what is left to be done is the worker's own, and no limit's.
@@ -79,10 +75,10 @@ pub(crate) struct Worked {
 
 impl Orders {
     /// Whether what an attempt came to is its outcome, as far as that can be known.
-    fn let_count(&self, line: &Line, worked: Worked) -> bool {
-        let recall = line.recall.load(Ordering::Acquire);
+    fn let_count(&self, cut_off: &AtomicU32, worked: Worked) -> bool {
+        let cut_off = cut_off.load(Ordering::Acquire);
         let stopped = self.stopped.load(Ordering::Acquire);
-        let is_cut_off = recall & IS_CUT_OFF != 0 && [ANY_ATTEMPT, worked.attempt].contains(&(recall & ATTEMPT));
+        let is_cut_off = [ANY_ATTEMPT, worked.attempt].contains(&cut_off);
         let is_late = stopped == 0
             && self.suspended.load(Ordering::Acquire) == 0
             && worked
@@ -169,7 +165,7 @@ unsafe impl Send for Board {}
 // SAFETY: as above.
 unsafe impl Sync for Board {}
 
-const BYTES: usize = SLOTS as usize * size_of::<Line>() + size_of::<Orders>();
+const BYTES: usize = SLOTS as usize * (size_of::<Line>() + size_of::<AtomicU32>()) + size_of::<Orders>();
 
 impl Board {
     /// Makes a new board in anonymous shared memory; pages are used only for slots that are.
@@ -228,6 +224,14 @@ impl Board {
         unsafe { self.lines.add(SLOTS as usize).cast::<Orders>().as_ref() }
     }
 
+    /// Of a slot, which attempt does not count any more.
+    fn cuts(&self, slot: u32) -> &AtomicU32 {
+        let slot = slot.min(SLOTS - 1) as usize;
+        // SAFETY: the mapping holds one for each slot behind the orders, which keep them aligned, and zeroed memory is a valid
+        // value.
+        unsafe { self.lines.add(SLOTS as usize).cast::<Orders>().add(1).cast::<AtomicU32>().add(slot).as_ref() }
+    }
+
     /// Parent: gives an order (a number below 64) to whichever lane begins a task next.
     pub(crate) fn order(&self, number: u8) {
         self.orders().open.fetch_or(bit(number), Ordering::Release);
@@ -264,6 +268,7 @@ impl Board {
         let line = self.line(slot);
         line.sequence.store(0, Ordering::Relaxed);
         line.recall.store(0, Ordering::Relaxed);
+        self.cuts(slot).store(0, Ordering::Relaxed);
         line.started.store(0, Ordering::Relaxed);
         line.entered.store(0, Ordering::Relaxed);
         line.program.store(0, Ordering::Relaxed);
@@ -347,13 +352,12 @@ impl Board {
 
     /// Parent: asks the worker in this slot to leave after its task.
     pub fn recall(&self, slot: u32) {
-        self.line(slot).recall.fetch_or(1, Ordering::Release);
+        self.line(slot).recall.store(1, Ordering::Release);
     }
 
     /// Parent: what this attempt at a task in this slot comes to does not count any more.
     pub(crate) fn cut_off(&self, slot: u32, attempt: u32) {
-        let cut = |recall: u32| Some(recall & !ATTEMPT | IS_CUT_OFF | attempt & ATTEMPT);
-        let _ = self.line(slot).recall.fetch_update(Ordering::AcqRel, Ordering::Acquire, cut);
+        self.cuts(slot).store(attempt, Ordering::Release);
     }
 
     /// Parent: the run is stopped now; what ends later does not count.
@@ -368,14 +372,15 @@ impl Board {
 
     /// Parent: whether what an attempt in this slot came to is its outcome, as far as that can be known.
     pub(crate) fn lets_count(&self, slot: u32, worked: Worked) -> bool {
-        self.orders().let_count(self.line(slot), worked)
+        self.orders().let_count(self.cuts(slot), worked)
     }
 
     /// Worker: the line of one slot, which a lane writes to.
     #[must_use]
     pub(crate) fn own_line(self: &Arc<Self>, slot: u32) -> OwnLine {
         let (line, orders) = (NonNull::from(self.line(slot)), NonNull::from(self.orders()));
-        OwnLine { line, orders, _board: Arc::clone(self) }
+        let cut_off = NonNull::from(self.cuts(slot));
+        OwnLine { line, orders, cut_off, _board: Arc::clone(self) }
     }
 }
 
@@ -384,6 +389,8 @@ impl Board {
 pub(crate) struct OwnLine {
     line: NonNull<Line>,
     orders: NonNull<Orders>,
+    /// Which attempt does not count any more.
+    cut_off: NonNull<AtomicU32>,
     /// Keeps the mapping that the line is in.
     _board: Arc<Board>,
 }
@@ -419,13 +426,13 @@ impl OwnLine {
 
     /// Asks itself to leave, as the parent does.
     pub(crate) fn recall(&self) {
-        self.line().recall.fetch_or(1, Ordering::Release);
+        self.line().recall.store(1, Ordering::Release);
     }
 
     /// Whether what an attempt came to is its outcome, as far as that can be known.
     pub(crate) fn lets_count(&self, worked: Worked) -> bool {
         // SAFETY: as for the line.
-        unsafe { self.orders.as_ref() }.let_count(self.line(), worked)
+        unsafe { self.orders.as_ref().let_count(self.cut_off.as_ref(), worked) }
     }
 
     /// The orders that no lane has taken yet, a bit each.
@@ -452,7 +459,7 @@ impl OwnLine {
     /// Whether the lane was asked to leave.
     #[must_use]
     pub(crate) fn recalled(&self) -> bool {
-        self.line().recall.load(Ordering::Acquire) & 1 != 0
+        self.line().recall.load(Ordering::Acquire) != 0
     }
 }
 
@@ -513,7 +520,8 @@ mod tests {
     #[test]
     fn the_layout_is_the_documented_one() {
         use std::mem::offset_of;
-        assert_eq!((size_of::<Line>(), align_of::<Line>(), BYTES), (64, 64, 4096 * 64 + 64));
+        assert_eq!((size_of::<Line>(), align_of::<Line>(), BYTES), (64, 64, 4096 * 64 + 64 + 4096 * 4));
+        assert_eq!([offset_of!(Orders, stopped), offset_of!(Orders, suspended), size_of::<Orders>()], [8, 16, 64]);
         let offsets = [
             offset_of!(Line, sequence),
             offset_of!(Line, recall),
@@ -542,7 +550,7 @@ mod tests {
         assert!(!worker.lets_count(Worked { until: 150, ..of(7, 1) }), "it was as long as the limit");
         parent.recall(3);
         parent.cut_off(3, attempt(7, 1));
-        assert!(worker.recalled() && !worker.lets_count(of(7, 1)));
+        assert!(worker.recalled() && !worker.lets_count(of(7, 1)) && parent.lets_count(4, of(7, 1)));
         assert!(worker.lets_count(of(7, 2)) && worker.lets_count(of(8, 1)), "another one");
         parent.cut_off(3, ANY_ATTEMPT);
         assert!(!worker.lets_count(of(7, 2)) && worker.recalled());

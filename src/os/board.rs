@@ -1,8 +1,11 @@
 //! The status board: one small shared-memory page set per engine. Each worker writes the task it is in and when it
-//! started; the parent reads it without a message, even after the worker died. The parent writes one flag, the recall.
+//! started; the parent reads it without a message, even after the worker died. The parent writes one flag, the recall,
+//! and what does not count any more.
 //!
 //! One 64-byte line per slot, so that workers never share a cache line. A line is guarded by a sequence number: odd
 //! while it is being written (a seqlock with a single writer). The layout is part of the worker protocol.
+
+mod worked;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,23 +16,14 @@ use std::time::Duration;
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
+pub(crate) use worked::{ANY_ATTEMPT, Worked, attempt};
+
 /// Most slots a board has.
 pub(crate) const SLOTS: u32 = 4096;
 
 const NO_TASK: u64 = u64::MAX;
 /// Beside the number of a lane's thread: the task that it is in is ending the process.
 const IS_ENDING: u32 = 1 << 31;
-
-/// Cut off is whichever attempt a lane is in.
-pub(crate) const ANY_ATTEMPT: u32 = 2;
-
-/// Tells the attempts at the tasks of a lane from each other, from [`ANY_ATTEMPT`], and from 0, which is none.
-#[must_use]
-pub(crate) fn attempt(index: u64, attempt: u32) -> u32 {
-    // The higher half of a product depends on all that is below.
-    let mixed = (index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32;
-    mixed.wrapping_add(attempt) << 2 | 1
-}
 
 /// In the moment at which the work of a task has ended: what is left to be done is the worker's own, and no limit's.
 const IS_OURS: u64 = 1 << 63;
@@ -59,18 +53,6 @@ struct Orders {
     stopped: AtomicU64,
     /// Not 0: it was suspended for a while, and its clock is not that of its workers any more.
     suspended: AtomicU32,
-}
-
-/// The work of a program.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Worked {
-    /// Which attempt it was ([`attempt`]).
-    pub(crate) attempt: u32,
-    /// From when until when, by `CLOCK_MONOTONIC` in nanoseconds.
-    pub(crate) from: u64,
-    pub(crate) until: u64,
-    /// How long it may work.
-    pub(crate) timeout: Option<Duration>,
 }
 
 impl Orders {

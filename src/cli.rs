@@ -164,7 +164,8 @@ pub struct ChangeArgs {
     /// Run a file that others may change and that contains commands
     #[arg(long)]
     pub allow_exec: bool,
-    /// Longest time that the runs may take together as far as it can be told, e.g. 2h; 10min for several runs
+    /// Longest time, e.g. 2h: a single run, such as a batch, is ended then; several that must take longer together are refused
+    /// (without it, those beyond 10min)
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub max_time: Option<Duration>,
     /// Run a plan beyond the safety limits

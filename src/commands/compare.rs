@@ -57,6 +57,7 @@ fn prepared(workload: Prepared<Arc<Workload>>, arguments: &CompareArgs) -> Prepa
     }
     let platform = Platform::detect();
     prepare::envelope(&changed, &platform, changes, *together)?;
+    prepare::end_in_time(&mut changed, changes.max_time);
     let target = Target::open(output.output.as_deref(), &[file])?;
     claims::check(file, &changed, output, None, None)?;
     let logs = Places::open(output, &[file])?;

@@ -102,10 +102,10 @@ pub(super) fn execute<R: Report>(
     let beside_output = batch.as_ref().is_some_and(|batch| batch.gives_output);
     let is_batch = batch.is_some();
     if let Some(Err(problem)) = batch.map(Batch::finish) {
-        driven.ending = problem.ending(driven.ending);
+        driven.ending = problem.ending(driven.ending, write::say);
     }
     if let Err(error) = settle(&mut driven) {
-        driven.ending = with_lost_items(driven.ending, &error);
+        driven.ending = with_lost_items(driven.ending, &error, write::say);
     }
     let results = results(&driven);
     let (exit, on_page) = if beside_output && target.is_standard() {
@@ -321,13 +321,18 @@ fn settle(driven: &mut Driven) -> Result<(), ItemError> {
 }
 
 /// How a run ended whose items could not all be had. What ended it before is told first; one that was to be ended before the last
-/// of them has not missed those that it did not come to.
-fn with_lost_items(ending: Ending, error: &ItemError) -> Ending {
+/// of them has not missed those that it did not come to: that is how it ended, and `say` is told.
+fn with_lost_items(ending: Ending, error: &ItemError, say: impl FnOnce(&str)) -> Ending {
     let lost = format!("the items on standard input: {error}");
     match ending {
         Ending::Finished => Ending::Broken(lost),
         Ending::Broken(first) => Ending::Broken(format!("{first}; {lost}")),
-        Ending::Stopped(_) | Ending::Halted(_) | Ending::OutOfTime(_) => ending,
+        // A rule has ended it before they were looked at, or nobody is there any more who wants to hear of it.
+        Ending::Halted(_) | Ending::Stopped(Some(libc::SIGPIPE)) => ending,
+        Ending::Stopped(_) | Ending::OutOfTime(_) => {
+            say(&format!("error: {}", clean::line(&lost)));
+            ending
+        }
     }
 }
 

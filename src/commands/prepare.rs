@@ -19,7 +19,7 @@ use crate::workload::diagnostic::Diagnostics;
 use crate::workload::load::Loaded;
 use crate::workload::model::{Chunksize, EngineKind, EngineSpec, StartMethod, Workers, Workload};
 use crate::workload::plan::{self, Machine, Plan};
-use crate::workload::source::{self, Source};
+use crate::workload::source::{self, Input, Source};
 
 /// What came of preparing: ready, or an exit whose reason was told.
 pub(super) type Prepared<T> = Result<T, ExitReason>;
@@ -79,13 +79,13 @@ pub(super) fn workload(name: &str, changes: &ChangeArgs, color: Color) -> Prepar
 /// The same with where it came from.
 pub(super) fn source_and_workload(name: &str, changes: &ChangeArgs, color: Color) -> Prepared<(Source, Arc<Workload>)> {
     announce(name);
-    changed(source::load(name, changes.allow_exec, &changes.set, false), changes, color)
+    changed(source::load(name, changes.allow_exec, &changes.set, Input::Whole), changes, color)
 }
 
 /// [`workload`], whose items may still be coming on standard input ([`super::batch::live`]).
 pub(super) fn live_workload(name: &str, changes: &ChangeArgs, color: Color) -> Prepared<Arc<Workload>> {
     announce(name);
-    let loaded = source::load(name, changes.allow_exec, &changes.set, true);
+    let loaded = source::load(name, changes.allow_exec, &changes.set, Input::Streamed);
     changed(loaded, changes, color).map(|(_, workload)| workload)
 }
 
@@ -94,9 +94,9 @@ pub(super) fn typed(
     text: String,
     changes: &ChangeArgs,
     color: Color,
-    streams_input: bool,
+    input: Input,
 ) -> Prepared<(Source, Arc<Workload>)> {
-    changed(source::typed(text, &changes.set, streams_input), changes, color)
+    changed(source::typed(text, &changes.set, input), changes, color)
 }
 
 fn changed(
@@ -226,6 +226,15 @@ fn all_at_once(workload: &Workload, plan: &Plan, machine: Machine) -> Vec<plan::
 pub(super) fn plan(workload: &Workload, platform: &Platform, max_time: Option<Duration>) -> Plan {
     let plan = plan::plan(workload, platform.machine()).limited(max_time);
     Plan { impossible: placing::impossible(workload), ..plan }
+}
+
+/// A single run that is asked for a longest time is ended then: how long it takes cannot be told before, as it can of several.
+pub(super) fn end_in_time(workload: &mut Workload, max_time: Option<Duration>) {
+    let measure = &workload.measure;
+    let single = workload.engines.len() == 1 && measure.repeats.get() == 1 && measure.warmup == 0;
+    if let Some(most) = max_time.filter(|_| single && measure.adaptive.is_none()) {
+        workload.limits.max_time = Some(workload.limits.max_time.map_or(most, |own| own.min(most)));
+    }
 }
 
 /// The arm that a name on the command line means: an entry of `engines:`, or a kind with its defaults.

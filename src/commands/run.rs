@@ -35,6 +35,7 @@ fn prepared(arguments: &RunArgs) -> Prepared<Job> {
     let mut once = batch::live::settled(once, &arguments.batch)?;
     let platform = Platform::detect();
     prepare::envelope(&once, &platform, changes, false)?;
+    prepare::end_in_time(&mut once, changes.max_time);
     let target = Target::open(output.output.as_deref(), &[file])?;
     claims::check(file, &once, output, Some(&arguments.batch), None)?;
     let is_batch = once.has_items() || arguments.batch.first().is_some();

@@ -17,6 +17,7 @@ use crate::commands::farewell::{self, Again};
 use crate::commands::prepare::{self, Prepared};
 use crate::commands::{ExitReason, claims, compare, consent, process, programs, sweep, write};
 use crate::os::terminal_input;
+use crate::workload::source::Input;
 
 /// What the verb is called where a workload has the name of its file.
 const NAME: &str = "try";
@@ -45,8 +46,7 @@ pub(crate) fn execute(arguments: &TryArgs) -> anyhow::Result<ExitReason> {
 /// Writes the file, if it is one.
 fn print(arguments: &TryArgs, text: &str) -> anyhow::Result<ExitReason> {
     // What comes through standard input is for whoever runs it.
-    let readable = text::without_input(text);
-    if let Err(exit) = prepare::typed(readable, &arguments.changes, arguments.output.color, false) {
+    if let Err(exit) = prepare::typed(text.to_owned(), &arguments.changes, arguments.output.color, Input::Imagined) {
         return Ok(exit);
     }
     if let Some(rest) = text::not_in_it(arguments) {
@@ -60,7 +60,8 @@ fn prepared(arguments: &TryArgs, text: String) -> Prepared<(Given, Option<Batch>
     let TryArgs { changes, output, .. } = arguments;
     // The dashboard may run it again, and tells what there is.
     let one_count = changes.workers.as_ref().is_none_or(|counts| counts.single().is_some());
-    let (source, workload) = prepare::typed(text, changes, output.color, is_headless(arguments) && one_count)?;
+    let input = if is_headless(arguments) && one_count { Input::Streamed } else { Input::Whole };
+    let (source, workload) = prepare::typed(text, changes, output.color, input)?;
     let mut workload = Arc::new(batch::live::settled(Arc::unwrap_or_clone(workload), &arguments.batch)?);
     // A file may be meant for another machine; what is typed is meant for this one.
     if let Some(programs) = programs::of(&workload).filter(|programs| !programs.warnings().is_empty()) {

@@ -1,8 +1,11 @@
 //! The status board: one small shared-memory page set per engine. Each worker writes the task it is in and when it
-//! started; the parent reads it without a message, even after the worker died. The parent writes one flag, the recall.
+//! started; the parent reads it without a message, even after the worker died. The parent writes one flag, the recall,
+//! and what does not count any more.
 //!
 //! One 64-byte line per slot, so that workers never share a cache line. A line is guarded by a sequence number: odd
 //! while it is being written (a seqlock with a single writer). The layout is part of the worker protocol.
+
+mod worked;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,6 +15,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::time::Duration;
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+pub(crate) use worked::{ANY_ATTEMPT, Worked, attempt};
 
 /// Most slots a board has.
 pub(crate) const SLOTS: u32 = 4096;
@@ -40,10 +45,29 @@ struct Line {
     delay: AtomicU32,
 }
 
-/// What stands after the lines: orders to whichever lane begins a task next, a bit each.
+/// What stands after the lines: orders to whichever lane begins a task next, a bit each, and what concerns all lanes.
 #[repr(C, align(64))]
 struct Orders {
     open: AtomicU64,
+    /// When the run was stopped; 0 as long as it was not.
+    stopped: AtomicU64,
+    /// Not 0: it was suspended for a while, and its clock is not that of its workers any more.
+    suspended: AtomicU32,
+}
+
+impl Orders {
+    /// Whether what an attempt came to is its outcome, as far as that can be known.
+    fn let_count(&self, cut_off: &AtomicU32, worked: Worked) -> bool {
+        let cut_off = cut_off.load(Ordering::Acquire);
+        let stopped = self.stopped.load(Ordering::Acquire);
+        let is_cut_off = [ANY_ATTEMPT, worked.attempt].contains(&cut_off);
+        let is_late = stopped == 0
+            && self.suspended.load(Ordering::Acquire) == 0
+            && worked
+                .timeout
+                .is_some_and(|most| Duration::from_nanos(worked.until.saturating_sub(worked.from)) >= most);
+        !is_cut_off && !is_late && (stopped == 0 || worked.until <= stopped)
+    }
 }
 
 impl Line {
@@ -123,7 +147,7 @@ unsafe impl Send for Board {}
 // SAFETY: as above.
 unsafe impl Sync for Board {}
 
-const BYTES: usize = SLOTS as usize * size_of::<Line>() + size_of::<Orders>();
+const BYTES: usize = SLOTS as usize * (size_of::<Line>() + size_of::<AtomicU32>()) + size_of::<Orders>();
 
 impl Board {
     /// Makes a new board in anonymous shared memory; pages are used only for slots that are.
@@ -182,6 +206,14 @@ impl Board {
         unsafe { self.lines.add(SLOTS as usize).cast::<Orders>().as_ref() }
     }
 
+    /// Of a slot, which attempt does not count any more.
+    fn cuts(&self, slot: u32) -> &AtomicU32 {
+        let slot = slot.min(SLOTS - 1) as usize;
+        // SAFETY: the mapping holds one for each slot behind the orders, which keep them aligned, and zeroed memory is a valid
+        // value.
+        unsafe { self.lines.add(SLOTS as usize).cast::<Orders>().add(1).cast::<AtomicU32>().add(slot).as_ref() }
+    }
+
     /// Parent: gives an order (a number below 64) to whichever lane begins a task next.
     pub(crate) fn order(&self, number: u8) {
         self.orders().open.fetch_or(bit(number), Ordering::Release);
@@ -218,6 +250,7 @@ impl Board {
         let line = self.line(slot);
         line.sequence.store(0, Ordering::Relaxed);
         line.recall.store(0, Ordering::Relaxed);
+        self.cuts(slot).store(0, Ordering::Relaxed);
         line.started.store(0, Ordering::Relaxed);
         line.entered.store(0, Ordering::Relaxed);
         line.program.store(0, Ordering::Relaxed);
@@ -304,11 +337,32 @@ impl Board {
         self.line(slot).recall.store(1, Ordering::Release);
     }
 
+    /// Parent: what this attempt at a task in this slot comes to does not count any more.
+    pub(crate) fn cut_off(&self, slot: u32, attempt: u32) {
+        self.cuts(slot).store(attempt, Ordering::Release);
+    }
+
+    /// Parent: the run is stopped now; what ends later does not count.
+    pub(crate) fn stop(&self, now: u64) {
+        self.orders().stopped.store(now, Ordering::Release);
+    }
+
+    /// Parent: the run is suspended.
+    pub(crate) fn suspend(&self) {
+        self.orders().suspended.store(1, Ordering::Release);
+    }
+
+    /// Parent: whether what an attempt in this slot came to is its outcome, as far as that can be known.
+    pub(crate) fn lets_count(&self, slot: u32, worked: Worked) -> bool {
+        self.orders().let_count(self.cuts(slot), worked)
+    }
+
     /// Worker: the line of one slot, which a lane writes to.
     #[must_use]
     pub(crate) fn own_line(self: &Arc<Self>, slot: u32) -> OwnLine {
         let (line, orders) = (NonNull::from(self.line(slot)), NonNull::from(self.orders()));
-        OwnLine { line, orders, _board: Arc::clone(self) }
+        let cut_off = NonNull::from(self.cuts(slot));
+        OwnLine { line, orders, cut_off, _board: Arc::clone(self) }
     }
 }
 
@@ -317,6 +371,8 @@ impl Board {
 pub(crate) struct OwnLine {
     line: NonNull<Line>,
     orders: NonNull<Orders>,
+    /// Which attempt does not count any more.
+    cut_off: NonNull<AtomicU32>,
     /// Keeps the mapping that the line is in.
     _board: Arc<Board>,
 }
@@ -353,6 +409,12 @@ impl OwnLine {
     /// Asks itself to leave, as the parent does.
     pub(crate) fn recall(&self) {
         self.line().recall.store(1, Ordering::Release);
+    }
+
+    /// Whether what an attempt came to is its outcome, as far as that can be known.
+    pub(crate) fn lets_count(&self, worked: Worked) -> bool {
+        // SAFETY: as for the line.
+        unsafe { self.orders.as_ref().let_count(self.cut_off.as_ref(), worked) }
     }
 
     /// The orders that no lane has taken yet, a bit each.
@@ -440,7 +502,8 @@ mod tests {
     #[test]
     fn the_layout_is_the_documented_one() {
         use std::mem::offset_of;
-        assert_eq!((size_of::<Line>(), align_of::<Line>(), BYTES), (64, 64, 4096 * 64 + 64));
+        assert_eq!((size_of::<Line>(), align_of::<Line>(), BYTES), (64, 64, 4096 * 64 + 64 + 4096 * 4));
+        assert_eq!([offset_of!(Orders, stopped), offset_of!(Orders, suspended), size_of::<Orders>()], [8, 16, 64]);
         let offsets = [
             offset_of!(Line, sequence),
             offset_of!(Line, recall),
@@ -455,6 +518,34 @@ mod tests {
             offset_of!(Line, delay),
         ];
         assert_eq!(offsets, [0, 4, 8, 16, 24, 32, 36, 40, 48, 56, 60]);
+    }
+
+    #[test]
+    fn an_attempt_does_not_count_once_it_is_cut_off_too_late_or_behind_the_end() {
+        let parent = Board::create().unwrap();
+        parent.reset(3);
+        let worker = Arc::new(Board::map(parent.fd().unwrap()).unwrap()).own_line(3);
+        let second = Duration::from_nanos(100);
+        let of =
+            |index, number| Worked { attempt: attempt(index, number), from: 50, until: 140, timeout: Some(second) };
+        assert!(worker.lets_count(of(7, 1)));
+        assert!(!worker.lets_count(Worked { until: 150, ..of(7, 1) }), "it was as long as the limit");
+        parent.recall(3);
+        parent.cut_off(3, attempt(7, 1));
+        assert!(worker.recalled() && !worker.lets_count(of(7, 1)) && parent.lets_count(4, of(7, 1)));
+        assert!(worker.lets_count(of(7, 2)) && worker.lets_count(of(8, 1)), "another one");
+        parent.cut_off(3, ANY_ATTEMPT);
+        assert!(!worker.lets_count(of(7, 2)) && worker.recalled());
+        parent.reset(3);
+        parent.cut_off(3, attempt(7, 1));
+        assert!(!worker.recalled(), "it goes on");
+        parent.reset(3);
+        parent.stop(140);
+        assert!(worker.lets_count(of(7, 1)) && !worker.lets_count(Worked { until: 141, ..of(7, 1) }));
+        parent.suspend();
+        let stood = Worked { until: 150, from: 10, ..of(7, 1) };
+        parent.stop(0);
+        assert!(parent.lets_count(3, stood), "the run's clock stood");
     }
 
     #[test]

@@ -17,6 +17,12 @@ const OWN_DESCRIPTORS: u64 = 40;
 /// Descriptors that each worker takes: its socket or the pipe of its output, its standard error, its end.
 pub(crate) const DESCRIPTORS_PER_WORKER: u64 = 3;
 
+/// Descriptors that a worker that is a program may take beside that, as long as there is room: the ends of its output that it
+/// writes to.
+const HELD_OPEN: u64 = 2;
+/// Most programs of which they are held open.
+const MOST_HELD_OPEN: u64 = 64;
+
 const FREE_MEMORY: &str = "the memory that can be had now";
 const LEFT_BY_GROUP: &str = "what pids.max of the control group leaves";
 const OWN_MOST: &str = "Poolscope's own limit";
@@ -98,6 +104,20 @@ impl Limits {
     }
 }
 
+/// Of how many of so many programs at once both ends of their output may be held open.
+#[must_use]
+pub(crate) fn held_open(workers: u32) -> u32 {
+    let room = getrlimit(Resource::Nofile).current.map(|limit| Headroom::of_descriptors(limit, open_descriptors()));
+    held_open_in(room, workers)
+}
+
+fn held_open_in(room: Option<Headroom>, workers: u32) -> u32 {
+    let most = room.map_or(MOST_HELD_OPEN, |room| {
+        room.left().saturating_sub(u64::from(workers) * DESCRIPTORS_PER_WORKER) / HELD_OPEN
+    });
+    u32::try_from(most.min(MOST_HELD_OPEN)).unwrap_or(0)
+}
+
 /// Whether limits on processes do not hold for this one: it may exceed them (`CAP_SYS_RESOURCE` or `CAP_SYS_ADMIN`,
 /// capabilities(7)) in the first user namespace.
 fn is_privileged() -> bool {
@@ -164,6 +184,17 @@ mod tests {
         assert_eq!(safe(None, Some(3), None), 1);
         assert_eq!(safe(None, None, Some((1024, 4))), 326);
         assert_eq!(safe(None, None, Some((30, 4))), 1);
+    }
+
+    #[test]
+    fn ends_are_held_open_where_workers_leave_room() {
+        let of = |limit, workers| held_open_in(Some(Headroom::of_descriptors(limit, 10)), workers);
+        assert_eq!((of(240, 64), of(240, 50), of(240, 4), of(1024, 64), of(64, 4)), (0, 20, 64, 64, 1));
+        assert_eq!(held_open_in(None, 4096), 64);
+        // All of them together stay below the limit.
+        for workers in 1..=63 {
+            assert!(u64::from(workers) * 3 + u64::from(of(240, workers).min(workers)) * 2 + 50 <= 240, "{workers}");
+        }
     }
 
     #[test]

@@ -31,6 +31,12 @@ impl ProcessOwner {
         Self(())
     }
 
+    /// Evidence without a claim, for what follows from one.
+    #[cfg(test)]
+    pub(crate) fn claimed_for_a_test() -> Self {
+        Self(())
+    }
+
     /// The claim, where one was made.
     #[must_use]
     pub fn current() -> Option<Self> {

@@ -119,6 +119,11 @@ pub(crate) struct Blocked {
     _here: std::marker::PhantomData<*const ()>,
 }
 
+/// What is not blocked where these are not to be, in a process of this owner.
+fn left_out(others: &[libc::c_int], owner: Option<ProcessOwner>) -> Vec<libc::c_int> {
+    others.iter().copied().chain(owner.map(|_| libc::SIGCHLD)).collect()
+}
+
 impl Blocked {
     /// Every signal that has a handler, or may have one, beside those that are blocked already.
     pub(crate) fn all() -> Self {
@@ -133,12 +138,12 @@ impl Blocked {
     /// In a process of ours nobody handles SIGCHLD, and what nobody handles is gone at once, unless the thread whose child has
     /// ended blocks it: then it wakes another one for nothing, with each child.
     fn all_but(others: &[libc::c_int]) -> Self {
+        let left_out = left_out(others, ProcessOwner::current());
         // SAFETY: the calls change plain data that the first of them fills in.
         Self::set(|set| unsafe {
             libc::sigfillset(set);
-            let ignored = ProcessOwner::current().map(|_| libc::SIGCHLD);
-            others.iter().copied().chain(ignored).for_each(|signal| {
-                libc::sigdelset(set, signal);
+            left_out.iter().for_each(|signal| {
+                libc::sigdelset(set, *signal);
             });
         })
     }
@@ -270,4 +275,21 @@ pub(crate) fn die_with_parent(parent: u32) -> bool {
 #[must_use]
 pub(crate) fn pidfd_works() -> bool {
     rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty()).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_a_process_of_ours_nobody_blocks_what_nobody_handles() {
+        assert_eq!(
+            left_out(&FAULTS, None),
+            FAULTS,
+            "a guest blocks the end of a child: a handler of the host is not run here"
+        );
+        let ours = left_out(&FAULTS, Some(ProcessOwner::claimed_for_a_test()));
+        assert_eq!(ours, [&FAULTS[..], &[libc::SIGCHLD]].concat());
+        assert!(left_out(&[], None).is_empty());
+    }
 }

@@ -42,11 +42,14 @@ mod tests {
             u64::from_str_radix(line.trim(), 16).unwrap()
         };
         let before = mask();
+        let owner = ProcessOwner::current();
         let blocked = start("test", mask).unwrap().join().unwrap();
         assert_eq!(mask(), before, "the thread that starts another keeps its mask");
         let has = |signal: i32| blocked >> (signal - 1) & 1 == 1;
-        // That of a guest; in a process of ours there is nobody for it.
-        assert_eq!(has(libc::SIGCHLD), ProcessOwner::current().is_none());
+        // Another test may have claimed the process meanwhile; what follows from that is tested by itself.
+        if owner == ProcessOwner::current() {
+            assert_eq!(has(libc::SIGCHLD), owner.is_none());
+        }
         assert!([libc::SIGTERM, libc::SIGPIPE, libc::SIGUSR1, libc::SIGPROF].into_iter().all(has));
         assert!(![libc::SIGSEGV, libc::SIGBUS, libc::SIGABRT].into_iter().any(has));
     }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::os::accounting::{Exit, Usage};
+use crate::os::board::{self, OwnLine, Worked};
 use crate::os::capture::{Capture, LineCut};
 use crate::os::child::{Child, Reaped};
 use crate::os::clock::monotonic;
@@ -168,15 +169,9 @@ fn within(folder: Option<&Path>, name: &[u8]) -> PathBuf {
     folder.map_or_else(|| name.to_owned(), |folder| folder.join(name))
 }
 
-/// Runs the program to its end; `started` is told when it has begun, and its process id. A SIGTERM in the meantime is remembered
+/// Runs the program to its end; `line` is told when it has begun, and its process id. A SIGTERM in the meantime is remembered
 /// ([`signals::terminated`]).
-pub(crate) fn run(
-    start: &ProgramStart,
-    rules: &ProgramRules,
-    task: &TaskRun,
-    setup: &Setup,
-    started: impl FnOnce(u64, u32),
-) -> Ran {
+pub(crate) fn run(start: &ProgramStart, rules: &ProgramRules, task: &TaskRun, setup: &Setup, line: &OwnLine) -> Ran {
     let mark = environment::task_mark(task.first, task.attempt);
     // The program shares the worker's group, so that a signal to the worker's group reaches it too. A SIGTERM for the
     // group is the program's to handle; the worker leaves when the program has.
@@ -184,8 +179,14 @@ pub(crate) fn run(
     let ran = match patiently(&start.name(), || try_start(start, &mark, setup.folder.as_deref())) {
         Ok(running) => {
             let at = running.child.started_at();
-            started(at, running.child.pid());
-            running.finish(at, rules)
+            line.program_started(at, running.child.pid());
+            let worked = Worked {
+                attempt: board::attempt(task.first, task.attempt.number()),
+                from: at,
+                until: at,
+                timeout: rules.timeout,
+            };
+            running.finish(at, rules, |until| line.lets_count(Worked { until, ..worked }))
         }
         Err(failure) => {
             let at = monotonic();
@@ -285,7 +286,8 @@ fn try_start(start: &ProgramStart, mark: &str, folder: Option<&[u8]>) -> std::io
 }
 
 impl Running {
-    fn finish(mut self, started: u64, rules: &ProgramRules) -> Ran {
+    /// `counts` says whether what it comes to at that moment is the outcome of its task.
+    fn finish(mut self, started: u64, rules: &ProgramRules, counts: impl FnOnce(u64) -> bool) -> Ran {
         let (kept_out, kept_err) = self.kept.take().unzip();
         let [spooled_out, spooled_err] = self.spooled.take().map_or([None, None], |both| both.map(Some));
         let mut stdout = Output { capture: Capture::default(), kept: kept_out, spooled: spooled_out };
@@ -308,7 +310,7 @@ impl Running {
                 Err(_) => break (at, Reaped::UNKNOWN),
             }
         };
-        let kept = if signals::terminated() { Ok(()) } else { stdout.finish().and(stderr.finish()) };
+        let kept = if counts(ended) { stdout.finish().and(stderr.finish()) } else { Ok(()) };
         let (stdout, stderr) = (stdout.capture, stderr.capture);
         let result = kept.map_err(Some).and_then(|()| outcome(rules, reaped.exit, &stdout)).map_err(|message| {
             let failure = Failure { message, exit: Some(reaped.exit), ..Failure::default() };

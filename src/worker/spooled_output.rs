@@ -12,6 +12,14 @@ use crate::workload::items::temporary_file;
 /// Most bytes of a stream in memory.
 pub(crate) const MOST_IN_MEMORY: usize = 64 * 1024;
 
+/// The same while no descriptor is left for a file.
+const MOST_WITHOUT_FILE: usize = 4 << 20;
+
+/// Whether no descriptor is left, here or in the whole system.
+pub(crate) fn is_short_of_files(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
 /// What one stream has given.
 #[derive(Debug, Default)]
 pub(crate) struct SpooledOutput {
@@ -21,7 +29,7 @@ pub(crate) struct SpooledOutput {
     length: u64,
     /// Where it begins in the file.
     from: u64,
-    /// Where it is to be found, where somebody else takes it.
+    /// Where it is to be found, where somebody else takes it; of one that is not whole, nothing is.
     path: Option<PathBuf>,
     /// What went wrong first.
     error: Option<io::Error>,
@@ -53,7 +61,7 @@ pub(crate) fn both_paths(path: &Path) -> [PathBuf; 2] {
 impl SpooledOutput {
     /// One that is found at this path afterwards, unless nothing was written.
     pub(crate) fn at(path: PathBuf) -> Self {
-        Self { path: Some(path), ..Self::default() }
+        Self { memory: Vec::new(), file: None, length: 0, from: 0, path: Some(path), error: None }
     }
 
     /// Bytes of all of it.
@@ -66,6 +74,11 @@ impl SpooledOutput {
         if self.file.is_some() { 0 } else { self.memory.len() }
     }
 
+    /// Whether a file is open for it.
+    pub(crate) fn is_in_file(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Everything was written. Where somebody else takes it, it is there now.
     ///
     /// # Errors
@@ -75,7 +88,9 @@ impl SpooledOutput {
             let memory = std::mem::take(&mut self.memory);
             create(path)?.write_all(&memory)?;
         }
-        self.error.take().map_or(Ok(()), Err)
+        self.error.take().map_or(Ok(()), Err)?;
+        self.path = None;
+        Ok(())
     }
 
     /// Hands all of it on, piece by piece.
@@ -112,12 +127,12 @@ impl SpooledOutput {
         };
         fs::remove_file(path)?;
         let length = file.metadata()?.len();
-        Ok(Self { file: Some(file), length, ..Self::default() })
+        Ok(Self::part_of(file, 0, length))
     }
 
     /// A stretch of a file.
     pub(crate) fn part_of(file: File, from: u64, length: u64) -> Self {
-        Self { file: Some(file), length, from, ..Self::default() }
+        Self { memory: Vec::new(), file: Some(file), length, from, path: None, error: None }
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -126,14 +141,30 @@ impl SpooledOutput {
                 self.memory.extend_from_slice(bytes);
                 return Ok(());
             }
-            let mut file = match &self.path {
-                Some(path) => create(path)?,
-                None => temporary_file()?,
+            let created = match &self.path {
+                Some(path) => create(path),
+                None => temporary_file(),
+            };
+            let mut file = match created {
+                Err(error) if is_short_of_files(&error) && self.memory.len() + bytes.len() <= MOST_WITHOUT_FILE => {
+                    self.memory.extend_from_slice(bytes);
+                    return Ok(());
+                }
+                created => created?,
             };
             file.write_all(&std::mem::take(&mut self.memory))?;
             self.file = Some(file);
         }
         self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes))
+    }
+}
+
+impl Drop for SpooledOutput {
+    fn drop(&mut self) {
+        if let Some(path) = self.path.as_ref().filter(|_| self.length > 0) {
+            // Nobody takes it; whatever is left goes with the folder.
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
@@ -188,6 +219,13 @@ mod tests {
             let taken = SpooledOutput::taken(&path).unwrap();
             assert_eq!(all(&taken), vec![b'x'; size]);
             assert!(!path.exists());
+        }
+        for size in [10, 200_000] {
+            let path = folder.path().join("0.2.out");
+            let mut output = SpooledOutput::at(path.clone());
+            output.push(&vec![b'x'; size]);
+            drop(output);
+            assert!(!path.exists(), "what does not count leaves nothing");
         }
         let mut output = SpooledOutput::at(folder.path().join("nowhere/0.1.out"));
         output.push(b"x");

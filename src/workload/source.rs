@@ -20,6 +20,8 @@ mod input;
 
 /// How messages call standard input.
 const STANDARD_INPUT: &str = "stdin";
+/// What stands for the items that are not read.
+const IMAGINED: &str = "-\n";
 /// And a workload that was typed.
 const TYPED: &str = "command line";
 /// Anybody may write to the file.
@@ -38,14 +40,25 @@ pub(crate) struct Source {
     pub(crate) folder: Option<PathBuf>,
     /// Whether every user of the machine may change the file.
     pub(crate) world_writable: bool,
-    /// Whether its items may be those of standard input: it is to be run at once.
-    pub(crate) reads_input: bool,
-    /// Whether items on it may be taken while they are still coming.
-    pub(crate) streams_input: bool,
-    /// Whether it is only looked at: items on standard input stay there, and one stands for them.
-    leaves_input: bool,
+    /// Whether its items may be those of standard input.
+    input: Input,
     /// Whether it is one of those inside the program.
     is_bundled: bool,
+}
+
+/// What standard input is to a workload that has its items there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// Nothing: it is not to be run at once, or is on standard input itself.
+    Refused,
+    /// It is for whoever runs the workload, which is only looked at: one item stands for those that will come.
+    Imagined,
+    /// Lines stay there for whoever runs the workload, which is only looked at, and one item stands for them; the rest is read.
+    Left,
+    /// It is read to its end.
+    Whole,
+    /// Items on it may be taken while they are still coming ([`Workload::live`]).
+    Streamed,
 }
 
 /// Why a workload could not be read.
@@ -221,9 +234,7 @@ pub(crate) fn read(path: &Path) -> Result<Source, SourceError> {
         path: Some(path.to_owned()),
         folder,
         world_writable,
-        reads_input: false,
-        streams_input: false,
-        leaves_input: false,
+        input: Input::Refused,
         is_bundled: false,
     })
 }
@@ -252,21 +263,20 @@ fn text_up_to(from: impl Read, name: &str, most: u64) -> Result<String, SourceEr
 }
 
 /// Finds, reads and checks a workload in one step. `allow_exec` is the user's word that commands of a file that
-/// everybody may change may be run; `set` are changes to the file, each `KEY=VALUE`.
+/// everybody may change may be run; `set` are changes to the file, each `KEY=VALUE`. Standard input is its `input`, unless
+/// the workload is on it.
 ///
 /// # Errors
 /// All problems, as diagnostics.
-/// `streams_input`: items on standard input may be taken while they are still coming ([`Workload::live`]).
 pub(crate) fn load(
     name_or_path: &str,
     allow_exec: bool,
     set: &[String],
-    streams_input: bool,
+    input: Input,
 ) -> Result<(Source, Loaded), Diagnostics> {
     let mut source = open(name_or_path).map_err(|error| error.diagnostic())?;
     // It can be read once.
-    source.reads_input = !is_standard_input(name_or_path);
-    source.streams_input = streams_input;
+    source.input = if is_standard_input(name_or_path) { Input::Refused } else { input };
     let loaded = source.load(set)?;
     match source.exec_refusal(&loaded.workload, allow_exec) {
         Some(refusal) => Err(refusal.into()),
@@ -280,7 +290,7 @@ pub(crate) fn load(
 /// All problems, as diagnostics.
 pub(crate) fn looked_at(name_or_path: &str, allow_exec: bool) -> Result<(Source, Loaded), Diagnostics> {
     let mut source = open(name_or_path).map_err(|error| error.diagnostic())?;
-    (source.reads_input, source.leaves_input) = (!is_standard_input(name_or_path), true);
+    source.input = if is_standard_input(name_or_path) { Input::Refused } else { Input::Left };
     let loaded = source.load(&[])?;
     match source.exec_refusal(&loaded.workload, allow_exec) {
         Some(refusal) => Err(refusal.into()),
@@ -297,8 +307,8 @@ pub(crate) fn input_was_read() -> bool {
 ///
 /// # Errors
 /// All problems, as diagnostics.
-pub(crate) fn typed(text: String, set: &[String], streams_input: bool) -> Result<(Source, Loaded), Diagnostics> {
-    let source = Source { name: TYPED.to_owned(), reads_input: true, streams_input, ..Source::without_file(text) };
+pub(crate) fn typed(text: String, set: &[String], input: Input) -> Result<(Source, Loaded), Diagnostics> {
+    let source = Source { name: TYPED.to_owned(), input, ..Source::without_file(text) };
     let loaded = source.load(set)?;
     Ok((source, loaded))
 }
@@ -334,12 +344,7 @@ pub fn load_file(path: impl AsRef<Path>) -> Result<Loaded, Diagnostics> {
 #[derive(Clone, Copy, Debug)]
 struct Beside<'a> {
     folder: Option<&'a Path>,
-    /// Whether standard input may be read.
-    reads_input: bool,
-    /// Whether items on it may be taken while they are still coming.
-    streams_input: bool,
-    /// Whether they are left there.
-    leaves_input: bool,
+    input: Input,
     /// Whether the workload is a bundled one, whose files may be inside the program too.
     is_bundled: bool,
 }
@@ -361,12 +366,13 @@ impl NamedFiles for Beside<'_> {
 
     fn open(&self, name: &str) -> Result<File, String> {
         if is_standard_input(name) {
-            if !self.reads_input {
-                return Err(
-                    "items come from standard input only where a file is run: ... | poolscope run FILE".to_owned()
-                );
-            }
-            return input::spool();
+            return match self.input {
+                Input::Refused => {
+                    Err("items come from standard input only where a file is run: ... | poolscope run FILE".to_owned())
+                }
+                Input::Imagined => input::file_of(IMAGINED).map_err(|error| error.to_string()),
+                Input::Whole | Input::Streamed | Input::Left => input::spool(),
+            };
         }
         if let Some(text) = self.is_bundled.then(|| bundled::data(name)).flatten() {
             return input::file_of(text).map_err(|error| error.to_string());
@@ -377,11 +383,11 @@ impl NamedFiles for Beside<'_> {
     }
 
     fn live(&self, name: &str, format: LiveFormat) -> Result<Option<Arc<Live>>, String> {
-        if is_standard_input(name) && self.reads_input && self.streams_input { input::live(format) } else { Ok(None) }
+        if is_standard_input(name) && self.input == Input::Streamed { input::live(format) } else { Ok(None) }
     }
 
     fn leaves(&self, name: &str) -> bool {
-        self.leaves_input && self.reads_input && is_standard_input(name)
+        self.input == Input::Left && is_standard_input(name)
     }
 
     fn folder(&self) -> Result<PathBuf, String> {
@@ -398,9 +404,7 @@ impl Source {
             path: None,
             folder: None,
             world_writable: false,
-            reads_input: false,
-            streams_input: false,
-            leaves_input: false,
+            input: Input::Refused,
             is_bundled: false,
         }
     }
@@ -410,8 +414,8 @@ impl Source {
     /// # Errors
     /// All problems.
     pub(crate) fn load(&self, set: &[String]) -> Result<Loaded, Diagnostics> {
-        let Self { reads_input, streams_input, leaves_input, is_bundled, .. } = *self;
-        let beside = Beside { folder: self.folder.as_deref(), reads_input, streams_input, leaves_input, is_bundled };
+        let Self { input, is_bundled, .. } = *self;
+        let beside = Beside { folder: self.folder.as_deref(), input, is_bundled };
         let mut loaded = load::load_with(&self.text, &self.name, set, &beside)?;
         loaded.workload.folder.clone_from(&self.folder);
         Ok(loaded)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::workload::items::{ItemError, Live, TaskItems};
 use crate::workload::model::{
-    Attempt, CommandLine, CommandOptions, PythonCall, Share, TaskClass, TaskIndex, Work, Workload,
+    Attempt, CommandLine, CommandOptions, ProgramRules, PythonCall, Share, TaskClass, TaskIndex, Work, Workload,
 };
 use crate::workload::placeholder::Values;
 use crate::workload::program_start::ProgramStart;
@@ -32,7 +32,7 @@ impl TaskClass {
     /// The work as workers are sent it, but for its traces.
     pub(crate) fn sent(&self) -> Work {
         match self.command_told() {
-            Some(command) => Work::Program(command.options.rules.clone()),
+            Some(command) => Work::Program(ProgramRules { timeout: self.timeout, ..command.options.rules.clone() }),
             None if self.redraws() => service::without_times(&self.work),
             None => self.work.clone(),
         }

@@ -197,3 +197,32 @@ fn millions_of_lines_take_little_memory() {
     let peak = said.lines().filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).max().unwrap();
     assert!(peak < 60_000, "{peak} KiB for four million items");
 }
+
+#[test]
+fn what_comes_is_no_shell_code_however_it_is_called() {
+    let folder = reading();
+    for items in ["-", "-0 -", "/dev/stdin", "/dev/fd/0"] {
+        for more in ["", "--print"] {
+            let call =
+                format!("printf 'b; touch pwned\\n' | POOLSCOPE try -q {more} --items {items} -- sh -c 'echo {{}}'");
+            let output = super::shell(&folder, &call.replace("--items -0 -", "-0 --items -"));
+            code(&output, 2);
+            assert!(text(&output.stderr).contains("would be run as part of this text"), "{call}");
+        }
+    }
+    // Nor in a file, whatever form they have.
+    for (items, item) in [("lines", "{item}"), ("csv", "{item.a}"), ("jsonl", "{item.a}")] {
+        for task in [format!("[sh, -c, \"echo {item}\"]"), format!("\"sh -c {item}\", shell: true")] {
+            let text = format!(
+                "version: 1\ntasks: [{{ name: t, kind: command, command: {task}, items: {{ {items}: \"-\" }} }}]\n"
+            );
+            std::fs::write(folder.path("shell.yaml"), text).unwrap();
+            let output = super::shell(
+                &folder,
+                "printf '{\"a\":\"x\"}\\n2\\n' | tr 2 '\\n' | sed 's/.*x.*/&/' | POOLSCOPE run shell.yaml -q",
+            );
+            code(&output, 2);
+        }
+    }
+    assert!(!folder.path("pwned").exists());
+}

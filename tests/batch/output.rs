@@ -161,8 +161,8 @@ fn what_cannot_be_given_out_is_not_logged_as_done() {
 #[test]
 fn a_reader_that_is_slow_is_waited_for() {
     let items: Vec<String> = (0..700).map(|number| number.to_string()).collect();
-    // 60 KB each: in memory.
-    let folder = workload(&serde_json::to_string(&items).unwrap(), "head -c 60000 /dev/zero", "");
+    // 70 KB each: in files.
+    let folder = workload(&serde_json::to_string(&items).unwrap(), "head -c 70000 /dev/zero", "");
     let mut run = folder.run("process", &["--keep-order"]);
     let mut run = run.current_dir(folder.as_path()).stdout(Stdio::piped()).spawn().unwrap();
     let before = std::cell::Cell::new(0);
@@ -171,7 +171,7 @@ fn a_reader_that_is_slow_is_waited_for() {
         let now = done(&folder).len();
         before.replace(now) == now && now > 0
     });
-    assert!(done(&folder).len() < 600, "{} were begun while nobody read", done(&folder).len());
+    assert!(done(&folder).len() < 200, "{} were begun while nobody read", done(&folder).len());
     let mut bytes = 0;
     let mut stdout = run.stdout.take().unwrap();
     let mut piece = vec![0; 1 << 16];
@@ -182,5 +182,54 @@ fn a_reader_that_is_slow_is_waited_for() {
         }
     }
     assert!(run.wait().unwrap().success());
-    assert_eq!(bytes, 700 * 60_000);
+    assert_eq!(bytes, 700 * 70_000);
+}
+
+#[test]
+fn a_worker_that_is_told_to_end_loses_no_output_of_what_succeeds() {
+    for engine in ["pool", "serial"] {
+        let script =
+            "trap '' TERM; echo out {item}; test -e told || { touch told; kill -TERM $PPID; }; echo end {item}";
+        let folder = workload("[a, b]", script, ", keep_output: kept");
+        let output = shell(&folder, &format!("POOLSCOPE run w.yaml --engine {engine} --workers 1 --joblog log -q"));
+        code(&output, 0);
+        assert_eq!(text(&output.stdout), "out a\nend a\nout b\nend b\n", "{engine}");
+        assert_eq!(entries(&folder, "log").iter().filter(|entry| entry.4 == "succeeded").count(), 2, "{engine}");
+        assert_eq!(lines(&folder, "kept/0.out"), ["out a", "end a"], "{engine}");
+    }
+}
+
+#[test]
+fn what_ends_behind_its_limit_or_is_abandoned_leaves_nothing_in_any_engine() {
+    // The first one ends in time, the other by itself behind it, with more than anybody holds in memory.
+    let script = "echo out {item}; test {item} -lt 3 || { sleep 0.3; head -c 100000 /dev/zero; }";
+    for engine in ["process", "pool", "serial"] {
+        for how in ["abandon", "kill"] {
+            let more = format!(", timeout: 200ms, grace_period: 2s, on_timeout: {how}, keep_output: kept");
+            let folder = workload("[0, 3]", &format!("trap '' TERM; {script}"), &more);
+            fs::create_dir(folder.path("tmp")).unwrap();
+            let call = format!("TMPDIR=$PWD/tmp POOLSCOPE run w.yaml --engine {engine} --joblog log -q");
+            let output = shell(&folder, &call);
+            let log = entries(&folder, "log");
+            let succeeded = log.iter().filter(|entry| entry.4 == "succeeded").count();
+            assert!(log.iter().any(|entry| entry.0 == 2 && entry.4 == "timed_out"), "{engine} {how}: {log:?}");
+            assert_eq!(text(&output.stdout).lines().count(), succeeded, "{engine} {how}");
+            let kept = fs::read_dir(folder.path("kept")).map_or(0, Iterator::count);
+            assert_eq!(kept, 2 * succeeded, "{engine} {how}");
+        }
+    }
+}
+
+#[test]
+fn a_single_run_ends_at_its_longest_time() {
+    let folder = workload("[1, 2, 3, 4]", "sleep 0.4; echo out", ", grace_period: 50ms");
+    for call in ["run w.yaml --engine process", "try --items items --headless MORE -- sh -c 'sleep 0.4; echo out' x"] {
+        fs::write(folder.path("items"), "1\n2\n3\n4\n").unwrap();
+        let more = "--workers 1 --max-time 600ms";
+        let call = if call.contains("MORE") { call.replace("MORE", more) } else { format!("{call} {more}") };
+        let output = shell(&folder, &format!("POOLSCOPE {call}"));
+        code(&output, 3);
+        assert_eq!(text(&output.stdout), "out\n", "{call}");
+        assert!(text(&output.stderr).contains("max_time of 600ms"), "{call}: {}", text(&output.stderr));
+    }
 }

@@ -1,6 +1,6 @@
 //! A run as a batch: what has ended is written down as it ends, so that the rest can be done later.
 //!
-//! `joblog` is the file, `resume` reads it, `identity` says what a task is whatever its number. The engine tells
+//! `joblog` is the file, `resume` reads it (`tally`), `identity` says what a task is whatever its number. The engine tells
 //! `observer`, which hands it to the thread of `writer`; that gives out what tasks write (`output`, `held`), asks the session to wait
 //! where it cannot keep up, and to end where it cannot write any more. Nothing in here runs or judges anything.
 
@@ -12,6 +12,7 @@ mod observer;
 mod output;
 mod resume;
 mod shell_words;
+mod tally;
 mod writer;
 
 use std::fs::File;
@@ -117,7 +118,9 @@ pub(super) fn prepare(arguments: &BatchArgs, workload: &mut Workload, output_is_
         live.wake_with(move || backlog.ask(Ask::MoreTasks));
     }
     let keeps_order = arguments.keep_order && gives_output;
-    let teller = Teller::new(sender, backlog.clone(), joblog.is_some() || keeps_order);
+    let tells_quiet = joblog.is_some() || keeps_order;
+    let left = folder.as_ref().map(|(folder, _)| Arc::from(folder.path()));
+    let teller = Teller::new(sender, backlog.clone(), tells_quiet, left);
     let itself = joblog.as_ref().map(|log| io::Result::Ok((log.itself()?, log.name.clone()))).transpose();
     let itself = itself.map_err(|error| told(format!("the joblog: {error}")))?;
     let writer = Writer {

@@ -5,16 +5,21 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
 
 use super::identity::Identities;
 use super::joblog::{Entry, Joblog};
 use super::observer::{Ask, Backlog, Ended, Told};
 use super::output::{Outlet, Stuck, Turns};
-use crate::engine::outcome::Outcome;
+use crate::report::clean;
 use crate::report::ending::Ending;
-use crate::worker::spooled_output::{ProgramOutput, SpooledOutput, both_paths};
+use crate::worker::spooled_output::{ProgramOutput, SpooledOutput, both_paths, is_short_of_files};
 use crate::workload::model::{Attempt, TaskIndex};
 use crate::workload::program_start::spool_path;
+
+/// How long a descriptor is waited for, and how often it is looked for.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why nothing could be written down any more.
 #[derive(Debug)]
@@ -55,10 +60,9 @@ impl Writer {
     pub(super) fn write(mut self, told: &Receiver<Told>) -> Result<(), Problem> {
         let written = loop {
             let written = match told.recv() {
-                Ok(Told::Ended(ended, output)) => {
-                    let size = output.clone();
+                Ok(Told::Ended(ended, output, size)) => {
                     let written = self.ended(ended, output);
-                    self.backlog.shrinks(size.as_deref());
+                    self.backlog.shrinks(size);
                     written
                 }
                 Ok(Told::Retried(index, attempt)) => {
@@ -90,8 +94,7 @@ impl Writer {
             None => {
                 // Taken in any case, so that it is gone; what was cut off is given out by no engine.
                 let left = self.taken(ended.index, ended.attempt)?;
-                let by_itself = matches!(ended.outcome, Outcome::Succeeded | Outcome::Failed);
-                Arc::new(if by_itself { left } else { ProgramOutput::default() })
+                Arc::new(if ended.is_its_own() { left } else { ProgramOutput::default() })
             }
         };
         ended.written = output.stdout.length();
@@ -109,8 +112,19 @@ impl Writer {
     fn taken(&self, index: TaskIndex, attempt: Attempt) -> Result<ProgramOutput, Problem> {
         let Some(folder) = &self.folder else { return Ok(ProgramOutput::default()) };
         let [stdout, stderr] = both_paths(&spool_path(folder, index, attempt));
-        let taken = |path| SpooledOutput::taken(path).map_err(Stuck::Held);
+        let taken = |path| patiently(|| SpooledOutput::taken(path)).map_err(Stuck::Held);
         Ok(ProgramOutput { stdout: taken(&stdout)?, stderr: taken(&stderr)? })
+    }
+}
+
+/// Where no descriptor is left, tasks that end give some back.
+fn patiently<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let begin = Instant::now();
+    loop {
+        match open() {
+            Err(error) if is_short_of_files(&error) && begin.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+            done => return done,
+        }
     }
 }
 
@@ -118,8 +132,8 @@ impl Log {
     /// What was never begun has no line.
     fn line(&mut self, ended: &Ended) -> Result<(), Problem> {
         let Some(joblog) = self.joblog.as_mut().filter(|_| ended.began) else { return Ok(()) };
-        let Ended { index, class, outcome, exit, started, runtime, written, .. } = *ended;
-        let command = self.identities.command(class, index);
+        let Ended { index, class, attempt, outcome, exit, started, runtime, written, .. } = *ended;
+        let command = self.identities.command(class, index, attempt);
         let key = self.identities.key(class, index).ok();
         let entry = Entry { number: index + 1, started, runtime, written, exit, command: &command, outcome, key };
         joblog.append(&entry.line()).map_err(|error| Problem::Joblog(joblog.name.clone(), error))
@@ -127,18 +141,63 @@ impl Log {
 }
 
 impl Problem {
-    /// How the session ended, then. A reader that has gone is what ends a filter: SIGPIPE, without a word.
-    pub(crate) fn ending(self, otherwise: Ending) -> Ending {
-        match (self, otherwise) {
-            (_, signalled @ Ending::Stopped(Some(_))) => signalled,
-            (Self::Output(Stuck::ReaderGone), _) => Ending::Stopped(Some(libc::SIGPIPE)),
-            (Self::Output(Stuck::StandardOutput(error)), _) => {
-                Ending::Broken(format!("standard output cannot be written to: {error}"))
+    /// How the session ended, then: no other end hides it. Where a signal has, that stays how it ended, and `say` is told. A
+    /// reader that has gone is what ends a filter: SIGPIPE, without a word.
+    pub(crate) fn ending(self, otherwise: Ending, say: impl FnOnce(&str)) -> Ending {
+        let words = match self {
+            Self::Output(Stuck::ReaderGone) if matches!(otherwise, Ending::Broken(_) | Ending::Stopped(Some(_))) => {
+                return otherwise;
             }
-            (Self::Output(Stuck::Held(error)), _) => {
-                Ending::Broken(format!("the output of a task cannot be held until it is given out: {error}"))
+            Self::Output(Stuck::ReaderGone) => return Ending::Stopped(Some(libc::SIGPIPE)),
+            Self::Output(Stuck::StandardOutput(error)) => format!("standard output cannot be written to: {error}"),
+            Self::Output(Stuck::Held(error)) => {
+                format!("the output of a task cannot be held until it is given out: {error}")
             }
-            (Self::Joblog(name, error), _) => Ending::Broken(format!("the joblog cannot be written: {name}: {error}")),
+            Self::Joblog(name, error) => format!("the joblog cannot be written: {name}: {error}"),
+        };
+        match otherwise {
+            Ending::Stopped(Some(_)) => {
+                say(&format!("error: {}", clean::line(&words)));
+                otherwise
+            }
+            Ending::Broken(first) => Ending::Broken(format!("{first}; {words}")),
+            _ => Ending::Broken(words),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_is_waited_for() {
+        let mut tries = 0;
+        let short = |tries: &mut u32| {
+            *tries += 1;
+            if *tries < 3 { Err(io::Error::from_raw_os_error(libc::EMFILE)) } else { Ok(*tries) }
+        };
+        assert_eq!(patiently(|| short(&mut tries)).unwrap(), 3);
+        assert!(patiently(|| Err::<(), _>(io::Error::from_raw_os_error(libc::EACCES))).is_err());
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_told_however_it_ended() {
+        let full = || io::Error::from_raw_os_error(libc::ENOSPC);
+        let joblog = || Problem::Joblog("j".to_owned(), full());
+        let words = format!("the joblog cannot be written: j: {}", full());
+        let end = |problem: Problem, otherwise| {
+            let mut said = String::new();
+            (problem.ending(otherwise, |line| said.push_str(line)), said)
+        };
+        let stopped = Ending::Stopped(Some(libc::SIGINT));
+        assert_eq!(end(joblog(), stopped.clone()), (stopped.clone(), format!("error: {words}")));
+        assert_eq!(end(Problem::Output(Stuck::Held(full())), stopped.clone()).0, stopped);
+        assert_eq!(end(Problem::Output(Stuck::ReaderGone), stopped.clone()), (stopped, String::new()));
+        let broken = Ending::Broken("a".to_owned());
+        assert_eq!(end(joblog(), broken.clone()), (Ending::Broken(format!("a; {words}")), String::new()));
+        assert_eq!(end(Problem::Output(Stuck::ReaderGone), broken.clone()).0, broken);
+        assert_eq!(end(joblog(), Ending::Stopped(None)).0, Ending::Broken(words));
+        assert_eq!(end(Problem::Output(Stuck::ReaderGone), Ending::Finished).0, Ending::Stopped(Some(libc::SIGPIPE)));
     }
 }

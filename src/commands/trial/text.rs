@@ -114,12 +114,6 @@ pub(super) fn not_in_it(arguments: &TryArgs) -> Option<String> {
     (!words.is_empty()).then(|| shell::join(&words))
 }
 
-/// The file, with other items where standard input has them.
-pub(super) fn without_input(text: &str) -> String {
-    text.replace("\n    items: { lines: \"-\" }\n", "\n    items: [\"-\"]\n")
-        .replace("\n    items: { lines: \"-\", separator: nul }\n", "\n    items: [\"-\"]\n")
-}
-
 /// The kinds of engine: those that were asked for, or those that make a question of it.
 fn engines(arguments: &TryArgs) -> Vec<&str> {
     match (arguments.engines.is_empty(), &arguments.python) {
@@ -193,7 +187,7 @@ fn words(arguments: &TryArgs, has_items: bool) -> Result<Vec<String>, String> {
     }
     if has_items {
         for word in &mut words {
-            *word = word.replace(SHORT, ITEM);
+            *word = filled(word);
         }
         if !words.iter().any(|word| has_item(word)) {
             words.push(ITEM.to_owned());
@@ -209,6 +203,20 @@ fn is_a_program(name: &str) -> bool {
         || std::env::split_paths(&path).any(|folder| folder.join(name).exists())
 }
 
+/// A text with the item in it. Behind `$` braces are the shell's.
+fn filled(text: &str) -> String {
+    let mut all = String::with_capacity(text.len());
+    for (place, part) in text.split(SHORT).enumerate() {
+        match place {
+            0 => {}
+            _ if all.ends_with('$') => all.push_str(SHORT),
+            _ => all.push_str(ITEM),
+        }
+        all.push_str(part);
+    }
+    all
+}
+
 /// Arguments of the function: named ones, or the item alone.
 fn python_args(arguments: &TryArgs, has_items: bool) -> Result<Option<String>, String> {
     if arguments.arg.is_empty() {
@@ -220,7 +228,7 @@ fn python_args(arguments: &TryArgs, has_items: bool) -> Result<Option<String>, S
             .split_once('=')
             .filter(|(key, _)| !key.is_empty())
             .ok_or_else(|| format!("--arg {}: must be KEY=VALUE", shell::quote(argument)))?;
-        let filled = |text: &str| if has_items { text.replace(SHORT, ITEM) } else { text.to_owned() };
+        let filled = |text: &str| if has_items { self::filled(text) } else { text.to_owned() };
         let value = match serde_json::from_str::<&RawValue>(value) {
             Ok(_) if has_items && value.trim() == SHORT => json(ITEM),
             Ok(value) => of_json(value.get(), &filled),
@@ -387,6 +395,8 @@ mod tests {
     fn a_name_has_what_a_name_may_have() {
         let named = text(&["--count", "1", "--", "/bin/a\u{202e}b\u{feff}\u{fffe}\u{85}c"]).unwrap();
         assert!(named.contains("name: \"abc\"\n"), "{named}");
+        assert!(text(&["--items", "-", "--", "x", "${}{}", "a$${}"]).unwrap().contains(r#""${}{item}", "a$${}"]"#));
+        assert!(text(&["--items", "-", "--", "x", "${}"]).unwrap().contains(r#""${}", "{item}"]"#));
         assert!(text(&["--items", "-", "--", "x", "{{}}", "{items}"]).unwrap().contains(r#""{items}", "{item}"]"#));
     }
 

@@ -85,6 +85,7 @@ impl Core {
             Command::Suspend if !self.clock.is_suspended() => {
                 self.feed(Input::Control(command));
                 self.signal_all(rustix::process::Signal::STOP);
+                self.board.suspend();
                 self.clock.suspend();
                 // The session that is about to stop this whole process waits to see this.
                 self.tell_state();

@@ -26,14 +26,17 @@ use crate::engine::driver::guardian::Guardian;
 use crate::engine::driver::strays::Strays;
 use crate::engine::driver::wrong_results::WrongResults;
 use crate::engine::error::EngineError;
-use crate::engine::event::{Event, InTask, LaneId, Moment, Observer, Record, RunState, Severity, Slot, WorkerId};
+use crate::engine::event::{
+    EndReason, Event, InTask, LaneId, Moment, Observer, Record, RunState, Severity, Slot, WorkerId,
+};
+use crate::engine::outcome::{AttemptReport, Outcome};
 use crate::os::accounting::Exit;
-use crate::os::board::Board;
+use crate::os::board::{self, Board};
 use crate::os::child::Child;
 use crate::os::ends::{self, End, Ends};
 use crate::os::slot_groups::SlotGroups;
 use crate::os::spawn::Program;
-use crate::os::{clock, dev_null, inherited, oom};
+use crate::os::{clock, dev_null, inherited, limits, oom};
 use crate::worker::protocol::{self, Setup};
 use crate::worker::python::PythonWorkers;
 use crate::worker::{entry, environment};
@@ -46,6 +49,8 @@ static RUNS: AtomicU32 = AtomicU32::new(0);
 pub(super) struct Core {
     pub(crate) dispatcher: Dispatcher,
     pub(super) policy: Policy,
+    /// So many slots have the streams of their programs held open: two descriptors each.
+    pub(super) held_open: u32,
     pub(crate) capabilities: Capabilities,
     /// When what is being read was read: nothing that is told can have happened later.
     pub(crate) heard: Moment,
@@ -146,8 +151,29 @@ impl Sink for Outlet<'_> {
     }
 
     fn event(&mut self, now: Moment, event: &Event<'_>) {
+        cut_off(event, self.board);
         let (wrong, observer) = (&mut *self.wrong, &mut *self.observer);
         self.ghosts.pass(event, self.board, |event| wrong.pass(event, |event| observer.event(now, event)));
+    }
+}
+
+/// Whose outcome does not follow from what it comes to: whoever is in the middle of it is told, since nothing that it has written
+/// is kept or given out then.
+fn cut_off(event: &Event<'_>, board: &Board) {
+    let of_attempt = |report: &AttemptReport| {
+        let is_its_own = matches!(report.outcome, Outcome::Succeeded | Outcome::Failed);
+        if let Some(slot) = report.slot.filter(|_| !is_its_own) {
+            board.cut_off(slot.0, board::attempt(report.index, report.attempt.number()));
+        }
+    };
+    match event {
+        Event::Attempt(report) => of_attempt(report),
+        Event::Expired { reports, .. } => reports.iter().for_each(of_attempt),
+        Event::WorkerEnding { slot, reason: EndReason::Timeout { .. }, .. } => {
+            board.cut_off(slot.0, board::ANY_ATTEMPT);
+        }
+        Event::RunEnds { early: true } => board.stop(clock::monotonic()),
+        _ => {}
     }
 }
 
@@ -202,6 +228,7 @@ impl Core {
         let start_method = spec.settings.start_method;
         let mut core = Self {
             policy: spec.settings.policy,
+            held_open: limits::held_open(workers),
             capabilities: spec.capabilities,
             heard: Moment::ZERO,
             dispatcher: Dispatcher::new(spec.settings, spec.stream),

@@ -133,6 +133,8 @@ impl WorkerPeer {
 #[derive(Debug)]
 pub(super) struct ProgramPeer {
     pub(crate) index: u64,
+    /// Which attempt at which task ([`board::attempt`](crate::os::board::attempt)).
+    pub(crate) attempt: u32,
     /// Monotonic clock when it was started; where it has told that it took its line, when that was.
     pub(crate) started: u64,
     /// Where its line is in, until it has taken it.
@@ -192,6 +194,11 @@ impl OutputPipe {
             held_open: None,
             open: true,
         })
+    }
+
+    /// What was written is neither kept nor given out.
+    pub(super) fn forget(&mut self) {
+        (self.kept, self.spooled) = (None, None);
     }
 
     /// Takes in what is there; says whether there may be more later.

@@ -15,7 +15,7 @@ use crate::engine::dispatcher::{Input, StartFailure};
 use crate::engine::error::NotStarted;
 use crate::engine::event::{Event, InTask, Record, Severity, WorkerId};
 use crate::os::accounting::Exit;
-use crate::os::board;
+use crate::os::board::{self, Worked};
 use crate::os::child::{Child, Reaped};
 use crate::os::clock::monotonic;
 use crate::os::memory_file;
@@ -35,9 +35,6 @@ pub(super) enum Which {
     Stdout,
     Stderr,
 }
-
-/// So many slots have the streams of their programs held open: two descriptors each.
-const HELD_OPEN: u32 = 64;
 
 /// What ends a line.
 const LINE_END: &[u8] = b"\n";
@@ -247,11 +244,13 @@ impl Core {
         self.written_since.remove(&index);
         self.board.program_started(worker.slot.0, started, pid);
         // Of one that answers, the end of what it writes says that no answer comes.
-        if !answers && worker.slot.0 < HELD_OPEN {
+        if !answers && worker.slot.0 < self.held_open {
             stdout.held_open = Some(stdout_end);
             stderr.held_open = Some(stderr_end);
         }
-        let peer = ProgramPeer { index, started, input: told, stdout, stderr, rules, verdict: None, given_up: None };
+        let attempt = board::attempt(index, ticket.attempt.number());
+        let peer =
+            ProgramPeer { index, attempt, started, input: told, stdout, stderr, rules, verdict: None, given_up: None };
         let link = Link {
             epoch: worker.epoch,
             lanes: 1,
@@ -303,7 +302,8 @@ impl Core {
     /// holds them is not waited for, and what it left behind is seen to elsewhere.
     pub(super) fn program_ended(&mut self, worker: WorkerId, reaped: Reaped, noticed: u64) {
         let at = self.ended_at(worker, noticed);
-        if self.has_ended_unseen(worker, noticed) {
+        let unseen = self.has_ended_unseen(worker, noticed);
+        if unseen {
             self.feed(Input::EndedUnseen { lane: worker.lane(0) });
         }
         for which in [Which::Stdout, Which::Stderr] {
@@ -313,11 +313,22 @@ impl Core {
             return;
         }
         let Some(mut link) = self.links.get_mut(worker.slot.index()).and_then(Option::take) else { return };
-        self.board.reset(worker.slot.0);
-        self.look_for_strays();
         let Peer::Program(program) = &mut link.peer else { return };
         let start = self.clock.moment(program.started);
         let service = at.0.saturating_sub(start.0);
+        let counts = self.board.lets_count(
+            worker.slot.0,
+            Worked {
+                attempt: program.attempt,
+                from: program.started,
+                until: self.clock.monotonic(at),
+                // Where it was not seen when it ended, it may have been in time.
+                timeout: program.rules.timeout.filter(|_| !unseen),
+            },
+        );
+        self.board.reset(worker.slot.0);
+        self.look_for_strays();
+        let Peer::Program(program) = &mut link.peer else { return };
         let output = match program.rules.keep_output {
             KeepOutput::None => TaskOutput::default(),
             KeepOutput::Tail | KeepOutput::File => Self::output_of(
@@ -335,6 +346,10 @@ impl Core {
                 self.tell_late(Late { index, exit: Some(reaped.exit) });
             }
             let exit = given_up.is_none().then_some(reaped.exit);
+            if !counts {
+                // Nothing of it is kept or given out.
+                [&mut program.stdout, &mut program.stderr].into_iter().for_each(OutputPipe::forget);
+            }
             let spooled = spooled(program).transpose();
             let ended = match (given_up, &spooled) {
                 (Some(why), _) => Err(Some(why)),

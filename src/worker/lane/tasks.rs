@@ -139,7 +139,7 @@ impl LaneRunner<'_> {
                 let usual = ProgramRules::default();
                 let rules = if let Work::Program(rules) = work { rules } else { &usual };
                 let ran = match begin {
-                    Ok(begin) => command::run(&begin, rules, task, setup, |at, pid| self.line.program_started(at, pid)),
+                    Ok(begin) => command::run(&begin, rules, task, setup, &self.line),
                     Err(error) => command::unclear(&error),
                 };
                 *start = ran.started;

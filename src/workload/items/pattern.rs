@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 /// Most patterns that one with braces stands for.
 const MOST: usize = 10_000;
+/// Most braces in one, inside each other or not.
+const MOST_BRACES: usize = 100;
 /// From here on a number is a byte that is no character.
 const BYTES: u32 = 0x11_0000;
 
@@ -156,16 +158,20 @@ pub(super) fn read(pattern: &str) -> Result<Vec<Vec<Component>>, String> {
         let names = one.split('/').filter(|name| !name.is_empty() && *name != ".");
         names.map(Component::read).collect::<Result<Vec<_>, _>>()
     };
-    expanded(pattern)?.iter().map(components).collect()
+    expanded(pattern, &mut 0)?.iter().map(components).collect()
 }
 
-/// What braces stand for, written out.
-fn expanded(pattern: &str) -> Result<Vec<String>, String> {
+/// What braces stand for, written out; `seen` counts them.
+fn expanded(pattern: &str, seen: &mut usize) -> Result<Vec<String>, String> {
     let Some((open, choices, close)) = braces(pattern)? else { return Ok(vec![pattern.to_owned()]) };
-    let (before, behind) = (&pattern[..open], expanded(&pattern[close + 1..])?);
+    *seen += 1;
+    if *seen > MOST_BRACES {
+        return Err(format!("it has more than {MOST_BRACES} pairs of braces"));
+    }
+    let (before, behind) = (&pattern[..open], expanded(&pattern[close + 1..], seen)?);
     let mut all = Vec::new();
     for choice in choices {
-        for choice in expanded(choice)? {
+        for choice in expanded(choice, seen)? {
             all.extend(behind.iter().map(|behind| format!("{before}{choice}{behind}")));
             if all.len() > MOST {
                 return Err(format!("its braces stand for more than {MOST} patterns"));
@@ -246,6 +252,15 @@ mod tests {
             assert!(!is(pattern, name.as_bytes()), "{pattern} {name}");
         }
         assert!(is("a?", b"a\xff") && !is("a?", b"a\xff\xfe"));
+    }
+
+    #[test]
+    fn any_number_of_braces_is_told_in_words() {
+        let nested = format!("{}x{}", "{".repeat(60_000), "}".repeat(60_000));
+        for pattern in [nested, "{a}".repeat(60_000), format!("{{{}}}", "{a},".repeat(60_000))] {
+            assert_eq!(read(&pattern).unwrap_err(), "it has more than 100 pairs of braces");
+        }
+        assert!(read(&"{a}".repeat(100)).is_ok());
     }
 
     #[test]

@@ -89,11 +89,17 @@ fn read(map: &mut MapReader<'_>, items: &OfItems<'_>) -> Option<CommandLine> {
     match (shell?, field.tree) {
         (true, Tree::Text(_)) => {
             let text = argument(&field, items)?;
-            if let Some(why) = shell::misplaced(&text).filter(|_| items.present) {
-                let error = field
-                    .error(format!("an item {why}"))
-                    .allowed("a word of a command, without quotes: it is quoted as it is filled in");
-                return field.refuse(error.help("`f={item}; ...` gives it a name; `\"$f\"` then stands anywhere"));
+            if items.present {
+                match shell::words(&text) {
+                    Ok(words) => program_texts::check_shell(&field, &words, items)?,
+                    Err(why) => {
+                        let error = field
+                            .error(format!("an item {why}"))
+                            .allowed("a word of a command, without quotes: it is quoted as it is filled in");
+                        let help = "`f={item}; ...` gives it a name; `\"$f\"` then stands anywhere";
+                        return field.refuse(error.help(help));
+                    }
+                }
             }
             if text.trim().is_empty() {
                 return field.wrong("the command is empty", "must be a shell command");

@@ -50,7 +50,7 @@ pub(super) fn read(map: &mut MapReader<'_>, items: &OfItems<'_>) -> Option<Comma
         variables,
         input: input?,
         output,
-        rules: ProgramRules { success_codes: success_codes?, keep_output, result_is_output: result? },
+        rules: ProgramRules { success_codes: success_codes?, keep_output, result_is_output: result?, timeout: None },
     })
 }
 

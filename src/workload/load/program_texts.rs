@@ -3,6 +3,7 @@
 use crate::workload::items::Source;
 use crate::workload::load::field::Field;
 use crate::workload::load::items::OfItems;
+use crate::workload::load::shell::Word;
 use crate::workload::placeholder::has_item;
 
 /// Programs whose option of this letter says that an argument is a program.
@@ -30,15 +31,17 @@ fn plain(word: &str) -> &str {
 }
 
 /// Places of the words that are programs to the program at `at`.
-fn texts(argv: &[String], at: usize) -> Vec<usize> {
-    let name = argv.get(at).map_or("", |word| plain(word));
+fn texts(argv: &[impl AsRef<str>], at: usize) -> Vec<usize> {
+    let name = argv.get(at).map_or("", |word| plain(word.as_ref()));
     let Some((_, letters)) = INTERPRETERS.into_iter().find(|(names, _)| names.contains(&name)) else {
         return Vec::new();
     };
     // Those of shells come first, and then the text; those of others have it right behind them.
     let behind_all = letters == "c" && !name.starts_with("py");
     let (mut place, mut seen, mut found) = (at + 1, false, Vec::new());
-    while let Some(option) = argv.get(place).filter(|word| word.len() > 1 && word.starts_with(['-', '+'])) {
+    while let Some(option) =
+        argv.get(place).map(AsRef::as_ref).filter(|word| word.len() > 1 && word.starts_with(['-', '+']))
+    {
         place += 1;
         let short = option.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
         let says = short.is_some_and(|given| given.contains(|letter| letters.contains(letter)));
@@ -64,13 +67,30 @@ fn texts(argv: &[String], at: usize) -> Vec<usize> {
 /// Refuses an item in such an argument where the items come from elsewhere, and warns of it where they stand in the file.
 /// Numbers do no harm.
 pub(super) fn check(fields: &[Field<'_>], argv: &[String], items: &OfItems<'_>) -> Option<()> {
+    let words: Vec<_> = argv.iter().map(|word| (word.as_str(), has_item(word))).collect();
+    check_words(&words, |at| fields.get(at), items)
+}
+
+/// The same of words in a text for the shell, which is one field.
+pub(super) fn check_shell(field: &Field<'_>, words: &[Word], items: &OfItems<'_>) -> Option<()> {
+    let words: Vec<_> = words.iter().map(|(word, holds_item)| (word.as_str(), *holds_item)).collect();
+    check_words(&words, |_| Some(field), items)
+}
+
+/// `words` are told with whether an item is in them.
+fn check_words<'f, 'a: 'f>(
+    words: &[(&str, bool)],
+    field: impl Fn(usize) -> Option<&'f Field<'a>>,
+    items: &OfItems<'_>,
+) -> Option<()> {
     if !items.present || matches!(items.source, Some(Source::Range { .. })) {
         return Some(());
     }
-    let from_elsewhere = matches!(items.source, Some(Source::Records(..)));
-    let holds_item = |place: &usize| argv.get(*place).is_some_and(|text| has_item(text));
+    let from_elsewhere = matches!(items.source, Some(Source::Records(..) | Source::Live(_)));
+    let holds_item = |place: &usize| words.get(*place).is_some_and(|(_, holds_item)| *holds_item);
+    let argv: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     // Any word may be a program that another one starts, as behind `env` and `timeout 5`.
-    if let Some(field) = (0..argv.len()).flat_map(|at| texts(argv, at)).find(holds_item).and_then(|at| fields.get(at)) {
+    if let Some(field) = (0..argv.len()).flat_map(|at| texts(&argv, at)).find(holds_item).and_then(&field) {
         let mend = "let it be an argument of its own, which a shell knows as \"$1\": sh -c 'echo \"$1\"' sh {item}";
         if from_elsewhere {
             return field.wrong("what is in an item would be run as part of this text", mend);
@@ -79,8 +99,8 @@ pub(super) fn check(fields: &[Field<'_>], argv: &[String], items: &OfItems<'_>) 
         return Some(());
     }
     let remote = argv.iter().position(|word| REMOTE.contains(&plain(word)));
-    let sent = remote.and_then(|at| fields.iter().zip(argv).skip(at + 1).find(|(_, word)| has_item(word)));
-    if let Some((field, _)) = sent.filter(|_| from_elsewhere) {
+    let sent = remote.and_then(|at| (at + 1..words.len()).find(holds_item)).and_then(field);
+    if let Some(field) = sent.filter(|_| from_elsewhere) {
         field.warn("what is in an item is read by the shell of another machine, which may run it");
     }
     Some(())

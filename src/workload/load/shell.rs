@@ -4,22 +4,30 @@
 //! The text is read as far as that takes, and only what every POSIX shell reads alike: behind anything else no item may stand,
 //! since nothing is certain there.
 
-use crate::workload::placeholder::{Piece, pieces};
+mod builtins;
 
-/// Why an item may not stand where it does.
-pub(super) fn misplaced(text: &str) -> Option<&'static str> {
+use crate::workload::placeholder::{Piece, pieces};
+use builtins::Wary;
+
+/// A word of a text for the shell, without its quotes, and whether an item is in it.
+pub(super) type Word = (String, bool);
+
+/// The words of such a text, or why an item may not stand where it does.
+pub(super) fn words(text: &str) -> Result<Vec<Word>, &'static str> {
     let mut scan = Scan::default();
     for piece in pieces(text, true) {
         match piece {
             Piece::Text(text) => text.chars().for_each(|c| scan.take(c)),
-            Piece::Item(_) => match scan.place() {
-                None => scan.take('x'),
-                refused => return refused,
-            },
+            Piece::Item(_) => {
+                scan.place().map_or(Ok(()), Err)?;
+                scan.take('x');
+                scan.holds_item = true;
+            }
             Piece::Index | Piece::Attempt | Piece::Seed => scan.take('0'),
         }
     }
-    None
+    scan.word_ends();
+    Ok(scan.words)
 }
 
 const EXPANSION: &str = "in an expansion, where quotes are not always quotes";
@@ -55,8 +63,13 @@ struct Scan {
     subscript: u32,
     /// The character before, and the one that comes before a backslash while that is read.
     previous: char,
-    /// The word so far, without its quotes.
+    /// The word so far, without its quotes, and whether an item is in it.
     word: String,
+    holds_item: bool,
+    /// Those before it.
+    words: Vec<Word>,
+    /// The command that is being read, where it is one that evaluates what it is given.
+    wary: Option<Wary>,
 }
 
 fn is_blank(c: char) -> bool {
@@ -91,6 +104,8 @@ impl Scan {
             if c == '\'' {
                 self.contexts.pop();
                 self.previous = 'x';
+            } else {
+                self.word.push(c);
             }
             return;
         }
@@ -111,7 +126,9 @@ impl Scan {
                 self.previous = 'x';
             }
             Some(Context::Double) => {
-                self.expansion(c, previous);
+                if !self.expansion(c, previous) {
+                    self.word.push(c);
+                }
             }
             Some(Context::Backtick) => match c {
                 '`' => {
@@ -161,6 +178,11 @@ impl Scan {
         if is_blank(c) || is_operator(c) {
             self.word_ends();
         }
+        // Behind `<` and `>` they are parts of a redirection, and a single `&` may be.
+        let ends = matches!(c, ';' | '\n') || c == '|' && previous != '>' || c == '&' && previous == '&';
+        if ends && self.wary.is_some_and(|wary| wary.depth >= self.contexts.len()) {
+            self.wary = None;
+        }
         if c == '#' && self.word.is_empty() {
             match previous {
                 // A word goes on behind `$(...)`, and none behind `(...)`.
@@ -188,6 +210,7 @@ impl Scan {
             ')' => {
                 // That of a `case` on the outside closes nothing.
                 self.contexts.pop();
+                self.wary = self.wary.filter(|wary| wary.depth <= self.contexts.len());
             }
             '\'' if previous == '$' => self.doubt("behind $'...', which not every shell reads alike"),
             '"' if previous == '$' => self.doubt("behind $\"...\", which not every shell reads alike"),
@@ -224,7 +247,12 @@ impl Scan {
     }
 
     fn word_ends(&mut self) {
-        match std::mem::take(&mut self.word).as_str() {
+        let word = std::mem::take(&mut self.word);
+        let holds_item = std::mem::take(&mut self.holds_item);
+        if word.is_empty() {
+            return;
+        }
+        match word.as_str() {
             // Its `)` close nothing.
             "case" if !self.contexts.is_empty() => self.doubt("behind a `case` in parentheses"),
             "eval" => self.doubt("behind `eval`, which reads it once more"),
@@ -232,6 +260,11 @@ impl Scan {
             "[[" => self.doubt("behind `[[`, which may evaluate it"),
             _ => {}
         }
+        match &mut self.wary {
+            Some(wary) => wary.word(&word).into_iter().for_each(|why| _ = self.uncertain.get_or_insert(why)),
+            None => self.wary = Wary::of(&word, self.contexts.len()),
+        }
+        self.words.push((word, holds_item));
     }
 
     /// Why an item may not stand here.
@@ -241,6 +274,9 @@ impl Scan {
         }
         if self.escaped {
             return Some("behind a backslash, which would take its first quote");
+        }
+        if let Some(why) = self.wary.and_then(|wary| wary.place(&self.word, self.contexts.len())) {
+            return Some(why);
         }
         if self.comment {
             return Some("in a comment, which a line feed in it would end");

@@ -1,6 +1,7 @@
 //! External programs: what is run, in which surroundings, and what is made of its end.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +69,9 @@ pub struct ProgramRules {
     pub keep_output: KeepOutput,
     /// Whether what it writes is its result, a number.
     pub result_is_output: bool,
+    /// What works as long as this has timed out, in whatever way it ends: then nothing that it has written is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
 }
 
 /// What is kept of the output of a program.
@@ -85,7 +89,7 @@ pub enum KeepOutput {
 
 impl Default for ProgramRules {
     fn default() -> Self {
-        Self { success_codes: vec![0], keep_output: KeepOutput::default(), result_is_output: false }
+        Self { success_codes: vec![0], keep_output: KeepOutput::default(), result_is_output: false, timeout: None }
     }
 }
 

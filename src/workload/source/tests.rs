@@ -102,10 +102,10 @@ fn a_workload_knows_the_real_folder_of_its_file() {
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let wanted = Some(fs::canonicalize(real.path()).unwrap());
     for name in [&path, &link] {
-        let (source, loaded) = super::load(name.to_str().unwrap(), false, &[], false).unwrap();
+        let (source, loaded) = super::load(name.to_str().unwrap(), false, &[], Input::Whole).unwrap();
         assert_eq!((&source.folder, &loaded.workload.folder), (&wanted, &wanted), "{name:?}");
     }
-    assert_eq!(super::load("commands", false, &[], false).unwrap().1.workload.folder, None, "bundled");
+    assert_eq!(super::load("commands", false, &[], Input::Whole).unwrap().1.workload.folder, None, "bundled");
 }
 
 #[test]
@@ -126,13 +126,13 @@ fn commands_of_a_file_that_everybody_may_change_need_a_word() {
     let path = write(&folder, "w.yaml", COMMAND.as_bytes());
     let name = path.to_str().unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(load(name, false, &[], false).is_ok());
+    assert!(load(name, false, &[], Input::Whole).is_ok());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-    let refusal = load(name, false, &[], false).unwrap_err();
+    let refusal = load(name, false, &[], Input::Whole).unwrap_err();
     assert!(refusal.render(false).contains("--allow-exec"), "{refusal}");
-    assert!(load(name, true, &[], false).is_ok());
+    assert!(load(name, true, &[], Input::Whole).is_ok());
     fs::write(&path, COMMAND.replace("command, command: [\"true\"]", "kernel, kernel: noop")).unwrap();
-    assert!(load(name, false, &[], false).is_ok());
+    assert!(load(name, false, &[], Input::Whole).is_ok());
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn files_that_a_workload_names_are_found_in_its_folder_and_read_as_carefully_as_
     let load = |file: &str| {
         let task = format!("{{ name: t, kind: sleep, count: 1, service_time: {{ dist: trace, file: {file} }} }}");
         let path = write(&folder, "w.yaml", format!("version: 1\ntasks:\n  - {task}\n").as_bytes());
-        super::load(path.to_str().unwrap(), false, &[], false).map(|(_, loaded)| loaded.workload)
+        super::load(path.to_str().unwrap(), false, &[], Input::Whole).map(|(_, loaded)| loaded.workload)
     };
     for file in ["data/times.txt", "./data/../data/times.txt", absolute.to_str().unwrap()] {
         assert!(load(file).is_ok(), "{file}: {}", load(file).unwrap_err());

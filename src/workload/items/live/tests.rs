@@ -131,6 +131,42 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever ends them, or does not: lines and all others are those of a file with the same bytes.
+    #[test]
+    fn items_are_those_of_a_file_however_they_come_and_end(
+        body in "([a1\r\n\u{0} ]|\r\n|\n\r){0,12}",
+        cuts in prop::collection::vec(1_usize..5, 1..4),
+        format in prop::sample::select(vec![LiveFormat::Lines, LiveFormat::Nul, LiveFormat::JsonLines]),
+    ) {
+        let (sender, receiver) = mpsc::channel();
+        let (mut rest, mut sizes) = (body.as_bytes(), cuts.iter().cycle());
+        while !rest.is_empty() {
+            let (piece, behind) = rest.split_at(rest.len().min(*sizes.next().unwrap()));
+            sender.send(piece.to_vec()).unwrap();
+            rest = behind;
+        }
+        drop(sender);
+        let live = Live::start(Sent(receiver, io::Cursor::default()), format).unwrap();
+        let known = live.wait_for_all();
+        let mut keys = Keys::default();
+        let store = Store::Memory(body.into_bytes());
+        let file = Records::new(store, live.format(), |number, line| json::look(&mut keys, number, line));
+        match (known, file) {
+            (Ok(known), Ok(records)) => {
+                prop_assert_eq!(known.count, records.len());
+                for number in 0..known.count {
+                    prop_assert_eq!(live.get(number), records.get(number));
+                }
+            }
+            (Ok(known), Err(error)) => prop_assert_eq!((known.count, error), (0, ItemError::Empty)),
+            (Err(_), file) => prop_assert!(file.is_err()),
+        }
+    }
+}
+
 #[test]
 fn names_and_fields_are_known_when_the_first_has_come() {
     for (format, first, fields) in [

@@ -7,6 +7,10 @@ use crate::workload::model::Attempt;
 use crate::workload::placeholder::{Values, has_item, shell_quoted};
 use crate::workload::random::{Purpose, bits};
 
+fn misplaced(text: &str) -> Option<&'static str> {
+    words(text).err()
+}
+
 #[test]
 fn an_item_stands_where_a_word_does() {
     for fine in [
@@ -24,6 +28,11 @@ fn an_item_stands_where_a_word_does() {
         "echo \"{index}\" '{seed}' {item}",
         "convert {item} \\\n  -resize 50% \\\n  out/{item.name}",
         "for f in a b; do case $f in a) cat {item};; (b) (cd /; ls {item}) ;; esac; done",
+        "trap 'rm -f x' EXIT; cat {item}",
+        "while read -r line; do echo \"$line\"; done <f; cat {item}",
+        "export F={item} G=$(basename {item}); printf '%s\\n' {item}",
+        "read x <f && grep -v {item} f",
+        "x=$(read y <f; echo \"$y\") cat {item}",
         "[ -f {item} ] && echo `date` \"$(basename \"$HOME\" .x)\" *.[ch] {item}",
     ] {
         assert_eq!(misplaced(fine), None, "{fine}");
@@ -34,6 +43,21 @@ fn an_item_stands_where_a_word_does() {
 fn anywhere_else_it_is_refused() {
     for wrong in [
         "echo '{item}'",
+        "trap {item} EXIT",
+        "'trap' {item} EXIT",
+        "\"ev\"al {item}",
+        "true; \\trap -- {item} 0",
+        "read {item}",
+        "read 2>&1 x {item}",
+        "read $(true; true) {item}",
+        "printf -v {item} x",
+        "printf -v{item} x",
+        "test -v {item}",
+        "[ ! -v {item} ]",
+        "unset {item}",
+        "export {item}",
+        "declare -i n={item}",
+        "declare -i n; n={item}",
         "echo \"{item}\"",
         "echo \"a$(cat {item})\"",
         "echo `cat {item}`",

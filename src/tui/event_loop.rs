@@ -168,7 +168,8 @@ impl Dashboard {
                 terminal::give_back();
                 let running = self.session.as_mut().filter(|session| model::is_running(&session.view.borrow()));
                 let Some(session) = running else { return result };
-                self.cut_short = true;
+                // What is asked of a search has no part in what was measured before it.
+                self.cut_short = self.searching.is_none();
                 match (end(session, &mut self.signals, &mut self.ui.asked, |_| {}).await, result) {
                     (ending::SessionEnd::Whole, result) => result,
                     (ending::SessionEnd::LeftBehind, Ok(ended)) => Ok(ended.at_once()),
@@ -294,7 +295,12 @@ impl Dashboard {
     async fn carry_out(&mut self, effect: UiEffect) -> anyhow::Result<Option<DashboardEnd>> {
         match effect {
             UiEffect::Leave(ended) => return Ok(Some(ended)),
-            UiEffect::Send(command) => self.send(command),
+            UiEffect::Send(command) => {
+                if matches!(command, SessionCommand::Stop) {
+                    self.next_search = None;
+                }
+                self.send(command);
+            }
             UiEffect::Open(entry) => self.open_entry(entry).await,
             UiEffect::OpenNext(entry) => {
                 self.next = Some(entry);
@@ -332,8 +338,12 @@ impl Dashboard {
         match answered {
             Some((_, Answer::Waiting(why))) => past.waits(why),
             Some((wish, Answer::Told(told))) => {
+                let before = past.lines.clone();
                 if let Some(words) = past.take(&wish, told) {
                     self.ui.notice = Some(words);
+                }
+                if matches!(wish, Wish::Page { before: None, .. }) {
+                    self.ui.history.follow(&before, &past.lines);
                 }
             }
             // Its thread broke; that is told as every other panic.

@@ -283,7 +283,13 @@ impl UiState {
     /// There may be something new to see. The first attempt that is listed stays the one that is looked at; on the other
     /// screens the panes follow what runs, but for the one on which counts are chosen.
     pub(crate) fn settle(&mut self, model: &Model) {
-        let Some(view) = shown(self.frozen.as_ref(), model) else { return };
+        let Some(view) = shown(self.frozen.as_ref(), model) else {
+            // What is drawn without a workload, and whose keys are answered.
+            if !matches!(self.screen, Screen::History | Screen::Session) {
+                self.screen = Screen::Picker;
+            }
+            return;
+        };
         match self.screen {
             Screen::Tasks | Screen::Detail => self.tasks.settle(view),
             Screen::Main => {

@@ -276,7 +276,8 @@ impl Work {
         let spec = prepare::session_of(Arc::new(workload), &own, &self.platform, self.changes.i_know)?;
         let keep = &self.output.keep;
         let set = &arguments.changes.set;
-        let mut keeper = Keeper::begin(keep, "sweep", &spec.workload, &self.platform.host, set, write::say);
+        let mut keeper =
+            Keeper::begin(keep, keep.verb.unwrap_or("sweep"), &spec.workload, &self.platform.host, set, write::say);
         stage.layout = Some(layout.clone());
         let driven = match stage.run(spec, SessionCommand::Sweep(sweep)) {
             Ok(driven) => driven,

@@ -31,6 +31,8 @@ impl Dashboard {
         let Some(view) = self.model.session.clone() else { return };
         if model::is_running(&view) {
             self.next_search = Some((wanted, arm));
+            // A stop of the user's after this one kills.
+            self.ui.asked.key();
             return self.send(SessionCommand::Stop);
         }
         let changed =
@@ -55,6 +57,7 @@ impl Dashboard {
                     kept: self.ui.kept,
                 });
                 self.ui.asked = Escalation::default();
+                self.ui.frozen = None;
                 self.model.session = Some(shown);
                 self.ui.search_page = Some(0);
             }
@@ -77,7 +80,12 @@ impl Dashboard {
     /// The session of the search is gone, and so the search is over: the comparison is shown again.
     pub(super) fn search_is_over(&mut self) -> bool {
         let Some(mut searching) = self.searching.take() else { return false };
-        self.model.search = Some(Arc::clone(&searching.story.borrow_and_update()));
+        let story = Arc::clone(&searching.story.borrow_and_update());
+        // Its thread broke, which is told as every other panic.
+        self.model.search = (!story.is_under_way()).then_some(story);
+        self.model.past.stale();
+        // They are about the session that is gone.
+        (self.ui.frozen, self.ui.question, self.ui.goal) = (None, None, None);
         self.session = searching.base;
         self.model.session = Some(searching.base_view);
         self.ui.asked = Escalation::default();

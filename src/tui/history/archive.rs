@@ -72,6 +72,8 @@ pub(crate) struct Past {
     pub(crate) asked: Option<Wish>,
     /// Whether the list was read since it may have changed.
     pub(super) fresh: bool,
+    /// Whether it may have changed while it was being read.
+    missed: bool,
     pub(crate) compared: Answered<(LineKey, LineKey), Compared>,
     pub(crate) opened: Answered<i64, Vec<String>>,
 }
@@ -86,6 +88,7 @@ impl Past {
     /// Something was stored, or may have been.
     pub(crate) fn stale(&mut self) {
         self.fresh = false;
+        self.missed = matches!(self.asked, Some(Wish::Page { before: None, .. }));
     }
 
     /// Sessions that are known.
@@ -132,11 +135,10 @@ impl Past {
                 self.lines.extend(lines);
             }
             None => {
-                // A session that goes on has other figures now.
-                self.compared = self.compared.take().filter(|((a, b), _)| !own.contains(&a.0) && !own.contains(&b.0));
-                self.opened = self.opened.take().filter(|(id, _)| !own.contains(id));
+                // A session that goes on has other figures now, whosever it is.
+                (self.compared, self.opened) = (None, None);
                 self.lines = lines;
-                self.fresh = true;
+                self.fresh = !std::mem::take(&mut self.missed);
                 self.failed = None;
             }
         }

@@ -132,7 +132,28 @@ impl Choice {
         Done::Yes
     }
 
+    /// The list was read anew: what was chosen is the same arm of the same session, wherever that stands now. Sides that are gone
+    /// are not set any more.
+    pub(crate) fn follow(&mut self, before: &[Listed], now: &[Listed]) {
+        let arm = |line: &Listed| line.arm.as_ref().map(|arm| (arm.name.clone(), arm.workers));
+        let moved = |was: LineKey| -> Option<LineKey> {
+            // What stands below what was read is where it was.
+            let Some(line) = before.iter().find(|line| key(line) == was) else { return Some(was) };
+            let same = |other: &&Listed| other.id == line.id && arm(other) == arm(line);
+            let all: Vec<&Listed> = now.iter().filter(same).collect();
+            let at_its_place = all.iter().find(|other| other.place == line.place);
+            at_its_place.or(all.first()).map(|other| key(other))
+        };
+        self.sides = self.sides.map(|side| side.and_then(moved));
+        self.chosen = self.chosen.and_then(|chosen| moved(chosen).or(Some(chosen)));
+        self.on_comparison &= self.pair().is_some();
+    }
+
     fn set(&mut self, past: &Past, side: usize) -> Done {
+        // Nobody sees the list behind the comparison.
+        if self.on_comparison {
+            return Done::Said("Esc shows the list, in which A and B are set");
+        }
         let Some(line) = self.line(past).map(key) else { return Done::Said("there is no line to compare") };
         let [a, b] = self.sides;
         let (own, other) = if side == 0 { (a, b) } else { (b, a) };

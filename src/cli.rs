@@ -5,6 +5,7 @@ mod batch;
 mod history;
 mod schema;
 mod selector;
+mod sweep;
 mod tune;
 mod worker_counts;
 
@@ -16,12 +17,14 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+pub use crate::analysis::tuning::goal::Goal;
 use crate::cli::after::{AFTER, AFTER_CHECK, AFTER_COMPARE, AFTER_NEW, AFTER_RUN, AFTER_SWEEP, AFTER_TRY};
 pub use crate::cli::batch::{BatchArgs, HiddenBatchArgs};
 pub use crate::cli::history::*;
 pub use crate::cli::schema::SchemaArgs;
 pub use crate::cli::selector::Selector;
-pub use crate::cli::tune::{Also, Goal, TuneArgs};
+pub use crate::cli::sweep::SweepArgs;
+pub use crate::cli::tune::{Also, TuneArgs};
 pub use crate::cli::worker_counts::{MOST, WorkerCounts};
 use crate::workload::model::Dimension;
 use crate::workload::units;
@@ -63,6 +66,10 @@ pub struct DashboardArgs {
     /// Workload file or name of a bundled workload; without one, the picker
     #[arg(value_name = "FILE", value_parser = no_verb)]
     pub file: Option<String>,
+    /// Begin with a sweep of this field, in the Tune view: chunksize=1,4,16, workers=1..8 or service_time=1ms..64msx2; several make a
+    /// table. Without a terminal the same as poolscope sweep
+    #[arg(long = "sweep", value_name = "FIELD=VALUES", requires = "file")]
+    pub sweep: Vec<Dimension>,
     /// How it looks.
     #[command(flatten)]
     pub look: Look,
@@ -318,45 +325,6 @@ impl CompareArgs {
         let (batch, resume) = (HiddenBatchArgs::default(), None);
         Self { file, engines, repeats, precision, max_repeats, warmup, together, changes, batch, resume, output }
     }
-}
-
-/// Arguments of `sweep`.
-#[derive(Debug, Args)]
-pub struct SweepArgs {
-    /// Workload file or name of a bundled workload
-    pub file: String,
-    /// Arms to sweep: entries in `engines:` or kinds; all entries without this
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
-    pub engines: Vec<String>,
-    /// Try these values of a field: a list (chunksize=1,4,16), a range (workers=1..8) or steps (service_time=1ms..64msx2).
-    /// Of several fields, all combinations. Fields are those of --set; what only engines, tasks or arrivals have
-    /// may stand alone. Replaces `sweep:` of the file
-    #[arg(long = "sweep", value_name = "FIELD=VALUES")]
-    pub sweep: Vec<Dimension>,
-    /// Run clearly bad points as often as the others too: without it, the worse half of an engine's points gets no more runs after a
-    /// round, as far as it has less than 80 % of the best rate
-    #[arg(long)]
-    pub full: bool,
-    /// Keep each run in this folder as soon as it is made, and go on from what is there: after an interruption, or with more
-    /// repeats. Refused for another workload, other points or another machine
-    #[arg(long, value_name = "FOLDER")]
-    pub resume: Option<PathBuf>,
-    /// Counted runs of each worker count [default: 3]; without --workers one where the rate still rises steeply, and more
-    /// where they differ too much to tell: up to three times as many, up to 40 of short ones
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    pub repeats: Option<u32>,
-    /// Runs of each arm that are not counted
-    #[arg(long)]
-    pub warmup: Option<u32>,
-    /// How the workload is changed before it is run.
-    #[command(flatten)]
-    pub changes: ChangeArgs,
-    /// Refused, with the reason.
-    #[command(flatten)]
-    pub batch: HiddenBatchArgs,
-    /// How results are written.
-    #[command(flatten)]
-    pub output: Output,
 }
 
 /// Arguments of `try`.

@@ -107,3 +107,46 @@ fn junit_tells_each_as_a_test_of_the_build() {
     assert_eq!(["tests", "failures", "errors", "skipped"].map(counts), [9, 1, 0, 1]);
     assert!(report.contains("naps &amp; &lt;co&gt;") && report.contains("type=\"fails\""), "{report}");
 }
+
+#[test]
+fn check_tells_what_is_expected_and_swept_and_refuses_what_cannot_be() {
+    let file = naps(&format!("{HOLDS}sweep: {{ chunksize: [1, 4], workers: 1..3 }}\n"));
+    let output = run(&["check", path(&file)]);
+    code(&output, 0);
+    let said = text(&output.stdout);
+    for line in ["expect    pool, process: lost_tasks == 0", "sweep     chunksize: 1, 4", "workers: 1, 2, 3"] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(said.contains("chunksize does not apply to process"), "{said}");
+    for (sweep, words) in [
+        ("{ tasks.0.cuont: [1, 2] }", "tasks.0.cuont=1 cannot be tried"),
+        ("{ chunksize: [1, none] }", "chunksize=none cannot be tried"),
+        ("{ workers: [0, 2] }", "workers:"),
+        ("{ faults.*.rate: [0.1] }", "`*` is every entry of `engines` or `tasks`"),
+        ("{ seed: 1..40, tasks.nap.count: 1..40 }", "1600 combinations; 500 is the most"),
+        ("{ tasks.nap.count: [1, 2], 'tasks[0].count': [3, 4] }", "are the same field"),
+    ] {
+        let file = naps(&format!("{HOLDS}sweep: {sweep}\n"));
+        let output = run(&["check", path(&file), "--format", "json"]);
+        let document = json_after(&output, 2);
+        let checked = &document["files"][0];
+        assert_eq!(
+            (&checked["valid"], &checked["expectations"][0]["text"]),
+            (&false.into(), &"lost_tasks == 0".into())
+        );
+        let refused = checked["sweep_refused"].to_string();
+        assert!(refused.contains(words), "{sweep}: {refused}");
+        let said = text(&run(&["check", path(&file)]).stdout);
+        assert!(said.contains("REFUSED") && said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn what_the_bundled_workload_expects_holds() {
+    let arguments =
+        ["compare", "tiny-tasks", "--set", "tasks.0.count=300", "--repeats", "3", "--format", "json", "--quiet"];
+    let document = json_after(&run(&arguments), 0);
+    let found = outcomes(&document);
+    assert_eq!(found.len(), 5, "{found:?}");
+    assert!(found.iter().all(|(_, outcome)| *outcome == "holds"), "{found:?}");
+}

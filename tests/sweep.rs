@@ -313,3 +313,21 @@ fn a_sweep_goes_on_where_it_was_interrupted_and_nowhere_else() {
     code(&output, 2);
     assert!(text(&output.stderr).contains("it was measured on"), "{}", text(&output.stderr));
 }
+
+#[test]
+fn settings_that_were_tried_with_another_count_are_not_gone_on_from() {
+    let (file, folder) = (file(NAPS), tempfile::tempdir().unwrap());
+    let sweep = |workers: &str| {
+        let arguments = ["sweep", path(&file), "--engines", "pool", "--sweep", "chunksize=1,4", "--workers", workers];
+        run(&[&arguments[..], &["--repeats", "1", "--quiet", "--resume", folder.path().to_str().unwrap()]].concat())
+    };
+    code(&sweep("2"), 0);
+    code(&sweep("2"), 0);
+    let refused = sweep("3");
+    code(&refused, 2);
+    let said = text(&refused.stderr);
+    assert!(
+        said.contains("tries settings with 2 workers") && said.contains("this one tries settings with 3"),
+        "{said}"
+    );
+}

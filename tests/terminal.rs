@@ -488,3 +488,50 @@ fn work_of_the_command_line_ends_with_the_code_of_its_failures_and_names_them() 
     stage.ended(1);
     tried("--allow-failures").ended(0);
 }
+
+/// A workload of a file whose items are on standard input: keys come from the terminal.
+#[test]
+fn items_of_standard_input_are_shown_and_failures_of_a_file_are_its_code_where_asked_for() {
+    let shown = |source: &str, items: &str, fails: &str, more: &str, code: u32| {
+        let workload = format!(
+            "version: 1\nname: piped\ntasks:\n  - {{name: t, kind: command, command: [test, \"{{item.n}}\", -lt, \"8\"], \
+             items: {{{source}: \"-\"}}}}\nengines: [{{kind: process, workers: 1}}]\n"
+        );
+        let script =
+            format!("printf '%b' \"$WORKLOAD\" > piped.yaml; printf '{items}' | exec {PROGRAM} piped.yaml {more}");
+        let variables = [("WORKLOAD", workload.as_str())];
+        let mut stage = Stage::run((160, 60), &variables, &["/bin/sh", "-c", &script]);
+        stage.until("all was done", |screen| screen.contains("FINISHED"));
+        stage.press("q");
+        stage.until("it says how to repeat it", |screen| screen.contains("given the same items once more"));
+        let failed = format!("task 1 (t, {fails}): failed: ended with exit code 1");
+        assert_eq!(stage.screen().contains(&failed), code == 1, "{}", stage.screen());
+        stage.ended(code);
+    };
+    shown("jsonl", "{\"n\":7}\\n{\"n\":9}\\n", "{\"n\":9}", "--fail-on-error", 1);
+    shown("csv", "n,m\\n7,y\\n9,x\\n", "9,x", "--fail-on-error", 1);
+    shown("csv", "n,m\\n7,y\\n9,x\\n", "9,x", "", 0);
+}
+
+#[test]
+fn a_sweep_and_a_search_run_live_and_the_user_takes_over() {
+    let argv = [PROGRAM, "small.yaml", "--set", "tasks.0.count=10", "--sweep", "chunksize=1,5"];
+    let mut stage = Stage::run((120, 50), &[], &argv);
+    stage.until("the sweep is shown", |screen| screen.contains("chunksize=1,5") && screen.contains("run 1/3"));
+    stage.until("all its runs were made", |screen| screen.contains("DONE") && screen.contains("fastest of pool"));
+    // What is wrong is said, and the line stays.
+    stage.press("f\x15p99<5\r");
+    stage.until("a limit without a unit is refused", |screen| screen.contains("> p99<5") && screen.contains("unit"));
+    stage.press("\x15knee\r");
+    stage.until("the first step was made", |screen| screen.contains("LOOKING") && screen.contains(" 1. a batch"));
+    stage.press("+");
+    stage.until("the user has taken over", |screen| screen.contains("TAKEN OVER") && screen.contains(" 1. a batch"));
+    stage.press("f\x15break-even\r");
+    stage.until("another one has begun", |screen| screen.contains("break-even  LOOKING"));
+    // Leaving in the middle of one asks, ends it, and tells of all of them.
+    stage.press("qy");
+    stage.until("the reports stand there", |screen| {
+        screen.contains("fastest of pool") && screen.contains("target: knee") && screen.contains("--target knee")
+    });
+    stage.ended(0);
+}

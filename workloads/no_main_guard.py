@@ -98,4 +98,5 @@ def jailed(what, method):
     end = "it was stopped: %s" % why if why else "it ended by itself"
     refusal = said[said.find("\nRuntimeError:"):].split() if errors else []
     words = " ".join(refusal[:13])
-    raise Jailed("%s by %s: %d children refused (%s ...); %s" % (what, method, errors, words, end))
+    children = "1 child" if errors == 1 else "%d children" % errors
+    raise Jailed("%s by %s: %s refused (%s ...); %s" % (what, method, children, words, end))

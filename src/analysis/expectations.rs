@@ -222,6 +222,11 @@ fn of_arm(expectation: &Expectation, name: &str, arms: &[ArmFacts<'_>], around: 
         return Answer { checked: counted(blank, *op, &judged), p: None };
     }
     match limit {
+        // Where something is 0 there is no ratio.
+        Limit::Than(..) if !are_ratios(&judged) => {
+            let limit = judged.iter().map(|(_, limit)| limit).sum::<f64>() / judged.len() as f64;
+            scattered(blank, *op, &judged, limit, around.looks)
+        }
         Limit::Than(_, factor) => {
             scattered(Checked { unit: Unit::Number, ..blank }, *op, &judged, *factor, around.looks)
         }
@@ -304,11 +309,16 @@ fn counted(blank: Checked, op: Comparison, judged: &[(f64, f64)]) -> Checked {
     }
 }
 
+/// Whether there are ratios of all figures to their limits.
+fn are_ratios(judged: &[(f64, f64)]) -> bool {
+    judged.iter().all(|(value, limit)| *value > 0.0 && *limit > 0.0)
+}
+
 /// What scatters has to lie on one side of its limit, as far as chance allows to say that. `shown` is what the limit is
-/// called: itself, or the factor of another arm's figure.
+/// called: itself, or the factor of another arm's figure; where there are no ratios, the mean of the limits.
 fn scattered(blank: Checked, op: Comparison, judged: &[(f64, f64)], shown: f64, looks: Looks) -> Answer {
     // Where something is 0 there is no logarithm: the distances themselves are taken.
-    let ratios = judged.iter().all(|(value, limit)| *value > 0.0 && *limit > 0.0);
+    let ratios = are_ratios(judged);
     let distance = |(value, limit): &(f64, f64)| if ratios { (value / limit).ln() } else { value - limit };
     let distances: Vec<f64> = judged.iter().map(distance).collect();
     let back = |distance: f64| if ratios { distance.exp() * shown } else { distance + shown };

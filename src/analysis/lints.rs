@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::analysis::shares::{Shares, percent};
 use crate::engine::event::RunState;
 use crate::metrics::snapshot::{Snapshot, WorkerTime};
 use crate::workload::model::SubmitMode;
@@ -20,6 +21,8 @@ const WHOLE: f64 = 0.9;
 const TAIL: f64 = 0.1;
 /// Share of the usable cores beyond which the processor is the bottleneck.
 const SATURATED: f64 = 0.9;
+/// Cores that a worker uses beyond which more than rounding and what passes between tasks says that it is not one thread.
+const THREADS: f64 = 1.25;
 /// Finished tasks and time that the figures of a run under way need.
 const ENOUGH: u64 = 10;
 const LEAST_TIME: Duration = Duration::from_secs(1);
@@ -39,24 +42,18 @@ pub enum Lint {
         part: f64,
     },
     /// Less than 80 % of the worker time is work, although there were tasks to do.
-    LowWorkingRatio {
-        /// Share of the worker time in tasks.
-        work: f64,
-        /// Of processes that were starting.
-        startup: f64,
-        /// Between dispatch to a worker that is kept and the first instruction of a task.
-        dispatch: f64,
-        /// In initializers.
-        initializing: f64,
-        /// With tasks whose callers had given up.
-        ghosts: f64,
-        /// With the bytes of tasks and results.
-        bytes: f64,
-        /// None of these.
-        idle: f64,
-    },
+    LowWorkingRatio(Shares),
     /// There are more workers than cores and the cores are busy: more workers only wait for each other.
     MoreWorkersThanCores {
+        /// Workers aimed at.
+        workers: u32,
+        /// Cores they may use.
+        cores: u32,
+    },
+    /// The tasks keep the cores busy with threads or processes of their own, beside those of the workers.
+    ThreadsOfTasks {
+        /// Cores that each busy worker uses; one that has a single thread uses 1 at most.
+        each: f64,
         /// Workers aimed at.
         workers: u32,
         /// Cores they may use.
@@ -73,8 +70,13 @@ pub enum Lint {
         /// CPU time that it took, as far as it is known.
         cpu: Duration,
     },
-    /// The figures should not be trusted, for this reason.
-    Suspect(String),
+    /// At least half of the runs are suspect; each has its reason beside it.
+    Suspect {
+        /// How many are.
+        suspect: usize,
+        /// Of so many.
+        runs: usize,
+    },
 }
 
 impl Lint {
@@ -84,11 +86,12 @@ impl Lint {
         match self {
             Self::StartupExplains { share, .. } if *share <= STARTUP => "start-up",
             Self::StartupBound(_) | Self::StartupExplains { .. } => "start-up bound",
-            Self::LowWorkingRatio { .. } => "low working ratio",
+            Self::LowWorkingRatio(_) => "low working ratio",
             Self::MoreWorkersThanCores { .. } => "more workers than cores",
+            Self::ThreadsOfTasks { .. } => "threads of tasks",
             Self::UnevenTail(_) => "uneven tail",
             Self::Ghosts { .. } => "ghosts",
-            Self::Suspect(_) => "suspect",
+            Self::Suspect { .. } => "suspect",
         }
     }
 
@@ -104,19 +107,20 @@ impl Lint {
                     "{arm} spends {share} of its worker time on start-up; at {service} a task that is {part} difference"
                 )
             }
-            Self::LowWorkingRatio { work, startup, dispatch, initializing, ghosts, bytes, idle } => {
-                let (work, startup, idle) = (percent(*work), percent(*startup), percent(*idle));
-                let if_any = |share: f64, what: &str| {
-                    if share < 0.005 { String::new() } else { format!("{} {what}, ", percent(share)) }
-                };
-                let dispatch = if_any(*dispatch, "dispatch");
-                let (initializing, ghosts) = (if_any(*initializing, "initializing"), if_any(*ghosts, "ghosts"));
-                let others = format!("{dispatch}{initializing}{ghosts}{}", if_any(*bytes, "bytes of tasks"));
-                format!("{arm} works only {work} of its worker time ({startup} start-up, {others}{idle} idle)")
+            Self::LowWorkingRatio(shares) => {
+                let work = percent(shares.work);
+                format!("{arm} works only {work} of its worker time ({})", shares.beside_work())
             }
             Self::MoreWorkersThanCores { workers, cores } => {
                 let plural = if *cores == 1 { "" } else { "s" };
                 format!("{arm} has {workers} workers on {cores} busy core{plural}: more workers cannot be faster")
+            }
+            Self::ThreadsOfTasks { each, workers, cores } => {
+                let plural = if *workers == 1 { "" } else { "s" };
+                format!(
+                    "{arm} uses {each:.1} cores in each of {workers} worker{plural}, so that all {cores} are busy: its tasks start \
+                     threads or processes of their own (of BLAS or OpenMP, OMP_NUM_THREADS=1 leaves one)"
+                )
             }
             Self::UnevenTail(share) => {
                 format!("{arm} is idle {} of its worker time while the last tasks run", percent(*share))
@@ -128,8 +132,10 @@ impl Lint {
                     "{arm} spends {share} of its worker time on {count} {tasks} {callers} had given up ({cpu} of CPU)"
                 )
             }
-            Self::Suspect(reason) if reason.is_empty() => format!("{arm} has mostly suspect runs"),
-            Self::Suspect(reason) => format!("{arm} is suspect: {reason}"),
+            Self::Suspect { suspect, runs } => {
+                let plural = if *runs == 1 { "" } else { "s" };
+                format!("{suspect} of {runs} run{plural} of {arm} {} suspect", if *suspect == 1 { "is" } else { "are" })
+            }
         }
     }
 }
@@ -157,10 +163,6 @@ pub(crate) fn startup_explains<'a>(runs: impl IntoIterator<Item = &'a Snapshot>,
     (ratio < 1.0 && share > NOTABLE && part > MOST).then_some(Lint::StartupExplains { share, service, part })
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
-}
-
 /// Whether the figures of a run show anything about its setting: not where it was stopped, because its end is not that of
 /// its work, and not where not one task succeeded, because that was not the work.
 #[must_use]
@@ -173,9 +175,7 @@ pub(crate) fn speaks(run: &Snapshot) -> bool {
 #[cfg(test)]
 #[must_use]
 pub(crate) fn lints(run: &Snapshot, usable_cores: Option<u32>) -> Vec<Lint> {
-    let mut lints = together([run], usable_cores);
-    lints.extend(run.suspect.iter().cloned().map(Lint::Suspect));
-    lints
+    together([run], usable_cores)
 }
 
 /// What the runs of an arm show together, in the same figures as a table of all of them. Whether single runs are suspect
@@ -189,22 +189,23 @@ pub(crate) fn together<'a>(runs: impl IntoIterator<Item = &'a Snapshot>, usable_
     let runs: Vec<&Snapshot> = runs.into_iter().filter(|run| speaks(run)).filter(enough).collect();
     let mut lints = worker_time(&runs);
     lints.extend(usable_cores.and_then(|cores| too_many_workers(&runs, cores)));
+    lints.extend(usable_cores.and_then(|cores| threads_of_tasks(&runs, cores)));
     lints.extend(ghosts(&runs));
     lints
 }
 
 fn worker_time(runs: &[&Snapshot]) -> Vec<Lint> {
     let time: WorkerTime = runs.iter().map(|run| run.worker_time).sum();
-    let ((work, startup, idle), initializing, ghosts) = (time.shares(), time.initializing_share(), time.ghost_share());
-    let (bytes, dispatch) = (time.carrying_share(), time.dispatch_share());
-    if work + startup + dispatch + initializing + ghosts + bytes + idle <= 0.0 {
+    let shares = Shares::of(&time);
+    if shares.sum() <= 0.0 {
         return Vec::new();
     }
+    let Shares { work, startup, dispatch, initializing, bytes, idle, .. } = shares;
     let mut lints = Vec::new();
     if startup > STARTUP {
         lints.push(Lint::StartupBound(startup));
     } else if work < WORKING && (startup + dispatch + initializing + bytes > idle || waited(runs)) {
-        lints.push(Lint::LowWorkingRatio { work, startup, dispatch, initializing, ghosts, bytes, idle });
+        lints.push(Lint::LowWorkingRatio(shares));
     }
     let tail: Duration = runs.iter().filter_map(|run| run.end.as_ref()).map(|end| end.tail_idle).sum();
     let tail = time.share(tail);
@@ -235,6 +236,21 @@ fn too_many_workers(runs: &[&Snapshot], cores: u32) -> Option<Lint> {
     let used = runs.iter().map(|run| run.cpu.cores_used_whole).sum::<f64>() / runs.len() as f64;
     let busy = used >= SATURATED * f64::from(cores);
     (workers > cores && busy).then_some(Lint::MoreWorkersThanCores { workers, cores })
+}
+
+/// A worker with a single thread has no more CPU time than it has time in which it does not stand idle, be that start-up or
+/// work. More of it is that of others, which the number of workers does not show.
+fn threads_of_tasks(runs: &[&Snapshot], cores: u32) -> Option<Lint> {
+    let workers = runs.last()?.workers_target;
+    let time: WorkerTime = runs.iter().map(|run| run.worker_time).sum();
+    let busy = Shares::of(&time);
+    let busy = (busy.sum() - busy.idle) * time.all();
+    // That of the workers alone: who hands out their tasks has a thread too.
+    let cpu: Duration = runs.iter().flat_map(|run| &run.workers).map(|row| row.cpu).sum();
+    let each = cpu.as_secs_f64() / busy;
+    let used = runs.iter().map(|run| run.cpu.cores_used_whole).sum::<f64>() / runs.len() as f64;
+    let saturated = used >= SATURATED * f64::from(cores);
+    (busy > 0.0 && each > THREADS && cores > 1 && saturated).then_some(Lint::ThreadsOfTasks { each, workers, cores })
 }
 
 #[cfg(test)]
@@ -319,6 +335,32 @@ mod tests {
     }
 
     #[test]
+    fn that_runs_are_suspect_is_told_with_their_number() {
+        let said = |suspect, runs| Lint::Suspect { suspect, runs }.sentence("pool");
+        assert_eq!(
+            (said(2, 3).as_str(), said(1, 1).as_str()),
+            ("2 of 3 runs of pool are suspect", "1 of 1 run of pool is suspect")
+        );
+    }
+
+    #[test]
+    fn threads_that_tasks_start_are_told_where_the_cores_are_busy() {
+        let of = |cpu: u64, used: f64| {
+            let mut run = with_time(90, 5, 5);
+            run.workers_target = 2;
+            run.workers.iter_mut().for_each(|row| row.cpu = Duration::ZERO);
+            run.workers[0].cpu = Duration::from_secs(cpu);
+            run.cpu.cores_used_whole = used;
+            together([&run], Some(4)).iter().map(|lint| lint.sentence("pool")).collect::<Vec<_>>()
+        };
+        let said = of(190, 3.8);
+        assert!(said[0].starts_with("pool uses 2.0 cores in each of 2 workers, so that all 4 are busy"), "{said:?}");
+        assert_eq!(said.len(), 1, "two workers on four cores are not too many");
+        assert_eq!(of(190, 2.0), Vec::<String>::new(), "there is room");
+        assert_eq!(of(94, 3.8), Vec::<String>::new(), "one thread each");
+    }
+
+    #[test]
     fn ghosts_are_counted_and_their_time_is_told() {
         let mut run = with_time(90, 0, 0);
         (run.worker_time.ghost, run.ghosts.began) = (Duration::from_secs(10), 12);
@@ -389,14 +431,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_about_the_first_moments_but_a_disturbance() {
+    fn nothing_is_said_about_the_first_moments() {
         let mut run = with_time(1, 9, 0);
         run.end = None;
         run.counts.succeeded = 3;
         assert_eq!(words(&run), Vec::<String>::new());
-        run.suspect.push("the run was suspended for 1.0 s".to_owned());
-        assert_eq!(words(&run), ["pool is suspect: the run was suspended for 1.0 s"]);
-        run.suspect.clear();
         (run.counts.succeeded, run.at) = (100, Moment(900_000_000));
         assert_eq!(words(&run), Vec::<String>::new());
         run.at = Moment(1_000_000_000);

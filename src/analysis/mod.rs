@@ -2,6 +2,7 @@
 
 pub(crate) mod always_valid;
 pub(crate) mod bracket;
+pub(crate) mod edges;
 pub(crate) mod expectations;
 pub(crate) mod failing;
 pub(crate) mod futile;
@@ -15,6 +16,7 @@ pub mod precision;
 pub(crate) mod rank_test;
 pub(crate) mod ranking;
 pub(crate) mod series;
+pub(crate) mod shares;
 #[cfg(test)]
 pub(crate) mod simulated;
 pub(crate) mod statistics;

@@ -4,6 +4,7 @@
 //! Pure; runs nothing.
 
 pub(crate) mod arms;
+pub mod goal;
 pub mod target;
 pub(crate) mod trail;
 mod why;
@@ -32,6 +33,8 @@ const MOST: u32 = 40;
 const STEEP: f64 = 0.3;
 /// A count whose rate is this share of the best one may turn out to be good enough.
 const NEAR: f64 = 0.8;
+/// A lower share of it is not explained by what disturbs a run and lets it end.
+const DISTURBED: f64 = 1.0 / 3.0;
 /// Share of the usable cores beyond which they are busy.
 const BUSY: f64 = 0.9;
 /// Doublings in a row that gain less than [`WITHIN`], after which a sweep doubles no further.
@@ -256,11 +259,15 @@ impl Tuning {
         self.speedup(workers).map(|speedup| speedup / f64::from(workers))
     }
 
-    /// Whether the count that it is about has suspect runs.
+    /// Whether what follows rests on suspect runs: of the count that it is about, or of a rival that would be better if its
+    /// runs had not been disturbed: the best one, the next lower one, and the highest, with which more did not pay.
     #[must_use]
     pub(crate) fn is_suspect(&self) -> bool {
-        let point = self.advice.workers().and_then(|workers| self.point(workers));
-        point.is_some_and(|point| !point.suspect.is_empty())
+        let Some(workers) = self.advice.workers() else { return false };
+        let lower = tried(&self.points).rfind(|point| point.workers < workers);
+        let highest = tried(&self.points).next_back();
+        let rests_on = [self.point(workers), best(&self.points).map(|(best, _)| best), lower, highest];
+        rests_on.into_iter().flatten().any(|point| !point.suspect.is_empty())
     }
 
     /// What follows, in words, with the mark of suspect runs.
@@ -482,16 +489,48 @@ pub(crate) fn next_step(points: &[Point], runs: u32, bounds: Bounds) -> Step {
     between(below, good).filter(|_| below > 0).map_or(Step::Done, Step::Run)
 }
 
-/// Which of some points, by their rates, need no more runs: the worse half of them, as far as these have less than 80 % of
+/// What is known of one of several rivals.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Tried {
+    /// Mean rate; `None` where nothing succeeded.
+    rate: Option<f64>,
+    /// Counted runs, and how many of them are suspect.
+    runs: usize,
+    suspect: usize,
+}
+
+impl Tried {
+    /// What the first so many runs of a point have shown.
+    #[must_use]
+    pub(crate) fn of(point: &Point, first: u32) -> Self {
+        let figures = || point.figures.iter().take(first as usize);
+        let rates: Vec<f64> = figures().map(|figure| figure.throughput).collect();
+        let rate = estimate(&rates).map(|rate| rate.mean).filter(|mean| mean.is_finite() && *mean > 0.0);
+        Self { rate, runs: rates.len(), suspect: figures().filter(|figure| figure.suspect).count() }
+    }
+}
+
+/// Which of some points need no more runs: the worse half of them, as far as these have less than 80 % of
 /// the best rate (successive halving: K. Jamieson and A. Talwalkar, Non-stochastic best arm identification and hyperparameter
 /// optimization, AISTATS 2016; the bound keeps what is good enough to be recommended). One without a rate has the worst.
+///
+/// One that was disturbed more than its rivals (most of its runs are suspect, and most of theirs are not) has another
+/// chance, unless no disturbance explains its rate. Where all of them are suspect, they are compared all the same.
 #[must_use]
-pub(crate) fn clearly_bad(rates: &[Option<f64>]) -> Vec<usize> {
-    let mut places: Vec<(usize, f64)> = rates.iter().map(|rate| rate.unwrap_or(0.0)).enumerate().collect();
-    places.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-    let best = places.first().map_or(0.0, |(_, rate)| *rate);
+pub(crate) fn clearly_bad(tried: &[Tried]) -> Vec<usize> {
+    let rate = |one: &Tried| one.rate.unwrap_or(0.0);
+    let mut places: Vec<(usize, Tried)> = tried.iter().copied().enumerate().collect();
+    places.sort_by(|(_, one), (_, other)| rate(other).total_cmp(&rate(one)));
+    let best = places.first().map_or(0.0, |(_, one)| rate(one));
     let worse = places.split_off(places.len().div_ceil(2));
-    worse.into_iter().filter(|(_, rate)| *rate < NEAR * best).map(|(place, _)| place).collect()
+    let sum = |of: fn(&Tried) -> usize| tried.iter().map(of).sum::<usize>();
+    let (runs, suspect) = (sum(|one| one.runs), sum(|one| one.suspect));
+    let most = |suspect: usize, runs: usize| suspect * 2 > runs;
+    let unlucky = |one: &Tried| {
+        let disturbed = most(one.suspect, one.runs) && !most(suspect - one.suspect, runs - one.runs);
+        disturbed && rate(one) >= DISTURBED * best
+    };
+    worse.into_iter().filter(|(_, one)| rate(one) < NEAR * best && !unlucky(one)).map(|(place, _)| place).collect()
 }
 
 /// The count in the middle of two, if there is one.

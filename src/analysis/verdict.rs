@@ -220,15 +220,9 @@ pub(crate) struct Comparison {
     pub(crate) finding: Finding,
 }
 
-/// Compares the runs of an arm with those of the baseline, all of which were planned, in pairs ([`pairs`]): the geometric mean of their ratios, with an
+/// Compares the runs of an arm with those of the baseline, looked at in this way, in pairs ([`pairs`]): the geometric mean of their ratios, with an
 /// interval of the logarithms, which are symmetrical (twice as fast and half as fast lie as far from 1). Fleming and
 /// Wallace, How not to lie with statistics, CACM 29, 1986, for the geometric mean of ratios.
-#[must_use]
-pub(crate) fn compare(baseline: &[RunFigure], arm: &[RunFigure]) -> Comparison {
-    compare_looking(baseline, arm, Looks::Once(u32::MAX))
-}
-
-/// The same of runs that are looked at in this way.
 #[must_use]
 pub(crate) fn compare_looking(baseline: &[RunFigure], arm: &[RunFigure], looks: Looks) -> Comparison {
     let Pairs { pairs, apart } = pairs(baseline, arm, RunFigure::usable);
@@ -247,6 +241,13 @@ pub(crate) fn compare_looking(baseline: &[RunFigure], arm: &[RunFigure], looks: 
         apart,
         finding: Finding::of(ci95),
     }
+}
+
+/// The same where all runs were planned.
+#[cfg(test)]
+#[must_use]
+pub(crate) fn compare(baseline: &[RunFigure], arm: &[RunFigure]) -> Comparison {
+    compare_looking(baseline, arm, Looks::Once(u32::MAX))
 }
 
 /// What was measured of two arms in the same rounds.
@@ -380,7 +381,7 @@ fn reasons(runs: &[Arc<Snapshot>], ratio: Option<f64>, finding: Finding, usable_
     let behind = ratio.filter(|_| differs).map(|ratio| ratio.min(1.0 / ratio));
     let startup = behind.and_then(|behind| startup_explains(runs.iter().map(AsRef::as_ref), behind));
     let suspect = runs.iter().filter(|run| !run.suspect.is_empty()).count();
-    let suspect = (suspect > 0 && suspect * 2 >= runs.len()).then(|| Lint::Suspect(String::new()));
+    let suspect = (suspect > 0 && suspect * 2 >= runs.len()).then_some(Lint::Suspect { suspect, runs: runs.len() });
     let explained = startup.is_some();
     let others = together(runs.iter().map(AsRef::as_ref), usable_cores).into_iter();
     let others = others.filter(|lint| !(explained && matches!(lint, Lint::StartupBound(_))));

@@ -5,6 +5,7 @@ Examples:
   poolscope try --items '*.jpg' -- convert {} {item.stem}.png   your own work: how many at a time?
   poolscope                                   dashboard with the bundled workloads
   poolscope heavy-tail                        dashboard with one of them
+  poolscope my.yaml --sweep chunksize=1,4,16  dashboard that begins with a sweep
   poolscope ./run                             dashboard with a file that is called like a verb
   poolscope compare my.yaml --format json     all arms, headless
   poolscope run cpu-uniform --engine pool --workers 4

@@ -10,10 +10,10 @@ use crate::cli::{Format, Selector};
 use crate::workload::units;
 
 pub(super) const AFTER: &str = "\
-Every counted run of run, compare, sweep, try and the dashboard is kept, in a SQLite database
-in $XDG_DATA_HOME/poolscope or ~/.local/share/poolscope, with workload, hashes, machine, commit,
-all figures and histograms; --no-history keeps nothing, --db PATH or $POOLSCOPE_DB name another
-database, and POOLSCOPE_DB=off switches it off.
+Every counted run of run, compare, sweep, try, tune and the dashboard is kept, in a SQLite
+database in $XDG_DATA_HOME/poolscope or ~/.local/share/poolscope, with workload, hashes, machine,
+commit, all figures and histograms; --no-history keeps nothing, --db PATH or $POOLSCOPE_DB name
+another database, and POOLSCOPE_DB=off switches it off. In the dashboard, 5 shows it.
 
 Examples:
   poolscope history list                               the newest first
@@ -169,7 +169,7 @@ pub enum BaselineVerb {
 /// Arguments of `history check`.
 #[derive(Debug, Args)]
 pub struct RegressionArgs {
-    /// Name of the workload; that of the newest session without this
+    /// Name of the workload; that of the newest session without this (sessions of tune are passed over)
     #[arg(value_name = "NAME")]
     pub workload: Option<String>,
     /// Check this session instead of the newest one of the workload
@@ -181,7 +181,7 @@ pub struct RegressionArgs {
     /// Figures that are checked; latencies are those that the workload leads with
     #[arg(long, value_enum, value_name = "A,B", value_delimiter = ',', default_value = "throughput")]
     pub metric: Vec<Metric>,
-    /// Exit with 4 if it is too noisy to say, or a run is suspect
+    /// Exit with 4 if it is too noisy to say, a run is suspect, or an arm of the baseline was not run
     #[arg(long)]
     pub strict: bool,
     /// Which history, and how it is told of.

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::analysis::tuning::target::Target;
+use crate::analysis::tuning::goal::Goal;
 use crate::cli::{ChangeArgs, Output};
 
 pub(super) const AFTER: &str = "\
@@ -22,29 +22,6 @@ Examples:
   poolscope tune my.yaml --target 'memory<2GiB' --also chunksize,start_method,engine
   poolscope tune my.yaml --target break-even           from which size on is a process worth it?
   poolscope tune my.yaml --target knee --format json   schema poolscope.tune/1";
-
-/// What `tune` looks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Goal {
-    /// A worker count that is good for this.
-    Count(Target),
-    /// The size of a task at which a pool and a process for each task meet.
-    BreakEven,
-    /// The rate of arrivals beyond which a queue grows without bound.
-    Knee,
-}
-
-impl std::str::FromStr for Goal {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "break-even" => Ok(Self::BreakEven),
-            "knee" => Ok(Self::Knee),
-            _ => text.parse().map(Self::Count).map_err(|wrong: String| format!("{wrong}; or break-even, or knee")),
-        }
-    }
-}
 
 /// What `tune` tries beside worker counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

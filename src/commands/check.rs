@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::{CheckArgs, Format};
+use crate::cli::{ChangeArgs, CheckArgs, Format};
 use crate::commands::python_check::PythonCheck;
+use crate::commands::sweep::cells;
 use crate::commands::target::Target;
 use crate::commands::{ExitReason, prepare, programs, write};
 use crate::report::{clean, plan};
@@ -59,7 +60,11 @@ impl Check {
         let mut plan = prepare::plan(&loaded.workload, platform, arguments.max_time);
         let mut pythons = PythonCheck::of(&loaded.workload);
         plan.impossible.append(&mut pythons.impossible);
-        let valid = plan.impossible.is_empty() && (plan.refusals.is_empty() || arguments.i_know);
+        let changes = ChangeArgs::default();
+        let origin = cells::Origin { source: &source, base: &loaded.workload, changes: &changes };
+        let sweep = cells::check(&origin, &loaded.workload.sweep);
+        let valid =
+            sweep.wrong.is_empty() && plan.impossible.is_empty() && (plan.refusals.is_empty() || arguments.i_know);
         let mut text = String::new();
         for warning in &loaded.warnings {
             debug_assert_eq!(warning.severity, DiagnosticSeverity::Warning);
@@ -70,6 +75,14 @@ impl Check {
         for line in plan::lines(&loaded.workload, &plan) {
             text.push_str(&format!("  {line}\n"));
         }
+        for (word, said) in [("note", &sweep.notes), ("error", &sweep.wrong)] {
+            for line in said
+                .iter()
+                .flat_map(|said| format!("{word}: sweep: {said}").lines().map(str::to_owned).collect::<Vec<_>>())
+            {
+                text.push_str(&format!("  {}\n", clean::line(&line)));
+            }
+        }
         for line in pythons.lines() {
             text.push_str(&format!("  {}\n", clean::line(&line)));
         }
@@ -79,7 +92,8 @@ impl Check {
         }
         let document = json!({
             "file": source.name, "valid": valid, "warnings": loaded.warnings, "plan": plan, "commands": programs,
-            "skipped": pythons.skipped,
+            "skipped": pythons.skipped, "expectations": plan::expectations(&loaded.workload),
+            "sweep": plan::sweep(&loaded.workload), "sweep_refused": sweep.wrong,
         });
         Self { valid, text, document }
     }

@@ -55,8 +55,11 @@ impl Identity {
     }
 }
 
+/// A name in a folder, which is told by its device and number.
+type InFolder = (u64, u64, OsString);
+
 /// The file behind a name, and the folder that it is in, as far as there is one.
-fn identity(path: &Path) -> Option<(Identity, Option<(u64, u64, OsString)>)> {
+fn identity(path: &Path) -> Option<(Identity, Option<InFolder>)> {
     let place = match resolve(path).ok()? {
         Destination::StandardOutput => return standard_output().map(|at| (at, None)),
         Destination::Descriptor(path) => {
@@ -171,7 +174,7 @@ pub(super) fn check(
     if let Some(folder) = state {
         claims.write_in("--resume", folder, &["sweep.json", ".track"]);
     }
-    distinct(&mut claims, output, batch).map_err(refused)
+    distinct(&mut claims, output, batch).map_err(|reason| refused(&reason))
 }
 
 fn distinct(claims: &mut Claims, output: &Output, batch: Option<&BatchArgs>) -> Result<(), String> {
@@ -198,14 +201,7 @@ fn distinct(claims: &mut Claims, output: &Output, batch: Option<&BatchArgs>) -> 
     all.into_iter().try_for_each(|(what, path)| path.map_or(Ok(()), |path| claims.write(what, path)))
 }
 
-/// Finds out whether a result is not written over the database that it is made of.
-pub(super) fn of_history(database: &Path, output: Option<&Path>) -> Prepared<()> {
-    let mut claims = Claims::default();
-    let written = claims.database("the history", database);
-    written.and_then(|()| output.map_or(Ok(()), |path| claims.write("--output", path))).map_err(refused)
-}
-
-fn refused(reason: String) -> ExitReason {
+fn refused(reason: &str) -> ExitReason {
     write::say(&format!("error: {reason}"));
     ExitReason::BadInput
 }

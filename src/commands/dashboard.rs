@@ -2,17 +2,20 @@
 
 mod catalogue;
 mod kept;
+mod past;
+mod search;
 
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::cli::{ChangeArgs, CompareArgs, DashboardArgs, Output, ResultFormat, Theme};
+use crate::cli::{ChangeArgs, CompareArgs, DashboardArgs, Output, ResultFormat, SweepArgs, Theme};
 use crate::commands::console::Console;
 use crate::commands::dashboard::kept::KeptSessions;
+use crate::commands::dashboard::search::{Found, Origin};
 use crate::commands::farewell::{self, Again, Repeat};
 use crate::commands::prepare::{self, Platform, Prepared};
-use crate::commands::{ExitReason, compare, leave, list, new, process, python, write};
+use crate::commands::{ExitReason, compare, leave, list, new, process, python, sweep, write};
 use crate::os::terminal_input;
 use crate::session::conductor::{JoinOnDrop, Session};
 use crate::tui::{self, CatalogueEntry, DashboardEnd, DashboardOptions, Left, ThemeName};
@@ -84,20 +87,23 @@ pub(super) struct Given {
 pub(super) fn show(arguments: &DashboardArgs, given: Option<Given>) -> anyhow::Result<ExitReason> {
     let console = Console::detect();
     let again = given.as_ref().map(|given| given.again.clone());
-    let Offer { platform, catalogue, named } = match prepared(arguments, given) {
+    let Offer { platform, catalogue, named, origin } = match prepared(arguments, given) {
         Ok(offer) => offer,
         Err(exit) => return Ok(exit),
     };
     // Measured before the screen is taken: it may say something, and it must not be disturbed.
     platform.run_context(arguments.changes.i_know)?;
     let names: Vec<String> = catalogue.iter().map(|entry| entry.name.clone()).collect();
-    let (sessions, kept) = (Sessions::default(), KeptSessions::default());
+    let (sessions, kept, found) = (Sessions::default(), KeptSessions::default(), Found::default());
     let Left { ended, measured } = tui::run(DashboardOptions {
         process: process()?,
         save: Arc::new(saved),
+        search: search::starter(platform.clone(), names.clone(), origin, found.clone(), arguments),
+        history: past::archive(&arguments.output.keep, kept.clone()),
         start: starter(platform, Arc::clone(&sessions), kept.clone(), arguments),
         catalogue,
         initial: named,
+        sweep: arguments.sweep.clone(),
         theme: theme(arguments.look.theme),
         ascii: arguments.look.ascii || console.ascii(true),
         fps: u32::from(arguments.look.fps),
@@ -111,6 +117,7 @@ pub(super) fn show(arguments: &DashboardArgs, given: Option<Given>) -> anyhow::R
         let repeat = Repeat { file, given, changes: &arguments.changes, again };
         exit = exit.or_graver(farewell::say(&measured, ended.signal, &repeat, arguments));
     }
+    found.tell(&arguments.output, arguments.look.ascii, ended.left_behind);
     kept.close(ended.signal.is_some());
     let exit = leave(exit, ended.left_behind);
     // Nothing that was started is left behind.
@@ -124,6 +131,8 @@ struct Offer {
     catalogue: Vec<CatalogueEntry>,
     /// The entry that was named on the command line: it is opened at once.
     named: Option<usize>,
+    /// Where that came from.
+    origin: Option<Origin>,
 }
 
 fn prepared(arguments: &DashboardArgs, given: Option<Given>) -> Prepared<Offer> {
@@ -138,7 +147,7 @@ fn prepared(arguments: &DashboardArgs, given: Option<Given>) -> Prepared<Offer> 
     }
     let platform = Platform::detect();
     let Some(file) = file else {
-        return Ok(Offer { catalogue: catalogue::catalogue(&platform, changes), platform, named: None });
+        return Ok(Offer { catalogue: catalogue::catalogue(&platform, changes), platform, named: None, origin: None });
     };
     let typed = given.as_ref().is_some_and(|given| given.typed);
     let (source, workload) = match given {
@@ -147,12 +156,13 @@ fn prepared(arguments: &DashboardArgs, given: Option<Given>) -> Prepared<Offer> 
     };
     prepare::envelope(&workload, &platform, changes, false)?;
     let mut catalogue = catalogue::catalogue(&platform, changes);
-    let mut entry = catalogue::entry_of(file, &source, workload, &platform, changes);
+    let mut entry = catalogue::entry_of(file, &source, Arc::clone(&workload), &platform, changes);
     if typed {
         entry.source = TYPED.to_owned();
     }
-    let named = Some(catalogue::offer(&mut catalogue, entry, &source));
-    Ok(Offer { platform, catalogue, named })
+    let named = catalogue::offer(&mut catalogue, entry, &source);
+    let origin = Some(Origin { entry: named, source, workload, changes: changes.clone() });
+    Ok(Offer { platform, catalogue, named: Some(named), origin })
 }
 
 fn without_terminal(arguments: &DashboardArgs, console: Console) -> anyhow::Result<ExitReason> {
@@ -166,10 +176,15 @@ fn without_terminal(arguments: &DashboardArgs, console: Console) -> anyhow::Resu
         );
         return Ok(ExitReason::BadInput);
     };
+    let verb = if arguments.sweep.is_empty() { "compare" } else { "sweep" };
     if !output.quiet {
         let dumb =
             if std::io::stdout().is_terminal() && console.is_dumb() { " that can be drawn on (TERM)" } else { "" };
-        write::say(&format!("no terminal{dumb}: running headless, as poolscope compare {file}"));
+        write::say(&format!("no terminal{dumb}: running headless, as poolscope {verb} {file}"));
+    }
+    if !arguments.sweep.is_empty() {
+        let sweep = SweepArgs::of_all(file.clone(), arguments.sweep.clone(), changes.clone(), output.clone());
+        return sweep::execute(&sweep);
     }
     compare::execute(&CompareArgs::of_all(file.clone(), changes.clone(), output.clone()))
 }

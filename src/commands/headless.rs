@@ -86,7 +86,7 @@ pub(super) fn execute<R: Report>(
     let rows = (output.format == ResultFormat::Csv).then(TaskRows::new);
     spec.observers.extend(rows.clone().map(|rows| Arc::new(rows) as Arc<dyn ObserveRuns>));
     let verb = output.keep.verb.unwrap_or(verb);
-    let keeper = Keeper::begin(&output.keep, verb, &spec.workload, &platform.host, &changes.set, keep::say);
+    let mut keeper = Keeper::begin(&output.keep, verb, &spec.workload, &platform.host, &changes.set, keep::say);
     let progress = Progress::new(output, Console::detect());
     batch.iter().for_each(|batch| batch.beside(progress.bar()));
     let driven = drive(spec, command, progress, batch.as_mut().map(|batch| &mut batch.asks), state);
@@ -102,9 +102,8 @@ pub(super) fn execute<R: Report>(
     if let Some(Err(problem)) = batch.map(Batch::finish) {
         driven.ending = problem.ending(driven.ending);
     }
-    let settled = settle(&mut driven);
-    if let Some(error) = settled.err().filter(|_| !matches!(driven.ending, Ending::Stopped(Some(_)))) {
-        driven.ending = Ending::Broken(format!("the items on standard input: {error}"));
+    if let Err(error) = settle(&mut driven) {
+        driven.ending = with_lost_items(driven.ending, &error);
     }
     let results = results(&driven);
     let exit = if beside_output && target.is_standard() {
@@ -311,6 +310,17 @@ fn settle(driven: &mut Driven) -> Result<(), ItemError> {
     driven.stream_hash = SharedStream::new(&workload).hash().to_owned();
     driven.view = Arc::new(SessionView { workload, ..SessionView::clone(&driven.view) });
     live.error().map_or(Ok(()), Err)
+}
+
+/// How a run ended whose items could not all be had. What ended it before is told first; one that was to be ended before the last
+/// of them has not missed those that it did not come to.
+fn with_lost_items(ending: Ending, error: &ItemError) -> Ending {
+    let lost = format!("the items on standard input: {error}");
+    match ending {
+        Ending::Finished => Ending::Broken(lost),
+        Ending::Broken(first) => Ending::Broken(format!("{first}; {lost}")),
+        Ending::Stopped(_) | Ending::Halted(_) | Ending::OutOfTime(_) => ending,
+    }
 }
 
 /// Shows the result on standard error, where standard output is the tasks'. Says whether it did.

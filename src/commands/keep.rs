@@ -96,15 +96,21 @@ impl Keeper {
         self.0.is_some()
     }
 
-    /// Keeps what was measured. `told` says what was not kept, and why.
-    pub(super) fn finish(self, over: Over<'_>, told: impl FnOnce(&str)) {
-        let Some(Kept { path, id, start }) = self.0 else { return };
+    /// Keeps what was measured until now, in the place of what was kept of it before. `told` says what was not kept, and why.
+    pub(super) fn finish(&mut self, over: Over<'_>, told: impl FnOnce(&str)) {
+        let Some(Kept { path, id, start }) = &mut self.0 else { return };
         let patience = if over.hurry { AFTER_SIGNAL } else { AT_END };
         let end = end(over);
-        let kept = Store::open(&path, Opening::Adding, patience).and_then(|mut store| store.finish(id, &start, &end));
-        if let Err(error) = kept {
-            told(&note(&error));
+        let kept = Store::open(path, Opening::Adding, patience).and_then(|mut store| store.finish(*id, start, &end));
+        match kept {
+            Ok(kept) => *id = Some(kept),
+            Err(error) => told(&note(&error)),
         }
+    }
+
+    /// The number that it has in the history, if it is there.
+    pub(super) fn id(&self) -> Option<SessionId> {
+        self.0.as_ref()?.id
     }
 }
 
@@ -227,3 +233,7 @@ fn recording(workload: &Workload, arm: &ArmView, run: &Arc<Snapshot>) -> Option<
     // One that is too large has its figures all the same.
     recording.write(&mut bytes).ok().map(|()| bytes)
 }
+
+#[cfg(test)]
+#[path = "keep_cost.rs"]
+mod cost;

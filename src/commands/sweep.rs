@@ -1,6 +1,6 @@
 //! `poolscope sweep`: worker counts and other settings, headless.
 
-mod cells;
+pub(super) mod cells;
 pub(super) mod scope;
 
 use std::num::NonZeroU32;
@@ -19,9 +19,10 @@ use crate::commands::sweep::cells::{ArmSettings, Origin};
 use crate::commands::sweep_state::State;
 use crate::commands::target::Target;
 use crate::commands::{ExitReason, write};
+use crate::report::ending::Ending;
 use crate::report::sweep::{SweepResults, SweptArm};
-use crate::session::view::{ArmView, SessionCommand, Sweep};
-use crate::workload::model::{Dimension, EngineSpec, Workload};
+use crate::session::view::{ArmView, SessionCommand, SessionView, Sweep};
+use crate::workload::model::{Dimension, Workload};
 use crate::workload::source::Source;
 
 /// Tries what is asked for, or what the file says, or else worker counts that the results lead to.
@@ -63,19 +64,59 @@ pub(super) fn of(
 }
 
 /// What the arms of a sweep are.
-struct Layout {
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
     dimensions: Vec<Dimension>,
     arms: Vec<ArmSettings>,
     runs: u32,
 }
 
+/// A sweep that may be run: everything was checked.
+pub(super) struct Planned {
+    /// Its engines are the arms.
+    pub(super) workload: Workload,
+    /// What each of them runs.
+    pub(super) own: Vec<Arc<Workload>>,
+    /// What the session is asked for.
+    pub(super) sweep: Sweep,
+    pub(super) layout: Layout,
+    /// Whether worker counts vary.
+    pub(super) counts_are_swept: bool,
+}
+
 fn prepared(
-    (source, workload): (Source, Arc<Workload>),
-    mut dimensions: Vec<Dimension>,
+    loaded: (Source, Arc<Workload>),
+    dimensions: Vec<Dimension>,
     arguments: &SweepArgs,
     repeats: fn(&Workload) -> u32,
 ) -> Prepared<(Job, Layout)> {
-    let SweepArgs { file, engines, changes, output, .. } = arguments;
+    let SweepArgs { file, output, .. } = arguments;
+    let platform = Platform::detect();
+    let base = Arc::clone(&loaded.1);
+    let places = || {
+        let target = Target::open(output.output.as_deref(), &[file])?;
+        claims::check(file, &base, output, None, arguments.resume.as_deref())?;
+        Ok((target, Places::open(output, &[file])?))
+    };
+    let (planned, (target, logs)) = planned(loaded, dimensions, arguments, &platform, repeats, places)?;
+    let Planned { workload, own, sweep, layout, counts_are_swept } = planned;
+    let folder = arguments.resume.as_deref();
+    let open = |folder| State::open(folder, &workload, &workload.engines, counts_are_swept, &platform.host);
+    let state = folder.map(open).transpose()?;
+    let (workload, command) = (Arc::new(workload), SessionCommand::Sweep(sweep));
+    Ok((Job { verb: "sweep", workload, own, platform, command, target, batch: None, logs, state }, layout))
+}
+
+/// What is run for some dimensions. `checked` is called once all is known to be good, before interpreters are looked at.
+pub(super) fn planned<T>(
+    (source, workload): (Source, Arc<Workload>),
+    mut dimensions: Vec<Dimension>,
+    arguments: &SweepArgs,
+    platform: &Platform,
+    repeats: fn(&Workload) -> u32,
+    checked: impl FnOnce() -> Prepared<T>,
+) -> Prepared<(Planned, T)> {
+    let SweepArgs { engines, changes, .. } = arguments;
     let mut changes = changes.clone();
     counts_of(&mut dimensions, &mut changes.workers)?;
     let swept: Vec<Dimension> = dimensions.iter().filter(|dimension| !dimension.is_workers()).cloned().collect();
@@ -96,28 +137,21 @@ fn prepared(
         measure.repeats = NonZeroU32::new(runs).unwrap_or(NonZeroU32::MIN);
         measure.warmup = arguments.warmup.unwrap_or(measure.warmup);
     }
-    let platform = Platform::detect();
     let workloads = cells.iter_mut().map(|cell| &mut cell.workload).collect();
-    let counts = scope::check(workloads, counts_are_swept, &platform, &changes)?;
-    let target = Target::open(output.output.as_deref(), &[file])?;
-    claims::check(file, &workload, output, None, arguments.resume.as_deref())?;
-    let logs = Places::open(output, &[file])?;
+    let counts = scope::check(workloads, counts_are_swept, platform, &changes)?;
+    let checked = checked()?;
     let measure = cells.first().map_or(workload.measure.clone(), |cell| cell.workload.measure.clone());
     let flat = cells::flat(cells)?;
     let baseline = workload.engines.get(workload.baseline).map(|engine| engine.name.clone());
     let all = prepare::with_arms(&workload, flat.iter().map(|(engine, ..)| engine.clone()).collect());
     let baseline = flat.iter().position(|(_, arm, _)| Some(&arm.base) == baseline.as_ref()).unwrap_or(0);
     let all = Workload { measure, baseline, skipped: Vec::new(), ..all };
-    let arms: Vec<EngineSpec> = flat.iter().map(|(engine, ..)| engine.clone()).collect();
-    let folder = arguments.resume.as_deref();
-    let state = folder.map(|folder| State::open(folder, &all, &arms, &platform.host)).transpose()?;
     let groups = flat.iter().map(|(_, arm, _)| arm.group).filter(|_| !arguments.full).collect();
     let sweep = Sweep { arms: (0..flat.len()).collect(), counts, groups, runs, show_best: false };
-    let dimensions = dimensions.iter().map(cells::told).collect();
+    let dimensions = dimensions.iter().map(Dimension::as_told).collect();
     let layout = Layout { dimensions, arms: flat.iter().map(|(_, arm, _)| arm.clone()).collect(), runs };
     let own = flat.into_iter().map(|(.., own)| own).collect();
-    let (workload, command) = (Arc::new(all), SessionCommand::Sweep(sweep));
-    Ok((Job { verb: "sweep", workload, own, platform, command, target, batch: None, logs, state }, layout))
+    Ok((Planned { workload: all, own, sweep, layout, counts_are_swept }, checked))
 }
 
 /// Worker counts are the same, whether they are said as a field or with `--workers`.
@@ -136,25 +170,36 @@ fn counts_of(dimensions: &mut [Dimension], workers: &mut Option<WorkerCounts>) -
     Ok(())
 }
 
-fn results(driven: &Driven, Layout { dimensions, arms, runs }: Layout) -> SweepResults {
-    let view = &driven.view;
+pub(super) fn results(driven: &Driven, layout: Layout) -> SweepResults {
+    let expectations = measured::results(driven).expectations();
+    let swept = so_far(&driven.view, &driven.stream_hash, &driven.ending, layout);
+    SweepResults { expectations, ..swept }
+}
+
+/// What the runs of a sweep have shown until now.
+pub(super) fn so_far(
+    view: &SessionView,
+    stream_hash: &str,
+    ending: &Ending,
+    Layout { dimensions, arms, runs }: Layout,
+) -> SweepResults {
     let arm = |(arm, of): (&ArmView, ArmSettings)| SweptArm {
         spec: arm.spec.clone(),
         base: of.base,
         settings: of.settings,
         group: of.group,
         tuning: Arc::clone(&arm.tuning),
-        partial: partial(&driven.view, arm).map(|partial| (arm.measured, partial)),
+        partial: partial(view, arm).map(|partial| (arm.measured, partial)),
     };
     SweepResults {
         workload: Arc::clone(&view.workload),
         host: Arc::clone(&view.host),
-        stream_hash: driven.stream_hash.clone(),
+        stream_hash: stream_hash.to_owned(),
         arms: view.arms.iter().zip(arms).map(arm).collect(),
         dimensions,
         baseline: view.baseline,
         runs,
-        expectations: measured::results(driven).expectations(),
-        ending: driven.ending.clone(),
+        expectations: Vec::new(),
+        ending: ending.clone(),
     }
 }

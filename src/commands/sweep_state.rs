@@ -21,7 +21,7 @@ use crate::os::host::Host;
 use crate::os::threads;
 use crate::report::clean;
 use crate::session::keeping::{Keeping, KeptRun};
-use crate::workload::model::{EngineSpec, Workload};
+use crate::workload::model::{EngineSpec, Workers, Workload};
 use crate::workload::stream::Stream;
 
 const SCHEMA: &str = "poolscope.sweep-state/1";
@@ -37,6 +37,9 @@ struct Identity {
     /// Hash of its tasks, which other seeds and other files of items or times change.
     stream: String,
     arms: Vec<String>,
+    /// Worker counts of the arms, where these are not what is tried.
+    #[serde(default)]
+    workers: Option<Vec<String>>,
     host: String,
     cpu: String,
     cores: u32,
@@ -54,13 +57,26 @@ pub(super) struct State {
 
 impl State {
     /// Opens the state of a sweep in a folder, or begins it there; tells how much there is, or why it cannot be used.
-    pub(super) fn open(folder: &Path, workload: &Workload, arms: &[EngineSpec], host: &Host) -> Prepared<Self> {
+    /// `counts_are_tried` is whether worker counts are: more of them go on from there; other ones for settings do not.
+    pub(super) fn open(
+        folder: &Path,
+        workload: &Workload,
+        arms: &[EngineSpec],
+        counts_are_tried: bool,
+        host: &Host,
+    ) -> Prepared<Self> {
+        let count = |arm: &EngineSpec| match arm.workers {
+            Workers::Fixed(count) => count.to_string(),
+            Workers::Auto => "auto".to_owned(),
+            Workers::Unbounded => "unbounded".to_owned(),
+        };
         let identity = Identity {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             workload: workload.hash.clone(),
             stream: Stream::new(workload).hash().to_owned(),
             arms: arms.iter().map(|arm| arm.name.clone()).collect(),
+            workers: (!counts_are_tried).then(|| arms.iter().map(count).collect()),
             host: host.name.clone(),
             cpu: host.cpu_model.clone(),
             cores: host.usable_cores(),
@@ -170,6 +186,17 @@ impl Identity {
         }
         if (&self.workload, &self.stream, &self.arms) != (&other.workload, &other.stream, &other.arms) {
             return Some("it is the state of another sweep: the workload, its changes or its points differ".to_owned());
+        }
+        if self.workers != other.workers {
+            let said = |one: &Self| match &one.workers {
+                None => "tries worker counts".to_owned(),
+                Some(counts) => {
+                    let mut counts = counts.clone();
+                    counts.dedup();
+                    format!("tries settings with {} workers", clean::line(&counts.join(", ")))
+                }
+            };
+            return Some(format!("it is the state of a sweep that {}, and this one {}", said(other), said(self)));
         }
         let host = |one: &Self| (one.host.clone(), one.cpu.clone(), one.cores);
         let shown =

@@ -1,6 +1,7 @@
 //! Where a result goes. That it can go there is found out before anything runs, without touching what is there; at the
 //! end it is written whole, and if that fails in spite of all it goes to standard output and what was there stays.
 
+mod databases;
 mod streamed;
 
 pub(super) use streamed::Streamed;
@@ -64,6 +65,18 @@ impl Target {
         Ok(target)
     }
 
+    /// The same for what is read from a database that is open.
+    pub(crate) fn beside_history(path: Option<&Path>, database: &Path) -> Result<Self, ExitReason> {
+        if let Some(path) = path.filter(|path| databases::is_of(path, database)) {
+            write::say(&format!(
+                "error: the result cannot be written to {}: it is the history that is read",
+                path.display()
+            ));
+            return Err(ExitReason::BadInput);
+        }
+        Self::open(path, &[])
+    }
+
     fn of(path: &Path, inputs: &[&str]) -> Result<Self, String> {
         if path == Path::new("-") {
             return Ok(Self::Standard);
@@ -72,6 +85,9 @@ impl Target {
         let place = match resolve(path)? {
             Destination::StandardOutput => return Ok(Self::Standard),
             Destination::Descriptor(path) => {
+                if let Some(reason) = databases::forbids(&path) {
+                    return Err(reason.to_owned());
+                }
                 // What is behind it may be a file that others write to as well.
                 let append = OpenOptions::new().append(true).custom_flags(libc::O_NOCTTY).open(path);
                 let file = append.map_err(plain)?;
@@ -82,6 +98,9 @@ impl Target {
             }
             Destination::Path(place) => place,
         };
+        if let Some(reason) = databases::forbids(&place) {
+            return Err(reason.to_owned());
+        }
         let there = match fs::metadata(&place) {
             Ok(metadata) if metadata.is_dir() => return Err("it is a folder".to_owned()),
             Ok(metadata) if metadata.is_file() => Some(metadata),

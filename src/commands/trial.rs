@@ -112,7 +112,9 @@ fn run(arguments: &TryArgs, given: Given, batch: Option<Batch>) -> anyhow::Resul
     }
     // What was standard input has been read; keys come from the terminal.
     terminal_input::take(process()?).context("the dashboard needs a terminal for its keys; --headless goes without")?;
-    let options = DashboardArgs { file: Some(NAME.to_owned()), look: arguments.look, changes: changes.clone(), output };
+    let sweep = Vec::new();
+    let options =
+        DashboardArgs { file: Some(NAME.to_owned()), sweep, look: arguments.look, changes: changes.clone(), output };
     dashboard::show(&options, Some(given))
 }
 

@@ -3,15 +3,15 @@
 //! Each stage is a session of its own; what the runs of one show decides about the next.
 
 mod edges;
+mod kept;
 mod settings;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::analysis::failing::AllFailed;
-use crate::analysis::tuning::target::Target;
-use crate::analysis::tuning::{Bounds, RUNS};
-use crate::cli::{Goal, ResultFormat, TuneArgs};
+use crate::analysis::tuning::RUNS;
+use crate::cli::{Goal, Output, ResultFormat, TuneArgs};
 use crate::commands::claims;
 use crate::commands::console::Console;
 use crate::commands::drive::{Driven, drive};
@@ -24,10 +24,13 @@ use crate::report::clean;
 use crate::report::ending::Ending;
 use crate::report::text::TextOptions;
 use crate::report::tune::{Outcome, TuneResults, TuneStep, json, text};
+use crate::session::conductor::SessionSpec;
 use crate::session::view::{ArmView, SessionCommand, SessionView};
-use crate::workload::model::{Arrivals, EngineSpec, Workload};
+use crate::workload::model::{EngineSpec, Workload};
 use crate::workload::source::Source;
 use crate::workload::stream::Stream;
+
+pub(super) use kept::VERB;
 
 /// Why a search goes no further.
 enum Halt {
@@ -50,30 +53,17 @@ impl From<ExitReason> for Halt {
 /// # Errors
 /// See [`super::execute`].
 pub(crate) fn execute(arguments: &TuneArgs) -> anyhow::Result<ExitReason> {
-    let TuneArgs { file, output, goal, .. } = arguments;
-    let prepared = prepared(arguments);
-    let (mut tuner, place) = match prepared {
+    let TuneArgs { output, .. } = arguments;
+    let mut stage = Headless { output, left_behind: false };
+    let (tuner, place) = match prepared(arguments, &mut stage) {
         Ok(prepared) => prepared,
         Err(exit) => return Ok(exit),
     };
-    let found = match goal {
-        Goal::Count(target) => tuner.settings(*target),
-        Goal::BreakEven => tuner.break_even(),
-        Goal::Knee => tuner.knee(),
+    let results = match tuner.search()? {
+        Ok(results) => results,
+        Err(exit) => return Ok(exit),
     };
-    let outcome = match found {
-        Ok(outcome) => Some(outcome),
-        Err(Halt::Ended) => None,
-        // What was measured before is not lost.
-        Err(Halt::Refused(exit)) if tuner.steps.is_empty() => return Ok(exit),
-        Err(Halt::Refused(_)) => {
-            tuner.ending = Ending::Broken(format!("{}: the next step cannot be run here", clean::line(file)));
-            None
-        }
-        Err(Halt::Failed(error)) => return Err(error),
-    };
-    let left_behind = tuner.left_behind;
-    let results = tuner.results(outcome);
+    let left_behind = stage.left_behind;
     let on_page = place.is_standard() && output.format == ResultFormat::Text;
     let text = if output.format == ResultFormat::Json {
         json::text(&results)
@@ -87,7 +77,43 @@ pub(crate) fn execute(arguments: &TuneArgs) -> anyhow::Result<ExitReason> {
     Ok(leave(headless::verdict(&results, output, on_page).or_graver(written), left_behind))
 }
 
-fn prepared(arguments: &TuneArgs) -> Prepared<(Tuner<'_>, Place)> {
+/// Where the sessions of a search are run, and who is told of its steps.
+pub(super) trait Stage {
+    /// Runs a session to its end, or until somebody wants that.
+    ///
+    /// # Errors
+    /// When it cannot be run at all.
+    fn run(&mut self, spec: SessionSpec, command: SessionCommand) -> anyhow::Result<Driven>;
+
+    /// A session is begun after these steps, for the sake of the next one, as far as that is known.
+    fn begins(&mut self, steps: &[TuneStep], next: Option<&Trying>);
+}
+
+/// What is tried now, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trying {
+    pub(super) what: String,
+    pub(super) why: String,
+}
+
+/// Sessions with a line of progress.
+struct Headless<'a> {
+    output: &'a Output,
+    /// Whether one had not come to its end.
+    left_behind: bool,
+}
+
+impl Stage for Headless<'_> {
+    fn run(&mut self, spec: SessionSpec, command: SessionCommand) -> anyhow::Result<Driven> {
+        let driven = drive(spec, command, Progress::new(self.output, Console::detect()), None, None)?;
+        self.left_behind |= driven.left_behind;
+        Ok(driven)
+    }
+
+    fn begins(&mut self, _: &[TuneStep], _: Option<&Trying>) {}
+}
+
+fn prepared<'a>(arguments: &'a TuneArgs, stage: &'a mut dyn Stage) -> Prepared<(Tuner<'a>, Place)> {
     let TuneArgs { file, changes, output, .. } = arguments;
     if changes.workers.is_some() {
         write::say("error: tune finds the number of workers; --workers is for sweep and compare");
@@ -100,46 +126,89 @@ fn prepared(arguments: &TuneArgs) -> Prepared<(Tuner<'_>, Place)> {
         write::say("error: tune has --format text and json, and no --events or --trace; sweep and compare have them");
         return Err(ExitReason::BadInput);
     }
-    if output.keep.db.is_some() {
-        write::say("error: tune keeps nothing in the history, and takes no --db");
-        return Err(ExitReason::BadInput);
-    }
     let (source, workload) = prepare::source_and_workload(file, changes, output.color)?;
     let platform = Platform::detect();
     prepare::envelope(&workload, &platform, changes, false)?;
     let place = Place::open(output.output.as_deref(), &[file])?;
     claims::check(file, &workload, output, None, None)?;
-    let tuner = Tuner {
-        arguments,
-        source,
-        workload,
-        platform,
-        steps: Vec::new(),
-        failed: Vec::new(),
-        suspect: 0,
-        unsuccessful: 0,
-        ending: Ending::Finished,
-        left_behind: false,
-    };
-    Ok((tuner, place))
+    Ok((Tuner::new(arguments, (source, workload), platform, stage), place))
 }
 
 /// A search under way.
-struct Tuner<'a> {
+pub(super) struct Tuner<'a> {
     arguments: &'a TuneArgs,
+    stage: &'a mut dyn Stage,
     source: Source,
     /// As the file and the command line say it.
     workload: Arc<Workload>,
     platform: Platform,
+    /// What was changed last beside what the command line says.
+    set: Vec<String>,
+    /// What was said of sessions that are not kept.
+    not_kept: Vec<String>,
     steps: Vec<TuneStep>,
+    trying: Option<Trying>,
     failed: Vec<(String, AllFailed)>,
     suspect: u32,
     unsuccessful: u64,
     ending: Ending,
-    left_behind: bool,
 }
 
-impl Tuner<'_> {
+impl<'a> Tuner<'a> {
+    /// A search that has not begun.
+    pub(super) fn new(
+        arguments: &'a TuneArgs,
+        (source, workload): (Source, Arc<Workload>),
+        platform: Platform,
+        stage: &'a mut dyn Stage,
+    ) -> Self {
+        Self {
+            arguments,
+            stage,
+            source,
+            workload,
+            platform,
+            set: Vec::new(),
+            not_kept: Vec::new(),
+            steps: Vec::new(),
+            trying: None,
+            failed: Vec::new(),
+            suspect: 0,
+            unsuccessful: 0,
+            ending: Ending::Finished,
+        }
+    }
+
+    /// Looks for what is asked for. Where it cannot even begin, why was said.
+    ///
+    /// # Errors
+    /// When a session cannot be run.
+    pub(super) fn search(mut self) -> anyhow::Result<Prepared<TuneResults>> {
+        let found = match self.arguments.goal {
+            Goal::Count(target) => self.settings(target),
+            Goal::BreakEven => self.break_even(),
+            Goal::Knee => self.knee(),
+        };
+        let outcome = match found {
+            Ok(outcome) => Some(outcome),
+            Err(Halt::Ended) => None,
+            // What was measured before is not lost.
+            Err(Halt::Refused(exit)) if self.steps.is_empty() => return Ok(Err(exit)),
+            Err(Halt::Refused(_)) => {
+                let file = clean::line(&self.arguments.file);
+                self.ending = Ending::Broken(format!("{file}: the next step cannot be run here"));
+                None
+            }
+            Err(Halt::Failed(error)) => return Err(error),
+        };
+        Ok(Ok(self.results(outcome)))
+    }
+
+    /// Says what the next session is for.
+    fn tries(&mut self, what: &str, why: &str) {
+        self.trying = Some(Trying { what: what.to_owned(), why: why.to_owned() });
+    }
+
     /// Counted runs of each point.
     fn runs(&self) -> u32 {
         self.arguments.repeats.unwrap_or(RUNS)
@@ -152,7 +221,8 @@ impl Tuner<'_> {
     }
 
     /// The workload with other changes, told as `--set` would.
-    fn changed(&self, set: &[String]) -> Prepared<Workload> {
+    fn changed(&mut self, set: &[String]) -> Prepared<Workload> {
+        self.set = set.to_vec();
         prepare::reloaded(&self.source, &self.arguments.changes, set).map_err(|diagnostics| {
             write::say(&diagnostics.render(false));
             ExitReason::BadInput
@@ -175,10 +245,17 @@ impl Tuner<'_> {
         }
         let spec =
             prepare::session(workload, &self.platform, changes.i_know).map_err(|error| Halt::Failed(error.into()))?;
-        let Driven { view, ending, left_behind, .. } =
-            drive(spec, command, Progress::new(&self.arguments.output, Console::detect()), None, None)
-                .map_err(Halt::Failed)?;
-        self.left_behind |= left_behind;
+        let keeper = self.begin(&spec.workload);
+        self.stage.begins(&self.steps, self.trying.as_ref());
+        let driven = match self.stage.run(spec, command.clone()) {
+            Ok(driven) => driven,
+            Err(error) => {
+                keeper.forget();
+                return Err(Halt::Failed(error));
+            }
+        };
+        self.keep(keeper, command, &driven);
+        let Driven { view, ending, .. } = driven;
         for arm in &view.arms {
             self.account(arm);
         }
@@ -204,29 +281,14 @@ impl Tuner<'_> {
         }
     }
 
-    fn bounds(view: &SessionView, arm: &ArmView) -> Bounds {
-        Bounds {
-            most: arm.most_workers,
-            cores: view.host.usable_cores(),
-            open_arrivals: matches!(view.workload.arrivals, Arrivals::Open(_)),
-            free: view.measures_by_itself,
-        }
-    }
-
     fn results(self, outcome: Option<Outcome>) -> TuneResults {
         let stream = Stream::new(&self.workload);
-        let target = match self.arguments.goal {
-            Goal::Count(Target::Throughput) => "throughput".to_owned(),
-            Goal::Count(target) => target.to_string(),
-            Goal::BreakEven => "break-even".to_owned(),
-            Goal::Knee => "knee".to_owned(),
-        };
         TuneResults {
             workload: Arc::clone(&self.workload),
             host: Arc::clone(&self.platform.host),
             stream_hash: stream.hash().to_owned(),
             tasks: stream.total(),
-            target,
+            target: self.arguments.goal.to_string(),
             steps: self.steps,
             outcome,
             ending: self.ending,

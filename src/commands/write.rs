@@ -1,6 +1,7 @@
 //! Writing to standard output and standard error: in the characters that can be shown there, and with whose colours.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anyhow::Context as _;
@@ -37,8 +38,25 @@ pub(super) fn shown_on(text: &str, standard: bool) -> Cow<'_, str> {
     shown(text, standard && io::stdout().is_terminal())
 }
 
-/// Says something to people, on standard error. It may be closed.
+thread_local! {
+    /// What this thread has said while standard error is not the place for it.
+    static KEPT: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// Does something on a thread of which nobody sees standard error, as the screen is the dashboard's: what it says is kept, and
+/// given back.
+pub(super) fn keeping<T>(act: impl FnOnce() -> T) -> (T, Vec<String>) {
+    KEPT.set(Some(Vec::new()));
+    let done = act();
+    (done, KEPT.take().unwrap_or_default())
+}
+
+/// Says something to people, on standard error, which may be closed; or keeps it for who called [`keeping`].
 pub(super) fn say(text: &str) {
+    let kept = KEPT.with_borrow_mut(|kept| kept.as_mut().map(|kept| kept.push(text.to_owned())).is_some());
+    if kept {
+        return;
+    }
     let mut err = io::stderr().lock();
     let _ = writeln!(err, "{}", shown(text, err.is_terminal()));
 }
@@ -73,5 +91,22 @@ fn colored(color: Color, terminal: bool) -> bool {
                 && !Console::detect().is_dumb()
                 && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_is_kept_where_nobody_would_see_it() {
+        let (answer, said) = keeping(|| {
+            say("one");
+            std::thread::spawn(|| say("of another thread")).join().unwrap();
+            say("two");
+            7
+        });
+        assert_eq!((answer, said), (7, vec!["one".to_owned(), "two".to_owned()]));
+        assert_eq!(keeping(|| ()).1, Vec::<String>::new(), "nothing is left of it");
     }
 }

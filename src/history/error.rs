@@ -16,7 +16,7 @@ pub(crate) enum HistoryError {
     #[error("the history cannot be made at {}: {error}", path.display())]
     NotCreated { path: PathBuf, error: io::Error },
     /// There is none.
-    #[error("there is no history at {} yet: run, compare, sweep, try and the dashboard begin one", path.display())]
+    #[error("there is no history at {} yet: run, compare, sweep, try, tune and the dashboard begin one", path.display())]
     NotThere { path: PathBuf },
     /// It is something else.
     #[error("{} is no history of Poolscope; it is left as it is", path.display())]

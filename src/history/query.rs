@@ -1,5 +1,7 @@
 //! What is read from the history.
 
+use std::ops::ControlFlow;
+
 use rusqlite::types::FromSqlError;
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde::de::DeserializeOwned;
@@ -15,6 +17,17 @@ pub(crate) struct Filter {
     pub(crate) workload: Option<String>,
     /// At most so many, the newest.
     pub(crate) most: Option<u32>,
+    /// Only those with smaller numbers.
+    pub(crate) before: Option<SessionId>,
+    /// Without what makes them large: the text of the workload and the result are empty.
+    pub(crate) brief: bool,
+}
+
+/// In which order sessions are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    NewestFirst,
+    OldestFirst,
 }
 
 /// The size of a history.
@@ -27,7 +40,9 @@ pub(crate) struct Extent {
 }
 
 const SESSION: &str = "id, started_ms, ended_ms, pid, boot, verb, aborted, workload, title, workload_hash, stream_hash, seed, \
-                       text, changes, latency, host, commit_id, dirty, sharing_cores, result";
+                       changes, latency, host, commit_id, dirty, sharing_cores";
+const LARGE: &str = "text, result";
+const WITHOUT: &str = "'' AS text, NULL AS result";
 const RUN: &str = "round, complete, wall_s, throughput, succeeded, unsuccessful, cores_used, p50_s, p95_s, p99_s, \
                    peak_pss_bytes, results_hash, suspect";
 
@@ -37,13 +52,43 @@ impl Store {
     /// # Errors
     /// When it cannot be read.
     pub(crate) fn sessions(&self, filter: &Filter) -> Result<Vec<Session>, HistoryError> {
-        let query =
-            format!("SELECT {SESSION} FROM sessions WHERE ?1 IS NULL OR workload = ?1 ORDER BY id DESC LIMIT ?2");
+        let mut all = Vec::new();
+        self.each(filter, Order::NewestFirst, |session| {
+            all.push(session);
+            ControlFlow::Continue(())
+        })?;
+        Ok(all)
+    }
+
+    /// Hands out one session after the other, as they were at one moment, until no more are wanted.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn each(
+        &self,
+        filter: &Filter,
+        order: Order,
+        mut with: impl FnMut(Session) -> ControlFlow<()>,
+    ) -> Result<(), HistoryError> {
+        let large = if filter.brief { WITHOUT } else { LARGE };
+        let order = match order {
+            Order::NewestFirst => "DESC",
+            Order::OldestFirst => "ASC",
+        };
+        let query = format!(
+            "SELECT {SESSION}, {large} FROM sessions WHERE (?1 IS NULL OR workload = ?1) AND (?2 IS NULL OR id < ?2) \
+             ORDER BY id {order} LIMIT ?3"
+        );
         let most = filter.most.map_or(-1, i64::from);
-        let read = || -> rusqlite::Result<Vec<Session>> {
+        let mut read = || -> rusqlite::Result<()> {
             let mut statement = self.connection.prepare(&query)?;
-            let rows = statement.query_map(params![filter.workload, most], |row| self.session_of(row))?;
-            rows.collect()
+            let mut rows = statement.query(params![filter.workload, filter.before, most])?;
+            while let Some(row) = rows.next()? {
+                if with(self.session_of(row)?).is_break() {
+                    break;
+                }
+            }
+            Ok(())
         };
         read().map_err(|error| self.failed(error))
     }
@@ -53,9 +98,18 @@ impl Store {
     /// # Errors
     /// When it cannot be read.
     pub(crate) fn session(&self, id: SessionId) -> Result<Option<Session>, HistoryError> {
-        let query = format!("SELECT {SESSION} FROM sessions WHERE id = ?");
+        let query = format!("SELECT {SESSION}, {LARGE} FROM sessions WHERE id = ?");
         let found = self.connection.query_row(&query, [id], |row| self.session_of(row)).optional();
         found.map_err(|error| self.failed(error))
+    }
+
+    /// Whether there is a session of a number.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn has(&self, id: SessionId) -> Result<bool, HistoryError> {
+        let found = self.connection.query_row("SELECT 1 FROM sessions WHERE id = ?", [id], |_| Ok(())).optional();
+        found.map(|found| found.is_some()).map_err(|error| self.failed(error))
     }
 
     /// How much there is.

@@ -10,7 +10,7 @@ pub(crate) type SessionId = i64;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Start {
     pub(crate) at: Timestamp,
-    /// `run`, `compare`, `sweep`, `try` or `dashboard`.
+    /// `run`, `compare`, `sweep`, `try`, `tune` or `dashboard`.
     pub(crate) verb: String,
     pub(crate) workload: WorkloadFacts,
     pub(crate) host: HostFacts,

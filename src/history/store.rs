@@ -100,8 +100,8 @@ impl Store {
         inserted.map_err(|error| self.failed(error))
     }
 
-    /// Writes what a session has measured, in one transaction. `begun` is what [`Self::begin`] gave; the row is made anew
-    /// where there is none.
+    /// Writes what a session has measured, in one transaction, in the place of what was written of it before. `begun` is what
+    /// [`Self::begin`] gave, or what this gave before; the row is made anew where there is none.
     ///
     /// # Errors
     /// When it cannot be written: then nothing of it is.
@@ -195,6 +195,7 @@ fn write(
          WHERE id = ?",
         params![end.at.as_millisecond(), end.aborted, end.stream_hash, end.latency, end.sharing_cores, end.result, id],
     )?;
+    transaction.execute("DELETE FROM arms WHERE session = ?", [id])?;
     write_arms(transaction, id, &end.arms)?;
     Ok(id)
 }

@@ -358,8 +358,8 @@ impl WorkerTime {
         if all > 0.0 { time.as_secs_f64() / all } else { 0.0 }
     }
 
-    /// In seconds.
-    fn all(&self) -> f64 {
+    /// All of it, in seconds.
+    pub(crate) fn all(&self) -> f64 {
         let busy = self.work + self.startup + self.dispatch + self.carrying + self.ghost + self.initializing;
         (busy + self.idle).as_secs_f64()
     }

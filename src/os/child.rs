@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -11,21 +11,12 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 pub use crate::os::accounting::Reaped;
 use crate::os::accounting::{Exit, Usage};
-use crate::os::resource_tracker;
+use crate::os::owned::owned;
+use crate::os::resource_tracker::{self, Leader};
 use crate::os::teller::{Heard, Teller, Word, teller};
-
-/// Children of this process that have an owner. Locked while one is started, so that no sweep takes a child that has
-/// ended already for an orphan before its owner is known.
-static OWNED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 /// How long the drop of a child waits for its end.
 const DROP_PATIENCE: Duration = Duration::from_secs(1);
-
-/// The children that have an owner, for as long as no other can be started or reaped.
-pub(super) fn owned() -> MutexGuard<'static, BTreeSet<i32>> {
-    // A thread that panicked with the lock did not leave the set half changed.
-    OWNED.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A child that runs its own program.
 #[derive(Debug)]
@@ -212,9 +203,10 @@ impl Child {
     /// # Errors
     /// Only what is not "already gone".
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
-        if self.reaped {
-            return Ok(());
-        }
+        if self.reaped { Ok(()) } else { self.signal_group(signal, Leader::MayLive) }
+    }
+
+    fn signal_group(&self, signal: Signal, leader: Leader) -> io::Result<()> {
         let gone = |result: &rustix::io::Result<()>| *result == Err(rustix::io::Errno::SRCH);
         let sent = |result| match result {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
@@ -223,7 +215,7 @@ impl Child {
         let mut result = Ok(());
         let mut reached = false;
         let spares = signal == Signal::KILL && self.trackers != Trackers::No;
-        if self.leads_group && spares && resource_tracker::kill_others_of_group(self.pid) {
+        if self.leads_group && spares && resource_tracker::kill_others_of_group(self.pid, leader) {
             reached = true;
         } else if self.leads_group {
             let to_group = rustix::process::kill_process_group(self.pid, signal);
@@ -334,7 +326,7 @@ impl Child {
         }
         if self.leads_group {
             // Some of the group may belong to another user by now: that does not keep the child from being reaped.
-            let _ = self.signal(Signal::KILL);
+            let _ = self.signal_group(Signal::KILL, Leader::HasEnded);
         }
     }
 

@@ -24,6 +24,7 @@ pub(crate) mod live_usage;
 pub(crate) mod memory_file;
 pub(crate) mod oom;
 pub mod orphans;
+pub(crate) mod owned;
 pub(crate) mod packets;
 pub(crate) mod pages;
 pub mod pipe;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions};
 
+use crate::os::owned::owned;
 use crate::os::process_owner::ProcessOwner;
 use crate::os::process_table::{
     Stands, Stat, children, children_of_process, children_of_this_thread, raw, stands_still, stat_of, tick,
@@ -210,7 +211,7 @@ pub(crate) struct Swept {
 pub(crate) fn sweep(mut keep: impl FnMut(&Orphan) -> bool, mut ended: impl FnMut(&Orphan) -> bool) -> Swept {
     let mut swept = Swept::default();
     // No child is started or reaped by its owner in the meantime, and no other sweep is under way.
-    let owned = child::owned();
+    let owned = owned();
     let (mut killed, mut spared) = (lock(&CONDEMNED), lock(&SPARED));
     killed.retain(|pid, condemned| stat_of(*pid).is_some_and(|stat| stat.ticks == condemned.ticks));
     let mut seen = lock(&SEEN);
@@ -263,7 +264,7 @@ const REAPING_TRIES: u32 = 25;
 /// Kills and reaps the children of the calling thread that have no owner: those that a fork server had made and not told of
 /// when it ended. To be called on a thread whose children are all ours.
 pub(crate) fn end_untold() {
-    let owned = child::owned();
+    let owned = owned();
     for pid in children_of_this_thread().into_iter().filter(|pid| !owned.contains(&raw(*pid))) {
         end_child(pid);
     }

@@ -31,10 +31,14 @@ impl PrivateFolder {
     pub(crate) fn kept<K>(keep: impl FnOnce(&Path) -> io::Result<K>) -> io::Result<(Self, K)> {
         let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
         let name = format!("poolscope-{}-{number}-{:x}", std::process::id(), monotonic());
-        let path = place(&std::env::temp_dir())?.join(name);
+        let temporary = std::env::temp_dir();
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("making a folder in {} (TMPDIR): {error}", temporary.display()))
+        };
+        let path = place(&temporary).map_err(named)?.join(name);
         let kept = keep(&path)?;
         // One that is there already may be somebody else's.
-        DirBuilder::new().mode(0o700).create(&path)?;
+        DirBuilder::new().mode(0o700).create(&path).map_err(named)?;
         Ok((Self(path), kept))
     }
 

@@ -1,6 +1,9 @@
 //! Processes as `/proc` lists them (proc(5)): whose children they are, when they were started, whether they stand still.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::Pid;
@@ -43,10 +46,23 @@ pub(super) fn children_of_process(pid: Pid) -> Vec<Pid> {
     threads_of(pid).flat_map(|thread| children_of(&thread.join("children").to_string_lossy())).collect()
 }
 
+/// The list of [`children`], kept open, of the process with this id: one that was forked has another.
+static OWN_CHILDREN: Mutex<Option<(u32, File)>> = Mutex::new(None);
+
 /// Children of the main thread as the kernel lists them: it inherits the orphans; empty where there is no such list.
 pub(super) fn children() -> Vec<Pid> {
     let own = std::process::id();
-    children_of(&format!("/proc/self/task/{own}/children"))
+    // A thread that panicked with the lock did not leave the file half changed.
+    let mut kept = OWN_CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.as_ref().is_none_or(|(pid, _)| *pid != own) {
+        *kept = File::open(format!("/proc/self/task/{own}/children")).ok().map(|list| (own, list));
+    }
+    let Some((_, list)) = kept.as_ref() else { return Vec::new() };
+    let (mut text, mut part) = (Vec::new(), [0; 1024]);
+    while let Ok(count @ 1..) = list.read_at(&mut part, text.len() as u64) {
+        text.extend_from_slice(&part[..count]);
+    }
+    pids(&String::from_utf8_lossy(&text))
 }
 
 /// Children of the calling thread, as the kernel lists them.
@@ -55,7 +71,10 @@ pub(super) fn children_of_this_thread() -> Vec<Pid> {
 }
 
 fn children_of(list: &str) -> Vec<Pid> {
-    let Ok(list) = std::fs::read_to_string(list) else { return Vec::new() };
+    pids(&std::fs::read_to_string(list).unwrap_or_default())
+}
+
+fn pids(list: &str) -> Vec<Pid> {
     list.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 

@@ -5,7 +5,8 @@
 
 use rustix::process::{Pid, Signal};
 
-use crate::os::process_table::{Stat, children, children_of_process, raw};
+use crate::os::owned;
+use crate::os::process_table::{Stat, children_of_process, raw};
 
 /// What the interpreter of a tracker is told to run.
 const COMMAND: &[u8] = b"from multiprocessing.resource_tracker import main";
@@ -18,11 +19,20 @@ pub(super) fn is_one(pid: Pid) -> bool {
     line.windows(COMMAND.len()).any(|part| part == COMMAND)
 }
 
+/// Whether the leader of a group may have children of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leader {
+    MayLive,
+    /// What were its children are others' by now (exit(2)).
+    HasEnded,
+}
+
 /// Kills a group without the trackers that are in it. `false` where there are none: nothing was done then.
-pub(super) fn kill_others_of_group(leader: Pid) -> bool {
+pub(super) fn kill_others_of_group(leader: Pid, state: Leader) -> bool {
     let alive = |pid: &Pid| Stat::of(*pid).is_some_and(|stat| stat.group == raw(leader) && !stat.ended);
+    let own = if state == Leader::MayLive { children_of_process(leader) } else { Vec::new() };
     // Its own while it lives, ours when it is gone.
-    let mut nearby = children_of_process(leader).into_iter().chain(children());
+    let mut nearby = own.into_iter().chain(owned::arrived());
     if !nearby.any(|pid| alive(&pid) && is_one(pid)) {
         return false;
     }

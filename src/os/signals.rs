@@ -120,20 +120,24 @@ pub(crate) struct Blocked {
 }
 
 impl Blocked {
-    /// Every signal, beside those that are blocked already.
+    /// Every signal that has a handler, or may have one, beside those that are blocked already.
     pub(crate) fn all() -> Self {
-        // SAFETY: the call fills in plain data.
-        Self::set(|set| unsafe {
-            libc::sigfillset(set);
-        })
+        Self::all_but(&[])
     }
 
     /// Every signal but those of this thread's own faults.
     pub(crate) fn all_but_faults() -> Self {
+        Self::all_but(&FAULTS)
+    }
+
+    /// In a process of ours nobody handles SIGCHLD, and what nobody handles is gone at once, unless the thread whose child has
+    /// ended blocks it: then it wakes another one for nothing, with each child.
+    fn all_but(others: &[libc::c_int]) -> Self {
         // SAFETY: the calls change plain data that the first of them fills in.
         Self::set(|set| unsafe {
             libc::sigfillset(set);
-            FAULTS.into_iter().for_each(|signal| {
+            let ignored = ProcessOwner::current().map(|_| libc::SIGCHLD);
+            others.iter().copied().chain(ignored).for_each(|signal| {
                 libc::sigdelset(set, signal);
             });
         })

@@ -205,7 +205,8 @@ fn expectations(out: &mut String, all: &[Checked]) {
     }
 }
 
-fn row(out: &mut String, cells: &[String]) {
+/// A row of a table.
+pub(super) fn row(out: &mut String, cells: &[String]) {
     let _ = writeln!(out, "| {} |", cells.join(" | "));
 }
 

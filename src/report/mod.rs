@@ -32,6 +32,7 @@ pub(crate) mod events;
 pub(crate) mod expectation;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub(crate) mod history;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod junit;

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::report::{clean, settings, units};
-use crate::workload::model::{Adaptive, ArrivalProcess, Arrivals, Stage, Workload};
+use crate::workload::model::{
+    Adaptive, ArrivalProcess, Arrivals, Dimension, Expectation, Limit, Stage, Test, Workload,
+};
 use crate::workload::plan::{ArrivalPlan, EnginePlan, Plan, StagePlan};
 use crate::workload::units::format_duration;
 
@@ -14,6 +18,47 @@ const STAGES: usize = 8;
 
 fn seconds(seconds: f64) -> String {
     units::duration(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
+}
+
+/// What is expected of the results.
+#[derive(Debug, Serialize)]
+pub(crate) struct Expected {
+    /// `sojourn_p99 < 250ms`.
+    pub(crate) text: String,
+    /// The arms that it is about.
+    pub(crate) engines: Vec<String>,
+    /// Where alone it is asked.
+    pub(crate) when: Option<String>,
+}
+
+/// A field that a sweep of the file tries values of.
+#[derive(Debug, Serialize)]
+pub(crate) struct Swept {
+    pub(crate) field: String,
+    pub(crate) values: Vec<String>,
+}
+
+/// Every expectation of a workload.
+#[must_use]
+pub(crate) fn expectations(workload: &Workload) -> Vec<Expected> {
+    let of = |expectation: &Expectation| {
+        let than = match &expectation.test {
+            Test::Compared(_, Limit::Than(than, _)) => Some(than),
+            _ => None,
+        };
+        let all = || workload.engines.iter().map(|engine| &engine.name).filter(|name| Some(*name) != than).cloned();
+        let engines = if expectation.engines.is_empty() { all().collect() } else { expectation.engines.clone() };
+        let when = expectation.when.as_ref().map(ToString::to_string);
+        Expected { text: expectation.to_string(), engines, when }
+    };
+    workload.expect.iter().map(of).collect()
+}
+
+/// Every field that is swept.
+#[must_use]
+pub(crate) fn sweep(workload: &Workload) -> Vec<Swept> {
+    let told = workload.sweep.iter().map(Dimension::as_told);
+    told.map(|Dimension { path, values }| Swept { field: path, values }).collect()
 }
 
 /// One line for each thing that is worth knowing, without control characters.
@@ -49,6 +94,17 @@ pub(crate) fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
     }
     if workload.faults.len() > CLASSES {
         lines.push(format!("          and {} more faults", workload.faults.len() - CLASSES));
+    }
+    for (position, expected) in expectations(workload).iter().enumerate() {
+        let title = if position == 0 { "expect" } else { "" };
+        let when = expected.when.as_ref().map_or_else(String::new, |when| format!(", where {when}"));
+        let engines = expected.engines.join(", ");
+        lines.push(format!("{title:9} {}: {}{when}", clean::line(&engines), clean::line(&expected.text)));
+    }
+    for (position, swept) in sweep(workload).iter().enumerate() {
+        let title = if position == 0 { "sweep" } else { "" };
+        let values = swept.values.join(", ");
+        lines.push(format!("{title:9} {}: {}", clean::line(&swept.field), clean::line(&values)));
     }
     lines.extend(settings::of_limits(&workload.limits).map(|words| format!("limits    {words}")));
     let measure = &workload.measure;

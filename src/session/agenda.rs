@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::analysis::tuning::{Bounds, Point, Step, Tuning, clearly_bad, next_step, target};
+use crate::analysis::tuning::{Bounds, Point, Step, Tried, Tuning, clearly_bad, next_step, target};
 use crate::session::schedule::Schedule;
 pub(super) use crate::session::schedule::Turn;
 use crate::session::view::{RunPosition, Sweep, SweepCounts};
@@ -31,7 +31,7 @@ pub(super) enum Agenda {
     /// Runs of changed arms.
     Again(Again),
     /// A sweep over worker counts.
-    Sweep(Sweeping),
+    Sweep(Box<Sweeping>),
 }
 
 /// Runs of arms, each with a worker count of its own, in turn.
@@ -57,6 +57,8 @@ pub(super) struct Sweeping {
     last: usize,
     /// Warm-up runs that each arm still needs, once that is known.
     warmup: Option<Vec<(usize, u32)>>,
+    /// The counted run for which these are made: (arm, workers, run).
+    planned: Option<(usize, u32, u32)>,
     /// (arm, workers): recommended counts with which an arm was run once more.
     shown: Vec<(usize, u32)>,
     position: Option<RunPosition>,
@@ -92,6 +94,15 @@ impl Cell {
     fn count(self, known: &[ArmFacts<'_>]) -> u32 {
         self.workers.or_else(|| known.get(self.arm).map(|arm| arm.wanted)).unwrap_or(1)
     }
+
+    fn point<'a>(self, known: &[ArmFacts<'a>]) -> Option<&'a Point> {
+        known.get(self.arm)?.tuning.point(self.count(known))
+    }
+
+    /// Counted runs that it has.
+    fn made(self, known: &[ArmFacts<'_>]) -> u32 {
+        self.point(known).map_or(0, Point::runs)
+    }
 }
 
 impl Sweeping {
@@ -110,6 +121,7 @@ impl Sweeping {
             dropped: Vec::new(),
             last: sweep.arms.len().saturating_sub(1),
             warmup: None,
+            planned: None,
             shown: Vec::new(),
             position: None,
             sweep,
@@ -121,18 +133,35 @@ impl Sweeping {
         &self.sweep.arms
     }
 
+    /// The count that follows for an arm.
+    pub(crate) fn recommended(&self, tuning: &Tuning, bounds: Bounds) -> Option<u32> {
+        match self.sweep.counts {
+            SweepCounts::For(target) => target::found(tuning, target, bounds).workers,
+            _ => tuning.advice.workers(),
+        }
+    }
+
     /// (arm, workers) of the points of which no more runs are made.
     pub(crate) fn dropped(&self) -> &[(usize, u32)] {
         &self.dropped
     }
 
     fn next(&mut self, known: &[ArmFacts<'_>]) -> Option<Turn> {
-        if self.is_complete(known) {
-            return None;
-        }
+        // Where no counted run is to be made, there is nothing to warm up for.
+        let planned = match self.planned.take() {
+            Some(planned) => planned,
+            None if self.finds() => self.found(known)?,
+            None => self.given(known)?,
+        };
         // What an arm has never done takes longer the first time.
-        let needed = || self.sweep.arms.iter().map(|arm| (*arm, known.get(*arm).map_or(0, |arm| arm.warmup))).collect();
-        let mut warmup: Vec<(usize, u32)> = self.warmup.take().unwrap_or_else(needed);
+        let needed = || {
+            let arms = self.sweep.arms.iter().filter(|arm| **arm == planned.0 || self.has_runs_to_make(**arm, known));
+            arms.map(|arm| (*arm, known.get(*arm).map_or(0, |arm| arm.warmup))).collect()
+        };
+        let mut warmup: Vec<(usize, u32)> = match &self.warmup {
+            Some(warmup) => warmup.clone(),
+            None => needed(),
+        };
         let cold = warmup.iter_mut().find(|(_, runs)| *runs > 0).map(|(arm, runs)| {
             *runs -= 1;
             *arm
@@ -140,12 +169,34 @@ impl Sweeping {
         self.warmup = Some(warmup);
         let runs = self.sweep.runs;
         let (arm, workers, run) = match cold {
-            Some(arm) => (arm, self.first_count(arm, known), 0),
-            None if matches!(self.sweep.counts, SweepCounts::Found | SweepCounts::For(_)) => self.found(known)?,
-            None => self.given(known)?,
+            Some(arm) => {
+                self.planned = Some(planned);
+                (arm, self.first_count(arm, known), 0)
+            }
+            None => planned,
         };
         self.position = Some(RunPosition::Sweep { arm, workers, run, runs });
         Some(Turn { arm, workers: Some(workers), counted: cold.is_none(), gil_probe: false })
+    }
+
+    /// Whether results lead to the counts.
+    fn finds(&self) -> bool {
+        matches!(self.sweep.counts, SweepCounts::Found | SweepCounts::For(_))
+    }
+
+    /// Whether counted runs of an arm are missing.
+    fn has_runs_to_make(&self, arm: usize, known: &[ArmFacts<'_>]) -> bool {
+        if self.finds() {
+            return known.get(arm).is_some_and(|known| !known.broken && self.step(known) != Step::Done);
+        }
+        self.cells.iter().any(|cell| cell.arm == arm && cell.made(known) < self.sweep.runs)
+    }
+
+    fn step(&self, known: &ArmFacts<'_>) -> Step {
+        match self.sweep.counts {
+            SweepCounts::For(target) => target::next(&known.tuning.points, target, self.sweep.runs, known.bounds),
+            _ => next_step(&known.tuning.points, self.sweep.runs, known.bounds),
+        }
     }
 
     fn first_count(&self, arm: usize, known: &[ArmFacts<'_>]) -> u32 {
@@ -154,12 +205,6 @@ impl Sweeping {
             SweepCounts::Given(counts) => counts.first().copied().unwrap_or(1),
             SweepCounts::Own => known.get(arm).map_or(1, |arm| arm.wanted),
         }
-    }
-
-    /// Whether given points have all their runs, so that none is to be made, be it to warm up.
-    fn is_complete(&self, known: &[ArmFacts<'_>]) -> bool {
-        let made = |cell: &Cell| Some(known.get(cell.arm)?.tuning.point(cell.count(known))?.runs());
-        !self.cells.is_empty() && self.cells.iter().all(|cell| made(cell).unwrap_or(0) >= self.sweep.runs)
     }
 
     /// Round by round, so that what changes slowly meets all of them.
@@ -177,9 +222,8 @@ impl Sweeping {
             }
             let cell = self.left.pop_front()?;
             let workers = cell.count(known);
-            let made = known.get(cell.arm).and_then(|arm| arm.tuning.point(workers)).map_or(0, Point::runs);
             // What was measured before counts too.
-            if made < self.round {
+            if cell.made(known) < self.round {
                 return Some((cell.arm, workers, self.round));
             }
         }
@@ -192,8 +236,9 @@ impl Sweeping {
         groups.dedup();
         for group in groups {
             let rivals: Vec<Cell> = self.cells.iter().copied().filter(|cell| cell.group == Some(group)).collect();
-            let rate = |cell: &Cell| known.get(cell.arm)?.tuning.point(cell.count(known))?.mean();
-            let bad = clearly_bad(&rivals.iter().map(rate).collect::<Vec<_>>());
+            // A sweep that is resumed drops what it has dropped before: later rounds do not count.
+            let tried = |cell: &Cell| cell.point(known).map_or(Tried::default(), |point| Tried::of(point, self.round));
+            let bad = clearly_bad(&rivals.iter().map(tried).collect::<Vec<_>>());
             let bad = bad.into_iter().filter_map(|place| rivals.get(place)).map(|cell| (cell.arm, cell.count(known)));
             self.dropped.extend(bad);
         }
@@ -210,16 +255,12 @@ impl Sweeping {
             if known.broken {
                 continue;
             }
-            let step = match self.sweep.counts {
-                SweepCounts::For(target) => target::next(&known.tuning.points, target, self.sweep.runs, known.bounds),
-                _ => next_step(&known.tuning.points, self.sweep.runs, known.bounds),
-            };
-            let workers = match step {
+            let workers = match self.step(known) {
                 Step::Run(workers) => Some(workers),
                 // The picture of the last run is that of the recommended count; it counts too, and may lead to another one.
                 Step::Done if !self.sweep.show_best => None,
                 Step::Done => {
-                    let wanted = known.tuning.advice.workers().filter(|workers| *workers != known.last);
+                    let wanted = self.recommended(known.tuning, known.bounds).filter(|workers| *workers != known.last);
                     let unseen = wanted.filter(|workers| !self.shown.contains(&(arm, *workers)));
                     self.shown.extend(unseen.map(|workers| (arm, workers)));
                     unseen
@@ -259,6 +300,7 @@ impl Agenda {
 mod tests {
     use super::*;
     use crate::analysis::statistics::estimate;
+    use crate::analysis::verdict::RunFigure;
 
     const BOUNDS: Bounds = Bounds { most: 8, cores: 8, open_arrivals: false, free: false };
 
@@ -272,10 +314,20 @@ mod tests {
         Tuning::of(points.collect(), BOUNDS)
     }
 
+    /// A point with so many runs of a rate, the first of which is disturbed or not.
+    fn point(workers: u32, rate: f64, runs: usize, disturbed: bool) -> Point {
+        let figure =
+            |round: u32| RunFigure { throughput: rate, complete: true, round, suspect: disturbed && round == 0 };
+        let figures = (0..).take(runs).map(figure).collect();
+        Point { rate: estimate(&vec![rate; runs]), figures, ..Point::of(workers, &[], 0) }
+    }
+
     fn next(sweep: &mut Sweeping, tuning: &Tuning, last: u32) -> Option<u32> {
-        sweep
-            .next(&[ArmFacts { tuning, bounds: BOUNDS, warmup: 0, last, wanted: last, broken: false }])
-            .and_then(|turn| turn.workers)
+        turn(sweep, tuning, last, 0).and_then(|turn| turn.workers)
+    }
+
+    fn turn(sweep: &mut Sweeping, tuning: &Tuning, last: u32, warmup: u32) -> Option<Turn> {
+        sweep.next(&[ArmFacts { tuning, bounds: BOUNDS, warmup, last, wanted: last, broken: false }])
     }
 
     #[test]
@@ -302,25 +354,25 @@ mod tests {
     }
 
     #[test]
+    fn a_count_for_a_target_is_the_one_that_meets_it() {
+        let mut points = tuning(None).points;
+        for point in &mut points {
+            point.peak_pss_bytes = Some(u64::from(point.workers) << 20);
+        }
+        let tuning = Tuning::of(points, BOUNDS);
+        let sweep =
+            |counts| Sweeping::new(Sweep { arms: vec![0], counts, groups: Vec::new(), runs: 3, show_best: true });
+        let of = |counts| sweep(counts).recommended(&tuning, BOUNDS);
+        assert_eq!(of(SweepCounts::Found), Some(4));
+        assert_eq!(of(SweepCounts::For("memory<4MiB".parse().unwrap())), Some(3), "four take that much");
+        let mut found = sweep(SweepCounts::For("memory<4MiB".parse().unwrap()));
+        assert_eq!(next(&mut found, &tuning, 8), Some(3), "its picture is the last one");
+    }
+
+    #[test]
     fn clearly_bad_points_of_a_group_get_no_more_runs() {
         let rates = [10.0, 20.0, 29.0, 38.5, 35.0, 36.0, 37.0, 40.0];
-        let turns = |groups: Vec<usize>, before: usize| {
-            let counts = SweepCounts::Given((1..=8).collect());
-            let mut sweep = Sweeping::new(Sweep { arms: vec![0], counts, groups, runs: 3, show_best: false });
-            let (mut made, mut turns) = ([before; 8], Vec::new());
-            loop {
-                let known = (1..).zip(rates).zip(made);
-                let points = known.map(|((workers, rate), made)| Point {
-                    rate: estimate(&vec![rate; made]),
-                    ..Point::of(workers, &[], 0)
-                });
-                let Some(workers) = next(&mut sweep, &Tuning::of(points.collect(), BOUNDS), 8) else {
-                    return (turns, sweep.dropped().to_vec());
-                };
-                made[workers as usize - 1] += 1;
-                turns.push(workers);
-            }
-        };
+        let turns = |groups: Vec<usize>, before: usize| sweep(groups, [before; 8], &rates, &[]);
         let (all, none) = turns(Vec::new(), 0);
         assert_eq!((all.len(), none), (24, Vec::new()));
         let (some, dropped) = turns(vec![0], 0);
@@ -328,5 +380,62 @@ mod tests {
         assert_eq!(some, [1, 2, 3, 4, 5, 6, 7, 8, 4, 5, 6, 7, 8, 4, 5, 6, 7, 8]);
         assert_eq!(turns(Vec::new(), 2).0, [1, 2, 3, 4, 5, 6, 7, 8], "what was made before counts too");
         assert_eq!(turns(Vec::new(), 3).0, [0; 0]);
+        let resumed = sweep(vec![0], [1, 1, 1, 3, 3, 3, 3, 3], &rates, &[]);
+        assert_eq!(resumed, (Vec::new(), vec![(0, 3), (0, 2), (0, 1)]), "what was dropped stays dropped");
+    }
+
+    /// The counted turns of a sweep over 1 to 8 workers that have such rates, and what is dropped; the first runs of some are
+    /// disturbed.
+    fn sweep(
+        groups: Vec<usize>,
+        mut made: [usize; 8],
+        rates: &[f64; 8],
+        disturbed: &[u32],
+    ) -> (Vec<u32>, Vec<(usize, u32)>) {
+        let counts = SweepCounts::Given((1..=8).collect());
+        let mut sweep = Sweeping::new(Sweep { arms: vec![0], counts, groups, runs: 3, show_best: false });
+        let mut turns = Vec::new();
+        loop {
+            let known = (1..).zip(rates).zip(made);
+            let points = known.map(|((workers, rate), made)| point(workers, *rate, made, disturbed.contains(&workers)));
+            let Some(workers) = next(&mut sweep, &Tuning::of(points.collect(), BOUNDS), 8) else {
+                return (turns, sweep.dropped().to_vec());
+            };
+            made[workers as usize - 1] += 1;
+            turns.push(workers);
+        }
+    }
+
+    #[test]
+    fn what_was_disturbed_more_than_its_rivals_gets_another_run_before_it_is_dropped() {
+        let rates = [10.0, 20.0, 29.0, 38.5, 35.0, 36.0, 37.0, 40.0];
+        let dropped = |disturbed: &[u32]| sweep(vec![0], [0; 8], &rates, disturbed);
+        let (turns, at_last) = dropped(&[2, 5]);
+        assert_eq!(turns.iter().filter(|workers| **workers == 2).count(), 2, "once more, {turns:?}");
+        assert_eq!(at_last, [(0, 3), (0, 1), (0, 2)], "of two runs, one was quiet");
+        let all: Vec<u32> = (1..=8).collect();
+        assert_eq!(dropped(&all), dropped(&[]), "on a busy machine all are alike");
+        assert_eq!(dropped(&[1]), dropped(&[]), "no disturbance explains a quarter of the best");
+    }
+
+    #[test]
+    fn where_no_run_is_missing_nothing_is_run_to_warm_up() {
+        let of = |counts: SweepCounts| {
+            Sweeping::new(Sweep { arms: vec![0], counts, groups: vec![0], runs: 3, show_best: false })
+        };
+        let rates = [10.0, 20.0, 29.0, 38.5, 35.0, 36.0, 37.0, 40.0];
+        let points = |made: [usize; 8]| {
+            let points = (1..).zip(rates).zip(made).map(|((workers, rate), made)| point(workers, rate, made, false));
+            Tuning::of(points.collect(), BOUNDS)
+        };
+        let given = || of(SweepCounts::Given((1..=8).collect()));
+        let finished = points([1, 1, 1, 3, 3, 3, 3, 3]);
+        assert_eq!(turn(&mut given(), &finished, 8, 2), None, "the first three were dropped");
+        assert_eq!(turn(&mut of(SweepCounts::Found), &points([3; 8]), 8, 2), None);
+        let mut sweep = given();
+        let missing = points([1, 1, 1, 3, 3, 3, 2, 3]);
+        let turns: Vec<Option<(Option<u32>, bool)>> =
+            (0..3).map(|_| turn(&mut sweep, &missing, 8, 2).map(|turn| (turn.workers, turn.counted))).collect();
+        assert_eq!(turns, [Some((Some(1), false)), Some((Some(1), false)), Some((Some(7), true))]);
     }
 }

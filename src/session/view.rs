@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::analysis::inference::Looks;
 use crate::analysis::precision::Precision;
-use crate::analysis::tuning::Tuning;
 use crate::analysis::tuning::target::Target;
+use crate::analysis::tuning::{Bounds, Tuning};
 use crate::analysis::verdict::Verdict;
 use crate::engine::control::Capabilities;
 use crate::engine::event::Slot;
@@ -16,7 +16,7 @@ use crate::metrics::snapshot::{GilProbe, Kill, RunId, Snapshot};
 use crate::metrics::track::Track;
 use crate::os::host::Host;
 use crate::session::error::SessionError;
-use crate::workload::model::{EngineSpec, FaultKind, OnTimeout, Workload};
+use crate::workload::model::{Arrivals, EngineSpec, FaultKind, OnTimeout, Workload};
 
 /// A comparison as it is now.
 #[derive(Clone, Debug)]
@@ -50,6 +50,21 @@ pub struct SessionView {
     pub kills: KillsView,
     /// Cores that a native program could use when the comparison began; `None` where nobody wanted to know.
     pub control_cores: Option<f64>,
+    /// What the sweep under way, or the last one, looks for; `None` where that is no target.
+    pub target: Option<Target>,
+}
+
+impl SessionView {
+    /// Bounds of the worker count of one of its arms.
+    #[must_use]
+    pub(crate) fn bounds(&self, arm: &ArmView) -> Bounds {
+        Bounds {
+            most: arm.most_workers,
+            cores: self.host.usable_cores(),
+            open_arrivals: matches!(self.workload.arrivals, Arrivals::Open(_)),
+            free: self.measures_by_itself,
+        }
+    }
 }
 
 /// Workers that were killed, or are to be, in all runs of a session.

@@ -25,7 +25,7 @@ fn wide(at: Duration) -> SessionView {
 }
 
 fn model(at: Duration) -> Model {
-    Model { catalogue: Arc::default(), session: Some(Arc::new(wide(at))) }
+    Model { catalogue: Arc::default(), session: Some(Arc::new(wide(at))), ..Model::default() }
 }
 
 /// Draws the models one after the other, and says how many bytes each wrote.

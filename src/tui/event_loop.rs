@@ -1,6 +1,8 @@
 //! The one loop that waits: for keys, views, signals and the time of the next frame. It draws and passes commands on, and
 //! never waits for an engine except, bounded, when it stops or suspends one.
 
+mod searching;
+
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -19,16 +21,21 @@ use crate::session::escalation::{Escalation, leave_by};
 use crate::session::handle::SessionHandle;
 use crate::session::suspension::{self, Resumed, suspend};
 use crate::session::view::{Mode, SessionCommand, SessionPhase, SessionView};
+use crate::tui::event_loop::searching::Searching;
+use crate::tui::goal_line;
+use crate::tui::history::reader::{Answer, Answered, Reader};
+use crate::tui::history::{Past, Wish};
 use crate::tui::input::TerminalInput;
 use crate::tui::model::{self, Model};
 use crate::tui::notice::Notice;
-use crate::tui::opening::Opening;
+use crate::tui::opening::{self, Opening};
 use crate::tui::pacer::Pacer;
 use crate::tui::screen::TerminalScreen;
+use crate::tui::search::Wanted;
 use crate::tui::state::{self, UiEffect, UiState};
 use crate::tui::theme::{ColorDepth, Theme};
-use crate::tui::{DashboardEnd, DashboardOptions, Left, Measured, draw, keys, terminal, text};
-use crate::workload::model::{SkippedArm, Workload};
+use crate::tui::{DashboardEnd, DashboardOptions, Left, Measured, draw, keys, look, terminal, text};
+use crate::workload::model::{Dimension, Workload};
 
 /// Takes the terminal, shows the dashboard until the user or a signal ends it, gives the terminal back.
 ///
@@ -64,6 +71,14 @@ struct Dashboard {
     next: Option<usize>,
     /// A session on its way.
     opening: Option<Opening>,
+    /// A search under way; the session is its one then.
+    searching: Option<Searching>,
+    /// Begun as soon as what runs has ended: what is looked for, and for which arm.
+    next_search: Option<(Wanted, usize)>,
+    /// Tells what was measured before.
+    reader: Option<Reader>,
+    /// Whether that was shown a moment ago.
+    history_shown: bool,
     screen: TerminalScreen,
     out: File,
     pacer: Pacer,
@@ -86,6 +101,8 @@ enum Wake {
     Frame,
     Input(Option<io::Result<Event>>),
     View,
+    /// The search has told more.
+    Told,
     SessionGone,
     /// The session on its way is there, or will not be.
     Opened(usize, anyhow::Result<SessionHandle>),
@@ -95,12 +112,22 @@ enum Wake {
     Overdue,
     /// The answer to a key has been there long enough.
     NoticeOver,
+    /// Something of what was measured before.
+    History(Answered),
 }
 
 impl Dashboard {
     fn new(options: DashboardOptions) -> anyhow::Result<Self> {
         let out = File::from(io::stdout().as_fd().try_clone_to_owned().context("cannot use the terminal")?);
-        let model = Model { catalogue: Arc::new(options.catalogue.clone()), session: None };
+        let started = options
+            .history
+            .clone()
+            .and_then(|archive| Reader::start(archive).map_err(|error| format!("the history cannot be read: {error}")));
+        let (reader, past) = match started {
+            Ok(reader) => (Some(reader), Past::default()),
+            Err(reason) => (None, Past::none(reason)),
+        };
+        let model = Model { catalogue: Arc::new(options.catalogue.clone()), session: None, past, search: None };
         Ok(Self {
             depth: ColorDepth::detect(|name| std::env::var(name).ok()),
             model,
@@ -111,6 +138,10 @@ impl Dashboard {
             earlier: None,
             next: None,
             opening: None,
+            searching: None,
+            next_search: None,
+            reader,
+            history_shown: false,
             screen: TerminalScreen::new(),
             out,
             pacer: Pacer::new(options.fps),
@@ -168,7 +199,7 @@ impl Dashboard {
                         return Ok(ended);
                     }
                 }
-                Wake::View => self.new_view(),
+                Wake::View | Wake::Told => self.new_view(),
                 Wake::SessionGone => self.session_gone(),
                 Wake::Opened(entry, opened) => self.take_session(entry, opened),
                 Wake::Late => {
@@ -178,11 +209,13 @@ impl Dashboard {
                     }
                 }
                 Wake::Overdue => return Ok(self.ui.leaving.unwrap_or(DashboardEnd::QUIT).at_once()),
+                Wake::History(answered) => self.take_history(answered),
                 Wake::NoticeOver => {
                     self.ui.notice = None;
                     self.pacer.input();
                 }
             }
+            self.ask_history();
             let pressed = std::mem::take(&mut self.pressed);
             let lasting = self.ui.stopping || self.ui.leaving.is_some() || self.opening.is_some();
             self.notice.is(self.ui.notice.as_deref(), pressed, lasting, Instant::now());
@@ -198,7 +231,11 @@ impl Dashboard {
                 }
             }
             if !running && let Some(entry) = self.next.take() {
+                self.next_search = None;
                 self.open_entry(entry).await;
+            }
+            if !running && let Some((wanted, arm)) = self.next_search.take() {
+                self.look_for(wanted, arm);
             }
         }
     }
@@ -206,6 +243,7 @@ impl Dashboard {
     async fn wait(&mut self) -> Wake {
         let due = self.pacer.due(Instant::now());
         let (session, opening) = (&mut self.session, &mut self.opening);
+        let (searching, reader) = (&mut self.searching, &mut self.reader);
         tokio::select! {
             biased;
             caught = self.signals.next() => Wake::Signal(caught),
@@ -215,6 +253,8 @@ impl Dashboard {
             () = sleep_until(self.notice.until()) => Wake::NoticeOver,
             event = self.input.next() => Wake::Input(event),
             (entry, opened) = opened(opening) => Wake::Opened(entry, opened),
+            () = searching::told(searching) => Wake::Told,
+            answered = told(reader) => Wake::History(answered),
             changed = changed(session) => if changed { Wake::View } else { Wake::SessionGone },
         }
     }
@@ -263,8 +303,47 @@ impl Dashboard {
             UiEffect::Suspend => self.suspend(Stopping::WithTheJob).await?,
             UiEffect::Redraw => self.screen.invalidate(),
             UiEffect::Save => self.save(),
+            UiEffect::Search(wanted, arm) => self.look_for(wanted, arm),
+            UiEffect::WriteComparison(a, b) => {
+                if let Some(reader) = &self.reader {
+                    reader.ask(Wish::Write(a, b));
+                }
+            }
         }
         Ok(None)
+    }
+
+    /// Asks for what is missing in what is shown of the history.
+    fn ask_history(&mut self) {
+        let shown = self.ui.screen.view() == state::Screen::History;
+        if shown && !std::mem::replace(&mut self.history_shown, shown) {
+            self.model.past.stale();
+        }
+        self.history_shown = shown;
+        let wish = shown.then(|| self.ui.history.wish(&self.model.past)).flatten();
+        if let (Some(reader), Some(wish)) = (&self.reader, wish) {
+            self.model.past.asked = Some(wish.clone());
+            reader.ask(wish);
+        }
+    }
+
+    fn take_history(&mut self, answered: Answered) {
+        let past = &mut self.model.past;
+        match answered {
+            Some((_, Answer::Waiting(why))) => past.waits(why),
+            Some((wish, Answer::Told(told))) => {
+                if let Some(words) = past.take(&wish, told) {
+                    self.ui.notice = Some(words);
+                }
+            }
+            // Its thread broke; that is told as every other panic.
+            None => {
+                self.reader = None;
+                *past = Past::none("the history cannot be read any more: an internal error".to_owned());
+                self.report_panic();
+            }
+        }
+        self.pacer.input();
     }
 
     fn save(&mut self) {
@@ -291,7 +370,8 @@ impl Dashboard {
 
     /// The session under way, if something was measured in it, or else an earlier one.
     fn measured(&self) -> Option<Measured> {
-        let newest = self.session.as_ref().map(|session| Arc::clone(&session.view.borrow()));
+        let base = self.searching.as_ref().map(|searching| Arc::clone(&searching.base_view));
+        let newest = base.or_else(|| self.session.as_ref().map(|session| Arc::clone(&session.view.borrow())));
         let view = newest.or_else(|| self.model.session.clone()).filter(|view| model::was_measured(view));
         let (entry, opened_with) = self.opened.clone();
         let cut_short = self.cut_short;
@@ -301,6 +381,7 @@ impl Dashboard {
     /// Opens a workload and runs it.
     async fn open(&mut self, entry: usize, workload: Arc<Workload>) {
         self.session = None;
+        (self.searching, self.model.search) = (None, None);
         let name = text::clean(&workload.name);
         let opened = match Opening::begin(entry, &self.options.start, workload) {
             Ok(mut opening) => {
@@ -329,11 +410,21 @@ impl Dashboard {
             Ok(mut session) => {
                 let view = Arc::clone(&session.view.borrow_and_update());
                 self.ui.opened(&view);
-                self.ui.notice = skipped(&view.workload);
+                self.ui.notice = opening::skipped(&view.workload).or_else(|| opening::offered(&view.workload));
                 self.opened = (entry, view.arms.iter().map(|arm| arm.workers).collect());
                 self.model.session = Some(view);
+                self.model.past.stale();
                 self.session = Some(session);
-                self.send(SessionCommand::Run(Mode::Interleaved));
+                let fields = if Some(entry) == self.options.initial {
+                    std::mem::take(&mut self.options.sweep)
+                } else {
+                    Vec::new()
+                };
+                if fields.is_empty() {
+                    self.send(SessionCommand::Run(Mode::Interleaved));
+                } else {
+                    self.sweep_at_once(fields);
+                }
             }
             Err(error) => {
                 self.model.session = None;
@@ -343,13 +434,38 @@ impl Dashboard {
         }
     }
 
+    /// What was asked for on the command line needs no question.
+    fn sweep_at_once(&mut self, fields: Vec<Dimension>) {
+        let Some(view) = self.model.session.clone() else { return };
+        self.ui.screen = state::Screen::Tune;
+        match goal_line::look_of(fields) {
+            Ok(look) => {
+                self.ui.look = Some(look);
+                for effect in look::begin(&mut self.ui, &view) {
+                    match effect {
+                        UiEffect::Search(wanted, arm) => self.look_for(wanted, arm),
+                        UiEffect::Send(command) => self.send(command),
+                        _ => {}
+                    }
+                }
+            }
+            Err(wrong) => self.ui.notice = Some(wrong),
+        }
+    }
+
     fn new_view(&mut self) {
+        let before = self.model.session.clone();
         if let Some(session) = &mut self.session {
             let view = Arc::clone(&session.view.borrow_and_update());
             if !model::is_running(&view) {
                 self.ui.asked = Escalation::default();
+                if self.model.session.as_deref().is_some_and(model::is_running) {
+                    // What was measured can be stored now.
+                    self.model.past.stale();
+                }
             }
             self.model.session = Some(view);
+            self.follow_search(before.as_deref());
             self.ui.settle(&self.model);
         }
         if self.ui.frozen.is_none() {
@@ -360,6 +476,9 @@ impl Dashboard {
 
     /// The other end is gone. If that was in the middle of something, it shows.
     fn session_gone(&mut self) {
+        if self.search_is_over() {
+            return;
+        }
         self.session = None;
         if let Some(view) = self.model.session.as_deref().filter(|view| model::is_running(view)) {
             self.model.session = Some(Arc::new(abandoned(view)));
@@ -450,17 +569,18 @@ async fn sleep_until(due: Option<Instant>) {
     }
 }
 
-/// Which arms do not take part, and why.
-fn skipped(workload: &Workload) -> Option<String> {
-    let told = |arm: &SkippedArm| format!("{} is skipped: {}", text::clean(&arm.name), text::clean(&arm.reason));
-    let all: Vec<String> = workload.skipped.iter().map(told).collect();
-    (!all.is_empty()).then(|| all.join("; "))
-}
-
 /// What came of the session on its way; waits for ever without one.
 async fn opened(opening: &mut Option<Opening>) -> (usize, anyhow::Result<SessionHandle>) {
     match opening {
         Some(opening) => (opening.entry, opening.ended().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// What comes of the history; waits for ever where nobody reads it.
+async fn told(reader: &mut Option<Reader>) -> Answered {
+    match reader {
+        Some(reader) => reader.told().await,
         None => std::future::pending().await,
     }
 }

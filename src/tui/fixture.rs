@@ -18,6 +18,8 @@ use crate::workload::model::{
     Retries, RunOrder, Share, TaskClass, Total, Work, Workers, Workload,
 };
 
+pub(crate) mod past;
+pub(crate) mod stories;
 mod views;
 
 pub(crate) use views::*;

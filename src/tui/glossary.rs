@@ -51,6 +51,7 @@ pub(crate) const GROUPS: [Group; 4] = [
             ("λ", "tasks that leave in a second, each after its sojourn W"),
             ("L", "tasks in the system, waiting or at work, on average"),
             ("λW", "what L has to be (Little's law): the difference is the error"),
+            ("knee", "the rate of arrivals beyond which a queue grows without bound"),
         ],
     ),
     (
@@ -68,6 +69,9 @@ pub(crate) const GROUPS: [Group; 4] = [
             ("GIL", "a lock: only one thread of an interpreter runs Python"),
             ("native control", "how many cores threads without Python could use before"),
             ("probe", "a thread that wants the GIL now and then: how late it gets it"),
+            ("trail", "what was tried, in order, and why each was"),
+            ("break-even", "the size of a task at which a process each costs no more"),
+            ("dropped", "clearly slower than its rivals after a round: no more runs"),
             ("does not count", "a key changed something: the run is shown, not averaged"),
         ],
     ),

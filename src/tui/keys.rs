@@ -25,9 +25,14 @@ pub(crate) enum Action {
     Tasks,
     /// The worker counts that were tried.
     Tune,
+    /// What was measured before.
+    History,
     /// The workload picker.
     Picker,
+    /// The next pane, and behind the last one the next view.
     NextPane,
+    /// Likewise back.
+    PreviousPane,
     Down,
     Up,
     /// Down by half a screen.
@@ -58,6 +63,12 @@ pub(crate) enum Action {
     SameWorkers,
     /// Find the best worker count.
     Sweep,
+    /// Ask which fields are to be swept.
+    SweepFields,
+    /// Ask for what worker counts are to be good.
+    TuneFor,
+    /// The page of the last search, or the worker counts again.
+    SearchPage,
     /// Compare the others with the chosen arm.
     Baseline,
     /// Kill the chosen worker.
@@ -84,6 +95,14 @@ pub(crate) enum Action {
     SortRight,
     /// Sort the other way round.
     Invert,
+    /// The chosen line is what is compared with.
+    SetA,
+    /// The chosen line is what is compared.
+    SetB,
+    /// Show clear differences alone, or everything.
+    Differences,
+    /// Write the comparison as a file.
+    WriteComparison,
     /// The next attempt that fits.
     NextMatch,
     PreviousMatch,
@@ -118,6 +137,10 @@ impl KeyContext {
     pub(crate) const DETAIL: Self = Self(8);
     /// The worker counts that were tried.
     pub(crate) const TUNE: Self = Self(64);
+    /// What was measured before.
+    pub(crate) const HISTORY: Self = Self(512);
+    /// One session of that.
+    pub(crate) const SESSION: Self = Self(1024);
     /// The help screen.
     pub(crate) const HELP: Self = Self(16);
     /// A question with yes and no.
@@ -127,10 +150,15 @@ impl KeyContext {
     /// A line of text that is typed: characters are characters.
     pub(crate) const TYPE: Self = Self(128);
 
+    /// The line in which is typed what is to be looked for.
+    pub(crate) const LINE: Self = Self(2048);
+
     const VIEWS: Self = Self(2 | 4 | 8 | 64);
-    const LISTS: Self = Self(1 | 2 | 4 | 8 | 16 | 64);
-    const ALL: Self = Self(511);
-    const NOT_ASK: Self = Self(31 | 64);
+    /// With what was measured before, which no key of worker counts acts on.
+    const ALL_VIEWS: Self = Self(2 | 4 | 8 | 64 | 512 | 1024);
+    const LISTS: Self = Self(1 | 2 | 4 | 8 | 16 | 64 | 512 | 1024);
+    const ALL: Self = Self(4095);
+    const NOT_ASK: Self = Self(31 | 64 | 512 | 1024);
 
     const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -181,6 +209,7 @@ impl Key {
             KeyCode::PageDown => "PgDn".to_owned(),
             KeyCode::Enter => "Enter".to_owned(),
             KeyCode::Tab => "Tab".to_owned(),
+            KeyCode::BackTab => "Shift-Tab".to_owned(),
             KeyCode::Esc => "Esc".to_owned(),
             other => format!("{other:?}"),
         }
@@ -254,6 +283,10 @@ pub(crate) enum Shown {
     Several,
     /// Where several engines could run, and none does.
     Together,
+    /// Where there was a search.
+    Search,
+    /// While none is under way.
+    NoSearch,
 }
 
 const fn bind(
@@ -269,7 +302,7 @@ const fn bind(
 const fn tab(keys: &'static [(Key, Action)], help: &'static str, footer: &'static str) -> Binding {
     Binding {
         keys,
-        context: KeyContext::VIEWS,
+        context: KeyContext::ALL_VIEWS,
         group: Some(HelpGroup::Everywhere),
         help,
         footer,
@@ -292,6 +325,7 @@ pub(crate) const TABLE: &[Binding] = &[
     tab(&[(ch('1'), A::Main)], "main screen", "Main"),
     tab(&[(ch('2'), A::Tasks)], "failed tasks, and why", "Tasks"),
     tab(&[(ch('3'), A::Tune)], "how many workers?", "Tune"),
+    tab(&[(ch('5'), A::History)], "what was measured before", "History"),
     bind(&[(ch('y'), A::Yes)], C::ASK, None, "yes", "yes"),
     bind(&[(ch('n'), A::No), (code(KeyCode::Esc), A::No)], C::ASK, None, "no", "no"),
     bind(&[(ch('j'), A::Down), (ch('k'), A::Up)], C::CHOOSE, None, "choose", "choose"),
@@ -316,11 +350,26 @@ pub(crate) const TABLE: &[Binding] = &[
         "",
     ),
     bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::PICKER, None, "run", "run"),
-    bind(&[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)], C::TASKS, Some(G::Lists), "details", "details"),
-    bind(&[(ch('s'), A::Sweep)], C::TUNE, Some(G::Workers), "in 3: best count", "sweep"),
-    bind(&[(code(KeyCode::Enter), A::Open)], C::TUNE, Some(G::Workers), "in 3: measure again", "again"),
+    bind(
+        &[(code(KeyCode::Enter), A::Open), (ch('d'), A::Open)],
+        C::TASKS.or(C::HISTORY),
+        Some(G::Lists),
+        "details",
+        "details",
+    ),
+    bind(&[(ch('a'), A::SetA), (ch('b'), A::SetB)], C::HISTORY, Some(G::Lists), "in 5: set A, B to compare", "A, B"),
+    bind(&[(ch('D'), A::Differences)], C::HISTORY, Some(G::Lists), "in 5: differences only", "differences"),
+    bind(&[(ch('w'), A::WriteComparison)], C::HISTORY, Some(G::Lists), "in 5: write comparison", "write report"),
+    when(Shown::NoSearch, bind(&[(ch('s'), A::Sweep)], C::TUNE, Some(G::Workers), "in 3: best count", "sweep")),
+    when(Shown::NoSearch, bind(&[(ch('f'), A::TuneFor)], C::TUNE, None, "find for a target", "tune")),
+    bind(&[(ch('f'), A::TuneFor), (ch('S'), A::SweepFields)], C::MAIN, Some(G::Workers), "for a target; settings", ""),
+    when(Shown::Search, bind(&[(ch('v'), A::SearchPage)], C::TUNE, Some(G::Workers), "in 3: last search", "search")),
+    when(
+        Shown::NoSearch,
+        bind(&[(code(KeyCode::Enter), A::Open)], C::TUNE, Some(G::Workers), "in 3: measure again", "again"),
+    ),
     bind(&[(code(KeyCode::Enter), A::Open)], C::MAIN, Some(G::Workers), "measure changed engines", ""),
-    bind(&[(ch('/'), A::Filter)], C::TASKS, Some(G::Lists), "filter the failed tasks", "filter"),
+    bind(&[(ch('/'), A::Filter)], C::TASKS.or(C::HISTORY), Some(G::Lists), "filter the list", "filter"),
     bind(
         &[(ch('<'), A::SortLeft), (ch('>'), A::SortRight)],
         C::TASKS,
@@ -343,6 +392,7 @@ pub(crate) const TABLE: &[Binding] = &[
         "one worker more, fewer",
         "workers",
     ),
+    when(Shown::NoSearch, bind(&[(ch('S'), A::SweepFields)], C::TUNE, None, "sweep settings", "settings")),
     when(Shown::Faults, bind(&[(ch('F'), A::Fault)], C::MAIN, Some(G::Run), "fault in the next task", "fault")),
     when(Shown::Timeouts, bind(&[(ch('A'), A::OnTimeout)], C::MAIN, Some(G::Run), "timeout: kill, abandon", "timeout")),
     when(
@@ -351,8 +401,16 @@ pub(crate) const TABLE: &[Binding] = &[
     ),
     bind(&[(code(KeyCode::Enter), A::Open)], C::TYPE, None, "keep the filter", "keep"),
     bind(&[(code(KeyCode::Esc), A::Back)], C::TYPE, None, "no filter", "no filter"),
-    bind(&[(code(KeyCode::Up), A::Up), (code(KeyCode::Down), A::Down)], C::TYPE, None, "move in the list", "move"),
-    bind(&[(ctrl('u'), A::EraseAll)], C::TYPE, None, "empty the line", "empty"),
+    bind(&[(code(KeyCode::Enter), A::Open)], C::LINE, None, "look for it", "look for it"),
+    bind(&[(code(KeyCode::Esc), A::Back)], C::LINE, None, "close", "close"),
+    bind(
+        &[(code(KeyCode::Up), A::Up), (code(KeyCode::Down), A::Down)],
+        C::TYPE.or(C::LINE),
+        None,
+        "move in the list",
+        "move",
+    ),
+    bind(&[(ctrl('u'), A::EraseAll)], C::TYPE.or(C::LINE), None, "empty the line", "empty"),
     bind(
         &[
             (code(KeyCode::Backspace), A::Erase),
@@ -366,14 +424,14 @@ pub(crate) const TABLE: &[Binding] = &[
             (ctrl('a'), A::First),
             (ctrl('e'), A::Last),
         ],
-        C::TYPE,
+        C::TYPE.or(C::LINE),
         None,
         "edit the line",
         "",
     ),
-    when(Shown::Resting, bind(&[(ch('r'), A::Run)], C::VIEWS, Some(G::Run), "run / run again", "run")),
-    when(Shown::Pausable, bind(&[(ch('p'), A::Pause)], C::VIEWS, Some(G::Run), "pause, resume", "pause")),
-    when(Shown::Running, bind(&[(ch('x'), A::Stop)], C::VIEWS, Some(G::Run), "stop; again: kill", "stop")),
+    when(Shown::Resting, bind(&[(ch('r'), A::Run)], C::ALL_VIEWS, Some(G::Run), "run / run again", "run")),
+    when(Shown::Pausable, bind(&[(ch('p'), A::Pause)], C::ALL_VIEWS, Some(G::Run), "pause, resume", "pause")),
+    when(Shown::Running, bind(&[(ch('x'), A::Stop)], C::ALL_VIEWS, Some(G::Run), "stop; again: kill", "stop")),
     when(
         Shown::Running,
         bind(&[(ch('K'), A::KillWorker)], C::MAIN, Some(G::Run), "kill chosen, else busy", "kill worker"),
@@ -394,7 +452,13 @@ pub(crate) const TABLE: &[Binding] = &[
         Shown::Several,
         bind(&[(ch('m'), A::Baseline)], C::MAIN.or(C::TUNE), Some(G::Workers), "compare with this one", "baseline"),
     ),
-    bind(&[(code(KeyCode::Esc), A::Back)], C::DETAIL.or(C::TASKS).or(C::HELP), None, "back", "back"),
+    bind(
+        &[(code(KeyCode::Esc), A::Back)],
+        C::DETAIL.or(C::TASKS).or(C::HELP).or(C::HISTORY).or(C::SESSION),
+        None,
+        "back",
+        "back",
+    ),
     bind(
         &[(code(KeyCode::Esc), A::Back)],
         C::MAIN.or(C::TUNE).or(C::PICKER),
@@ -405,15 +469,17 @@ pub(crate) const TABLE: &[Binding] = &[
     bind(&[(ch('?'), A::Help), (code(KeyCode::F(1)), A::Help)], C::NOT_ASK, Some(G::Everywhere), "help", "help"),
     bind(&[(ch('q'), A::Quit)], C::NOT_ASK, Some(G::Everywhere), "quit (asks if running)", "quit"),
     bind(&[(ch(' '), A::Freeze)], C::VIEWS, Some(G::Look), "freeze the picture", "freeze"),
-    bind(&[(ch('o'), A::Picker)], C::VIEWS, Some(G::Everywhere), "other workload", "workloads"),
+    bind(&[(ch('o'), A::Picker)], C::ALL_VIEWS, Some(G::Everywhere), "other workload", "workloads"),
     bind(&[(ch('w'), A::Save)], C::VIEWS, Some(G::Run), "write its file here", "write file"),
     bind(
         &[(code(KeyCode::Tab), A::NextPane)],
-        C::MAIN.or(C::TUNE).or(C::PICKER),
+        C::ALL_VIEWS.or(C::PICKER),
         Some(G::Everywhere),
-        "next pane",
+        "next pane, next view",
         "pane",
     ),
+    bind(&[(code(KeyCode::BackTab), A::PreviousPane)], C::ALL_VIEWS, Some(G::Everywhere), "the one before", ""),
+    bind(&[(ch('5'), A::History)], C::PICKER, None, "what was measured before", "history"),
     bind(&[(ch('t'), A::Theme)], C::NOT_ASK, Some(G::Look), "colours", "colours"),
     bind(&[(ctrl('c'), A::Interrupt)], C::ALL, Some(G::Everywhere), "stop, kill, leave", ""),
     bind(&[(ctrl('z'), A::Suspend)], C::ALL, Some(G::Everywhere), "suspend, fg resumes", ""),
@@ -453,7 +519,7 @@ pub(crate) fn action(event: KeyEvent, context: KeyContext) -> Option<Action> {
         return None;
     }
     let pressed = Key { code: event.code, ctrl: event.modifiers.contains(KeyModifiers::CONTROL) };
-    if let (KeyCode::Char(c), false, true) = (pressed.code, pressed.ctrl, context.meets(KeyContext::TYPE)) {
+    if let (KeyCode::Char(c), false, true) = (pressed.code, pressed.ctrl, context.meets(C::TYPE.or(C::LINE))) {
         return Some(Action::Type(c));
     }
     TABLE
@@ -497,78 +563,5 @@ pub(crate) fn help(group: HelpGroup) -> impl Iterator<Item = &'static Binding> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CONTEXTS: [C; 9] = [C::PICKER, C::MAIN, C::TASKS, C::DETAIL, C::TUNE, C::HELP, C::ASK, C::CHOOSE, C::TYPE];
-
-    #[test]
-    fn no_key_has_two_meanings_in_one_place() {
-        for context in CONTEXTS {
-            let mut seen: Vec<Key> = Vec::new();
-            for binding in TABLE.iter().filter(|binding| binding.context.meets(context)) {
-                for (key, _) in binding.keys {
-                    assert!(!seen.contains(key), "{} twice in {context:?}", key.label());
-                    seen.push(*key);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_key_is_found_where_it_is_bound() {
-        for context in CONTEXTS {
-            for binding in TABLE {
-                for (key, expected) in binding.keys {
-                    let modifiers = if key.ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
-                    let found = action(KeyEvent::new(key.code, modifiers), context);
-                    if binding.context.meets(context) {
-                        assert_eq!(found, Some(*expected), "{} in {context:?}", key.label());
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn shifted_letters_are_themselves_and_releases_are_nothing() {
-        let shifted = KeyEvent::new(KeyCode::Char('K'), KeyModifiers::SHIFT);
-        assert_eq!(action(shifted, C::MAIN), Some(A::KillWorker));
-        let released = KeyEvent::new_with_kind(KeyCode::Char('q'), KeyModifiers::NONE, KeyEventKind::Release);
-        assert_eq!(action(released, C::MAIN), None);
-        assert_eq!(action(KeyEvent::new(KeyCode::Char('q'), KeyModifiers::ALT), C::MAIN), None);
-    }
-
-    #[test]
-    fn every_screen_can_be_left_and_explains_itself() {
-        for context in [C::PICKER, C::MAIN, C::TASKS, C::DETAIL, C::HELP] {
-            for wanted in [A::Help, A::Quit, A::Back, A::Interrupt, A::Suspend] {
-                let bound = TABLE
-                    .iter()
-                    .filter(|binding| binding.context.meets(context))
-                    .any(|binding| binding.keys.iter().any(|(_, action)| *action == wanted));
-                assert!(bound, "{wanted:?} in {context:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_typed_is_text() {
-        for binding in TABLE {
-            for (key, _) in binding.keys.iter().filter(|(key, _)| matches!(key.code, KeyCode::Char(_)) && !key.ctrl) {
-                let KeyCode::Char(c) = key.code else { continue };
-                assert_eq!(action(KeyEvent::new(key.code, KeyModifiers::NONE), C::TYPE), Some(A::Type(c)));
-            }
-        }
-        let end = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(action(end, C::TYPE), Some(A::Interrupt), "the way out stays");
-    }
-
-    #[test]
-    fn labels_are_short() {
-        let workers = TABLE.iter().find(|binding| binding.footer == "workers").unwrap();
-        assert_eq!(workers.short_keys(), "+/-");
-        assert_eq!(ctrl('d').label(), "^D");
-        assert!(TABLE.iter().all(|binding| !binding.help.is_empty()));
-    }
-}
+#[path = "keys_tests.rs"]
+mod tests;

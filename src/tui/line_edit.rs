@@ -1,5 +1,6 @@
 //! One line of text that is typed: where the next character goes, and which part of it is seen.
 
+use crate::tui::keys::Action;
 use crate::tui::text;
 
 /// Most characters; more of a paste is left out.
@@ -37,6 +38,23 @@ impl LineEdit {
         let typed: String = text::clean(typed).chars().take(room).collect();
         self.text.insert_str(self.cursor, &typed);
         self.cursor += typed.len();
+    }
+
+    /// An action on the line; false for one that has nothing to do with it.
+    pub(crate) fn edit(&mut self, action: Action) -> bool {
+        match action {
+            Action::Type(c) => self.insert(c.encode_utf8(&mut [0; 4])),
+            Action::Erase => self.erase(),
+            Action::EraseNext => self.erase_next(),
+            Action::EraseWord => self.erase_word(),
+            Action::EraseAll => self.clear(),
+            Action::Left => self.left(),
+            Action::Right => self.right(),
+            Action::First => self.home(),
+            Action::Last => self.end(),
+            _ => return false,
+        }
+        true
     }
 
     /// Takes everything away.

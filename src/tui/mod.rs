@@ -3,6 +3,8 @@
 //! * [`model`], [`arms`], [`state`], [`keys`]: what is shown, what the user chose, what a key means; `update`, and `tune` for
 //!   the keys of worker counts, change the choice as a key asks. Pure. For the list of failures also [`failures`], [`filter`],
 //!   [`task_list`] and [`line_edit`].
+//!   A search beside the comparison that is open: [`search`], and [`goal_line`] for what is typed.
+//! * [`history`]: what was measured before, asked for on a thread of its own.
 //! * [`draw`], [`widgets`], [`theme`], [`text`], [`mod@format`]: one frame from these. Pure.
 //! * `event_loop`, with `terminal`, `screen`, `input`, `notice` and `pacer`: the only parts that touch the terminal, the
 //!   clock and signals.
@@ -18,9 +20,12 @@ pub(crate) mod filter;
 pub(crate) mod fixture;
 pub(crate) mod format;
 pub(crate) mod glossary;
+pub(crate) mod goal_line;
+pub(crate) mod history;
 mod input;
 pub(crate) mod keys;
 pub(crate) mod line_edit;
+mod look;
 pub(crate) mod model;
 mod notice;
 mod opening;
@@ -28,7 +33,9 @@ mod pacer;
 #[cfg(test)]
 mod pty_tests;
 mod screen;
+pub(crate) mod search;
 pub(crate) mod state;
+mod take_over;
 pub(crate) mod task_list;
 mod terminal;
 pub(crate) mod text;
@@ -47,7 +54,8 @@ pub(crate) use theme::ThemeName;
 use crate::os::process_owner::ProcessOwner;
 use crate::session::handle::SessionHandle;
 use crate::session::view::SessionView;
-use crate::workload::model::Workload;
+use crate::tui::search::StartSearch;
+use crate::workload::model::{Dimension, Workload};
 
 /// Opens a session for a workload; must not start anything before it is told to run. It may take its time.
 pub(crate) type Start = Arc<dyn Fn(Arc<Workload>) -> anyhow::Result<SessionHandle> + Send + Sync>;
@@ -61,12 +69,18 @@ pub(crate) struct DashboardOptions {
     pub(crate) process: ProcessOwner,
     /// Opens a session.
     pub(crate) start: Start,
+    /// Starts a search.
+    pub(crate) search: StartSearch,
     /// Writes a workload's file.
     pub(crate) save: Save,
+    /// Tells what was measured before, or why nobody does.
+    pub(crate) history: Result<history::Archive, String>,
     /// The workloads of the picker.
     pub(crate) catalogue: Vec<CatalogueEntry>,
     /// Which of them is opened and run at once; otherwise the picker comes first.
     pub(crate) initial: Option<usize>,
+    /// Fields that are swept in it, in the place of that run.
+    pub(crate) sweep: Vec<Dimension>,
     /// Colours to begin with.
     pub(crate) theme: ThemeName,
     /// Whether only ASCII is drawn.

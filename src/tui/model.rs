@@ -10,6 +10,8 @@ use crate::engine::event::Moment;
 use crate::metrics::snapshot::Snapshot;
 use crate::metrics::track::Track;
 use crate::session::view::{ArmView, Mode, RunPosition, SessionPhase, SessionView};
+use crate::tui::history::Past;
+use crate::tui::search::Story;
 use crate::tui::text;
 use crate::workload::model::{Arrivals, EngineKind, OnTimeout, Workload};
 
@@ -50,6 +52,18 @@ pub(crate) struct Model {
     pub(crate) catalogue: Arc<Vec<CatalogueEntry>>,
     /// The newest view of the session, if one was opened.
     pub(crate) session: Option<Arc<SessionView>>,
+    /// The last search beside it. While that is under way, the session is that of the search.
+    pub(crate) search: Option<Arc<Story>>,
+    /// What was measured before.
+    pub(crate) past: Past,
+}
+
+impl Model {
+    /// The search, if one is under way.
+    #[must_use]
+    pub(crate) fn searching(&self) -> Option<&Story> {
+        self.search.as_deref().filter(|story| story.is_under_way())
+    }
 }
 
 /// Whether a comparison is under way.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::session::handle::SessionHandle;
-use crate::tui::Start;
-use crate::workload::model::Workload;
+use crate::tui::{Start, text};
+use crate::workload::model::{SkippedArm, Workload};
 
 /// Nothing is shown of one that takes no longer.
 const UNSEEN: Duration = Duration::from_millis(200);
@@ -51,4 +51,17 @@ impl Opening {
     pub(super) async fn ended_at_once(&mut self) -> Option<Opened> {
         tokio::time::timeout(UNSEEN, self.ended()).await.ok()
     }
+}
+
+/// Which arms do not take part, and why.
+pub(super) fn skipped(workload: &Workload) -> Option<String> {
+    let told = |arm: &SkippedArm| format!("{} is skipped: {}", text::clean(&arm.name), text::clean(&arm.reason));
+    let all: Vec<String> = workload.skipped.iter().map(told).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// What the file says is worth sweeping.
+pub(super) fn offered(workload: &Workload) -> Option<String> {
+    let fields: Vec<String> = workload.sweep.iter().map(|field| text::clean(&field.as_told().to_string())).collect();
+    (!fields.is_empty()).then(|| format!("its file says what to sweep: {} (S)", fields.join(" ")))
 }

@@ -7,8 +7,12 @@ use crate::session::view::{Mode, SessionCommand, SessionView};
 use crate::tui::DashboardEnd;
 use crate::tui::arms;
 use crate::tui::format;
+use crate::tui::goal_line::{GoalLine, Look};
+use crate::tui::history::Choice;
+use crate::tui::history::archive::LineKey;
 use crate::tui::keys::KeyContext;
 use crate::tui::model::Model;
+use crate::tui::search::Wanted;
 use crate::tui::task_list::TaskList;
 use crate::tui::theme::ThemeName;
 
@@ -25,6 +29,24 @@ pub(crate) enum Screen {
     Detail,
     /// The worker counts that were tried.
     Tune,
+    /// What was measured before.
+    History,
+    /// One session of that.
+    Session,
+}
+
+impl Screen {
+    /// The views in the order of their keys.
+    pub(crate) const VIEWS: [Self; 4] = [Self::Main, Self::Tasks, Self::Tune, Self::History];
+
+    /// The view that it belongs to.
+    pub(crate) fn view(self) -> Self {
+        match self {
+            Self::Detail => Self::Tasks,
+            Self::Session => Self::History,
+            other => other,
+        }
+    }
 }
 
 /// A question in front of everything else.
@@ -69,6 +91,13 @@ pub(crate) enum Asked {
         /// Commands in all.
         all: u64,
     },
+    /// What was typed last; each point of each arm does up to so many tasks.
+    Look {
+        /// Tasks; `None` where what is found decides how many there are.
+        each: Option<u64>,
+    },
+    /// What was typed last in the place of what runs.
+    LookInstead,
     /// All runs once more.
     RunAgain {
         /// How.
@@ -88,6 +117,14 @@ impl Asked {
                 ]
             }
             Self::SweepInstead => vec!["Something is running.".to_owned(), "Stop it and sweep?".to_owned()],
+            Self::Look { each: Some(each) } => vec![
+                format!("Each step does up to {} tasks", format::count(each)),
+                "for real, once more. Look for it?".to_owned(),
+            ],
+            Self::Look { each: None } => {
+                vec!["This does tasks for real, over and".to_owned(), "over, as many as it needs. Do it?".to_owned()]
+            }
+            Self::LookInstead => vec!["Something is running.".to_owned(), "Stop it and look for this?".to_owned()],
             Self::Measure { workers, all, .. } => vec![
                 format!("This runs {} commands", format::count(all)),
                 format!("with {workers} at a time. Run them?"),
@@ -141,6 +178,8 @@ pub(crate) struct UiState {
     pub(crate) preview_scroll: usize,
     /// The list of unsuccessful attempts.
     pub(crate) tasks: TaskList,
+    /// The list of what was measured before.
+    pub(crate) history: Choice,
     /// The screen that the picker was opened from.
     pub(crate) before_picker: Screen,
     /// Colours.
@@ -157,6 +196,14 @@ pub(crate) struct UiState {
     pub(crate) leaving: Option<DashboardEnd>,
     /// How hard the user has asked the running comparison to end.
     pub(crate) asked: Escalation,
+    /// The line in which is typed what is to be looked for, while it is open.
+    pub(crate) goal: Option<GoalLine>,
+    /// What was typed last in each of the two.
+    pub(crate) last_goals: [Option<String>; 2],
+    /// What is looked for once the user has agreed.
+    pub(crate) look: Option<Look>,
+    /// Whether the Tune view shows the page of the last search, and how far that is scrolled.
+    pub(crate) search_page: Option<usize>,
 }
 
 /// What must be done outside the state.
@@ -176,6 +223,10 @@ pub(crate) enum UiEffect {
     Redraw,
     /// Write the file of the workload that is open, where it has none.
     Save,
+    /// Begin a search, for the arm with this index; what runs is stopped for it.
+    Search(Wanted, usize),
+    /// Write the comparison of two lines of the history.
+    WriteComparison(LineKey, LineKey),
 }
 
 impl UiState {
@@ -185,6 +236,7 @@ impl UiState {
         match (self.question, self.help, self.screen) {
             (Some(Question::Fault { .. }), _, _) => KeyContext::CHOOSE,
             (Some(_), _, _) => KeyContext::ASK,
+            _ if self.goal.is_some() => KeyContext::LINE,
             (None, Some(_), _) => KeyContext::HELP,
             (None, None, Screen::Picker) => KeyContext::PICKER,
             (None, None, Screen::Main) => KeyContext::MAIN,
@@ -192,6 +244,9 @@ impl UiState {
             (None, None, Screen::Tasks) => KeyContext::TASKS,
             (None, None, Screen::Detail) => KeyContext::DETAIL,
             (None, None, Screen::Tune) => KeyContext::TUNE,
+            (None, None, Screen::History) if self.history.typing => KeyContext::TYPE,
+            (None, None, Screen::History) => KeyContext::HISTORY,
+            (None, None, Screen::Session) => KeyContext::SESSION,
         }
     }
 
@@ -215,6 +270,8 @@ impl UiState {
         self.before_picker = Screen::Main;
         self.frozen = None;
         self.asked = Escalation::default();
+        (self.goal, self.look, self.search_page) = (None, None, None);
+        self.last_goals = [None, None];
     }
 
     /// There may be something new to see. The first attempt that is listed stays the one that is looked at; on the other
@@ -227,7 +284,7 @@ impl UiState {
                 let pair = arms::follow(view, self.pair, self.kept);
                 self.show(pair);
             }
-            Screen::Picker | Screen::Tune => {}
+            Screen::Picker | Screen::Tune | Screen::History | Screen::Session => {}
         }
     }
 
@@ -244,8 +301,12 @@ impl UiState {
 
     /// A text was pasted: it goes where text is typed, and nowhere else.
     pub(crate) fn paste(&mut self, text: &str) {
-        if self.context() == KeyContext::TYPE {
-            self.tasks.filter.insert(text.trim_end_matches(['\n', '\r']));
+        let text = text.trim_end_matches(['\n', '\r']);
+        match (self.context(), &mut self.goal) {
+            (KeyContext::TYPE, _) if self.screen == Screen::History => self.history.filter.insert(text),
+            (KeyContext::TYPE, _) => self.tasks.filter.insert(text),
+            (KeyContext::LINE, Some(goal)) => goal.paste(text),
+            _ => {}
         }
     }
 

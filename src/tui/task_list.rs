@@ -95,21 +95,12 @@ impl TaskList {
     /// An action while the filter is typed; false for one that has nothing to do with that.
     pub(crate) fn edit(&mut self, action: Action) -> bool {
         match action {
-            Action::Type(c) => self.filter.insert(c.encode_utf8(&mut [0; 4])),
-            Action::Erase => self.filter.erase(),
-            Action::EraseNext => self.filter.erase_next(),
-            Action::EraseWord => self.filter.erase_word(),
-            Action::EraseAll => self.filter.clear(),
-            Action::Left => self.filter.left(),
-            Action::Right => self.filter.right(),
-            Action::First => self.filter.home(),
-            Action::Last => self.filter.end(),
             Action::Open => self.typing = false,
             Action::Back => {
                 self.typing = false;
                 self.filter.clear();
             }
-            _ => return false,
+            _ => return self.filter.edit(action),
         }
         true
     }

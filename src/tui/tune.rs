@@ -2,19 +2,19 @@
 
 use crate::analysis::tuning::{MORE, RUNS, Tuning};
 use crate::session::view::{ArmView, Change, Mode, SessionCommand, SessionPhase, SessionView, Sweep, SweepCounts};
-use crate::tui::format;
 use crate::tui::model::{self, Model};
 use crate::tui::state::{Asked, Question, UiEffect, UiState};
+use crate::tui::{format, take_over};
 use crate::workload::model::{Work, Workload};
 
 /// The arm in the chosen pane.
-fn chosen<'a>(ui: &UiState, model: &'a Model) -> Option<(usize, &'a SessionView, &'a ArmView)> {
+pub(super) fn chosen<'a>(ui: &UiState, model: &'a Model) -> Option<(usize, &'a SessionView, &'a ArmView)> {
     let view = model.session.as_deref()?;
     let arm = *ui.pair.get(ui.focus)?;
     Some((arm, view, view.arms.get(arm)?))
 }
 
-fn none(ui: &mut UiState) -> Vec<UiEffect> {
+pub(super) fn none(ui: &mut UiState) -> Vec<UiEffect> {
     ui.say("no workload is open")
 }
 
@@ -35,6 +35,9 @@ pub(super) fn change(ui: &mut UiState, model: &Model, change: Change) -> Vec<UiE
     if let Some(count) = ui.count.get_mut(ui.focus) {
         *count = None;
     }
+    if take_over::goes_on(model) {
+        return take_over::with(ui, model, SessionCommand::ChangeWorkers { arm, change });
+    }
     if arm_view.live && !arm_view.capabilities.resize {
         ui.notice = Some(format!("{} cannot be resized while it runs: its next run", model::name(arm_view)));
     }
@@ -46,6 +49,9 @@ pub(super) fn same(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
     let Some((arm, _, view)) = chosen(ui, model) else { return none(ui) };
     let workers = view.workers_now();
     ui.count = [None; 2];
+    if take_over::goes_on(model) {
+        return take_over::with(ui, model, SessionCommand::SameWorkers(arm));
+    }
     let others = model.session.as_deref().map(|view| view.arms.as_slice()).unwrap_or_default();
     let single = others.iter().find(|arm| !has_worker_count(arm));
     let but = single.map(|arm| format!(" but {}", arm.spec.kind.word())).unwrap_or_default();
@@ -56,6 +62,9 @@ pub(super) fn same(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
 /// `m`.
 pub(super) fn baseline(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
     let Some((arm, of, view)) = chosen(ui, model) else { return none(ui) };
+    if model.searching().is_some() {
+        return busy(ui);
+    }
     if of.arms.len() < 2 {
         return ui.say("there is no other engine to compare with");
     }
@@ -63,12 +72,12 @@ pub(super) fn baseline(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
     vec![UiEffect::Send(SessionCommand::Baseline(arm))]
 }
 
-fn busy(ui: &mut UiState) -> Vec<UiEffect> {
+pub(super) fn busy(ui: &mut UiState) -> Vec<UiEffect> {
     ui.say("something is running: x stops it")
 }
 
 /// Tasks of one run.
-fn tasks(view: &SessionView) -> u64 {
+pub(super) fn tasks(view: &SessionView) -> u64 {
     let run = view.arms.iter().find_map(|arm| arm.latest()).map(|run| run.total);
     run.or_else(|| format::task_count(&view.workload)).unwrap_or(0)
 }
@@ -76,6 +85,10 @@ fn tasks(view: &SessionView) -> u64 {
 /// `s`: both arms on screen, in turn.
 pub(super) fn sweep(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
     let Some((_, view, _)) = chosen(ui, model) else { return none(ui) };
+    if model.searching().is_some() {
+        return busy(ui);
+    }
+    ui.search_page = None;
     if on_screen(ui, view).next().is_none() {
         let kind = view.arms.get(ui.pair[0]).map_or("it", |arm| arm.spec.kind.word());
         return ui.say(&format!("{kind} has one worker: there is nothing to sweep"));
@@ -99,7 +112,7 @@ pub(super) fn sweep(ui: &mut UiState, model: &Model) -> Vec<UiEffect> {
 }
 
 /// The arms in the panes that have a worker count.
-fn on_screen(ui: &UiState, view: &SessionView) -> impl Iterator<Item = usize> {
+pub(super) fn on_screen(ui: &UiState, view: &SessionView) -> impl Iterator<Item = usize> {
     let panes = view.arms.len().min(2);
     let resizable: Vec<bool> = view.arms.iter().map(has_worker_count).collect();
     ui.pair.into_iter().take(panes).filter(move |arm| resizable.get(*arm) == Some(&true))
@@ -168,6 +181,8 @@ pub(super) fn agreed(ui: &mut UiState, model: &Model, asked: Asked) -> Vec<UiEff
         }
         (Asked::MeasureChanged { .. }, Some(_)) => vec![UiEffect::Send(SessionCommand::Measure(None))],
         (Asked::RunAgain { mode, .. }, Some(_)) => ui.begin(mode),
+        // What was typed is looked for by who has read it.
+        (Asked::Look { .. } | Asked::LookInstead, Some(_)) => Vec::new(),
         (_, None) => none(ui),
     }
 }

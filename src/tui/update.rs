@@ -5,10 +5,12 @@ use crate::session::escalation::{Escalation, StopLevel};
 use crate::session::view::{Change, Mode, SessionCommand, SessionPhase};
 use crate::tui::DashboardEnd;
 use crate::tui::arms;
+use crate::tui::goal_line::Asks;
+use crate::tui::history::choice::Done;
 use crate::tui::keys::{Action, KeyContext};
 use crate::tui::model::{self, Model};
 use crate::tui::state::{Asked, PickerFocus, Question, Screen, UiEffect, UiState, shown};
-use crate::tui::tune;
+use crate::tui::{look, take_over, tune};
 use crate::workload::model::{FaultKind, OnTimeout, TaskClass};
 
 impl UiState {
@@ -24,8 +26,22 @@ impl UiState {
         let typing = self.context() == KeyContext::TYPE;
         self.notice = None;
         self.stopping = false;
-        if typing && self.tasks.edit(action) || self.tasks.act(action) {
+        if self.context().meets(KeyContext::HISTORY) || typing && self.screen == Screen::History {
+            if typing && self.history.edit(action) {
+                return Vec::new();
+            }
+            match self.history.act(&model.past, action) {
+                Done::Not => {}
+                Done::Yes => return Vec::new(),
+                Done::Said(words) => return self.say(words),
+            }
+        } else if typing && self.tasks.edit(action) || self.tasks.act(action) {
             return Vec::new();
+        }
+        if self.context() == KeyContext::LINE
+            && let Some(effects) = look::type_goal(self, model, action)
+        {
+            return effects;
         }
         match action {
             Action::Interrupt => return self.interrupt(model),
@@ -39,12 +55,14 @@ impl UiState {
             }
             Action::Help => self.help = if self.help.is_some() { None } else { Some(0) },
             Action::Quit => return self.quit(model),
-            Action::Back => self.back(model),
+            Action::Back => return self.back(model),
             Action::Yes => return self.answer(model),
             Action::No => self.question = None,
             Action::Main => self.screen = Screen::Main,
             Action::Tasks => self.show_tasks(model),
             Action::Tune => self.screen = Screen::Tune,
+            Action::History => self.screen = Screen::History,
+            Action::WriteComparison => return self.write_comparison(model),
             Action::Picker => {
                 self.before_picker = self.screen;
                 self.screen = Screen::Picker;
@@ -57,6 +75,7 @@ impl UiState {
             Action::First => self.step(model, isize::MIN / 2, last_scroll),
             Action::Last => self.step(model, isize::MAX / 2, last_scroll),
             Action::NextPane => self.next_pane(model),
+            Action::PreviousPane => self.previous_pane(model),
             Action::CycleArm => self.cycle_arm(model),
             Action::Freeze => self.frozen = if self.frozen.is_some() { None } else { model.session.clone() },
             Action::Run => return self.run(model, Mode::Interleaved),
@@ -69,6 +88,9 @@ impl UiState {
             Action::HalveWorkers => return tune::change(self, model, Change::Halve),
             Action::SameWorkers => return tune::same(self, model),
             Action::Sweep => return tune::sweep(self, model),
+            Action::SweepFields => return look::ask(self, model, Asks::Sweep),
+            Action::TuneFor => return look::ask(self, model, Asks::Goal),
+            Action::SearchPage => look::page(self, model),
             Action::Baseline => return tune::baseline(self, model),
             Action::KillWorker => return self.kill_worker(model),
             Action::OnTimeout => return self.on_timeout(model),
@@ -87,7 +109,10 @@ impl UiState {
             | Action::EraseWord
             | Action::EraseAll
             | Action::Left
-            | Action::Right => {}
+            | Action::Right
+            | Action::SetA
+            | Action::SetB
+            | Action::Differences => {}
         }
         Vec::new()
     }
@@ -126,14 +151,24 @@ impl UiState {
         vec![UiEffect::Leave(DashboardEnd::QUIT)]
     }
 
-    fn back(&mut self, model: &Model) {
+    fn back(&mut self, model: &Model) -> Vec<UiEffect> {
         if self.help.take().is_some() {
-            return;
+            return Vec::new();
+        }
+        let let_go = self.screen == Screen::Main && (self.frozen.is_some() || self.worker.iter().any(Option::is_some));
+        if let (Screen::Main | Screen::Tune, false) = (self.screen, let_go)
+            && take_over::is_tuning(model)
+        {
+            return take_over::now(self, model);
         }
         match self.screen {
+            Screen::Tune if self.search_page.is_some() => self.search_page = None,
             Screen::Detail => self.screen = Screen::Tasks,
             Screen::Tasks if self.tasks.back() => {}
-            Screen::Tasks | Screen::Tune => self.screen = Screen::Main,
+            Screen::Session => self.screen = Screen::History,
+            Screen::History if self.history.back() => {}
+            Screen::History if model.session.is_none() => self.screen = Screen::Picker,
+            Screen::Tasks | Screen::Tune | Screen::History => self.screen = Screen::Main,
             Screen::Main => {
                 self.frozen = None;
                 self.worker = [None; 2];
@@ -143,6 +178,7 @@ impl UiState {
             Screen::Picker if model.session.is_some() => self.screen = self.before_picker,
             Screen::Picker => {}
         }
+        Vec::new()
     }
 
     fn answer(&mut self, model: &Model) -> Vec<UiEffect> {
@@ -156,6 +192,9 @@ impl UiState {
             Some(Question::Replace(entry)) => {
                 self.notice = Some("stopping the comparison under way".to_owned());
                 vec![UiEffect::OpenNext(entry)]
+            }
+            Some(Question::Commands(Asked::Look { .. } | Asked::LookInstead)) => {
+                model.session.as_deref().map_or_else(Vec::new, |view| look::begin(self, view))
             }
             Some(Question::Commands(asked)) => tune::agreed(self, model, asked),
             Some(Question::Fault { arm, chosen }) => self.inject(model, arm, chosen),
@@ -183,8 +222,12 @@ impl UiState {
                 Vec::new()
             }
             Screen::Main => tune::measure_changed(self, model),
+            Screen::Tune if self.search_page.is_some() => {
+                self.say("v shows the worker counts: Enter measures one again")
+            }
             Screen::Tune => tune::measure(self, model),
-            Screen::Detail => Vec::new(),
+            Screen::History => self.open_session(model),
+            Screen::Detail | Screen::Session => Vec::new(),
         }
     }
 
@@ -194,8 +237,76 @@ impl UiState {
                 PickerFocus::List => PickerFocus::Preview,
                 PickerFocus::Preview => PickerFocus::List,
             };
-        } else if model.session.as_ref().is_some_and(|view| view.arms.len() > 1) {
-            self.focus = 1 - self.focus.min(1);
+        } else if self.pane() + 1 < self.panes(model) {
+            self.enter_pane(1);
+        } else {
+            self.enter_view(model, 1);
+            self.enter_pane(0);
+        }
+    }
+
+    fn previous_pane(&mut self, model: &Model) {
+        if self.pane() > 0 {
+            self.enter_pane(0);
+        } else {
+            self.enter_view(model, -1);
+            self.enter_pane(self.panes(model) - 1);
+        }
+    }
+
+    /// How many panes the view has that keys can act on.
+    fn panes(&self, model: &Model) -> usize {
+        let several = match self.screen {
+            Screen::Main | Screen::Tune => model.session.as_ref().is_some_and(|view| view.arms.len() > 1),
+            Screen::History => self.history.pair().is_some(),
+            _ => false,
+        };
+        1 + usize::from(several)
+    }
+
+    fn pane(&self) -> usize {
+        match self.screen {
+            Screen::Main | Screen::Tune => self.focus.min(1),
+            Screen::History => usize::from(self.history.on_comparison),
+            _ => 0,
+        }
+    }
+
+    fn enter_pane(&mut self, pane: usize) {
+        match self.screen {
+            Screen::Main | Screen::Tune => self.focus = pane,
+            Screen::History => (self.history.on_comparison, self.history.scroll) = (pane > 0, 0),
+            _ => {}
+        }
+    }
+
+    /// The view after the one that is shown, or before it; behind the last comes the first.
+    fn enter_view(&mut self, model: &Model, by: isize) {
+        let views = Screen::VIEWS;
+        // Without a workload there is nothing but what was measured before.
+        if model.session.is_none() {
+            return;
+        }
+        let at = views.iter().position(|view| *view == self.screen.view()).unwrap_or(0);
+        let next = (at + views.len()).saturating_add_signed(by) % views.len();
+        match views.get(next).copied() {
+            Some(Screen::Tasks) => self.show_tasks(model),
+            Some(view) => self.screen = view,
+            None => {}
+        }
+    }
+
+    fn open_session(&mut self, model: &Model) -> Vec<UiEffect> {
+        let Some(line) = self.history.line(&model.past) else { return self.say("there is nothing to open") };
+        (self.history.open, self.history.scroll) = (Some(line.id), 0);
+        self.screen = Screen::Session;
+        Vec::new()
+    }
+
+    fn write_comparison(&mut self, model: &Model) -> Vec<UiEffect> {
+        match self.history.pair() {
+            Some((a, b)) if model.past.failed.is_none() => vec![UiEffect::WriteComparison(a, b)],
+            _ => self.say("a and b set the two lines whose comparison is written"),
         }
     }
 
@@ -232,9 +343,14 @@ impl UiState {
                 self.preview_scroll = 0;
             }
             Screen::Main => self.step_worker(model, by),
-            Screen::Tune => tune::step(self, model, by),
+            Screen::Tune => match &mut self.search_page {
+                Some(scroll) => *scroll = moved(*scroll, last_scroll),
+                None => tune::step(self, model, by),
+            },
             Screen::Tasks => self.step_attempt(model, by),
             Screen::Detail => self.tasks.scroll = moved(self.tasks.scroll, last_scroll),
+            Screen::History if !self.history.on_comparison => self.history.step(&model.past, by),
+            Screen::History | Screen::Session => self.history.scroll = moved(self.history.scroll, last_scroll),
         }
     }
 
@@ -312,7 +428,8 @@ impl UiState {
             return self.say("nothing is running");
         }
         self.asked.key();
-        self.notice = Some("stopping; x again kills".to_owned());
+        let words = if take_over::is_tuning(model) { take_over::words(model) } else { "stopping".to_owned() };
+        self.notice = Some(format!("{words}; x again kills"));
         self.stopping = true;
         vec![UiEffect::Send(SessionCommand::Stop)]
     }

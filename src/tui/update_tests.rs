@@ -12,7 +12,8 @@ use crate::workload::model::{CommandLine, FaultKind, OnTimeout, Work};
 fn open(view: SessionView) -> (UiState, Model) {
     let mut ui = UiState { size: (80, 24), ..UiState::default() };
     ui.opened(&view);
-    (ui, Model { catalogue: Arc::new(fixture::catalogue()), session: Some(Arc::new(view)) })
+    let (catalogue, session) = (Arc::new(fixture::catalogue()), Some(Arc::new(view)));
+    (ui, Model { catalogue, session, ..Model::default() })
 }
 
 /// As the event loop does it.
@@ -509,4 +510,52 @@ fn the_picker_keeps_its_place_and_goes_back_to_where_it_was_opened() {
     assert_eq!(ui.entry, 2);
     press(&mut ui, &model, &[Action::Back, Action::Open, Action::Picker, Action::Back]);
     assert_eq!((ui.screen, chosen(&ui)), (Screen::Detail, (6, 17)));
+}
+
+#[test]
+fn tab_goes_through_all_panes_and_views_and_back() {
+    let (mut ui, mut model) = open(fixture::running());
+    model.past = fixture::past::with_comparison(&[]);
+    ui.history.sides = [Some(fixture::past::A), Some(fixture::past::B)];
+    let place = |ui: &UiState| (ui.screen, ui.pane());
+    let mut seen = vec![place(&ui)];
+    for _ in 0..7 {
+        let _moved = update(&mut ui, &model, Action::NextPane);
+        seen.push(place(&ui));
+    }
+    let views: Vec<Screen> = seen.iter().map(|(screen, _)| *screen).collect();
+    use Screen::{History, Main, Tasks, Tune};
+    assert_eq!(views, [Main, Main, Tasks, Tune, Tune, History, History, Main]);
+    assert_eq!(seen[7], seen[0]);
+    for before in seen[..7].iter().rev() {
+        let _moved = update(&mut ui, &model, Action::PreviousPane);
+        assert_eq!(place(&ui), *before);
+    }
+}
+
+#[test]
+fn escape_leads_out_of_the_history_step_by_step() {
+    let (mut ui, mut model) = open(fixture::running());
+    model.past = fixture::past::with_comparison(&[]);
+    let _shown = update(&mut ui, &model, Action::History);
+    ui.history.filter.insert("cpu");
+    assert_eq!(update(&mut ui, &model, Action::WriteComparison), []);
+    assert!(ui.notice.as_ref().is_some_and(|notice| notice.contains("a and b")));
+    let (a, b) = (fixture::past::A, fixture::past::B);
+    for action in [Action::SetA, Action::Down, Action::Down, Action::SetB] {
+        let _effects = update(&mut ui, &model, action);
+    }
+    assert_eq!(update(&mut ui, &model, Action::WriteComparison), [UiEffect::WriteComparison(a, b)]);
+    let _opened = update(&mut ui, &model, Action::Open);
+    assert_eq!((ui.screen, ui.history.open), (Screen::Session, Some(11)));
+    for (screen, filter) in [(Screen::History, "cpu"), (Screen::History, ""), (Screen::Main, "")] {
+        let _back = update(&mut ui, &model, Action::Back);
+        assert_eq!((ui.screen, ui.history.filter.text()), (screen, filter));
+    }
+    // What is typed is the filter's, and a run is stopped from here too.
+    let _typed = [Action::History, Action::Filter, Action::Type('x')].map(|action| update(&mut ui, &model, action));
+    ui.paste("yz\n");
+    assert_eq!((ui.context(), ui.history.filter.text()), (KeyContext::TYPE, "xyz"));
+    let _kept = update(&mut ui, &model, Action::Open);
+    assert_eq!(update(&mut ui, &model, Action::Stop), [UiEffect::Send(SessionCommand::Stop)]);
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::os::pipe::Sink;
-use crate::workload::items::unlinked_file;
+use crate::workload::items::temporary_file;
 
 /// Most bytes of a stream in memory.
 pub(crate) const MOST_IN_MEMORY: usize = 64 * 1024;
@@ -32,6 +32,13 @@ pub(crate) struct SpooledOutput {
 pub struct ProgramOutput {
     pub(crate) stdout: SpooledOutput,
     pub(crate) stderr: SpooledOutput,
+}
+
+impl ProgramOutput {
+    /// Whether nothing was written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stdout.length() == 0 && self.stderr.length() == 0
+    }
 }
 
 /// The paths at which the streams of a program are taken by somebody else.
@@ -121,7 +128,7 @@ impl SpooledOutput {
             }
             let mut file = match &self.path {
                 Some(path) => create(path)?,
-                None => unlinked_file(&std::env::temp_dir())?,
+                None => temporary_file()?,
             };
             file.write_all(&std::mem::take(&mut self.memory))?;
             self.file = Some(file);

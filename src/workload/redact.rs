@@ -3,7 +3,7 @@
 
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 
-use crate::workload::yaml::Tree;
+use crate::workload::yaml::{Tree, names_env};
 
 /// What stands in the place of a value that is not told.
 pub(crate) const REDACTED: &str = "(not kept)";
@@ -61,12 +61,6 @@ fn swept(tree: &mut Tree, taken: &mut Vec<String>) -> bool {
         *values = Tree::Seq(vec![Tree::Text(REDACTED.to_owned())]);
     };
     of_env.map(of_one).count() > 0
-}
-
-/// Whether the path of a field leads into an `env`.
-#[must_use]
-pub(crate) fn names_env(path: &str) -> bool {
-    path.split(['.', '[', ']']).any(|part| part == "env")
 }
 
 /// The environment of an interpreter.

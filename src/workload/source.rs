@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::workload::bundled;
 use crate::workload::diagnostic::{Diagnostic, Diagnostics};
-use crate::workload::items::Live;
+use crate::workload::items::{Live, LiveFormat};
 use crate::workload::load::{self, LARGEST_FILE, Loaded, NamedFiles};
 use crate::workload::model::{Work, Workload};
 use crate::workload::text::neutral;
@@ -40,7 +40,7 @@ pub(crate) struct Source {
     pub(crate) world_writable: bool,
     /// Whether its items may be those of standard input: it is to be run at once.
     pub(crate) reads_input: bool,
-    /// Whether lines of it may be taken while they are still coming.
+    /// Whether items on it may be taken while they are still coming.
     pub(crate) streams_input: bool,
     /// Whether it is one of those inside the program.
     is_bundled: bool,
@@ -253,7 +253,7 @@ fn text_up_to(from: impl Read, name: &str, most: u64) -> Result<String, SourceEr
 ///
 /// # Errors
 /// All problems, as diagnostics.
-/// `streams_input`: lines of standard input may be taken while they are still coming ([`Workload::live`]).
+/// `streams_input`: items on standard input may be taken while they are still coming ([`Workload::live`]).
 pub(crate) fn load(
     name_or_path: &str,
     allow_exec: bool,
@@ -319,7 +319,7 @@ struct Beside<'a> {
     folder: Option<&'a Path>,
     /// Whether standard input may be read.
     reads_input: bool,
-    /// Whether lines of it may be taken while they are still coming.
+    /// Whether items on it may be taken while they are still coming.
     streams_input: bool,
     /// Whether the workload is a bundled one, whose files may be inside the program too.
     is_bundled: bool,
@@ -355,12 +355,8 @@ impl NamedFiles for Beside<'_> {
             .map_err(in_short)
     }
 
-    fn live(&self, name: &str, separator: u8) -> Result<Option<Arc<Live>>, String> {
-        if is_standard_input(name) && self.reads_input && self.streams_input {
-            input::live(separator)
-        } else {
-            Ok(None)
-        }
+    fn live(&self, name: &str, format: LiveFormat) -> Result<Option<Arc<Live>>, String> {
+        if is_standard_input(name) && self.reads_input && self.streams_input { input::live(format) } else { Ok(None) }
     }
 
     fn folder(&self) -> Result<PathBuf, String> {

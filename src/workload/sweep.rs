@@ -22,6 +22,17 @@ pub struct Dimension {
     pub values: Vec<String>,
 }
 
+impl Dimension {
+    /// As it may be told: what an environment holds may be a secret, so its values have numbers.
+    pub(crate) fn as_told(&self) -> Self {
+        let mut told = self.clone();
+        if yaml::names_env(&told.path) {
+            (1..).zip(&mut told.values).for_each(|(number, value)| *value = format!("#{number}"));
+        }
+        told
+    }
+}
+
 impl std::str::FromStr for Dimension {
     type Err = String;
 
@@ -30,6 +41,18 @@ impl std::str::FromStr for Dimension {
             return Err("must be PATH=VALUES, such as chunksize=1,4,16 or workers=1..8".to_owned());
         };
         Self::new(path.trim(), self::values(values)?)
+    }
+}
+
+impl std::fmt::Display for Dimension {
+    /// As it is typed.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let needs_list = |value: &String| value.contains([',', ' ', '[', '{']);
+        let all = self.values.join(if self.values.iter().any(needs_list) { ", " } else { "," });
+        match self.values.iter().any(needs_list) {
+            true => write!(f, "{}=[{all}]", self.path),
+            false => write!(f, "{}={all}", self.path),
+        }
     }
 }
 
@@ -71,6 +94,30 @@ impl Dimension {
             return format!("{path}={{ dist: constant, value: {value} }}");
         }
         format!("{path}={value}")
+    }
+}
+
+/// Several fields with their values in one line, a space between them: `chunksize=1,4 workers=1..4`.
+///
+/// # Errors
+/// What is wrong, for people.
+pub(crate) fn line(text: &str) -> Result<Vec<Dimension>, String> {
+    let mut fields: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let path = word.split_once('=').map_or("", |(path, _)| path);
+        let begins = !path.is_empty() && path.chars().all(|c| c.is_alphanumeric() || "_-.*[]".contains(c));
+        match fields.last_mut().filter(|_| !begins) {
+            // A value may have spaces.
+            Some(field) => field.extend([" ", word]),
+            None => fields.push(word.to_owned()),
+        }
+    }
+    let all: Vec<Dimension> = fields.iter().map(|field| field.parse()).collect::<Result<_, _>>()?;
+    let twice = all.iter().enumerate().find(|(place, one)| all.iter().take(*place).any(|other| other.path == one.path));
+    match (twice, all.is_empty()) {
+        (Some((_, twice)), _) => Err(format!("{} is there twice", twice.path)),
+        (None, true) => Err("must be FIELD=VALUES, such as chunksize=1,4,16 or workers=1..8".to_owned()),
+        (None, false) => Ok(all),
     }
 }
 
@@ -146,6 +193,9 @@ fn range(whole: &str, first: &str, rest: &str) -> Result<Vec<String>, String> {
         .take(MOST + 1)
         .map(|value| format!("{}{last_unit}", short(value)))
         .collect();
+    if values.len() == 1 && first < last {
+        return Err(format!("{whole} is one value: steps are 1 without a factor, as in {whole}x2"));
+    }
     Ok(values)
 }
 
@@ -208,6 +258,20 @@ mod tests {
     }
 
     #[test]
+    fn several_fields_stand_in_a_line() {
+        let text = "chunksize=auto,1 workers=1..3 tasks.a.args=[{ n: 1 }, { n: 2 }]";
+        let fields = line(text).unwrap();
+        let counts: Vec<usize> = fields.iter().map(|field| field.values.len()).collect();
+        assert_eq!(counts, [2, 3, 2]);
+        let shown: Vec<String> = fields.iter().map(ToString::to_string).collect();
+        assert_eq!(line(&shown.join(" ")), Ok(fields), "what is shown can be typed: {shown:?}");
+        for (text, words) in [("", "FIELD=VALUES"), ("chunksize", "PATH=VALUES"), ("a=1 a=2", "a is there twice")] {
+            let wrong = line(text).expect_err(text);
+            assert!(wrong.contains(words), "{text}: {wrong}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         for (text, words) in [
             ("chunksize", "PATH=VALUES"),
@@ -221,6 +285,8 @@ mod tests {
             ("service_time=1us..8msx2", "two units"),
             ("chunksize=1..501", "501 values; 500"),
             ("chunksize=1..", "no range"),
+            ("service_time=0.1ms..1ms", "is one value"),
+            ("service_time=1ms..1.5msx2", "is one value"),
             ("measure.repeats=1,2", "the same for all points"),
         ] {
             let wrong = read(text).expect_err(text);

@@ -8,7 +8,6 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::workload::redact;
 use crate::workload::text::shortened;
 
 /// A value of a YAML document.
@@ -95,9 +94,10 @@ struct Shown<'a> {
     place: Place,
 }
 
-/// Whether a swept field is in an `env`.
-fn names_env(field: &Tree) -> bool {
-    matches!(field, Tree::Text(path) if redact::names_env(path))
+/// Whether the path of a field leads into an `env`.
+#[must_use]
+pub(crate) fn names_env(path: &str) -> bool {
+    path.split(['.', '[', ']']).any(|part| part == "env")
 }
 
 /// Stands for a value of `env`.
@@ -115,7 +115,7 @@ impl Serialize for Shown<'_> {
                     Place::File | Place::Engine if named("python") => Place::Python,
                     Place::Task | Place::Python if named("env") => Place::Env,
                     Place::File if named("sweep") => Place::Sweep,
-                    Place::Sweep if names_env(key) => Place::Env,
+                    Place::Sweep if matches!(key, Tree::Text(path) if names_env(path)) => Place::Env,
                     Place::Env => Place::Env,
                     _ => Place::Elsewhere,
                 };

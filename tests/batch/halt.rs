@@ -46,6 +46,15 @@ fn enough_successes_are_a_success() {
 }
 
 #[test]
+fn what_is_wrong_with_items_that_a_halted_run_does_not_come_to_is_none_of_its() {
+    let folder = workload("{csv: \"-\"}", "sleep 0.2", "");
+    // All of it is there before the first has ended.
+    let output = shell(&folder, "printf 'n\\na\\nb\\nc,d\\n' | POOLSCOPE run w.yaml --workers 1 --halt soon,done=1 -q");
+    code(&output, 0);
+    assert_eq!((done(&folder), text(&output.stderr).as_str()), (vec!["a".to_owned()], ""));
+}
+
+#[test]
 fn what_is_no_rule_is_refused() {
     let folder = workload("[a]", "true", "");
     for halt in ["now", "now,fail=0", "later,fail=1", "now,fail=101%"] {

@@ -30,6 +30,105 @@ fn what_has_come_is_done_while_the_rest_is_still_to_come() {
 }
 
 #[test]
+fn rows_and_values_are_begun_as_they_come_and_a_bad_one_ends_them() {
+    for (engine, source, head, rows, bad, error) in [
+        (
+            "process",
+            "csv",
+            "name,n\\n",
+            ["\"a b\",1\\n", "c,2\\n"],
+            "\"d\\n,3\\n",
+            "a quote that opens in line 4 is never closed",
+        ),
+        (
+            "pool",
+            "csv",
+            "name,n\\n",
+            ["\"a b\",1\\n", "c,2\\n"],
+            "d\\ne,4\\n",
+            "line 4 has 1 fields, and the header has 2",
+        ),
+        (
+            "process",
+            "jsonl",
+            "",
+            ["{\"name\":\"a b\",\"n\":1}\\n", "{\"name\":\"c\",\"n\":2}\\n"],
+            "{\"name\":\"d\"}\\n{\"name\":\"e\",\"n\":1}\\n",
+            "item 3 has no `n`",
+        ),
+    ] {
+        let folder = workload(&format!("{{{source}: \"-\"}}"), "echo {item.name}={item.n}", "");
+        let [first, second] = rows;
+        // Each is done before the next one comes.
+        let wait = |count: u32| format!("until [ \"$(wc -l < log)\" -gt {count} ]; do sleep 0.01; done");
+        let producer = format!(
+            "touch log; printf '{head}'; sleep 0.1; printf '{first}'; {}; printf '{second}'; {}; printf '{bad}'",
+            wait(1),
+            wait(2)
+        );
+        let script = format!("({producer}) | timeout 20 POOLSCOPE run w.yaml --engine {engine} -q --joblog log");
+        let output = shell(&folder, &script);
+        code(&output, 3);
+        assert_eq!(text(&output.stdout), "a b=1\nc=2\n", "{engine} {source}");
+        let said = text(&output.stderr);
+        assert!(said.contains("the items on standard input: ") && said.contains(error), "{engine} {source}: {said}");
+        assert_eq!(entries(&folder, "log").len(), 2, "{engine} {source}");
+        // What names a field that is not there is refused before anything is begun, and so is what is no header.
+        for (script, input) in [("{item.m}", format!("{head}{first}")), ("{item}", "a,a\\n1,2\\n".to_owned())] {
+            let refused = workload(&format!("{{{source}: \"-\"}}"), script, "");
+            let output = shell(&refused, &format!("printf '{input}' | POOLSCOPE run w.yaml -q"));
+            code(&output, 2);
+            assert!(done(&refused).is_empty(), "{source}: {}", text(&output.stderr));
+        }
+    }
+}
+
+#[test]
+fn rows_and_values_are_the_same_tasks_as_those_of_a_file() {
+    for (source, items) in [("csv", "n\n1\n\"2\n3\"\n"), ("jsonl", "{\"n\":1}\n\n{\"n\":[2, 3]}\n")] {
+        let result = |name: &str| {
+            let folder = workload(&format!("{{{source}: \"{name}\"}}"), "echo {item.n}", "");
+            fs::write(folder.path("items"), items).unwrap();
+            json(&shell(&folder, "POOLSCOPE run w.yaml -q --format json < items"))
+        };
+        let (from_input, from_file) = (result("-"), result("items"));
+        for part in ["/workload/stream_hash", "/workload/tasks", "/arms/0/runs/0/results_hash"] {
+            assert!(from_file.pointer(part).is_some(), "{part}: {from_file}");
+            assert_eq!(from_input.pointer(part), from_file.pointer(part), "{source}: {part}");
+        }
+    }
+}
+
+#[test]
+fn without_a_place_for_temporary_files_it_is_said_which_and_nothing_is_begun() {
+    for source in ["lines", "csv", "jsonl"] {
+        let folder = workload(&format!("{{{source}: \"-\"}}"), "true", "");
+        for resume in ["", "--resume log"] {
+            let script = format!("printf 'a\\n1\\n' | TMPDIR=/nowhere POOLSCOPE run w.yaml -q {resume}");
+            let output = shell(&folder, &script);
+            code(&output, 2);
+            let said = text(&output.stderr);
+            assert!(said.contains("making a temporary file in /nowhere (TMPDIR): No such file"), "{source}: {said}");
+        }
+        assert!(done(&folder).is_empty(), "{source}");
+    }
+    let folder = workload("[a]", "true", "");
+    let output = shell(&folder, "TMPDIR=/nowhere POOLSCOPE run w.yaml -q --engine pool");
+    code(&output, 2);
+    let said = text(&output.stderr);
+    assert!(said.contains("making a folder in /nowhere (TMPDIR): No such file"), "{said}");
+    // No place for a file: what does not fit is what ends the items.
+    let folder = reading();
+    let script = "{ echo a; head -c 3000000 /dev/zero | tr '\\0' '\\n'; } | \
+                  { trap '' XFSZ; ulimit -f 2048; exec POOLSCOPE run w.yaml -q; }";
+    let output = shell(&folder, script);
+    code(&output, 3);
+    let said = text(&output.stderr);
+    assert!(said.contains("standard input: cannot be kept: writing a temporary file in "), "{said}");
+    assert_eq!(done(&folder), ["a"]);
+}
+
+#[test]
 fn they_are_the_same_tasks_as_those_of_a_file() {
     let folder = reading();
     fs::write(folder.path("items"), "a\n\nb\r\nc\n").unwrap();

@@ -88,6 +88,37 @@ fn what_cannot_be_a_joblog_is_refused_before_anything_is_done() {
 }
 
 #[test]
+fn a_log_is_ours_before_it_is_read() {
+    let folder = workload("[a]", "true", "");
+    // Whoever writes to it now may be about to write anything: what it has is not looked at.
+    fs::write(folder.path("log"), "Seq\tHost\nnonsense\n").unwrap();
+    let log = fs::File::options().append(true).open(folder.path("log")).unwrap();
+    log.lock().unwrap();
+    for option in ["--joblog", "--resume"] {
+        let output = shell(&folder, &format!("POOLSCOPE run w.yaml {option} log -q"));
+        code(&output, 2);
+        let said = text(&output.stderr);
+        assert!(said.contains("another Poolscope is writing to it") && !said.contains("no joblog"), "{said}");
+    }
+    drop(log);
+    let said = text(&shell(&folder, "POOLSCOPE run w.yaml --resume log -q").stderr);
+    assert!(said.contains("is no joblog"), "{said}");
+    assert!(lines(&folder, "done").is_empty());
+}
+
+#[test]
+fn a_log_that_is_removed_meanwhile_is_missed() {
+    for engine in ["process", "pool"] {
+        let folder = workload("[a, b]", "rm -f log", "");
+        let output = shell(&folder, &format!("POOLSCOPE run w.yaml --engine {engine} --joblog log -q"));
+        code(&output, 3);
+        let said = text(&output.stderr);
+        assert!(said.contains("the joblog cannot be written: log: it was removed while"), "{engine}: {said}");
+        assert_eq!(lines(&folder, "done").len(), 2, "{engine}: what there was to do is done");
+    }
+}
+
+#[test]
 fn several_runs_are_no_batch() {
     let folder = workload("[a]", "true", "");
     for (call, instead) in [

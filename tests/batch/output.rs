@@ -1,5 +1,6 @@
 //! What tasks write: given out whole, in order where that is asked for, and never lost without a word.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::Read as _;
 use std::process::Stdio;
@@ -50,6 +51,57 @@ fn of_a_task_that_is_tried_again_or_ended_nothing_is_given_out() {
         let folder = workload("[again, slow]", script, more);
         let output = shell(&folder, &format!("POOLSCOPE run w.yaml --engine {engine} -q"));
         assert_eq!(text(&output.stdout), "again 0.2\n", "{engine}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn what_was_cut_off_is_given_out_by_no_engine() {
+    // More than anybody holds in memory is there of one when the other halts the run, or when its own time is over.
+    let script = "echo out {item}; case {item} in slow) head -c 200000 /dev/zero; touch begun; exec sleep 30;; \
+                  *) until test -e begun; do sleep 0.02; done; exit 1;; esac";
+    for engine in ENGINES {
+        for (items, how, given) in
+            [("[slow, bad]", "--halt now,fail=1", "out bad\n"), ("[slow]", "--set tasks.0.timeout=1500ms", "")]
+        {
+            let folder = workload(items, script, ", grace_period: 100ms");
+            let call = format!("POOLSCOPE run w.yaml --engine {engine} --set engines.1.chunksize=1 {how} -q");
+            let output = shell(&folder, &call);
+            assert!(matches!(output.status.code(), Some(1 | 3)), "{engine} {how}: {:?}", output.status);
+            assert!(folder.path("begun").exists(), "{engine} {how}");
+            let out = text(&output.stdout);
+            assert!(out == given, "{engine} {how}: {} bytes, {}", out.len(), text(&output.stderr));
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_never_goes_on_keeps_nobody_from_ending_it() {
+    // The tasks end, or are ended; what they have written has nowhere to go, and the next interrupt is the last one.
+    for (count, interrupts) in [(4, 1), (100, 2)] {
+        let items: Vec<u32> = (0..count).collect();
+        let script = "head -c 60000 /dev/zero; test {item} -lt 4 || sleep 30";
+        let folder = workload(&serde_json::to_string(&items).unwrap(), script, ", grace_period: 50ms");
+        let mut run = folder.run("process", &["--joblog", "log"]);
+        let run = run.current_dir(folder.as_path()).stdout(Stdio::piped()).spawn().unwrap();
+        let (id, run) = (run.id(), RefCell::new(run));
+        let interrupt = || {
+            let pid = rustix::process::Pid::from_raw(id as i32).unwrap();
+            rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        };
+        until("the first tasks have ended", || done(&folder).len() >= 4);
+        if interrupts == 2 {
+            until("others are in work", || done(&folder).len() >= 6);
+            interrupt();
+        }
+        // Then nothing is left to do but to write.
+        until("signals end it again", || {
+            let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+            u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << 1) == 0
+        });
+        interrupt();
+        until("its end", || run.borrow_mut().try_wait().unwrap().is_some());
+        assert!(!run.into_inner().wait().unwrap().success());
     }
 }
 

@@ -119,7 +119,17 @@ fn an_export_has_everything_and_a_table_a_line_for_each_run() {
         code(&output, 0);
         text(&output.stdout)
     };
-    let all: Value = serde_json::from_str(&export(&[])).unwrap();
+    let written = export(&[]);
+    let all: Value = serde_json::from_str(&written).unwrap();
+    assert_eq!(written, format!("{all:#}\n"), "piece by piece it is the same document");
+    assert_eq!(
+        export(&["--workload", "other"]),
+        format!("{:#}\n", serde_json::json!({ "schema": all["schema"], "sessions": [], "version": all["version"] }))
+    );
+    assert_eq!(
+        serde_json::from_str::<Value>(&export(&["2", "2"])).unwrap()["sessions"],
+        serde_json::json!([all["sessions"][1]])
+    );
     let sessions = all["sessions"].as_array().unwrap();
     assert_eq!((&all["schema"], sessions.len()), (&"poolscope.history/1".into(), 2));
     assert_eq!(sessions[0]["result"]["schema"], "poolscope.result/1");
@@ -133,6 +143,59 @@ fn an_export_has_everything_and_a_table_a_line_for_each_run() {
     // Percentiles over all tasks come out of the histograms.
     let shown = stage.history(&["show", "1"]);
     assert_eq!(shown["session"]["arms"][1]["latency_of_all_tasks"]["count"], 150, "{shown:#}");
+}
+
+#[test]
+fn no_result_takes_the_place_of_the_history() {
+    let stage = Stage::with_sessions(1);
+    std::os::unix::fs::symlink(stage.db(), stage.path("link")).unwrap();
+    std::fs::hard_link(stage.db(), stage.path("hard")).unwrap();
+    for name in ["history.db", "history.db-wal", "history.db-shm", "link", "hard"] {
+        for verb in
+            [&["history", "export"][..], &["history", "list"], &["history", "show", "1"], &["run", "w.yaml", "--quiet"]]
+        {
+            let output = stage.run(&[verb, &["--output", name]].concat());
+            code(&output, 2);
+            assert!(text(&output.stderr).contains("cannot be written to"), "{}", text(&output.stderr));
+        }
+    }
+    assert_eq!(stage.sessions().len(), 1);
+    code(&stage.run(&["history", "export", "--output", "history.json"]), 0);
+    let written: Value = serde_json::from_slice(&std::fs::read(stage.path("history.json")).unwrap()).unwrap();
+    assert_eq!(written["sessions"][0]["id"], 1);
+    assert!(!names(stage.0.path()).iter().any(|name| name.ends_with(".tmp")));
+}
+
+#[test]
+fn what_a_check_has_not_seen_is_said() {
+    let stage = Stage::with_sessions(2);
+    code(&stage.run(&["history", "baseline", "set", "1"]), 0);
+    stage.plant(1, 100.0, 0.01);
+    stage.plant(2, 100.0, 0.01);
+    let check = |more: &[&str]| stage.run(&[&["history", "check", "quick"], more].concat());
+    code(&check(&["--strict"]), 0);
+    // A run in which nothing succeeded is in no ratio.
+    let one_run = "(SELECT min(runs.id) FROM runs JOIN arms ON arms.id = runs.arm WHERE session = 2)";
+    stage.sql(&format!("UPDATE runs SET throughput = 0 WHERE id = {one_run}"));
+    let failed = check(&[]);
+    code(&failed, 1);
+    assert!(
+        text(&failed.stdout).contains("1 of 3 runs of pool in this session are in no mean"),
+        "{}",
+        text(&failed.stdout)
+    );
+    let compared = stage.history(&["compare", "1", "2"]);
+    assert_eq!(compared["arms"][0]["figures"][0]["left_out"], serde_json::json!([0, 1]));
+    // An arm that the baseline has and the session does not, and the other way round.
+    stage.sql("UPDATE runs SET throughput = 100 WHERE throughput = 0");
+    stage.sql("UPDATE arms SET name = 'renamed' WHERE session = 2 AND name = 'process'");
+    let missing = check(&[]);
+    code(&missing, 0);
+    let page = text(&missing.stdout);
+    assert!(page.contains("NOT CHECKED: process@2") && page.contains("renamed@2 is not in the baseline"), "{page}");
+    let document = super::support::cli::json_after(&check(&["--strict", "--format", "json"]), 4);
+    assert_eq!(document["checked"][0]["not_checked"][0], "process@2");
+    assert!(stage.history(&["compare", "1", "2"])["warnings"].to_string().contains("process@2 is in A alone"));
 }
 
 #[test]

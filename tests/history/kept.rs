@@ -62,6 +62,29 @@ fn every_command_keeps_its_counted_runs_with_all_figures() {
 }
 
 #[test]
+fn a_search_keeps_its_sessions_and_a_check_passes_over_them() {
+    let stage = Stage::new(QUICK);
+    code(&stage.run(&["run", "w.yaml", "--quiet", "--engine", "pool"]), 0);
+    let tune = ["tune", "w.yaml", "--quiet", "--engine", "pool", "--repeats", "1", "--target", "max<1h"];
+    code(&stage.run(&[&tune[..], &["--no-history"]].concat()), 0);
+    assert_eq!(stage.sessions().len(), 1);
+    code(&stage.run(&tune), 0);
+    let sessions = stage.sessions();
+    assert!(sessions.len() > 1 && sessions[1..].iter().all(|session| session["verb"] == "tune"), "{sessions:#?}");
+    assert!(sessions.iter().all(|session| session["state"] == "finished"), "{sessions:#?}");
+    let shown = stage.history(&["show", "2"]);
+    assert_eq!(shown["session"]["result"]["schema"], "poolscope.sweep/1");
+    assert!(!shown["session"]["arms"][0]["runs"].as_array().unwrap().is_empty());
+    code(&stage.run(&["run", "w.yaml", "--quiet", "--engine", "pool"]), 0);
+    code(&stage.run(&tune), 0);
+    code(&stage.run(&["history", "baseline", "set", "1"]), 0);
+    let checked = stage.history(&["check", "quick"]);
+    let run = sessions.len() + 1;
+    assert_eq!(checked["checked"].as_array().unwrap().len(), 1, "{checked:#}");
+    assert_eq!(checked["checked"][0]["session"]["id"], run);
+}
+
+#[test]
 fn no_value_of_an_environment_is_in_the_file() {
     let stage = Stage::new(
         "version: 1\nname: secret\ntasks:\n  - { name: t, kind: command, command: [\"true\"], count: 2, env: { TOKEN: sesame } }\n",

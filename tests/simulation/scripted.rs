@@ -1,5 +1,6 @@
 //! Single cases by hand: exactly which effect comes at which moment.
 
+mod halted;
 mod late;
 mod leaving;
 mod millions;

@@ -101,6 +101,27 @@ fn none_or_some_needs_no_interval() {
 }
 
 #[test]
+fn another_arm_that_has_none_of_it_is_a_limit_in_the_unit_of_the_figure() {
+    let ghosts = |cpu: &[u64]| -> Vec<Run> {
+        let of = |cpu: &u64| Ghosts { cpu: Duration::from_millis(*cpu), ..Ghosts::default() };
+        cpu.iter().map(|cpu| Arc::new(Snapshot { ghosts: of(cpu), ..snapshot() })).collect()
+    };
+    let list = |op: &str| format!("{{ metric: ghost_cpu, engine: pool, op: '{op}', than: process, factor: 2 }}");
+    let found = &checked(&list("<="), &ghosts(&[40, 41, 39]), &ghosts(&[0, 0, 0]))[0];
+    assert_eq!(
+        (found.judgement.word(), found.unit, found.limit, found.margin),
+        ("fails", Unit::Seconds, Some(0.0), None)
+    );
+    assert!(found.measured.is_some_and(|cpu| (cpu - 0.04).abs() < 1e-9), "{found:?}");
+    assert!(found.ci95.is_some_and(|(low, high)| low > 0.03 && high < 0.05), "{found:?}");
+    let found = &checked(&list("<"), &ghosts(&[0, 0, 0]), &ghosts(&[20, 21, 19]))[0];
+    assert_eq!((found.judgement.word(), found.measured.map(|cpu| cpu.abs() < 1e-9)), ("holds", Some(true)));
+    assert!(found.limit.is_some_and(|limit| (limit - 0.04).abs() < 1e-9), "twice 20 ms: {found:?}");
+    let none = ghosts(&[0, 0, 0]);
+    assert_eq!((words(&list("<="), &none, &none), words(&list("<"), &none, &none)), (vec!["holds"], vec!["fails"]));
+}
+
+#[test]
 fn another_arm_is_a_limit_in_pairs_of_runs() {
     // Both get slower all the time; in every round the pool is 1.2 times as fast.
     let pool = rates(&[120.0, 96.0, 72.0, 60.5]);

@@ -168,7 +168,10 @@ pub(crate) fn meets(point: &Point, target: Target) -> Meets {
 pub(crate) fn figure(point: &Point, target: Target) -> Option<String> {
     match target {
         Target::Throughput => None,
-        Target::Memory { .. } => Some(format!("{} of memory", units::format_size(point.peak_pss_bytes?))),
+        Target::Memory { .. } => Some(match point.peak_pss_bytes {
+            Some(peak) => format!("{} of memory", units::format_size(peak)),
+            None => "memory unknown".to_owned(),
+        }),
         Target::Latency { percentile, .. } => {
             let mut runs: Vec<Duration> =
                 point.sojourns.iter().filter(|run| run.count > 0).map(|run| percentile.of(run)).collect();
@@ -281,13 +284,19 @@ pub(crate) fn found(tuning: &Tuning, target: Target, bounds: Bounds) -> Found {
             match of.advice.workers() {
                 None => Found { met: Some(false), ..nothing("even the smallest count takes more memory") },
                 Some(workers) => {
-                    let met = matches!(of.advice, Advice::Use { .. }).then_some(true);
+                    let seen = tuning.point(workers).is_some_and(|point| meets(point, target) == Meets::Yes);
+                    let met = (seen && matches!(of.advice, Advice::Use { .. })).then_some(true);
+                    let unseen = if seen {
+                        String::new()
+                    } else {
+                        format!("; its memory is unknown: no run with {workers} was long enough to look at it")
+                    };
                     let limit = if most < bounds.most {
                         format!("; {most} is the most that the limit leaves room for")
                     } else {
                         String::new()
                     };
-                    Found { workers: Some(workers), met, why: format!("{}: {}{limit}", of.headline(), of.why) }
+                    Found { workers: Some(workers), met, why: format!("{}: {}{limit}{unseen}", of.headline(), of.why) }
                 }
             }
         }
@@ -322,6 +331,31 @@ pub(crate) fn found(tuning: &Tuning, target: Target, bounds: Bounds) -> Found {
             }
         }
     }
+}
+
+impl Found {
+    /// The same in a few words.
+    #[must_use]
+    pub(crate) fn words(&self, target: Target) -> String {
+        match (self.workers, self.met) {
+            (Some(workers), Some(true)) => format!("{target}: USE {workers}"),
+            (Some(workers), Some(false)) => format!("{target} IS NOT MET, {workers} comes closest"),
+            (Some(workers), None) => format!("{target}: {workers} is the best so far"),
+            (None, _) => format!("{target}: nothing found"),
+        }
+    }
+}
+
+/// Of several arms, each with its rate, the fastest of those that meet the target, or else of all: its place. Of a target that
+/// is no limit of a latency, what is not settled yet may be the fastest.
+#[must_use]
+pub(crate) fn best<'a>(arms: impl Iterator<Item = (Option<f64>, &'a Found)>, target: Target) -> Option<usize> {
+    let has_limit = matches!(target, Target::Latency { .. });
+    let meets = |found: &Found| found.met == Some(true) || !has_limit && found.met != Some(false);
+    let arms: Vec<(bool, f64)> = arms.map(|(rate, found)| (meets(found), rate.unwrap_or(0.0))).collect();
+    let any = arms.iter().any(|(meets, _)| *meets);
+    let open = arms.iter().enumerate().filter(|(_, (meets, _))| *meets || !any);
+    open.max_by(|(_, one), (_, other)| one.1.total_cmp(&other.1)).map(|(place, _)| place)
 }
 
 #[cfg(test)]
@@ -421,5 +455,20 @@ mod tests {
         assert!(found.why.contains("9 is the most that the limit leaves room for"), "{}", found.why);
         let (_, _, none) = search(target, |workers, _| (1.0, 0, u64::from(workers) << 31));
         assert_eq!((none.workers, none.met), (None, Some(false)), "{}", none.why);
+    }
+
+    #[test]
+    fn a_count_whose_memory_was_never_seen_does_not_meet_a_limit() {
+        let target = "memory<1GiB".parse().unwrap();
+        let mut points: Vec<Point> = [(1, 50.0), (2, 100.0), (4, 101.0)]
+            .map(|(workers, rate)| point(workers, &[rate, rate * 1.001, rate * 0.999], &[], 50 << 20))
+            .to_vec();
+        let of = |points: &[Point]| found(&Tuning::of(points.to_vec(), BOUNDS), target, BOUNDS);
+        assert_eq!((of(&points).workers, of(&points).met), (Some(2), Some(true)));
+        points[1].peak_pss_bytes = None;
+        let unseen = of(&points);
+        assert_eq!((unseen.workers, unseen.met), (Some(2), None), "{}", unseen.why);
+        assert!(unseen.why.contains("its memory is unknown"), "{}", unseen.why);
+        assert_eq!(figure(&points[1], target).as_deref(), Some("memory unknown"));
     }
 }

@@ -247,6 +247,18 @@ mod sentences {
         );
         let starting = why(|point| point.worker_time.startup *= 300, BOUNDS);
         assert!(starting.starts_with("start-up bound: 75 %"), "{starting}");
+        for (set, words) in [
+            (
+                (|time| time.dispatch = time.work * 3) as fn(&mut WorkerTime),
+                "dispatch bound: 75 % of worker time passes",
+            ),
+            (|time| time.initializing = time.work * 3, "initializers: 75 % of worker time is theirs"),
+            (|time| time.ghost = time.work * 3, "ghosts: 75 % of worker time goes into"),
+            (|time| time.carrying = time.work * 3, "bytes: 75 % of worker time goes into"),
+        ] {
+            let said = why(|point| set(&mut point.worker_time), BOUNDS);
+            assert!(said.starts_with(words), "{said}");
+        }
         let throttled =
             why(|point| point.suspect = vec!["the CPU quota of its cgroup held the run up (3 times)".into()], BOUNDS);
         assert!(throttled.starts_with("throttled"), "{throttled}");
@@ -276,6 +288,14 @@ mod sentences {
         assert_eq!(truth(few, 387.0), "only 2 tasks for each of 8 workers: some idle while others still work");
         let idle = truth(|point| point.worker_time.idle *= 300, 387.0);
         assert!(idle.contains("handing out the tasks is the limit, and 16 workers gain nothing"), "{idle}");
+        let parts = |point: &mut Point| {
+            let second = Duration::from_secs(1);
+            (point.worker_time.work, point.worker_time.ghost) = (second * 58, second * 20);
+            (point.worker_time.initializing, point.worker_time.carrying) = (second * 15, second * 5);
+        };
+        let said = truth(parts, 387.0);
+        let shares = "58 % of the time (1 % start-up, 15 % initializing, 20 % ghosts, 5 % bytes of tasks, 1 % idle)";
+        assert!(said.contains(shares), "{said}");
         let open = why(|point| point.worker_time.idle *= 100, Bounds { open_arrivals: true, ..BOUNDS });
         assert!(open.contains("keep up with the arrivals"), "{open}");
     }
@@ -292,6 +312,22 @@ fn the_worse_half_is_dropped_where_it_is_clearly_worse() {
         (&[Some(1.0)], &[]),
         (&[], &[]),
     ] {
-        assert_eq!(clearly_bad(rates), dropped, "{rates:?}");
+        let tried = |rate: &Option<f64>| Tried { rate: *rate, runs: 1, suspect: 0 };
+        assert_eq!(clearly_bad(&rates.iter().map(tried).collect::<Vec<_>>()), dropped, "{rates:?}");
     }
+}
+
+#[test]
+fn disturbed_rivals_make_a_recommendation_suspect() {
+    let of = |disturbed: u32| {
+        let mut points = points(&[(1, 48.0), (2, 96.0), (4, 191.0), (8, 387.0), (12, 389.0), (16, 388.0)]);
+        for point in points.iter_mut().filter(|point| point.workers == disturbed) {
+            point.suspect = vec!["other programs used 1.1 of 2 cores".to_owned()];
+        }
+        let tuning = Tuning::of(points, BOUNDS);
+        assert_eq!(tuning.advice, Advice::Use { workers: 8, best: 12 });
+        tuning.is_suspect()
+    };
+    let found: Vec<u32> = [1, 2, 4, 8, 12, 16].into_iter().filter(|workers| of(*workers)).collect();
+    assert_eq!(found, [4, 8, 12, 16], "one worker is no rival of eight");
 }

@@ -1,6 +1,7 @@
 //! Why a worker count is as fast as it is, in one sentence with its figures.
 
 use super::{Advice, BUSY, Bounds, Point};
+use crate::analysis::shares::{Shares, percent};
 
 /// Share of the usable cores below which they idle.
 const IDLE: f64 = 0.5;
@@ -142,6 +143,9 @@ fn hard_limit(point: &Point, bounds: Bounds) -> Option<String> {
     if saturated {
         return Some(format!("the cores are busy ({}): more workers only share them", busy(point, bounds)));
     }
+    if let Some(limit) = overhead(&Shares::of(&point.worker_time)) {
+        return Some(limit);
+    }
     if point.no_core_is_free(bounds) {
         let (used, others) = (busy(point, bounds), point.others.unwrap_or(0.0));
         return Some(format!("no core is free: {used} busy with these tasks, {others:.1} with other programs"));
@@ -154,21 +158,28 @@ fn hard_limit(point: &Point, bounds: Bounds) -> Option<String> {
     })
 }
 
+/// What else than start-up, work and waiting takes most of the time of workers.
+fn overhead(shares: &Shares) -> Option<String> {
+    let parts = [
+        (shares.dispatch, "dispatch bound", "passes between handing a task out and its first instruction"),
+        (shares.initializing, "initializers", "is theirs: fewer workers, or tasks for longer, pay for them"),
+        (shares.ghosts, "ghosts", "goes into tasks whose callers had given up"),
+        (shares.bytes, "bytes", "goes into those of tasks and results"),
+    ];
+    let (share, name, words) = parts.into_iter().find(|(share, ..)| *share > STARTUP)?;
+    Some(format!("{name}: {} of worker time {words}", percent(share)))
+}
+
 /// What is known of a count by itself.
 fn state(point: &Point, bounds: Bounds) -> String {
     hard_limit(point, bounds).unwrap_or_else(|| working(point))
 }
 
 fn working(point: &Point) -> String {
-    let (work, startup, idle) = point.worker_time.shares();
-    let shares = (percent(work), percent(startup), percent(idle));
-    let dispatch = match point.worker_time.dispatch_share() {
-        share if share < 0.005 => String::new(),
-        share => format!("{} dispatch, ", percent(share)),
-    };
+    let shares = Shares::of(&point.worker_time);
     let verb = if point.workers == 1 { "works" } else { "work" };
-    let workers = workers(point.workers);
-    format!("{workers} {verb} {} of the time ({} start-up, {dispatch}{} idle)", shares.0, shares.1, shares.2)
+    let (workers, work) = (workers(point.workers), percent(shares.work));
+    format!("{workers} {verb} {work} of the time ({})", shares.beside_work())
 }
 
 fn busy(point: &Point, bounds: Bounds) -> String {
@@ -181,8 +192,4 @@ fn is(count: u32) -> String {
 
 fn workers(count: u32) -> String {
     format!("{count} worker{}", if count == 1 { "" } else { "s" })
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
 }

@@ -9,7 +9,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -77,6 +77,14 @@ pub(super) struct Joblog {
 }
 
 impl Joblog {
+    /// The file itself, to be looked at ([`is_gone`]) when it is not written to any more.
+    ///
+    /// # Errors
+    /// When no descriptor is left.
+    pub(super) fn itself(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
     /// Opens one, or begins it. What it holds already stays; `note` is told of a torn last line.
     ///
     /// # Errors
@@ -130,6 +138,11 @@ impl Joblog {
         self.file.set_len(length.saturating_sub(written as u64))?;
         Err(io::ErrorKind::StorageFull.into())
     }
+}
+
+/// Whether somebody has removed it: nobody will ever read what was written.
+pub(super) fn is_gone(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
 }
 
 /// A file that begins otherwise is somebody's, and not a joblog.
@@ -217,8 +230,14 @@ mod tests {
         assert!(Joblog::open(folder.path(), |_| {}).is_err());
         let log = folder.path().join("log");
         let first = Joblog::open(&log, |_| {}).unwrap();
+        let file = first.itself().unwrap();
+        assert!(!is_gone(&file));
         let refused = Joblog::open(&log, |_| {}).unwrap_err();
         assert!(refused.contains("another Poolscope"), "{refused}");
+        fs::rename(&log, folder.path().join("elsewhere")).unwrap();
+        assert!(!is_gone(&file), "it can be read there");
+        fs::remove_file(folder.path().join("elsewhere")).unwrap();
+        assert!(is_gone(&file));
         drop(first);
     }
 }

@@ -1,9 +1,10 @@
 //! A run as a batch: what has ended is written down as it ends, so that the rest can be done later.
 //!
 //! `joblog` is the file, `resume` reads it, `identity` says what a task is whatever its number. The engine tells
-//! `observer`, which hands it to the thread of `writer`; that gives out what tasks write (`output`), asks the session to wait
+//! `observer`, which hands it to the thread of `writer`; that gives out what tasks write (`output`, `held`), asks the session to wait
 //! where it cannot keep up, and to end where it cannot write any more. Nothing in here runs or judges anything.
 
+mod held;
 mod identity;
 mod joblog;
 pub(super) mod live;
@@ -13,6 +14,7 @@ mod resume;
 mod shell_words;
 mod writer;
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
@@ -49,6 +51,8 @@ pub(super) struct Batch {
     /// Whether what tasks write goes to standard output.
     pub(super) gives_output: bool,
     writer: Option<JoinHandle<Result<(), Problem>>>,
+    /// The joblog and its name.
+    joblog: Option<(File, String)>,
     /// Where workers leave what programs have written, and who removes it if this process cannot.
     _folder: Option<(PrivateFolder, Keeper)>,
 }
@@ -112,16 +116,20 @@ pub(super) fn prepare(arguments: &BatchArgs, workload: &mut Workload, output_is_
         let backlog = backlog.clone();
         live.wake_with(move || backlog.ask(Ask::MoreTasks));
     }
+    let keeps_order = arguments.keep_order && gives_output;
+    let teller = Teller::new(sender, backlog.clone(), joblog.is_some() || keeps_order);
+    let itself = joblog.as_ref().map(|log| io::Result::Ok((log.itself()?, log.name.clone()))).transpose();
+    let itself = itself.map_err(|error| told(format!("the joblog: {error}")))?;
     let writer = Writer {
         log: Log { joblog, identities },
-        backlog: backlog.clone(),
+        backlog,
         outlet: Outlet::default(),
-        turns: (arguments.keep_order && gives_output).then(|| Turns::new(workload.batch.done.clone())),
+        turns: keeps_order.then(|| Turns::new(workload.batch.done.clone())),
         folder: folder.as_ref().map(|(folder, _)| folder.path().to_owned()),
     };
     let thread = threads::start("batch", move || writer.write(&receiver));
     let writer = thread.map_err(|error| told(format!("the thread that writes down what has ended: {error}")))?;
-    Ok(Some(Batch { teller: Teller::new(sender, backlog), asks, gives_output, writer: Some(writer), _folder: folder }))
+    Ok(Some(Batch { teller, asks, gives_output, writer: Some(writer), joblog: itself, _folder: folder }))
 }
 
 /// Has all that commands write handed on. Workers leave it in a folder, which is removed whatever becomes of this process.
@@ -179,7 +187,12 @@ impl Batch {
         // Whoever reads what tasks write may never go on.
         target::release_ending();
         match self.writer.take().map(JoinHandle::join) {
-            None | Some(Ok(Ok(()))) => Ok(()),
+            None | Some(Ok(Ok(()))) => match self.joblog.take().filter(|(file, _)| joblog::is_gone(file)) {
+                None => Ok(()),
+                Some((_, name)) => {
+                    Err(Problem::Joblog(name, io::Error::other("it was removed while it was written to")))
+                }
+            },
             Some(Ok(Err(problem))) => Err(problem),
             Some(Err(panic)) => std::panic::resume_unwind(panic),
         }

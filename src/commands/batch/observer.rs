@@ -8,6 +8,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::engine::event::{EngineView, Event, Moment, Observer};
@@ -43,7 +44,7 @@ impl Waiting {
 }
 
 /// A task that has ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Ended {
     pub(super) index: TaskIndex,
     pub(super) class: ClassId,
@@ -122,6 +123,8 @@ fn size(output: Option<&ProgramOutput>) -> u64 {
 pub(super) struct Teller {
     sender: Sender<Told>,
     backlog: Backlog,
+    /// Whether there is something to write down of a task that has written nothing.
+    tells_quiet: bool,
     /// What programs have written whose outcome is not told yet.
     wrote: HashMap<TaskIndex, Arc<ProgramOutput>>,
 }
@@ -133,8 +136,8 @@ impl ObserveRuns for Teller {
 }
 
 impl Teller {
-    pub(super) fn new(sender: Sender<Told>, backlog: Backlog) -> Self {
-        Self { sender, backlog, wrote: HashMap::new() }
+    pub(super) fn new(sender: Sender<Told>, backlog: Backlog, tells_quiet: bool) -> Self {
+        Self { sender, backlog, tells_quiet, wrote: HashMap::new() }
     }
 
     pub(super) fn tell(&self, told: Told) {
@@ -144,6 +147,9 @@ impl Teller {
 
     fn ended(&mut self, ended: Ended) {
         let output = if self.wrote.is_empty() { None } else { self.wrote.remove(&ended.index) };
+        if !self.tells_quiet && output.as_ref().is_some_and(|output| output.is_empty()) {
+            return;
+        }
         self.backlog.grows(output.as_deref());
         self.tell(Told::Ended(ended, output));
     }
@@ -194,4 +200,35 @@ impl Observer for Teller {
 fn since_epoch(now: Moment, moment: Moment) -> Duration {
     let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     epoch.saturating_sub(now.since(moment))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    fn is_much(ask: Ask) -> bool {
+        let Ask::Backlog(waiting) = ask else { panic!("{ask:?}") };
+        waiting.is_much()
+    }
+
+    #[test]
+    fn whoever_is_asked_to_wait_sees_how_much_there_is_when_the_asking_is_heard() {
+        let (asks, mut heard) = unbounded_channel();
+        let backlog = Backlog::new(asks);
+        let tasks = MOST_WAITING / EACH;
+        (0..tasks).for_each(|_| backlog.grows(None));
+        assert!(is_much(heard.try_recv().unwrap()), "so much is held up");
+        assert!(heard.try_recv().is_err(), "it is asked once");
+        (0..=tasks / 2).for_each(|_| backlog.shrinks(None));
+        assert!(!is_much(heard.try_recv().unwrap()), "it goes on");
+        assert!(heard.try_recv().is_err(), "it is asked once");
+        // Both ask before anybody hears: whichever is heard last, what counts is how it is then.
+        (0..tasks / 2 + 1).for_each(|_| backlog.grows(None));
+        (0..tasks).for_each(|_| backlog.shrinks(None));
+        let mut both = vec![heard.try_recv().unwrap(), heard.try_recv().unwrap()];
+        both.reverse();
+        assert_eq!(both.into_iter().map(is_much).collect::<Vec<_>>(), [false, false]);
+    }
 }

@@ -1,26 +1,19 @@
 //! What tasks write, given out whole: standard output of a task to ours, its standard error to ours, never two tasks' mixed.
 //!
-//! In the order in which they end, or with `--keep-order` in that of their items. What has to wait for its turn is in memory as
-//! long as that is little, and in one file without a name beyond that: what is kept in memory for each of them then is where it
-//! is.
+//! In the order in which they end, or with `--keep-order` in that of their items: what has to wait for its turn is [`Held`].
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use indicatif::ProgressBar;
 use rustix::event::{PollFd, PollFlags, poll};
 
+use super::held::Held;
 use super::observer::Ended;
-use crate::worker::spooled_output::{ProgramOutput, SpooledOutput};
-use crate::workload::items::unlinked_file;
+use crate::worker::spooled_output::ProgramOutput;
 use crate::workload::model::TaskIndex;
 use crate::workload::task_set::TaskSet;
-
-/// Most bytes of memory for what waits for its turn.
-const MOST_HELD: usize = 16 << 20;
 
 /// Why what tasks have written cannot be given out.
 #[derive(Debug)]
@@ -48,7 +41,7 @@ pub(super) struct Outlet {
 
 impl Outlet {
     pub(super) fn give(&self, output: &ProgramOutput) -> Result<(), Stuck> {
-        if output.stdout.length() == 0 && output.stderr.length() == 0 {
+        if output.is_empty() {
             return Ok(());
         }
         match &self.bar {
@@ -102,18 +95,6 @@ fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// What waits for its turn.
-#[derive(Debug)]
-enum Held {
-    Output(Arc<ProgramOutput>),
-    /// In the common file from here on: so many bytes of standard output, and so many of standard error behind them.
-    Spooled {
-        from: u64,
-        stdout: u64,
-        stderr: u64,
-    },
-}
-
 /// Gives out in the order of the items.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
@@ -121,10 +102,9 @@ pub(super) struct Turns {
     next: TaskIndex,
     /// Those that never come.
     skipped: Option<Arc<TaskSet>>,
-    waiting: BTreeMap<TaskIndex, (Ended, Held)>,
-    in_memory: usize,
-    spool: Option<File>,
-    spooled: u64,
+    /// Those behind it that have ended and have written nothing, a bit for each.
+    quiet: TaskSet,
+    held: Held,
 }
 
 impl Turns {
@@ -132,7 +112,8 @@ impl Turns {
         Self { skipped, ..Self::default() }
     }
 
-    /// A task has ended: gives out what has its turn now. `written` is told of each.
+    /// A task has ended: gives out what has its turn now. `written` is told of each when nothing of it is missing: one that
+    /// has written nothing has no turn to wait for.
     pub(super) fn ended<E: From<Stuck>>(
         &mut self,
         ended: Ended,
@@ -140,19 +121,22 @@ impl Turns {
         outlet: &Outlet,
         mut written: impl FnMut(Ended) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.skip();
-        if ended.index != self.next {
-            return self.hold(ended, output).map_err(|error| Stuck::Held(error).into());
-        }
-        outlet.give(&output)?;
-        written(ended)?;
-        self.next += 1;
-        self.skip();
-        while let Some((ended, held)) = self.waiting.remove(&self.next) {
-            self.give_held(&held, outlet)?;
+        self.pass();
+        let index = ended.index;
+        if output.is_empty() {
+            written(ended)?;
+            self.quiet.insert(index);
+        } else if index == self.next {
+            outlet.give(&output)?;
             written(ended)?;
             self.next += 1;
-            self.skip();
+        } else {
+            return self.held.put(ended, output).map_err(|error| Stuck::Held(error).into());
+        }
+        self.pass();
+        while self.give(self.next, outlet, &mut written)? {
+            self.next += 1;
+            self.pass();
         }
         Ok(())
     }
@@ -163,75 +147,32 @@ impl Turns {
         outlet: &Outlet,
         mut written: impl FnMut(Ended) -> Result<(), E>,
     ) -> Result<(), E> {
-        for (_, (ended, held)) in std::mem::take(&mut self.waiting) {
-            self.give_held(&held, outlet)?;
-            written(ended)?;
+        while let Some(first) = self.held.first() {
+            self.give(first, outlet, &mut written)?;
         }
         Ok(())
     }
 
-    fn skip(&mut self) {
-        while self.skipped.as_ref().is_some_and(|skipped| skipped.contains(self.next)) {
+    /// Passes by what has nothing to give.
+    fn pass(&mut self) {
+        let skipped = |index| self.skipped.as_ref().is_some_and(|skipped| skipped.contains(index));
+        while self.quiet.contains(self.next) || skipped(self.next) {
             self.next += 1;
         }
     }
 
-    fn hold(&mut self, ended: Ended, output: Arc<ProgramOutput>) -> io::Result<()> {
-        let memory = output.stdout.in_memory() + output.stderr.in_memory();
-        let whole = (memory as u64) == output.stdout.length() + output.stderr.length();
-        // A file of each task would be too many.
-        let held = if whole && self.in_memory + memory <= MOST_HELD {
-            self.in_memory += memory;
-            Held::Output(output)
-        } else {
-            self.spool(&output)?
-        };
-        self.waiting.insert(ended.index, (ended, held));
-        Ok(())
-    }
-
-    fn spool(&mut self, output: &ProgramOutput) -> io::Result<Held> {
-        let mut file = match self.spool.take() {
-            Some(file) => file,
-            None => unlinked_file(&std::env::temp_dir())?,
-        };
-        let held = Held::Spooled { from: self.spooled, stdout: output.stdout.length(), stderr: output.stderr.length() };
-        for stream in [&output.stdout, &output.stderr] {
-            stream.each_piece(|piece| file.write_all(piece))?;
-            self.spooled += stream.length();
-        }
-        self.spool = Some(file);
-        Ok(held)
-    }
-
-    fn give_held(&mut self, held: &Held, outlet: &Outlet) -> Result<(), Stuck> {
-        match held {
-            Held::Output(output) => {
-                self.in_memory -= output.stdout.in_memory() + output.stderr.in_memory();
-                outlet.give(output)
-            }
-            Held::Spooled { from, stdout, stderr } => {
-                let Some(file) = &self.spool else { return Ok(()) };
-                let part = |from: u64, length: u64| -> io::Result<SpooledOutput> {
-                    Ok(SpooledOutput::part_of(file.try_clone()?, from, length))
-                };
-                let output = ProgramOutput { stdout: part(*from, *stdout)?, stderr: part(from + stdout, *stderr)? };
-                outlet.give(&output)?;
-                self.give_back(*from, stdout + stderr);
-                Ok(())
-            }
-        }
-    }
-
-    /// What was given out takes up no room any more, where the file system can do that.
-    fn give_back(&self, from: u64, length: u64) {
-        #[cfg(target_os = "linux")]
-        if let Some(file) = &self.spool {
-            use rustix::fs::{FallocateFlags, fallocate};
-            let _ = fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, from, length.max(1));
-        }
-        #[cfg(not(target_os = "linux"))]
-        let _ = (from, length);
+    /// Gives out one that has waited; says whether it was there.
+    fn give<E: From<Stuck>>(
+        &mut self,
+        index: TaskIndex,
+        outlet: &Outlet,
+        written: &mut impl FnMut(Ended) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let Some(turn) = self.held.take(index).map_err(Stuck::Held)? else { return Ok(false) };
+        outlet.give(&turn.output)?;
+        self.held.let_go(&turn);
+        written(turn.ended)?;
+        Ok(true)
     }
 }
 
@@ -239,35 +180,49 @@ impl Turns {
 mod tests {
     use super::*;
     use crate::engine::outcome::Outcome;
+    use crate::os::pipe::Sink as _;
 
     fn ended(index: TaskIndex) -> Ended {
         Ended { index, ..Ended::never_began(index, 0, Outcome::Succeeded) }
     }
 
+    fn wrote(bytes: &[u8]) -> Arc<ProgramOutput> {
+        let mut output = ProgramOutput::default();
+        // Standard error of a test is nobody's.
+        output.stderr.push(bytes);
+        Arc::new(output)
+    }
+
     #[test]
-    fn what_waits_is_in_memory_or_in_the_file_and_comes_in_order() {
+    fn what_has_written_comes_in_order_and_the_line_of_what_has_not_waits_for_nothing() {
         let mut skipped = TaskSet::default();
         skipped.insert(0);
         skipped.insert(3);
         let mut turns = Turns::new(Some(Arc::new(skipped)));
         let mut order = Vec::new();
         let outlet = Outlet::default();
-        for index in [4, 2, 5, 1, 7] {
-            let output = ProgramOutput::default();
+        for (index, output) in [(4, &b" "[..]), (2, b""), (6, b""), (5, b" "), (1, b" "), (9, b" "), (7, b""), (8, b"")]
+        {
             turns
-                .ended(ended(index), Arc::new(output), &outlet, |ended| {
+                .ended(ended(index), wrote(output), &outlet, |ended| {
                     order.push(ended.index);
                     Ok::<(), Stuck>(())
                 })
                 .unwrap();
         }
-        assert_eq!(order, [1, 2, 4, 5]);
+        assert_eq!(order, [2, 6, 1, 4, 5, 7, 8, 9]);
+        for index in [13, 11] {
+            turns
+                .ended(ended(index), wrote(b" "), &outlet, |_| panic!("10 is missing"))
+                .map_err(|_: Stuck| ())
+                .unwrap();
+        }
         turns
             .rest(&outlet, |ended| {
                 order.push(ended.index);
                 Ok::<(), Stuck>(())
             })
             .unwrap();
-        assert_eq!(order, [1, 2, 4, 5, 7], "what never came holds up nothing at the end");
+        assert_eq!(order[8..], [11, 13], "what never came holds up nothing at the end");
     }
 }

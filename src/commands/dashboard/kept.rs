@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::cli::Keep;
 use crate::commands::keep::{self, Keeper, Over};
 use crate::commands::{drive, measured};
+use crate::history::record::SessionId;
 use crate::os::host::Host;
 use crate::report;
 use crate::session::stream::SharedStream;
@@ -15,13 +16,23 @@ use crate::session::view::SessionView;
 use crate::tui::model;
 use crate::workload::model::Workload;
 
+/// A session that may go on.
+struct Pending {
+    keeper: Keeper,
+    view: watch::Receiver<Arc<SessionView>>,
+    /// What was kept of it.
+    kept: Option<Arc<SessionView>>,
+}
+
 /// Sessions that were opened and are not kept yet.
 #[derive(Clone, Default)]
 pub(super) struct KeptSessions(Arc<Mutex<Open>>);
 
 #[derive(Default)]
 struct Open {
-    sessions: Vec<(Keeper, watch::Receiver<Arc<SessionView>>)>,
+    sessions: Vec<Pending>,
+    /// Numbers in the history of those that are kept.
+    ids: Vec<SessionId>,
     notes: Vec<String>,
 }
 
@@ -36,8 +47,31 @@ impl KeptSessions {
     pub(super) fn opened(&self, keeper: Keeper, view: watch::Receiver<Arc<SessionView>>) {
         self.with(|open| {
             open.close(false, |view| view.has_changed().is_err());
-            open.sessions.push((keeper, view));
+            open.sessions.push(Pending { keeper, view, kept: None });
         });
+    }
+
+    /// Keeps what was measured until now in sessions in which nothing runs; they may go on.
+    pub(super) fn keep(&self) {
+        self.with(|open| {
+            let Open { sessions, notes, .. } = open;
+            for pending in sessions {
+                let view = Arc::clone(&pending.view.borrow());
+                let known = pending.kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, &view));
+                if pending.keeper.keeps() && view.phase.is_over() && model::was_measured(&view) && !known {
+                    keep_one(&mut pending.keeper, &view, true, |note| add(notes, note));
+                    pending.kept = Some(view);
+                }
+            }
+        });
+    }
+
+    /// The numbers of all of them in the history.
+    pub(super) fn ids(&self) -> Vec<SessionId> {
+        self.with(|open| {
+            let pending = open.sessions.iter().filter_map(|pending| pending.keeper.id());
+            open.ids.iter().copied().chain(pending).collect()
+        })
     }
 
     /// Keeps all that is left; `hurry`: a signal wants the program to end.
@@ -56,27 +90,34 @@ impl KeptSessions {
 
 impl Open {
     fn note(&mut self, note: &str) {
-        // Every session may meet the same.
-        if !self.notes.iter().any(|told| told == note) {
-            self.notes.push(note.to_owned());
-        }
+        add(&mut self.notes, note);
     }
 
     fn close(&mut self, hurry: bool, is_over: impl Fn(&watch::Receiver<Arc<SessionView>>) -> bool) {
-        for (keeper, view) in self.sessions.extract_if(.., |(_, view)| is_over(view)).collect::<Vec<_>>() {
+        let over = self.sessions.extract_if(.., |pending| is_over(&pending.view));
+        for Pending { mut keeper, view, .. } in over.collect::<Vec<_>>() {
             let view = Arc::clone(&view.borrow());
-            keep_one(keeper, &view, hurry, |note| self.note(note));
+            if !keeper.keeps() {
+                continue;
+            }
+            if !model::was_measured(&view) {
+                keeper.forget();
+                continue;
+            }
+            keep_one(&mut keeper, &view, hurry, |note| self.note(note));
+            self.ids.extend(keeper.id());
         }
     }
 }
 
-fn keep_one(keeper: Keeper, view: &SessionView, hurry: bool, told: impl FnOnce(&str)) {
-    if !keeper.keeps() {
-        return;
+/// Every session may meet the same.
+fn add(notes: &mut Vec<String>, note: &str) {
+    if !notes.iter().any(|told| told == note) {
+        notes.push(note.to_owned());
     }
-    if !model::was_measured(view) {
-        return keeper.forget();
-    }
+}
+
+fn keep_one(keeper: &mut Keeper, view: &SessionView, hurry: bool, told: impl FnOnce(&str)) {
     let stream_hash = SharedStream::new(&view.workload).hash().to_owned();
     let ending = drive::ending(view, None);
     let result = report::json::text(&measured::results_of(view, stream_hash.clone(), ending.clone()));

@@ -28,6 +28,7 @@ pub(super) fn execute(arguments: &BaselineArgs) -> Prepared<ExitReason> {
             let baseline = store.set_baseline(&session).map_err(refused)?;
             deliver(
                 place,
+                &store,
                 || line("set", &store, &baseline),
                 || table::document(json!({ "baselines": [document(&baseline)] })),
             )
@@ -40,7 +41,7 @@ pub(super) fn execute(arguments: &BaselineArgs) -> Prepared<ExitReason> {
                 all => all.iter().map(|baseline| line("is", &store, baseline)).collect(),
             };
             let json = || table::document(json!({ "baselines": all.iter().map(document).collect::<Vec<_>>() }));
-            deliver(place, text, json)
+            deliver(place, &store, text, json)
         }
         BaselineVerb::Clear { workload, place } => {
             let mut store = open(place.db.as_deref())?;
@@ -49,7 +50,7 @@ pub(super) fn execute(arguments: &BaselineArgs) -> Prepared<ExitReason> {
                 return Err(ExitReason::BadInput);
             }
             let text = || format!("the baseline of {} is cleared\n", clean::line(workload));
-            deliver(place, text, || table::document(json!({ "baselines": [] })))
+            deliver(place, &store, text, || table::document(json!({ "baselines": [] })))
         }
     }
 }

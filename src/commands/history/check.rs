@@ -1,18 +1,21 @@
 //! `poolscope history check`: a session against the baseline of its workload, and those between them.
 
+use std::ops::ControlFlow;
+
 use serde_json::{Value, json};
 
 use super::compare::{change, head, shown};
-use super::contrast::{Contrast, Figure, contrasts, together};
+use super::contrast::{Contrast, Figure, apart, contrasts, together};
 use super::{deliver, open, refused, session, table};
 use crate::analysis::holm::holm;
 use crate::analysis::verdict::ALPHA;
 use crate::cli::RegressionArgs;
 use crate::commands::prepare::Prepared;
+use crate::commands::tune::VERB as TUNE;
 use crate::commands::{ExitReason, write};
 use crate::history::Store;
 use crate::history::comparable;
-use crate::history::query::Filter;
+use crate::history::query::{Filter, Order};
 use crate::history::record::Session;
 use crate::report::clean;
 use crate::report::text::table::{pad, pad_left};
@@ -47,6 +50,8 @@ struct Checked<'a> {
     contrasts: Vec<Contrast<'a>>,
     /// Of each figure of each contrast in turn.
     outcomes: Vec<Outcome>,
+    /// Arms of the baseline that this session has not run, and those that it alone has: nothing is said of either.
+    apart: [Vec<String>; 2],
 }
 
 pub(super) fn execute(arguments: &RegressionArgs) -> Prepared<ExitReason> {
@@ -91,15 +96,17 @@ pub(super) fn execute(arguments: &RegressionArgs) -> Prepared<ExitReason> {
         }))
     };
     let page = || page(&baseline, &checked, &differences.warned, arguments.margin);
-    let delivered = deliver(place, page, json)?;
+    let delivered = deliver(place, &store, page, json)?;
     let suspect = newest.contrasts.iter().any(|contrast| {
         let runs = || contrast.a.complete().chain(contrast.b.complete());
         runs().any(|run| !run.suspect.is_empty()) || comparable::fails(contrast.b)
     });
+    // What was not measured cannot be said to hold.
+    let unsure = suspect || !newest.apart[0].is_empty();
     let exit = match newest.outcome() {
         Outcome::Regression => ExitReason::Failed,
         Outcome::TooNoisy if arguments.strict => ExitReason::Suspect,
-        Outcome::Holds | Outcome::TooNoisy if arguments.strict && suspect => ExitReason::Suspect,
+        Outcome::Holds | Outcome::TooNoisy if arguments.strict && unsure => ExitReason::Suspect,
         Outcome::Holds | Outcome::TooNoisy => ExitReason::Done,
     };
     Ok(exit.or_graver(delivered))
@@ -110,18 +117,26 @@ fn candidate(store: &Store, arguments: &RegressionArgs) -> Prepared<Session> {
     if let Some(id) = arguments.id {
         return session(store, id);
     }
-    let sessions = store.sessions(&Filter { workload: arguments.workload.clone(), most: None }).map_err(refused)?;
-    // Newest first. One that was ended before anything was kept is not passed over in silence.
-    let without = sessions.iter().take_while(|session| session.end().is_none()).map(|session| session.id).next();
-    if let Some(id) = without {
-        write::say(&format!("error: session {id} did not come to its end; --id ID checks another one"));
-        return Err(ExitReason::BadInput);
-    }
-    sessions.into_iter().find(|session| session.end().is_some_and(|end| !end.sharing_cores)).ok_or_else(|| {
+    // Newest first. One that was ended before anything was kept is not passed over in silence; steps of a search are no
+    // comparison that anybody has asked for.
+    let mut found = None;
+    let filter = Filter { workload: arguments.workload.clone(), brief: true, ..Filter::default() };
+    let read = store.each(&filter, Order::NewestFirst, |session| {
+        let is_wanted = session.end().is_none_or(|end| !end.sharing_cores) && session.start.verb != TUNE;
+        found = is_wanted.then_some(session);
+        if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    read.map_err(refused)?;
+    let Some(session) = found else {
         let of = arguments.workload.as_ref().map_or_else(String::new, |name| format!(" of {}", clean::line(name)));
         write::say(&format!("error: there is no session{of} to be checked (poolscope history list)"));
-        ExitReason::BadInput
-    })
+        return Err(ExitReason::BadInput);
+    };
+    if session.end().is_none() {
+        write::say(&format!("error: session {} did not come to its end; --id ID checks another one", session.id));
+        return Err(ExitReason::BadInput);
+    }
+    Ok(session)
 }
 
 fn baseline(store: &Store, candidate: &Session) -> Prepared<Session> {
@@ -142,26 +157,38 @@ fn baseline(store: &Store, candidate: &Session) -> Prepared<Session> {
 
 /// Sessions between both, the oldest first, that can be compared.
 fn between(store: &Store, baseline: &Session, candidate: &Session) -> Prepared<Vec<Session>> {
-    let filter = Filter { workload: Some(candidate.start.workload.name.clone()), most: None };
-    let mut all = store.sessions(&filter).map_err(refused)?;
-    all.reverse();
-    all.retain(|session| session.id > baseline.id && session.id < candidate.id);
-    all.retain(|session| comparable::between(baseline, session).refused.is_empty());
-    Ok(all.split_off(all.len().saturating_sub(MOST_BETWEEN)))
+    let workload = Some(candidate.start.workload.name.clone());
+    let filter = Filter { workload, before: Some(candidate.id), brief: true, ..Filter::default() };
+    let mut found = Vec::new();
+    let read = store.each(&filter, Order::NewestFirst, |session| {
+        if session.id <= baseline.id || found.len() == MOST_BETWEEN {
+            return ControlFlow::Break(());
+        }
+        if session.start.verb != TUNE && comparable::between(baseline, &session).refused.is_empty() {
+            found.push(session);
+        }
+        ControlFlow::Continue(())
+    });
+    read.map_err(refused)?;
+    found.reverse();
+    Ok(found)
 }
 
 fn check<'a>(baseline: &'a Session, session: &'a Session, arguments: &RegressionArgs) -> Checked<'a> {
     let arms = |session: &'a Session| session.end().map_or(&[][..], |end| &end.arms);
-    let contrasts =
-        contrasts(&together(arms(baseline), arms(session)), &arguments.metric, ["the baseline", "this session"]);
+    let pairs = together(arms(baseline), arms(session));
+    let apart = apart(arms(baseline), arms(session), &pairs);
+    let contrasts = contrasts(&pairs, &arguments.metric, ["the baseline", "this session"]);
     let outcomes = outcomes(contrasts.iter().flat_map(|contrast| &contrast.figures), arguments.margin);
-    Checked { session, contrasts, outcomes }
+    Checked { session, contrasts, outcomes, apart }
 }
 
 /// A figure is a regression if a ratio so bad would be rare were it just at its limit, corrected for all figures that are
-/// looked at; it holds if one so good would be rare there.
+/// looked at; it holds if one so good would be rare there. Runs that are in no mean are in no ratio either: where not one
+/// task succeeded in a run of this session alone, no margin allows that, and with any other such run nothing can hold.
 fn outcomes<'a>(figures: impl Iterator<Item = &'a Figure>, margin: f64) -> Vec<Outcome> {
-    let chances = figures.map(|figure| {
+    let figures: Vec<&Figure> = figures.collect();
+    let chances = figures.iter().map(|figure| {
         // A rate may be lower by so much, and a time higher.
         let (limit, above) = if figure.metric.is_rate() { (1.0 - margin, false) } else { (1.0 + margin, true) };
         let chance = |above| figure.found.and_then(|found| found.p_beyond(limit, above));
@@ -169,11 +196,12 @@ fn outcomes<'a>(figures: impl Iterator<Item = &'a Figure>, margin: f64) -> Vec<O
     });
     let (worse, fine): (Vec<_>, Vec<_>) = chances.unzip();
     let is_rare = |p: Option<f64>| p.is_some_and(|p| p <= ALPHA);
-    let each = holm(&worse).into_iter().zip(fine);
-    each.map(|(worse, fine)| match () {
-        () if is_rare(worse) => Outcome::Regression,
-        () if is_rare(fine) => Outcome::Holds,
-        () => Outcome::TooNoisy,
+    let each = holm(&worse).into_iter().zip(fine).zip(figures);
+    each.map(|((worse, fine), figure)| match figure.left_out {
+        [0, left_out] if left_out > 0 && figure.metric.is_rate() => Outcome::Regression,
+        _ if is_rare(worse) => Outcome::Regression,
+        [0, 0] if is_rare(fine) => Outcome::Holds,
+        _ => Outcome::TooNoisy,
     })
     .collect()
 }
@@ -189,6 +217,15 @@ impl Checked<'_> {
         }
     }
 
+    /// What is to be said of arms that only one side has.
+    fn unchecked(&self) -> Vec<String> {
+        let [missing, new] = &self.apart;
+        let missing =
+            missing.iter().map(|arm| format!("NOT CHECKED: {arm} of the baseline was not run in this session"));
+        let new = new.iter().map(|arm| format!("{arm} is not in the baseline: it was compared with nothing"));
+        missing.chain(new).collect()
+    }
+
     fn json(&self, latency: &str) -> Value {
         let mut outcomes = self.outcomes.iter();
         let arms = self.contrasts.iter().map(|contrast| {
@@ -199,7 +236,7 @@ impl Checked<'_> {
             arm
         });
         let arms: Vec<Value> = arms.collect();
-        json!({ "session": table::session(self.session, false), "outcome": self.outcome().word(), "arms": arms })
+        json!({ "session": table::session(self.session, false), "outcome": self.outcome().word(), "not_checked": self.apart[0], "new": self.apart[1], "arms": arms })
     }
 }
 
@@ -212,7 +249,8 @@ fn page(baseline: &Session, checked: &[Checked<'_>], warned: &[String], margin: 
         text.push_str(&lines(one));
         if is_newest {
             let notes = one.contrasts.iter().flat_map(|contrast| &contrast.warned);
-            notes.for_each(|note| text.push_str(&format!(" ! {}\n", clean::line(note))));
+            let notes = notes.cloned().chain(one.unchecked());
+            notes.for_each(|note| text.push_str(&format!(" ! {}\n", clean::line(&note))));
             text.push_str(&format!("\n{}\n", verdict(one.outcome(), margin)));
         }
     }
@@ -268,7 +306,9 @@ mod tests {
     use crate::cli::Metric;
 
     fn of(metric: Metric, before: &[f64], after: &[f64]) -> Figure {
-        Figure { metric, a: None, b: None, found: unpaired(before, after), p: None, finding: Finding::TooEarly }
+        let left_out = [before, after].map(|values| values.iter().filter(|value| **value <= 0.0).count());
+        let found = unpaired(before, after);
+        Figure { metric, a: None, b: None, found, left_out, p: None, finding: Finding::TooEarly }
     }
 
     #[test]
@@ -284,6 +324,21 @@ mod tests {
         assert_eq!(one(of(Metric::P95, steady, &scaled(0.7))), Outcome::Holds);
         assert_eq!(one(of(Metric::Throughput, &[100.0, 60.0, 140.0], &[90.0, 130.0, 60.0])), Outcome::TooNoisy);
         assert_eq!(one(of(Metric::Throughput, &[100.0], &[50.0])), Outcome::TooNoisy, "one run has no interval");
+        // What no logarithm has is in no ratio, and not passed over.
+        let with_zero = &[100.0, 0.0, 100.3, 99.8];
+        assert_eq!(
+            one(of(Metric::Throughput, steady, with_zero)),
+            Outcome::Regression,
+            "a run in which nothing succeeded"
+        );
+        assert_eq!(one(of(Metric::Throughput, steady, &[0.0, 0.0])), Outcome::Regression);
+        assert_eq!(one(of(Metric::Throughput, with_zero, steady)), Outcome::TooNoisy, "of the baseline");
+        assert_eq!(one(of(Metric::Throughput, with_zero, with_zero)), Outcome::TooNoisy);
+        assert_eq!(one(of(Metric::P95, steady, with_zero)), Outcome::TooNoisy, "a time of 0 is none");
+        assert_eq!(
+            one(of(Metric::P95, steady, &scaled(1.2).map(|v| if v > 120.5 { 0.0 } else { v }))),
+            Outcome::Regression
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::contrast::{ALL, Contrast, Figure, contrasts, together};
+use super::contrast::{ALL, Contrast, Figure, apart, contrasts, together};
 use super::{deliver, open, session, table};
 use crate::analysis::verdict::Finding;
 use crate::cli::{CompareRunsArgs, Selector};
@@ -10,17 +10,14 @@ use crate::commands::prepare::Prepared;
 use crate::commands::{ExitReason, write};
 use crate::history::comparable::{self, Differences};
 use crate::history::record::{Arm, Session};
-use crate::report::text::table::{pad, pad_left};
+use crate::report::history::{Compared, ComparedArms, ComparedFigure, page};
 use crate::report::{clean, units};
 
 pub(super) fn execute(arguments: &CompareRunsArgs) -> Prepared<ExitReason> {
     let CompareRunsArgs { a: of_a, b: of_b, anyway, place } = arguments;
     let store = open(place.db.as_deref())?;
     let (a, b) = (session(&store, of_a.id)?, session(&store, of_b.id)?);
-    let mut differences = comparable::between(&a, &b);
-    if a.id == b.id {
-        differences.warned.push("both are of one session, whose own report compares them in pairs".to_owned());
-    }
+    let mut differences = between(&a, &b);
     let can_be = a.end().is_some() && b.end().is_some();
     if !(differences.refused.is_empty() || *anyway && can_be) {
         differences
@@ -31,6 +28,13 @@ pub(super) fn execute(arguments: &CompareRunsArgs) -> Prepared<ExitReason> {
         return Err(ExitReason::BadInput);
     }
     let pairs = pairs(&a, of_a, &b, of_b)?;
+    if of_a.arm.is_none() && of_b.arm.is_none() {
+        let [only_a, only_b] = apart(of(&a), of(&b), &pairs);
+        let alone = |side: &'static str, arms: Vec<String>| {
+            arms.into_iter().map(move |arm| format!("{arm} is in {side} alone: it is compared with nothing"))
+        };
+        differences.warned.extend(alone("A", only_a).chain(alone("B", only_b)));
+    }
     let found = contrasts(&pairs, &ALL, ["A", "B"]);
     let latency = a.end().map_or("", |end| &end.latency);
     let json = || {
@@ -42,7 +46,7 @@ pub(super) fn execute(arguments: &CompareRunsArgs) -> Prepared<ExitReason> {
             "arms": found.iter().map(|contrast| contrast.json(latency)).collect::<Vec<_>>(),
         }))
     };
-    deliver(place, || page(&a, &b, &differences, &found), json)
+    deliver(place, &store, || page(&words(&a, &b, differences.clone(), &found)), json)
 }
 
 /// The arms that are to be compared.
@@ -91,85 +95,72 @@ fn chosen<'a>(session: &'a Session, selector: &Selector) -> Prepared<Vec<&'a Arm
     Ok(found)
 }
 
-fn page(a: &Session, b: &Session, differences: &Differences, found: &[Contrast<'_>]) -> String {
-    let mut text = format!("{}{}", head("A", a), head("B", b));
-    let notes = differences.refused.iter().map(|reason| format!("NOT COMPARABLE: {reason}"));
-    for note in notes.chain(differences.warned.iter().cloned()) {
-        text.push_str(&format!(" ! {}\n", clean::line(&note)));
+/// A comparison in words.
+pub(super) fn words(a: &Session, b: &Session, differences: Differences, found: &[Contrast<'_>]) -> Compared {
+    let Differences { refused, warned } = differences;
+    Compared { sides: [line(a), line(b)], refused, warned, arms: found.iter().map(of_arms).collect() }
+}
+
+/// Compares an arm of each of two sessions, each with its place in its session, whatever speaks against that, which is told.
+pub(crate) fn of_places(a: (&Session, usize), b: (&Session, usize)) -> Compared {
+    let differences = between(a.0, b.0);
+    let arm = |(session, place): (&'_ Session, usize)| of(session).get(place).cloned();
+    let pair = arm(a).zip(arm(b));
+    let pairs: Vec<(&Arm, &Arm)> = pair.iter().map(|(one, other)| (one, other)).collect();
+    words(a.0, b.0, differences, &contrasts(&pairs, &ALL, ["A", "B"]))
+}
+
+/// What stands between two sessions.
+fn between(a: &Session, b: &Session) -> Differences {
+    let mut differences = comparable::between(a, b);
+    if a.id == b.id {
+        differences.warned.push("both are of one session, whose own report compares them in pairs".to_owned());
     }
-    found.iter().for_each(|contrast| text.push_str(&of_arms(contrast)));
-    text.push_str(
-        "\nThe runs of A and B were not made in turns: what changed on the machine in between is in every ratio.\n",
-    );
-    text
+    differences
 }
 
 pub(super) fn head(side: &str, session: &Session) -> String {
+    format!("{side} {}\n", line(session))
+}
+
+fn line(session: &Session) -> String {
     let start = &session.start;
     let commit = start.commit.as_ref().map_or_else(String::new, |commit| format!("  commit {}", table::commit(commit)));
     let name = clean::line(&start.workload.name);
-    format!(
-        "{side} {:>5}  {} UTC  {} {name}{}\n",
-        session.id,
-        table::moment(start.at),
-        start.verb,
-        clean::line(&commit)
-    )
+    format!("{:>5}  {} UTC  {} {name}{}", session.id, table::moment(start.at), start.verb, clean::line(&commit))
 }
 
-fn of_arms(contrast: &Contrast<'_>) -> String {
+fn of_arms(contrast: &Contrast<'_>) -> ComparedArms {
     let Contrast { a, b, figures, warned } = contrast;
     let label = |arm: &Arm| format!("{}@{}", clean::line(&arm.name), arm.workers);
-    let (one, other) = (label(a), label(b));
-    let name = if one == other { one } else { format!("{one} and {other}") };
-    let mut text = format!("\n{name}: {} and {} runs\n", a.complete().count(), b.complete().count());
-    warned.iter().for_each(|note| text.push_str(&format!(" ! {}\n", clean::line(note))));
-    text.push_str(&format!(
-        "  {} {} {} {}   95 % interval\n",
-        pad("", 9),
-        pad_left("A", 9),
-        pad_left("B", 9),
-        pad_left("change", 8)
-    ));
-    figures.iter().for_each(|figure| text.push_str(&line(figure)));
+    let labels = [label(a), label(b)];
+    let name = if labels[0] == labels[1] { labels[0].clone() } else { labels.join(" and ") };
     let cores = |arm: &Arm| {
         let used = arm.figures(|run| Some(run.cores_used));
         if used.is_empty() { "–".to_owned() } else { units::rate(used.iter().sum::<f64>() / used.len() as f64) }
     };
     let failures = |arm: &Arm| arm.runs.iter().map(|run| run.unsuccessful).sum::<u64>().to_string();
-    for (what, one, other) in [("cores", cores(a), cores(b)), ("failures", failures(a), failures(b))] {
-        text.push_str(&format!("  {} {} {}\n", pad(what, 9), pad_left(&one, 9), pad_left(&other, 9)));
-    }
     let rate = figures.iter().find(|figure| figure.metric.is_rate());
-    if let Some(figure) = rate {
-        text.push_str(&format!("  {}\n", verdict(figure)));
+    ComparedArms {
+        name,
+        labels,
+        runs: [a.complete().count(), b.complete().count()],
+        warned: warned.clone(),
+        figures: figures.iter().map(of_figure).collect(),
+        counts: vec![["cores".to_owned(), cores(a), cores(b)], ["failures".to_owned(), failures(a), failures(b)]],
+        verdict: rate.map(|figure| (verdict(figure), figure.finding)),
     }
-    text
 }
 
-fn line(figure: &Figure) -> String {
-    let value = |value: Option<f64>| pad_left(&shown(figure, value), 9);
-    let (change, interval) = match figure.found {
-        Some(found) => {
-            (change(found.ratio), found.ci95.map(|(low, high)| format!("{} to {}", change(low), change(high))))
-        }
-        None => ("–".to_owned(), None),
-    };
-    let interval = interval.unwrap_or_else(|| "–".to_owned());
-    let finding = match figure.finding {
-        Finding::TooEarly => "too few runs to say",
-        Finding::NoClearDifference => "no clear difference",
-        Finding::Faster => "better",
-        Finding::Slower => "worse",
-    };
-    let name = pad(figure.metric.words(), 9);
-    format!(
-        "  {name} {} {} {}   {}  {finding}\n",
-        value(figure.a),
-        value(figure.b),
-        pad_left(&change, 8),
-        pad(&interval, 20)
-    )
+fn of_figure(figure: &Figure) -> ComparedFigure {
+    let ci95 = figure.found.and_then(|found| found.ci95);
+    ComparedFigure {
+        name: figure.metric.words().to_owned(),
+        values: [shown(figure, figure.a), shown(figure, figure.b)],
+        change: figure.found.map_or_else(|| "–".to_owned(), |found| change(found.ratio)),
+        interval: ci95.map(|(low, high)| format!("{} to {}", change(low), change(high))),
+        finding: figure.finding,
+    }
 }
 
 /// A value in its unit.

@@ -27,6 +27,8 @@ pub(super) struct Figure {
     pub(crate) a: Option<f64>,
     pub(crate) b: Option<f64>,
     pub(crate) found: Option<Unpaired>,
+    /// Runs of each that are in none of it: their value is 0, or they have none.
+    pub(crate) left_out: [usize; 2],
     /// Corrected for all figures of all arms.
     pub(crate) p: Option<P>,
     /// Of B.
@@ -72,6 +74,24 @@ impl Metric {
     }
 }
 
+/// Runs of an arm whose value is in no geometric mean.
+fn left_out(arm: &Arm, values: &[f64]) -> usize {
+    arm.complete().count() - values.iter().filter(|value| **value > 0.0).count()
+}
+
+impl Figure {
+    /// What is to be said of runs that are in no mean.
+    fn unseen(&self, arms: [&Arm; 2], sides: [&str; 2]) -> Vec<String> {
+        let told = |((arm, side), left_out): ((&Arm, &str), usize)| {
+            let (all, what) = (arm.complete().count(), self.metric.words());
+            let why = if self.metric.is_rate() { "not one task succeeded in them" } else { "0, or not known" };
+            (left_out > 0)
+                .then(|| format!("{left_out} of {all} runs of {} in {side} are in no mean of {what}: {why}", arm.name))
+        };
+        arms.into_iter().zip(sides).zip(self.left_out).filter_map(told).collect()
+    }
+}
+
 /// Contrasts each pair of arms in these figures.
 pub(super) fn contrasts<'a>(pairs: &[(&'a Arm, &'a Arm)], metrics: &[Metric], sides: [&str; 2]) -> Vec<Contrast<'a>> {
     // What the ratio is one of.
@@ -87,9 +107,13 @@ pub(super) fn contrasts<'a>(pairs: &[(&'a Arm, &'a Arm)], metrics: &[Metric], si
                 let found = unpaired(&one, &other);
                 let finding = Finding::of(found.and_then(|found| found.ci95));
                 let finding = if metric.is_rate() { finding } else { finding.reversed() };
-                Figure { metric: *metric, a: mean(&one), b: mean(&other), found, p: None, finding }
+                let left_out = [left_out(a, &one), left_out(b, &other)];
+                Figure { metric: *metric, a: mean(&one), b: mean(&other), found, left_out, p: None, finding }
             };
-            Contrast { a, b, figures: metrics.iter().map(figure).collect(), warned: comparable::arms(a, b, sides) }
+            let figures: Vec<Figure> = metrics.iter().map(figure).collect();
+            let mut warned = comparable::arms(a, b, sides);
+            warned.extend(figures.iter().flat_map(|figure| figure.unseen([a, b], sides)));
+            Contrast { a, b, figures, warned }
         })
         .collect();
     let asked: Vec<Option<f64>> =
@@ -117,6 +141,18 @@ pub(super) fn together<'a>(a: &'a [Arm], b: &'a [Arm]) -> Vec<(&'a Arm, &'a Arm)
     a.iter().filter_map(pair).collect()
 }
 
+/// Arms that nothing on the other side belongs to, as `name@workers`: those of A, and those of B.
+pub(super) fn apart(a: &[Arm], b: &[Arm], pairs: &[(&Arm, &Arm)]) -> [Vec<String>; 2] {
+    let label = |arm: &Arm| format!("{}@{}", arm.name, arm.workers);
+    let alone = |arms: &[Arm], paired: &dyn Fn(&Arm) -> bool| {
+        arms.iter().filter(|arm| !paired(arm)).map(label).collect::<Vec<_>>()
+    };
+    [
+        alone(a, &|arm| pairs.iter().any(|(one, _)| std::ptr::eq(*one, arm))),
+        alone(b, &|arm| pairs.iter().any(|(_, other)| std::ptr::eq(*other, arm))),
+    ]
+}
+
 impl Contrast<'_> {
     pub(super) fn json(&self, latency: &str) -> Value {
         let figures = self.figures.iter().map(|figure| {
@@ -125,6 +161,7 @@ impl Contrast<'_> {
                 "a": figure.a,
                 "b": figure.b,
                 "ratio": figure.found.map(|found| found.ratio),
+                "left_out": figure.left_out,
                 "ci95": figure.found.and_then(|found| found.ci95).map(<[f64; 2]>::from),
                 "p": figure.p.map(|p| p.single),
                 "p_corrected": figure.p.map(|p| p.corrected),

@@ -1,13 +1,19 @@
 //! `poolscope history export`: sessions with all their figures as JSON, or a line of CSV for each run.
 
+use std::collections::BTreeSet;
+use std::io;
+use std::ops::ControlFlow;
+
 use serde_json::json;
 
-use super::{open, refused, session, table, target};
+use super::{no_session, open, refused, table};
 use crate::cli::{ExportArgs, ExportFormat};
+use crate::commands::ExitReason;
 use crate::commands::prepare::Prepared;
-use crate::commands::{ExitReason, write};
-use crate::history::query::Filter;
-use crate::history::record::{Arm, Run, Session};
+use crate::commands::target::Target;
+use crate::history::Store;
+use crate::history::query::{Filter, Order};
+use crate::history::record::{Arm, Run, Session, SessionId};
 use crate::report::csv::plain;
 
 const COLUMNS: [&str; 30] = [
@@ -43,41 +49,87 @@ const COLUMNS: [&str; 30] = [
     "suspect",
 ];
 
+/// Takes a piece of what is written.
+type Write<'a> = &'a mut dyn FnMut(&str) -> io::Result<()>;
+
 pub(super) fn execute(arguments: &ExportArgs) -> Prepared<ExitReason> {
     let store = open(arguments.db.as_deref())?;
-    let mut sessions = match arguments.ids.as_slice() {
-        [] => store.sessions(&Filter { workload: arguments.workload.clone(), most: None }).map_err(refused)?,
-        ids => ids.iter().map(|id| session(&store, *id)).collect::<Result<_, _>>()?,
-    };
-    if let Some(name) = &arguments.workload {
-        sessions.retain(|session| session.start.workload.name == *name);
-    }
-    sessions.sort_by_key(|session| session.id);
-    let target = target(Some(store.path()), arguments.output.as_deref())?;
-    let text = match arguments.format {
-        ExportFormat::Json => {
-            let all: Vec<_> = sessions.iter().map(|session| table::session(session, true)).collect();
-            format!("{:#}\n", table::document(json!({ "sessions": all })))
+    for id in &arguments.ids {
+        if !store.has(*id).map_err(refused)? {
+            return Err(no_session(&store, *id));
         }
-        ExportFormat::Csv => csv(&sessions).ok_or_else(|| {
-            write::say("error: the table cannot be written");
-            ExitReason::Aborted
-        })?,
-    };
-    Ok(target.deliver(&text))
+    }
+    let target = Target::beside_history(arguments.output.as_deref(), store.path())?;
+    target.deliver_pieces(|write| match arguments.format {
+        ExportFormat::Json => json(&store, arguments, write),
+        ExportFormat::Csv => csv(&store, arguments, write),
+    })
 }
 
-fn csv(sessions: &[Session]) -> Option<String> {
-    let mut out = csv::Writer::from_writer(Vec::new());
-    out.write_record(COLUMNS).ok()?;
-    for session in sessions {
-        for arm in session.end().map_or(&[][..], |end| &end.arms) {
-            for (number, run) in (1..).zip(&arm.runs) {
-                out.write_record(record(session, arm, number, run)).ok()?;
-            }
+/// Hands out what is wanted, the oldest first: one session is in memory at a time. `Ok(Err)`: it cannot be written.
+fn each(
+    store: &Store,
+    arguments: &ExportArgs,
+    mut with: impl FnMut(&Session) -> io::Result<()>,
+) -> Prepared<io::Result<()>> {
+    let mut written = Ok(());
+    if arguments.ids.is_empty() {
+        let brief = arguments.format == ExportFormat::Csv;
+        let filter = Filter { workload: arguments.workload.clone(), brief, ..Filter::default() };
+        let read = store.each(&filter, Order::OldestFirst, |session| {
+            written = with(&session);
+            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        return read.map(|()| written).map_err(refused);
+    }
+    let ids: BTreeSet<SessionId> = arguments.ids.iter().copied().collect();
+    for id in ids {
+        // One that has gone since it was looked for is not there.
+        let session = store.session(id).map_err(refused)?;
+        let wanted =
+            |session: &Session| arguments.workload.as_ref().is_none_or(|name| session.start.workload.name == *name);
+        if let (Some(session), Ok(())) = (session.filter(wanted), &written) {
+            written = with(&session);
         }
     }
-    String::from_utf8(out.into_inner().ok()?).ok()
+    Ok(written)
+}
+
+/// As serde_json would write the document as a whole.
+fn json(store: &Store, arguments: &ExportArgs, write: Write<'_>) -> Prepared<io::Result<()>> {
+    let whole = format!("{:#}\n", table::document(json!({ "sessions": [] })));
+    let Some((head, tail)) = whole.split_once("[]") else { return Ok(Err(io::Error::other("no place for sessions"))) };
+    if let Err(error) = write(head).and_then(|()| write("[")) {
+        return Ok(Err(error));
+    }
+    let mut any = false;
+    let written = each(store, arguments, |session| {
+        let text = format!("{:#}", table::session(session, true)).replace('\n', "\n    ");
+        let comma = if any { "," } else { "" };
+        any = true;
+        write(&format!("{comma}\n    {text}"))
+    })?;
+    let end = if any { "\n  ]" } else { "]" };
+    Ok(written.and_then(|()| write(end)).and_then(|()| write(tail)))
+}
+
+fn csv(store: &Store, arguments: &ExportArgs, write: Write<'_>) -> Prepared<io::Result<()>> {
+    let mut lines = |records: &mut dyn Iterator<Item = [String; COLUMNS.len()]>| -> io::Result<()> {
+        let mut out = csv::Writer::from_writer(Vec::new());
+        for record in records {
+            out.write_record(record)?;
+        }
+        let bytes = out.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+        write(&String::from_utf8(bytes).map_err(io::Error::other)?)
+    };
+    if let Err(error) = lines(&mut std::iter::once(COLUMNS.map(str::to_owned))) {
+        return Ok(Err(error));
+    }
+    each(store, arguments, |session| {
+        let arms = session.end().map_or(&[][..], |end| &end.arms).iter();
+        let runs = arms.flat_map(|arm| (1..).zip(&arm.runs).map(move |(number, run)| (arm, number, run)));
+        lines(&mut runs.map(|(arm, number, run)| record(session, arm, number, run)))
+    })
 }
 
 fn record(session: &Session, arm: &Arm, number: usize, run: &Run) -> [String; COLUMNS.len()] {

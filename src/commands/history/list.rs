@@ -9,13 +9,16 @@ use crate::commands::prepare::Prepared;
 use crate::history::Store;
 use crate::history::query::{Extent, Filter};
 use crate::history::record::{Arm, Session};
+use crate::report::history::{Listed, ListedArm};
 use crate::report::text::table::{fit, pad, pad_left};
 use crate::report::{clean, units};
+use crate::workload::model::EngineKind;
 
 pub(super) fn execute(arguments: &ListRunsArgs) -> Prepared<ExitReason> {
     let place: &Options = &arguments.place;
     let store = open(place.db.as_deref())?;
-    let filter = Filter { workload: arguments.workload.clone(), most: Some(arguments.limit) };
+    let (workload, most) = (arguments.workload.clone(), Some(arguments.limit));
+    let filter = Filter { workload, most, brief: true, ..Filter::default() };
     let sessions = store.sessions(&filter).map_err(refused)?;
     let extent = store.extent().map_err(refused)?;
     let json = || {
@@ -25,7 +28,41 @@ pub(super) fn execute(arguments: &ListRunsArgs) -> Prepared<ExitReason> {
             "sessions": sessions.iter().map(|session| table::session(session, false)).collect::<Vec<_>>(),
         }))
     };
-    deliver(place, || page(&store, extent, &sessions), json)
+    deliver(place, &store, || page(&store, extent, &sessions), json)
+}
+
+/// The lines of a session: one for each arm with each worker count, or one alone.
+pub(crate) fn listed(session: &Session) -> Vec<Listed> {
+    let start = &session.start;
+    let line = |place: usize, arm: Option<ListedArm>, notes: Vec<String>| Listed {
+        id: session.id,
+        place,
+        when: table::moment(start.at),
+        verb: start.verb.clone(),
+        workload: start.workload.name.clone(),
+        host: start.host.name.clone(),
+        commit: start.commit.as_ref().map_or_else(String::new, table::commit),
+        arm,
+        note: notes.join("; "),
+    };
+    let state = table::state(session);
+    let arms = session.end().map_or(&[][..], |end| &end.arms);
+    if arms.is_empty() {
+        return vec![line(0, None, vec![state.unwrap_or_else(|| "nothing was measured".to_owned())])];
+    }
+    let of_arm = |(place, arm): (usize, &Arm)| {
+        let figures = ListedArm {
+            name: arm.name.clone(),
+            kind: EngineKind::from_word(&arm.engine),
+            workers: arm.workers,
+            rate: table::rate(arm),
+            p95: table::time(arm, |run| run.p95_s),
+            failed: arm.runs.iter().map(|run| run.unsuccessful).sum(),
+        };
+        let state = state.clone().filter(|_| place == 0);
+        line(place, Some(figures), state.into_iter().chain(note(arm)).collect())
+    };
+    arms.iter().enumerate().map(of_arm).collect()
 }
 
 fn page(store: &Store, Extent { sessions: all, runs, bytes }: Extent, sessions: &[Session]) -> String {
@@ -48,34 +85,28 @@ fn page(store: &Store, Extent { sessions: all, runs, bytes }: Extent, sessions: 
 }
 
 fn lines(session: &Session) -> String {
-    let name = clean::line(&session.start.workload.name);
-    let head = format!("{:>6}  {}  {}", session.id, table::moment(session.start.at), pad(&fit(&name, 12), 12));
-    let state = table::state(session);
-    let arms = session.end().map_or(&[][..], |end| &end.arms);
-    if arms.is_empty() {
-        return format!("{head}  {}\n", state.unwrap_or_else(|| "nothing was measured".to_owned()));
-    }
     let mut text = String::new();
-    for (place, arm) in arms.iter().enumerate() {
-        let left = if place == 0 { head.clone() } else { " ".repeat(38) };
-        let notes = [state.clone().filter(|_| place == 0), note(arm)];
-        let notes: Vec<String> = notes.into_iter().flatten().collect();
-        let line = format!("{left}  {}{}", figures(arm), notes.join("; "));
+    for Listed { id, place, when, workload, arm, note, .. } in listed(session) {
+        let head = match place {
+            0 => format!("{id:>6}  {when}  {}", pad(&fit(&clean::line(&workload), 12), 12)),
+            _ => " ".repeat(38),
+        };
+        let figures = arm.as_ref().map_or_else(String::new, figures);
+        let line = format!("{head}  {figures}{}", clean::line(&note));
         text.push_str(line.trim_end());
         text.push('\n');
     }
     text
 }
 
-fn figures(arm: &Arm) -> String {
-    let failed: u64 = arm.runs.iter().map(|run| run.unsuccessful).sum();
+fn figures(arm: &ListedArm) -> String {
     format!(
         "{} {}  {} {}  {}  ",
         pad(&fit(&clean::line(&arm.name), 9), 9),
         pad_left(&arm.workers.to_string(), 3),
-        pad(&table::rate(arm), 14),
-        pad_left(&table::time(arm, |run| run.p95_s), 6),
-        pad_left(&failed.to_string(), 5),
+        pad(&arm.rate, 14),
+        pad_left(&arm.p95, 6),
+        pad_left(&arm.failed.to_string(), 5),
     )
 }
 

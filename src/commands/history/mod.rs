@@ -2,12 +2,12 @@
 
 mod baseline;
 mod check;
-mod compare;
+pub(crate) mod compare;
 mod contrast;
 mod export;
-mod list;
+pub(crate) mod list;
 mod prune;
-mod show;
+pub(crate) mod show;
 mod table;
 mod whole;
 
@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::cli::{Format, HistoryArgs, HistoryVerb, Place as Options};
 use crate::commands::prepare::Prepared;
 use crate::commands::target::Target;
-use crate::commands::{ExitReason, claims, write};
+use crate::commands::{ExitReason, write};
 use crate::history::place::Place;
 use crate::history::record::{Session, SessionId};
 use crate::history::store::Opening;
@@ -69,32 +69,24 @@ fn refused(error: HistoryError) -> ExitReason {
 
 /// A session that was named.
 fn session(store: &Store, id: SessionId) -> Prepared<Session> {
-    store.session(id).map_err(refused)?.ok_or_else(|| {
-        let place = store.path().display().to_string();
-        write::say(&format!("error: there is no session {id} in {} (poolscope history list)", clean::line(&place)));
-        ExitReason::BadInput
-    })
+    store.session(id).map_err(refused)?.ok_or_else(|| no_session(store, id))
 }
 
-/// Where a result goes: not into the database that it is made of.
-fn target(database: Option<&Path>, output: Option<&Path>) -> Prepared<Target> {
-    if let Some(database) = database {
-        claims::of_history(database, output)?;
-    }
-    Target::open(output, &[])
+/// Says that there is no session of a number.
+fn no_session(store: &Store, id: SessionId) -> ExitReason {
+    let place = store.path().display().to_string();
+    write::say(&format!("error: there is no session {id} in {} (poolscope history list)", clean::line(&place)));
+    ExitReason::BadInput
 }
 
-/// Writes what a verb has to say where it belongs.
+/// Writes what a verb has to say of a history where it belongs.
 fn deliver(
     options: &Options,
+    store: &Store,
     text: impl FnOnce() -> String,
     json: impl FnOnce() -> serde_json::Value,
 ) -> Prepared<ExitReason> {
-    let database = match Place::find(options.db.as_deref()) {
-        Ok(Place::At(path)) => Some(path),
-        _ => None,
-    };
-    let target = target(database.as_deref(), options.output.as_deref())?;
+    let target = Target::beside_history(options.output.as_deref(), store.path())?;
     let page = match options.format {
         Format::Json => format!("{:#}\n", json()),
         Format::Text => write::shown_on(&text(), target.is_standard()).into_owned(),

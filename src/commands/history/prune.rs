@@ -47,5 +47,5 @@ pub(super) fn execute(arguments: &PruneArgs) -> Prepared<ExitReason> {
             "bytes": after.bytes,
         }))
     };
-    deliver(place, text, json)
+    deliver(place, &store, text, json)
 }

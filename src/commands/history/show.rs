@@ -2,11 +2,13 @@
 
 use serde_json::json;
 
-use super::{deliver, open, session, table, target, whole};
+use super::{deliver, open, refused, session, table, whole};
 use crate::cli::ShowArgs;
 use crate::commands::ExitReason;
 use crate::commands::prepare::Prepared;
+use crate::commands::target::Target;
 use crate::history::record::{Arm, End, Run, Session};
+use crate::history::{HistoryError, Store};
 use crate::metrics::distribution::Distribution;
 use crate::report::text::table::{pad, pad_left};
 use crate::report::{clean, units};
@@ -16,10 +18,10 @@ pub(super) fn execute(arguments: &ShowArgs) -> Prepared<ExitReason> {
     let store = open(place.db.as_deref())?;
     let session = session(&store, arguments.id)?;
     if arguments.workload {
-        let target = target(Some(store.path()), place.output.as_deref())?;
+        let target = Target::beside_history(place.output.as_deref(), store.path())?;
         return Ok(target.deliver(&session.start.workload.text));
     }
-    let latencies = whole::latencies(&store, &session)?;
+    let latencies = whole::latencies(&store, &session).map_err(refused)?;
     let json = || {
         let mut document = table::session(&session, true);
         for (arm, latency) in document["arms"].as_array_mut().into_iter().flatten().zip(&latencies) {
@@ -27,7 +29,16 @@ pub(super) fn execute(arguments: &ShowArgs) -> Prepared<ExitReason> {
         }
         table::document(json!({ "session": document }))
     };
-    deliver(place, || page(&session, &latencies), json)
+    deliver(place, &store, || page(&session, &latencies), json)
+}
+
+/// The same as lines of text, of a session that was read from a store.
+///
+/// # Errors
+/// When its distributions cannot be read.
+pub(crate) fn lines(store: &Store, session: &Session) -> Result<Vec<String>, HistoryError> {
+    let latencies = whole::latencies(store, session)?;
+    Ok(page(session, &latencies).lines().map(str::to_owned).collect())
 }
 
 fn page(session: &Session, latencies: &[Option<Distribution>]) -> String {

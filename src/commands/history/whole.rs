@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::refused;
-use crate::commands::prepare::Prepared;
-use crate::history::Store;
 use crate::history::record::Session;
+use crate::history::{HistoryError, Store};
 use crate::metrics::distribution::Distribution;
 use crate::metrics::kept;
 use crate::metrics::recording::Recording;
@@ -20,9 +18,12 @@ const PERCENTILES: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 100.0];
 
 /// The leading latency of all tasks of each arm of a session, in the order of its arms; `None` where that is not known: of an
 /// arm without whole runs, or with a recording that is missing or cannot be read.
-pub(super) fn latencies(store: &Store, session: &Session) -> Prepared<Vec<Option<Distribution>>> {
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn latencies(store: &Store, session: &Session) -> Result<Vec<Option<Distribution>>, HistoryError> {
     let Some(end) = session.end() else { return Ok(Vec::new()) };
-    let mut recordings = store.recordings(session.id).map_err(refused)?.into_iter();
+    let mut recordings = store.recordings(session.id)?.into_iter();
     let arm = |arm: &crate::history::record::Arm| {
         let own: Vec<Option<Vec<u8>>> = recordings.by_ref().take(arm.runs.len()).collect();
         let whole = arm.runs.iter().zip(own).filter(|(run, _)| run.complete);

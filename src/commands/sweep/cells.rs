@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use crate::cli::ChangeArgs;
+use crate::cli::{ChangeArgs, WorkerCounts};
 use crate::commands::prepare::{self, Prepared};
 use crate::commands::{ExitReason, python, write};
 use crate::report::clean;
 use crate::workload::load;
 use crate::workload::model::{Dimension, EngineSpec, Workload};
-use crate::workload::redact;
 use crate::workload::source::Source;
 use crate::workload::sweep::MOST;
 
@@ -32,10 +31,10 @@ pub(super) struct ArmSettings {
 }
 
 /// What is needed to load the file anew.
-pub(super) struct Origin<'a> {
-    pub(super) source: &'a Source,
-    pub(super) base: &'a Workload,
-    pub(super) changes: &'a ChangeArgs,
+pub(in crate::commands) struct Origin<'a> {
+    pub(in crate::commands) source: &'a Source,
+    pub(in crate::commands) base: &'a Workload,
+    pub(in crate::commands) changes: &'a ChangeArgs,
 }
 
 /// A field with the entries that it means.
@@ -46,10 +45,101 @@ struct Resolved<'a> {
 
 struct Entry {
     path: String,
+    /// The same for whatever names the same field.
+    place: String,
     /// The engine whose field it is.
     engine: Option<String>,
     /// For each value whether it may have it.
     accepts: Vec<bool>,
+}
+
+/// Why fields cannot be swept, for people; and what else is to be said of them.
+#[derive(Debug, Default)]
+pub(in crate::commands) struct Told {
+    pub(in crate::commands) wrong: Vec<String>,
+    pub(in crate::commands) notes: Vec<String>,
+}
+
+/// Whether what a file says in `sweep` can be swept, each field and all of them together.
+pub(in crate::commands) fn check(origin: &Origin<'_>, dimensions: &[Dimension]) -> Told {
+    let mut told = Told::default();
+    let (counts, fields): (Vec<&Dimension>, Vec<&Dimension>) =
+        dimensions.iter().partition(|dimension| dimension.is_workers());
+    let counts = counts.iter().filter_map(|counts| counts.values.join(",").parse::<WorkerCounts>().err());
+    told.wrong.extend(counts.map(|wrong| format!("workers: {wrong}")));
+    let fields: Vec<Dimension> = fields.into_iter().cloned().collect();
+    let resolved: Vec<Resolved<'_>> = fields.iter().filter_map(|field| resolve(origin, field, &mut told)).collect();
+    let whole = resolved.len() == fields.len() && are_different(&resolved, &mut told);
+    if let (true, Some(number)) = (whole, combinations(&fields, &mut told)) {
+        let wrong = (0..number).find_map(|number| combined(origin, &chosen(&resolved, number)).err());
+        told.wrong.extend(wrong);
+    }
+    told
+}
+
+/// Whether no field has two lists of values; if one has, that is told.
+fn are_different(resolved: &[Resolved<'_>], told: &mut Told) -> bool {
+    let twice = resolved.iter().enumerate().find_map(|(place, one)| {
+        let earlier = resolved.iter().take(place);
+        let same = |entry: &Entry, other: &Entry| entry.place == other.place && entry.applies() && other.applies();
+        let overlaps = |other: &&Resolved<'_>| {
+            one.entries.iter().any(|entry| other.entries.iter().any(|other| same(entry, other)))
+        };
+        let other = earlier.into_iter().find(overlaps)?;
+        Some((clean::line(&other.dimension.path), clean::line(&one.dimension.path)))
+    });
+    if let Some((one, other)) = &twice {
+        told.wrong.push(format!("{one} and {other} are the same field, which has one list of values"));
+    }
+    twice.is_none()
+}
+
+/// A path with the numbers of entries that are named, so that one field has one.
+fn place_of(path: &str, base: &Workload) -> String {
+    let path = path.replace('[', ".").replace(']', "");
+    let mut parts: Vec<String> = path.split('.').map(str::to_owned).collect();
+    let names: Vec<&str> = match parts.first().map(String::as_str) {
+        Some("engines") => base.engines.iter().map(|engine| engine.name.as_str()).collect(),
+        Some("tasks") => base.classes.iter().map(|class| class.name.as_str()).collect(),
+        _ => Vec::new(),
+    };
+    if let Some(entry) = parts.get_mut(1)
+        && let Some(place) = names.iter().position(|name| name == entry)
+    {
+        *entry = place.to_string();
+    }
+    parts.join(".")
+}
+
+/// How many combinations there are; `None` where they are too many, which is told.
+fn combinations(dimensions: &[Dimension], told: &mut Told) -> Option<usize> {
+    let count = dimensions.iter().fold(1_usize, |count, dimension| count.saturating_mul(dimension.values.len()));
+    if count > MOST {
+        told.wrong.push(format!("these are {count} combinations; {MOST} is the most that can be tried"));
+    }
+    (count <= MOST).then_some(count)
+}
+
+/// The values of one combination, by their places.
+fn chosen<'a, 'b>(resolved: &'b [Resolved<'a>], number: usize) -> Vec<(&'b Resolved<'a>, usize)> {
+    let mut rest = number;
+    let values: Vec<usize> = resolved
+        .iter()
+        .rev()
+        .map(|one| {
+            let place = rest % one.dimension.values.len();
+            rest /= one.dimension.values.len();
+            place
+        })
+        .collect();
+    resolved.iter().zip(values.into_iter().rev()).collect()
+}
+
+fn refused(wrong: &[String]) -> ExitReason {
+    for words in wrong {
+        write::say(&format!("error: {words}"));
+    }
+    ExitReason::BadInput
 }
 
 /// The combinations, at most [`MOST`]; without dimensions, the one that is there. `pick` chooses the arms of each.
@@ -58,28 +148,24 @@ pub(super) fn all(
     dimensions: &[Dimension],
     pick: impl Fn(&Workload) -> Prepared<Vec<EngineSpec>>,
 ) -> Prepared<Vec<Cell>> {
-    let count = dimensions.iter().fold(1_usize, |count, dimension| count.saturating_mul(dimension.values.len()));
-    if count > MOST {
-        write::say(&format!("error: these are {count} combinations; {MOST} is the most that can be tried"));
-        return Err(ExitReason::BadInput);
+    let mut told = Told::default();
+    let Some(count) = combinations(dimensions, &mut told) else { return Err(refused(&told.wrong)) };
+    let mut resolved: Vec<Resolved<'_>> = Vec::new();
+    for dimension in dimensions {
+        let Some(one) = resolve(origin, dimension, &mut told) else { return Err(refused(&told.wrong)) };
+        resolved.push(one);
     }
-    let resolved: Vec<Resolved<'_>> =
-        dimensions.iter().map(|dimension| resolve(origin, dimension)).collect::<Result<_, _>>()?;
+    if !are_different(&resolved, &mut told) {
+        return Err(refused(&told.wrong));
+    }
+    for note in &told.notes {
+        write::say(&format!("note: {note}"));
+    }
     let mut kept: Vec<Cell> = Vec::new();
     let mut groups: Vec<(Workload, String)> = Vec::new();
     for number in 0..count {
-        let mut rest = number;
-        let values: Vec<usize> = resolved
-            .iter()
-            .rev()
-            .map(|one| {
-                let place = rest % one.dimension.values.len();
-                rest /= one.dimension.values.len();
-                place
-            })
-            .collect();
-        let chosen: Vec<(&Resolved<'_>, usize)> = resolved.iter().zip(values.into_iter().rev()).collect();
-        let mut workload = combined(origin, &chosen)?;
+        let chosen = chosen(&resolved, number);
+        let mut workload = combined(origin, &chosen).map_err(|wrong| refused(&[wrong]))?;
         let takes_part = |arm: &EngineSpec| {
             chosen.iter().all(|(one, value)| {
                 let own = one.entries.iter().find(|entry| entry.engine.as_ref() == Some(&arm.name));
@@ -105,7 +191,7 @@ pub(super) fn all(
                 own.map_or(one.entries.iter().any(|entry| entry.engine.is_none()), Entry::applies)
             };
             let settings = chosen.iter().filter(|(one, _)| applies(one)).filter_map(|(one, value)| {
-                Some((one.dimension.path.clone(), told(one.dimension).values.get(*value)?.clone()))
+                Some((one.dimension.path.clone(), one.dimension.as_told().values.get(*value)?.clone()))
             });
             arms.push(ArmSettings { base: arm.name.clone(), settings: settings.collect(), group });
             workload.engines.push(arm);
@@ -119,15 +205,6 @@ pub(super) fn all(
         return Err(ExitReason::BadInput);
     }
     Ok(kept)
-}
-
-/// A dimension as it may be told: what an environment holds may be a secret, so its values have numbers.
-pub(super) fn told(dimension: &Dimension) -> Dimension {
-    let mut told = dimension.clone();
-    if redact::names_env(&told.path) {
-        (1..).zip(&mut told.values).for_each(|(number, value)| *value = format!("#{number}"));
-    }
-    told
 }
 
 impl Entry {
@@ -149,7 +226,8 @@ fn same_tasks(one: &Workload, other: &Workload) -> bool {
     of(one) == of(other) && one.arrivals == other.arrivals && one.classes == other.classes && one.faults == other.faults
 }
 
-fn resolve<'a>(origin: &Origin<'_>, dimension: &'a Dimension) -> Prepared<Resolved<'a>> {
+/// The entries that a field means; `None` where it cannot be swept, which is told.
+fn resolve<'a>(origin: &Origin<'_>, dimension: &'a Dimension, told: &mut Told) -> Option<Resolved<'a>> {
     let path = load::full_path(&dimension.path);
     let Origin { base, .. } = origin;
     let entries: Vec<(String, Option<String>)> = match path.split_once(".*.") {
@@ -160,12 +238,9 @@ fn resolve<'a>(origin: &Origin<'_>, dimension: &'a Dimension) -> Prepared<Resolv
         }
         Some(("tasks", rest)) => (0..base.classes.len()).map(|place| (format!("tasks.{place}.{rest}"), None)).collect(),
         Some((list, _)) => {
-            let list = clean::line(list);
-            write::say(&format!(
-                "error: --sweep {}: `*` is every entry of `engines` or `tasks`, not of `{list}`",
-                dimension.path
-            ));
-            return Err(ExitReason::BadInput);
+            let (list, path) = (clean::line(list), clean::line(&dimension.path));
+            told.wrong.push(format!("{path}: `*` is every entry of `engines` or `tasks`, not of `{list}`"));
+            return None;
         }
     };
     let accepts = |path: &str, value: &String| {
@@ -175,6 +250,7 @@ fn resolve<'a>(origin: &Origin<'_>, dimension: &'a Dimension) -> Prepared<Resolv
         .into_iter()
         .map(|(path, engine)| Entry {
             accepts: dimension.values.iter().map(|value| accepts(&path, value)).collect(),
+            place: place_of(&path, base),
             path,
             engine,
         })
@@ -184,29 +260,21 @@ fn resolve<'a>(origin: &Origin<'_>, dimension: &'a Dimension) -> Prepared<Resolv
         (0..dimension.values.len()).find(|value| !entries.iter().any(|entry| entry.accepts.get(*value) == Some(&true)));
     if let (Some(refused), Some(entry)) = (refused.and_then(|value| dimension.values.get(value)), entries.first()) {
         let change = Dimension::change(&entry.path, refused);
-        return match prepare::reloaded(origin.source, origin.changes, &[change]) {
-            Err(diagnostics) => {
-                write::say(&format!(
-                    "error: {}={} cannot be tried",
-                    clean::line(&dimension.path),
-                    clean::line(refused)
-                ));
-                write::say(&diagnostics.render(false));
-                Err(ExitReason::BadInput)
-            }
-            Ok(_) => Err(ExitReason::BadInput),
-        };
+        let why = prepare::reloaded(origin.source, origin.changes, &[change]).err();
+        let why = why.map_or_else(String::new, |diagnostics| format!("\n{}", diagnostics.render(false).trim_end()));
+        told.wrong.push(format!("{}={} cannot be tried{why}", clean::line(&dimension.path), clean::line(refused)));
+        return None;
     }
     for entry in entries.iter().filter(|entry| !entry.applies()) {
         if let Some(engine) = &entry.engine {
             let (engine, path) = (clean::line(engine), clean::line(&dimension.path));
-            write::say(&format!("note: {path} does not apply to {engine}, which is run as it is"));
+            told.notes.push(format!("{path} does not apply to {engine}, which is run as it is"));
         }
     }
-    Ok(Resolved { dimension, entries })
+    Some(Resolved { dimension, entries })
 }
 
-fn combined(origin: &Origin<'_>, chosen: &[(&Resolved<'_>, usize)]) -> Prepared<Workload> {
+fn combined(origin: &Origin<'_>, chosen: &[(&Resolved<'_>, usize)]) -> Result<Workload, String> {
     if chosen.is_empty() {
         return Ok(origin.base.clone());
     }
@@ -217,9 +285,8 @@ fn combined(origin: &Origin<'_>, chosen: &[(&Resolved<'_>, usize)]) -> Prepared<
         set.extend(may.map(|entry| Dimension::change(&entry.path, text)));
     }
     prepare::reloaded(origin.source, origin.changes, &set).map_err(|diagnostics| {
-        write::say(&format!("error: {} cannot be tried together", clean::line(&set.join(", "))));
-        write::say(&diagnostics.render(false));
-        ExitReason::BadInput
+        let why = diagnostics.render(false);
+        format!("{} cannot be tried together\n{}", clean::line(&set.join(", ")), why.trim_end())
     })
 }
 
@@ -271,9 +338,9 @@ mod tests {
     #[test]
     fn what_an_environment_holds_is_not_told() {
         let dimension = |text: &str| text.parse::<Dimension>().expect("a dimension");
-        assert_eq!(told(&dimension("tasks[0].env.TOKEN=sesame,open")).values, ["#1", "#2"]);
-        assert_eq!(told(&dimension("python.env.TOKEN=sesame,open")).values, ["#1", "#2"]);
+        assert_eq!(dimension("tasks[0].env.TOKEN=sesame,open").as_told().values, ["#1", "#2"]);
+        assert_eq!(dimension("python.env.TOKEN=sesame,open").as_told().values, ["#1", "#2"]);
         let other = dimension("tasks[environment].count=1,2");
-        assert_eq!(told(&other).values, other.values);
+        assert_eq!(other.as_told().values, other.values);
     }
 }

@@ -4,8 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use super::{Target, named};
-use crate::commands::write;
+use super::{Target, named, plain, release_ending};
+use crate::commands::{ExitReason, write};
 use crate::os::signals;
 
 /// What is written to, piece by piece.
@@ -40,6 +40,32 @@ impl Target {
                 Ok(Streamed { file, name: replacement.name, moves: Some((temporary, replacement.path)) })
             }
         }
+    }
+}
+
+impl Target {
+    /// Writes a result that comes piece by piece; `fill` is handed what takes a piece. What goes wrong is told, and then no
+    /// file is there that was not there before. `Err` is what has kept the pieces from coming.
+    pub(in crate::commands) fn deliver_pieces(
+        self,
+        fill: impl FnOnce(&mut dyn FnMut(&str) -> io::Result<()>) -> Result<io::Result<()>, ExitReason>,
+    ) -> Result<ExitReason, ExitReason> {
+        release_ending();
+        let (name, written) = if self.is_standard() {
+            let mut piece = |text: &str| write::stdout(text).map_err(io::Error::other);
+            ("standard output".to_owned(), fill(&mut piece)?)
+        } else {
+            match self.begin("-pieces") {
+                Err(error) => ("the result".to_owned(), Err(error)),
+                Ok(mut streamed) => {
+                    let filled = fill(&mut |text: &str| streamed.write(text))?;
+                    (streamed.name.clone(), filled.and_then(|()| streamed.finish()))
+                }
+            }
+        };
+        let Err(error) = written else { return Ok(ExitReason::Done) };
+        write::say(&format!("error: writing {name}: {}", plain(error)));
+        Ok(ExitReason::Aborted)
     }
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::{Halt, Tuner};
 use crate::analysis::bracket::{Bracket, Side};
+use crate::analysis::edges::{MOST_LOOKS, growth, meeting, until_told};
 use crate::analysis::statistics::estimate;
-use crate::analysis::verdict::{Counted, RunFigure, compare};
+use crate::analysis::verdict::{Counted, RunFigure};
 use crate::commands::{ExitReason, prepare, write};
 use crate::report::clean;
 use crate::report::tune::{Ends, Outcome, TuneStep};
@@ -17,13 +18,9 @@ use crate::workload::model::{ArrivalProcess, Arrivals, Dimension, EngineKind, En
 use crate::workload::stream::Stream;
 use crate::workload::units::format_duration;
 
-/// Pool and process meet where the pool is faster by no more than this factor: it never is by nothing.
-const MEET: f64 = 1.05;
 /// Sizes of tasks that are tried, in seconds, and how near to each other the ends are to come.
 const SIZES: (f64, f64) = (20e-6, 10.0);
 const NARROW_SIZE: f64 = 1.3;
-/// A queue grows where its run takes longer than its arrivals by more than this share of them.
-const GROWS: f64 = 0.02;
 const NARROW_RATE: f64 = 1.04;
 /// Time that a run is to take, in seconds, and what a task costs beside its work, where that is not known.
 const RUN: f64 = 0.7;
@@ -31,10 +28,6 @@ const OVERHEAD: f64 = 0.002;
 /// Tasks of a run.
 const FEWEST: f64 = 40.0;
 const MOST: f64 = 20_000.0;
-/// Sessions in which one value is looked at until it tells.
-const SESSIONS: u32 = 3;
-/// Places that are looked at before the ends that were found are told as they are.
-const MOST_LOOKS: u32 = 40;
 
 impl Tuner<'_> {
     /// The size of a task at which the pool is no more than 5 % faster.
@@ -65,10 +58,10 @@ impl Tuner<'_> {
             set.push("arrivals={ mode: closed, process: batch }".to_owned());
             set.extend(self.so_many(tasks));
             let why = words_of(&bracket, |size| units::duration(Duration::from_secs_f64(size)));
+            self.tries(&format!("tasks of {}", units::duration(Duration::from_secs_f64(size))), &why);
             let (mut one, mut other): (Vec<RunFigure>, Vec<RunFigure>) = Default::default();
-            let mut side = Side::Unclear;
             let mut ratio = None;
-            for number in 0..SESSIONS {
+            let side = until_told(|number| {
                 let workload = prepare::with_arms(&self.changed(&set)?, vec![pool.clone(), process.clone()]);
                 let view = self.session(workload, SessionCommand::Run(Mode::Interleaved))?;
                 for (all, arm) in [&mut one, &mut other].into_iter().zip(&view.arms) {
@@ -76,17 +69,11 @@ impl Tuner<'_> {
                     let later = |figure: RunFigure| RunFigure { round: figure.round + number * 1000, ..figure };
                     all.extend(Counted::from(&*arm.finished).figures().into_iter().map(later));
                 }
-                let found = compare(&other, &one);
+                let (found, side) = meeting(&other, &one);
                 ratio = found.ratio.zip(found.ci95);
-                side = match ratio {
-                    Some((_, (low, _))) if low > MEET => Side::Below,
-                    Some((_, (_, high))) if high < MEET => Side::Above,
-                    _ => Side::Unclear,
-                };
-                if side != Side::Unclear {
-                    break;
-                }
-            }
+                Ok::<Option<Side>, Halt>(side)
+            })?;
+            let side = side.unwrap_or(Side::Unclear);
             bracket.add(size, side);
             let rate = estimate(&one.iter().map(|figure| figure.throughput).collect::<Vec<_>>());
             let figure = ratio.map(|(ratio, (low, high))| format!("pool {ratio:.2}× process ({low:.2}–{high:.2})"));
@@ -130,7 +117,7 @@ impl Tuner<'_> {
         while let Some(wanted) = near.next().or_else(|| bracket.next(capacity)).filter(|_| looks < MOST_LOOKS) {
             looks += 1;
             let tasks = (wanted * RUN * 2.0).clamp(FEWEST * 2.0, MOST);
-            let at = |tuner: &Self, rate: f64| -> Result<(Workload, f64, f64), Halt> {
+            let at = |tuner: &mut Self, rate: f64| -> Result<(Workload, f64, f64), Halt> {
                 let mut set = vec![format!("arrivals={{ mode: open, process: {process}, rate: {rate:.6}/s }}")];
                 set.extend(tuner.so_many(tasks));
                 let workload = prepare::with_arms(&tuner.changed(&set)?, vec![arm.clone()]);
@@ -147,24 +134,18 @@ impl Tuner<'_> {
             let (_, _, drawn) = at(self, wanted)?;
             let (workload, span, rate) = at(self, wanted * wanted / drawn)?;
             let why = words_of(&bracket, |rate| format!("{}/s", units::rate(rate)));
+            self.tries(&format!("{}/s arrive", units::rate(rate)), &why);
             let (mut longer, mut rates): (Vec<f64>, Vec<f64>) = Default::default();
-            let mut side = Side::Unclear;
-            for _ in 0..SESSIONS {
+            let side = until_told(|_| {
                 let view = self.session(workload.clone(), SessionCommand::Run(Mode::Interleaved))?;
                 for run in view.arms.iter().flat_map(|arm| arm.finished.iter()) {
                     let last = run.latency.service.p95.as_secs_f64() + run.latency.startup.p95.as_secs_f64();
                     longer.push((run.wall().as_secs_f64() - span - last) / span);
                     rates.push(run.throughput_whole);
                 }
-                side = match estimate(&longer).and_then(|found| found.ci95) {
-                    Some((low, _)) if low > GROWS => Side::Above,
-                    Some((_, high)) if high < GROWS => Side::Below,
-                    _ => Side::Unclear,
-                };
-                if side != Side::Unclear {
-                    break;
-                }
-            }
+                Ok::<Option<Side>, Halt>(growth(&longer))
+            })?;
+            let side = side.unwrap_or(Side::Unclear);
             bracket.add(rate, side);
             let share = estimate(&longer).map(|found| format!("{:+.1} % behind at the end", found.mean * 100.0));
             let said = match side {
@@ -207,6 +188,7 @@ impl Tuner<'_> {
         let most = Stream::new(&self.workload).total() as f64;
         set.extend(self.so_many(most.clamp(FEWEST, 400.0)));
         let workload = prepare::with_arms(&self.changed(&set)?, vec![arm.clone()]);
+        self.tries("a batch", "all tasks at once");
         let view = self.session(workload, SessionCommand::Run(Mode::Interleaved))?;
         let rates: Vec<f64> =
             view.arms.iter().flat_map(|arm| arm.finished.iter()).map(|run| run.throughput_whole).collect();

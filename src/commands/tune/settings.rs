@@ -1,18 +1,22 @@
 //! The worker count that a target asks for, and where that is asked for too, the engine, the start method and the chunksize.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use super::{Halt, Tuner};
+use crate::analysis::edges::{faster, until_told};
+use crate::analysis::statistics::estimate;
 use crate::analysis::tuning::Tuning;
+use crate::analysis::tuning::arms::{AtCounts, all_at_counts};
 use crate::analysis::tuning::target::{self, Found, Target};
 use crate::analysis::tuning::trail::trail;
-use crate::analysis::verdict::{Finding, compare};
+use crate::analysis::verdict::{Counted, Finding, RunFigure};
 use crate::cli::Also;
 use crate::commands::prepare;
 use crate::commands::sweep::scope;
 use crate::report::tune::{Outcome, TuneStep};
 use crate::report::units;
-use crate::session::view::{SessionCommand, Sweep, SweepCounts};
+use crate::session::view::{Mode, SessionCommand, Sweep, SweepCounts};
 use crate::workload::model::{EngineSpec, Workers, Workload};
 
 /// Values that are tried of a setting.
@@ -20,11 +24,13 @@ const CHUNKSIZES: [&str; 6] = ["auto", "1", "4", "16", "64", "cpython"];
 const START_METHODS: [&str; 3] = ["spawn", "forkserver", "fork"];
 
 /// An arm with the count that was found for it.
+#[derive(Clone)]
 struct Choice {
     spec: EngineSpec,
     workers: u32,
     rate: Option<f64>,
     found: Found,
+    tuning: Arc<Tuning>,
 }
 
 impl Tuner<'_> {
@@ -35,11 +41,12 @@ impl Tuner<'_> {
         let all = if engine { self.workload.engines.clone() } else { vec![self.arm()?] };
         let arms = scope::arms(all)?;
         let found = self.counts(arms, SweepCounts::For(target), target)?;
-        let Some(mut choice) = choose(found, target) else {
+        let Some(mut choice) = choose(found, target, self.runs()) else {
             let why = "not one task succeeded with any count, or the figure is not known here".to_owned();
             return Ok(Outcome { words: "nothing found".to_owned(), why, ..Outcome::default() });
         };
         let mut settings: Vec<(String, String)> = Vec::new();
+        let as_is = choice.clone();
         for (wanted, field, values) in
             [(start_method, "start_method", &START_METHODS[..]), (chunksize, "chunksize", &CHUNKSIZES[..])]
         {
@@ -50,14 +57,13 @@ impl Tuner<'_> {
         }
         // With other settings another count is the one. What was faster with more workers may not be with the best of them.
         if !settings.is_empty() {
-            let again = choose(self.counts(vec![choice.spec.clone()], SweepCounts::For(target), target)?, target);
-            // What meets the target is better than what is only faster.
-            let worth = |choice: &Choice| (choice.found.met == Some(true), choice.rate.unwrap_or(0.0));
-            let rate = |choice: &Choice| (true, choice.rate.unwrap_or(0.0));
-            let worth = |choice: &Choice| if target == Target::Throughput { rate(choice) } else { worth(choice) };
-            match again.filter(|again| worth(again) > worth(&choice)) {
-                Some(again) => choice = again,
-                None => settings.clear(),
+            let found = self.counts(vec![choice.spec.clone()], SweepCounts::For(target), target)?;
+            match choose(found, target, self.runs()) {
+                Some(again) if self.worth_more(&as_is, &again, &settings, target)? => choice = again,
+                _ => {
+                    choice = as_is;
+                    settings.clear();
+                }
             }
         }
         Ok(self.outcome(choice, settings, target))
@@ -77,10 +83,11 @@ impl Tuner<'_> {
         let mut choices = Vec::new();
         for arm in &view.arms {
             self.mark(&arm.spec.name, &arm.tuning, target);
-            let found = target::found(&arm.tuning, target, Self::bounds(&view, arm));
+            let found = target::found(&arm.tuning, target, view.bounds(arm));
             if let Some(workers) = found.workers {
                 let rate = arm.tuning.point(workers).and_then(|point| point.mean());
-                choices.push(Choice { spec: arm.spec.clone(), workers, rate, found });
+                let tuning = Arc::clone(&arm.tuning);
+                choices.push(Choice { spec: arm.spec.clone(), workers, rate, found, tuning });
             }
         }
         Ok(choices)
@@ -100,7 +107,8 @@ impl Tuner<'_> {
         }
     }
 
-    /// A value of a setting with which the arm is faster, told apart with 95 %; `None` where there is none. Tried with twice the
+    /// A value of a setting with which the arm is faster, told apart with 95 %; `None` where there is none. The best of them by its mean
+    /// is compared in runs of its own: those that it was chosen by speak for whichever is chosen. Tried with twice the
     /// count found: what a setting holds back is seen where there are workers to spare.
     fn better(
         &mut self,
@@ -140,7 +148,8 @@ impl Tuner<'_> {
         }
         let mut workload = prepare::with_arms(&self.workload, arms.iter().map(|(arm, _)| arm.clone()).collect());
         every_name(&mut workload, &as_is.name);
-        let groups = vec![0; arms.len()];
+        // What they are compared with is not dropped.
+        let groups = (0..arms.len()).map(|place| usize::from(place > 0)).collect();
         let sweep = Sweep {
             arms: (0..arms.len()).collect(),
             counts: SweepCounts::Own,
@@ -163,11 +172,71 @@ impl Tuner<'_> {
         let best = points()
             .filter(|(point, _)| !point.dropped)
             .max_by(|(one, _), (other, _)| one.mean().unwrap_or(0.0).total_cmp(&other.mean().unwrap_or(0.0)));
-        let better =
-            best.filter(|(point, _)| compare(&own.figures, &point.figures).finding == Finding::Faster || own.dropped);
-        Ok(better.and_then(|(_, (arm, value))| {
-            Some((EngineSpec { name: as_is.name.clone(), workers: choice.spec.workers, ..arm.clone() }, value.clone()?))
-        }))
+        let Some((_, (arm, Some(value)))) = best.filter(|(point, _)| point.mean() > own.mean()) else {
+            return Ok(None);
+        };
+        let faster = self.faster_in_runs_of_their_own((&as_is, workers), (arm, workers))?;
+        let chosen = EngineSpec { name: as_is.name.clone(), workers: choice.spec.workers, ..arm.clone() };
+        Ok(faster.then(|| (chosen, value.clone())))
+    }
+
+    /// Whether settings with the count that was found for them are worth it: because they meet the target, which what was there
+    /// does not, or because they are faster.
+    fn worth_more(
+        &mut self,
+        as_is: &Choice,
+        again: &Choice,
+        settings: &[(String, String)],
+        target: Target,
+    ) -> Result<bool, Halt> {
+        if target != Target::Throughput && (as_is.found.met == Some(true)) != (again.found.met == Some(true)) {
+            return Ok(again.found.met == Some(true));
+        }
+        let said: String = settings.iter().map(|(field, value)| format!(" {field}={value}")).collect();
+        let named = EngineSpec { name: format!("{}{said}", again.spec.name), ..again.spec.clone() };
+        let count = |workers: u32| Workers::Fixed(NonZeroU32::new(workers).unwrap_or(NonZeroU32::MIN));
+        self.faster_in_runs_of_their_own((&as_is.spec, count(as_is.workers)), (&named, count(again.workers)))
+    }
+
+    /// Whether an arm is faster than another, told apart with 95 % in runs that are not those that it was chosen by.
+    fn faster_in_runs_of_their_own(
+        &mut self,
+        (as_is, workers): (&EngineSpec, Workers),
+        (other, others): (&EngineSpec, Workers),
+    ) -> Result<bool, Halt> {
+        let arms = vec![EngineSpec { workers, ..as_is.clone() }, EngineSpec { workers: others, ..other.clone() }];
+        let mut workload = prepare::with_arms(&self.workload, arms);
+        every_name(&mut workload, &as_is.name);
+        let mut figures: [Vec<RunFigure>; 2] = Default::default();
+        let mut rate = None;
+        let told = until_told(|number| {
+            let view = self.session(workload.clone(), SessionCommand::Run(Mode::Interleaved))?;
+            for (all, arm) in figures.iter_mut().zip(&view.arms) {
+                // Rounds of another session are others.
+                let later = |figure: RunFigure| RunFigure { round: figure.round + number * 1000, ..figure };
+                all.extend(Counted::from(&*arm.finished).figures().into_iter().map(later));
+            }
+            let [one, other] = &figures;
+            rate = estimate(&other.iter().map(|figure| figure.throughput).collect::<Vec<_>>());
+            Ok::<Option<bool>, Halt>(faster(one, other))
+        })?;
+        let count = |workers: Workers| match workers {
+            Workers::Fixed(count) => format!(" ×{count}"),
+            _ => String::new(),
+        };
+        let said = match told {
+            Some(true) => "it is faster",
+            Some(false) => "it is slower",
+            None => "no clear difference",
+        };
+        self.steps.push(TuneStep {
+            what: format!("{}{}", other.name, count(others)),
+            why: format!("against {}{}, in runs of their own: {said}", as_is.name, count(workers)),
+            runs: u32::try_from(figures.iter().map(Vec::len).sum::<usize>()).unwrap_or(u32::MAX),
+            rate,
+            figure: None,
+        });
+        Ok(told == Some(true))
     }
 
     fn place_of(&self, spec: &EngineSpec) -> Option<usize> {
@@ -175,7 +244,7 @@ impl Tuner<'_> {
     }
 
     fn outcome(&self, choice: Choice, settings: Vec<(String, String)>, target: Target) -> Outcome {
-        let Choice { spec, workers, rate, found } = choice;
+        let Choice { spec, workers, rate, found, .. } = choice;
         let words: String = settings.iter().map(|(field, value)| format!(", {field} {value}")).collect();
         let rate = rate.map_or(String::new(), |rate| format!(": {} tasks/s", units::rate(rate)));
         let many = format!("{workers} worker{}", if workers == 1 { "" } else { "s" });
@@ -201,13 +270,24 @@ impl Tuner<'_> {
 }
 
 /// Of several arms the fastest of those that meet the target, or else of all. Of a target that is no limit of a latency,
-/// what is not settled yet may be the fastest.
-fn choose(choices: Vec<Choice>, target: Target) -> Option<Choice> {
+/// what is not settled yet may be the fastest. Those that are not told apart from it are named.
+fn choose(choices: Vec<Choice>, target: Target, runs: u32) -> Option<Choice> {
     let has_limit = matches!(target, Target::Latency { .. });
     let meets = |choice: &Choice| choice.found.met == Some(true) || !has_limit && choice.found.met != Some(false);
     let any = choices.iter().any(meets);
-    let rate = |choice: &Choice| choice.rate.unwrap_or(0.0);
-    choices.into_iter().filter(|choice| meets(choice) || !any).max_by(|one, other| rate(one).total_cmp(&rate(other)))
+    let best = target::best(choices.iter().map(|choice| (choice.rate, &choice.found)), target)?;
+    let mut rivals = choices;
+    let mut best = rivals.swap_remove(best);
+    rivals.retain(|choice| meets(choice) || !any);
+    let pairs: Vec<(&Tuning, &Tuning)> = rivals.iter().map(|rival| (&*best.tuning, &*rival.tuning)).collect();
+    let compared = all_at_counts(&pairs, runs);
+    let slower = |found: &Option<AtCounts>| found.is_some_and(|found| found.finding == Finding::Slower);
+    let ties = rivals.iter().zip(&compared).filter(|(_, found)| !slower(found));
+    let ties: Vec<String> = ties.map(|(rival, _)| format!("{} ×{}", rival.spec.name, rival.workers)).collect();
+    if !ties.is_empty() {
+        best.found.why.push_str(&format!("; not told apart from {}", ties.join(", ")));
+    }
+    Some(best)
 }
 
 /// Faults of an engine are those of each of its arms.

@@ -160,6 +160,8 @@ pub(super) struct OutputPipe {
     pub(crate) kept: Option<KeptOutput>,
     /// Where all of it is handed on.
     pub(crate) spooled: Option<SpooledOutput>,
+    /// The end that is written to, where it is kept open so that the end of the stream wakes nobody: the end of the process does.
+    pub(crate) held_open: Option<OwnedFd>,
     pub(crate) open: bool,
 }
 
@@ -187,6 +189,7 @@ impl OutputPipe {
             answer: None,
             kept: None,
             spooled: None,
+            held_open: None,
             open: true,
         })
     }

@@ -36,6 +36,9 @@ pub(super) enum Which {
     Stderr,
 }
 
+/// So many slots have the streams of their programs held open: two descriptors each.
+const HELD_OPEN: u32 = 64;
+
 /// What ends a line.
 const LINE_END: &[u8] = b"\n";
 
@@ -219,7 +222,7 @@ impl Core {
         let (stderr, stderr_end) = pipe()?;
         let spooled = || start.spool.as_ref().map(|_| SpooledOutput::default());
         let answer = answers.then(Answer::default);
-        let (stdout, stderr) = (
+        let (mut stdout, mut stderr) = (
             OutputPipe { answer, kept: kept_out, spooled: spooled(), ..OutputPipe::new(stdout)? },
             OutputPipe { kept: kept_err, spooled: spooled(), ..OutputPipe::new(stderr)? },
         );
@@ -243,6 +246,11 @@ impl Core {
         let (started, pid) = (child.started_at(), child.pid());
         self.written_since.remove(&index);
         self.board.program_started(worker.slot.0, started, pid);
+        // Of one that answers, the end of what it writes says that no answer comes.
+        if !answers && worker.slot.0 < HELD_OPEN {
+            stdout.held_open = Some(stdout_end);
+            stderr.held_open = Some(stderr_end);
+        }
         let peer = ProgramPeer { index, started, input: told, stdout, stderr, rules, verdict: None, given_up: None };
         let link = Link {
             epoch: worker.epoch,

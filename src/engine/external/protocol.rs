@@ -70,7 +70,7 @@
 //! | `back` | `results` | A list of `[job, piece, at, since]`: these results are with the caller; `since` is when they were handed in or their processes started, or 0. |
 //! | `unsuccessful` | `job`, `piece`, `at`, `since`, `message`, `trace`, `broken` | The same with an exception. Of a chunk, tasks before the one that has raised ran and were not delivered, those after it were never run. `broken`: nothing comes of any other task either. |
 //! | `ended` | `job`, `code` or `signal` | Its process has ended without a result. |
-//! | `delivered` | `count` | So many more results were taken by the caller: of `map`, `imap`, `imap_unordered`. |
+//! | `delivered` | `results` | A list of `[count, at]`: so many more results were taken by the caller, at this time: of `map`, `imap`, `imap_unordered`. |
 //! | `stuck` | `why` | No result can come back any more. |
 //! | `over` | | Every result is there; what follows is not part of the run. |
 //! | `values`, `not_compared` | `values` | A list of `[index, value]` of all that succeeded; or that this is not known. |
@@ -268,7 +268,7 @@ pub(super) enum FromProgram {
         signal: Option<i32>,
     },
     Delivered {
-        count: u64,
+        results: Vec<(u64, u64)>,
     },
     Stuck {
         why: String,

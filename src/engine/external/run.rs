@@ -39,7 +39,10 @@ use crate::worker::shim::ShimFolder;
 const STATE_INTERVAL: Duration = Duration::from_millis(100);
 /// How often the pipe of a shim is looked into. Nobody waits for its lines: being woken by each would cost the workers, whose
 /// cores they are.
-const SHIM_INTERVAL: Duration = Duration::from_millis(5);
+const SHIM_INTERVAL: Duration = Duration::from_millis(20);
+/// The same while much comes, so that the pipe never gets full and no worker has to wait for it; and how many bytes that is.
+const SHIM_INTERVAL_OF_MUCH: Duration = Duration::from_millis(5);
+const MUCH: usize = 16 * 1024;
 /// How long a process that was killed may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a program may live that has closed its socket.
@@ -173,15 +176,16 @@ impl Process {
         false
     }
 
-    /// Takes in what the shim has written so far: whatever led to what the program said is in there.
-    fn read_shim(&self, talk: &mut Conversation) {
+    /// Takes in what the shim has written so far: whatever led to what the program said is in there. How many bytes it was.
+    fn read_shim(&self, talk: &mut Conversation) -> usize {
+        let mut seen = Vec::new();
         if let Some(shim) = &self.shim {
-            let mut seen = Vec::new();
             drain(&shim.end, &mut seen);
             if !seen.is_empty() {
                 talk.hear_shim(&seen);
             }
         }
+        seen.len()
     }
 
     fn write(&self, talk: &mut Conversation) {
@@ -292,7 +296,9 @@ async fn drive(
                     ready.clear_ready();
                 }
             }
-            _ = looks.tick(), if process.shim.is_some() => process.read_shim(&mut talk),
+            _ = looks.tick(), if process.shim.is_some() => if process.read_shim(&mut talk) > MUCH {
+                looks.reset_after(SHIM_INTERVAL_OF_MUCH);
+            },
             ready = process.end.readable() => match process.child.try_reap() {
                 Ok(Some(reaped)) => break reaped,
                 Ok(None) => if let Ok(mut ready) = ready { ready.clear_ready() },

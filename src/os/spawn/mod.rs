@@ -5,32 +5,34 @@
 //! caller's umask and limits ([`crate::os::inherited`]), the surroundings that it is given, and exactly the descriptors it is
 //! given: everything else is close-on-exec.
 
+mod lookup;
 pub(super) mod start;
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::io::{self, Read as _};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::ptr;
+use std::sync::Arc;
 
-use crate::os::child::{self, Child, StartedChild};
+use crate::os::child::{Child, StartedChild};
 use crate::os::inherited;
+use crate::os::owned::owned;
 use crate::os::process_owner::ProcessOwner;
 use crate::os::surroundings::Surroundings;
 use crate::os::worded::{errno, worded};
+use lookup::{Files, Lookups};
 use start::{ChildSetup, Failed, StartStep};
-
-/// Where programs are looked for without `PATH` (`confstr(_CS_PATH)`, execvp(3)).
-const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
 /// A program with its arguments and environment, ready to be started any number of times.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// Files that are tried in turn: one, or the name in each folder of `PATH`.
-    files: Vec<CString>,
+    files: Arc<Files>,
+    lookups: Arc<Lookups>,
     argv: Vec<CString>,
-    environment: Vec<CString>,
+    environment: Vec<Arc<CStr>>,
     folder: Option<CString>,
     group: Group,
     dies_with_parent: bool,
@@ -59,13 +61,9 @@ fn c_strings<S: AsRef<OsStr>>(argv: &[S]) -> io::Result<Vec<CString>> {
     argv.iter().map(|text| c_string(text.as_ref())).collect()
 }
 
-/// Files that a program's name may mean (execvp(3)): itself with a slash in it, else one in each folder of this `PATH`.
-fn files(name: &OsStr, path: Option<OsString>) -> io::Result<Vec<CString>> {
-    if name.is_empty() || name.as_bytes().contains(&b'/') {
-        return Ok(vec![c_string(name)?]);
-    }
-    let path = path.unwrap_or_else(|| DEFAULT_PATH.into());
-    std::env::split_paths(&path).map(|folder| c_string(folder.join(name).as_os_str())).collect()
+/// The files of a program that is looked for in this `PATH`.
+fn looked_up<S: AsRef<OsStr>>(argv: &[S], lookups: &Lookups, path: Option<OsString>) -> io::Result<Arc<Files>> {
+    argv.first().map_or_else(|| Ok(Files::new(Vec::new())), |name| lookups.of(name.as_ref(), path))
 }
 
 impl Program {
@@ -75,11 +73,11 @@ impl Program {
     /// # Errors
     /// When a text contains a zero byte, or `argv` is empty.
     pub fn new<S: AsRef<OsStr>>(argv: &[S]) -> io::Result<Self> {
+        let lookups = Arc::<Lookups>::default();
         let mut program = Self {
+            files: looked_up(argv, &lookups, std::env::var_os("PATH"))?,
+            lookups,
             argv: c_strings(argv)?,
-            files: argv
-                .first()
-                .map_or_else(|| Ok(Vec::new()), |name| files(name.as_ref(), std::env::var_os("PATH")))?,
             environment: Vec::new(),
             folder: None,
             group: Group::Own,
@@ -99,8 +97,10 @@ impl Program {
     /// # Errors
     /// As [`Program::new`].
     pub(crate) fn with_arguments<S: AsRef<OsStr>>(&self, argv: &[S]) -> io::Result<Self> {
-        let files = argv.first().map_or_else(|| Ok(Vec::new()), |name| files(name.as_ref(), self.variable("PATH")))?;
-        Ok(Self { argv: c_strings(argv)?, files, ..self.clone() })
+        let mut program = self.clone();
+        program.files = looked_up(argv, &program.lookups, program.variable("PATH"))?;
+        program.argv = c_strings(argv)?;
+        Ok(program)
     }
 
     /// The same program file, in the same surroundings, with other arguments.
@@ -126,7 +126,7 @@ impl Program {
     /// # Errors
     /// When the path contains a zero byte.
     pub fn executable(mut self, path: &OsStr) -> io::Result<Self> {
-        self.files = vec![c_string(path)?];
+        self.files = Files::new(vec![c_string(path)?]);
         Ok(self)
     }
 
@@ -140,35 +140,37 @@ impl Program {
         let prefix = entry.len();
         entry.push(value);
         let bytes = entry.into_vec();
-        self.environment.retain(|old| !old.as_bytes().starts_with(&bytes[..prefix]));
+        self.environment.retain(|old| !old.to_bytes().starts_with(&bytes[..prefix]));
         let entry = CString::new(bytes)
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a variable contains a zero byte"))?;
-        self.environment.push(entry);
+        self.environment.push(entry.into());
         Ok(())
     }
 
     /// Takes all variables out of the child's environment but those whose names begin so.
     pub(crate) fn unset_all_but(&mut self, prefix: &str) {
-        self.environment.retain(|entry| entry.as_bytes().starts_with(prefix.as_bytes()));
+        self.environment.retain(|entry| entry.to_bytes().starts_with(prefix.as_bytes()));
     }
 
     /// Takes a variable out of the child's environment.
     pub(crate) fn unset(&mut self, key: impl AsRef<[u8]>) {
         let key = key.as_ref();
-        let is_it = |entry: &CString| entry.as_bytes().strip_prefix(key).is_some_and(|rest| rest.starts_with(b"="));
+        let is_it = |entry: &Arc<CStr>| entry.to_bytes().strip_prefix(key).is_some_and(|rest| rest.starts_with(b"="));
         self.environment.retain(|entry| !is_it(entry));
     }
 
     /// Whether the child's environment has a variable.
     pub(crate) fn has(&self, key: &str) -> bool {
-        let is_it =
-            |entry: &CString| entry.as_bytes().strip_prefix(key.as_bytes()).is_some_and(|rest| rest.starts_with(b"="));
+        let is_it = |entry: &Arc<CStr>| {
+            entry.to_bytes().strip_prefix(key.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
+        };
         self.environment.iter().any(is_it)
     }
 
     /// What a variable is in the child's environment.
     pub(crate) fn variable(&self, key: &str) -> Option<OsString> {
-        let value = |entry: &CString| Some(entry.as_bytes().strip_prefix(key.as_bytes())?.strip_prefix(b"=")?.to_vec());
+        let value =
+            |entry: &Arc<CStr>| Some(entry.to_bytes().strip_prefix(key.as_bytes())?.strip_prefix(b"=")?.to_vec());
         self.environment.iter().find_map(value).map(OsString::from_vec)
     }
 
@@ -245,7 +247,7 @@ impl Program {
         descriptors: &[(BorrowedFd<'_>, RawFd)],
         group: Option<BorrowedFd<'_>>,
     ) -> io::Result<Child> {
-        let owned = child::owned();
+        let owned = owned();
         match self.start(descriptors, group) {
             Ok(started) => Child::adopt(started, self.group == Group::Own, owned),
             Err(failed) => Err(self.explain(&failed)),
@@ -284,7 +286,9 @@ impl Program {
     ) -> Result<StartedChild, Failed> {
         let descriptors: Vec<(RawFd, RawFd)> =
             descriptors.iter().map(|(source, target)| (source.as_raw_fd(), *target)).collect();
-        let (files, argv, environment) = (pointers(&self.files), pointers(&self.argv), pointers(&self.environment));
+        let files = pointers(self.files.in_turn().map(CString::as_c_str));
+        let argv = pointers(self.argv.iter().map(CString::as_c_str));
+        let environment = pointers(self.environment.iter().map(|entry| &**entry));
         let setup = ChildSetup {
             files: files.as_ptr(),
             argv: argv.as_ptr(),
@@ -302,7 +306,9 @@ impl Program {
             of_a_guest: ProcessOwner::current().is_none(),
         };
         // SAFETY: every pointer is to live, NUL-terminated data, and the arrays of pointers end with a null pointer.
-        unsafe { start::start(&setup, group) }
+        let (started, turn) = unsafe { start::start(&setup, group) }?;
+        self.files.has_run(turn);
+        Ok(started)
     }
 
     fn explain(&self, failed: &Failed) -> io::Error {
@@ -332,7 +338,7 @@ impl Program {
     /// Why a file that is there may not be run, where that is to be seen (execve(2)).
     pub(crate) fn not_executable(&self) -> Option<&'static str> {
         use std::os::unix::fs::PermissionsExt as _;
-        let found = self.files.iter().filter_map(|file| std::fs::metadata(self.within_folder(file)).ok());
+        let found = self.files.all().iter().filter_map(|file| std::fs::metadata(self.within_folder(file)).ok());
         found
             .filter_map(|found| {
                 if found.is_dir() {
@@ -363,7 +369,7 @@ impl Program {
 
     /// The first bytes of the file that was found.
     fn begin_of_file(&self) -> Option<Vec<u8>> {
-        let path = self.files.iter().map(|file| self.within_folder(file)).find(|path| path.is_file())?;
+        let path = self.files.all().iter().map(|file| self.within_folder(file)).find(|path| path.is_file())?;
         let mut begin = Vec::new();
         io::Read::take(std::fs::File::open(path).ok()?, 256).read_to_end(&mut begin).ok()?;
         Some(begin)
@@ -388,8 +394,9 @@ pub(crate) fn is_transient(error: &io::Error) -> bool {
     )
 }
 
-fn pointers(texts: &[CString]) -> Vec<*const libc::c_char> {
-    texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
+/// Ended by null. They are as good as the texts.
+fn pointers<'t>(texts: impl Iterator<Item = &'t CStr>) -> Vec<*const libc::c_char> {
+    texts.map(CStr::as_ptr).chain([ptr::null()]).collect()
 }
 
 #[cfg(test)]

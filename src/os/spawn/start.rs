@@ -102,6 +102,8 @@ struct Shared<'a> {
     signals_cleared: bool,
     /// Written by the child: `CLOCK_MONOTONIC` in nanoseconds right before its program takes over.
     started: u64,
+    /// Written by the child: which of the files it tries.
+    turn: usize,
     /// Written by the child.
     failed: Option<Failed>,
 }
@@ -139,12 +141,12 @@ fn failed(step: StartStep, error: &io::Error) -> Failed {
     Failed { step, errno: error.raw_os_error().unwrap_or(libc::EINVAL) }
 }
 
-/// Starts a child. When it began is told by the child itself: this thread goes on only when it has its turn again, which
+/// Starts a child; says which of its files it runs, counted from 0. When it began is told by the child itself: this thread goes on only when it has its turn again, which
 /// may be after a short program's end.
 ///
 /// # Safety
 /// The pointers in `setup` are valid as it says.
-pub(super) unsafe fn start(setup: &ChildSetup, group: Option<BorrowedFd<'_>>) -> Result<StartedChild, Failed> {
+pub(super) unsafe fn start(setup: &ChildSetup, group: Option<BorrowedFd<'_>>) -> Result<(StartedChild, usize), Failed> {
     let stack = STACK_OF_CHILDREN.with(|cell| match cell.get() {
         Some(stack) => Ok(stack.0),
         None => Stack::new().map(|stack| cell.get_or_init(|| stack).0),
@@ -156,6 +158,7 @@ pub(super) unsafe fn start(setup: &ChildSetup, group: Option<BorrowedFd<'_>>) ->
         parent: unsafe { libc::getpid() },
         signals_cleared: false,
         started: 0,
+        turn: 0,
         failed: None,
     };
     // No handler of ours may run in the child: it shares our memory.
@@ -166,7 +169,7 @@ pub(super) unsafe fn start(setup: &ChildSetup, group: Option<BorrowedFd<'_>>) ->
     // SAFETY: the kernel has just made this descriptor for us.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     match shared.failed {
-        None => Ok(StartedChild { pid, pidfd, at: shared.started }),
+        None => Ok((StartedChild { pid, pidfd, at: shared.started }, shared.turn)),
         Some(failed) => {
             // It has ended by itself, without a program.
             // SAFETY: an unreaped child of this process; no status is asked for.
@@ -297,7 +300,7 @@ extern "C" fn run_child(argument: *mut libc::c_void) -> libc::c_int {
         let failed = match prepare(&*shared) {
             Ok(()) => {
                 (*shared).started = clock::monotonic();
-                exec((*shared).setup)
+                exec((*shared).setup, &raw mut (*shared).turn)
             }
             Err(failed) => failed,
         };
@@ -414,7 +417,7 @@ unsafe fn descriptors(setup: &ChildSetup) -> Result<(), Failed> {
 ///
 /// # Safety
 /// As in [`run_child`].
-unsafe fn exec(setup: &ChildSetup) -> Failed {
+unsafe fn exec(setup: &ChildSetup, turn: *mut usize) -> Failed {
     let mut worst = libc::ENOENT;
     let mut file = setup.files;
     // SAFETY: the array ends with a null pointer; see `Setup`.
@@ -427,6 +430,7 @@ unsafe fn exec(setup: &ChildSetup) -> Failed {
                 errno => return Failed { step: StartStep::Exec, errno },
             }
             file = file.add(1);
+            *turn += 1;
         }
     }
     Failed { step: StartStep::Exec, errno: worst }

@@ -163,6 +163,24 @@ fn a_program_is_found_in_the_path() {
 }
 
 #[test]
+fn a_program_that_has_moved_is_found_where_it_is_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let [early, late] = ["a", "b"].map(|name| folder.path().join(name));
+    [&early, &late].iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
+    let mut surroundings = Program::new(&["unused"]).unwrap();
+    surroundings.set("PATH".as_ref(), format!("{}:{}", early.display(), late.display()).as_ref()).unwrap();
+    let run = || output(&surroundings.with_arguments(&["moving"]).unwrap(), &[]).1;
+    std::os::unix::fs::symlink("/bin/true", late.join("moving")).unwrap();
+    assert_eq!(run(), Exit::Code(0));
+    std::fs::remove_file(late.join("moving")).unwrap();
+    std::os::unix::fs::symlink("/bin/false", early.join("moving")).unwrap();
+    assert_eq!(run(), Exit::Code(1));
+    std::fs::remove_file(early.join("moving")).unwrap();
+    let missing = surroundings.with_arguments(&["moving"]).unwrap().spawn(&[]).unwrap_err();
+    assert_eq!(missing.kind(), std::io::ErrorKind::NotFound);
+}
+
+#[test]
 fn a_child_that_is_to_die_with_its_parent_does() {
     let (read, write) = pipe().unwrap();
     let pid = std::thread::spawn(move || {

@@ -125,7 +125,7 @@ impl MeasurementOut {
     }
 }
 
-fn interval(always_valid: bool) -> &'static str {
+pub(in crate::report) fn interval(always_valid: bool) -> &'static str {
     if always_valid { "always_valid" } else { "fixed_rounds" }
 }
 

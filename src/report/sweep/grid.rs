@@ -5,6 +5,7 @@ use super::{SweepResults, SweptArm};
 use crate::analysis::tuning::Point;
 use crate::report::text::{Paint, line, table};
 use crate::report::{clean, units};
+use crate::workload::model::Dimension;
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -65,8 +66,38 @@ impl SweepResults {
     }
 }
 
-/// The tables, and the best point of each engine where its points run the same tasks.
-pub(super) fn draw(out: &mut String, results: &SweepResults, paint: Paint) {
+/// Rows of cells below a head, the first column of which is a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub(crate) title: String,
+    pub(crate) head: Vec<String>,
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Its lines with columns of equal width, the first to the left, the others to the right; the head is the first.
+    #[must_use]
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let all = || std::iter::once(&self.head).chain(&self.rows);
+        let cells = |line: &Vec<String>| line.iter().map(|cell| clean::line(cell).into_owned()).collect::<Vec<_>>();
+        let lines: Vec<Vec<String>> = all().map(cells).collect();
+        let wide = |column: usize| {
+            lines.iter().filter_map(|cells| cells.get(column)).map(|cell| table::width(cell)).max().unwrap_or(0)
+        };
+        let line = |cells: &Vec<String>| {
+            let cells = cells.iter().enumerate().map(|(column, cell)| match column {
+                0 => table::pad(cell, wide(column)),
+                _ => table::pad_left(cell, wide(column) + GAP),
+            });
+            cells.collect::<String>()
+        };
+        lines.iter().map(line).collect()
+    }
+}
+
+/// The points as tables.
+#[must_use]
+pub(crate) fn tables(results: &SweepResults) -> Vec<Table> {
     let fields = results.fields();
     let best = results.best();
     let is_best = |place: &Place<'_>| best.iter().any(|one| std::ptr::eq(one.point, place.point));
@@ -83,10 +114,11 @@ pub(super) fn draw(out: &mut String, results: &SweepResults, paint: Paint) {
         };
         format!("{mark}{rate}{precision}")
     };
+    // Those that were not measured yet have no place, and have their columns all the same.
     let mut bases: Vec<&str> = Vec::new();
-    for place in &places {
-        if !bases.contains(&place.arm.base.as_str()) {
-            bases.push(&place.arm.base);
+    for arm in &results.arms {
+        if !bases.contains(&arm.base.as_str()) {
+            bases.push(&arm.base);
         }
     }
     let of = |base: &str, wanted: &[(&str, &str)]| {
@@ -97,63 +129,68 @@ pub(super) fn draw(out: &mut String, results: &SweepResults, paint: Paint) {
     };
     match results.dimensions.as_slice() {
         [one] => {
-            let head: Vec<String> =
-                std::iter::once(one.path.clone()).chain(bases.iter().map(ToString::to_string)).collect();
+            let head = std::iter::once(one.path.clone()).chain(bases.iter().map(ToString::to_string)).collect();
             let row = |value: &String| {
                 let cells = bases.iter().map(|base| cell(of(base, &[(&one.path, value)])));
                 std::iter::once(value.clone()).chain(cells).collect::<Vec<_>>()
             };
-            columns(out, "tasks/s", head, one.values.iter().map(row).collect(), paint);
+            vec![Table { title: "tasks/s".to_owned(), head, rows: one.values.iter().map(row).collect() }]
         }
         [one, two] => {
-            for base in &bases {
-                // What does not apply to an engine makes no columns.
-                let applies = places.iter().any(|place| place.arm.base == *base && place.value(&two.path).is_some());
-                let others = || two.values.iter().take(if applies { two.values.len() } else { 1 });
-                let head: Vec<String> = std::iter::once(format!("{} \\ {}", one.path, two.path))
-                    .chain(others().map(|value| if applies { value.clone() } else { "any".to_owned() }))
+            let of_base = |base: &&str| {
+                // What does not apply to an engine makes no columns, and no lines.
+                let applies = |field: &Dimension| {
+                    let has = |arm: &SweptArm| arm.settings.iter().any(|(own, _)| *own == field.path);
+                    field.is_workers() || results.arms.iter().any(|arm| arm.base == *base && has(arm))
+                };
+                let shown = |field: &Dimension, value: &String| {
+                    if applies(field) { value.clone() } else { "any".to_owned() }
+                };
+                let lines = one.values.iter().take(if applies(one) { one.values.len() } else { 1 });
+                let others = || two.values.iter().take(if applies(two) { two.values.len() } else { 1 });
+                let head = std::iter::once(format!("{} \\ {}", one.path, two.path))
+                    .chain(others().map(|value| shown(two, value)))
                     .collect();
                 let row = |value: &String| {
                     let cells = others().map(|other| cell(of(base, &[(&one.path, value), (&two.path, other)])));
-                    std::iter::once(value.clone()).chain(cells).collect::<Vec<_>>()
+                    std::iter::once(shown(one, value)).chain(cells).collect::<Vec<_>>()
                 };
-                columns(out, &format!("{base}, tasks/s"), head, one.values.iter().map(row).collect(), paint);
-            }
+                Table { title: format!("{base}, tasks/s"), head, rows: lines.map(row).collect() }
+            };
+            bases.iter().map(of_base).collect()
         }
         _ => {
             let row =
                 |place: &Place<'_>| vec![format!("{} {}", place.arm.base, place.words(&fields)), cell(Some(place))];
-            columns(
-                out,
-                "tasks/s",
-                vec!["point".to_owned(), "tasks/s".to_owned()],
-                places.iter().map(row).collect(),
-                paint,
-            );
+            let head = vec!["point".to_owned(), "tasks/s".to_owned()];
+            vec![Table { title: "tasks/s".to_owned(), head, rows: places.iter().map(row).collect() }]
         }
     }
-    for place in best {
-        let rate = place.rate().map(units::rate).unwrap_or_default();
-        let name = clean::line(&place.arm.base).into_owned();
-        line(out, &paint.with(Paint::GOOD, &format!("fastest of {name}: {}, {rate} tasks/s", place.words(&fields))));
-    }
-    out.push('\n');
 }
 
-/// Rows of cells, the first column to the left, the others to the right.
-fn columns(out: &mut String, title: &str, head: Vec<String>, rows: Vec<Vec<String>>, paint: Paint) {
-    line(out, &paint.with(Paint::BOLD, &clean::line(title)));
-    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
-    let lines: Vec<Vec<String>> =
-        lines.into_iter().map(|cells| cells.iter().map(|cell| clean::line(cell).into_owned()).collect()).collect();
-    let wide = |column: usize| lines.iter().filter_map(|cells| cells.get(column)).map(|cell| table::width(cell)).max();
-    for (number, cells) in lines.iter().enumerate() {
-        let cells = cells.iter().enumerate().map(|(column, cell)| {
-            let width = wide(column).unwrap_or(0);
-            if column == 0 { table::pad(cell, width) } else { table::pad_left(cell, width + GAP) }
-        });
-        let text = format!("  {}", cells.collect::<String>());
-        line(out, &if number == 0 { paint.with(Paint::DIM, &text) } else { text });
+/// The best point of each engine where its points run the same tasks, in words.
+#[must_use]
+pub(crate) fn fastest(results: &SweepResults) -> Vec<String> {
+    let fields = results.fields();
+    let words = |place: Place<'_>| {
+        let rate = place.rate().map(units::rate).unwrap_or_default();
+        format!("fastest of {}: {}, {rate} tasks/s", clean::line(&place.arm.base), place.words(&fields))
+    };
+    results.best().into_iter().map(words).collect()
+}
+
+/// Both.
+pub(super) fn draw(out: &mut String, results: &SweepResults, paint: Paint) {
+    for table in tables(results) {
+        line(out, &paint.with(Paint::BOLD, &clean::line(&table.title)));
+        for (number, words) in table.lines().into_iter().enumerate() {
+            let text = format!("  {words}");
+            line(out, &if number == 0 { paint.with(Paint::DIM, &text) } else { text });
+        }
+        out.push('\n');
+    }
+    for words in fastest(results) {
+        line(out, &paint.with(Paint::GOOD, &words));
     }
     out.push('\n');
 }

@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::text::DROPPED;
+use super::words::DROPPED;
 use super::{SweepResults, SweptArm};
 use crate::analysis::tuning::arms::{AtCounts, Basis};
 use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
 use crate::analysis::usl::{Fit, Parameter};
-use crate::report::json::comparison::finding_word;
+use crate::report::json::comparison::{finding_word, interval};
 use crate::report::json::expectations::{self, ExpectationOut};
 use crate::report::json::{EstimateOut, HostOut, WorkloadOut, host_out, pretty, seconds, workload_out};
 use crate::workload::model::EngineKind;
@@ -147,6 +147,13 @@ struct ComparisonOut<'a> {
     basis: &'static str,
     ratio: Option<f64>,
     ci95: Option<[f64; 2]>,
+    /// `fixed_rounds` holds at the planned number of runs, `always_valid` whenever one looks (additive to version 1).
+    interval: &'static str,
+    /// Two-sided, of no difference: by itself, and corrected for so many comparisons at once by Holm's method, which is what
+    /// the verdict follows (additive to version 1).
+    p: Option<f64>,
+    p_corrected: Option<f64>,
+    comparisons: Option<usize>,
     verdict: &'static str,
     pairs: usize,
     /// Of these, with a suspect run (additive to version 1).
@@ -248,7 +255,7 @@ fn point<'a>(point: &'a Point, tuning: &Tuning) -> PointOut<'a> {
 }
 
 fn comparison<'a>(baseline: &'a SweptArm, arm: &'a SweptArm, found: &AtCounts) -> ComparisonOut<'a> {
-    let AtCounts { baseline: baseline_workers, arm: arm_workers, basis, comparison } = *found;
+    let AtCounts { baseline: baseline_workers, arm: arm_workers, basis, comparison, p, finding } = *found;
     ComparisonOut {
         metric: "throughput",
         arm: &arm.spec.name,
@@ -262,7 +269,11 @@ fn comparison<'a>(baseline: &'a SweptArm, arm: &'a SweptArm, found: &AtCounts) -
         },
         ratio: comparison.ratio,
         ci95: comparison.ci95.map(<[f64; 2]>::from),
-        verdict: finding_word(comparison.finding),
+        interval: interval(comparison.always_valid),
+        p: p.map(|p| p.single),
+        p_corrected: p.map(|p| p.corrected),
+        comparisons: p.map(|p| p.comparisons),
+        verdict: finding_word(finding),
         pairs: comparison.pairs,
         suspect_pairs: comparison.suspect,
     }

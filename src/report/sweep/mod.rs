@@ -7,13 +7,13 @@ use std::sync::Arc;
 use crate::analysis::expectations::Checked;
 use crate::analysis::failing::AllFailed;
 use crate::analysis::tuning::Tuning;
-use crate::analysis::tuning::arms::{AtCounts, at_counts};
+use crate::analysis::tuning::arms::{AtCounts, all_at_counts};
 use crate::os::host::Host;
 use crate::report::ending::{Ending, Partial};
 use crate::workload::model::{Dimension, EngineSpec, Workload};
 
 #[cfg(test)]
-pub(super) mod fixtures;
+pub(crate) mod fixtures;
 pub(crate) mod grid;
 pub(crate) mod json;
 pub(crate) mod text;
@@ -65,15 +65,20 @@ impl SweepResults {
     }
 
     /// Every arm but those of the baseline's engine, compared with the baseline of the same settings at the counts that can be
-    /// compared.
+    /// compared; the findings are corrected for how many they are.
     pub(crate) fn compared(&self) -> impl Iterator<Item = (&SweptArm, &SweptArm, AtCounts)> {
         let base = self.arms.get(self.baseline).map(|arm| arm.base.as_str());
         let others = self.arms.iter().filter(move |arm| Some(arm.base.as_str()) != base);
-        others.filter_map(move |arm| {
-            let same = |one: &&SweptArm| Some(one.base.as_str()) == base && one.settings == arm.settings;
-            let baseline = self.arms.iter().find(same)?;
-            Some((baseline, arm, at_counts(&baseline.tuning, &arm.tuning)?))
-        })
+        let pairs: Vec<(&SweptArm, &SweptArm)> = others
+            .filter_map(|arm| {
+                let same = |one: &&SweptArm| Some(one.base.as_str()) == base && one.settings == arm.settings;
+                Some((self.arms.iter().find(same)?, arm))
+            })
+            .collect();
+        let tunings: Vec<(&Tuning, &Tuning)> =
+            pairs.iter().map(|(baseline, arm)| (&*baseline.tuning, &*arm.tuning)).collect();
+        let found = all_at_counts(&tunings, self.runs);
+        pairs.into_iter().zip(found).filter_map(|((baseline, arm), found)| Some((baseline, arm, found?)))
     }
 
     /// Arms with the counts of which no more runs were made because they were clearly bad.

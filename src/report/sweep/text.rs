@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use super::{SweepResults, SweptArm, grid, words};
-use crate::analysis::tuning::arms::{AtCounts, Basis};
 use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
-use crate::analysis::verdict::Comparison;
-use crate::report::text::comparison::{Found, finding_line};
 use crate::report::text::{Paint, TextOptions, expectations, failing, header, label, line, plural, table};
 use crate::report::{clean, units};
 
@@ -14,9 +11,6 @@ use crate::report::{clean, units};
 const GAP: usize = 2;
 /// Where there is no figure.
 const NONE: &str = "–";
-/// Why points have fewer runs than others.
-pub(crate) const DROPPED: &str = "clearly bad after a round (in the worse half, below 80 % of the best), so no more runs; --full makes \
-them all";
 /// Runs with fewer samples than this takes may hide a peak of memory between them.
 const SHORT: Duration = Duration::from_secs(1);
 /// Reasons of suspect runs that are told of an arm.
@@ -41,7 +35,7 @@ pub(crate) fn render(results: &SweepResults, options: TextOptions) -> String {
     }
     dropped(&mut out, results, options.width, paint);
     for (baseline, arm, found) in results.compared() {
-        compared(&mut out, baseline, arm, &found, paint);
+        words::compared(&mut out, baseline, arm, &found, paint);
     }
     if !results.expectations.is_empty() {
         line(&mut out, "with the counts that are recommended, or else those of the last runs:");
@@ -210,27 +204,6 @@ fn suspect(out: &mut String, label: &str, tuning: &Tuning, paint: Paint) {
     if total > REASONS {
         line(out, &format!("! {label}: {} more suspect", plural((total - REASONS) as u64, "run")));
     }
-}
-
-pub(super) fn compared(out: &mut String, baseline: &SweptArm, arm: &SweptArm, found: &AtCounts, paint: Paint) {
-    let name = |arm: &SweptArm, workers| format!("{} ×{workers}", clean::line(&arm.spec.name));
-    let names = (name(arm, found.arm), name(baseline, found.baseline));
-    let Comparison { finding, ratio, ci95, always_valid, rank_p, pairs, suspect, .. } = found.comparison;
-    let apart = matches!(found.basis, Basis::Apart);
-    finding_line(
-        out,
-        (&names.0, &names.1),
-        Found { finding, ratio, ci95, always_valid, rank_p, pairs, suspect, apart },
-        || Some("they have no pair of runs".to_owned()),
-        paint,
-    );
-    let about = match found.basis {
-        Basis::Best => "each with its best count",
-        Basis::Equal => "with equal counts: their best counts were not measured in pairs",
-        Basis::Apart => "each with its best count, measured at different times, which the interval allows for",
-    };
-    line(out, &paint.with(Paint::DIM, &format!("  {about}")));
-    out.push('\n');
 }
 
 fn at(label: &str, workers: u32) -> String {

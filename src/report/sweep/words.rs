@@ -1,10 +1,16 @@
 //! What is said of a sweep in the same words in every format.
 
-use super::text::{DROPPED, compared};
 use super::{SweepResults, SweptArm};
+use crate::analysis::tuning::arms::{AtCounts, Basis};
 use crate::analysis::tuning::{Advice, Point, Tuning};
+use crate::analysis::verdict::Comparison;
 use crate::report::clean;
-use crate::report::text::Paint;
+use crate::report::text::comparison::{Found, finding_line};
+use crate::report::text::{Paint, line};
+
+/// Why points have fewer runs than others.
+pub(crate) const DROPPED: &str = "clearly bad after a round (in the worse half, below 80 % of the best), so no more runs; --full makes \
+them all";
 
 /// Marks of points.
 pub(in crate::report) const SUSPECT: &str = "SUSPECT";
@@ -53,4 +59,31 @@ pub(in crate::report) fn comparisons(results: &SweepResults) -> Vec<String> {
         out.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
     };
     results.compared().map(one).collect()
+}
+
+/// An arm against the baseline.
+pub(super) fn compared(out: &mut String, baseline: &SweptArm, arm: &SweptArm, found: &AtCounts, paint: Paint) {
+    let name = |arm: &SweptArm, workers| format!("{} ×{workers}", clean::line(&arm.spec.name));
+    let names = (name(arm, found.arm), name(baseline, found.baseline));
+    let Comparison { ratio, ci95, always_valid, rank_p, pairs, suspect, .. } = found.comparison;
+    let finding = found.finding;
+    let apart = matches!(found.basis, Basis::Apart);
+    finding_line(
+        out,
+        (&names.0, &names.1),
+        Found { finding, ratio, ci95, always_valid, rank_p, pairs, suspect, apart },
+        || Some("they have no pair of runs".to_owned()),
+        paint,
+    );
+    let about = match found.basis {
+        Basis::Best => "each with its best count",
+        Basis::Equal => "with equal counts, at which both together did most",
+        Basis::Apart => "each with its best count, measured at different times, which the interval allows for",
+    };
+    let about = match found.taken_back() {
+        Some(asked) => format!("{about}; it differs by itself, and not as one of {asked} comparisons (Holm)"),
+        None => about.to_owned(),
+    };
+    line(out, &paint.with(Paint::DIM, &format!("  {about}")));
+    out.push('\n');
 }

@@ -15,6 +15,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use crate::analysis::precision::Precision;
+use crate::analysis::tuning::target::Target;
 use crate::analysis::verdict::Verdict;
 use crate::engine::context::RunContext;
 use crate::os::host::Host;
@@ -145,6 +146,8 @@ struct Conductor {
     precision: Option<Precision>,
     /// Cores that a native program could use when the comparison began, where somebody wants to know.
     control_cores: Option<f64>,
+    /// What the last sweep looked for, where that was a target.
+    target: Option<Target>,
 }
 
 impl Conductor {
@@ -178,6 +181,7 @@ impl Conductor {
             budget: Deadline::new(spec.workload.measure.adaptive.map(|adaptive| adaptive.max_time)),
             precision: None,
             control_cores: None,
+            target: None,
             spec,
         };
         if is_resumed {
@@ -203,6 +207,7 @@ impl Conductor {
             measures_by_itself: self.measures_by_itself(),
             kills: self.kills.view(),
             control_cores: self.control_cores,
+            target: self.target,
         }
     }
 

@@ -19,7 +19,7 @@ use crate::session::keeping::KeptRun;
 use crate::session::lifecycle::Lifecycle;
 use crate::session::observing::RunBegins;
 use crate::session::schedule::Schedule;
-use crate::session::view::{Mode, RunPosition, Sweep};
+use crate::session::view::{Mode, RunPosition, Sweep, SweepCounts};
 use crate::workload::model::{Arrivals, Workers};
 
 /// How long the control computes.
@@ -92,7 +92,11 @@ impl Conductor {
                 arm.dropped.clear();
             }
         }
-        self.begin_agenda(Agenda::Sweep(Sweeping::new(sweep)));
+        self.target = match sweep.counts {
+            SweepCounts::For(target) => Some(target),
+            SweepCounts::Found | SweepCounts::Given(_) | SweepCounts::Own => None,
+        };
+        self.begin_agenda(Agenda::Sweep(Box::new(Sweeping::new(sweep))));
     }
 
     /// Measures every arm whose worker count was changed.
@@ -162,13 +166,13 @@ impl Conductor {
     pub(super) fn agenda_is_over(&mut self) {
         self.deadline.end();
         if let Agenda::Sweep(sweep) = &self.agenda {
-            for index in sweep.arms() {
-                let arm = self.arms.get_mut(*index).filter(|arm| !arm.changed);
-                if let Some((arm, workers)) =
-                    arm.and_then(|arm| arm.tuning().advice.workers().map(|count| (arm, count)))
-                {
-                    arm.workers = workers;
-                }
+            let found = |index: &usize| {
+                let arm = self.arms.get(*index).filter(|arm| !arm.changed)?;
+                Some((*index, sweep.recommended(arm.tuning(), self.bounds(*index))?))
+            };
+            let found: Vec<(usize, u32)> = sweep.arms().iter().filter_map(found).collect();
+            for (index, workers) in found {
+                self.arms.get_mut(index).into_iter().for_each(|arm| arm.workers = workers);
             }
         }
         // What was changed meanwhile is measured at once where the keys rest already.

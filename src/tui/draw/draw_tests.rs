@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::tui::fixture;
+use crate::tui::fixture::{self, stories};
+use crate::tui::goal_line::{Asks, GoalLine};
 use crate::tui::state::{PickerFocus, Question};
 use crate::tui::theme::{ColorDepth, ThemeName};
 use crate::workload::model::{CommandLine, TaskClass, Work};
@@ -15,7 +16,7 @@ pub(super) fn theme() -> Theme {
 }
 
 pub(super) fn model(view: SessionView) -> Model {
-    Model { catalogue: Arc::new(fixture::catalogue()), session: Some(Arc::new(view)) }
+    Model { catalogue: Arc::new(fixture::catalogue()), session: Some(Arc::new(view)), ..Model::default() }
 }
 
 pub(super) fn ui(model: &Model) -> UiState {
@@ -182,11 +183,79 @@ fn tune_view() {
     snapshot("tune_process", &model, &ui, &[(80, 24)]);
 }
 
+/// The Tune view with a search.
+fn searched(view: SessionView, story: crate::tui::search::Story) -> (Model, UiState) {
+    let model = Model { search: Some(Arc::new(story)), ..model(view) };
+    let ui = UiState { screen: Screen::Tune, search_page: Some(0), ..ui(&model) };
+    (model, ui)
+}
+
+#[test]
+fn what_is_looked_for_is_typed_beside_what_is_offered() {
+    let model = model(fixture::tuned());
+    let mut ui = ui(&model);
+    ui.screen = Screen::Tune;
+    for (name, asks) in [("goal_line", Asks::Goal), ("sweep_line", Asks::Sweep)] {
+        let view = model.session.as_deref().unwrap();
+        ui.goal = Some(GoalLine::new(asks, view, &view.arms[0], None));
+        snapshot(name, &model, &ui, &[(40, 10), (80, 24), (120, 40)]);
+    }
+    let line = ui.goal.as_mut().unwrap();
+    line.paste("8..1");
+    line.wrong = line.read().err();
+    snapshot("sweep_line_wrong", &model, &ui, &[(80, 24)]);
+}
+
+#[test]
+fn searches() {
+    let mut live = fixture::running();
+    live.arms.truncate(1);
+    live.arms[0].live = true;
+    for (name, view, story) in [
+        ("search_knee", live, stories::knee()),
+        ("search_found", fixture::finished(), stories::knee_found()),
+        ("search_bars", fixture::finished(), stories::chunksizes()),
+        ("search_table", fixture::finished(), stories::table()),
+        ("search_refused", fixture::finished(), stories::refused()),
+    ] {
+        let (model, ui) = searched(view, story);
+        snapshot(name, &model, &ui, &[(80, 24), (120, 40)]);
+    }
+    let (model, mut ui) = searched(fixture::finished(), stories::table());
+    snapshot("search_table", &model, &ui, &[(200, 50)]);
+    // All of it can be reached on a small screen.
+    ui.size = (80, 12);
+    let scroll = last_scroll(&model, &ui);
+    assert!(scroll > 0);
+    ui.search_page = Some(scroll);
+    let end = picture(&render(&model, &ui, &theme(), ui.size));
+    assert!(end.contains("fastest of its engine"), "{end}");
+}
+
+#[test]
+fn a_target_is_what_the_tune_view_answers() {
+    let mut view = fixture::tuned();
+    let text = |view: &SessionView| {
+        let model = model(view.clone());
+        let ui = UiState { screen: Screen::Tune, focus: 1, ..ui(&model) };
+        picture(&render(&model, &ui, &theme(), (80, 24)))
+    };
+    assert!(text(&view).contains("■ PROCESS  USE 4"), "{}", text(&view));
+    view.target = Some("memory<5MiB".parse().unwrap());
+    let found = text(&view);
+    assert!(found.contains("■ PROCESS  memory<5MiB: USE 2"), "{found}");
+    view.phase = crate::session::view::SessionPhase::Running;
+    view.position = crate::session::view::RunPosition::Sweep { arm: 1, workers: 2, run: 1, runs: 3 };
+    let looking = text(&view);
+    assert!(looking.contains("looking for memory<5MiB") && looking.contains("tune ×2 1/3"), "{looking}");
+}
+
 #[test]
 fn long_and_wide_names_in_the_picker() {
     let mut view = fixture::finished();
     Arc::make_mut(&mut view.workload).name = "工作負載-with-a-name-that-is-longer-than-its-place".to_owned();
-    let model = Model { catalogue: Arc::new(fixture::long_catalogue()), session: Some(Arc::new(view)) };
+    let model =
+        Model { catalogue: Arc::new(fixture::long_catalogue()), session: Some(Arc::new(view)), ..Model::default() };
     let ui = UiState { screen: Screen::Picker, entry: 1, ..UiState::default() };
     snapshot("picker_long", &model, &ui, &SIZES);
     // Whatever the size, a row says what there is or shows that something is left out, and stays within its frame.
@@ -291,6 +360,19 @@ fn every_state() -> Vec<(String, Model, UiState)> {
             states.extend(over.into_iter().map(|(name, ui)| (name.to_owned(), model.clone(), ui)));
         }
     }
+    for story in [stories::knee(), stories::knee_found(), stories::chunksizes(), stories::table(), stories::refused()] {
+        let name = format!("search {}", story.wanted);
+        let (model, ui) = searched(fixture::running(), story);
+        states.push((name, model, ui));
+    }
+    for asks in [Asks::Goal, Asks::Sweep] {
+        let model = model(fixture::tuned());
+        let view = model.session.clone().unwrap();
+        let goal = Some(GoalLine::new(asks, &view, &view.arms[0], None));
+        let ui = UiState { screen: Screen::Tune, goal, ..ui(&model) };
+        states.push((format!("line {asks:?}"), model, ui));
+    }
+    states.extend(history_tests::states());
     let empty = Model::default();
     states.push(("nothing".to_owned(), empty.clone(), UiState::default()));
     states.push(("no session".to_owned(), empty, UiState { screen: Screen::Detail, ..UiState::default() }));

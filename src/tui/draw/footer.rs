@@ -16,6 +16,8 @@ use crate::workload::model::{OnTimeout, TaskClass};
 
 /// Most columns of an arm's name.
 const NAME: usize = 12;
+/// Columns below which a line has no room to give away.
+const NARROW: usize = 100;
 /// Most lines of an answer.
 const MOST_LINES: usize = 3;
 
@@ -35,6 +37,10 @@ pub(crate) struct Facts {
     victim: Option<String>,
     /// How many engines there are.
     arms: usize,
+    /// Whether there was a search.
+    pub(super) search: bool,
+    /// Whether it is under way.
+    pub(super) searching: bool,
 }
 
 impl Facts {
@@ -55,6 +61,8 @@ impl Facts {
             on_timeout: changes.map(|(_, arm)| on_timeout(arm)),
             victim: victim(scene),
             arms: view.arms.len(),
+            search: false,
+            searching: false,
         }
     }
 
@@ -68,6 +76,8 @@ impl Facts {
             Shown::Timeouts => self.on_timeout.is_some(),
             Shown::ManyArms => self.arms > 2,
             Shown::Several => self.arms > 1,
+            Shown::Search => self.search,
+            Shown::NoSearch => !self.searching,
             Shown::Together => self.arms > 1 && !self.running,
         }
     }
@@ -93,8 +103,7 @@ pub(crate) fn draw(ui: &UiState, facts: &Facts, theme: &Theme, area: Rect, buf: 
     if let Some(notice) = ui.notice.as_ref().filter(|_| facts.running || !ui.stopping) {
         answer(&text::clean(notice), theme, rows(area, 0, area.height.saturating_sub(1)), buf);
     }
-    // A narrow line has no room to give away.
-    let gap = if line.width < 100 { 1 } else { 2 };
+    let gap = if usize::from(line.width) < NARROW { 1 } else { 2 };
     let shown = fitting(ui, facts, theme, (usize::from(line.width), gap));
     let mut spans: Vec<Span<'_>> = vec![Span::raw(" ")];
     let mut tabs = true;
@@ -146,14 +155,25 @@ fn fitting<'a>(
     let vital: usize = entries.iter().filter(|(binding, _)| is_vital(binding)).map(|(_, words)| shortest(words)).sum();
     // A column before the first entry, and the bar after the tabs.
     let mut free = width.saturating_sub(vital + 2);
-    let fits = |(binding, words): &(&'static Binding, Vec<Vec<Span<'a>>>)| {
+    let mut fits = |(binding, words): &(&'static Binding, Vec<Vec<Span<'a>>>)| {
         let fits = is_vital(binding) || shortest(words) <= free;
         if fits && !is_vital(binding) {
             free -= shortest(words);
         }
         fits
     };
-    let fitting: Vec<_> = entries.into_iter().filter(fits).collect();
+    // Where there is little room, the way to what was measured before gives way to the keys of what is measured now.
+    let is_late = |binding: &Binding| {
+        width < NARROW
+            && ui.screen.view() != Screen::History
+            && binding.keys.iter().any(|(_, action)| *action == Action::History)
+    };
+    let mut chosen: Vec<bool> = entries.iter().map(|entry| !is_late(entry.0) && fits(entry)).collect();
+    for (entry, chosen) in entries.iter().zip(&mut chosen) {
+        *chosen |= is_late(entry.0) && fits(entry);
+    }
+    let fitting: Vec<_> =
+        entries.into_iter().zip(chosen).filter_map(|(entry, chosen)| chosen.then_some(entry)).collect();
     // What is left over is for more words.
     let said = |(binding, words): (&'static Binding, Vec<Vec<Span<'a>>>)| {
         let least = shortest(&words);
@@ -168,16 +188,17 @@ fn fitting<'a>(
 fn entries<'a>(binding: &Binding, ui: &UiState, facts: &Facts, width: usize, theme: &Theme) -> Vec<Vec<Span<'a>>> {
     let does = |wanted: Action| binding.keys.iter().any(|(_, action)| *action == wanted);
     let current = binding.tab
-        && match ui.screen {
+        && match ui.screen.view() {
             Screen::Main => does(Action::Main),
-            Screen::Tasks | Screen::Detail => does(Action::Tasks),
+            Screen::Tasks => does(Action::Tasks),
             Screen::Tune => does(Action::Tune),
-            Screen::Picker => false,
+            Screen::History => does(Action::History),
+            Screen::Picker | Screen::Detail | Screen::Session => false,
         };
     let style = if current { theme.selected } else { theme.base };
     let words: Vec<String> = match (&facts.on_timeout, &facts.victim) {
         // A narrow line has other keys to show.
-        (Some(words), _) if does(Action::OnTimeout) && width >= 100 => words.to_vec(),
+        (Some(words), _) if does(Action::OnTimeout) && width >= NARROW => words.to_vec(),
         (_, Some(words)) if does(Action::KillWorker) => vec![words.clone(), binding.footer.to_owned()],
         _ => vec![binding.footer.to_owned()],
     };

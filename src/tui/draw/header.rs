@@ -75,10 +75,15 @@ pub(crate) fn round(view: &SessionView) -> String {
         RunPosition::Round { round: 0, .. } => String::new(),
         position @ RunPosition::Round { .. } => position.to_string(),
         RunPosition::Again { run, runs, .. } => format!("again {run}/{runs}"),
-        RunPosition::Sweep { workers, run: 0, .. } => format!("sweep ×{workers} warm-up"),
-        // Where the usual ones do not tell enough there are more, and how many is not known.
-        RunPosition::Sweep { workers, run, runs, .. } if run > runs => format!("sweep ×{workers} {run}"),
-        RunPosition::Sweep { workers, run, runs, .. } => format!("sweep ×{workers} {run}/{runs}"),
+        RunPosition::Sweep { workers, run, runs, .. } => {
+            let verb = if view.target.is_some() { "tune" } else { "sweep" };
+            match run {
+                0 => format!("{verb} ×{workers} warm-up"),
+                // Where the usual ones do not tell enough there are more, and how many is not known.
+                run if run > runs => format!("{verb} ×{workers} {run}"),
+                run => format!("{verb} ×{workers} {run}/{runs}"),
+            }
+        }
     }
 }
 

@@ -7,10 +7,12 @@ mod charts;
 mod columns;
 mod detail;
 mod figures;
+mod filter_line;
 mod footer;
 mod header;
 mod heat_map;
 mod help;
+mod history;
 mod kills;
 mod latency;
 mod lesson;
@@ -84,11 +86,16 @@ pub(crate) fn draw(model: &Model, ui: &UiState, theme: &Theme, area: Rect, buf: 
         small::too_small(view, theme, area, buf);
     } else {
         match (ui.screen, view) {
+            (Screen::History, view) => history::draw(model, view, ui, theme, area, buf),
+            (Screen::Session, view) => history::draw_session(model, view, ui, theme, area, buf),
             (Screen::Picker, _) | (_, None) => picker::draw(model, ui, theme, area, buf),
             (Screen::Main, Some(view)) => main_screen::draw(&Scene::new(view, ui, theme), area, buf),
             (Screen::Tasks, Some(view)) => tasks::draw(&Scene::new(view, ui, theme), area, buf),
             (Screen::Detail, Some(view)) => tasks::draw_detail(&Scene::new(view, ui, theme), area, buf),
-            (Screen::Tune, Some(view)) => tune::draw(&Scene::new(view, ui, theme), area, buf),
+            (Screen::Tune, Some(view)) => tune::draw(&Scene::new(view, ui, theme), model.search.as_deref(), area, buf),
+        }
+        if let Some(goal) = &ui.goal {
+            question::goal::draw(goal, theme, area, buf);
         }
         if let Some(scroll) = ui.help {
             help::draw(scroll, theme, area, buf);
@@ -113,6 +120,11 @@ pub(crate) fn last_scroll(model: &Model, ui: &UiState) -> usize {
             let opened = ui.tasks.opened_attempt(view);
             opened.map_or(0, |failure| detail::last_scroll(view, failure, ui.size))
         }
+        (None, Screen::Tune, Some(view)) => match (&model.search, ui.search_page) {
+            (Some(story), Some(_)) => tune::last_scroll(view, story, ui.size),
+            _ => 0,
+        },
+        (None, Screen::History | Screen::Session, _) => history::last_scroll(model, ui),
         _ => 0,
     }
 }
@@ -128,6 +140,9 @@ fn to_ascii(area: Rect, buf: &mut Buffer) {
     }
 }
 
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod history_tests;
 #[cfg(test)]
 #[path = "main_tests.rs"]
 mod main_tests;

@@ -153,7 +153,7 @@ fn reasons(scene: &Scene<'_>, statement: &Statement) -> Vec<(&'static str, Strin
     let behind = verdict.and_then(|verdict| {
         let pane = scene.panes.iter().find(|pane| pane.arm == verdict.behind())?;
         // That a run is suspect is said elsewhere, with its reason.
-        let reasons = verdict.reasons.iter().filter(|lint| !matches!(lint, Lint::Suspect(_)));
+        let reasons = verdict.reasons.iter().filter(|lint| !matches!(lint, Lint::Suspect { .. }));
         Some(reasons.map(|lint| said(pane, lint)).collect::<Vec<_>>())
     });
     let mut all = behind.unwrap_or_default();

@@ -1,6 +1,7 @@
 //! A question in front of everything else.
 
 mod fault;
+pub(super) mod goal;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -2,11 +2,10 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 
 use super::paint::{cols, fill, first_visible, panel, put, put_right, row, rows, span};
-use super::{Scene, columns, detail, footer};
+use super::{Scene, columns, detail, filter_line, footer};
 use crate::engine::outcome::AttemptReport;
 use crate::tui::failures::{self, FailedAttempt, FailureColumn, List, outcome_word, run_word};
 use crate::tui::theme::EngineStyle;
@@ -70,7 +69,7 @@ fn head(scene: &Scene<'_>, list: &List<'_>, area: Rect, buf: &mut Buffer) {
     let room = room.saturating_sub(text::width(&heading));
     if filtered && room > FILTER.len() {
         left.push(span(FILTER, theme.dim));
-        left.extend(filter(scene, room - FILTER.len()));
+        left.extend(filter_line::spans(&tasks.filter, tasks.typing, theme, room - FILTER.len()));
     }
     put(buf, first, Line::from(left));
     put_right(buf, first, span(right, theme.base));
@@ -78,17 +77,6 @@ fn head(scene: &Scene<'_>, list: &List<'_>, area: Rect, buf: &mut Buffer) {
 
 /// Before the words of the filter.
 const FILTER: &str = "   filter: ";
-
-fn filter<'a>(scene: &Scene<'a>, room: usize) -> Vec<Span<'a>> {
-    let theme = scene.theme;
-    let tasks = &scene.ui.tasks;
-    if !tasks.typing {
-        return vec![span(text::fit(tasks.filter.text(), room), theme.strong)];
-    }
-    let seen = tasks.filter.seen(room.max(2));
-    let cursor = theme.strong.add_modifier(Modifier::REVERSED);
-    vec![span(seen.before, theme.strong), span(seen.under, cursor), span(seen.after, theme.strong)]
-}
 
 /// Signs of an arm outside the panes; the panes decide which of two engines of a kind is the second.
 fn mark(scene: &Scene<'_>, arm: usize) -> EngineStyle {

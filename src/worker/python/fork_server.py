@@ -287,9 +287,11 @@ def born(worker, forks, parent, first_line, has_task, descriptors, began):
     forks.die_with(parent)
     setpgid(0, 0)
     # Where an import or the initializer has closed those, they may have come as 0, 1 or 2.
-    lifted = [fcntl(descriptor, F_DUPFD_CLOEXEC, 4) for descriptor in descriptors]
-    for descriptor in descriptors:
-        close(descriptor)
+    lifted = descriptors
+    if min(descriptors) < 4:
+        lifted = [fcntl(descriptor, F_DUPFD_CLOEXEC, 4) for descriptor in descriptors]
+        for descriptor in descriptors:
+            close(descriptor)
     socket, output = lifted[:2]
     dup2(output, 1)
     dup2(output, 2)
@@ -308,6 +310,8 @@ def born(worker, forks, parent, first_line, has_task, descriptors, began):
     worker.greet()
     while has_task and not (worker.runs or worker.ended):
         worker.receive()
+    # Nothing comes after its task.
+    worker.ended |= has_task
     return worker
 
 

@@ -9,6 +9,9 @@ ALONE = 10_000  # what a task that took so long has printed below Python is kept
 LOOK_AFTER = 300_000  # nanoseconds between two looks at what tasks have changed
 MOST_RECORDS, PIECE = 512, (1 << 20) - 8
 MOST_BYTES = 1 << 28
+# Bytes that are read at once, and as long as less than that has come: memory for so few is there, and that for many is mapped and
+# given back each time.
+READ, READ_FIRST = 1 << 18, 1 << 15
 HEADER, RUN, RECORD, PAIR = Struct("<IBBH"), Struct("<QIHHQ"), Struct("<4Q"), Struct("<2Q")
 LOOK_EVERY = 20_000_000  # nanoseconds between two looks at how long the thread has waited for a processor
 USAGE, ENTRY, HANDLED = Struct("<6Q"), Struct("=3Q"), Struct("<5Q")
@@ -33,7 +36,7 @@ class Worker:
         self.calls, self.payloads, self.came, self.runs = {}, {}, {}, []
         self.handled, self.main, self.state = bytearray(), get_ident(), None
         self.retired = self.ended = self.loud = self.child = False
-        self.map = None
+        self.map, self.room = None, READ_FIRST
         self.since, self.latest = None, 0  # the first task since what they change was looked at, and the last one
         self.number, self.crew, self.lanes, self.probe = 0, None, 1, None
         self.reported = self.looked = monotonic_ns()
@@ -94,8 +97,10 @@ class Worker:
     # What comes
 
     def receive(self):
-        data = self.unhindered(read, 1 << 18)
+        data = self.unhindered(read, self.room)
         self.ended = not data
+        if len(data) == self.room:
+            self.room = READ
         self.inbox = self.inbox + data if self.inbox else data
         at, inbox = 0, self.inbox
         while len(inbox) - at >= 8:
@@ -511,11 +516,10 @@ class Worker:
                 self.work_on(run)
                 if self.retired:
                     return self.report(last=True)
-            self.report()
-            if self.leaves():
+            if self.ended or self.leaves():
                 break
-            if not (self.runs or self.ended):
-                self.receive()
+            self.report()
+            self.receive()
         self.report(last=True)
 
 

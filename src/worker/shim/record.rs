@@ -5,18 +5,22 @@
 /// Something that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Record {
-    /// `S pid at`: a process was started by the program; when that was begun.
+    /// `S pid at`: a process was started by the program; when that was begun. One that is forked tells it too, so that it is
+    /// known before what the process does.
     Started { pid: u32, at: u64 },
-    /// `W pid at`: it waits for its first piece.
-    Waits { pid: u32 },
+    /// `N pid executed began`: when it was first seen, as an interpreter that loads its modules or as a process that was forked,
+    /// and when it began with what it was started for.
+    Began { pid: u32, executed: u64, began: u64 },
+    /// `W pid at`: it waits for its first piece, since when.
+    Waits { pid: u32, at: u64 },
     /// `T pid job piece count at`: it has taken a piece of so many tasks.
     Took { pid: u32, job: u64, piece: u64, count: u64, at: u64 },
     /// `E pid job piece start length ... [!|+]`: tasks of the piece, one after the other. `!`: the last of them has raised an
     /// exception, which ended the piece; `+`: more lines of it follow. What becomes of the results is not known yet.
     Ran { pid: u32, job: u64, piece: u64, start: u64, lengths: Vec<u64>, raised: bool, more: bool },
-    /// `I pid wall cpu rss well`: it has called its initializer, which took so long and so much CPU time; resident memory
-    /// afterwards in bytes (0 if that is not known). `well`: 1 unless it has raised something.
-    Initialized { pid: u32, wall: u64, cpu: u64, rss_bytes: u64, well: bool },
+    /// `I pid wall cpu rss well at`: it has called its initializer, which took so long and so much CPU time and ended then;
+    /// resident memory afterwards in bytes (0 if that is not known). `well`: 1 unless it has raised something.
+    Initialized { pid: u32, wall: u64, cpu: u64, rss_bytes: u64, well: bool, at: u64 },
     /// `U pid user system peak`: CPU time since its start, and largest resident memory in bytes (0 if that is not known).
     Usage { pid: u32, user: u64, system: u64, peak_rss_bytes: u64 },
     /// `X pid code`: it has ended; a signal is a negative code.
@@ -44,7 +48,8 @@ impl Record {
         let pid = |number: Option<u64>| -> Option<u32> { u32::try_from(number?).ok() };
         Some(match letter {
             "S" => Self::Started { pid: pid(number())?, at: number()? },
-            "W" => Self::Waits { pid: pid(number())? },
+            "N" => Self::Began { pid: pid(number())?, executed: number()?, began: number()? },
+            "W" => Self::Waits { pid: pid(number())?, at: number()? },
             "T" => {
                 Self::Took { pid: pid(number())?, job: number()?, piece: number()?, count: number()?, at: number()? }
             }
@@ -67,6 +72,7 @@ impl Record {
                 cpu: number()?,
                 rss_bytes: number()?,
                 well: number()? != 0,
+                at: number()?,
             },
             "X" => Self::Ended { pid: pid(number())?, code: words.next()?.parse().ok()? },
             "G" => Self::GaveUp { job: number()?, at: number()? },
@@ -94,10 +100,14 @@ mod tests {
             ("E 7 3 0 100 5 6 !", Some(ran(true, false))),
             ("E 7 3 0 100 5 6 +", Some(ran(false, true))),
             (
-                "I 7 500 300 4096 1",
-                Some(Record::Initialized { pid: 7, wall: 500, cpu: 300, rss_bytes: 4096, well: true }),
+                "I 7 500 300 4096 1 900",
+                Some(Record::Initialized { pid: 7, wall: 500, cpu: 300, rss_bytes: 4096, well: true, at: 900 }),
             ),
-            ("I 7 500 300 4096", None),
+            ("I 7 500 300 4096 1", None),
+            ("W 7 99", Some(Record::Waits { pid: 7, at: 99 })),
+            ("W 7", None),
+            ("N 7 99 100", Some(Record::Began { pid: 7, executed: 99, began: 100 })),
+            ("N 7 99", None),
             ("X 7 -9", Some(Record::Ended { pid: 7, code: -9 })),
             ("C", Some(Record::Closes)),
             ("X 7", None),

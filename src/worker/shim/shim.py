@@ -8,7 +8,8 @@ import sys
 import time
 from _thread import get_ident
 
-now = time.monotonic_ns
+now, write = time.monotonic_ns, os.write
+loaded, loaded_by = now(), os.getpid()
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 # The program does not see them: they are put back for another interpreter of its own.
 PIPE = os.environ.pop("POOLSCOPE_SHIM", None)
@@ -28,12 +29,19 @@ class Pipe:
 
     def tell(self, text):
         data = text.encode()
+        try:
+            write(self.number, data)
+        except (OSError, TypeError):
+            self.tell_again(data)
+
+    def tell_again(self, data):
+        self.number = None
         for _ in range(2):
             try:
                 if self.number is None:
                     self.number = os.open(PIPE, os.O_WRONLY | os.O_CLOEXEC)
                     self.same = os.fstat(self.number)
-                os.write(self.number, data)
+                write(self.number, data)
                 return
             except OSError:
                 self.number = None
@@ -58,6 +66,8 @@ class Worker:
     pid = None
     ready = False
     told = 0
+    # When its start was begun, where it was forked by whoever has begun it; when it was first seen, and began.
+    started = began = None
     # Whether it is a copy of a worker, made by a task, which has gone on as a worker beside it.
     is_copy = False
 
@@ -72,7 +82,11 @@ class Worker:
     def begin(self, parent):
         self.__init__()
         self.pid = os.getpid() if parent == root else None
-        self.ready, self.told, self.is_copy = False, now(), False
+        began = now()
+        self.ready, self.told, self.is_copy = False, began, False
+        self.started = starting.get(get_ident())
+        # Its interpreter is its own, or it is a copy of one that was there.
+        self.began = (loaded if loaded_by == self.pid else began), began
 
     def is_it(self):
         # A process that a task has forked is no worker.
@@ -81,24 +95,33 @@ class Worker:
     def goes_on(self):
         """A process that a task has forked is one from when it comes back to where its worker takes and gives pieces."""
         if self.pid is not None and self.pid != os.getpid():
-            self.pid, self.ready, self.is_copy = os.getpid(), False, True
+            self.pid, self.ready, self.is_copy, self.started, self.began = os.getpid(), False, True, None, None
 
     def waits(self):
-        self.goes_on()
-        if not self.ready and self.is_it():
-            self.ready = True
-            tell("W %d %d\n" % (self.pid, now()))
+        if not self.ready:
+            self.goes_on()
+            if self.pid is not None:
+                tell(self.is_there())
+
+    def is_there(self):
+        """What is told of it first. One that was forked may be faster with that than whoever has started it."""
+        self.ready = True
+        return "%sW %d %d\n" % (self.birth(), self.pid, now())
+
+    def birth(self):
+        """When it came to be."""
+        started, began = self.started, self.began
+        self.started = self.began = None
+        text = "" if started is None else "S %d %d\n" % (self.pid, started)
+        return text if began is None else "%sN %d %d %d\n" % ((text, self.pid) + began)
 
     def took(self, job, piece, count, is_chunk=False):
         self.goes_on()
-        if self.is_it():
+        if self.pid is not None:
             self.piece = job, piece
             self.thread, self.is_chunk = get_ident(), is_chunk
-            text = "T %d %d %d %d %d\n" % (self.pid, job, piece, count, now())
-            if not self.ready:  # it did not have to wait
-                self.ready = True
-                text = "W %d %d\n%s" % (self.pid, now(), text)
-            tell(text)
+            text = "" if self.ready else self.is_there()
+            tell("%sT %d %d %d %d %d\n" % (text, self.pid, job, piece, count, now()))
             self.stamps, self.ended = [], None
             self.begun = now()
 
@@ -122,18 +145,25 @@ class Worker:
         self.ended = None
         if end - stamps[0] > CLOSING:
             pipe.check()
-        text = "E %d %d %d %d" % (self.pid, job, piece, stamps[0])
-        for before, after in zip(stamps, stamps[1:]):
-            text += " %d" % (after - before)
-            if len(text) > LONGEST:
-                tell(text + " +\n")
-                text = "E %d %d %d %d" % (self.pid, job, piece, after)
+        begun = stamps[0]
+        text = "E %d %d %d %d %d" % (self.pid, job, piece, begun, stamps[1] - begun)
+        if len(stamps) > 2:
+            text = self.many(text, stamps, job, piece)
         tell(text + (" !\n" if failed else "\n"))
         self.goes_on()
         if end - self.told > USAGE_EVERY:
             self.usage()
 
     ended = None
+
+    def many(self, text, stamps, job, piece):
+        """The last line of many tasks, as its first one begins; those before it are told."""
+        for before, after in zip(stamps[1:], stamps[2:]):
+            if len(text) > LONGEST:
+                tell(text + " +\n")
+                text = "E %d %d %d %d" % (self.pid, job, piece, before)
+            text += " %d" % (after - before)
+        return text
 
     def initializes(self, function):
         """An initializer as it is, but timed."""
@@ -151,7 +181,8 @@ class Worker:
         finally:
             if self.is_it():
                 took = now() - begin, time.process_time_ns() - used
-                tell("I %d %d %d %d %d\n" % ((self.pid,) + took + (memory(b"VmRSS:"), well)))
+                text = "%sI %d %d %d %d %d %d\n"
+                tell(text % ((self.birth(), self.pid) + took + (memory(b"VmRSS:"), well, begin + took[0])))
 
     def leaves(self):
         """It has nothing left to do. Its end may take a while."""
@@ -205,6 +236,8 @@ def memory(row):
 
 
 worker = Worker()
+# When each thread has begun to start the process that it starts: a forked one has a copy.
+starting = {}
 
 
 class Queue:
@@ -234,8 +267,11 @@ def of_process(module):
     start, bootstrap = process.start, process._bootstrap
 
     def observed_start(self):
-        called = now()
-        start(self)
+        called = starting[get_ident()] = now()
+        try:
+            start(self)
+        finally:
+            starting.pop(get_ident(), None)
         if os.getpid() == root:
             tell("S %d %d\n" % (self.pid, called))
 

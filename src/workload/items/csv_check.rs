@@ -18,12 +18,14 @@ enum Place {
     Closed,
 }
 
-/// Reads on, and errs where what it reads is not as it should be.
+/// What has been read so far, byte by byte.
 #[derive(Debug)]
-pub(super) struct Checked<R> {
-    reader: R,
+pub(super) struct Check {
     place: Place,
     line: u64,
+    /// Line in which the record begins, and its fields so far, behind the first one.
+    begun: u64,
+    more_fields: u64,
     /// Line of the last quote that opened.
     opened: u64,
     /// Bytes of the record so far, and most of one.
@@ -31,14 +33,28 @@ pub(super) struct Checked<R> {
     longest: u64,
 }
 
-impl<R> Checked<R> {
-    pub(super) fn new(reader: R, longest: u64) -> Self {
-        Self { reader, place: Place::Begin, line: 1, opened: 0, length: 0, longest }
+/// A record that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RecordEnd {
+    /// Line in which it begins, from 1.
+    pub(super) line: u64,
+    /// One for an empty line, which is no record.
+    pub(super) fields: u64,
+}
+
+impl Check {
+    pub(super) fn new(longest: u64) -> Self {
+        Self { place: Place::Begin, line: 1, begun: 1, more_fields: 0, opened: 0, length: 0, longest }
     }
 
-    fn take(&mut self, byte: u8) -> Result<(), ItemError> {
+    /// Takes in the next byte: `Some` where it ends a record.
+    ///
+    /// # Errors
+    /// When it is not as it should be.
+    pub(super) fn take(&mut self, byte: u8) -> Result<Option<RecordEnd>, ItemError> {
         self.length += 1;
         let ends_line = matches!(byte, b'\n' | b'\r');
+        let mut ended = None;
         self.place = match (self.place, byte) {
             (Place::Begin, b'"') => {
                 self.opened = self.line;
@@ -46,9 +62,12 @@ impl<R> Checked<R> {
             }
             (Place::Quoted, b'"') => Place::Closed,
             (Place::Quoted, _) | (Place::Closed, b'"') => Place::Quoted,
-            (_, b',') => Place::Begin,
+            (_, b',') => {
+                self.more_fields += 1;
+                Place::Begin
+            }
             _ if ends_line => {
-                self.length = 0;
+                ended = Some(self.end());
                 Place::Begin
             }
             (Place::Closed, _) => {
@@ -60,6 +79,9 @@ impl<R> Checked<R> {
             (Place::Begin | Place::Plain, _) => Place::Plain,
         };
         self.line += u64::from(byte == b'\n');
+        if ended.is_some() {
+            (self.length, self.more_fields, self.begun) = (0, 0, self.line);
+        }
         if self.length > self.longest {
             let line = self.line;
             return Err(if self.place == Place::Quoted {
@@ -68,18 +90,48 @@ impl<R> Checked<R> {
                 ItemError::Csv(format!("the record of line {line} is longer than 1 MiB"))
             });
         }
-        Ok(())
+        Ok(ended)
+    }
+
+    /// What there is of a record ends here.
+    fn end(&self) -> RecordEnd {
+        RecordEnd { line: self.begun, fields: self.more_fields + 1 }
+    }
+
+    /// Nothing more comes.
+    ///
+    /// # Errors
+    /// When a quote is not closed.
+    pub(super) fn finish(&self) -> Result<RecordEnd, ItemError> {
+        if self.place == Place::Quoted {
+            return Err(ItemError::Csv(format!("a quote that opens in line {} is never closed", self.opened)));
+        }
+        Ok(self.end())
+    }
+}
+
+/// Reads on, and errs where what it reads is not as it should be.
+#[derive(Debug)]
+pub(super) struct Checked<R> {
+    reader: R,
+    check: Check,
+}
+
+impl<R> Checked<R> {
+    pub(super) fn new(reader: R, longest: u64) -> Self {
+        Self { reader, check: Check::new(longest) }
     }
 }
 
 impl<R: Read> Read for Checked<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(out)?;
-        if read == 0 && !out.is_empty() && self.place == Place::Quoted {
-            let why = format!("a quote that opens in line {} is never closed", self.opened);
-            return Err(io::Error::other(ItemError::Csv(why)));
+        if read == 0 && !out.is_empty() {
+            self.check.finish().map_err(io::Error::other)?;
         }
-        out.get(..read).unwrap_or_default().iter().try_for_each(|byte| self.take(*byte)).map_err(io::Error::other)?;
+        for byte in out.get(..read).unwrap_or_default() {
+            self.check.take(*byte).map_err(io::Error::other)?;
+        }
         Ok(read)
     }
 }

@@ -58,14 +58,22 @@ pub(crate) struct Keys {
     of_first: BTreeMap<String, Option<u64>>,
     /// Whether any item is an object.
     any: bool,
+    first_is_record: bool,
+    /// The number of the first item that is an object where the first one is none, or the other way round.
+    odd: Option<u64>,
 }
 
 impl Keys {
     /// Takes in an item; `number` counts from 1.
     pub(super) fn look(&mut self, number: u64, item: &Item) {
-        self.any |= item.fields.is_some();
+        let is_record = item.fields.is_some();
+        if number > 1 && is_record != self.first_is_record {
+            self.odd.get_or_insert(number);
+        }
+        self.any |= is_record;
         let fields = item.fields.as_deref().unwrap_or_default();
         if number == 1 {
+            self.first_is_record = is_record;
             self.of_first = fields.iter().map(|(key, _)| (key.clone(), None)).collect();
             return;
         }
@@ -81,6 +89,12 @@ impl Keys {
         self.of_first.get(key).copied().unwrap_or(Some(1))
     }
 
+    /// The number of the first item, from 1, that is not like the first one, or has not this field of it.
+    pub(super) fn lacking(&self, key: &str) -> Option<u64> {
+        let without = self.of_first.get(key).copied().flatten();
+        [without, self.odd].into_iter().flatten().min()
+    }
+
     /// Those that all have.
     pub(crate) fn common(&self) -> impl Iterator<Item = &str> {
         self.of_first.iter().filter(|(_, missing)| missing.is_none()).map(|(key, _)| key.as_str())
@@ -92,9 +106,13 @@ impl Keys {
     }
 }
 
+/// The item that a line is; `number` counts from 1.
+pub(super) fn parsed(number: u64, line: &[u8]) -> Result<Item, ItemError> {
+    item(line).map_err(|error| ItemError::Json(number, error.to_string()))
+}
+
 /// Reads a line and takes it in.
 pub(super) fn look(keys: &mut Keys, number: u64, line: &[u8]) -> Result<(), ItemError> {
-    let item = item(line).map_err(|error| ItemError::Json(number, error.to_string()))?;
-    keys.look(number, &item);
+    keys.look(number, &parsed(number, line)?);
     Ok(())
 }

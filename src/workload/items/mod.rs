@@ -21,9 +21,9 @@ pub use error::ItemError;
 pub(crate) use glob::{BadPattern, matches};
 pub(crate) use item::{Item, ItemValue, PATH_PARTS, Part, put_json_text};
 pub(crate) use json::Keys;
-pub use live::Live;
+pub use live::{Live, LiveFormat};
 pub(crate) use records::{Format, Records, Store, csv_names};
-pub(crate) use spool::{spooled, unlinked_file};
+pub(crate) use spool::{copied, spooled, temporary_file, unlinked_file};
 
 use crate::workload::hash::short_hash;
 use crate::workload::permutation::Permutation;
@@ -37,7 +37,7 @@ pub(crate) enum Source {
     Range { first: i64, step: i64, count: u64 },
     /// Stretches of bytes; of lines of JSON, which fields they all have.
     Records(Records, Keys),
-    /// Lines of standard input that are still coming.
+    /// Items on standard input that are still coming.
     Live(Arc<Live>),
 }
 
@@ -124,7 +124,18 @@ impl Source {
                 Format::JsonLines if keys.are_there() => Parts::Fields(keys.common().collect()),
                 _ => Parts::Path,
             },
+            Self::Live(live) => match live.fields() {
+                Some(fields) => Parts::Fields(fields.iter().map(String::as_str).collect()),
+                None => Parts::Path,
+            },
             _ => Parts::Path,
+        }
+    }
+
+    /// Somebody asks every item for this part of it.
+    pub(crate) fn require(&self, key: &str) {
+        if let Self::Live(live) = self {
+            live.require(key);
         }
     }
 

@@ -98,6 +98,36 @@ pub(crate) enum Format {
     JsonLines,
 }
 
+impl Format {
+    /// Where the items are in whole stretches.
+    pub(super) fn split(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        match self {
+            Self::Lines => split(bytes, b'\n', |line| content(line, b'\n')),
+            Self::Nul => split(bytes, 0, |line| content(line, 0)),
+            Self::JsonLines => split(bytes, b'\n', |line| line.trim_ascii_end().len()),
+            Self::Csv(_) => csv_records(bytes),
+        }
+    }
+
+    /// The item that these bytes are; `number` counts from 0.
+    pub(super) fn item(&self, bytes: &[u8], number: u64) -> Result<Item, ItemError> {
+        match self {
+            Self::Lines | Self::Nul => Ok(Item::of(ItemValue::Text(bytes.to_vec()))),
+            Self::JsonLines => {
+                super::json::item(bytes.trim_ascii()).map_err(|error| ItemError::Json(number + 1, error.to_string()))
+            }
+            Self::Csv(names) => {
+                let mut reader = reader_of_records(bytes);
+                let mut record = csv::ByteRecord::new();
+                reader.read_byte_record(&mut record).map_err(|error| ItemError::Csv(error.to_string()))?;
+                let values = record.iter().map(|field| ItemValue::Text(field.to_vec()));
+                let fields = names.iter().cloned().zip(values).collect();
+                Ok(Item { whole: ItemValue::Text(bytes.to_vec()), fields: Some(fields) })
+            }
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
     /// Number of its first item.
@@ -227,7 +257,7 @@ impl Records {
         let first = self.stretches.get(place).map_or(0, |stretch| stretch.first);
         let range = |read: &Loaded| read.items.get(usize::try_from(number - first).ok()?).cloned();
         let found = last.as_ref().and_then(|read| read.bytes.get(range(read)?));
-        self.item(found.ok_or(ItemError::Changed)?, number)
+        self.format.item(found.ok_or(ItemError::Changed)?, number)
     }
 
     fn read(&self, place: usize) -> Result<Loaded, ItemError> {
@@ -237,30 +267,8 @@ impl Records {
         if fingerprint(&bytes) != stretch.hash {
             return Err(ItemError::Changed);
         }
-        let items = match self.format {
-            Format::Lines => split(&bytes, b'\n', |line| content(line, b'\n')),
-            Format::Nul => split(&bytes, 0, |line| content(line, 0)),
-            Format::JsonLines => split(&bytes, b'\n', |line| line.trim_ascii_end().len()),
-            Format::Csv(_) => csv_records(&bytes),
-        };
+        let items = self.format.split(&bytes);
         Ok(Loaded { place, bytes, items })
-    }
-
-    fn item(&self, bytes: &[u8], number: u64) -> Result<Item, ItemError> {
-        match &self.format {
-            Format::Lines | Format::Nul => Ok(Item::of(ItemValue::Text(bytes.to_vec()))),
-            Format::JsonLines => {
-                super::json::item(bytes.trim_ascii()).map_err(|error| ItemError::Json(number + 1, error.to_string()))
-            }
-            Format::Csv(names) => {
-                let mut reader = reader_of_records(bytes);
-                let mut record = csv::ByteRecord::new();
-                reader.read_byte_record(&mut record).map_err(|error| ItemError::Csv(error.to_string()))?;
-                let values = record.iter().map(|field| ItemValue::Text(field.to_vec()));
-                let fields = names.iter().cloned().zip(values).collect();
-                Ok(Item { whole: ItemValue::Text(bytes.to_vec()), fields: Some(fields) })
-            }
-        }
     }
 }
 
@@ -333,7 +341,12 @@ fn wrong_csv(error: csv::Error) -> ItemError {
 /// # Errors
 /// When there is none, or they are not UTF-8.
 pub(crate) fn csv_names(store: &Store) -> Result<Vec<String>, ItemError> {
-    let mut reader = csv_reader(FromBegin { store, at: store.text_begins()? }.take(LONGEST + 1));
+    names_of(FromBegin { store, at: store.text_begins()? })
+}
+
+/// The same of a text behind its byte order mark.
+pub(super) fn names_of(text: impl Read) -> Result<Vec<String>, ItemError> {
+    let mut reader = csv_reader(text.take(LONGEST + 1));
     let names = reader.byte_headers().map_err(wrong_csv)?;
     let name = |name: &[u8]| {
         let text = String::from_utf8(name.to_vec());

@@ -22,11 +22,43 @@ pub(crate) fn spooled(mut from: impl Read) -> io::Result<Store> {
     if small.len() as u64 <= SMALL {
         return Ok(Store::Memory(small));
     }
-    let mut file = unlinked_file(&std::env::temp_dir())?;
-    file.write_all(&small)?;
-    drop(small);
-    io::copy(&mut from, &mut file)?;
-    Ok(Store::File(file))
+    Ok(Store::File(copied(small.as_slice().chain(from))?))
+}
+
+/// A file without a name that has all that can be read.
+///
+/// # Errors
+/// When it cannot be read, or there is no room for it; which of them is said.
+pub(crate) fn copied(mut from: impl Read) -> io::Result<File> {
+    let file = temporary_file()?;
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        match from.read(&mut piece) {
+            Ok(0) => return Ok(file),
+            Ok(read) => keep(&file, &piece[..read])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A file without a name in the folder for temporary files.
+///
+/// # Errors
+/// When it cannot be created; they name the folder.
+pub(crate) fn temporary_file() -> io::Result<File> {
+    unlinked_file(&std::env::temp_dir()).map_err(|error| named("making", &error))
+}
+
+/// Writes on in a temporary file.
+pub(super) fn keep(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes).map_err(|error| named("writing", &error))
+}
+
+/// What went wrong with a temporary file, with where it was to be.
+fn named(what: &str, error: &io::Error) -> io::Error {
+    let folder = std::env::temp_dir();
+    io::Error::new(error.kind(), format!("{what} a temporary file in {} (TMPDIR): {error}", folder.display()))
 }
 
 /// A file without a name.

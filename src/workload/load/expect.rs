@@ -105,8 +105,15 @@ fn engines(map: &mut MapReader<'_>, names: &Names<'_>) -> Option<Vec<String>> {
         (Some(_), Some(several)) => several.wrong("`engine` and `engines` together", "one of them"),
         (Some(field), None) => Some(vec![one(&field)?]),
         (None, Some(field)) => {
-            let read: Vec<Option<String>> = field.some_items(arms.len().max(1))?.iter().map(one).collect();
-            read.into_iter().collect()
+            let items = field.some_items(arms.len().max(1))?;
+            let read: Vec<Option<String>> = items.iter().map(one).collect();
+            let read: Vec<String> = read.into_iter().collect::<Option<_>>()?;
+            let twice =
+                read.iter().enumerate().position(|(place, name)| read.iter().take(place).any(|one| one == name));
+            match twice.and_then(|place| items.get(place)) {
+                Some(twice) => twice.wrong("it is there twice", "each engine once"),
+                None => Some(read),
+            }
         }
         (None, None) => Some(Vec::new()),
     }
@@ -185,6 +192,12 @@ fn limit(field: &Field<'_>, metric: Metric) -> Option<Limit> {
         let settings = [("workers", Setting::Workers), ("tasks", Setting::Tasks)];
         let config = map.required("config").and_then(|field| field.choice("setting", &settings, &[]));
         map.finish(&keys::EXPECT_VALUE, "a `value`");
+        if !matches!(metric.unit(), Unit::Count | Unit::Number) {
+            return field.wrong(
+                format!("{metric} is no number of workers or tasks"),
+                format!("must be in its own unit, such as {}", metric.unit().written(1.0)),
+            );
+        }
         return config.map(Limit::Of);
     }
     let number = |allowed: &str| field.number(allowed, |value| value >= 0.0);

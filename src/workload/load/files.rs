@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::workload::items::Live;
+use crate::workload::items::{Live, LiveFormat};
 
 /// Largest file that a workload names: 16 MiB.
 pub(crate) const LARGEST_NAMED: u64 = 16 << 20;
@@ -29,12 +29,12 @@ pub trait NamedFiles {
         Err(NO_ITEMS.to_owned())
     }
 
-    /// Standard input (`-`) while it is still coming, in items that this byte ends; `None` where it is to be read to its end
+    /// Standard input (`-`) while it is still coming, in items of this format; `None` where it is to be read to its end
     /// first, and for every other name.
     ///
     /// # Errors
     /// Why it cannot be read, in a few words that go with its name.
-    fn live(&self, _name: &str, _separator: u8) -> Result<Option<Arc<Live>>, String> {
+    fn live(&self, _name: &str, _format: LiveFormat) -> Result<Option<Arc<Live>>, String> {
         Ok(None)
     }
 

@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::num::NonZeroU64;
 
-use crate::workload::items::{self, BadPattern, Format, Item, ItemError, ItemValue, Source, Store, TaskItems};
+use crate::workload::items::{
+    self, BadPattern, Format, Item, ItemError, ItemValue, LiveFormat, Source, Store, TaskItems,
+};
 use crate::workload::load::field::{Field, list};
 use crate::workload::load::keys;
 use crate::workload::load::map::MapReader;
@@ -100,9 +102,15 @@ fn of_map(field: &Field<'_>, is_plain: bool) -> Option<Source> {
     match name {
         "range" => range(&form),
         "glob" => glob(&form),
-        "lines" => lines(&form, separator?.unwrap_or(false), is_plain),
-        "jsonl" => file(&form, |_| Some(Format::JsonLines)),
-        _ => file(&form, |store| header(&form, store)),
+        "lines" => {
+            let nul = separator?.unwrap_or(false);
+            let (live, whole) = if nul { (LiveFormat::Nul, Format::Nul) } else { (LiveFormat::Lines, Format::Lines) };
+            coming(&form, live, is_plain).unwrap_or_else(|| file(&form, |_| Some(whole.clone())))
+        }
+        "jsonl" => {
+            coming(&form, LiveFormat::JsonLines, is_plain).unwrap_or_else(|| file(&form, |_| Some(Format::JsonLines)))
+        }
+        _ => coming(&form, LiveFormat::Csv, is_plain).unwrap_or_else(|| file(&form, |store| header(&form, store))),
     }
 }
 
@@ -142,17 +150,27 @@ fn name_of(field: &Field<'_>) -> Option<String> {
     }
 }
 
-/// Lines of a file, or what zero bytes end in it.
-fn lines(field: &Field<'_>, nul: bool, is_plain: bool) -> Option<Source> {
-    if is_plain {
-        let name = name_of(field)?;
-        match field.context.files.live(&name, if nul { 0 } else { b'\n' }) {
-            Ok(Some(live)) => return Some(Source::Live(live)),
-            Ok(None) => {}
-            Err(why) => return field.refuse(field.error(format!("{}: {why}", shortened(&name, 60)))),
+/// Items on standard input that can be taken while they are still coming; `None` where they are to be in a file.
+fn coming(field: &Field<'_>, format: LiveFormat, is_plain: bool) -> Option<Option<Source>> {
+    let name = name_of(field).filter(|_| is_plain)?;
+    let shown = shortened(&name, 60);
+    let live = match field.context.files.live(&name, format) {
+        Ok(live) => live?,
+        Err(why) => return Some(field.refuse(field.error(format!("{shown}: {why}")))),
+    };
+    // What has fields is asked for them: they have to be known.
+    if matches!(format, LiveFormat::Csv | LiveFormat::JsonLines) {
+        match live.wait_for_fields() {
+            Ok(Some(names)) if format == LiveFormat::Csv => {
+                if let Err(refused) = are_names(field, names) {
+                    return Some(refused);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => return Some(field.refuse(of_file(field, &shown, &error))),
         }
     }
-    file(field, |_| Some(if nul { Format::Nul } else { Format::Lines }))
+    Some(Some(Source::Live(live)))
 }
 
 /// Items of a file; `format` may look into it.
@@ -185,8 +203,12 @@ fn header(field: &Field<'_>, store: &Store) -> Option<Format> {
         Ok(names) => names,
         Err(error) => return field.refuse(of_file(field, &shortened(&name_of(field)?, 60), &error)),
     };
-    let wrong =
-        |message: String| field.wrong::<Format>(message, "must begin with a line of names, one for each column");
+    are_names(field, &names).map_or_else(|refused| refused, |()| Some(Format::Csv(names)))
+}
+
+/// Whether these can be the names of columns, or what was said about them.
+fn are_names<T>(field: &Field<'_>, names: &[String]) -> Result<(), Option<T>> {
+    let wrong = |message: String| Err(field.wrong(message, "must begin with a line of names, one for each column"));
     if names.len() > MOST_COLUMNS {
         return wrong(format!("the header has {} names", names.len()));
     }
@@ -198,7 +220,7 @@ fn header(field: &Field<'_>, store: &Store) -> Option<Format> {
             return wrong(format!("the header has `{}` twice", shortened(name, 40)));
         }
     }
-    Some(Format::Csv(names))
+    Ok(())
 }
 
 fn glob(field: &Field<'_>) -> Option<Source> {

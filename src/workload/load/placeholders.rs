@@ -50,6 +50,7 @@ impl OfItems<'_> {
             }
         };
         if known.contains(&key) {
+            source.require(key);
             return Some(());
         }
         let allowed = match known.as_slice() {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::workload::items::{self, Live, Store};
+use crate::workload::items::{self, Live, LiveFormat, Store};
 
 /// What was read.
 static SPOOL: Mutex<Option<File>> = Mutex::new(None);
@@ -15,7 +15,7 @@ static SPOOL: Mutex<Option<File>> = Mutex::new(None);
 /// # Errors
 /// When it cannot be made.
 pub(super) fn file_of(text: &str) -> io::Result<File> {
-    let mut file = items::unlinked_file(&std::env::temp_dir())?;
+    let mut file = items::temporary_file()?;
     file.write_all(text.as_bytes())?;
     Ok(file)
 }
@@ -27,13 +27,13 @@ static LIVE: Mutex<Option<Arc<Live>>> = Mutex::new(None);
 ///
 /// # Errors
 /// Why it cannot be read or kept, in a few words.
-pub(super) fn live(separator: u8) -> Result<Option<Arc<Live>>, String> {
+pub(super) fn live(format: LiveFormat) -> Result<Option<Arc<Live>>, String> {
     let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
     if live.is_some() || SPOOL.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
         return Ok(None);
     }
     refuse_terminal()?;
-    let started = Live::start(io::stdin(), separator).map_err(|error| error.to_string())?;
+    let started = Live::start(io::stdin(), format).map_err(|error| error.to_string())?;
     Ok(Some(Arc::clone(live.insert(started))))
 }
 
@@ -63,15 +63,10 @@ pub(super) fn spool() -> Result<File, String> {
     if spool.is_none() {
         refuse_terminal()?;
     }
-    let read = || {
-        let mut file = items::unlinked_file(&std::env::temp_dir())?;
-        io::copy(&mut io::stdin().lock(), &mut file)?;
-        Ok(file)
-    };
     let file = match spool.take() {
         Some(file) => Ok(file),
-        None => read(),
+        None => items::copied(io::stdin().lock()),
     };
-    let file = file.map_err(|error: io::Error| error.to_string())?;
+    let file = file.map_err(|error| error.to_string())?;
     spool.insert(file).try_clone().map_err(|error| error.to_string())
 }

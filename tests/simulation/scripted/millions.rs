@@ -7,6 +7,7 @@ use poolscope::engine::dispatcher::input::Sink;
 use poolscope::engine::dispatcher::window::Chunk;
 use poolscope::engine::dispatcher::{Dispatcher, Effect, Input, Policy, Settings, Submitting};
 use poolscope::engine::event::{Event, InTask, Moment, Record, RunState};
+use poolscope::engine::outcome::Exit;
 use poolscope::engine::stream::{StreamRun, TaskStream};
 use poolscope::workload::model::{ClassId, SubmitMode};
 
@@ -47,6 +48,7 @@ impl TaskStream for Looked {
 #[derive(Default)]
 struct Counting {
     sent: u64,
+    started: u64,
     stopped: Option<Moment>,
     expired: u64,
     delivered: u64,
@@ -58,6 +60,7 @@ impl Sink for Counting {
     fn effect(&mut self, effect: Effect) {
         match effect {
             Effect::Send { tickets, .. } => self.sent += tickets.iter().map(|ticket| ticket.count).sum::<u64>(),
+            Effect::Start { .. } => self.started += 1,
             Effect::Over(state) => self.over = Some(state),
             Effect::Stop { .. } => self.stopped = Some(Moment::ZERO),
             probe @ Effect::Probe { .. } => self.probes.push(probe),
@@ -161,4 +164,37 @@ fn what_stands_behind_millions_that_are_gone_is_found_turn_by_turn() {
     }
     assert!(turns > 50, "{turns} turns of searching");
     assert_eq!((told.expired, sent), (TASKS - 2, 2), "the last one of all is given out");
+}
+
+#[test]
+fn a_place_for_a_process_is_not_lost_to_a_search_that_a_turn_cuts_short() {
+    let _alone = super::alone();
+    let waits = rules(None, Some(1_000));
+    let plan = Script::plan(Policy::OneTask, 1, Chunk::One, vec![waits, waits, rules(None, None)], None);
+    let (stream, _) = Looked::new();
+    let mut dispatcher = Dispatcher::new(plan, Box::new(stream));
+    let mut told = Counting::default();
+    let mut turn = |at: u64, input: Input<'_>| {
+        dispatcher.handle(Moment(at), input, &mut told);
+        (dispatcher.next_wake(), told.started)
+    };
+    assert_eq!(turn(0, Input::Begin).1, 1);
+    turn(0, Input::Started { worker: id(0), pid: 1000 });
+    turn(0, Input::Hello { worker: id(0) });
+    turn(1_000 * MS, Input::Wake);
+    // Its place is free again, and of two million that are gone only the last one of all is to be begun.
+    let records = [Record { index: 0, start: Moment::ZERO, service: 1_001 * MS, after: 0, value: 0 }];
+    let mut now = 1_001 * MS;
+    turn(now, Input::Done { lane: id(0).lane(0), records: &records });
+    let over = Box::new(super::ended(Exit::Code(0), now));
+    let (mut next, mut started) = turn(now, Input::Exited { worker: id(0), ended: over });
+    let mut turns = 0;
+    while started == 1 {
+        assert!(next.is_some_and(|at| at.0 <= now), "after {turns} turns nobody looks for what is left");
+        now += MS / 10;
+        turns += 1;
+        (next, started) = turn(now, Input::Wake);
+    }
+    assert!(turns > 50, "{turns} turns of searching");
+    assert_eq!((told.expired, started), (TASKS - 2, 2), "the last one of all is begun");
 }

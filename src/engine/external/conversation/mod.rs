@@ -87,6 +87,7 @@ impl Conversation {
         if let Some(calls) = &spec.calls {
             let mut seen = Observed::new(calls.orders.submit, calls.tells_of_ends);
             seen.has_initializer = calls.orders.initializer.is_some();
+            seen.process_per_task = calls.process_per_task;
             ledger.observed = Some(seen);
         }
         let feed = spec.feed;

@@ -55,6 +55,8 @@ struct ReportedWorker {
     lanes: Vec<Slot>,
     ready: bool,
     started: Moment,
+    /// When it was first seen and when it began, by `CLOCK_MONOTONIC`, as long as that was not told on.
+    began: Option<(u64, u64)>,
     usage: Usage,
     peak_rss_bytes: Option<u64>,
     /// Whether it is being killed because the user wants it.
@@ -115,6 +117,11 @@ impl Ledger {
         self.observer.event(self.clock.now(), event);
     }
 
+    /// Tells what happened at a reading of `CLOCK_MONOTONIC` and was heard of later.
+    fn tell_of(&mut self, at: u64, event: &Event<'_>) {
+        self.observer.event(self.clock.moment(at).min(self.clock.now()), event);
+    }
+
     /// The run is stopped at a reading of `CLOCK_MONOTONIC`: what ended by then has its outcome, whenever that is heard, and
     /// what ends later is cancelled, in whatever way it ends. The same rule as in every engine.
     pub(super) fn stop(&mut self, now: u64) {
@@ -161,7 +168,7 @@ impl Ledger {
             FromProgram::WorkerStarted { worker, pid, lanes, restart } => {
                 self.worker_started(worker, pid, lanes, restart)
             }
-            FromProgram::WorkerReady { worker } => self.worker_ready(worker),
+            FromProgram::WorkerReady { worker } => self.worker_ready(worker, now),
             FromProgram::WorkerUsage { worker, user, system } => {
                 let usage = usage(user, system);
                 let known = self.worker(worker)?;
@@ -216,8 +223,8 @@ impl Ledger {
                 self.ended_before(job, exit(code, signal).unwrap_or(Exit::Unknown));
                 Ok(())
             }
-            FromProgram::Delivered { count } => {
-                self.delivered(count);
+            FromProgram::Delivered { results } => {
+                results.iter().for_each(|(count, at)| self.delivered(*count, *at));
                 Ok(())
             }
             FromProgram::Stuck { why } => {

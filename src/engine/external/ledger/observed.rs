@@ -34,6 +34,8 @@ pub(in crate::engine::external) struct Observed {
     on_its_way: Vec<(Range<u64>, Exit, Moment)>,
     /// Workers that ended against expectation and were not replaced yet.
     deaths: u32,
+    /// Whether each of its workers is there for one task.
+    pub(in crate::engine::external) process_per_task: bool,
     /// Whether its workers have an initializer, and how many of them in a row did not come through it.
     pub(in crate::engine::external) has_initializer: bool,
     pub(in crate::engine::external) not_initialized: u32,
@@ -121,28 +123,35 @@ impl Ledger {
                 seen.chunks.size = size.unwrap_or(std::num::NonZeroU32::MIN);
                 Ok(())
             }
-            Record::Started { pid, at } => {
-                self.observed_worker(pid)?;
-                let began = self.clock.moment(at);
-                let known = self.worker(pid)?;
-                known.started = known.started.min(began);
+            Record::Started { pid, at } => self.observed_worker(pid, at).map(drop),
+            Record::Began { pid, executed, began } => {
+                self.observed_worker(pid, executed)?;
+                self.worker(pid)?.began = Some((executed, began));
                 Ok(())
             }
-            Record::Waits { pid } => {
-                self.observed_worker(pid)?;
+            Record::Waits { pid, at } => {
+                let slot = self.observed_worker(pid, at)?;
+                self.worker_began(pid, at)?;
                 if self.worker(pid)?.ready {
                     return Ok(());
                 }
+                let kept = !self.seen().process_per_task;
                 self.seen().not_initialized = 0;
-                self.worker_ready(pid)
+                // What is handed to one that is kept before it is there waits until then. That of a process of its own begins
+                // with it.
+                if let Some(lane) = self.lanes.get_mut(slot.index()).filter(|_| kept) {
+                    lane.free_since = lane.free_since.max(at);
+                }
+                self.worker_ready(pid, at)
             }
-            Record::Initialized { pid, wall, cpu, rss_bytes, well } => {
-                self.observed_worker(pid)?;
+            Record::Initialized { pid, wall, cpu, rss_bytes, well, at } => {
+                self.observed_worker(pid, at.saturating_sub(wall))?;
+                self.worker_began(pid, at.saturating_sub(wall))?;
                 if well {
                     let worker = self.worker(pid)?.id;
                     let (wall, cpu) = (Duration::from_nanos(wall), Duration::from_nanos(cpu));
                     let rss_bytes = Some(rss_bytes).filter(|bytes| *bytes > 0);
-                    self.tell(&Event::WorkerInitialized { worker, wall, cpu, rss_bytes });
+                    self.tell_of(at, &Event::WorkerInitialized { worker, wall, cpu, rss_bytes });
                 } else {
                     self.seen().failed_initializers += 1;
                 }
@@ -181,8 +190,9 @@ impl Ledger {
         }
     }
 
-    /// The lane of a worker, which has one from the first that is seen of it on.
-    fn observed_worker(&mut self, pid: u32) -> Result<Slot, Contradiction> {
+    /// The lane of a worker, which has one from the first that is seen of it on: of what was at a reading of
+    /// `CLOCK_MONOTONIC`.
+    fn observed_worker(&mut self, pid: u32, at: u64) -> Result<Slot, Contradiction> {
         if let Some(known) = self.workers.get(&pid) {
             return Ok(known.id.slot);
         }
@@ -193,12 +203,12 @@ impl Ledger {
         let deaths = &mut self.seen().deaths;
         let restart = *deaths > 0;
         *deaths = deaths.saturating_sub(1);
-        self.worker_started(pid, pid, vec![slot], restart)?;
+        self.worker_started_at(at, (pid, pid), vec![slot], restart)?;
         Ok(slot)
     }
 
     fn took(&mut self, pid: u32, (job, piece, count): (u64, u64, u64), at: u64, now: u64) -> Heard {
-        let slot = self.observed_worker(pid)?;
+        let slot = self.observed_worker(pid, at)?;
         let seen = self.seen();
         let positions = seen.positions(job, piece);
         let positions = positions.start..positions.end.min(positions.start.saturating_add(count));
@@ -236,7 +246,7 @@ impl Ledger {
         (raised, more): (bool, bool),
         now: u64,
     ) -> Heard {
-        let slot = self.observed_worker(pid)?;
+        let slot = self.observed_worker(pid, start)?;
         let seen = self.seen();
         // A task that forks comes back twice. Who is first tells of the piece, and what the other one tells is none of it.
         let goes_on = |piece: &Piece| !piece.over && (piece.ran == 0 || piece.end == start);
@@ -378,9 +388,9 @@ impl Ledger {
         }
     }
 
-    /// The caller has got so many results more.
-    pub(super) fn delivered(&mut self, count: u64) {
-        let now = self.clock.now();
+    /// The caller has got so many results more at a reading of `CLOCK_MONOTONIC`.
+    pub(super) fn delivered(&mut self, count: u64, at: u64) {
+        let now = self.clock.moment(at);
         let seen = self.seen();
         let mut parts: Vec<Delivered> = Vec::new();
         for _ in 0..count {
@@ -406,15 +416,15 @@ impl Ledger {
         }
     }
 
-    /// A result, or an error, waits for its caller to take it.
-    pub(super) fn deliverable(&mut self, position: u64, arrival: Moment, end: Moment) {
+    /// A result, or an error, has come back and waits for its caller to take it; from `apply` it has it.
+    pub(super) fn deliverable(&mut self, back: Moment, position: u64, arrival: Moment, end: Moment) {
         let seen = self.seen();
         match seen.mode {
             SubmitMode::ApplyAsync => {}
             SubmitMode::Imap => drop(seen.by_position.insert(position, (arrival, end))),
             SubmitMode::Apply => {
                 let part = Delivered { count: 1, arrival, ends: end.0.into(), first_end: end };
-                self.observer.event(self.clock.now(), &Event::Delivered(&[part]));
+                self.observer.event(back, &Event::Delivered(&[part]));
             }
             SubmitMode::Map | SubmitMode::ImapUnordered => seen.as_they_came.push_back((arrival, end)),
         }

@@ -91,7 +91,7 @@ impl Ledger {
             self.counts.succeeded += 1;
             let (begin, end) = (self.clock.moment(ran.start), self.clock.moment(ran.start + ran.service));
             records.push(Record { index: task, start: begin, service: end.0 - begin.0, after: 0, value: 0 });
-            self.deliverable(position, given.arrival, end);
+            self.deliverable(moment, position, given.arrival, end);
         }
         self.put_batch(moment, head, &mut records);
         heard
@@ -164,7 +164,7 @@ impl Ledger {
             }
             let (arrival, end) = (given.arrival, report.ended);
             self.count_at(moment, &report);
-            self.deliverable(position, arrival, end);
+            self.deliverable(moment, position, arrival, end);
         }
     }
 

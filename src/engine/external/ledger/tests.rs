@@ -1,7 +1,8 @@
 use super::*;
-use crate::engine::event::EngineView;
+use crate::engine::event::{Beginning, EngineView};
 use crate::os::clock::monotonic;
 use crate::worker::shim::Record;
+use crate::workload::model::SubmitMode;
 
 /// Hears everything and counts it by itself.
 #[derive(Default)]
@@ -210,4 +211,77 @@ fn what_is_told_of_a_piece_twice_or_beyond_its_end_is_none_of_it() {
     ledger.hear(back, monotonic()).unwrap();
     assert_eq!((ledger.counts.succeeded, heard.lock().unwrap().0), (1, 1));
     assert!(ledger.view(&mut Vec::new()).conserved());
+}
+
+/// When workers were started and ready, and when their lanes were free for the tasks that succeeded.
+#[derive(Clone, Default)]
+struct Times(std::sync::Arc<std::sync::Mutex<Vec<(&'static str, Moment)>>>);
+
+impl Observer for Times {
+    fn event(&mut self, at: Moment, event: &Event<'_>) {
+        let mut heard = self.0.lock().unwrap();
+        match event {
+            Event::WorkerStarted { .. } => heard.push(("started", at)),
+            Event::WorkerReady { worker: _, took } => heard.extend([("ready", at), ("took", Moment::ZERO + *took)]),
+            Event::WorkerInitialized { .. } => heard.push(("initialized", at)),
+            Event::WorkerBegan { beginning: Beginning { called, executed, own }, .. } => {
+                heard.extend([("called", *called), ("executed", *executed)]);
+                heard.extend(own.iter().flat_map(|(began, ready)| [("began", *began), ("begun", *ready)]));
+            }
+            Event::Succeeded(batch) => heard.push(("free", batch.free_since)),
+            Event::Delivered(_) => heard.push(("delivered", at)),
+            _ => {}
+        }
+    }
+
+    fn state(&mut self, _: Moment, _: &EngineView<'_>) {}
+}
+
+#[test]
+fn what_a_shim_tells_late_was_when_it_says_so() {
+    for process_per_task in [false, true] {
+        let heard = Times::default();
+        let mut ledger = Ledger::new(vec![None], vec![None], Box::new(heard.clone()));
+        let mut seen = Observed::new(SubmitMode::Apply, true);
+        seen.process_per_task = process_per_task;
+        ledger.observed = Some(seen);
+        ledger.counts.submitted = 1;
+        let sent = monotonic();
+        ledger.give(StreamRun { first: 0, count: 1, class: 0 }, Moment::ZERO, sent);
+        let pid = 70;
+        let now = loop {
+            let now = monotonic();
+            if now > sent + 1_000 {
+                break now;
+            }
+        };
+        // All of it is read at once, as where nobody was in a hurry to read it.
+        for record in [
+            Record::Started { pid, at: sent + 100 },
+            Record::Began { pid, executed: sent + 120, began: sent + 150 },
+            Record::Initialized { pid, wall: 50, cpu: 0, rss_bytes: 0, well: true, at: sent + 250 },
+            Record::Waits { pid, at: sent + 300 },
+            Record::Took { pid, job: 0, piece: 0, count: 1, at: sent + 400 },
+            Record::Ran { pid, job: 0, piece: 0, start: sent + 410, lengths: vec![90], raised: false, more: false },
+        ] {
+            assert_eq!(ledger.see(record, now), Ok(()));
+        }
+        assert_eq!(ledger.hear(FromProgram::Back { results: vec![(0, 0, sent + 600, sent + 50)] }, now), Ok(()));
+        let at = |after| ledger.clock.moment(sent + after);
+        // One that is kept begins with a task when it is there; one that was started for it was started for it.
+        let free = if process_per_task { ledger.clock.moment(0) } else { at(300) };
+        let expected = [
+            ("started", at(100)),
+            ("called", at(100)),
+            ("executed", at(120)),
+            ("began", at(150)),
+            ("begun", at(200)),
+            ("initialized", at(250)),
+            ("ready", at(300)),
+            ("took", Moment::ZERO + Duration::from_nanos(200)),
+            ("delivered", at(600)),
+            ("free", free),
+        ];
+        assert_eq!(*heard.0.lock().unwrap(), expected);
+    }
 }

@@ -2,9 +2,10 @@
 
 use super::{Heard, Ledger, ReportedLane, ReportedWorker};
 use crate::engine::error::Contradiction;
-use crate::engine::event::{DeathCause, EndReason, Event, Severity, Slot, Usage, WorkerId};
+use crate::engine::event::{Beginning, DeathCause, EndReason, Event, Moment, Severity, Slot, Usage, WorkerId};
 use crate::engine::outcome::{Cause, Exit};
 use crate::os::board;
+use crate::os::clock::monotonic;
 
 impl Ledger {
     pub(super) fn worker(&mut self, worker: u32) -> Result<&mut ReportedWorker, Contradiction> {
@@ -12,6 +13,17 @@ impl Ledger {
     }
 
     pub(super) fn worker_started(&mut self, worker: u32, pid: u32, lanes: Vec<Slot>, restart: bool) -> Heard {
+        self.worker_started_at(monotonic(), (worker, pid), lanes, restart)
+    }
+
+    /// The same, where that was at a reading of `CLOCK_MONOTONIC`.
+    pub(super) fn worker_started_at(
+        &mut self,
+        at: u64,
+        (worker, pid): (u32, u32),
+        lanes: Vec<Slot>,
+        restart: bool,
+    ) -> Heard {
         let wrong = |how| Err(Contradiction::Worker { worker, how });
         if self.workers.contains_key(&worker) {
             return wrong("which has started already");
@@ -31,24 +43,47 @@ impl Ledger {
                 return wrong("whose lane is another worker's");
             }
         }
-        let started = self.clock.now();
+        let started = self.clock.moment(at);
         let account = &mut self.lanes[first.index()];
         account.epoch += 1;
         let id = WorkerId { slot: first, epoch: account.epoch };
-        let (usage, killed_on_request) = (Usage::NONE, false);
-        let new =
-            ReportedWorker { id, pid, lanes, ready: false, started, usage, peak_rss_bytes: None, killed_on_request };
+        let new = ReportedWorker {
+            id,
+            pid,
+            lanes,
+            ready: false,
+            started,
+            began: None,
+            usage: Usage::NONE,
+            peak_rss_bytes: None,
+            killed_on_request: false,
+        };
         self.workers.insert(worker, new);
-        self.tell(&Event::WorkerStarted { worker: id, pid, restart });
+        self.tell_of(at, &Event::WorkerStarted { worker: id, pid, restart });
         Ok(())
     }
 
-    pub(super) fn worker_ready(&mut self, worker: u32) -> Heard {
-        let now = self.clock.now();
+    /// The process of a worker was ready for what comes next at a reading of `CLOCK_MONOTONIC`: how it came to be is known now,
+    /// if it was told.
+    pub(super) fn worker_began(&mut self, worker: u32, ready: u64) -> Heard {
+        let known = self.worker(worker)?;
+        let (worker, called) = (known.id, known.started);
+        let Some((executed, began)) = known.began.take() else { return Ok(()) };
+        let at = |monotonic: u64, from: Moment| self.clock.moment(monotonic).max(from);
+        let executed = at(executed, called);
+        let began = at(began, executed);
+        let beginning = Beginning { called, executed, own: Some((began, at(ready, began))) };
+        self.tell_of(ready, &Event::WorkerBegan { worker, beginning });
+        Ok(())
+    }
+
+    /// A worker can work since a reading of `CLOCK_MONOTONIC`.
+    pub(super) fn worker_ready(&mut self, worker: u32, at: u64) -> Heard {
+        let ready = self.clock.moment(at);
         let known = self.worker(worker)?;
         known.ready = true;
-        let (worker, took) = (known.id, now.since(known.started));
-        self.tell(&Event::WorkerReady { worker, took });
+        let (worker, took) = (known.id, ready.since(known.started));
+        self.tell_of(at, &Event::WorkerReady { worker, took });
         Ok(())
     }
 

@@ -5,8 +5,11 @@
 shim = sys.modules["_poolscope_shim"]
 now = time.monotonic_ns
 MOST_GIVEN = 1 << 18
-REPORT_EVERY = 0.005
+# Seconds between two tellings of what came back, and two looks at what only ends. Each of the first wakes this program and the
+# one that observes it, on cores that are the workers': so that it is done as seldom as a dashboard can bear.
+REPORT_EVERY, LOOK_EVERY = 0.02, 0.005
 MOST_KEPT = 64 << 20  # bytes of results that are kept to be compared, about
+MOST_TOLD = 500  # results in a line
 END = object()
 
 
@@ -114,8 +117,8 @@ class Results:
         self.by_caller = False
         self.since = {}
         self.telling = threading.Lock()
-        self.delivered = 0
-        self.told_delivered = 0
+        # What the caller has taken: how many results, and when.
+        self.delivered = collections.deque()
         self.chunk, self.base = 1, 0
 
     def came_back(self, job, piece, result, at):
@@ -131,13 +134,15 @@ class Results:
 
     def tell_all(self):
         caller, fine, back = self.caller, [], 0
+        # What it took had come back before.
+        taken = len(self.delivered)
         while self.back:
             job, piece, (ok, value), at = self.back.popleft()
             since = self.since.pop(job, 0)
             if ok:
                 fine.append((job, piece, at, since))
                 self.keep(job, piece, value)
-                if len(fine) == 500:
+                if len(fine) == MOST_TOLD:
                     caller.parent.say("back", results=fine)
                     fine = []
             else:
@@ -152,10 +157,13 @@ class Results:
             caller.parent.say("back", results=fine)
         if back and caller.start["total"] > MOST_GIVEN:
             caller.parent.say("want", tasks=back)
-        delivered = self.delivered
-        if delivered != self.told_delivered:
-            caller.parent.say("delivered", count=delivered - self.told_delivered)
-            self.told_delivered = delivered
+        for first in range(0, taken, MOST_TOLD):
+            part = [self.delivered.popleft() for _ in range(min(taken - first, MOST_TOLD))]
+            caller.parent.say("delivered", results=part)
+
+    def taken(self, count=1):
+        """The caller has so many results more."""
+        self.delivered.append((count, now()))
 
     def keep(self, job, piece, value):
         if self.by_caller:

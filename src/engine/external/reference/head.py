@@ -27,7 +27,7 @@ import signal
 import socket
 import threading
 import time
-from hashlib import blake2b
+from _blake2 import blake2b
 from struct import Struct
 
 import _poolscope_task

@@ -9,7 +9,9 @@ class Threaded(Caller):
         self.inbox = queue.SimpleQueue()
         self.waiting, self.more = [], threading.Event()
         self.stuck = False
-        self.over = False
+        # Locked as long as there is something to report.
+        self.over = threading.Lock()
+        self.over.acquire()
         # Whether it only waits: nothing more is handed in before there is a result.
         self.only_waits = False
 
@@ -21,7 +23,7 @@ class Threaded(Caller):
         reporter = self.thread(self.report)
         reporter.start()
         getattr(self, self.submit)()
-        self.over = True
+        self.over.release()
         reporter.join()
         self.results.tell()
         self.over_now()
@@ -46,15 +48,15 @@ class Threaded(Caller):
             self.hear()
 
     def take(self, tasks):
-        for task in tasks:
-            self.inbox.put(task)
+        # The other thread is woken for many at once.
+        self.inbox.put(list(tasks))
 
     def no_more(self):
         self.inbox.put(END)
 
     def report(self):
         silence, last = self.start["silence"] / 4e9, time.monotonic()
-        while not self.over:
+        while not self.over.acquire(timeout=REPORT_EVERY):
             self.results.tell()
             why = self.is_stuck()
             if why and not self.stuck:
@@ -63,13 +65,12 @@ class Threaded(Caller):
             if time.monotonic() - last > silence:
                 self.parent.say("alive")
                 last = time.monotonic()
-            time.sleep(REPORT_EVERY)
 
     def is_stuck(self):
         return None
 
     def each(self):
-        return iter(self.inbox.get, END)
+        return itertools.chain.from_iterable(iter(self.inbox.get, END))
 
     def begin_pieces(self, base, chunk):
         self.results.base, self.results.chunk = base, chunk
@@ -175,7 +176,7 @@ class OfPool(Threaded):
 
     def is_stuck(self):
         # Nobody would take in another result.
-        if not self.pool._result_handler.is_alive() and not self.over:
+        if not self.pool._result_handler.is_alive():
             return "the thread that takes in the results has ended"
 
     def map(self):
@@ -192,7 +193,7 @@ class OfPool(Threaded):
                 self.pool.map(function, [args[0] for args in items], self.chunksize)
             else:
                 self.pool.starmap(function, items, self.chunksize)
-            self.results.delivered += len(items)
+            self.results.taken(len(items))
         except BaseException as error:
             self.raised("map", error)
 
@@ -219,19 +220,19 @@ class OfPool(Threaded):
         while True:
             try:
                 next(iterator)
-                self.results.delivered += 1
+                self.results.taken()
             except StopIteration:
                 return self.all_back()
             except BaseException as error:
                 if chunk > 1:
                     self.raised(method.__name__, error)
                     return self.all_back()
-                self.results.delivered += 1
+                self.results.taken()
 
     def all_back(self):
         """A caller that can have no more results does not end what still runs."""
         while self.pool._cache and not self.is_stuck():
-            time.sleep(REPORT_EVERY)
+            time.sleep(LOOK_EVERY)
 
     def close(self):
         if self.ghosts:
@@ -245,7 +246,7 @@ class OfExecutor(Threaded):
     """concurrent.futures.ProcessPoolExecutor"""
 
     CLOSED_BY = "ProcessPoolExecutor.shutdown()"
-    LOOKS = 40  # so many in a row find it at a standstill before that is said
+    LOOKS = 10  # so many in a row find it at a standstill before that is said
     stands_still = 0
 
     def open(self):
@@ -329,12 +330,12 @@ class OfExecutor(Threaded):
             values = self.executor.map(tasks[0].of_all(items), *columns, chunksize=chunk)
             self.only_waits = True
             for position, value in enumerate(values):
-                self.results.delivered += 1
+                self.results.taken()
                 self.results.keep_all([(position, value)])
         except BaseException as error:
             self.parent.say("note", text="map has raised %s: its caller gets that, and no result after it" % type(error).__name__)
         while self.executor._pending_work_items:
-            time.sleep(REPORT_EVERY)
+            time.sleep(LOOK_EVERY)
 
     def close(self):
         if self.ghosts:

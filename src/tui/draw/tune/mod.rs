@@ -1,6 +1,7 @@
 //! How many workers: rate against worker count, what was measured of each count, and what follows.
 
 mod chart;
+mod search;
 mod table;
 
 use ratatui::buffer::Buffer;
@@ -8,9 +9,13 @@ use ratatui::layout::Rect;
 
 use super::paint::{cols, put, row, rows, span};
 use super::{Scene, footer, header, notes};
-use crate::analysis::tuning::trail::trail;
-use crate::analysis::tuning::{Advice, RULE, Tuning};
+use crate::analysis::tuning::target::{self, Found, Target};
+use crate::analysis::tuning::trail::{Stop, trail};
+use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
+use crate::session::view::SessionView;
 use crate::tui::model::{self, Pane, Role};
+use crate::tui::search::Story;
+use crate::tui::theme::{ColorDepth, Theme, ThemeName};
 use crate::tui::{text, tune};
 
 /// Least height at which there is room for a chart above the table.
@@ -21,10 +26,28 @@ const LEAST_CHART: u16 = 6;
 /// Lines beside the table's own: the advice, the reason, the fit, the trail, the head and the rule.
 const OTHER: u16 = 9;
 
-/// The whole screen.
-pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+/// How far the page of a search goes beyond a screen of a size.
+#[must_use]
+pub(super) fn last_scroll(view: &SessionView, story: &Story, size: (u16, u16)) -> usize {
+    search::last_scroll(view, story, size, &Theme::new(ThemeName::Mono, ColorDepth::None, false))
+}
+
+/// The whole screen: the worker counts, or the page of a search.
+pub(crate) fn draw(scene: &Scene<'_>, story: Option<&Story>, area: Rect, buf: &mut Buffer) {
     header::draw(scene, rows(area, 0, 2), buf);
     let body = rows(area, 2, area.height.saturating_sub(3));
+    let mut facts = footer::Facts::of(scene);
+    (facts.search, facts.searching) = (story.is_some(), story.is_some_and(Story::is_under_way));
+    if let Some((story, scroll)) = story.zip(scene.ui.search_page) {
+        search::draw(scene.view, story, scroll, scene.theme, body, buf);
+    } else {
+        counts(scene, body, area.width, buf);
+    }
+    footer::draw(scene.ui, &facts, scene.theme, area, buf);
+}
+
+/// The worker counts.
+fn counts(scene: &Scene<'_>, body: Rect, width: u16, buf: &mut Buffer) {
     // The chart gives way to the table, but not altogether.
     let table = scene.panes.iter().map(|pane| tune::counts(&pane.view.tuning, pane.view.workers).len()).max();
     let table = u16::try_from(table.unwrap_or(0)).unwrap_or(u16::MAX).saturating_add(OTHER);
@@ -50,16 +73,18 @@ pub(crate) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         }
         below = rows(below, 0, below.height - rule_height);
     }
-    let wide = area.width >= 120 && scene.panes.len() > 1;
-    for (index, pane) in scene.panes.iter().enumerate() {
+    let found: Vec<Option<Found>> = scene.panes.iter().map(|pane| found(scene, pane)).collect();
+    let first = winner(scene, &found);
+    let wide = width >= 120 && scene.panes.len() > 1;
+    for ((index, pane), found) in scene.panes.iter().enumerate().zip(found) {
+        let found = found.map(|found| (found, first == Some(index)));
         if wide {
             let half = below.width / 2;
-            draw_arm(scene, index, pane, cols(below, index as u16 * half, half), buf);
+            draw_arm(scene, (index, found), pane, cols(below, index as u16 * half, half), buf);
         } else if scene.focus() == index {
-            draw_arm(scene, index, pane, below, buf);
+            draw_arm(scene, (index, found), pane, below, buf);
         }
     }
-    footer::draw(scene.ui, &footer::Facts::of(scene), scene.theme, area, buf);
 }
 
 fn room(area: Rect) -> usize {
@@ -74,8 +99,33 @@ fn trail_of(tuning: &Tuning) -> Option<String> {
     Some(format!("trail {}: {}", counts.join(" "), last.why))
 }
 
+/// What was found for a limit; `None` where there is none, and where nothing was measured.
+fn found(scene: &Scene<'_>, pane: &Pane<'_>) -> Option<Found> {
+    let tuning = &pane.view.tuning;
+    let target = scene.view.target.filter(|target| *target != Target::Throughput)?;
+    (tuning.advice != Advice::Nothing).then(|| target::found(tuning, target, scene.view.bounds(pane.view)))
+}
+
+/// The pane with the arm to use, where each of several has found something.
+fn winner(scene: &Scene<'_>, found: &[Option<Found>]) -> Option<usize> {
+    let rate = |(pane, found): (&Pane<'_>, &Found)| pane.view.tuning.point(found.workers?).and_then(Point::mean);
+    let all: Vec<(Option<f64>, &Found)> = scene
+        .panes
+        .iter()
+        .zip(found)
+        .filter_map(|(pane, found)| found.as_ref().map(|found| (rate((pane, found)), found)))
+        .collect();
+    if all.len() < 2 { None } else { target::best(all.into_iter(), scene.view.target?) }
+}
+
 /// The recommendation, the sentence why, and the table of one arm.
-fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &mut Buffer) {
+fn draw_arm(
+    scene: &Scene<'_>,
+    (index, found): (usize, Option<(Found, bool)>),
+    pane: &Pane<'_>,
+    area: Rect,
+    buf: &mut Buffer,
+) {
     let theme = scene.theme;
     let mark = scene.mark(pane);
     let tuning = &pane.view.tuning;
@@ -96,11 +146,22 @@ fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
         }
         _ => tuning.headline(),
     };
+    let advice = match (&found, scene.view.target) {
+        (Some(_), Some(target)) if sweeping => format!("looking for {target}"),
+        (Some((found, true)), Some(target)) => format!("{}, the faster engine", found.words(target)),
+        (Some((found, false)), Some(target)) => found.words(target),
+        _ => advice,
+    };
     let style = match tuning.advice {
         Advice::Use { .. } => theme.good,
         Advice::Nothing if tuning.points.iter().any(|point| point.all_failed.is_some()) => theme.bad,
         Advice::Nothing => theme.dim,
         Advice::Rising { .. } | Advice::Unclear { .. } => theme.warn,
+    };
+    let style = match &found {
+        Some((found, _)) if found.met == Some(true) && !sweeping => theme.good,
+        Some(_) => theme.warn,
+        None => style,
     };
     let title = vec![
         span(here, theme.strong),
@@ -108,7 +169,8 @@ fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
         span(text::fit(&advice, words), style),
     ];
     put(buf, row(area, 0), title);
-    let why = text::wrap(&text::clean(&tuning.why), room(area).saturating_sub(5));
+    let why = found.as_ref().map_or(&tuning.why, |(found, _)| &found.why);
+    let why = text::wrap(&text::clean(why), room(area).saturating_sub(5));
     let lines = u16::try_from(why.len().min(2)).unwrap_or(0);
     for (line, words) in (1..).zip(why.into_iter().take(2)) {
         let lead = if line == 1 { "why: " } else { "     " };
@@ -116,16 +178,38 @@ fn draw_arm(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect, buf: &
     }
     let rows_of_table = tune::counts(tuning, pane.view.workers).len() + 1;
     let free = usize::from(area.height).saturating_sub(usize::from(1 + lines) + rows_of_table);
+    // Where there is room for it, every step has a line of its own below the table.
+    let steps = marks(tuning, scene.view.target, room(area));
+    let marked = steps.len() > 1 && free > steps.len() + 2;
     let fit = match &tuning.fit {
         _ if tuning.points.is_empty() => None,
         Ok(fit) => Some(fit.to_string()),
         Err(none) => Some(none.to_string()),
     };
-    let extra: Vec<String> = fit.into_iter().chain(trail_of(tuning)).take(free).collect();
+    let extra: Vec<String> = fit.into_iter().chain(trail_of(tuning).filter(|_| !marked)).take(free).collect();
     let mut next = 1 + lines;
     for words in extra {
         put(buf, row(area, next), span(format!(" {}", text::fit(&words, room(area))), theme.dim));
         next += 1;
     }
-    table::draw(scene, index, pane, rows(area, next, area.height), buf);
+    let table = u16::try_from(rows_of_table).unwrap_or(u16::MAX);
+    table::draw(scene, index, pane, rows(area, next, if marked { table } else { area.height }), buf);
+    if marked {
+        let first = next.saturating_add(table).saturating_add(1);
+        put(buf, row(area, first), span(" trail: each count as it was tried, and why", theme.dim));
+        for (line, words) in (first + 1..).zip(steps) {
+            put(buf, row(area, line), span(format!(" {words}"), theme.base));
+        }
+    }
+}
+
+/// The trail with a line for each count, in so many columns.
+fn marks(tuning: &Tuning, target: Option<Target>, room: usize) -> Vec<String> {
+    let stops = trail(&tuning.points);
+    let line = |(number, stop): (usize, &Stop)| {
+        let figure = target.zip(tuning.point(stop.workers)).and_then(|(target, point)| target::figure(point, target));
+        let figure = figure.map_or(String::new(), |figure| format!("{figure}  "));
+        text::fit(&format!("{number:>2}. ×{:<4} {figure}{}", stop.workers, stop.why), room)
+    };
+    (1..).zip(&stops).map(line).collect()
 }

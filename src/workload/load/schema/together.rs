@@ -13,7 +13,12 @@ pub(super) fn rules(level: &str) -> Vec<Value> {
         "task" => task(),
         "engine" => engine_rules(),
         "arrivals" => arrivals(),
-        "fault" => vec![one_of(&["at", "rate"]), not_both("at", "rate"), not_both("signal", "exit")],
+        // A leak and a deaf task are in all tasks where nothing says in which.
+        "fault" => vec![
+            where_is("kind", ["crash", "hang", "kill_worker", "bad_result"], &one_of(&["at", "rate"])),
+            not_both("at", "rate"),
+            not_both("signal", "exit"),
+        ],
         "expectation" => expectation(),
         "measure" => {
             let budget = |key: &str| json!({ "if": { "required": [key] }, "then": { "required": ["precision"] } });
@@ -49,11 +54,16 @@ fn without<'k>(keys: impl IntoIterator<Item = &'k str>) -> Value {
     json!({ "properties": keys })
 }
 
-/// Tasks have counts, or weights; a total goes with weights.
+/// Tasks have counts (as items are), or weights; a total goes with weights.
 fn file() -> Vec<Value> {
-    let some = |key: &str| json!({ "properties": { "tasks": { "contains": { "required": [key] } } } });
-    let none = |key: &str| json!({ "properties": { "tasks": { "items": { "properties": { key: false } } } } });
+    let tasks = |what: Value| json!({ "properties": { "tasks": what }, "required": ["tasks"] });
+    let some = |key: &str| tasks(json!({ "contains": { "required": [key] } }));
+    let none = |key: &str| tasks(json!({ "items": { "properties": { key: false } } }));
+    let all = |keys: &[&str]| tasks(json!({ "items": one_of(keys) }));
     vec![
+        json!({ "if": some("count"), "then": all(&["count", "items"]) }),
+        json!({ "if": some("weight"), "then": all(&["weight"]) }),
+        json!({ "anyOf": [{ "required": ["arrivals"] }, { "required": ["total"] }, all(&["count", "weight", "items"])] }),
         json!({ "if": some("count"), "then": { "allOf": [none("weight"), { "properties": { "total": false } }] } }),
         json!({ "if": { "allOf": [some("weight"), { "not": { "required": ["arrivals"] } }] },
                 "then": { "required": ["total"] } }),
@@ -122,6 +132,9 @@ fn engine_rules() -> Vec<Value> {
         if kind.is_reference() {
             values.insert("queue_capacity".to_owned(), json!({ "const": "unbounded" }));
             values.insert("dispatch".to_owned(), json!({ "const": "shared" }));
+            // It calls a function in each of its workers, and that is all that it knows of it.
+            let call = without(["cpu", "memory", "fail_rate", "timeout"]);
+            values.insert("initializer".to_owned(), json!({ "allOf": [call], "required": ["callable"] }));
         }
         if kind.is_reference() || kind.shares_process() {
             values.insert("on_timeout".to_owned(), json!({ "const": "abandon" }));
@@ -145,8 +158,20 @@ fn arrivals() -> Vec<Value> {
     });
     let trace = json!({ "required": ["file"], "allOf": [without(["rate", "stages", "burst", "every", "duration"])] });
     let open = json!({ "properties": { "process": { "enum": ["constant", "poisson", "burst", "ramp", "trace"] } } });
+    // Only a ramp may begin at 0, or change.
+    let level = json!({ "properties": {
+        "rate": { "$ref": "#/$defs/rate" },
+        "stages": { "items": { "properties": { "rate": { "$ref": "#/$defs/rate" } } } },
+    } });
+    // From one rate to another takes a time, and one rate alone is no ramp.
+    let change = json!({
+        "if": { "required": ["rate"] },
+        "then": { "properties": { "rate": { "type": "object" } }, "required": ["duration"] },
+    });
     vec![
         where_is("process", ["constant", "poisson", "ramp"], &spaced),
+        where_is("process", ["constant", "poisson"], &level),
+        where_is("process", ["ramp"], &change),
         where_is("process", ["burst"], &burst),
         where_is("process", ["trace"], &trace),
         where_is("mode", ["open"], &open),

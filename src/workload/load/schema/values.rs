@@ -15,7 +15,8 @@ const UNITS_OF_TIME: &str = "hours?|hrs?|h|min(ute)?s?|m|sec(ond)?s?|s|milliseco
 /// Values that many keys have.
 pub(super) fn definitions() -> Map<String, Value> {
     let pattern = |form: &str, pattern: &str| json!({ "description": form, "type": "string", "pattern": pattern });
-    let duration = format!(r"[0-9][0-9.]*\s*({UNITS_OF_TIME})(\s*,?\s*[0-9][0-9.]*\s*({UNITS_OF_TIME}))*\s*$");
+    // A comma may be that of a decimal fraction, or one between two units.
+    let duration = format!(r"[0-9][0-9.,]*\s*({UNITS_OF_TIME})(,?\s*[0-9][0-9.,]*\s*({UNITS_OF_TIME}))*\s*$");
     let rate = r"[0-9.]+\s*/\s*(s|sec|second|min|minute|h|hour)\s*$";
     let Value::Object(definitions) = json!({
         "duration": pattern(units::DURATION_FORM, &format!(r"^\s*{duration}")),
@@ -27,6 +28,9 @@ pub(super) fn definitions() -> Map<String, Value> {
         "name": { "type": "string", "minLength": 1, "maxLength": 100, "pattern": format!("^(?=.*\\S)[^{UNSAFE}\\n\\t]*$") },
         "line": { "type": "string", "pattern": format!("^[^{UNSAFE}\\n\\t]*$") },
         "text": { "type": "string", "pattern": format!("^[^{UNSAFE}]*$") },
+        "callable": { "type": "string", "pattern": r"^[^\s:/]+:[^\s:/]+$" },
+        // A path that a program is given, or its folder: anything but what ends it.
+        "path": { "type": "string", "minLength": 1, "pattern": "^[^\\u0000]*$" },
         "file_name": { "type": "string", "minLength": 1, "pattern": format!("^[^{UNSAFE}]*$") },
         // An argument of a program: anything but what ends it.
         "argument": { "type": "string", "pattern": "^[^\\u0000]*$" },
@@ -70,9 +74,11 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         (_, "name") | ("fault", "engine" | "task") => of("name"),
         (_, "title") | ("engine", "when") => of("line"),
         ("python", "interpreter") => json!({ "allOf": [of("line"), { "minLength": 1 }] }),
-        ("file", "description") | ("task", "cwd" | "callable") | ("initializer", "callable") => of("text"),
-        ("items", "glob" | "lines" | "csv" | "jsonl") => of("text"),
-        ("input" | "dist" | "arrivals", "file") => of("file_name"),
+        ("file", "description") => of("text"),
+        ("task" | "initializer", "callable") => of("callable"),
+        ("task", "cwd" | "keep_output") | ("input", "file") => of("path"),
+        ("items", "lines" | "csv" | "jsonl") | ("dist" | "arrivals", "file") => of("file_name"),
+        ("items", "glob") => of("text"),
         (_, "on_timeout") => words(["kill", "abandon"]),
         (_, "grace_period") | ("initializer", "cpu") => of("duration"),
         ("file", "total") | ("task", "count" | "repeat" | "sample") | ("arrivals", "burst" | "max_in_flight") => {
@@ -92,22 +98,21 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         ("task", "kernel") => words(kernel::words()),
         ("task" | "initializer", "args") => of("arguments"),
         ("task", "command") => json!({ "anyOf": [
-            { "type": "array", "prefixItems": [{ "minLength": 1 }], "items": of("argument"), "minItems": 1 },
-            { "type": "string", "pattern": r"\S" },
+            { "type": "array", "prefixItems": [{ "allOf": [of("argument"), { "pattern": r"\S" }] }], "items": of("argument"), "minItems": 1 },
+            { "allOf": [of("argument"), { "pattern": r"\S" }] },
         ] }),
         ("task", "serve") => words(["lines"]),
         ("task", "env") | ("python", "env") => of("variables"),
-        ("task", "stdin") => json!({ "anyOf": [of("text"), { "type": "null" }, of("input")] }),
+        ("task", "stdin") => json!({ "anyOf": [{ "type": ["string", "null"] }, of("input")] }),
         ("task", "success_codes") => list(&code(0), 1),
-        ("task", "keep_output") => of("text"),
         ("task", "result") => words(["output_hash", "stdout"]),
         ("task", "payload") => of("payload"),
         ("task", "timeout" | "queue_timeout" | "wait_timeout") => of("positive_duration"),
         ("task", "retries") => json!({ "anyOf": [retries(), of("retries")] }),
 
         ("dist", "dist") => words(dist::words()),
-        ("dist", "mean") => of("positive_duration"),
-        ("dist", "value" | "min" | "max" | "median" | "fast" | "slow") => of("duration"),
+        ("dist", "mean" | "median" | "max") => of("positive_duration"),
+        ("dist", "value" | "min" | "fast" | "slow") => of("duration"),
         ("dist", "sigma") => json!({ "type": "number", "minimum": 0, "maximum": 10 }),
         ("dist", "alpha") => json!({ "type": "number", "exclusiveMinimum": 0 }),
         ("dist", "p_slow") | ("initializer", "fail_rate") | ("fault", "rate") => of("share"),

@@ -36,6 +36,28 @@ const MOST_ELEMENTS: u64 = 1_000_000_000;
 const LARGEST_MATRIX: u32 = 16_384;
 const LARGEST_GRID: u32 = 65_536;
 
+/// An argument, and the largest count that it may be; `None` of a size.
+type Argument = (&'static str, Option<u64>);
+
+/// What each kernel is told, by its word, for the schema of the format.
+pub(super) fn arguments_of_all() -> impl Iterator<Item = (&'static str, &'static [Argument])> {
+    NAMES.iter().map(|(word, name)| {
+        let arguments: &[Argument] = match name {
+            Name::Noop => &[],
+            Name::Primes | Name::Sort => &[("n", Some(MOST_ELEMENTS))],
+            Name::Mandelbrot => &[
+                ("width", Some(LARGEST_GRID as u64)),
+                ("height", Some(LARGEST_GRID as u64)),
+                ("iterations", Some(u32::MAX as u64)),
+            ],
+            Name::Matmul => &[("n", Some(LARGEST_MATRIX as u64))],
+            Name::Sha256 => &[("bytes", None)],
+            Name::MonteCarloPi => &[("samples", Some(MOST_STEPS))],
+        };
+        (*word, arguments)
+    })
+}
+
 /// Reads `kernel` and `args`.
 pub(crate) fn read(map: &mut MapReader<'_>) -> Option<Kernel> {
     let field = map.required("kernel");

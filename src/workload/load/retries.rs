@@ -8,7 +8,7 @@ use crate::workload::model::{Backoff, Retries};
 use crate::workload::yaml::Tree;
 
 /// More attempts than this are an endless loop in disguise.
-const MOST: u64 = 1000;
+pub(super) const MOST: u64 = 1000;
 /// Longest pause of an exponential backoff that names none.
 const DEFAULT_MAX_DELAY: Duration = Duration::from_secs(60);
 /// Each pause of an exponential backoff is twice the one before.

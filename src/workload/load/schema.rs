@@ -1,10 +1,11 @@
 //! The format of workload files as a JSON Schema, for editors. Made of the same tables as the reader: the keys of each
 //! level ([`keys`]) and the words of each choice, so that neither can have one that the other does not know.
 //!
-//! It says what a file is made of. What the parts of a file mean together (a `max` below its `min`, two tasks of one name, a
-//! fault in a task that there is not) is known to the reader alone: `poolscope check`.
+//! It says what a file is made of, and what of one map goes together. What is meant across maps or by numbers (a `max` below its
+//! `min`, two tasks of one name, a fault in a task that there is not) is known to the reader alone: `poolscope check`.
 
 mod kinds;
+mod together;
 mod values;
 
 use serde_json::{Map, Value, json};
@@ -63,7 +64,8 @@ fn definition(name: &str, level: &MapKeys) -> Value {
         "required": kinds::required(name),
         "additionalProperties": false,
     });
-    let rules = kinds::rules(name, level);
+    let mut rules = kinds::rules(name, level);
+    rules.extend(together::rules(name));
     if !rules.is_empty() {
         definition["allOf"] = rules.into();
     }

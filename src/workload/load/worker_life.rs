@@ -10,7 +10,7 @@ use crate::workload::load::python;
 use crate::workload::model::{EngineKind, Initializer, Recycling};
 
 /// Names of the most tasks of a worker: ours, and those of multiprocessing and mpire.
-const MAX_TASKS: [&str; 3] = ["max_tasks_per_child", "maxtasksperchild", "worker_lifespan"];
+pub(super) const MAX_TASKS: [&str; 3] = ["max_tasks_per_child", "maxtasksperchild", "worker_lifespan"];
 const DEFAULT_MAX_FAILURES: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 const MOST_FAILURES: u32 = 1000;
 

@@ -2,25 +2,39 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::workload::load::{arrivals, dist, fault, file, kernel, trace, work};
+use crate::workload::load::{arrivals, dist, fault, file, kernel, retries, trace, work};
 use crate::workload::model::{Comparison, Dispatch, EngineKind, Figure, LatencyOf, StartMethod, SubmitMode};
 use crate::workload::units;
+
+/// Characters that no text may have, line feeds and tabs aside ([`crate::workload::text::is_unsafe`]).
+const UNSAFE: &str =
+    r"\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u061c\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb";
+/// Names of units of time as durations have them.
+const UNITS_OF_TIME: &str = "hours?|hrs?|h|min(ute)?s?|m|sec(ond)?s?|s|milliseconds?|millis?|msecs?|ms|microseconds?|micros?|usecs?|us|[µμ]s|[µμ]secs?|nanoseconds?|nanos?|nsecs?|ns";
 
 /// Values that many keys have.
 pub(super) fn definitions() -> Map<String, Value> {
     let pattern = |form: &str, pattern: &str| json!({ "description": form, "type": "string", "pattern": pattern });
-    let duration = r"[0-9.]+\s*[A-Za-zµμ][0-9A-Za-zµμ.,\s]*$";
-    let rate = r"[0-9.]+\s*/\s*[a-z]+\s*$";
+    // A comma may be that of a decimal fraction, or one between two units.
+    let duration = format!(r"[0-9][0-9.,]*\s*({UNITS_OF_TIME})(,?\s*[0-9][0-9.,]*\s*({UNITS_OF_TIME}))*\s*$");
+    let rate = r"[0-9.]+\s*/\s*(s|sec|second|min|minute|h|hour)\s*$";
     let Value::Object(definitions) = json!({
         "duration": pattern(units::DURATION_FORM, &format!(r"^\s*{duration}")),
         "positive_duration": pattern(units::DURATION_FORM, &format!(r"^\s*(?=.*[1-9]){duration}")),
-        "size": pattern(units::SIZE_FORM, r"^\s*(?=.*[1-9])[0-9.]+\s*([kKmMgGtTpP][iI]?)?[bB]\s*$"),
+        "size": pattern(units::SIZE_FORM, r"^\s*(?=.*[1-9])[0-9.]+\s*([kKmMgGtT][iI]?)?[bB]\s*$"),
         "rate": pattern(units::RATE_FORM, &format!(r"^\s*(?=.*[1-9]){rate}")),
         "ramp_rate": pattern(units::RAMP_RATE_FORM, &format!(r"^\s*{rate}")),
         "percentage": pattern(units::PERCENTAGE_FORM, r"^\s*(?=.*[1-9])[0-9.]+\s*%\s*$"),
-        "name": { "type": "string", "minLength": 1, "maxLength": 100, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*\S[^\u0000-\u001f\u007f-\u009f]*$" },
-        "line": { "type": "string", "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$" },
-        "text": { "type": "string" },
+        "name": { "type": "string", "minLength": 1, "maxLength": 100, "pattern": format!("^(?=.*\\S)[^{UNSAFE}\\n\\t]*$") },
+        "line": { "type": "string", "pattern": format!("^[^{UNSAFE}\\n\\t]*$") },
+        "text": { "type": "string", "pattern": format!("^[^{UNSAFE}]*$") },
+        "callable": { "type": "string", "pattern": r"^[^\s:/]+:[^\s:/]+$" },
+        // A path that a program is given, or its folder: anything but what ends it.
+        "path": { "type": "string", "minLength": 1, "pattern": "^[^\\u0000]*$" },
+        "file_name": { "type": "string", "minLength": 1, "pattern": format!("^[^{UNSAFE}]*$") },
+        // An argument of a program: anything but what ends it.
+        "argument": { "type": "string", "pattern": "^[^\\u0000]*$" },
+        "count32": { "type": "integer", "minimum": 1, "maximum": u32::MAX },
         "boolean": { "type": "boolean" },
         "count": { "type": "integer", "minimum": 1 },
         "index": { "type": "integer", "minimum": 0 },
@@ -28,6 +42,7 @@ pub(super) fn definitions() -> Map<String, Value> {
         "variables": {
             "description": "names and values",
             "type": "object",
+            "propertyNames": { "pattern": "^[^=\\u0000]+$" },
             "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
         },
         // Python's arguments, or a kernel's.
@@ -41,6 +56,7 @@ pub(super) fn definitions() -> Map<String, Value> {
 /// The value of a key of a level; `None` if it has no such key.
 #[expect(clippy::match_same_arms, clippy::unnested_or_patterns, reason = "a table, level by level")]
 pub(super) fn value(level: &str, key: &str) -> Option<Value> {
+    let cpu = json!({ "type": "integer", "minimum": 0, "maximum": 8191 });
     Some(match (level, key) {
         ("file", "version") => json!({ "const": 1 }),
         ("file", "seed") => of("index"),
@@ -48,7 +64,7 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         ("file", "tasks") => list(&of("task"), 1),
         ("file", "engines") => list(&of("engine"), 1),
         ("file", "faults") => list(&of("fault"), 0),
-        ("file", "expect") => list(&of("expectation"), 0),
+        ("file", "expect") => list(&of("expectation"), 1),
         // A list, or a range or steps as text, for each field.
         ("file", "sweep") => json!({ "type": "object", "minProperties": 1 }),
         ("file", "order") => words(file::orders()),
@@ -56,9 +72,13 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         ("file" | "engine", "python") => of("python"),
         ("file", "arrivals" | "measure" | "limits") | ("measure", "join") => of(key),
         (_, "name") | ("fault", "engine" | "task") => of("name"),
-        (_, "title") | ("python", "interpreter") | ("engine", "when") => of("line"),
-        ("file", "description") | ("task", "cwd" | "callable") | ("initializer", "callable") => of("text"),
-        ("items", "glob" | "lines" | "csv" | "jsonl") | ("input" | "dist" | "arrivals", "file") => of("text"),
+        (_, "title") | ("engine", "when") => of("line"),
+        ("python", "interpreter") => json!({ "allOf": [of("line"), { "minLength": 1 }] }),
+        ("file", "description") => of("text"),
+        ("task" | "initializer", "callable") => of("callable"),
+        ("task", "cwd" | "keep_output") | ("input", "file") => of("path"),
+        ("items", "lines" | "csv" | "jsonl") | ("dist" | "arrivals", "file") => of("file_name"),
+        ("items", "glob") => of("text"),
         (_, "on_timeout") => words(["kill", "abandon"]),
         (_, "grace_period") | ("initializer", "cpu") => of("duration"),
         ("file", "total") | ("task", "count" | "repeat" | "sample") | ("arrivals", "burst" | "max_in_flight") => {
@@ -77,19 +97,22 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         ("task", "phases") => list(&of("phase"), 1),
         ("task", "kernel") => words(kernel::words()),
         ("task" | "initializer", "args") => of("arguments"),
-        ("task", "command") => json!({ "anyOf": [list(&of("text"), 1), of("text")] }),
+        ("task", "command") => json!({ "anyOf": [
+            { "type": "array", "prefixItems": [{ "allOf": [of("argument"), { "pattern": r"\S" }] }], "items": of("argument"), "minItems": 1 },
+            { "allOf": [of("argument"), { "pattern": r"\S" }] },
+        ] }),
         ("task", "serve") => words(["lines"]),
         ("task", "env") | ("python", "env") => of("variables"),
-        ("task", "stdin") => json!({ "anyOf": [of("text"), { "type": "null" }, of("input")] }),
+        ("task", "stdin") => json!({ "anyOf": [{ "type": ["string", "null"] }, of("input")] }),
         ("task", "success_codes") => list(&code(0), 1),
-        ("task", "keep_output") => of("text"),
         ("task", "result") => words(["output_hash", "stdout"]),
         ("task", "payload") => of("payload"),
         ("task", "timeout" | "queue_timeout" | "wait_timeout") => of("positive_duration"),
-        ("task", "retries") => json!({ "anyOf": [of("index"), of("retries")] }),
+        ("task", "retries") => json!({ "anyOf": [retries(), of("retries")] }),
 
         ("dist", "dist") => words(dist::words()),
-        ("dist", "value" | "min" | "max" | "mean" | "median" | "fast" | "slow") => of("duration"),
+        ("dist", "mean" | "median" | "max") => of("positive_duration"),
+        ("dist", "value" | "min" | "fast" | "slow") => of("duration"),
         ("dist", "sigma") => json!({ "type": "number", "minimum": 0, "maximum": 10 }),
         ("dist", "alpha") => json!({ "type": "number", "exclusiveMinimum": 0 }),
         ("dist", "p_slow") | ("initializer", "fail_rate") | ("fault", "rate") => of("share"),
@@ -98,7 +121,7 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         ("args", "bytes") => of("size"),
         ("args", _) => of("count"),
 
-        ("retries", "max") => of("index"),
+        ("retries", "max") => retries(),
         ("retries", "on") => {
             let causes = words(["crash", "timeout", "error"]);
             json!({ "anyOf": [list(&causes, 1), causes] })
@@ -118,9 +141,9 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
 
         ("engine", "kind") => words(EngineKind::in_files().map(EngineKind::word)),
         ("engine", "workers" | "processes" | "max_workers" | "n_jobs" | "max_procs") => {
-            json!({ "anyOf": [of("count"), words(["auto", "unbounded"])] })
+            json!({ "anyOf": [of("count32"), words(["auto", "unbounded"])] })
         }
-        ("engine", "chunksize") => json!({ "anyOf": [of("count"), words(["auto", "cpython"])] }),
+        ("engine", "chunksize") => json!({ "anyOf": [of("count32"), words(["auto", "cpython"])] }),
         ("engine", "queue_capacity") => json!({ "anyOf": [of("count"), words(["unbounded"])] }),
         ("engine", "start_timeout") => of("positive_duration"),
         ("engine", "max_tasks_per_child" | "maxtasksperchild" | "worker_lifespan") => of("count"),
@@ -128,7 +151,11 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         ("engine", "initializer") => of("initializer"),
         ("engine", "submit") => words(SubmitMode::ALL.map(SubmitMode::word)),
         ("engine", "dispatch") => words([Dispatch::Shared, Dispatch::RoundRobin].map(Dispatch::word)),
-        ("engine", "affinity") => json!({ "type": ["string", "integer", "array"] }),
+        ("engine", "affinity") => json!({ "anyOf": [
+            { "type": "string", "pattern": r"^\s*[0-9]+\s*(-\s*[0-9]+\s*)?(,\s*[0-9]+\s*(-\s*[0-9]+\s*)?)*$" },
+            cpu.clone(),
+            { "type": "array", "items": cpu, "minItems": 1, "uniqueItems": true },
+        ] }),
         ("engine", "nice") => json!({ "type": "integer", "minimum": -20, "maximum": 19 }),
         ("engine", "start_method") => words(StartMethod::WORDS.map(|(word, _)| word)),
         ("engine", "join") => words(["as_completed", "start_all_join_all"]),
@@ -162,13 +189,14 @@ pub(super) fn value(level: &str, key: &str) -> Option<Value> {
         ("items", "separator") => words(["newline", "nul"]),
 
         ("measure", "warmup") => of("index"),
-        ("measure", "repeats" | "max_repeats") | ("limits", "max_processes") => of("count"),
+        ("measure", "repeats" | "max_repeats") => of("count"),
+        ("limits", "max_processes") => of("count32"),
         ("measure", "precision") => of("percentage"),
         ("measure" | "limits", "max_time") | ("measure", "sample_interval") => of("positive_duration"),
         ("measure", "percentiles") => list(&json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 100 }), 1),
         ("measure", "latency_from") => words(["intended_arrival", "start"]),
         ("limits", "max_memory") => of("size"),
-        ("limits", "max_open_files") => json!({ "type": "integer", "minimum": 32 }),
+        ("limits", "max_open_files") => json!({ "type": "integer", "minimum": 32, "maximum": 0x7fff_ffc0 }),
         _ => return None,
     })
 }
@@ -188,6 +216,11 @@ fn list(items: &Value, least: u32) -> Value {
 
 fn words<T: Into<Value>>(words: impl IntoIterator<Item = T>) -> Value {
     json!({ "enum": words.into_iter().map(Into::into).collect::<Vec<Value>>() })
+}
+
+/// How often a task is tried again at most.
+fn retries() -> Value {
+    json!({ "type": "integer", "minimum": 0, "maximum": retries::MOST })
 }
 
 /// An exit code.

@@ -22,7 +22,6 @@ use crate::session::handle::SessionHandle;
 use crate::session::suspension::{self, Resumed, suspend};
 use crate::session::view::{Mode, SessionCommand, SessionPhase, SessionView};
 use crate::tui::event_loop::searching::Searching;
-use crate::tui::goal_line;
 use crate::tui::history::reader::{Answer, Answered, Reader};
 use crate::tui::history::{Past, Wish};
 use crate::tui::input::TerminalInput;
@@ -34,8 +33,8 @@ use crate::tui::screen::TerminalScreen;
 use crate::tui::search::Wanted;
 use crate::tui::state::{self, UiEffect, UiState};
 use crate::tui::theme::{ColorDepth, Theme};
-use crate::tui::{DashboardEnd, DashboardOptions, Left, Measured, draw, keys, look, terminal, text};
-use crate::workload::model::{Dimension, Workload};
+use crate::tui::{DashboardEnd, DashboardOptions, Left, Measured, draw, keys, terminal, text};
+use crate::workload::model::Workload;
 
 /// Takes the terminal, shows the dashboard until the user or a signal ends it, gives the terminal back.
 ///
@@ -441,25 +440,6 @@ impl Dashboard {
                 self.ui.screen = state::Screen::Picker;
                 self.ui.notice = Some(format!("cannot run it: {error:#}"));
             }
-        }
-    }
-
-    /// What was asked for on the command line needs no question.
-    fn sweep_at_once(&mut self, fields: Vec<Dimension>) {
-        let Some(view) = self.model.session.clone() else { return };
-        self.ui.screen = state::Screen::Tune;
-        match goal_line::look_of(fields) {
-            Ok(look) => {
-                self.ui.look = Some(look);
-                for effect in look::begin(&mut self.ui, &view) {
-                    match effect {
-                        UiEffect::Search(wanted, arm) => self.look_for(wanted, arm),
-                        UiEffect::Send(command) => self.send(command),
-                        _ => {}
-                    }
-                }
-            }
-            Err(wrong) => self.ui.notice = Some(wrong),
         }
     }
 

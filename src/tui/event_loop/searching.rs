@@ -10,8 +10,12 @@ use crate::session::escalation::Escalation;
 use crate::session::handle::SessionHandle;
 use crate::session::view::{ArmView, SessionCommand, SessionView};
 use crate::tui::arms;
+use crate::tui::goal_line;
+use crate::tui::look;
 use crate::tui::model;
 use crate::tui::search::{Request, Search, Story, Wanted};
+use crate::tui::state::{Screen, UiEffect};
+use crate::workload::model::Dimension;
 
 /// A search under way.
 pub(super) struct Searching {
@@ -64,6 +68,25 @@ impl Dashboard {
             Err(error) => self.ui.notice = Some(format!("it cannot be looked for: {error:#}")),
         }
         self.pacer.input();
+    }
+
+    /// What was asked for on the command line needs no question.
+    pub(super) fn sweep_at_once(&mut self, fields: Vec<Dimension>) {
+        let Some(view) = self.model.session.clone() else { return };
+        self.ui.screen = Screen::Tune;
+        match goal_line::look_of(fields) {
+            Ok(look) => {
+                self.ui.look = Some(look);
+                for effect in look::begin(&mut self.ui, &view) {
+                    match effect {
+                        UiEffect::Search(wanted, arm) => self.look_for(wanted, arm),
+                        UiEffect::Send(command) => self.send(command),
+                        _ => {}
+                    }
+                }
+            }
+            Err(wrong) => self.ui.notice = Some(wrong),
+        }
     }
 
     /// Takes over what the search has told since; the arms of its sessions are not always the same.

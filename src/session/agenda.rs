@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use crate::analysis::tuning::{Bounds, Point, Step, Tried, Tuning, clearly_bad, next_step, target};
-use crate::session::schedule::Schedule;
 pub(super) use crate::session::schedule::Turn;
+use crate::session::schedule::{Place, Schedule};
 use crate::session::view::{RunPosition, Sweep, SweepCounts};
 
 /// What an agenda needs to know of an arm.
@@ -57,11 +57,21 @@ pub(super) struct Sweeping {
     last: usize,
     /// Warm-up runs that each arm still needs, once that is known.
     warmup: Option<Vec<(usize, u32)>>,
-    /// The counted run for which these are made: (arm, workers, run).
-    planned: Option<(usize, u32, u32)>,
+    /// The counted run for which these are made.
+    planned: Option<Planned>,
     /// (arm, workers): recommended counts with which an arm was run once more.
     shown: Vec<(usize, u32)>,
     position: Option<RunPosition>,
+}
+
+/// A counted run of a sweep.
+#[derive(Clone, Copy, Debug)]
+struct Planned {
+    arm: usize,
+    workers: u32,
+    /// From 1, of this count.
+    run: u32,
+    place: Option<Place>,
 }
 
 /// A point of a sweep.
@@ -86,7 +96,7 @@ impl Again {
             self.waiting.push_back((arm, workers, run + 1, runs));
         }
         self.position = Some(RunPosition::Again { arm, run, runs });
-        Some(Turn { arm, workers: Some(workers), counted: true, gil_probe: false })
+        Some(Turn { arm, workers: Some(workers), counted: true, gil_probe: false, place: None })
     }
 }
 
@@ -147,36 +157,38 @@ impl Sweeping {
     }
 
     fn next(&mut self, known: &[ArmFacts<'_>]) -> Option<Turn> {
-        // Where no counted run is to be made, there is nothing to warm up for.
-        let planned = match self.planned.take() {
+        let is_broken = |arm: usize| known.get(arm).is_some_and(|arm| arm.broken);
+        // Where no counted run is to be made, there is nothing to warm up for; and one that was to be made is made no more where
+        // its arm did not get through its warm-up.
+        let planned = match self.planned.take().filter(|planned| !is_broken(planned.arm)) {
             Some(planned) => planned,
             None if self.finds() => self.found(known)?,
             None => self.given(known)?,
         };
         // What an arm has never done takes longer the first time.
         let needed = || {
-            let arms = self.sweep.arms.iter().filter(|arm| **arm == planned.0 || self.has_runs_to_make(**arm, known));
+            let arms = self.sweep.arms.iter().filter(|arm| **arm == planned.arm || self.has_runs_to_make(**arm, known));
             arms.map(|arm| (*arm, known.get(*arm).map_or(0, |arm| arm.warmup))).collect()
         };
         let mut warmup: Vec<(usize, u32)> = match &self.warmup {
             Some(warmup) => warmup.clone(),
             None => needed(),
         };
-        let cold = warmup.iter_mut().find(|(_, runs)| *runs > 0).map(|(arm, runs)| {
+        let cold = warmup.iter_mut().find(|(arm, runs)| *runs > 0 && !is_broken(*arm)).map(|(arm, runs)| {
             *runs -= 1;
             *arm
         });
         self.warmup = Some(warmup);
-        let runs = self.sweep.runs;
-        let (arm, workers, run) = match cold {
+        let (arm, workers, run, place) = match cold {
             Some(arm) => {
                 self.planned = Some(planned);
-                (arm, self.first_count(arm, known), 0)
+                // Before the first round.
+                (arm, self.first_count(arm, known), 0, Some(Place { round: 0, workers: None }))
             }
-            None => planned,
+            None => (planned.arm, planned.workers, planned.run, planned.place),
         };
-        self.position = Some(RunPosition::Sweep { arm, workers, run, runs });
-        Some(Turn { arm, workers: Some(workers), counted: cold.is_none(), gil_probe: false })
+        self.position = Some(RunPosition::Sweep { arm, workers, run, runs: self.sweep.runs });
+        Some(Turn { arm, workers: Some(workers), counted: cold.is_none(), gil_probe: false, place })
     }
 
     /// Whether results lead to the counts.
@@ -186,8 +198,9 @@ impl Sweeping {
 
     /// Whether counted runs of an arm are missing.
     fn has_runs_to_make(&self, arm: usize, known: &[ArmFacts<'_>]) -> bool {
+        let Some(facts) = known.get(arm).filter(|facts| !facts.broken) else { return false };
         if self.finds() {
-            return known.get(arm).is_some_and(|known| !known.broken && self.step(known) != Step::Done);
+            return self.step(facts) != Step::Done || self.unseen(arm, facts).is_some();
         }
         self.cells.iter().any(|cell| cell.arm == arm && cell.made(known) < self.sweep.runs)
     }
@@ -199,6 +212,12 @@ impl Sweeping {
         }
     }
 
+    /// The recommended count of an arm, where a run of it is to be the last one and was not.
+    fn unseen(&self, arm: usize, known: &ArmFacts<'_>) -> Option<u32> {
+        let wanted = self.recommended(known.tuning, known.bounds).filter(|_| self.sweep.show_best);
+        wanted.filter(|workers| *workers != known.last && !self.shown.contains(&(arm, *workers)))
+    }
+
     fn first_count(&self, arm: usize, known: &[ArmFacts<'_>]) -> u32 {
         match &self.sweep.counts {
             SweepCounts::Found | SweepCounts::For(_) => 1,
@@ -208,7 +227,7 @@ impl Sweeping {
     }
 
     /// Round by round, so that what changes slowly meets all of them.
-    fn given(&mut self, known: &[ArmFacts<'_>]) -> Option<(usize, u32, u32)> {
+    fn given(&mut self, known: &[ArmFacts<'_>]) -> Option<Planned> {
         loop {
             if self.left.is_empty() {
                 if self.round >= self.sweep.runs {
@@ -222,9 +241,11 @@ impl Sweeping {
             }
             let cell = self.left.pop_front()?;
             let workers = cell.count(known);
+            let is_broken = known.get(cell.arm).is_some_and(|arm| arm.broken);
             // What was measured before counts too.
-            if cell.made(known) < self.round {
-                return Some((cell.arm, workers, self.round));
+            if cell.made(known) < self.round && !is_broken {
+                let place = Some(Place { round: self.round, workers: cell.workers });
+                return Some(Planned { arm: cell.arm, workers, run: self.round, place });
             }
         }
     }
@@ -246,7 +267,7 @@ impl Sweeping {
     }
 
     /// The arms have their turns one after the other, so that what changes slowly meets all of them.
-    fn found(&mut self, known: &[ArmFacts<'_>]) -> Option<(usize, u32, u32)> {
+    fn found(&mut self, known: &[ArmFacts<'_>]) -> Option<Planned> {
         let arms = self.sweep.arms.len();
         for place in (1..=arms).map(|step| (self.last + step) % arms.max(1)) {
             let Some((arm, known)) = self.sweep.arms.get(place).and_then(|arm| Some((*arm, known.get(*arm)?))) else {
@@ -258,10 +279,8 @@ impl Sweeping {
             let workers = match self.step(known) {
                 Step::Run(workers) => Some(workers),
                 // The picture of the last run is that of the recommended count; it counts too, and may lead to another one.
-                Step::Done if !self.sweep.show_best => None,
                 Step::Done => {
-                    let wanted = self.recommended(known.tuning, known.bounds).filter(|workers| *workers != known.last);
-                    let unseen = wanted.filter(|workers| !self.shown.contains(&(arm, *workers)));
+                    let unseen = self.unseen(arm, known);
                     self.shown.extend(unseen.map(|workers| (arm, workers)));
                     unseen
                 }
@@ -269,7 +288,7 @@ impl Sweeping {
             if let Some(workers) = workers {
                 self.last = place;
                 let run = known.tuning.point(workers).map_or(0, Point::runs) + 1;
-                return Some((arm, workers, run));
+                return Some(Planned { arm, workers, run, place: None });
             }
         }
         None
@@ -437,5 +456,71 @@ mod tests {
         let turns: Vec<Option<(Option<u32>, bool)>> =
             (0..3).map(|_| turn(&mut sweep, &missing, 8, 2).map(|turn| (turn.workers, turn.counted))).collect();
         assert_eq!(turns, [Some((Some(1), false)), Some((Some(1), false)), Some((Some(7), true))]);
+    }
+
+    /// What is known of arms, each with its points and whether it is broken: none has run in this session.
+    fn facts<'a>(tunings: &'a [Tuning], broken: &[usize]) -> Vec<ArmFacts<'a>> {
+        let of = |(arm, tuning)| {
+            let broken = broken.contains(&arm);
+            ArmFacts { tuning, bounds: BOUNDS, warmup: 1, last: 8, wanted: 8, broken }
+        };
+        tunings.iter().enumerate().map(of).collect()
+    }
+
+    #[test]
+    fn an_arm_that_its_warm_up_has_broken_gets_no_counted_run() {
+        for counts in [SweepCounts::Found, SweepCounts::Given(vec![2, 3]), SweepCounts::Own] {
+            let mut sweep =
+                Sweeping::new(Sweep { arms: vec![0, 1], counts, groups: Vec::new(), runs: 1, show_best: false });
+            let tunings = [Tuning::default(), Tuning::default()];
+            let mut turn = |broken: &[usize]| sweep.next(&facts(&tunings, broken)).map(|turn| (turn.arm, turn.counted));
+            assert_eq!(turn(&[]), Some((0, false)));
+            assert_eq!(turn(&[0]), Some((1, false)), "the other one goes on");
+            assert_eq!(turn(&[0]), Some((1, true)));
+            assert_eq!(turn(&[0, 1]), None);
+        }
+    }
+
+    #[test]
+    fn an_arm_of_which_only_its_picture_is_missing_is_warmed_up_too() {
+        let mut sweep = Sweeping::new(Sweep {
+            arms: vec![0, 1],
+            counts: SweepCounts::Found,
+            groups: Vec::new(),
+            runs: 3,
+            show_best: true,
+        });
+        let tunings = [Tuning::default(), tuning(None)];
+        let mut turn = || sweep.next(&facts(&tunings, &[])).map(|turn| (turn.arm, turn.counted));
+        assert_eq!([turn(), turn()], [Some((0, false)), Some((1, false))]);
+    }
+
+    #[test]
+    fn a_count_that_one_arm_has_done_without_shifts_no_pairs_of_the_others() {
+        let mut sweep = Sweeping::new(Sweep {
+            arms: vec![0, 1],
+            counts: SweepCounts::Given(vec![1, 2, 3, 4]),
+            groups: Vec::new(),
+            runs: 3,
+            show_best: false,
+        });
+        // One count of the first arm was dropped.
+        sweep.cells.retain(|cell| (cell.arm, cell.workers) != (0, Some(1)));
+        let mut made = [[0; 4]; 2];
+        let mut rounds = crate::session::schedule::Rounds::default();
+        let mut ran: Vec<Vec<(u32, u32)>> = vec![Vec::new(); 2];
+        loop {
+            let of =
+                |made: &[usize; 4]| (1..).zip(made).map(|(workers, made)| point(workers, 1.0, *made, false)).collect();
+            let tunings = made.each_ref().map(|made| Tuning::of(of(made), BOUNDS));
+            let mut known = facts(&tunings, &[]);
+            known.iter_mut().for_each(|arm| arm.warmup = 0);
+            let Some(turn) = sweep.next(&known) else { break };
+            let workers = turn.workers.unwrap();
+            made[turn.arm][workers as usize - 1] += 1;
+            ran[turn.arm].push((workers, rounds.of(turn.arm, turn.place)));
+        }
+        let of_both = ran[1].iter().filter(|(workers, _)| *workers > 1).copied().collect::<Vec<_>>();
+        assert_eq!((ran[0].len(), &ran[0]), (9, &of_both), "every run of the first one has its pair");
     }
 }

@@ -18,6 +18,17 @@ pub(super) struct Turn {
     pub(crate) counted: bool,
     /// Whether its interpreters are probed.
     pub(crate) gil_probe: bool,
+    /// Where it stands in the plan, where that says which runs belong together.
+    pub(crate) place: Option<Place>,
+}
+
+/// A part of a plan in which each arm runs once at most: runs elsewhere are no pairs of those in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// A round of the plan, warm-up and all.
+    pub(crate) round: u32,
+    /// The count that all arms have in it; `None` where each has its own.
+    pub(crate) workers: Option<u32>,
 }
 
 /// The order of the runs of one comparison.
@@ -124,23 +135,26 @@ impl Iterator for Schedule {
             self.given += 1;
             let gil_probe = !self.probed.is_empty() && round + 1 == self.warmup;
             if !gil_probe || self.probed.contains(&arm) {
-                return Some(Turn { arm, workers: None, counted: round >= self.warmup, gil_probe });
+                let place = Some(Place { round, workers: None });
+                return Some(Turn { arm, workers: None, counted: round >= self.warmup, gil_probe, place });
             }
         }
     }
 }
 
-/// Numbers the stretches of time in which no arm ran twice: runs of one such round can be compared in pairs.
+/// Numbers the stretches of time in which no arm ran twice, and which are no more than one place of the plan: runs of one such
+/// round can be compared in pairs. Where an arm is left out in a place, those after it are not shifted against each other.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
     number: u32,
     ran: Vec<usize>,
+    place: Option<Place>,
 }
 
 impl Rounds {
     /// Goes on after a round.
     pub(crate) fn after(number: u32) -> Self {
-        Self { number, ran: Vec::new() }
+        Self { number, ..Self::default() }
     }
 
     /// What was before lies apart: the next run begins a round.
@@ -148,12 +162,13 @@ impl Rounds {
         self.ran.clear();
     }
 
-    /// The number of the round in which an arm that is about to run does so.
-    pub(crate) fn of(&mut self, arm: usize) -> u32 {
-        if self.ran.is_empty() || self.ran.contains(&arm) {
+    /// The number of the round in which an arm that is about to run at a place does so.
+    pub(crate) fn of(&mut self, arm: usize, place: Option<Place>) -> u32 {
+        if self.ran.is_empty() || self.ran.contains(&arm) || place != self.place {
             self.number += 1;
             self.ran.clear();
         }
+        self.place = place;
         self.ran.push(arm);
         self.number
     }
@@ -239,12 +254,25 @@ mod tests {
     #[test]
     fn no_two_rounds_have_the_same_number() {
         let (mut rounds, mut numbers) = (Rounds::default(), RunNumbers::default());
-        let mut number = |arm, warmup| numbers.of(rounds.of(arm), warmup);
+        let mut number = |arm, warmup| numbers.of(rounds.of(arm, None), warmup);
         assert_eq!([number(0, true), number(1, true)], [1, 1]);
         assert_eq!([number(0, false), number(1, false), number(0, false), number(1, false)], [1, 1, 2, 2]);
         // A sweep that begins with a warm-up, and what comes after it.
         assert_eq!([number(0, true), number(0, false), number(0, false)], [2, 3, 4]);
         assert_eq!(numbers.counted(), 4);
+    }
+
+    #[test]
+    fn where_only_some_are_probed_the_rounds_that_count_are_whole() {
+        for seed in 0..8 {
+            let probed = Schedule { warmup: 2, probed: vec![0, 2], rounds: 5, seed, ..schedule(RunOrder::Randomized) };
+            let mut rounds = Rounds::default();
+            let counted = probed.filter_map(|turn| {
+                let round = rounds.of(turn.arm, turn.place);
+                turn.counted.then_some(round)
+            });
+            assert_eq!(counted.collect::<Vec<_>>(), [3, 3, 3, 4, 4, 4, 5, 5, 5], "seed {seed}");
+        }
     }
 
     #[test]

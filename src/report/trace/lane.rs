@@ -24,6 +24,8 @@ pub(super) struct Span {
 pub(super) struct Lane {
     /// Whether it has been named.
     pub(super) named: bool,
+    /// Whether it was the first lane of a worker.
+    pub(super) is_first: bool,
     /// When the process in it was started, and when a ghost began in it.
     pub(super) started: Option<Moment>,
     pub(super) ghost: Option<Moment>,

@@ -146,6 +146,12 @@ impl TraceLines {
         self.tell_before(out, slot, Moment(u64::MAX));
     }
 
+    /// The same of a worker with this first lane: its other ones follow, up to the first one of another worker.
+    fn flush_worker(&mut self, out: &mut String, first: Slot) {
+        let others = self.lanes.iter().skip(first.index() + 1).take_while(|lane| !lane.is_first).count();
+        (first.0..).map(Slot).take(1 + others).for_each(|slot| self.flush(out, slot));
+    }
+
     fn write_span(&mut self, out: &mut String, slot: Slot, span: &Span) {
         self.name(out, slot);
         let Span { category, name, args, from, to } = span;
@@ -302,6 +308,7 @@ impl Lines for TraceLines {
             Event::WorkerStarted { worker, .. } => {
                 if let Some(lane) = self.lane(worker.slot) {
                     lane.started = Some(now);
+                    lane.is_first = true;
                 }
             }
             Event::WorkerReady { worker, .. } | Event::WorkerBegan { worker, .. } => {
@@ -312,7 +319,7 @@ impl Lines for TraceLines {
             }
             Event::WorkerExited { worker, exit, expected, cause, .. } => {
                 self.start_up(out, *worker, now, "start-up, in vain");
-                self.flush(out, worker.slot);
+                self.flush_worker(out, worker.slot);
                 if !expected && self.may_tell_other(now) {
                     let args = json!({ "exit": exit.to_string(), "cause": cause.to_string() });
                     self.instant(out, now, Some(worker.slot), "worker died", &args);

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
-use crate::engine::event::Record;
+use crate::engine::event::{DeathCause, Record, Usage};
+use crate::engine::outcome::Exit;
 use crate::metrics::fixtures::attempt;
 use crate::metrics::snapshot::RunId;
 use crate::report::observed::Counter;
@@ -111,4 +112,31 @@ fn a_start_up_ends_where_its_first_task_begins_whenever_the_engine_heard_of_it()
     out.clear();
     lines.event(&mut out, Moment(20), &batch(&records));
     assert!(out.contains("\"thread_name\""), "{out}");
+}
+
+#[test]
+fn what_the_other_lanes_of_a_worker_did_last_is_told_when_it_ends() {
+    let (told, records) = (Arc::new(Told::default()), records(TASKS));
+    let (mut lines, mut out) = (lines(&told), String::new());
+    for slot in [0, 3] {
+        let worker = WorkerId { slot: Slot(slot), epoch: 1 };
+        lines.event(&mut out, Moment::ZERO, &Event::WorkerStarted { worker, pid: slot + 1, restart: false });
+    }
+    lines.event(&mut out, Moment(1), &batch(&records));
+    for slot in [1, 2, 3] {
+        let Event::Succeeded(batch) = batch(&records[..1]) else { unreachable!() };
+        lines.event(&mut out, Moment(1), &Event::Succeeded(Batch { slot: Slot(slot), ..batch }));
+    }
+    let ended = Event::WorkerExited {
+        worker: WorkerId { slot: Slot(0), epoch: 1 },
+        pid: 1,
+        exit: Exit::Code(0),
+        usage: Usage::NONE,
+        expected: true,
+        cause: DeathCause::Left,
+        peak_rss_bytes: None,
+    };
+    lines.event(&mut out, Moment(2), &ended);
+    let lanes: Vec<Value> = by_category(&out)["tasks"].iter().map(|sum| sum["tid"].clone()).collect();
+    assert_eq!(lanes, [2, 3], "the last lane is another worker's");
 }

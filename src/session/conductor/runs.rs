@@ -46,7 +46,7 @@ impl Conductor {
                         if let Some(arm) = self.arms.get_mut(arm) {
                             arm.forget_together();
                         }
-                        self.start_run(Turn { arm, workers: None, counted: true, gil_probe: false });
+                        self.start_run(Turn { arm, workers: None, counted: true, gil_probe: false, place: None });
                     }
                 }
             }
@@ -189,8 +189,8 @@ impl Conductor {
     }
 
     /// Whether it was started.
-    pub(super) fn start_run(&mut self, Turn { arm: index, workers, counted, gil_probe }: Turn) -> bool {
-        let round = self.rounds.of(index);
+    pub(super) fn start_run(&mut self, Turn { arm: index, workers, counted, gil_probe, place }: Turn) -> bool {
+        let round = self.rounds.of(index, place);
         let run = self.next_run(round);
         let Some(arm) = self.arms.get_mut(index) else { return false };
         let workers = if arm.has_worker_count() { workers.unwrap_or(arm.workers) } else { 1 };

@@ -10,6 +10,9 @@ impl Conversation {
     /// By when a program that has nothing left to do must have ended.
     pub(super) fn must_end_by(&mut self) {
         let done = self.end_was_sent && self.ledger.outstanding() == 0;
+        if done {
+            self.ledger.run_ends(false);
+        }
         if done && self.end_by.is_none() {
             self.end_by = Some(self.ledger.clock.now() + self.silence);
         }

@@ -275,6 +275,9 @@ impl Conversation {
 
     /// Ends a program whose caller waits for ever and for nothing else.
     pub(super) fn end_if_in_vain(&mut self) {
+        if let Err(why) = self.ledger.release_late(monotonic()) {
+            self.breaks(why.into());
+        }
         self.ledger.look_for_lost();
         if self.state == RunState::Running && !self.kill && self.ledger.waits_for_ever(self.end_was_sent) {
             self.given_up = self.ledger.observed.as_mut().and_then(|seen| seen.in_vain.clone());
@@ -372,6 +375,9 @@ impl Conversation {
         if self.is_suspended() {
             self.command(Command::Unsuspend);
         }
+        if let Err(why) = self.ledger.release_all(monotonic()) {
+            self.breaks(why.into());
+        }
         let stopped = self.state == RunState::Stopping && self.broke.is_none();
         let counts = self.ledger.counts;
         let left = self.feed.total() - counts.finished();
@@ -385,6 +391,9 @@ impl Conversation {
         let own = (reaped.exit, reaped.usage, reaped.peak_rss_bytes);
         // What nobody got back is lost, and what was never handed in is cancelled.
         self.ledger.close(pid, own, stopped || self.given_up.is_some(), self.broke.is_none());
+        if self.broke.is_none() {
+            self.ledger.run_ends(false);
+        }
         let ended = match self.broke.take() {
             Some(ProgramError::NotInitialized { times }) => {
                 Err(EngineError::initializer(times, &last_error(output).unwrap_or_default()))

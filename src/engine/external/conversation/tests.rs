@@ -31,6 +31,7 @@ impl Observer for Heard {
         match event {
             Event::Note { text, .. } => self.0.lock().unwrap().push(text.clone()),
             Event::WorkerEnding { slot, .. } => self.0.lock().unwrap().push(format!("{slot} is ended")),
+            Event::RunEnds { early } => self.0.lock().unwrap().push(format!("run ends, early: {early}")),
             _ => {}
         }
     }
@@ -142,4 +143,21 @@ fn what_a_process_ended_with_is_found_among_what_others_print() {
     let own = "Traceback (most recent call last):\n  x\na.Unpicklable: no licence\nsaid by another one\n";
     assert_eq!(last_error(own).as_deref(), Some("a.Unpicklable: no licence"));
     assert_eq!(last_error("it is over\n  \n").as_deref(), Some("it is over"));
+}
+
+#[test]
+fn the_run_ends_with_its_last_outcome_and_only_once() {
+    let (mut talk, heard) = conversation("");
+    let tasks = |tasks: std::ops::Range<u64>| {
+        let at = monotonic();
+        let tasks: Vec<String> = tasks.map(|task| format!("[{task},{at},0,0]")).collect();
+        format!("{{\"type\":\"succeeded\",\"lane\":0,\"tasks\":[{}]}}\n", tasks.join(","))
+    };
+    talk.hear(tasks(0..9).as_bytes());
+    assert!(talk.broke.is_none() && heard.0.lock().unwrap().is_empty(), "{:?}", talk.broke);
+    talk.hear(tasks(9..10).as_bytes());
+    assert_eq!(*heard.0.lock().unwrap(), ["run ends, early: false"]);
+    // Stopped while it leaves.
+    talk.command(Command::Stop);
+    assert_eq!(*heard.0.lock().unwrap(), ["run ends, early: false"]);
 }

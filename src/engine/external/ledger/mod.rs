@@ -15,6 +15,7 @@ use crate::workload::model::{ClassId, TaskIndex};
 mod observed;
 mod pieces;
 mod tasks;
+mod unborn;
 mod workers;
 
 pub(super) use observed::Observed;
@@ -72,6 +73,8 @@ pub(super) struct Ledger {
     reported: Told,
     /// When the run was stopped, by `CLOCK_MONOTONIC`.
     stopped_at: Option<u64>,
+    /// Whether the end of what is measured was told.
+    ends: bool,
     /// The limit on the work of a task of each class.
     timeouts: Vec<Option<Duration>>,
     /// How long the caller of a task of each class waits.
@@ -102,6 +105,7 @@ impl Ledger {
             counts: Counts::default(),
             reported: Told::default(),
             stopped_at: None,
+            ends: false,
             timeouts,
             waits,
             given: HashMap::new(),
@@ -127,7 +131,14 @@ impl Ledger {
     pub(super) fn stop(&mut self, now: u64) {
         if self.stopped_at.is_none() {
             self.stopped_at = Some(now);
-            self.tell(&Event::RunEnds { early: true });
+            self.run_ends(true);
+        }
+    }
+
+    /// The run is measured until now: every task has its outcome or, `early`, it is ended before that. Told once.
+    pub(super) fn run_ends(&mut self, early: bool) {
+        if !std::mem::replace(&mut self.ends, true) {
+            self.tell(&Event::RunEnds { early });
         }
     }
 
@@ -164,6 +175,7 @@ impl Ledger {
 
     /// Holds a line against what is known and tells what it says; `now` is `CLOCK_MONOTONIC`.
     pub(super) fn hear(&mut self, line: FromProgram, now: u64) -> Heard {
+        self.release_for(&line, now)?;
         match line {
             FromProgram::WorkerStarted { worker, pid, lanes, restart } => {
                 self.worker_started(worker, pid, lanes, restart)

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::pieces::Unsuccessful;
+use super::unborn::Unborn;
 use super::{Heard, Ledger};
 use crate::engine::error::Contradiction;
 use crate::engine::event::{CallerView, Chunks, Delivered, Event, Moment, Severity, Slot};
@@ -61,6 +62,8 @@ pub(in crate::engine::external) struct Observed {
     /// Whether somebody tells of the end of a worker to those who wait for its results.
     pub(in crate::engine::external) tells_of_ends: bool,
     pub(super) compared: bool,
+    /// Processes that were heard before whoever has started them.
+    pub(super) unborn: Vec<Unborn>,
 }
 
 #[derive(Debug)]
@@ -111,8 +114,8 @@ impl Ledger {
         self.observed.get_or_insert_default()
     }
 
-    /// Takes in what the shim says; `now` is `CLOCK_MONOTONIC`.
-    pub(in crate::engine::external) fn see(&mut self, record: Record, now: u64) -> Heard {
+    /// Takes in what waits for nothing; `now` is `CLOCK_MONOTONIC`.
+    pub(super) fn take_in(&mut self, record: Record, now: u64) -> Heard {
         match record {
             Record::Begins { base, chunk } => {
                 let moment = self.clock.now();

@@ -285,3 +285,47 @@ fn what_a_shim_tells_late_was_when_it_says_so() {
         assert_eq!(*heard.0.lock().unwrap(), expected);
     }
 }
+
+#[test]
+fn a_child_that_is_heard_before_its_parent_was_started_when_that_says_so() {
+    let pid = 70;
+    // What is told of its start, in nanoseconds since its parent has begun it.
+    let told = |letters: &str, late: bool| {
+        let heard = Times::default();
+        let mut ledger = Ledger::new(vec![None], vec![None], Box::new(heard.clone()));
+        ledger.observed = Some(Observed::new(SubmitMode::Apply, true));
+        let at = monotonic();
+        let now = loop {
+            let now = monotonic();
+            if now > at + 1_000 {
+                break now;
+            }
+        };
+        for letter in letters.chars() {
+            let record = match letter {
+                'S' => Record::Started { pid, at },
+                'N' => Record::Began { pid, executed: at + 120, began: at + 150 },
+                'W' => Record::Waits { pid, at: at + 300 },
+                _ => Record::Ended { pid, code: 0 },
+            };
+            assert_eq!(ledger.see(record, now), Ok(()));
+        }
+        if late {
+            ledger.release_late(now + 99_999_999).unwrap();
+            assert!(heard.0.lock().unwrap().is_empty(), "its parent may still tell");
+            ledger.release_late(now + 100_000_000).unwrap();
+        }
+        let since = ledger.clock.moment(at).0;
+        let times = heard.0.lock().unwrap().clone();
+        let times = times.into_iter().filter(|(what, _)| ["started", "called", "executed"].contains(what));
+        times.map(|(what, at)| (what, at.0 - since)).collect::<Vec<_>>()
+    };
+    let known = [("started", 0), ("called", 0), ("executed", 120)];
+    let unknown = [("started", 120), ("called", 120), ("executed", 120)];
+    assert_eq!(told("SNW", false), known);
+    assert_eq!(told("NWS", false), known);
+    assert_eq!(told("NSW", false), known);
+    assert_eq!(told("NW", false), [], "its parent may still tell");
+    assert_eq!(told("NW", true), unknown, "nobody does");
+    assert_eq!(told("NWX", false), unknown, "it is gone");
+}

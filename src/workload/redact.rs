@@ -166,10 +166,9 @@ fn redact_env(env: &mut Tree, taken: &mut Vec<String>) -> bool {
 /// All texts of a tree.
 fn texts(tree: &Tree, found: &mut Vec<String>) {
     match tree {
-        Tree::Text(text) => found.push(text.clone()),
+        Tree::Text(text) | Tree::Tagged(text) => found.push(text.clone()),
         Tree::Int(number) => found.push(number.to_string()),
         Tree::Float(number) => found.push(number.to_string()),
-        Tree::Tagged(text) => found.push(text.clone()),
         Tree::Seq(items) => items.iter().for_each(|item| texts(item, found)),
         Tree::Map(entries) => entries.iter().for_each(|(_, value)| texts(value, found)),
         _ => {}

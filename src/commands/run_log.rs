@@ -210,6 +210,7 @@ impl LogObserver {
                 let lost = text.bytes().filter(|byte| *byte == b'\n').count() as u64 - told;
                 self.lost += lost;
                 self.told.lost.add(lost);
+                self.lines.count_lost(lost);
             }
             Err(_) => {}
         }
@@ -256,6 +257,30 @@ mod tests {
         fn lost(&mut self, out: &mut String, count: u64) {
             out.push_str(&format!("lost {count}\n"));
         }
+    }
+
+    #[test]
+    fn a_trace_counts_each_line_that_was_lost_once_however_often_it_is_told_of() {
+        let ((pieces, taken), told) = (sync_channel(1), Arc::new(Told::default()));
+        let run = crate::metrics::snapshot::RunId { serial: 1, round: 1, warmup: false };
+        let begun =
+            Begun { arm: "a".to_owned(), engine: "pool", workers: 1, run, since: Duration::ZERO, classes: Vec::new() };
+        let lines = Box::new(TraceLines::new(begun, Arc::clone(&told)));
+        let mut observer = LogObserver { lines, buffer: String::new(), lost: 0, told: Arc::clone(&told), pieces };
+        let resized = Event::Resized { workers: 2 };
+        let mut tell = |event: &Event<'_>| {
+            observer.event(Moment::ZERO, event);
+            observer.hand_on();
+        };
+        // The first is taken, and nothing of the next three; then it ends.
+        (0..4).for_each(|_| tell(&resized));
+        assert!(matches!(taken.try_recv(), Ok(Piece::Text(_))));
+        let lost = told.lost.get();
+        assert!(lost >= 3, "{lost}");
+        tell(&Event::RunEnds { early: false });
+        let Ok(Piece::Text(text)) = taken.try_recv() else { panic!("nothing was handed on") };
+        assert!(text.contains(&format!("{lost} lines lost")), "{lost}: {text}");
+        assert!(text.contains(&format!("\"count\":{lost}")), "{lost}: {text}");
     }
 
     #[test]

@@ -28,7 +28,10 @@ pub(crate) trait Lines: Send {
     fn event(&mut self, out: &mut String, now: Moment, event: &Event<'_>);
     /// The state, about ten times a second and once at the end.
     fn state(&mut self, out: &mut String, now: Moment, view: &EngineView<'_>);
-    /// So many lines could not be taken by what writes them, and are missing before this place.
+    /// So many lines were just not taken by what writes them. Told once of each line, as soon as it is lost.
+    fn count_lost(&mut self, _count: u64) {}
+    /// So many lines could not be taken by what writes them, and are missing before this place. What this tells may not be
+    /// taken either; then it is told again, with those that were lost with it.
     fn lost(&mut self, out: &mut String, count: u64);
 }
 

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use crate::workload::diagnostic::{Diagnostic, DiagnosticSeverity, Diagnostics, Lines};
 use crate::workload::engines::{WORKERS, default_tree};
+use crate::workload::redact;
 use crate::workload::scan::{self, Mark};
 use crate::workload::text::shortened;
 use crate::workload::yaml::{self, Tree};
@@ -81,7 +82,12 @@ impl Changes {
 
     /// The changes as lines, for excerpts.
     pub(crate) fn lines(&self) -> Lines<'_> {
-        Lines::new(PLACE, &self.text)
+        let mut lines = Lines::new(PLACE, &self.text);
+        let hidden = lines
+            .numbered()
+            .filter_map(|(number, line)| redact::hidden_from(line).map(|col| (number, col)..(number, usize::MAX)));
+        lines.hide_places(hidden.collect());
+        lines
     }
 
     /// The change that a key path comes from: the nearest one above it, of several the last.
@@ -161,7 +167,8 @@ impl Walk {
                 Tree::Map(entries) => self.field(entries, part),
                 Tree::Seq(items) => self.item(items, part)?,
                 other => {
-                    let message = format!("`{}` is {}: nothing is inside of it", self.path, other.describe());
+                    let what = if yaml::names_env(&self.path) { "a value".to_owned() } else { other.describe() };
+                    let message = format!("`{}` is {what}: nothing is inside of it", self.path);
                     return Err(refused(message, format!("set `{}` itself", self.path)));
                 }
             };

@@ -1,7 +1,9 @@
 //! What is wrong with a workload file, where, and what would be right.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::fmt;
+use std::ops::Range;
 
 use serde::Serialize;
 
@@ -274,8 +276,10 @@ pub struct Lines<'a> {
     /// Path or name of the file.
     pub file: &'a str,
     lines: Vec<&'a str>,
-    /// Texts that are not shown.
+    /// Texts that are not shown, the longest first.
     hidden: Vec<String>,
+    /// Places that are not shown, from a line and column to right before another.
+    hidden_places: Vec<Range<(usize, usize)>>,
 }
 
 /// Characters of a source line that are shown at most, and how many of them before the marked place.
@@ -284,12 +288,32 @@ const SHOWN_BEFORE: usize = 100;
 
 impl<'a> Lines<'a> {
     pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, lines: split_lines(text), hidden: Vec::new() }
+        Self { file, lines: split_lines(text), hidden: Vec::new(), hidden_places: Vec::new() }
     }
 
     /// From now on these texts are hidden in excerpts.
-    pub(crate) fn hide(&mut self, texts: Vec<String>) {
+    pub(crate) fn hide(&mut self, mut texts: Vec<String>) {
+        // A text that begins another one must not leave the rest of it.
+        texts.sort_by_key(|text| Reverse(text.len()));
         self.hidden = texts;
+    }
+
+    /// From now on these places are hidden in excerpts, whatever is written there: from a line and column to right before
+    /// another.
+    pub(crate) fn hide_places(&mut self, places: Vec<Range<(usize, usize)>>) {
+        self.hidden_places = places;
+    }
+
+    /// A line with what is hidden in it, by its place, as dots.
+    pub(crate) fn with_dots(&self, number: usize, line: &'a str) -> Cow<'a, str> {
+        let here: Vec<_> =
+            self.hidden_places.iter().filter(|place| (place.start.0..=place.end.0).contains(&number)).collect();
+        if here.is_empty() {
+            return Cow::Borrowed(line);
+        }
+        let is_hidden = |col: usize| here.iter().any(|place| place.contains(&(number, col)));
+        let dot = |(c, col): (char, usize)| if !c.is_whitespace() && is_hidden(col) { '•' } else { c };
+        Cow::Owned(line.chars().zip(1..).map(dot).collect())
     }
 
     /// The text of a line, from 1.
@@ -323,7 +347,7 @@ impl<'a> Lines<'a> {
     }
 
     fn excerpt(&self, mark: Mark) -> Option<Excerpt> {
-        let mut line = Cow::Borrowed(self.get(mark.line)?);
+        let mut line = self.with_dots(mark.line, self.get(mark.line)?);
         for hidden in self.hidden.iter().filter(|hidden| line.contains(hidden.as_str())).collect::<Vec<_>>() {
             // As many characters, so that what is marked stays where it is.
             line = Cow::Owned(line.replace(hidden.as_str(), &"•".repeat(hidden.chars().count())));

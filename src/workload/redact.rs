@@ -1,9 +1,12 @@
 //! What of a workload may be told to others and kept: everything but the values of an `env` (of a task, of an interpreter), where
 //! secrets are.
 
+use std::ops::Range;
+
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 
-use crate::workload::yaml::{Tree, names_env};
+use crate::workload::scan::{self, NodeId, Scan};
+use crate::workload::yaml::{self, Tree, names_env};
 
 /// What stands in the place of a value that is not told.
 pub(crate) const REDACTED: &str = "(not kept)";
@@ -25,12 +28,75 @@ pub(crate) fn text(text: &str, tree: &Tree) -> String {
 pub(crate) fn changes(set: &[String]) -> Vec<String> {
     let told = |change: &String| match change.split_once('=') {
         // Also of what is around it, in which it may be written in any way.
-        Some((key, value)) if key.contains("env") || value.contains("env") => {
-            format!("{key}={REDACTED}")
-        }
+        Some((key, value)) if is_of_env(key, value) => format!("{key}={REDACTED}"),
         _ => change.clone(),
     };
     set.iter().map(told).collect()
+}
+
+/// Whether a change is one of an environment, or of something that has one.
+fn is_of_env(key: &str, value: &str) -> bool {
+    key.contains("env") || value.contains("env") || holds_env(value)
+}
+
+/// Whether a value, as YAML, has an `env` in it, however that is written.
+#[must_use]
+pub(crate) fn holds_env(value: &str) -> bool {
+    fn holds(tree: &Tree) -> bool {
+        match tree {
+            Tree::Map(entries) => entries.iter().any(|(key, value)| is_env(key) || holds(value)),
+            Tree::Seq(items) => items.iter().any(holds),
+            _ => false,
+        }
+    }
+    // The scan first: it refuses what would blow up.
+    scan::scan(value).is_ok() && yaml::parse(value).is_ok_and(|tree| holds(&tree))
+}
+
+/// Where a change is not shown, as columns from 1: its value, or without a `=` whatever follows the `env`.
+#[must_use]
+pub(crate) fn hidden_from(change: &str) -> Option<usize> {
+    match change.split_once('=') {
+        Some((key, value)) => is_of_env(key, value).then(|| key.chars().count() + 2),
+        None => change.split_once("env").map(|(before, _)| before.chars().count() + 4),
+    }
+}
+
+/// Where a file has values of an `env`, at any place of it: an excerpt of it does not show them, however they are written.
+#[must_use]
+pub(crate) fn places(scan: &Scan, tree: &Tree) -> Vec<Range<(usize, usize)>> {
+    let mut found = Vec::new();
+    if let Some(root) = scan.root() {
+        find_places(scan, root, tree, false, &mut found);
+    }
+    found
+}
+
+fn find_places(scan: &Scan, id: NodeId, tree: &Tree, in_env: bool, found: &mut Vec<Range<(usize, usize)>>) {
+    match tree {
+        Tree::Map(entries) => {
+            for ((key, value), index) in entries.iter().zip(0..) {
+                let Some((_, id)) = scan.entry(id, index) else { continue };
+                find_places(scan, id, value, in_env || is_env(key), found);
+            }
+        }
+        Tree::Seq(items) => {
+            for (item, index) in items.iter().zip(0..) {
+                let Some(id) = scan.item(id, index) else { continue };
+                find_places(scan, id, item, in_env, found);
+            }
+        }
+        Tree::Null | Tree::Bool(_) => {}
+        Tree::Int(_) | Tree::Float(_) | Tree::Text(_) | Tree::Tagged(_) => {
+            let whole = scan.whole(id).filter(|_| in_env);
+            found.extend(whole.map(|(mark, end)| (mark.line, mark.col)..end));
+        }
+    }
+}
+
+/// Whether a key is that of an environment, or names a value of one, as a sweep does.
+fn is_env(key: &Tree) -> bool {
+    matches!(key, Tree::Text(key) if names_env(key))
 }
 
 /// Shortest text that is taken for a secret where what was written is shown.
@@ -100,8 +166,9 @@ fn redact_env(env: &mut Tree, taken: &mut Vec<String>) -> bool {
 /// All texts of a tree.
 fn texts(tree: &Tree, found: &mut Vec<String>) {
     match tree {
-        Tree::Text(text) => found.push(text.clone()),
+        Tree::Text(text) | Tree::Tagged(text) => found.push(text.clone()),
         Tree::Int(number) => found.push(number.to_string()),
+        Tree::Float(number) => found.push(number.to_string()),
         Tree::Seq(items) => items.iter().for_each(|item| texts(item, found)),
         Tree::Map(entries) => entries.iter().for_each(|(_, value)| texts(value, found)),
         _ => {}
@@ -181,6 +248,61 @@ mod tests {
             let file = format!("{HEAD}tasks: [{{ name: a, kind: command, command: [\"true\"], count: 1, {line} }}]\n");
             let told = load(&file, "x").expect_err("it is wrong").render(false);
             assert!(!told.contains("sesame") && told.contains("••••••"), "{told}");
+        }
+    }
+
+    #[test]
+    fn no_spelling_of_a_value_is_shown_in_an_excerpt() {
+        for (env, shown) in [
+            ("{ USERX: admin, TOKEN: admin-s3cr3t-xyz }", "s3cr3t"),
+            ("{ TOKEN: 'it''s-pass' }", "s-pass"),
+            (r#"{ TOKEN: "top\x41secret" }"#, "secret"),
+            ("{ TOKEN: 0xC0FFEE }", "C0FFEE"),
+            ("{ TOKEN: 3.14159e0 }", "3.14"),
+            ("{ TOKEN: abc }", "abc"),
+            ("{ TOKEN: [{ x: hunter }] }", "hunter"),
+            ("sesame", "sesame"),
+        ] {
+            let file = format!(
+                "{HEAD}tasks: [{{ name: t, kind: command, command: [\"true\"], count: 1, env: {env}, tmeout: 5ms }}]\n"
+            );
+            let told = load(&file, "x").expect_err("it is wrong").render(false);
+            let told = told.replace("sesame in a comment", "");
+            assert!(!told.contains(shown) && told.contains('•') && told.contains("tmeout: 5ms"), "{env}: {told}");
+        }
+    }
+
+    #[test]
+    fn all_lines_of_a_value_are_hidden_and_none_around_it() {
+        let text = "tasks:\n- env:\n    A: >\n      top\n      secret\n    B: plain\n      more\n  name: a\nnext: x\n";
+        let (scan, tree) = (scan::scan(text).expect("YAML"), yaml::parse(text).expect("YAML"));
+        let mut lines = crate::workload::diagnostic::Lines::new("f", text);
+        lines.hide_places(places(&scan, &tree));
+        let shown: Vec<String> = lines.numbered().map(|(number, line)| lines.with_dots(number, line).into()).collect();
+        let all = shown.join("\n");
+        assert!(!["top", "secret", "plain", "more"].iter().any(|word| all.contains(word)), "{all}");
+        assert!(all.contains("    B: •••••") && all.ends_with("  name: a\nnext: x"), "{all}");
+    }
+
+    #[test]
+    fn an_excerpt_of_a_change_does_not_show_what_an_env_holds() {
+        let file = format!(
+            "{HEAD}tasks: [{{ name: a, kind: command, command: [\"true\"], count: 1, env: {{ T: hunter }} }}]\n"
+        );
+        for set in [
+            r#"tasks[0].env.TOKEN="ses\0ame""#,
+            "tasks[0].env=sesame",
+            "tasks.0.env.TOKEN.x=sesame",
+            "tasks.0.env.T.x=sesame",
+            "tasks.0.env.TOKEN:sesame",
+            r#"tasks[0]={"\u0065nv": {T: sesame}}"#,
+        ] {
+            let set = [set.to_owned()];
+            let wrong = crate::workload::load::load_with(&file, "x", &set, &crate::workload::load::NoFiles);
+            let wrong = wrong.expect_err("it is wrong");
+            let told = format!("{}{}", wrong.render(false), serde_json::to_string(&wrong).expect("JSON"));
+            let told = told.replace("sesame in a comment", "");
+            assert!(!["ses", "hunter"].iter().any(|word| told.contains(word)), "{set:?}: {told}");
         }
     }
 

@@ -57,6 +57,8 @@ enum Shape {
 #[derive(Debug)]
 struct Node {
     mark: Mark,
+    /// Line and column right after it, as in a [`Mark`].
+    end: (usize, usize),
     shape: Shape,
     /// Nodes below and including this one, aliases expanded.
     size: usize,
@@ -105,6 +107,13 @@ impl Scan {
     pub(crate) fn written(&self, id: NodeId) -> Option<Mark> {
         let node = self.resolved(id)?;
         matches!(node.shape, Shape::Scalar { one_line: true }).then_some(node.mark)
+    }
+
+    /// The whole of a single value, for an alias that of its anchor: where it begins and where it ends (line and column right
+    /// after it).
+    pub(crate) fn whole(&self, id: NodeId) -> Option<(Mark, (usize, usize))> {
+        let node = self.resolved(id)?;
+        matches!(node.shape, Shape::Scalar { .. }).then_some((node.mark, node.end))
     }
 
     /// The `index`-th item of a list.
@@ -204,6 +213,9 @@ impl Builder {
                 let one_line = !block && span.start.line() == span.end.line();
                 let shape = if nothing { Shape::Nothing } else { Shape::Scalar { one_line } };
                 let id = self.add(mark, shape)?;
+                if let Some(node) = self.scan.nodes.get_mut(id) {
+                    node.end = (span.end.line(), span.end.col() + 1);
+                }
                 self.close(id, *anchor);
             }
             Event::SequenceStart(anchor, _) => {
@@ -231,7 +243,7 @@ impl Builder {
         }
         self.check_depth(mark, 1)?;
         let id = self.scan.nodes.len();
-        self.scan.nodes.push(Node { mark, shape, size: 1, height: 1 });
+        self.scan.nodes.push(Node { mark, end: (mark.line, mark.col), shape, size: 1, height: 1 });
         Ok(id)
     }
 

@@ -5,6 +5,7 @@
 //! place of an entry is every one of them. Values are a list (`1,2,4`), a range of whole numbers (`1..8`), or one in which
 //! each value is so many times the one before (`1ms..64msx2`); a unit is kept.
 
+use crate::workload::redact;
 use crate::workload::units;
 use crate::workload::yaml::{self, Tree};
 
@@ -26,7 +27,7 @@ impl Dimension {
     /// As it may be told: what an environment holds may be a secret, so its values have numbers.
     pub(crate) fn as_told(&self) -> Self {
         let mut told = self.clone();
-        if yaml::names_env(&told.path) {
+        if yaml::names_env(&told.path) || told.values.iter().any(|value| redact::holds_env(value)) {
             (1..).zip(&mut told.values).for_each(|(number, value)| *value = format!("#{number}"));
         }
         told

@@ -58,6 +58,21 @@ pub(crate) fn all_at_counts(pairs: &[(&Tuning, &Tuning)], runs: u32) -> Vec<Opti
     all
 }
 
+/// Compares two points of each pair (baseline, arm), whatever counts they are, `None` where one of them is not there;
+/// corrected for how many they are, as [`all_at_counts`] does. Points with counts of their own were chosen by what they did,
+/// so that the always-valid interval is the one that holds.
+#[must_use]
+pub(crate) fn all_points(pairs: &[Option<(&Point, &Point)>], runs: u32) -> Vec<Option<Finding>> {
+    let compare = |(one, other): (&Point, &Point)| {
+        let looks = if one.workers == other.workers { Looks::Once(runs) } else { Looks::AfterEach };
+        compare_looking(&one.figures, &other.figures, looks)
+    };
+    let all: Vec<Option<Comparison>> = pairs.iter().map(|pair| pair.map(compare)).collect();
+    let asked: Vec<Option<f64>> = all.iter().flatten().map(|found| found.p).collect();
+    let mut corrected = P::corrected(&asked).into_iter();
+    all.iter().map(|found| found.map(|found| found.finding.corrected(corrected.next().flatten()))).collect()
+}
+
 /// Compares an arm with the baseline: at their best counts if these differ and were measured in pairs, else at the smallest
 /// equal count that was and at which both together do as much as at any other, as far as means tell, else at their best
 /// counts all the same. `None` where one of them has none.

@@ -258,11 +258,13 @@ fn resolve<'a>(origin: &Origin<'_>, dimension: &'a Dimension, told: &mut Told) -
     // A value that nothing may have is wrong, and why is best said by who reads it.
     let refused =
         (0..dimension.values.len()).find(|value| !entries.iter().any(|entry| entry.accepts.get(*value) == Some(&true)));
-    if let (Some(refused), Some(entry)) = (refused.and_then(|value| dimension.values.get(value)), entries.first()) {
+    let as_told = dimension.as_told();
+    let refused = refused.and_then(|value| dimension.values.get(value).zip(as_told.values.get(value)));
+    if let (Some((refused, words)), Some(entry)) = (refused, entries.first()) {
         let change = Dimension::change(&entry.path, refused);
         let why = prepare::reloaded(origin.source, origin.changes, &[change]).err();
         let why = why.map_or_else(String::new, |diagnostics| format!("\n{}", diagnostics.render(false).trim_end()));
-        told.wrong.push(format!("{}={} cannot be tried{why}", clean::line(&dimension.path), clean::line(refused)));
+        told.wrong.push(format!("{}={} cannot be tried{why}", clean::line(&dimension.path), clean::line(words)));
         return None;
     }
     for entry in entries.iter().filter(|entry| !entry.applies()) {
@@ -278,15 +280,18 @@ fn combined(origin: &Origin<'_>, chosen: &[(&Resolved<'_>, usize)]) -> Result<Wo
     if chosen.is_empty() {
         return Ok(origin.base.clone());
     }
-    let mut set = Vec::new();
+    let (mut set, mut words) = (Vec::new(), Vec::new());
     for (one, value) in chosen {
-        let Some(text) = one.dimension.values.get(*value) else { continue };
-        let may = one.entries.iter().filter(|entry| entry.accepts.get(*value) == Some(&true));
-        set.extend(may.map(|entry| Dimension::change(&entry.path, text)));
+        let as_told = one.dimension.as_told();
+        let Some((text, told)) = one.dimension.values.get(*value).zip(as_told.values.get(*value)) else { continue };
+        for entry in one.entries.iter().filter(|entry| entry.accepts.get(*value) == Some(&true)) {
+            set.push(Dimension::change(&entry.path, text));
+            words.push(Dimension::change(&entry.path, told));
+        }
     }
     prepare::reloaded(origin.source, origin.changes, &set).map_err(|diagnostics| {
         let why = diagnostics.render(false);
-        format!("{} cannot be tried together\n{}", clean::line(&set.join(", ")), why.trim_end())
+        format!("{} cannot be tried together\n{}", clean::line(&words.join(", ")), why.trim_end())
     })
 }
 
@@ -334,6 +339,28 @@ impl ArmSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn why_a_sweep_of_an_environment_is_refused_does_not_tell_what_is_in_it() {
+        let task = |name: &str| format!("{{ name: {name}, kind: command, command: [\"true\"], count: 1 }}");
+        let text = format!("version: 1\ntasks: [{}, {}]\n", task("x"), task("y"));
+        let (source, loaded) = crate::workload::source::typed(text, &[], false).expect("a workload");
+        let origin = Origin { source: &source, base: &loaded.workload, changes: &ChangeArgs::default() };
+        let told = |dimensions: &[(&str, [&str; 2])]| {
+            let dimension = |(path, values): &(&str, [&str; 2])| Dimension {
+                path: (*path).to_owned(),
+                values: values.map(str::to_owned).to_vec(),
+            };
+            let dimensions: Vec<Dimension> = dimensions.iter().map(dimension).collect();
+            check(&origin, &dimensions).wrong.join("\n")
+        };
+        let env = ("tasks[0].env.TOKEN", ["sesame-one", "sesame-two"]);
+        let together = told(&[env, ("tasks[1].name", ["b", "c"]), ("tasks[0].name", ["a", "c"])]);
+        assert!(together.contains("cannot be tried together") && !together.contains("sesame"), "{together}");
+        let refused = told(&[("tasks[0].env.TOKEN", ["sesame", r#""ses\0ame""#])]);
+        assert!(refused.contains("TOKEN=#2 cannot be tried"), "{refused}");
+        assert!(!refused.contains("ame\"") && refused.contains('•'), "{refused}");
+    }
 
     #[test]
     fn what_an_environment_holds_is_not_told() {

@@ -7,7 +7,7 @@ use super::{Halt, Tuner};
 use crate::analysis::edges::{faster, until_told};
 use crate::analysis::statistics::estimate;
 use crate::analysis::tuning::Tuning;
-use crate::analysis::tuning::arms::{AtCounts, all_at_counts};
+use crate::analysis::tuning::arms::all_points;
 use crate::analysis::tuning::target::{self, Found, Target};
 use crate::analysis::tuning::trail::trail;
 use crate::analysis::verdict::{Counted, Finding, RunFigure};
@@ -270,7 +270,8 @@ impl Tuner<'_> {
 }
 
 /// Of several arms the fastest of those that meet the target, or else of all. Of a target that is no limit of a latency,
-/// what is not settled yet may be the fastest. Those that are not told apart from it are named.
+/// what is not settled yet may be the fastest. Those that are not told apart from it are named, and
+/// so are those that were faster, and those that could not be compared: each with the count at which that is so.
 fn choose(choices: Vec<Choice>, target: Target, runs: u32) -> Option<Choice> {
     let has_limit = matches!(target, Target::Latency { .. });
     let meets = |choice: &Choice| choice.found.met == Some(true) || !has_limit && choice.found.met != Some(false);
@@ -279,14 +280,22 @@ fn choose(choices: Vec<Choice>, target: Target, runs: u32) -> Option<Choice> {
     let mut rivals = choices;
     let mut best = rivals.swap_remove(best);
     rivals.retain(|choice| meets(choice) || !any);
-    let pairs: Vec<(&Tuning, &Tuning)> = rivals.iter().map(|rival| (&*best.tuning, &*rival.tuning)).collect();
-    let compared = all_at_counts(&pairs, runs);
-    let slower = |found: &Option<AtCounts>| found.is_some_and(|found| found.finding == Finding::Slower);
-    let ties = rivals.iter().zip(&compared).filter(|(_, found)| !slower(found));
-    let ties: Vec<String> = ties.map(|(rival, _)| format!("{} ×{}", rival.spec.name, rival.workers)).collect();
-    if !ties.is_empty() {
-        best.found.why.push_str(&format!("; not told apart from {}", ties.join(", ")));
+    let own = best.tuning.point(best.workers);
+    let pairs: Vec<_> = rivals.iter().map(|rival| own.zip(rival.tuning.point(rival.workers))).collect();
+    let compared = all_points(&pairs, runs);
+    let mut why = String::new();
+    for (words, these) in [
+        ("slower than", &[Some(Finding::Faster)][..]),
+        ("not told apart from", &[Some(Finding::NoClearDifference)]),
+        ("not compared (too few runs) with", &[Some(Finding::TooEarly), None]),
+    ] {
+        let named = rivals.iter().zip(&compared).filter(|(_, found)| these.contains(found));
+        let named: Vec<String> = named.map(|(rival, _)| format!("{} ×{}", rival.spec.name, rival.workers)).collect();
+        if !named.is_empty() {
+            why.push_str(&format!("; {words} {}", named.join(", ")));
+        }
     }
+    best.found.why.push_str(&why);
     Some(best)
 }
 
@@ -300,5 +309,49 @@ fn every_name(workload: &mut Workload, base: &str) {
             fault.engine = Some(engine.name.clone());
             workload.faults.push(fault);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::statistics::estimate;
+    use crate::analysis::tuning::{Bounds, Point};
+    use crate::workload::load::load;
+
+    /// An arm for which `workers` were found, with the runs of each of its counts: rates, in these rounds.
+    fn choice(name: &str, workers: u32, points: &[(u32, f64, &[u32])]) -> Choice {
+        let text =
+            "version: 1\ntasks: [{ name: a, kind: sleep, service_time: { dist: constant, value: 1ms }, count: 1 }]\n";
+        let spec = load(text, "x").expect("a workload").workload.engines[0].clone();
+        let point = |(workers, rate, rounds): &(u32, f64, &[u32])| {
+            let throughput = |round: u32| rate * (1.0 + f64::from(round) / 1e5);
+            let figure = |round: &u32| RunFigure {
+                throughput: throughput(*round),
+                complete: true,
+                round: *round,
+                suspect: false,
+            };
+            let figures: Vec<RunFigure> = rounds.iter().map(figure).collect();
+            let rate = estimate(&figures.iter().map(|figure| figure.throughput).collect::<Vec<_>>());
+            Point { rate, figures, ..Point::of(*workers, &[], 0) }
+        };
+        let bounds = Bounds { most: 64, cores: 2, open_arrivals: false, free: false };
+        let tuning = Tuning::of(points.iter().map(point).collect(), bounds);
+        let rate = tuning.point(workers).and_then(|point| point.mean());
+        let found = Found { workers: Some(workers), met: Some(true), why: "found".to_owned() };
+        Choice { spec: EngineSpec { name: name.to_owned(), ..spec }, workers, rate, found, tuning: Arc::new(tuning) }
+    }
+
+    #[test]
+    fn arms_are_compared_at_the_counts_that_are_named_and_each_finding_has_its_words() {
+        const ROUNDS: &[u32] = &[1, 2, 3, 4, 5, 6, 7, 8];
+        let best = choice("best", 2, &[(1, 50.0, ROUNDS), (2, 100.0, ROUNDS)]);
+        // As fast with one worker, but it is named with two.
+        let slower = choice("slower", 2, &[(1, 50.0, ROUNDS), (2, 60.0, ROUNDS)]);
+        let equal = choice("equal", 2, &[(2, 100.0, ROUNDS), (4, 10.0, ROUNDS)]);
+        let early = choice("early", 4, &[(2, 10.0, ROUNDS), (4, 90.0, &[9])]);
+        let found = choose(vec![slower, equal, early, best], Target::Throughput, 8).expect("one");
+        assert_eq!(found.found.why, "found; not told apart from equal ×2; not compared (too few runs) with early ×4");
     }
 }

@@ -367,10 +367,13 @@ impl Lines for TraceLines {
         self.event_line(out, &event);
     }
 
+    fn count_lost(&mut self, count: u64) {
+        self.own.lost.add(count);
+    }
+
     fn lost(&mut self, out: &mut String, count: u64) {
         // Their names may have been among them.
         self.lanes.iter_mut().for_each(|lane| lane.named = false);
-        self.own.lost.add(count);
         self.instant(out, self.heard, None, "lines lost", &json!({ "count": count }));
     }
 }

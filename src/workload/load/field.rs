@@ -11,7 +11,7 @@ use crate::workload::load::nearest::nearest;
 use crate::workload::scan::{Mark, NodeId};
 use crate::workload::text::{is_unsafe, shortened};
 use crate::workload::units::{self, UnitError};
-use crate::workload::yaml::Tree;
+use crate::workload::yaml::{Tree, names_env};
 
 /// Longest text that is accepted for a name.
 const LONGEST_NAME: usize = 100;
@@ -82,6 +82,10 @@ impl<'a> Field<'a> {
     /// How a message refers to the value: as it was written, shortened and neutral.
     pub(crate) fn describe(&self) -> String {
         match (self.tree, self.written()) {
+            // What an environment holds may be a secret.
+            (Tree::Int(_) | Tree::Float(_) | Tree::Text(_) | Tree::Tagged(_), _) if names_env(&self.path) => {
+                "a value that is not shown".to_owned()
+            }
             (Tree::Seq(_) | Tree::Map(_) | Tree::Tagged(_), _) | (_, None) => self.tree.describe(),
             (_, Some(written)) => format!("`{}`", shortened(written, 40)),
         }

@@ -134,6 +134,7 @@ pub(crate) fn load_with(
     let mut tree = yaml::parse(text).map_err(|error| syntax::refused_by_deserialiser(&lines, &error))?;
     let told = redact::text(text, &tree).into();
     lines.hide(redact::secrets(&tree));
+    lines.hide_places(redact::places(&scan, &tree));
     let changes = Changes::apply(&mut tree, set)?;
     let changed_lines = changes.lines();
     let context = Context::new(&scan, &lines, &changes, &changed_lines, files);

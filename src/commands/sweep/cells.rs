@@ -344,7 +344,8 @@ mod tests {
     fn why_a_sweep_of_an_environment_is_refused_does_not_tell_what_is_in_it() {
         let task = |name: &str| format!("{{ name: {name}, kind: command, command: [\"true\"], count: 1 }}");
         let text = format!("version: 1\ntasks: [{}, {}]\n", task("x"), task("y"));
-        let (source, loaded) = crate::workload::source::typed(text, &[], false).expect("a workload");
+        let (source, loaded) =
+            crate::workload::source::typed(text, &[], crate::workload::source::Input::Refused).expect("a workload");
         let origin = Origin { source: &source, base: &loaded.workload, changes: &ChangeArgs::default() };
         let told = |dimensions: &[(&str, [&str; 2])]| {
             let dimension = |(path, values): &(&str, [&str; 2])| Dimension {

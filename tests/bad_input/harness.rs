@@ -121,7 +121,7 @@ pub fn caret(problem: &Diagnostic, text: &str) {
     let rendered = problem.render(false);
     let Some(source) = text.lines().nth(problem.line - 1).filter(|line| !line.is_empty()) else { return };
     // What is not shown as it is cannot be found in what is shown.
-    if source.chars().count() > 100 || source.contains(['\t', '\u{200b}', '\u{feff}']) {
+    if source.chars().count() > 100 || source.contains(['\t', '\u{200b}', '\u{feff}']) || source.contains("env:") {
         return;
     }
     let lines: Vec<&str> = rendered.lines().collect();

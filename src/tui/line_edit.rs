@@ -40,6 +40,19 @@ impl LineEdit {
         self.cursor += typed.len();
     }
 
+    /// An action while the words of a filter are typed; false for one that has nothing to do with that.
+    pub(crate) fn filter(&mut self, typing: &mut bool, action: Action) -> bool {
+        match action {
+            Action::Open => *typing = false,
+            Action::Back => {
+                *typing = false;
+                self.clear();
+            }
+            _ => return self.edit(action),
+        }
+        true
+    }
+
     /// An action on the line; false for one that has nothing to do with it.
     pub(crate) fn edit(&mut self, action: Action) -> bool {
         match action {

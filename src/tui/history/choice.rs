@@ -168,15 +168,7 @@ impl Choice {
 
     /// An action while the filter is typed; false for one that has nothing to do with that.
     pub(crate) fn edit(&mut self, action: Action) -> bool {
-        match action {
-            Action::Open => self.typing = false,
-            Action::Back => {
-                self.typing = false;
-                self.filter.clear();
-            }
-            _ => return self.filter.edit(action),
-        }
-        true
+        self.filter.filter(&mut self.typing, action)
     }
 
     /// Goes back by one step within the view; false where there is none.

@@ -42,7 +42,7 @@ impl Tuner<'_> {
         let arms = scope::arms(all)?;
         let found = self.counts(arms, SweepCounts::For(target), target)?;
         let Some(mut choice) = choose(found, target, self.runs()) else {
-            let why = "not one task succeeded with any count, or the figure is not known here".to_owned();
+            let why = "no count that was tried meets it, or its figure is not known: not one task succeeded, or it cannot be seen here".to_owned();
             return Ok(Outcome { words: "nothing found".to_owned(), why, ..Outcome::default() });
         };
         let mut settings: Vec<(String, String)> = Vec::new();

@@ -61,6 +61,12 @@ impl Capture {
         self.hash
     }
 
+    /// Bytes that were written.
+    #[must_use]
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
     /// Bytes that are kept.
     #[must_use]
     pub(crate) fn kept(&self) -> usize {

@@ -192,6 +192,7 @@ impl Batch {
     /// Why not everything is written down.
     pub(super) fn finish(mut self) -> Result<(), Problem> {
         self.teller.tell(Told::Over);
+        self.writer.iter().for_each(|writer| writer.thread().unpark());
         // Whoever reads what tasks write may never go on.
         target::release_ending();
         match self.writer.take().map(JoinHandle::join) {

@@ -21,6 +21,10 @@ use crate::workload::program_start::spool_path;
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How long what ends may wait for more to be written down with it, so that not each end wakes this thread beside the programs
+/// that run: a kill leaves no more out than what had ended in this time.
+const TOGETHER: Duration = Duration::from_millis(2);
+
 /// Why nothing could be written down any more.
 #[derive(Debug)]
 pub(crate) enum Problem {
@@ -59,7 +63,12 @@ impl Writer {
     /// Writes until it is told that nothing more comes, or nothing can be written any more.
     pub(super) fn write(mut self, told: &Receiver<Told>) -> Result<(), Problem> {
         let written = loop {
-            let written = match told.recv() {
+            let next = told.try_recv().or_else(|_| {
+                // Whoever tells of the end wakes it.
+                std::thread::park_timeout(TOGETHER);
+                told.recv()
+            });
+            let written = match next {
                 Ok(Told::Ended(ended, output, size)) => {
                     let written = self.ended(ended, output);
                     self.backlog.shrinks(size);

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::links::{Link, Peer, Undead};
+use super::links::{Link, Peer, Undead, Writes};
 use super::{RunSpec, WorkerOrders};
 use crate::engine::arm::Completion;
 use crate::engine::clock::RunClock;
@@ -114,6 +114,8 @@ pub(super) struct Core {
     pub(crate) unendable: BTreeSet<(u32, u64)>,
     /// Since when programs of tasks could not be started because they are open for writing.
     pub(crate) written_since: BTreeMap<TaskIndex, u64>,
+    /// How much programs of tasks write.
+    pub(crate) writes: Writes,
     /// Whether it was told that a program did wrong after its answer.
     pub(crate) late_told: bool,
     /// Sees when processes end; `None` as long as nobody's end is awaited by the moment.
@@ -268,6 +270,7 @@ impl Core {
             changes_told: BTreeSet::new(),
             unendable: BTreeSet::new(),
             written_since: BTreeMap::new(),
+            writes: Writes::default(),
             late_told: false,
             ends: None,
             ends_failed: false,

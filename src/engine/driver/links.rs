@@ -1,7 +1,6 @@
 //! The driver's side of a child process.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -20,7 +19,6 @@ use crate::os::capture::Capture;
 use crate::os::child::Child;
 use crate::os::ends::End;
 use crate::os::pipe::{Drained, Sink, drain};
-use crate::os::readiness;
 use crate::worker::kept_output::KeptOutput;
 use crate::worker::lines::{Answer, Wrong};
 use crate::worker::protocol::{LaneNumber, TaskRun, Tells};
@@ -152,7 +150,7 @@ pub(super) struct ProgramPeer {
 /// One captured stream.
 #[derive(Debug)]
 pub(super) struct OutputPipe {
-    pub(crate) pipe: Rc<AsyncFd<OwnedFd>>,
+    pub(crate) pipe: Rc<OwnedFd>,
     pub(crate) capture: Capture,
     /// Where whoever writes marks what belongs together.
     pub(crate) marks: Option<Marks>,
@@ -165,6 +163,32 @@ pub(super) struct OutputPipe {
     /// The end that is written to, where it is kept open so that the end of the stream wakes nobody: the end of the process does.
     pub(crate) held_open: Option<OwnedFd>,
     pub(crate) open: bool,
+}
+
+/// How much the programs of a run write, as far as they have been read: whether what one writes must be read before its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Writes {
+    /// None has ended yet.
+    #[default]
+    Unknown,
+    /// Each that has ended has left what it wrote in its pipes.
+    Little,
+    /// One has written more than every pipe is sure to hold: it could not have ended unread.
+    Much,
+}
+
+/// A pipe holds a page at least (pipe(7)): 4 KiB or more.
+const SURELY_HELD: u64 = 4096;
+
+impl Writes {
+    /// A program's stream was read, or read to its end.
+    pub(super) fn heard(&mut self, written: u64, ended: bool) {
+        match self {
+            Self::Unknown | Self::Little if written > SURELY_HELD => *self = Self::Much,
+            Self::Unknown if ended => *self = Self::Little,
+            _ => {}
+        }
+    }
 }
 
 /// What is captured and goes elsewhere too.
@@ -183,9 +207,9 @@ impl Sink for Elsewhere<'_> {
 }
 
 impl OutputPipe {
-    pub(super) fn new(pipe: OwnedFd) -> io::Result<Self> {
-        Ok(Self {
-            pipe: Rc::new(readiness::readable(pipe)?),
+    pub(super) fn new(pipe: OwnedFd) -> Self {
+        Self {
+            pipe: Rc::new(pipe),
             capture: Capture::default(),
             marks: None,
             answer: None,
@@ -193,7 +217,7 @@ impl OutputPipe {
             spooled: None,
             held_open: None,
             open: true,
-        })
+        }
     }
 
     /// What was written is neither kept nor given out.
@@ -204,7 +228,7 @@ impl OutputPipe {
     /// Takes in what is there; says whether there may be more later.
     pub(super) fn read(&mut self) -> bool {
         if self.open {
-            let (pipe, capture) = (self.pipe.get_ref(), &mut self.capture);
+            let (pipe, capture) = (&*self.pipe, &mut self.capture);
             let drained = match (&mut self.marks, &mut self.answer, &mut self.kept) {
                 (Some(marks), ..) => drain(pipe, &mut Marked { marks, capture }),
                 (None, Some(answer), _) => drain(pipe, &mut (answer, &mut *capture)),
@@ -228,4 +252,22 @@ pub(super) struct Undead {
     /// With the moment at which the end was noticed: monotonic clock.
     pub(crate) zombies: Vec<(WorkerId, Child, u64)>,
     pub(crate) next_look: Option<Instant>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_written_more_than_a_pipe_surely_holds_has_all_read_at_once() {
+        let mut writes = Writes::default();
+        writes.heard(SURELY_HELD, false);
+        assert_eq!(writes, Writes::Unknown, "the first are read at once until one has ended");
+        writes.heard(0, true);
+        writes.heard(SURELY_HELD, false);
+        assert_eq!(writes, Writes::Little);
+        writes.heard(SURELY_HELD + 1, false);
+        writes.heard(0, true);
+        assert_eq!(writes, Writes::Much, "it stays so");
+    }
 }

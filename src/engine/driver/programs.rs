@@ -220,8 +220,8 @@ impl Core {
         let spooled = || start.spool.as_ref().map(|_| SpooledOutput::default());
         let answer = answers.then(Answer::default);
         let (mut stdout, mut stderr) = (
-            OutputPipe { answer, kept: kept_out, spooled: spooled(), ..OutputPipe::new(stdout)? },
-            OutputPipe { kept: kept_err, spooled: spooled(), ..OutputPipe::new(stderr)? },
+            OutputPipe { answer, kept: kept_out, spooled: spooled(), ..OutputPipe::new(stdout) },
+            OutputPipe { kept: kept_err, spooled: spooled(), ..OutputPipe::new(stderr) },
         );
         let group = self.slot_group(worker.slot)?;
         self.board.reset(worker.slot.0);
@@ -292,6 +292,9 @@ impl Core {
             None => return false,
         };
         let open = stream.read();
+        let written = stream.capture.written();
+        // A worker's is read at once in any case.
+        self.writes.heard(written, false);
         if which == Which::Stdout {
             self.look_at_answer(worker);
         }
@@ -309,6 +312,7 @@ impl Core {
         for which in [Which::Stdout, Which::Stderr] {
             self.read_stream(worker, which);
         }
+        self.writes.heard(0, true);
         if self.link(worker).is_none() {
             return;
         }

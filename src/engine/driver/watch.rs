@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::STATE_INTERVAL;
 use super::core::Core;
 use super::fork_server::ForkServer;
-use super::links::{Link, Peer};
+use super::links::{Link, Peer, Writes};
 use super::programs::Which;
 use super::receive::{Read, Received};
 use super::undead::Looked;
@@ -40,6 +40,9 @@ const STRAYS_SHARE: u32 = 30;
 /// Until strays are looked for that nothing tells of, and those that may live are looked at again.
 const STRAYS_LATER: Duration = Duration::from_millis(50);
 
+/// How old a program is when what it writes is read for the first time, where others like it have left all of it in their pipes:
+/// most have ended by then, and have woken nobody before.
+const UNHEARD: Duration = Duration::from_millis(2);
 /// Until a full socket is looked at again that cannot be watched.
 const LOOK_FOR_ROOM: Duration = Duration::from_millis(1);
 
@@ -134,6 +137,7 @@ fn watch_child(core: &Shared, borrowed: &mut Core, worker: WorkerId) -> io::Resu
     let pidfd = child.take_pidfd().ok_or_else(|| io::Error::other("its pidfd is gone"))?;
     // One for each task has its end awaited only when it is about to be ended: there are too many of them.
     let end = if borrowed.keeps_workers() { borrowed.await_end(Some(pidfd.as_fd())) } else { None };
+    let writes = borrowed.writes;
     let Some(link) = borrowed.link(worker) else { return Ok(()) };
     link.end = link.end.take().or(end);
     let child = link.child.as_mut().ok_or_else(|| io::Error::other("it is not there yet"))?;
@@ -151,10 +155,12 @@ fn watch_child(core: &Shared, borrowed: &mut Core, worker: WorkerId) -> io::Resu
                 let watcher = spawn_local(watch_line_of_a_task(Rc::clone(core), worker, Rc::clone(input)));
                 link.readers.push(watcher.abort_handle());
             }
-            for (which, stream) in [(Which::Stdout, &program.stdout), (Which::Stderr, &program.stderr)] {
-                let reader = spawn_local(watch_stream(Rc::clone(core), worker, which, Rc::clone(&stream.pipe)));
-                link.readers.push(reader.abort_handle());
-            }
+            // Of one that answers, what it writes may decide.
+            let may_wait = program.stdout.answer.is_none() && writes == Writes::Little;
+            let unheard = if may_wait { UNHEARD } else { Duration::ZERO };
+            let streams = [&program.stdout, &program.stderr].map(|stream| Rc::clone(&stream.pipe));
+            let reader = spawn_local(watch_streams(Rc::clone(core), worker, streams, unheard));
+            link.readers.push(reader.abort_handle());
         }
     }
     let pidfd = readiness::readable(pidfd)?;
@@ -261,7 +267,25 @@ async fn send_rest(core: Shared, worker: WorkerId, socket: Rc<AsyncFd<OwnedFd>>)
     }
 }
 
-async fn watch_stream(core: Shared, worker: WorkerId, which: Which, pipe: Rc<AsyncFd<OwnedFd>>) {
+/// Watches both streams of a program, from when it is this old.
+async fn watch_streams(core: Shared, worker: WorkerId, [stdout, stderr]: [Rc<OwnedFd>; 2], unheard: Duration) {
+    if !unheard.is_zero() {
+        sleep(unheard).await;
+    }
+    tokio::join!(
+        watch_stream(Rc::clone(&core), worker, Which::Stdout, stdout),
+        watch_stream(Rc::clone(&core), worker, Which::Stderr, stderr),
+    );
+}
+
+async fn watch_stream(core: Shared, worker: WorkerId, which: Which, pipe: Rc<OwnedFd>) {
+    let Ok(pipe) = readiness::shared_readable(Rc::clone(&pipe)) else {
+        while core.borrow_mut().read_stream(worker, which) {
+            spawn_watchers(&core);
+            sleep(LOOK_FOR_ROOM).await;
+        }
+        return;
+    };
     while let Ok(mut ready) = pipe.readable().await {
         let open = core.borrow_mut().read_stream(worker, which);
         spawn_watchers(&core);

@@ -173,7 +173,7 @@ impl Core {
             sending: false,
             closing,
             knows,
-            output: OutputPipe { marks: self.mark.map(Marks::new), capture, ..OutputPipe::new(output)? },
+            output: OutputPipe { marks: self.mark.map(Marks::new), capture, ..OutputPipe::new(output) },
             greeted: false,
             tells: Tells::Board,
             measured: 0,

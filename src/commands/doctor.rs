@@ -109,15 +109,9 @@ impl Facts {
     fn engines() -> String {
         let of = |only: bool| {
             let kinds = EngineKind::in_files().filter(|kind| (kind.is_reference() || kind.shares_process()) == only);
-            let supported = kinds.filter(|kind| *kind != EngineKind::Interpreter);
-            supported.map(EngineKind::word).collect::<Vec<_>>().join(", ")
+            kinds.map(EngineKind::word).collect::<Vec<_>>().join(", ")
         };
-        let not_yet = EngineKind::Interpreter.word();
-        format!(
-            "{} for every kind of task; {} for functions in Python; {not_yet} is not supported yet",
-            of(false),
-            of(true)
-        )
+        format!("{} for every kind of task; {} for functions in Python", of(false), of(true))
     }
 
     fn memory(&self) -> String {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::commands::python::has_subinterpreters;
 use crate::worker::python::{ProbeError, probe};
 use crate::workload::model::{EngineKind, Interpreter, PythonSettings, StartMethod, Version};
 
@@ -75,16 +76,16 @@ fn names() -> impl Iterator<Item = String> {
 pub(super) const START_METHODS: [StartMethod; 3] = [StartMethod::Spawn, StartMethod::Forkserver, StartMethod::Fork];
 
 /// The kinds of engine whose tasks an interpreter can run.
-pub(super) fn can(found: &Interpreter) -> impl Iterator<Item = EngineKind> {
-    abilities(found).into_iter().map(|(kind, _)| kind).filter(|kind| *kind != EngineKind::Interpreter)
+pub(super) fn can(found: &Interpreter) -> impl Iterator<Item = EngineKind> + use<'_> {
+    let able = |kind: &EngineKind| *kind != EngineKind::Interpreter || has_subinterpreters(found);
+    abilities(found).into_iter().map(|(kind, _)| kind).filter(able)
 }
 
 /// Every kind of engine, with what an interpreter cannot do as one, in words.
 pub(super) fn abilities(found: &Interpreter) -> Vec<(EngineKind, Option<String>)> {
     let since = |least: &[u32]| found.version >= Version(least.to_vec());
     let but = |kind| match kind {
-        EngineKind::Interpreter if since(&[3, 14]) => Some("not supported yet".to_owned()),
-        EngineKind::Interpreter => Some("not supported yet, and needs 3.14".to_owned()),
+        EngineKind::Interpreter if !has_subinterpreters(found) => Some("needs CPython 3.14".to_owned()),
         EngineKind::Ppe if !since(&[3, 11]) => Some("without max_tasks_per_child".to_owned()),
         _ => None,
     };

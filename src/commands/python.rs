@@ -8,8 +8,7 @@ use crate::engine::external::reference;
 use crate::report::clean;
 use crate::worker::python::{CallProblem, CallProblemKind, HandingOn, ProbeError, cannot_hand_on, probe};
 use crate::workload::model::{
-    Comparison, EngineKind, EngineSpec, Interpreter, PythonCall, PythonSettings, SkippedArm, StartMethod, Version,
-    When, Work, Workload,
+    EngineKind, EngineSpec, Interpreter, PythonCall, PythonSettings, SkippedArm, StartMethod, Version, Work, Workload,
 };
 
 /// Why a workload with tasks in Python cannot be run here: lines for people.
@@ -65,13 +64,12 @@ pub(super) fn ready(workload: Arc<Workload>) -> Result<Arc<Workload>, Unfit> {
         };
         found.push((settings.clone(), initializer, Arc::clone(&interpreter)));
         match &spec.when {
-            _ if spec.kind == EngineKind::Interpreter => skipped.push(no_subinterpreters(spec, &interpreter)),
             Some(when) if !when.holds(&interpreter.version) => {
                 skipped.push(skip(spec, when, &interpreter));
             }
             _ => {
                 let mut arm = EngineSpec { python: settings, interpreter: Some(interpreter), ..spec.clone() };
-                match of_reference(workload, &mut arm, &of_tasks)? {
+                match cannot(workload, &mut arm, &calls)? {
                     None => arms.push(arm),
                     Some(reason) => {
                         skipped.push(SkippedArm { name: arm.name, engine: arm.kind, reason });
@@ -103,26 +101,34 @@ enum Place {
     Initializer(usize),
 }
 
-/// What one of CPython's own does where nobody asks for anything else, and why it cannot run these tasks, if it cannot.
-fn of_reference(workload: &Workload, arm: &mut EngineSpec, tasks: &[Call<'_>]) -> Result<Option<String>, Unfit> {
+/// What one of CPython's own does where nobody asks for anything else, and why an arm cannot make these calls where it makes them,
+/// if it cannot.
+fn cannot(workload: &Workload, arm: &mut EngineSpec, calls: &[Call<'_>]) -> Result<Option<String>, Unfit> {
+    let unable = |arm: &EngineSpec, initializer: bool, how| {
+        let asked = calls.iter().filter(|asked| matches!(asked.place, Place::Initializer(_)) == initializer);
+        let asked: Vec<&PythonCall> = asked.map(|asked| asked.call).collect();
+        cannot_hand_on(&arm.python, workload.folder.as_deref(), workload.seed, &asked, how)
+            .map_err(|error| unfit(workload, arm, calls, &error))
+    };
+    if arm.kind == EngineKind::Interpreter {
+        if let Some(reason) = no_subinterpreters(arm) {
+            return Ok(Some(reason));
+        }
+        let how = HandingOn { inside: true, ..HandingOn::default() };
+        let reason = unable(arm, false, how)?;
+        return Ok(reason.or(unable(arm, true, how)?));
+    }
     let Some(how) = reference::handing_on(arm) else { return Ok(None) };
     arm.start_method = reference::start_method(arm);
     if let Some(reason) = reference::cannot(workload, arm) {
         return Ok(Some(reason));
     }
-    let asked: Vec<&PythonCall> = tasks.iter().map(|task| task.call).collect();
-    let unable = |calls: &[&PythonCall], how| {
-        cannot_hand_on(&arm.python, workload.folder.as_deref(), workload.seed, calls, how)
-            .map_err(|error| unfit(workload, arm, tasks, &error))
-    };
-    let reason = unable(&asked, how)?;
+    let reason = unable(arm, false, how)?;
     // An initializer travels with the start of a process, and a process that is forked has it already.
-    match arm.initializer.as_ref().and_then(|initializer| initializer.call.as_ref()) {
-        Some(call) if reason.is_none() && arm.start_method != StartMethod::Fork => {
-            unable(&[call], HandingOn { pickled: true, by_position: None, one: false })
-        }
-        _ => Ok(reason),
+    if reason.is_none() && arm.start_method != StartMethod::Fork {
+        return unable(arm, true, HandingOn { pickled: true, ..HandingOn::default() });
     }
+    Ok(reason)
 }
 
 enum Look {
@@ -136,17 +142,20 @@ pub(super) fn skip(spec: &EngineSpec, when: &crate::workload::model::When, found
     SkippedArm { name: spec.name.clone(), engine: spec.kind, reason }
 }
 
-/// Why an arm of subinterpreters does not take part: there are none that a program may use, or nobody has seen ours run.
-pub(super) fn no_subinterpreters(spec: &EngineSpec, found: &Interpreter) -> SkippedArm {
-    let reason = if (When { comparison: Comparison::AtLeast, version: Version(vec![3, 14]) }).holds(&found.version) {
-        format!("subinterpreters are not supported yet, on {} neither", found.words())
-    } else {
+/// Why an arm of subinterpreters does not take part: there are none that a program may use.
+pub(super) fn no_subinterpreters(spec: &EngineSpec) -> Option<String> {
+    let found = spec.interpreter.as_ref().filter(|_| spec.kind == EngineKind::Interpreter)?;
+    (!has_subinterpreters(found)).then(|| {
         format!(
-            "subinterpreters (concurrent.interpreters) need Python 3.14 or newer, and its interpreter is {}",
+            "subinterpreters (concurrent.interpreters) need CPython 3.14 or newer, and its interpreter is {}",
             found.words()
         )
-    };
-    SkippedArm { name: spec.name.clone(), engine: spec.kind, reason }
+    })
+}
+
+/// Whether there are subinterpreters that a program may use.
+pub(super) fn has_subinterpreters(found: &Interpreter) -> bool {
+    found.implementation == "CPython" && found.version >= Version(vec![3, 14])
 }
 
 /// Looks at the interpreter of an arm. What one that does not meet the arm's condition could not do is no fault.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::commands::python::{no_subinterpreters, skip};
 use crate::engine::external::reference;
 use crate::worker::python::probe;
-use crate::workload::model::{EngineKind, EngineSpec, Interpreter, PythonSettings, SkippedArm, Work, Workload};
+use crate::workload::model::{EngineSpec, Interpreter, PythonSettings, SkippedArm, Work, Workload};
 use crate::workload::plan::PlanNote;
 
 /// See the module docs.
@@ -72,9 +72,8 @@ impl PythonCheck {
         };
         let arm = EngineSpec { interpreter: Some(Arc::clone(&found)), ..spec.clone() };
         let skipped = match &spec.when {
-            _ if spec.kind == EngineKind::Interpreter => Some(no_subinterpreters(spec, &found)),
             Some(when) if !when.holds(&found.version) => Some(skip(spec, when, &found)),
-            _ => reference::cannot(workload, &arm).map(skipped),
+            _ => no_subinterpreters(&arm).or_else(|| reference::cannot(workload, &arm)).map(skipped),
         };
         match skipped {
             Some(skipped) => self.skipped.push(skipped),

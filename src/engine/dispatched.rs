@@ -156,10 +156,12 @@ fn python(workload: &Workload, spec: &EngineSpec) -> Result<Option<PythonWorkers
         folder: workload.folder.clone(),
         callables,
         initializer: spec.initializer.as_ref().and_then(|initializer| initializer.call.clone()),
-        // Results of a serial engine stay where they are, and those of threads are handed over as they are.
-        pickles: spec.kind != EngineKind::Serial && !spec.kind.shares_process(),
+        // Results of a serial engine stay where they are, and those of threads are handed over as they are. From one interpreter
+        // to another nothing goes but as between processes.
+        pickles: !matches!(spec.kind, EngineKind::Serial | EngineKind::Thread),
         watches: !spec.kind.process_per_task(),
         gil_probe: false,
+        interpreters: spec.kind == EngineKind::Interpreter,
         advice: None,
     }))
 }

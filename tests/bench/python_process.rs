@@ -41,6 +41,7 @@ fn main() {
         pickles: true,
         watches: false,
         gil_probe: false,
+        interpreters: false,
         advice: None,
     };
     let ours = |start_method: StartMethod, at_once: u32, tasks: u64| {

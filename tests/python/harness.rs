@@ -82,6 +82,16 @@ fn asked(program: &Path) -> Option<Python> {
     Some(Python { program, version: (lines.next()?.parse().ok()?, lines.next()?.parse().ok()?) })
 }
 
+/// Those that have subinterpreters for programs. Where there is none, that is told: nothing is asserted of them then.
+pub fn with_subinterpreters() -> impl Iterator<Item = &'static Python> {
+    let found = || every_python().iter().filter(|python| python.version >= (3, 14));
+    if found().next().is_none() {
+        let _ =
+            writeln!(std::io::stderr(), "no Python 3.14 or newer is here: what runs in subinterpreters is not tried");
+    }
+    found()
+}
+
 /// The newest one.
 pub fn newest() -> &'static Python {
     pythons().last().unwrap()

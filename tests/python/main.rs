@@ -15,6 +15,7 @@ mod faults;
 mod harness;
 mod hostile;
 mod initializers;
+mod interpreters;
 mod left;
 mod looked_at;
 mod outcomes;

@@ -80,6 +80,10 @@ const TABLE: &[Row] = &[
 /// What a task can do in the main thread alone, where none of a thread engine runs (`threads` has more of these).
 const IN_MAIN_THREAD: [&str; 2] = ["py13_main_thread:alarm", "py12_rude:alarm"];
 
+/// What CPython does not allow in a subinterpreter: threads that are daemons, forks, and handlers of signals.
+const NOT_INSIDE: [&str; 5] =
+    ["py11_output:late", "py13_main_thread:alarm", "py14_nested:pool", "py14_nested:executor", "py12_rude:alarm"];
+
 /// A report names so many failures at least.
 const AT_ONCE: usize = 14;
 
@@ -132,6 +136,24 @@ fn in_a_thread_each_has_the_same_but_for_what_needs_the_main_one() {
             let told = run(&folder(python, &tasks, "engines: [{ kind: thread, workers: 1 }]"), "thread");
             let expected = |row: &Row| if IN_MAIN_THREAD.contains(&row.0) { "failed" } else { row.3 };
             check(&format!("{python:?} thread"), rows, &names, &told, expected);
+        }
+    }
+}
+
+/// With one subinterpreter, for the same reason.
+#[test]
+fn in_a_subinterpreter_each_has_the_same_but_for_what_is_not_allowed_there() {
+    for python in with_subinterpreters() {
+        for (rows, names) in parts() {
+            let tasks = tasks(rows, &names);
+            let tasks: Vec<(&str, &str, String)> = tasks
+                .iter()
+                .map(|(name, call, more)| (*name, *call, more.replace(", grace_period: 100ms", "")))
+                .collect();
+            let tasks: Vec<Task<'_>> = tasks.iter().map(|(name, call, more)| (*name, *call, more.as_str())).collect();
+            let told = run(&folder(python, &tasks, "engines: [{ kind: interpreter, workers: 1 }]"), "interpreter");
+            let expected = |row: &Row| if NOT_INSIDE.contains(&row.0) { "failed" } else { row.2 };
+            check(&format!("{python:?} interpreter"), rows, &names, &told, expected);
         }
     }
 }

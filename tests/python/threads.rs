@@ -378,15 +378,15 @@ fn what_a_thread_engine_cannot_do_is_refused_in_words() {
 }
 
 #[test]
-fn subinterpreters_are_skipped_with_their_reason() {
+fn subinterpreters_are_skipped_where_there_are_none() {
     let engines =
         "engines: [{ kind: pool, workers: 1 }, { kind: interpreter, workers: 2 }]\npython: { interpreter: PYTHON }";
-    for python in pythons() {
+    for python in pythons().iter().filter(|python| python.version < (3, 14)) {
         let folder = folder(python, &[("t", "math:factorial", "args: [5]")], engines);
         let output = folder.shell("POOLSCOPE compare w.yaml --repeats 1 --warmup 0 --format json").output().unwrap();
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
         let skipped = &document["workload"]["skipped"][0];
-        let words = if python.version < (3, 14) { "need Python 3.14 or newer" } else { "not supported yet" };
-        assert!(skipped["name"] == "interpreter" && skipped["reason"].as_str().unwrap().contains(words), "{skipped}");
+        let reason = skipped["reason"].as_str().unwrap();
+        assert!(skipped["name"] == "interpreter" && reason.contains("need CPython 3.14 or newer"), "{skipped}");
     }
 }

@@ -83,6 +83,9 @@ pub struct PythonSetup {
     /// Whether a thread in it probes how long the lock of the interpreter is held.
     #[serde(default, skip_serializing_if = "is_false")]
     pub gil_probe: bool,
+    /// Whether each lane has an interpreter of its own, in a thread of its own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub interpreters: bool,
 }
 
 impl Setup {

@@ -51,7 +51,7 @@ except ImportError:  # not CPython
 
 try:
     import faulthandler
-except ImportError:  # not CPython
+except ImportError:  # not CPython, or a subinterpreter
     faulthandler = None
 
 _environment = os.environ._data

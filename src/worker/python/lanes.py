@@ -5,7 +5,6 @@ MOST_LANES = 4096  # lines of the board
 LINE = 64
 MOST_PRINTED = 8192  # bytes that are kept at each end of what a task prints
 NOT_MAIN = ("main thread", "event loop in thread")
-HINT = " (tasks of a thread engine do not run in the main thread of their interpreter)"
 IDENT = 6  # place of the thread's name in the words of a crash, in a line of the board
 PATIENCE = 2  # seconds in which the first thread to give up has said why
 IS_ENDING = 1 << 31  # beside the number of the thread: its task is ending the process
@@ -36,6 +35,8 @@ class Printed:
 
 class Lane(Worker):
     """What a worker is, for one thread of several: its line of the board, its letters, its reports."""
+
+    HINT = " (tasks of a thread engine do not run in the main thread of their interpreter)"
 
     child = ended = retired = loud = asked = False
     left = None
@@ -162,7 +163,7 @@ class Lane(Worker):
         if printed and not printed.endswith("\n"):
             printed += "\n"
         if issubclass(type(error), (ValueError, RuntimeError)) and any(words in message for words in NOT_MAIN):
-            message += HINT
+            message += self.HINT
         self.printing = b""  # the next attempt begins anew
         return message, printed + trace
 
@@ -207,9 +208,16 @@ class Crew:
         self.worker, self.line, self.at_first = worker, worker.line, lanes
         self.lanes, self.lanes_of_threads = {}, {}
         self.turn, self.looking, self.over, self.present, self.child = Lock(), Lock(), Lock(), 0, False
+        os.register_at_fork(after_in_child=self.become_child)
+        self.take_over()
+        # A crash is told with the thread that it happened in. Nothing else comes to the main thread.
+        worker.output.watch_crashes(all_threads=True)
+        signal(SIGINT, lambda number, frame: None)
+
+    def take_over(self):
+        """What tasks print and how they end the process goes through here."""
         self.exit, self.kill = leave, kill
         os._exit, os.kill = self.exit_of_a_task, self.kill_of_a_task
-        os.register_at_fork(after_in_child=self.become_child)
         Routed.crew = self
         for name, number in (("stdout", 1), ("stderr", 2)):
             old = getattr(sys, name)
@@ -218,9 +226,6 @@ class Crew:
             stream.mode = "w"
             setattr(sys, name, stream)
             setattr(sys, "__%s__" % name, stream)
-        # A crash is told with the thread that it happened in. Nothing else comes to the main thread.
-        faulthandler.enable(file=worker.output.pipe, all_threads=True)
-        signal(SIGINT, lambda number, frame: None)
 
     def become_child(self):
         self.child = True
@@ -364,8 +369,7 @@ def import_for_lanes():
     """What lanes need beyond what one does. It is imported before anything of the user's, and in the main thread."""
     whole = sys.path[:]
     sys.path[:] = [folder for folder in whole if folder not in _foreign]
-    global Lock, RUSAGE_THREAD, SimpleQueue, Thread, faulthandler, get_native_id, threading
-    import faulthandler
+    global Lock, RUSAGE_THREAD, SimpleQueue, Thread, get_native_id, threading
     import threading
     from resource import RUSAGE_THREAD
     from threading import Lock, Thread, get_native_id

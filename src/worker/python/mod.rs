@@ -1,8 +1,8 @@
 //! Workers that are interpreters: what they are started with, and how one is looked at before.
 //!
 //! The Python of it lies beside this file: `base.py`, `call.py`, `digest.py`, `failure.py`, `output.py`, `state.py` and
-//! `initializer.py` are shared by `worker.py`, which speaks the protocol (with `lanes.py` where a worker has several lanes, and
-//! `gil_probe.py` where a run asks for it), `fork_server.py`, which forks such workers, and `probe.py`. They are one program to the interpreter, which gets it in an
+//! `initializer.py` are shared by `worker.py`, which speaks the protocol (with `lanes.py` where a worker has several lanes,
+//! `interpreters.py` where each of those has an interpreter of its own, and `gil_probe.py` where a run asks for it), `fork_server.py`, which forks such workers, and `probe.py`. They are one program to the interpreter, which gets it in an
 //! inherited descriptor and leaves no file behind; `boot.py` is what its command line says. Nothing in here knows an
 //! engine: one worker is a process of its own, whoever asks for it.
 
@@ -39,6 +39,7 @@ const WORKER: &str = concat!(
     include_str!("worker.py"),
     include_str!("gil_probe.py"),
     include_str!("lanes.py"),
+    include_str!("interpreters.py"),
     include_str!("fork_server.py"),
     include_str!("start.py"),
 );
@@ -68,6 +69,8 @@ pub struct PythonWorkers {
     pub watches: bool,
     /// Whether a thread in each of them probes how long the interpreter's lock is held.
     pub gil_probe: bool,
+    /// Whether each lane has an interpreter of its own.
+    pub interpreters: bool,
     /// What is to be said about them before they start.
     pub advice: Option<String>,
 }
@@ -115,6 +118,7 @@ impl PythonWorkers {
             pickles: self.pickles,
             watches: self.watches,
             gil_probe: self.gil_probe,
+            interpreters: self.interpreters,
             mark: mark.iter().map(|byte| format!("{byte:02x}")).collect(),
         };
         Ok((setup, mark))

@@ -65,10 +65,10 @@ class Output:
         self.same = fstat(self.pipe)
         self.watch_crashes()
 
-    def watch_crashes(self):
+    def watch_crashes(self, all_threads=False):
         """Where the interpreter is when it crashes goes to the same pipe, among its last words."""
         if faulthandler is not None:
-            faulthandler.enable(file=self.pipe, all_threads=False)
+            faulthandler.enable(file=self.pipe, all_threads=all_threads)
 
     @staticmethod
     def _replaced(name, number, by_line):

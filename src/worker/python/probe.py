@@ -132,8 +132,36 @@ def thread_pools():
 SHOWN = (
     "PYTHONPATH", "PYTHONHASHSEED", "LC_ALL", "LC_CTYPE", "LANG", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
-def unfit(asked, how):
-    """Why CPython's own cannot hand on this call; None if it can."""
+def inside(name, path):
+    """Why another interpreter of this process cannot have this; None if it can."""
+    from concurrent import interpreters
+
+    own = interpreters.create()
+    own.prepare_main(_name=name, _path="\0".join(path))
+    try:
+        own.exec(IMPORT)
+    except interpreters.ExecutionFailed as error:
+        kind = getattr(error.excinfo.type, "__name__", "")
+        return "%s cannot be had in a subinterpreter: %s" % (name, ": ".join(part for part in (kind, error.excinfo.msg) if part))
+    return None
+
+
+IMPORT = r"""
+import sys
+if sys.path[:1] == [""]: del sys.path[0]
+sys.path[:0] = _path.split("\0") if _path else []
+module, _, path = _name.partition(":")
+__import__(module)
+found = sys.modules[module]
+for part in path.split("."):
+    found = getattr(found, part)
+"""
+
+
+def unfit(asked, how, path):
+    """Why this call cannot be handed on so; None if it can."""
+    if how["inside"]:
+        return inside(asked["callable"], path)
     function, name = resolved(asked["callable"]), asked["callable"]
     if how["pickled"]:
         try:
@@ -172,7 +200,8 @@ def probe():
     for descriptor in (3, 6, 7):
         os.set_inheritable(descriptor, False)
     sys.argv[:] = [""]
-    sys.path[:0] = folders_of(request["path"])
+    path = folders_of(request["path"])
+    sys.path[:0] = path
     own = os.getpid()
     for place, asked in enumerate(request["calls"]):
         answer("trying", place)
@@ -183,7 +212,7 @@ def probe():
             found["place"] = place
             answer("problem", found)
         elif request.get("handing_on"):
-            reason = unfit(asked, request["handing_on"])
+            reason = unfit(asked, request["handing_on"], path)
             if reason:
                 answer("unfit", reason)
     answer("gil", gil())

@@ -230,8 +230,9 @@ pub fn probe(
     look(settings, folder, seed, calls, None).map(|(found, _)| found)
 }
 
-/// How a program of CPython's own hands a call on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// How a call is handed on that is made elsewhere than where it was looked at: by a program of CPython's own, or in another
+/// interpreter of the same process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct HandingOn {
     /// The function travels as a pickle.
     pub pickled: bool,
@@ -239,6 +240,8 @@ pub struct HandingOn {
     pub by_position: Option<&'static str>,
     /// There is one argument alone.
     pub one: bool,
+    /// Its module is imported in a subinterpreter.
+    pub inside: bool,
 }
 
 /// Why a call cannot be handed on so, in words of the interpreter; `None` if all of them can.

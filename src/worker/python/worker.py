@@ -138,6 +138,7 @@ class Worker:
             if not flags & 1:
                 self.came[index] = monotonic_ns()
         elif kind == 1:
+            self.setup = payload
             self.set_up(parsed(payload.decode()))
         elif kind == 2:
             work = parsed(payload[2:].decode()).get("Python")
@@ -145,7 +146,7 @@ class Worker:
         elif kind == 6:
             self.retired = True
         elif kind == 4:
-            self.initialized(parsed(payload.decode()))
+            self.initialized(payload.decode())
         else:
             raise Broken("a frame of the unknown kind %d" % kind)
 
@@ -159,14 +160,25 @@ class Worker:
         if setup["protocol"] != 2:
             raise Broken("protocol %s; this worker speaks 2" % setup["protocol"])
         python = setup["python"]
-        self.seed, self.pickles, self.handles = setup["seed"], python["pickles"], setup.get("handling", False)
         self.output = Output(python["mark"])
-        if setup.get("grows") or setup.get("lanes", 1) > 1:
+        self.watches, self.probes = python.get("watches", False), python.get("gil_probe", False)
+        lanes = setup.get("lanes", 1)
+        if python.get("interpreters"):
             import_for_lanes()
-            self.crew, self.lanes = Crew(self, setup.get("lanes", 1)), MOST_LANES
+            import_for_interpreters()
+            self.crew, self.lanes, self.watches = Interpreters(self, self.setup, lanes), MOST_LANES, False
+            return self.crew.make_ready()
+        if setup.get("grows") or lanes > 1:
+            import_for_lanes()
+            self.crew, self.lanes = Crew(self, lanes), MOST_LANES
+        self.learn(setup)
+
+    def learn(self, setup):
+        """What it needs for tasks, with what is imported for them."""
+        python = setup["python"]
+        self.seed, self.pickles, self.handles = setup["seed"], python["pickles"], setup.get("handling", False)
         watch_what_is_left()
         sys.path[:0] = folders_of(python["path"])
-        self.watches, self.probes = python.get("watches", False), python.get("gil_probe", False)
         self.functions, pid = {}, getpid()
         for name in python["callables"]:
             try:
@@ -198,7 +210,10 @@ class Worker:
 
     def initialized(self, what):
         self.report()
-        error, _, answer = initialize(what, self.initializer, self.seed)
+        if self.crew and not hasattr(self, "initializer"):
+            error, _, answer = self.crew.initialize(what)
+        else:
+            error, _, answer = initialize(parsed(what), self.initializer, self.seed)
         self.check_socket()
         self.say(5, answer)
         self.output.flush()

@@ -135,6 +135,7 @@ pub fn handing_on(spec: &EngineSpec) -> Option<HandingOn> {
         pickled,
         by_position: spec.submit.returns_chunks().then(|| spec.submit.word()),
         one,
+        inside: false,
     })
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn beside(view: &SessionView, failure: FailedAttempt<'_>) -> Option<S
         record.arm == failure.arm && attempt && record.kill.pid == failure.report.pid
     };
     let record = view.kills.requested.iter().chain(view.kills.timeouts.iter()).rev().find(of)?;
-    Some(format!("worker {}, {}", replaced(&record.kill), others(&record.kill)))
+    Some(format!("worker {}, {}", replaced(&record.kill), others(view, record)))
 }
 
 /// `POOL ×4` with its sign, or without a count.
@@ -101,7 +101,12 @@ fn pieces(scene: &Scene<'_>, record: &KillRecord) -> Vec<Vec<Span<'static>>> {
     let end = if kill.reason == EndReason::Request { "killed" } else { "ended" };
     head.push(span(format!(": {who} {end}"), theme.base));
     let (task, style) = task(kill, theme.bad, theme.base);
-    vec![head, vec![span(task, style)], vec![span(replaced(kill), theme.base)], vec![span(others(kill), theme.base)]]
+    vec![
+        head,
+        vec![span(task, style)],
+        vec![span(replaced(kill), theme.base)],
+        vec![span(others(scene.view, record), theme.base)],
+    ]
 }
 
 fn task(kill: &Kill, bad: Style, base: Style) -> (String, Style) {
@@ -131,7 +136,11 @@ fn replaced(kill: &Kill) -> String {
     }
 }
 
-fn others(kill: &Kill) -> String {
+fn others(view: &SessionView, record: &KillRecord) -> String {
+    let kill = &record.kill;
+    if view.arms.get(record.arm).is_some_and(|arm| arm.spec.kind.shares_process()) {
+        return "with its process, and what else ran in that".to_owned();
+    }
     match (kill.others_unaffected(), kill.others_ended) {
         (0, 0) => "no other was busy".to_owned(),
         (1, 0) => "1 other unaffected".to_owned(),

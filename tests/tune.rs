@@ -29,9 +29,9 @@ fn tried(document: &Value) -> Vec<&str> {
 
 #[test]
 fn a_latency_is_met_with_the_smallest_count_and_each_step_says_why() {
-    let file = file(&NAPS.replace("chunksize: 12", "chunksize: 1"));
-    // A batch of 240 ms of work: two workers are far above 70 ms, six are below.
-    let document = tune(path(&file), "max<70ms", &["--engine", "pool"]);
+    let file = file(&NAPS.replace("chunksize: 12", "chunksize: 1").replace("10ms", "30ms"));
+    // A batch of 720 ms of work: two workers are far above 210 ms, six are below.
+    let document = tune(path(&file), "max<210ms", &["--engine", "pool"]);
     let steps = tried(&document);
     assert!(steps.starts_with(&["pool ×1", "pool ×2", "pool ×4"]), "{steps:?}");
     let result = &document["result"];
@@ -40,9 +40,9 @@ fn a_latency_is_met_with_the_smallest_count_and_each_step_says_why() {
     assert!((4..=12).contains(&workers), "{document}");
     assert_eq!(result["set"][0], format!("engines.0.workers={workers}"));
     assert!(document["steps"].as_array().unwrap().iter().all(|step| step["why"].as_str().unwrap().len() > 5));
-    let page = text(&run(&["tune", path(&file), "--target", "max<70ms", "--engine", "pool", "--no-progress"]).stdout);
+    let page = text(&run(&["tune", path(&file), "--target", "max<210ms", "--engine", "pool", "--no-progress"]).stdout);
     assert!(
-        page.contains("target: max<70ms") && page.contains("  1. pool ×1") && page.contains("USE pool with"),
+        page.contains("target: max<210ms") && page.contains("  1. pool ×1") && page.contains("USE pool with"),
         "{page}"
     );
 }

@@ -58,8 +58,9 @@ fn every_task_is_done_once_and_accounted_for() {
         assert_eq!(story.started.len(), if per_task { 60 } else { 2 });
         // The kernel's account of each: nobody else has waited for it.
         let cpu: Duration = story.exits.iter().map(|exit| exit.3.cpu()).sum();
-        let work: u64 = story.records.iter().map(|record| record.service).sum();
-        assert!(cpu > Duration::from_nanos(work) / 4, "{cpu:?} for {work} ns of work");
+        // What they were to use: how long that took is the machine's affair.
+        let work = Duration::from_millis(60 * 2);
+        assert!(cpu > work / 4, "{cpu:?} for {work:?} of work");
         assert!(story.exits.iter().all(|exit| exit.3.minor_faults > 0), "{:?}", story.exits);
         assert_eq!(story.fork_servers.len(), 1);
         assert_eq!(story.fork_server_exits.len(), 1, "the server itself is accounted for");

@@ -127,8 +127,9 @@ fn processes_that_are_never_reaped_are_real_zombies_until_the_run_is_over() {
         assert!(story.exits.iter().all(|exit| exit.2 == Exit::Code(0)), "{:?}", story.exits);
         // The account of a zombie is final.
         let cpu: Duration = story.exits.iter().map(|exit| exit.3.cpu()).sum();
-        let work: u64 = story.records.iter().map(|record| record.service).sum::<u64>() - 1_000_000_000;
-        assert!(cpu > Duration::from_nanos(work) / 4, "{cpu:?} for {work} ns");
+        // What they were to use: how long that took is the machine's affair.
+        let work = Duration::from_millis(20 * 3);
+        assert!(cpu > work / 4, "{cpu:?} for {work:?}");
         assert!(story.exits.iter().all(|exit| exit.3.minor_faults > 0));
         assert_eq!(story.reaped.len(), 21, "all in the end");
         assert!(

@@ -103,14 +103,24 @@ fn a_leak_has_a_course_and_recycling_a_sawtooth() {
         let last = watch(setting.tasks(200, sleep(10), rules()), |_| {});
         let lives = &last.memory_course.lives;
         assert_eq!(lives.len() > 2, most.is_some(), "{most:?}: {lives:?}");
-        for life in lives.iter().filter(|life| life.points.len() > 2) {
-            let (first, end) = (life.points[0], life.points[life.points.len() - 1]);
-            // A reading is of a moment after the tasks that were told by then.
-            let tasks = (end.tasks - first.tasks).max(1);
-            let each = (end.rss_bytes - first.rss_bytes) / tasks;
-            assert!((BYTES / 2..BYTES * 2).contains(&each), "{most:?}: {each} bytes for each of {tasks} tasks");
+        let mut courses = 0;
+        for life in lives {
+            let (Some(first), Some(end)) = (life.points.first(), life.points.last()) else { continue };
+            let tasks = end.tasks - first.tasks;
+            // A reading is of a moment after the tasks that were told by then: with few of them that counts.
+            if tasks >= 20 {
+                courses += 1;
+                let each = (end.rss_bytes - first.rss_bytes) / tasks;
+                assert!((BYTES / 2..BYTES * 2).contains(&each), "{most:?}: {each} bytes for each of {tasks} tasks");
+            }
         }
-        let highest = lives.iter().flat_map(|life| &life.points).map(|point| point.rss_bytes).max().unwrap();
-        assert_eq!(highest < 100 * BYTES, most.is_some(), "{most:?}: {highest}");
+        assert!(courses > 0, "{most:?}: {lives:?}");
+        // What a worker has without any task is the machine's affair.
+        let grown = lives.iter().filter_map(|life| {
+            let highest = life.points.iter().map(|point| point.rss_bytes).max()?;
+            Some(highest - life.points.iter().map(|point| point.rss_bytes).min()?)
+        });
+        let most_grown = grown.max().unwrap();
+        assert_eq!(most_grown < 100 * BYTES, most.is_some(), "{most:?}: {most_grown}");
     }
 }

@@ -154,12 +154,15 @@ fn one_that_goes_a_moment_later_is_none() {
 
 #[test]
 fn a_fork_server_that_does_not_go_is_left_behind_and_another_one_takes_its_place() {
-    let setting = Setting { fork_server: true, start_timeout: Duration::from_millis(300), ..process(2) };
+    let setting = Setting { fork_server: true, start_timeout: Duration::from_secs(1), ..process(2) };
     let running = setting.tasks(100, sleep(60), rules()).start();
     let story = running.until("it works", |story| !story.records.is_empty());
     let pid = story.fork_servers[0].0;
+    // However long it takes to keep it, there is work for another one.
+    running.command(Command::Pause);
     let kept = Kept::new(pid);
     kill(pid, Signal::STOP);
+    running.command(Command::Resume);
     let story = running.finish();
     assert_eq!((story.state, story.counts.succeeded), (Some(RunState::Finished), 100), "{:?}", story.notes);
     assert_eq!(story.fork_servers.len(), 2, "{:?}", story.notes);

@@ -17,9 +17,19 @@ def shared(name, how=""):
     memory = shared_memory.SharedMemory(create=True, size=1000, name="%s_%d" % (name, os.getpid()))
     memory.close()
     if how == "dies":
+        meet()
         os.kill(os.getpid(), signal.SIGKILL)
     if how == "hangs":
         time.sleep(60)
+
+def meet():
+    """Waits for the other task. An executor ends the other worker when one dies, and CPython tells its tracker of a segment
+    only after it is made: one that is ended in between leaves it for ever, with nobody else in sight."""
+    open("%s.%d" % (__file__, os.getpid()), "w").close()
+    limit = time.monotonic() + 60
+    while sum(name.startswith("left.py.") for name in os.listdir(os.path.dirname(__file__))) < 2:
+        assert time.monotonic() < limit, "the other task does not come"
+        time.sleep(0.002)
 
 def thread(n):
     threading.Thread(target=time.sleep, args=(120,)).start()

@@ -77,6 +77,7 @@ fn workload(python: &Python, function: &str, more: &str, engines: &str) -> Workl
     folder
 }
 
+const TEN: &str = "args: { n: { index } }, count: 10";
 const TWENTY: &str = "args: { n: { index } }, count: 20";
 
 fn notes(told: &Told) -> String {
@@ -103,15 +104,15 @@ fn results_are_those_of_our_own_engines_whatever_the_calls_and_start_methods() {
             }
             arms.extend(["apply", "map"].map(|submit| format!("kind: ppe, submit: {submit}, chunksize: 3")));
             arms.push("kind: mp_process, submit: apply".to_owned());
-            arms.push("kind: mp_pool, max_tasks_per_child: 4".to_owned());
+            arms.push("kind: mp_pool, max_tasks_per_child: 2".to_owned());
         }
         let entries: Vec<String> =
             arms.iter().enumerate().map(|(place, arm)| format!("{{ name: a{place}, {arm}, workers: 2 }}")).collect();
-        let folder = workload(python, "work", TWENTY, &format!("{}, {{ kind: pool, workers: 2 }}", entries.join(", ")));
+        let folder = workload(python, "work", TEN, &format!("{}, {{ kind: pool, workers: 2 }}", entries.join(", ")));
         let ours = run(&folder, "pool");
         for (place, arm) in arms.iter().enumerate() {
             let told = run(&folder, &format!("a{place}"));
-            assert_eq!(told.count("succeeded"), 20, "{python:?} {arm}: {:?}", told.run["failures"]);
+            assert_eq!(told.count("succeeded"), 10, "{python:?} {arm}: {:?}", told.run["failures"]);
             assert_eq!(told.hash(), ours.hash(), "{python:?} {arm}");
             assert!(!waits_for_ever(&told), "{python:?} {arm}: {}", notes(&told));
             assert!(told.run["wall_s"].as_f64().unwrap() > 0.0);
@@ -120,7 +121,7 @@ fn results_are_those_of_our_own_engines_whatever_the_calls_and_start_methods() {
             assert!(cpu > 0.0, "{python:?} {arm}: each worker has its CPU time");
             let starts = told.run["worker_starts"].as_u64().unwrap();
             match () {
-                () if arm.contains("mp_process") => assert_eq!(starts, 20, "{python:?} {arm}"),
+                () if arm.contains("mp_process") => assert_eq!(starts, 10, "{python:?} {arm}"),
                 () if arm.contains("max_tasks") => assert!(starts >= 5, "{python:?} {arm}: {starts}"),
                 () => assert!((1..=2).contains(&starts), "{python:?} {arm}: {starts}"),
             }
@@ -132,7 +133,10 @@ fn results_are_those_of_our_own_engines_whatever_the_calls_and_start_methods() {
 #[test]
 fn a_worker_that_dies_is_waited_for_for_ever_by_a_pool_breaks_an_executor_and_costs_its_task_elsewhere() {
     for python in pythons() {
-        for dies in ["killed", "segfault", "vanish_ok"] {
+        // In what way it dies is not the affair of the version: those at both ends see each.
+        let ends = python.version == pythons()[0].version || python.version == newest().version;
+        let ways: &[&str] = if ends { &["killed", "segfault", "vanish_ok"] } else { &["killed"] };
+        for dies in ways {
             let call = format!("py01_worker_dies:{dies}");
             let fine = "args: { i: { index } }, count: 6";
             let tasks = [("dies", call.as_str(), ""), ("fine", "py01_worker_dies:fine", fine)];
@@ -353,7 +357,7 @@ fn a_caller_that_gives_up_leaves_its_worker_busy() {
 #[test]
 fn the_program_sees_nothing_of_the_shim_and_a_sitecustomize_of_its_own_is_run() {
     for python in pythons() {
-        let folder = workload(python, "sees", "args: { n: { index } }, count: 4", "{ kind: pool }");
+        let folder = workload(python, "sees", "args: { n: { index } }, count: 2", "{ kind: pool }");
         std::fs::create_dir(folder.path("site")).unwrap();
         let own = "import os\nos.environ['FROM_SITECUSTOMIZE'] = 'yes'\n";
         std::fs::write(folder.path("site/sitecustomize.py"), own).unwrap();
@@ -369,7 +373,7 @@ fn the_program_sees_nothing_of_the_shim_and_a_sitecustomize_of_its_own_is_run() 
                 let mut command = folder.run(kind, &["--format", "json"]);
                 command.env("PYTHONPATH", folder.path("site")).env("EXPECTED", folder.path("site"));
                 let run = only_run(&command.output().unwrap());
-                assert_eq!(run["tasks"]["succeeded"], 4, "{python:?} {kind} {method}: {:?}", run["failures"]);
+                assert_eq!(run["tasks"]["succeeded"], 2, "{python:?} {kind} {method}: {:?}", run["failures"]);
             }
         }
     }

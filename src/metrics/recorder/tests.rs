@@ -363,6 +363,8 @@ proptest! {
             succeed(&mut recorder, start + service, *slot, now, &[record(index, start, *service)]);
             now = start + service;
             recorder.event(at(now), &exited(worker, 1, cpu(*service as u32)));
+            // No gap in what the engine tells: the end would wait for the word of who may have stopped the program.
+            recorder.stalls.alive(at(now));
         }
         let count = tasks.len() as u64;
         recorder.state(at(now), &view(RunState::Finished, counts(count, 0, 0), &[]));

@@ -46,7 +46,7 @@ impl Repeated<'_> {
     fn of_typed(&self, again: &Again) -> String {
         let words = printing(&again.words);
         let with = if again.piped { format!(", with its items in {ITEMS}") } else { String::new() };
-        let look = Repeated { name: "-", given: None, ..*self }.command(true);
+        let look = Repeated { name: "-", ..*self }.command(true);
         format!("To look for it again{with}:\n  {} | {}\n", shell::join(&words), shell::join(&look))
     }
 
@@ -56,11 +56,13 @@ impl Repeated<'_> {
         // What looks like an option is none behind its folder.
         let folder = if self.name.starts_with('-') && !source::is_standard_input(self.name) { "./" } else { "" };
         let name = format!("{folder}{}", self.name);
+        // As it was called.
+        let program = self.given.and_then(|(again, _)| again.words.first()).map_or("poolscope", String::as_str);
         let mut command = match self.wanted {
-            Wanted::Edge(goal) => words(&["poolscope", "tune", &name, "--target", &goal.to_string()]),
+            Wanted::Edge(goal) => words(&[program, "tune", &name, "--target", &goal.to_string()]),
             Wanted::Sweep(fields) => {
                 let fields = fields.iter().flat_map(|field| ["--sweep".to_owned(), field.to_string()]);
-                words(&["poolscope", "sweep", &name]).into_iter().chain(fields).collect()
+                words(&[program, "sweep", &name]).into_iter().chain(fields).collect()
             }
         };
         if *self.wanted == Wanted::Edge(Goal::Knee) {

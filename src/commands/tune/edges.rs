@@ -106,7 +106,7 @@ impl Tuner<'_> {
         let (low, high) = bracket.ends();
         let at = |size: f64| units::duration(Duration::from_secs_f64(size));
         let words = match (low, high, self.was_ended()) {
-            (None, None, true) => return Err(Halt::Ended),
+            (None, None, true) => "until then: no size has told".to_owned(),
             (Some(low), Some(high), true) => {
                 format!("until then: break-even between {} and {} a task", at(low), at(high))
             }

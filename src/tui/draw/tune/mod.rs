@@ -191,8 +191,8 @@ fn draw_arm(
         Err(none) => Some(none.to_string()),
     };
     let earlier = earlier(scene.view, pane.arm);
-    let extra: Vec<String> =
-        fit.into_iter().chain(trail_of(tuning).filter(|_| !marked)).chain(earlier).take(free).collect();
+    let extra = earlier.into_iter().chain(fit).chain(trail_of(tuning).filter(|_| !marked));
+    let extra: Vec<String> = extra.take(free).collect();
     let mut next = 1 + lines;
     for words in extra {
         put(buf, row(area, next), span(format!(" {}", text::fit(&words, room(area))), theme.dim));

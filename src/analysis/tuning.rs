@@ -4,7 +4,7 @@
 //! Pure; runs nothing.
 
 pub(crate) mod arms;
-pub(crate) mod found;
+pub mod found;
 pub mod goal;
 pub mod target;
 pub(crate) mod trail;

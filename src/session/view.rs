@@ -54,19 +54,20 @@ pub struct SessionView {
     /// What the sweep under way, or the last one, looks for; `None` where that is no target.
     pub target: Option<Target>,
     /// What was found for each target that was looked for, oldest first.
-    pub(crate) answers: Arc<Vec<Answer>>,
+    pub answers: Arc<Vec<Answer>>,
 }
 
 /// What was found for a target by a sweep that is over.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Answer {
-    pub(crate) target: Target,
+pub struct Answer {
+    /// What was looked for.
+    pub target: Target,
     /// Indices into [`SessionView::arms`], with what was found for each.
-    pub(crate) found: Vec<(usize, Found)>,
+    pub found: Vec<(usize, Found)>,
     /// The arm to use, where there are several.
-    pub(crate) best: Option<usize>,
+    pub best: Option<usize>,
     /// Whether it was ended before it was through.
-    pub(crate) ended: bool,
+    pub ended: bool,
 }
 
 impl SessionView {

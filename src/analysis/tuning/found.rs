@@ -7,30 +7,30 @@ use crate::analysis::percentiles;
 
 /// What was found for a target.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Found {
+pub struct Found {
     /// The count to use; where none meets the limit, the one that comes closest.
-    pub(crate) workers: Option<u32>,
+    pub workers: Option<u32>,
     /// Whether it does what is wanted; `None` where that cannot be told.
-    pub(crate) met: Option<bool>,
+    pub met: Option<bool>,
     /// A sentence with its reason.
-    pub(crate) why: String,
+    pub why: String,
     /// The figure that the limit is about, of that count; `None` where there is no limit, or no figure.
-    pub(crate) distance: Option<Distance>,
+    pub distance: Option<Distance>,
     /// Whether it rests on suspect runs.
-    pub(crate) suspect: bool,
+    pub suspect: bool,
 }
 
 /// A figure and its limit, in the same unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Distance {
+pub struct Distance {
     /// Of the sojourn the median over the runs, of memory the highest.
-    pub(crate) value: f64,
+    pub value: f64,
     /// It is to be lower.
-    pub(crate) limit: f64,
+    pub limit: f64,
     /// Name of the figure: `sojourn_p99`, `peak_pss`.
-    pub(crate) metric: &'static str,
+    pub metric: &'static str,
     /// `s` or `bytes`.
-    pub(crate) unit: &'static str,
+    pub unit: &'static str,
 }
 
 impl Distance {
@@ -50,7 +50,7 @@ impl Distance {
 
     /// How many times the limit it is.
     #[must_use]
-    pub(crate) fn ratio(&self) -> f64 {
+    pub fn ratio(&self) -> f64 {
         self.value / self.limit
     }
 }

@@ -25,7 +25,7 @@ use crate::commands::{ExitReason, consent, leave, python, write};
 use crate::report::clean;
 use crate::report::ending::Ending;
 use crate::report::text::TextOptions;
-use crate::report::tune::{Outcome, TuneResults, TuneStep, json, text};
+use crate::report::tune::{Outcome, TuneResults, TuneStep, json, markdown, text};
 use crate::session::conductor::SessionSpec;
 use crate::session::view::{ArmView, SessionCommand, SessionView};
 use crate::workload::model::{EngineSpec, Workload};
@@ -69,6 +69,8 @@ pub(crate) fn execute(arguments: &TuneArgs) -> anyhow::Result<ExitReason> {
     let on_page = place.is_standard() && output.format == ResultFormat::Text;
     let text = if output.format == ResultFormat::Json {
         json::text(&results)
+    } else if output.format == ResultFormat::Markdown {
+        markdown::text(&results)
     } else {
         let colour = write::colored_stdout(output.color) && place.is_standard();
         let text =
@@ -129,11 +131,13 @@ fn prepared<'a>(arguments: &'a TuneArgs, stage: &'a mut dyn Stage) -> Prepared<(
         );
         return Err(ExitReason::BadInput);
     }
-    if !matches!(output.format, ResultFormat::Text | ResultFormat::Json)
+    if !matches!(output.format, ResultFormat::Text | ResultFormat::Json | ResultFormat::Markdown)
         || output.events.is_some()
         || output.trace.is_some()
     {
-        write::say("error: tune has --format text and json, and no --events or --trace; sweep and compare have them");
+        write::say(
+            "error: tune has --format text, json and markdown, and no --events or --trace; sweep and compare have them",
+        );
         return Err(ExitReason::BadInput);
     }
     let (source, workload) = prepare::source_and_workload(file, changes, output.color)?;

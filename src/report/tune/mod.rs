@@ -1,9 +1,10 @@
-//! What a search for settings has found, with each of its steps, as text and as JSON.
+//! What a search for settings has found, with each of its steps, as text, as JSON and as Markdown.
 //!
 //! Nothing in here recommends: what follows from the figures is said by `analysis::tuning` and by who searched.
 
 pub(crate) mod answers;
 pub(crate) mod json;
+pub(crate) mod markdown;
 pub(crate) mod text;
 
 use std::sync::Arc;

@@ -47,6 +47,22 @@ fn each_step_has_its_reason_and_the_end_its_settings() {
 }
 
 #[test]
+fn the_same_for_comments_and_wikis() {
+    let page = markdown::text(&results());
+    for words in [
+        "target: p99&lt;20ms",
+        "**SUSPECT USE pool with 2 workers**",
+        "as options: --set engines.0.workers=2",
+        "| 2 | pool ×2 | 100/s ±4.97 | p99 12.0 ms | 3 | 1 | more than 1 |",
+        "4 counted runs, 1 of them SUSPECT",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let aborted = TuneResults { outcome: None, ending: Ending::Stopped(None), ..results() };
+    assert!(markdown::text(&aborted).contains("**Aborted: stopped on request**"));
+}
+
+#[test]
 fn the_same_for_programs() {
     let document: serde_json::Value = serde_json::from_str(&json::text(&results())).unwrap();
     assert_eq!((&document["schema"], &document["runs"]), (&"poolscope.tune/1".into(), &4.into()));

@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::analysis::tuning::goal::Goal;
 use crate::analysis::tuning::target::Percentile;
 use crate::session::view::{ArmView, SessionView, SweepCounts};
+use crate::tui::format;
 use crate::tui::keys::Action;
 use crate::tui::line_edit::LineEdit;
 use crate::tui::search::Wanted;
-use crate::tui::tune;
 use crate::workload::model::{Arrivals, Dimension, EngineKind, Work};
 use crate::workload::sweep;
 use crate::workload::units::{format_duration, format_size};
@@ -49,7 +49,7 @@ impl GoalLine {
     #[must_use]
     pub(crate) fn new(asks: Asks, view: &SessionView, arm: &ArmView, last: Option<&str>) -> Self {
         let mut offers = match asks {
-            Asks::Goal => goals(arm, tune::tasks(view)),
+            Asks::Goal => goals(arm, format::tasks_of_a_run(view)),
             Asks::Sweep => sweeps(view),
         };
         if let Some(last) = last.filter(|last| !offers.iter().any(|(text, _)| text == last)) {
@@ -189,7 +189,7 @@ fn sweeps(view: &SessionView) -> Vec<(String, String)> {
     if let Arrivals::Open(open) = &workload.arrivals
         && let [stage] = open.stages.as_slice()
     {
-        let at = |share: f64| crate::tui::format::rate(stage.rate * share);
+        let at = |share: f64| format::rate(stage.rate * share);
         offer(&format!("rate={}/s,{}/s,{}/s", at(0.5), at(1.0), at(1.5)), "the rate of the arrivals");
     }
     offers

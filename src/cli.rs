@@ -164,8 +164,8 @@ pub struct ChangeArgs {
     /// Run a file that others may change and that contains commands
     #[arg(long)]
     pub allow_exec: bool,
-    /// Longest time, e.g. 2h: a single run, such as a batch, is ended then; several that must take longer together are refused
-    /// (without it, those beyond 10min)
+    /// Longest time, e.g. 2h: a single run, such as a batch, is ended then, and so is the search of tune; several runs that must
+    /// take longer together are refused (without it, those beyond 10min)
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub max_time: Option<Duration>,
     /// Run a plan beyond the safety limits

@@ -216,6 +216,35 @@ fn a_sweep_finds_the_count_and_ends_with_it() {
 }
 
 #[test]
+fn what_was_found_for_a_target_stays_when_another_one_is_looked_for() {
+    let mut session = open();
+    let sweep = |target: &str| {
+        let counts = SweepCounts::For(target.parse().unwrap());
+        SessionCommand::Sweep(Sweep { arms: vec![0], counts, groups: Vec::new(), runs: 1, show_best: false })
+    };
+    send(&session, sweep("max<1us"));
+    until(&mut session, "it runs", |view| view.arms[0].live);
+    // It is ended before it was through.
+    send(&session, SessionCommand::Stop);
+    until(&mut session, "it is over", |view| view.phase.is_over());
+    let through = |view: &SessionView| view.answers.iter().filter(|answer| !answer.ended).count();
+    for (target, answers) in [("memory<1KiB", 1), ("max<1h", 2)] {
+        send(&session, sweep(target));
+        settle_after(&mut session, |view| through(view) == answers);
+    }
+    let view = session.handle.view.borrow().clone();
+    let told: Vec<_> = view
+        .answers
+        .iter()
+        .filter(|answer| !answer.ended)
+        .map(|answer| (answer.target.to_string(), answer.found[0].1.workers, answer.found[0].1.met))
+        .collect();
+    let wanted = [("memory<1KiB", Some(1), Some(false)), ("max<1h", Some(1), Some(true))];
+    assert_eq!(told, wanted.map(|(target, workers, met)| (target.to_owned(), workers, met)));
+    assert!(view.answers.iter().all(|answer| answer.found.len() == 1), "one arm was asked for");
+}
+
+#[test]
 fn given_counts_are_tried_in_turn() {
     let mut session = open();
     send(

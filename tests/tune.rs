@@ -52,9 +52,44 @@ fn a_limit_that_cannot_be_met_is_said() {
     let file = file(NAPS);
     let document = tune(path(&file), "p50<1ms", &["--engine", "process"]);
     assert_eq!(document["result"]["met"], false, "{document}");
-    assert!(document["result"]["words"].as_str().unwrap().contains("NOT MET"), "{document}");
+    let result = &document["result"];
+    let words = result["words"].as_str().unwrap();
+    assert!(words.contains("NOT MET") && words.contains("times the limit"), "{document}");
+    let figure = &result["figure"];
+    assert_eq!((&figure["metric"], &figure["unit"]), (&"sojourn_p50".into(), &"s".into()), "{document}");
+    assert!(figure["ratio"].as_f64().unwrap() > 5.0 && figure["limit"].as_f64() == Some(0.001), "{document}");
     let document = tune(path(&file), "memory<1KiB", &[]);
-    assert_ne!(document["result"]["met"], true, "{document}");
+    let result = &document["result"];
+    assert_eq!((&result["met"], &result["workers"]), (&false.into(), &1.into()), "{document}");
+    assert_eq!(result["figure"]["metric"], "peak_pss", "{document}");
+}
+
+#[test]
+fn a_budget_is_of_the_whole_search_and_what_is_known_then_is_told_with_runs_that_add_up() {
+    let file = file(NAPS);
+    let arguments = ["tune", path(&file), "--quiet", "--format", "json"];
+    // One worker takes 240 ms a run: there is no time for all counts.
+    let output =
+        run(&[&arguments[..], &["--target", "p50<1ms", "--engine", "process", "--max-time", "700ms"]].concat());
+    let document = json_after(&output, 3);
+    assert!(document["aborted_because"].as_str().unwrap().contains("--max-time"), "{document}");
+    assert_eq!((&document["result"]["met"], tried(&document)[0]), (&Value::Null, "process ×1"), "{document}");
+    let sum =
+        |what: &str| document["steps"].as_array().unwrap().iter().map(|step| step[what].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(document["runs"].as_u64(), Some(sum("runs")));
+    assert_eq!(document["suspect_runs"].as_u64(), Some(sum("suspect_runs")));
+    // Worker counts that are compared are told, however far it came.
+    let unequal = "break-even --repeats 1 --max-time 1500ms --set engines.1.workers=3";
+    let output = run(&[&arguments[..], &["--target"], &unequal.split(' ').collect::<Vec<_>>()].concat());
+    let document = json_after(&output, 3);
+    let result = &document["result"];
+    assert_eq!((&result["compared"][0]["workers"], &result["compared"][1]["workers"]), (&2.into(), &3.into()));
+    let why = result["why"].as_str().unwrap();
+    assert!(
+        why.contains("pool ×2") && why.contains("process ×3") && why.contains("worker counts differ"),
+        "{document}"
+    );
+    assert!(text(&output.stderr).contains("warning: pool ×2 and process ×3 are compared as they are"));
 }
 
 #[test]
@@ -71,12 +106,17 @@ fn a_chunk_that_keeps_workers_from_their_work_is_found() {
 
 #[test]
 fn what_is_no_target_is_refused_before_anything_starts() {
+    let seedless = file(&NAPS.replace("seed: 1\n", ""));
     let (naps, command) =
         (file(NAPS), file("version: 1\ntasks: [{ name: x, kind: command, command: [\"true\"], count: 2 }]\n"));
     for (arguments, words) in [
         (&["tune", path(&naps), "--target", "p99<250"][..], "a duration with a unit"),
         (&["tune", path(&naps), "--workers", "3"], "tune finds the number of workers"),
         (&["tune", path(&naps), "--engine", "poool"], "no engine \"poool\""),
+        (&["tune", path(&naps), "--target", "p99<1s"], "24 tasks a run are too few, it takes 200"),
+        (&["tune", path(&naps), "--max-time", "1ms"], "the budget of the whole search"),
+        (&["tune", path(&naps), "--target", "knee", "--workers", "1..3"], "one number of workers"),
+        (&["tune", path(&seedless), "--target", "knee"], "--set seed=1 gives a file a seed"),
         (&["tune", path(&command), "--target", "break-even"], "each needs a service_time"),
     ] {
         let output = run(arguments);

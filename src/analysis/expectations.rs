@@ -4,7 +4,8 @@
 //! it holds where the whole 95 % interval lies on the right side of the limit, fails where all of it lies on the wrong one,
 //! and is too noisy to say otherwise. The interval is that of the mean of logarithms over the runs (of ratios of paired runs
 //! where another arm is the limit), looked at as the verdicts are; several such questions are corrected for being several
-//! (Holm), so that the chance of any wrong answer among them is 5 %.
+//! (Holm), so that the chance of any wrong answer among them is 5 %. A percentile of too few tasks is told and not judged
+//! ([`percentiles`]): that is too noisy to say, whatever it is.
 
 mod figure;
 mod same;
@@ -12,6 +13,7 @@ mod same;
 use std::cmp::Ordering;
 
 use crate::analysis::inference::{Inference, Looks, infer};
+use crate::analysis::percentiles;
 use crate::analysis::verdict::{ALPHA, Counted, OfRound, P, Pairs, pairs};
 use crate::engine::event::RunState;
 use crate::metrics::snapshot::Snapshot;
@@ -174,6 +176,10 @@ fn of_arm(expectation: &Expectation, name: &str, arms: &[ArmFacts<'_>], around: 
         return without(Judgement::Skipped(format!("not here: {condition}")));
     }
     let Test::Compared(op, limit) = &expectation.test else { return without(Judgement::Holds) };
+    let than = match limit {
+        Limit::Than(than, _) => Some(than.as_str()),
+        _ => None,
+    };
     if around.sharing_cores && expectation.needs_an_interval() {
         return without(Judgement::NotMeasured("the arms shared the cores".to_owned()));
     }
@@ -217,11 +223,12 @@ fn of_arm(expectation: &Expectation, name: &str, arms: &[ArmFacts<'_>], around: 
     if judged.is_empty() {
         return without(Judgement::NotMeasured("in no round was there a run of both".to_owned()));
     }
+    let few = [Some(arm), than.and_then(find)].into_iter().flatten().find_map(|arm| too_few(expectation, arm));
     let blank = blank(expectation, name, Judgement::Holds);
     if !expectation.needs_an_interval() {
         return Answer { checked: counted(blank, *op, &judged), p: None };
     }
-    match limit {
+    let answer = match limit {
         // Where something is 0 there is no ratio.
         Limit::Than(..) if !are_ratios(&judged) => {
             let limit = judged.iter().map(|(_, limit)| limit).sum::<f64>() / judged.len() as f64;
@@ -234,7 +241,20 @@ fn of_arm(expectation: &Expectation, name: &str, arms: &[ArmFacts<'_>], around: 
             let limit = judged.first().map_or(f64::NAN, |(_, limit)| *limit);
             scattered(blank, *op, &judged, limit, around.looks)
         }
+    };
+    match few {
+        None => answer,
+        // What is not judged is no question.
+        Some(why) => Answer { checked: Checked { judgement: Judgement::TooNoisy(why), ..answer.checked }, p: None },
     }
+}
+
+/// Why a percentile of an arm is not judged, where its runs have too few tasks.
+fn too_few(expectation: &Expectation, arm: ArmFacts<'_>) -> Option<String> {
+    let whole = arm.counted.runs.iter().filter(|run| run.state == RunState::Finished);
+    let (percentile, tasks) =
+        whole.filter_map(|run| figure::percentile(expectation, run)).min_by_key(|(_, tasks)| *tasks)?;
+    percentiles::too_few(tasks, percentile).then(|| percentiles::why_not(tasks, percentile))
 }
 
 /// A figure of one run.

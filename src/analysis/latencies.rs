@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::analysis::inference::{Inference, Looks, infer};
+use crate::analysis::percentiles;
 use crate::analysis::verdict::{Counted, Finding, OfRound, P, Pairs, pairs};
 use crate::engine::event::RunState;
 use crate::metrics::snapshot::Snapshot;
@@ -36,14 +37,11 @@ pub(crate) struct LatencyVerdict {
     pub(crate) pairs: usize,
     /// Of these, with a suspect run.
     pub(crate) suspect: usize,
-    /// Tasks of a run, where they are too few for this percentile: nothing is found then.
+    /// Tasks of a run, where they are too few for this percentile ([`percentiles`]): nothing is found then.
     pub(crate) too_few: Option<u64>,
     /// What follows: faster is a shorter time.
     pub(crate) finding: Finding,
 }
-
-/// Tasks of a run that are to lie beyond a percentile that is judged: with fewer it is the longest of them, or next to it.
-const BEYOND: f64 = 2.0;
 
 /// Name of a latency, in reports.
 #[must_use]
@@ -96,7 +94,7 @@ fn compare(
         let Pairs { pairs, .. } = pairs(&figures(reference), &figures(counted), |figure| figure.seconds.is_some());
         let suspect = pairs.iter().filter(|(one, other)| one.suspect || other.suspect).count();
         let fewest = pairs.iter().map(|(one, other)| one.tasks.min(other.tasks)).min();
-        let too_few = fewest.filter(|tasks| *tasks as f64 * (1.0 - percentile / 100.0) < BEYOND - 1e-9);
+        let too_few = fewest.filter(|tasks| percentiles::too_few(*tasks, percentile));
         let pairs: Vec<(f64, f64)> =
             pairs.iter().filter_map(|(one, other)| Some((one.seconds?, other.seconds?))).collect();
         let over = |of: fn(f64, f64) -> f64| -> Option<Inference> {

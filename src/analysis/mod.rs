@@ -12,6 +12,7 @@ pub mod inference;
 pub(crate) mod latencies;
 pub(crate) mod leak;
 pub(crate) mod lints;
+pub(crate) mod percentiles;
 pub mod precision;
 pub(crate) mod rank_test;
 pub(crate) mod ranking;

@@ -4,6 +4,7 @@
 //! Pure; runs nothing.
 
 pub(crate) mod arms;
+pub mod found;
 pub mod goal;
 pub mod target;
 pub(crate) mod trail;
@@ -290,7 +291,9 @@ impl Tuning {
         format!("{}{}", if self.is_suspect() { "SUSPECT " } else { "" }, self.plain_headline())
     }
 
-    fn plain_headline(&self) -> String {
+    /// The same without the mark.
+    #[must_use]
+    pub(crate) fn plain_headline(&self) -> String {
         let highest = tried(&self.points).next_back().map(|point| point.workers);
         match (self.advice, highest) {
             (Advice::Rising { best }, _) if tried(&self.points).count() == 1 => {

@@ -8,20 +8,27 @@ use crate::cli::{ChangeArgs, Output};
 pub(super) const AFTER: &str = "\
 Targets:
   throughput      the smallest count whose lower 95 % bound is within 5 % of the best
-  p99<250ms       the smallest count whose sojourn stays below that (p50 p90 p95 p99 max)
-  memory<2GiB     the fastest count whose peak of memory (PSS) stays below that
+  p99<250ms       the smallest count whose sojourn stays below that (p50 p90 p95 p99 max); p50 takes
+                  4 tasks a run, p90 20, p95 40, p99 200, max any number
+  memory<2GiB     as throughput, of the counts whose memory stays below that: the highest sum of all
+                  workers' memory (PSS, with that of what they are forked from) in any counted run
   break-even      the size of a task at which a pool is no more than 5 % faster than a process
                   for each: all tasks of the file are given that size (kinds cpu and sleep)
   knee            the rate of arrivals beyond which the queue grows for as long as they come;
-                  the file's own arrivals are replaced (poisson, or constant where they are)
-Where no count meets a limit, that is the answer, and the exit code is 0.
+                  the file's own arrivals are replaced (poisson, which takes a seed, or constant
+                  where they are)
+Where no count meets a limit, that is the answer, with the count that comes closest and how far it is
+from the limit, and the exit code is 0. --max-time is the budget of the whole search: nothing is begun
+that does not fit into what is left, what runs then is ended, and what is known until then is told
+(exit code 3). break-even compares the arms with the counts of the file; --workers N gives both one.
 Work that has items is done for real: how often is asked for first (--yes for scripts).
 
 Examples:
   poolscope tune io-wait                               how many workers, in the fewest runs
   poolscope tune my.yaml --target 'p99<250ms' --engine pool
   poolscope tune my.yaml --target 'memory<2GiB' --also chunksize,start_method,engine
-  poolscope tune my.yaml --target break-even           from which size on is a process worth it?
+  poolscope tune my.yaml --target break-even --workers 4
+                                                       from which size on is a process worth it?
   poolscope tune my.yaml --target knee --format json   schema poolscope.tune/1";
 
 /// What `tune` tries beside worker counts.

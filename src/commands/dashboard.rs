@@ -1,5 +1,6 @@
 //! `poolscope` and `poolscope FILE`: the dashboard; without a terminal the same as `compare`.
 
+mod again;
 mod catalogue;
 mod kept;
 mod past;
@@ -150,6 +151,7 @@ fn prepared(arguments: &DashboardArgs, given: Option<Given>) -> Prepared<Offer> 
         return Ok(Offer { catalogue: catalogue::catalogue(&platform, changes), platform, named: None, origin: None });
     };
     let typed = given.as_ref().is_some_and(|given| given.typed);
+    let again = given.as_ref().map(|given| given.again.clone());
     let (source, workload) = match given {
         Some(given) => (given.source, given.workload),
         None => prepare::source_and_workload(file, changes, *color)?,
@@ -161,7 +163,7 @@ fn prepared(arguments: &DashboardArgs, given: Option<Given>) -> Prepared<Offer> 
         entry.source = TYPED.to_owned();
     }
     let named = catalogue::offer(&mut catalogue, entry, &source);
-    let origin = Some(Origin { entry: named, source, workload, changes: changes.clone() });
+    let origin = Some(Origin { entry: named, source, workload, changes: changes.clone(), again, typed });
     Ok(Offer { platform, catalogue, named: Some(named), origin })
 }
 

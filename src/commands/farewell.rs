@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::analysis::silence;
+use crate::analysis::tuning::found::Found;
 use crate::cli::{ChangeArgs, DashboardArgs};
 use crate::commands::{ExitReason, drive, headless, measured, write};
 use crate::report::sweep::SweptArm;
+use crate::report::tune::answers::Answered;
 use crate::report::{self, ascii, shell};
 use crate::session::stream::SharedStream;
-use crate::session::view::{ArmView, Mode, SessionView};
+use crate::session::view::{Answer, ArmView, Mode, SessionView};
 use crate::tui::Measured;
 use crate::workload::model::Work;
 use crate::workload::source;
@@ -59,6 +61,7 @@ pub(super) fn say(
         text.push_str("\nWorker counts that were tried\n");
         text.push_str(&report::sweep::text::counts(&swept, options));
     }
+    text.push_str(&answers(view, options));
     let text = if look.ascii { ascii::text(&text) } else { write::shown_on(&text, true) };
     let again = format!("{}{}", repeat.lines(view, &measured.opened_with), notes(view, repeat.again.is_some()));
     // A terminal that is gone takes nothing, which is no loss.
@@ -80,6 +83,21 @@ fn swept(view: &SessionView) -> Vec<SweptArm> {
         partial: measured::partial(view, arm).map(|partial| (arm.measured, partial)),
     };
     tried.map(arm).collect()
+}
+
+/// What was found for each target that was looked for, with its reason; nothing where none was.
+fn answers(view: &SessionView, options: report::text::TextOptions) -> String {
+    let several = |answer: &Answer| answer.found.len() > 1;
+    let of_arm = |answer: &Answer, (index, found): &(usize, Found)| Answered {
+        arm: view.arms.get(*index).filter(|_| several(answer)).map(|arm| arm.spec.name.clone()),
+        words: found.words(answer.target),
+        why: found.why.clone(),
+        met: found.met,
+        is_best: answer.best == Some(*index),
+        ended: answer.ended,
+    };
+    let all = view.answers.iter().flat_map(|answer| answer.found.iter().map(move |found| of_arm(answer, found)));
+    report::tune::answers::render(&all.collect::<Vec<_>>(), options)
 }
 
 /// What is to be known of the user's own programs: that what they wrote is gone, and why they may not have answered.
@@ -315,6 +333,34 @@ mod tests {
         let told = repeat.lines(&view, &[before + 2]);
         assert!(told.contains("--workers 4 --count 9 -- x --workers 5"), "as it was: {told}");
         assert!(told.contains("tried:\n  poolscope try --count 9 --workers 1,2,4"), "{told}");
+    }
+
+    #[test]
+    fn what_every_search_for_a_target_has_found_is_told() {
+        let mut view = fixture::tuned();
+        assert_eq!(answers(&view, report::text::TextOptions::default()), "");
+        let found = |met, why: &str| Found { workers: Some(4), met, why: why.to_owned(), ..Found::default() };
+        let answer = |target: &str, found: Vec<(usize, Found)>, best, ended| Answer {
+            target: target.parse().unwrap(),
+            found,
+            best,
+            ended,
+        };
+        let suspect = Found { suspect: true, ..found(Some(true), "below the limit") };
+        view.answers = Arc::new(vec![
+            answer("p99<40ms", vec![(0, found(Some(false), "none meets it")), (1, suspect)], Some(1), false),
+            answer("memory<2GiB", vec![(0, found(None, "not told apart"))], None, true),
+        ]);
+        let told = answers(&view, report::text::TextOptions::default());
+        for words in [
+            "pool, p99<40ms IS NOT MET, 4 comes closest",
+            "why: none meets it",
+            "process, SUSPECT p99<40ms: USE 4, the faster engine",
+            "why: below the limit",
+            "memory<2GiB: 4 is the best so far; ended before it was through",
+        ] {
+            assert!(told.contains(words), "{words}: {told}");
+        }
     }
 
     #[test]

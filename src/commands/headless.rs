@@ -303,7 +303,8 @@ impl Judged for tune::TuneResults {
     }
 
     fn suspect(&self) -> Vec<String> {
-        (self.suspect > 0).then(|| format!("{} runs of it", self.suspect)).into_iter().collect()
+        let suspect = Self::suspect(self);
+        (suspect > 0).then(|| format!("{suspect} runs of it")).into_iter().collect()
     }
 
     fn unsuccessful(&self) -> u64 {
@@ -329,7 +330,7 @@ fn with_lost_items(ending: Ending, error: &ItemError, say: impl FnOnce(&str)) ->
         Ending::Broken(first) => Ending::Broken(format!("{first}; {lost}")),
         // A rule has ended it before they were looked at, or nobody is there any more who wants to hear of it.
         Ending::Halted(_) | Ending::Stopped(Some(libc::SIGPIPE)) => ending,
-        Ending::Stopped(_) | Ending::OutOfTime(_) => {
+        Ending::Stopped(_) | Ending::OutOfTime(_) | Ending::OutOfBudget { .. } => {
             say(&format!("error: {}", clean::line(&lost)));
             ending
         }
@@ -428,7 +429,7 @@ fn ended(ending: &Ending) -> ExitReason {
         Ending::Stopped(Some(signal)) => ExitReason::Signal(*signal),
         Ending::Halted(halt) if halt.why == HaltWhy::Fail => ExitReason::Failed,
         Ending::Finished | Ending::Halted(_) => ExitReason::Done,
-        Ending::Stopped(None) | Ending::OutOfTime(_) => ExitReason::Aborted,
+        Ending::Stopped(None) | Ending::OutOfTime(_) | Ending::OutOfBudget { .. } => ExitReason::Aborted,
         Ending::Broken(reason) => {
             write::say(&format!("error: {}", clean::line(reason)));
             ExitReason::Aborted

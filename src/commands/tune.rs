@@ -2,12 +2,14 @@
 //!
 //! Each stage is a session of its own; what the runs of one show decides about the next.
 
+mod budget;
 mod edges;
 mod kept;
 mod settings;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::analysis::failing::AllFailed;
 use crate::analysis::tuning::{MORE, RUNS, most_counts};
@@ -23,7 +25,7 @@ use crate::commands::{ExitReason, consent, leave, python, write};
 use crate::report::clean;
 use crate::report::ending::Ending;
 use crate::report::text::TextOptions;
-use crate::report::tune::{Outcome, TuneResults, TuneStep, json, text};
+use crate::report::tune::{Outcome, TuneResults, TuneStep, json, markdown, text};
 use crate::session::conductor::SessionSpec;
 use crate::session::view::{ArmView, SessionCommand, SessionView};
 use crate::workload::model::{EngineSpec, Workload};
@@ -67,6 +69,8 @@ pub(crate) fn execute(arguments: &TuneArgs) -> anyhow::Result<ExitReason> {
     let on_page = place.is_standard() && output.format == ResultFormat::Text;
     let text = if output.format == ResultFormat::Json {
         json::text(&results)
+    } else if output.format == ResultFormat::Markdown {
+        markdown::text(&results)
     } else {
         let colour = write::colored_stdout(output.color) && place.is_standard();
         let text =
@@ -115,20 +119,38 @@ impl Stage for Headless<'_> {
 
 fn prepared<'a>(arguments: &'a TuneArgs, stage: &'a mut dyn Stage) -> Prepared<(Tuner<'a>, Place)> {
     let TuneArgs { file, changes, output, .. } = arguments;
-    if changes.workers.is_some() {
-        write::say("error: tune finds the number of workers; --workers is for sweep and compare");
+    let finds_workers = matches!(arguments.goal, Goal::Count(_));
+    if changes.workers.is_some() && finds_workers {
+        write::say("error: tune finds the number of workers; --workers is for break-even and knee, sweep and compare");
         return Err(ExitReason::BadInput);
     }
-    if !matches!(output.format, ResultFormat::Text | ResultFormat::Json)
+    prepare::one_count(changes, "tune", Some(file))?;
+    if !arguments.also.is_empty() && !finds_workers {
+        write::say(
+            "error: --also is for a throughput, a latency or a memory limit; break-even and knee change no settings",
+        );
+        return Err(ExitReason::BadInput);
+    }
+    if !matches!(output.format, ResultFormat::Text | ResultFormat::Json | ResultFormat::Markdown)
         || output.events.is_some()
         || output.trace.is_some()
     {
-        write::say("error: tune has --format text and json, and no --events or --trace; sweep and compare have them");
+        write::say(
+            "error: tune has --format text, json and markdown, and no --events or --trace; sweep and compare have them",
+        );
         return Err(ExitReason::BadInput);
     }
     let (source, workload) = prepare::source_and_workload(file, changes, output.color)?;
     let platform = Platform::detect();
-    prepare::envelope(&workload, &platform, changes, false)?;
+    prepare::envelope(&workload, &platform, &budget::without(changes), false)?;
+    if let Goal::Count(target) = arguments.goal
+        && let Some(why) = target.needs_more(Stream::new(&workload).total())
+    {
+        write::say(&format!(
+            "error: {why}: --set gives the workload more tasks, or another percentile (max: any number)"
+        ));
+        return Err(ExitReason::BadInput);
+    }
     consent::settle(&workload, &extent(arguments, &workload), arguments.yes)?;
     let place = Place::open(output.output.as_deref(), &[file])?;
     claims::check(file, &workload, output, None, None)?;
@@ -148,6 +170,20 @@ fn extent(arguments: &TuneArgs, workload: &Workload) -> String {
     format!("{tasks} executions in each run, and the results decide how many runs there are{most}")
 }
 
+/// What a session has shown.
+struct Seen {
+    view: Arc<SessionView>,
+    /// Whether it came to its end.
+    whole: bool,
+}
+
+impl Seen {
+    /// Goes on only where it came to its end: what it has shown was taken before.
+    fn to_its_end(&self) -> Result<(), Halt> {
+        if self.whole { Ok(()) } else { Err(Halt::Ended) }
+    }
+}
+
 /// A search under way.
 pub(super) struct Tuner<'a> {
     arguments: &'a TuneArgs,
@@ -163,9 +199,10 @@ pub(super) struct Tuner<'a> {
     steps: Vec<TuneStep>,
     trying: Option<Trying>,
     failed: Vec<(String, AllFailed)>,
-    suspect: u32,
     unsuccessful: u64,
     ending: Ending,
+    /// When it began, which its budget counts from.
+    begun: Instant,
 }
 
 impl<'a> Tuner<'a> {
@@ -187,9 +224,9 @@ impl<'a> Tuner<'a> {
             steps: Vec::new(),
             trying: None,
             failed: Vec::new(),
-            suspect: 0,
             unsuccessful: 0,
             ending: Ending::Finished,
+            begun: Instant::now(),
         }
     }
 
@@ -205,17 +242,34 @@ impl<'a> Tuner<'a> {
         };
         let outcome = match found {
             Ok(outcome) => Some(outcome),
-            Err(Halt::Ended) => None,
-            // What was measured before is not lost.
-            Err(Halt::Refused(exit)) if self.steps.is_empty() => return Ok(Err(exit)),
-            Err(Halt::Refused(_)) => {
-                let file = clean::line(&self.arguments.file);
-                self.ending = Ending::Broken(format!("{file}: the next step cannot be run here"));
-                None
-            }
-            Err(Halt::Failed(error)) => return Err(error),
+            Err(halt) => match self.until_now(halt) {
+                Ok(()) | Err(Halt::Ended) => None,
+                Err(Halt::Failed(error)) => return Err(error),
+                Err(Halt::Refused(exit)) => return Ok(Err(exit)),
+            },
         };
         Ok(Ok(self.results(outcome)))
+    }
+
+    /// What comes next is not run: how it ends is noted, and what was measured before is not lost.
+    ///
+    /// # Errors
+    /// That it could not be done, or was refused before anything was measured.
+    fn until_now(&mut self, halt: Halt) -> Result<(), Halt> {
+        match halt {
+            Halt::Ended => Ok(()),
+            Halt::Refused(_) if !self.steps.is_empty() => {
+                let file = clean::line(&self.arguments.file);
+                self.ending = Ending::Broken(format!("{file}: the next step cannot be run here"));
+                Ok(())
+            }
+            halt => Err(halt),
+        }
+    }
+
+    /// Whether it was ended before it was through.
+    fn was_ended(&self) -> bool {
+        self.ending != Ending::Finished
     }
 
     /// Says what the next session is for.
@@ -243,13 +297,13 @@ impl<'a> Tuner<'a> {
         })
     }
 
-    /// Runs a session to its end.
-    fn session(&mut self, mut workload: Workload, command: SessionCommand) -> Result<Arc<SessionView>, Halt> {
+    /// Runs a session to its end, or as far as it comes.
+    fn session(&mut self, mut workload: Workload, command: SessionCommand) -> Result<Seen, Halt> {
         workload.measure.gil_probe = false;
         workload.measure.adaptive = None;
         workload.measure.repeats = NonZeroU32::new(self.runs()).unwrap_or(NonZeroU32::MIN);
-        let changes = &self.arguments.changes;
-        prepare::envelope(&workload, &self.platform, changes, false)?;
+        prepare::envelope(&workload, &self.platform, &budget::without(&self.arguments.changes), false)?;
+        let limit = self.fits(&mut workload, &command)?;
         let workload = python::ready(Arc::new(workload)).map_err(|unfit| {
             unfit.0.iter().for_each(|line| write::say(line));
             ExitReason::BadInput
@@ -257,8 +311,8 @@ impl<'a> Tuner<'a> {
         for arm in &workload.skipped {
             write::say(&format!("note: {} is skipped: {}", clean::line(&arm.name), clean::line(&arm.reason)));
         }
-        let spec =
-            prepare::session(workload, &self.platform, changes.i_know).map_err(|error| Halt::Failed(error.into()))?;
+        let spec = prepare::session(workload, &self.platform, self.arguments.changes.i_know)
+            .map_err(|error| Halt::Failed(error.into()))?;
         let keeper = self.begin(&spec.workload);
         self.stage.begins(&self.steps, self.trying.as_ref());
         let driven = match self.stage.run(spec, command.clone()) {
@@ -273,18 +327,14 @@ impl<'a> Tuner<'a> {
         for arm in &view.arms {
             self.account(arm);
         }
-        if ending == Ending::Finished {
-            Ok(view)
-        } else {
-            self.ending = ending;
-            Err(Halt::Ended)
-        }
+        let whole = ending == Ending::Finished;
+        self.ending = self.named(ending, limit);
+        Ok(Seen { view, whole })
     }
 
     /// Adds up what is to be said of all runs together.
     fn account(&mut self, arm: &ArmView) {
         for point in &arm.tuning.points {
-            self.suspect = self.suspect.saturating_add(u32::try_from(point.suspect.len()).unwrap_or(u32::MAX));
             self.unsuccessful += point.unsuccessful;
         }
         let mut failed = arm.tuning.points.iter().map(|point| point.all_failed.as_ref());
@@ -307,7 +357,6 @@ impl<'a> Tuner<'a> {
             outcome,
             ending: self.ending,
             failed: self.failed,
-            suspect: self.suspect,
             unsuccessful: self.unsuccessful,
         }
     }

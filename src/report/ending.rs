@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::engine::event::RunState;
 use crate::metrics::snapshot::Snapshot;
 use crate::os::signals;
+use crate::report::units;
 use crate::workload::model::Halt;
 use crate::workload::units::format_duration;
 
@@ -21,6 +22,13 @@ pub(crate) enum Ending {
     Halted(Halt),
     /// The file's own `limits.max_time` had passed: that long.
     OutOfTime(Duration),
+    /// The budget of a search was used up, or what is left of it is less than what comes next takes at least.
+    OutOfBudget {
+        /// Of the whole search.
+        budget: Duration,
+        /// What comes next takes at least that long; `None` where that was under way.
+        next: Option<Duration>,
+    },
     /// An engine could not go on: which, and why.
     Broken(String),
 }
@@ -35,6 +43,16 @@ impl Ending {
             Self::Stopped(None) => Some("stopped on request".to_owned()),
             Self::Halted(halt) => Some(format!("halted by {halt}")),
             Self::OutOfTime(limit) => Some(format!("limits.max_time of {} had passed", format_duration(*limit))),
+            Self::OutOfBudget { budget, next } => {
+                let budget = format_duration(*budget);
+                Some(match next {
+                    None => format!("--max-time of {budget}, the budget of the whole search, had passed"),
+                    Some(next) => format!(
+                        "the next step takes at least {}, and less is left of --max-time {budget}, the budget of the whole search",
+                        units::duration(*next)
+                    ),
+                })
+            }
             Self::Broken(reason) => Some(reason.clone()),
         }
     }

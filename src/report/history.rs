@@ -78,6 +78,8 @@ pub(crate) struct ComparedFigure {
     pub(crate) change: String,
     /// Of the change; `None` where there are too few runs.
     pub(crate) interval: Option<String>,
+    /// Tasks of a run, where they are too few for this percentile: it is not judged.
+    pub(crate) too_few: Option<u64>,
     pub(crate) finding: Finding,
 }
 
@@ -93,6 +95,17 @@ pub(crate) fn finding_words(finding: Finding) -> &'static str {
         Finding::NoClearDifference => "no clear difference",
         Finding::Faster => "better",
         Finding::Slower => "worse",
+    }
+}
+
+impl ComparedFigure {
+    /// What is found, in words, or why nothing is.
+    #[must_use]
+    pub(crate) fn words(&self) -> String {
+        match self.too_few {
+            Some(tasks) => format!("not judged: {tasks} tasks a run are too few"),
+            None => finding_words(self.finding).to_owned(),
+        }
     }
 }
 
@@ -123,7 +136,8 @@ fn of_arms(arms: &ComparedArms) -> String {
         pad_left("B", 9),
         pad_left("change", 8)
     ));
-    for ComparedFigure { name, values: [a, b], change, interval, finding } in &arms.figures {
+    for figure in &arms.figures {
+        let ComparedFigure { name, values: [a, b], change, interval, .. } = figure;
         text.push_str(&format!(
             "  {} {} {} {}   {}  {}\n",
             pad(name, 9),
@@ -131,7 +145,7 @@ fn of_arms(arms: &ComparedArms) -> String {
             pad_left(b, 9),
             pad_left(change, 8),
             pad(interval.as_deref().unwrap_or("–"), 20),
-            finding_words(*finding)
+            figure.words()
         ));
     }
     for [name, a, b] in &arms.counts {
@@ -160,9 +174,10 @@ pub(crate) fn markdown(compared: &Compared) -> String {
         let head = ["", &format!("A: {a}"), &format!("B: {b}"), "change", "95 % interval", ""].map(str::to_owned);
         row(&mut out, &head);
         row(&mut out, &["---", "---:", "---:", "---:", "---", "---"].map(str::to_owned));
-        for ComparedFigure { name, values: [a, b], change, interval, finding } in &arms.figures {
+        for figure in &arms.figures {
+            let ComparedFigure { name, values: [a, b], change, interval, .. } = figure;
             let interval = interval.as_deref().unwrap_or("–");
-            let cells = [name.as_str(), a, b, change, interval, finding_words(*finding)].map(escape);
+            let cells = [name.as_str(), a, b, change, interval, &figure.words()].map(escape);
             row(&mut out, &cells);
         }
         for [name, a, b] in &arms.counts {

@@ -172,7 +172,8 @@ fn swept(out: &mut String, arm: &SweptArm) {
     }
 }
 
-fn head(out: &mut String, workload: &Workload, host: &crate::os::host::Host, stream_hash: &str) {
+/// Title, workload and host.
+pub(super) fn head(out: &mut String, workload: &Workload, host: &crate::os::host::Host, stream_hash: &str) {
     let Workload { title, name, seed, hash, .. } = workload;
     let _ = writeln!(out, "## {}\n", escape(if title.is_empty() { name } else { title }));
     let facts = [

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::analysis::percentiles;
 use crate::report::{clean, settings, units};
 use crate::workload::model::{
-    Adaptive, ArrivalProcess, Arrivals, Dimension, Expectation, Limit, Stage, Test, Workload,
+    Adaptive, ArrivalProcess, Arrivals, Dimension, Expectation, Limit, Metric, Stage, Statistic, Test, Workload,
 };
 use crate::workload::plan::{ArrivalPlan, EnginePlan, Plan, StagePlan};
+use crate::workload::stream::Stream;
 use crate::workload::units::format_duration;
 
 /// Classes that are listed one by one.
@@ -29,6 +31,8 @@ pub(crate) struct Expected {
     pub(crate) engines: Vec<String>,
     /// Where alone it is asked.
     pub(crate) when: Option<String>,
+    /// Why it cannot be judged with so few tasks.
+    pub(crate) not_judged: Option<String>,
 }
 
 /// A field that a sweep of the file tries values of.
@@ -41,6 +45,7 @@ pub(crate) struct Swept {
 /// Every expectation of a workload.
 #[must_use]
 pub(crate) fn expectations(workload: &Workload) -> Vec<Expected> {
+    let tasks = Stream::new(workload).total();
     let of = |expectation: &Expectation| {
         let than = match &expectation.test {
             Test::Compared(_, Limit::Than(than, _)) => Some(than),
@@ -49,7 +54,13 @@ pub(crate) fn expectations(workload: &Workload) -> Vec<Expected> {
         let all = || workload.engines.iter().map(|engine| &engine.name).filter(|name| Some(*name) != than).cloned();
         let engines = if expectation.engines.is_empty() { all().collect() } else { expectation.engines.clone() };
         let when = expectation.when.as_ref().map(ToString::to_string);
-        Expected { text: expectation.to_string(), engines, when }
+        let not_judged = match expectation.metric {
+            Metric::Latency(_, Statistic::Percentile(percentile)) if percentiles::too_few(tasks, percentile) => {
+                Some(percentiles::why_not(tasks, percentile))
+            }
+            _ => None,
+        };
+        Expected { text: expectation.to_string(), engines, when, not_judged }
     };
     workload.expect.iter().map(of).collect()
 }
@@ -99,7 +110,8 @@ pub(crate) fn lines(workload: &Workload, plan: &Plan) -> Vec<String> {
         let title = if position == 0 { "expect" } else { "" };
         let when = expected.when.as_ref().map_or_else(String::new, |when| format!(", where {when}"));
         let engines = expected.engines.join(", ");
-        lines.push(format!("{title:9} {}: {}{when}", clean::line(&engines), clean::line(&expected.text)));
+        let why = expected.not_judged.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+        lines.push(format!("{title:9} {}: {}{when}{why}", clean::line(&engines), clean::line(&expected.text)));
     }
     for (position, swept) in sweep(workload).iter().enumerate() {
         let title = if position == 0 { "sweep" } else { "" };

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::analysis::tuning::found::found;
 use crate::analysis::tuning::{Bounds, Point, Step, Tried, Tuning, clearly_bad, next_step, target};
 pub(super) use crate::session::schedule::Turn;
 use crate::session::schedule::{Place, Schedule};
@@ -146,7 +147,7 @@ impl Sweeping {
     /// The count that follows for an arm.
     pub(crate) fn recommended(&self, tuning: &Tuning, bounds: Bounds) -> Option<u32> {
         match self.sweep.counts {
-            SweepCounts::For(target) => target::found(tuning, target, bounds).workers,
+            SweepCounts::For(target) => found(tuning, target, bounds).workers,
             _ => tuning.advice.workers(),
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::analysis::inference::Looks;
 use crate::analysis::precision::Precision;
+use crate::analysis::tuning::found::Found;
 use crate::analysis::tuning::target::Target;
 use crate::analysis::tuning::{Bounds, Tuning};
 use crate::analysis::verdict::Verdict;
@@ -52,6 +53,21 @@ pub struct SessionView {
     pub control_cores: Option<f64>,
     /// What the sweep under way, or the last one, looks for; `None` where that is no target.
     pub target: Option<Target>,
+    /// What was found for each target that was looked for, oldest first.
+    pub answers: Arc<Vec<Answer>>,
+}
+
+/// What was found for a target by a sweep that is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// What was looked for.
+    pub target: Target,
+    /// Indices into [`SessionView::arms`], with what was found for each.
+    pub found: Vec<(usize, Found)>,
+    /// The arm to use, where there are several.
+    pub best: Option<usize>,
+    /// Whether it was ended before it was through.
+    pub ended: bool,
 }
 
 impl SessionView {

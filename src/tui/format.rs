@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::engine::event::Moment;
 use crate::os::host::Host;
+use crate::session::view::SessionView;
 use crate::workload::model::{Share, Total, Workload};
 
 /// A measured time with about three digits: `850 ns`, `168 µs`, `81 ms`, `2.00 s`, `12 min`.
@@ -136,6 +137,13 @@ pub(crate) fn change(value: f64, base: f64) -> String {
     } else {
         format!("+{percent:.0}%")
     }
+}
+
+/// Tasks of one run of what is open; 0 where that is not known.
+#[must_use]
+pub(crate) fn tasks_of_a_run(view: &SessionView) -> u64 {
+    let run = view.arms.iter().find_map(|arm| arm.latest()).map(|run| run.total);
+    run.or_else(|| task_count(&view.workload)).unwrap_or(0)
 }
 
 /// How many tasks a workload has, before the first run has said so; `None` where only the arrivals decide.

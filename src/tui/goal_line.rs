@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::analysis::tuning::goal::Goal;
+use crate::analysis::tuning::target::Percentile;
 use crate::session::view::{ArmView, SessionView, SweepCounts};
+use crate::tui::format;
 use crate::tui::keys::Action;
 use crate::tui::line_edit::LineEdit;
 use crate::tui::search::Wanted;
@@ -47,7 +49,7 @@ impl GoalLine {
     #[must_use]
     pub(crate) fn new(asks: Asks, view: &SessionView, arm: &ArmView, last: Option<&str>) -> Self {
         let mut offers = match asks {
-            Asks::Goal => goals(arm),
+            Asks::Goal => goals(arm, format::tasks_of_a_run(view)),
             Asks::Sweep => sweeps(view),
         };
         if let Some(last) = last.filter(|last| !offers.iter().any(|(text, _)| text == last)) {
@@ -121,17 +123,26 @@ pub(crate) fn look_of(fields: Vec<Dimension>) -> Result<Look, String> {
 }
 
 /// The targets, with limits that what was measured makes interesting.
-fn goals(arm: &ArmView) -> Vec<(String, String)> {
+fn goals(arm: &ArmView, tasks: u64) -> Vec<(String, String)> {
     let points = || arm.tuning.points.iter();
-    let p99 = points().flat_map(|point| &point.sojourns).filter(|run| run.count > 0).map(|run| run.p99).min();
+    // The highest that so many tasks of a run can tell about.
+    let percentile = [Percentile::P99, Percentile::P95, Percentile::P90]
+        .into_iter()
+        .find(|percentile| percentile.needs_more(tasks).is_none())
+        .unwrap_or(Percentile::Max);
+    let p99 =
+        points().flat_map(|point| &point.sojourns).filter(|run| run.count > 0).map(|run| percentile.of(run)).min();
     let memory = points().filter_map(|point| point.peak_pss_bytes).max();
     // A little above the best that was seen: whether fewer workers do it too.
     let latency = p99.map_or(Duration::from_millis(250), rounded);
     let memory = memory.map_or(1 << 30, u64::next_power_of_two);
     [
         ("throughput".to_owned(), "the smallest worker count as good as the fastest"),
-        (format!("p99<{}", format_duration(latency)), "the smallest whose sojourn stays below (p50 p90 p95 p99 max)"),
-        (format!("memory<{}", format_size(memory)), "the fastest whose peak of memory (PSS) stays below"),
+        (
+            format!("{}<{}", percentile.word(), format_duration(latency)),
+            "the smallest whose sojourn stays below (p50 p90 p95 p99 max)",
+        ),
+        (format!("memory<{}", format_size(memory)), "as good as the fastest whose highest memory (PSS) stays below"),
         ("break-even".to_owned(), "the size of a task at which a process each costs no more"),
         ("knee".to_owned(), "the rate of arrivals beyond which the queue grows"),
     ]
@@ -178,7 +189,7 @@ fn sweeps(view: &SessionView) -> Vec<(String, String)> {
     if let Arrivals::Open(open) = &workload.arrivals
         && let [stage] = open.stages.as_slice()
     {
-        let at = |share: f64| crate::tui::format::rate(stage.rate * share);
+        let at = |share: f64| format::rate(stage.rate * share);
         offer(&format!("rate={}/s,{}/s,{}/s", at(0.5), at(1.0), at(1.5)), "the rate of the arrivals");
     }
     offers

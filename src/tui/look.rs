@@ -41,7 +41,7 @@ pub(super) fn type_goal(ui: &mut UiState, model: &Model, action: Action) -> Opti
         Action::Up => line.step(-1),
         Action::Down => line.step(1),
         Action::Back => ui.goal = None,
-        Action::Open => match line.read() {
+        Action::Open => match line.read().and_then(|look| judged(model, look)) {
             Ok(look) => {
                 let (asks, text) = (line.asks, line.line.text().trim().to_owned());
                 if let Some(last) = ui.last_goals.get_mut(place(asks)) {
@@ -56,6 +56,15 @@ pub(super) fn type_goal(ui: &mut UiState, model: &Model, action: Action) -> Opti
         _ => return None,
     }
     Some(Vec::new())
+}
+
+/// Refuses a limit that runs of so few tasks cannot tell about.
+fn judged(model: &Model, look: Look) -> Result<Look, String> {
+    let tasks = model.session.as_deref().map_or(0, tune::tasks);
+    match &look {
+        Look::Here(SweepCounts::For(target)) => target.needs_more(tasks).map_or(Ok(look), Err),
+        _ => Ok(look),
+    }
 }
 
 /// Begins to look, or asks first.
@@ -166,6 +175,17 @@ mod tests {
         UiEffect::Send(SessionCommand::Sweep(sweep))
     }
 
+    /// The same with runs of 20 tasks.
+    fn few_tasks(model: &Model) -> Model {
+        let mut view = SessionView::clone(model.session.as_deref().unwrap());
+        for arm in &mut view.arms {
+            for frame in &mut Arc::make_mut(&mut arm.track).frames {
+                Arc::make_mut(frame).total = 20;
+            }
+        }
+        Model { session: Some(Arc::new(view)), ..Model::default() }
+    }
+
     fn latency() -> Target {
         "p99<40ms".parse().unwrap()
     }
@@ -180,6 +200,9 @@ mod tests {
         let _line = press(&mut ui, &model, &[Action::TuneFor]);
         assert_eq!(typed(&mut ui, &model, "p99<40"), [], "a limit has a unit");
         assert!(ui.goal.as_ref().is_some_and(|line| line.wrong.is_some()), "the line stays, with what is wrong");
+        assert_eq!(typed(&mut ui, &few_tasks(&model), "p99<40ms"), [], "20 tasks have no p99");
+        let wrong = ui.goal.as_ref().and_then(|line| line.wrong.clone()).unwrap_or_default();
+        assert!(wrong.contains("20 tasks a run are too few, it takes 200"), "{wrong}");
         assert_eq!(typed(&mut ui, &model, "p99<40ms"), [sweep(SweepCounts::For(latency()), true)]);
         assert_eq!(ui.goal, None);
         let _line = press(&mut ui, &model, &[Action::TuneFor]);

@@ -78,8 +78,7 @@ pub(super) fn busy(ui: &mut UiState) -> Vec<UiEffect> {
 
 /// Tasks of one run.
 pub(super) fn tasks(view: &SessionView) -> u64 {
-    let run = view.arms.iter().find_map(|arm| arm.latest()).map(|run| run.total);
-    run.or_else(|| format::task_count(&view.workload)).unwrap_or(0)
+    format::tasks_of_a_run(view)
 }
 
 /// `s`: both arms on screen, in turn.

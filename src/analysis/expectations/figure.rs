@@ -49,24 +49,32 @@ fn single(figure: Figure, stage: Option<usize>, run: &Snapshot, workers: u32, us
     }
 }
 
+/// The percentile that an expectation is about, and of how many tasks of a run it is; `None` where it is about none.
+pub(super) fn percentile(expectation: &Expectation, run: &Snapshot) -> Option<(f64, u64)> {
+    let Metric::Latency(of, Statistic::Percentile(percentile)) = expectation.metric else { return None };
+    Some((percentile, times(run, of)?.count()))
+}
+
 /// In seconds; `None` where no task has such a time.
 fn latency(run: &Snapshot, of: LatencyOf, statistic: Statistic) -> Option<f64> {
-    let end = run.end.as_deref()?;
-    let whole: &Distribution = match of {
-        LatencyOf::Wait => &end.distributions.wait,
-        LatencyOf::Startup => &end.distributions.startup,
-        LatencyOf::Service => &end.distributions.service,
-        LatencyOf::Delivered if run.delivery.mode.blocks() => &end.delivered,
-        // With `apply_async` a result is there as soon as its task has ended.
-        LatencyOf::Sojourn | LatencyOf::Delivered => &end.distributions.sojourn,
-    };
-    if whole.count() == 0 {
-        return None;
-    }
+    let whole = times(run, of).filter(|whole| whole.count() > 0)?;
     let time: Duration = match statistic {
         Statistic::Mean => whole.summary().mean,
         Statistic::Max => whole.summary().max,
         Statistic::Percentile(percentile) => whole.quantile(percentile / 100.0),
     };
     Some(time.as_secs_f64())
+}
+
+/// All times of a run; `None` where it has not ended.
+fn times(run: &Snapshot, of: LatencyOf) -> Option<&Distribution> {
+    let end = run.end.as_deref()?;
+    Some(match of {
+        LatencyOf::Wait => &end.distributions.wait,
+        LatencyOf::Startup => &end.distributions.startup,
+        LatencyOf::Service => &end.distributions.service,
+        LatencyOf::Delivered if run.delivery.mode.blocks() => &end.delivered,
+        // With `apply_async` a result is there as soon as its task has ended.
+        LatencyOf::Sojourn | LatencyOf::Delivered => &end.distributions.sojourn,
+    })
 }

@@ -198,3 +198,32 @@ fn many_questions_are_answered_wrongly_no_oftener_than_one() {
     assert!(single <= most && wrong <= most, "{single} and {wrong} of {TRIALS}, at most {most}");
     assert!(single > 20, "{single}: an interval that holds always decides nothing");
 }
+
+#[test]
+fn a_percentile_of_too_few_tasks_is_told_and_not_judged() {
+    use crate::metrics::distribution::Distributions;
+    use crate::metrics::latency::Recorded;
+    let run = |tasks: u32| {
+        let mut recorded = Recorded::new();
+        (0..tasks).for_each(|_| recorded.record(5_000_000));
+        let distributions = Distributions { sojourn: recorded.distribution(), ..Distributions::default() };
+        let end = Some(Arc::new(RunEnd { distributions, ..RunEnd::default() }));
+        Arc::new(Snapshot { end, ..snapshot() })
+    };
+    let of = |metric: &str, tasks: u32| {
+        let list = format!("{{ metric: {metric}, engine: pool, op: '<', value: 1s }}");
+        checked(&list, &[run(tasks), run(tasks), run(tasks)], &[]).remove(0)
+    };
+    for (metric, tasks, word) in [
+        ("sojourn_p99", 199, "too_noisy"),
+        ("sojourn_p99", 200, "holds"),
+        ("sojourn_p95", 39, "too_noisy"),
+        ("sojourn_max", 1, "holds"),
+        ("sojourn_mean", 1, "holds"),
+    ] {
+        assert_eq!(of(metric, tasks).judgement.word(), word, "{metric} of {tasks}");
+    }
+    let few = of("sojourn_p99", 20);
+    assert_eq!(few.judgement.why(), Some("p99 is not judged: 20 tasks a run are too few, it takes 200"));
+    assert!(few.measured.is_some_and(|measured| measured < 0.006), "it is told: {few:?}");
+}

@@ -1,13 +1,12 @@
-//! What a worker count is to be good for: the highest rate, a latency below a limit, or memory below one; which count to try next
-//! for that, and what follows.
+//! What a worker count is to be good for: the highest rate, a latency below a limit, or memory below one; and which count to try
+//! next for that.
 
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::analysis::percentiles;
 use crate::analysis::statistics::estimate;
-use crate::analysis::tuning::{
-    Advice, Bounds, FLAT, MORE, Point, Step, Tuning, WITHIN, between, doublings, next_step, tried,
-};
+use crate::analysis::tuning::{Bounds, FLAT, MORE, Point, Step, WITHIN, between, doublings, next_step, tried};
 use crate::metrics::snapshot::Quantiles;
 use crate::workload::units;
 
@@ -26,7 +25,8 @@ pub enum Target {
         /// It is to be lower.
         limit: Duration,
     },
-    /// The smallest count that is as good as the fastest of those whose peak of memory (PSS) stays below a limit.
+    /// The smallest count that is as good as the fastest of those whose memory stays below a limit: the highest sum of all
+    /// workers' memory (PSS, with that of what they are forked from) that was seen in any counted run.
     Memory {
         /// It is to be lower.
         limit: u64,
@@ -57,7 +57,9 @@ const PERCENTILES: [(&str, Percentile); 5] = [
 ];
 
 impl Percentile {
-    fn of(self, sojourn: &Quantiles) -> Duration {
+    /// Its value in a run.
+    #[must_use]
+    pub(crate) fn of(self, sojourn: &Quantiles) -> Duration {
         match self {
             Self::P50 => sojourn.p50,
             Self::P90 => sojourn.p90,
@@ -78,8 +80,70 @@ impl Percentile {
         }
     }
 
-    fn word(self) -> &'static str {
+    /// `p99`, `max`.
+    #[must_use]
+    pub(crate) fn word(self) -> &'static str {
         PERCENTILES.iter().find(|(_, percentile)| *percentile == self).map_or("", |(word, _)| word)
+    }
+
+    /// As a number of 100.
+    #[must_use]
+    pub(crate) fn number(self) -> f64 {
+        // The shares are exact in percent.
+        (self.share() * 1000.0).round() / 10.0
+    }
+
+    /// The name of the figure.
+    #[must_use]
+    pub(crate) fn metric(self) -> &'static str {
+        match self {
+            Self::P50 => "sojourn_p50",
+            Self::P90 => "sojourn_p90",
+            Self::P95 => "sojourn_p95",
+            Self::P99 => "sojourn_p99",
+            Self::Max => "sojourn_max",
+        }
+    }
+
+    /// Its median over the runs of a count; `None` where no task has a sojourn.
+    #[must_use]
+    pub(crate) fn of_point(self, point: &Point) -> Option<Duration> {
+        let runs = point.sojourns.iter().filter(|run| run.count > 0);
+        let mut runs: Vec<Duration> = runs.map(|run| self.of(run)).collect();
+        runs.sort_unstable();
+        runs.get(runs.len() / 2).copied()
+    }
+
+    /// Whether more tasks of a count did not succeed than may be late: one that fails at once, or that nobody waited for, is not
+    /// in time.
+    #[must_use]
+    pub(crate) fn failed(self, point: &Point) -> bool {
+        point.runs() > 0 && point.unsuccessful_share() > 1.0 - self.share() + 1e-9
+    }
+
+    /// Tasks of a run of a count, where they are too few for it ([`percentiles`]).
+    #[must_use]
+    pub(crate) fn too_few(self, point: &Point) -> Option<u64> {
+        let fewest = point.sojourns.iter().map(|run| run.count).filter(|count| *count > 0).min();
+        fewest.filter(|tasks| self.needs_more(*tasks).is_some())
+    }
+
+    /// Why runs of so many tasks do not tell it; `None` where they do.
+    #[must_use]
+    pub(crate) fn needs_more(self, tasks: u64) -> Option<String> {
+        let few = self != Self::Max && percentiles::too_few(tasks, self.number());
+        few.then(|| percentiles::why_not(tasks, self.number()))
+    }
+}
+
+impl Target {
+    /// Why runs of so many tasks cannot tell whether it is met; `None` where they can.
+    #[must_use]
+    pub(crate) fn needs_more(self, tasks: u64) -> Option<String> {
+        match self {
+            Self::Latency { percentile, .. } => percentile.needs_more(tasks),
+            Self::Throughput | Self::Memory { .. } => None,
+        }
     }
 }
 
@@ -143,12 +207,8 @@ pub(crate) fn meets(point: &Point, target: Target) -> Meets {
             Some(peak) if peak < limit => Meets::Yes,
             Some(_) => Meets::No,
         },
-        // A task that fails at once, or that nobody waited for, is not in time.
-        Target::Latency { percentile, .. }
-            if point.runs() > 0 && point.unsuccessful_share() > 1.0 - percentile.share() + 1e-9 =>
-        {
-            Meets::No
-        }
+        Target::Latency { percentile, .. } if percentile.failed(point) => Meets::No,
+        Target::Latency { percentile, .. } if percentile.too_few(point).is_some() => Meets::Unknown,
         Target::Latency { percentile, limit } => {
             let logs = point.sojourns.iter().filter(|run| run.count > 0).map(|run| percentile.of(run).as_secs_f64());
             let logs: Vec<f64> = logs.map(|seconds| (seconds / limit.as_secs_f64()).max(1e-12).ln()).collect();
@@ -169,17 +229,24 @@ pub(crate) fn figure(point: &Point, target: Target) -> Option<String> {
     match target {
         Target::Throughput => None,
         Target::Memory { .. } => Some(match point.peak_pss_bytes {
-            Some(peak) => format!("{} of memory", units::format_size(peak)),
+            Some(peak) => format!("{} of memory", size(peak)),
             None => "memory unknown".to_owned(),
         }),
         Target::Latency { percentile, .. } => {
-            let mut runs: Vec<Duration> =
-                point.sojourns.iter().filter(|run| run.count > 0).map(|run| percentile.of(run)).collect();
-            runs.sort_unstable();
-            let median = runs.get(runs.len() / 2)?;
+            let median = percentile.of_point(point)?;
             Some(format!("{} {:.1} ms", percentile.word(), median.as_secs_f64() * 1e3))
         }
     }
+}
+
+/// A size with the digits that tell.
+fn size(bytes: u64) -> String {
+    let (unit, of) = match bytes {
+        bytes if bytes >= 1 << 30 => ("GiB", 1_u64 << 30),
+        bytes if bytes >= 1 << 20 => ("MiB", 1 << 20),
+        _ => ("KiB", 1 << 10),
+    };
+    format!("{:.1} {unit}", bytes as f64 / of as f64)
 }
 
 /// The next run for a target: for the rate as [`next_step`] says. For a latency 1, 2, 4, 8 ... until one meets the limit or two doublings lower
@@ -198,7 +265,7 @@ pub(crate) fn next(points: &[Point], target: Target, runs: u32, bounds: Bounds) 
 }
 
 /// The points below the limit, and the largest count that may be.
-fn within_memory(points: &[Point], target: Target, bounds: Bounds) -> (Vec<Point>, u32) {
+pub(super) fn within_memory(points: &[Point], target: Target, bounds: Bounds) -> (Vec<Point>, u32) {
     let Target::Memory { limit } = target else { return (points.to_vec(), bounds.most) };
     let beyond = points.iter().find(|point| meets(point, target) == Meets::No);
     let most = beyond.map_or(bounds.most, |point| (point.workers - 1).min(bounds.most));
@@ -220,6 +287,10 @@ fn for_latency(points: &[Point], target: Target, runs: u32, bounds: Bounds) -> S
         Some((meets, _)) => Some(meets == Meets::Yes),
     };
     let Target::Latency { percentile, .. } = target else { return Step::Done };
+    // More runs of as few tasks tell no more.
+    if tried(points).any(|point| percentile.too_few(point).is_some()) {
+        return Step::Done;
+    }
     let latency = |workers: u32| {
         let logs: Vec<f64> = point(workers)?.sojourns.iter().map(|run| percentile.of(run).as_secs_f64()).collect();
         Some(logs.iter().sum::<f64>() / logs.len() as f64)
@@ -254,120 +325,18 @@ fn for_latency(points: &[Point], target: Target, runs: u32, bounds: Bounds) -> S
     if point(good).is_none_or(|point| point.runs() < runs) { Step::Run(good) } else { Step::Done }
 }
 
-/// What was found for a target.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Found {
-    /// The count to use; where none meets the limit, the one that comes closest.
-    pub(crate) workers: Option<u32>,
-    /// Whether it does what is wanted; `None` where that cannot be told.
-    pub(crate) met: Option<bool>,
-    /// A sentence with its reason.
-    pub(crate) why: String,
-}
-
-/// What follows for a target from everything that was measured.
-#[must_use]
-pub(crate) fn found(tuning: &Tuning, target: Target, bounds: Bounds) -> Found {
-    let nothing = |why: &str| Found { workers: None, met: None, why: why.to_owned() };
-    match target {
-        Target::Throughput => {
-            let met = matches!(tuning.advice, Advice::Use { .. });
-            let why = format!("{}: {}", tuning.headline(), tuning.why);
-            Found { workers: tuning.advice.workers(), met: met.then_some(true), why }
-        }
-        Target::Memory { .. } => {
-            if tried(&tuning.points).all(|point| meets(point, target) == Meets::Unknown) {
-                return nothing("the memory of workers is not told here, or no run was long enough to look at it");
-            }
-            let (below, most) = within_memory(&tuning.points, target, bounds);
-            let of = Tuning::of(below, Bounds { most: most.max(1), ..bounds });
-            match of.advice.workers() {
-                None => Found { met: Some(false), ..nothing("even the smallest count takes more memory") },
-                Some(workers) => {
-                    let seen = tuning.point(workers).is_some_and(|point| meets(point, target) == Meets::Yes);
-                    let met = (seen && matches!(of.advice, Advice::Use { .. })).then_some(true);
-                    let unseen = if seen {
-                        String::new()
-                    } else {
-                        format!("; its memory is unknown: no run with {workers} was long enough to look at it")
-                    };
-                    let limit = if most < bounds.most {
-                        format!("; {most} is the most that the limit leaves room for")
-                    } else {
-                        String::new()
-                    };
-                    Found { workers: Some(workers), met, why: format!("{}: {}{limit}{unseen}", of.headline(), of.why) }
-                }
-            }
-        }
-        Target::Latency { percentile, .. } => {
-            let known = || tried(&tuning.points).filter(|point| meets(point, target) != Meets::Unknown);
-            let met = known().find(|point| meets(point, target) == Meets::Yes);
-            let typical =
-                |point: &&Point| point.sojourns.iter().map(|run| percentile.of(run)).min().unwrap_or(Duration::MAX);
-            match (met, known().min_by_key(typical)) {
-                (Some(point), _) => {
-                    let lower = known().rfind(|other| other.workers < point.workers);
-                    let lower = lower
-                        .and_then(|other| Some(format!(", with {} it was {}", other.workers, figure(other, target)?)));
-                    let figure = figure(point, target).unwrap_or_default();
-                    let why = format!(
-                        "the smallest count whose interval lies below the limit: {figure}{}",
-                        lower.unwrap_or_default()
-                    );
-                    Found { workers: Some(point.workers), met: Some(true), why }
-                }
-                (None, Some(closest)) => {
-                    let unclear = meets(closest, target) == Meets::Unclear;
-                    let figure = figure(closest, target).unwrap_or_default();
-                    let why = if unclear {
-                        format!("too close to the limit to tell: {figure}")
-                    } else {
-                        format!("no count that was tried meets the limit; this comes closest: {figure}")
-                    };
-                    Found { workers: Some(closest.workers), met: (!unclear).then_some(false), why }
-                }
-                (None, None) => nothing("not one task succeeded"),
-            }
-        }
-    }
-}
-
-impl Found {
-    /// The same in a few words.
-    #[must_use]
-    pub(crate) fn words(&self, target: Target) -> String {
-        match (self.workers, self.met) {
-            (Some(workers), Some(true)) => format!("{target}: USE {workers}"),
-            (Some(workers), Some(false)) => format!("{target} IS NOT MET, {workers} comes closest"),
-            (Some(workers), None) => format!("{target}: {workers} is the best so far"),
-            (None, _) => format!("{target}: nothing found"),
-        }
-    }
-}
-
-/// Of several arms, each with its rate, the fastest of those that meet the target, or else of all: its place. Of a target that
-/// is no limit of a latency, what is not settled yet may be the fastest.
-#[must_use]
-pub(crate) fn best<'a>(arms: impl Iterator<Item = (Option<f64>, &'a Found)>, target: Target) -> Option<usize> {
-    let has_limit = matches!(target, Target::Latency { .. });
-    let meets = |found: &Found| found.met == Some(true) || !has_limit && found.met != Some(false);
-    let arms: Vec<(bool, f64)> = arms.map(|(rate, found)| (meets(found), rate.unwrap_or(0.0))).collect();
-    let any = arms.iter().any(|(meets, _)| *meets);
-    let open = arms.iter().enumerate().filter(|(_, (meets, _))| *meets || !any);
-    open.max_by(|(_, one), (_, other)| one.1.total_cmp(&other.1)).map(|(place, _)| place)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::tuning::Tuning;
+    use crate::analysis::tuning::found::{Found, best, found};
 
     const BOUNDS: Bounds = Bounds { most: 64, cores: 8, open_arrivals: true, free: false };
 
     fn point(workers: u32, rates: &[f64], milliseconds: &[u64], memory: u64) -> Point {
         let sojourn = |ms: &u64| {
             let at = Duration::from_millis(*ms);
-            Quantiles { count: 9, mean: at, p50: at, p90: at, p95: at, p99: at, max: at }
+            Quantiles { count: 200, mean: at, p50: at, p90: at, p95: at, p99: at, max: at }
         };
         Point {
             rate: estimate(rates),
@@ -440,6 +409,8 @@ mod tests {
             search(target, |workers, _| (f64::from(workers), 500 / u64::from(workers.min(2)), 0));
         assert_eq!((order, runs), (vec![1, 2, 4, 8], 4), "two doublings that lower nothing");
         assert_eq!((found.workers, found.met), (Some(2), Some(false)), "{}", found.why);
+        assert_eq!(found.words(target), "p99<100ms IS NOT MET, 2 comes closest: 2.5 times the limit");
+        assert!(found.why.ends_with("this comes closest: p99 250.0 ms, 2.5 times the limit"), "{}", found.why);
         let (_, runs, found) = search(target, |_, run| (1.0, if run % 2 == 0 { 60 } else { 160 }, 0));
         assert_eq!(found.met, None, "around the limit: {}", found.why);
         assert!(runs <= 4 * 9, "{runs}");
@@ -454,7 +425,48 @@ mod tests {
         assert_eq!((order, found.workers, found.met), (vec![1, 2, 4, 8, 16, 9], Some(9), Some(true)), "{}", found.why);
         assert!(found.why.contains("9 is the most that the limit leaves room for"), "{}", found.why);
         let (_, _, none) = search(target, |workers, _| (1.0, 0, u64::from(workers) << 31));
-        assert_eq!((none.workers, none.met), (None, Some(false)), "{}", none.why);
+        assert_eq!((none.workers, none.met), (Some(1), Some(false)), "{}", none.why);
+        assert_eq!(none.words(target), "memory<1GiB IS NOT MET, 1 comes closest: 2.0 times the limit");
+        assert!(none.why.contains("2.00 GiB of memory") || none.why.contains("2.0 GiB of memory"), "{}", none.why);
+    }
+
+    #[test]
+    fn of_arms_that_do_not_meet_a_limit_the_one_that_comes_closest_is_named() {
+        let target = "p99<100ms".parse().unwrap();
+        let of = |rate: f64, ms: u64| {
+            let points = vec![point(2, &[rate; 3], &[ms; 3], 0)];
+            found(&Tuning::of(points, BOUNDS), target, BOUNDS)
+        };
+        let (fast, near) = (of(900.0, 400), of(5.0, 120));
+        assert_eq!(best([(Some(900.0), &fast), (Some(5.0), &near)].into_iter(), target), Some(1));
+        assert_eq!(near.distance.map(|distance| distance.to_string()).as_deref(), Some("20 % above the limit"));
+    }
+
+    #[test]
+    fn a_percentile_of_too_few_tasks_is_neither_met_nor_missed() {
+        let target = "p99<100ms".parse().unwrap();
+        let mut few = point(1, &[1.0; 3], &[20; 3], 0);
+        few.sojourns.iter_mut().for_each(|run| run.count = 199);
+        assert_eq!((meets(&few, target), next(&[few.clone()], target, 3, BOUNDS)), (Meets::Unknown, Step::Done));
+        assert_eq!(meets(&few, "p95<100ms".parse().unwrap()), Meets::Yes);
+        assert_eq!(meets(&few, "max<100ms".parse().unwrap()), Meets::Yes, "the longest task is what it is called");
+        let found = found(&Tuning::of(vec![few], BOUNDS), target, BOUNDS);
+        assert_eq!((found.workers, found.met), (None, None));
+        assert_eq!(found.why, "p99 is not judged: 199 tasks a run are too few, it takes 200");
+    }
+
+    #[test]
+    fn what_rests_on_suspect_runs_says_so() {
+        for target in ["p99<100ms", "p99<1ms", "memory<1GiB", "memory<1KiB", "throughput"] {
+            let target: Target = target.parse().unwrap();
+            let told = |suspect: bool| {
+                let mut one = point(1, &[50.0, 50.1, 49.9], &[20; 3], 50 << 20);
+                one.suspect = if suspect { vec!["other load".to_owned()] } else { Vec::new() };
+                found(&Tuning::of(vec![one], Bounds { most: 1, ..BOUNDS }), target, BOUNDS)
+            };
+            assert!(told(true).words(target).starts_with("SUSPECT "), "{}", told(true).words(target));
+            assert!(!told(false).words(target).contains("SUSPECT"), "{}", told(false).words(target));
+        }
     }
 
     #[test]

@@ -14,18 +14,20 @@ use tokio::sync::watch;
 use crate::analysis::tuning::RUNS;
 use crate::analysis::tuning::goal::Goal;
 use crate::cli::{ChangeArgs, DashboardArgs, Output, SweepArgs, TuneArgs};
+use crate::commands::dashboard::again::Repeated;
 use crate::commands::drive::{self, Driven};
+use crate::commands::farewell::Again;
 use crate::commands::keep::{Keeper, Over};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::sweep::{self, Layout, Planned};
 use crate::commands::tune::{Stage, Trying, Tuner};
-use crate::commands::{ExitReason, farewell, write};
+use crate::commands::{ExitReason, write};
 use crate::os::threads;
 use crate::report::ending::Ending;
 use crate::report::sweep::SweepResults;
 use crate::report::text::TextOptions;
 use crate::report::tune::{TuneResults, TuneStep};
-use crate::report::{self, ascii, shell};
+use crate::report::{self, ascii};
 use crate::session::conductor::{Session, SessionSpec};
 use crate::session::handle::SessionHandle;
 use crate::session::stream::SharedStream;
@@ -42,6 +44,9 @@ pub(super) struct Origin {
     pub(super) source: Source,
     pub(super) workload: Arc<Workload>,
     pub(super) changes: ChangeArgs,
+    /// The command line that says it, where that is what it came from, and whether that says all of it.
+    pub(super) again: Option<Again>,
+    pub(super) typed: bool,
 }
 
 /// What the searches of a dashboard have found, to be told when it is left; their threads are waited for.
@@ -50,8 +55,8 @@ pub(super) struct Found(Arc<Mutex<Shared>>);
 
 #[derive(Default)]
 struct Shared {
-    /// With the command that looks for it again.
-    results: Vec<(Results, Vec<String>)>,
+    /// With the lines that tell how to look for it again.
+    results: Vec<(Results, String)>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -80,8 +85,7 @@ impl Found {
                 Results::Swept(results) => report::sweep::text::render(&results, options),
             };
             let text = if only_ascii { ascii::text(&text) } else { write::shown_on(&text, true) };
-            let again = shell::join(&again);
-            if let Err(error) = write::stdout(&format!("\n{text}\nTo look for it again:\n  {again}\n")) {
+            if let Err(error) = write::stdout(&format!("\n{text}\n{again}")) {
                 write::say(&format!("error: {error:#}"));
             }
         }
@@ -137,7 +141,7 @@ struct Work {
 
 impl Work {
     fn carry_out(self, mut stage: Shown) {
-        let mut again = Vec::new();
+        let mut again = String::new();
         let (found, said) = write::keeping(|| {
             let (loaded, changes) = match self.loaded() {
                 Ok(loaded) => loaded,
@@ -180,22 +184,12 @@ impl Work {
         self.found.with(|shared| shared.results.extend(results.filter(measured).map(|results| (results, again))));
     }
 
-    /// The command that looks for the same.
-    fn again(&self, changes: &ChangeArgs) -> Vec<String> {
-        let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let name = self.name.as_str();
-        let mut command = match &self.request.wanted {
-            Wanted::Edge(goal) => words(&["poolscope", "tune", name, "--target", &goal.to_string()]),
-            Wanted::Sweep(fields) => {
-                let fields = fields.iter().flat_map(|field| ["--sweep".to_owned(), field.to_string()]);
-                words(&["poolscope", "sweep", name]).into_iter().chain(fields).collect()
-            }
-        };
-        if self.request.wanted == Wanted::Edge(Goal::Knee) {
-            command.extend(words(&["--engine", &self.request.engine]));
-        }
-        command.extend(farewell::changes(changes, &[]));
-        command
+    /// How to look for the same again.
+    fn again(&self, changes: &ChangeArgs) -> String {
+        let given = self.named.as_ref().and_then(|origin| Some((origin.again.as_ref()?, origin.typed)));
+        let Request { wanted, engine, base, .. } = &self.request;
+        let has_items = base.workload.has_items();
+        Repeated { name: &self.name, given, wanted, engine, changes, has_items }.lines()
     }
 
     /// What was asked for on the command line, as far as it was for this workload.

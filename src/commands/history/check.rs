@@ -185,10 +185,13 @@ fn check<'a>(baseline: &'a Session, session: &'a Session, arguments: &Regression
 
 /// A figure is a regression if a ratio so bad would be rare were it just at its limit, corrected for all figures that are
 /// looked at; it holds if one so good would be rare there. Runs that are in no mean are in no ratio either: where not one
-/// task succeeded in a run of this session alone, no margin allows that, and with any other such run nothing can hold.
+/// task succeeded in a run of this session alone, no margin allows that, and with any other such run nothing can hold. A
+/// percentile of too few tasks is neither.
 fn outcomes<'a>(figures: impl Iterator<Item = &'a Figure>, margin: f64) -> Vec<Outcome> {
     let figures: Vec<&Figure> = figures.collect();
-    let chances = figures.iter().map(|figure| {
+    // What is not judged is no question.
+    let judged: Vec<&Figure> = figures.iter().filter(|figure| figure.too_few.is_none()).copied().collect();
+    let chances = judged.iter().map(|figure| {
         // A rate may be lower by so much, and a time higher.
         let (limit, above) = if figure.metric.is_rate() { (1.0 - margin, false) } else { (1.0 + margin, true) };
         let chance = |above| figure.found.and_then(|found| found.p_beyond(limit, above));
@@ -196,14 +199,20 @@ fn outcomes<'a>(figures: impl Iterator<Item = &'a Figure>, margin: f64) -> Vec<O
     });
     let (worse, fine): (Vec<_>, Vec<_>) = chances.unzip();
     let is_rare = |p: Option<f64>| p.is_some_and(|p| p <= ALPHA);
-    let each = holm(&worse).into_iter().zip(fine).zip(figures);
-    each.map(|((worse, fine), figure)| match figure.left_out {
-        [0, left_out] if left_out > 0 && figure.metric.is_rate() => Outcome::Regression,
-        _ if is_rare(worse) => Outcome::Regression,
-        [0, 0] if is_rare(fine) => Outcome::Holds,
-        _ => Outcome::TooNoisy,
-    })
-    .collect()
+    let mut each = holm(&worse).into_iter().zip(fine);
+    let outcome = |figure: &Figure| {
+        if figure.too_few.is_some() {
+            return Outcome::TooNoisy;
+        }
+        let (worse, fine) = each.next().unwrap_or_default();
+        match figure.left_out {
+            [0, left_out] if left_out > 0 && figure.metric.is_rate() => Outcome::Regression,
+            _ if is_rare(worse) => Outcome::Regression,
+            [0, 0] if is_rare(fine) => Outcome::Holds,
+            _ => Outcome::TooNoisy,
+        }
+    };
+    figures.into_iter().map(outcome).collect()
 }
 
 impl Checked<'_> {
@@ -267,6 +276,10 @@ fn lines(checked: &Checked<'_>) -> String {
                 Some(Outcome::Holds) => "holds",
                 Some(Outcome::TooNoisy) | None => "too noisy to say",
             };
+            let outcome = match figure.too_few {
+                Some(tasks) => format!("not judged: {tasks} tasks a run are too few"),
+                None => outcome.to_owned(),
+            };
             let interval = figure.found.and_then(|found| found.ci95);
             let interval = interval.map(|(low, high)| format!("{} to {}", change(low), change(high)));
             let ratio = figure.found.map_or("–".to_owned(), |found| change(found.ratio));
@@ -308,7 +321,7 @@ mod tests {
     fn of(metric: Metric, before: &[f64], after: &[f64]) -> Figure {
         let left_out = [before, after].map(|values| values.iter().filter(|value| **value <= 0.0).count());
         let found = unpaired(before, after);
-        Figure { metric, a: None, b: None, found, left_out, p: None, finding: Finding::TooEarly }
+        Figure { metric, a: None, b: None, found, left_out, too_few: None, p: None, finding: Finding::TooEarly }
     }
 
     #[test]
@@ -324,6 +337,9 @@ mod tests {
         assert_eq!(one(of(Metric::P95, steady, &scaled(0.7))), Outcome::Holds);
         assert_eq!(one(of(Metric::Throughput, &[100.0, 60.0, 140.0], &[90.0, 130.0, 60.0])), Outcome::TooNoisy);
         assert_eq!(one(of(Metric::Throughput, &[100.0], &[50.0])), Outcome::TooNoisy, "one run has no interval");
+        let few = Figure { too_few: Some(20), ..of(Metric::P99, steady, &scaled(9.0)) };
+        let worse = of(Metric::Throughput, steady, &scaled(0.9));
+        assert_eq!(outcomes([&few, &worse].into_iter(), 0.05), [Outcome::TooNoisy, Outcome::Regression]);
         // What no logarithm has is in no ratio, and not passed over.
         let with_zero = &[100.0, 0.0, 100.3, 99.8];
         assert_eq!(

@@ -159,6 +159,7 @@ fn of_figure(figure: &Figure) -> ComparedFigure {
         values: [shown(figure, figure.a), shown(figure, figure.b)],
         change: figure.found.map_or_else(|| "–".to_owned(), |found| change(found.ratio)),
         interval: ci95.map(|(low, high)| format!("{} to {}", change(low), change(high))),
+        too_few: figure.too_few,
         finding: figure.finding,
     }
 }

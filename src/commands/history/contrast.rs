@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::analysis::percentiles;
 use crate::analysis::statistics::estimate;
 use crate::analysis::unpaired::{Unpaired, unpaired};
 use crate::analysis::verdict::{Finding, P};
@@ -29,7 +30,9 @@ pub(super) struct Figure {
     pub(crate) found: Option<Unpaired>,
     /// Runs of each that are in none of it: their value is 0, or they have none.
     pub(crate) left_out: [usize; 2],
-    /// Corrected for all figures of all arms.
+    /// Tasks of a run, where they are too few for this percentile ([`percentiles`]): nothing is found then.
+    pub(crate) too_few: Option<u64>,
+    /// Corrected for all figures of all arms that are judged.
     pub(crate) p: Option<P>,
     /// Of B.
     pub(crate) finding: Finding,
@@ -46,6 +49,24 @@ impl Metric {
             Self::P95 => run.p95_s,
             Self::P99 => run.p99_s,
         }
+    }
+
+    /// The percentile that it is; `None` where it is none.
+    fn percentile(self) -> Option<f64> {
+        match self {
+            Self::Throughput => None,
+            Self::P50 => Some(50.0),
+            Self::P95 => Some(95.0),
+            Self::P99 => Some(99.0),
+        }
+    }
+
+    /// Tasks of a run of these arms, where they are too few for it.
+    fn too_few(self, arms: [&Arm; 2]) -> Option<u64> {
+        let percentile = self.percentile()?;
+        let runs = arms.into_iter().flat_map(Arm::complete);
+        let fewest = runs.map(|run| run.succeeded.saturating_add(run.unsuccessful)).min()?;
+        percentiles::too_few(fewest, percentile).then_some(fewest)
     }
 
     /// Whether more of it is better.
@@ -108,7 +129,9 @@ pub(super) fn contrasts<'a>(pairs: &[(&'a Arm, &'a Arm)], metrics: &[Metric], si
                 let finding = Finding::of(found.and_then(|found| found.ci95));
                 let finding = if metric.is_rate() { finding } else { finding.reversed() };
                 let left_out = [left_out(a, &one), left_out(b, &other)];
-                Figure { metric: *metric, a: mean(&one), b: mean(&other), found, left_out, p: None, finding }
+                let too_few = metric.too_few([a, b]);
+                let finding = if too_few.is_some() { Finding::TooEarly } else { finding };
+                Figure { metric: *metric, a: mean(&one), b: mean(&other), found, left_out, too_few, p: None, finding }
             };
             let figures: Vec<Figure> = metrics.iter().map(figure).collect();
             let mut warned = comparable::arms(a, b, sides);
@@ -116,10 +139,12 @@ pub(super) fn contrasts<'a>(pairs: &[(&'a Arm, &'a Arm)], metrics: &[Metric], si
             Contrast { a, b, figures, warned }
         })
         .collect();
-    let asked: Vec<Option<f64>> =
-        all.iter().flat_map(|contrast| &contrast.figures).map(|figure| figure.found?.p_of(1.0)).collect();
+    // What is not judged is no question.
+    let judged = all.iter_mut().flat_map(|contrast| &mut contrast.figures).filter(|figure| figure.too_few.is_none());
+    let judged: Vec<&mut Figure> = judged.collect();
+    let asked: Vec<Option<f64>> = judged.iter().map(|figure| figure.found?.p_of(1.0)).collect();
     let corrected = P::corrected(&asked);
-    for (figure, p) in all.iter_mut().flat_map(|contrast| &mut contrast.figures).zip(corrected) {
+    for (figure, p) in judged.into_iter().zip(corrected) {
         (figure.p, figure.finding) = (p, figure.finding.corrected(p));
     }
     all
@@ -162,6 +187,7 @@ impl Contrast<'_> {
                 "b": figure.b,
                 "ratio": figure.found.map(|found| found.ratio),
                 "left_out": figure.left_out,
+                "too_few_tasks": figure.too_few,
                 "ci95": figure.found.and_then(|found| found.ci95).map(<[f64; 2]>::from),
                 "p": figure.p.map(|p| p.single),
                 "p_corrected": figure.p.map(|p| p.corrected),
@@ -187,7 +213,7 @@ mod tests {
             complete: true,
             wall_s: 1.0,
             throughput: *rate,
-            succeeded: 1,
+            succeeded: 100,
             unsuccessful: 0,
             cores_used: 1.0,
             p50_s: Some(1.0 / rate),
@@ -222,6 +248,16 @@ mod tests {
         let found = contrasts(&[(&a, &b)], &[Metric::Throughput, Metric::P50, Metric::P95], ["A", "B"]);
         let findings: Vec<Finding> = found[0].figures.iter().map(|figure| figure.finding).collect();
         assert_eq!(findings, [Finding::Slower, Finding::Slower, Finding::TooEarly]);
+        let few = |arm: &Arm| {
+            let mut arm = arm.clone();
+            arm.runs.iter_mut().for_each(|run| run.succeeded = 3);
+            arm
+        };
+        let (few_a, few_b) = (few(&a), few(&b));
+        let found = contrasts(&[(&few_a, &few_b)], &[Metric::Throughput, Metric::P50], ["A", "B"]);
+        let told: Vec<_> = found[0].figures.iter().map(|one| (one.finding, one.too_few, one.found.is_some())).collect();
+        assert_eq!(told, [(Finding::Slower, None, true), (Finding::TooEarly, Some(3), true)], "p50 of 3 tasks");
+        assert_eq!(found[0].figures[0].p.map(|p| p.comparisons), Some(1), "what is not judged was not asked");
         let same = contrasts(&[(&a, &a)], &ALL, ["A", "B"]);
         assert_eq!(same[0].figures[0].finding, Finding::NoClearDifference);
         let once = arm("pool", 2, &[50.0]);

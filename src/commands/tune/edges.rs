@@ -1,7 +1,7 @@
 //! Places where something changes: the size of a task at which a process for each costs no more than a pool, and the rate of
 //! arrivals beyond which a queue grows without bound.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use super::{Halt, Tuner};
@@ -9,12 +9,13 @@ use crate::analysis::bracket::{Bracket, Side};
 use crate::analysis::edges::{MOST_LOOKS, growth, meeting, until_told};
 use crate::analysis::statistics::estimate;
 use crate::analysis::verdict::{Counted, RunFigure};
+use crate::cli::WorkerCounts;
 use crate::commands::{ExitReason, prepare, write};
 use crate::report::clean;
 use crate::report::tune::{Ends, Outcome, TuneStep};
 use crate::report::units;
 use crate::session::view::{Mode, SessionCommand};
-use crate::workload::model::{ArrivalProcess, Arrivals, Dimension, EngineKind, EngineSpec, Total, Workload};
+use crate::workload::model::{ArrivalProcess, Arrivals, Dimension, EngineKind, EngineSpec, Total, Workers, Workload};
 use crate::workload::stream::Stream;
 use crate::workload::units::format_duration;
 
@@ -46,7 +47,14 @@ impl Tuner<'_> {
             );
             return Err(ExitReason::BadInput.into());
         }
+        let compared = [&pool, &process].map(|arm| (arm.name.clone(), self.count_of(arm)));
+        let unequal = compared[0].1 != compared[1].1;
+        if unequal {
+            let arms = compared.each_ref().map(with_count).join(" and ");
+            write::say(&format!("warning: {arms} are compared as they are: --workers N gives both the same count"));
+        }
         let mut bracket = Bracket::new(SIZES, NARROW_SIZE);
+        let mut suspect = Suspect::default();
         let mut looks = 0;
         while let Some(size) = bracket.next(0.005).filter(|_| looks < MOST_LOOKS) {
             looks += 1;
@@ -61,45 +69,91 @@ impl Tuner<'_> {
             self.tries(&format!("tasks of {}", units::duration(Duration::from_secs_f64(size))), &why);
             let (mut one, mut other): (Vec<RunFigure>, Vec<RunFigure>) = Default::default();
             let mut ratio = None;
-            let side = until_told(|number| {
+            let told = until_told(|number| {
                 let workload = prepare::with_arms(&self.changed(&set)?, vec![pool.clone(), process.clone()]);
-                let view = self.session(workload, SessionCommand::Run(Mode::Interleaved))?;
-                for (all, arm) in [&mut one, &mut other].into_iter().zip(&view.arms) {
+                let seen = self.session(workload, SessionCommand::Run(Mode::Interleaved))?;
+                for (all, arm) in [&mut one, &mut other].into_iter().zip(&seen.view.arms) {
                     // Rounds of another session are others.
                     let later = |figure: RunFigure| RunFigure { round: figure.round + number * 1000, ..figure };
                     all.extend(Counted::from(&*arm.finished).figures().into_iter().map(later));
                 }
                 let (found, side) = meeting(&other, &one);
                 ratio = found.ratio.zip(found.ci95);
+                seen.to_its_end()?;
                 Ok::<Option<Side>, Halt>(side)
-            })?;
-            let side = side.unwrap_or(Side::Unclear);
-            bracket.add(size, side);
+            });
+            let bad = one.iter().chain(&other).filter(|figure| figure.suspect).count();
+            if let Ok(side) = &told {
+                bracket.add(size, side.unwrap_or(Side::Unclear));
+                suspect.add(size, bad);
+            }
             let rate = estimate(&one.iter().map(|figure| figure.throughput).collect::<Vec<_>>());
             let figure = ratio.map(|(ratio, (low, high))| format!("pool {ratio:.2}× process ({low:.2}–{high:.2})"));
             let what = format!("tasks of {}", units::duration(Duration::from_secs_f64(size)));
-            self.steps.push(TuneStep {
+            self.mark_look(TuneStep {
                 what,
                 why,
-                runs: u32::try_from(one.len() + other.len()).unwrap_or(0),
+                runs: number(one.len() + other.len()),
+                suspect: number(bad),
                 rate,
                 figure,
             });
+            if let Err(halt) = told {
+                self.until_now(halt)?;
+                break;
+            }
         }
         let (low, high) = bracket.ends();
         let at = |size: f64| units::duration(Duration::from_secs_f64(size));
-        let words = match (low, high) {
-            (Some(low), Some(high)) => format!("BREAK-EVEN between {} and {} a task", at(low), at(high)),
-            (None, Some(high)) => format!("no break-even: tasks of {} and more are worth a process each", at(high)),
-            (Some(low), None) => format!("no break-even up to {}: the pool is faster", at(low)),
-            (None, None) => "no break-even found: the runs scatter too much to tell".to_owned(),
+        let words = match (low, high, self.was_ended()) {
+            (None, None, true) => "until then: no size has told".to_owned(),
+            (Some(low), Some(high), true) => {
+                format!("until then: break-even between {} and {} a task", at(low), at(high))
+            }
+            (None, Some(high), true) => format!("until then: tasks of {} are worth a process each", at(high)),
+            (Some(low), None, true) => format!("until then: up to {} a task the pool is faster", at(low)),
+            (Some(low), Some(high), false) => format!("BREAK-EVEN between {} and {} a task", at(low), at(high)),
+            (None, Some(high), false) => {
+                format!("no break-even: tasks of {} and more are worth a process each", at(high))
+            }
+            (Some(low), None, false) => format!("no break-even up to {}: the pool is faster", at(low)),
+            (None, None, false) => "no break-even found: the runs scatter too much to tell".to_owned(),
         };
-        let (pool, process) = (clean::line(&pool.name).into_owned(), clean::line(&process.name).into_owned());
+        let [pool, process] = compared.each_ref().map(with_count);
+        let equal = match unequal {
+            true => "; their worker counts differ, which is part of the difference: --workers N gives both the same",
+            false => "",
+        };
         let why = format!(
-            "below, {pool} is more than 5 % faster than {process} with 95 % confidence; above, it is not. All tasks had that size"
+            "below, {pool} is more than 5 % faster than {process} with 95 % confidence; above, it is not. All tasks had that \
+             size{equal}"
         );
-        let met = low.zip(high).map(|_| true);
-        Ok(Outcome { words, why, met, place: Some(Ends { unit: "s", low, high }), ..Outcome::default() })
+        let met = low.zip(high).map(|_| true).filter(|_| !self.was_ended());
+        Ok(Outcome {
+            words,
+            why,
+            met,
+            suspect: suspect.of([low, high]),
+            compared: compared.into(),
+            place: Some(Ends { unit: "s", low, high }),
+            ..Outcome::default()
+        })
+    }
+
+    /// Workers of an arm as far as its entry says; `None` without a limit of them.
+    fn count_of(&self, arm: &EngineSpec) -> Option<u32> {
+        match arm.workers {
+            Workers::Fixed(count) => Some(count.get()),
+            Workers::Auto => Some(self.platform.host.usable_cores()),
+            Workers::Unbounded => None,
+        }
+    }
+
+    /// Marks a look, be it that it was ended before it told; not one without a run.
+    fn mark_look(&mut self, step: TuneStep) {
+        if step.runs > 0 {
+            self.steps.push(step);
+        }
     }
 
     /// The rate of arrivals beyond which the queue grows for as long as they come.
@@ -109,7 +163,16 @@ impl Tuner<'_> {
             Arrivals::Open(open) if open.process == ArrivalProcess::Constant => "constant",
             _ => "poisson",
         };
+        let arrivals = |rate: f64| format!("arrivals={{ mode: open, process: {process}, rate: {rate:.6}/s }}");
+        // What would be refused later is refused before anything runs: gaps that are drawn need a seed.
+        if let Err(exit) = self.changed(&[arrivals(1.0)]) {
+            write::say(&format!(
+                "error: a knee is looked for with {process} arrivals: --set seed=1 gives a file a seed"
+            ));
+            return Err(exit.into());
+        }
         let capacity = self.capacity(&arm)?;
+        let mut suspect = Suspect::default();
         let mut bracket = Bracket::new((capacity / 20.0, capacity * 4.0), NARROW_RATE);
         // Steps of four are for places of which nothing is known: this one is near the capacity.
         let mut near = [capacity * 0.85, capacity * 1.15].into_iter();
@@ -118,7 +181,7 @@ impl Tuner<'_> {
             looks += 1;
             let tasks = (wanted * RUN * 2.0).clamp(FEWEST * 2.0, MOST);
             let at = |tuner: &mut Self, rate: f64| -> Result<(Workload, f64, f64), Halt> {
-                let mut set = vec![format!("arrivals={{ mode: open, process: {process}, rate: {rate:.6}/s }}")];
+                let mut set = vec![arrivals(rate)];
                 set.extend(tuner.so_many(tasks));
                 let workload = prepare::with_arms(&tuner.changed(&set)?, vec![arm.clone()]);
                 let stream = Stream::new(&workload);
@@ -131,35 +194,52 @@ impl Tuner<'_> {
             };
             // So many gaps that are drawn are as much too short or too long at any rate: the second time it is the one that
             // is wanted.
-            let (_, _, drawn) = at(self, wanted)?;
-            let (workload, span, rate) = at(self, wanted * wanted / drawn)?;
+            let look = at(self, wanted).and_then(|(_, _, drawn)| at(self, wanted * wanted / drawn));
+            let (workload, span, rate) = match look {
+                Ok(look) => look,
+                Err(halt) => {
+                    self.until_now(halt)?;
+                    break;
+                }
+            };
             let why = words_of(&bracket, |rate| format!("{}/s", units::rate(rate)));
             self.tries(&format!("{}/s arrive", units::rate(rate)), &why);
             let (mut longer, mut rates): (Vec<f64>, Vec<f64>) = Default::default();
-            let side = until_told(|_| {
-                let view = self.session(workload.clone(), SessionCommand::Run(Mode::Interleaved))?;
-                for run in view.arms.iter().flat_map(|arm| arm.finished.iter()) {
+            let mut bad = 0;
+            let told = until_told(|_| {
+                let seen = self.session(workload.clone(), SessionCommand::Run(Mode::Interleaved))?;
+                for run in seen.view.arms.iter().flat_map(|arm| arm.finished.iter()) {
                     let last = run.latency.service.p95.as_secs_f64() + run.latency.startup.p95.as_secs_f64();
                     longer.push((run.wall().as_secs_f64() - span - last) / span);
                     rates.push(run.throughput_whole);
+                    bad += usize::from(!run.suspect.is_empty());
                 }
+                seen.to_its_end()?;
                 Ok::<Option<Side>, Halt>(growth(&longer))
-            })?;
-            let side = side.unwrap_or(Side::Unclear);
-            bracket.add(rate, side);
+            });
+            if let Ok(side) = &told {
+                bracket.add(rate, side.unwrap_or(Side::Unclear));
+                suspect.add(rate, bad);
+            }
             let share = estimate(&longer).map(|found| format!("{:+.1} % behind at the end", found.mean * 100.0));
-            let said = match side {
-                Side::Below => "keeps up",
-                Side::Above => "grows",
-                Side::Unclear => "cannot be told",
+            let said = match told {
+                Ok(Some(Side::Below)) => "keeps up",
+                Ok(Some(Side::Above)) => "grows",
+                Ok(Some(Side::Unclear) | None) => "cannot be told",
+                Err(_) => "not told yet",
             };
-            self.steps.push(TuneStep {
+            self.mark_look(TuneStep {
                 what: format!("{}/s arrive", units::rate(rate)),
                 why,
-                runs: u32::try_from(longer.len()).unwrap_or(0),
+                runs: number(longer.len()),
+                suspect: number(bad),
                 rate: estimate(&rates),
                 figure: share.map(|share| format!("{said}, {share}")),
             });
+            if let Err(halt) = told {
+                self.until_now(halt)?;
+                break;
+            }
         }
         let (low, high) = bracket.ends();
         let at = |rate: f64| format!("{}/s", units::rate(rate));
@@ -172,14 +252,34 @@ impl Tuner<'_> {
             (Some(low), None) => format!("the queue keeps up at {}; no rate was found at which it does not", at(low)),
             (None, None) => "no knee found: the runs scatter too much to tell".to_owned(),
         };
+        let words = match (low, high) {
+            _ if !self.was_ended() => words,
+            (Some(low), Some(high)) => {
+                format!(
+                    "until then: the queue keeps up at {} and grows at {}: the knee lies between",
+                    at(low),
+                    at(high)
+                )
+            }
+            (None, Some(high)) => format!("until then: the queue grows at {}; no lower rate has told", at(high)),
+            (Some(low), None) => format!("until then: the queue keeps up at {}; no higher rate has told", at(low)),
+            (None, None) => format!("until then: no rate has told; as a batch it did {}", at(capacity)),
+        };
         let name = clean::line(&arm.name).into_owned();
         let why = format!(
             "beyond, {name} is still behind when the last task has arrived, by more than 2 % of the time; as a batch it did {}/s",
             units::rate(capacity)
         );
-        let met = low.zip(high).map(|_| true);
-        let engine = Some(arm.name.clone());
-        Ok(Outcome { words, why, met, engine, place: Some(Ends { unit: "1/s", low, high }), ..Outcome::default() })
+        let met = low.zip(high).map(|_| true).filter(|_| !self.was_ended());
+        Ok(Outcome {
+            words,
+            why,
+            met,
+            suspect: suspect.of([low, high]),
+            engine: Some(arm.name.clone()),
+            place: Some(Ends { unit: "1/s", low, high }),
+            ..Outcome::default()
+        })
     }
 
     /// The rate of the arm where all tasks are there at once.
@@ -189,13 +289,15 @@ impl Tuner<'_> {
         set.extend(self.so_many(most.clamp(FEWEST, 400.0)));
         let workload = prepare::with_arms(&self.changed(&set)?, vec![arm.clone()]);
         self.tries("a batch", "all tasks at once");
-        let view = self.session(workload, SessionCommand::Run(Mode::Interleaved))?;
-        let rates: Vec<f64> =
-            view.arms.iter().flat_map(|arm| arm.finished.iter()).map(|run| run.throughput_whole).collect();
+        let seen = self.session(workload, SessionCommand::Run(Mode::Interleaved))?;
+        let runs = || seen.view.arms.iter().flat_map(|arm| arm.finished.iter());
+        let rates: Vec<f64> = runs().map(|run| run.throughput_whole).collect();
+        let bad = number(runs().filter(|run| !run.suspect.is_empty()).count());
         let rate = estimate(&rates);
         let why = "all tasks at once".to_owned();
         let what = "a batch".to_owned();
-        self.steps.push(TuneStep { what, why, runs: u32::try_from(rates.len()).unwrap_or(0), rate, figure: None });
+        self.mark_look(TuneStep { what, why, runs: number(rates.len()), suspect: bad, rate, figure: None });
+        seen.to_its_end()?;
         match rate.map(|rate| rate.mean).filter(|mean| *mean > 0.0) {
             Some(mean) => Ok(mean),
             None => {
@@ -210,7 +312,13 @@ impl Tuner<'_> {
         let own = self.workload.engines.iter().find(|engine| is(engine.kind));
         match own {
             Some(own) => Ok(own.clone()),
-            None => Ok(prepare::arm(&self.workload, kind.word())?),
+            None => {
+                let arm = prepare::arm(&self.workload, kind.word())?;
+                // A kind that the file has no entry of takes what all of its entries were given.
+                let asked = self.arguments.changes.workers.as_ref().and_then(WorkerCounts::single);
+                let asked = asked.and_then(NonZeroU32::new).map(Workers::Fixed);
+                Ok(EngineSpec { workers: asked.unwrap_or(arm.workers), ..arm })
+            }
         }
     }
 
@@ -247,4 +355,30 @@ fn words_of(bracket: &Bracket, at: impl Fn(f64) -> String) -> String {
         (None, Some(high)) => format!("less than {}", at(high)),
         (Some(low), Some(high)) => format!("between {} and {}", at(low), at(high)),
     }
+}
+
+/// Whether the runs that a place rests on are suspect: how many there were at each value that was looked at.
+#[derive(Default)]
+struct Suspect(Vec<(f64, usize)>);
+
+impl Suspect {
+    fn add(&mut self, value: f64, runs: usize) {
+        self.0.push((value, runs));
+    }
+
+    /// Of the looks that have told its ends.
+    fn of(&self, ends: [Option<f64>; 2]) -> bool {
+        let rests_on = |value: f64| ends.into_iter().flatten().any(|end| end.to_bits() == value.to_bits());
+        self.0.iter().any(|(value, runs)| *runs > 0 && rests_on(*value))
+    }
+}
+
+fn number(runs: usize) -> u32 {
+    u32::try_from(runs).unwrap_or(u32::MAX)
+}
+
+/// `pool ×2`, or what it is without a limit.
+fn with_count((name, workers): &(String, Option<u32>)) -> String {
+    let name = clean::line(name);
+    workers.map_or_else(|| format!("{name} with no limit of workers"), |workers| format!("{name} ×{workers}"))
 }

@@ -3,13 +3,14 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::{Halt, Tuner};
+use super::{Halt, Seen, Tuner};
 use crate::analysis::edges::{faster, until_told};
 use crate::analysis::statistics::estimate;
-use crate::analysis::tuning::Tuning;
 use crate::analysis::tuning::arms::all_points;
-use crate::analysis::tuning::target::{self, Found, Target};
+use crate::analysis::tuning::found::{self, Found};
+use crate::analysis::tuning::target::{self, Target};
 use crate::analysis::tuning::trail::trail;
+use crate::analysis::tuning::{Point, Tuning};
 use crate::analysis::verdict::{Counted, Finding, RunFigure};
 use crate::cli::Also;
 use crate::commands::prepare;
@@ -40,11 +41,38 @@ impl Tuner<'_> {
         let (engine, start_method, chunksize) = (also(Also::Engine), also(Also::StartMethod), also(Also::Chunksize));
         let all = if engine { self.workload.engines.clone() } else { vec![self.arm()?] };
         let arms = scope::arms(all)?;
-        let found = self.counts(arms, SweepCounts::For(target), target)?;
-        let Some(mut choice) = choose(found, target, self.runs()) else {
-            let why = "no count that was tried meets it, or its figure is not known: not one task succeeded, or it cannot be seen here".to_owned();
-            return Ok(Outcome { words: "nothing found".to_owned(), why, ..Outcome::default() });
+        let (found, whole) = self.counts(arms, SweepCounts::For(target), target)?;
+        let unknown: Vec<String> = found
+            .iter()
+            .filter(|choice| choice.found.workers.is_none())
+            .map(|choice| format!("{}: {}", choice.spec.name, choice.found.why))
+            .collect();
+        let Some(choice) = choose(found, target, self.runs()) else {
+            if !whole {
+                return Err(Halt::Ended);
+            }
+            let why = if unknown.is_empty() { "no engine was tried".to_owned() } else { unknown.join("; ") };
+            return Ok(Outcome { words: format!("{target}: nothing found"), why, ..Outcome::default() });
         };
+        if !whole {
+            return Ok(self.outcome(choice, Vec::new(), (target, false)));
+        }
+        match self.with_other_settings(choice.clone(), (start_method, chunksize), target) {
+            Ok((choice, settings)) => Ok(self.outcome(choice, settings, (target, true))),
+            Err(halt) => {
+                self.until_now(halt)?;
+                Ok(self.outcome(choice, Vec::new(), (target, true)))
+            }
+        }
+    }
+
+    /// The choice with settings that make it faster, if there are some, and which.
+    fn with_other_settings(
+        &mut self,
+        mut choice: Choice,
+        (start_method, chunksize): (bool, bool),
+        target: Target,
+    ) -> Result<(Choice, Vec<(String, String)>), Halt> {
         let mut settings: Vec<(String, String)> = Vec::new();
         let as_is = choice.clone();
         for (wanted, field, values) in
@@ -57,7 +85,10 @@ impl Tuner<'_> {
         }
         // With other settings another count is the one. What was faster with more workers may not be with the best of them.
         if !settings.is_empty() {
-            let found = self.counts(vec![choice.spec.clone()], SweepCounts::For(target), target)?;
+            let (found, whole) = self.counts(vec![choice.spec.clone()], SweepCounts::For(target), target)?;
+            if !whole {
+                return Err(Halt::Ended);
+            }
             match choose(found, target, self.runs()) {
                 Some(again) if self.worth_more(&as_is, &again, &settings, target)? => choice = again,
                 _ => {
@@ -66,11 +97,16 @@ impl Tuner<'_> {
                 }
             }
         }
-        Ok(self.outcome(choice, settings, target))
+        Ok((choice, settings))
     }
 
-    /// Looks for the count of each arm, and marks each step.
-    fn counts(&mut self, arms: Vec<EngineSpec>, counts: SweepCounts, target: Target) -> Result<Vec<Choice>, Halt> {
+    /// Looks for the count of each arm, and marks each step: what was found, and whether the search came to its end.
+    fn counts(
+        &mut self,
+        arms: Vec<EngineSpec>,
+        counts: SweepCounts,
+        target: Target,
+    ) -> Result<(Vec<Choice>, bool), Halt> {
         let workload = prepare::with_arms(&self.workload, arms);
         let sweep = Sweep {
             arms: (0..workload.engines.len()).collect(),
@@ -79,18 +115,17 @@ impl Tuner<'_> {
             runs: self.runs(),
             show_best: false,
         };
-        let view = self.session(workload, SessionCommand::Sweep(sweep))?;
+        let Seen { view, whole } = self.session(workload, SessionCommand::Sweep(sweep))?;
         let mut choices = Vec::new();
         for arm in &view.arms {
             self.mark(&arm.spec.name, &arm.tuning, target);
-            let found = target::found(&arm.tuning, target, view.bounds(arm));
-            if let Some(workers) = found.workers {
-                let rate = arm.tuning.point(workers).and_then(|point| point.mean());
-                let tuning = Arc::clone(&arm.tuning);
-                choices.push(Choice { spec: arm.spec.clone(), workers, rate, found, tuning });
-            }
+            let found = found::found(&arm.tuning, target, view.bounds(arm));
+            let workers = found.workers.unwrap_or(0);
+            let rate = arm.tuning.point(workers).and_then(|point| point.mean());
+            let tuning = Arc::clone(&arm.tuning);
+            choices.push(Choice { spec: arm.spec.clone(), workers, rate, found, tuning });
         }
-        Ok(choices)
+        Ok((choices, whole))
     }
 
     /// A step for each count, in the order in which they were tried.
@@ -101,6 +136,7 @@ impl Tuner<'_> {
                 what: format!("{arm} ×{}", stop.workers),
                 why: stop.why,
                 runs: point.runs(),
+                suspect: suspect(point),
                 rate: point.rate,
                 figure: target::figure(point, target),
             });
@@ -157,7 +193,8 @@ impl Tuner<'_> {
             runs: self.runs(),
             show_best: false,
         };
-        let view = self.session(workload, SessionCommand::Sweep(sweep))?;
+        let seen = self.session(workload, SessionCommand::Sweep(sweep))?;
+        let view = &seen.view;
         let points = || view.arms.iter().zip(&arms).filter_map(|(arm, of)| Some((arm.tuning.points.first()?, of)));
         for (point, (arm, value)) in points() {
             let why = match (value, point.dropped) {
@@ -166,8 +203,12 @@ impl Tuner<'_> {
                 (Some(value), false) => format!("{field} {value}, with workers to spare"),
             };
             let what = format!("{} ×{}", arm.name, point.workers);
-            self.steps.push(TuneStep { what, why, runs: point.runs(), rate: point.rate, figure: None });
+            if point.runs() > 0 {
+                let (runs, suspect) = (point.runs(), suspect(point));
+                self.steps.push(TuneStep { what, why, runs, suspect, rate: point.rate, figure: None });
+            }
         }
+        seen.to_its_end()?;
         let Some((own, _)) = points().find(|(_, (_, value))| value.is_none()) else { return Ok(None) };
         let best = points()
             .filter(|(point, _)| !point.dropped)
@@ -210,48 +251,63 @@ impl Tuner<'_> {
         let mut figures: [Vec<RunFigure>; 2] = Default::default();
         let mut rate = None;
         let told = until_told(|number| {
-            let view = self.session(workload.clone(), SessionCommand::Run(Mode::Interleaved))?;
-            for (all, arm) in figures.iter_mut().zip(&view.arms) {
+            let seen = self.session(workload.clone(), SessionCommand::Run(Mode::Interleaved))?;
+            for (all, arm) in figures.iter_mut().zip(&seen.view.arms) {
                 // Rounds of another session are others.
                 let later = |figure: RunFigure| RunFigure { round: figure.round + number * 1000, ..figure };
                 all.extend(Counted::from(&*arm.finished).figures().into_iter().map(later));
             }
             let [one, other] = &figures;
             rate = estimate(&other.iter().map(|figure| figure.throughput).collect::<Vec<_>>());
+            seen.to_its_end()?;
             Ok::<Option<bool>, Halt>(faster(one, other))
-        })?;
+        });
         let count = |workers: Workers| match workers {
             Workers::Fixed(count) => format!(" ×{count}"),
             _ => String::new(),
         };
         let said = match told {
-            Some(true) => "it is faster",
-            Some(false) => "it is slower",
-            None => "no clear difference",
+            Ok(Some(true)) => "it is faster",
+            Ok(Some(false)) => "it is slower",
+            Ok(None) => "no clear difference",
+            Err(_) => "not told yet",
         };
+        let all = || figures.iter().flatten();
+        let count_of = |all: usize| u32::try_from(all).unwrap_or(u32::MAX);
         self.steps.push(TuneStep {
             what: format!("{}{}", other.name, count(others)),
             why: format!("against {}{}, in runs of their own: {said}", as_is.name, count(workers)),
-            runs: u32::try_from(figures.iter().map(Vec::len).sum::<usize>()).unwrap_or(u32::MAX),
+            runs: count_of(all().count()),
+            suspect: count_of(all().filter(|figure| figure.suspect).count()),
             rate,
             figure: None,
         });
-        Ok(told == Some(true))
+        Ok(told? == Some(true))
     }
 
     fn place_of(&self, spec: &EngineSpec) -> Option<usize> {
         self.workload.engines.iter().position(|engine| engine.name == spec.name)
     }
 
-    fn outcome(&self, choice: Choice, settings: Vec<(String, String)>, target: Target) -> Outcome {
+    /// What came out, and whether the counts were all tried that were to be.
+    fn outcome(&self, choice: Choice, settings: Vec<(String, String)>, (target, whole): (Target, bool)) -> Outcome {
         let Choice { spec, workers, rate, found, .. } = choice;
         let words: String = settings.iter().map(|(field, value)| format!(", {field} {value}")).collect();
         let rate = rate.map_or(String::new(), |rate| format!(": {} tasks/s", units::rate(rate)));
         let many = format!("{workers} worker{}", if workers == 1 { "" } else { "s" });
-        let words = match (found.met, target) {
-            (Some(true), _) => format!("USE {} with {many}{words}{rate}", spec.name),
-            (Some(false), _) => format!("{target} IS NOT MET; {} with {many}{words} comes closest{rate}", spec.name),
-            (None, _) => format!("best so far: {} with {many}{words}{rate}", spec.name),
+        let by = found.distance.map_or(String::new(), |distance| format!(", {distance}"));
+        // Of counts that were not all tried, the smallest that does is not known.
+        let met = found.met.filter(|_| whole);
+        let words = match (met, found.met, target) {
+            (Some(true), ..) => format!("USE {} with {many}{words}{rate}", spec.name),
+            (Some(false), _, target) => {
+                format!("{target} IS NOT MET; {} with {many}{words} comes closest{by}{rate}", spec.name)
+            }
+            (None, Some(false), target) => {
+                format!("until then {target} is not met; {} with {many} comes closest{by}{rate}", spec.name)
+            }
+            (None, ..) if !whole => format!("best until then: {} with {many}{words}{rate}", spec.name),
+            (None, ..) => format!("best so far: {} with {many}{words}{rate}", spec.name),
         };
         let place = self.place_of(&spec);
         let said = std::iter::once(("workers".to_owned(), workers.to_string())).chain(settings.iter().cloned());
@@ -259,7 +315,10 @@ impl Tuner<'_> {
         Outcome {
             words,
             why: found.why,
-            met: found.met,
+            met,
+            suspect: found.suspect,
+            distance: found.distance,
+            compared: Vec::new(),
             engine: Some(spec.name),
             workers: Some(workers),
             settings,
@@ -269,17 +328,28 @@ impl Tuner<'_> {
     }
 }
 
-/// Of several arms the fastest of those that meet the target, or else of all. Of a target that is no limit of a latency,
+/// Of several arms the fastest of those that meet the target, or else the one that comes closest. Of a target that is no limit of a latency,
 /// what is not settled yet may be the fastest. Those that are not told apart from it are named, and
 /// so are those that were faster, and those that could not be compared: each with the count at which that is so.
 fn choose(choices: Vec<Choice>, target: Target, runs: u32) -> Option<Choice> {
+    let choices: Vec<Choice> = choices.into_iter().filter(|choice| choice.found.workers.is_some()).collect();
     let has_limit = matches!(target, Target::Latency { .. });
     let meets = |choice: &Choice| choice.found.met == Some(true) || !has_limit && choice.found.met != Some(false);
     let any = choices.iter().any(meets);
-    let best = target::best(choices.iter().map(|choice| (choice.rate, &choice.found)), target)?;
+    let best = found::best(choices.iter().map(|choice| (choice.rate, &choice.found)), target)?;
     let mut rivals = choices;
     let mut best = rivals.swap_remove(best);
-    rivals.retain(|choice| meets(choice) || !any);
+    if !any {
+        let far = |rival: &Choice| Some(format!("{} ×{}: {}", rival.spec.name, rival.workers, rival.found.distance?));
+        let far: Vec<String> = rivals.iter().filter_map(far).collect();
+        if !far.is_empty() {
+            best.found.why.push_str(&format!("; of other engines {}", far.join(", ")));
+        }
+        return Some(best);
+    }
+    rivals.retain(meets);
+    // One whose runs were disturbed might be the faster one.
+    best.found.suspect |= rivals.iter().any(|rival| rival.found.suspect);
     let own = best.tuning.point(best.workers);
     let pairs: Vec<_> = rivals.iter().map(|rival| own.zip(rival.tuning.point(rival.workers))).collect();
     let compared = all_points(&pairs, runs);
@@ -299,6 +369,10 @@ fn choose(choices: Vec<Choice>, target: Target, runs: u32) -> Option<Choice> {
     Some(best)
 }
 
+fn suspect(point: &Point) -> u32 {
+    u32::try_from(point.suspect.len()).unwrap_or(u32::MAX)
+}
+
 /// Faults of an engine are those of each of its arms.
 fn every_name(workload: &mut Workload, base: &str) {
     let of_base: Vec<_> =
@@ -316,7 +390,7 @@ fn every_name(workload: &mut Workload, base: &str) {
 mod tests {
     use super::*;
     use crate::analysis::statistics::estimate;
-    use crate::analysis::tuning::{Bounds, Point};
+    use crate::analysis::tuning::Bounds;
     use crate::workload::load::load;
 
     /// An arm for which `workers` were found, with the runs of each of its counts: rates, in these rounds.
@@ -339,7 +413,7 @@ mod tests {
         let bounds = Bounds { most: 64, cores: 2, open_arrivals: false, free: false };
         let tuning = Tuning::of(points.iter().map(point).collect(), bounds);
         let rate = tuning.point(workers).and_then(|point| point.mean());
-        let found = Found { workers: Some(workers), met: Some(true), why: "found".to_owned() };
+        let found = Found { workers: Some(workers), met: Some(true), why: "found".to_owned(), ..Found::default() };
         Choice { spec: EngineSpec { name: name.to_owned(), ..spec }, workers, rate, found, tuning: Arc::new(tuning) }
     }
 

@@ -1,14 +1,17 @@
-//! What a search for settings has found, with each of its steps, as text and as JSON.
+//! What a search for settings has found, with each of its steps, as text, as JSON and as Markdown.
 //!
 //! Nothing in here recommends: what follows from the figures is said by `analysis::tuning` and by who searched.
 
+pub(crate) mod answers;
 pub(crate) mod json;
+pub(crate) mod markdown;
 pub(crate) mod text;
 
 use std::sync::Arc;
 
 use crate::analysis::failing::AllFailed;
 use crate::analysis::statistics::Estimate;
+use crate::analysis::tuning::found::Distance;
 use crate::os::host::Host;
 use crate::report::ending::Ending;
 use crate::workload::model::Workload;
@@ -32,8 +35,6 @@ pub(crate) struct TuneResults {
     pub(crate) ending: Ending,
     /// Arms of which not one task succeeded.
     pub(crate) failed: Vec<(String, AllFailed)>,
-    /// Suspect runs.
-    pub(crate) suspect: u32,
     /// Tasks that did not succeed, in all counted runs.
     pub(crate) unsuccessful: u64,
 }
@@ -47,6 +48,8 @@ pub(crate) struct TuneStep {
     pub(crate) why: String,
     /// Counted runs.
     pub(crate) runs: u32,
+    /// Of these, suspect ones.
+    pub(crate) suspect: u32,
     /// Succeeded tasks per second.
     pub(crate) rate: Option<Estimate>,
     /// The figure that the target is about, in words, where that is another one, and what it says.
@@ -60,8 +63,14 @@ pub(crate) struct Outcome {
     pub(crate) words: String,
     /// A sentence with the reason.
     pub(crate) why: String,
-    /// Whether the target is met, or the place was found; `None` where that cannot be told.
+    /// Whether the target is met, or the place was found; `None` where that cannot be told, and where the search was ended before.
     pub(crate) met: Option<bool>,
+    /// Whether it rests on suspect runs.
+    pub(crate) suspect: bool,
+    /// The figure that the limit is about, of the count that is named.
+    pub(crate) distance: Option<Distance>,
+    /// The arms that were compared for a break-even, with their worker counts; `None` for one without a limit of them.
+    pub(crate) compared: Vec<(String, Option<u32>)>,
     pub(crate) engine: Option<String>,
     pub(crate) workers: Option<u32>,
     /// Settings that are better than the file's.
@@ -81,10 +90,22 @@ pub(crate) struct Ends {
     pub(crate) high: Option<f64>,
 }
 
+impl Outcome {
+    /// The words, marked where they rest on suspect runs.
+    pub(crate) fn marked(&self) -> String {
+        format!("{}{}", if self.suspect { "SUSPECT " } else { "" }, self.words)
+    }
+}
+
 impl TuneResults {
     /// Counted runs of all steps.
     pub(crate) fn runs(&self) -> u32 {
         self.steps.iter().map(|step| step.runs).sum()
+    }
+
+    /// Of these, suspect ones.
+    pub(crate) fn suspect(&self) -> u32 {
+        self.steps.iter().map(|step| step.suspect).sum()
     }
 }
 

@@ -21,14 +21,15 @@ pub(crate) fn render(results: &TuneResults, options: TextOptions) -> String {
     }
     if let Some(outcome) = &results.outcome {
         let style = if outcome.met == Some(true) { Paint::GOOD } else { Paint::WARN };
-        wrapped(&mut out, "", &clean::line(&outcome.words), options.width, paint, style);
+        wrapped(&mut out, "", &clean::line(&outcome.marked()), options.width, paint, style);
         wrapped(&mut out, "why: ", &clean::line(&outcome.why), options.width, paint, anstyle::Style::new());
         if !outcome.set.is_empty() {
             let options: Vec<String> = outcome.set.iter().map(|set| format!("--set {}", shell::quote(set))).collect();
             line(&mut out, &format!("as options: {}", options.join(" ")));
         }
     }
-    let suspect = if results.suspect > 0 { format!(", {} of them SUSPECT", results.suspect) } else { String::new() };
+    let suspect = results.suspect();
+    let suspect = if suspect > 0 { format!(", {suspect} of them SUSPECT") } else { String::new() };
     line(&mut out, &paint.with(Paint::DIM, &format!("{}{suspect}", plural(results.runs().into(), "counted run"))));
     out
 }
@@ -39,7 +40,8 @@ fn steps(out: &mut String, steps: &[TuneStep], width: usize, paint: Paint) {
             let half = rate.ci95.map_or(String::new(), |(low, high)| format!(" ±{}", units::rate((high - low) / 2.0)));
             format!("{}/s{half}", units::rate(rate.mean))
         });
-        let runs = if step.runs > 0 { plural(step.runs.into(), "run") } else { String::new() };
+        let suspect = if step.suspect > 0 { format!(", {} suspect", step.suspect) } else { String::new() };
+        let runs = if step.runs > 0 { plural(step.runs.into(), "run") + &suspect } else { String::new() };
         let figure = step.figure.clone().unwrap_or_default();
         [step.what.clone(), rate, figure, runs].map(|cell| clean::line(&cell).into_owned())
     };

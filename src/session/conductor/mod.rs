@@ -32,7 +32,7 @@ use crate::session::lifecycle::Lifecycle;
 use crate::session::observing::ObserveRuns;
 use crate::session::schedule::{Rounds, RunNumbers, Schedule};
 use crate::session::stream::SharedStream;
-use crate::session::view::{Mode, RunPosition, SessionCommand, SessionPhase, SessionView, Sweep};
+use crate::session::view::{Answer, Mode, RunPosition, SessionCommand, SessionPhase, SessionView, Sweep};
 use crate::session::wake::{Wakeup, next};
 use crate::workload::model::Workload;
 
@@ -148,6 +148,10 @@ struct Conductor {
     control_cores: Option<f64>,
     /// What the last sweep looked for, where that was a target.
     target: Option<Target>,
+    /// What was found for those that were looked for.
+    answers: Arc<Vec<Answer>>,
+    /// The one that is looked for now.
+    looks_for: Option<Target>,
 }
 
 impl Conductor {
@@ -182,6 +186,8 @@ impl Conductor {
             precision: None,
             control_cores: None,
             target: None,
+            answers: Arc::default(),
+            looks_for: None,
             spec,
         };
         if is_resumed {
@@ -208,6 +214,7 @@ impl Conductor {
             kills: self.kills.view(),
             control_cores: self.control_cores,
             target: self.target,
+            answers: Arc::clone(&self.answers),
         }
     }
 
@@ -229,6 +236,7 @@ impl Conductor {
                 Wakeup::Rested => self.measure_changed(),
                 Wakeup::OutOfTime => self.out_of_time(),
             }
+            self.answer();
             sender.send_replace(Arc::new(self.view()));
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Conductor;
 use crate::analysis::tuning::Bounds;
+use crate::analysis::tuning::found::{self, Found, found};
 use crate::engine::arm::{Completion, RunRequest};
 use crate::engine::control::Command;
 use crate::engine::event::{Observer, Observers, RunState};
@@ -19,7 +20,7 @@ use crate::session::keeping::KeptRun;
 use crate::session::lifecycle::Lifecycle;
 use crate::session::observing::RunBegins;
 use crate::session::schedule::Schedule;
-use crate::session::view::{Mode, RunPosition, Sweep, SweepCounts};
+use crate::session::view::{Answer, Mode, RunPosition, Sweep, SweepCounts};
 use crate::workload::model::{Arrivals, Workers};
 
 /// How long the control computes.
@@ -85,6 +86,8 @@ impl Conductor {
     }
 
     pub(super) fn begin_sweep(&mut self, sweep: Sweep) {
+        // One that this one takes the place of has found something too.
+        self.answer();
         for arm in &sweep.arms {
             if let Some(arm) = self.arms.get_mut(*arm) {
                 // It ends with the count that it finds.
@@ -96,7 +99,30 @@ impl Conductor {
             SweepCounts::For(target) => Some(target),
             SweepCounts::Found | SweepCounts::Given(_) | SweepCounts::Own => None,
         };
+        self.looks_for = self.target;
         self.begin_agenda(Agenda::Sweep(Box::new(Sweeping::new(sweep))));
+    }
+
+    /// Notes what was found for a target, once nothing more is run for it.
+    pub(super) fn answer(&mut self) {
+        if self.is_under_way() {
+            return;
+        }
+        let (Some(target), Agenda::Sweep(sweep)) = (self.looks_for.take(), &self.agenda) else { return };
+        let found = |index: &usize| {
+            let tuning = self.arms.get(*index)?.tuning();
+            let found = found(tuning, target, self.bounds(*index));
+            let rate = found.workers.and_then(|workers| tuning.point(workers)?.mean());
+            (tuning.points.iter().any(|point| point.runs() > 0)).then_some((*index, rate, found))
+        };
+        let found: Vec<(usize, Option<f64>, Found)> = sweep.arms().iter().filter_map(found).collect();
+        let best = found::best(found.iter().map(|(_, rate, found)| (*rate, found)), target);
+        let best = best.and_then(|place| found.get(place)).filter(|_| found.len() > 1).map(|(index, ..)| *index);
+        let found: Vec<(usize, Found)> = found.into_iter().map(|(index, _, found)| (index, found)).collect();
+        if !found.is_empty() {
+            let ended = !self.lifecycle.may_go_on();
+            Arc::make_mut(&mut self.answers).push(Answer { target, found, best, ended });
+        }
     }
 
     /// Measures every arm whose worker count was changed.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::analysis::tuning::found::Found;
+use crate::session::view::Answer;
 use crate::tui::fixture::{self, stories};
 use crate::tui::goal_line::{Asks, GoalLine};
 use crate::tui::state::{PickerFocus, Question};
@@ -244,6 +246,19 @@ fn a_target_is_what_the_tune_view_answers() {
     view.target = Some("memory<5MiB".parse().unwrap());
     let found = text(&view);
     assert!(found.contains("■ PROCESS  memory<5MiB: USE 2"), "{found}");
+    assert!(found.contains("service p95"), "{found}");
+    // What is looked for is the figure that is shown, and what was found before stays there.
+    let answer = |target: &str, words: &str| {
+        let found = Found { workers: Some(2), met: Some(true), why: words.to_owned(), ..Found::default() };
+        Answer { target: target.parse().unwrap(), found: vec![(1, found)], best: None, ended: false }
+    };
+    let now = answer("p99<900ms", "now");
+    view.target = Some(now.target);
+    view.answers = Arc::new(vec![answer("memory<5MiB", "it fits"), now]);
+    let latency = text(&view);
+    assert!(latency.contains("sojourn p99") && !latency.contains("p95"), "{latency}");
+    assert!(latency.contains("before, memory<5MiB: USE 2: it fits") && !latency.contains(": now"), "{latency}");
+    view.target = Some("memory<5MiB".parse().unwrap());
     view.phase = crate::session::view::SessionPhase::Running;
     view.position = crate::session::view::RunPosition::Sweep { arm: 1, workers: 2, run: 1, runs: 3 };
     let looking = text(&view);

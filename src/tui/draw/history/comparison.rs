@@ -101,7 +101,7 @@ fn of_arms(arms: &ComparedArms, differences: bool, comparable: bool, room: usize
 }
 
 fn of_figure(figure: &ComparedFigure, comparable: bool, room: usize, theme: &Theme) -> Line<'static> {
-    let ComparedFigure { name, values: [a, b], change, interval, finding } = figure;
+    let ComparedFigure { name, values: [a, b], change, interval, too_few, finding } = figure;
     let (value, wide) = widths(room);
     let words = format!(
         "{} {} {} {}  {} ",
@@ -117,7 +117,8 @@ fn of_figure(figure: &ComparedFigure, comparable: bool, room: usize, theme: &The
     let said = match finding {
         Finding::NoClearDifference if rest < text::width(finding_words(*finding)) => "unclear",
         _ if interval.is_none() => "",
-        _ => finding_words(*finding),
+        _ if too_few.is_some() && rest < text::width(&figure.words()) => "not judged",
+        _ => &figure.words(),
     };
     let said = if comparable { said } else { "" };
     Line::from(vec![span(words, theme.base), span(text::fit(said, rest), finding_style(*finding, theme))])

@@ -9,10 +9,11 @@ use ratatui::layout::Rect;
 
 use super::paint::{cols, put, row, rows, span};
 use super::{Scene, footer, header, notes};
-use crate::analysis::tuning::target::{self, Found, Target};
+use crate::analysis::tuning::found::{self, Found};
+use crate::analysis::tuning::target::{self, Target};
 use crate::analysis::tuning::trail::{Stop, trail};
 use crate::analysis::tuning::{Advice, Point, RULE, Tuning};
-use crate::session::view::SessionView;
+use crate::session::view::{Answer, SessionView};
 use crate::tui::model::{self, Pane, Role};
 use crate::tui::search::Story;
 use crate::tui::theme::{ColorDepth, Theme, ThemeName};
@@ -103,7 +104,7 @@ fn trail_of(tuning: &Tuning) -> Option<String> {
 fn found(scene: &Scene<'_>, pane: &Pane<'_>) -> Option<Found> {
     let tuning = &pane.view.tuning;
     let target = scene.view.target.filter(|target| *target != Target::Throughput)?;
-    (tuning.advice != Advice::Nothing).then(|| target::found(tuning, target, scene.view.bounds(pane.view)))
+    (tuning.advice != Advice::Nothing).then(|| found::found(tuning, target, scene.view.bounds(pane.view)))
 }
 
 /// The pane with the arm to use, where each of several has found something.
@@ -115,7 +116,7 @@ fn winner(scene: &Scene<'_>, found: &[Option<Found>]) -> Option<usize> {
         .zip(found)
         .filter_map(|(pane, found)| found.as_ref().map(|found| (rate((pane, found)), found)))
         .collect();
-    if all.len() < 2 { None } else { target::best(all.into_iter(), scene.view.target?) }
+    if all.len() < 2 { None } else { found::best(all.into_iter(), scene.view.target?) }
 }
 
 /// The recommendation, the sentence why, and the table of one arm.
@@ -148,6 +149,9 @@ fn draw_arm(
     };
     let advice = match (&found, scene.view.target) {
         (Some(_), Some(target)) if sweeping => format!("looking for {target}"),
+        (Some((found, true)), Some(target)) if found.met == Some(false) => {
+            format!("{}, the nearest engine", found.words(target))
+        }
         (Some((found, true)), Some(target)) => format!("{}, the faster engine", found.words(target)),
         (Some((found, false)), Some(target)) => found.words(target),
         _ => advice,
@@ -186,7 +190,9 @@ fn draw_arm(
         Ok(fit) => Some(fit.to_string()),
         Err(none) => Some(none.to_string()),
     };
-    let extra: Vec<String> = fit.into_iter().chain(trail_of(tuning).filter(|_| !marked)).take(free).collect();
+    let earlier = earlier(scene.view, pane.arm);
+    let extra = earlier.into_iter().chain(fit).chain(trail_of(tuning).filter(|_| !marked));
+    let extra: Vec<String> = extra.take(free).collect();
     let mut next = 1 + lines;
     for words in extra {
         put(buf, row(area, next), span(format!(" {}", text::fit(&words, room(area))), theme.dim));
@@ -201,6 +207,18 @@ fn draw_arm(
             put(buf, row(area, line), span(format!(" {words}"), theme.base));
         }
     }
+}
+
+/// What was found before for other targets, the newest first.
+fn earlier(view: &SessionView, arm: usize) -> Vec<String> {
+    let current = view.answers.last().filter(|last| Some(last.target) == view.target).map(|_| 1).unwrap_or(0);
+    let before = view.answers.iter().rev().skip(current);
+    let words = |answer: &Answer| {
+        let (_, found) = answer.found.iter().find(|(index, _)| *index == arm)?;
+        let ended = if answer.ended { ", ended before it was through" } else { "" };
+        Some(format!("before, {}{ended}: {}", found.words(answer.target), text::clean(&found.why)))
+    };
+    before.filter_map(words).collect()
 }
 
 /// The trail with a line for each count, in so many columns.

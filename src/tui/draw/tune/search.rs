@@ -111,7 +111,7 @@ fn now(view: &SessionView, story: &Story) -> String {
 
 fn found(outcome: &Outcome, say: &mut impl FnMut(&str, Style), theme: &Theme) {
     let style = if outcome.met == Some(true) { theme.good } else { theme.warn };
-    say(&text::clean(&outcome.words), style);
+    say(&text::clean(&outcome.marked()), style);
     say(&format!("why: {}", text::clean(&outcome.why)), theme.base);
     if !outcome.set.is_empty() {
         let options: Vec<String> = outcome.set.iter().map(|set| format!("--set {}", shell::quote(set))).collect();
@@ -141,7 +141,8 @@ fn steps(steps: &[TuneStep], room: usize, theme: &Theme) -> Vec<Line<'static>> {
 fn figures(step: &TuneStep) -> String {
     let half = |(low, high): (f64, f64)| format!(" ±{}", units::rate((high - low) / 2.0));
     let rate = step.rate.map(|rate| format!("{}/s{}", units::rate(rate.mean), rate.ci95.map_or(String::new(), half)));
-    let runs = (step.runs > 0).then(|| format!("{} run{}", step.runs, if step.runs == 1 { "" } else { "s" }));
+    let suspect = if step.suspect > 0 { format!(", {} suspect", step.suspect) } else { String::new() };
+    let runs = (step.runs > 0).then(|| format!("{} run{}{suspect}", step.runs, if step.runs == 1 { "" } else { "s" }));
     let figure = step.figure.as_ref().map(|figure| text::clean(figure));
     figure.into_iter().chain(rate).chain(runs).collect::<Vec<_>>().join("  ")
 }

@@ -6,6 +6,7 @@ use ratatui::text::Span;
 
 use super::super::Scene;
 use super::super::paint::{cols, first_visible, put, put_right, row, rows, span};
+use crate::analysis::tuning::target::{Percentile, Target};
 use crate::analysis::tuning::{Point, Tuning};
 use crate::tui::model::{Pane, Role};
 use crate::tui::theme::Theme;
@@ -36,13 +37,17 @@ pub(crate) fn draw(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect,
     let chosen = scene.ui.count.get(index).copied().flatten().unwrap_or(arm.workers);
     let place = counts.iter().position(|count| *count == chosen).unwrap_or(0);
     let open = matches!(scene.view.workload.arrivals, Arrivals::Open(_));
-    // Which latency it is: reports tell the sojourn alone.
-    let heading = |column: usize| match COLUMNS[column].0 {
-        "p95" if open => "sojourn p95",
-        "p95" => "service p95",
-        heading => heading,
+    let percentile = match scene.view.target {
+        Some(Target::Latency { percentile, .. }) => Some(percentile),
+        _ => None,
     };
-    line(row(area, 0), |column| span(heading(column), theme.dim), buf);
+    let figure = percentile.map(|percentile| format!("sojourn {}", percentile.word()));
+    let heading = |column: usize| match (COLUMNS[column].0, &figure) {
+        ("p95", Some(figure)) => figure.as_str(),
+        (heading, _) => heading_of(heading, open),
+    };
+    let figures = Figures { open, percentile };
+    line(row(area, 0), |column| span(heading(column).to_owned(), theme.dim), buf);
     let body = rows(area, 1, area.height);
     let height = usize::from(body.height);
     let first = first_visible(place, counts.len(), height);
@@ -51,12 +56,30 @@ pub(crate) fn draw(scene: &Scene<'_>, index: usize, pane: &Pane<'_>, area: Rect,
         let place = row(body, number);
         let point = arm.tuning.point(*workers);
         let rate = pane.frame.filter(|_| live == Some(*workers)).map(|frame| frame.throughput_whole);
-        line(place, |column| cell(COLUMNS[column].0, *workers, point, rate, &arm.tuning, open, theme), buf);
+        line(place, |column| cell(COLUMNS[column].0, *workers, point, rate, &arm.tuning, figures, theme), buf);
         let sign = if *workers == arm.workers { "▸" } else { " " };
         put(buf, cols(place, 0, 1), span(sign, theme.strong));
         if *workers == chosen && scene.focus() == index {
             buf.set_style(cols(place, 0, width(area.width)), theme.selected);
         }
+    }
+}
+
+/// Which latency is shown.
+#[derive(Clone, Copy)]
+struct Figures {
+    /// Whether tasks arrive on a schedule of their own.
+    open: bool,
+    /// Of the sojourn, that a target is about.
+    percentile: Option<Percentile>,
+}
+
+/// Which latency it is: reports tell the sojourn alone.
+fn heading_of(column: &'static str, open: bool) -> &'static str {
+    match column {
+        "p95" if open => "sojourn p95",
+        "p95" => "service p95",
+        heading => heading,
     }
 }
 
@@ -80,7 +103,7 @@ fn cell(
     point: Option<&Point>,
     live: Option<f64>,
     tuning: &Tuning,
-    open: bool,
+    Figures { open, percentile }: Figures,
     theme: &Theme,
 ) -> Span<'static> {
     let best = tuning.advice.workers() == Some(workers);
@@ -100,6 +123,10 @@ fn cell(
         ("gain", Some(_)) => tuning.gain(workers).map(|gain| format!("{:+.0}%", gain * 100.0)),
         ("eff", Some(_)) => tuning.efficiency(workers).map(|share| format!("{:.0}%", share * 100.0)),
         ("cores", Some(point)) => Some(format!("{:.1}", point.cores_used)),
+        // What is looked for is what is shown.
+        ("p95", Some(point)) if percentile.is_some() => {
+            percentile.and_then(|percentile| percentile.of_point(point)).map(format::duration)
+        }
         // A batch waits as one: what differs there is the work.
         ("p95", Some(point)) if open => point.sojourn_p95.map(format::duration),
         ("p95", Some(point)) => point.service_p95.map(format::duration),

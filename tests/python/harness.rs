@@ -109,7 +109,7 @@ fn asked(program: &Path) -> Option<Python> {
 
 impl Python {
     /// `3.13`, or `3.13t` without a lock.
-    fn words(&self) -> String {
+    pub fn words(&self) -> String {
         let (major, minor) = self.version;
         format!("{major}.{minor}{}", if self.free_threaded { "t" } else { "" })
     }

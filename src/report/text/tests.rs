@@ -165,6 +165,7 @@ fn arms_of_different_interpreters_say_so_beside_their_ratio() {
         implementation: "CPython".to_owned(),
         gil: true,
         gil_switched_on: false,
+        free_threaded: false,
         cpu_count: None,
         process_cpu_count: None,
         environment: None,

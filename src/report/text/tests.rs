@@ -181,6 +181,9 @@ fn arms_of_different_interpreters_say_so_beside_their_ratio() {
     results.arms[1].spec.interpreter = Some(Arc::new(found(&[3, 8, 20])));
     let told = "! interpreters differ: process CPython 3.8.20, GIL on, pool CPython 3.13.1, GIL on";
     assert!(plain(&results).contains(told), "{}", plain(&results));
+    results.arms[1].spec.interpreter = Some(Arc::new(Interpreter { free_threaded: true, ..found(&[3, 13, 1]) }));
+    let told = "! interpreters differ: process CPython 3.13.1, free-threaded, GIL on, pool CPython 3.13.1, GIL on";
+    assert!(plain(&results).contains(told), "{}", plain(&results));
 }
 
 #[test]

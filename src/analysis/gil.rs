@@ -47,7 +47,8 @@ pub(crate) struct ArmFigures {
     pub(crate) kind: EngineKind,
     /// Tasks at once.
     pub(crate) workers: u32,
-    /// What runs it: only arms of one and the same interpreter are compared.
+    /// What runs it, and with which lock: only arms of one and the same interpreter are compared, and none that has its lock in
+    /// use with one that has not.
     pub(crate) interpreter: String,
     /// Whether that has a lock in use.
     pub(crate) gil: bool,
@@ -146,7 +147,7 @@ impl ArmFigures {
             name: spec.name.clone(),
             kind: spec.kind,
             workers,
-            interpreter: found.executable.display().to_string(),
+            interpreter: format!("{}, {}", found.executable.display(), found.words()),
             gil: found.gil,
             tasks: runs.last()?.total,
             place,

@@ -220,8 +220,7 @@ fn a_virtual_environment_beside_the_file_is_one_that_works() {
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let (major, minor) = newest().version;
-    let packages = folder.path(".venv").join(format!("lib/python{major}.{minor}/site-packages"));
+    let packages = folder.path(".venv").join(format!("lib/python{}/site-packages", newest().words()));
     std::fs::write(packages.join("venv_only.py"), "def work(): return 1\n").unwrap();
     for engine in ENGINES {
         let told = run(&folder, engine);

@@ -21,25 +21,31 @@ pub const ENGINES: [&str; 4] = ["pool", "process", "serial", "thread"];
 pub struct Python {
     pub program: PathBuf,
     pub version: (u32, u32),
+    /// Built to run without the lock.
+    pub free_threaded: bool,
 }
 
 /// Has these tests run in every interpreter that is found, where it is not empty or 0.
 const EVERY: &str = "POOLSCOPE_EVERY_PYTHON";
+/// The interpreters to run these tests in and no others, separated like those of `PATH`.
+const ONLY: &str = "POOLSCOPE_ONLY_PYTHON";
 /// Beside the oldest and the newest one, this one is tried, or the one in the middle where it is not here.
 const BETWEEN: (u32, u32) = (3, 11);
 
-/// The interpreters that each test is run in: the oldest, one in between and the newest; all of them if that is asked for.
+/// The interpreters that each test is run in: the oldest, one in between, the newest, and the newest that is free-threaded; all
+/// of them if that is asked for.
 pub fn pythons() -> &'static [Python] {
     static CHOSEN: OnceLock<Vec<Python>> = OnceLock::new();
     CHOSEN.get_or_init(|| {
         let found = every_python();
         let all = std::env::var_os(EVERY).is_some_and(|value| !value.is_empty() && value != "0");
-        let between = found.iter().position(|python| python.version == BETWEEN).unwrap_or(found.len() / 2);
-        let places = [0, between, found.len() - 1];
+        let between = found.iter().position(|python| !python.free_threaded && python.version == BETWEEN);
+        let free = found.iter().rposition(|python| python.free_threaded);
+        let places = [Some(0), between.or(Some(found.len() / 2)), free, Some(found.len() - 1)];
         let (chosen, rest): (Vec<_>, Vec<_>) =
-            found.iter().enumerate().partition(|(place, _)| all || places.contains(place));
+            found.iter().enumerate().partition(|(place, _)| all || places.contains(&Some(*place)));
         let versions = |some: &[(usize, &Python)]| {
-            let versions = some.iter().map(|(_, Python { version: (major, minor), .. })| format!("{major}.{minor}"));
+            let versions = some.iter().map(|(_, python)| python.words());
             versions.collect::<Vec<_>>().join(", ")
         };
         let rest = match versions(&rest) {
@@ -52,34 +58,61 @@ pub fn pythons() -> &'static [Python] {
     })
 }
 
-/// Every interpreter that is new enough: that of `PATH`, and those of pyenv. One at least, or these tests fail.
+/// Every interpreter that is new enough: those of `PATH`, and those of pyenv. One at least, or these tests fail. The older
+/// ones come first; those that are free-threaded are in front of the newest one, so that this is one with a lock if any is.
 pub fn every_python() -> &'static [Python] {
     static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
     FOUND.get_or_init(|| {
         hard_limit_of(std::time::Duration::from_secs(900));
-        let root = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
-        let root = root.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".pyenv")));
-        let versions = root.and_then(|root| std::fs::read_dir(root.join("versions")).ok());
-        let installed = versions.into_iter().flatten().flatten().map(|entry| entry.path().join("bin/python3"));
-        let mut found: BTreeMap<(u32, u32), Python> = BTreeMap::new();
-        for program in std::iter::once(PathBuf::from("python3")).chain(installed) {
-            if let Some(python) = asked(&program) {
-                found.entry(python.version).or_insert(python);
-            }
+        let mut found: BTreeMap<((u32, u32), bool), Python> = BTreeMap::new();
+        for python in candidates().iter().filter_map(|program| asked(program)) {
+            found.entry((python.version, python.free_threaded)).or_insert(python);
         }
-        found.retain(|version, _| *version >= (3, 8));
+        found.retain(|(version, _), _| *version >= (3, 8));
         assert!(!found.is_empty(), "these tests need Python 3.8 or newer");
-        found.into_values().collect()
+        let (free, mut found): (Vec<_>, Vec<_>) = found.into_values().partition(|python| python.free_threaded);
+        let newest = found.pop();
+        found.into_iter().chain(free).chain(newest).collect()
     })
 }
 
+/// What may be an interpreter: first what the name alone means.
+fn candidates() -> Vec<PathBuf> {
+    if let Some(only) = std::env::var_os(ONLY).filter(|only| !only.is_empty()) {
+        return std::env::split_paths(&only).collect();
+    }
+    let root = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
+    let root = root.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".pyenv")));
+    let versions = root.as_ref().and_then(|root| std::fs::read_dir(root.join("versions")).ok());
+    let installed = versions.into_iter().flatten().flatten().map(|entry| entry.path().join("bin/python3"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // The shims of pyenv choose among what is looked at anyway, and each of them takes its time.
+    let shims = root.as_ref().map(|root| root.join("shims"));
+    let folders = std::env::split_paths(&path).filter(|folder| Some(folder) != shims.as_ref());
+    let numbered = |folder: PathBuf| {
+        let names = (8..=20).flat_map(|minor| [format!("python3.{minor}"), format!("python3.{minor}t")]);
+        names.map(|name| folder.join(name)).filter(|file| file.is_file()).collect::<Vec<_>>()
+    };
+    std::iter::once(PathBuf::from("python3")).chain(installed).chain(folders.flat_map(numbered)).collect()
+}
+
 fn asked(program: &Path) -> Option<Python> {
-    let script = "import sys; print(sys.executable, *sys.version_info[:2], sep='\\n')";
+    let script = "import sys, sysconfig; print(sys.executable, *sys.version_info[:2], \
+                  sysconfig.get_config_var('Py_GIL_DISABLED') or 0, sep='\\n')";
     let output = Command::new(program).args(["-I", "-c", script]).output().ok().filter(|out| out.status.success())?;
     let text = String::from_utf8(output.stdout).ok()?;
     let mut lines = text.lines();
     let program = PathBuf::from(lines.next()?);
-    Some(Python { program, version: (lines.next()?.parse().ok()?, lines.next()?.parse().ok()?) })
+    let version = (lines.next()?.parse().ok()?, lines.next()?.parse().ok()?);
+    Some(Python { program, version, free_threaded: lines.next()? == "1" })
+}
+
+impl Python {
+    /// `3.13`, or `3.13t` without a lock.
+    pub fn words(&self) -> String {
+        let (major, minor) = self.version;
+        format!("{major}.{minor}{}", if self.free_threaded { "t" } else { "" })
+    }
 }
 
 /// Those that have subinterpreters for programs. Where there is none, that is told: nothing is asserted of them then.

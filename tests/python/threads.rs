@@ -327,7 +327,8 @@ fn a_lane_that_dies_without_words_is_lost_once_with_its_task() {
         assert!(says, "{python:?}: {why} {words}");
         assert_eq!(failures(&told, "n").len(), 1, "{python:?}: {:?}", told.run["failures"]);
     }
-    assert!(lost > 0, "a lane dies in some version");
+    // From 3.12 on a limit that is set is no limit to what is running already, and there is nothing that a lane would die of.
+    assert!(lost > 0 || pythons().iter().all(|python| python.version >= (3, 12)), "a lane dies in some version");
 }
 
 #[test]

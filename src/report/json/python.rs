@@ -16,6 +16,8 @@ pub(crate) struct InterpreterOut<'a> {
     gil: bool,
     /// Whether what the tasks call has switched it on, in an interpreter that began without (additive to version 1).
     gil_switched_on: bool,
+    /// Whether its build can do without (additive to version 1).
+    free_threaded: bool,
     cpu_count: Option<u32>,
     process_cpu_count: Option<u32>,
     virtual_environment: Option<&'a Path>,
@@ -39,6 +41,7 @@ pub(crate) fn interpreter<'a>(found: &'a Interpreter, spec: Option<&EngineSpec>)
         implementation: &found.implementation,
         gil: found.gil,
         gil_switched_on: found.gil_switched_on,
+        free_threaded: found.free_threaded,
         cpu_count: found.cpu_count,
         process_cpu_count: found.process_cpu_count,
         virtual_environment: found.environment.as_deref(),

@@ -165,6 +165,7 @@ fn arms_of_different_interpreters_say_so_beside_their_ratio() {
         implementation: "CPython".to_owned(),
         gil: true,
         gil_switched_on: false,
+        free_threaded: false,
         cpu_count: None,
         process_cpu_count: None,
         environment: None,
@@ -179,6 +180,9 @@ fn arms_of_different_interpreters_say_so_beside_their_ratio() {
     assert!(!plain(&results).contains("interpreters differ"));
     results.arms[1].spec.interpreter = Some(Arc::new(found(&[3, 8, 20])));
     let told = "! interpreters differ: process CPython 3.8.20, GIL on, pool CPython 3.13.1, GIL on";
+    assert!(plain(&results).contains(told), "{}", plain(&results));
+    results.arms[1].spec.interpreter = Some(Arc::new(Interpreter { free_threaded: true, ..found(&[3, 13, 1]) }));
+    let told = "! interpreters differ: process CPython 3.13.1, free-threaded, GIL on, pool CPython 3.13.1, GIL on";
     assert!(plain(&results).contains(told), "{}", plain(&results));
 }
 

@@ -38,14 +38,14 @@ try:
 
     class _Scan:
         strict = True
-        object_hook = object_pairs_hook = parse_constant = None
+        object_hook = object_pairs_hook = array_hook = parse_constant = None
         parse_float, parse_int, memo = float, int, {}
 
     _scan = make_scanner(_Scan)
 
     def parsed(text):
         return _scan(text, 0)[0]
-except ImportError:  # not CPython
+except (AttributeError, ImportError):  # not CPython, or one whose scanner asks for more
     from json import loads as parsed, dumps as quoted
     from pickle import dumps as pickled
 

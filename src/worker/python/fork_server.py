@@ -6,11 +6,15 @@
 # PyOS_BeforeFork, PyOS_AfterFork_Parent and PyOS_AfterFork_Child: handlers of os.register_at_fork, the locks of imports and
 # of the interpreter, the threads that are gone. Nothing of ctypes is imported but the module in C.
 
+from posix import pread
+from sys import byteorder
+
 SIGKILL, EMFILE = 9, 24
 PR_SET_PDEATHSIG, PR_GET_TID_ADDRESS = 1, 40
 CLONE_PARENT, CLONE_PIDFD, CLONE_INTO_CGROUP = 0x8000, 0x1000, 0x200000000
 ENDING = 200_000_000  # nanoseconds that the system is given to take a thread away that has ended
 LONGEST = 32 * 1024  # bytes of a packet
+DESCRIBED = 1024  # bytes of what describes a thread that are looked at
 MORE, HELLO, INITIALIZED, FORKED, REFUSED, UNFIT = range(6)
 
 
@@ -52,10 +56,10 @@ class Forks:
         try:
             program = _ctypes.dlopen(None, 0)
             found = [Function(_ctypes.dlsym(program, name)) for name in (
-                "syscall", "prctl", "PyOS_BeforeFork", "PyOS_AfterFork_Parent", "PyOS_AfterFork_Child")]
+                "syscall", "prctl", "pthread_self", "PyOS_BeforeFork", "PyOS_AfterFork_Parent", "PyOS_AfterFork_Child")]
         except OSError as error:
             raise Unfit("its interpreter has no such forks (%s)" % error)
-        self.syscall, self.prctl, self.before, self.in_parent, self.in_child = found
+        self.syscall, self.prctl, of_thread, self.before, self.in_parent, self.in_child = found
         zero, self.pidfd = Long(0), Int(-1)
         by_reference = _ctypes.byref(self.pidfd)
         # The order of the last two differs between machines; both are zero.
@@ -66,8 +70,9 @@ class Forks:
         # Where the C library keeps the number of the thread: fork(3) would write that of the child's there.
         address = Long(0)
         known = self.prctl(Int(PR_GET_TID_ADDRESS), _ctypes.byref(address), zero, zero, zero) == 0
-        self.thread = Int.from_address(address.value) if known and address.value else None
-        self.own_thread = Long(set_tid_address), address
+        place = place_of_number(address.value if known else 0, of_thread() & (1 << 64) - 1)
+        self.thread = Int.from_address(place) if place else None
+        self.own_thread = Long(set_tid_address), Long(place or 0)
         self.death = Int(PR_SET_PDEATHSIG), Long(SIGKILL), zero, zero, zero
 
     def fork(self, group):
@@ -97,6 +102,26 @@ class Forks:
         self.prctl(*self.death)
         if getppid() != parent:
             leave(0)
+
+
+def place_of_number(told, described):
+    """Where in its memory the C library keeps the number of the only thread; None where it is not found. Up to glibc 2.42 that is
+    what the kernel was told at the start (set_tid_address), later ones have it in what describes the thread alone."""
+    try:
+        memory = open_file("/proc/self/mem", READ_ONLY)
+    except OSError:
+        return None
+    try:
+        if told and int.from_bytes(pread(memory, 4, told), byteorder) == getpid():
+            return told
+        # The number is looked for where no half of an address lies that is as small.
+        numbers = enumerate(Struct("=iI").iter_unpack(pread(memory, DESCRIBED, described)))
+        found = [place for place, (number, _) in numbers if number == getpid()]
+        return described + 8 * found[0] if len(found) == 1 else None
+    except (OSError, OverflowError):  # nothing is there
+        return None
+    finally:
+        close(memory)
 
 
 class Line:

@@ -26,6 +26,7 @@ def facts():
         "full_version": sys.version.split("\n")[0],
         "implementation": platform.python_implementation(),
         "gil": gil(),
+        "free_threaded": "t" in getattr(sys, "abiflags", ""),
         "cpu_count": os.cpu_count(),
         "process_cpu_count": count() if count else len(affinity(0)) if affinity else os.cpu_count(),
         "prefix": sys.prefix if sys.prefix != sys.base_prefix else None,

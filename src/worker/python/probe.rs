@@ -169,6 +169,8 @@ struct Facts {
     version: String,
     implementation: String,
     gil: bool,
+    #[serde(default)]
+    free_threaded: bool,
     cpu_count: Option<u32>,
     process_cpu_count: Option<u32>,
     prefix: Option<PathBuf>,
@@ -324,6 +326,7 @@ fn look(
         implementation: facts.implementation,
         gil: heard.gil.unwrap_or(facts.gil),
         gil_switched_on: !facts.gil && heard.gil == Some(true),
+        free_threaded: facts.free_threaded,
         cpu_count: facts.cpu_count,
         process_cpu_count: facts.process_cpu_count,
         environment: facts.prefix,

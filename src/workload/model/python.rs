@@ -329,6 +329,8 @@ pub struct Interpreter {
     pub gil: bool,
     /// Whether what the tasks call has switched it on at its import, in a build that can do without.
     pub gil_switched_on: bool,
+    /// Whether its build can do without, be it in use or not: such a build runs one thread slower than an ordinary one.
+    pub free_threaded: bool,
     /// What its `os.cpu_count` says.
     pub cpu_count: Option<u32>,
     /// What its `os.process_cpu_count` says, or would say.
@@ -349,10 +351,11 @@ impl Interpreter {
     /// `CPython 3.13.0, GIL on`
     #[must_use]
     pub fn words(&self) -> String {
-        let lock = match (self.gil, self.gil_switched_on) {
-            (true, true) => "GIL switched on by an import",
-            (true, false) => "GIL on",
-            (false, _) => "GIL off",
+        let lock = match (self.gil, self.gil_switched_on, self.free_threaded) {
+            (true, true, _) => "GIL switched on by an import",
+            (true, false, true) => "free-threaded, GIL on",
+            (true, false, false) => "GIL on",
+            (false, ..) => "GIL off",
         };
         format!("{} {}, {lock}", self.implementation, self.version)
     }

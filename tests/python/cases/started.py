@@ -106,6 +106,8 @@ def open_files():
             found[int(number)] = os.readlink("/proc/self/fd/" + number)
         except OSError:  # that of this very look
             pass
+    # Newer ones keep their own file open, from the moment somebody loads ctypes.
+    found = {number: name for number, name in found.items() if "/libffi.so" not in name}
     more = {number: name for number, name in found.items() if number > 3 and name != found[1]}
     assert not more and len(found) == 5, found
 
@@ -124,9 +126,13 @@ def whole():
     assert threading.get_native_id() == os.getpid(), (threading.get_native_id(), os.getpid())
     assert threading.current_thread() is threading.main_thread() and threading.active_count() == 1
     assert time.clock_gettime(time.pthread_getcpuclockid(threading.get_ident())) < 60
-    thread = threading.Thread(target=time.sleep, args=(0.001,))
+    heard, before = [], signal.getsignal(signal.SIGUSR1)
+    signal.signal(signal.SIGUSR1, lambda number, frame: heard.append(number))
+    thread = threading.Thread(target=signal.pthread_kill, args=(threading.get_ident(), signal.SIGUSR1))
     thread.start()
     thread.join()
+    signal.signal(signal.SIGUSR1, before)
+    assert heard, "another thread does not reach this one"
     assert os.getpgid(0) == os.getpid()
     assert os.read(0, 1) == b""
     assert os.waitstatus_to_exitcode(os.waitpid(child(7), 0)[1]) == 7 if hasattr(os, "waitstatus_to_exitcode") else True

@@ -92,6 +92,9 @@ pub(super) fn show(arguments: &DashboardArgs, given: Option<Given>) -> anyhow::R
         Ok(offer) => offer,
         Err(exit) => return Ok(exit),
     };
+    if let Err(exit) = search::check_sweep(&platform, origin.as_ref(), arguments) {
+        return Ok(exit);
+    }
     // Measured before the screen is taken: it may say something, and it must not be disturbed.
     platform.run_context(arguments.changes.i_know)?;
     let names: Vec<String> = catalogue.iter().map(|entry| entry.name.clone()).collect();
@@ -118,7 +121,7 @@ pub(super) fn show(arguments: &DashboardArgs, given: Option<Given>) -> anyhow::R
         let repeat = Repeat { file, given, changes: &arguments.changes, again };
         exit = exit.or_graver(farewell::say(&measured, ended.signal, &repeat, arguments));
     }
-    found.tell(&arguments.output, arguments.look.ascii, ended.left_behind);
+    exit = exit.or_graver(found.tell(&arguments.output, arguments.look.ascii, ended.left_behind));
     kept.close(ended.signal.is_some());
     let exit = leave(exit, ended.left_behind);
     // Nothing that was started is left behind.

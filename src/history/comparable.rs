@@ -32,19 +32,19 @@ pub(crate) fn between(a: &Session, b: &Session) -> Differences {
         if a.stream_hash != b.stream_hash {
             let names = differ(&one.workload.name, &other.workload.name);
             found.refused.push(format!(
-                "they did not run the same tasks: stream {} and {}{names}",
+                "they did not run the same tasks: stream A: {}, B: {}{names}",
                 a.stream_hash, b.stream_hash
             ));
         } else if one.workload.hash != other.workload.hash {
             found.warned.push("the tasks are the same, but the workload file differs in something else".to_owned());
         }
         if a.latency != b.latency {
-            found.refused.push(format!("A leads with the latency {}, B with {}", a.latency, b.latency));
+            found.refused.push(format!("they lead with different latencies: A: {}, B: {}", a.latency, b.latency));
         }
     }
     let (here, there) = (one.host.fingerprint(), other.host.fingerprint());
     if here != there {
-        found.refused.push(format!("they ran on different machines: {here} and {there}"));
+        found.refused.push(format!("they ran on different machines: A: {here}, B: {there}"));
     }
     for (what, here, there) in [
         ("the program", &one.host.program, &other.host.program),

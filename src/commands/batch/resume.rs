@@ -183,6 +183,17 @@ mod tests {
     }
 
     #[test]
+    fn one_of_which_all_are_taken_is_empty() {
+        let mut tally = Tally::default();
+        [7, 9, 7].into_iter().for_each(|key| tally.add(key));
+        tally.sort();
+        assert_eq!(tally.left(), 3);
+        assert!(tally.take(7) && tally.take(9) && !tally.is_empty());
+        assert!(!tally.take(9) && tally.take(7) && tally.is_empty());
+        assert_eq!(tally.left(), 0);
+    }
+
+    #[test]
     fn what_is_no_joblog_is_refused_and_one_that_is_not_there_is_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");

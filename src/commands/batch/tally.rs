@@ -6,6 +6,8 @@ pub(super) struct Tally {
     pub(super) keys: Vec<u128>,
     /// How often each is left, once they are sorted.
     pub(super) counts: Vec<u32>,
+    /// How many are left of all, once they are sorted: whoever takes them asks that each time.
+    left: u64,
 }
 
 impl Tally {
@@ -18,18 +20,20 @@ impl Tally {
         self.keys.sort_unstable();
         self.counts =
             self.keys.chunk_by(|a, b| a == b).map(|same| u32::try_from(same.len()).unwrap_or(u32::MAX)).collect();
+        self.left = self.keys.len() as u64;
         self.keys.dedup();
         self.keys.shrink_to_fit();
         self.counts.shrink_to_fit();
     }
 
+    /// Whether none is left, once they are sorted.
     pub(super) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.left == 0
     }
 
     /// How many are left, once they are sorted.
     pub(super) fn left(&self) -> u64 {
-        self.counts.iter().map(|count| u64::from(*count)).sum()
+        self.left
     }
 
     /// Takes one out, if it is there.
@@ -37,6 +41,7 @@ impl Tally {
         let Ok(place) = self.keys.binary_search(&key) else { return false };
         let Some(count) = self.counts.get_mut(place).filter(|count| **count > 0) else { return false };
         *count -= 1;
+        self.left -= 1;
         true
     }
 }

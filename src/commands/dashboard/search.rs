@@ -21,7 +21,7 @@ use crate::commands::keep::{Keeper, Over};
 use crate::commands::prepare::{self, Platform, Prepared};
 use crate::commands::sweep::{self, Layout, Planned};
 use crate::commands::tune::{Stage, Trying, Tuner};
-use crate::commands::{ExitReason, write};
+use crate::commands::{ExitReason, headless, write};
 use crate::os::threads;
 use crate::report::ending::Ending;
 use crate::report::sweep::SweepResults;
@@ -58,6 +58,8 @@ struct Shared {
     /// With the lines that tell how to look for it again.
     results: Vec<(Results, String)>,
     threads: Vec<JoinHandle<()>>,
+    /// What became of the sweep that the command line asked for; before it has ended, nothing.
+    asked: Option<ExitReason>,
 }
 
 enum Results {
@@ -71,8 +73,9 @@ impl Found {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Writes the reports of all searches, as `tune` and `sweep` would. `left_behind`: nothing is waited for.
-    pub(super) fn tell(&self, output: &Output, only_ascii: bool, left_behind: bool) {
+    /// Writes the reports of all searches, as `tune` and `sweep` would. `left_behind`: nothing is waited for. The exit code of the
+    /// sweep that the command line asked for is that of `sweep`; searches that keys have begun have none.
+    pub(super) fn tell(&self, output: &Output, only_ascii: bool, left_behind: bool) -> ExitReason {
         if !left_behind {
             // One that panicked was on screen.
             self.with(|shared| std::mem::take(&mut shared.threads)).into_iter().for_each(|thread| drop(thread.join()));
@@ -89,6 +92,42 @@ impl Found {
                 write::say(&format!("error: {error:#}"));
             }
         }
+        self.with(|shared| shared.asked.take()).unwrap_or(ExitReason::Done)
+    }
+}
+
+/// Whether `sweep` would carry out what the command line asks for; otherwise it is said why not, as there.
+///
+/// # Errors
+/// The exit code of `sweep`.
+pub(super) fn check_sweep(platform: &Platform, origin: Option<&Origin>, arguments: &DashboardArgs) -> Prepared<()> {
+    let Some(origin) = origin.filter(|_| !arguments.sweep.is_empty()) else { return Ok(()) };
+    let DashboardArgs { file, sweep: fields, changes, output, .. } = arguments;
+    let file = file.clone().unwrap_or_default();
+    let sweep = SweepArgs::of_all(file, fields.clone(), changes.clone(), output.clone());
+    let loaded = (origin.source.clone(), Arc::clone(&origin.workload));
+    let mut fits = false;
+    let (planned, said) = write::keeping(|| {
+        sweep::planned(
+            loaded,
+            fields.clone(),
+            &sweep,
+            platform,
+            |_| RUNS,
+            |_| {
+                fits = true;
+                // Interpreters are looked at when it begins.
+                Err::<(), _>(ExitReason::Done)
+            },
+        )
+    });
+    match planned {
+        Err(exit) if !fits => {
+            // What it notes otherwise stands beside its results.
+            said.iter().for_each(|line| write::say(line));
+            Err(exit)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -100,7 +139,7 @@ pub(super) fn starter(
     found: Found,
     arguments: &DashboardArgs,
 ) -> StartSearch {
-    let (changes, output) = (arguments.changes.clone(), arguments.output.clone());
+    let (changes, output, fields) = (arguments.changes.clone(), arguments.output.clone(), arguments.sweep.clone());
     Arc::new(move |request: Request| {
         let (commands, asked) = mpsc::unbounded_channel();
         let first = SessionView { phase: SessionPhase::Running, ..SessionView::clone(&request.base) };
@@ -116,6 +155,7 @@ pub(super) fn starter(
             changes: changes.clone(),
             output: output.clone(),
             found: found.clone(),
+            asked: fields.clone(),
             request,
         };
         let thread = threads::start("search", move || work.carry_out(stage)).context("starting a thread")?;
@@ -136,6 +176,8 @@ struct Work {
     changes: ChangeArgs,
     output: Output,
     found: Found,
+    /// What the command line asked to be swept.
+    asked: Vec<Dimension>,
     request: Request,
 }
 
@@ -153,10 +195,14 @@ impl Work {
                 Wanted::Sweep(fields) => self.sweep(fields, loaded, changes, &mut stage),
             }
         });
-        let (state, results, failed) = match found {
-            Ok(Ok(results)) => (State::Over(results.ending().clone()), Some(results), None),
-            Ok(Err(_)) => (State::Refused, None, None),
-            Err(error) => (State::Refused, None, Some(format!("error: {error:#}"))),
+        let (state, results, failed, exit) = match found {
+            Ok(Ok(results)) => {
+                // The page says why.
+                let exit = results.exit(&self.output);
+                (State::Over(results.ending().clone()), Some(results), None, exit)
+            }
+            Ok(Err(exit)) => (State::Refused, None, None, exit),
+            Err(error) => (State::Refused, None, Some(format!("error: {error:#}")), ExitReason::Aborted),
         };
         stage.told.send_modify(|story| {
             let story = Arc::make_mut(story);
@@ -173,8 +219,18 @@ impl Work {
                     story.steps.clone_from(&results.steps);
                     story.outcome.clone_from(&results.outcome);
                 }
-                Some(Results::Swept(results)) => story.swept = Some(Arc::new(SweepResults::clone(results))),
+                Some(Results::Swept(results)) => {
+                    story.swept = Some(Arc::new(SweepResults::clone(results)));
+                    if results.is_one_point() {
+                        story.said.push(format!("note: {}", report::sweep::words::ONE_POINT));
+                    }
+                }
                 None => {}
+            }
+        });
+        self.found.with(|shared| {
+            if self.is_of_command_line() && shared.asked.is_none() {
+                shared.asked = Some(exit);
             }
         });
         let measured = |results: &Results| match results {
@@ -182,6 +238,11 @@ impl Work {
             Results::Swept(results) => results.places().any(|place| place.point.runs() > 0),
         };
         self.found.with(|shared| shared.results.extend(results.filter(measured).map(|results| (results, again))));
+    }
+
+    /// Whether it is the sweep that the command line asked for.
+    fn is_of_command_line(&self) -> bool {
+        self.named.is_some() && !self.asked.is_empty() && self.request.wanted == Wanted::Sweep(self.asked.clone())
     }
 
     /// How to look for the same again.
@@ -294,6 +355,19 @@ impl Work {
 }
 
 impl Results {
+    /// The exit code of what was found. One that its user has ended, to go on or to leave, is no failure.
+    fn exit(&self, output: &Output) -> ExitReason {
+        if matches!(self.ending(), Ending::Stopped(_)) {
+            return ExitReason::Done;
+        }
+        // Nothing is written on the screen of the dashboard; the page has it.
+        let judge = || match self {
+            Self::Tuned(results) => headless::verdict(results.as_ref(), output, true),
+            Self::Swept(results) => headless::verdict(results.as_ref(), output, true),
+        };
+        write::keeping(judge).0
+    }
+
     fn ending(&self) -> &Ending {
         match self {
             Self::Tuned(results) => &results.ending,

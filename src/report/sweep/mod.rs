@@ -17,7 +17,7 @@ pub(crate) mod fixtures;
 pub(crate) mod grid;
 pub(crate) mod json;
 pub(crate) mod text;
-pub(super) mod words;
+pub(crate) mod words;
 
 /// Everything that a sweep measured.
 #[derive(Clone, Debug)]
@@ -93,6 +93,15 @@ impl SweepResults {
     /// Whether other settings than worker counts were swept.
     pub(crate) fn has_settings(&self) -> bool {
         self.arms.iter().any(|arm| !arm.settings.is_empty())
+    }
+
+    /// Whether no engine has had more than one point: nothing was swept then.
+    pub(crate) fn is_one_point(&self) -> bool {
+        let points = |base: &str| -> usize {
+            self.arms.iter().filter(|arm| arm.base == base).map(|arm| arm.tuning.points.len()).sum()
+        };
+        let asked: usize = self.dimensions.iter().map(|dimension| dimension.values.len()).product();
+        (asked <= 1 || self.ending == Ending::Finished) && self.arms.iter().all(|arm| points(&arm.base) <= 1)
     }
 
     /// Tasks of one run, if there is a whole one or one that was cut off.

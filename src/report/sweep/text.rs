@@ -33,6 +33,9 @@ pub(crate) fn render(results: &SweepResults, options: TextOptions) -> String {
     } else {
         tables(&mut out, &results.arms, options.width, paint);
     }
+    if results.is_one_point() {
+        wrapped(&mut out, "", words::ONE_POINT, options.width, paint, Paint::WARN);
+    }
     dropped(&mut out, results, options.width, paint);
     for (baseline, arm, found) in results.compared() {
         words::compared(&mut out, baseline, arm, &found, paint);

@@ -12,6 +12,10 @@ use crate::report::text::{Paint, line};
 pub(crate) const DROPPED: &str = "clearly bad after a round (in the worse half, below 80 % of the best), so no more runs; --full makes \
 them all";
 
+/// What is said where nothing was swept.
+pub(crate) const ONE_POINT: &str =
+    "one point alone: there was nothing to sweep. Several values make a sweep: --sweep workers=1..8";
+
 /// Marks of points.
 pub(in crate::report) const SUSPECT: &str = "SUSPECT";
 pub(in crate::report) const ALL_FAILED: &str = "ALL FAILED";

@@ -27,7 +27,7 @@ pub(super) fn states() -> Vec<(String, Model, UiState)> {
     add("list", past::past(), &|_| {});
     add("one side", past::past(), &|ui| ui.history.sides[0] = Some(A));
     add("compared", past::with_comparison(&[]), &both);
-    add("refused", past::with_comparison(&["they did not run the same tasks: stream 1 and 2"]), &both);
+    add("refused", past::with_comparison(&["they did not run the same tasks: stream A: 1, B: 2"]), &both);
     add("differences", past::with_comparison(&[]), &|ui| {
         both(ui);
         ui.history.differences = true;

@@ -10,7 +10,7 @@ use crate::session::escalation::Escalation;
 use crate::session::handle::SessionHandle;
 use crate::session::view::{ArmView, SessionCommand, SessionView};
 use crate::tui::arms;
-use crate::tui::goal_line;
+use crate::tui::goal_line::Look;
 use crate::tui::look;
 use crate::tui::model;
 use crate::tui::search::{Request, Search, Story, Wanted};
@@ -74,18 +74,14 @@ impl Dashboard {
     pub(super) fn sweep_at_once(&mut self, fields: Vec<Dimension>) {
         let Some(view) = self.model.session.clone() else { return };
         self.ui.screen = Screen::Tune;
-        match goal_line::look_of(fields) {
-            Ok(look) => {
-                self.ui.look = Some(look);
-                for effect in look::begin(&mut self.ui, &view) {
-                    match effect {
-                        UiEffect::Search(wanted, arm) => self.look_for(wanted, arm),
-                        UiEffect::Send(command) => self.send(command),
-                        _ => {}
-                    }
-                }
+        // All engines take part, as in `sweep`: those on screen are two at most.
+        self.ui.look = Some(Look::Beside(Wanted::Sweep(fields)));
+        for effect in look::begin(&mut self.ui, &view) {
+            match effect {
+                UiEffect::Search(wanted, arm) => self.look_for(wanted, arm),
+                UiEffect::Send(command) => self.send(command),
+                _ => {}
             }
-            Err(wrong) => self.ui.notice = Some(wrong),
         }
     }
 

@@ -10,6 +10,7 @@ mod command;
 mod context;
 mod dist;
 mod engine;
+mod env_lines;
 mod expect;
 mod fault;
 mod field;
@@ -129,6 +130,8 @@ pub(crate) fn load_with(
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = Lines::new(source, text);
+    // Until it is known what is where in it.
+    lines.hide_places(env_lines::places(text));
     let scan = scan::scan(text).map_err(|problem| syntax::refused_by_scan(&lines, problem))?;
     let Some(root) = scan.root() else { return Err(syntax::empty(&lines).into()) };
     let mut tree = yaml::parse(text).map_err(|error| syntax::refused_by_deserialiser(&lines, &error))?;

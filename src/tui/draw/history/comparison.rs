@@ -48,7 +48,7 @@ pub(crate) fn brief(past: &Past, choice: &Choice, width: u16, theme: &Theme) -> 
     let compared = compared.as_ref().ok().filter(|_| choice.pair().as_ref() == Some(of))?;
     let room = usize::from(width);
     if !compared.refused.is_empty() {
-        return Some(wrapped("", "NOT COMPARABLE: Tab says why", room, theme.bad));
+        return Some(refused(compared, room, theme));
     }
     let (words, finding) = compared.arms.first()?.verdict.as_ref()?;
     Some(wrapped("", words, room, finding_style(*finding, theme)))
@@ -59,9 +59,7 @@ fn of(compared: &Compared, differences: bool, room: usize, theme: &Theme) -> Vec
     for (side, words) in ["A ", "B "].into_iter().zip(&compared.sides) {
         out.push(Line::styled(text::fit(&format!("{side}{}", text::clean(words.trim_start())), room), theme.base));
     }
-    for why in &compared.refused {
-        out.extend(wrapped("! ", &format!("NOT COMPARABLE: {}", text::clean(why)), room, theme.bad));
-    }
+    out.extend(refused(compared, room, theme));
     let comparable = compared.refused.is_empty();
     for arms in &compared.arms {
         out.extend(of_arms(arms, differences, comparable, room, theme));
@@ -70,6 +68,12 @@ fn of(compared: &Compared, differences: bool, room: usize, theme: &Theme) -> Vec
     out.extend(warned.flat_map(|why| wrapped("! ", &text::clean(why), room, theme.warn)));
     out.extend(wrapped("", NOT_IN_TURNS, room, theme.dim));
     out
+}
+
+/// Every reason for which nothing follows.
+fn refused(compared: &Compared, room: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let say = |why: &String| wrapped("! ", &format!("NOT COMPARABLE: {}", text::clean(why)), room, theme.bad);
+    compared.refused.iter().flat_map(say).collect()
 }
 
 fn of_arms(arms: &ComparedArms, differences: bool, comparable: bool, room: usize, theme: &Theme) -> Vec<Line<'static>> {

@@ -88,6 +88,7 @@ pub(super) fn execute<R: Report>(
     spec.observers.extend(rows.clone().map(|rows| Arc::new(rows) as Arc<dyn ObserveRuns>));
     let verb = output.keep.verb.unwrap_or(verb);
     let mut keeper = Keeper::begin(&output.keep, verb, &spec.workload, &platform.host, &changes.set, keep::say);
+    let folder = state.as_ref().map(State::folder);
     let progress = Progress::new(output, Console::detect());
     batch.iter().for_each(|batch| batch.beside(progress.bar()));
     let driven = drive(spec, command, progress, batch.as_mut().map(|batch| &mut batch.asks), state);
@@ -127,7 +128,13 @@ pub(super) fn execute<R: Report>(
         release_ending();
         let (stream_hash, ending) = (driven.stream_hash.clone(), &driven.ending);
         let hurry = matches!(ending, Ending::Stopped(Some(_)));
+        if let Some((folder, true)) = &folder {
+            keeper.completes(folder);
+        }
         keeper.finish(Over { view: &driven.view, stream_hash, ending, result: results.json(), hurry }, keep::say);
+        if let Some((folder, true)) = &folder {
+            keeper.note_in(folder);
+        }
     }
     Ok(leave(exit.or_graver(logged), driven.left_behind))
 }
@@ -355,7 +362,7 @@ fn show_beside(results: &impl Report, output: &Output) -> bool {
 fn page(results: &impl Report, output: &Output, standard: bool, rows: Option<&TaskRows>) -> String {
     match output.format {
         ResultFormat::Json => results.json(),
-        ResultFormat::Junit => junit(results),
+        ResultFormat::Junit => junit(results, output.strict),
         ResultFormat::Markdown => results.markdown(),
         ResultFormat::Html => results.html(),
         ResultFormat::Prometheus => results.prometheus(),
@@ -374,7 +381,7 @@ fn page(results: &impl Report, output: &Output, standard: bool, rows: Option<&Ta
     }
 }
 
-fn junit(results: &impl Report) -> String {
+fn junit(results: &impl Report, strict: bool) -> String {
     let mut failed = results.all_failed();
     let mut arm = |name| {
         let place = failed.iter().position(|(failed, _)| *failed == name);
@@ -387,6 +394,7 @@ fn junit(results: &impl Report) -> String {
         arms: results.arms().into_iter().map(&mut arm).collect(),
         expectations: &results.expectations(),
         suspect: results.suspect(),
+        strict,
     })
 }
 

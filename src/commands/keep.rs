@@ -1,10 +1,12 @@
 //! Keeps what a session measures in the history. That must never cost the result: what cannot be kept is told in a note,
 //! after the result was written.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::analysis::latencies;
 use crate::cli::Keep;
@@ -33,10 +35,14 @@ const AFTER_SIGNAL: Duration = Duration::from_millis(50);
 pub(super) struct Keeper(Option<Kept>);
 
 struct Kept {
-    path: std::path::PathBuf,
+    path: PathBuf,
+    /// Open from the beginning to the end: to open it again is to read its log again.
+    store: Option<Store>,
     /// The row that says that it has begun; `None` where it could not be written in time.
     id: Option<SessionId>,
     start: Start,
+    /// Whether something that was measured is kept.
+    stored: bool,
 }
 
 /// How a session is kept that is over.
@@ -73,10 +79,11 @@ impl Keeper {
         };
         let opened = Store::open(&path, Opening::Adding, AT_BEGIN);
         let start = start(verb, workload, host, set);
-        match opened.and_then(|mut store| store.begin(&start)) {
-            Ok(id) => Self(Some(Kept { path, id: Some(id), start })),
+        let kept = |store, id, start| Self(Some(Kept { path: path.clone(), store, id, start, stored: false }));
+        match opened.and_then(|mut store| Ok((store.begin(&start)?, store))) {
+            Ok((id, store)) => kept(Some(store), Some(id), start),
             // There may be time for it at the end.
-            Err(HistoryError::Busy { .. }) => Self(Some(Kept { path, id: None, start })),
+            Err(HistoryError::Busy { .. }) => kept(None, None, start),
             Err(error) => {
                 told(&note(&error));
                 Self(None)
@@ -86,9 +93,10 @@ impl Keeper {
 
     /// The session did not come to be, or nothing was measured in it.
     pub(super) fn forget(self) {
-        let Some(Kept { path, id: Some(id), .. }) = self.0 else { return };
+        let Some(mut kept) = self.0 else { return };
+        let Some(id) = kept.id else { return };
         // What cannot be taken back is a session that did not end.
-        let _ = Store::open(&path, Opening::Adding, AFTER_SIGNAL).and_then(|mut store| store.forget(id));
+        let _ = kept.open(AFTER_SIGNAL).and_then(|mut store| store.forget(id));
     }
 
     /// Whether anything will be kept: what costs time is made for that alone.
@@ -96,15 +104,51 @@ impl Keeper {
         self.0.is_some()
     }
 
-    /// Keeps what was measured until now, in the place of what was kept of it before. `told` says what was not kept, and why.
-    pub(super) fn finish(&mut self, over: Over<'_>, told: impl FnOnce(&str)) {
-        let Some(Kept { path, id, start }) = &mut self.0 else { return };
+    /// Keeps what was measured until now, in the place of what was kept of it before, and says whether that was possible.
+    /// `told` says what was not kept, and why.
+    pub(super) fn finish(&mut self, over: Over<'_>, told: impl FnOnce(&str)) -> bool {
+        let Some(kept) = &mut self.0 else { return false };
         let patience = if over.hurry { AFTER_SIGNAL } else { AT_END };
         let end = end(over);
-        let kept = Store::open(path, Opening::Adding, patience).and_then(|mut store| store.finish(*id, start, &end));
-        match kept {
-            Ok(kept) => *id = Some(kept),
+        let written = kept.open(patience).and_then(|mut store| {
+            let id = store.finish(kept.id, &kept.start, &end)?;
+            Ok((id, store))
+        });
+        match written {
+            Ok((id, store)) => {
+                (kept.id, kept.store, kept.stored) = (Some(id), Some(store), true);
+            }
+            Err(error) if kept.stored => told(&format!(
+                "note: what this session has measured since it was last looked at is not kept in the history: {}",
+                clean::line(&error.to_string())
+            )),
             Err(error) => told(&note(&error)),
+        }
+        kept.stored && kept.store.is_some()
+    }
+
+    /// What is measured completes a session that was kept before, as the folder of its state says: it is kept in its place.
+    pub(super) fn completes(&mut self, folder: &Path) {
+        let Some(kept) = &mut self.0 else { return };
+        let Some(earlier) = Earlier::read(folder).filter(|earlier| earlier.database == whole(&kept.path)) else {
+            return;
+        };
+        let Ok(mut store) = kept.open(AT_BEGIN) else { return };
+        if store.is_over(earlier.session, &kept.start, earlier.began_ms) {
+            // What cannot be taken back is a session that did not end.
+            if let Some(begun) = kept.id.replace(earlier.session) {
+                let _ = store.forget(begun);
+            }
+        }
+        kept.store = Some(store);
+    }
+
+    /// Says in the folder of a state which session its runs are in.
+    pub(super) fn note_in(&self, folder: &Path) {
+        let Some(Kept { path, id: Some(id), start, stored: true, .. }) = &self.0 else { return };
+        let known = Earlier::read(folder).is_some_and(|earlier| earlier.session == *id);
+        if !known {
+            Earlier { database: whole(path), session: *id, began_ms: start.at.as_millisecond() }.write(folder);
         }
     }
 
@@ -112,6 +156,44 @@ impl Keeper {
     pub(super) fn id(&self) -> Option<SessionId> {
         self.0.as_ref()?.id
     }
+}
+
+impl Kept {
+    /// The history, which may have been moved away since it was opened.
+    fn open(&mut self, patience: Duration) -> Result<Store, HistoryError> {
+        match self.store.take().filter(Store::is_there) {
+            Some(store) => store.wait_for(patience).map(|()| store),
+            None => Store::open(&self.path, Opening::Adding, patience),
+        }
+    }
+}
+
+/// In the folder of the state of a sweep: the session that its runs are in.
+#[derive(Serialize, Deserialize)]
+struct Earlier {
+    database: String,
+    session: SessionId,
+    began_ms: i64,
+}
+
+impl Earlier {
+    const FILE: &str = "history.json";
+
+    fn read(folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(folder.join(Self::FILE)).ok()?).ok()
+    }
+
+    /// Without it, a sweep that is resumed is a session of its own.
+    fn write(&self, folder: &Path) {
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        let unfinished = folder.join("history.unfinished");
+        let _ = std::fs::write(&unfinished, text).and_then(|()| std::fs::rename(unfinished, folder.join(Self::FILE)));
+    }
+}
+
+/// A path that means the same in every folder.
+fn whole(path: &Path) -> String {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 fn note(error: &HistoryError) -> String {
@@ -134,11 +216,20 @@ fn start(verb: &str, workload: &Workload, host: &Host, set: &[String]) -> Start 
             hash: hash.clone(),
             seed: *seed,
             text: text.to_string(),
-            set: redact::changes(set),
+            set: asked(verb, workload, set),
         },
         host: facts(host),
         commit: commit::current(),
     }
+}
+
+/// What was run otherwise than the file says, whichever option said so. One run is one run, and a sweep has many counts.
+fn asked(verb: &str, workload: &Workload, set: &[String]) -> Vec<String> {
+    let mut all = redact::changes(set);
+    if matches!(verb, "compare" | "dashboard") {
+        all.extend(settings::overridden(workload));
+    }
+    all
 }
 
 /// The machine and the program, as the history knows them.
@@ -233,7 +324,3 @@ fn recording(workload: &Workload, arm: &ArmView, run: &Arc<Snapshot>) -> Option<
     // One that is too large has its figures all the same.
     recording.write(&mut bytes).ok().map(|()| bytes)
 }
-
-#[cfg(test)]
-#[path = "keep_cost.rs"]
-mod cost;

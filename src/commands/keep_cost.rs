@@ -1,7 +1,10 @@
-//! What it costs to keep a session: read out of a history that the program itself has made, and kept once more in another one.
+//! What it costs to keep a session, for the benchmark `history`: sessions are read out of a history that the program itself
+//! has made, and kept once more in another one, with the very steps that the program takes.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
 
 use crate::history::Store;
 use crate::history::query::Filter;
@@ -9,59 +12,61 @@ use crate::history::record::{End, Start};
 use crate::history::store::Opening;
 use crate::metrics::recording::Recording;
 
-/// Most that writing may cost for each run.
-const MOST: Duration = Duration::from_millis(5);
-/// Times that each session is written.
-const TIMES: u32 = 20;
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Opens, notes that a session begins, opens again and writes what was measured: all that the program does.
-fn keep(path: &std::path::Path, start: &Start, end: &End) -> Duration {
-    let patience = Duration::from_secs(5);
-    let began = Instant::now();
-    let id = Store::open(path, Opening::Adding, patience).unwrap().begin(start).unwrap();
-    Store::open(path, Opening::Adding, patience).unwrap().finish(Some(id), start, end).unwrap();
-    began.elapsed()
+/// What it costs to keep one session.
+#[derive(Clone, Debug)]
+pub struct Cost {
+    /// Runs of the session.
+    pub runs: usize,
+    /// Of their recordings.
+    pub bytes: usize,
+    /// Time in which its recordings were put into bytes, each time that it was kept.
+    pub encoding: Vec<Duration>,
+    /// Time in which it was stored, likewise: the history was opened, its beginning noted, what was measured written, and the
+    /// history closed.
+    pub storing: Vec<Duration>,
 }
 
-#[test]
-#[ignore = "prints times; POOLSCOPE_COST_DB names a history"]
-fn keeping_a_run_costs_less_than_five_milliseconds() {
-    let from = PathBuf::from(std::env::var_os("POOLSCOPE_COST_DB").expect("POOLSCOPE_COST_DB names a history"));
-    let store = Store::open(&from, Opening::Reading, Duration::from_secs(5)).unwrap();
-    let folder = tempfile::tempdir_in(from.parent().unwrap()).unwrap();
-    let path = folder.path().join("history.db");
-    let mut looked_at = 0;
-    for session in store.sessions(&Filter::default()).unwrap() {
+/// Keeps each session of a history so many times in one at `into`, which grows as that of a user does.
+///
+/// # Errors
+/// When a history cannot be read or written.
+pub fn of_each(from: &Path, into: &Path, times: u32) -> anyhow::Result<Vec<Cost>> {
+    let store = Store::open(from, Opening::Reading, PATIENCE)?;
+    let mut costs = Vec::new();
+    for session in store.sessions(&Filter::default())? {
         let Some(end) = session.end() else { continue };
         let mut end = End::clone(end);
-        let recordings = store.recordings(session.id).unwrap();
+        let recordings = store.recordings(session.id)?;
         let parsed: Vec<Recording> =
             recordings.iter().flatten().filter_map(|bytes| Recording::read(bytes.as_slice()).ok()).collect();
-        // As often as it is written: once for each run of a session.
-        let began = Instant::now();
-        for recording in &parsed {
-            recording.write(&mut Vec::new()).unwrap();
-        }
-        let encoding = began.elapsed();
-        let bytes: usize = recordings.iter().flatten().map(Vec::len).sum();
+        let bytes = recordings.iter().flatten().map(Vec::len).sum();
         let mut kept = recordings.into_iter();
         end.arms.iter_mut().flat_map(|arm| &mut arm.runs).for_each(|run| run.recording = kept.next().flatten());
-        let runs: usize = end.arms.iter().map(|arm| arm.runs.len()).sum();
-        if runs == 0 {
-            continue;
+        let runs = end.arms.iter().map(|arm| arm.runs.len()).sum();
+        let mut cost = Cost { runs, bytes, encoding: Vec::new(), storing: Vec::new() };
+        for _ in 0..times {
+            let began = Instant::now();
+            for recording in &parsed {
+                recording.write(&mut Vec::new()).context("a recording is not written")?;
+            }
+            cost.encoding.push(began.elapsed());
+            cost.storing.push(keep(into, &session.start, &end)?);
         }
-        looked_at += 1;
-        let mut times: Vec<Duration> = (0..TIMES).map(|_| keep(&path, &session.start, &end)).collect();
-        times.sort();
-        // What others do on this machine is in the longer ones.
-        let (least, median, longest) = (times[0], times[times.len() / 2], times[times.len() - 1]);
-        let each = (least + encoding) / u32::try_from(runs).unwrap();
-        println!(
-            "session {}: {runs} runs, {bytes} bytes of recordings encoded in {encoding:.2?}, stored in {least:.2?} \
-             (median of {TIMES}: {median:.2?}, longest: {longest:.2?}): {each:.2?} a run",
-            session.id
-        );
-        assert!(each <= MOST, "{each:?}");
+        costs.push(cost);
     }
-    assert!(looked_at > 0, "no session with runs in {}", from.display());
+    costs.sort_by_key(|cost| cost.runs);
+    Ok(costs)
+}
+
+fn keep(path: &Path, start: &Start, end: &End) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    let mut store = Store::open(path, Opening::Adding, PATIENCE)?;
+    let id = store.begin(start)?;
+    store.wait_for(PATIENCE)?;
+    anyhow::ensure!(store.is_there(), "the history is gone");
+    store.finish(Some(id), start, end)?;
+    drop(store);
+    Ok(began.elapsed())
 }

@@ -9,7 +9,9 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 use crate::cli::{Format, ListArgs};
 use crate::commands::target::Target;
 use crate::commands::{ExitReason, write};
-use crate::report::clean;
+use crate::report::{clean, shell};
+use crate::tui::model::READS_INPUT;
+use crate::workload::diagnostic::DiagnosticSeverity;
 use crate::workload::model::Workload;
 use crate::workload::{bundled, source};
 
@@ -29,6 +31,8 @@ pub(super) struct ListedWorkload {
     pub(crate) text: String,
     /// The workload, or what is wrong, rendered.
     pub(crate) outcome: Result<Workload, String>,
+    /// Whether that is no error: it has items on standard input, which it gets where it is run.
+    pub(crate) reads_input: bool,
 }
 
 /// Everything that can be named: files of the current folder that look like workloads, those in ./workloads, and the
@@ -46,6 +50,7 @@ pub(super) fn known(colored: bool, allow_exec: bool) -> Vec<ListedWorkload> {
                     source: folder.to_owned(),
                     text: String::new(),
                     outcome: Err(format!("{folder}: the folder cannot be read: {error}")),
+                    reads_input: false,
                 });
                 continue;
             }
@@ -59,16 +64,18 @@ pub(super) fn known(colored: bool, allow_exec: bool) -> Vec<ListedWorkload> {
             source: BUILT_IN.to_owned(),
             text: bundled.text.to_owned(),
             outcome: outcome.map_err(|diagnostics| diagnostics.render(colored)),
+            reads_input: false,
         }
     }));
     list
 }
 
 /// A file that can be named. Unless `all` are wanted, `None` if it does not look like a workload.
-fn file(path: &Path, all: bool, colored: bool, allow_exec: bool) -> Option<ListedWorkload> {
+pub(super) fn file(path: &Path, all: bool, colored: bool, allow_exec: bool) -> Option<ListedWorkload> {
     // A name that the command line would take for something else is given with its folder.
     let shown = path.display().to_string();
     let shown = if typed_back(&shown) { shown } else { format!("./{shown}") };
+    let mut reads_input = false;
     let (text, outcome) = match source::read(path) {
         Ok(source) if !all && !looks_like_a_workload(&source.text) => return None,
         Ok(source) => {
@@ -77,7 +84,18 @@ fn file(path: &Path, all: bool, colored: bool, allow_exec: bool) -> Option<Liste
                 None => Ok(workload),
             };
             let outcome = source.load(&[]).and_then(|loaded| allowed(loaded.workload));
-            (source.text, outcome.map_err(|diagnostics| diagnostics.render(colored)))
+            let outcome = outcome.map_err(|diagnostics| {
+                let mut errors = diagnostics.iter().filter(|one| one.severity == DiagnosticSeverity::Error).peekable();
+                reads_input =
+                    errors.peek().is_some() && errors.all(|one| one.message.contains(source::WAITS_FOR_INPUT));
+                match reads_input {
+                    true => {
+                        format!("{READS_INPUT}: ... | poolscope run {}\n", shell::join(std::slice::from_ref(&shown)))
+                    }
+                    false => diagnostics.render(colored),
+                }
+            });
+            (source.text, outcome)
         }
         // What cannot be read does not look like anything.
         Err(_) if !all => return None,
@@ -86,7 +104,7 @@ fn file(path: &Path, all: bool, colored: bool, allow_exec: bool) -> Option<Liste
     // The bundled files, seen from the project's own folder, are not listed twice.
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let same = bundled::get(&stem).is_some_and(|bundled| bundled.name == stem && bundled.text == text);
-    (!same).then(|| ListedWorkload { name: shown.clone(), source: shown, text, outcome })
+    (!same).then(|| ListedWorkload { name: shown.clone(), source: shown, text, outcome, reads_input })
 }
 
 /// Whether a name means this file wherever a workload is asked for.
@@ -167,7 +185,8 @@ fn text(list: &[ListedWorkload]) -> String {
             Ok(workload) => (clean::line(&workload.title).into_owned(), workload.teaches.as_slice()),
             Err(error) => {
                 let first = error.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-                (format!("ERROR: {}", clean::line(first)), &[][..])
+                let mark = if known.reads_input { "" } else { "ERROR: " };
+                (format!("{mark}{}", clean::line(first)), &[][..])
             }
         };
         let mut lines = wrap(name, WIDTH);
@@ -226,7 +245,8 @@ mod tests {
 
     fn broken(name: &str) -> ListedWorkload {
         let outcome = Err("\nf.yaml:1:1: tasks: missing\n  |\n1 | x\n".to_owned());
-        ListedWorkload { name: name.to_owned(), source: name.to_owned(), text: String::new(), outcome }
+        let (name, source) = (name.to_owned(), name.to_owned());
+        ListedWorkload { name, source, text: String::new(), outcome, reads_input: false }
     }
 
     #[test]

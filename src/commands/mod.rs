@@ -20,6 +20,7 @@ pub(crate) mod history;
 mod in_place;
 mod interpreters;
 mod keep;
+pub mod keep_cost;
 pub(crate) mod list;
 mod measured;
 pub(crate) mod new;

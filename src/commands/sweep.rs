@@ -106,7 +106,11 @@ fn prepared(
     let (planned, (target, logs)) = planned(loaded, dimensions, arguments, &platform, repeats, places)?;
     let Planned { workload, own, sweep, layout, counts_are_swept } = planned;
     let folder = arguments.resume.as_deref();
-    let open = |folder| State::open(folder, &workload, &workload.engines, counts_are_swept, &platform.host);
+    let counts = match &sweep.counts {
+        SweepCounts::Given(counts) => Some(counts.as_slice()),
+        SweepCounts::Own | SweepCounts::Found | SweepCounts::For(_) => None,
+    };
+    let open = |folder| State::open(folder, &workload, &workload.engines, counts_are_swept, counts, &platform.host);
     let state = folder.map(open).transpose()?;
     let (workload, command) = (Arc::new(workload), SessionCommand::Sweep(sweep));
     Ok((Job { verb: "sweep", workload, own, platform, command, target, batch: None, logs, state }, layout))

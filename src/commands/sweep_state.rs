@@ -4,6 +4,7 @@
 //! It is resumed by the same sweep on the same machine alone: figures of another workload or another host are no figures of
 //! this one.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -53,16 +54,20 @@ pub(super) struct State {
     earlier: Vec<KeptRun>,
     /// Number of the next recording.
     next: usize,
+    /// Whether runs that are there are none of this sweep.
+    leaves_out: bool,
 }
 
 impl State {
     /// Opens the state of a sweep in a folder, or begins it there; tells how much there is, or why it cannot be used.
-    /// `counts_are_tried` is whether worker counts are: more of them go on from there; other ones for settings do not.
+    /// `counts_are_tried` is whether worker counts are: more of them go on from there; other ones for settings do not. Runs with
+    /// other counts than `counts`, where these are known, stay in the folder and are none of this sweep, which is told.
     pub(super) fn open(
         folder: &Path,
         workload: &Workload,
         arms: &[EngineSpec],
         counts_are_tried: bool,
+        counts: Option<&[u32]>,
         host: &Host,
     ) -> Prepared<Self> {
         let count = |arm: &EngineSpec| match arm.workers {
@@ -108,14 +113,41 @@ impl State {
             arms: identity.arms,
             earlier: Vec::new(),
             next: 1,
+            leaves_out: false,
         };
         state.read().map_err(|error| refused(format!("cannot be read: {error}")))?;
+        if let Some(note) = counts.and_then(|counts| state.leave_out(counts)) {
+            write::say(&format!("note: --resume {shown}: {note}"));
+        }
         match state.earlier.len() {
             0 => {}
             1 => write::say(&format!("note: resumed with 1 run of {shown}")),
             many => write::say(&format!("note: resumed with {many} runs of {shown}")),
         }
         Ok(state)
+    }
+
+    /// Leaves out the runs with counts that are not asked for, and says which, if there are any.
+    fn leave_out(&mut self, counts: &[u32]) -> Option<String> {
+        let (kept, other): (Vec<KeptRun>, Vec<KeptRun>) =
+            std::mem::take(&mut self.earlier).into_iter().partition(|run| counts.contains(&run.workers));
+        self.earlier = kept;
+        self.leaves_out = !other.is_empty();
+        let not_asked: BTreeSet<u32> = other.iter().map(|run| run.workers).collect();
+        let not_asked: Vec<String> = not_asked.iter().map(u32::to_string).collect();
+        let plural = if other.len() == 1 { " is" } else { "s are" };
+        self.leaves_out.then(|| {
+            format!(
+                "{} run{plural} left out, with worker counts that are not asked for: {}",
+                other.len(),
+                not_asked.join(", ")
+            )
+        })
+    }
+
+    /// The folder, and whether all runs that are there are of this sweep.
+    pub(super) fn folder(&self) -> (PathBuf, bool) {
+        (self.folder.clone(), !self.leaves_out)
     }
 
     /// Reads the recordings in their order.

@@ -1,6 +1,8 @@
 //! Whether what two sessions measured may be compared, and what is to be known where it may.
 
-use super::record::{Arm, Session};
+use std::collections::BTreeSet;
+
+use super::record::{Arm, Run, Session};
 
 /// What stands between two sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +28,11 @@ pub(crate) fn between(a: &Session, b: &Session) -> Differences {
                 found.warned.extend(aborted);
             }
         }
+    }
+    let shared = shared(a, b);
+    if shared > 0 {
+        let runs = if shared == 1 { "1 run is".to_owned() } else { format!("{shared} runs are") };
+        found.refused.push(format!("{runs} in both: one of them was resumed from the other"));
     }
     let (one, other) = (&a.start, &b.start);
     if let (Some(a), Some(b)) = (a.end(), b.end()) {
@@ -56,6 +63,20 @@ pub(crate) fn between(a: &Session, b: &Session) -> Differences {
         }
     }
     found
+}
+
+/// Runs that are in both of two different sessions. Times are exact to a nanosecond: two runs do not have the same by chance.
+fn shared(a: &Session, b: &Session) -> usize {
+    let runs = |session: &Session| {
+        let arms = session.end().map_or(&[][..], |end| &end.arms).iter();
+        let runs = arms.flat_map(|arm| arm.complete().map(|run| (&arm.name, arm.workers, run)));
+        let times = runs.map(|(name, workers, run)| {
+            let Run { round, succeeded, .. } = *run;
+            (name.clone(), workers, round, succeeded, [run.wall_s, run.throughput, run.cores_used].map(f64::to_bits))
+        });
+        times.collect::<BTreeSet<_>>()
+    };
+    if a.id == b.id { 0 } else { runs(a).intersection(&runs(b)).count() }
 }
 
 fn differ(a: &str, b: &str) -> String {

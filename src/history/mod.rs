@@ -24,6 +24,8 @@ pub(crate) mod query;
 pub(crate) mod record;
 mod schema;
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use error::HistoryError;
 pub(crate) use store::Store;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ use super::schema::{self, Kind};
 pub(crate) struct Store {
     pub(super) connection: Connection,
     path: PathBuf,
+    /// Device and number of the file that is open.
+    file: Option<(u64, u64)>,
 }
 
 /// How a history is opened.
@@ -32,6 +34,10 @@ pub(crate) enum Opening {
 
 /// How often it is tried again to open a database that another program is just making.
 const RETRY: Duration = Duration::from_millis(2);
+
+/// Pages of the log that are folded into the database by whoever adds beyond them. Opening a database that nobody has open
+/// reads its whole log, so that this bounds what every session waits for; less would wait for the disk more often.
+const LOG_PAGES: i64 = 256;
 
 impl Store {
     /// Opens a history; `patience` is how long other programs are waited for.
@@ -70,7 +76,7 @@ impl Store {
             .pragma_update(None, "foreign_keys", true)
             // In a log a crash of the machine can undo the last sessions, and damage nothing.
             .and_then(|()| connection.pragma_update(None, "synchronous", "NORMAL"));
-        settings.map_err(failed)?;
+        settings.and_then(|()| connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)).map_err(failed)?;
         if kind == Kind::Empty {
             // Where a file system cannot have it, it stays with the journal that it can have.
             connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(failed)?;
@@ -78,7 +84,20 @@ impl Store {
         if kind != Kind::History(schema::VERSION) {
             schema::migrate(&mut connection, schema::STEPS).map_err(failed)?;
         }
-        Ok(Self { connection, path: path.to_owned() })
+        Ok(Self { connection, path: path.to_owned(), file: identity(path) })
+    }
+
+    /// Whether what is open is what is there: who has removed or replaced the database meanwhile would never see what is added.
+    pub(crate) fn is_there(&self) -> bool {
+        self.file.is_some() && self.file == identity(&self.path)
+    }
+
+    /// Sets how long other programs are waited for from now on.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub(crate) fn wait_for(&self, patience: Duration) -> Result<(), HistoryError> {
+        self.connection.busy_timeout(patience).map_err(|error| self.failed(error))
     }
 
     /// Where it is.
@@ -119,6 +138,15 @@ impl Store {
         finished.map_err(|error| self.failed(error))
     }
 
+    /// Whether a session is over that began then, of this workload: its number alone could be another one's by now.
+    pub(crate) fn is_over(&self, id: SessionId, start: &Start, began_ms: i64) -> bool {
+        let query = "SELECT count(*) FROM sessions WHERE id = ? AND started_ms = ? AND verb = ? AND workload_hash = ? AND \
+                     ended_ms IS NOT NULL";
+        let workload = &start.workload.hash;
+        let found = self.connection.query_row(query, params![id, began_ms, start.verb, workload], |row| row.get(0));
+        found.is_ok_and(|found: i64| found == 1)
+    }
+
     /// Takes back that a session has begun: nothing was measured in it.
     ///
     /// # Errors
@@ -144,6 +172,10 @@ fn place(path: &Path, opening: Opening) -> Result<(), HistoryError> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(not_created)?;
     }
     OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop).map_err(not_created)
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// Identifies the start of the machine: process ids mean something within it alone.

@@ -1,7 +1,8 @@
 //! The event log (`--events`), schema `poolscope.events/1`: JSON, one line for each thing that happened, as it happens.
 //!
 //! The first line is `log`: `schema`, `version`, workload and host as in `poolscope.result/1`. Each line after it has `event`;
-//! all but `log` have `run` (its serial number in the session). Times are seconds of the run clock, exact to a nanosecond:
+//! all but `log` have `run` (its serial number in the session, warm-up runs and those of other arms included; `name` has the
+//! number that people see, which CSV and the history call `round`). Times are seconds of the run clock, exact to a nanosecond:
 //! `at` is when it happened. Lines come in the order in which the engine heard of things: `at` may be a little out of order.
 //!
 //! * `run_started`: `arm`, `engine`, `workers`, `name` (`run 2`, `warm-up 1`), `since_start` (of the session);

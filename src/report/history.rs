@@ -22,6 +22,8 @@ pub(crate) struct Listed {
     /// As `history list` says it; empty where there is none.
     pub(crate) commit: String,
     pub(crate) arm: Option<ListedArm>,
+    /// Settings that a step of a sweep or a search tried: `chunksize=4 workers=2`; empty elsewhere.
+    pub(crate) step: String,
     /// What is to be known before its figures are believed.
     pub(crate) note: String,
 }

@@ -1,5 +1,6 @@
 //! Results as JUnit XML, for what shows the tests of a build: a test case for each expectation, and for what must go well
-//! in any case. What is too noisy to say, not measured or not asked here is skipped, with the reason.
+//! in any case. What is too noisy to say, not measured or not asked here is skipped, with the reason; where `--strict` makes
+//! an exit code of it, it is an error, and so are suspect runs.
 
 use std::time::Duration;
 
@@ -21,12 +22,14 @@ pub(crate) struct Told<'a> {
     pub(crate) expectations: &'a [Checked],
     /// Why runs are suspect.
     pub(crate) suspect: Vec<String>,
+    /// Whether what cannot be said, and runs that are suspect, are errors: the exit code is none of success then.
+    pub(crate) strict: bool,
 }
 
 /// The document, with a newline at its end.
 #[must_use]
 pub(crate) fn text(told: &Told<'_>) -> String {
-    let Told { workload, stream_hash, ending, arms, expectations, suspect } = told;
+    let Told { workload, stream_hash, ending, arms, expectations, suspect, strict } = told;
     let name = clean::line(&workload.name);
     let mut suite = TestSuite::new(name.as_ref());
     suite.set_time(Duration::ZERO);
@@ -48,6 +51,9 @@ pub(crate) fn text(told: &Told<'_>) -> String {
             Judgement::Fails(_) => {
                 Some(failure(NonSuccessKind::Failure, checked.judgement.word(), &expectation::sentence(checked)))
             }
+            judgement if *strict && judgement.is_open() => {
+                Some(failure(NonSuccessKind::Error, judgement.word(), &expectation::sentence(checked)))
+            }
             Judgement::TooNoisy(_) | Judgement::NotMeasured(_) | Judgement::Skipped(_) => {
                 let mut status = TestCaseStatus::skipped();
                 status.set_message(expectation::sentence(checked));
@@ -60,6 +66,14 @@ pub(crate) fn text(told: &Told<'_>) -> String {
             case.set_system_out(measured);
         }
         suite.add_test_case(case);
+    }
+    if *strict {
+        let why = suspect.first().map(|first| match suspect.len() {
+            1 => first.clone(),
+            many => format!("{first}, and {} more", many - 1),
+        });
+        let status = why.map(|why| failure(NonSuccessKind::Error, "suspect", &why));
+        suite.add_test_case(case(&name, "no run is suspect", status));
     }
     if !suspect.is_empty() {
         suite.set_system_err(suspect.iter().map(|why| format!("SUSPECT: {}\n", clean::line(why))).collect::<String>());
@@ -121,14 +135,22 @@ mod tests {
         ]
         .map(|judgement| checked(&hostile, judgement));
         let failed = AllFailed { tasks: 3, cause: "no <such> file & \u{1b}]0;x\u{7}".to_owned() };
-        let text = text(&Told {
+        let told = |strict| Told {
             workload: &workload,
             stream_hash: "0123",
             ending: &Ending::Stopped(Some(2)),
-            arms: vec![(&hostile, Some(failed)), ("good", None)],
+            arms: vec![(&hostile, Some(failed.clone())), ("good", None)],
             expectations: &all,
             suspect: vec!["pool: other load <&>".to_owned()],
-        });
+            strict,
+        };
+        let strict = text(&told(true));
+        let read = Report::deserialize_from_str(&strict).expect("JUnit XML");
+        let suite = &read.test_suites[0];
+        let skipped = strict.matches("<skipped").count();
+        // Too noisy, not measured and suspect are errors then; what is not asked here stays none.
+        assert_eq!((suite.tests, suite.failures, suite.errors, skipped), (9, 1, 5, 1), "{strict}");
+        let text = text(&told(false));
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
         let read = Report::deserialize_from_str(&text).expect("JUnit XML");
         let suite = &read.test_suites[0];

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::analysis::expectations::{Checked, Judgement};
 use crate::analysis::statistics::estimate;
 use crate::report::sweep::text::signed;
-use crate::report::sweep::{SweepResults, SweptArm, words};
+use crate::report::sweep::{SweepResults, SweptArm, grid, words};
 use crate::report::{ArmResult, Results, clean, ending, expectation, text, units};
 use crate::workload::model::Workload;
 
@@ -100,14 +100,18 @@ pub(crate) fn sweep(results: &SweepResults) -> String {
         let (name, cause) = (escape(&arm.spec.name), escape(&found.cause));
         let _ = writeln!(out, "**{name}: none of {} tasks succeeded: {cause}**\n", found.tasks);
     }
-    let sentences = words::comparisons(results);
+    let fastest = if results.tries_counts() { Vec::new() } else { grid::fastest(results) };
+    let sentences: Vec<String> = fastest.into_iter().chain(words::comparisons(results)).collect();
     for sentence in &sentences {
         let _ = writeln!(out, "- {}", escape(sentence));
     }
     if !sentences.is_empty() {
         out.push('\n');
     }
-    results.arms.iter().for_each(|arm| swept(&mut out, arm));
+    match results.tries_counts() {
+        true => results.arms.iter().for_each(|arm| swept(&mut out, arm)),
+        false => settings(&mut out, results),
+    }
     if let Some(dropped) = words::dropped(results) {
         let _ = writeln!(out, "Dropped: {}\n", escape(&dropped));
     }
@@ -119,6 +123,37 @@ pub(crate) fn sweep(results: &SweepResults) -> String {
         }
     }
     out
+}
+
+/// Points that differ in their settings: a row each.
+fn settings(out: &mut String, results: &SweepResults) {
+    let head =
+        ["arm", "workers", "runs", "throughput", "95 % CI", "cores used", "sojourn p95", "unsuccessful", "marks"];
+    row(out, &head.map(str::to_owned));
+    row(out, &["---", "--:", "--:", "--:", "--:", "--:", "--:", "--:", "---"].map(str::to_owned));
+    let or_none = |cell: Option<String>| cell.unwrap_or_else(|| "–".to_owned());
+    for grid::Place { arm, point } in results.places() {
+        let interval = point.rate.and_then(|rate| rate.ci95);
+        let cells = [
+            escape(&arm.spec.name),
+            point.workers.to_string(),
+            point.runs().to_string(),
+            or_none(point.mean().map(|rate| format!("{}/s", units::rate(rate)))),
+            or_none(interval.map(|(low, high)| format!("{}–{}", units::rate(low), units::rate(high)))),
+            or_none(point.rate.map(|_| format!("{:.2}", point.cores_used))),
+            or_none(point.sojourn_p95.map(units::duration)),
+            point.unsuccessful.to_string(),
+            words::marks(point).collect::<Vec<_>>().join(", "),
+        ];
+        row(out, &cells);
+    }
+    out.push('\n');
+    for arm in &results.arms {
+        if let Some((_, partial)) = &arm.partial {
+            let (name, made) = (escape(&arm.spec.name), ending::how_far(&partial.run).unwrap_or_default());
+            let _ = writeln!(out, "{name}: cut off {}\n", escape(&made));
+        }
+    }
 }
 
 /// One arm of a sweep.

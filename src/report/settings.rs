@@ -2,10 +2,12 @@
 
 use crate::os::accounting::Exit;
 use crate::report::{clean, units};
+use crate::workload::load;
 use crate::workload::model::{
     Arrivals, BadResult, Dispatch, EngineSpec, Fault, FaultKind, FaultRule, Join, Limits, Mishap, OnFull, OnTimeout,
-    Placement, Reap, StartMethod, SubmitMode, Trigger, Workload,
+    Placement, Reap, StartMethod, SubmitMode, Trigger, Workers, Workload,
 };
+use crate::workload::yaml::{self, Tree};
 
 /// The settings of an arm that are not the defaults: `recycled after 25 tasks`.
 #[must_use]
@@ -109,6 +111,57 @@ pub(crate) fn of_placement(placement: &Placement) -> Vec<String> {
     words
 }
 
+/// What was run otherwise than the file says, as `--set` would say it: `measure.repeats=2`.
+#[must_use]
+pub(crate) fn overridden(workload: &Workload) -> Vec<String> {
+    let Ok(tree) = yaml::parse(&workload.effective) else { return Vec::new() };
+    let usual = load::measure::default(workload.has_items());
+    let measure = &workload.measure;
+    let file = |path: &[&str]| path.iter().try_fold(&tree, |tree, key| entry(tree, key));
+    let number = |path: &[&str], usual: u64| match file(path) {
+        Some(Tree::Int(value)) => u64::try_from(*value).ok(),
+        None => Some(usual),
+        Some(_) => None,
+    };
+    let mut changed = Vec::new();
+    let mut told = |path: &[&str], usual: u64, run: u64| {
+        if number(path, usual).is_some_and(|file| file != run) {
+            changed.push(format!("{}={run}", path.join(".")));
+        }
+    };
+    if measure.adaptive.is_none() {
+        told(&["measure", "repeats"], usual.repeats.get().into(), measure.repeats.get().into());
+    }
+    told(&["measure", "warmup"], usual.warmup.into(), measure.warmup.into());
+    // A seed that the file does not say is one that it has by itself.
+    told(&["seed"], workload.seed, workload.seed);
+    let Some(Tree::Seq(engines)) = file(&["engines"]) else { return changed };
+    for (place, engine) in engines.iter().enumerate() {
+        let text = |key| match entry(engine, key) {
+            Some(Tree::Text(text)) => Some(text.as_str()),
+            _ => None,
+        };
+        let name = text("name").or_else(|| text("kind"));
+        let run = workload.engines.iter().find(|run| Some(run.name.as_str()) == name);
+        let said = match entry(engine, "workers") {
+            Some(Tree::Int(count)) => Some(count.to_string()),
+            Some(Tree::Text(text)) => Some(text.clone()),
+            _ => None,
+        };
+        if let (Some(Workers::Fixed(count)), Some(said)) = (run.map(|run| &run.workers), said)
+            && said != count.to_string()
+        {
+            changed.push(format!("engines.{place}.workers={count}"));
+        }
+    }
+    changed
+}
+
+fn entry<'a>(tree: &'a Tree, wanted: &str) -> Option<&'a Tree> {
+    let Tree::Map(entries) = tree else { return None };
+    entries.iter().find_map(|(key, value)| matches!(key, Tree::Text(key) if key == wanted).then_some(value))
+}
+
 /// What goes wrong on purpose.
 #[must_use]
 pub(crate) fn of_fault(rule: &FaultRule, workload: &Workload) -> String {
@@ -143,5 +196,31 @@ fn place(fault: &Fault, workload: &Workload) -> String {
         Trigger::Time(at) => format!("in the first task{class} that begins after {}", units::duration(at)),
         Trigger::Rate(rate) if rate >= 1.0 => format!("in every task{class}"),
         Trigger::Rate(rate) => format!("in {} % of the tasks{class}", units::rate(rate * 100.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_run_otherwise_than_the_file_says_is_told() {
+        let text = "version: 1\nname: t\nseed: 1\ntasks: [{ name: t, kind: kernel, kernel: noop, count: 5 }]\n\
+                    engines: [{ kind: pool, workers: 2 }, { kind: process, workers: 2 }]\nmeasure: { repeats: 20 }\n";
+        let mut workload = load::load(text, "t").expect("a workload").workload;
+        assert_eq!(overridden(&workload), [""; 0]);
+        workload.measure.repeats = std::num::NonZeroU32::new(3).expect("not zero");
+        workload.measure.warmup = 0;
+        workload.reseed(7);
+        workload.engines[1].workers = Workers::Fixed(std::num::NonZeroU32::new(4).expect("not zero"));
+        let told = overridden(&workload);
+        assert_eq!(told, ["measure.repeats=3", "measure.warmup=0", "seed=7", "engines.1.workers=4"]);
+        // What it is told as says the same to the loader.
+        let again = load::load(text, "t").expect("a workload").workload;
+        let changed = crate::workload::source::typed(text.to_owned(), &told, crate::workload::source::Input::Refused);
+        let changed = changed.expect("changes that can be made").1.workload;
+        assert_ne!(again.measure.repeats, changed.measure.repeats);
+        assert_eq!((&changed.measure, changed.seed), (&workload.measure, workload.seed));
+        assert_eq!(changed.engines, workload.engines);
     }
 }

@@ -15,6 +15,9 @@ use crate::tui::search::Story;
 use crate::tui::text;
 use crate::workload::model::{Arrivals, EngineKind, OnTimeout, Workload};
 
+/// The title of an entry that cannot be opened without having errors: its items come when it is run.
+pub(crate) const READS_INPUT: &str = "reads standard input";
+
 /// A workload that the picker offers.
 #[derive(Clone, Debug)]
 pub(crate) struct CatalogueEntry {

@@ -46,6 +46,10 @@ pub(crate) struct Source {
     is_bundled: bool,
 }
 
+/// Why a file that is not run has no items: no error of the file.
+pub(crate) const WAITS_FOR_INPUT: &str =
+    "items come from standard input only where a file is run: ... | poolscope run FILE";
+
 /// What standard input is to a workload that has its items there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
@@ -367,9 +371,7 @@ impl NamedFiles for Beside<'_> {
     fn open(&self, name: &str) -> Result<File, String> {
         if is_standard_input(name) {
             return match self.input {
-                Input::Refused => {
-                    Err("items come from standard input only where a file is run: ... | poolscope run FILE".to_owned())
-                }
+                Input::Refused => Err(WAITS_FOR_INPUT.to_owned()),
                 Input::Imagined => input::file_of(IMAGINED).map_err(|error| error.to_string()),
                 Input::Whole | Input::Streamed | Input::Left => input::spool(),
             };

@@ -67,6 +67,11 @@ fn what_is_not_comparable_is_refused_and_what_differs_is_told() {
     code(&together, 2);
     assert!(text(&together.stderr).contains("shared the cores"), "{}", text(&together.stderr));
     code(&stage.run(&["history", "baseline", "set", "5"]), 2);
+    // One that was just made without being a measurement is not passed over in silence.
+    code(&stage.run(&["history", "baseline", "set", "1"]), 0);
+    let check = stage.run(&["history", "check"]);
+    assert!(text(&check.stderr).contains("session 5 is passed over"), "{}", text(&check.stderr));
+    code(&stage.run(&["history", "check", "--id", "5"]), 2);
     // Another machine: the same figures mean something else there.
     stage.sql("UPDATE sessions SET host = json_set(host, '$.cpu_model', 'Other CPU') WHERE id = 3");
     let moved = stage.run(&["history", "compare", "1", "3"]);

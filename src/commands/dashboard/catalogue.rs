@@ -10,7 +10,7 @@ use crate::commands::prepare::{self, Platform};
 use crate::commands::{farewell, list};
 use crate::report::{self, shell};
 use crate::tui::CatalogueEntry;
-use crate::tui::model::Brief;
+use crate::tui::model::{Brief, READS_INPUT};
 use crate::workload::model::Workload;
 use crate::workload::source::Source;
 
@@ -20,7 +20,7 @@ pub(super) fn catalogue(platform: &Platform, changes: &ChangeArgs) -> Vec<Catalo
         Ok(workload) => entry(known.name, known.source, known.text, Arc::new(workload), platform, changes.max_time),
         Err(problems) => CatalogueEntry {
             name: known.name,
-            title: String::new(),
+            title: if known.reads_input { READS_INPUT.to_owned() } else { String::new() },
             source: known.source,
             summary: Vec::new(),
             brief: Brief::default(),
@@ -107,6 +107,24 @@ mod tests {
     fn opened(name: &str, changes: &ChangeArgs, platform: &Platform) -> (CatalogueEntry, Source) {
         let (source, workload) = prepare::source_and_workload(name, changes, crate::cli::Color::Never).unwrap();
         (entry_of(name, &source, workload, platform, changes), source)
+    }
+
+    #[test]
+    fn a_file_that_reads_standard_input_has_no_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let entry = |name: &str, from: &str| {
+            let path = folder.path().join(name);
+            let tasks = format!("{{ name: t, kind: command, command: [echo, \"{{a}}\"], items: {{ {from} }} }}");
+            std::fs::write(&path, format!("version: 1\ntasks: [{tasks}]\n")).unwrap();
+            let known = list::file(&path, true, false, true).unwrap();
+            (known.reads_input, known.outcome.err().unwrap_or_default())
+        };
+        for from in ["csv: \"-\"", "jsonl: \"-\""] {
+            let (reads_input, said) = entry("input.yaml", from);
+            assert!(reads_input && said.starts_with("reads standard input: ... | poolscope run "), "{from}: {said}");
+        }
+        let (reads_input, said) = entry("missing.yaml", "csv: nowhere.csv");
+        assert!(!reads_input && said.contains("nowhere.csv"), "{said}");
     }
 
     #[test]

@@ -51,16 +51,16 @@ impl KeptSessions {
         });
     }
 
-    /// Keeps what was measured until now in sessions in which nothing runs; they may go on.
+    /// Keeps what was measured until now in sessions in which nothing runs; they may go on. What cannot be kept now is tried
+    /// again, at the latest when the dashboard ends, and told only then.
     pub(super) fn keep(&self) {
         self.with(|open| {
-            let Open { sessions, notes, .. } = open;
-            for pending in sessions {
+            for pending in &mut open.sessions {
                 let view = Arc::clone(&pending.view.borrow());
                 let known = pending.kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, &view));
                 if pending.keeper.keeps() && view.phase.is_over() && model::was_measured(&view) && !known {
-                    keep_one(&mut pending.keeper, &view, true, |note| add(notes, note));
-                    pending.kept = Some(view);
+                    let kept = keep_one(&mut pending.keeper, &view, true, |_| {});
+                    pending.kept = kept.then_some(view).or(pending.kept.take());
                 }
             }
         });
@@ -117,9 +117,44 @@ fn add(notes: &mut Vec<String>, note: &str) {
     }
 }
 
-fn keep_one(keeper: &mut Keeper, view: &SessionView, hurry: bool, told: impl FnOnce(&str)) {
+/// Says whether it is kept.
+fn keep_one(keeper: &mut Keeper, view: &SessionView, hurry: bool, told: impl FnOnce(&str)) -> bool {
     let stream_hash = SharedStream::new(&view.workload).hash().to_owned();
     let ending = drive::ending(view, None);
     let result = report::json::text(&measured::results_of(view, stream_hash.clone(), ending.clone()));
-    keeper.finish(Over { view, stream_hash, ending: &ending, result, hurry }, told);
+    keeper.finish(Over { view, stream_hash, ending: &ending, result, hurry }, told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::fixture;
+
+    #[test]
+    fn what_could_not_be_kept_for_a_while_is_tried_again_and_told_only_where_it_stays_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = folder.path().join("history.db");
+        let keep = Keep { db: Some(db.clone()), no_history: false, verb: None };
+        let view = fixture::finished();
+        let sessions = KeptSessions::default();
+        let keeper = sessions.begin(&keep, &view.workload, &view.host, &[]);
+        let (_shown, seen) = watch::channel(Arc::new(view));
+        sessions.opened(keeper, seen);
+        let other = rusqlite::Connection::open(&db).unwrap();
+        let over = || -> i64 {
+            other.query_row("SELECT count(*) FROM sessions WHERE ended_ms IS NOT NULL", [], |row| row.get(0)).unwrap()
+        };
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        sessions.keep();
+        assert_eq!(over(), 0, "another program has it");
+        other.execute_batch("ROLLBACK").unwrap();
+        sessions.keep();
+        assert_eq!(over(), 1, "it is tried again");
+        let notes = |sessions: &KeptSessions| sessions.with(|open| open.notes.clone());
+        assert_eq!(notes(&sessions), [""; 0]);
+        // What is kept stays so; that the rest is not is told at the end.
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        sessions.with(|open| open.close(true, |_| true));
+        assert!(matches!(notes(&sessions).as_slice(), [one] if one.contains("since it was last looked at")));
+    }
 }

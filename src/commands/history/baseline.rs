@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{deliver, open, refused, session, table};
+use super::{deliver, deliver_to, open, refused, session, table, target};
 use crate::cli::{BaselineArgs, BaselineVerb};
 use crate::commands::prepare::Prepared;
 use crate::commands::{ExitReason, write};
@@ -25,13 +25,10 @@ pub(super) fn execute(arguments: &BaselineArgs) -> Prepared<ExitReason> {
                 write::say(&format!("error: session {id} cannot be a baseline: {reason}"));
                 return Err(ExitReason::BadInput);
             }
+            let target = target(place, &store)?;
             let baseline = store.set_baseline(&session).map_err(refused)?;
-            deliver(
-                place,
-                &store,
-                || line("set", &store, &baseline),
-                || table::document(json!({ "baselines": [document(&baseline)] })),
-            )
+            let text = || line("set", &store, &baseline);
+            Ok(deliver_to(target, place, text, || table::document(json!({ "baselines": [document(&baseline)] }))))
         }
         BaselineVerb::Show { workload, place } => {
             let store = open(place.db.as_deref())?;
@@ -45,12 +42,13 @@ pub(super) fn execute(arguments: &BaselineArgs) -> Prepared<ExitReason> {
         }
         BaselineVerb::Clear { workload, place } => {
             let mut store = open(place.db.as_deref())?;
+            let target = target(place, &store)?;
             if store.clear_baselines(workload).map_err(refused)? == 0 {
                 write::say(&format!("error: there is no baseline of {}", clean::line(workload)));
                 return Err(ExitReason::BadInput);
             }
             let text = || format!("the baseline of {} is cleared\n", clean::line(workload));
-            deliver(place, &store, text, || table::document(json!({ "baselines": [] })))
+            Ok(deliver_to(target, place, text, || table::document(json!({ "baselines": [] }))))
         }
     }
 }

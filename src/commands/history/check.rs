@@ -119,14 +119,20 @@ fn candidate(store: &Store, arguments: &RegressionArgs) -> Prepared<Session> {
     }
     // Newest first. One that was ended before anything was kept is not passed over in silence; steps of a search are no
     // comparison that anybody has asked for.
-    let mut found = None;
+    let (mut found, mut shared) = (None, None);
     let filter = Filter { workload: arguments.workload.clone(), brief: true, ..Filter::default() };
     let read = store.each(&filter, Order::NewestFirst, |session| {
-        let is_wanted = session.end().is_none_or(|end| !end.sharing_cores) && session.start.verb != TUNE;
+        let shares = session.end().is_some_and(|end| end.sharing_cores);
+        shared = shared.or(shares.then_some(session.id));
+        let is_wanted = !shares && session.start.verb != TUNE;
         found = is_wanted.then_some(session);
         if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     read.map_err(refused)?;
+    // It is the one that was just made, and somebody waits for its verdict.
+    if let Some(id) = shared {
+        write::say(&format!("note: session {id} is passed over: its arms shared the cores, which is no measurement"));
+    }
     let Some(session) = found else {
         let of = arguments.workload.as_ref().map_or_else(String::new, |name| format!(" of {}", clean::line(name)));
         write::say(&format!("error: there is no session{of} to be checked (poolscope history list)"));

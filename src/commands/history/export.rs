@@ -16,7 +16,7 @@ use crate::history::query::{Filter, Order};
 use crate::history::record::{Arm, Run, Session, SessionId};
 use crate::report::csv::plain;
 
-const COLUMNS: [&str; 30] = [
+const COLUMNS: [&str; 29] = [
     "session",
     "started",
     "verb",
@@ -32,7 +32,6 @@ const COLUMNS: [&str; 30] = [
     "arm",
     "engine",
     "workers",
-    "run",
     "round",
     "partial",
     "wall_s",
@@ -127,12 +126,12 @@ fn csv(store: &Store, arguments: &ExportArgs, write: Write<'_>) -> Prepared<io::
     }
     each(store, arguments, |session| {
         let arms = session.end().map_or(&[][..], |end| &end.arms).iter();
-        let runs = arms.flat_map(|arm| (1..).zip(&arm.runs).map(move |(number, run)| (arm, number, run)));
-        lines(&mut runs.map(|(arm, number, run)| record(session, arm, number, run)))
+        let runs = arms.flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)));
+        lines(&mut runs.map(|(arm, run)| record(session, arm, run)))
     })
 }
 
-fn record(session: &Session, arm: &Arm, number: usize, run: &Run) -> [String; COLUMNS.len()] {
+fn record(session: &Session, arm: &Arm, run: &Run) -> [String; COLUMNS.len()] {
     let (start, end) = (&session.start, session.end());
     let text = |text: Option<&String>| text.cloned().unwrap_or_default();
     let number_of = |value: Option<f64>| {
@@ -155,7 +154,6 @@ fn record(session: &Session, arm: &Arm, number: usize, run: &Run) -> [String; CO
         plain(&arm.name),
         plain(&arm.engine),
         arm.workers.to_string(),
-        number.to_string(),
         run.round.to_string(),
         (!run.complete).to_string(),
         number_of(Some(run.wall_s)),

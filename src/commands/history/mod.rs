@@ -86,10 +86,24 @@ fn deliver(
     text: impl FnOnce() -> String,
     json: impl FnOnce() -> serde_json::Value,
 ) -> Prepared<ExitReason> {
-    let target = Target::beside_history(options.output.as_deref(), store.path())?;
+    Ok(deliver_to(target(options, store)?, options, text, json))
+}
+
+/// Where it belongs. Verbs that change the history ask before they do.
+fn target(options: &Options, store: &Store) -> Prepared<Target> {
+    Target::beside_history(options.output.as_deref(), store.path())
+}
+
+/// The same, of a place that is known to be one.
+fn deliver_to(
+    target: Target,
+    options: &Options,
+    text: impl FnOnce() -> String,
+    json: impl FnOnce() -> serde_json::Value,
+) -> ExitReason {
     let page = match options.format {
         Format::Json => format!("{:#}\n", json()),
         Format::Text => write::shown_on(&text(), target.is_standard()).into_owned(),
     };
-    Ok(target.deliver(&page))
+    target.deliver(&page)
 }

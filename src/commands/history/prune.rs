@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{deliver, open, refused, table};
+use super::{deliver_to, open, refused, table, target};
 use crate::cli::PruneArgs;
 use crate::commands::ExitReason;
 use crate::commands::prepare::Prepared;
@@ -13,6 +13,7 @@ use crate::report::units;
 pub(super) fn execute(arguments: &PruneArgs) -> Prepared<ExitReason> {
     let PruneArgs { older_than, keep, max_size, workload, dry_run, place } = arguments;
     let mut store = open(place.db.as_deref())?;
+    let target = target(place, &store)?;
     let limits = Limits {
         workload: workload.clone(),
         // Before time began, nothing did.
@@ -47,5 +48,5 @@ pub(super) fn execute(arguments: &PruneArgs) -> Prepared<ExitReason> {
             "bytes": after.bytes,
         }))
     };
-    deliver(place, &store, text, json)
+    Ok(deliver_to(target, place, text, json))
 }

@@ -12,6 +12,7 @@ use crate::metrics::track::Track;
 use crate::report::html::svg::{Axis, STYLES, Series, Span, lines, strips};
 use crate::report::sweep::SweepResults;
 use crate::report::{ArmResult, Results, clean, units};
+use crate::workload::units::{parse_duration, parse_rate, parse_size};
 
 /// Points of a line over time.
 const POINTS: usize = 240;
@@ -180,8 +181,54 @@ fn curve(fit: &Fit) -> Vec<(f64, f64)> {
     (0..=CURVE).filter_map(|place| Some((at(place), fit.rate(at(place))?))).collect()
 }
 
+/// Reads a value as a number, and writes one.
+type Read = fn(&str) -> Option<f64>;
+type Tick = fn(f64) -> String;
+
+/// Throughput against the one field that was swept, where its values are numbers, times or sizes.
+fn of_settings(results: &SweepResults) -> Option<Chart> {
+    let [dimension] = results.dimensions.as_slice() else { return None };
+    let kinds: [(Read, Tick); 4] = [
+        (|text| text.parse().ok(), units::rate),
+        (|text| Some(parse_duration(text).ok()?.as_secs_f64()), seconds),
+        (|text| Some(parse_size(text).ok()? as f64), |value| units::bytes(value as u64)),
+        (|text| parse_rate(text).ok(), units::rate),
+    ];
+    let (read, tick) = kinds.into_iter().find(|(read, _)| dimension.values.iter().all(|text| read(text).is_some()))?;
+    let mut legend: Vec<(String, String)> = Vec::new();
+    let mut series: Vec<Series> = Vec::new();
+    for place in results.places() {
+        let at = place.value(&dimension.path).and_then(|text| read(&text));
+        let (Some(at), Some(rate)) = (at, place.point.rate) else { continue };
+        let name = clean::line(&place.arm.base).into_owned();
+        let number = legend.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+            legend.push((name, style(legend.len())));
+            series.push(Series { style: series.len(), points: vec![], bars: vec![], fit: vec![], marked: true });
+            series.len() - 1
+        });
+        let Some(one) = series.get_mut(number) else { continue };
+        one.points.push((at, rate.mean));
+        one.bars.extend(rate.ci95.map(|(low, high)| (at, low.max(0.0), high)));
+    }
+    for one in &mut series {
+        one.points.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    }
+    let all = || series.iter().flat_map(|one| one.points.iter());
+    let most_rate = all().map(|(_, rate)| *rate).fold(0.0, f64::max);
+    let ends = series.iter().flat_map(|one| one.bars.iter().map(|(_, _, high)| high.min(most_rate * 1.5)));
+    let y = Axis::from_zero("tasks per second", ends.chain([most_rate]), units::rate);
+    let path = clean::line(&dimension.path);
+    let x = Axis::from_zero(&path, all().map(|(at, _)| *at), tick);
+    let title = format!("Throughput against {path}");
+    let note = "mean of the runs of each value with its 95 % interval, cut off where it is far too wide".to_owned();
+    (most_rate > 0.0).then(|| Chart { svg: lines(&title, &x, &y, &series), title, note, legend })
+}
+
 /// Throughput against the worker count.
 pub(super) fn of_sweep(results: &SweepResults) -> Vec<Chart> {
+    if !results.tries_counts() {
+        return of_settings(results).into_iter().collect();
+    }
     let mut legend = Vec::new();
     let mut series = Vec::new();
     for (place, arm) in results.arms.iter().enumerate() {

@@ -14,8 +14,8 @@ use crate::analysis::tuning::{Point, Tuning};
 use crate::os::host::Host;
 use crate::report::html::charts::Chart;
 use crate::report::sweep::text::signed;
-use crate::report::sweep::{SweepResults, SweptArm, words};
-use crate::report::{ArmResult, Results, clean, expectation, text, units};
+use crate::report::sweep::{SweepResults, SweptArm, grid, words};
+use crate::report::{ArmResult, Results, clean, expectation, settings, text, units};
 use crate::workload::model::Workload;
 
 const TEMPLATE: &str = include_str!("../../../assets/report.html");
@@ -38,6 +38,8 @@ struct Page {
     charts: Vec<ChartOut>,
     suspect: Vec<String>,
     host: Vec<(&'static str, String)>,
+    /// What was run otherwise than the workload says.
+    changed: Vec<String>,
     workload: String,
 }
 
@@ -109,12 +111,18 @@ pub(crate) fn sweep(results: &SweepResults) -> String {
         cleaned(&format!("{}: {}{why}", arm.spec.name, words::headline(&arm.tuning)))
     };
     let measured = results.arms.iter().filter(|arm| arm.tuning.points.iter().any(|point| point.rate.is_some()));
-    page.verdict = measured.map(advice).chain(words::comparisons(results)).collect();
+    page.verdict = match results.tries_counts() {
+        true => measured.map(advice).chain(words::comparisons(results)).collect(),
+        false => grid::fastest(results).into_iter().chain(words::comparisons(results)).collect(),
+    };
     page.verdict.extend(words::dropped(results).map(|dropped| format!("dropped: {dropped}")));
     let failed = results.all_failed();
     page.all_failed =
         failed.map(|(arm, found)| format!("{}: {}", cleaned(&arm.spec.name), cleaned(&found.cause))).collect();
-    page.tables = results.arms.iter().map(points).chain([fits(&results.arms)]).collect();
+    page.tables = match results.tries_counts() {
+        true => results.arms.iter().map(points).chain([fits(&results.arms)]).collect(),
+        false => vec![of_settings(results)],
+    };
     page.charts = charts::of_sweep(results).into_iter().map(ChartOut::from).collect();
     for arm in &results.arms {
         for point in &arm.tuning.points {
@@ -140,6 +148,7 @@ fn cleaned(text: &str) -> String {
 
 fn page(workload: &Workload, host: &Host, stream_hash: &str, expectations: &[Checked]) -> Page {
     let quota = host.cores_quota.map_or_else(|| "none".to_owned(), |quota| format!("{quota:.1}"));
+    let changed = settings::overridden(workload);
     let lines = workload.effective.lines().map(|line| clean::line(line).into_owned());
     Page {
         version: env!("CARGO_PKG_VERSION"),
@@ -175,6 +184,7 @@ fn page(workload: &Workload, host: &Host, stream_hash: &str, expectations: &[Che
             ("memory", units::bytes(host.memory_bytes)),
             ("kernel", cleaned(&host.kernel)),
         ],
+        changed: changed.iter().map(|change| cleaned(change)).collect(),
         workload: lines.collect::<Vec<_>>().join("\n"),
     }
 }
@@ -316,6 +326,31 @@ fn points(arm: &SweptArm) -> Table {
             "unsuccessful",
         ],
         rows: tuning.points.iter().map(row).collect(),
+    }
+}
+
+/// Points that differ in their settings: a row each.
+fn of_settings(results: &SweepResults) -> Table {
+    let or_none = |cell: Option<String>| cell.unwrap_or_else(|| NONE.to_owned());
+    let row = |place: grid::Place<'_>| {
+        let point = place.point;
+        vec![
+            cleaned(&place.arm.spec.name),
+            point.workers.to_string(),
+            words::marks(point).collect::<Vec<_>>().join(", "),
+            point.runs().to_string(),
+            mean(point.rate, units::rate),
+            or_none(point.rate.map(|_| format!("{:.2}", point.cores_used))),
+            or_none(point.sojourn_p95.map(units::duration)),
+            or_none(point.peak_pss_bytes.map(units::bytes)),
+            point.unsuccessful.to_string(),
+        ]
+    };
+    Table {
+        title: cleaned(&results.fields().join(", ")),
+        note: String::new(),
+        head: vec!["arm", "workers", "", "runs", "tasks/s", "cores used", "sojourn p95", "peak PSS", "unsuccessful"],
+        rows: results.places().map(row).collect(),
     }
 }
 

@@ -129,3 +129,32 @@ fn hostile_texts_are_texts() {
     well_formed(&page);
     assert!(!page.contains("<script>") && !page.contains('\u{202e}') && page.contains("{{ 7*7 }}"), "{page}");
 }
+
+#[test]
+fn a_sweep_of_settings_says_nothing_of_worker_counts() {
+    let results = crate::report::sweep::fixtures::settings();
+    let page = sweep(&results);
+    well_formed(&page);
+    for said in ["Throughput against chunksize", "fastest of pool: chunksize=16"] {
+        assert!(page.contains(said), "{said}");
+    }
+    let markdown = crate::report::markdown::sweep(&results);
+    let text = crate::report::sweep::text::render(&results, crate::report::text::TextOptions::default());
+    assert!(markdown.contains("fastest of pool: chunksize=16"), "{markdown}");
+    for page in [&page, &markdown, &text] {
+        for wrong in ["only count tried", "Scalability", "against workers", "no fit", "best count", "USE"] {
+            assert!(!page.contains(wrong), "{wrong}: {page}");
+        }
+    }
+}
+
+#[test]
+fn what_was_run_otherwise_than_the_workload_says_is_told() {
+    let mut results = fixtures::comparison();
+    let mut workload = crate::workload::model::Workload::clone(&results.workload);
+    workload.effective = Arc::from("measure:\n  repeats: 20\n");
+    results.workload = Arc::new(workload);
+    let page = comparison(&results);
+    well_formed(&page);
+    assert!(page.contains("--set measure.repeats=3"), "{page}");
+}

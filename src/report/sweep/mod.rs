@@ -104,6 +104,11 @@ impl SweepResults {
         (asked <= 1 || self.ending == Ending::Finished) && self.arms.iter().all(|arm| points(&arm.base) <= 1)
     }
 
+    /// Whether several worker counts were tried of an arm: advice, gains and scalability laws are about these.
+    pub(crate) fn tries_counts(&self) -> bool {
+        !self.has_settings() || self.arms.iter().any(|arm| arm.tuning.points.len() > 1)
+    }
+
     /// Tasks of one run, if there is a whole one or one that was cut off.
     fn tasks(&self) -> Option<u64> {
         let whole = self.arms.iter().flat_map(|arm| &arm.tuning.points).map(|point| point.tasks);

@@ -26,7 +26,8 @@ pub(crate) fn render(results: &SweepResults, options: TextOptions) -> String {
     if results.has_settings() {
         grid::draw(&mut out, results, paint);
     }
-    if results.has_settings() && results.arms.iter().all(|arm| arm.tuning.points.len() <= 1) {
+    let tries_counts = results.tries_counts();
+    if !tries_counts {
         for arm in &results.arms {
             trouble(&mut out, arm, paint);
         }
@@ -41,10 +42,14 @@ pub(crate) fn render(results: &SweepResults, options: TextOptions) -> String {
         words::compared(&mut out, baseline, arm, &found, paint);
     }
     if !results.expectations.is_empty() {
-        line(&mut out, "with the counts that are recommended, or else those of the last runs:");
+        if tries_counts {
+            line(&mut out, "with the counts that are recommended, or else those of the last runs:");
+        }
         expectations::write(&mut out, &results.expectations, options.width, paint);
     }
-    wrapped(&mut out, "rule: ", RULE, options.width, paint, Paint::DIM);
+    if tries_counts {
+        wrapped(&mut out, "rule: ", RULE, options.width, paint, Paint::DIM);
+    }
     out
 }
 

@@ -79,7 +79,10 @@ pub(super) fn compared(out: &mut String, baseline: &SweptArm, arm: &SweptArm, fo
         || Some("they have no pair of runs".to_owned()),
         paint,
     );
+    let one_count = [baseline, arm].iter().all(|arm| arm.tuning.points.len() <= 1);
     let about = match found.basis {
+        Basis::Best | Basis::Equal if one_count => "each with the workers that it has",
+        Basis::Apart if one_count => "measured at different times, which the interval allows for",
         Basis::Best => "each with its best count",
         Basis::Equal => "with equal counts, at which both together did most",
         Basis::Apart => "each with its best count, measured at different times, which the interval allows for",

@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 
 use super::footer;
 use super::paint::{cols, fill, first_visible, panel, put, put_right, row, rows, span};
-use crate::tui::model::{Brief, CatalogueEntry, Model};
+use crate::tui::model::{Brief, CatalogueEntry, Model, READS_INPUT};
 use crate::tui::state::{PickerFocus, UiState};
 use crate::tui::theme::Theme;
 use crate::tui::{format, text};
@@ -70,7 +70,9 @@ fn list(model: &Model, ui: &UiState, chosen: usize, theme: &Theme, area: Rect, b
     for (line, (number, entry)) in (0..).zip(model.catalogue.iter().enumerate().skip(first).take(height)) {
         let line = row(inner, line);
         let (sign, style) = match (&entry.outcome, number == chosen) {
-            (Err(_), _) => ("✗", theme.bad),
+            (Err(_), _) if entry.title != READS_INPUT => ("✗", theme.bad),
+            // It waits for items, which is no error.
+            (Err(_), _) => ("·", theme.warn),
             (Ok(_), true) => ("▸", theme.strong),
             (Ok(_), false) => (" ", theme.base),
         };
@@ -81,7 +83,8 @@ fn list(model: &Model, ui: &UiState, chosen: usize, theme: &Theme, area: Rect, b
                 format!(" {sign} {name}  {}  {title}", text::pad(facts, widest))
             }
             (Ok(_), Some(facts)) => format!(" {sign} {name}  {facts}"),
-            _ => format!(" {sign} {name}  {}", text::fit("has errors", room)),
+            _ if entry.title != READS_INPUT => format!(" {sign} {name}  {}", text::fit("has errors", room)),
+            _ => format!(" {sign} {name}  {}", text::fit(&text::clean(&entry.title), room)),
         };
         put(buf, line, span(words, style));
         if number == chosen {

@@ -22,7 +22,7 @@ mod keys;
 mod life;
 mod limits;
 mod map;
-mod measure;
+pub(crate) mod measure;
 mod misread;
 mod nearest;
 mod placeholders;

@@ -50,9 +50,9 @@ const BY_USE: [Column; 10] = [
     Column::Rate,
     Column::Workload,
     Column::When,
+    Column::Verb,
     Column::P95,
     Column::Failed,
-    Column::Verb,
     Column::Commit,
 ];
 /// Least columns of a note.
@@ -79,13 +79,16 @@ impl Column {
         match self {
             Self::Id | Self::Failed => 5,
             Self::When | Self::Workload if screen >= 110 => 16,
-            Self::Rate if screen >= 60 => 13,
+            Self::Rate if screen >= 110 => 13,
+            Self::Rate if screen >= 60 => 12,
             Self::When | Self::Rate | Self::Commit => 11,
             Self::Arm if screen >= 110 => 12,
-            Self::Workload => 12,
-            Self::Arm | Self::Verb => 9,
+            Self::Workload if screen < 60 => 12,
+            Self::Verb if screen < 110 => 7,
+            Self::Arm | Self::Verb | Self::Workload => 9,
             Self::Workers => 3,
-            Self::P95 => 7,
+            Self::P95 if screen >= 110 => 7,
+            Self::P95 => 6,
             Self::Note => LEAST_NOTE,
         }
     }
@@ -158,6 +161,9 @@ pub(crate) fn draw(past: &Past, choice: &Choice, theme: &Theme, area: Rect, buf:
 /// What has no column, in words.
 fn about(line: &Listed, past: &Past) -> String {
     let mut parts = vec![format!("{} {} of {} on {}", line.id, line.verb, line.workload, line.host)];
+    if !line.step.is_empty() {
+        parts.push(line.step.clone());
+    }
     if !line.commit.is_empty() {
         parts.push(format!("commit {}", line.commit));
     }
@@ -196,7 +202,10 @@ fn draw_line(
                 let mark = theme.mark(kind, false);
                 put(buf, cell, span(mark.sign, mark.style));
             }
-            let name = text::fit(&text::clean(&arm.name), usize::from(width.saturating_sub(2)));
+            let room = usize::from(width.saturating_sub(2));
+            // Arms of a sweep differ in their settings, which their names end with.
+            let fit = if line.step.contains('=') && arm.name.contains('=') { text::fit_end } else { text::fit };
+            let name = fit(&text::clean(&arm.name), room);
             put(buf, cols(cell, 2, cell.width), span(name, theme.base));
             continue;
         }

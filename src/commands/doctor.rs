@@ -329,8 +329,8 @@ mod tests {
             "program        linked statically: a worker starts without a loader\n",
             "PSS            not available here\n",
             "python         not found: tasks in Python cannot be run here\n",
-            "engines        pool, process, serial for every kind of task; mp_pool, mp_process, ppe, thread for functions \
-             in Python; interpreter is not supported yet\n",
+            "engines        pool, process, serial for every kind of task; mp_pool, mp_process, ppe, thread, interpreter \
+             for functions in Python\n",
         ] {
             assert!(text.contains(line), "{line}\nis not in\n{text}");
         }

@@ -186,7 +186,7 @@ fn a_process_with_the_id_of_one_that_was_left_behind_is_not_left_behind() {
         assert_ne!(next, worker, "another one has its place");
         core.worker_ended(next, Reaped { exit: Exit::Code(0), ..Reaped::UNKNOWN }, monotonic());
         for mut child in [first, second] {
-            // Both are the same process: the second time it may be gone.
+            // One that is gone needs no signal; whether it is, `wait` says.
             let _ = child.signal(rustix::process::Signal::KILL);
             child.wait().unwrap();
         }

@@ -104,11 +104,20 @@ enum Place {
 /// What one of CPython's own does where nobody asks for anything else, and why an arm cannot make these calls where it makes them,
 /// if it cannot.
 fn cannot(workload: &Workload, arm: &mut EngineSpec, calls: &[Call<'_>]) -> Result<Option<String>, Unfit> {
-    let unable = |arm: &EngineSpec, initializer: bool, how| {
+    let unable = |arm: &EngineSpec, initializer: bool, how: HandingOn| {
         let asked = calls.iter().filter(|asked| matches!(asked.place, Place::Initializer(_)) == initializer);
-        let asked: Vec<&PythonCall> = asked.map(|asked| asked.call).collect();
-        cannot_hand_on(&arm.python, workload.folder.as_deref(), workload.seed, &asked, how)
-            .map_err(|error| unfit(workload, arm, calls, &error))
+        let asked: Vec<Call<'_>> = asked.copied().collect();
+        if asked.is_empty() {
+            return Ok(None);
+        }
+        let alone: Vec<&PythonCall> = asked.iter().map(|asked| asked.call).collect();
+        match cannot_hand_on(&arm.python, workload.folder.as_deref(), workload.seed, &alone, how) {
+            // It was imported before, but not so.
+            Err(error @ (ProbeError::TookTooLong { .. } | ProbeError::Left { .. })) if how.inside => {
+                Ok(Some(format!("in a subinterpreter, {error}")))
+            }
+            other => other.map_err(|error| unfit(workload, arm, &asked, &error)),
+        }
     };
     if arm.kind == EngineKind::Interpreter {
         if let Some(reason) = no_subinterpreters(arm) {
@@ -116,7 +125,7 @@ fn cannot(workload: &Workload, arm: &mut EngineSpec, calls: &[Call<'_>]) -> Resu
         }
         let how = HandingOn { inside: true, ..HandingOn::default() };
         let reason = unable(arm, false, how)?;
-        return Ok(reason.or(unable(arm, true, how)?));
+        return if reason.is_some() { Ok(reason) } else { unable(arm, true, how) };
     }
     let Some(how) = reference::handing_on(arm) else { return Ok(None) };
     arm.start_method = reference::start_method(arm);

@@ -297,11 +297,11 @@ impl Board {
         self.read(slot).map(|(task, _, ended)| (task, ended))
     }
 
-    /// Parent: whether the worker in this slot has written to its line at all. One that has something to do before it can say
-    /// a word writes there when it begins.
+    /// Parent: when the worker or lane in this slot has begun what it has to do before it can say a word, by the monotonic clock: it
+    /// writes that to its line. Of one that has had a task since then this says nothing.
     #[must_use]
-    pub(crate) fn is_awake(&self, slot: u32) -> bool {
-        self.line(slot).entered.load(Ordering::Acquire) != 0
+    pub(crate) fn awake_since(&self, slot: u32) -> Option<u64> {
+        Some(self.line(slot).entered.load(Ordering::Acquire)).filter(|at| *at != 0)
     }
 
     /// Parent: how the worker in this slot took up the task that it is in.

@@ -391,3 +391,13 @@ fn subinterpreters_are_skipped_where_there_are_none() {
         assert!(skipped["name"] == "interpreter" && reason.contains("need CPython 3.14 or newer"), "{skipped}");
     }
 }
+
+/// As long as the same takes in a pool: what one lane says holds for all that wait with it.
+#[test]
+fn imports_may_take_longer_than_a_start_with_several_lanes_too() {
+    let engines = "engines: [{ kind: thread, workers: 2, start_timeout: 500ms }]\npython: { interpreter: PYTHON }";
+    let folder = folder(newest(), &[("t", "slowly:fine", "count: 4")], engines);
+    std::fs::write(folder.path("slowly.py"), "import time; time.sleep(1)\ndef fine(): pass\n").unwrap();
+    let told = run(&folder, "thread");
+    assert_eq!((told.count("succeeded"), &told.run["worker_starts"]), (4, &1.into()), "{}", told.run);
+}

@@ -465,13 +465,19 @@ impl Core {
         task_of(link, lane.slot(), &self.board, &self.clock)
     }
 
-    /// Whether a worker has begun what takes it a while before its hello, and is within the time that this may take.
+    /// Whether a worker has begun what takes it a while before its hello, or a lane that it has opened later what takes that a while
+    /// before its first task, and is within the time that this may take. The lane is in no task.
     fn is_getting_ready(&self, lane: LaneId) -> bool {
         let Some(Some(link)) = self.links.get(lane.worker.slot.index()) else { return false };
         let Peer::Worker(peer) = &link.peer else { return false };
-        let until =
-            u64::try_from(self.imports.as_nanos()).map_or(u64::MAX, |imports| link.called.saturating_add(imports));
-        !peer.greeted && self.board.is_awake(lane.slot().0) && clock::monotonic() < until
+        let awake = |number: u16| self.board.awake_since(lane.worker.lane(number).slot().0);
+        let since = if peer.greeted {
+            self.board.awake_since(lane.slot().0)
+        } else {
+            (0..link.lanes).any(|number| awake(number).is_some()).then_some(link.called)
+        };
+        let imports = u64::try_from(self.imports.as_nanos()).unwrap_or(u64::MAX);
+        since.is_some_and(|since| clock::monotonic() < since.saturating_add(imports))
     }
 
     /// What all lanes of a worker are in.

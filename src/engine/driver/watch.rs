@@ -284,6 +284,9 @@ async fn watch_stream(core: Shared, worker: WorkerId, which: Which, pipe: Rc<Own
             spawn_watchers(&core);
             sleep(LOOK_FOR_ROOM).await;
         }
+        if which == Which::Stdout {
+            part_with(&core, worker).await;
+        }
         return;
     };
     while let Ok(mut ready) = pipe.readable().await {

@@ -5,21 +5,42 @@
 READY, ANSWER = 1, 5  # what lanes say to the main interpreter, as frames
 
 
+GONE = "a task has closed the descriptors of its worker"
+SET_PIPE_SIZE = 1031  # fcntl(2)
+
+
+def steady(call, number, *args):
+    """A task may have made every descriptor non-blocking, or have closed it."""
+    while True:
+        try:
+            return call(number, *args)
+        except BlockingIOError:
+            set_blocking(number, True)
+        except OSError:
+            raise Closed(GONE) from None
+
+
+def check_same(number, same):
+    """What has the number of one that a task has closed is none of ours."""
+    if not same_file(steady(fstat, number), same):
+        raise Closed(GONE)
+
+
 class Turn:
     """A lock between interpreters: a byte in a pipe, which is taken out and put back."""
 
     def __init__(self, ends=None):
         self.ends = ends or lifted(os.pipe())
+        self.same = [fstat(end) for end in self.ends]
 
     def __enter__(self):
-        while not read(self.ends[0], 1):
+        for end, same in zip(self.ends, self.same):
+            check_same(end, same)
+        if not steady(read, self.ends[0], 1):
             raise Closed(GONE)
 
     def __exit__(self, *error):
-        write(self.ends[1], b".")
-
-
-GONE = "a task has closed the descriptors of its worker"
+        steady(write, self.ends[1], b".")
 
 
 def lifted(ends):
@@ -87,7 +108,10 @@ class Interpreters:
     def heard(self, length):
         data = b""
         while len(data) < length:
-            data += read(self.inside[0], length - len(data))
+            piece = steady(read, self.inside[0], length - len(data))
+            if not piece:
+                raise Closed(GONE)
+            data += piece
         return data
 
     def open(self, number):
@@ -129,23 +153,23 @@ class Interpreters:
         worker, inbox = self.worker, self.worker.inbox
         worker.report()
         while not worker.ended:
-            at = 0
+            at, view = 0, memoryview(inbox)
             while len(inbox) - at >= 8:
                 length, kind, flags, number = HEADER.unpack_from(inbox, at)
                 if length > 1 << 20:
                     raise Broken("a frame of %d bytes" % length)
                 if len(inbox) - at < 8 + length:
                     break
-                frame = inbox[at : at + 8 + length]
+                frame = view[at : at + 8 + length]
                 if kind in (3, 5, 6):
                     lane = self.lanes.get(number)
                     (self.open(number) if lane is None or lane.gone else lane).outbox += frame
                 elif kind == 2:
-                    self.known += frame
+                    self.known += bytes(frame)
                     for lane in self.lanes.values():
                         lane.outbox += frame
                 else:
-                    worker.take(kind, flags, frame[8:])
+                    worker.take(kind, flags, bytes(frame[8:]))
                 at += 8 + length
             data = self.come()
             worker.ended = not data
@@ -185,6 +209,10 @@ class Outside:
         self.outbox = bytearray(crew.known)
         self.inlet, self.outlet = lifted(os.pipe())
         set_blocking(self.outlet, False)
+        try:
+            fcntl(self.outlet, SET_PIPE_SIZE, PIECE)
+        except OSError:  # as much is not to be had, and less is only slower
+            pass
 
     def hand_on(self):
         """Whether nothing is left."""
@@ -195,6 +223,8 @@ class Outside:
             return False
         except BrokenPipeError:  # it has left
             self.outbox.clear()
+        except OSError:
+            raise Closed(GONE) from None
         if self.closing:
             self.shut()
         return True
@@ -252,15 +282,8 @@ class Letters:
 
     def get(self):
         while not self.length():
-            try:
-                if not same_file(fstat(self.inlet), self.same):
-                    raise Closed(GONE)
-                data = read(self.inlet, READ)
-            except BlockingIOError:
-                set_blocking(self.inlet, True)
-                continue
-            except OSError:
-                raise Closed(GONE) from None
+            check_same(self.inlet, self.same)
+            data = steady(read, self.inlet, PIECE)
             if not data:
                 return None
             self.inbox, self.at = self.inbox[self.at :] + data, 0
@@ -283,7 +306,7 @@ class Alone(Crew):
         with self.turn:
             rest = memoryview(HEADER.pack(len(payload), kind, 0, 0) + payload)
             while rest:
-                rest = rest[write(self.inside, rest) :]
+                rest = rest[steady(write, self.inside, rest) :]
 
 
 class Inside(Lane):
@@ -297,6 +320,9 @@ class Inside(Lane):
         crew.lanes[self.number] = self
 
     def initialized(self, what):
+        if self.late:
+            # Nobody but its own line says that it is at something.
+            self.long[ENTERED] = monotonic_ns()
         error, _, answer = initialize(parsed(what), self.worker.initializer, self.seed)
         Left.clear()
         if not self.late:
@@ -327,6 +353,9 @@ def live_inside(told, board):
     process_time_ns = time.thread_time_ns
     import_for_lanes()
     worker, setup = Worker(), told["setup"]
+    # It is there, and what it imports may take a while.
+    at = (told["line"] + told["lane"]) * LINE
+    board[at : at + LINE].cast("Q")[ENTERED] = monotonic_ns()
     worker.socket, worker.same, worker.pid, worker.line = 3, fstat(3), getpid(), told["line"]
     worker.map = board
     # Its own streams are those of a lane.

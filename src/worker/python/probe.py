@@ -138,6 +138,8 @@ def inside(name, path):
     from concurrent import interpreters
 
     own = interpreters.create()
+    # Threads that an import has started would be waited for at its end.
+    looked_into.append(own)
     own.prepare_main(_name=name, _path="\0".join(path))
     try:
         own.exec(IMPORT)
@@ -147,6 +149,7 @@ def inside(name, path):
     return None
 
 
+looked_into = []
 IMPORT = r"""
 import sys
 if sys.path[:1] == [""]: del sys.path[0]

@@ -19,7 +19,7 @@ use crate::report::observed::{Begun, Lines, Told};
 use crate::report::trace::{self, TraceLines};
 use crate::session::observing::{ObserveRuns, RunBegins};
 use crate::session::stream::SharedStream;
-use crate::workload::model::Workload;
+use crate::workload::model::{TaskClass, Work, Workload};
 
 /// A piece of a log, handed on as one.
 const PIECE: usize = 64 << 10;
@@ -167,7 +167,10 @@ fn write_all(mut file: Streamed, pieces: &Receiver<Piece>) -> io::Result<()> {
 pub(super) fn begun(begins: &RunBegins<'_>, since: Duration) -> Begun {
     let RunBegins { workload, spec, run, workers } = *begins;
     let classes = workload.classes.iter().map(|class| class.name.clone()).collect();
-    Begun { arm: spec.name.clone(), engine: spec.kind.word(), workers, run, since, classes }
+    let number =
+        |class: &TaskClass| matches!(&class.work, Work::Command(command) if command.options.rules.result_is_output);
+    let numbers = (0..).zip(&workload.classes).filter(|(_, class)| number(class)).map(|(id, _)| id).collect();
+    Begun { arm: spec.name.clone(), engine: spec.kind.word(), workers, run, since, classes, numbers }
 }
 
 impl ObserveRuns for RunLog {
@@ -263,8 +266,15 @@ mod tests {
     fn a_trace_counts_each_line_that_was_lost_once_however_often_it_is_told_of() {
         let ((pieces, taken), told) = (sync_channel(1), Arc::new(Told::default()));
         let run = crate::metrics::snapshot::RunId { serial: 1, round: 1, warmup: false };
-        let begun =
-            Begun { arm: "a".to_owned(), engine: "pool", workers: 1, run, since: Duration::ZERO, classes: Vec::new() };
+        let begun = Begun {
+            arm: "a".to_owned(),
+            engine: "pool",
+            workers: 1,
+            run,
+            since: Duration::ZERO,
+            classes: Vec::new(),
+            numbers: Vec::new(),
+        };
         let lines = Box::new(TraceLines::new(begun, Arc::clone(&told)));
         let mut observer = LogObserver { lines, buffer: String::new(), lost: 0, told: Arc::clone(&told), pieces };
         let resized = Event::Resized { workers: 2 };

@@ -1,5 +1,6 @@
 //! Results as CSV: a row for each task that succeeded and each attempt that did not, of every run, in the order in which the
-//! engine heard of them. Times are seconds of the run clock; what did not happen has no time. RFC 4180, with a line feed.
+//! engine heard of them. Times are seconds of the run clock; what did not happen has no time. `result` is the number that a task
+//! with `result: stdout` has written, as a float of 64 bits. RFC 4180, with a line feed.
 //!
 //! Cells with text of files and tasks that a spreadsheet would take for a formula begin with an apostrophe.
 
@@ -12,10 +13,10 @@ use crate::report::clean;
 use crate::report::observed::{Begun, dispatched, seconds};
 use crate::workload::model::ClassId;
 
-/// Most rows that are kept: 150 MB of memory.
+/// Most rows that are kept: 170 MB of memory.
 pub(crate) const MOST_ROWS: usize = 2_000_000;
 
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 21] = [
     "arm",
     "engine",
     "workers",
@@ -36,6 +37,7 @@ const COLUMNS: [&str; 20] = [
     "startup_s",
     "service_s",
     "cause",
+    "result",
 ];
 
 /// What is known of a task or an attempt.
@@ -53,6 +55,8 @@ struct Row {
     /// Arrival, dispatch, first instruction and end, in nanoseconds.
     times: [Option<u64>; 4],
     cause: Option<Box<str>>,
+    /// What it has come to, if it succeeded.
+    value: u64,
 }
 
 /// The rows of all runs.
@@ -87,6 +91,7 @@ impl Table {
                         index: Some(record.index),
                         times: [batch.arrival.0, dispatched.0, record.start.0, end].map(Some),
                         cause: None,
+                        value: record.value,
                     });
                 }
             }
@@ -105,6 +110,7 @@ impl Table {
                         index: None,
                         times: [None, None, None, Some(now.0)],
                         cause: Some(Cause::from(*limit).to_string().into()),
+                        value: 0,
                     });
                 }
             }
@@ -127,6 +133,7 @@ impl Table {
             index: Some(report.index),
             times: [arrival, dispatched, start, Some(report.ended)].map(|time| time.map(|time| time.0)),
             cause: Some(report.cause.to_string().into()),
+            value: 0,
         });
     }
 
@@ -153,8 +160,9 @@ impl Table {
     }
 }
 
-fn cells(begun: &Begun, row: &Row) -> [String; 20] {
-    let Begun { arm, engine, workers, run: RunId { serial, round, warmup }, classes, .. } = begun;
+fn cells(begun: &Begun, row: &Row) -> [String; 21] {
+    let Begun { arm, engine, workers, run: RunId { serial, round, warmup }, classes, numbers, .. } = begun;
+    let is_number = row.outcome == Outcome::Succeeded && numbers.contains(&row.class);
     let [arrival, dispatched, start, end] = row.times;
     let between = |from: Option<u64>, to: Option<u64>| Some(to?.saturating_sub(from?));
     let time = |nanos: Option<u64>| {
@@ -183,6 +191,7 @@ fn cells(begun: &Begun, row: &Row) -> [String; 20] {
         time(between(dispatched, start)),
         time(between(start, end)),
         row.cause.as_deref().map(plain).unwrap_or_default(),
+        if is_number { f64::from_bits(row.value).to_string() } else { String::new() },
     ]
 }
 
@@ -218,10 +227,18 @@ mod tests {
         let mut table = Table::default();
         let run = RunId { serial: 3, round: 2, warmup: false };
         let classes = vec!["=cmd|' /C calc'!A0".to_owned()];
-        let begun =
-            Begun { arm: "po,ol\"\n".to_owned(), engine: "pool", workers: 2, run, since: Duration::ZERO, classes };
+        let begun = Begun {
+            arm: "po,ol\"\n".to_owned(),
+            engine: "pool",
+            workers: 2,
+            run,
+            since: Duration::ZERO,
+            classes,
+            numbers: vec![0],
+        };
         let place = table.begin(begun);
-        let record = |index, start, service| Record { index, start: Moment(start), service, after: 5, value: 0 };
+        let record =
+            |index, start, service| Record { index, start: Moment(start), service, after: 5, value: 1.5_f64.to_bits() };
         let records = [record(7, 1_500_000_010, 100), record(8, 1_500_000_120, 50)];
         let sent = Moment(1_500_000_000);
         table.event(
@@ -253,6 +270,7 @@ mod tests {
         assert_eq!((of(0, "dispatched_s"), of(0, "service_s")), ("1.500000000", "0.000000100"));
         assert_eq!((of(1, "dispatched_s"), of(1, "startup_s")), ("1.500000115", "0.000000005"), "after the one before");
         assert_eq!((of(2, "outcome"), of(2, "end_s"), of(2, "service_s")), ("failed", "1.500000000", "0.003000000"));
+        assert_eq!((of(0, "result"), of(2, "result")), ("1.5", ""), "what failed has none");
         assert!(of(2, "cause").starts_with("'@SUM(1)") && !text.contains('\u{1b}'), "{text:?}");
         let mut full = Table { rows: vec![table.rows[0].clone(); MOST_ROWS], ..Table::default() };
         full.attempt(0, &report);

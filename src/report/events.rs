@@ -272,6 +272,7 @@ mod tests {
             run: RunId { serial: 1, round: 1, warmup: false },
             since: Duration::ZERO,
             classes: vec!["a\"b\u{1b}".to_owned()],
+            numbers: Vec::new(),
         };
         let told = Arc::new(Told::default());
         let mut lines = EventLines::new(begun, Arc::clone(&told));

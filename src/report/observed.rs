@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::engine::event::{Batch, EngineView, Event, Moment, Record};
 use crate::metrics::snapshot::RunId;
+use crate::workload::model::ClassId;
 
 /// A run that is watched.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Begun {
     pub(crate) since: Duration,
     /// Names of the classes of tasks.
     pub(crate) classes: Vec<String>,
+    /// Those of which each task has a number as its result (`result: stdout`).
+    pub(crate) numbers: Vec<ClassId>,
 }
 
 /// Lines about one run. Quick: it is called on the engine's thread.

@@ -150,7 +150,7 @@ pub(crate) fn outcome(rules: &ProgramRules, exit: Exit, stdout: &Capture) -> Res
     if rules.result_is_output { number(stdout).map_err(Some) } else { Ok(value(stdout)) }
 }
 
-/// The number that the last line with anything in it is. Of one that is no integer of 64 bits, its bits as a float.
+/// The number that the last line with anything in it is, as the bits of the float of 64 bits that is nearest to it.
 fn number(stdout: &Capture) -> Result<u64, String> {
     let line = match stdout.last_line() {
         Ok(Some(line)) => line,
@@ -159,9 +159,8 @@ fn number(stdout: &Capture) -> Result<u64, String> {
             return Err("its result is no number: the last line is longer than what is kept of it".to_owned());
         }
     };
-    let whole = line.parse::<u64>().ok().or_else(|| line.parse::<i64>().ok().map(i64::cast_unsigned));
-    let float = || line.parse::<f64>().ok().filter(|number| number.is_finite()).map(f64::to_bits);
-    whole.or_else(float).ok_or_else(|| format!("its result is no number: {}", shortened(&line, 60)))
+    let number = line.parse::<f64>().ok().filter(|number| number.is_finite());
+    number.map(f64::to_bits).ok_or_else(|| format!("its result is no number: {}", shortened(&line, 60)))
 }
 
 fn within(folder: Option<&Path>, name: &[u8]) -> PathBuf {

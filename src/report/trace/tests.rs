@@ -12,7 +12,15 @@ use crate::workload::model::Attempt;
 fn lines(told: &Arc<Told>) -> TraceLines {
     let run = RunId { serial: 1, round: 1, warmup: false };
     let classes = vec!["a\"b\u{1b}".to_owned()];
-    let begun = Begun { arm: "pool".to_owned(), engine: "pool", workers: 1, run, since: Duration::ZERO, classes };
+    let begun = Begun {
+        arm: "pool".to_owned(),
+        engine: "pool",
+        workers: 1,
+        run,
+        since: Duration::ZERO,
+        classes,
+        numbers: Vec::new(),
+    };
     TraceLines::new(begun, Arc::clone(told))
 }
 

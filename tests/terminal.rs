@@ -516,7 +516,8 @@ fn items_of_standard_input_are_shown_and_failures_of_a_file_are_its_code_where_a
 #[test]
 fn a_sweep_and_a_search_run_live_and_the_user_takes_over() {
     let argv = [PROGRAM, "small.yaml", "--set", "tasks.0.count=10", "--sweep", "chunksize=1,5"];
-    let mut stage = Stage::run((120, 50), &[], &argv);
+    // So high that the reports of all that it was asked for stand there at its end.
+    let mut stage = Stage::run((120, 120), &[], &argv);
     stage.until("the sweep is shown", |screen| screen.contains("chunksize=1,5") && screen.contains("run 1/3"));
     stage.until("all its runs were made", |screen| screen.contains("DONE") && screen.contains("fastest of pool"));
     // What is wrong is said, and the line stays.

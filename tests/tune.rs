@@ -67,10 +67,11 @@ fn a_limit_that_cannot_be_met_is_said() {
 #[test]
 fn a_budget_is_of_the_whole_search_and_what_is_known_then_is_told_with_runs_that_add_up() {
     let file = file(NAPS);
-    let arguments = ["tune", path(&file), "--quiet", "--format", "json"];
-    // One worker takes 240 ms a run: there is no time for all counts.
+    let longer = support::cli::file(&NAPS.replace("10ms", "30ms"));
+    let arguments = ["tune", path(&longer), "--quiet", "--format", "json"];
+    // One worker takes 720 ms a run, and all counts together 1.4 s: there is no time for all of them.
     let output =
-        run(&[&arguments[..], &["--target", "p50<1ms", "--engine", "process", "--max-time", "700ms"]].concat());
+        run(&[&arguments[..], &["--target", "p50<1ms", "--engine", "process", "--max-time", "1200ms"]].concat());
     let document = json_after(&output, 3);
     assert!(document["aborted_because"].as_str().unwrap().contains("--max-time"), "{document}");
     assert_eq!((&document["result"]["met"], tried(&document)[0]), (&Value::Null, "process ×1"), "{document}");
@@ -79,6 +80,7 @@ fn a_budget_is_of_the_whole_search_and_what_is_known_then_is_told_with_runs_that
     assert_eq!(document["runs"].as_u64(), Some(sum("runs")));
     assert_eq!(document["suspect_runs"].as_u64(), Some(sum("suspect_runs")));
     // Worker counts that are compared are told, however far it came.
+    let arguments = ["tune", path(&file), "--quiet", "--format", "json"];
     let unequal = "break-even --repeats 1 --max-time 1500ms --set engines.1.workers=3";
     let output = run(&[&arguments[..], &["--target"], &unequal.split(' ').collect::<Vec<_>>()].concat());
     let document = json_after(&output, 3);

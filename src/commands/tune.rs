@@ -197,6 +197,8 @@ pub(super) struct Tuner<'a> {
     /// What was said of sessions that are not kept.
     not_kept: Vec<String>,
     steps: Vec<TuneStep>,
+    /// Whether a session was run: a step is marked when all of its sessions were.
+    ran: bool,
     trying: Option<Trying>,
     failed: Vec<(String, AllFailed)>,
     unsuccessful: u64,
@@ -222,6 +224,7 @@ impl<'a> Tuner<'a> {
             set: Vec::new(),
             not_kept: Vec::new(),
             steps: Vec::new(),
+            ran: false,
             trying: None,
             failed: Vec::new(),
             unsuccessful: 0,
@@ -259,8 +262,11 @@ impl<'a> Tuner<'a> {
         match halt {
             Halt::Ended => Ok(()),
             Halt::Refused(_) if !self.steps.is_empty() => {
-                let file = clean::line(&self.arguments.file);
-                self.ending = Ending::Broken(format!("{file}: the next step cannot be run here"));
+                // What was said already is not said in other words.
+                if self.ending == Ending::Finished {
+                    let file = clean::line(&self.arguments.file);
+                    self.ending = Ending::Broken(format!("{file}: the next step cannot be run here"));
+                }
                 Ok(())
             }
             halt => Err(halt),
@@ -322,6 +328,7 @@ impl<'a> Tuner<'a> {
                 return Err(Halt::Failed(error));
             }
         };
+        self.ran = true;
         self.keep(keeper, command, &driven);
         let Driven { view, ending, .. } = driven;
         for arm in &view.arms {

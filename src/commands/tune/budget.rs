@@ -43,7 +43,7 @@ impl Tuner<'_> {
         };
         let left = budget.saturating_sub(self.begun.elapsed());
         match least.filter(|least| *least > left) {
-            Some(least) if self.steps.is_empty() => {
+            Some(least) if !self.ran => {
                 write::say(&format!(
                     "error: --max-time {} is the budget of the whole search, and its first step takes at least {}; nothing was \
                      started",

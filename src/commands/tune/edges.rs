@@ -12,6 +12,7 @@ use crate::analysis::verdict::{Counted, RunFigure};
 use crate::cli::WorkerCounts;
 use crate::commands::{ExitReason, prepare, write};
 use crate::report::clean;
+use crate::report::ending::Ending;
 use crate::report::tune::{Ends, Outcome, TuneStep};
 use crate::report::units;
 use crate::session::view::{Mode, SessionCommand};
@@ -254,13 +255,14 @@ impl Tuner<'_> {
         };
         let words = match (low, high) {
             _ if !self.was_ended() => words,
-            (Some(low), Some(high)) => {
+            (Some(low), Some(high)) if low < high => {
                 format!(
                     "until then: the queue keeps up at {} and grows at {}: the knee lies between",
                     at(low),
                     at(high)
                 )
             }
+            (Some(_), Some(_)) => format!("until then: {words}"),
             (None, Some(high)) => format!("until then: the queue grows at {}; no lower rate has told", at(high)),
             (Some(low), None) => format!("until then: the queue keeps up at {}; no higher rate has told", at(low)),
             (None, None) => format!("until then: no rate has told; as a batch it did {}", at(capacity)),
@@ -270,7 +272,8 @@ impl Tuner<'_> {
             "beyond, {name} is still behind when the last task has arrived, by more than 2 % of the time; as a batch it did {}/s",
             units::rate(capacity)
         );
-        let met = low.zip(high).map(|_| true).filter(|_| !self.was_ended());
+        // Runs that contradict each other have found none.
+        let met = low.zip(high).filter(|(low, high)| low < high && !self.was_ended()).map(|_| true);
         Ok(Outcome {
             words,
             why,
@@ -301,7 +304,9 @@ impl Tuner<'_> {
         match rate.map(|rate| rate.mean).filter(|mean| *mean > 0.0) {
             Some(mean) => Ok(mean),
             None => {
-                write::say("error: not one task succeeded");
+                let file = clean::line(&self.arguments.file);
+                self.ending =
+                    Ending::Broken(format!("{file}: not one task succeeded as a batch, and no rate is known"));
                 Err(ExitReason::Aborted.into())
             }
         }

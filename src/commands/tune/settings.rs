@@ -57,28 +57,41 @@ impl Tuner<'_> {
         if !whole {
             return Ok(self.outcome(choice, Vec::new(), (target, false)));
         }
-        match self.with_other_settings(choice.clone(), (start_method, chunksize), target) {
-            Ok((choice, settings)) => Ok(self.outcome(choice, settings, (target, true))),
+        let mut settings = Vec::new();
+        match self.with_other_settings(choice.clone(), (start_method, chunksize), target, &mut settings) {
+            Ok(choice) => Ok(self.outcome(choice, settings, (target, true))),
             Err(halt) => {
                 self.until_now(halt)?;
-                Ok(self.outcome(choice, Vec::new(), (target, true)))
+                let mut choice = choice;
+                choice.found.why.push_str(&match settings.as_slice() {
+                    [] => "; other settings were not tried to the end".to_owned(),
+                    faster => {
+                        let faster: Vec<String> =
+                            faster.iter().map(|(field, value)| format!("{field} {value}")).collect();
+                        format!(
+                            "; with {} it was faster, and the count for that was not found any more",
+                            faster.join(", ")
+                        )
+                    }
+                });
+                Ok(self.outcome(choice, Vec::new(), (target, false)))
             }
         }
     }
 
-    /// The choice with settings that make it faster, if there are some, and which.
+    /// The choice with settings that make it faster, if there are some; which, is in `settings`, as far as it came.
     fn with_other_settings(
         &mut self,
         mut choice: Choice,
         (start_method, chunksize): (bool, bool),
         target: Target,
-    ) -> Result<(Choice, Vec<(String, String)>), Halt> {
-        let mut settings: Vec<(String, String)> = Vec::new();
+        settings: &mut Vec<(String, String)>,
+    ) -> Result<Choice, Halt> {
         let as_is = choice.clone();
         for (wanted, field, values) in
             [(start_method, "start_method", &START_METHODS[..]), (chunksize, "chunksize", &CHUNKSIZES[..])]
         {
-            if let Some((spec, value)) = if wanted { self.better(&choice, field, values, &settings)? } else { None } {
+            if let Some((spec, value)) = if wanted { self.better(&choice, field, values, settings)? } else { None } {
                 choice.spec = spec;
                 settings.push((field.to_owned(), value));
             }
@@ -90,14 +103,14 @@ impl Tuner<'_> {
                 return Err(Halt::Ended);
             }
             match choose(found, target, self.runs()) {
-                Some(again) if self.worth_more(&as_is, &again, &settings, target)? => choice = again,
+                Some(again) if self.worth_more(&as_is, &again, settings, target)? => choice = again,
                 _ => {
                     choice = as_is;
                     settings.clear();
                 }
             }
         }
-        Ok((choice, settings))
+        Ok(choice)
     }
 
     /// Looks for the count of each arm, and marks each step: what was found, and whether the search came to its end.

@@ -209,7 +209,7 @@ fn starter(platform: Platform, sessions: Sessions, kept: KeptSessions, arguments
             anyhow::bail!("{}: {}; --i-know runs it all the same", refusal.key, refusal.message);
         }
         let workload = python::ready(workload).map_err(|unfit| anyhow::anyhow!("{}", unfit.reason()))?;
-        let keeper = kept.begin(&keep, &workload, &platform.host, &set);
+        let mut keeper = kept.begin(&keep, &workload, &platform.host, &set);
         let opened = prepare::session(workload, &platform, i_know).map_err(anyhow::Error::from);
         let session = match opened.and_then(|spec| Ok(Session::start(spec)?)) {
             Ok(session) => session,

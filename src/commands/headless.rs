@@ -97,6 +97,7 @@ pub(super) fn execute<R: Report>(
         Ok(driven) => driven,
         Err(error) => {
             keeper.forget();
+            keeper.close();
             return Err(error);
         }
     };
@@ -135,6 +136,7 @@ pub(super) fn execute<R: Report>(
         if let Some((folder, true)) = &folder {
             keeper.note_in(folder);
         }
+        keeper.close();
     }
     Ok(leave(exit.or_graver(logged), driven.left_behind))
 }

@@ -13,7 +13,7 @@ use crate::cli::Keep;
 use crate::commands::{calibration, measured, write};
 use crate::history::commit;
 use crate::history::place::Place;
-use crate::history::record::{Arm, End, HostFacts, Run, SessionId, Start, WorkloadFacts};
+use crate::history::record::{Arm, Begun, End, HostFacts, Run, SessionId, Start, WorkloadFacts};
 use crate::history::store::Opening;
 use crate::history::{HistoryError, Store};
 use crate::metrics::recording::{Header, Recording};
@@ -39,7 +39,7 @@ struct Kept {
     /// Open from the beginning to the end: to open it again is to read its log again.
     store: Option<Store>,
     /// The row that says that it has begun; `None` where it could not be written in time.
-    id: Option<SessionId>,
+    begun: Option<Begun>,
     start: Start,
     /// Whether something that was measured is kept.
     stored: bool,
@@ -79,9 +79,9 @@ impl Keeper {
         };
         let opened = Store::open(&path, Opening::Adding, AT_BEGIN);
         let start = start(verb, workload, host, set);
-        let kept = |store, id, start| Self(Some(Kept { path: path.clone(), store, id, start, stored: false }));
+        let kept = |store, begun, start| Self(Some(Kept { path: path.clone(), store, begun, start, stored: false }));
         match opened.and_then(|mut store| Ok((store.begin(&start)?, store))) {
-            Ok((id, store)) => kept(Some(store), Some(id), start),
+            Ok((begun, store)) => kept(Some(store), Some(begun), start),
             // There may be time for it at the end.
             Err(HistoryError::Busy { .. }) => kept(None, None, start),
             Err(error) => {
@@ -92,11 +92,21 @@ impl Keeper {
     }
 
     /// The session did not come to be, or nothing was measured in it.
-    pub(super) fn forget(self) {
-        let Some(mut kept) = self.0 else { return };
-        let Some(id) = kept.id else { return };
-        // What cannot be taken back is a session that did not end.
-        let _ = kept.open(AFTER_SIGNAL).and_then(|mut store| store.forget(id));
+    pub(super) fn forget(&mut self) {
+        let Some(kept) = self.0.as_mut().filter(|kept| kept.begun.is_some()) else { return };
+        let Ok(mut store) = kept.open(AFTER_SIGNAL) else { return };
+        if let Some(begun) = kept.begun.take() {
+            // What cannot be taken back is a session that did not end.
+            let _ = store.forget(&begun);
+        }
+        kept.store = Some(store);
+    }
+
+    /// Nothing more comes of it, and nothing runs that waiting for the disk could disturb.
+    pub(super) fn close(self) {
+        if let Some(store) = self.0.and_then(|kept| kept.store) {
+            store.close();
+        }
     }
 
     /// Whether anything will be kept: what costs time is made for that alone.
@@ -111,12 +121,12 @@ impl Keeper {
         let patience = if over.hurry { AFTER_SIGNAL } else { AT_END };
         let end = end(over);
         let written = kept.open(patience).and_then(|mut store| {
-            let id = store.finish(kept.id, &kept.start, &end)?;
-            Ok((id, store))
+            let begun = store.finish(kept.begun.as_ref(), &kept.start, &end)?;
+            Ok((begun, store))
         });
         match written {
-            Ok((id, store)) => {
-                (kept.id, kept.store, kept.stored) = (Some(id), Some(store), true);
+            Ok((begun, store)) => {
+                (kept.begun, kept.store, kept.stored) = (Some(begun), Some(store), true);
             }
             Err(error) if kept.stored => told(&format!(
                 "note: what this session has measured since it was last looked at is not kept in the history: {}",
@@ -134,42 +144,48 @@ impl Keeper {
             return;
         };
         let Ok(mut store) = kept.open(AT_BEGIN) else { return };
-        if store.is_over(earlier.session, &kept.start, earlier.began_ms) {
+        if let Some(earlier) = store.to_complete(earlier.session, &kept.start, earlier.began_ms)
+            && let Some(begun) = kept.begun.replace(earlier)
+        {
             // What cannot be taken back is a session that did not end.
-            if let Some(begun) = kept.id.replace(earlier.session) {
-                let _ = store.forget(begun);
-            }
+            let _ = store.forget(&begun);
         }
         kept.store = Some(store);
     }
 
     /// Says in the folder of a state which session its runs are in.
     pub(super) fn note_in(&self, folder: &Path) {
-        let Some(Kept { path, id: Some(id), start, stored: true, .. }) = &self.0 else { return };
-        let known = Earlier::read(folder).is_some_and(|earlier| earlier.session == *id);
-        if !known {
-            Earlier { database: whole(path), session: *id, began_ms: start.at.as_millisecond() }.write(folder);
+        let Some(Kept { path, begun: Some(begun), stored: true, .. }) = &self.0 else { return };
+        let now = Earlier { database: whole(path), session: begun.id, began_ms: begun.began_ms };
+        if Earlier::read(folder).as_ref() != Some(&now) {
+            now.write(folder);
         }
     }
 
     /// The number that it has in the history, if it is there.
     pub(super) fn id(&self) -> Option<SessionId> {
-        self.0.as_ref()?.id
+        Some(self.0.as_ref()?.begun.as_ref()?.id)
     }
 }
 
 impl Kept {
-    /// The history, which may have been moved away since it was opened.
+    /// The history, which may have been moved away since it was opened. In another one nothing is kept of this session yet.
     fn open(&mut self, patience: Duration) -> Result<Store, HistoryError> {
-        match self.store.take().filter(Store::is_there) {
-            Some(store) => store.wait_for(patience).map(|()| store),
-            None => Store::open(&self.path, Opening::Adding, patience),
+        let store = match self.store.take().filter(Store::is_there) {
+            Some(store) => store.wait_for(patience).map(|()| store)?,
+            None => Store::open(&self.path, Opening::Adding, patience)?,
+        };
+        if let Some(begun) = &self.begun
+            && !store.there(begun)?
+        {
+            (self.begun, self.stored) = (None, false);
         }
+        Ok(store)
     }
 }
 
 /// In the folder of the state of a sweep: the session that its runs are in.
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
 struct Earlier {
     database: String,
     session: SessionId,
@@ -323,4 +339,77 @@ fn recording(workload: &Workload, arm: &ArmView, run: &Arc<Snapshot>) -> Option<
     let mut bytes = Vec::new();
     // One that is too large has its figures all the same.
     recording.write(&mut bytes).ok().map(|()| bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::fixture;
+
+    fn begin(db: &Path, verb: &'static str) -> Keeper {
+        let keep = Keep { db: Some(db.to_owned()), no_history: false, verb: Some(verb) };
+        let view = fixture::finished();
+        Keeper::begin(&keep, verb, &view.workload, &view.host, &[], |note| panic!("{note}"))
+    }
+
+    fn finish(keeper: &mut Keeper) {
+        let view = fixture::finished();
+        let ending = crate::commands::drive::ending(&view, None);
+        let over = Over { view: &view, stream_hash: String::new(), ending: &ending, result: "{}".into(), hurry: false };
+        assert!(keeper.finish(over, |note| panic!("{note}")));
+    }
+
+    /// Where the database goes, its log goes too.
+    fn move_away(db: &Path) {
+        for end in ["", "-wal", "-shm"] {
+            let from = format!("{}{end}", db.display());
+            std::fs::rename(&from, format!("{from}.old")).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_session_writes_to_no_other_one_that_has_its_number_in_another_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = folder.path().join("history.db");
+        let mut mine = begin(&db, "compare");
+        move_away(&db);
+        // No two sessions of one program begin in one millisecond.
+        let began = Timestamp::now().as_millisecond();
+        while Timestamp::now().as_millisecond() == began {
+            std::hint::spin_loop();
+        }
+        let mut other = begin(&db, "run");
+        finish(&mut other);
+        assert_eq!((mine.id(), other.id()), (Some(1), Some(1)));
+        finish(&mut mine);
+        assert_eq!(mine.id(), Some(2));
+        let store = Store::open(&db, Opening::Reading, AT_END).unwrap();
+        let verb = |id| store.session(id).unwrap().unwrap().start.verb;
+        assert_eq!([verb(1), verb(2)], ["run", "compare"]);
+        // What is taken back is not in the other database either.
+        drop((store, mine));
+        let mut begun = begin(&db, "try");
+        move_away(&db);
+        begun.forget();
+        assert_eq!(begun.id(), None);
+    }
+
+    #[test]
+    fn the_folder_of_a_state_names_the_database_and_the_moment_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = folder.path().join("history.db");
+        let mut keeper = begin(&db, "sweep");
+        finish(&mut keeper);
+        keeper.note_in(folder.path());
+        let noted = || Earlier::read(folder.path()).unwrap();
+        let now = noted();
+        assert_eq!((now.session, now.database.as_str()), (1, whole(&db).as_str()));
+        for stale in
+            [Earlier { database: "/other.db".to_owned(), ..noted() }, Earlier { began_ms: now.began_ms - 1, ..noted() }]
+        {
+            stale.write(folder.path());
+            keeper.note_in(folder.path());
+            assert!(noted() == now, "another session of this number");
+        }
+    }
 }

@@ -319,12 +319,13 @@ impl<'a> Tuner<'a> {
         }
         let spec = prepare::session(workload, &self.platform, self.arguments.changes.i_know)
             .map_err(|error| Halt::Failed(error.into()))?;
-        let keeper = self.begin(&spec.workload);
+        let mut keeper = self.begin(&spec.workload);
         self.stage.begins(&self.steps, self.trying.as_ref());
         let driven = match self.stage.run(spec, command.clone()) {
             Ok(driven) => driven,
             Err(error) => {
                 keeper.forget();
+                keeper.close();
                 return Err(Halt::Failed(error));
             }
         };

@@ -28,6 +28,8 @@ pub(crate) struct Filter {
 pub(crate) enum Order {
     NewestFirst,
     OldestFirst,
+    /// The newest first as [`Session::newness`] has it, whatever their numbers.
+    ByEnd,
 }
 
 /// The size of a history.
@@ -72,12 +74,13 @@ impl Store {
     ) -> Result<(), HistoryError> {
         let large = if filter.brief { WITHOUT } else { LARGE };
         let order = match order {
-            Order::NewestFirst => "DESC",
-            Order::OldestFirst => "ASC",
+            Order::NewestFirst => "id DESC",
+            Order::OldestFirst => "id ASC",
+            Order::ByEnd => "coalesce(ended_ms, started_ms) DESC, id DESC",
         };
         let query = format!(
             "SELECT {SESSION}, {large} FROM sessions WHERE (?1 IS NULL OR workload = ?1) AND (?2 IS NULL OR id < ?2) \
-             ORDER BY id {order} LIMIT ?3"
+             ORDER BY {order} LIMIT ?3"
         );
         let most = filter.most.map_or(-1, i64::from);
         let mut read = || -> rusqlite::Result<()> {

@@ -6,6 +6,17 @@ use serde::{Deserialize, Serialize};
 /// Number of a session: what people name it by.
 pub(crate) type SessionId = i64;
 
+/// The row of a session. Its number alone is another one's in another database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Begun {
+    pub(crate) id: SessionId,
+    pub(crate) began_ms: i64,
+    /// Of the program that has made it.
+    pub(crate) pid: u32,
+    /// Start of the machine within which that means something.
+    pub(crate) boot: String,
+}
+
 /// What is known before anything runs.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Start {
@@ -141,6 +152,11 @@ pub(crate) enum State {
 }
 
 impl Session {
+    /// How new it is: when it ended, or when it began where it has not. A sweep that was resumed is as new as its last runs.
+    pub(crate) fn newness(&self) -> (Timestamp, SessionId) {
+        (self.end().map_or(self.start.at, |end| end.at), self.id)
+    }
+
     /// What was measured, if it is over.
     pub(crate) fn end(&self) -> Option<&End> {
         match &self.state {

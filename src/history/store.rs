@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Statement, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Statement, Transaction, TransactionBehavior, params};
 
 use super::HistoryError;
-use super::record::{Arm, End, Run, SessionId, Start};
+use super::record::{Arm, Begun, End, Run, SessionId, Start};
 use super::schema::{self, Kind};
 
 /// The open database.
@@ -26,7 +26,7 @@ pub(crate) struct Store {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opening {
     /// To add to it; where there is none, it is made. What is added is in its log, which is folded into the database now
-    /// and then: that waits for the disk, which a run must not.
+    /// and then, and by [`Store::close`]: that waits for the disk, which a run must not.
     Adding,
     /// To read or change what is there.
     Reading,
@@ -114,46 +114,67 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn begin(&mut self, start: &Start) -> Result<SessionId, HistoryError> {
+    pub(crate) fn begin(&mut self, start: &Start) -> Result<Begun, HistoryError> {
         let inserted = insert(&self.connection, start);
         inserted.map_err(|error| self.failed(error))
     }
 
     /// Writes what a session has measured, in one transaction, in the place of what was written of it before. `begun` is what
-    /// [`Self::begin`] gave, or what this gave before; the row is made anew where there is none.
+    /// [`Self::begin`] gave, or what this gave before; the row is made anew where it is not there, as in another database that
+    /// has come to be in the place of the first.
     ///
     /// # Errors
     /// When it cannot be written: then nothing of it is.
-    pub(crate) fn finish(
-        &mut self,
-        begun: Option<SessionId>,
-        start: &Start,
-        end: &End,
-    ) -> Result<SessionId, HistoryError> {
+    pub(crate) fn finish(&mut self, begun: Option<&Begun>, start: &Start, end: &End) -> Result<Begun, HistoryError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
         let finished = transaction.and_then(|transaction| {
-            let id = write(&transaction, begun, start, end)?;
-            transaction.commit().map(|()| id)
+            let begun = write(&transaction, begun, start, end)?;
+            transaction.commit().map(|()| begun)
         });
         finished.map_err(|error| self.failed(error))
     }
 
-    /// Whether a session is over that began then, of this workload: its number alone could be another one's by now.
-    pub(crate) fn is_over(&self, id: SessionId, start: &Start, began_ms: i64) -> bool {
-        let query = "SELECT count(*) FROM sessions WHERE id = ? AND started_ms = ? AND verb = ? AND workload_hash = ? AND \
-                     ended_ms IS NOT NULL";
+    /// Whether the row of a session is there.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn there(&self, begun: &Begun) -> Result<bool, HistoryError> {
+        there(&self.connection, begun).map_err(|error| self.failed(error))
+    }
+
+    /// The row of a session that is over, began then, and is of this workload: its number alone could be another one's by
+    /// now. None that is a baseline: later sessions are checked against what was measured when it was made one.
+    pub(crate) fn to_complete(&self, id: SessionId, start: &Start, began_ms: i64) -> Option<Begun> {
+        let query = "SELECT pid, boot FROM sessions WHERE id = ? AND started_ms = ? AND verb = ? AND workload_hash = ? AND \
+                     ended_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM baselines WHERE session = sessions.id)";
         let workload = &start.workload.hash;
-        let found = self.connection.query_row(query, params![id, began_ms, start.verb, workload], |row| row.get(0));
-        found.is_ok_and(|found: i64| found == 1)
+        let found = self.connection.query_row(query, params![id, began_ms, start.verb, workload], |row| {
+            Ok(Begun { id, began_ms, pid: row.get(0)?, boot: row.get(1)? })
+        });
+        found.optional().ok().flatten()
     }
 
     /// Takes back that a session has begun: nothing was measured in it.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn forget(&mut self, id: SessionId) -> Result<(), HistoryError> {
-        let forgotten = self.connection.execute("DELETE FROM sessions WHERE id = ? AND ended_ms IS NULL", [id]);
+    pub(crate) fn forget(&mut self, begun: &Begun) -> Result<(), HistoryError> {
+        let Begun { id, began_ms, pid, boot } = begun;
+        let forgotten = self.connection.execute(
+            "DELETE FROM sessions WHERE id = ? AND started_ms = ? AND pid = ? AND boot = ? AND ended_ms IS NULL",
+            params![id, began_ms, pid, boot],
+        );
         forgotten.map(drop).map_err(|error| self.failed(error))
+    }
+
+    /// Folds the log into the database, which is one file then if nobody else has it open. Waits for the disk, and for nobody.
+    pub(crate) fn close(self) {
+        if !self.is_there() {
+            return;
+        }
+        // What is not folded now is in the log, where whoever opens it next finds it.
+        let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
+        let _ = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     }
 }
 
@@ -183,17 +204,24 @@ pub(super) fn boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
-fn insert(connection: &Connection, start: &Start) -> rusqlite::Result<SessionId> {
+fn there(connection: &Connection, begun: &Begun) -> rusqlite::Result<bool> {
+    let Begun { id, began_ms, pid, boot } = begun;
+    let query = "SELECT 1 FROM sessions WHERE id = ? AND started_ms = ? AND pid = ? AND boot = ?";
+    connection.query_row(query, params![id, began_ms, pid, boot], |_| Ok(())).optional().map(|found| found.is_some())
+}
+
+fn insert(connection: &Connection, start: &Start) -> rusqlite::Result<Begun> {
     let mut statement = connection.prepare(
         "INSERT INTO sessions (started_ms, pid, boot, verb, workload, title, workload_hash, seed, text, changes, host, \
          commit_id, dirty) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     let workload = &start.workload;
     let commit = start.commit.as_ref();
-    statement.insert(params![
-        start.at.as_millisecond(),
-        std::process::id(),
-        boot(),
+    let (began_ms, pid, boot) = (start.at.as_millisecond(), std::process::id(), boot());
+    let inserted = statement.insert(params![
+        began_ms,
+        pid,
+        boot,
         start.verb,
         workload.name,
         workload.title,
@@ -204,24 +232,16 @@ fn insert(connection: &Connection, start: &Start) -> rusqlite::Result<SessionId>
         json(&start.host),
         commit.map(|commit| &commit.id),
         commit.and_then(|commit| commit.dirty),
-    ])
+    ]);
+    inserted.map(|id| Begun { id, began_ms, pid, boot })
 }
 
-fn write(
-    transaction: &Transaction<'_>,
-    begun: Option<SessionId>,
-    start: &Start,
-    end: &End,
-) -> rusqlite::Result<SessionId> {
-    let there = |id: &SessionId| {
-        let found =
-            transaction.query_row("SELECT count(*) FROM sessions WHERE id = ?", [id], |row| row.get::<_, i64>(0));
-        found.is_ok_and(|found| found == 1)
+fn write(transaction: &Transaction<'_>, begun: Option<&Begun>, start: &Start, end: &End) -> rusqlite::Result<Begun> {
+    let begun = match begun {
+        Some(begun) if there(transaction, begun)? => begun.clone(),
+        Some(_) | None => insert(transaction, start)?,
     };
-    let id = match begun.filter(there) {
-        Some(id) => id,
-        None => insert(transaction, start)?,
-    };
+    let id = begun.id;
     transaction.execute(
         "UPDATE sessions SET ended_ms = ?, aborted = ?, stream_hash = ?, latency = ?, sharing_cores = ?, result = ? \
          WHERE id = ?",
@@ -229,7 +249,7 @@ fn write(
     )?;
     transaction.execute("DELETE FROM arms WHERE session = ?", [id])?;
     write_arms(transaction, id, &end.arms)?;
-    Ok(id)
+    Ok(begun)
 }
 
 fn write_arms(transaction: &Transaction<'_>, session: SessionId, arms: &[Arm]) -> rusqlite::Result<()> {

@@ -1,8 +1,10 @@
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::record::{Arm, End, HostFacts, Run, Session, Start, State, WorkloadFacts};
+use super::query::{Filter, Order};
+use super::record::{Arm, Begun, End, HostFacts, Run, Session, Start, State, WorkloadFacts};
 use super::store::Opening;
 use super::{Store, comparable};
 
@@ -69,8 +71,8 @@ fn the_log_that_every_session_reads_stays_small() {
     let path = folder.path().join("history.db");
     for _ in 0..120 {
         let mut store = Store::open(&path, Opening::Adding, Duration::from_secs(5)).unwrap();
-        let id = store.begin(&start()).unwrap();
-        store.finish(Some(id), &start(), &end(&[1.0])).unwrap();
+        let begun = store.begin(&start()).unwrap();
+        store.finish(Some(&begun), &start(), &end(&[1.0])).unwrap();
     }
     let log = std::fs::metadata(folder.path().join("history.db-wal")).unwrap().len();
     assert!(log < 1 << 21, "{log} bytes");
@@ -96,4 +98,56 @@ fn runs_that_are_in_both_sessions_are_not_compared_with_themselves() {
     assert!(refused(&one, &resumed).contains("2 runs are in both"), "{}", refused(&one, &resumed));
     assert_eq!(refused(&one, &session(3, &[1.26, 1.51])), "");
     assert_eq!(refused(&one, &one), "", "a session with itself is told elsewhere");
+}
+
+#[test]
+fn a_number_that_is_another_sessions_in_another_database_is_not_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.db");
+    let open = || Store::open(&path, Opening::Adding, Duration::from_secs(5)).unwrap();
+    let mut first = open();
+    let begun = first.begin(&start()).unwrap();
+    first.close();
+    std::fs::rename(&path, folder.path().join("old.db")).unwrap();
+    let mut store = open();
+    let others = Start { at: Timestamp::from_second(7).unwrap(), verb: "run".to_owned(), ..start() };
+    let other = store.begin(&others).unwrap();
+    assert_eq!(other.id, begun.id);
+    assert!(store.there(&other).unwrap() && !store.there(&begun).unwrap());
+    store.forget(&begun).unwrap();
+    assert!(store.there(&other).unwrap(), "another session is not taken back");
+    store.finish(Some(&other), &others, &end(&[1.0])).unwrap();
+    let mine = store.finish(Some(&begun), &start(), &end(&[2.0, 3.0])).unwrap();
+    assert_ne!(mine.id, other.id);
+    let runs = |id| store.session(id).unwrap().unwrap().end().unwrap().arms[0].runs.len();
+    assert_eq!((runs(other.id), runs(mine.id)), (1, 2));
+    // The same moment, of another program.
+    let twin = Begun { pid: mine.pid + 1, ..mine };
+    assert!(!store.there(&twin).unwrap());
+}
+
+#[test]
+fn a_baseline_is_not_completed_and_what_is_completed_is_the_newest() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&folder.path().join("history.db"), Opening::Adding, Duration::from_secs(5)).unwrap();
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let mut session = |begun: Option<&Begun>, began, ended| {
+        let (start, end) = (Start { at: at(began), ..start() }, End { at: at(ended), ..end(&[1.0]) });
+        store.finish(begun, &start, &end).unwrap()
+    };
+    let first = session(None, 1, 2);
+    let second = session(None, 3, 4);
+    session(Some(&first), 5, 6);
+    let mut order = Vec::new();
+    let read = store.each(&Filter::default(), Order::ByEnd, |session| {
+        order.push(session);
+        ControlFlow::Continue(())
+    });
+    read.unwrap();
+    assert_eq!(order.iter().map(|session| session.id).collect::<Vec<_>>(), [first.id, second.id]);
+    assert!(order.is_sorted_by_key(|session| std::cmp::Reverse(session.newness())));
+    let to_complete = |store: &Store| store.to_complete(first.id, &start(), first.began_ms);
+    assert_eq!(to_complete(&store), Some(first.clone()));
+    store.set_baseline(&order[0]).unwrap();
+    assert_eq!(to_complete(&store), None);
 }

@@ -197,30 +197,39 @@ fn a_sweep_that_is_resumed_is_one_session_and_tells_which_runs_it_leaves_out() {
         let sweep = ["sweep", "w.yaml", "-q", "--engines", "pool", "--repeats", "1", "--full", "--resume", "state"];
         let output = stage.run(&[&sweep[..], &["--workers", counts]].concat());
         code(&output, 0);
+        let files = names(&stage.path("")).into_iter().filter(|name| name.contains(".db"));
+        assert_eq!(files.collect::<Vec<_>>(), ["history.db"], "nobody has it open");
         text(&output.stderr)
     };
     let counts = |session: &Value| {
         session["arms"].as_array().unwrap().iter().map(|arm| arm["workers"].clone()).collect::<Vec<_>>()
     };
     sweep("1");
-    code(&stage.run(&["history", "baseline", "set", "1"]), 0);
     sweep("1,2");
     let sessions = stage.sessions();
     assert_eq!(sessions.len(), 1, "{sessions:#?}");
     assert_eq!((counts(&sessions[0]), &sessions[0]["state"]), (vec![1.into(), 2.into()], &"finished".into()));
+    // What others are checked against stays as it was.
+    code(&stage.run(&["history", "baseline", "set", "1"]), 0);
+    sweep("1,2");
+    let sessions = stage.sessions();
+    assert_eq!(sessions.iter().map(counts).collect::<Vec<_>>(), [[Value::from(1), 2.into()], [1.into(), 2.into()]]);
     assert_eq!(stage.history(&["baseline", "show"])["baselines"][0]["session"], 1);
     // Fewer points than there are: they are not mixed in, and what is kept of them stays.
     let said = sweep("2");
     assert!(said.contains("1 run is left out, with worker counts that are not asked for: 1"), "{said}");
     let sessions = stage.sessions();
-    assert_eq!(sessions.iter().map(counts).collect::<Vec<_>>(), [vec![Value::from(1), 2.into()], vec![2.into()]]);
-    let id = sessions[1]["id"].to_string();
+    assert_eq!(
+        sessions.iter().map(counts).collect::<Vec<_>>(),
+        [vec![Value::from(1), 2.into()], vec![1.into(), 2.into()], vec![2.into()]]
+    );
+    let id = sessions[2]["id"].to_string();
     let compared = stage.run(&["history", "compare", "1", &id]);
     code(&compared, 2);
     assert!(text(&compared.stderr).contains("1 run is in both"), "{}", text(&compared.stderr));
     // What cannot be told is not done.
     code(&stage.run(&["history", "prune", "--keep", "0", "--output", "no/such/folder/result"]), 2);
-    assert_eq!(stage.sessions().len(), 2);
+    assert_eq!(stage.sessions().len(), 3);
     let list = text(&stage.run(&["history", "list"]).stdout);
     assert!(list.lines().skip(2).all(|line| line.contains("sweep") || line.starts_with("     ")), "{list}");
     assert!(list.lines().skip(1).all(|line| line.chars().count() <= 80), "{list}");

@@ -24,6 +24,13 @@ struct Pending {
     kept: Option<Arc<SessionView>>,
 }
 
+impl Pending {
+    /// Whether this is what was kept of it.
+    fn has_kept(&self, view: &Arc<SessionView>) -> bool {
+        self.kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, view))
+    }
+}
+
 /// Sessions that were opened and are not kept yet.
 #[derive(Clone, Default)]
 pub(super) struct KeptSessions(Arc<Mutex<Open>>);
@@ -57,8 +64,8 @@ impl KeptSessions {
         self.with(|open| {
             for pending in &mut open.sessions {
                 let view = Arc::clone(&pending.view.borrow());
-                let known = pending.kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, &view));
-                if pending.keeper.keeps() && view.phase.is_over() && model::was_measured(&view) && !known {
+                let is_known = pending.has_kept(&view);
+                if pending.keeper.keeps() && view.phase.is_over() && model::was_measured(&view) && !is_known {
                     let kept = keep_one(&mut pending.keeper, &view, true, |_| {});
                     pending.kept = kept.then_some(view).or(pending.kept.take());
                 }
@@ -77,7 +84,8 @@ impl KeptSessions {
     /// Keeps all that is left; `hurry`: a signal wants the program to end.
     pub(super) fn close(self, hurry: bool) {
         self.with(|open| {
-            open.close(hurry, |_| true);
+            let over = open.close(hurry, |_| true);
+            over.into_iter().for_each(Keeper::close);
             open.notes.iter().for_each(|note| keep::say(note));
         });
     }
@@ -93,20 +101,21 @@ impl Open {
         add(&mut self.notes, note);
     }
 
-    fn close(&mut self, hurry: bool, is_over: impl Fn(&watch::Receiver<Arc<SessionView>>) -> bool) {
-        let over = self.sessions.extract_if(.., |pending| is_over(&pending.view));
-        for Pending { mut keeper, view, .. } in over.collect::<Vec<_>>() {
-            let view = Arc::clone(&view.borrow());
-            if !keeper.keeps() {
-                continue;
-            }
+    /// Keeps those that are over.
+    fn close(&mut self, hurry: bool, is_over: impl Fn(&watch::Receiver<Arc<SessionView>>) -> bool) -> Vec<Keeper> {
+        let mut over: Vec<_> = self.sessions.extract_if(.., |pending| is_over(&pending.view)).collect();
+        for pending in over.iter_mut().filter(|pending| pending.keeper.keeps()) {
+            let view = Arc::clone(&pending.view.borrow());
             if !model::was_measured(&view) {
-                keeper.forget();
+                pending.keeper.forget();
                 continue;
             }
-            keep_one(&mut keeper, &view, hurry, |note| self.note(note));
-            self.ids.extend(keeper.id());
+            if !pending.has_kept(&view) {
+                keep_one(&mut pending.keeper, &view, hurry, |note| self.note(note));
+            }
+            self.ids.extend(pending.keeper.id());
         }
+        over.into_iter().map(|pending| pending.keeper).collect()
     }
 }
 
@@ -138,7 +147,7 @@ mod tests {
         let view = fixture::finished();
         let sessions = KeptSessions::default();
         let keeper = sessions.begin(&keep, &view.workload, &view.host, &[]);
-        let (_shown, seen) = watch::channel(Arc::new(view));
+        let (shown, seen) = watch::channel(Arc::new(view.clone()));
         sessions.opened(keeper, seen);
         let other = rusqlite::Connection::open(&db).unwrap();
         let over = || -> i64 {
@@ -154,7 +163,34 @@ mod tests {
         assert_eq!(notes(&sessions), [""; 0]);
         // What is kept stays so; that the rest is not is told at the end.
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        shown.send_replace(Arc::new(view));
         sessions.with(|open| open.close(true, |_| true));
         assert!(matches!(notes(&sessions).as_slice(), [one] if one.contains("since it was last looked at")));
+    }
+
+    #[test]
+    fn what_is_kept_already_is_not_written_again_and_the_database_is_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = folder.path().join("history.db");
+        let keep = Keep { db: Some(db.clone()), no_history: false, verb: None };
+        let view = fixture::finished();
+        let sessions = KeptSessions::default();
+        let keeper = sessions.begin(&keep, &view.workload, &view.host, &[]);
+        let (_shown, seen) = watch::channel(Arc::new(view));
+        sessions.opened(keeper, seen);
+        sessions.keep();
+        let other = rusqlite::Connection::open(&db).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let keepers = sessions.with(|open| {
+            let keepers = open.close(true, |_| true);
+            assert_eq!(open.notes, [""; 0], "nothing is left to be kept");
+            keepers
+        });
+        assert_eq!(sessions.ids(), [1]);
+        // Whoever has it open does not have to be the last one to leave.
+        drop(other);
+        keepers.into_iter().for_each(Keeper::close);
+        let names: Vec<_> = folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["history.db"]);
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn execute(arguments: &RegressionArgs) -> Prepared<ExitReason> {
     let store = open(place.db.as_deref())?;
     let candidate = candidate(&store, arguments)?;
     let baseline = baseline(&store, &candidate)?;
-    if candidate.id <= baseline.id {
+    if candidate.newness() <= baseline.newness() {
         write::say(&format!(
             "error: nothing was kept of {} since its baseline, session {}",
             clean::line(&candidate.start.workload.name),
@@ -121,7 +121,7 @@ fn candidate(store: &Store, arguments: &RegressionArgs) -> Prepared<Session> {
     // comparison that anybody has asked for.
     let (mut found, mut shared) = (None, None);
     let filter = Filter { workload: arguments.workload.clone(), brief: true, ..Filter::default() };
-    let read = store.each(&filter, Order::NewestFirst, |session| {
+    let read = store.each(&filter, Order::ByEnd, |session| {
         let shares = session.end().is_some_and(|end| end.sharing_cores);
         shared = shared.or(shares.then_some(session.id));
         let is_wanted = !shares && session.start.verb != TUNE;
@@ -164,11 +164,14 @@ fn baseline(store: &Store, candidate: &Session) -> Prepared<Session> {
 /// Sessions between both, the oldest first, that can be compared.
 fn between(store: &Store, baseline: &Session, candidate: &Session) -> Prepared<Vec<Session>> {
     let workload = Some(candidate.start.workload.name.clone());
-    let filter = Filter { workload, before: Some(candidate.id), brief: true, ..Filter::default() };
+    let filter = Filter { workload, brief: true, ..Filter::default() };
     let mut found = Vec::new();
-    let read = store.each(&filter, Order::NewestFirst, |session| {
-        if session.id <= baseline.id || found.len() == MOST_BETWEEN {
+    let read = store.each(&filter, Order::ByEnd, |session| {
+        if session.newness() <= baseline.newness() || found.len() == MOST_BETWEEN {
             return ControlFlow::Break(());
+        }
+        if session.newness() >= candidate.newness() {
+            return ControlFlow::Continue(());
         }
         if session.start.verb != TUNE && comparable::between(baseline, &session).refused.is_empty() {
             found.push(session);

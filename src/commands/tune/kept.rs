@@ -36,7 +36,8 @@ impl Tuner<'_> {
             return;
         }
         if !was_measured(&driven.view) {
-            return keeper.forget();
+            keeper.forget();
+            return keeper.close();
         }
         let result = match command {
             SessionCommand::Sweep(sweep) => report::sweep::json::text(&swept(driven, sweep.runs)),
@@ -45,6 +46,7 @@ impl Tuner<'_> {
         let hurry = matches!(driven.ending, Ending::Stopped(Some(_)));
         let (view, stream_hash, ending) = (&driven.view, driven.stream_hash.clone(), &driven.ending);
         keeper.finish(Over { view, stream_hash, ending, result, hurry }, keep::say);
+        keeper.close();
     }
 }
 

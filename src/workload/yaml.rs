@@ -61,12 +61,24 @@ pub(crate) struct YamlError {
 pub(crate) fn parse(text: &str) -> Result<Tree, YamlError> {
     serde_yaml::from_str::<Tree>(text).map_err(|error| {
         let position = error.location().map(|location| (location.line(), location.column()));
-        let mut message = error.to_string();
+        let mut message = without_value(&error.to_string());
         if let Some(at) = message.find(" at line ") {
             message.truncate(at);
         }
         YamlError { position, message }
     })
+}
+
+/// A complaint about a value that is not what its tag says (`!!int x`), without the value: it may be one of an `env`.
+fn without_value(message: &str) -> String {
+    for what in ["invalid value", "invalid type"] {
+        if let (Some(at), Some(expected)) = (message.find(&format!("{what}: ")), message.rfind(", expected "))
+            && let (Some(before), Some(rest)) = (message.get(..at), message.get(expected..))
+        {
+            return format!("{before}{what}{rest}");
+        }
+    }
+    message.to_owned()
 }
 
 /// A document as YAML, with the values of every `env` (of tasks, and of Python) left out: what a task is told in secret is not told on.

@@ -265,6 +265,12 @@ pub(crate) fn is_known(name: &str) -> bool {
     place_of(name).is_some()
 }
 
+/// Whether a key is behind an `env`: in the same column one of the same map, further to the left one of the maps around it.
+pub(crate) fn is_beyond_env(name: &str, same_column: bool) -> bool {
+    let levels: &[&MapKeys] = if same_column { &[&TASK, &PYTHON] } else { &[&FILE, &TASK, &ENGINE] };
+    levels.iter().any(|level| level.accepted.contains(&name) || level.later.contains(&name))
+}
+
 /// Where a key belongs.
 pub(crate) fn place_of(name: &str) -> Option<&'static str> {
     LEVELS.iter().find(|level| level.accepted.contains(&name) || level.later.contains(&name)).map(|level| level.place)

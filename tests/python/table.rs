@@ -121,39 +121,29 @@ fn each_function_has_the_outcome_that_it_should() {
     }
 }
 
-/// With one thread, so that what ends an interpreter ends no other task with it.
-#[test]
-fn in_a_thread_each_has_the_same_but_for_what_needs_the_main_one() {
-    for python in pythons() {
-        for (rows, names) in parts() {
-            let tasks = tasks(rows, &names);
-            // A thread cannot be ended, and has no time for that.
-            let tasks: Vec<(&str, &str, String)> = tasks
-                .iter()
-                .map(|(name, call, more)| (*name, *call, more.replace(", grace_period: 100ms", "")))
-                .collect();
-            let tasks: Vec<Task<'_>> = tasks.iter().map(|(name, call, more)| (*name, *call, more.as_str())).collect();
-            let told = run(&folder(python, &tasks, "engines: [{ kind: thread, workers: 1 }]"), "thread");
-            let expected = |row: &Row| if IN_MAIN_THREAD.contains(&row.0) { "failed" } else { row.3 };
-            check(&format!("{python:?} thread"), rows, &names, &told, expected);
-        }
+/// Each row has this outcome in an engine with one lane, so that what ends an interpreter ends no other task with it.
+fn in_a_lane(python: &Python, engine: &str, expected: impl Fn(&Row) -> &'static str) {
+    for (rows, names) in parts() {
+        // A lane cannot be ended, and has no time for that.
+        let in_lanes = |more: &str| more.replace(", grace_period: 100ms", "");
+        let tasks: Vec<(&str, &str, String)> =
+            tasks(rows, &names).into_iter().map(|(name, call, more)| (name, call, in_lanes(more))).collect();
+        let tasks: Vec<Task<'_>> = tasks.iter().map(|(name, call, more)| (*name, *call, more.as_str())).collect();
+        let told = run(&folder(python, &tasks, &format!("engines: [{{ kind: {engine}, workers: 1 }}]")), engine);
+        check(&format!("{python:?} {engine}"), rows, &names, &told, &expected);
     }
 }
 
-/// With one subinterpreter, for the same reason.
+#[test]
+fn in_a_thread_each_has_the_same_but_for_what_needs_the_main_one() {
+    for python in pythons() {
+        in_a_lane(python, "thread", |row| if IN_MAIN_THREAD.contains(&row.0) { "failed" } else { row.3 });
+    }
+}
+
 #[test]
 fn in_a_subinterpreter_each_has_the_same_but_for_what_is_not_allowed_there() {
     for python in with_subinterpreters() {
-        for (rows, names) in parts() {
-            let tasks = tasks(rows, &names);
-            let tasks: Vec<(&str, &str, String)> = tasks
-                .iter()
-                .map(|(name, call, more)| (*name, *call, more.replace(", grace_period: 100ms", "")))
-                .collect();
-            let tasks: Vec<Task<'_>> = tasks.iter().map(|(name, call, more)| (*name, *call, more.as_str())).collect();
-            let told = run(&folder(python, &tasks, "engines: [{ kind: interpreter, workers: 1 }]"), "interpreter");
-            let expected = |row: &Row| if NOT_INSIDE.contains(&row.0) { "failed" } else { row.2 };
-            check(&format!("{python:?} interpreter"), rows, &names, &told, expected);
-        }
+        in_a_lane(python, "interpreter", |row| if NOT_INSIDE.contains(&row.0) { "failed" } else { row.2 });
     }
 }
